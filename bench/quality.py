@@ -27,7 +27,7 @@ from detector.evaluation.scores import Scoring
 from detector.evaluation.tables import between, figure_text, head, line, number, share_text
 from detector.evaluation.tallies import Estimate
 from detector.models import registry
-from detector.perturbation import corruptions
+from detector.perturbation import conditions
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = "python -m bench.quality"
@@ -52,7 +52,7 @@ def main() -> None:
     report = evaluate(
         args.labels,
         models=[spec.id for spec in registry.list_models() if spec.bundled and spec.default],
-        conditions=corruptions.parse(args.conditions),
+        conditions=conditions.parse(args.conditions),
         against="all",
         selection=FileSelection(kind=args.kind, limit=args.limit),
         scoring=Scoring(store=args.out / "scores.jsonl", on_progress=ProgressBar("scored")),

@@ -67,12 +67,12 @@ def facts() -> Iterator[str]:
     """What is data and is said within a sentence: of the models that ship, and of the changes that
     Robustness tries."""
     from detector.models import registry
-    from detector.perturbation import corruptions
+    from detector.perturbation import conditions
 
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
-    yield from (condition.title for condition in corruptions.ALL)
+    yield from (condition.title for condition in conditions.ALL)
     yield from NOT_COUNTED
 
 

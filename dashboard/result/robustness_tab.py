@@ -13,7 +13,7 @@ from dashboard.components.tables import TableColumn
 from dashboard.i18n import _, ngettext, say
 from dashboard.result.linked import ResultViewState
 from detector.errors import InputError
-from detector.schema.analysis import OF_SOUND, Analysis, Robustness, Thresholds
+from detector.schema.analysis import OF_SOUND, Analysis, PerturbationResult, Robustness, Thresholds
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
@@ -22,15 +22,7 @@ POLL = 1.0
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab."""
-    if analysis.verdict.question in OF_SOUND:
-        text = _("The trials change pictures, and this verdict is of the sound: none was made.")
-        typography.caption(text)
-        return
-    what = _(
-        "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
-        "at a time, and analyzed again. A verdict that changes with it should not be leaned on."
-    )
-    typography.caption(what)
+    typography.caption(_what(analysis))
     key = linked.key
     trials = session.application().robustness.find(key, session.current_user())
     if trials is not None and trials.active:
@@ -52,12 +44,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         _("Try again") if tried is not None else _("Try it"),
         icon=":material/science:",
         key=linked.widget("robustness"),
-        help=_("Runs the models seven times on the picture. You can leave the page meanwhile.")
-        if analysis.media.kind == "image"
-        else _(
-            "Runs the models seven times on at most 6 s of the clip. You can leave the page "
-            "meanwhile."
-        ),
+        help=_how(analysis),
     ):
         try:
             context = session.request_context()
@@ -67,6 +54,34 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             typography.alert(say(error.message))
         else:
             st.rerun(scope="fragment")
+
+
+def _what(analysis: Analysis) -> str:
+    """Say what the trials are."""
+    if analysis.verdict.question in OF_SOUND:
+        return _(
+            "A part of the sound goes through MP3, Opus and a telephone, is put into noise and "
+            "into a room and made quieter, one at a time, and is analyzed again. A likelihood that "
+            "moves far with it should not be leaned on."
+        )
+    return _(
+        "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
+        "at a time, and analyzed again. A verdict that changes with it should not be leaned on."
+    )
+
+
+def _how(analysis: Analysis) -> str:
+    """Say what the button does."""
+    if analysis.verdict.question in OF_SOUND:
+        return _(
+            "Runs the models seven times on about 12 s of the sound. You can leave the page "
+            "meanwhile."
+        )
+    if analysis.media.kind == "image":
+        return _("Runs the models seven times on the picture. You can leave the page meanwhile.")
+    return _(
+        "Runs the models seven times on at most 6 s of the clip. You can leave the page meanwhile."
+    )
 
 
 @st.fragment(run_every=POLL)
@@ -91,7 +106,7 @@ def _running(key: str) -> None:
 
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
-    typography.say(sentence(tried))
+    typography.say(sentence(tried, thresholds))
     rows = robustness.rows(tried)
     with st.container(key="robustness"):
         names, plot = st.columns([34, 66], gap=None, wrap=False)
@@ -106,10 +121,18 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
     )
     show(table(tried))
     if tried.end is not None:
-        text = _(
+        of_clip = _(
             "{number} moments from {start} to {end}, the same in each, in {time}. Scores of a part "
             "differ from the whole clip's."
-        ).format(
+        )
+        of_sound = ngettext(
+            "{number} window of speech from {start} to {end}, the same in each, in {time}. Scores "
+            "of a part differ from the whole sound's.",
+            "{number} windows of speech from {start} to {end}, the same in each, in {time}. Scores "
+            "of a part differ from the whole sound's.",
+            tried.sampled,
+        )
+        text = (of_sound if tried.question in OF_SOUND else of_clip).format(
             number=tried.sampled,
             start=labels.clock(tried.start),
             end=labels.clock(tried.end),
@@ -118,8 +141,17 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
         typography.caption(text)
 
 
-def sentence(tried: Robustness) -> str:
-    """Return the outcome in a sentence."""
+def sentence(tried: Robustness, thresholds: Thresholds) -> str:
+    """Return the outcome in a sentence: which changes the verdict, or where none is ever given,
+    which moves the likelihood most."""
+    furthest = tried.furthest
+    if thresholds.never_decide and furthest is not None:
+        moved = _points(tried, furthest)
+        if not moved:
+            return _("The likelihood of this part stays the same under all changes.")
+        return _("The likelihood of this part moves most under {change}: {moved}.").format(
+            change=furthest.title, moved=_moved(moved)
+        )
     flips = [t.title for t in tried.flipped]
     text = _("The verdict of this part is the same under all {number} changes.")
     if flips:
@@ -130,14 +162,13 @@ def sentence(tried: Robustness) -> str:
 
 def table(tried: Robustness) -> Markup:
     """Return the trials as a table: the accessible form of the chart."""
-    base = tried.unchanged.probability
     rows = []
     for trial in robustness.rows(tried):
         score, moved = "–", ""
         if trial.probability is not None:
             score = labels.percent(trial.probability)
-            if base is not None and trial is not tried.unchanged:
-                moved = _moved(labels.whole_percent(trial.probability) - labels.whole_percent(base))
+            if tried.unchanged.probability is not None and trial is not tried.unchanged:
+                moved = _moved(_points(tried, trial))
         state = labels.STATES[trial.label]
         says = trial.error or f"{state.glyph} {state.short}"
         if trial in tried.flipped:
@@ -145,6 +176,13 @@ def table(tried: Robustness) -> Markup:
         rows.append((_capital(trial.title), score, moved, says))
     numbers = {_("Change"): False, _("Score"): True, _("Moved"): True, _("Says"): False}
     return tables.table([TableColumn(*column) for column in numbers.items()], rows)
+
+
+def _points(tried: Robustness, trial: PerturbationResult) -> int:
+    """Return by how many points of percent a trial moved, as the shown numbers do."""
+    assert trial.probability is not None and tried.unchanged.probability is not None
+    shown = labels.whole_percent(trial.probability)
+    return shown - labels.whole_percent(tried.unchanged.probability)
 
 
 def _moved(points: int) -> str:

@@ -82,17 +82,26 @@ class Recording:
         *,
         notes: list[str],
         cancel: Event | None = None,
+        speech: Sequence[Span] | None = None,
     ) -> Recording:
-        """Hear a file; see `sound.read` for parameters and errors."""
+        """Hear a file; see `sound.read` for parameters and errors.
+
+        Parameters
+        ----------
+        speech : sequence of (start, end), optional
+            Where somebody speaks, s, if that is known already.
+        """
         detector = SpeechDetector()
+        blocks = read(path, spans, notes=notes, cancel=cancel)
         runs: list[tuple[float, list[np.ndarray]]] = []
         end = -1.0
-        for block in detector.feed(read(path, spans, notes=notes, cancel=cancel)):
+        for block in detector.feed(blocks) if speech is None else blocks:
             if not runs or abs(block.start - end) > 1e-3:
                 runs.append((block.start, []))
             runs[-1][1].append((block.samples * 32_768).astype(np.int16))
             end = block.end
-        return cls([(at, np.concatenate(parts)) for at, parts in runs], detector.segments())
+        spoken = detector.segments() if speech is None else speech
+        return cls([(at, np.concatenate(parts)) for at, parts in runs], spoken)
 
     @property
     def seconds(self) -> float:

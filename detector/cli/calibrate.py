@@ -84,7 +84,7 @@ def _labelled(args: argparse.Namespace) -> int:
     from detector.evaluation.calibration_report import to_markdown
     from detector.evaluation.operating_points import Promises
     from detector.evaluation.scores import Scoring
-    from detector.perturbation import corruptions
+    from detector.perturbation import conditions
     from detector.training.recipe import read_recipe
 
     fitted = calibrate(
@@ -92,7 +92,7 @@ def _labelled(args: argparse.Namespace) -> int:
         models=ids(args.models) or [],
         recipe=read_recipe(args.recipe) if args.recipe else None,
         where=args.where,
-        conditions=corruptions.parse(args.conditions) if args.conditions else (),
+        conditions=conditions.parse(args.conditions) if args.conditions else (),
         promises=Promises(args.rate, args.right),
         scoring=Scoring(device=args.device, store=args.store, on_progress=ProgressBar("scored")),
     )

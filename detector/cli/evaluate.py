@@ -54,7 +54,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from detector.evaluation import tables
     from detector.evaluation.evaluate import FileSelection, evaluate
     from detector.evaluation.scores import Scoring
-    from detector.perturbation import corruptions
+    from detector.perturbation import conditions
     from detector.training.recipe import read_recipe
 
     if args.limit is not None and args.limit < 1:
@@ -74,7 +74,7 @@ def _evaluate(args: argparse.Namespace) -> int:
             apart_from=args.apart_from,
             recipe=read_recipe(args.recipe) if args.recipe else None,
         ),
-        conditions=corruptions.parse(args.conditions),
+        conditions=conditions.parse(args.conditions),
         against=args.baselines,
         scoring=Scoring(
             frames=args.frames,

@@ -1,4 +1,4 @@
-"""`unmask robustness`: does the verdict hold when the file is compressed, scaled, blurred again?"""
+"""`unmask robustness`: does the verdict hold when the file is compressed, blurred, made noisy?"""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ def add(commands: Commands) -> None:
     robustness = commands.add_parser(
         "robustness",
         help="how the verdict moves when the file is changed",
-        description="Analyze a part of a file again, compressed, scaled, blurred, cropped …",
+        description="Analyze a part of a file again: pictures and clips compressed, blurred "
+        "…, sounds as MP3, over a telephone, in noise …",
     )
     robustness.add_argument("path", type=Path, metavar="PATH")
     robustness.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
     robustness.add_argument(
-        "--conditions", metavar="NAME,NAME", help="instead of the usual: crf-32,resize-0.5,mirror"
+        "--conditions",
+        metavar="NAME,NAME",
+        help="instead of the usual: crf-32,resize-0.5,mirror or mp3-32,phone,snr-10",
     )
     robustness.add_argument("--json", metavar="FILE", help="Analysis with its trials; - is stdout")
     robustness.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -29,12 +32,11 @@ def add(commands: Commands) -> None:
 
 def _robustness(args: argparse.Namespace) -> int:
     from detector.decision import decide
-    from detector.perturbation import corruptions
+    from detector.perturbation.conditions import NONE, parse
     from detector.perturbation.robustness import USUAL, try_out
     from detector.pipeline import Analyzer
 
-    parsed = corruptions.parse(args.conditions) if args.conditions else USUAL
-    conditions = [condition for condition in parsed if condition != corruptions.NONE]
+    conditions = parse(args.conditions) if args.conditions else USUAL
     analyzer = Analyzer(device=args.device)
     analysis = analyzer.analyze(args.path, Settings(models=ids(args.models)))
     bar = ProgressBar("changes tried")
@@ -42,7 +44,7 @@ def _robustness(args: argparse.Namespace) -> int:
         args.path,
         analysis,
         analyzer,
-        conditions=conditions,
+        conditions=[condition for condition in conditions if condition != NONE],
         on_progress=lambda done, total, _: bar(done, total),
     )
     analysis = decide(analysis.model_copy(update={"robustness": robustness}))
@@ -64,7 +66,14 @@ def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
         score = "–" if trial.probability is None else percent(trial.probability)
         outcome = trial.error or f"{GLYPHS[trial.label]} {state(trial.label, question)}"
         lines.append(f"  {trial.title:24} {score:>5}  {outcome}")
-    if robustness.fragile:
+    thresholds, furthest = (
+        analysis.verdict.answers[robustness.question].thresholds,
+        robustness.furthest,
+    )
+    if thresholds.never_decide and furthest is not None:
+        moved = abs(robustness.moved(furthest) or 0.0)
+        lines.append(f"  Moves by up to {100 * moved:.0f} points: {furthest.title}.")
+    elif robustness.fragile:
         lines.append(f"  Fragile: the verdict changes under {len(robustness.flipped)} of them.")
     else:
         lines.append(f"  The verdict is the same under all {len(robustness.trials)}.")

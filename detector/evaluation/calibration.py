@@ -33,7 +33,7 @@ from detector.evaluation.operating_points import PROMISES, Held, Promises
 from detector.evaluation.scores import Scored, Scoring
 from detector.evaluation.subjects import Clip, clip_of
 from detector.models import registry
-from detector.perturbation.corruptions import NONE, Condition
+from detector.perturbation.conditions import NONE, Condition
 from detector.schema.analysis import (
     QUESTION_OF,
     Calibration,

@@ -44,7 +44,7 @@ from detector.evaluation.tallies import (
     reliability,
 )
 from detector.models import registry
-from detector.perturbation.corruptions import NONE, Condition
+from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline.software import software
 from detector.schema.analysis import Label, Question
 

@@ -22,7 +22,7 @@ from detector.evaluation.labels import Item, hash_of
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.perturbation import corruptions
-from detector.perturbation.corruptions import NONE, Condition
+from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Ensemble, Question, Settings
 from detector.schema.base import StrictModel

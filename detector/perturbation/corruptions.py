@@ -12,7 +12,6 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -27,21 +26,11 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from detector import media
-from detector.errors import UsageError
 from detector.media.limits import WORKER_PASS_SECONDS
+from detector.perturbation import sounds
+from detector.perturbation.conditions import Condition
 from detector.vision import Detection
 
-_KINDS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "none": ("as it is", ()),
-    "jpeg": ("JPEG quality {:g}", (30, 50, 75, 95)),
-    "crf": ("h264 CRF {:g}", (23, 30, 32, 35, 38, 40)),
-    "resize": ("scaled to {:.0%}", (0.25, 0.5, 0.75)),
-    "blur": ("blur, level {:g}", (1, 2, 3, 4, 5)),
-    "noise": ("noise, level {:g}", (1, 2, 3, 4, 5)),
-    "crop": ("{:.0%} cut off each side", (0.05, 0.1, 0.2)),
-    "mirror": ("mirrored", ()),
-}
-"""How each kind is called, and its levels."""
 _KERNELS = (7, 9, 13, 17, 21)
 """px of the Gaussian at the five levels; its sigma is a sixth."""
 _VARIANCES = (0.001, 0.002, 0.005, 0.01, 0.05)
@@ -56,98 +45,6 @@ _HD = 720
 _BT709, _BT601 = 1, 6
 
 
-@dataclass(frozen=True)
-class Condition:
-    """One condition.
-
-    Attributes
-    ----------
-    kind : str
-        "none", "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror".
-    level : float
-        JPEG quality, CRF, share of the sides that is left (`crop`: cut off), or level 1..5.
-    """
-
-    kind: str
-    level: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Return it as on the command line, such as "crf-32"; "none" for the file as it is."""
-        return f"{self.kind}-{self.level:g}" if _KINDS[self.kind][1] else self.kind
-
-    @property
-    def title(self) -> str:
-        """Return it for a person, such as "h264 CRF 32"."""
-        return _KINDS[self.kind][0].format(self.level).replace("%", " %")
-
-    def fits(self, kind: str) -> bool:
-        """Whether it can be put on an "image", a "video" or an "audio": a picture has no video
-        compression, and a sound nothing that changes pictures."""
-        if kind == "audio":
-            return self.kind == "none"
-        return self.kind != "crf" or kind == "video"
-
-
-NONE = Condition("none")
-ALL = (
-    NONE,
-    *(
-        Condition(kind, level)
-        for kind, (_, levels) in _KINDS.items()
-        for level in levels
-        if kind not in ("crop", "mirror")
-    ),
-)
-"""Those of a benchmark: what takes quality away."""
-FEW = (
-    NONE,
-    Condition("crf", 32),
-    Condition("resize", 0.5),
-    Condition("jpeg", 50),
-    Condition("blur", 3),
-    Condition("noise", 3),
-)
-"""One level of each kind: affordable on two cores."""
-
-
-def parse(text: str) -> tuple[Condition, ...]:
-    """Read a comma-separated list of conditions, "few" or "all". `NONE` always comes first.
-
-    Raises
-    ------
-    UsageError
-        There is no such condition, or the level is out of range.
-    """
-    if text in ("few", "all"):
-        return FEW if text == "few" else ALL
-    conditions = [NONE]
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        kind, _, level = part.partition("-")
-        try:
-            conditions.append(_known(kind, float(level) if level else None))
-        except ValueError:
-            ranges = "; ".join(
-                f"{name}-{min(levels):g} to {name}-{max(levels):g}" if levels else name
-                for name, (_, levels) in _KINDS.items()
-                if name != "none"
-            )
-            raise UsageError(f"There is no condition {part!r}.", hint=f"Known: {ranges}.") from None
-    return tuple(dict.fromkeys(conditions))
-
-
-def _known(kind: str, level: float | None) -> Condition:
-    """Raise ValueError unless there is such a kind and the level is within its range."""
-    _, levels = _KINDS.get(kind, ("", None))
-    if levels == () and level is None:
-        return Condition(kind)
-    if not levels or level is None or not min(levels) <= level <= max(levels):
-        raise ValueError
-    if kind in ("jpeg", "blur", "noise") and level != int(level):
-        raise ValueError
-    return Condition(kind, level)
-
-
 def apply(
     path: Path,
     condition: Condition,
@@ -160,12 +57,13 @@ def apply(
     """Write a file as this condition leaves it.
 
     Clips keep their times and their sound, and stand upright: a rotation is applied, not noted.
+    A sound is written as `sounds.apply` says.
     Noise is the same each time for the same file name.
 
     Parameters
     ----------
     path : Path
-        A clip or a picture.
+        What the condition fits: a clip, a picture or a sound.
     condition : Condition
         Not `NONE`.
     folder : Path
@@ -183,6 +81,8 @@ def apply(
         The file can't be read.
     Canceled
     """
+    if condition.fits("audio"):
+        return sounds.apply(path, condition, folder, part=part, cancel=cancel)
     written: Path = media.run_isolated(
         _apply, path, condition, folder, part[0], math.inf if part[1] is None else part[1], turned,
         returns=Path, writes=folder, timeout=WORKER_PASS_SECONDS, cancel=cancel,

@@ -1,10 +1,11 @@
-"""Does the verdict hold when the file is compressed, scaled, blurred, cropped or mirrored again?
+"""Does the verdict hold when the file is compressed, blurred, cropped, or heard over a telephone?
 
 One short part of the file, around its most suspicious moment, is changed in one way at a time and
 analyzed with the same few moments. What counts is how a trial differs from the unchanged part, not
-from the whole file. Faces are found once, on the unchanged part: where a change puts them is known,
-and it is the models' scores that are tried, not the search. An untouched file and a manipulated one
-can both be fragile: a verdict that flips says that this score should not be leaned on.
+from the whole file. Faces, or speech, are found once, on the unchanged part: where a change puts
+them is known, and it is the models' scores that are tried, not the search. An untouched file and a
+manipulated one can both be fragile: a verdict that flips says that this score should not be leaned
+on.
 """
 
 from __future__ import annotations
@@ -12,23 +13,41 @@ from __future__ import annotations
 import bisect
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
+import numpy as np
+
 from detector import media
+from detector.audio.recording import Recording
+from detector.decision import voice
+from detector.decision.numbers import label_of
 from detector.errors import Canceled, InputError, UsageError
-from detector.perturbation import corruptions
-from detector.perturbation.corruptions import Condition
+from detector.perturbation import corruptions, sounds
+from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline import Analyzer, FacesByTime, RunOptions
-from detector.schema.analysis import OF_SOUND, Analysis, PerturbationResult, Robustness, Settings
+from detector.schema.analysis import (
+    OF_PICTURE,
+    OF_SOUND,
+    Analysis,
+    PerturbationResult,
+    Robustness,
+    Settings,
+)
 from detector.vision import Detection
 
 PART = 6.0
 """s of a clip that are tried: enough for every clip model"""
 FRAMES = 12
 """scored in each trial"""
+HEARD = (12.0, 24.0, 48.0)
+"""s of a sound that are tried: the shortest of these with enough speech in it. Three windows of the
+voice models; of one alone the score is as much chance as change."""
+SPOKEN = 6.0
+"""s of speech that are enough"""
 USUAL = (
     Condition("crf", 32),
     Condition("jpeg", 50),
@@ -37,9 +56,15 @@ USUAL = (
     Condition("noise", 2),
     Condition("crop", 0.1),
     Condition("mirror"),
+    Condition("mp3", 32),
+    Condition("opus", 16),
+    Condition("phone"),
+    Condition("snr", 10),
+    Condition("room"),
+    Condition("quiet", 12),
 )
-"""What happens to a file on its way, at levels that leave a face easy to recognize. JPEG is tried
-on pictures, h264 on clips."""
+"""What happens to a file on its way, at levels that leave a face easy to recognize; to a voice what
+its model's card was measured under. JPEG is tried on pictures, h264 on clips."""
 
 ROUNDED = 0.002
 """s by which times of a copy may differ: its container counts in milliseconds"""
@@ -67,7 +92,8 @@ def try_out(
         Its result; the same models are run.
     analyzer : Analyzer
     conditions : sequence of Condition
-        Those that don't fit a picture or a clip are left out.
+        Those that don't fit a picture, a clip or a sound, whichever the verdict is of, are left
+        out.
     on_progress : callable
         Called from this thread before each trial, and at the end.
     cancel : threading.Event, optional
@@ -76,7 +102,8 @@ def try_out(
     Raises
     ------
     UsageError
-        The file has no score that could move.
+        The file has no score that could move, no condition fits, or too little is spoken in the
+        part.
     MediaError
     Canceled
     """
@@ -84,57 +111,69 @@ def try_out(
     question = analysis.verdict.question
     if question is None or analysis.verdict.answers[question].probability is None:
         raise UsageError("This file has no score, so there is nothing that could move.")
-    if question in OF_SOUND:
-        raise UsageError("The trials change pictures, and this verdict is of the sound.")
     begun = time.perf_counter()
     kind = "image" if analysis.media.kind == "image" else "video"
+    kind = "audio" if question in OF_SOUND else kind
     chosen = [c for c in conditions if c.fits(kind) and not (kind == "video" and c.kind == "jpeg")]
-    start, end = part(analysis)
-    settings = analysis.settings.model_copy(
-        update={
-            "models": [m.id for m in analysis.models if m.counted],
-            "frames": FRAMES,
-            "sampling": "uniform",
-            "start": start,
-            "end": end,
-        }
-    )
+    if not chosen:
+        what = {"image": "a picture", "video": "a clip", "audio": "a sound"}[kind]
+        raise UsageError(f"None of these changes can be made to {what}.")
     on_progress(0, len(chosen) + 1, "unchanged")
-    probed = RunOptions(media=analysis.media.model_copy(deep=True))
-    unchanged, faces = analyzer.rerun(path, settings, probed, cancel=cancel)
-    trials = _Trials(path, analysis, analyzer, settings, cancel, unchanged, faces)
+    make = _HeardTrials.begin if kind == "audio" else _SeenTrials.begin
+    trials = make(path, analysis, analyzer, cancel)
     results = []
     for number, condition in enumerate(chosen, 1):
         on_progress(number, len(chosen) + 1, condition.title)
         results.append(trials.run(condition))
     on_progress(len(chosen) + 1, len(chosen) + 1, "")
+    start, end = part(analysis)
     return Robustness(
         question=question,
         start=start,
         end=end,
-        sampled=1 if kind == "image" else FRAMES,
-        unchanged=trials.result(corruptions.NONE, unchanged),
+        sampled=trials.sampled,
+        unchanged=trials.result(NONE, trials.unchanged),
         trials=results,
         seconds=round(time.perf_counter() - begun, 2),
     )
 
 
 def part(analysis: Analysis) -> tuple[float, float | None]:
-    """Return the stretch that is tried: `PART` seconds around the highest score of the most
-    suspicious person, inside what was analyzed. (0, None) for a picture."""
+    """Return the stretch that is tried, around the highest score of the most suspicious person or
+    of the voice, inside what was analyzed: `PART` seconds, of a sound the shortest of `HEARD` with
+    enough speech. (0, None) for a picture."""
     if analysis.media.kind == "image":
         return 0.0, None
+    known = [s for s in analysis.subjects if s.id == analysis.verdict.subject]
+    scored = [look for s in known for look in s.looks if look.score is not None]
+    peak = max(scored, key=lambda look: (look.score or 0.0, -look.start), default=None)
+    moment = analysis.settings.start if peak is None else (peak.start + peak.end) / 2
+    if analysis.verdict.question not in OF_SOUND:
+        return _around(moment, PART, analysis)
+    stretches = [_around(moment, seconds, analysis) for seconds in HEARD]
+    enough = [span for span in stretches if _spoken(span, analysis) >= SPOKEN]
+    return enough[0] if enough else stretches[-1]
+
+
+def _around(moment: float, seconds: float, analysis: Analysis) -> tuple[float, float]:
+    """Return a stretch with a moment in its middle, or as near as what was analyzed allows, s."""
     first = analysis.settings.start
-    last = min(analysis.settings.end or float("inf"), analysis.media.duration or 0.0)
-    track = next((t for t in analysis.seen if t.id == analysis.verdict.subject), None)
-    scored = [f for f in track.frames if f.score is not None] if track else []
-    peak = max(scored, key=lambda f: (f.score or 0.0, -f.time)).time if scored else first
-    start = min(max(first, peak - PART / 2), max(first, last - PART))
-    return round(start, 3), round(min(last, start + PART), 3)
+    audio = analysis.media.audio
+    length = analysis.media.duration or (audio.duration if audio else None) or 0.0
+    last = min(analysis.settings.end or float("inf"), length)
+    start = min(max(first, moment - seconds / 2), max(first, last - seconds))
+    return round(start, 3), round(min(last, start + seconds), 3)
+
+
+def _spoken(span: tuple[float, float], analysis: Analysis) -> float:
+    """Return how much of a stretch is speech, s."""
+    heard = voice.heard_of(analysis)
+    parts = heard.speech if heard else []
+    return sum(max(0.0, min(b, span[1]) - max(a, span[0])) for a, b in parts)
 
 
 @dataclass(frozen=True)
-class _Trials:
+class _Trials(ABC):
     """What all trials of one file share; `unchanged` is the analysis of its part as it is."""
 
     path: Path
@@ -143,13 +182,20 @@ class _Trials:
     settings: Settings
     cancel: Event
     unchanged: Analysis
-    faces: FacesByTime
+
+    @property
+    @abstractmethod
+    def sampled(self) -> int:
+        """Return how many moments each trial looks at."""
+
+    @abstractmethod
+    def again(self, condition: Condition) -> Analysis:
+        """Analyze the part as this condition leaves it."""
 
     def run(self, condition: Condition) -> PerturbationResult:
         """Return what becomes of the part. A copy in which nothing is found is a result too."""
         try:
-            again = self._compressed if condition.kind == "crf" else self._changed
-            return self.result(condition, again(condition))
+            return self.result(condition, self.again(condition))
         except Canceled:
             raise
         except InputError as error:
@@ -159,6 +205,66 @@ class _Trials:
                 label=self.analysis.verdict.label,
                 error=error.message,
             )
+
+    def result(self, condition: Condition, outcome: Analysis) -> PerturbationResult:
+        """Return the answer to the question that leads in the file's own verdict."""
+        question = self.analysis.verdict.question
+        assert question is not None
+        answer = outcome.verdict.answers[question]
+        why = next((r.text for r in answer.reasons or outcome.verdict.reasons), "no score")
+        return PerturbationResult(
+            condition=condition.name,
+            title=condition.title,
+            probability=answer.probability,
+            label=answer.label,
+            models={
+                m.id: m.probability
+                for m in outcome.models
+                if m.counted and m.question is question and m.probability is not None
+            },
+            error=None if answer.probability is not None else why,
+        )
+
+
+def _settings(analysis: Analysis) -> Settings:
+    """Return settings for the models that count for the verdict's question, or in it."""
+    asked = OF_SOUND if analysis.verdict.question in OF_SOUND else OF_PICTURE
+    start, end = part(analysis)
+    return analysis.settings.model_copy(
+        update={
+            "models": [m.id for m in analysis.models if m.counted and m.question in asked],
+            "frames": FRAMES,
+            "sampling": "uniform",
+            "start": start,
+            "end": end,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _SeenTrials(_Trials):
+    """Trials of a picture, or of a clip's pictures."""
+
+    faces: FacesByTime
+
+    @classmethod
+    def begin(
+        cls, path: Path, analysis: Analysis, analyzer: Analyzer, cancel: Event
+    ) -> _SeenTrials:
+        """Look at the unchanged part."""
+        settings = _settings(analysis)
+        probed = RunOptions(media=analysis.media.model_copy(deep=True))
+        unchanged, faces = analyzer.rerun(path, settings, probed, cancel=cancel)
+        return cls(path, analysis, analyzer, settings, cancel, unchanged, faces)
+
+    @property
+    def sampled(self) -> int:
+        """Return how many frames each trial looks at."""
+        return 1 if self.analysis.media.kind == "image" else FRAMES
+
+    def again(self, condition: Condition) -> Analysis:
+        """Analyze the part as this condition leaves it."""
+        return (self._compressed if condition.kind == "crf" else self._changed)(condition)
 
     def _changed(self, condition: Condition) -> Analysis:
         """Change each picture of the part on its way from the decoder. No file is written."""
@@ -217,21 +323,65 @@ class _Trials:
             whole = self.settings.model_copy(update={"start": 0.0, "end": None})
             return self.analyzer.rerun(copy, whole, options, cancel=self.cancel)[0]
 
+
+@dataclass(frozen=True)
+class _HeardTrials(_Trials):
+    """Trials of a recording, or of a clip's sound: what is heard of the part, changed in memory and
+    through real encoders, is read as a recording of its own.
+
+    Attributes
+    ----------
+    samples : float64 [n]
+        Of the part, mono, 16 kHz.
+    speech : list of (start, end)
+        s from its beginning.
+    """
+
+    samples: np.ndarray
+    speech: list[tuple[float, float]]
+
+    @classmethod
+    def begin(
+        cls, path: Path, analysis: Analysis, analyzer: Analyzer, cancel: Event
+    ) -> _HeardTrials:
+        """Listen to the unchanged part."""
+        start, end = part(analysis)
+        recording = Recording.of(path, [(start, end or start)], notes=[], cancel=cancel)
+        first, samples = recording.stretches[0]
+        speech = [(a - first, b - first) for a, b in recording.speech]
+        settings = _settings(analysis).model_copy(update={"start": 0.0, "end": None})
+        as_heard = samples.astype(np.float64) / 32_768
+        trials = cls(path, analysis, analyzer, settings, cancel, analysis, as_heard, speech)
+        trials = replace(trials, unchanged=trials.again(NONE))
+        if trials.result(NONE, trials.unchanged).probability is None:
+            raise UsageError("Too little is spoken around the most suspicious moment to try it.")
+        return trials
+
+    @property
+    def sampled(self) -> int:
+        """Return how many windows of speech each trial listens to."""
+        return max((len(subject.spans) for subject in self.unchanged.subjects), default=0)
+
+    def again(self, condition: Condition) -> Analysis:
+        """Analyze the part as this condition leaves it."""
+        chance = sounds.generator(self.path.name)
+        changed = sounds.change(condition)(self.samples, chance)
+        with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+            copy = sounds.write(Path(folder) / "part.wav", changed)
+            options = RunOptions(speech=self.speech)
+            return self.analyzer.rerun(copy, self.settings, options, cancel=self.cancel)[0]
+
     def result(self, condition: Condition, outcome: Analysis) -> PerturbationResult:
-        """Return the answer to the question that leads in the file's own verdict."""
-        question = self.analysis.verdict.question
-        assert question is not None
-        answer = outcome.verdict.answers[question]
-        why = next((r.text for r in answer.reasons or outcome.verdict.reasons), "no score")
-        return PerturbationResult(
-            condition=condition.name,
-            title=condition.title,
-            probability=answer.probability,
-            label=answer.label,
-            models={
-                m.id: m.probability
-                for m in outcome.models
-                if m.counted and m.question is question and m.probability is not None
-            },
-            error=None if answer.probability is not None else why,
-        )
+        """Return the answer. That nothing is decided by telephone or in noise is our rule, not what
+        the change does to the score: there the label is the score's."""
+        found = super().result(condition, outcome)
+        held_back = voice.abstains(voice.heard_of(outcome))
+        if found.probability is None or not held_back or self._abstained:
+            return found
+        limits = outcome.verdict.answers[OF_SOUND[0]].thresholds
+        return found.model_copy(update={"label": label_of(found.probability, limits)})
+
+    @property
+    def _abstained(self) -> bool:
+        """Whether the part itself gets no verdict for how it sounds."""
+        return voice.abstains(voice.heard_of(self.unchanged)) is not None

@@ -140,7 +140,8 @@ class Analyzer:
         *,
         cancel: threading.Event | None = None,
     ) -> tuple[Analysis, FacesByTime]:
-        """Analyze a file, scores only, with what is known of it already; return its faces too.
+        """Analyze a file, scores only, with what is known of it already; return its faces too, of
+        a sound none.
 
         Parameters
         ----------
@@ -155,7 +156,8 @@ class Analyzer:
         stop = cancel or threading.Event()
         request = RunRequest(self.detector(), self.device, settings, stop, scores_only=True)
         run = AnalysisRun(request, options)
-        return run.execute(Path(path)), run.faces.by_time
+        analysis = run.execute(Path(path))
+        return analysis, {} if analysis.media.kind == "audio" else run.faces.by_time
 
 
 def analyze(

@@ -37,6 +37,8 @@ class RunOptions:
         Leave out the models of clips.
     faces_at : callable, optional
         Time of a frame -> its faces, where they need not be searched, or None where they must.
+    speech : sequence of (start, end), optional
+        Where somebody speaks, s, where it need not be searched.
     change : callable, optional
         What happens to each decoded picture, uint8 [H, W, 3] to [H', W', 3]: a perturbation.
     """
@@ -48,4 +50,5 @@ class RunOptions:
     known: Mapping[Modality, SeenAt] = field(default_factory=dict)
     frames_only: bool = False
     faces_at: Callable[[float], list[Detection] | None] | None = None
+    speech: Sequence[tuple[float, float]] | None = None
     change: Callable[[np.ndarray], np.ndarray] | None = None

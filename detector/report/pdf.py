@@ -17,7 +17,7 @@ from detector.report.content import Content, ReportPicture
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
-from detector.schema.analysis import Analysis, Answer, Label, Modality, Subject
+from detector.schema.analysis import OF_SOUND, Analysis, Answer, Label, Modality, Subject
 
 PEOPLE = 4
 """people whose score over time is drawn, most suspicious first"""
@@ -344,19 +344,25 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     if tried is None:
         return
     pdf.head("Robustness", 36 + 5 * len(tried.trials))
+    moments = "windows of speech" if tried.question in OF_SOUND else "moments"
     part = (
-        f"{tried.sampled} moments from {clock(tried.start)} to {clock(tried.end)}"
+        f"{tried.sampled} {moments} from {clock(tried.start)} to {clock(tried.end)}"
         if tried.end is not None
         else "The picture"
     )
     flips = len(tried.flipped)
+    thresholds = analysis.verdict.answers[tried.question].thresholds
     outcome = (
         f"the verdict changes under {flips} of {len(tried.trials)} changes: it is fragile"
         if flips
         else f"the verdict is the same under all {len(tried.trials)} changes"
     )
-    pdf.say(f"{part}, looked at again after a change to the whole part: {outcome}.")
-    charts.robustness(pdf, tried, analysis.verdict.thresholds)
+    if thresholds.never_decide and (furthest := tried.furthest) is not None:
+        moved = 100 * (tried.moved(furthest) or 0.0)
+        outcome = f"the likelihood moves most under {furthest.title}, by {moved:+.0f} points"
+    analyzed = "listened to" if tried.question in OF_SOUND else "looked at"
+    pdf.say(f"{part}, {analyzed} again after a change to the whole part: {outcome}.")
+    charts.robustness(pdf, tried, thresholds)
 
 
 def _provenance(pdf: Paper, analysis: Analysis) -> None:

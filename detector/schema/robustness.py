@@ -23,7 +23,7 @@ class PerturbationResult(StrictModel):
 
 
 class Robustness(StrictModel):
-    """How the verdict moves when the file is compressed, scaled, blurred … once more.
+    """How the verdict moves when the file is compressed, scaled, blurred, made noisy … once more.
 
     Every trial, the unchanged one too, looks at the same few moments of the same part, so that
     what moves a score is the condition alone.
@@ -32,7 +32,9 @@ class Robustness(StrictModel):
     question: Question = Field(description="the one that led when it was tried")
     start: float = Field(default=0.0, description="s; of the part that was tried")
     end: float | None = Field(default=None, description="s; None for a picture")
-    sampled: int = Field(description="frames that each trial looked at")
+    sampled: int = Field(
+        description="frames that each trial looked at; of a sound, windows of speech"
+    )
     unchanged: PerturbationResult
     trials: list[PerturbationResult]
     seconds: float
@@ -43,6 +45,18 @@ class Robustness(StrictModel):
     def flipped(self) -> list[PerturbationResult]:
         """Trials with another verdict than the unchanged part."""
         return [t for t in self.trials if t.error is None and t.label != self.unchanged.label]
+
+    def moved(self, trial: PerturbationResult) -> float | None:
+        """Return by how much a trial's likelihood differs from the unchanged part's."""
+        if trial.probability is None or self.unchanged.probability is None:
+            return None
+        return trial.probability - self.unchanged.probability
+
+    @property
+    def furthest(self) -> PerturbationResult | None:
+        """The trial whose likelihood moved most; None where none has one."""
+        scored = [t for t in self.trials if self.moved(t) is not None]
+        return max(scored, key=lambda t: abs(self.moved(t) or 0.0), default=None)
 
     @property
     def fragile(self) -> bool:

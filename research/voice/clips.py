@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
-from av.audio.resampler import AudioResampler
+
+from detector.perturbation.sounds import decoded
 
 SAMPLE_RATE = 16_000
 """Hz of everything here."""
@@ -107,10 +107,5 @@ def split(clips: Sequence[Clip], fold: int) -> tuple[list[int], list[int]]:
 
 def decode(source: object, seconds: float | None = None) -> np.ndarray:
     """Return the samples of a trusted file or stream: float64 [n], mono, 16 kHz, -1..1."""
-    parts: list[np.ndarray] = []
-    with av.open(source) as container:  # type: ignore[call-overload]
-        resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        for frame in [*container.decode(audio=0), None]:
-            parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-    samples = np.concatenate(parts or [np.zeros(0)]).astype(np.float64)
+    samples = decoded(source)
     return samples if seconds is None else samples[: round(seconds * SAMPLE_RATE)]

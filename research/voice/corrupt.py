@@ -2,72 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import zlib
-from collections.abc import Callable
 
-import av
 import numpy as np
 from scipy import signal
 
-from research.voice.clips import SAMPLE_RATE, SAMPLES, Clip, decode
+from detector.perturbation import sounds
+from detector.perturbation.conditions import Condition
+from detector.perturbation.sounds import Generator, SoundChange, encoded, noisy, room
+from research.voice.clips import SAMPLE_RATE, SAMPLES, Clip
 
-Generator = np.random.Generator
-NYQUIST = SAMPLE_RATE / 2
-
-
-def encoded(
-    x: np.ndarray, codec: str, container: str, bits: int = 0, rate: int = 16_000
-) -> np.ndarray:
-    """Return float64 [n] that went through an encoder and back.
-
-    Parameters
-    ----------
-    bits : int
-        A second; 0 where the codec has but one.
-    rate : int
-        Hz at which it is encoded.
-    """
-    y = x if rate == SAMPLE_RATE else signal.resample_poly(x, rate, SAMPLE_RATE)
-    samples = (np.clip(y, -1, 1) * 32_767).astype(np.int16)
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono")
-        if bits:
-            stream.bit_rate = bits
-        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts = rate, 0
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            out.mux(packet)
-    buffer.seek(0)
-    z = decode(buffer)[: len(x)]
-    return np.pad(z, (0, len(x) - len(z)))
-
-
-def room(x: np.ndarray, tail: np.ndarray, direct: float) -> np.ndarray:
-    """Return `x` in a room: a direct sound, then noise (`tail`) that decays by 60 dB."""
-    n = len(tail)
-    response = tail * np.exp(-6.9 * np.arange(n) / n)
-    response[0] = direct
-    y: np.ndarray = signal.fftconvolve(x, response / np.linalg.norm(response))[: len(x)]
-    return y
-
-
-def noisy(x: np.ndarray, noise: np.ndarray, snr: float, color: float = 0.0) -> np.ndarray:
-    """Return `x` with noise `snr` dB below it; `color` -1..1 from bright to dull."""
-    noise = signal.lfilter([1], [1, -color], noise)
-    power = (np.mean(x**2) + 1e-9) / 10 ** (snr / 10)
-    return x + noise * np.sqrt(power / np.mean(noise**2))
-
-
-CONDITIONS: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
-    "MP3 32 kbit/s": lambda x, _: encoded(x, "libmp3lame", "mp3", 32_000),
-    "8 kHz telephone": lambda x, _: encoded(x, "pcm_mulaw", "wav", rate=8_000),
-    "Opus 16 kbit/s": lambda x, _: encoded(x, "libopus", "ogg", 16_000),
-    "noise 10 dB": lambda x, rng: noisy(x, rng.standard_normal(len(x)), 10),
-    "room": lambda x, rng: room(x, rng.standard_normal(6_400), 4),
+CONDITIONS: dict[str, SoundChange] = {
+    "MP3 32 kbit/s": sounds.change(Condition("mp3", 32)),
+    "8 kHz telephone": sounds.change(Condition("phone")),
+    "Opus 16 kbit/s": sounds.change(Condition("opus", 16)),
+    "noise 10 dB": sounds.change(Condition("snr", 10)),
+    "room": sounds.change(Condition("room")),
 }
-"""What the card tells of."""
+"""What the card tells of, as robustness trials do it."""
 
 ENCODERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("libmp3lame", "mp3", (24_000, 32_000, 48_000)),

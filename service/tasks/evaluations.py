@@ -157,14 +157,14 @@ def _work(task: Task) -> None:
     from detector.evaluation.evaluate import evaluate
     from detector.evaluation.labels import read_labels
     from detector.evaluation.scores import Scoring, score_files
-    from detector.perturbation import corruptions
+    from detector.perturbation import conditions
 
     assert isinstance(task, Evaluation)
     labels, store = task.labelled_set.labels, task.folder / "scores.jsonl"
     report = evaluate(
         labels,
         models=task.models,
-        conditions=corruptions.parse(task.condition),
+        conditions=conditions.parse(task.condition),
         scoring=Scoring(store=store, on_progress=task.on_progress),
     )
     # Again from the store, without a network: the page draws file by file.

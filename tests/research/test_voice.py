@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from detector import paths
 from detector.evaluation import metrics
 from detector.models.families import timbre
+from detector.perturbation import sounds
+from detector.perturbation.robustness import USUAL
 from research.voice import __main__ as command
 from research.voice import corrupt, head, measure, store
 from research.voice.clips import FOLDS, Clip, read_clips, split
@@ -67,6 +69,16 @@ def test_a_condition_takes_away_what_it_says(name: str) -> None:
         assert high > 3 * was
     else:
         assert not np.allclose(x, y, atol=1e-3)
+
+
+def test_robustness_tries_what_the_card_tells_of() -> None:
+    x = speech(2.0).astype(np.float64)
+    usual = [c for c in USUAL if c.fits("audio") and c.kind != "quiet"]
+    assert len(usual) == len(corrupt.CONDITIONS)
+    of_card = [made(x, np.random.default_rng(0)) for made in corrupt.CONDITIONS.values()]
+    for condition in usual:
+        ours = sounds.change(condition)(x, np.random.default_rng(0))
+        assert any(np.array_equal(ours, theirs) for theirs in of_card), condition
 
 
 def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart() -> None:

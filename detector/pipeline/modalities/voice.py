@@ -44,7 +44,13 @@ class VoiceExtractor(Extractor):
         notes: list[str] = []
         try:
             with timed(run.timings, "sound"):
-                recording = Recording.of(run.path, stretches(*span), notes=notes, cancel=run.cancel)
+                recording = Recording.of(
+                    run.path,
+                    stretches(*span),
+                    notes=notes,
+                    cancel=run.cancel,
+                    speech=run.options.speech,
+                )
                 heard = measured(recording)
         except Canceled:
             raise StageCancelled from None

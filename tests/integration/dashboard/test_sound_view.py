@@ -18,7 +18,7 @@ from detector.decision import decide
 from detector.explain.sound import SoundMap
 from detector.report import as_pdf, collect
 from detector.report.table import scores
-from detector.schema.analysis import Heard, Label
+from detector.schema.analysis import Heard, Label, PerturbationResult, Question, Robustness
 from detector.signals.measures import lips
 from tests.support import pages
 from tests.support import result_sample as picture_sample
@@ -86,10 +86,33 @@ def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
 def test_the_tabs_of_a_sound_speak_of_no_face(clip: Path) -> None:
     page = pages.result(clip, make_analysis(clip), "message.wav")
     said = texts(page)
-    assert "There are none of a sound." in said and "this verdict is of the sound" in said
+    assert "There are none of a sound." in said and "goes through MP3, Opus and a telephone" in said
     assert "5 windows" in said and "frames" not in said and "this person" not in said
     assert "towards cloned" in said and "towards manipulated" not in said
     assert not [toggle for toggle in page.toggle if "faces" in toggle.label]
+
+
+def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip: Path) -> None:
+    def trial(name: str, title: str, score: float, label: Label) -> PerturbationResult:
+        return PerturbationResult(condition=name, title=title, probability=score, label=label)
+
+    tried = Robustness(
+        question=Question.VOICE, start=0, end=12, sampled=3, seconds=4.2,
+        unchanged=trial("none", "as it is", 0.95, Label.FAKE),
+        trials=[
+            trial("mp3-32", "MP3 at 32 kbit/s", 0.93, Label.FAKE),
+            trial("snr-10", "noise 10 dB below", 0.2, Label.REAL),
+        ],
+    )  # fmt: skip
+    analysis = decide(make_analysis(clip).model_copy(update={"robustness": tried}))
+    assert analysis.verdict.label is Label.INCONCLUSIVE  # a verdict that turns around is none
+    said = texts(pages.result(clip, analysis, "message.wav")).replace("\u00a0", " ")
+    assert "Fragile: the verdict of this part changes under noise 10 dB below (1 of 2)." in said
+    assert "3 windows of speech from 00:00.0 to 00:12.0, the same in each, in 4.2 s." in said
+    assert "−75 points" in said and "MP3 at 32 kbit/s" in said and "whole clip" not in said
+    pdf = "".join(p.extract_text() for p in PdfReader(io.BytesIO(as_pdf(collect(analysis)))).pages)
+    assert "3 windows of speech from 00:00.0 to 00:12.0, listened to again" in " ".join(pdf.split())
+    assert "under 1 of 2 changes" in " ".join(pdf.split())
 
 
 def test_the_highest_windows_lead_there(clip: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from detector import media
 from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions
-from detector.perturbation.corruptions import ALL, FEW, NONE, Condition, parse
+from detector.perturbation.conditions import ALL, FEW, NONE, Condition, parse
 from tests.conftest import write_clip
 
 
@@ -160,6 +160,16 @@ def test_names_are_read_back() -> None:
     assert parse("mirror, crop-0.1") == (NONE, Condition("mirror"), Condition("crop", 0.1))
     assert len({c.title for c in ALL}) == len(ALL)
     assert not Condition("crf", 32).fits("image")
-    for wrong in ("crf", "crf-10", "blur-2.5", "jpeg-x", "rain-2", "mirror-2", "few,crf-32"):
+    assert parse("phone,snr-12.5") == (NONE, Condition("phone"), Condition("snr", 12.5))
+    for wrong in (
+        "crf",
+        "crf-10",
+        "blur-2.5",
+        "jpeg-x",
+        "rain-2",
+        "mirror-2",
+        "few,crf-32",
+        "mp3-33",
+    ):
         with pytest.raises(UsageError, match="no condition"):
             parse(wrong)

@@ -27,7 +27,7 @@ from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.evaluation.tallies import Column, couples_of, figure_of, paired_ranking, reliability
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.perturbation.corruptions import NONE, Condition
+from detector.perturbation.conditions import NONE, Condition
 from detector.schema.analysis import Question
 from detector.training.recipe import read_recipe
 from tests.conftest import write_clip

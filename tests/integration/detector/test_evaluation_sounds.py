@@ -8,7 +8,7 @@ from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.labels import read_labels
 from detector.evaluation.plots import reliability_svg
 from detector.evaluation.tables import to_markdown
-from detector.perturbation.corruptions import ALL, NONE
+from detector.perturbation.conditions import ALL, Condition
 from tests.support import speech
 
 
@@ -21,9 +21,12 @@ def test_recordings_are_sounds_and_not_clips(tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("\n".join(rows) + "\n")
     assert {item.kind for item in read_labels(labels)} == {"audio"}
-    made = evaluate(labels, selection=FileSelection(kind="audio"), conditions=ALL[:3])
+    tried = (*ALL[:3], Condition("mp3", 32))
+    made = evaluate(labels, selection=FileSelection(kind="audio"), conditions=tried)
     (sounds,) = made.kinds
-    assert (sounds.kind, sounds.files, sounds.conditions) == ("audio", 4, [])
+    assert (sounds.kind, sounds.files) == ("audio", 4)
+    (worse,) = sounds.conditions  # JPEG is for pictures
+    assert (worse.name, worse.title) == ("mp3-32", "MP3 at 32 kbit/s")
     assert [model.id for model in sounds.models] == ["ensemble", "timbre"]
     assert all(model.ranking.judged == 4 for model in sounds.models)
     written = to_markdown(made)
@@ -32,4 +35,7 @@ def test_recordings_are_sounds_and_not_clips(tmp_path: Path) -> None:
 
 
 def test_nothing_that_changes_pictures_is_put_on_a_sound() -> None:
-    assert [condition for condition in ALL if condition.fits("audio")] == [NONE]
+    fit = [condition.kind for condition in ALL if condition.fits("audio")]
+    assert set(fit) == {"none", "mp3", "opus", "phone", "snr", "room"}
+    both = [c.kind for c in ALL if c.fits("audio") and (c.fits("image") or c.fits("video"))]
+    assert both == ["none"]

@@ -21,7 +21,7 @@ from detector.cli import main
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions
-from detector.perturbation.corruptions import Condition
+from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import FRAMES, PART, part, try_out
 from detector.pipeline import Analyzer, FacesByTime, RunOptions
 from detector.schema.analysis import (
@@ -343,6 +343,16 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
     said = robustness.finding(found).replace("\u00a0", " ")
     assert said == "as it is: 80 %; blur-2: 50 %; mirror: no score."
-    assert robustness_tab.sentence(decided(trial("blur-2", 0.75)).robustness).startswith(  # type: ignore[arg-type]
-        "The verdict of this part is the same"
-    )
+    same = tried(trial("blur-2", 0.75))
+    said = robustness_tab.sentence(same, limits)
+    assert said.startswith("The verdict of this part is the same")
+
+
+def test_where_nothing_is_ever_decided_the_furthest_move_is_said() -> None:
+    never = make_analysis().verdict.thresholds.model_copy(update={"low": 0.0, "high": 1.0})
+    assert never.never_decide
+    found = tried(trial("blur-2", 0.75), trial("room", 0.4), trial("mirror", None, "no face"))
+    said = robustness_tab.sentence(found, never).replace("\u00a0", " ")
+    assert said == "The likelihood of this part moves most under room: −40 points."
+    still = robustness_tab.sentence(tried(trial("blur-2", 0.8)), never)
+    assert still == "The likelihood of this part stays the same under all changes."

@@ -26,6 +26,7 @@ from detector.errors import Canceled, MediaError
 from detector.isolation import Sandbox
 from detector.media.limits import WORKER, WORKER_PRELOAD
 from detector.perturbation import corruptions
+from detector.perturbation.conditions import Condition
 from detector.schema.analysis import Settings
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
@@ -129,7 +130,7 @@ def test_it_says_the_same(tmp_path: Path) -> None:
             assert there[0].name == "shown.bin" and len(there[0].sha256) == 64
             for one, other in zip(here[name], there, strict=True):
                 assert one == other, name
-        changed = corruptions.apply(files["e.mp4"], corruptions.Condition("crf", 36), tmp_path)
+        changed = corruptions.apply(files["e.mp4"], Condition("crf", 36), tmp_path)
         assert media.probe(changed).audio is not None
     finally:
         isolation.stop_isolating()

@@ -11,7 +11,7 @@ import pytest
 from skimage import data
 
 from detector import explain, media
-from detector.perturbation.corruptions import Condition
+from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
 from detector.pipeline import Analyzer
 from detector.pipeline.orientation import lean, sure
