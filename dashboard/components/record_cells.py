@@ -19,12 +19,12 @@ def zone() -> timezone:
 
 
 def length(record: Record) -> str:
-    """ "14 s", "2 min 5 s", "picture"; empty before it was read."""
+    """ "6.5 s", "14 s", "2 min 5 s", "picture"; empty before it was read."""
     if record.result is None:
         return ""
     if record.result.duration is None:
         return _("picture") if record.result.kind == "image" else "–"
-    return labels.took(max(1.0, round(record.result.duration)))
+    return labels.took(record.result.duration)
 
 
 def when(moment: datetime) -> str:
@@ -34,6 +34,28 @@ def when(moment: datetime) -> str:
     return f"{labels.day(here, year=another)}, {here:%H:%M}"
 
 
+def picture(record: Record, made: bytes | None) -> str | None:
+    """Return a record's small picture as an address that holds it: of a sound, which has none, the
+    sign of one."""
+    if made is None and record.result is not None and record.result.kind == "audio":
+        return drawing(_SOUND)
+    return data_url(made)
+
+
 def data_url(picture: bytes | None) -> str | None:
     """Return a WebP picture as an address that holds it; None without one."""
     return f"data:image/webp;base64,{base64.b64encode(picture).decode()}" if picture else None
+
+
+def drawing(shape: str) -> str:
+    """Return lines of an SVG as an address that holds it, for a place without a picture: gray, on
+    light and dark."""
+    svg = _DRAWING.format(shape)
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+_DRAWING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 40"><g fill="none" stroke="#8A8C8B" '
+    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round">{}</g></svg>'
+)
+_SOUND = '<path d="M20 18v4M26 14v12M32 9v22M38 13v14M44 17v6"/>'

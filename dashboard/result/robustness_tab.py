@@ -119,7 +119,7 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
         config={"displayModeBar": False},
         alt=robustness.finding(tried),
     )
-    show(table(tried))
+    show(table(tried, thresholds))
     if tried.end is not None:
         of_clip = _(
             "{number} moments from {start} to {end}, the same in each, in {time}. Scores of a part "
@@ -149,9 +149,8 @@ def sentence(tried: Robustness, thresholds: Thresholds) -> str:
         moved = _points(tried, furthest)
         if not moved:
             return _("The likelihood of this part stays the same under all changes.")
-        return _("The likelihood of this part moves most under {change}: {moved}.").format(
-            change=furthest.title, moved=_moved(moved)
-        )
+        text = _("What moves the likelihood of this part most: {change} ({moved}).")
+        return text.format(change=furthest.title, moved=_moved(moved))
     flips = [t.title for t in tried.flipped]
     text = _("The verdict of this part is the same under all {number} changes.")
     if flips:
@@ -160,9 +159,10 @@ def sentence(tried: Robustness, thresholds: Thresholds) -> str:
     return text.format(changes=labels.listed(flips), number=len(flips) or total, total=total)
 
 
-def table(tried: Robustness) -> Markup:
-    """Return the trials as a table: the accessible form of the chart."""
-    rows = []
+def table(tried: Robustness, thresholds: Thresholds) -> Markup:
+    """Return the trials as a table: the accessible form of the chart. What each says is left out
+    where nothing is ever decided."""
+    rows: list[tuple[str, ...]] = []
     for trial in robustness.rows(tried):
         score, moved = "–", ""
         if trial.probability is not None:
@@ -173,9 +173,13 @@ def table(tried: Robustness) -> Markup:
         says = trial.error or f"{state.glyph} {state.short}"
         if trial in tried.flipped:
             says = _("{said} · changed").format(said=says)
-        rows.append((_capital(trial.title), score, moved, says))
+        hint = moved or (trial.error if thresholds.never_decide else "") or ""
+        rows.append((_capital(trial.title), score, hint, says))
     numbers = {_("Change"): False, _("Score"): True, _("Moved"): True, _("Says"): False}
-    return tables.table([TableColumn(*column) for column in numbers.items()], rows)
+    columns = [TableColumn(*column) for column in numbers.items()]
+    if thresholds.never_decide:
+        columns, rows = columns[:3], [row[:3] for row in rows]
+    return tables.table(columns, rows)
 
 
 def _points(tried: Robustness, trial: PerturbationResult) -> int:

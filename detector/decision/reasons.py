@@ -147,6 +147,8 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     """Say that it is not over the threshold: where the score is, and how high it gets."""
     question, under = decision.context.question, decision.label is Label.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
+    thresholds = decision.context.thresholds
+    never: dict[str, Param] = {"never": True} if thresholds.never_decide else {}
     return _reason(
         code,
         top,
@@ -154,7 +156,8 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
         kind=analysis.media.kind,
         which=code.value,
         highest=max((s for _, s in _curve(top, question)), default=0.0),
-        high=decision.context.thresholds.high,
+        high=thresholds.high,
+        **never,
     )
 
 

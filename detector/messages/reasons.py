@@ -24,8 +24,13 @@ def _above(p: Params, speech: Speech) -> tuple[str, str]:
 
 def _between(p: Params, speech: Speech) -> tuple[str, str]:
     if p["kind"] == "image":
-        return Template("The score lies between the thresholds")(p, speech)
+        text = _("The score lies between the thresholds")
+        if p.get("never"):
+            text = _("No score of these models decides")
+        return Template(text)(p, speech)
     text = _("The score lies between the thresholds; its highest moment is {highest}")
+    if p.get("never"):
+        text = _("No score of these models decides; its highest moment is {highest}")
     return Template(text)(p, speech)
 
 

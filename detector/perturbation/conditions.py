@@ -35,7 +35,7 @@ _KINDS: dict[str, _Kind] = {
     "mp3": _Kind("MP3 at {:g} kbit/s", HEARD, (24, 32, 48)),
     "opus": _Kind("Opus at {:g} kbit/s", HEARD, (12, 16, 24)),
     "phone": _Kind("8 kHz telephone", HEARD),
-    "snr": _Kind("noise {:g} dB below", HEARD, (5, 10, 20), between=True),
+    "snr": _Kind("noise {:g} dB below the voice", HEARD, (5, 10, 20), between=True),
     "room": _Kind("in a room", HEARD),
     "quiet": _Kind("quieter by {:g} dB", HEARD, (6, 12, 18), between=True),
 }

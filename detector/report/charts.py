@@ -87,7 +87,8 @@ def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
 
 
 def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresholds) -> None:
-    """Draw one person's score over time: all counted models together as a line, each model thin."""
+    """Draw one person's score over time: all counted models together as a line, each model thin; of
+    a voice, which is not seen, a line a window."""
     end = max(analysis.media.duration or 0.0, track.end, 0.1)
     x, y = MARGIN + _LEFT, pdf.get_y() + 2
     width, height = WIDTH - _LEFT - 2, LANE - 10
@@ -106,9 +107,12 @@ def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresho
                 pdf.polyline(points)
 
     sampled = range(len(analysis.timestamps))
-    for model in analysis.models:
+    for model in analysis.models if faces else ():
         draw([_score(faces.get(i), model.id) for i in sampled], EDGE, 0.15)
     draw([_score(faces.get(i), None) for i in sampled], TEXT, 0.55)
+    for span in () if faces else track.spans:
+        if span.score is not None:
+            draw([(span.start, span.score), (span.end, span.score)], TEXT, 0.55)
     pdf.ink(SMALL, MUTED)
     for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         pdf.set_xy(x + share * width - 8, y + height + 0.8)

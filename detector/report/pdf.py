@@ -142,7 +142,8 @@ def _bars(pdf: Paper, analysis: Analysis, lead: Answer) -> None:
     if rows := words.bars(analysis, lead):
         pdf.ln(1)
         pdf.subhead("What pulled which way")
-        pdf.say("Log odds: above 0 towards manipulated, below 0 towards untouched.", SMALL, MUTED)
+        towards = "cloned" if analysis.verdict.question in OF_SOUND else "manipulated"
+        pdf.say(f"Log odds: above 0 towards {towards}, below 0 towards untouched.", SMALL, MUTED)
         charts.bars(pdf, rows)
 
 
@@ -217,6 +218,8 @@ def _material(pdf: Paper, analysis: Analysis) -> None:
 def _people(pdf: Paper, analysis: Analysis) -> None:
     if not analysis.judged:
         return
+    if analysis.media.kind == "audio":
+        return _voice(pdf, analysis)
     pdf.head("The people", 40)
     rows = []
     for track in analysis.judged:
@@ -248,8 +251,29 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
     )  # fmt: skip
 
 
+def _voice(pdf: Paper, analysis: Analysis) -> None:
+    """Say of a sound what `_people` says of a clip."""
+    pdf.head("The voice", 40)
+    rows = [
+        (
+            f"{clock(voice.start)} to {clock(voice.end)}",
+            f"{sum(1 for look in voice.looks if look.score is not None)} of {len(voice.looks)}",
+            f"{words.GLYPHS[voice.label]} {states.state(voice.label, voice.question)}",
+            "" if voice.probability is None else percent(voice.probability),
+        )
+        for voice in analysis.judged
+    ]
+    pdf.rows(("Heard", "Windows scored", "Said", "Likelihood"), rows, (48, 42, 60, 24))
+    for voice in analysis.judged:
+        _lane(pdf, analysis, voice)
+    pdf.say(
+        "A line is one window: all counted models together. The band is inconclusive; where there "
+        "is no line, nothing was scored.", SMALL, MUTED,
+    )  # fmt: skip
+
+
 def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
-    if not any(face.score is not None for face in track.frames):
+    if not any(look.score is not None for look in track.looks):
         return
     if pdf.will_page_break(charts.LANE + 6):
         pdf.add_page()
@@ -359,7 +383,7 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     )
     if thresholds.never_decide and (furthest := tried.furthest) is not None:
         moved = 100 * (tried.moved(furthest) or 0.0)
-        outcome = f"the likelihood moves most under {furthest.title}, by {moved:+.0f} points"
+        outcome = f"what moves the likelihood most is {furthest.title}, by {moved:+.0f} points"
     analyzed = "listened to" if tried.question in OF_SOUND else "looked at"
     pdf.say(f"{part}, {analyzed} again after a change to the whole part: {outcome}.")
     charts.robustness(pdf, tried, thresholds)
@@ -405,6 +429,13 @@ def _making(pdf: Paper, analysis: Analysis) -> None:
         sampling += f"; {seen}"
     part = f", from {settings.start:g} s" if settings.start else ""
     part += f", to {settings.end:g} s" if settings.end is not None else ""
+    looked = [
+        ("Looked at", f"{len(analysis.timestamps)} moments, {sampling}{part}"),
+        ("Smallest face", f"{settings.min_face} px wide"),
+    ]
+    if analysis.media.kind == "audio":
+        windows = sum(len(subject.spans) for subject in analysis.subjects)
+        looked = [("Listened to", f"{windows} windows of speech{part}")]
     total = analysis.timings.get("total")
     commit = f", commit {software.commit}" if software.commit else ""
     pdf.facts(
@@ -412,8 +443,7 @@ def _making(pdf: Paper, analysis: Analysis) -> None:
             ("Program", f"Unmask {software.version}{commit}"),
             ("Runs on", f"Python {software.python}, PyTorch {software.torch}, {software.backend}, "
              f"{software.device}"),
-            ("Looked at", f"{len(analysis.timestamps)} moments, {sampling}{part}"),
-            ("Smallest face", f"{settings.min_face} px wide"),
+            *looked,
             ("Took", f"{total:.1f} s" if total is not None else "not measured"),
             ("Result format", analysis.schema_version),
             ("Analysis", analysis.id),

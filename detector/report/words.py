@@ -8,6 +8,7 @@ from detector.messages.format import percent, signed
 from detector.schema.analysis import (
     Analysis,
     Answer,
+    Audio,
     Basis,
     Label,
     Media,
@@ -154,15 +155,21 @@ def file_rows(media: Media) -> list[tuple[str, str]]:
     if media.kind == "video" and not media.live:
         sound = "none"
         if audio := media.audio:
-            sound = f"{audio.codec}, {audio.channels} channels, {audio.sample_rate:,} Hz"
+            sound = _sound(audio)
         rows.append(("Sound", sound))
     return rows
+
+
+def _sound(audio: Audio) -> str:
+    """Return "aac, stereo, 44,100 Hz"."""
+    channels = {1: "mono", 2: "stereo"}.get(audio.channels, f"{audio.channels} channels")
+    return f"{audio.codec}, {channels}, {audio.sample_rate:,} Hz"
 
 
 def _sound_rows(media: Media) -> list[tuple[str, str]]:
     rows = [("Kind", f"sound, {media.container}"), ("Size", f"{media.size:,} bytes")]
     if audio := media.audio:
-        sound = f"{audio.codec}, {audio.channels} channels, {audio.sample_rate:,} Hz"
+        sound = _sound(audio)
         rows.append(("Sound", sound))
         if heard := audio.heard:
             spoken = f"{heard.seconds:.1f} s, of it {heard.speech_seconds:.1f} s of speech"

@@ -259,9 +259,13 @@ class SoundView {
   axis() {
     const axis = element("div", "axis");
     const { end } = this.data;
-    for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-      const at = element("span", "", clock(share * end).split(".")[0]);
-      at.style.left = `${100 * share}%`;
+    // Whole seconds, at most six of them: quarters of 6.5 s would all be told wrong.
+    const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600].find(
+      (seconds) => end / seconds <= 5,
+    ) ?? Math.ceil(end / 5);
+    for (let time = 0; time <= end; time += step) {
+      const at = element("span", time > 0.96 * end ? "end" : "", clock(time).split(".")[0]);
+      at.style.left = `${(100 * time) / end}%`;
       axis.append(at);
     }
     return axis;

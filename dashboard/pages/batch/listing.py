@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -155,7 +154,7 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
     if row.state is State.RUNNING:
         likely = None
     cells: dict[str, object] = {
-        "picture": record_cells.data_url(picture) or _symbol(row),
+        "picture": _picture(row, picture) or _symbol(row),
         "file": title(row),
         "verdict": [f"{shown.glyph} {shown.short}"],
         "likelihood": None if likely is None else labels.whole_percent(likely),
@@ -167,6 +166,10 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
     return cells
 
 
+def _picture(row: BatchRow, made: bytes | None) -> str | None:
+    return record_cells.picture(row.record, made) if row.record else record_cells.data_url(made)
+
+
 def _symbol(row: BatchRow) -> str | None:
     """Return a drawing for a row that has no picture, where it says more than an empty place."""
     if is_link(row.item.name):
@@ -175,14 +178,9 @@ def _symbol(row: BatchRow) -> str | None:
         shape = _FILE
     else:
         return None
-    svg = _DRAWING.format(shape)
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return record_cells.drawing(shape)
 
 
-_DRAWING = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 40"><g fill="none" stroke="#8A8C8B" '
-    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round">{}</g></svg>'
-)
 _FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
 _LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/>'
 
@@ -299,5 +297,5 @@ def _card(row: BatchRow, picture: bytes | None) -> Markup:
     line += [record_cells.length(row.record)] if row.record is not None else []
     line += [note(row)]
     text = " · ".join(part for part in line if part)
-    picture_url, name = record_cells.data_url(picture), typography.strong(title(row))
+    picture_url, name = _picture(row, picture), typography.strong(title(row))
     return figures.tile(picture_url, name, chip(row), typography.small(text))

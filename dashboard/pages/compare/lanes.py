@@ -137,5 +137,8 @@ def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thr
         looks=labels.looks(len(values), "audio" if not selection.track.frames else model.kind),
         high=labels.whole_percent(thresholds.high),
     )
+    if thresholds.never_decide:
+        top = labels.percent(max(values)) if values else ""
+        text = _("at most {score}").format(score=top) if top else ""
     percent = labels.percent(score.probability)
     return lane_parts.whole(percent, chip(answer.short, answer.slug, answer.icon), text)

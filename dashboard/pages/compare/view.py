@@ -211,9 +211,12 @@ def _models(selection: Selection) -> None:
         return
     if selection.analysis.media.kind != "image":
         lanes.draw(selection, lanes_by_model, palette)
-    if len(lanes_by_model) < 2:
-        typography.notice(_("Choose a second model to compare."))
     heard = selection.track is not None and selection.track.modality is Modality.VOICE
+    if len(lanes_by_model) < 2:
+        text = _("Choose a second model to compare.")
+        if heard and len(state.able(selection.analysis, selection.track)) < 2:
+            text = _("No other voice model is ready here. The Models page has more.")
+        typography.notice(text)
     slots = [] if heard else heatmaps.draw(selection, lanes_by_model)
     if len(lanes_by_model) > 1:
         agree.draw(selection, lanes_by_model, palette)

@@ -72,7 +72,7 @@ def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict
         likely = result.probability if result else None
         rows.append(
             {
-                "picture": record_cells.data_url(pictures.get(record.id)),
+                "picture": record_cells.picture(record, pictures.get(record.id)),
                 "file": record.name,
                 "verdict": [f"{shown.glyph} {shown.short}", *filter(None, [_elsewhere(record)])],
                 "likelihood": None if likely is None else labels.whole_percent(likely),
@@ -145,7 +145,7 @@ def card(record: Record, picture: bytes | None) -> Markup:
         if part
     )
     return figures.tile(
-        record_cells.data_url(picture),
+        record_cells.picture(record, picture),
         typography.strong(record.name),
         chip(record),
         typography.small(" · ".join(filter(None, [_elsewhere(record), line]))),

@@ -15,6 +15,7 @@ from dashboard.pages.compare.lanes import model_lanes
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.series import Lane
 from detector import paths
+from detector.decision import decide
 from detector.errors import InputError
 from detector.schema.analysis import (
     CustomEnsemble,
@@ -22,6 +23,7 @@ from detector.schema.analysis import (
     Modality,
     ModelResult,
     ModelScore,
+    Question,
     SpanSegment,
     Subject,
 )
@@ -356,6 +358,24 @@ def test_voice_models_are_compared_on_a_sound(sounds: tuple[Job, Job]) -> None:
     assert "Scores side by side" in said and "voice model" in said and "windows over 86" in said
     assert "Where each model looked" not in said and "No model scored" not in said
     assert "Time and memory" in said and " px" not in said
+
+
+def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path: Path, jobs: Jobs) -> None:
+    """And where no score ever decides, no count over a threshold is made."""
+    path = voice_sample.write_clip(tmp_path / "alone.wav")
+    analysis = voice_sample.make_analysis(path)
+    never = analysis.verdict.thresholds.model_copy(update={"low": 0.0, "high": 1.0})
+    ensemble = analysis.ensembles[Question.VOICE].model_copy(update={"thresholds": never})
+    analysis = analysis.model_copy(
+        update={"models": analysis.models[:1], "ensembles": {Question.VOICE: ensemble}}
+    )
+    for span in analysis.subjects[0].spans:
+        del span.logits["aasist:l"]
+    found = jobs.find(put(tmp_path, path, decide(analysis)), local(jobs))
+    assert found is not None
+    said = html(page(found))
+    assert "No other voice model is ready here. The Models page has more." in said
+    assert "at most 97" in said and "over 100" not in said and "Choose a second" not in said
 
 
 def test_two_sounds_are_heard_side_by_side(sounds: tuple[Job, Job]) -> None:

@@ -353,6 +353,6 @@ def test_where_nothing_is_ever_decided_the_furthest_move_is_said() -> None:
     assert never.never_decide
     found = tried(trial("blur-2", 0.75), trial("room", 0.4), trial("mirror", None, "no face"))
     said = robustness_tab.sentence(found, never).replace("\u00a0", " ")
-    assert said == "The likelihood of this part moves most under room: −40 points."
+    assert said == "What moves the likelihood of this part most: room (−40 points)."
     still = robustness_tab.sentence(tried(trial("blur-2", 0.8)), never)
     assert still == "The likelihood of this part stays the same under all changes."

@@ -59,9 +59,12 @@ def test_a_changed_sound_is_as_long_and_says_the_same(condition: Condition, tmp_
     assert media.probe(changed).duration == pytest.approx(3, abs=0.01)
     assert len(after) == len(before)
     assert not np.allclose(before, after, atol=1e-3)
-    # What was loud is loud at the same time: nothing was shifted, and nothing is missing.
-    loud = [np.abs(x[:48_000]).reshape(-1, 480).mean(1) for x in (before, after)]
-    assert np.corrcoef(*loud)[0, 1] > 0.8
+    # What was loud is loud at the same time: nothing was shifted by more than 10 ms, and in a room
+    # by no more than half of its echo's energy needs.
+    loud = [np.abs(x).reshape(-1, 80).mean(1) for x in (before, after)]
+    alike = [np.corrcoef(loud[0], np.roll(loud[1], lag))[0, 1] for lag in range(-40, 41)]
+    late = 5 * (40 - int(np.argmax(alike)))
+    assert -10 <= late <= (40 if condition.kind == "room" else 10) and max(alike) > 0.7
     again = corruptions.apply(path, condition, tmp_path).read_bytes()
     assert again == changed.read_bytes()  # the same each time
 
@@ -245,7 +248,7 @@ def test_a_cancel_and_silence_are_no_outcome(tmp_path: Path, analyzer: Analyzer)
     stop.set()
     with pytest.raises(Canceled):
         try_out(path, analysis, analyzer, cancel=stop)
-    # Somebody put another file in its place.
-    speech.write(path, np.zeros(13 * RATE))
+    analysis = analyzer.analyze(path, scores_only=True)
+    speech.write(path, np.zeros(13 * RATE))  # somebody put another file in its place
     with pytest.raises(UsageError, match="Too little is spoken"):
         try_out(path, analysis, analyzer)

@@ -244,6 +244,8 @@ def test_a_sound_is_judged_by_the_default_set_which_gives_a_likelihood_and_no_ve
     answer = out.verdict.answers[Question.VOICE]
     assert answer.asked and answer.probability is not None and answer.odds is not None
     assert out.verdict.label is Label.INCONCLUSIVE and answer.thresholds.never_decide
+    (reason,) = out.verdict.reasons  # there are no thresholds for it to lie between
+    assert reason.text.startswith("No score of these models decides; its highest moment is")
     (caveat,) = [c for c in out.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES]
     assert "no threshold made 95" in caveat.text and "likelihood and no verdict" in caveat.text
 
