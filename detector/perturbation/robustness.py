@@ -23,6 +23,8 @@ import numpy as np
 
 from detector import media
 from detector.audio.recording import Recording
+from detector.audio.sound import SAMPLE_RATE
+from detector.audio.speech import PAD
 from detector.decision import voice
 from detector.decision.numbers import label_of
 from detector.errors import Canceled, InputError, UsageError
@@ -348,7 +350,10 @@ class _HeardTrials(_Trials):
         start, end = part(analysis)
         recording = Recording.of(path, [(start, end or start)], notes=[], cancel=cancel)
         first, samples = recording.stretches[0]
-        speech = [(a - first, b - first) for a, b in recording.speech]
+        last = first + len(samples) / SAMPLE_RATE  # of a damaged file there may be more stretches
+        speech = [
+            (a - first, b - first) for a, b in recording.speech if first <= a and b <= last + PAD
+        ]
         settings = _settings(analysis).model_copy(update={"start": 0.0, "end": None})
         as_heard = samples.astype(np.float64) / 32_768
         trials = cls(path, analysis, analyzer, settings, cancel, analysis, as_heard, speech)
