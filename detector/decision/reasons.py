@@ -153,6 +153,7 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
         code,
         top,
         _peak(top, question),
+        None,
         kind=analysis.media.kind,
         which=code.value,
         highest=max((s for _, s in _curve(top, question)), default=0.0),
