@@ -110,7 +110,7 @@ class ResultSummary(_Row):
         default=None, description="combined likelihood: the one number of the file"
     )
     people: int = 0
-    kind: str = Field(description="video, image or animation")
+    kind: str = Field(description="video, image, animation or audio")
     duration: float | None = Field(default=None, description="s")
     models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
     version: str = Field(default="", description="of Unmask, that scored it")

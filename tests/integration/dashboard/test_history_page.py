@@ -24,7 +24,16 @@ from detector.schema.comparison import ComparisonFinding
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
 from service.records import thumbnails
-from service.records.model import LOCAL, Confirmed, ErrorReport, Query, Record, RecordsError, State
+from service.records.model import (
+    LOCAL,
+    Confirmed,
+    ErrorReport,
+    Query,
+    Record,
+    RecordsError,
+    ResultSummary,
+    State,
+)
 from service.records.rules import new_id
 from service.tasks.jobs import Jobs
 from tests.support.pages import APP, come_as, html, turn_to
@@ -494,10 +503,9 @@ def test_a_link_that_outlives_the_result_is_said(
 def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(
     kept: list[Record],
 ) -> None:
-    seen = next(record for record in kept if record.result is not None)
-    assert seen.result is not None
-    heard = seen.result.model_copy(update={"kind": "audio", "duration": 6.46})
-    sound = seen.model_copy(update={"result": heard})
+    result = ResultSummary.of(make_analysis())
+    heard = result.model_copy(update={"kind": "audio", "duration": 6.46})
+    seen, sound = (kept[0].model_copy(update={"result": one}) for one in (result, heard))
     assert record_cells.length(sound) == "6.5\u00a0s"
     sign = record_cells.picture(sound, None)
     assert sign is not None and sign.startswith("data:image/svg+xml;base64,")
