@@ -14,9 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEADLESS = "chromium-headless-shell"
-"""The same browser without windows: less to install, and a page takes a tenth less of a core."""
-NAMES = (HEADLESS, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def find() -> str | None:
@@ -37,9 +35,7 @@ def install() -> None:
     if root and _is_debian():
         print("unmask: installing the system's Chromium", file=sys.stderr)
         _run("apt-get", "update", "-qq")
-        for package in (HEADLESS, "chromium"):  # older releases have the second alone
-            if find() is None:
-                _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+        _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium")
     if find() is None:
         print("unmask: installing Playwright's Chromium", file=sys.stderr)
         libraries = ["--with-deps"] if root else []  # the system's, which only root may install

@@ -80,10 +80,9 @@ def slug(id: str) -> str:
 def overall(spec: ModelSpec) -> list[Measured]:
     """Return our own AUCs over everything: first on sources that nobody trained on, then on
     development clips, which flatter."""
-    areas = [m for m in spec.measured if m.metric.endswith("AUC")]
-    whole = [next((m for m in areas if m.left_out), None)]
-    whole.append(next((m for m in areas if not m.left_out and "all" in m.data), None))
-    return [m for m in whole if m is not None]
+    areas = reversed([m for m in spec.measured if m.metric.endswith("AUC")])
+    first = {m.left_out: m for m in areas}  # of either, since "all" stands before its parts
+    return [first[left_out] for left_out in (True, False) if left_out in first]
 
 
 def state(status: Status, running: Download | None = None) -> tuple[str, str]:
@@ -131,13 +130,12 @@ def _measured(ours: Measured) -> Markup:
         else _("AUC on development clips, which flatter")
     )
     note = ngettext("{number} clip", "{number} clips", ours.clips).format(number=ours.clips)
-    low, high = ours.low, ours.high
-    if low is None or high is None:
-        low = high = ours.value
-    else:
-        between = _("{low} to {high}").format(low=f"{low:.2f}", high=f"{high:.2f}")
+    ends = ours.value, ours.value
+    if ours.low is not None and ours.high is not None:
+        ends = ours.low, ours.high
+        between = _("{low} to {high}").format(low=f"{ours.low:.2f}", high=f"{ours.high:.2f}")
         note = f"{between}, {note}"
-    value, low, high = (2 * (each - 0.5) for each in (ours.value, low, high))
+    value, low, high = (2 * (each - 0.5) for each in (ours.value, *ends))
     return cards.model_accuracy(head, figures.interval(value, low, high, f"{ours.value:.2f}", note))
 
 

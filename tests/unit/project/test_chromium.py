@@ -33,8 +33,6 @@ def test_the_systems_is_found_unless_another_is_named(
     chrome = program(path, "google-chrome")
     assert chromium.find() == chrome
     assert (system := program(path, "chromium")) == chromium.find()
-    system = program(path, chromium.HEADLESS)
-    assert chromium.find() == system
     other = program(path, "other")
     monkeypatch.setenv("CHROMIUM", other)
     assert chromium.find() == other != system
@@ -63,7 +61,7 @@ def test_what_is_missing_is_installed(
 
     def install(*command: str) -> None:
         asked.append(" ".join(command))
-        if command[-1] == "chromium":  # a release without the one that has no windows
+        if "install" in command:
             program(path, "chromium")
 
     monkeypatch.setattr(chromium, "_is_debian", lambda: debian)
