@@ -64,5 +64,7 @@ def count_end(state: State, fault: ErrorReport | None, analysis: Analysis | None
         ERRORS.labels(fault.problem.code, str(fault.ours).lower()).inc()
     if state is State.DONE and analysis is not None:
         VERDICTS.labels(analysis.verdict.label.value).inc()
-        for stage, seconds in analysis.timings.items():
+        scored = [m.seconds for m in analysis.models if m.seconds is not None]
+        networks = {"score": sum(scored)} if scored else {}
+        for stage, seconds in (analysis.timings | networks).items():
             STAGE_SECONDS.labels(stage).observe(seconds)

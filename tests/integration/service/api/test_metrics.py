@@ -41,6 +41,7 @@ def test_what_happens_is_counted(client: httpx.Client, analyzer: Analyzer) -> No
     assert grown("unmask_errors_total", "code=not_media", "ours=false") == 1
     assert grown("unmask_verdicts_total", f"verdict={view['verdict']}") == 1
     assert grown("unmask_stage_seconds_count", "stage=total") == 1
+    assert grown("unmask_stage_seconds_count", "stage=score") == 1, "of the networks together"
     posts = ("unmask_http_requests_total", "method=POST", "route=/v1/analyses")
     assert grown(*posts, "status=200") == 2 and grown(*posts, "status=422") == 1
     figures = read(client)
