@@ -19,6 +19,7 @@ from tests.support.browser import (
     serve,
     until,
     visitors,
+    wait_drawn,
 )
 from tests.support.compared import write_pair
 from tests.support.kept import put
@@ -137,13 +138,22 @@ def test_motion_that_is_not_wanted_does_not_blink(
     assert stage.get_attribute("class") != before
 
 
+def bring(page: Page, key: str, file: Path) -> None:
+    """Give a file to one of the two places. Streamlit loses what is brought while it draws anew."""
+    wait_drawn(page)
+    place = page.locator(f".st-key-{key}")
+    until(
+        lambda: place.locator("input").set_input_files(file),
+        lambda: expect(place).to_contain_text(file.name),
+    )
+
+
 def test_two_files_are_brought_canceled_and_compared(
     visit: Visitor, clips: dict[str, Path]
 ) -> None:
     page = visit("/compare?w=clips", size=DESKTOP).page
     for key, name in (("bring-copy", "original"), ("bring-original", "again")):
-        page.locator(f".st-key-{key} input").set_input_files(clips[name])
-        expect(page.locator(f".st-key-{key}")).to_contain_text(clips[name].name)
+        bring(page, key, clips[name])
     begin = page.locator(".st-key-bring-compare button")
     expect(begin).to_be_enabled()
     until(
