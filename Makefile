@@ -26,8 +26,10 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 endif
 
 # Files begin in the order of tests/conftest.py, the longest first. For two cores: units in two
-# processes; the others in three, since a third of what they do is to wait for servers and browsers.
+# processes, then cameras beside little else, since a video link that is starved of a core for some
+# seconds is lost; the others in three, a third of whose work is to wait for servers and browsers.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+CAMERAS := tests/browser/test_browser_live.py tests/integration/project
 # What the tests import, by one process on the core that mypy leaves, and not by each of theirs.
 compile := $(BIN)/python -m pytest --collect-only --quiet tests > /dev/null
 SERVE := $(BIN)/python -m streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
@@ -55,7 +57,8 @@ test:
 	$(BIN)/ruff format --check .
 	$(if $(PYTEST_ARGS),,$(compile) &) $(BIN)/mypy && wait
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/unit --cov --cov-report=)
-	$(if $(PYTEST_ARGS),,$(PYTEST) -n 3 tests/integration tests/browser tests/research)
+	$(if $(PYTEST_ARGS),,$(PYTEST) $(CAMERAS))
+	$(if $(PYTEST_ARGS),,$(PYTEST) -n 3 tests/integration tests/browser tests/research $(CAMERAS:%=--ignore %))
 
 # What all tests together reach. Half as slow again as without, so it is not part of `make test`.
 coverage:

@@ -102,8 +102,10 @@ def test_a_voice_message_is_heard_and_a_click_goes_there(
     expect(over).to_have_attribute("aria-valuetext", re.compile("^00:06"))
     over.press("ArrowRight")
     expect(over).to_have_attribute("aria-valuetext", re.compile("^00:0(6.9|7)"))
-    page.locator(".st-key-card-sound").get_by_role("button", name="MFCC").click()
-    expect(picture).to_have_attribute("alt", re.compile("cepstral"))
+    until(
+        page.locator(".st-key-card-sound").get_by_role("button", name="MFCC").click,
+        lambda: expect(picture).to_have_attribute("alt", re.compile("cepstral")),
+    )
 
 
 def test_what_the_score_rests_on_lies_over_the_spectrogram(visit: Visitor, address: str) -> None:
@@ -119,6 +121,8 @@ def test_what_the_score_rests_on_lies_over_the_spectrogram(visit: Visitor, addre
     assert inside and over and inside["height"] == over["height"]
     assert over["x"] <= inside["x"] < inside["x"] + inside["width"] <= over["x"] + over["width"] + 1
     seen.picture("sound-rests")
-    card.get_by_text("Table", exact=True).click()
-    expect(card.locator('[data-testid="stDataFrame"]')).to_be_visible()
+    until(
+        card.get_by_text("Table", exact=True).click,
+        lambda: expect(card.locator('[data-testid="stDataFrame"]')).to_be_visible(),
+    )
     expect(card.locator("img.picture")).to_have_count(0)
