@@ -102,6 +102,13 @@ def start(person: Visit) -> Page:
     return page
 
 
+def keep_on(person: Visit) -> None:
+    """Start again where the link was lost meanwhile, as a person does: a busy machine may leave a
+    page without a core for longer than a link lives."""
+    if person.page.get_by_text("Session ended").is_visible():
+        start(person)
+
+
 def listen(page: Page) -> None:
     """Switch the microphone on under Options."""
     options = page.get_by_role("button", name="Options")
@@ -170,8 +177,12 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
     other.page.locator('[class*="st-key-verdict"] .um-scale').wait_for(timeout=PATIENT)
     # What the second says is heard, and nothing of the first, whose microphone is off.
     voice = other.page.locator(".st-key-card-live-voice")
-    expect(voice.locator(".um-evidence")).to_contain_text("Speech", timeout=PATIENT)
-    expect(voice.locator(".um-number")).to_contain_text("% likelihood", timeout=PATIENT)
+
+    def is_heard() -> None:
+        expect(voice.locator(".um-evidence")).to_contain_text("Speech", timeout=PATIENT / 2)
+        expect(voice.locator(".um-number")).to_contain_text("% likelihood", timeout=PATIENT / 2)
+
+    until(lambda: keep_on(other), is_heard)
     expect(voice.get_by_text("a likelihood and no verdict")).to_be_visible()
     assert not page.locator(".st-key-card-live-voice").count()
     other.picture("live-dark")
@@ -181,10 +192,14 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
 
     third = visit("/live")
     third.page.set_default_timeout(PATIENT)
-    until(
-        third.page.locator(".st-key-live-start button").click,
-        third.page.get_by_text("Enough for now").wait_for,
-    )
+    third.page.locator(".st-key-live-start button").wait_for()
+
+    def comes_third() -> None:
+        keep_on(person)
+        keep_on(other)
+        third.page.locator(".st-key-live-start button").click()
+
+    until(comes_third, third.page.get_by_text("Enough for now").wait_for)
 
     until(
         page.locator(".st-key-live-stop button").click,
