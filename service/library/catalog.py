@@ -15,13 +15,11 @@ from detector import media
 from detector.batch.source import files, no_media
 from detector.comparison.fingerprints import Fingerprints, fingerprint
 from detector.errors import InputError, MediaError
-from detector.media.files import one_line
 from detector.schema.analysis import Media
 from service.library import exchange
 from service.library.index import LibraryMatch, PrintIndex
 from service.messages import _
-from service.records.footage import Footage, FootageStore, Prints
-from service.records.model import MAX_NAME_LENGTH
+from service.records.footage import Footage, FootageStore, Prints, kept_name
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +30,6 @@ MAX_INDEXES = 4
 
 OnFile = Callable[[Path, Footage | None, MediaError | None], None]
 """Called with each file of a folder: what it became, None where it is known; or what is wrong."""
-
-
-def shown_name(name: str) -> str:
-    """Return a file's name as the library keeps it."""
-    return one_line(name)[:MAX_NAME_LENGTH]
 
 
 def source_of(folder: Path) -> str:
@@ -187,7 +180,7 @@ class Library:
                 size, touched = info.st_size, max(info.st_mtime, info.st_ctime)
             except OSError:  # it says itself what is wrong when it is read
                 size, touched = -1, math.inf
-            alike.setdefault((shown_name(path.name), size), []).append((path, touched))
+            alike.setdefault((kept_name(path.name), size), []).append((path, touched))
         new = set()
         for key, found in alike.items():
             times = known.get(key, [])

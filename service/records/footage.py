@@ -31,6 +31,11 @@ ANALYSES = "analysis"
 _LISTED = [column for column in table.c if column.name != "prints"]
 
 
+def kept_name(name: str) -> str:
+    """Return a file's name as it is kept."""
+    return one_line(name)[:MAX_NAME_LENGTH]
+
+
 class Footage(BaseModel):
     """A file that is known."""
 
@@ -109,7 +114,7 @@ class FootageStore:
             full = _("A library holds {most} files at most.").format(most=f"{MAX_FOOTAGE:,}")
             raise InputError(full, hint=_("Remove some first."))
         new = Footage(
-            id=new_id(), name=one_line(name)[:MAX_NAME_LENGTH], sha256=sha256, source=source,
+            id=new_id(), name=kept_name(name), sha256=sha256, source=source,
             added=datetime.now(UTC), size=size, duration=duration, frames=len(prints.times),
         )  # fmt: skip
         row = new.model_dump() | {"owner": owner, "prints": prints.packed()}

@@ -218,7 +218,7 @@ def _score_step(
         return ProgressStep(name, "done", right=spent("score"))
     if not any(known for scored, known in progress.models.values()):
         return ProgressStep(name, "wait", right=_("waiting"))
-    titles = {spec.id: spec.plain or spec.title for spec in choose(job.settings.models)}
+    titles = labels.plain_names(choose(job.settings.models))
     share = _("{number} of {total}")
     parts = [
         (
