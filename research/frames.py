@@ -32,6 +32,7 @@ from detector.models.base import CropRecipe
 from detector.models.families import mobilenet
 from detector.training import augment, codec, input_transform
 from detector.training.cache import MARGIN, FaceCache, Faces
+from detector.training.precision import half_precision
 from detector.training.recipe import read_recipe
 from detector.weights import load_state
 from research import register
@@ -85,7 +86,7 @@ def logits_of(
         shown = [input_transform.plain(one, entry.tight, crop) for one in some]
         x = torch.from_numpy(augment.batch_to_array(shown))
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(x.device):
             out.append(float(network(x).float().mean()))
     return np.array(out)
 

@@ -11,6 +11,7 @@ from torch import nn
 from detector.evaluation import metrics
 from detector.training.cache import Faces
 from detector.training.input_transform import InputTransform
+from detector.training.precision import half_precision
 from detector.training.sample import PairSource
 
 FRAMES = 3
@@ -48,7 +49,7 @@ class HeldOut:
             for start in range(0, len(pictures), 32):
                 x = torch.from_numpy(self.transform.batch(list(pictures[start : start + 32])))
                 x = x.to(device, memory_format=torch.channels_last)
-                with torch.autocast(x.device.type, torch.bfloat16):
+                with half_precision(device):
                     logits.append(network(x).float().cpu().numpy())
             figures |= ranking(name, np.concatenate(logits).reshape(-1, count).mean(1))
         return figures

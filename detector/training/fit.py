@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.errors import UsageError
+from detector.training.precision import depthwise_in_fp32, half_precision
 from detector.training.recipe import Recipe
 
 Draw = Callable[[int], tuple[np.ndarray, np.ndarray]]
@@ -63,25 +64,6 @@ class TrainingOptions:
     def report(self, stage: str, done: int, total: int) -> None:
         """Tell how far a stage without figures is."""
         self.on_progress(stage, done, total, {})
-
-
-class _SinglePrecision:
-    """Before a convolution's class: it computes in fp32 whatever autocast says."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            out: Tensor = super().forward(x.float())  # type: ignore[misc]
-        return out.to(x.dtype)
-
-
-def depthwise_in_fp32(network: nn.Module) -> None:
-    """Let convolutions per channel with kernels over 3 compute in fp32, where a CPU is 4 to 10
-    times as fast backwards as in bf16, and hardly slower forwards. Weights and names stay."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups > 1 and module.kernel_size[0] > 3:
-            kind = type(module)
-            if not issubclass(kind, _SinglePrecision):
-                module.__class__ = type(kind.__name__, (_SinglePrecision, kind), {})
 
 
 class WeightAverage:
@@ -242,7 +224,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, steps, recipe)
         network.train()
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with half_precision(x.device):
             features = network.embed(x) if with_features else None
             logits = (spread(x) if features is None else network.judge(features)).float()
         loss = objective(logits, y) if objective else loss_of(logits, y, recipe)

@@ -32,6 +32,7 @@ from detector.training.cache import FaceCache, Faces
 from detector.training.fit import configuration
 from detector.training.input_transform import InputTransform
 from detector.training.job import TrainingJob
+from detector.training.precision import half_precision
 from detector.weights import load_state
 
 FRAMES = 4
@@ -139,7 +140,7 @@ def describe(
                 for k, picture in enumerate(shown)
             ]
         seen = torch.from_numpy(transform.batch(shown)).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision(seen.device):
             out.append(network.embed(seen).double().mean(0).numpy())
     return np.stack(out)
 

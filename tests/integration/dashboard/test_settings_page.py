@@ -89,7 +89,7 @@ def test_what_is_kept_is_shown_switched_and_deleted() -> None:
     assert "&lt;b&gt;phone" in page and "<b>phone" not in page
     assert "only for clips like these" in page and "In use" in page
     assert "These 40 clips are of only 3 recordings" in page
-    assert "Pairs and Detail" in page
+    assert "Swap traces and Fine detail" in page
     at.toggle(key="own-on").set_value(False).run()
     assert not conformal.load().on and "Switched off" in texts(at)
     at.button(key="delete-abc123").click().run()

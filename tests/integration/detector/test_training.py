@@ -316,7 +316,7 @@ def test_a_run_learns_and_leaves_its_record(face: np.ndarray, tmp_path: Path) ->
     labels = write_labels(tmp_path, face)
     told = []
     model = train(
-        recipe(),
+        recipe(images=240),
         labels,
         fit.TrainingOptions(
             tmp_path / "run",
@@ -327,11 +327,11 @@ def test_a_run_learns_and_leaves_its_record(face: np.ndarray, tmp_path: Path) ->
     )
     curve = list(csv.DictReader((tmp_path / "run" / "curve.csv").open()))
     losses = [float(line["loss"]) for line in curve]
-    assert len(losses) == 2
-    assert losses[1] < losses[0] * 0.9
+    assert len(losses) == 3
+    assert losses[2] < losses[0] * 0.9
     assert "made auc" in curve[0]
     steps = [(done, bool(figures)) for stage, done, _, figures in told if stage == "training"]
-    assert steps == [(n, n in (10, 20)) for n in range(1, 21)]
+    assert steps == [(n, n in (10, 20, 30)) for n in range(1, 31)]
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["recipe"]["seed"] == 1
     assert model is not None

@@ -1,13 +1,15 @@
-"""Convolutions per channel compute in fp32 under autocast; all else, and every name, stays."""
+"""bf16 only where the device computes it, and there not for convolutions per channel; all else, and
+every name, stays."""
 
 from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
-from detector.training.fit import depthwise_in_fp32
+from detector.training.precision import depthwise_in_fp32, half_precision
 
 
 class Strided(nn.Conv2d):
@@ -43,3 +45,18 @@ def test_a_copy_computes_with_its_own_weights() -> None:
     nn.init.zeros_(twin[0].bias)
     x = torch.randn(1, 4, 7, 7)
     assert not twin(x).any() and network(x).any()
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bf16_is_left_alone_where_the_cpu_has_none(
+    able: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: able)
+    network, x = nn.Linear(4, 4), torch.randn(2, 4)
+    with half_precision(x.device):
+        assert network(x).dtype == (torch.bfloat16 if able else torch.float32)
+
+
+def test_a_device_that_nobody_asked_computes_in_fp32() -> None:
+    with half_precision(torch.device("xpu")):
+        assert not torch.is_autocast_enabled("xpu")
