@@ -1,4 +1,4 @@
-"""A made world for the live engine: a face is a patch of texture, its tint what models say of it."""
+"""A made world for the live engine: a face is a patch, its tint what models say of it."""
 
 from __future__ import annotations
 

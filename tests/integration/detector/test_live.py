@@ -1,4 +1,4 @@
-"""The live engine: frames in, states out, of made faces and made models in virtual time; the bundled
+"""The live engine: frames in, states out, of made faces and models in virtual time; the bundled
 models on made clips; the command on files and on a local stream."""
 
 from __future__ import annotations
