@@ -135,14 +135,20 @@ class SessionDisplay:
         self._faces = tuple(shown)
 
     def _end_reading(self, time: float) -> None:
-        """End the reading where nobody could be judged for a while."""
+        """End the reading where nobody could be judged for a while; while there is none, say what
+        keeps it from coming."""
         last = self.readout.scored
-        if last is not None and time - last > UNREAD:
-            hints = [
-                h for h in self.quality.hints(time, silent=0.0, rate=9.0, lag=0.0) if h.blocking
-            ]
-            self.readout.lose(time, hints[0].text if hints else "No face is being scored.")
-            self.alarms.update_reading(time, None, 1.0)
+        if last is not None and time - last <= UNREAD:
+            return
+        hints = [h for h in self.quality.hints(time, silent=0.0, rate=9.0, lag=0.0) if h.blocking]
+        if last is not None:
+            text = hints[0].text if hints else "No face is being scored."
+        elif hints and hints[0].text != self.readout.now.text:
+            text = hints[0].text
+        else:
+            return
+        self.readout.lose(time, text)
+        self.alarms.update_reading(time, None, 1.0)
 
     # --- after a score ---------------------------------------------------------------------------
 

@@ -18,6 +18,9 @@ LOWEST, HIGHEST = 0.12, 0.46
 """cycles a pixel. Below are the picture's own forms, above is what codecs and sensors add."""
 RING = 9
 """cells about a peak that it is compared with"""
+ROUNDED = 4 * 28.0
+"""Magnitude of the spectrum below which a peak may be gray levels' being whole numbers: that alone
+gives sqrt(sum of squared window / 12) = 28. Stripes of one level give 8,000."""
 PEAK = 2.9
 """Of `stripes`, from which a screen is said to be filmed. 264 frames of 88 clips of the development
 set have 2.53 or less (`bench.live --recapture`)."""
@@ -25,7 +28,8 @@ set have 2.53 or less (`bench.live --recapture`)."""
 
 def stripes(rgb: np.ndarray) -> float:
     """Return how far the highest narrow peak of the spectrum of uint8 [H, W, 3] stands above what
-    is around it, in standard deviations of the log spectrum; 0 for a picture that is too small."""
+    is around it, in standard deviations of the log spectrum; 0 for a picture that is too small, or
+    flat."""
     height, width = rgb.shape[:2]
     if min(height, width) < SIDE:
         return 0.0
@@ -33,7 +37,8 @@ def stripes(rgb: np.ndarray) -> float:
     gray = cv2.cvtColor(rgb[top : top + SIDE, left : left + SIDE], cv2.COLOR_RGB2GRAY)
     window = np.hanning(SIDE).astype(np.float32)
     spectrum = np.fft.rfft2(gray.astype(np.float32) * window * window[:, None])
-    log = np.log(np.abs(np.fft.fftshift(spectrum, axes=0)) + 1e-3).astype(np.float32)
+    magnitude = np.abs(np.fft.fftshift(spectrum, axes=0))
+    log = np.log(magnitude + 1e-3).astype(np.float32)
     around = cv2.blur(log, (RING, RING))
     spread = np.sqrt(np.maximum(cv2.blur(log * log, (RING, RING)) - around**2, 1e-3))
     y = np.fft.fftshift(np.fft.fftfreq(SIDE))[:, None]
@@ -41,4 +46,5 @@ def stripes(rgb: np.ndarray) -> float:
     radius = np.hypot(x, y)
     # Block borders of codecs lie on the axes at multiples of 1/8.
     inside = (radius > LOWEST) & (radius < HIGHEST) & (np.abs(x) > 0.02) & (np.abs(y) > 0.02)
-    return float(((log - around) / np.median(spread))[inside].max())
+    inside &= magnitude > ROUNDED
+    return float(((log - around) / np.median(spread))[inside].max(initial=0.0))

@@ -209,6 +209,18 @@ def test_a_poor_picture_is_named_and_not_judged(engine, change, code) -> None:
     assert [hint.code for hint in state.hints] == [code] and state.hints[0].blocking
     assert state.faces[0].label is Label.NOT_APPLICABLE and state.faces[0].probability is None
     assert state.rates.scored == 0 and state.reading.probability is None
+    assert state.reading.text == state.hints[0].text
+
+
+def test_where_no_face_ever_came_the_reading_says_so(engine) -> None:
+    session = engine.open()
+    states = feed(engine, session, 6, lambda t: picture() if t < 4 else REAL)
+    at = {round(s.time, 2): s.reading for s in states}
+    assert at[1.0].text == "Starting."
+    assert at[2.4].label is at[3.8].label is Label.NOT_APPLICABLE
+    assert at[2.4].text == at[3.8].text and at[2.4].text.startswith("No face in view.")
+    assert at[2.4].since == at[3.8].since
+    assert at[5.8].probability is not None
 
 
 def test_no_face_for_two_seconds_is_said_and_ends_the_reading(engine) -> None:

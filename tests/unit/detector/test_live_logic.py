@@ -116,6 +116,20 @@ def test_a_filmed_screen_shows_and_a_face_does_not() -> None:
     assert recapture.stripes(portrait[:100, :100]) == 0.0  # too small to say
 
 
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_covered_lens_and_a_plain_slate_are_no_screen(level: int) -> None:
+    flat = np.full((480, 640, 3), level, np.uint8)
+    assert recapture.stripes(flat) < recapture.PEAK
+    shaded = (flat * np.linspace(0.6, 1, 640)[:, None]).astype(np.uint8)
+    assert recapture.stripes(shaded) < recapture.PEAK
+
+
+def test_stripes_of_two_levels_show_on_a_plain_wall() -> None:
+    wave = 2 * np.sin(np.arange(640) * 1.3 + np.arange(480)[:, None])
+    striped = np.repeat((90 + wave)[..., None], 3, 2).astype(np.uint8)
+    assert recapture.stripes(striped) > recapture.PEAK
+
+
 def test_an_alarm_begins_and_ends_once() -> None:
     alarms = Alarms(seconds=3.0)
     means = [0.5] * 10 + [0.9] * 50 + [0.65, 0.9] * 10 + [0.5] * 40 + [0.9] * 20
