@@ -7,15 +7,20 @@ work with 1.67. A new version of Streamlit is tried here first.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from streamlit import config, net_util, runtime
+from streamlit.runtime import media_file_manager
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile as UploadedFile
 
 PAGE_END = b"</body>"
 """Where the one HTML page that Streamlit serves can be added to (`dashboard.first_paint`)."""
+
+DOWNLOAD_SECONDS = 60.0
+"""s that a file is kept which nobody refers to any more"""
 
 
 def install() -> None:
@@ -24,12 +29,34 @@ def install() -> None:
     - To compare the address of a visitor's page with this machine's, it would ask a stranger's
       server for the latter (`net_util.get_external_ip`). Nothing leaves this machine. (At the
       start: .streamlit/config.toml)
+    - It would drop a download before its browser comes for it (`LastingFile`).
     - Until somebody opened the front page, it would take the folder pages/ for the pages
       (`PagesManager.uses_pages_directory`), and a link that leads straight to one of ours would
       miss all that `dashboard.shell` puts around it.
     """
     net_util.get_external_ip = lambda: None
     PagesManager.uses_pages_directory = False
+    media_file_manager.MediaFileMetadata = LastingFile  # type: ignore[misc]
+
+
+class LastingFile(media_file_manager.MediaFileMetadata):
+    """A file that was made for a download, kept until the browser has had time to come for it.
+
+    Streamlit drops one at the second script run after it was made, whoever's run that is: beside
+    somebody's live session, which draws itself several times a second, a report was gone before
+    its browser asked for it (404).
+    """
+
+    def mark_for_delete(self) -> None:
+        """Note when nobody referred to it any more."""
+        if not self._is_marked_for_delete:
+            self._marked = time.monotonic()
+        super().mark_for_delete()
+
+    @property
+    def is_marked_for_delete(self) -> bool:
+        """Whether it may go."""
+        return self._is_marked_for_delete and time.monotonic() - self._marked > DOWNLOAD_SECONDS
 
 
 def set_server_option(name: str, value: Any, origin: str) -> None:

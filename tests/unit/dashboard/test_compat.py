@@ -1,0 +1,35 @@
+"""What is changed in Streamlit's server works with the Streamlit that is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.runtime import media_file_manager
+from streamlit.runtime.media_file_manager import MediaFileManager, MediaFileMetadata
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+
+from dashboard import _compat
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[MediaFileManager]:
+    monkeypatch.setattr(media_file_manager, "MediaFileMetadata", MediaFileMetadata)
+    _compat.install()
+    yield MediaFileManager(MemoryMediaFileStorage("/media"))
+
+
+def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(
+    files: MediaFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(_compat.time, "monotonic", lambda: now)
+    button = files.add_deferred(lambda: b"%PDF", "application/pdf", "1.0", "report.pdf")
+    id = files.execute_deferred(button).rpartition("/")[2].partition(".")[0]
+    for _run in range(5):  # of anybody's script
+        files.remove_orphaned_files()
+    kept = files.read_file(id)
+    assert kept is not None and kept.content == b"%PDF"
+    now += _compat.DOWNLOAD_SECONDS + 1
+    files.remove_orphaned_files()
+    assert files.read_file(id) is None
