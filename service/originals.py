@@ -148,9 +148,17 @@ class Originals:
         return self.comparisons.store.save(person.id, stated, kept.id)
 
     def not_the_original(self, copy: Job) -> None:
-        """Take a comparison back from an analysis: that file is not its original."""
+        """Take back from an analysis what it was compared with and what was found: neither is its
+        original, and no lookup tells of it again."""
+        owner, sha256 = copy.record.owner, copy.record.sha256
+        found, analysis = self.found(copy), copy.analysis
+        if found is not None:
+            self.lookups.store.refuse(owner, sha256, found.found)
+        if analysis is not None and analysis.comparison is not None:
+            original = analysis.comparison.original_media.sha256
+            self.lookups.store.refuse(owner, sha256, original)
+            self.comparisons.store.remove(owner, sha256, original)
         self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": None}))
-        self.lookups.store.save(copy.record.owner, copy.record.sha256, None)
 
     def _attach(self, copy: Job, found: Comparison) -> None:
         """Add what was found to the analysis of the copy, where both are the same footage."""

@@ -69,6 +69,11 @@ class ComparisonStore:
             row = connection.execute(this.order_by(table.c.created.desc()).limit(1)).first()
         return _kept(row) if row else None
 
+    def remove(self, owner: str, copy: str, original: str) -> None:
+        """Remove that of two files, by their sha256."""
+        with self._database.writing() as connection:
+            connection.execute(delete(table).where(*_of(owner, copy, original)))
+
     def forget(self, owner: str, sha256s: Collection[str]) -> None:
         """Forget all that a file of these contents is part of."""
         wanted = list(sha256s)

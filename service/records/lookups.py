@@ -1,4 +1,5 @@
-"""What of a person's known footage their files show: found quietly, each owner's alone."""
+"""What of a person's known footage their files show: found quietly, each owner's alone; and what
+they said is not the original of a file."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from sqlalchemy import delete, or_, select
 from service.records.database import Database
 from service.records.sql.rows import upsert
 from service.records.tables import lookups as table
+from service.records.tables import refusals
 
 
 class FoundFootage(BaseModel):
@@ -51,15 +53,32 @@ class LookupStore:
             row = connection.execute(this).mappings().first()
         return FoundFootage.model_validate(dict(row)) if row else None
 
+    def refuse(self, owner: str, sha256: str, found: str) -> None:
+        """Note that a file does not come from this footage: it isn't told again."""
+        row = {"owner": owner, "sha256": sha256, "found": found}
+        with self._database.writing() as connection:
+            upsert(connection, refusals, row | {"created": datetime.now(UTC)})
+            this = table.c.owner == owner, table.c.sha256 == sha256, table.c.found == found
+            connection.execute(delete(table).where(*this))
+
+    def refused(self, owner: str, sha256: str) -> set[str]:
+        """Return what the owner said is not the original of a file, by sha256."""
+        this = refusals.c.owner == owner, refusals.c.sha256 == sha256
+        with self._database.reading() as connection:
+            return set(connection.execute(select(refusals.c.found).where(*this)).scalars())
+
     def forget(self, owner: str, sha256s: Collection[str]) -> None:
         """Forget all that files of these contents are part of."""
         wanted = list(sha256s)
-        part = or_(table.c.sha256.in_(wanted), table.c.found.in_(wanted))
-        if wanted:
-            with self._database.writing() as connection:
-                connection.execute(delete(table).where(table.c.owner == owner, part))
+        if not wanted:
+            return
+        with self._database.writing() as connection:
+            for kept in (table, refusals):
+                part = or_(kept.c.sha256.in_(wanted), kept.c.found.in_(wanted))
+                connection.execute(delete(kept).where(kept.c.owner == owner, part))
 
     def sweep(self, before: datetime) -> None:
-        """Forget what was found before a moment."""
+        """Forget what was found, or said, before a moment."""
         with self._database.writing() as connection:
-            connection.execute(delete(table).where(table.c.created < before))
+            for kept in (table, refusals):
+                connection.execute(delete(kept).where(kept.c.created < before))

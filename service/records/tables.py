@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest migration."""
 
 
@@ -286,5 +286,11 @@ lookups = _table(
     Column("start", NUMBER, nullable=False),
     Column("mirrored", Boolean, nullable=False),
     *_required(Integer, "matched", "asked"),
+    Column("created", Moment, nullable=False),
+)
+
+refusals = _table(
+    "refusals",
+    *(Column(name, Words, primary_key=True) for name in ("owner", "sha256", "found")),
     Column("created", Moment, nullable=False),
 )

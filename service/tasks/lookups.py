@@ -106,7 +106,8 @@ class Lookups:
         matches = library.search(owner, prints, without=file.sha256)
         library.add_prints(owner, prints, about, ANALYSES)
         task.on_progress(20, STEPS)
-        found = _best(matches)
+        refused = self.store.refused(owner, file.sha256)
+        found = _best([match for match in matches if match.footage.sha256 not in refused])
         self.store.save(owner, file.sha256, found)
         other = self._media_of(looked, found) if found is not None else None
         if found is None or other is None:

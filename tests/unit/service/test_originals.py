@@ -57,8 +57,10 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[[ComparisonFinding], None
     return find
 
 
-def analyze(app: Application, context: RequestContext, text: bytes, name: str) -> Job:
-    job = app.submit(context, io.BytesIO(text), name, Settings())
+def analyze(
+    app: Application, context: RequestContext, text: bytes, name: str, frames: int = 32
+) -> Job:
+    job = app.submit(context, io.BytesIO(text), name, Settings(frames=frames))
     until(lambda: not job.active)
     assert job.state is State.DONE
     return job
@@ -145,9 +147,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def look(app: Application, context: RequestContext, path: Path) -> Job:
+def look(app: Application, context: RequestContext, path: Path, frames: int = 32) -> Job:
     """Analyze a file and wait until its original was looked for."""
-    job = analyze(app, context, path.read_bytes(), path.name)
+    job = analyze(app, context, path.read_bytes(), path.name, frames)
     until(lambda: app.tasks.latest(lookups.KIND, job.key, context.principal) is not None)
     task = app.tasks.latest(lookups.KIND, job.key, context.principal)
     assert task is not None and ended(task).state is State.DONE, task.error
@@ -176,6 +178,26 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     assert said.id == among.id and said.comparison.accuses
     kept = stored(real, GUEST, shared)
     assert kept is not None and kept.accuses
+
+
+def test_what_is_not_the_original_is_not_told_again(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
+    real.originals.not_the_original(shared)
+    assert real.originals.found(shared) is None and stored(real, GUEST, shared) is None
+    again = look(real, GUEST, clips["shared"], frames=16)
+    assert again.key != shared.key
+    assert real.originals.found(again) is None and stored(real, GUEST, again) is None
+    # A person who holds the two against each other asks anew.
+    ended(real.originals.compare(GUEST, again, press))
+    assert stored(real, GUEST, again) is not None
+    # What was said goes with the files that it was said of.
+    store, owner = real.originals.lookups.store, GUEST.principal.id
+    assert store.refused(owner, shared.record.sha256) == {press.record.sha256}
+    real.delete(GUEST, press.key)
+    assert store.refused(owner, shared.record.sha256) == set()
 
 
 def test_nobody_learns_what_another_holds(
