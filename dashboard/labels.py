@@ -18,7 +18,7 @@ import markupsafe
 from dashboard.i18n import LazyDict, _, current, ngettext, speech
 from detector import messages
 from detector.decision.numbers import at_most
-from detector.messages import Coded, states
+from detector.messages import Coded, format, states
 from detector.messages.format import capital as capital
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
@@ -276,12 +276,7 @@ def _landed(
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
     """Return 7.23 as "00:07.2"; without tenths "00:07"; from an hour on "1:02:03.4"."""
-    units = round(max(seconds, 0.0) * 10) if tenths else int(max(seconds, 0.0)) * 10
-    whole, tenth = divmod(units, 10)
-    minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
-    text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
-    return f"{text}.{tenth}" if tenths else text
+    return format.clock(seconds, tenths=tenths)
 
 
 def stretch(start: float, end: float, *, tenths: bool = True) -> str:

@@ -18,6 +18,7 @@ from dashboard import labels, series
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
+from detector.messages.format import time_ticks
 from detector.schema.analysis import Thresholds
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
@@ -49,7 +50,6 @@ BARE = {
     "dragmode": False,
 }
 """A layout without plotly's own look."""
-STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
 
 Values = Sequence[Any] | np.ndarray
 Part = dict[str, Any]
@@ -84,13 +84,6 @@ def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
         )
         for i in range(count)
     ]
-
-
-def time_ticks(end: float, most: int = 6) -> tuple[list[float], list[str]]:
-    """Return at most so many round times from 0 to the end, and their texts."""
-    step = next((s for s in STEPS if end / s < most), STEPS[-1] * -(-end // (STEPS[-1] * most)))
-    values = [i * step for i in range(int(end / step) + 1)]
-    return values, [labels.clock(v, tenths=step < 1) for v in values]
 
 
 def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:

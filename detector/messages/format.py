@@ -22,12 +22,26 @@ def percent(probability: float) -> str:
     return f"{whole_percent(probability)} %"
 
 
-def clock(seconds: float) -> str:
-    """Return mm:ss, or h:mm:ss from an hour on."""
-    whole = int(seconds)
-    hours, rest = divmod(whole, 3600)
-    text = f"{rest // 60:02d}:{rest % 60:02d}"
-    return f"{hours}:{text}" if hours else text
+def clock(seconds: float, *, tenths: bool = False) -> str:
+    """Return 7.23 as "00:07", with tenths "00:07.2"; from an hour on "1:02:03"."""
+    units = round(max(seconds, 0.0) * 10) if tenths else int(max(seconds, 0.0)) * 10
+    whole, tenth = divmod(units, 10)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+    return f"{text}.{tenth}" if tenths else text
+
+
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
+"""s between the ticks of a time axis"""
+
+
+def time_ticks(end: float, most: int = 6) -> tuple[list[float], list[str]]:
+    """Return at most so many round times, s, from 0 to the end, and their texts."""
+    longest = _STEPS[-1] * -(-end // (_STEPS[-1] * most))
+    step = next((s for s in _STEPS if end / s < most), longest)
+    values = [i * step for i in range(int(end / step) + 1)]
+    return values, [clock(v, tenths=step < 1) for v in values]
 
 
 def listed(names: Sequence[str], speech: Speech = ENGLISH) -> str:

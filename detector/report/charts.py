@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from detector.messages import states
-from detector.messages.format import clock, percent
+from detector.messages.format import percent, time_ticks
 from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
 from detector.schema.analysis import (
     Analysis,
@@ -114,9 +114,9 @@ def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresho
         if span.score is not None:
             draw([(span.start, span.score), (span.end, span.score)], TEXT, 0.55)
     pdf.ink(SMALL, MUTED)
-    for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        pdf.set_xy(x + share * width - 8, y + height + 0.8)
-        pdf.cell(16, 3.5, clock(end * share), align="C")
+    for time, text in zip(*time_ticks(end), strict=True):
+        pdf.set_xy(x + time / end * width - 8, y + height + 0.8)
+        pdf.cell(16, 3.5, text, align="C")
     pdf.set_line_width(0.2)
     pdf.set_xy(MARGIN, y + LANE - 4)
 

@@ -18,9 +18,10 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from dashboard import charts, labels
+from dashboard import labels
 from dashboard.i18n import _
 from detector.comparison import AlignedPictures
+from detector.messages.format import time_ticks
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
 
 HERE = Path(__file__).parent
@@ -71,7 +72,7 @@ def view_data(
     levels += [face["limit"] for m in moments for face in m["faces"]]
     ranked = sorted(comparison.people, key=lambda p: (p.part == "none", -p.difference))
     seen = {face["person"] for m in moments for face in m["faces"]}
-    times, ticks = charts.time_ticks(length)
+    times, ticks = time_ticks(length)
     body: dict[str, Any] = {
         "id": id,
         "size": [media.width, media.height],

@@ -15,6 +15,7 @@ from dashboard.i18n import _, ngettext
 from dashboard.pages.compare import state
 from dashboard.series import Lane
 from dashboard.theme import Palette
+from detector.messages.format import time_ticks
 from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from service.storage.previews import previews
 from service.tasks.jobs import Job
@@ -77,7 +78,7 @@ def figure(
     )  # fmt: skip
     end = max(times[-1], 0.1)
     values, texts = charts.score_ticks(thresholds)
-    ticks, tick_texts = charts.time_ticks(end)
+    ticks, tick_texts = time_ticks(end)
     layout = charts.layout(
         palette,
         240,

@@ -9,6 +9,7 @@ import pytest
 
 from dashboard import charts, series
 from dashboard.theme import DARK, LIGHT
+from detector.messages.format import time_ticks
 from detector.schema.analysis import Analysis, Label, Thresholds
 from tests.support.result_sample import DURATION, make_analysis
 
@@ -193,7 +194,7 @@ def test_names_of_models_can_not_bring_markup_into_a_figure(analysis: Analysis) 
 
 @pytest.mark.parametrize("end", [0.4, 2.1, 14.2, 61.0, 600.0, 7200.0, 40_000.0])
 def test_a_time_axis_has_few_round_ticks(end: float) -> None:
-    values, texts = charts.time_ticks(end)
+    values, texts = time_ticks(end)
     assert 2 <= len(values) <= 7
     assert values[0] == 0 and values[-1] <= end
     assert len(set(texts)) == len(texts)

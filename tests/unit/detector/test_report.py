@@ -144,6 +144,11 @@ def test_the_pdf_says_what_a_court_needs(analysis: Analysis, made: dict[str, byt
     assert "verified" not in text.lower()
 
 
+def test_scores_stand_over_round_times(analysis: Analysis, made: dict[str, bytes]) -> None:
+    assert analysis.media.duration == pytest.approx(14.2)
+    assert "00:00 00:03 00:06 00:09 00:12" in text_of(made["pdf"])
+
+
 def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> None:
     limits = Thresholds(
         low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
