@@ -87,7 +87,7 @@ def test_links_of_one_request_share_its_time(
 ) -> None:
     from service.api import uploads
 
-    monkeypatch.setattr(uploads, "MAX_LINK_SECONDS", 1.0)
+    monkeypatch.setattr(uploads, "MAX_LINK_SECONDS", 4.0)
     web.answers["/slow"] = lambda handler: web.left.wait(30) and None
     urls = [web.url(PRIVATE, "/slow"), web.url(PRIVATE, "/a.gif")]
     batch = client.post("/v1/batches", data={"url": urls}).json()
