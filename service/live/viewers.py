@@ -45,7 +45,8 @@ CORES = 1.0
 LOST_SECONDS = 2.5
 """s without a frame after which the picture counts as lost; a key frame may take one."""
 RECONNECT_SECONDS = 20.0
-"""s for which a lost session waits for its picture and then goes on as the same one."""
+"""s for which a lost session waits for its picture, since that came or somebody last called it
+back, and then goes on as the same one."""
 FIRST_FRAME_SECONDS = 45.0
 """s that a place is held for a first frame: the link comes up or the page gives up before."""
 
@@ -130,6 +131,7 @@ class Viewer:
         self._opened = clock()
         self._first: float | None = None
         self._last: float | None = None
+        self._held = float("-inf")
         self._lock = threading.Lock()
         self._shown: np.ndarray | None = None
         self.release: Callable[[], object] = lambda: None
@@ -201,7 +203,13 @@ class Viewer:
     @property
     def expired(self) -> bool:
         """Whether nobody is there any more."""
-        return self.silent > (FIRST_FRAME_SECONDS if self._last is None else RECONNECT_SECONDS)
+        if self._last is None:
+            return self.silent > FIRST_FRAME_SECONDS
+        return self._clock() - max(self._last, self._held) > RECONNECT_SECONDS
+
+    def hold(self) -> None:
+        """Keep its place while a page is there and calls its lost picture back."""
+        self._held = self._clock()
 
     def picture(self) -> np.ndarray | None:
         """Return the newest frame as it was shown, uint8 [H, W, 3]; None before the first."""

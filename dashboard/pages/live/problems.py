@@ -107,7 +107,7 @@ WAITING: LazyDict[Phase, Problem] = LazyDict(
         Phase.LOST: Problem(
             "sync_problem",
             _("The picture is lost"),
-            _("Connecting again. The same session goes on if it comes back within 20 s."),
+            _("Connecting again. The same session goes on when it comes back."),
             over_frame=True,
         ),
     }

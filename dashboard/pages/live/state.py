@@ -211,12 +211,18 @@ class LivePageState:
                 self._go(Phase.LOST)
             elif self.remote:
                 pass  # it is opened again where it is watched
-            elif self.phase is Phase.LOST and waited > NUDGE and not self.tries:
-                self.tries = 1
-                self._go(Phase.RESTARTING)
-            elif self.phase is Phase.CONNECTING and waited > CONNECT:
-                self._not_up(viewer)
+            else:
+                self._call_back(viewer, waited)
         return self.phase is not before
+
+    def _call_back(self, viewer: Viewer, waited: float) -> None:
+        """Go on with bringing a picture up, or back; the place is kept for all tries."""
+        viewer.hold()
+        if self.phase is Phase.LOST and waited > NUDGE and not self.tries:
+            self.tries = 1
+            self._go(Phase.RESTARTING)
+        elif self.phase is Phase.CONNECTING and waited > CONNECT:
+            self._not_up(viewer)
 
     def _ended(self, viewer: Viewer) -> None:
         if viewer.frames:

@@ -527,10 +527,32 @@ def test_a_lost_picture_comes_back_to_the_same_session(person: Person) -> None:
 def test_a_picture_that_stays_away_ends_the_session(person: Person, crowd: Viewers) -> None:
     visit = started(person)
     person.after(3, frames=True)
-    person.after(room.RECONNECT_SECONDS + 1)
+    assert person.after(9) is Phase.RESTARTING
+    for number in range(TRIES):
+        assert crowd.sweep() == 1, "the place is held for all tries"
+        assert person.after(PAUSE + 0.5) is Phase.CONNECTING
+        last = number == TRIES - 1
+        assert person.after(CONNECT + 0.5) is (Phase.ENDED if last else Phase.RESTARTING)
+    assert person.viewer.ended and not visit.wanted
+
+
+def test_the_last_try_may_bring_the_same_session_back(person: Person, crowd: Viewers) -> None:
+    visit = started(person)
+    person.after(3, frames=True)
+    person.after(9 + (TRIES - 1) * (PAUSE + CONNECT + 1))
     crowd.sweep()
-    person.after(0.5)
-    assert visit.phase is Phase.ENDED and person.viewer.ended and not visit.wanted
+    assert person.viewer.silent > room.RECONNECT_SECONDS
+    person.after(PAUSE + 0.5)
+    assert person.after(1, frames=True) is Phase.LIVE and visit.viewer is person.viewer
+
+
+def test_a_page_that_is_gone_calls_nobody_back(person: Person, crowd: Viewers) -> None:
+    visit = started(person)
+    person.after(3, frames=True)
+    person.clock.now += room.RECONNECT_SECONDS + 1
+    assert crowd.sweep() == 0 and person.viewer.ended
+    person.after(0.5)  # it is looked at again
+    assert visit.phase is Phase.ENDED and not visit.wanted
 
 
 def test_stop_before_the_camera_came_is_no_session(person: Person) -> None:
