@@ -73,6 +73,12 @@ def set_server_option(name: str, value: Any, origin: str) -> None:
     config.set_option(name, value, origin)
 
 
+def component_key(key: str) -> str:
+    """Return a key that a component may have. Streamlit splits a component's id at two underscores
+    and refuses a key that holds them, as one in two hundred of our ids does."""
+    return key.replace("_", "~")
+
+
 def in_script_run() -> bool:
     """Return whether a page is being drawn by this thread: `st.context` means somebody only then.
     Asked otherwise, Streamlit would log a warning for each of the server's own threads."""

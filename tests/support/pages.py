@@ -69,14 +69,14 @@ def texts(at: AppTest) -> str:
     return " ".join(block.proto.body for block in at.get("html")).replace("\u00a0", " ")
 
 
-def result(path: Path, analysis: Analysis, name: str = "a.webm") -> AppTest:
-    """The result page of one file."""
+def result(path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k") -> AppTest:
+    """The result page of one file, whose record has the id `key`."""
     at = AppTest.from_function(_result, default_timeout=PATIENT)
     at.session_state["record"] = SimpleNamespace(
         analysis=analysis,
         path=path,
         name=name,
-        key="k",
+        key=key,
         again=None,
         read_only=False,
         origin=ResultOrigin.HERE,

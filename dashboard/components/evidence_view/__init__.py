@@ -15,6 +15,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import charts, labels, series
+from dashboard._compat import component_key
 from dashboard.charts import LaneSize
 from dashboard.i18n import _
 from dashboard.series import Lane
@@ -38,12 +39,12 @@ _component = st.components.v2.component(
 
 def evidence_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None]) -> None:
     """Mount the view. `on_moment` runs before the next rerun and reads `reported(key)`."""
-    _component(key=key, data=dict(data), on_moment_change=on_moment)
+    _component(key=component_key(key), data=dict(data), on_moment_change=on_moment)
 
 
 def reported(key: str) -> dict[str, Any] | None:
     """Return what the view reported for this run: {"time", "person" or None, "cause"}."""
-    state = st.session_state.get(key)
+    state = st.session_state.get(component_key(key))
     value = state.get("moment") if state is not None else None
     return value if isinstance(value, dict) else None
 

@@ -18,6 +18,7 @@ import streamlit as st
 from PIL import Image
 
 from dashboard import labels
+from dashboard._compat import component_key
 from dashboard.i18n import _
 from detector.schema.analysis import Analysis, Modality, Question
 
@@ -39,12 +40,12 @@ _component = st.components.v2.component(
 
 def sound_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None]) -> None:
     """Mount the view. `on_moment` runs before the next rerun."""
-    _component(key=key, data=dict(data), on_moment_change=on_moment)
+    _component(key=component_key(key), data=dict(data), on_moment_change=on_moment)
 
 
 def reported(key: str) -> float | None:
     """Return the moment that the view reported for this run, s."""
-    state = st.session_state.get(key)
+    state = st.session_state.get(component_key(key))
     value = state.get("moment") if state is not None else None
     return float(value["time"]) if isinstance(value, dict) else None
 

@@ -102,6 +102,13 @@ def moment(at: AppTest) -> tuple[float, str]:
 # --- the page
 
 
+@pytest.mark.parametrize("id", ["PJcr0onm__OCPs5HTiiJfw", "abc___", "_"])
+def test_a_result_has_a_page_whatever_its_id(clip: Path, id: str) -> None:
+    """Streamlit refuses components whose key holds two underscores; ids are random letters."""
+    page = texts(pages.result(clip, make_analysis(clip), key=id))
+    assert "<span>Likely manipulated</span></h2>" in page and "SHA-256" in page
+
+
 def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path) -> None:
     page = texts(show(clip))
     assert "<span>Likely manipulated</span></h2>" in page

@@ -45,6 +45,11 @@ def test_a_cloned_voice_is_said_in_words(clip: Path) -> None:
     assert "Person" not in page and "Smallest face" not in page and "0×0" not in page
 
 
+def test_a_sound_has_a_page_whatever_its_id(clip: Path) -> None:
+    page = texts(pages.result(clip, make_analysis(clip), "message.wav", "PJcr0onm__OCPs5HTiiJfw"))
+    assert "<span>Likely cloned</span></h2>" in page and "SHA-256" in page
+
+
 @pytest.mark.parametrize(
     ("heard", "words"),
     [
