@@ -29,7 +29,8 @@ endif
 # processes, then cameras beside little else, since a video link that is starved of a core for some
 # seconds is lost; the others in three, a third of whose work is to wait for servers and browsers.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-CAMERAS := tests/browser/test_browser_live.py tests/integration/project
+CAMERAS := tests/browser/test_browser_live.py tests/integration/service/test_live_loopback.py \
+	tests/integration/project
 # What the tests import, by one process on the core that mypy leaves, and not by each of theirs.
 compile := $(BIN)/python -m pytest --collect-only --quiet tests > /dev/null
 SERVE := $(BIN)/python -m streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))

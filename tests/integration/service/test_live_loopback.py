@@ -221,21 +221,32 @@ def test_the_microphone_of_the_same_link_is_heard(
     worker = linked(viewer, loop)
     spoken = signal.resample_poly(made.speech(3), 3, 1)
 
+    def said() -> tuple[float, float]:
+        """How many seconds of speech were heard, and how loud they are, dB."""
+        while pool.step():
+            pass
+        sound = heard.state.analysis and heard.state.analysis.media.audio
+        found = sound and sound.heard
+        return (found.speech_seconds, found.level or -99) if found else (0.0, -99)
+
     async def speak() -> None:
         theirs, came = await connect(worker, patch, (spoken * 32_000).astype(np.int16))
         track, end = await asyncio.wait_for(came, PATIENT), time.monotonic() + PATIENT
-        while (heard.state.time or 0.0) < 2.5 and time.monotonic() < end:
+        asked = 2.5
+        while time.monotonic() < end:
             await asyncio.wait_for(track.recv(), PATIENT)
+            if (heard.state.time or 0.0) >= asked:
+                # A link of a busy machine loses packets, and with them loudness: speak on.
+                asked += 1
+                seconds, level = said()
+                if seconds > 1 and level > -30:
+                    break
         await theirs.close()
 
     try:
         asyncio.run(speak())
-        while pool.step():
-            pass
-        analysis = heard.state.analysis
-        assert analysis is not None and analysis.media.audio and analysis.media.audio.heard
-        said = analysis.media.audio.heard
-        assert said.speech_seconds > 1 and (said.level or -99) > -30
+        seconds, level = said()
+        assert seconds > 1 and level > -30
         assert len(engine.opened[0].frames) >= 2, "the picture goes on beside it"
     finally:
         worker.stop()
