@@ -152,10 +152,10 @@ class Originals:
         original, and no lookup tells of it again."""
         owner, sha256 = copy.record.owner, copy.record.sha256
         found, analysis = self.found(copy), copy.analysis
-        if found is not None:
-            self.lookups.store.refuse(owner, sha256, found.found)
+        refused = {found.found} if found is not None else set()
         if analysis is not None and analysis.comparison is not None:
-            original = analysis.comparison.original_media.sha256
+            refused.add(analysis.comparison.original_media.sha256)
+        for original in refused:
             self.lookups.store.refuse(owner, sha256, original)
             self.comparisons.store.remove(owner, sha256, original)
         self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": None}))

@@ -141,11 +141,8 @@ class SessionDisplay:
         if last is not None and time - last <= UNREAD:
             return
         hints = [h for h in self.quality.hints(time, silent=0.0, rate=9.0, lag=0.0) if h.blocking]
-        if last is not None:
-            text = hints[0].text if hints else "No face is being scored."
-        elif hints and hints[0].text != self.readout.now.text:
-            text = hints[0].text
-        else:
+        text = hints[0].text if hints else "No face is being scored."
+        if last is None and (not hints or text == self.readout.now.text):
             return
         self.readout.lose(time, text)
         self.alarms.update_reading(time, None, 1.0)

@@ -17,6 +17,7 @@ import streamlit as st
 from dashboard import charts, labels, series
 from dashboard._compat import component_key
 from dashboard.charts import LaneSize
+from dashboard.components import reports
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
@@ -44,9 +45,7 @@ def evidence_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], 
 
 def reported(key: str) -> dict[str, Any] | None:
     """Return what the view reported for this run: {"time", "person" or None, "cause"}."""
-    state = st.session_state.get(component_key(key))
-    value = state.get("moment") if state is not None else None
-    return value if isinstance(value, dict) else None
+    return reports.reported(key, "moment")
 
 
 def view_data(

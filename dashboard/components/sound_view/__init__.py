@@ -19,6 +19,7 @@ from PIL import Image
 
 from dashboard import labels
 from dashboard._compat import component_key
+from dashboard.components import reports
 from dashboard.i18n import _
 from detector.schema.analysis import Analysis, Modality, Question
 
@@ -45,9 +46,8 @@ def sound_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], Non
 
 def reported(key: str) -> float | None:
     """Return the moment that the view reported for this run, s."""
-    state = st.session_state.get(component_key(key))
-    value = state.get("moment") if state is not None else None
-    return float(value["time"]) if isinstance(value, dict) else None
+    report = reports.reported(key, "moment")
+    return None if report is None else float(report["time"])
 
 
 def view_data(

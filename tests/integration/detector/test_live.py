@@ -35,7 +35,6 @@ from tests.support.samples import samples as made_samples
 from tests.support.waiting import PATIENT, until
 
 FPS = 25.0
-LIMITS = Thresholds(low=0.3, high=0.7)
 
 
 # --- an engine in virtual time --------------------------------------------------------------------

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
+from streamlit import net_util
 from streamlit.runtime import media_file_manager
-from streamlit.runtime.media_file_manager import MediaFileManager, MediaFileMetadata
+from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard import _compat
 
 
 @pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[MediaFileManager]:
-    monkeypatch.setattr(media_file_manager, "MediaFileMetadata", MediaFileMetadata)
+def files(monkeypatch: pytest.MonkeyPatch) -> MediaFileManager:
+    for changed, name in (
+        (media_file_manager, "MediaFileMetadata"),
+        (net_util, "get_external_ip"),
+        (PagesManager, "uses_pages_directory"),
+    ):
+        monkeypatch.setattr(changed, name, getattr(changed, name))  # as it was, after the test
     _compat.install()
-    yield MediaFileManager(MemoryMediaFileStorage("/media"))
+    return MediaFileManager(MemoryMediaFileStorage("/media"))
 
 
 def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from dashboard._compat import component_key
+from dashboard.components import reports
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.live import ice
 from dashboard.pages.live.state import ERRORS, Trouble
@@ -57,7 +59,7 @@ def mount(key: str, data: dict[str, Any], on_answer: Callable[[], None]) -> None
     """Put the link on the page. `data` is what `link.js` reads: ask, asking, test, testing, camera,
     microphone, servers, and `say`, a line for screen readers that is read out when it changes."""
     _component(
-        key=key,
+        key=component_key(key),
         data=data,
         on_seen_change=lambda: None,
         on_answer_change=on_answer,
@@ -67,9 +69,7 @@ def mount(key: str, data: dict[str, Any], on_answer: Callable[[], None]) -> None
 
 def report(key: str, name: Literal["seen", "answer", "tested"]) -> dict[str, Any] | None:
     """Return the newest report of a kind, if there is one."""
-    state = st.session_state.get(key)
-    value = state.get(name) if state is not None else None
-    return value if isinstance(value, dict) else None
+    return reports.reported(key, name)
 
 
 def seen(key: str) -> Seen | None:
