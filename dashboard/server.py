@@ -11,6 +11,7 @@ import io
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,16 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         application = session.application()
     except InputError as error:
         raise SystemExit(error.advice) from error
-    application.start(yields=FIRST_PAGE_SECONDS)
+    application.start(yields=FIRST_PAGE_SECONDS, then=_import_result)
     print(f"unmask: {application.keys.describe()}", file=sys.stderr)
     yield {}
     application.stop()
+
+
+def _import_result() -> None:
+    """Import what the first result would wait two seconds for: charts and reports."""
+    for module in ("dashboard.result", "dashboard.pages.analyze.running", "detector.report"):
+        import_module(module)
 
 
 def _secrets() -> dict[str, str]:

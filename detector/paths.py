@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def data() -> Path:
     from detector.config import get_config  # later: who needs no folder need not wait for pydantic
 
     if chosen := get_config().data:
-        return chosen.expanduser().resolve()
+        return _resolved(chosen.expanduser().absolute())
     if root := checkout():
         return root / "data"
     home = Path.home()
@@ -49,6 +50,12 @@ def data() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "unmask"
     return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "unmask"
+
+
+@lru_cache(maxsize=8)
+def _resolved(folder: Path) -> Path:
+    # Looks at the disk for each part of the path, which pages ask for many times a second.
+    return folder.resolve()
 
 
 def write(path: Path, text: str) -> None:

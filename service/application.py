@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -320,16 +321,15 @@ class Application:
 
         return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
 
-    def start(self, *, yields: float = 0.0) -> None:
-        """Begin the background work of a server: make the samples, load the models and bring those
-        that the host names, keep the promise to delete. Called when the server starts and by each
-        session; only the first call does something.
+    def start(self, *, yields: float = 0.0, then: Callable[[], object] = lambda: None) -> None:
+        """Begin a server's background work, once: samples, models, deletion when time is up.
 
         Parameters
         ----------
         yields : float
-            Seconds for which the models wait for `first_page`: to import PyTorch takes all of the
-            interpreter, just when somebody waits for the page.
+            s that the models wait for `first_page`: PyTorch's import takes all of the interpreter.
+        then : callable
+            What is brought ahead after them.
 
         Raises
         ------
@@ -339,24 +339,25 @@ class Application:
         get_config()
         if not self._started.acquire(blocking=False):
             return
-        ahead = partial(self._prepare, yields)
+        ahead = partial(self._prepare, yields, then)
         for work in (ahead, startup.fetch_models, self._sweep, self.tasks.watch):
             threading.Thread(target=work, daemon=True).start()
 
     def stop(self) -> None:
-        """End what would be lost with the process: a running camera ends as if its person had
-        pressed Stop; tasks are offered again by the next start."""
+        """End what would be lost: a running camera ends as if its person had pressed Stop; tasks
+        are offered again by the next start."""
         if "viewers" in self.__dict__:
             self.viewers.close()
         self._stopped.set()
         self.tasks.close()
 
-    def _prepare(self, yields: float) -> None:
+    def _prepare(self, yields: float, then: Callable[[], object]) -> None:
         self.gallery.make()
         self.first_page.wait(yields)
         try:
             if get_config().warm_up:
                 (self.cluster or self.analyzer.get()).warm_up()
+                then()
         except Exception:  # a job will meet the same error and show it to a person
             log.exception("the models could not be loaded ahead")
         else:

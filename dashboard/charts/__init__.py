@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas  # noqa: F401 -- whole, before Plotly finds it half loaded by another session's page
 import plotly.graph_objects as go
 
 from dashboard import labels, series

@@ -54,7 +54,7 @@ class Manifest(StrictModel):
 
 def manifest() -> Manifest:
     """Return the manifest with the catalog and a person's own models appended. Read again when a
-    file has changed.
+    file has changed; the catalog, which ships, does not while a program runs.
 
     Raises
     ------
@@ -62,9 +62,10 @@ def manifest() -> Manifest:
         A manifest can't be read; the message names the file, the entry and the key.
     """
     bundled = paths.bundled()
-    files = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
-    files += [own_manifest(), pins.path()]
-    return _read(tuple((file, _changed(file)) for file in files))
+    main, *own = [
+        (file, _changed(file)) for file in (bundled / "manifest.toml", own_manifest(), pins.path())
+    ]
+    return _read((main, *_catalog(bundled), *own))
 
 
 def own_manifest() -> Path:
@@ -235,6 +236,12 @@ def _changed(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
+
+
+@functools.lru_cache(maxsize=2)
+def _catalog(bundled: Path) -> tuple[tuple[Path, int | None], ...]:
+    # Pages ask for the models several times a second, and a look at the disk has to wait its turn.
+    return tuple((file, _changed(file)) for file in sorted((bundled / "catalog").glob("*.toml")))
 
 
 @functools.lru_cache(maxsize=2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
 
 from detector.media.files import one_line
@@ -23,7 +23,7 @@ class BatchItem(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Annotated[str, AfterValidator(one_line)]
     analysis: str | None = None
     refused: dict[str, str] | None = None
     known: bool = False

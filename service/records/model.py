@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from detector.errors import InputError
+from detector.media.files import safe_name
 from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
@@ -26,6 +27,9 @@ from detector.schema.analysis import (
 )
 from detector.schema.seal import ResultSeal
 from service.messages import MessageSpec
+
+FileName = Annotated[str, AfterValidator(safe_name)]
+"""as a person named a file, without what would show another one; still to be escaped"""
 
 LOCAL = "local"
 """The owner of everything analyzed at this computer's own screen."""
@@ -146,7 +150,7 @@ class Record(_Row):
         description="when it was last brought or asked for: lists are in this order, and retention "
         "counts from here"
     )
-    name: str = Field(description="as the person named the file; hostile, escape it")
+    name: FileName
     sha256: str = Field(default="", description="of the media; empty where there never was a file")
     size: int = Field(default=0, description="bytes of the media")
     source: Literal["upload", "live"] = Field(
@@ -236,7 +240,7 @@ class SharedResult(_Row):
 
     share: str
     record: str
-    name: str
+    name: FileName
     analysis: Analysis
     expires: datetime
     origin: ResultOrigin

@@ -27,6 +27,7 @@ from dashboard.pages.analyze.state import Arrival
 from detector import links
 from detector.errors import InputError
 from detector.links.addresses import MAX_URL
+from detector.media.files import safe_name
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, list_models, usable
 from detector.schema.analysis import Label, Settings
@@ -207,8 +208,8 @@ def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
     try:
         job = session.submit(file, file.name, settings, size=file.size)
     except (QueueFull, InputError) as error:
-        return Arrival(file.name, refused=advice(error))
-    return Arrival(file.name, job.key)
+        return Arrival(safe_name(file.name), refused=advice(error))
+    return Arrival(job.name, job.key)
 
 
 def _settings(specs: list[ModelSpec]) -> Settings:

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 """s between two looks at the job."""
+POLL_IN_LINE = 1.0
+"""the same while it waits: a line of ten looks ten times as often as whoever is served"""
 DRAW_EVERY = 2.0
 """s between two drawings of the people and the timeline: slower, since a figure is heavy."""
 MAX_PEOPLE = 6
@@ -75,7 +77,8 @@ def draw(job: Job) -> None:
     left, right = st.columns([45, 55], gap="medium")
     with left:
         with st.container(border=True, key="card-progress"):
-            _progress(job, info is not None)
+            every = POLL_IN_LINE if job.state is State.QUEUED else POLL
+            st.fragment(_progress, run_every=every)(job, info is not None)
         with st.container(border=True, key="verdict-na-none"):
             when = _("It comes when all models have finished. Scores so far can still change.")
             status_cards.waiting(_("Verdict"), _("No verdict yet"), when)
@@ -94,7 +97,6 @@ def draw(job: Job) -> None:
             _timeline(job)
 
 
-@st.fragment(run_every=POLL)
 def _progress(job: Job, media_drawn: bool) -> None:
     """Draw the card with the bar and the steps. It also notices when the page has to change."""
     if session.find_job(job.key) is not job or not job.active:
@@ -118,6 +120,7 @@ def _progress(job: Job, media_drawn: bool) -> None:
 def _waiting(job: Job) -> tuple[str, Markup]:
     """In line, or just taken by a worker: in a word, and drawn."""
     ahead = session.application().jobs.ahead(job)
+    models = [spec.id for spec in choose(job.settings.models)]
     if job.state is not State.QUEUED:
         line = _("The models are being loaded; only the first file waits for this.")
         head = _("Getting ready")
@@ -125,9 +128,7 @@ def _waiting(job: Job) -> tuple[str, Markup]:
         head = _("Waiting")
         if session.application().tasks.scheduler.held:
             head = _("Paused by who runs this server")
-        seconds = session.application().jobs.speed.estimate(
-            job.settings.frames, [spec.id for spec in choose(job.settings.models)]
-        )
+        seconds = session.application().jobs.speed.estimate(job.settings.frames, models)
         if seconds:
             line = _("{files} before yours, {time}.") if ahead else _("Yours is next, {time}.")
         else:
@@ -136,8 +137,7 @@ def _waiting(job: Job) -> tuple[str, Markup]:
             files=labels.count(ahead, "file", "files"),
             time=labels.about((ahead + 1) * (seconds or 0.0) / session.application().jobs.workers),
         )
-    most = len(choose(job.settings.models))
-    return head, progress_parts.waiting(head, line, _stay(), most=most)
+    return head, progress_parts.waiting(head, line, _stay(), most=len(models))
 
 
 def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:

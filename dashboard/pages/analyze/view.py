@@ -1,13 +1,18 @@
-"""The Analyze page: which of its states is shown."""
+"""The Analyze page: which of its states is shown.
+
+What draws charts is imported by the states that have any: the first screen, which somebody waits
+for while the server starts, has none.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, result, session, url_state
+from dashboard import labels, session, url_state
 from dashboard.components import (
     controls,
     origin,
@@ -19,11 +24,13 @@ from dashboard.components import (
 )
 from dashboard.components.status_cards import Card
 from dashboard.i18n import _
-from dashboard.pages.analyze import first_screen, running
-from dashboard.result import original
+from dashboard.pages.analyze import first_screen
 from detector.schema.analysis import Analysis, Label, Media
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
+
+if TYPE_CHECKING:
+    from dashboard.result.record import ResultRecord
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +46,8 @@ def draw() -> None:
     if job is None:
         _without_verdict(None, status_cards.not_found())
     elif job.active:
+        from dashboard.pages.analyze import running
+
         with stage.enter(f"running-{key}"):
             running.draw(job)
     elif job.state is State.FAILED and job.fault is not None:
@@ -51,8 +60,7 @@ def draw() -> None:
         origin.draw(job.origin)
         _without_verdict(job, status_cards.unjudged(job.key, job.analysis))
     else:
-        with stage.enter(f"result-{key}"):
-            result.render(job)
+        _result(job)
 
 
 def shared(token: str) -> None:
@@ -75,8 +83,14 @@ def shared(token: str) -> None:
             None, replace(card, actions=(status_cards.choose_another(_("Analyze a file")),))
         )
     else:
-        with stage.enter(f"result-{guest.key}"):
-            result.render(guest)
+        _result(guest)
+
+
+def _result(record: ResultRecord) -> None:
+    from dashboard import result
+
+    with stage.enter(f"result-{record.key}"):
+        result.render(record)
 
 
 def _unjudged(analysis: Analysis) -> bool:
@@ -94,6 +108,8 @@ def _without_verdict(job: Job | None, card: Card) -> None:
 def _card(job: Job | None, card: Card) -> None:
     media = _media(job) if job else None
     if job:
+        from dashboard.result import original
+
         with page_header.row(job.name, page_header.facts(media) if media else []):
             controls.button(_("New analysis"), "add", "new", url_state.leave)
         original.banner(job)

@@ -34,7 +34,7 @@ def imported(code: str) -> set[str]:
         ("import detector", NETWORKS | REPORTS | NUMBERS | OTHERS | {"numpy", "pydantic", "av"}),
         ("import detector.cli", NETWORKS | REPORTS | OTHERS),
         ("import detector.pipeline", REPORTS | OTHERS | {"scipy.signal", "scipy.stats"} | COMPILER),
-        (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS),
+        (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS | {"dashboard.charts"}),
     ],
     ids=["library", "command", "pipeline", "first page"],
 )
@@ -42,6 +42,12 @@ def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> N
     found = imported(code)
     assert code.split()[1].strip(",") in found
     assert not found & unwanted
+
+
+def test_charts_bring_pandas_whole() -> None:
+    """Plotly asks what it is given whether it is one of pandas', where pandas is there. While
+    another session's page brought it, there was half of it, and the chart an error."""
+    assert "pandas" in imported("import dashboard.charts")
 
 
 def test_it_is_seen_where_something_is_brought() -> None:

@@ -101,11 +101,12 @@ def test_the_models_let_the_first_page_go_before(
     models = SimpleNamespace(warm_up=loaded.set)
     monkeypatch.setattr(app, "analyzer", SimpleNamespace(get=lambda: models))
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)
-    app.start(yields=60.0)
+    order: list[bool] = []
+    app.start(yields=60.0, then=lambda: order.append(loaded.is_set()))
     assert not loaded.wait(0.2) and not app.prepared.is_set()
     app.first_page.set()
     until(app.prepared.is_set)
-    assert loaded.is_set()
+    assert loaded.is_set() and order == [True], "what else is brought comes after the models"
 
 
 def test_a_host_may_want_nothing_loaded_ahead(

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.records import database, thumbnails
+from service.records import database, tables, thumbnails
+from service.records.batches import BatchItem
 from service.records.database import FILE
 from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, RecordsError
 from service.records.rules import new_id
@@ -37,6 +38,24 @@ class TestSQLite(SQLContract):
     @pytest.fixture
     def address(self, tmp_path: Path, store: SQLStore) -> str:
         return str(tmp_path / FILE)
+
+
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [("\u202egpj.exe", "gpj.exe"), ("a\u2066b\u2069.png", "ab.png"), ("../../x\n.mp4", "x .mp4")],
+)
+def test_a_name_is_shown_as_it_is_written(store: SQLStore, named: str, shown: str) -> None:
+    """Also one that was kept before names were cleaned."""
+    record = make(LOCAL, name=named)
+    assert record.name == shown
+    store.add(record, SAMPLE, PICTURE)
+    with store.database.writing() as connection:
+        row = tables.records.c.id == record.id
+        connection.execute(tables.records.update().where(row).values(name=named))
+    read = store.get(LOCAL, record.id)
+    assert read is not None and read.name == shown
+    assert BatchItem(name=f"folder/{named}").name.startswith("folder/")
+    assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
 
 
 # --- the file -------------------------------------------------------------------------------------

@@ -4,26 +4,21 @@ the API, with the network watched; texts of a megabyte and of another direction.
 from __future__ import annotations
 
 import gc
-import io
 import os
 import socket
 import struct
 import subprocess
 import sys
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from service.application import Application
-from tests.conftest import write_clip
+from tests.support.strangers import WATCH, Bait, called_home, hostile
 from tests.support.waiting import PATIENT, until
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -87,37 +82,6 @@ def test_a_thousand_uploads_that_end_in_the_middle_leave_nothing(
 
 # --- nothing calls home ---------------------------------------------------------------------------
 
-WATCH = """
-import os, sys
-out = os.open(os.environ["WATCHED"], os.O_APPEND | os.O_WRONLY)
-def watch(name, arguments):
-    if name in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
-        address = arguments[1] if name in ("socket.connect", "socket.sendto") else arguments[0]
-        os.write(out, f"{os.getpid()} {name} {address!r}\\n".encode())
-sys.addaudithook(watch)
-"""
-
-
-class Bait:
-    """A port of this computer that hostile files point at. Nobody is to come."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.setblocking(False)
-        self.port = self._listener.getsockname()[1]
-
-    def came(self) -> int:
-        count = 0
-        while True:
-            try:
-                self._listener.accept()[0].close()
-            except BlockingIOError:
-                return count
-            count += 1
-
-    def close(self) -> None:
-        self._listener.close()
-
 
 @contextmanager
 def watched(data: Path, log: Path) -> Iterator[str]:
@@ -156,75 +120,6 @@ def watched(data: Path, log: Path) -> Iterator[str]:
         assert run.wait(60) in (0, -15)
 
 
-def png(width: int, height: int, rows: bytes) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        whole = kind + data
-        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
-def titled(text: str) -> bytes:
-    """A picture whose every text is this."""
-    out = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x010E] = exif[0x010F] = exif[0x013B] = text  # description, maker, artist
-    info = PngInfo()
-    info.add_itxt("Title", text)
-    info.add_itxt("XML:com.adobe.xmp", f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{text}</x:xmpmeta>")
-    picture = Image.fromarray(np.full((64, 64, 3), 128, np.uint8))
-    picture.save(out, "PNG", exif=exif, pnginfo=info)
-    return out.getvalue()
-
-
-def hostile(folder: Path, bait: int) -> dict[str, bytes]:
-    """Files that point elsewhere, claim too much, end too soon or say too much."""
-    home = f"http://127.0.0.1:{bait}/x"
-    clip = write_clip(folder / "clip.mp4", seconds=1).read_bytes()
-    moved = clip.replace(b"url \x00\x00\x00\x01", b"url \x00\x00\x00\x00")
-    out = io.BytesIO()
-    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(out, "JPEG")
-    jpeg = out.getvalue()
-    bidi = "\u202eevil\u202c<script>alert(1)</script>&#x202e;[x](javascript:1)"
-    return {
-        "list.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{home}.ts\n".encode(),
-        "list.mp4": f"#EXTM3U\n#EXTINF:2,\n{home}.mp4\n".encode(),
-        "key.m3u8": f'#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="{home}"\n#EXTINF:1,\na\n'.encode(),
-        "concat.txt": f"ffconcat version 1.0\nfile '{home}'\n".encode(),
-        "passwd.txt": b"ffconcat version 1.0\nfile '/etc/passwd'\n",
-        "dash.mpd": f"<?xml version='1.0'?><MPD><BaseURL>{home}</BaseURL></MPD>".encode(),
-        "entity.svg": (
-            f"<?xml version='1.0'?><!DOCTYPE s [<!ENTITY e SYSTEM '{home}'>]>"
-            f"<svg xmlns='http://www.w3.org/2000/svg'><image href='{home}'/>&e;</svg>"
-        ).encode(),
-        "talk.sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\n"
-        + f"m=video {bait} RTP/AVP 96\n".encode(),
-        "play.asx": f"<asx version='3.0'><entry><ref href='{home}'/></entry></asx>".encode(),
-        "page.html": f"<html><img src={home}><meta http-equiv=refresh content={home}>".encode(),
-        "link.url": f"[InternetShortcut]\nURL={home}\n".encode(),
-        "moved.mp4": moved,
-        "cut.mp4": clip[: len(clip) // 3],
-        "tail.mp4": clip[len(clip) // 2 :],
-        "holes.mp4": b"".join(
-            part if n % 7 else bytes(len(part))
-            for n, part in enumerate(clip[i : i + 500] for i in range(0, len(clip), 500))
-        ),
-        "huge.mp4": b"\xff\xff\xff\xffftypisom" + clip[12:],
-        "bomb.png": png(60_000, 60_000, zlib.compress(bytes(10_000_000), 9)),
-        "wide.png": png(2**31 - 1, 1, b""),
-        "cut.jpg": jpeg[: len(jpeg) // 2],
-        "twice.jpg": jpeg + clip,
-        "titles.png": titled(bidi * 30),
-        "long.png": titled("A" * 1_000_000),
-        "empty.mp4": b"",
-        "nulls.mkv": bytes(100_000),
-        "noise.webm": b"\x1aE\xdf\xa3" + os.urandom(100_000),
-        "xmp.jpg": jpeg[:2] + b"\xff\xe1\xff\xffhttp://ns.adobe.com/xap/1.0/\0" + jpeg[2:],
-        f"{bidi[:60].replace('/', '_')}.png": titled(bidi),
-    }  # fmt: skip
-
-
 def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path: Path) -> None:
     """Each is refused in a sentence or looked at; the server answers after each; no connection is
     begun, by Python (an audit hook in the server) or by a decoder (the port they point at)."""
@@ -256,10 +151,7 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path: Pat
                 assert pdf.content.startswith(b"%PDF") and len(pdf.content) < 5_000_000, name
                 printed.append(name)
     assert printed == ["titles.png", "long.png"]
-    lines = log.read_text().splitlines()
-    ours = [line for line in lines if "'127.0.0.1'" in line or "'/" in line or "AF_UNIX" in line]
-    assert [line for line in lines if line not in ours] == []
-    assert not [line for line in ours if str(bait.port) in line]
+    assert called_home(log, bait) == []
     assert bait.came() == 0
     bait.close()
     said = (data / "log").read_text()

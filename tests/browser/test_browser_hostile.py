@@ -1,0 +1,72 @@
+"""Files of strangers through the page's uploader, with the network watched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Dialog, FilePayload, expect
+
+from tests.support.browser import PATIENT, ROOT, Server, Visitor, eventually, serve, wait_ready
+from tests.support.strangers import WATCH, Bait, called_home, hostile
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server's processes connect to."""
+    file = tmp_path_factory.mktemp("watch") / "watched"
+    file.touch()
+    return file
+
+
+@pytest.fixture(scope="module")
+def server(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    (log.parent / "sitecustomize.py").write_text(WATCH)
+    path = f"{log.parent}:{ROOT}"
+    with serve(tmp_path_factory.mktemp("data"), WATCHED=str(log), PYTHONPATH=path) as started:
+        yield started
+
+
+def test_each_ends_in_a_sentence_and_nothing_calls_home(
+    visit: Visitor, server: Server, log: Path, tmp_path: Path
+) -> None:
+    bait = Bait()
+    brought = hostile(tmp_path, bait.port)
+    person = visit()
+    page = person.page
+    dialogs: list[str] = []
+
+    def close(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", close)
+    wait_ready(page)
+    page.locator(".st-key-drop input").set_input_files(
+        [
+            FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
+            for name, content in brought.items()
+        ]
+    )
+    rows = page.locator(".um-arrival")
+    expect(rows).to_have_count(len(brought), timeout=PATIENT)
+    said = eventually(
+        page,
+        rows.all_inner_texts,
+        lambda texts: not any(re.search("waiting|%|reading|sending", t, re.I) for t in texts),
+        PATIENT,
+    )
+    assert len(said) == len(brought)
+    refused = [text for text in said if "Can’t be read" in text]
+    assert len(refused) == 22 and all(text.rstrip().endswith(".") for text in refused)
+    # A name that turns the direction of writing would read as another: "live" for "evil".
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.locator("body").inner_text())
+    person.picture("hostile-desktop")
+    assert not dialogs and page.locator("script", has_text="alert(1)").count() == 0
+    assert "Traceback" not in server.log.read_text()
+    assert called_home(log, bait) == [] and bait.came() == 0
+    bait.close()
