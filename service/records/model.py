@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from detector.errors import InputError
-from detector.media.files import safe_name
+from detector.media.files import one_line
 from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
@@ -28,7 +28,7 @@ from detector.schema.analysis import (
 from detector.schema.seal import ResultSeal
 from service.messages import MessageSpec
 
-FileName = Annotated[str, AfterValidator(safe_name)]
+FileName = Annotated[str, AfterValidator(one_line)]
 """as a person named a file, without what would show another one; still to be escaped"""
 
 LOCAL = "local"

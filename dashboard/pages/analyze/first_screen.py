@@ -27,7 +27,7 @@ from dashboard.pages.analyze.state import Arrival
 from detector import links
 from detector.errors import InputError
 from detector.links.addresses import MAX_URL
-from detector.media.files import safe_name
+from detector.media.files import one_line
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, list_models, usable
 from detector.schema.analysis import Label, Settings
@@ -208,7 +208,7 @@ def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
     try:
         job = session.submit(file, file.name, settings, size=file.size)
     except (QueueFull, InputError) as error:
-        return Arrival(safe_name(file.name), refused=advice(error))
+        return Arrival(one_line(file.name), refused=advice(error))
     return Arrival(job.name, job.key)
 
 
