@@ -18,14 +18,17 @@ COPY tools/setup.py tools/setup.py
 # new installation.
 RUN /opt/unmask/bin/python tools/setup.py --hashed dashboard postgres s3 > wanted.txt \
     && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
-        --requirement wanted.txt \
-    && rm -r wanted.txt tools
+        --requirement wanted.txt
 
-# The newest build of the locked torch is the one for processors, from PyTorch's own index; the one
-# on the usual index brings gigabytes for a GPU.
+# The build of the locked torch for processors, from PyTorch's own index; the one on the usual index
+# brings gigabytes for a GPU (TORCH=cuda).
+ARG TORCH=cpu
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN /opt/unmask/bin/pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" \
-        --constraint requirements.lock torch torchvision
+RUN /opt/unmask/bin/python tools/setup.py --torch "$TORCH" > wanted.txt \
+    && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
+        --extra-index-url "$TORCH_INDEX" --requirement wanted.txt \
+    && /opt/unmask/bin/python -c "import torch, torchvision" \
+    && rm -r wanted.txt tools
 
 COPY app.py LICENSE ./
 COPY .streamlit/config.toml .streamlit/config.toml

@@ -17,26 +17,30 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
+from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # run as a file, from anywhere
+
+from tools import setup  # noqa: E402
+
 LOCK = ROOT / "requirements.lock"
 HASHES = ROOT / "requirements.hashes"
 EXTRAS = ("dashboard", "postgres", "ray", "s3", "test")
 GROUPS = (*EXTRAS, "ytdlp")
 BUILD = ("hatchling", "editables")
 """what makes the editable install; pip would fetch it unseen"""
-# PyTorch's builds for processors come from an index of their own, those with CUDA bring packages
-# that no lock of ours names: both by version alone (tools/setup.py).
-APART = re.compile(r"^(pip|torch|torchvision|nvidia-.*|cuda-.*|triton)==")
+HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 HEAD = """\
 # The exact versions that Unmask is tested and shipped with. Written by `make lock`.
 # torch is named without its build, so that the CPU and the CUDA wheel both fit.
 """
 HASHES_HEAD = """\
-# The sha256 of every file of every package of requirements.lock, but for pip and torch. Written by
-# `make lock`. Before each package: the extras that need it ("base": all do; "build": what installs
-# our own code), for tools/setup.py.
+# The sha256 of each file of each package of requirements.lock. Written by `make lock`. Before each
+# package: the extras that need it ("base": all do; "build": what installs our own code; "torch":
+# with its builds for processors; "cuda": what its builds for GPUs bring), for tools/setup.py.
 """
 
 
@@ -91,10 +95,39 @@ def hashes() -> str:
     out = []
     for block in blocks:
         name = block.split("==")[0]
-        if not APART.match(block):
-            needed = [group for group, names in groups.items() if name in names]
-            out.append(f"# {' '.join(needed)}\n{block}\n")
+        if name == "pip":
+            continue
+        needed = [group for group, names in groups.items() if name in names]
+        if name in setup.TORCH:
+            needed, block = ["torch"], with_processors(block)
+        elif setup.CUDA.match(name):
+            needed = ["cuda"]
+        out.append(f"# {' '.join(needed)}\n{block}\n")
     return HASHES_HEAD + "".join(out)
+
+
+def with_processors(block: str) -> str:
+    """A package of PyTorch's with the hashes of its builds for processors as well, which are on an
+    index of their own.
+
+    Where that can't be reached, those of the same release that are in the file already.
+    """
+    pin = block.split()[0]
+    name, version = pin.split("==")
+    hashes = set(HASH.findall(block))
+    try:
+        with urllib.request.urlopen(f"{setup.CPU_INDEX}/{name}/", timeout=30) as answer:
+            page = unquote(answer.read().decode())
+    except OSError as error:
+        kept = re.search(rf"^{re.escape(pin)} .*\n(?: .*\n)+", HASHES.read_text("utf-8"), re.M)
+        more = set(HASH.findall(kept[0])) - hashes if kept else set()
+        if not more:
+            sys.exit(f"unmask: {setup.CPU_INDEX} knows {pin}, and is out of reach: {error}")
+        print(f"unmask: {setup.CPU_INDEX} is out of reach; the hashes of {pin} stay as they are")
+    else:
+        found = rf"/{name}-{re.escape(version)}(?:\+cpu)?-[^\"#]+\.whl#sha256=([0-9a-f]{{64}})"
+        more = set(re.findall(found, page))
+    return " \\\n    ".join([pin, *(f"--hash=sha256:{one}" for one in sorted(hashes | more))])
 
 
 def _names(text: str) -> set[str]:

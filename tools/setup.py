@@ -2,6 +2,7 @@
 
     python3 tools/setup.py [dashboard] [test]
     python3 tools/setup.py --hashed [dashboard] …     prints what pip is to install, with hashes
+    python3 tools/setup.py --torch cpu|cuda           the same of PyTorch
 
 Only the standard library, and only syntax that an old Python can read far enough to be told that it
 is too old. When everything is in place it returns at once. Whatever stands in the way is said in
@@ -9,14 +10,15 @@ one line.
 
 What is installed
     Each file that pip fetches has to have a sha256 of requirements.hashes (`--require-hashes`), and
-    is a wheel: of what is shipped nothing is built. PyTorch alone comes by its version.
+    is a wheel: of what is shipped nothing is built.
 
 Which PyTorch is installed
     Where there is no NVIDIA GPU, one without CUDA: the wheels on PyPI for Linux bring gigabytes of
     it. In order: PyTorch's own index of CPU wheels, when it answers within a few seconds; else what
     pip finds by its own configuration, if that brings no CUDA (macOS, a local wheel, a mirror);
     else nothing is installed, and one line says what to do. The environment variable TORCH decides
-    instead: `any` takes what pip finds, an address is used as the index.
+    instead: `any` takes what pip finds; an address is used as the index, by version, as the lock
+    has no hashes of its builds.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ CPU_INDEX = os.environ.get("TORCH_CPU_INDEX") or "https://download.pytorch.org/w
 PROBE_SECONDS = 5
 # Any of these in what pip would install means gigabytes for a GPU that isn't there.
 CUDA = re.compile(r"^(nvidia|cuda|triton)\b")
+TORCH = ("torch", "torchvision")
 PROBE = """
 import os, ssl, sys, urllib.request
 trust = os.environ.get("PIP_CERT") or os.environ.get("REQUESTS_CA_BUNDLE") or None
@@ -70,7 +73,7 @@ def main(extras: list[str]) -> None:
     make_venv()
     source = torch_source(torch)
     if moved and done:
-        pip("uninstall", "--yes", "--quiet", "torch", "torchvision")
+        pip("uninstall", "--yes", "--quiet", *TORCH)
     extras = sorted({*extras, *done.get("extras", [])})
     say("Installing what Unmask needs, each file by its hash")
     install_hashed(hashed(["build", *extras]))
@@ -78,7 +81,8 @@ def main(extras: list[str]) -> None:
         sources = VENV / "unmask-sources.txt"
         sources.write_text(hashed(extras, sources=True), encoding="utf-8")
         pip("install", "--quiet", *HASHED, "--no-build-isolation", "--requirement", str(sources))
-    install_torch(source)
+    if source is not None:
+        install_torch(*source)
     ours = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     pip("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ours)
     STAMP.write_text(
@@ -107,15 +111,30 @@ def make_venv() -> None:
 def hashed(extras: list[str], sources: bool = False) -> str:
     """The requirements of these extras with the hashes of their files, as pip reads them: those
     that come as wheels, or as source."""
-    wanted = {"base", *extras}
-    out, groups, take = [], set(), False
+    return of_groups({"base", *extras}, lambda name: (name in SOURCES) is sources)
+
+
+def hashed_torch(build: str) -> str:
+    """The same of torch and torchvision: `cpu` without CUDA, `cuda` with the packages that brings,
+    `any` as pip finds them."""
+    text = of_groups({"torch", "cuda"} if build == "cuda" else {"torch"})
+    if build == "cuda":
+        # Of the same release, one for processors counts as the newer.
+        return re.sub(r"^(torch(?:vision)?)==", r"\1===", text, flags=re.M)
+    if build == "cpu" and sys.platform == "linux":  # elsewhere the plain one has no CUDA either
+        return re.sub(r"^(torch==[^ ]+)", r"\1+cpu", text, flags=re.M)
+    return text
+
+
+def of_groups(wanted: set[str], want=lambda name: True) -> str:
+    """The packages of these groups of the file of hashes whose name is wanted."""
+    out, take = [], False
     for line in HASHES.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
-            groups, take = set(line[1:].split()), False
+            group, take = not wanted.isdisjoint(line[1:].split()), False
             continue
         if "==" in line:
-            source = line.split("==")[0] in SOURCES
-            take = not wanted.isdisjoint(groups) and source is sources
+            take = group and want(line.split("==")[0])
         if take:
             out.append(line)
     return "\n".join(out) + "\n"
@@ -135,18 +154,18 @@ def install_hashed(text: str) -> None:
         stop("pip install failed (its own words are above)")
 
 
-def torch_source(choice: str) -> list[str] | None:
-    """The options of pip by which torch comes, without CUDA unless it is wanted or of use; None
-    where it is there."""
-    pins = [pin("torch"), pin("torchvision")]
+def torch_source(choice: str) -> tuple[str, list[str]] | None:
+    """Which build of torch (see `hashed_torch`; empty by version alone) comes with which options of
+    pip, without CUDA unless it is wanted or of use; None where it is there."""
+    pins = [pin(name) for name in TORCH]
     if installed(pins):
         return None
     if choice == "any" or (not choice and has_gpu()):
-        return []
+        return "cuda" if would_install_cuda(pins) else "any", []
     if choice:
-        return ["--extra-index-url", choice]
+        return "", ["--extra-index-url", choice]
     if answers(CPU_INDEX):
-        return ["--extra-index-url", CPU_INDEX]
+        return "cpu", ["--extra-index-url", CPU_INDEX]
     cuda = would_install_cuda(pins)
     if cuda:
         stop(
@@ -154,14 +173,21 @@ def torch_source(choice: str) -> list[str] | None:
             "packages (gigabytes) for a GPU that isn't here: try again when it can be "
             f"reached, or accept them with: make {goal()} TORCH=any"
         )
-    return []
+    return "any", []
 
 
-def install_torch(source: list[str] | None) -> None:
+def install_torch(build: str, options: list[str]) -> None:
     """Install the locked torch and torchvision; all else that they need is there."""
-    if source is not None:
-        say(f"Installing PyTorch ({'from ' + source[1] if source else 'as pip is configured'})")
-        pip("install", "--quiet", *source, pin("torch"), pin("torchvision"))
+    origin = f"from {options[1]}" if options else "as pip is configured"
+    if not build:
+        say(f"Installing PyTorch ({origin}, by version: the lock has no hashes of its builds)")
+        pip("install", "--quiet", *options, *(pin(name) for name in TORCH))
+        return
+    say(f"Installing PyTorch ({origin})")
+    wanted = VENV / "unmask-torch.txt"
+    wanted.write_text(hashed_torch(build), encoding="utf-8")
+    strict = [*HASHED, "--only-binary", ":all:", "--requirement", str(wanted)]
+    pip("install", "--quiet", *options, *strict)
 
 
 def has_gpu() -> bool:
@@ -283,5 +309,7 @@ def stop(text: str):  # -> NoReturn, which an old Python's typing may lack
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--hashed"]:
         print(hashed(sys.argv[2:]), end="")
+    elif sys.argv[1:2] == ["--torch"]:
+        print(hashed_torch(sys.argv[2]), end="")
     else:
         main(sys.argv[1:])

@@ -6,6 +6,7 @@ The stand-in for the environment's Python writes down how it was called and answ
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import re
@@ -21,10 +22,12 @@ from pathlib import Path
 
 import pytest
 
-from tools import setup
+from tools import lock, setup
 
 ROOT = Path(__file__).resolve().parents[3]
 CUDA_REPORT = ["torch", "nvidia-cublas", "nvidia-cudnn-cu13", "cuda-toolkit", "triton", "sympy"]
+
+STRICT = "--require-hashes --no-deps --only-binary :all:"
 
 FAKE_PYTHON = """#!/bin/sh
 echo "$*" >> "$LOG"
@@ -102,6 +105,20 @@ def pins() -> str:
     )
 
 
+def torch_by_hash(place: Place, *options: str) -> str:
+    """The command that installs torch and torchvision by hash."""
+    file = place.root / ".venv" / "unmask-torch.txt"
+    words = ["-m pip install --quiet", *options, STRICT, "--requirement", str(file)]
+    return " ".join(words)
+
+
+def named(place: Place) -> set[str]:
+    """What that command was given: names and versions."""
+    text = (place.root / ".venv" / "unmask-torch.txt").read_text()
+    assert text.count("--hash=sha256:") > 20
+    return set(re.findall(r"^([a-z0-9-]+=[^ ]+)", text, re.M))
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     place = Place(tmp_path)
@@ -133,19 +150,22 @@ def test_the_cpu_index_is_used_when_it_answers(place: Place, index: str) -> None
     assert run.returncode == 0, run.stderr
     *packages, torch, ours = place.installs()
     wanted = place.root / ".venv" / "unmask-wanted-"
-    strict = "--require-hashes --no-deps --only-binary :all:"
     assert sorted(packages) == [
-        f"-m pip install --quiet {strict} --requirement {wanted}{number}.txt"
+        f"-m pip install --quiet {STRICT} --requirement {wanted}{number}.txt"
         for number in range(setup.AT_ONCE)
     ]
-    assert torch == f"-m pip install --quiet --extra-index-url {index} {pins()}"
+    assert torch == torch_by_hash(place, "--extra-index-url", index)
+    first, second = pins().split()
+    # By its build: with an unknown file there, pip would turn to the one with CUDA.
+    assert named(place) == {f"{first}+cpu" if sys.platform == "linux" else first, second}
     assert ours.endswith(f"--no-deps --no-build-isolation --editable {place.root}[dashboard]")
 
 
 def test_without_it_what_pip_finds_is_used_if_that_brings_no_cuda(place: Place) -> None:
     run = place.setup()
     assert run.returncode == 0, run.stderr
-    assert place.installs()[-2] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[-2] == torch_by_hash(place)
+    assert named(place) == set(pins().split())
 
 
 def test_an_index_that_never_answers_does_not_hang(place: Place) -> None:
@@ -153,7 +173,7 @@ def test_an_index_that_never_answers_does_not_hang(place: Place) -> None:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         run = place.setup(TORCH_CPU_INDEX=address)
     assert run.returncode == 0, run.stderr
-    assert place.installs()[-2] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[-2] == torch_by_hash(place)
 
 
 def test_cuda_is_not_pulled_for_nothing(place: Place) -> None:
@@ -185,10 +205,8 @@ def test_the_hashes_are_of_the_lock() -> None:
     hashed = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", text, re.M))
     lock = (ROOT / "requirements.lock").read_text()
     locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", lock, re.M))
-    apart = {"torch", "torchvision", "pip"}
-    assert {name: hashed.get(name) for name in locked if name not in apart} == {
-        name: version for name, version in locked.items() if name not in apart
-    }
+    assert {name: hashed.get(name) for name in locked} == locked
+    assert "pip" not in hashed  # it is there before anything can be installed
 
 
 def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:
@@ -216,20 +234,73 @@ def test_a_gpu_gets_what_pip_finds(place: Place) -> None:
     place.script("bin/nvidia-smi", "#!/bin/sh\necho 'GPU 0: NVIDIA H200 (UUID: GPU-1)'\n")
     run = place.setup()
     assert run.returncode == 0, run.stderr
-    assert place.installs()[-2] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[-2] == torch_by_hash(place)
+    # All by hash, CUDA's packages too; three signs, or a build for processors would be the newer.
+    assert {pin.replace("==", "===") for pin in pins().split()} < named(place)
+    assert {pin.split("==")[0] for pin in named(place)} >= {*CUDA_REPORT} - {"sympy"}
 
 
 def test_torch_any_takes_what_pip_finds(place: Place) -> None:
     place.report(CUDA_REPORT)
     run = place.setup(TORCH="any")
     assert run.returncode == 0, run.stderr
-    assert place.installs()[-2] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[-2] == torch_by_hash(place)
+    assert len(named(place)) > len(CUDA_REPORT)
 
 
-def test_torch_as_an_address_is_the_index(place: Place) -> None:
+def test_torch_any_brings_no_cuda_that_pip_does_not_ask_for(place: Place) -> None:
+    run = place.setup(TORCH="any")
+    assert run.returncode == 0, run.stderr
+    assert place.installs()[-2] == torch_by_hash(place)
+    assert named(place) == set(pins().split())
+
+
+def test_torch_as_an_address_is_the_index_and_has_no_hashes(place: Place) -> None:
     run = place.setup(TORCH="https://example.invalid/cu130")
     assert run.returncode == 0, run.stderr
-    assert "--extra-index-url https://example.invalid/cu130" in place.installs()[-2]
+    options = "--extra-index-url https://example.invalid/cu130"
+    assert place.installs()[-2] == f"-m pip install --quiet {options} {pins()}"
+    assert "by version: the lock has no hashes of its builds" in run.stdout
+
+
+def test_the_torch_that_tests_run_with_is_one_of_the_lock(place: Place) -> None:
+    """The wheel that this environment was made from, where pip kept it: its sha256 is there."""
+    release = setup.pin("torch").replace("==", "-")
+    kept = [
+        file
+        for folder in os.environ.get("PIP_FIND_LINKS", "").split()
+        for file in Path(folder).glob(f"{release}*.whl")
+    ]
+    for file in kept:
+        with file.open("rb") as opened:
+            assert hashlib.file_digest(opened, "sha256").hexdigest() in setup.hashed_torch("any")
+    assert len(re.findall("[0-9a-f]{64}", setup.hashed_torch("cpu"))) > 40
+
+
+def test_the_lock_takes_the_hashes_of_builds_for_processors_from_their_index(
+    index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "CPU_INDEX", index)
+    block = f"torch==9.1 \\\n    --hash=sha256:{'1' * 64}"
+    page = tmp_path / "www" / "torch" / "index.html"
+    links = (
+        f"torch-9.1%2Bcpu-cp311-cp311-manylinux_2_28_x86_64.whl#sha256={'2' * 64}",
+        f"torch-9.1-cp311-cp311-macosx_14_0_arm64.whl#sha256={'1' * 64}",
+        f"torch-9.10%2Bcpu-cp311-cp311-win_amd64.whl#sha256={'3' * 64}",
+        "torch-9.1%2Bcpu-cp311-cp311-win_amd64.whl",
+    )
+    page.write_text("".join(f'<a href="/whl/cpu/{link}">' for link in links))
+    said = lock.with_processors(block)
+    assert lock.HASH.findall(said) == ["1" * 64, "2" * 64]
+    # Out of reach: those of the same release that are in the file stay, and none are made up.
+    page.unlink()
+    monkeypatch.setattr(setup, "CPU_INDEX", f"{index}/nowhere")
+    monkeypatch.setattr(lock, "HASHES", file := tmp_path / "hashes")
+    file.write_text(f"# torch\n{said}\n# base\ntqdm==1 \\\n    --hash=sha256:{'4' * 64}\n")
+    assert lock.with_processors(block) == said
+    assert "stay as they are" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"torch==9.2, and is out of reach"):
+        lock.with_processors(block.replace("9.1", "9.2"))
 
 
 def test_torch_that_is_there_is_kept(place: Place) -> None:
@@ -274,7 +345,7 @@ def test_another_torch_replaces_the_first_and_stays(place: Place) -> None:
     assert place.installs() == []
 
 
-@pytest.mark.parametrize("step", ["wanted-2", "torchvision", "--editable"])
+@pytest.mark.parametrize("step", ["wanted-2", "unmask-torch", "--editable"])
 def test_a_failed_install_is_tried_again(place: Place, step: str) -> None:
     run = place.setup(FAIL_ON=step)
     assert run.returncode == 1

@@ -120,9 +120,10 @@ def test_what_the_linter_does_not_know() -> None:
     assert "pip" not in words and "apt-get" not in words
     assert all("--chown" not in copy for copy in of(last, "COPY"))  # its code is not its own
     packages, torch = of(build, "RUN")[1:3]
-    assert "--require-hashes --no-deps --only-binary :all:" in packages
-    assert "--constraint requirements.lock" in torch
-    assert of(build, "ARG") == ["TORCH_INDEX=https://download.pytorch.org/whl/cpu"]
+    assert all("--require-hashes --no-deps --only-binary :all:" in s for s in (packages, torch))
+    index = "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
+    assert of(build, "ARG") == ["TORCH=cpu", index]
+    assert "tools/setup.py --torch" in torch and "import torch, torchvision" in torch
     assert {s.rest.split()[0] for s in (build[0], last[0])} == {"python:3.11-slim-bookworm"}
 
 
@@ -182,23 +183,33 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def test_the_packages_it_asks_for(image: Path) -> None:
-    """The step that lists them is run; pip is not. Each is locked, and the version in this
+    """The steps that list them are run; pip is not. Each is locked, and the version in this
     environment, which the next test starts the server with, is one that it accepts."""
-    lists = of(stages()[0], "RUN")[1].split("&&")[0]
-    assert lists.startswith("/opt/unmask/bin/python tools/setup.py --hashed")
-    assert lists.rstrip().endswith("> wanted.txt")
-    command = lists.replace("/opt/unmask/bin/python", sys.executable).replace("> wanted.txt", "")
-    said = subprocess.run(
-        command,
-        shell=True,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        executable="/bin/bash",
-    )
-    lines = [line.removesuffix("\\").strip() for line in said.stdout.splitlines()]
-    wanted = [Requirement(line) for line in lines if not line.startswith("--hash=sha256:")]
+    wanted = []
+    for step, kind in zip(of(stages()[0], "RUN")[1:3], ("hashed", "torch"), strict=True):
+        lists = step.split("&&")[0]
+        assert lists.startswith(f"/opt/unmask/bin/python tools/setup.py --{kind}")
+        assert lists.rstrip().endswith("> wanted.txt")
+        command = lists.replace("/opt/unmask/bin/python", sys.executable)
+        said = subprocess.run(
+            command.replace("> wanted.txt", ""),
+            shell=True,
+            cwd=ROOT,
+            env=os.environ | {"TORCH": "cpu"},
+            capture_output=True,
+            text=True,
+            check=True,
+            executable="/bin/bash",
+        )
+        lines = [line.removesuffix("\\").strip() for line in said.stdout.splitlines()]
+        assert any(line.startswith("torch==2") and line.endswith("+cpu") for line in lines) is (
+            kind == "torch"
+        )
+        wanted += [
+            Requirement(line.removesuffix("+cpu"))
+            for line in lines
+            if not line.startswith("--hash=sha256:")
+        ]
     names = {r.name for r in wanted}
     assert not {"pytest", "ruff"} & names
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -210,7 +221,7 @@ def test_the_packages_it_asks_for(image: Path) -> None:
         *extras["s3"],
     ):
         name = re.sub(r"[-_.]+", "-", Requirement(text).name).lower()
-        assert name in names or name in ("torch", "torchvision"), name
+        assert name in names, name
     locked = audit.pins()
     for requirement in wanted:
         name = requirement.name
