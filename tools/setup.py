@@ -114,15 +114,21 @@ def hashed(extras: list[str], sources: bool = False) -> str:
     return of_groups({"base", *extras}, lambda name: (name in SOURCES) is sources)
 
 
-def hashed_torch(build: str) -> str:
-    """The same of torch and torchvision: `cpu` without CUDA, `cuda` with the packages that brings,
-    `any` as pip finds them."""
+def hashed_torch(build: str = "cpu", exact: dict[str, str] | None = None) -> str:
+    """The same of torch and torchvision, of `exact` versions where given: `cpu` without CUDA,
+    `cuda` with the packages that brings.
+
+    Exact to the build: of those that fit, pip prefers the one whose hash it knows beforehand, and
+    of one release the build for processors counts as newer than the one with CUDA.
+    """
     text = of_groups({"torch", "cuda"} if build == "cuda" else {"torch"})
-    if build == "cuda":
-        # Of the same release, one for processors counts as the newer.
-        return re.sub(r"^(torch(?:vision)?)==", r"\1===", text, flags=re.M)
-    if build == "cpu" and sys.platform == "linux":  # elsewhere the plain one has no CUDA either
-        return re.sub(r"^(torch==[^ ]+)", r"\1+cpu", text, flags=re.M)
+    if exact is None:
+        exact = dict(pin(name).split("==") for name in TORCH)
+        if build == "cpu":
+            del exact["torchvision"]  # with CUDA or without, it is small
+            exact["torch"] += "+cpu" if sys.platform == "linux" else ""
+    for name, version in exact.items():
+        text = re.sub(rf"^{name}==\S+", f"{name}==={version}", text, flags=re.M)
     return text
 
 
@@ -155,38 +161,39 @@ def install_hashed(text: str) -> None:
 
 
 def torch_source(choice: str) -> tuple[str, list[str]] | None:
-    """Which build of torch (see `hashed_torch`; empty by version alone) comes with which options of
-    pip, without CUDA unless it is wanted or of use; None where it is there."""
+    """What pip is to install of torch, by hash (else empty), and its options; without CUDA unless
+    that is wanted or of use. None where it is there."""
     pins = [pin(name) for name in TORCH]
     if installed(pins):
         return None
-    if choice == "any" or (not choice and has_gpu()):
-        return "cuda" if would_install_cuda(pins) else "any", []
-    if choice:
+    if choice and choice != "any":
         return "", ["--extra-index-url", choice]
-    if answers(CPU_INDEX):
-        return "cpu", ["--extra-index-url", CPU_INDEX]
-    cuda = would_install_cuda(pins)
-    if cuda:
+    wanted = choice == "any" or has_gpu()
+    if not wanted and answers(CPU_INDEX):
+        return hashed_torch("cpu"), ["--extra-index-url", CPU_INDEX]
+    found = would_install(pins)
+    cuda = [name for name in found if CUDA.match(name)]
+    if cuda and not wanted:
         stop(
             f"{CPU_INDEX} can't be reached, and without it pip would install {len(cuda)} CUDA "
             "packages (gigabytes) for a GPU that isn't here: try again when it can be "
             f"reached, or accept them with: make {goal()} TORCH=any"
         )
-    return "any", []
+    exact = {name: found[name] for name in TORCH}
+    return hashed_torch("cuda" if cuda else "cpu", exact), []
 
 
-def install_torch(build: str, options: list[str]) -> None:
+def install_torch(wanted: str, options: list[str]) -> None:
     """Install the locked torch and torchvision; all else that they need is there."""
     origin = f"from {options[1]}" if options else "as pip is configured"
-    if not build:
+    if not wanted:
         say(f"Installing PyTorch ({origin}, by version: the lock has no hashes of its builds)")
         pip("install", "--quiet", *options, *(pin(name) for name in TORCH))
         return
     say(f"Installing PyTorch ({origin})")
-    wanted = VENV / "unmask-torch.txt"
-    wanted.write_text(hashed_torch(build), encoding="utf-8")
-    strict = [*HASHED, "--only-binary", ":all:", "--requirement", str(wanted)]
+    file = VENV / "unmask-torch.txt"
+    file.write_text(wanted, encoding="utf-8")
+    strict = [*HASHED, "--only-binary", ":all:", "--requirement", str(file)]
     pip("install", "--quiet", *options, *strict)
 
 
@@ -211,16 +218,16 @@ def answers(index: str) -> bool:
         return False
 
 
-def would_install_cuda(pins: list[str]) -> list[str]:
-    """The CUDA packages that pip would bring along, as it is configured; installs nothing."""
+def would_install(pins: list[str]) -> dict[str, str]:
+    """Names and versions of all that pip would install, as it is configured; installs nothing."""
     options = ["--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
     asked = subprocess.run(
         [str(PYTHON), "-m", "pip", "install", *options, *pins], capture_output=True, text=True
     )
     if asked.returncode:
         stop(f"pip can't find {' and '.join(pins)}: {last_line(asked.stderr)}")
-    names = (item["metadata"]["name"].lower() for item in json.loads(asked.stdout)["install"])
-    return sorted(name for name in names if CUDA.match(name))
+    told = [item["metadata"] for item in json.loads(asked.stdout)["install"]]
+    return {item["name"].lower(): item["version"] for item in told}
 
 
 def installed(pins: list[str]) -> bool:

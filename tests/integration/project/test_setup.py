@@ -25,7 +25,8 @@ import pytest
 from tools import lock, setup
 
 ROOT = Path(__file__).resolve().parents[3]
-CUDA_REPORT = ["torch", "nvidia-cublas", "nvidia-cudnn-cu13", "cuda-toolkit", "triton", "sympy"]
+CUDA = ["nvidia-cublas", "nvidia-cudnn-cu13", "cuda-toolkit", "triton"]
+CUDA_REPORT = ["torch", "torchvision", "sympy", *CUDA]
 
 STRICT = "--require-hashes --no-deps --only-binary :all:"
 
@@ -67,7 +68,7 @@ class Place:
         ):
             shutil.copy(ROOT / name, root / name)
         self.script("bin/nvidia-smi", "#!/bin/sh\nexit 9\n")  # driver there, no GPU
-        self.report(["torch", "torchvision", "sympy"])
+        self.report(["torch", "torchvision", "sympy"], "+cpu")
 
     def script(self, name: str, text: str) -> None:
         path = self.root / name
@@ -75,9 +76,12 @@ class Place:
         path.write_text(text)
         path.chmod(0o755)
 
-    def report(self, names: list[str]) -> None:
-        """What pip would install if it were asked."""
-        text = json.dumps({"install": [{"metadata": {"name": name}} for name in names]})
+    def report(self, names: list[str], build: str = "") -> None:
+        """What pip would install if it were asked: torch in this build."""
+        versions = dict(pin.split("==") for pin in pins().split())
+        versions["torch"] += build
+        told = [{"name": name, "version": versions.get(name, "1.0")} for name in names]
+        text = json.dumps({"install": [{"metadata": package} for package in told]})
         (self.root / "report.json").write_text(text)
 
     def fake_venv(self) -> None:
@@ -157,7 +161,8 @@ def test_the_cpu_index_is_used_when_it_answers(place: Place, index: str) -> None
     assert torch == torch_by_hash(place, "--extra-index-url", index)
     first, second = pins().split()
     # By its build: with an unknown file there, pip would turn to the one with CUDA.
-    assert named(place) == {f"{first}+cpu" if sys.platform == "linux" else first, second}
+    build = "+cpu" if sys.platform == "linux" else ""
+    assert named(place) == {f"{first.replace('==', '===')}{build}", second}
     assert ours.endswith(f"--no-deps --no-build-isolation --editable {place.root}[dashboard]")
 
 
@@ -165,7 +170,8 @@ def test_without_it_what_pip_finds_is_used_if_that_brings_no_cuda(place: Place) 
     run = place.setup()
     assert run.returncode == 0, run.stderr
     assert place.installs()[-2] == torch_by_hash(place)
-    assert named(place) == set(pins().split())
+    first, second = pins().replace("==", "===").split()
+    assert named(place) == {f"{first}+cpu", second}  # what it finds, not what fits as well
 
 
 def test_an_index_that_never_answers_does_not_hang(place: Place) -> None:
@@ -209,24 +215,55 @@ def test_the_hashes_are_of_the_lock() -> None:
     assert "pip" not in hashed  # it is there before anything can be installed
 
 
-def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:
-    """With pip itself, as it is called: a package under the name and version of one of ours."""
-    (tmp_path / "files").mkdir()
-    info = "filelock-9.9.dist-info"
-    with zipfile.ZipFile(tmp_path / "files" / "filelock-9.9-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("filelock.py", "")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: filelock\nVersion: 9.9\n")
+def make_wheel(folder: Path, version: str) -> str:
+    """A package under the name of one of ours; returns its sha256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    info = f"filelock-{version}.dist-info"
+    file = folder / f"filelock-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as wheel:
+        wheel.writestr("filelock.py", f"version = {version!r}")
+        told = f"Metadata-Version: 2.1\nName: filelock\nVersion: {version}\n"
+        wheel.writestr(f"{info}/METADATA", told)
         tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         wheel.writestr(f"{info}/WHEEL", tag)
         wheel.writestr(f"{info}/RECORD", "")
-    wanted = tmp_path / "wanted.txt"
-    wanted.write_text(f"filelock==9.9 \\\n    --hash=sha256:{'0' * 64}\n")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def pip_installs(tmp_path: Path, wanted: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """With pip itself, as it is called, into tmp_path/site."""
+    file = tmp_path / "wanted.txt"
+    file.write_text(wanted)
     command = [sys.executable, "-m", "pip", "install", "--target", str(tmp_path / "site")]
-    command += [*setup.HASHED, "--only-binary", ":all:", "--requirement", str(wanted)]
+    command += [*setup.HASHED, "--only-binary", ":all:", "--requirement", str(file)]
+    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True)
+
+
+def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:
+    make_wheel(tmp_path / "files", "9.9")
     alone = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "files")}
-    run = subprocess.run(command, env=os.environ | alone, capture_output=True, text=True)
+    run = pip_installs(tmp_path, f"filelock==9.9 \\\n    --hash=sha256:{'0' * 64}\n", **alone)
     assert run.returncode == 1 and "DO NOT MATCH THE HASHES" in run.stderr
     assert not (tmp_path / "site" / "filelock.py").exists()
+
+
+def test_of_two_builds_the_one_that_pip_would_take_is_installed(tmp_path: Path, index: str) -> None:
+    """With hashes pip prefers a file whose hash an index tells over a newer one in a folder: with
+    torch, the gigabytes for a GPU over the build for processors. Hence the exact build."""
+    plain = make_wheel(tmp_path / "www" / "filelock", "9.9")
+    cpu = make_wheel(tmp_path / "files", "9.9+cpu")
+    link = (
+        f'<a href="filelock-9.9-py3-none-any.whl#sha256={plain}">filelock-9.9-py3-none-any.whl</a>'
+    )
+    (tmp_path / "www" / "filelock" / "index.html").write_text(link)
+    both = f" \\\n    --hash=sha256:{plain} \\\n    --hash=sha256:{cpu}\n"
+    config = {"PIP_INDEX_URL": index, "PIP_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull}
+    config |= {"PIP_FIND_LINKS": str(tmp_path / "files")}
+    for pin, version in (("filelock===9.9+cpu", "9.9+cpu"), ("filelock===9.9", "9.9")):
+        run = pip_installs(tmp_path, pin + both, **config)
+        assert run.returncode == 0, run.stderr
+        assert (tmp_path / "site" / "filelock.py").read_text() == f"version = {version!r}"
+        shutil.rmtree(tmp_path / "site")
 
 
 def test_a_gpu_gets_what_pip_finds(place: Place) -> None:
@@ -235,9 +272,9 @@ def test_a_gpu_gets_what_pip_finds(place: Place) -> None:
     run = place.setup()
     assert run.returncode == 0, run.stderr
     assert place.installs()[-2] == torch_by_hash(place)
-    # All by hash, CUDA's packages too; three signs, or a build for processors would be the newer.
+    # All by hash, CUDA's packages too.
     assert {pin.replace("==", "===") for pin in pins().split()} < named(place)
-    assert {pin.split("==")[0] for pin in named(place)} >= {*CUDA_REPORT} - {"sympy"}
+    assert {pin.split("==")[0] for pin in named(place)} >= {*CUDA}
 
 
 def test_torch_any_takes_what_pip_finds(place: Place) -> None:
@@ -245,14 +282,14 @@ def test_torch_any_takes_what_pip_finds(place: Place) -> None:
     run = place.setup(TORCH="any")
     assert run.returncode == 0, run.stderr
     assert place.installs()[-2] == torch_by_hash(place)
-    assert len(named(place)) > len(CUDA_REPORT)
+    assert len(named(place)) > len(CUDA)
 
 
 def test_torch_any_brings_no_cuda_that_pip_does_not_ask_for(place: Place) -> None:
     run = place.setup(TORCH="any")
     assert run.returncode == 0, run.stderr
     assert place.installs()[-2] == torch_by_hash(place)
-    assert named(place) == set(pins().split())
+    assert len(named(place)) == 2
 
 
 def test_torch_as_an_address_is_the_index_and_has_no_hashes(place: Place) -> None:
@@ -273,8 +310,8 @@ def test_the_torch_that_tests_run_with_is_one_of_the_lock(place: Place) -> None:
     ]
     for file in kept:
         with file.open("rb") as opened:
-            assert hashlib.file_digest(opened, "sha256").hexdigest() in setup.hashed_torch("any")
-    assert len(re.findall("[0-9a-f]{64}", setup.hashed_torch("cpu"))) > 40
+            assert hashlib.file_digest(opened, "sha256").hexdigest() in setup.hashed_torch()
+    assert len(re.findall("[0-9a-f]{64}", setup.hashed_torch())) > 40
 
 
 def test_the_lock_takes_the_hashes_of_builds_for_processors_from_their_index(
