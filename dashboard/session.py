@@ -102,6 +102,23 @@ def find_task(id: str | None) -> Task | None:
     return application().tasks.find(id, current_user()) if id else None
 
 
+def owns(job: Job) -> bool:
+    """Return whether an analysis is that of whoever is here, to change and to stop."""
+    return request_context().owns(job.record.owner)
+
+
+def may_stop(task: Task) -> bool:
+    """Return whether a task is that of whoever is here, or they look after this server."""
+    context = request_context()
+    return context.owns(task.owner) or task.visible_to(context.principal)
+
+
+def cancel(task: Task) -> None:
+    """Ask a task to stop, where whoever is here may."""
+    if may_stop(task):
+        application().tasks.cancel(task)
+
+
 def is_loopback_client() -> bool:
     """Return whether the person sits at the computer that this runs on."""
     return request_context().loopback

@@ -218,10 +218,10 @@ class Application:
         return job
 
     def rerun(self, context: RequestContext, key: str, settings: Settings) -> Job | None:
-        """Analyze a kept file once more; None when its media is gone."""
-        job = self.find(context, key)
-        if job is None:
+        """Analyze one's own kept file once more; None when its media is gone."""
+        if (job := self.find(context, key)) is None:
             return None
+        context.must_own(job.record.owner)
         with limits.taking(context):
             return self.jobs.rerun(key, settings, RecordScope(context.principal.id, job.store))
 
@@ -233,6 +233,7 @@ class Application:
         QueueFull, InputError
             It was not taken; the sentence says why.
         """
+        context.must_own(job.record.owner)
         add = partial(robustness.add_to, self.jobs, job)
         with limits.taking(context):
             return self.robustness.start(job.key, job.path, analysis, context.principal, add)
@@ -275,8 +276,7 @@ class Application:
         if shared is None and (project := auth.accounts()):
             from service.records.supabase.store import with_key
 
-            elsewhere = with_key(project.url, project.key, self.jobs.store.seals)
-            shared = elsewhere.shared(token, now)
+            shared = with_key(project.url, project.key, self.jobs.store.seals).shared(token, now)
         return shared
 
     def open_share(self, token: str) -> SharedView | None:

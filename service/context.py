@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from detector.errors import InputError
+from service.messages import _
+
 if TYPE_CHECKING:
     from supabase import Client
 
@@ -103,3 +106,22 @@ class RequestContext:
     """The guest that this client is when nobody is signed in; None where it never was one."""
     connect: Connect | None = None
     """Of who is signed in."""
+
+    def owns(self, owner: str) -> bool:
+        """Return whether what an owner has is theirs, from before they signed in too.
+
+        An address shows an analysis to whoever has it; to change it, stop it or begin it anew is
+        its owner's. Every function that does so asks here.
+        """
+        return owner in {self.principal.id, self.guest.id if self.guest else ""}
+
+    def must_own(self, owner: str) -> None:
+        """Refuse what only the owner may do.
+
+        Raises
+        ------
+        InputError
+            It is somebody else's.
+        """
+        if not self.owns(owner):
+            raise InputError(_("Only who brought the file can do this."), code="not_yours")

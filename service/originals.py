@@ -74,8 +74,11 @@ class Originals:
         except UnmaskError as error:
             log.warning("an original was not looked for: %s", error.code)
 
-    def found(self, job: Job) -> FoundFootage | None:
-        """Return the known footage of its owner's that an analyzed file shows."""
+    def found(self, context: RequestContext, job: Job) -> FoundFootage | None:
+        """Return the known footage of its owner's that an analyzed file shows; None for anybody
+        else, who must not learn what that person holds."""
+        if not context.owns(job.record.owner):
+            return None
         return self.lookups.store.find(job.record.owner, job.record.sha256)
 
     def lookup(self, person: Principal, job: Job) -> Task | None:
@@ -134,24 +137,38 @@ class Originals:
         running = self.task(person, copy, original)
         if running is not None and running.active:
             return running
-        with limits.taking(context):
-            return self.comparisons.start(
-                _file(copy), _file(original), person, lambda found: self._attach(copy, found)
-            )
+        ours = context.owns(copy.record.owner)  # who only sees it learns the answer, no more
 
-    def state_roles(self, person: Principal, copy: Job, kept: KeptComparison) -> KeptComparison:
+        def keep(found: Comparison) -> None:
+            if ours:
+                self._attach(copy, found)
+
+        with limits.taking(context):
+            return self.comparisons.start(_file(copy), _file(original), person, keep)
+
+    def state_roles(
+        self, context: RequestContext, copy: Job, kept: KeptComparison
+    ) -> KeptComparison:
         """Note that a person says which of the two is the original, where that was assumed."""
         if kept.comparison.roles == "stated":
             return kept
         stated = kept.comparison.model_copy(update={"roles": "stated"})
-        self._attach(copy, stated)
-        return self.comparisons.store.save(person.id, stated, kept.id)
+        if context.owns(copy.record.owner):
+            self._attach(copy, stated)
+        return self.comparisons.store.save(context.principal.id, stated, kept.id)
 
-    def not_the_original(self, copy: Job) -> None:
-        """Take back from an analysis what it was compared with and what was found: neither is its
-        original, and no lookup tells of it again."""
+    def not_the_original(self, context: RequestContext, copy: Job) -> None:
+        """Take back from one's own analysis what it was compared with and what was found: neither
+        is its original, and no lookup tells of it again.
+
+        Raises
+        ------
+        InputError
+            It is somebody else's.
+        """
+        context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
-        found, analysis = self.found(copy), copy.analysis
+        found, analysis = self.lookups.store.find(owner, sha256), copy.analysis
         refused = {found.found} if found is not None else set()
         if analysis is not None and analysis.comparison is not None:
             refused.add(analysis.comparison.original_media.sha256)

@@ -40,7 +40,8 @@ def _bar(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str)
     st.progress(task.fraction, text=text(task))
     if note:
         typography.caption(note)
-    controls.button(stop, "close", key, lambda: session.application().tasks.cancel(task))
+    if session.may_stop(task):
+        controls.button(stop, "close", key, lambda: session.cancel(task))
 
 
 def with_time_left(text: str, task: Task) -> str:

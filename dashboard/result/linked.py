@@ -19,7 +19,7 @@ from dashboard.result.downloads import ExportOptions
 from detector.decision import decide
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Question, Settings, Thresholds
-from service.tasks.jobs import QueueFull
+from service.tasks.jobs import Job, QueueFull
 
 if TYPE_CHECKING:
     from dashboard.result.record import ResultRecord
@@ -62,6 +62,8 @@ class ResultViewState:
     def __init__(self, record: ResultRecord, analysis: Analysis) -> None:
         self.record = record
         self.key, self.path, self.read_only = record.key, record.path, record.read_only
+        by_address = isinstance(record, Job) and not session.owns(record)
+        self.changeable = not (record.read_only or by_address)
         self.prefix = f"result.{self.key}"
         self.original = analysis
         if f"{self.prefix}.time" not in st.session_state:

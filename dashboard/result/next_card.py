@@ -41,7 +41,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 def facts(linked: ResultViewState) -> Facts:
     """Return what is known around this result."""
-    if linked.read_only:
+    if not linked.changeable:
         return Facts(may_run=False)
     offered = upsell_banner.standing()
     look = _closer_look(linked.original) if linked.path.is_file() else None

@@ -102,7 +102,8 @@ def banner(record: ResultRecord) -> None:
         return
     with st.container(key="original-place"):
         try:
-            found = session.application().originals.found(record)
+            context = session.request_context()
+            found = session.application().originals.found(context, record)
             comparison = record.analysis.comparison
             if comparison is None and found is None:
                 _lookup(record)
@@ -117,10 +118,12 @@ def _finding(record: Job, comparison: Comparison | None, found: FoundFootage | N
         border=True, key="card-original", horizontal=True, vertical_alignment="center"
     ):
         show(typography.outcome(typography.strong(_text(comparison, found))))
+        if not session.owns(record):
+            return
         name = comparison.original_media.sha256 if comparison else found.found if found else ""
         _open(record, name, found)
         if controls.button(_("Not the original"), "close", f"original-not-{record.key}"):
-            session.application().originals.not_the_original(record)
+            session.application().originals.not_the_original(session.request_context(), record)
             st.rerun()
 
 
@@ -164,7 +167,7 @@ def _looking(record: Job) -> None:
         typography.caption(_("Looking for the original in your library"), width="content")
         stop = f"original-stop-{record.key}"
         if controls.button(_("Stop"), "close", stop, kind="tertiary"):
-            session.application().tasks.cancel(task)
+            session.cancel(task)
 
 
 def _line() -> DeltaGenerator:

@@ -36,7 +36,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if analysis.verdict.question is None:
         typography.caption(_("This file has no score that could move."))
         return
-    if linked.read_only or not linked.path.is_file():
+    if not linked.changeable or not linked.path.is_file():
         if tried is None:
             typography.caption(_("This was not tried."))
         return
@@ -102,7 +102,7 @@ def _running(key: str) -> None:
     st.progress(trials.fraction, text=text)
     stopping = trials.cancel.is_set()
     if st.button(_("Stopping") if stopping else _("Stop"), key=f"stop-{key}", disabled=stopping):
-        session.application().tasks.cancel(trials)
+        session.cancel(trials)
 
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:

@@ -34,7 +34,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             on_click="ignore",
             key=linked.widget("report"),
         )
-    if cached and not linked.read_only:
+    if cached and linked.changeable:
         _cached(analysis, linked)
 
 

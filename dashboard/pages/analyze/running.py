@@ -72,8 +72,8 @@ def draw(job: Job) -> None:
     models = progress.models if info and progress else choose(job.settings.models)
     facts.append(labels.count(len(models), "model", "models"))
     with page_header.row(job.name, facts):
-        cancel = partial(session.application().jobs.cancel, job.key)
-        controls.button(_("Cancel"), "close", "cancel", cancel)
+        if session.may_stop(job):
+            controls.button(_("Cancel"), "close", "cancel", partial(session.cancel, job))
     left, right = st.columns([45, 55], gap="medium")
     with left:
         with st.container(border=True, key="card-progress"):

@@ -190,7 +190,7 @@ def _roles(kept: KeptComparison, copy: Job) -> None:
     typography.caption(text.format(name=comparison.original_media.name))
     if controls.button(_("It is the original"), "check", f"near-roles-{kept.id}"):
         originals = session.application().originals
-        originals.state_roles(session.current_user(), copy, kept)
+        originals.state_roles(session.request_context(), copy, kept)
         st.rerun()
 
 

@@ -93,7 +93,7 @@ def _start(application: Application, context: RequestContext, form: Form, key: s
         copy, original = (_job(application, context, form, name) for name in (COPY, ORIGINAL))
         kept = application.originals.comparison(context.principal, copy, original)
         if kept is not None:
-            return application.originals.state_roles(context.principal, copy, kept).id
+            return application.originals.state_roles(context, copy, kept).id
         if not (copy.has_media and original.has_media):
             raise InputError(
                 _("The file of one of the two is not kept here any more."),

@@ -38,13 +38,14 @@ from detector.schema.analysis import (
     Verdict,
 )
 from service.application import Application
+from service.context import Principal, PrincipalKind
 from service.originals import Originals
 from service.records.model import RecordsError
 from service.tasks import analyses
 from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
 from tests.support.links import PRIVATE, Handler, serving
-from tests.support.pages import ANALYZER, APP, html, quiet, texts
+from tests.support.pages import ANALYZER, APP, come_as, html, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT, until
@@ -307,6 +308,20 @@ def test_two_people_each_see_their_own_file(jobs: Jobs, analyzer: StandIn) -> No
     analyzer.go.set()
     finished(jobs, one)
     finished(jobs, two)
+
+
+def test_who_only_has_the_address_cannot_stop_what_runs(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzer.go.clear()
+    owners = page()
+    key = upload(owners, b"first", "first.mp4")
+    come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
+    at = page(key)
+    assert "first.mp4" in html(at) and not [b for b in at.button if b.label == "Cancel"]
+    button(owners, "Cancel").click().run()  # of a page that was drawn for its owner
+    analyzer.go.set()
+    assert finished(jobs, key).state is State.DONE
 
 
 # --- results and other ends ----------------------------------------------------------------------

@@ -64,6 +64,29 @@ def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: s
     assert asked == [key]
 
 
+def test_who_only_has_the_address_sees_it_and_changes_nothing(
+    jobs: Jobs, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what somebody without an account analyzed: another sees all of it, and what they move is
+    theirs alone."""
+    jobs.store.record_cache_hit(LOCAL, key, datetime.now(UTC))
+    before = jobs.store.analysis(LOCAL, key)
+    owners = page(a=key)
+    assert {"Analyze again", "Try it"} <= set(labels(owners))
+    come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
+    at = page(a=key)
+    assert "Likely manipulated" in html(at) and "Compare" in labels(at)
+    assert not {"Analyze again", "Try it"} & set(labels(at))
+    for label in ("Try it", "Analyze again"):  # drawn for its owner, pressed by another
+        next(b for b in owners.button if b.label == label).click()
+    owners.run()
+    assert not {"Analyze again", "Try it"} & set(labels(owners))
+    assert session.application().robustness.find(key, session.current_user()) is None
+    assert jobs.store.analysis(LOCAL, key) == before
+    record = jobs.store.get(LOCAL, key)
+    assert record is not None and record.state is State.DONE
+
+
 def test_a_result_outlives_its_file(jobs: Jobs, key: str) -> None:
     jobs.uploads.delete(key)
     at = page(a=key)

@@ -13,6 +13,7 @@ import pytest
 from bench.made_copies import Way, written
 from detector import comparison as engine
 from detector import media
+from detector.errors import InputError
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from service.application import Application
@@ -27,6 +28,7 @@ from tests.unit.service.test_library import scene
 
 OWNER = RequestContext(LOCAL, loopback=True)
 GUEST = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")
+STRANGER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="203.0.113.6")
 
 
 @pytest.fixture
@@ -86,8 +88,40 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
     assert stored(app, OWNER, original) is None
     assert copy.analysis is not None and before is not None
     assert copy.analysis.verdict == before.verdict, "never a vote"
-    app.originals.not_the_original(copy)
+    app.originals.not_the_original(OWNER, copy)
     assert stored(app, OWNER, copy) is None
+
+
+def test_who_only_has_the_address_changes_nothing_of_it(
+    app: Application, finds: Callable[[ComparisonFinding], None]
+) -> None:
+    """They may see a guest's result, and hold what they like against it: it stays as it is."""
+    finds(ComparisonFinding.FACE_DIFFERS)
+    theirs = analyze(app, GUEST, b"copy", "shared.mp4")
+    mine = analyze(app, STRANGER, b"original", "press.mp4")
+    before = app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key)
+    seen = app.find(STRANGER, theirs.key)
+    assert seen is not None and before is not None
+    assert ended(app.originals.compare(STRANGER, seen, mine)).state is State.DONE
+    kept = app.originals.comparison(STRANGER.principal, seen, mine)
+    assert kept is not None and kept.comparison.accuses, "the answer is theirs"
+    app.originals.state_roles(STRANGER, seen, kept)
+    run = theirs.record.run
+    for change in (
+        lambda: app.originals.not_the_original(STRANGER, seen),
+        lambda: app.rerun(STRANGER, seen.key, Settings(frames=8)),
+        lambda: app.try_robustness(STRANGER, seen, before),
+    ):
+        with pytest.raises(InputError) as refused:
+            change()
+        assert refused.value.code == "not_yours"
+    after = app.find(GUEST, theirs.key)
+    assert after is not None and after.record.run == run
+    assert app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key) == before
+    assert app.originals.found(STRANGER, seen) is None
+    # An account that was this guest before it signed in has the same hand on it as then.
+    account = RequestContext(Principal("ada", PrincipalKind.USER), guest=GUEST.principal)
+    assert account.owns(theirs.record.owner) and not account.owns(mine.record.owner)
 
 
 def test_other_footage_is_added_to_nothing(
@@ -162,9 +196,9 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     finds(ComparisonFinding.FACE_DIFFERS)
     look(real, GUEST, clips["other"])
     press = look(real, GUEST, clips["press"])
-    assert real.originals.found(press) is None
+    assert real.originals.found(GUEST, press) is None
     shared = look(real, GUEST, clips["shared"])
-    found = real.originals.found(shared)
+    found = real.originals.found(GUEST, shared)
     assert found is not None
     assert (found.name, found.source, found.found) == ("press.mp4", "analysis", press.record.sha256)
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
@@ -174,7 +208,7 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     # Until a person says which of the two is the original.
     among = real.originals.comparison(GUEST.principal, shared, press)
     assert among is not None and not among.comparison.accuses
-    said = real.originals.state_roles(GUEST.principal, shared, among)
+    said = real.originals.state_roles(GUEST, shared, among)
     assert said.id == among.id and said.comparison.accuses
     kept = stored(real, GUEST, shared)
     assert kept is not None and kept.accuses
@@ -185,11 +219,11 @@ def test_what_is_not_the_original_is_not_told_again(
 ) -> None:
     finds(ComparisonFinding.FACE_DIFFERS)
     press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
-    real.originals.not_the_original(shared)
-    assert real.originals.found(shared) is None and stored(real, GUEST, shared) is None
+    real.originals.not_the_original(GUEST, shared)
+    assert real.originals.found(GUEST, shared) is None and stored(real, GUEST, shared) is None
     again = look(real, GUEST, clips["shared"], frames=16)
     assert again.key != shared.key
-    assert real.originals.found(again) is None and stored(real, GUEST, again) is None
+    assert real.originals.found(GUEST, again) is None and stored(real, GUEST, again) is None
     # A person who holds the two against each other asks anew.
     ended(real.originals.compare(GUEST, again, press))
     assert stored(real, GUEST, again) is not None
@@ -206,7 +240,7 @@ def test_nobody_learns_what_another_holds(
     finds(ComparisonFinding.FACE_DIFFERS)
     look(real, GUEST, clips["press"])
     theirs = look(real, OWNER, clips["shared"])
-    assert real.originals.found(theirs) is None and stored(real, OWNER, theirs) is None
+    assert real.originals.found(OWNER, theirs) is None and stored(real, OWNER, theirs) is None
     assert {f.name for f in real.originals.library.store.list(LOCAL.id)} == {"shared.mp4"}
 
 
@@ -216,7 +250,7 @@ def test_known_footage_of_a_folder_is_an_original(
     finds(ComparisonFinding.FACE_DIFFERS)
     real.originals.library.add_folder(LOCAL.id, clips["press"].parent)
     shared = look(real, OWNER, clips["shared"])
-    found, kept = real.originals.found(shared), stored(real, OWNER, shared)
+    found, kept = real.originals.found(OWNER, shared), stored(real, OWNER, shared)
     assert found is not None and found.source == str(clips["press"].parent.resolve())
     assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
     scope = real.scope(OWNER)
@@ -233,10 +267,10 @@ def test_what_is_known_goes_with_the_analysis(
     finds(ComparisonFinding.NOTHING_DIFFERS)
     press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
     store, owner = real.originals.library.store, GUEST.principal.id
-    assert len(store.list(owner)) == 2 and real.originals.found(shared) is not None
+    assert len(store.list(owner)) == 2 and real.originals.found(GUEST, shared) is not None
     real.delete(GUEST, press.key)
     assert [f.name for f in store.list(owner)] == ["shared.mp4"]
-    assert real.originals.found(shared) is None
+    assert real.originals.found(GUEST, shared) is None
     # A record that goes by itself, when its time is up, takes its fingerprints along.
     real.jobs.store.delete(owner, [shared.key])
     real.originals.sweep(datetime.now(UTC) - timedelta(days=1))
@@ -265,4 +299,4 @@ def test_a_library_in_memory_grows_without_being_read_anew(
     before = len(index)
     shared = look(real, GUEST, clips["shared"])
     assert real.originals.library._index(GUEST.principal.id) is index and len(index) > before
-    assert real.originals.found(shared) is not None
+    assert real.originals.found(GUEST, shared) is not None
