@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +24,7 @@ from service.error_reports import fault_of
 from service.records.database import FILE, Database
 from service.records.legacy import import_tasks
 from service.records.model import RecordsError, State
-from service.tasks.executor import Executor, ThreadExecutor
+from service.tasks.executor import NICENESS, Executor, ThreadExecutor
 from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
@@ -703,3 +704,22 @@ def test_a_task_is_not_over_while_its_end_is_written() -> None:
     task.state = State.FAILED
     seen = TaskView.of(task)
     assert seen.state is State.FAILED and seen.ended == task.ended and seen.error is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is of the whole process")
+def test_a_task_and_what_it_starts_give_way_to_pages() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    seen: list[int] = []
+
+    def work() -> None:
+        seen.append(niceness())
+        below = threading.Thread(target=lambda: seen.append(niceness()))
+        below.start()
+        below.join()
+
+    before, executor = niceness(), ThreadExecutor()
+    executor.start("task", work)
+    executor.close(10)
+    assert seen == [min(before + NICENESS, 19)] * 2 and niceness() == before
