@@ -3,8 +3,8 @@
     python -m bench.soak [--minutes 120] [--rate 1.0]
 
 A real server of the API in a process of its own, with a real queue, real records under seals and
-uploads on the disk; only the network is missing. Each file is new, every tenth result is opened,
-shared and deleted, every twentieth reported as PDF. Once a minute: resident memory, threads, open
+uploads on the disk; only the network is missing. Each file is new, every tenth result is opened and
+deleted, every twentieth reported as PDF. Once a minute: resident memory, threads, open
 files, temporary files, uploads, the database's size, and the slowest answer of /healthz. It ends
 with what each grew by after the first tenth of the time. Traffic stays on this computer.
 """
