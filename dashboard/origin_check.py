@@ -3,8 +3,10 @@ this computer.
 
 A browser lets any page open a WebSocket to any address and names, in `Origin`, the page that does.
 And a stranger's name may be made to lead to 127.0.0.1 after its page was loaded (DNS rebinding):
-then `Host` has that name. Both are seen only where the connection comes from this computer itself;
-behind a proxy, or on a network, whoever comes is a guest, by a cookie that no other page can use.
+then `Host` has that name. Both are seen where the connection comes from this computer itself, and
+where everybody who comes is its owner (`UNMASK_LOCAL=all`); else, behind a proxy or on a network,
+whoever comes is a guest, by a cookie, which only a page of the same name and another port could
+use: that one is seen, too.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dashboard.hosting import base_path
 from service.auth.caller import Caller
 from service.messages import _
 
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 METRICS = "/_stcore/metrics"
 """Streamlit's own counters: sessions, caches, file names."""
 
@@ -40,7 +43,7 @@ class OriginCheck:
             )
             hint = _("Where that name is right, set UNMASK_PUBLIC_URL to it.")
             answer = PlainTextResponse(f"{text} {hint}", 421)
-        elif scope["type"] == "websocket" and caller.from_a_neighbor:
+        elif scope.get("method") not in READS and caller.from_a_neighbor:  # a WebSocket has none
             answer = PlainTextResponse(_("Another page can't open this one."), 403)
         elif scope["path"] == self.metrics and not caller.loopback:
             answer = PlainTextResponse(_("There is nothing here."), 404)

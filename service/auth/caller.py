@@ -24,6 +24,8 @@ GUEST, SESSION = "unmask", "unmask-session"
 """Cookies: which browser this is; who is signed in with it."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
+_NOWHERE = "nowhere.invalid"
+"""For a name that is none (RFC 2606)."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers of which a proxy sets at least one."""
 
@@ -99,44 +101,77 @@ class Caller:
         opened under a loopback name: a proxy on this computer would look local, and so would a
         stranger's page that had its own name resolve to 127.0.0.1. Nor is it the page of another
         server here, on another port. `UNMASK_LOCAL=off` says that nobody is; `all`, that everybody
-        who can reach the server is.
+        who can reach the server is: their own pages, not a stranger's in their browser.
         """
         if owners := get_config().local:
-            return owners == "all"
+            return owners == "all" and not self.misled and not self._of_another_server
         return self._direct and _loopback(self._host) and not self._of_another_origin
 
     @property
     def misled(self) -> bool:
         """Whether a browser on this computer was led here by a name that is not this server's.
-        With an operator's word on who is local, or on the server's address, that is theirs."""
+        With an operator's word on the server's address, or that nobody is local, that is theirs.
+
+        Where everybody is local, connections come from anywhere (a container's from its bridge), so
+        the name alone decides: one without a dot is of this network, and no stranger can have it
+        resolve to an address here. What a script may write into a request (X-Forwarded-For) changes
+        nothing then; a proxy is one that the operator trusts."""
         config = get_config()
-        if config.local or config.public_url or config.space_id or not self.header("host"):
+        if config.local == "off" or config.space_id or not self.header("host"):
             return False
-        return self._direct and not _loopback(self._host)
+        if config.local == "all":
+            return not config.trust_proxy and not self._of_a_name_here
+        return not config.public_url and self._direct and not _loopback(self._host)
 
     @property
     def from_a_neighbor(self) -> bool:
-        """Whether the page of another server on this computer opened this connection."""
-        origin = _hostname(self.header("origin")) if self.header("origin") else ""
-        ours = self._direct and _loopback(self._host)
-        return ours and bool(origin) and _loopback(origin) and self._of_another_origin
+        """Whether the page of another server opened this connection: another port is another
+        server. Where everybody is local, any page that is not of the address that was asked."""
+        if get_config().local == "all":
+            return self._of_another_server
+        if not self._of_another_origin:
+            return False
+        if get_config().trust_proxy or self._marked:  # a proxy may have changed the name
+            return False
+        origin = _hostname(self.header("origin"))
+        return origin == self._host or (
+            self._direct and _loopback(self._host) and _loopback(origin)
+        )
 
     @property
     def _direct(self) -> bool:
         """The connection comes from this computer, and no proxy left its mark."""
-        if not _loopback(self.peer) or get_config().trust_proxy:
-            return False
-        return not any(self.header(name) for name in _FORWARDED)
+        return _loopback(self.peer) and not get_config().trust_proxy and not self._marked
+
+    @property
+    def _marked(self) -> bool:
+        """A proxy left its mark."""
+        return any(self.header(name) for name in _FORWARDED)
 
     @property
     def _host(self) -> str:
         return _hostname(f"//{self.header('host')}")
 
     @property
+    def _of_a_name_here(self) -> bool:
+        """The server was asked by a name that is no stranger's."""
+        host, public = self._host, public_url()
+        return "." not in host or _is_address(host) or (bool(public) and host == _hostname(public))
+
+    @property
     def _of_another_origin(self) -> bool:
         """A browser named a page of another name or port as the one that asks."""
         origin = self.header("origin")
         return bool(origin) and _netloc(origin) != self.header("host").lower()
+
+    @property
+    def _of_another_server(self) -> bool:
+        """The same, where neither the operator nor a proxy of theirs says that this server is known
+        by the page's name."""
+        names = {_netloc(public_url())}
+        if get_config().trust_proxy:
+            names.add(self.header("x-forwarded-host").split(",")[-1].strip().lower())
+        return self._of_another_origin and _netloc(self.header("origin")) not in names - {""}
 
     def cookie(self, name: str) -> str | None:
         """Return a token of ours, if the browser has it and it can be one."""
@@ -155,9 +190,7 @@ class Caller:
         site = self.header("sec-fetch-site")
         if site and site != "same-origin":
             return False
-        origin = urlsplit(self.header("origin")).netloc
-        known = {self.header("host"), urlsplit(public_url()).netloc} - {""}
-        return origin in known
+        return bool(self.header("origin")) and not self._of_another_server
 
 
 def cookie_name(name: str, secure: bool) -> str:
@@ -168,9 +201,9 @@ def cookie_name(name: str, secure: bool) -> str:
 
 def _hostname(url: str) -> str:
     try:
-        return urlsplit(url).hostname or "nowhere"
+        return urlsplit(url).hostname or _NOWHERE
     except ValueError:
-        return "nowhere"
+        return _NOWHERE
 
 
 def _netloc(url: str) -> str:
@@ -185,6 +218,13 @@ def _loopback(address: str | None) -> bool:
         return True
     try:
         return _unmapped(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(_unmapped(host))
     except ValueError:
         return False
 

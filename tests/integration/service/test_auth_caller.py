@@ -76,6 +76,82 @@ def test_an_operator_says_who_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not caller("127.0.0.1").loopback
 
 
+BRIDGE = "172.17.0.1"
+"""Where a browser on this computer comes from, for a server in a container."""
+
+
+@pytest.mark.parametrize(
+    ("who", "misled", "neighbor"),
+    [
+        (caller(BRIDGE), False, False),
+        (caller(BRIDGE, origin="http://localhost:8501"), False, False),
+        (caller(BRIDGE, host="box:8501", origin="http://box:8501"), False, False),
+        (caller(BRIDGE, host="192.168.1.2:8501", origin="http://192.168.1.2:8501"), False, False),
+        (caller(BRIDGE, host="[fd00::2]:8501", origin="http://[fd00::2]:8501"), False, False),
+        # The port is part of the origin.
+        (caller(BRIDGE, origin="http://localhost:3000"), False, True),
+        (caller(BRIDGE, origin="http://localhost"), False, True),
+        (caller(BRIDGE, origin="http://127.0.0.1:8501"), False, True),
+        (caller(BRIDGE, origin="https://evil.example"), False, True),
+        (caller(BRIDGE, origin="null"), False, True),
+        (caller("127.0.0.1", origin="http://localhost:3000"), False, True),
+        # A stranger's name that was made to lead here; its script may set headers, too.
+        (caller(BRIDGE, host="rebound.example:8501"), True, False),
+        (
+            caller(BRIDGE, host="rebound.example:8501", origin="http://rebound.example:8501"),
+            True,
+            False,
+        ),
+        (
+            caller(BRIDGE, host="rebound.example:8501", x_forwarded_for="127.0.0.1"),
+            True,
+            False,
+        ),
+        (caller(BRIDGE, host="[broken"), True, False),
+        (caller(BRIDGE, host="127.0.0.1.rebound.example"), True, False),
+    ],
+)
+def test_where_everybody_is_local_a_strangers_page_is_not(
+    monkeypatch: pytest.MonkeyPatch, who: Caller, misled: bool, neighbor: bool
+) -> None:
+    monkeypatch.setenv("UNMASK_LOCAL", "all")
+    assert (who.misled, who.from_a_neighbor) == (misled, neighbor)
+    assert who.loopback is not (misled or neighbor)
+    principal = auth.identify(who, None)
+    assert (principal is not None and principal.id == "local") is not (misled or neighbor)
+
+
+def test_where_everybody_is_local_an_operator_says_the_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = "http://unmask.example:8501"
+    named = caller(BRIDGE, host="unmask.example:8501", origin=here)
+    renamed = caller(BRIDGE, host="unmask:8501", origin="https://unmask.example")
+    monkeypatch.setenv("UNMASK_LOCAL", "all")
+    assert named.misled and renamed.from_a_neighbor
+    monkeypatch.setenv("UNMASK_PUBLIC_URL", "https://unmask.example")
+    assert named.loopback and renamed.loopback
+    assert caller(BRIDGE, host="rebound.example", origin="http://rebound.example").misled
+    assert caller(BRIDGE, origin="http://localhost:3000").from_a_neighbor
+    monkeypatch.delenv("UNMASK_PUBLIC_URL")
+    monkeypatch.setenv("UNMASK_TRUST_PROXY", "1")
+    assert named.loopback and renamed.from_a_neighbor
+    asked = {"origin": "https://unmask.example", "x_forwarded_host": "unmask.example"}
+    assert caller(BRIDGE, host="unmask:8501", **asked).loopback
+
+
+def test_another_port_is_another_server_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cookie of a guest goes to every port of a name."""
+    assert caller("192.0.2.7", host="box:8501", origin="http://box:3000").from_a_neighbor
+    assert not caller("192.0.2.7", host="box:8501", origin="http://box:8501").from_a_neighbor
+    proxied = caller("192.0.2.7", host="box", origin="http://box:80", x_forwarded_for="192.0.2.8")
+    assert not proxied.from_a_neighbor
+    renamed = caller("127.0.0.1", origin="https://unmask.example")
+    assert not renamed.from_a_neighbor and not renamed.loopback
+    monkeypatch.setenv("UNMASK_PUBLIC_URL", "https://unmask.example")
+    assert not renamed.loopback, "a proxy here that set no header makes nobody local"
+
+
 def test_forwarded_addresses_count_only_from_trusted_proxies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -104,6 +105,57 @@ def test_counters_are_for_who_sits_here(peer: str, headers: dict[str, str], stat
             return (await client.get("/_stcore/metrics", headers=headers)).status_code
 
     assert asyncio.run(ask()) == status
+
+
+OURS, OTHER, REBOUND = "localhost:8501", "http://localhost:3000", "rebound.example:8501"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {"Host": OURS}, 200),
+        ("POST", {"Host": OURS}, 200),  # a program
+        ("POST", {"Host": OURS, "Origin": f"http://{OURS}"}, 200),
+        ("POST", {"Host": OURS, "Origin": OTHER}, 403),
+        ("PUT", {"Host": OURS, "Origin": "https://evil.example"}, 403),
+        ("DELETE", {"Host": OURS, "Origin": "null"}, 403),
+        ("GET", {"Host": REBOUND}, 421),
+        ("POST", {"Host": REBOUND, "Origin": f"http://{REBOUND}"}, 421),
+    ],
+)
+def test_where_everybody_is_the_owner_a_strangers_page_is_refused(
+    monkeypatch: pytest.MonkeyPatch, method: str, headers: dict[str, str], status: int
+) -> None:
+    """From a container's bridge, as `compose.yaml` has it."""
+    monkeypatch.setenv("UNMASK_LOCAL", "all")
+
+    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("a page")(scope, receive, send)
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(OriginCheck(pages), client=("172.17.0.1", 40000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.request(method, "/v1/analyses", headers=headers)).status_code
+
+    assert asyncio.run(ask()) == status
+
+
+def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path: Path) -> None:
+    """The real server, as `compose.yaml` starts it."""
+    with serve(tmp_path, STREAMLIT_SERVER_BASE_URL_PATH="", UNMASK_LOCAL="all") as server:
+        address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+        with connect(address, origin=server.url):
+            pass
+        for origin in (OTHER, "https://evil.example"):
+            with pytest.raises(InvalidStatus) as refused:
+                connect(address, origin=origin)
+            assert refused.value.response.status_code == 403
+            sent = {"file": ("a.txt", b"text")}
+            answer = httpx.post(f"{server.url}/v1/analyses", files=sent, headers={"Origin": origin})
+            assert answer.status_code == 403
+        rebound = {"Host": REBOUND, "Origin": f"http://{REBOUND}"}
+        assert httpx.get(f"{server.url}/v1/models", headers=rebound).status_code == 421
+        assert httpx.get(f"{server.url}/v1/models").status_code == 200
 
 
 def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch: pytest.MonkeyPatch) -> None:
