@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from detector.errors import InputError, MediaError
+from detector.media.files import one_line
 from service.messages import _
 from service.storage.uploads import CHUNK_BYTES, safe_name
 
@@ -35,6 +36,8 @@ LABELS = {
     "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
     "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
 }  # fmt: skip
+MAX_WORD = 200
+"""letters of a name or a cell that are kept"""
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
 
 
@@ -163,13 +166,17 @@ def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> 
             continue
         if label is None or PurePosixPath(parts[-1]).suffix not in SUFFIXES:
             left_out.append(
-                (member.filename, LeftOutReason.NO_MEDIA if label else LeftOutReason.NO_FOLDER)
+                (
+                    shown(member.filename),
+                    LeftOutReason.NO_MEDIA if label else LeftOutReason.NO_FOLDER,
+                )
             )
             continue
         name = f"{label}/{number:04}-{safe_name(parts[-1])}"
         writer.write(partial(_unpacked, path, member), folder / name)
         # An original and its fakes share a name in many collections.
-        rows.append({"file": name, "label": label, "group": PurePosixPath(parts[-1]).stem})
+        group = shown(PurePosixPath(parts[-1]).stem)
+        rows.append({"file": name, "label": label, "group": group})
     return rows, left_out
 
 
@@ -197,15 +204,21 @@ def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
         path, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             problem = _("Line {number} of the CSV: {label} is neither real nor fake.")
-            raise InputError(problem.format(number=number + 2, label=repr(label)))
+            raise InputError(problem.format(number=number + 2, label=repr(shown(label))))
         file = files.get(path) or by_name.get(PurePosixPath(path.replace("\\", "/")).name)
         if file is None:
-            left_out.append((path, LeftOutReason.NOT_BROUGHT))
+            left_out.append((shown(path), LeftOutReason.NOT_BROUGHT))
             continue
         name = f"{label}/{number:04}-{safe_name(PurePosixPath(path).name)}"
         writer.write(file, folder / name)
-        rows.append({**{k: row.get(k) or "" for k in COLUMNS}, "file": name, "label": label})
+        told = {k: shown(row.get(k) or "") for k in COLUMNS}
+        rows.append({**told, "file": name, "label": label})
     return rows, left_out
+
+
+def shown(text: str) -> str:
+    """Return a stranger's word as a page, a table and an error may show it. Escape it."""
+    return one_line(text)[:MAX_WORD]
 
 
 class _BoundedWriter:
@@ -232,7 +245,7 @@ def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
         yield from archive.chunks(path, member)
     except MediaError as error:
         text = _("{name} in the ZIP can't be unpacked: {problem}")
-        raise InputError(text.format(name=member.filename, problem=error.message)) from error
+        raise InputError(text.format(name=shown(member.filename), problem=error.message)) from error
 
 
 def _chunks(file: UploadedMedia) -> Iterator[bytes]:

@@ -157,7 +157,8 @@ def _simple_strip(
     analysis: Analysis, lane: Lane, linked: ResultViewState, cut: Mapping[pictures.Key, str]
 ) -> None:
     person, who = lane.track.id, labels.who(lane.track)
-    st.markdown(f"**{who}** · {evidence_view.chip(lane.track, analysis.verdict)}")
+    chip = evidence_view.chip(lane.track, analysis.verdict)
+    st.markdown(f"**{labels.plain_markdown(who)}** · {chip}")
     limits = analysis.verdict.thresholds
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")
     for tile in series.tiles(lane, NARROW, series.length(analysis)):

@@ -12,7 +12,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from detector.cli.common import ProgressBar, say
+from detector._version import __version__
+from detector.cli.common import ProgressBar, say, tell
 from detector.errors import InputError, UnmaskError
 
 _COMMANDS = (
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.verbose:
             raise
         what = f"{type(error).__name__}: {error}"
-        print(f"unmask: this is our failure, not yours: {what} (-v shows where)", file=sys.stderr)
+        tell(f"unmask: this is our failure, not yours: {what} (-v shows where)", error=True)
         return 1
     finally:
         ProgressBar.close_shown()
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="unmask", description="Was a face in this video or picture altered by a machine?"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say more, show tracebacks")
+    parser.add_argument("--version", action="version", version=f"unmask {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in _COMMANDS:
         importlib.import_module(f"{__name__}.{name}").add(commands)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli import report
-from detector.cli.common import Commands, JsonOutput, ProgressBar, ids, say
+from detector.cli.common import Commands, JsonOutput, ProgressBar, ids, say, tell
 from detector.errors import InputError, UsageError
 from detector.messages import comparison, states
 from detector.messages.coverage import covered
@@ -119,7 +119,7 @@ def _analyze(args: argparse.Namespace) -> int:
             if args.report:
                 report.write_report(args.report, result, Path(path), args)
             if args.json != "-":
-                print(summary(result), flush=True)
+                tell(summary(result))
     return status
 
 

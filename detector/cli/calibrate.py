@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, ids, write_text
+from detector.cli.common import Commands, ProgressBar, ids, tell, write_text
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _labelled(args: argparse.Namespace) -> int:
     if args.json:
         write_text(args.json, fitted.model_dump_json(indent=2))
     if args.json != "-":
-        print(to_markdown(fitted))
+        tell(to_markdown(fitted))
         if not args.write:
             print(manifest.to_toml(fitted))
     if args.write:
@@ -139,7 +139,7 @@ def _own(args: argparse.Namespace) -> int:
     if warning := conformal.alike(result.calibration):
         print(f"Warning: {warning}")
     for name, why in result.left_out.items():
-        print(f"  left out: {name} ({why})")
+        tell(f"  left out: {name} ({why})")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
@@ -105,10 +106,27 @@ def write_bytes(target: str, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def tell(*lines: object, error: bool = False) -> None:
+    """Print lines that a person reads, on standard output or standard error. Names of files, models
+    and people are strangers' words: nothing in them steers the terminal or turns its direction."""
+    for text in lines:
+        print(_harmless(str(text)), file=sys.stderr if error else None, flush=True)
+
+
+def _harmless(text: str) -> str:
+    """Return a text without control (but newline and tab) and format characters."""
+    steers = ("Cc", "Cf", "Cs", "Co")
+    return "".join(ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in steers)
+
+
+def _line(text: str) -> str:
+    return " ".join(_harmless(text).split())
+
+
 def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
     """Print one line on standard error."""
-    parts = [f"unmask: {name}:" if name else "unmask:", error.message, error.hint]
-    print(" ".join(p for p in parts if p), file=sys.stderr)
+    parts = [f"unmask: {_line(name)}:" if name else "unmask:", error.message, error.hint]
+    tell(" ".join(p for p in parts if p), error=True)
 
 
 class ProgressBar:
@@ -128,7 +146,7 @@ class ProgressBar:
     _shown: ClassVar[ProgressBar | None] = None
 
     def __init__(self, text: str, unit: Literal["count", "bytes", "share"] = "count") -> None:
-        self.text, self.unit = text, unit
+        self.text, self.unit = _line(text), unit
         self._bar: Progress | None = None
 
     def __call__(self, done: float, total: float) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, write_json
+from detector.cli.common import Commands, ProgressBar, tell, write_json
 
 if TYPE_CHECKING:
     from detector.schema.comparison import Comparison
@@ -48,7 +48,7 @@ def _compare(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, result.model_dump(mode="json"))
     if args.json != "-":
-        print("\n".join(lines(result)))
+        tell(*lines(result))
     return status(result)
 
 

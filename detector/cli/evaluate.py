@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from detector.cli.common import Commands, ProgressBar, ids, write_text
+from detector.cli.common import Commands, ProgressBar, ids, tell, write_text
 from detector.errors import UsageError
 
 
@@ -90,5 +90,5 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.json:
         write_text(args.json, report.model_dump_json(indent=2))
     if args.json != "-" and not args.out:
-        print(tables.to_markdown(report))
+        tell(tables.to_markdown(report))
     return 0

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar
+from detector.cli.common import Commands, ProgressBar, tell
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,13 +99,12 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
         return _fetch_known(registry.get_spec(known.id), args)
     model = hub.inspect(name)
     labels = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
-    print(
+    tell(
         f"{model.repo} at {model.revision}",
-        f"classes {labels}",
-        f"license {model.license or 'none stated'}",
-        f"{model.size / 1e6:,.1f} MB",
-        sep="\n  ",
-        file=sys.stderr,
+        f"  classes {labels}",
+        f"  license {model.license or 'none stated'}",
+        f"  {model.size / 1e6:,.1f} MB",
+        error=True,
     )
     spec = hub_import.add(
         model,
@@ -114,6 +113,6 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
         accept_license=args.accept_license,
         progress=ProgressBar(model.repo, "bytes"),
     )
-    print(f"  output {spec.fake_index} means fake: {spec.fake_output}", file=sys.stderr)
+    tell(f"  output {spec.fake_index} means fake: {spec.fake_output}", error=True)
     print(spec.id)
     return None

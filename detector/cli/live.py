@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.cli.analyze import summary
-from detector.cli.common import Commands, ids, say, write_json
+from detector.cli.common import Commands, ids, say, tell, write_json
 from detector.errors import MediaError, UsageError
 from detector.messages import states
 from detector.messages.format import clock
@@ -112,7 +112,7 @@ def _live(args: argparse.Namespace) -> int:
     if args.out:
         write_json(args.out, analysis.exported())
     if args.json != "-" and args.out != "-":
-        print(summary(analysis))
+        tell(summary(analysis))
     return 2 if failure is not None else 0
 
 
@@ -216,8 +216,9 @@ class _Console:
 
     def say(self, text: str) -> None:
         """Print a line of its own."""
-        start = "\r\x1b[K" if self._terminal else ""
-        print(f"{start}unmask: {text}", file=sys.stderr, flush=True)
+        if self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr)
+        tell(f"unmask: {text}", error=True)
 
     def lost(self, sentence: str, wait: float) -> None:
         """Say that the stream was lost, and when the next retry is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from detector.cli.common import Commands, ProgressBar, write_json
+from detector.cli.common import Commands, ProgressBar, tell, write_json
 
 
 def add(commands: Commands) -> None:
@@ -79,7 +79,7 @@ def _list(args: argparse.Namespace) -> int:
         auc = next((m for m in s.spec.measured if m.metric.endswith("AUC")), None)
         figure = f"AUC {auc.text}" if auc else "not measured"
         order = "" if s.spec.label_order != "unverified" else " Label order unverified."
-        print(f"{s.spec.id:32} {s.spec.kind:6} {s.words:24} {figure:24} {s.spec.summary}{order}")
+        tell(f"{s.spec.id:32} {s.spec.kind:6} {s.words:24} {figure:24} {s.spec.summary}{order}")
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from detector.cli.common import Commands, write_bytes
+from detector.cli.common import Commands, tell, write_bytes
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis
 
@@ -93,5 +93,5 @@ def _report(args: argparse.Namespace) -> int:
     if args.out:
         write_report(args.out, analysis, args.media, args)
     if args.mark:
-        print(write_copy(args.media, args.mark, analysis))
+        tell(write_copy(args.media, args.mark, analysis))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from detector.cli.common import Commands, ProgressBar, ids, write_json
+from detector.cli.common import Commands, ProgressBar, ids, tell, write_json
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
 
@@ -51,7 +51,7 @@ def _robustness(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, analysis.exported())
     if args.json != "-":
-        print("\n".join(_lines(analysis, analysis.robustness or robustness)))
+        tell(*_lines(analysis, analysis.robustness or robustness))
     return 0
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.cli.common import Commands
+from detector.cli.common import Commands, tell
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -40,12 +40,12 @@ def _verify(args: argparse.Namespace) -> int:
         return _verify_result(tree, key, args.media)
     verification = report.verify(args.report, key)
     good = verification.good
-    print("\n".join(verification.lines()))
+    tell(*verification.lines())
     if args.media:
         with open_file(args.media) as file:
             same = sha256(file) == verification.seal.media
         good = good and same
-        print(f"{args.media.name} is {'' if same else 'NOT '}the file that it is about.")
+        tell(f"{args.media.name} is {'' if same else 'NOT '}the file that it is about.")
     return 0 if good else 2
 
 
@@ -93,16 +93,16 @@ def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Pa
     good = seals.holds(seal, tree, {seal.key})
     expected = key is None or seals.name_of(key) == seal.key
     if not good:
-        print("CHANGED since it was sealed, or the seal is WRONG.")
+        tell("CHANGED since it was sealed, or the seal is WRONG.")
     else:
-        print(f"Intact: as the server with {by} made it, {seal.sealed}.")
+        tell(f"Intact: as the server with {by} made it, {seal.sealed}.")
         if key is None:
-            print("Compare the key with the one the server publishes at /v1/seal-keys.")
+            tell("Compare the key with the one the server publishes at /v1/seal-keys.")
         elif not expected:
-            print("That is ANOTHER key than the given one.")
+            tell("That is ANOTHER key than the given one.")
     if media is not None:
         with open_file(media) as file:
             same = sha256(file) == seal.media
         good = good and same
-        print(f"{media.name} is {'' if same else 'NOT '}the file that it is about.")
+        tell(f"{media.name} is {'' if same else 'NOT '}the file that it is about.")
     return 0 if good and expected else 2

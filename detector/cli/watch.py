@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from detector.cli.batch import add_output, listed, open_batch
-from detector.cli.common import Commands, ProgressBar
+from detector.cli.common import Commands, ProgressBar, tell
 from detector.errors import UsageError
 
 
@@ -39,7 +39,7 @@ def _watch(args: argparse.Namespace) -> int:
     bar = ProgressBar("files")
     try:
         with open_batch(args) as batch:
-            print(f"unmask: watching {args.folder}", file=sys.stderr, flush=True)
+            tell(f"unmask: watching {args.folder}", error=True)
             watch(
                 batch,
                 args.folder,

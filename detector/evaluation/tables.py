@@ -20,6 +20,7 @@ from detector.evaluation.report import (
 )
 from detector.evaluation.scores import FEATURES, Scored
 from detector.evaluation.tallies import Estimate, Share
+from detector.spreadsheets import inert
 
 _KINDS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
 
@@ -158,7 +159,7 @@ def to_csv(report: Report) -> str:
                     value = Interval(value, math.nan, math.nan)
                 numbers = (value.value, value.low, value.high)
                 cells = [f"{v:.6g}" if math.isfinite(v) else "" for v in numbers]
-                rows.append([kind.kind, table, name, figure, *cells])
+                rows.append([kind.kind, table, str(inert(name)), figure, *cells])
     return _csv(["kind", "table", "name", "figure", "value", "low", "high"], rows)
 
 
@@ -224,7 +225,7 @@ def scores_csv(scored: Sequence[Scored]) -> str:
         ]
         for s in scored
     ]  # fmt: skip
-    return _csv(head, rows)
+    return _csv(head, [[inert(cell) for cell in row] for row in rows])
 
 
 def _csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

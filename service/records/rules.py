@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -25,6 +26,10 @@ from service.records.model import (
     Record,
 )
 
+_STEERS = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What would steer a terminal, or turn the direction of what stands after it. Joiners stay: scripts
+are written with them."""
+
 
 def new_id() -> str:
     """Return a fresh id of a record or token of a share: 22 URL-safe characters, 128 bits. The
@@ -46,7 +51,7 @@ def has_account(owner: str) -> bool:
 
 
 def _clean_note(note: str) -> str:
-    note = note.strip()
+    note = _STEERS.sub("", note).strip()
     if len(note) > MAX_NOTE_LENGTH:
         text = _("A note can have {most} characters; this one has {number}.")
         text = text.format(most=f"{MAX_NOTE_LENGTH:,}", number=f"{len(note):,}")
@@ -58,7 +63,7 @@ def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return tags without needless spaces and repetitions, in the order given."""
     unique: dict[str, str] = {}
     for tag in tags:
-        tag = " ".join(tag.split())
+        tag = " ".join(_STEERS.sub("", tag).split())
         if len(tag) > MAX_TAG_LENGTH:
             text = _("A tag can have {most} characters; “{start}…” has {number}.")
             start = tag[:MAX_TAG_LENGTH]

@@ -17,6 +17,7 @@ from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from detector.errors import InputError
+from detector.evaluation.labels import read_labels
 from service import labelled_sets
 from service.records import tables
 from service.records.model import State
@@ -139,6 +140,16 @@ def test_a_table_of_a_stranger_is_read_no_further_than_it_counts(
     with pytest.raises(InputError, match="more than 2,000 files"):
         labelled_sets.make([Given("x.csv", endless)], tmp_path)
     assert len(rows) == 2001
+
+
+def test_the_words_of_a_stranger_are_one_short_line(tmp_path: Path) -> None:
+    trick = "a\u202eb\x1b[2J" + "x" * 5000
+    sheet = f"file,label,method\nr.jpg,real,none\nf.jpg,fake,{trick}\n{trick}.jpg,fake,b\n"
+    files = {"labels.csv": sheet.encode(), "r.jpg": b"x", "f.jpg": b"y"}
+    made = labelled_sets.make([archive(files)], tmp_path)
+    told = [name for name, _ in made.left_out] + [item.method for item in read_labels(made.labels)]
+    assert len(told) == 3 and sum(word.startswith("ab[2Jx") for word in told) == 2
+    assert all(len(word) <= 200 for word in told)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from detector import __version__, pipeline
 from detector.cli import main
 from detector.cli.analyze import summary
 from detector.schema.analysis import Analysis
@@ -101,6 +105,39 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(row["bundled"] and row["ready"] and row["default"] for row in rows)
     assert main(["models"]) == 0
     assert rows[0]["id"] in capsys.readouterr().out
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0 and capsys.readouterr().out == f"unmask {__version__}\n"
+
+
+def test_a_strangers_words_do_not_steer_the_terminal(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of files, good and bad; what a report says of itself, as it was and as it is changed;
+    a failure of ours that quotes one."""
+    trick = "a\x1b[2J\u202eb"
+    good, bad = tmp_path / f"{trick}.mp4", tmp_path / f"{trick}2.mp4"
+    shutil.copy(clip, good)
+    bad.write_text("no video")
+    report = tmp_path / "report.json"
+    assert main(["analyze", str(good), "--frames", "4", "--report", str(report)]) == 0
+    assert main(["analyze", str(good), str(bad), "--frames", "4"]) == 2
+    assert main(["verify", str(report), "--media", str(good)]) == 0
+    tree = json.loads(report.read_text())
+    tree["seal"]["exported"] = trick
+    tree[trick] = trick
+    report.write_text(json.dumps(tree))
+    main(["verify", str(report)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.Analyzer, "analyze", Mock(side_effect=RuntimeError(trick)))
+        assert main(["analyze", str(good)]) == 1
+    printed = capsys.readouterr()
+    said = printed.out + printed.err
+    assert "a[2Jb.mp4" in said and "a[2Jb2.mp4" in said
+    assert {c for c in said if unicodedata.category(c) in ("Cc", "Cf")} == {"\n"}
 
 
 def test_the_module_runs_as_a_command(tmp_path: Path) -> None:

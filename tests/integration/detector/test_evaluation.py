@@ -331,6 +331,28 @@ def test_a_report_can_be_read_by_people_and_programs(full: KindReport, tmp_path:
     assert dots == sum(len(a.calibration.bars) for a in full.answers)
 
 
+def test_a_strangers_words_are_no_formulas(full: KindReport) -> None:
+    tricked = scored("=cmd|x.mp4", 1, -2.5, group="+g", source="@s", method="=cmd|x")
+    rows = list(csv.DictReader(tables.scores_csv([tricked]).splitlines()))
+    row = rows[0]
+    assert [row[name] for name in ("file", "group", "source", "method")] == [
+        "'=cmd|x.mp4", "'+g", "'@s", "'=cmd|x"
+    ]  # fmt: skip
+    assert row["logit of pairs"] == "-2.5", "a number stays one"
+    named = full.methods[0].model_copy(update={"name": "=cmd|x"})
+    report = Report(
+        labels="made.csv",
+        created="2026-01-01T00:00:00Z",
+        software={"version": "1", "python": "3", "torch": "2", "device": "cpu", "backend": "x"},
+        frames=32,
+        thresholds={},
+        weights={},
+        kinds=[full.model_copy(update={"methods": [named]})],
+    )
+    said = tables.to_csv(report)
+    assert "method,'=cmd|x," in said and ",=cmd" not in said
+
+
 def test_figures_are_written_where_they_belong(full: KindReport, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Before.\n<!-- quality -->\nold\n<!-- /quality -->\nAfter.\n")

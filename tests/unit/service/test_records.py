@@ -58,6 +58,15 @@ def test_a_name_is_shown_as_it_is_written(store: SQLStore, named: str, shown: st
     assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
 
 
+def test_a_note_and_a_tag_turn_nothing_around(store: SQLStore) -> None:
+    store.add(record := make(LOCAL), SAMPLE)
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    note, tags = "a\u202eb\x1b[2J\n\tc\u2067", ["x\u202ey", joined]
+    changed = store.change(LOCAL, record.id, note=note, tags=tags)
+    assert changed is not None and changed.note == "ab[2J\n\tc"
+    assert changed.tags == ("xy", joined), "a joiner is how the word is written"
+
+
 # --- the file -------------------------------------------------------------------------------------
 
 
