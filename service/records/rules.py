@@ -17,6 +17,7 @@ from service.records.model import (
     GUEST,
     KEY,
     LOCAL,
+    MAX_LINKS,
     MAX_NOTE_LENGTH,
     MAX_PRESETS,
     MAX_SHARE_TTL,
@@ -24,6 +25,7 @@ from service.records.model import (
     MAX_TAGS,
     Confirmed,
     Record,
+    RecordsError,
 )
 
 _STEERS = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -94,6 +96,18 @@ def check_share_ttl(ttl: timedelta) -> None:
     if not timedelta(0) < ttl <= MAX_SHARE_TTL:
         most = _("A link can last up to {number} days.")
         raise InputError(most.format(number=MAX_SHARE_TTL.days))
+
+
+def check_links(number: int) -> None:
+    """Raise RecordsError where a record with so many links can have no further one."""
+    if number >= MAX_LINKS:
+        raise too_many_links()
+
+
+def too_many_links() -> RecordsError:
+    """Return what a link too many is refused with, by whichever store."""
+    text = _("A file can have {most} links.").format(most=MAX_LINKS)
+    return RecordsError(text, code="quota", hint=_("Revoke some, or wait until some have ended."))
 
 
 def check_preset(preset: CustomEnsemble, known: Collection[str]) -> None:

@@ -20,6 +20,7 @@ from detector.schema.analysis import (
 )
 from detector.schema.origin import GeoLocation, Provenance
 from service.records.model import (
+    MAX_LINKS,
     MAX_NOTE_LENGTH,
     MAX_PRESETS,
     MAX_SHARE_TTL,
@@ -414,6 +415,18 @@ class StoreContract:
         for ttl in (timedelta(0), -minutes(1), MAX_SHARE_TTL + minutes(1)):
             with pytest.raises(InputError):
                 store.share(owner, record.id, ttl, NOON)
+
+    def test_a_record_has_so_many_links(self, store: Store, owner: str) -> None:
+        record, another = make(owner, 1), make(owner, 2)
+        for one in (record, another):
+            store.add(one, SAMPLE)
+        links = [store.share(owner, record.id, TTL, NOON) for _ in range(MAX_LINKS)]
+        assert None not in links
+        with pytest.raises(RecordsError, match=str(MAX_LINKS)) as full:
+            store.share(owner, record.id, TTL, NOON)
+        assert full.value.code == "quota"
+        assert len(store.shares(owner, NOON, record.id)) == MAX_LINKS
+        assert store.share(owner, another.id, TTL, NOON) is not None
 
     def test_a_link_does_not_say_where_it_was_recorded(self, store: Store, owner: str) -> None:
         place = GeoLocation(latitude=48.85, longitude=2.35, source="EXIF")

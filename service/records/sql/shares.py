@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from service.records import rules
 from service.records.database import Database
@@ -29,11 +29,14 @@ class ShareRepository:
         finished = (
             select(records.c.id)
             .where(owned(owner, id), records.c.state == State.DONE)
-            .with_for_update()  # or it could be deleted in between
+            .with_for_update()  # or it could be deleted, or get another link, in between
         )
         with self.database.writing() as connection:
             if connection.execute(finished).first() is None:
                 return None
+            connection.execute(delete(shares).where(shares.c.record == id, shares.c.expires <= now))
+            number = select(func.count()).select_from(shares).where(shares.c.record == id)
+            rules.check_links(connection.execute(number).scalar_one())
             row = link.model_dump(exclude={"token"}) | {"token_hash": rules.hash_token(link.token)}
             connection.execute(insert(shares).values(row))
         return link

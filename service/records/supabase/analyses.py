@@ -17,6 +17,7 @@ from service.records.supabase.rows import (
     NO_RESULT,
     Row,
     analysis_of,
+    readable,
     record_of,
     result_row,
     row_of,
@@ -102,8 +103,10 @@ class SupabaseAnalyses(SupabaseFiles):
 
     def search(self, owner: str, query: Query) -> Page:
         (page,) = self._call("search_analyses", search_arguments(owner, query))
-        counts = {Label(k) if k else None: n for k, n in page["counts"].items()}
-        records = tuple(self.seals.checked(record_of(row)) for row in page["records"])
+        known = {"": None} | {label.value: label for label in Label}
+        # An account may write a verdict that is none into a row of its own.
+        counts = {known[k]: n for k, n in page["counts"].items() if k in known}
+        records = tuple(map(self.seals.checked, readable(page["records"])))
         return Page(records=records, total=page["total"], counts=counts)
 
     def facets(self, owner: str) -> Facets:
@@ -121,7 +124,7 @@ class SupabaseAnalyses(SupabaseFiles):
         which = {"owner": owner, "cache_key": cache_key, "state": State.DONE}
         query = self._table("analyses").select(COLUMNS).match(which)
         query = query.order("analyzed", desc=True).order("id").limit(1)
-        return next(map(record_of, rows_of(query)), None)
+        return next(readable(rows_of(query)), None)
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
         when = now.isoformat()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 from supabase import PostgrestAPIError, StorageException
 
 from detector.schema.analysis import Analysis, Settings
@@ -16,6 +18,8 @@ from service.messages import _
 from service.records import model, rules
 from service.records.model import Query, Record, RecordsError, ResultSummary
 from service.records.seals import Keyring
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -55,10 +59,32 @@ NO_RESULT: Row = dict.fromkeys(("result", "analyzed", "document", "place", "thum
 
 
 def record_of(row: Mapping[str, Any]) -> Record:
-    """Return the record of a row."""
+    """Return the record of a row.
+
+    Raises
+    ------
+    RecordsError
+        It holds what this version can't read: an account may write its own rows by itself.
+    """
     plain = {name: row[name] for name in Record.model_fields}
-    plain["settings"] = Settings.model_validate(row["settings"])
-    return Record.model_validate(plain)
+    try:
+        plain["settings"] = Settings.model_validate(row["settings"])
+        return Record.model_validate(plain)
+    except ValidationError as error:
+        raise RecordsError(
+            _("This record holds what Unmask can't read."),
+            code="records_unreadable",
+            hint=_("Your other records are not affected."),
+        ) from error
+
+
+def readable(rows: Iterable[Mapping[str, Any]]) -> Iterator[Record]:
+    """Yield the records of rows, without those that this version can't read."""
+    for row in rows:
+        try:
+            yield record_of(row)
+        except RecordsError:
+            log.warning("a record that this version can't read was left out")
 
 
 def analysis_of(row: Mapping[str, Any], id: str, seals: Keyring) -> Analysis | None:
@@ -69,12 +95,14 @@ def analysis_of(row: Mapping[str, Any], id: str, seals: Keyring) -> Analysis | N
     if not row.get("place"):
         return seals.read(row["document"], id)
     # The signature over the place stands beside it, never in what strangers are shown.
-    seal = (row["result"] or {}).get("seal") or {}
+    result = row["result"] if isinstance(row["result"], dict) else {}
+    seal = result.get("seal")
     try:
         place = json.loads(row["place"])
     except ValueError:
         return None
-    return seals.read(row["document"], id, place=place, sign=seal.get("place"))
+    sign = seal.get("place") if isinstance(seal, dict) else None
+    return seals.read(row["document"], id, place=place, sign=sign)
 
 
 def search_arguments(owner: str, query: Query) -> Row:
@@ -118,6 +146,8 @@ _FULL: dict[str, str] = {
     "records": _("You keep as many files as an account may."),
     "bytes": _("Your records take up all the room that an account may have."),
     "presets": _("There are too many presets."),
+    "settings": _("Your presets take up all the room that an account may have for them."),
+    "all_links": _("There are as many links as an account may have."),
 }
 _SIGNED_OUT = ("signed_out", _("Your sign-in is over."), _("Sign in again. Nothing was lost."))
 _NOT_ALLOWED = ("not_allowed", _("This account may not do that."), "")
@@ -139,6 +169,8 @@ _REFUSALS: dict[str, tuple[str, str, str]] = {
 
 def refusal(code: str, details: str = "") -> RecordsError:
     """Return what an error code of PostgREST, PostgreSQL or the storage service means."""
+    if code == "PT429" and details == "links":
+        return rules.too_many_links()
     if code == "PT429":
         text = _FULL.get(details, _("This account has used up what it may have."))
         delete = _("Delete some, or ask who runs this server for more.")

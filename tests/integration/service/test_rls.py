@@ -16,11 +16,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from service.records.model import MAX_LINKS
 from service.records.rules import new_id
 from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, Postgres, postgres
 from tests.support.waiting import until
@@ -125,13 +127,14 @@ def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(
     )
     assert [row["name"] for row in functions] == [
         "private.app_role",
-        "private.has_media_room",
         "private.is_admin",
         "private.is_own_media",
         "private.is_stored",
         "private.longest",
         "private.may_write",
+        "private.takes_media",
         "private.text_bytes",
+        "private.within_our_time",
         "public.facets",
         "public.purge",
         "public.search_analyses",
@@ -672,22 +675,19 @@ def test_results_take_up_so_much_and_a_smaller_one_always_goes(
     assert database.run(shorter, [id]) == 1
 
 
-def test_of_two_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
-    name = postgres.copy()
-    with postgres.connect(name) as connection:
-        person = Database(connection).person()
-        connection.execute("update instance set max_records = 1")
+def race(postgres: Postgres, name: str, person: UUID, *statements: tuple[str, list[Any]]) -> str:
+    """Two statements of an account, the second begun before the first one's end; how the second one
+    was refused (its SQLSTATE)."""
     with postgres.connect(name) as one, postgres.connect(name) as two:
         first, second = Database(one), Database(two)
-        insert = "insert into analyses (id, name) values (%s, 'x')"
         for database in (first, second):
             database.act_as("authenticated", person)
-        first.run(insert, [new_id()])
+        first.run(*statements[0])
         outcome: list[BaseException | int] = []
 
         def late() -> None:
             try:
-                outcome.append(second.run(insert, [new_id()]))
+                outcome.append(second.run(*statements[1]))
             except psycopg.Error as error:
                 outcome.append(error)
 
@@ -701,8 +701,18 @@ def test_of_two_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
         one.commit()
         thread.join()
         (refusal,) = outcome
-        assert isinstance(refusal, psycopg.Error) and refusal.sqlstate == "PT429"
         two.rollback()
+    assert isinstance(refusal, psycopg.Error) and refusal.sqlstate is not None
+    return refusal.sqlstate
+
+
+def test_of_two_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
+    name = postgres.copy()
+    with postgres.connect(name) as connection:
+        person = Database(connection).person()
+        connection.execute("update instance set max_records = 1")
+    insert = "insert into analyses (id, name) values (%s, 'x')"
+    assert race(postgres, name, person, (insert, [new_id()]), (insert, [new_id()])) == "PT429"
 
 
 # --- retention ------------------------------------------------------------------------------------
@@ -1053,7 +1063,7 @@ def test_a_file_has_so_many_links(database: Database, ada: UUID) -> None:
     with database.refused("PT429"):
         database.run(many, [id, 100_000])
     assert visible(database, "shares") == 0
-    assert database.run(many, [id, 100]) == 100
+    assert database.run(many, [id, MAX_LINKS]) == MAX_LINKS
     with database.refused("PT429"):
         database.run(many.replace("n::text", "(-n)::text"), [id, 1])
 
@@ -1065,3 +1075,214 @@ def test_no_file_of_a_record_is_forgotten(database: Database, ada: UUID) -> None
     upload(database, ada, other)
     database.run("delete from analyses where id = %s", [id])  # `media` was never written
     assert {row["path"] for row in database.rows("select path from removals")} == paths
+
+
+# --- gaps that the bounds had ---------------------------------------------------------------------
+
+
+def file_of(database: Database, owner: UUID, id: str, size: int, name: str = "a.mp4") -> str:
+    """A file as the storage service leaves it when it has all of it, in nobody's name."""
+    path = f"{owner}/{id}/{name}"
+    database.act_as_superuser()
+    database.run(
+        "insert into storage.objects (bucket_id, name, version, metadata) "
+        "values ('media', %s, 'first', jsonb_build_object('size', %s::bigint))",
+        [path, size],
+    )
+    database.act_as("authenticated", owner)
+    return path
+
+
+SIZED = "insert into storage.objects (bucket_id, name, metadata) values ('media', %s, %s)"
+
+
+@pytest.mark.parametrize(
+    "about",
+    ['{"size": 2600000000.5}', '{"size": 1e19}', '{"size": "2600000000 "}', '{"size": -1}',
+     '{"size": 2600000000}', '{"size": null}', '{"size": {}}', '{"size": true}', '{"size": "NaN"}',
+     '{"size": null, "contentLength": 1}', '{"contentLength": 1001}', '{"contentLength": "x"}',
+     "[]", '["size"]', '"size"', "7"],
+)  # fmt: skip
+def test_a_size_that_is_no_number_is_too_much(database: Database, ada: UUID, about: str) -> None:
+    database.run("update instance set max_media_bytes = 1000")
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    with database.refused():
+        database.run(SIZED, [f"{ada}/{id}/a.mp4", about])
+    upload(database, ada, id)
+    with database.refused():
+        database.run("update storage.objects set metadata = %s", [about])
+    database.act_as_superuser()  # there from before: what it takes up nobody knows
+    database.run("update storage.objects set metadata = %s", [about])
+    database.act_as("authenticated", ada)
+    with database.refused():
+        upload(database, ada, id, "b.mp4")
+
+
+@pytest.mark.parametrize("about", [None, "null", "{}", '{"mimetype": "video/mp4"}',
+                                   '{"contentLength": 1000, "mimetype": "video/mp4"}'])  # fmt: skip
+def test_a_file_can_be_brought_and_put_again_as_the_service_asks(
+    database: Database, ada: UUID, about: str | None
+) -> None:
+    """Its versions ask with no metadata, with none of a size, or with the length of the request."""
+    database.run("update instance set max_media_bytes = 1000")
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    assert database.run(SIZED, [f"{ada}/{id}/b.mp4", about]) == 1
+    remove(database)
+    path = file_of(database, ada, id, 1000)
+    again = (
+        f"{SIZED} on conflict (bucket_id, name) do update "
+        "set version = '1', metadata = excluded.metadata"
+    )
+    assert database.run(again, [path, about]) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["metadata = '{}'", "metadata = null", "metadata = '{\"size\": 1}'",
+     "metadata = '{}', version = 'x'", "id = gen_random_uuid(), metadata = '{}'"],
+)  # fmt: skip
+def test_writing_over_the_size_of_a_file_frees_no_room(
+    database: Database, ada: UUID, change: str
+) -> None:
+    database.run("update instance set max_media_bytes = 1000")
+    id = keep(database, ada)
+    file_of(database, ada, id, 1000)
+    if change.startswith("id"):
+        with database.refused():
+            database.run(f"update storage.objects set {change}")
+    else:
+        database.run(f"update storage.objects set {change}")
+    database.run("update storage.objects set version = 'first'")
+    with database.refused():
+        upload(database, ada, id, "b.mp4")
+    with database.refused():
+        database.run(SIZED, [f"{ada}/{id}/b.mp4", '{"size": 1}'])
+    assert remove(database) == 1
+    upload(database, ada, id, "b.mp4")
+
+
+def test_files_of_one_statement_are_counted_one_by_one(database: Database, ada: UUID) -> None:
+    database.run("update instance set max_media_bytes = 1000")
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    for name in ("a.mp4", "b.mp4"):
+        upload(database, ada, id, name)
+    with database.refused():
+        database.run("update storage.objects set metadata = '{\"size\": 600}'")
+
+
+def test_of_two_files_at_once_one_gets_the_last_room(postgres: Postgres) -> None:
+    name = postgres.copy()
+    with postgres.connect(name) as connection:
+        database = Database(connection)
+        person = database.person()
+        id = keep(database, person)
+        database.run("update instance set max_media_bytes = 1000")
+    files = [(SIZED, [f"{person}/{id}/{n}.mp4", '{"size": 600}']) for n in "ab"]
+    assert race(postgres, name, person, *files) == "42501"
+
+
+@pytest.mark.parametrize(
+    "moment", ["-infinity", "infinity", "4000-01-01 BC", "1999-12-31", "9999-01-01"]
+)
+def test_times_are_of_this_century_and_past(database: Database, ada: UUID, moment: str) -> None:
+    columns = "created, touched, analyzed, again"
+    database.act_as("authenticated", ada)
+    database.run(
+        f"insert into analyses (id, name, {columns}) values (%s, 'x', %s, %s, %s, %s)",
+        [new_id(), *[moment] * 4],
+    )
+    fine = (
+        "select bool_and(t between '2000-01-01Z' and now()) from analyses, "
+        f"unnest(array[{columns}]) t"
+    )
+    assert database.value(fine)
+    database.run("update analyses set touched = %s, analyzed = %s, again = %s", [moment] * 3)
+    assert database.value(fine)
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    with database.refused("23514"):  # from no beginning does it last for ever
+        database.run(
+            "insert into shares (id, analysis, created, expires, hash) values (%s, %s, %s, "
+            "'infinity', encode(sha256('x'), 'hex'))",
+            [new_id(), id, moment],
+        )
+
+
+def test_no_time_is_without_end_whoever_writes_it(database: Database, ada: UUID) -> None:
+    for column in ("created", "touched", "analyzed", "again"):
+        for moment in ("-infinity", "infinity"):
+            with database.refused("23514"):
+                keep(database, ada, **{column: moment})
+
+
+def test_what_was_written_before_is_brought_into_its_bounds(postgres: Postgres) -> None:
+    name = postgres.copy()
+    with postgres.connect(name) as connection:
+        first = Database(connection)
+        first.run("alter table analyses drop constraint analyses_times")
+        person = first.person()
+        for moment in ("-infinity", "infinity", "0044-03-15 BC"):
+            keep(first, person, **dict.fromkeys(("created", "touched", "analyzed"), moment))
+    postgres.migrate(name)
+    with postgres.transaction(name) as again:
+        assert again.value(
+            "select bool_and(t between '2000-01-01Z' and now()) from analyses, "
+            "unnest(array[created, touched, analyzed]) t"
+        )
+
+
+def test_settings_take_up_a_megabyte_at_most(database: Database, ada: UUID) -> None:
+    database.act_as("authenticated", ada)
+    preset = (
+        "insert into settings (kind, name, value) values ('preset', %s, to_jsonb(repeat('x', %s)))"
+    )
+    for number in range(16):
+        database.run(preset, [str(number), 65_000])
+    with database.refused("PT429"):
+        database.run(preset, ["more", 65_000])
+    database.run(preset, ["small", 1])
+    with database.refused("PT429"):
+        database.run(
+            "update settings set value = to_jsonb(repeat('x', 65000)) where name = 'small'"
+        )
+    assert database.value("select sum(octet_length(value::text)) from settings") <= 1 << 20
+    assert database.run("update settings set value = '1' where name = '0'") == 1
+    assert database.run(preset, ["more", 60_000]) == 1
+
+
+def test_an_account_has_so_many_links(database: Database, ada: UUID, bob: UUID) -> None:
+    ids = [keep(database, ada) for _ in range(31)]
+    theirs = keep(database, bob)
+    many = (
+        "insert into shares (id, analysis, expires, hash) select "
+        "substr(encode(sha256((a || n)::bytea), 'hex'), 1, 22), a, now() + interval '1 hour', "
+        "encode(sha256((a || n)::bytea), 'hex') from unnest(%s::text[]) a, generate_series(1, %s) n"
+    )
+    database.act_as("authenticated", ada)
+    assert database.run(many, [ids[:30], MAX_LINKS]) == 3000
+    with database.refused("PT429"):
+        database.run(many, [ids[30:], 1])
+    # Of every column, and what a row of PostgreSQL has beside them.
+    database.act_as_superuser()
+    assert database.value("select sum(pg_column_size(s.*)) from shares s") < 1 << 20
+    database.act_as("authenticated", bob)
+    assert database.run(many, [[theirs], 1]) == 1
+
+
+def test_of_two_links_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
+    name = postgres.copy()
+    with postgres.connect(name) as connection:
+        database = Database(connection)
+        person = database.person()
+        id = keep(database, person)
+        for _ in range(MAX_LINKS - 1):
+            link(database, person, id)
+    one = (
+        "insert into shares (id, analysis, expires, hash) values "
+        "(%s, %s, now() + interval '1 hour', encode(sha256(%s::bytea), 'hex'))"
+    )
+    both = [(one, [new_id(), id, str(number)]) for number in range(2)]
+    assert race(postgres, name, person, *both) == "PT429"

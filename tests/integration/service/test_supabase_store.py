@@ -232,6 +232,33 @@ def test_what_postgresql_has_no_letter_for(ada: Account) -> None:
     assert store.search(ada.id, Query(text="\x00")).total == 1
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["created = '-infinity'", "touched = 'infinity'", "created = '0044-03-15 BC'",
+     "settings = '{\"frames\": \"x\"}'", "result = '{\"verdict\": \"X\"}'"],
+)  # fmt: skip
+def test_a_row_that_can_not_be_read_breaks_no_history(
+    project: Project, ada: Account, damage: str
+) -> None:
+    """An account may write its own rows by itself, and could before it was looked at."""
+    store = store_of(ada)
+    store.add(good := make(ada.id, 1, cache_key="key"), SAMPLE)
+    store.add(bad := make(ada.id, 2, cache_key="bad"), SAMPLE)
+    with project.sql() as database:
+        bounds = database.value(
+            "select pg_get_constraintdef(oid) from pg_constraint where conname = 'analyses_times'"
+        )
+        database.run("alter table analyses drop constraint analyses_times")
+        database.run(f"update analyses set {damage} where id = %s", [bad.id])
+        database.run(f"alter table analyses add constraint analyses_times {bounds}")
+    assert [record.id for record in store.search(ada.id, Query()).records] == [good.id]
+    assert store.find_cached(ada.id, "bad") is None
+    with pytest.raises(RecordsError) as unreadable:
+        store.get(ada.id, bad.id)
+    assert unreadable.value.code == "records_unreadable"
+    assert sorted(store.delete_all(ada.id)) == sorted([good.id, bad.id])
+
+
 def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada: Account) -> None:
     store = store_of(ada)
     store.add(record := make(ada.id, name="é" * 400 + ".mp4"), SAMPLE)
