@@ -3,12 +3,18 @@ when the first address fails."""
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import shutil
-from collections.abc import Callable
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from detector.config import get_config
@@ -27,6 +33,8 @@ Progress = Callable[[int, int], None]
 
 CHUNK = 1 << 18  # bytes written between two progress calls
 TIMEOUT = 20.0  # s without a byte before a download is given up
+SLOW_SECONDS = 60.0  # s for an answer to begin, and over which the least rate is measured
+LEAST_RATE = 1 << 10  # bytes/s; a server that drips a byte in time would never end else
 TRIES = 3  # retries of a connection that breaks in the middle; each resumes where it stopped
 SPARE = 64 << 20  # bytes left free on the disk after a download
 MAX_SIZE = 16 << 30  # bytes of a file whose size nobody stated
@@ -86,21 +94,15 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
         address = endpoint() + address.removeprefix(HUB)
     part = path.with_name(path.name + ".part")
     try:
-        first = httpx.URL(address)
+        asked = _Asked(httpx.URL(address))
     except httpx.InvalidURL as error:
         raise WeightsError(f"{address!r} is not an address: {error}.") from error
-
-    def check(request: httpx.Request) -> None:  # of every request, so of every redirect too
-        plain = request.url.host in _LOOPBACK and first.host in _LOOPBACK
-        if request.url.scheme != "https" and not plain:
-            raise WeightsError(f"{request.url} is not an https address; nothing was downloaded.")
-
     check_space(path, file.size or 0, part)
     with httpx.Client(
         follow_redirects=True,
         max_redirects=5,
         timeout=TIMEOUT,
-        event_hooks={"request": [check]},
+        event_hooks={"request": [asked.check]},
         headers=_authorization(address),  # httpx drops it where a redirect leaves the host
     ) as client:
         for attempt in range(TRIES):
@@ -123,6 +125,101 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
         part.unlink()
         raise
     os.replace(part, path)
+
+
+class _Asked:
+    """An address that somebody named, and where its server may send us on to."""
+
+    def __init__(self, first: httpx.URL) -> None:
+        self._first = first
+
+    @cached_property
+    def _inside(self) -> bool:
+        return _leads_inside(self._first.host)
+
+    def check(self, request: httpx.Request) -> None:
+        """Raise WeightsError for a request, each of the redirects too, that is not to be sent:
+        without TLS, or by a public server to one of this computer or of the networks it is in."""
+        url = request.url
+        plain = url.host in _LOOPBACK and self._first.host in _LOOPBACK
+        if url.scheme != "https" and not plain:
+            raise WeightsError(f"{url} is not an https address; nothing was downloaded.")
+        if url.host != self._first.host and _leads_inside(url.host) and not self._inside:
+            raise WeightsError(
+                f"{self._first.host} leads on to {url.host}, which is not on the public Internet; "
+                "nothing was downloaded."
+            )
+
+
+def _leads_inside(host: str) -> bool:
+    """Whether a host has an address that is none of the public Internet. One that nobody knows here
+    has not; a proxy may know it."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False
+    for address in (ipaddress.ip_address(text.partition("%")[0]) for text in found):
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        if not (mapped or address).is_global:
+            return True
+    return False
+
+
+class _Patience:
+    """Cuts a connection whose answer has not begun in time: who sends a byte of its headers now and
+    then never lets a read run out. `note` is told what httpx connects (its extension "trace")."""
+
+    def __init__(self, address: str) -> None:
+        self._address, self._over = address, False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(SLOW_SECONDS, self._end)
+        self._timer.daemon = True
+
+    def note(self, _event: str, info: Mapping[str, Any]) -> None:
+        """Remember the connection."""
+        get = getattr(info.get("return_value"), "get_extra_info", None)
+        if get is not None:
+            self._socket = get("socket")
+            if self._over:
+                self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> _Patience:
+        self._timer.start()
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._timer.cancel()
+        if self._over and error is not None and not isinstance(error, WeightsError):
+            raise _unreachable(
+                self._address, f"the server gave no answer within {SLOW_SECONDS:.0f} s"
+            ) from error
+
+
+def _pieces(response: httpx.Response, address: str) -> Iterator[bytes]:
+    """Yield what comes in pieces of CHUNK bytes and more, and WeightsError when it comes slower
+    than at LEAST_RATE."""
+    held = bytearray()
+    since, came = time.monotonic(), 0
+    for piece in response.iter_raw():  # as it is read: a piece of a size would be waited for
+        held += piece
+        came += len(piece)
+        elapsed = time.monotonic() - since
+        slow = elapsed >= SLOW_SECONDS and came < LEAST_RATE * elapsed
+        if slow or len(held) >= CHUNK:
+            yield bytes(held)
+            held.clear()
+        if slow:
+            raise _unreachable(address, f"only {came:,} bytes came in {elapsed:.0f} s")
+        if elapsed >= SLOW_SECONDS:
+            since, came = time.monotonic(), 0
+    if held:
+        yield bytes(held)
 
 
 def check_space(path: Path, size: int, part: Path | None = None) -> None:
@@ -182,7 +279,12 @@ def _receive(
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-    with client.stream("GET", address, headers=headers) as response:
+    with ExitStack() as stack:
+        with _Patience(address) as patience:
+            trace = {"trace": patience.note}
+            response = stack.enter_context(
+                client.stream("GET", address, headers=headers, extensions=trace)
+            )
         if response.status_code == 416:
             if file.size is None:  # nothing is left to send: whole, or the hash will tell
                 return
@@ -200,7 +302,7 @@ def _receive(
             check_space(part, size - have)
         with part.open("ab" if have else "wb") as out:
             on_progress(have, max(size, have))
-            for piece in response.iter_raw(CHUNK):
+            for piece in _pieces(response, address):
                 have += len(piece)
                 if have > most:
                     out.close()

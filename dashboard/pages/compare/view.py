@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import labels, session, theme, url_state
-from dashboard.components import controls, page_header, task_progress, typography
+from dashboard.components import controls, origin, page_header, task_progress, typography
 from dashboard.i18n import LazyDict, _, say
 from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, near, pair, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
@@ -17,6 +17,7 @@ from detector.evaluation.labels import SOUNDS
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.schema.analysis import Analysis, Modality, Settings
+from service.records.model import ResultOrigin
 from service.tasks.jobs import Job, QueueFull
 
 WHAT: LazyDict[str, str] = LazyDict(
@@ -137,6 +138,7 @@ def _compare(job: Job, analysis: Analysis) -> None:
     with page_header.row(job.name, facts):
         _choice("models", job)
         _leave_and_verdict(job)
+    origin.draw(job.origin)
     _models(state.read(job))
 
 
@@ -176,6 +178,9 @@ def _clips(copy: Job) -> None:
             st.rerun()
         place = st.container(width="content", key="near-actions")
         _leave_and_verdict(copy)
+    made = {job.origin for job in (copy, original) if job is not None and job.analysis is not None}
+    worst = (ResultOrigin.ELSEWHERE, ResultOrigin.BEFORE, ResultOrigin.HERE)
+    origin.draw(next((one for one in worst if one in made), ResultOrigin.HERE))
     if original is None:
         if token:
             typography.notice(_("The original is not kept here."))

@@ -152,6 +152,34 @@ def test_the_words_of_a_stranger_are_one_short_line(tmp_path: Path) -> None:
     assert all(len(word) <= 200 for word in told)
 
 
+def test_a_table_of_300_mb_is_left_in_its_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is taken out of the archive is counted, in bytes. Packed as it is, so that its size and
+    no ratio of a bomb is what it is refused for."""
+    path = tmp_path / "set.zip"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as out,
+        out.open("labels.csv", "w") as sheet,
+    ):
+        sheet.write(b"file,label\n")
+        for _ in range(300):
+            sheet.write((b"a.jpg,real\n" * 95_326)[: 1 << 20])
+    taken = []
+    real = zipfile.ZipExtFile.read
+
+    def read(self: zipfile.ZipExtFile, size: int | None = -1) -> bytes:
+        piece = real(self, size)
+        taken.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
+    with path.open("rb") as given, pytest.raises(InputError, match="larger than 16 MB"):
+        labelled_sets.make([given], tmp_path)
+    most = labelled_sets.MAX_SHEET_BYTES
+    assert most < sum(taken) <= most + max(taken) and max(taken) <= 4 << 20
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -234,3 +234,34 @@ def test_what_this_server_did_not_make_is_said_on_every_page(
     turn_to(at, "history").run()
     assert not at.exception and said in html(at)
     assert "Not made here" in str(at.dataframe[0].value["verdict"].tolist())
+
+
+def test_compare_says_what_this_server_did_not_make(tmp_path: Path, jobs: Jobs, key: str) -> None:
+    """The models of a result, and a copy beside its original: said once, whichever it is."""
+    clip = make_clip(tmp_path / "original.webm", duration=1.0)
+    other = put(tmp_path, clip, make_analysis(clip), name="original.webm")
+    jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
+    said = "Not made by this server"
+    addresses = ({"a": key}, {"a": key, "w": "clips"}, {"a": key, "b": other, "w": "clips"},
+                 {"a": other, "b": key, "w": "clips"})  # fmt: skip
+
+    def compare(**address: str) -> str:
+        at = AppTest.from_file(APP, default_timeout=PATIENT)
+        turn_to(at, "compare")
+        for name, value in address.items():
+            at.query_params[name] = value
+        at.run()
+        assert not at.exception
+        return html(at)
+
+    for address in addresses:
+        assert said not in compare(**address), address
+    with sqlite3.connect(tmp_path / FILE) as db:
+        (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [key]).fetchone()
+        tree = json.loads(raw(old))
+        tree["verdict"]["probability"] = 0.02
+        changed = packed(json.dumps(tree))
+        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [changed, key])
+    jobs._jobs.clear()  # as after a new start
+    for address in addresses:
+        assert compare(**address).count(said) == 1, address

@@ -4,6 +4,7 @@ damaged or not to be written, a clock that is set. Real processes, a real disk."
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import signal
@@ -12,12 +13,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
-from service.records import database
+from detector.schema.analysis import Settings
+from service.application import Application
+from service.clock import JumpGuard
+from service.context import Principal, PrincipalKind, RequestContext
+from service.records import database, tables
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError, ResultOrigin, State
 from service.records.seals import Keyring, origin
@@ -25,7 +33,7 @@ from service.records.sql import open_store
 from tests.support.pages import APP, html, quiet, turn_to
 from tests.support.records_contract import SAMPLE, make
 from tests.support.scopes import local
-from tests.support.waiting import PATIENT
+from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer, open_jobs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -374,6 +382,50 @@ def test_a_clock_that_is_set_deletes_nothing_at_once() -> None:
     assert not after(600, 600), "the next round takes it for true"
     assert after(-86400.0 * 365, 600), "and back"
     assert not after(600 + TOLERANCE_SECONDS / 2, 600), "a correction of the time is none"
+
+
+def test_a_sweep_after_the_clock_was_set_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's own round, where what was brought a moment ago is a year old by the new time;
+    and the same round where no clock was set, in which it goes."""
+    app = Application(tmp_path, Analyzer())
+    app.jobs._check = None  # this file is none
+    try:
+        owner = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")
+        job = app.submit(owner, io.BytesIO(b"content"), "clip.mp4", Settings())
+        until(lambda: not job.active)
+        evaluation = app.evaluations.root / "evaluation"
+        evaluation.mkdir(parents=True)
+        (evaluation / "report.json").write_text("{}")
+        year = 365 * 86400.0
+        with app.jobs.store.database.writing() as connection:
+            moved = {"created": datetime.now(UTC) - timedelta(days=365)}
+            moved["touched"] = moved["created"]
+            connection.execute(update(tables.records).values(**moved))
+        old = time.time() - year
+        upload = job.path.parent
+        for path in (*upload.iterdir(), upload, *evaluation.iterdir(), evaluation):
+            os.utime(path, (old, old))
+        walls = iter([old, time.time()])
+        app._stopped.set()  # one round, then it ends
+
+        def there() -> list[bool]:
+            kept = app.jobs.store.get(owner.principal.id, job.key) is not None
+            return [kept, upload.exists(), evaluation.exists()]
+
+        assert there() == [True] * 3
+        with monkeypatch.context() as jumped:
+            guard = partial(JumpGuard, lambda: next(walls))
+            jumped.setattr("service.application.JumpGuard", guard)
+            app._sweep()
+        assert there() == [True] * 3
+        app._sweep()
+        assert there() == [False] * 3, "it was old enough"
+    finally:
+        app.stop()
+        app.jobs.close()
+        app.jobs.store.close()
 
 
 def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import os
 import re
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -250,6 +255,88 @@ def test_answers_that_are_no_file(
     change(server)
     with pytest.raises(WeightsError, match=says):
         weights.fetch(make_spec(server.url))
+
+
+@pytest.mark.parametrize("where", ["headers", "body"])
+def test_a_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """A byte in time keeps every read from running out; it ends all the same."""
+    monkeypatch.setattr(importlib.import_module("detector.weights.download"), "SLOW_SECONDS", 1.0)
+    ended = threading.Event()
+    clients: list[socket.socket] = []
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nX: "
+
+    def drip(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                clients.append(client)
+                client.recv(65536)
+                client.sendall(head + (b"" if where == "headers" else b"\r\n\r\n"))
+                with suppress(OSError):
+                    while not ended.wait(0.05):
+                        client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,), daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        try:
+            with pytest.raises(WeightsError, match=r"within 1 s|bytes came in \d s") as slow:
+                weights.fetch(make_spec(f"http://127.0.0.1:{listener.getsockname()[1]}/net.bin"))
+            assert time.monotonic() - begun < 10
+            assert slow.value.code == "download_failed" and slow.value.message.endswith(".")
+        finally:
+            ended.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+            for client in clients:
+                client.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "goes"),
+    [
+        ("https://10.0.0.1/x", False),
+        ("https://127.0.0.1:8501/x", False),
+        ("https://localhost/x", False),
+        ("https://[::ffff:127.0.0.1]/x", False),
+        ("https://169.254.169.254/x", False),
+        ("https://[fd00::1]/x", False),
+        ("https://inside.example/x", False),  # a name that leads there
+        ("https://cdn.example/x", True),
+    ],
+)
+def test_a_public_server_leads_to_nothing_private(
+    monkeypatch: pytest.MonkeyPatch, target: str, goes: bool
+) -> None:
+    names = {"files.example": "93.184.215.14", "cdn.example": "2606:2800::1"}
+    names |= {"inside.example": "192.168.0.5"}
+    real = socket.getaddrinfo
+
+    def resolve(host: str, port: object = None, *args: object, **named: object) -> object:
+        return real(names.get(host, host), None)
+
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        if len(asked) == 1:
+            return httpx.Response(302, headers={"Location": target})
+        return httpx.Response(200, stream=httpx.ByteStream(BODY))
+
+    client = httpx.Client
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(
+        httpx, "Client", lambda **named: client(transport=httpx.MockTransport(answer), **named)
+    )
+    first = "https://files.example/net.bin"
+    if goes:
+        assert weights.fetch(make_spec(first))[0].read_bytes() == BODY
+        assert asked == [first, target]
+    else:
+        with pytest.raises(WeightsError, match="not on the public Internet"):
+            weights.fetch(make_spec(first))
+        assert asked == [first]
 
 
 @pytest.mark.parametrize(

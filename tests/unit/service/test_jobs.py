@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import logging
+import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -25,7 +27,9 @@ from service.records import result_cache
 from service.records.database import FILE
 from service.records.instances import Server
 from service.records.model import GUEST, LOCAL, RecordsError
+from service.records.seals import Keyring
 from service.records.sql import open_store
+from service.records.sql.rows import packed, raw
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
 from service.tasks.jobs import (
@@ -493,6 +497,29 @@ def test_nobody_gets_anothers_answer(make: Callable[..., Jobs], analyzer: Analyz
     theirs = submit(jobs, "one", owner=f"{GUEST}b")
     wait(theirs)
     assert theirs.key != first.key and theirs.again is None and len(analyzer.begun) == 2
+
+
+def test_a_forged_answer_is_not_given_again(
+    make: Callable[..., Jobs], analyzer: Analyzer, tmp_path: Path
+) -> None:
+    """A row of the right file and settings, whose result somebody else wrote."""
+    jobs = make()
+    jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
+    first = submit(jobs, "one")
+    wait(first)
+    assert submit(jobs, "one").key == first.key
+    with sqlite3.connect(tmp_path / FILE) as db:
+        (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [first.key]).fetchone()
+        tree = json.loads(raw(old))
+        tree["verdict"]["probability"] = 0.02
+        forged = packed(json.dumps(tree))
+        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [forged, first.key])
+    kept = jobs.store.find_cached(LOCAL, first.record.cache_key)
+    assert kept is not None and kept.id == first.key, "it would be found"
+    second = submit(jobs, "one")
+    wait(second)
+    assert second.key != first.key and second.again is None and len(analyzer.begun) == 2
+    assert second.analysis is not None and second.analysis.verdict.probability != 0.02
 
 
 def test_what_failed_in_part_is_not_given_again(
