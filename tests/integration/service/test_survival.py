@@ -3,6 +3,7 @@ damaged or not to be written, a clock that is set. Real processes, a real disk."
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import os
@@ -258,6 +259,87 @@ except RecordsError as error:
         assert run.stdout.startswith("records"), run.stdout
     finally:
         shutil.rmtree(folder)
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="gives up rights of Linux")
+DAC_OVERRIDE, DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
+
+
+def held_back() -> None:
+    """In a child before its program: a mode holds it back, root too (capabilities(7))."""
+    for right in (DAC_OVERRIDE, DAC_READ_SEARCH) if os.geteuid() == 0 else ():
+        if _libc.prctl(PR_CAPBSET_DROP, right, 0, 0, 0):
+            os._exit(99)
+
+
+_libc = ctypes.CDLL(None)
+
+
+def as_any_user(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as somebody whom the mode of a folder holds back."""
+    run = subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, "UNMASK_DATA": str(folder), "PYTHONPATH": str(ROOT)},
+        preexec_fn=held_back,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENT,
+    )
+    if run.returncode == 99:
+        pytest.skip("this computer lets nobody give up a right")
+    return run
+
+
+@linux
+def test_a_folder_of_mode_0555_stops_the_server_in_a_sentence(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o555)
+    run = as_any_user(data, "-m", "detector", "serve", "--port", "0")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    (said,) = [line for line in run.stderr.splitlines() if str(data) in line]
+    assert "can't be written to" in said and "UNMASK_DATA" in said
+    assert list(data.iterdir()) == []
+
+
+READ_ONLY = """
+import sys
+from pathlib import Path
+from service.records.database import FILE
+from service.records.model import LOCAL, RecordsError
+from service.records.sql import open_store
+from tests.support.records_contract import SAMPLE, make
+data = Path(sys.argv[1])
+store, kept = open_store(data / FILE), make(LOCAL)
+store.add(kept, SAMPLE)
+with store.database.reading() as page:  # one that is being drawn: SQLite's log stays there
+    page.exec_driver_sql("SELECT 1 FROM records").all()
+    for path in data.iterdir():
+        path.chmod(0o444)
+    data.chmod(0o555)
+    store.database.engine.dispose()  # connections end and are made anew
+    print(store.ids(LOCAL) == [kept.id], store.analysis(LOCAL, kept.id) is not None)
+    try:
+        store.add(make(LOCAL, 1), SAMPLE)
+        print("written")
+    except RecordsError as error:
+        print(error.code, error.message)
+    print(store.ids(LOCAL) == [kept.id])
+"""
+
+
+@linux
+def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    try:
+        run = as_any_user(data, "-c", READ_ONLY, str(data))
+    finally:
+        data.chmod(0o755)
+    assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr[-3000:]
+    read, refused, after = run.stdout.splitlines()
+    assert read == "True True" and after == "True"
+    assert refused.startswith("records") and refused.endswith("."), refused
 
 
 # --- a file of records that is locked or damaged --------------------------------------------------
