@@ -4,6 +4,7 @@ the API, with the network watched; texts of a megabyte and of another direction.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import socket
 import struct
@@ -156,3 +157,44 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path: Pat
     bait.close()
     said = (data / "log").read_text()
     assert "Traceback" not in said, said[-3000:]
+
+
+@pytest.mark.parametrize("more", [[], ["--sandbox"]])
+def test_hostile_files_come_through_the_command_and_nothing_calls_home(
+    tmp_path: Path, more: list[str]
+) -> None:
+    """All in one call: each is refused in one line or looked at, in its place in the list."""
+    bait, log, told = Bait(), tmp_path / "watched", tmp_path / "told.json"
+    for folder in ("site", "files", "temporary"):
+        (tmp_path / folder).mkdir()
+    log.touch()
+    (tmp_path / "site" / "sitecustomize.py").write_text(WATCH)
+    files = hostile(tmp_path, bait.port)
+    for name, content in files.items():
+        (tmp_path / "files" / name).write_bytes(content)
+    command = [sys.executable, "-m", "detector", "analyze", *more, "--frames", "1"]
+    command += ["--models", "pairs", "--json", str(told)]
+    run = subprocess.run(
+        [*command, *(str(tmp_path / "files" / name) for name in files)],
+        cwd=ROOT,
+        env=os.environ | {
+            "WATCHED": str(log), "PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}",
+            "TMPDIR": str(tmp_path / "temporary"), "UNMASK_DATA": str(tmp_path / "data"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=PATIENT * 3,
+    )  # fmt: skip
+    said = run.stdout + run.stderr
+    assert run.returncode == 2, said[-3000:]
+    assert "Traceback" not in said and "our failure" not in said
+    results = json.loads(told.read_text())
+    assert len(results) == len(files)
+    refused = [one["error"] for one in results if "error" in one]
+    assert 15 < len(refused) < len(files)
+    assert all(error["message"].endswith(".") for error in refused)
+    lines = [line for line in run.stderr.splitlines() if line.startswith("unmask: ")]
+    assert len(lines) == len(refused)
+    assert called_home(log, bait) == [] and bait.came() == 0
+    assert list((tmp_path / "temporary").iterdir()) == []
+    bait.close()
