@@ -75,6 +75,7 @@ class Server:
     url: str
     data: Path
     log: Path
+    pid: int
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def serve(data: Path, *, first_start: bool = False, **environment: str) -> Itera
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        yield Server(url, data, log)
+        yield Server(url, data, log, process.pid)
     finally:
         process.terminate()
         try:

@@ -17,8 +17,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
 
 from service.application import Application
+from tests.support.browser import serve
 from tests.support.strangers import WATCH, Bait, called_home, hostile
 from tests.support.waiting import PATIENT, until
 
@@ -27,22 +32,22 @@ ABORTS = 1000
 SMALL = {"frames": "1", "models": "pairs"}
 
 
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def open_files(pid: int | str = "self") -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def resident() -> float:
-    """MiB that this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def resident(pid: int | str = "self") -> float:
+    """MiB that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def abort(port: int, number: int) -> None:
+def abort(port: int, number: int, line: str = "POST /v1/analyses", more: str = "") -> None:
     """Begin an upload of a megabyte and go, after some of it, in one of four ways."""
     head = (
-        b"POST /v1/analyses HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
-        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-    )
+        f"{line} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 1000000\r\n{more}"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    ).encode()
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
     sent = [head[:60], head, head + part, head + part + bytes(30_000)][number % 4]
     with socket.create_connection(("127.0.0.1", port), timeout=30) as link:
@@ -79,6 +84,49 @@ def test_a_thousand_uploads_that_end_in_the_middle_leave_nothing(
     assert application.jobs.store.ids("local") == [] and application.jobs.busy() == []
     small = {"file": ("clip.mp4", b"content", "video/mp4")}
     assert httpx.post(f"{url}/v1/analyses", files=small, timeout=PATIENT).status_code == 202
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what Linux says of a process")
+def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path: Path) -> None:
+    """The page's own uploader keeps what it gets in the server's memory."""
+    (temporary := tmp_path / "temporary").mkdir()
+    (data := tmp_path / "data").mkdir()
+    with (
+        serve(data, TMPDIR=str(temporary)) as server,
+        httpx.Client(base_url=server.url, timeout=PATIENT) as client,
+    ):
+        client.get("/_stcore/health")
+        token = client.cookies["_streamlit_xsrf"]
+        cookie, port = f"_streamlit_xsrf={token}", int(server.url.rsplit(":", 1)[1])
+        address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+        page = connect(
+            address, origin=server.url, additional_headers={"Cookie": cookie}, max_size=None
+        )
+        with page:
+            page.send(BackMsg(rerun_script=ClientState()).SerializeToString())
+            said = ForwardMsg()
+            while said.WhichOneof("type") != "script_finished":
+                said.ParseFromString(bytes(page.recv()))
+                if said.WhichOneof("type") == "new_session":
+                    path = f"/_stcore/upload_file/{said.new_session.initialize.session_id}"
+            more = f"X-Xsrftoken: {token}\r\nCookie: {cookie}\r\n"
+
+            def flood() -> float:
+                """Return by how much the server grew, MiB."""
+                before = resident(server.pid)
+                for number in range(ABORTS):
+                    abort(port, number, f"PUT {path}/f{number}", more)
+                until(lambda: client.get("/_stcore/health").status_code == 200)
+                until(lambda: open_files(server.pid) <= files + 3)
+                return resident(server.pid) - before
+
+            files = open_files(server.pid)
+            # What the server still imports meanwhile, it imports once. The bodies are 7 MiB.
+            assert min(flood() for _ in range(3)) < 5
+            assert [file for file in temporary.rglob("*") if file.is_file()] == []
+            whole = {"file": ("clip.mp4", b"content", "video/mp4")}
+            put = client.put(f"{path}/whole", files=whole, headers={"X-Xsrftoken": token})
+            assert put.status_code == 204
 
 
 # --- nothing calls home ---------------------------------------------------------------------------
