@@ -10,7 +10,7 @@ import asyncio
 import io
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import streamlit as st
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -120,8 +120,20 @@ def routes() -> list[Route]:
 
 def middleware() -> list[Middleware]:
     """Return what every request goes through, outermost first."""
-    kinds = (hosting.SecureHeaders, OriginCheck, RestApi, GuestCookie, FirstPaint)
+    kinds = (hosting.SecureHeaders, OriginCheck, Departures, RestApi, GuestCookie, FirstPaint)
     return [Middleware(kind) for kind in kinds]
+
+
+class Departures:
+    """Middleware: who leaves in the middle of an upload is no failure of ours, and fills no log.
+    Streamlit's uploader writes sixty lines of traceback for each."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await self.app(scope, receive, send)
 
 
 class RestApi:

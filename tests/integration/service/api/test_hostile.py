@@ -127,6 +127,7 @@ def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path: Path) 
             whole = {"file": ("clip.mp4", b"content", "video/mp4")}
             put = client.put(f"{path}/whole", files=whole, headers={"X-Xsrftoken": token})
             assert put.status_code == 204
+    assert "Traceback" not in server.log.read_text()
 
 
 # --- nothing calls home ---------------------------------------------------------------------------
