@@ -128,7 +128,7 @@ def _archive(file: UploadedMedia, folder: Path) -> Taken:
                 hint=error.hint,
             ) from error
         refused = [member for member in members if archive.problem(member) is not None]
-        left_out = [(member.filename, LeftOutReason.REFUSED) for member in refused]
+        left_out = [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
         harmless = [member for member in members if member not in refused]
         sheets = [m for m in harmless if PurePosixPath(m.filename).name.lower() == "labels.csv"]
         if sheets:

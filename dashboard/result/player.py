@@ -172,7 +172,7 @@ def _simple_strip(
                 on_click=linked.go,
                 args=(time, person),
                 key=linked.widget(f"tile.{person}.{tile.index}"),
-                help=f"{who}, {labels.clock(time)}, {state.short.lower()}",
+                help=f"{labels.plain_markdown(who)}, {labels.clock(time)}, {state.short.lower()}",
                 width="stretch",
             )
 

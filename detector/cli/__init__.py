@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from detector._version import __version__
-from detector.cli.common import ProgressBar, say, tell
+from detector.cli.common import ProgressBar, line, say, tell
 from detector.errors import InputError, UnmaskError
 
 _COMMANDS = (
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # one line for a person; the traceback on request
         if args.verbose:
             raise
-        what = f"{type(error).__name__}: {error}"
+        what = line(f"{type(error).__name__}: {error}")
         tell(f"unmask: this is our failure, not yours: {what} (-v shows where)", error=True)
         return 1
     finally:

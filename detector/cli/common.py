@@ -114,18 +114,20 @@ def tell(*lines: object, error: bool = False) -> None:
 
 
 def _harmless(text: str) -> str:
-    """Return a text without control (but newline and tab) and format characters."""
+    """Return a text without control (but newline) and format characters; a tab becomes a space."""
     steers = ("Cc", "Cf", "Cs", "Co")
-    return "".join(ch for ch in text if ch in "\n\t" or unicodedata.category(ch) not in steers)
+    text = text.replace("\t", " ")
+    return "".join(ch for ch in text if ch == "\n" or unicodedata.category(ch) not in steers)
 
 
-def _line(text: str) -> str:
-    return " ".join(_harmless(text).split())
+def line(text: str) -> str:
+    """Return a stranger's words within a line: a line break in them would write a line of ours."""
+    return " ".join(_harmless(" ".join(text.split())).split())
 
 
 def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
     """Print one line on standard error."""
-    parts = [f"unmask: {_line(name)}:" if name else "unmask:", error.message, error.hint]
+    parts = [f"unmask: {line(name)}:" if name else "unmask:", error.message, error.hint]
     tell(" ".join(p for p in parts if p), error=True)
 
 
@@ -146,7 +148,7 @@ class ProgressBar:
     _shown: ClassVar[ProgressBar | None] = None
 
     def __init__(self, text: str, unit: Literal["count", "bytes", "share"] = "count") -> None:
-        self.text, self.unit = _line(text), unit
+        self.text, self.unit = line(text), unit
         self._bar: Progress | None = None
 
     def __call__(self, done: float, total: float) -> None:

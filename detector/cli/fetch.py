@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, tell
+from detector.cli.common import Commands, ProgressBar, line, tell
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
     labels = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
     tell(
         f"{model.repo} at {model.revision}",
-        f"  classes {labels}",
-        f"  license {model.license or 'none stated'}",
+        f"  classes {line(labels)}",
+        f"  license {line(model.license or 'none stated')}",
         f"  {model.size / 1e6:,.1f} MB",
         error=True,
     )
@@ -113,6 +113,6 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
         accept_license=args.accept_license,
         progress=ProgressBar(model.repo, "bytes"),
     )
-    tell(f"  output {spec.fake_index} means fake: {spec.fake_output}", error=True)
+    tell(f"  output {spec.fake_index} means fake: {line(spec.fake_output)}", error=True)
     print(spec.id)
     return None

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.cli.common import Commands, tell
+from detector.cli.common import Commands, line, tell
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -45,7 +45,7 @@ def _verify(args: argparse.Namespace) -> int:
         with open_file(args.media) as file:
             same = sha256(file) == verification.seal.media
         good = good and same
-        tell(f"{args.media.name} is {'' if same else 'NOT '}the file that it is about.")
+        tell(f"{line(args.media.name)} is {'' if same else 'NOT '}the file that it is about.")
     return 0 if good else 2
 
 
@@ -95,7 +95,7 @@ def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Pa
     if not good:
         tell("CHANGED since it was sealed, or the seal is WRONG.")
     else:
-        tell(f"Intact: as the server with {by} made it, {seal.sealed}.")
+        tell(f"Intact: as the server with {by} made it, {line(seal.sealed)}.")
         if key is None:
             tell("Compare the key with the one the server publishes at /v1/seal-keys.")
         elif not expected:
@@ -104,5 +104,5 @@ def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Pa
         with open_file(media) as file:
             same = sha256(file) == seal.media
         good = good and same
-        tell(f"{media.name} is {'' if same else 'NOT '}the file that it is about.")
+        tell(f"{line(media.name)} is {'' if same else 'NOT '}the file that it is about.")
     return 0 if good and expected else 2

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from detector.errors import InputError
+from detector.media.files import one_line
 from detector.report.parts import PDF_MARK, PDF_SEAL, pdf_parts
 from detector.report.seal import Seal
 from detector.report.table import CSV_MARK, tree_parts
@@ -69,12 +70,15 @@ class Verification:
             "other": f"Signed with another key than the given one ({by}).",
             "wrong": "Its signature is WRONG: it was not made over this seal.",
         }[self.signature]
-        changed = ["CHANGED since it was sealed.", *(f"  - {part}" for part in self.changed)]
+        changed = [
+            "CHANGED since it was sealed.",
+            *(f"  - {one_line(part)}" for part in self.changed),
+        ]
         return [
             *(["Intact: nothing was changed since it was sealed."] if self.intact else changed),
             signature,
-            f"Exported {seal.exported}, analysis {seal.analysis}.",
-            f"Of the file with sha256 {seal.media}.",
+            f"Exported {one_line(seal.exported)}, analysis {one_line(seal.analysis)}.",
+            f"Of the file with sha256 {one_line(seal.media)}.",
         ]
 
 

@@ -152,6 +152,16 @@ def test_the_words_of_a_stranger_are_one_short_line(tmp_path: Path) -> None:
     assert all(len(word) <= 200 for word in told)
 
 
+def test_the_name_of_what_is_refused_is_one_short_line(tmp_path: Path) -> None:
+    trick = "../a\u202eb\x1b[2J\n" + "x" * 5000 + ".jpg"
+    made = labelled_sets.make(
+        [archive({"real/a.jpg": b"x", "fake/b.jpg": b"y", trick: b"z"})], tmp_path
+    )
+    [(name, why)] = made.left_out
+    assert why is labelled_sets.LeftOutReason.REFUSED
+    assert name.startswith("../ab[2J x") and len(name) == 200
+
+
 def test_a_table_of_300_mb_is_left_in_its_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

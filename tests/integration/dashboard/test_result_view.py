@@ -221,6 +221,20 @@ def test_the_simple_player_keeps_all_information(clip: Path) -> None:
     assert re.fullmatch(r"Person B, 00:\d\d\.\d, likely manipulated", tiles[0].help)
 
 
+def test_the_id_of_a_person_is_only_text_in_the_simple_player(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    hostile = "![x](https://tracker.example/x.png)"
+    found = next(subject for subject in analysis.subjects if subject.id == "A")
+    found.id = hostile
+    at = show(clip, analysis)
+    at.toggle(key="result.k.widget.simple").set_value(True).run()
+    assert not at.exception
+    tiles = [b.help for b in at.button if (b.key or "").startswith("result.k.widget.tile.")]
+    drawn = [m.value for m in at.markdown if "Person" in m.value and "tracker" in m.value]
+    assert any("tracker" in said for said in tiles) and drawn
+    assert not any("](https" in said for said in [*tiles, *drawn])
+
+
 def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip: Path) -> None:
     at = show(clip)
     at.session_state["result.k.time"] = 0.2

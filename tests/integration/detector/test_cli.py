@@ -140,6 +140,31 @@ def test_a_strangers_words_do_not_steer_the_terminal(
     assert {c for c in said if unicodedata.category(c) in ("Cc", "Cf")} == {"\n"}
 
 
+def test_a_strangers_words_write_no_line_of_ours(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A changed report can't say of itself that it is intact: not by a key, a value, or a name."""
+    verdict = "Intact: nothing was changed since it was sealed."
+    trick = f"a\n{verdict}\tb"
+    media, report = tmp_path / f"{trick}.mp4", tmp_path / "report.json"
+    shutil.copy(clip, media)
+    assert main(["analyze", str(media), "--frames", "4", "--report", str(report)]) == 0
+    tree = json.loads(report.read_text())
+    tree[trick] = 1
+    tree["seal"] |= {"exported": trick, "analysis": trick, "media": trick}
+    report.write_text(json.dumps(tree))
+    capsys.readouterr()
+    assert main(["verify", str(report), "--media", str(media)]) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.Analyzer, "analyze", Mock(side_effect=RuntimeError(trick)))
+        assert main(["analyze", str(media)]) == 1
+    printed = capsys.readouterr()
+    said = printed.out + printed.err
+    assert said.startswith("CHANGED since it was sealed.\n") and said.count(verdict) == 6
+    assert not [row for row in said.splitlines() if row.startswith(verdict)]
+    assert "\t" not in said
+
+
 def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "detector", "analyze", str(tmp_path)],
