@@ -20,6 +20,9 @@ COPY_LOOKS, ORIGINAL_LOOKS, MOST_LOOKS = 6, 14, 48
 """frames whose features are matched; of a long original more, one in five seconds"""
 CANDIDATES, APART = 4, 0.008
 """maps that are tried in time, and how far two lie apart at a corner, as a share of the picture"""
+NEARLY = 0.03
+"""Share of the picture by which a map of features may move a corner of a picture that lies as the
+original does."""
 ENOUGH = 150
 """Inliers from which no better pair is looked for."""
 FINE = 0.12
@@ -135,6 +138,11 @@ def _located(ours: Small, theirs: Small) -> list[Match]:
     ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
     edge = geometry.corners(*theirs.looks[0].shape[1::-1])
     apart = APART * max(ours.looks[0].shape)
+    # Most copies show the whole picture: that map is exact where the best one is near it.
+    lying = replace(best, matrix=_stretch(ours, theirs))
+    moved = geometry.moved_points(best.matrix, edge) - geometry.moved_points(lying.matrix, edge)
+    if np.abs(moved).max() < NEARLY * max(ours.looks[0].shape):
+        ranked.insert(0, lying)
     kept: list[Match] = []
     for match in ranked:
         moved = geometry.moved_points(match.matrix, edge)
@@ -156,9 +164,7 @@ def _best(originals: Sequence[Features], copies: Sequence[Features]) -> Match | 
 def _as_it_lies(ours: Small, theirs: Small) -> Match | None:
     """Return the map of one picture's edges to the other's, where small ones look alike so: a soft
     picture has no features."""
-    height, width = ours.looks[0].shape
-    base_height, base_width = theirs.looks[0].shape
-    stretch = np.diag([width / base_width, height / base_height, 1.0])
+    base_width, stretch = theirs.looks[0].shape[1], _stretch(ours, theirs)
     shape = ours.thumbs.shape[2], ours.thumbs.shape[1]
     best, chosen = ALIKE, None
     for flip in (False, True):
@@ -171,6 +177,13 @@ def _as_it_lies(ours: Small, theirs: Small) -> Match | None:
                     best, chosen = alike, matrix
     empty = np.zeros((0, 2), np.float32)
     return None if chosen is None else Match(chosen, 0, 0.0, (empty, empty))
+
+
+def _stretch(ours: Small, theirs: Small) -> np.ndarray:
+    """Return the map of one look's edges to the other's."""
+    (height, width), (base_height, base_width) = ours.looks[0].shape, theirs.looks[0].shape
+    scale = width / base_width, height / base_height
+    return geometry.rescaled(np.eye(3), (1.0, 1.0), scale)
 
 
 def matched_times(

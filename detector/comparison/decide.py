@@ -14,8 +14,9 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from detector.comparison.measure import HEAD, TILE, FaceMeasure, MeasuredMoment
+from detector.comparison.measure import HEAD, TILE, FaceMeasure, MeasuredMoment, Region
 from detector.comparison.moments import draw
+from detector.comparison.overlays import Overlay
 from detector.schema.comparison import (
     ComparedPerson,
     ComparisonFinding,
@@ -35,6 +36,9 @@ OVER_TILES = 1.3
 """Times the ratio under which 97 % of the tiles elsewhere stay."""
 LEAST_LEVELS = 1.0
 """gray levels over what is expected, below which nobody sees a difference"""
+CLEARLY, OVER_RIM = 1.5, 1.15
+"""Times the limit, from which a face differs whatever is about it; up to there it has to differ by
+so much more than its rim does. A bare wall says little of what an encoder leaves of a person."""
 MOUTH_ALONE = 1.7
 """How many times the upper face's ratio the lower's is where the mouth alone differs."""
 PERSISTS = 0.12
@@ -63,6 +67,8 @@ class Decided:
     """ratio from which a person's face differs"""
     settled: list[bool]
     """which moments were counted"""
+    uneven: bool
+    """whether a face differs by more than is expected, if no more than what is about it"""
 
     @property
     def changed(self) -> bool:
@@ -94,7 +100,8 @@ def decide(moments: Sequence[MeasuredMoment], length: float, frame: tuple[float,
     for number in numbers:
         people.append(_person(number, moments, settled, limit, parts, length))
     edits = _edits(moments, settled, {n for p in parts for n in p if p[n] != "none"}, length, frame)
-    return Decided(people, parts, edits, dict.fromkeys(numbers, limit), settled)
+    uneven = any(face.inside.ratio > limit for moment in moments for face in moment.faces)
+    return Decided(people, parts, edits, dict.fromkeys(numbers, limit), settled, uneven)
 
 
 def _settled(moments: Sequence[MeasuredMoment]) -> list[bool]:
@@ -164,14 +171,15 @@ def _part(face: FaceMeasure, moment: MeasuredMoment, limit: float) -> Part:
     # Where a whole moment fits worse than others, so does its face.
     limit = limit * max(1.0, _middle(moment, moment.rest.ratio))
 
-    def over(difference: float, expected: float) -> bool:
-        return difference > limit * expected and difference - expected > LEAST_LEVELS
+    def over(part: Region) -> bool:
+        if part.ratio <= limit or part.difference - part.expected <= LEAST_LEVELS:
+            return False
+        clearly = part.ratio > CLEARLY * limit
+        return clearly or part.difference > OVER_RIM * face.rim.difference
 
-    if over(face.inside.difference, face.inside.expected) or over(
-        face.upper.difference, face.upper.expected
-    ):
+    if over(face.inside) or over(face.upper):
         return "face"
-    return "mouth" if over(face.lower.difference, face.lower.expected) else "none"
+    return "mouth" if over(face.lower) else "none"
 
 
 def spans(times: Sequence[float], differs: Sequence[bool], length: float) -> list[Span]:
@@ -230,6 +238,20 @@ def _edits(
             )
         )
     return sorted(found, key=lambda edit: -_area(edit))
+
+
+def laid_over(
+    overlay: Overlay, times: Sequence[float], length: float, frame: tuple[float, float]
+) -> Edit:
+    """Return an overlay as an edit; `times` are the moments it was looked for at, s, the rest as of
+    `decide`."""
+    x0, y0, x1, y1 = overlay.box
+    return Edit(
+        box=(x0 * frame[0], y0 * frame[1], x1 * frame[0], y1 * frame[1]),
+        spans=spans(times, overlay.during, length),
+        difference=round(overlay.levels, 2),
+        kind="overlay",
+    )
 
 
 def _area(edit: Edit) -> float:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 
 from detector import media, vision
-from detector.comparison import align, decide, geometry, grading, measure, moments, timing
+from detector.comparison import (
+    align,
+    decide,
+    geometry,
+    grading,
+    mapping,
+    measure,
+    moments,
+    overlays,
+    timing,
+)
 from detector.comparison.generation import generation
 from detector.comparison.measure import MeasuredMoment
 from detector.comparison.moments import MomentPair
+from detector.comparison.overlays import Overlay
 from detector.comparison.reading import FootageReader
 from detector.comparison.sameness import Sameness, sameness
 from detector.errors import UsageError
@@ -23,7 +34,6 @@ from detector.schema.comparison import (
     ComparedMoment,
     Comparison,
     ComparisonFinding,
-    Edit,
     FaceDifference,
     SpaceAlignment,
     TimeAlignment,
@@ -114,18 +124,25 @@ class _Evidence:
     colors: grading.Colors
     pixels: np.ndarray
     sameness: Sameness
-    softer: float = field(default=0.0)
+    softer: float
+    overlays: list[Overlay]
 
     @classmethod
     def of(cls, pairs: Sequence[MomentPair]) -> _Evidence:
-        exact = moments.refined(moments.numbered(pairs))
+        exact = mapping.refined(moments.numbered(pairs))
         scale = measure.scale_of(exact)
         layers = [measure.layers(pair, scale) for pair in exact]
         colors, pixels = measure.colors_of(layers)
         graded = [colors(layer.original) for layer in layers]
+        laid_over = overlays.find(layers, graded)
+        if laid_over:  # the rest is judged without
+            covered = np.any([overlay.mask for overlay in laid_over], axis=0)
+            layers = [replace(layer, valid=layer.valid & ~covered) for layer in layers]
+            colors, pixels = measure.colors_of(layers)
+            graded = [colors(layer.original) for layer in layers]
         softer = measure.softer_of(layers, graded)
         found = measure.measured(exact, layers, graded, softer)
-        return cls(found, colors, pixels, sameness(found, graded), softer)
+        return cls(found, colors, pixels, sameness(found, graded), softer, laid_over)
 
 
 def _answered(result: Comparison, evidence: _Evidence) -> Comparison:
@@ -146,12 +163,16 @@ def _answered(result: Comparison, evidence: _Evidence) -> Comparison:
     x, y = _to_full(result.copy_media, found[0])
     length = result.copy_media.duration or 0.0
     decided = decide.decide(kept, length, (x, y)) if kept else None
-    runs = same.motion is None or timing.plays(*times)
-    if decided is not None and any(person.part != "none" for person in decided.people):
-        runs = runs and not _another_take(kept, decided.edits, (x, y))
-    if decided is None or not ((same.same and runs) or (same.still and not decided.changed)):
+    plays = same.motion is None or timing.plays(*times)
+    if (
+        decided is None
+        or not ((same.same and plays) or (same.still and not decided.changed))
+        or _another_take(kept, decided, (x, y))
+    ):
         why = "other_place" if sum(same.moments) < len(found) / 2 else "other_moment"
         return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
+    edits = [decide.laid_over(o, times[0], length, (x, y)) for o in evidence.overlays]
+    decided = replace(decided, edits=[*edits, *decided.edits])
     graded = grading.described(evidence.colors, evidence.pixels)
     limits = [1.0, *decided.limits.values()]
     shown = [p for p in decided.people if p.part != "none"] or decided.people
@@ -178,12 +199,12 @@ def _answered(result: Comparison, evidence: _Evidence) -> Comparison:
 
 
 def _another_take(
-    kept: Sequence[MeasuredMoment], edits: Sequence[Edit], full: tuple[float, float]
+    kept: Sequence[MeasuredMoment], decided: decide.Decided, full: tuple[float, float]
 ) -> bool:
-    """Whether more differs outside faces, or at some moments, than an encoder leaves. Places of
-    edits (`full`: px of the copy for a px of the layers) don't count."""
+    """Whether more differs outside faces at some moments than an encoder leaves, or at all where a
+    face does too. Places of edits (`full`: px of the copy for a px of the layers) don't count."""
     inside = np.zeros(kept[0].levels.shape, bool)
-    for edit in edits:
+    for edit in decided.edits:
         x0, x1 = (edit.box[k] / full[0] / measure.TILE for k in (0, 2))
         y0, y1 = (edit.box[k] / full[1] / measure.TILE for k in (1, 3))
         inside[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
@@ -192,7 +213,9 @@ def _another_take(
     if not left:
         return False
     usual, most = np.percentile(left, [25, 90])
-    return bool(np.mean(left) > MOST_LEFT or most > max(WORST_LEFT, UNEVEN * usual))
+    return bool(
+        (decided.uneven and np.mean(left) > MOST_LEFT) or most > max(WORST_LEFT, UNEVEN * usual)
+    )
 
 
 def _space(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:

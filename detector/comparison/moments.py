@@ -25,10 +25,6 @@ AROUND = 2
 """frames of the original before and after the one that was found, among which the best is chosen"""
 FURTHER = 0.02
 """by how much more alike a frame has to be for each frame that it lies off the path in time"""
-POOLED = 6
-"""moments whose features make the map that all share"""
-STEADY = 0.8
-"""px at that size by which maps of single moments may scatter and still be one"""
 
 
 @dataclass(frozen=True)
@@ -158,69 +154,6 @@ def timed(pair: MomentPair) -> MomentPair:
         for place, g in enumerate(graded)
     ]
     return replace(pair, chosen=int(np.argmin(apart)))
-
-
-def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
-    """Return the moments with their maps made exact, one for all where it is steady, and then their
-    times."""
-    if not found:
-        return []
-    matrix = _pooled(found)
-    edge = geometry.corners(found[0].original.shape[1], found[0].original.shape[0])
-
-    def scatter(matrices: Sequence[np.ndarray]) -> np.ndarray:
-        moved = np.array([geometry.moved_points(m, edge) for m in matrices])
-        furthest: np.ndarray = np.abs(moved - np.median(moved, axis=0)).max((1, 2))
-        return furthest
-
-    some = [_own(pair, matrix) for pair in found[:: max(1, len(found) // POOLED)]]
-    apart = scatter(some)
-    if float(np.median(apart)) < STEADY:
-        own = [some[int(apart.argmin())]] * len(found)
-    else:  # a camera held by hand before a screen
-        own = [_own(pair, matrix) for pair in found]
-    return [timed(replace(pair, matrix=m)) for pair, m in zip(found, own, strict=True)]
-
-
-def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
-    """Return the map that features of several moments agree on, faces left out."""
-    before = found[0].matrix
-    step = max(1, len(found) // POOLED)
-    originals, copies = [], []
-    for pair in found[::step]:
-        mask = rest_mask(pair).astype(np.uint8) * 255
-        if (mask > 0).mean() < 0.1:
-            mask[:] = 255
-        theirs = _flipped(pair.original, before)
-        a = geometry.features(cv2.cvtColor(theirs, cv2.COLOR_RGB2GRAY))
-        b = geometry.features(cv2.cvtColor(pair.copy, cv2.COLOR_RGB2GRAY), mask)
-        matches = geometry.matched(a, b)
-        originals.append(matches[0])
-        copies.append(matches[1])
-    flip = np.linalg.det(before) < 0
-    base = geometry.mirrored(found[0].original.shape[1]) if flip else np.eye(3)
-    match = geometry.estimate(np.concatenate(originals), np.concatenate(copies))
-    if match is None:
-        return before
-    edge = geometry.corners(found[0].original.shape[1], found[0].original.shape[0])
-    matrix = match.matrix @ base
-    apart = np.abs(geometry.moved_points(matrix, edge) - geometry.moved_points(before, edge)).max()
-    return matrix if apart < 0.1 * max(found[0].copy.shape) else before
-
-
-def _flipped(rgb: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(rgb[:, ::-1]) if np.linalg.det(matrix) < 0 else rgb
-
-
-def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
-    mask = rest_mask(pair)
-    if mask.mean() < 0.1:
-        mask[:] = True
-    height, width = mask.shape
-    filled = np.full(pair.original.shape[:2], 255, np.uint8)
-    valid = cv2.warpPerspective(filled, matrix, (width, height)) > 250
-    both = (mask & cv2.erode(valid.astype(np.uint8), np.ones((9, 9))).astype(bool)).astype(np.uint8)
-    return geometry.refined(matrix, gray(pair.original), gray(pair.copy), both)
 
 
 def rest_mask(pair: MomentPair, reach: float = 1.3) -> np.ndarray:

@@ -1,0 +1,159 @@
+"""The map that all moments share: where the original's picture lies in the copy's.
+
+Where something moves, a wrong map can be made up for by a wrong moment, and a wrong moment by a
+wrong map. So maps are held against each other: the best is that under which the pictures differ
+least, each at the best of the frames about it. What differs by far, as a caption does, pulls none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from detector.comparison import geometry, grading
+from detector.comparison.moments import MomentPair, rest_mask, timed
+from detector.comparison.reading import gray
+
+POOLED = 6
+"""moments whose features make the map that all share, and by which maps are held against each
+other"""
+STEADY = 0.8
+"""px of `MomentPair.copy` by which maps of single moments may scatter and still be one"""
+NEAR = 0.1
+"""Share of the picture by which another map may move a corner and still be one of the same."""
+SAMPLES = 6000
+"""pixels of a moment that are looked at"""
+MOST_OFF = 30.0
+"""gray levels: what differs by more, differs by this"""
+BETTER = 0.98
+"""What another map may leave of what differs, to be taken in place of the one before it."""
+
+
+def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
+    """Return the moments with their maps made exact, one for all where it is steady, and with the
+    frames of the original that fit best under them."""
+    if not found:
+        return []
+    some = slice(None, None, max(1, len(found) // POOLED))
+    looks = [_Look.of(pair) for pair in found[some]]
+    base = _best(looks, [_as_it_lies(found[0]), found[0].matrix, _pooled(found[some])])
+    found = [timed(replace(pair, matrix=base)) for pair in found]
+    own = [_own(pair, base) for pair in found[some]]
+    edge = geometry.corners(found[0].original.shape[1], found[0].original.shape[0])
+    moved = np.array([geometry.moved_points(matrix, edge) for matrix in own])
+    scatter = np.abs(moved - np.median(moved, axis=0)).max((1, 2))
+    if float(np.median(scatter)) < STEADY:
+        maps = [_best(looks, [base, *own])] * len(found)
+    else:  # a camera held by hand before a screen
+        maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
+    return [timed(replace(pair, matrix=m)) for pair, m in zip(found, maps, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Some pixels of a moment outside faces, and the frames in which they may be."""
+
+    points: np.ndarray
+    """float [N, 2], px of the copy"""
+    levels: np.ndarray
+    """float [N], gray levels there"""
+    frames: tuple[np.ndarray, ...]
+    """float32 [H, W], gray levels, of the original"""
+
+    @classmethod
+    def of(cls, pair: MomentPair) -> _Look:
+        mask = rest_mask(pair)
+        if mask.mean() < 0.1:
+            mask[:] = True
+        rows, columns = np.nonzero(mask)
+        kept = slice(None, None, max(1, len(rows) // SAMPLES))
+        levels = grading.blurred(gray(pair.copy), 1.0)[rows[kept], columns[kept]]
+        points = np.stack([columns[kept], rows[kept]], 1).astype(float)
+        frames = tuple(grading.blurred(gray(frame.rgb), 1.0) for frame in pair.around)
+        return cls(points, levels.astype(float), frames)
+
+    def misfit(self, matrix: np.ndarray) -> float:
+        """Return by how many gray levels the two differ under a map, at the best frame."""
+        at = geometry.moved_points(np.linalg.inv(matrix), self.points).astype(np.float32)
+        return min(self._misfit(frame, at) for frame in self.frames)
+
+    def _misfit(self, frame: np.ndarray, at: np.ndarray) -> float:
+        x, y = np.ascontiguousarray(at[:, :1]), np.ascontiguousarray(at[:, 1:])
+        shown = cv2.remap(
+            frame, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-1
+        )[:, 0]
+        seen = shown >= 0
+        if seen.sum() < len(seen) / 10:
+            return MOST_OFF
+        # Brightness and contrast are made alike by their middle half: a caption moves them little.
+        (low, middle, high), (to_low, to_middle, to_high) = (
+            np.percentile(levels[seen], [25, 50, 75]) for levels in (shown, self.levels)
+        )
+        gain = (to_high - to_low) / max(high - low, 1.0)
+        off = np.abs((shown - middle) * gain + to_middle - self.levels)
+        return float(np.where(seen, np.minimum(off, MOST_OFF), MOST_OFF).mean())
+
+
+def _best(looks: Sequence[_Look], maps: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the map under which least differs; of those that do nearly as well the first."""
+    best, least = maps[0], np.inf
+    for matrix in maps:
+        misfit = float(np.mean([look.misfit(matrix) for look in looks]))
+        if misfit < BETTER * least:
+            best, least = matrix, misfit
+    return best
+
+
+def _as_it_lies(pair: MomentPair) -> np.ndarray:
+    """Return the map of one picture's edges to the other's, which most copies have, where that is
+    near the one that was found; else that."""
+    (height, width), (to_height, to_width) = (rgb.shape[:2] for rgb in (pair.original, pair.copy))
+    turned = geometry.mirrored(width) if _flips(pair.matrix) else np.eye(3)
+    scale = to_width / width, to_height / height
+    matrix = geometry.rescaled(np.eye(3), (1.0, 1.0), scale) @ turned
+    edge = geometry.corners(width, height)
+    apart = geometry.moved_points(matrix, edge) - geometry.moved_points(pair.matrix, edge)
+    return matrix if np.abs(apart).max() < NEAR * max(to_height, to_width) else pair.matrix
+
+
+def _flips(matrix: np.ndarray) -> bool:
+    return bool(np.linalg.det(matrix) < 0)
+
+
+def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
+    """Return the map that features of several moments agree on, faces left out."""
+    before = found[0].matrix
+    originals, copies = [], []
+    for pair in found:
+        mask = rest_mask(pair).astype(np.uint8) * 255
+        if (mask > 0).mean() < 0.1:
+            mask[:] = 255
+        theirs = np.ascontiguousarray(pair.original[:, ::-1]) if _flips(before) else pair.original
+        a = geometry.features(cv2.cvtColor(theirs, cv2.COLOR_RGB2GRAY))
+        b = geometry.features(cv2.cvtColor(pair.copy, cv2.COLOR_RGB2GRAY), mask)
+        matches = geometry.matched(a, b)
+        originals.append(matches[0])
+        copies.append(matches[1])
+    match = geometry.estimate(np.concatenate(originals), np.concatenate(copies))
+    if match is None:
+        return before
+    width, height = found[0].original.shape[1::-1]
+    matrix = match.matrix @ geometry.mirrored(width) if _flips(before) else match.matrix
+    edge = geometry.corners(width, height)
+    apart = np.abs(geometry.moved_points(matrix, edge) - geometry.moved_points(before, edge)).max()
+    return matrix if apart < NEAR * max(found[0].copy.shape) else before
+
+
+def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
+    """Return a map moved to where one moment's brightness agrees best."""
+    mask = rest_mask(pair)
+    if mask.mean() < 0.1:
+        mask[:] = True
+    height, width = mask.shape
+    filled = np.full(pair.original.shape[:2], 255, np.uint8)
+    valid = cv2.warpPerspective(filled, matrix, (width, height)) > 250
+    both = (mask & cv2.erode(valid.astype(np.uint8), np.ones((9, 9))).astype(bool)).astype(np.uint8)
+    return geometry.refined(matrix, gray(pair.original), gray(pair.copy), both)

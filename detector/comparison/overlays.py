@@ -1,0 +1,152 @@
+"""Bars and boxes laid over the copy: captions, tickers, banners.
+
+They stand still in the copy while they show something else than the original. Found before anything
+is measured, so that a caption over most of what is not face hides neither that the footage is the
+same nor what else differs. What is small, or no box, is found later, by tiles (`decide.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from detector.comparison import grading
+from detector.comparison.measure import Layers, luma
+
+FEWEST = 3
+"""moments: of fewer nothing is known to stand still"""
+LEVELS, OVER_REST = 8.0, 4.0
+"""Gray levels by which it differs, and multiples of the middle of the picture's."""
+STANDS = 4.0
+"""gray levels by which it changes from one moment to the next, at most"""
+LASTS = 0.25
+"""share of the moments"""
+SMALLEST, LARGEST = 0.01, 0.34
+"""Shares of the picture: of each, and of all together. More is another picture."""
+FILLED = 0.8
+"""of its box: what else is put in the place of something is seldom a box"""
+ROW, HIGHEST = 0.35, 0.25
+"""Of a bar from edge to edge: share of a row that differs (of the rest the original may be as dark
+as the bar), and of the picture's height."""
+ROW_STANDS = 0.9
+"""share of a bar that stands still"""
+OUTSIDE = 0.33
+"""of it: what differs inside a face is no caption"""
+UNLIKE = 0.7
+"""Correlation with the original, its edges too, above which it shows the same in other colors."""
+EDGE = 2
+"""px about it that are left out too"""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One bar or box."""
+
+    mask: np.ndarray
+    """bool [H, W], of the layers"""
+    during: tuple[bool, ...]
+    """at which moments it is there"""
+    levels: float
+    """by which it differs, gray levels"""
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom, px of the layers."""
+        rows, columns = np.nonzero(self.mask)
+        return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+
+
+def find(layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> list[Overlay]:
+    """Return what is laid over the copy; `graded` are the originals with the copy's colors."""
+    if len(layers) < FEWEST:
+        return []
+    apart = [
+        grading.blurred(np.abs(original - layer.copy).mean(2), 1.0)
+        for original, layer in zip(graded, layers, strict=True)
+    ]
+    flags = np.array([
+        (a > max(LEVELS, OVER_REST * float(np.median(a[layer.valid])))) & layer.valid & still
+        if layer.valid.any() else np.zeros_like(layer.valid)
+        for a, layer, still in zip(apart, layers, _still(layers), strict=True)
+    ])  # fmt: skip
+    lasting = flags.sum(0) >= max(FEWEST, LASTS * len(flags))
+    still = np.mean(_still(layers), axis=0)
+    faces = np.mean([layer.valid & ~layer.rest(1.0) for layer in layers], axis=0)
+    shown = np.mean([layer.valid for layer in layers], axis=0) > 0.5
+    places = _bars(lasting & shown, shown, still)
+    places += _boxes(lasting & ~np.any([np.zeros_like(shown), *places], axis=0))
+    found = []
+    for place in places:
+        flagged = place & lasting
+        during = [bool(flag[flagged].mean() > 0.5) for flag in flags]
+        moments = [k for k, there in enumerate(during) if there]
+        wide = cv2.dilate(place.astype(np.uint8), np.ones((2 * EDGE + 1,) * 2, np.uint8)) > 0
+        if (
+            not moments
+            or float((1 - faces)[flagged].mean()) < OUTSIDE
+            or _alike(graded, layers, wide & shown, moments) > UNLIKE
+        ):
+            continue
+        levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
+        found.append(Overlay(wide, tuple(during), levels))
+    covered = np.any([overlay.mask for overlay in found], axis=0).mean() if found else 0.0
+    return found if covered <= LARGEST else []
+
+
+def _still(layers: Sequence[Layers]) -> list[np.ndarray]:
+    """Return where each moment of the copy is as the one before or after it, bool [H, W]."""
+    same = [np.abs(b.copy - a.copy).mean(2) < STANDS for a, b in pairwise(layers)]
+    return [a | b for a, b in zip([same[0], *same], [*same, same[-1]], strict=True)]
+
+
+def _bars(lasting: np.ndarray, shown: np.ndarray, still: np.ndarray) -> list[np.ndarray]:
+    """Return bars from edge to edge, bool [H, W] each."""
+    height, width = shown.shape
+    wide = shown.sum(1)
+    share = np.where(wide > width / 3, lasting.sum(1) / np.maximum(wide, 1), 0.0)
+    over = (share >= ROW).astype(np.uint8)[:, None]
+    rows = cv2.morphologyEx(over, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))[:, 0]
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], rows, [0]])))
+    found = []
+    for first, last in edges.reshape(-1, 2):
+        place = np.zeros_like(shown)
+        place[first:last] = shown[first:last]
+        if SMALLEST * height < last - first <= HIGHEST * height and (
+            float(still[place].mean()) >= ROW_STANDS
+        ):
+            found.append(place)
+    return found
+
+
+def _boxes(lasting: np.ndarray) -> list[np.ndarray]:
+    """Return what fills a box that may be turned, bool [H, W] each."""
+    mask = cv2.morphologyEx(lasting.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents(mask, connectivity=4)
+    return [place for label in range(1, count) if _is_box(place := labels == label)]
+
+
+def _is_box(place: np.ndarray) -> bool:
+    """Whether it is large enough, and fills its box."""
+    area = int(place.sum())
+    if area < SMALLEST * place.size:
+        return False
+    contours, _ = cv2.findContours(place.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    width, height = cv2.minAreaRect(np.concatenate(contours))[1]
+    return bool(area >= FILLED * (width + 1) * (height + 1))
+
+
+def _alike(
+    graded: Sequence[np.ndarray], layers: Sequence[Layers], place: np.ndarray, shown: Sequence[int]
+) -> float:
+    """Return the median correlation of both there, its edges too."""
+    values = []
+    for k in shown:
+        a, b = luma(graded[k])[place], luma(layers[k].copy)[place]
+        a, b = a - a.mean(), b - b.mean()
+        values.append(float((a * b).sum() / max(1e-6, np.sqrt((a * a).sum() * (b * b).sum()))))
+    return float(np.median(values))
