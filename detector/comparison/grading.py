@@ -22,6 +22,8 @@ ENCODERS = 7.0
 a copy is graded."""
 BLURS = (0.0, 0.5, 0.8, 1.1, 1.5, 2.0, 2.7, 3.5)
 """px of the Gaussians that sharpness is matched with"""
+FLAT, MOST_GAIN = 2.0, 4.0
+"""Gray levels of deviation under which a picture is flat, and the most that contrast may differ."""
 
 
 @dataclass(frozen=True)
@@ -165,3 +167,20 @@ def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
         return picture
     result: np.ndarray = cv2.GaussianBlur(picture, (0, 0), sigma)
     return result
+
+
+def brightness(levels: np.ndarray, to: np.ndarray) -> tuple[float, float]:
+    """Return the gain and offset by which gray levels [N] become others [N] where most of them do:
+    what is laid over a part of the picture pulls neither."""
+    gain, offset = 1.0, float(np.median(to) - np.median(levels))
+    for _ in range(3):
+        spread = float(levels.std())
+        if spread < FLAT:
+            break
+        slope = float(np.mean((levels - levels.mean()) * (to - to.mean()))) / spread**2
+        gain = float(np.clip(slope, 1 / MOST_GAIN, MOST_GAIN))
+        offset = float(to.mean() - gain * levels.mean())
+        off = np.abs(gain * levels + offset - to)
+        kept = off <= np.percentile(off, 80)
+        levels, to = levels[kept], to[kept]
+    return gain, offset

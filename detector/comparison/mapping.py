@@ -88,12 +88,8 @@ class _Look:
         seen = shown >= 0
         if seen.sum() < len(seen) / 10:
             return MOST_OFF
-        # Brightness and contrast are made alike by their middle half: a caption moves them little.
-        (low, middle, high), (to_low, to_middle, to_high) = (
-            np.percentile(levels[seen], [25, 50, 75]) for levels in (shown, self.levels)
-        )
-        gain = (to_high - to_low) / max(high - low, 1.0)
-        off = np.abs((shown - middle) * gain + to_middle - self.levels)
+        gain, offset = grading.brightness(shown[seen], self.levels[seen])
+        off = np.abs(shown * gain + offset - self.levels)
         return float(np.where(seen, np.minimum(off, MOST_OFF), MOST_OFF).mean())
 
 

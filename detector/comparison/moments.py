@@ -144,9 +144,8 @@ def timed(pair: MomentPair) -> MomentPair:
     valid = (warped >= 0).all(0)
     if valid.sum() < 64:
         return pair
-    middle = warped[pair.chosen][valid]
-    gain = float(copy[valid].std() / max(middle.std(), 1.0))
-    graded = (warped - middle.mean()) * gain + copy[valid].mean()
+    gain, offset = grading.brightness(warped[pair.chosen][valid], copy[valid])
+    graded = warped * gain + offset
     telling = np.ptp(warped, axis=0) * valid
     apart = [
         float((telling * np.minimum(np.abs(g - copy), 40)).sum())

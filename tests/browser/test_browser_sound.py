@@ -100,6 +100,7 @@ def test_a_voice_message_is_heard_and_a_click_goes_there(
         ),
     )
     expect(over).to_have_attribute("aria-valuetext", re.compile("^00:06"))
+    wait_drawn(page)
     over.press("ArrowRight")
     expect(over).to_have_attribute("aria-valuetext", re.compile("^00:0(6.9|7)"))
     until(

@@ -1,0 +1,88 @@
+"""The map of all moments is that under which least differs, whatever moves and covers."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from detector.comparison import geometry, mapping
+from detector.comparison.decide import Part, _part
+from detector.comparison.measure import FaceMeasure, MeasuredMoment, Region
+from detector.comparison.moments import MomentPair
+from detector.isolation import Frame
+
+SIZE = 320, 240
+
+
+def film(frames: int = 12) -> list[np.ndarray]:
+    """A textured head that sinks before a plain wall."""
+    rng = np.random.default_rng(5)
+    head = cv2.GaussianBlur(rng.uniform(0, 255, (110, 90, 3)).astype(np.float32), (0, 0), 3)
+    head = ((head - head.mean()) * 5 + 130).clip(0, 255)
+    out = []
+    for n in range(frames):
+        picture = np.full((240, 320, 3), (205, 198, 190), np.float32)
+        picture[60 + 3 * n : 170 + 3 * n, 120:210] = head
+        out.append(cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.uint8))
+    return out
+
+
+def moments(start: np.ndarray, late: int, caption: bool = False) -> list[MomentPair]:
+    """Moments that were matched to frames that are `late` by so many, under a map that makes up for
+    it."""
+    frames = film()
+    pairs = []
+    for n in range(2, 10):
+        copy = frames[n].copy()
+        if caption:
+            copy[205:] = (20, 20, 60)
+            cv2.putText(copy, "LIVE", (10, 232), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255,) * 3, 2)
+        around = tuple(Frame(k, k / 25, frames[k]) for k in range(max(0, n - 2), min(12, n + 3)))
+        place = [frame.index for frame in around].index(min(n + late, around[-1].index))
+        pairs.append(MomentPair(n / 25, copy, around, place, start, ()))
+    return pairs
+
+
+def corner_error(found: list[MomentPair]) -> float:
+    edge = geometry.corners(*SIZE)
+    return max(float(np.abs(geometry.moved_points(p.matrix, edge) - edge).max()) for p in found)
+
+
+@pytest.mark.parametrize("caption", [False, True])
+def test_a_wrong_map_that_a_wrong_moment_makes_up_for_is_given_up(caption: bool) -> None:
+    sunk = np.array([[1.0, 0, 0], [0, 1.0, -3.0], [0, 0, 1.0]])
+    found = mapping.refined(moments(sunk, 1, caption))
+    assert corner_error(found) < 1.0
+    assert [pair.original_time for pair in found] == [pair.time for pair in found]
+
+
+def test_a_part_of_the_picture_is_not_taken_for_the_whole() -> None:
+    frames = film()
+    crop = np.array([[1.0, 0, -60.0], [0, 1.0, -40.0], [0, 0, 1.0]])
+    near = crop + np.array([[0, 0, 1.0], [0, 0, -1.0], [0, 0, 0]])
+    pairs = [
+        MomentPair(n / 25, frames[n][40:, 60:], (Frame(n, n / 25, frames[n]),), 0, near, ())
+        for n in range(8)
+    ]
+    for pair in mapping.refined(pairs):
+        moved = geometry.moved_points(pair.matrix, np.array([[120.0, 60.0], [210.0, 170.0]]))
+        assert moved == pytest.approx(np.array([[60.0, 20.0], [150.0, 130.0]]), abs=1.0)
+
+
+def part(inside: float, rim: float, expected: float = 1.0) -> Part:
+    """What is said of a face that differs so, at a limit of twice what is expected."""
+    regions = [Region(level, expected) for level in (inside, inside, inside, rim, rim)]
+    face = FaceMeasure(0, *regions)
+    nothing = np.full((1, 1), np.nan)
+    moment = MeasuredMoment(
+        None, None, nothing, nothing, (face,), Region(1.0, 1.0), nothing, nothing, nothing  # type: ignore[arg-type]
+    )  # fmt: skip
+    return _part(face, moment, 2.0)
+
+
+def test_near_the_limit_a_face_has_to_differ_by_more_than_its_rim() -> None:
+    assert part(2.5, rim=2.4) == "none"
+    assert part(2.5, rim=1.2) == "face"
+    assert part(3.5, rim=3.4) == "face", "far over it nothing about it counts"
+    assert part(1.9, rim=0.5) == "none"
