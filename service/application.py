@@ -30,7 +30,7 @@ from service.config import get_config
 from service.context import PrincipalKind, RequestContext
 from service.gallery import Gallery
 from service.live import recordings
-from service.live.viewers import CORES, Viewer, Viewers, engine, max_viewers
+from service.live.viewers import CORES, Viewers, engine, max_viewers
 from service.messages import _
 from service.originals import Originals
 from service.records.api_keys import ApiKeys
@@ -128,7 +128,7 @@ class Application:
         return Viewers(
             engine,
             max_viewers(),
-            self._keep_live,
+            lambda viewer: recordings.ended(viewer, self.keep_live),
             reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
         )
 
@@ -311,9 +311,6 @@ class Application:
             job = self.jobs.import_result(analysis, name, scope, media=file, thumbnail=thumbnail)
         return job.key
 
-    def _keep_live(self, viewer: Viewer) -> None:
-        recordings.ended(viewer, self.keep_live)
-
     def _perturb(
         self, path: Path, analysis: Analysis, on_trial: OnTrial, cancel: threading.Event
     ) -> Robustness:
@@ -339,6 +336,7 @@ class Application:
         get_config()
         if not self._started.acquire(blocking=False):
             return
+        self.originals.watch_folders()
         ahead = partial(self._prepare, yields, then)
         for work in (ahead, startup.fetch_models, self._sweep, self.tasks.watch):
             threading.Thread(target=work, daemon=True).start()
@@ -349,6 +347,7 @@ class Application:
         if "viewers" in self.__dict__:
             self.viewers.close()
         self._stopped.set()
+        self.originals.close()
         self.tasks.close()
 
     def _prepare(self, yields: float, then: Callable[[], object]) -> None:

@@ -134,9 +134,7 @@ class KnownFootage:
         QueueFull
             Something is being added already.
         """
-        if not may_name_folders(context):
-            raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
-        path = _folder(folder)
+        path = Path(folder_of(context, folder))
         task = self._new(context.principal, {"folder": os.fspath(path)})
         return self._submit(context.principal, task, partial(self._look_through, path))
 
@@ -306,8 +304,22 @@ def may_name_folders(context: RequestContext) -> bool:
     return context.loopback and context.principal.kind is PrincipalKind.LOCAL
 
 
+def folder_of(context: RequestContext, folder: str) -> str:
+    """Return the path of a folder of this computer that a person wrote.
+
+    Raises
+    ------
+    NotAllowed
+        Somebody elsewhere names a folder of this computer.
+    InputError
+        There is no such folder, or it is ours.
+    """
+    if not may_name_folders(context):
+        raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
+    return os.fspath(_folder(folder))
+
+
 def _folder(text: str) -> Path:
-    """Return the folder that a person wrote. InputError where there is none, or it is ours."""
     text = text.strip().strip("\"'")
     missing = InputError(_("There is no folder {folder}.").format(folder=text), code="not_found")
     try:

@@ -6,6 +6,7 @@ Each function works for whoever is named: what one person compared, or holds, no
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.errors import UnmaskError
+from detector.errors import InputError, UnmaskError
 from service import limits
 from service.context import Principal, RequestContext
-from service.known_footage import KnownFootage
+from service.known_footage import KnownFootage, folder_of
+from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
 from service.records.footage import FootageStore
@@ -25,6 +27,7 @@ from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
 from service.records.store import RecordScope
 from service.tasks import lookups
 from service.tasks.comparisons import ComparedFile, Comparisons
+from service.tasks.executor import ThreadExecutor
 from service.tasks.jobs import Job, Jobs
 from service.tasks.lookups import LookedFor, Lookups, original_in
 from service.tasks.manager import TaskManager
@@ -34,8 +37,12 @@ if TYPE_CHECKING:
     from detector.schema.analysis import Media, Settings
     from detector.schema.comparison import Comparison
     from service.library.catalog import Library
+    from service.library.watch import FolderWatcher, WatchState
 
 log = logging.getLogger(__name__)
+
+MAX_WATCHED = 50
+"""folders that are watched"""
 
 
 class Originals:
@@ -50,6 +57,8 @@ class Originals:
             tasks, LookupStore(database), lambda: self.library, self._media_of, self._matched
         )
         jobs.runner.on_done = self.look
+        self._watcher: FolderWatcher | None = None
+        self._starting = threading.Lock()
 
     @cached_property
     def library(self) -> Library:
@@ -57,6 +66,58 @@ class Originals:
         from service.library.catalog import Library  # brings the index
 
         return Library(self._footage)
+
+    # --- folders that are watched -----------------------------------------------------------------
+
+    def watched(self) -> tuple[str, ...]:
+        """Return the folders of this computer that are watched for who sits at it."""
+        return self._jobs.store.preferences(LOCAL).watched
+
+    def watch_state(self, folder: str) -> WatchState | None:
+        """Return what came of the looks at a folder; None where it is not watched."""
+        watcher = self._watcher
+        return watcher.state(folder) if watcher and folder in self.watched() else None
+
+    def watch(self, context: RequestContext, folder: str, *, on: bool) -> None:
+        """Add what comes into a folder of this computer from now on, or no longer.
+
+        Raises
+        ------
+        NotAllowed
+            Somebody elsewhere names a folder of this computer.
+        InputError
+            There is no such folder; too many are watched.
+        """
+        path = folder_of(context, folder) if on else folder
+        store = self._jobs.store
+        with self._starting:
+            chosen = store.preferences(LOCAL)
+            folders = [one for one in chosen.watched if one != path] + [path] * on
+            if len(folders) > MAX_WATCHED:
+                most = _("At most {number} folders are watched.").format(number=MAX_WATCHED)
+                raise InputError(most, hint=_("Stop watching another one."))
+            save = chosen.model_copy(update={"watched": tuple(folders)})
+            store.save_preferences(LOCAL, save)
+        self.watch_folders()
+
+    def watch_folders(self) -> None:
+        """Look at the watched folders, if there are any, until this is closed."""
+        if self._watcher is None and not self.watched():
+            return
+        from service.library.watch import FolderWatcher  # brings the index
+
+        with self._starting:
+            if self._watcher is None:
+                self._watcher = FolderWatcher(lambda: self.library, LOCAL, self.watched)
+                ThreadExecutor().start("watched folders", self._watcher.run)
+        self._watcher.wake()
+
+    def close(self) -> None:
+        """Watch no folder any more."""
+        if self._watcher is not None:
+            self._watcher.close()
+
+    # --- lookups and comparisons ------------------------------------------------------------------
 
     def look(self, job: Job) -> None:
         """Look quietly whether what was just analyzed is known footage of its owner's; it waits

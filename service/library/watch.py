@@ -1,14 +1,59 @@
-"""A folder that footage arrives in: each file is added once it has stopped growing."""
+"""Folders that footage arrives in: each file is added once it has stopped growing."""
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from detector import paths
 from detector.batch.source import files, no_media
-from detector.errors import InputError
-from service.library.catalog import Library, OnFile
+from detector.errors import InputError, MediaError, UnmaskError
+from service.library.catalog import Library, OnFile, source_of
 from service.messages import _
+from service.records.footage import Footage
+
+log = logging.getLogger(__name__)
+
+EVERY = 60.0
+"""s between two looks of a server at its folders"""
+
+
+class FolderWatch:
+    """One folder."""
+
+    def __init__(self, library: Library, owner: str, folder: Path) -> None:
+        self._library, self._owner, self._folder = library, owner, folder
+        self._before: dict[Path, tuple[int, int]] = {}
+        self._finished: dict[Path, tuple[int, int]] = {}
+
+    def look(
+        self,
+        on_file: OnFile = lambda path, footage, error: None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Add what has come into it and was the same at the last look. What is known from it, and
+        was not touched since, is not opened.
+
+        Raises
+        ------
+        InputError, Canceled
+            There is no such folder, or it is gone; the library is full.
+        """
+        if not self._folder.is_dir():
+            raise InputError(_("There is no folder {folder}.").format(folder=self._folder))
+        now = _states(self._folder)
+        still = [p for p, state in now.items() if self._before.get(p) == state]
+        ready = [p for p in still if now[p] != self._finished.get(p)]
+        if new := self._library.unseen(self._owner, source_of(self._folder), ready):
+            self._library.add_folder(
+                self._owner, self._folder, on_file, only=set(new), cancel=cancel
+            )
+        self._finished.update({path: now[path] for path in ready})
+        self._before = now
 
 
 def watch(
@@ -20,30 +65,17 @@ def watch(
     every: float,
     on_file: OnFile = lambda path, footage, error: None,
 ) -> None:
-    """Add what is in a folder and what comes into it, until `stop` is set.
-
-    Raises
-    ------
-    InputError
-        There is no such folder, or it is gone; the library is full.
-    """
-    before: dict[Path, tuple[int, int]] = {}
-    finished: dict[Path, tuple[int, int]] = {}
+    """Add what is in a folder and what comes into it, until `stop` is set. Raise as
+    `FolderWatch.look`."""
+    watched = FolderWatch(library, owner, folder)
     while not stop.is_set():
-        if not folder.is_dir():
-            raise InputError(_("There is no folder {folder}.").format(folder=folder))
-        now = _states(folder)
-        ready = [p for p, state in now.items() if before.get(p) == state != finished.get(p)]
-        if ready:
-            library.add_folder(owner, folder, on_file, only=set(ready))
-            finished.update({path: now[path] for path in ready})
-        before = now
+        watched.look(on_file)
         stop.wait(every)
 
 
 def _states(folder: Path) -> dict[Path, tuple[int, int]]:
     states = {}
-    for path in files(folder):
+    for path in files(folder, paths.data()):
         try:
             info = path.stat()
         except OSError:  # gone again
@@ -51,3 +83,88 @@ def _states(folder: Path) -> dict[Path, tuple[int, int]]:
         if info.st_size and not no_media(path.name):
             states[path] = info.st_size, info.st_mtime_ns
     return states
+
+
+@dataclass
+class WatchState:
+    """What came of a server's looks at a folder."""
+
+    looked: datetime | None = None
+    """when it was last looked at; None: not yet"""
+    added: int = 0
+    """files, since the server started"""
+    unread: int = 0
+    error: UnmaskError | None = None
+    """why the last look ended early"""
+
+
+class FolderWatcher:
+    """Looks at one owner's folders again and again, one after another.
+
+    Parameters
+    ----------
+    library : callable
+        Gives the library, which takes a moment to import.
+    folders : callable
+        Gives the folders that are watched at the moment.
+    """
+
+    def __init__(
+        self,
+        library: Callable[[], Library],
+        owner: str,
+        folders: Callable[[], Sequence[str]],
+        every: float = EVERY,
+    ) -> None:
+        self._library, self._owner, self._folders = library, owner, folders
+        self._every = every
+        self._stop, self._changed = threading.Event(), threading.Event()
+        self._states: dict[str, WatchState] = {}
+
+    def state(self, folder: str) -> WatchState:
+        """Return what came of the looks at a folder."""
+        return self._states.get(folder, WatchState())
+
+    def wake(self) -> None:
+        """Look at once: another folder is watched now, or one no longer."""
+        self._changed.set()
+
+    def close(self) -> None:
+        """Look no more; a file that is being read is left out."""
+        self._stop.set()
+        self._changed.set()
+
+    def run(self) -> None:
+        """Look until it is closed."""
+        watches: dict[str, FolderWatch] = {}
+        while not self._stop.is_set():
+            self._changed.clear()
+            try:
+                watched = list(self._folders())
+            except InputError as error:
+                log.warning("the watched folders are not known: %s", error.code)
+                watched = list(watches)
+            watches = {folder: watches.get(folder) or self._watch(folder) for folder in watched}
+            self._states = {folder: self.state(folder) for folder in watched}
+            for folder, watch in watches.items():
+                if not self._stop.is_set():
+                    self._look(watch, self._states[folder])
+            self._changed.wait(self._every)
+
+    def _watch(self, folder: str) -> FolderWatch:
+        return FolderWatch(self._library(), self._owner, Path(folder))
+
+    def _look(self, watch: FolderWatch, state: WatchState) -> None:
+        def on_file(path: Path, footage: Footage | None, error: MediaError | None) -> None:
+            state.added += footage is not None
+            state.unread += error is not None
+
+        try:
+            watch.look(on_file, self._stop)
+            state.error = None
+        except UnmaskError as error:
+            state.error = error
+        except Exception:
+            log.exception("a watched folder could not be looked at")
+            state.error = InputError(_("This folder can’t be read."))
+        state.looked = datetime.now(UTC)

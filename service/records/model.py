@@ -261,6 +261,9 @@ class Preferences(BaseModel):
         description="whether fingerprints of what they analyze are kept, and each file is looked "
         "for among them and the rest of their library",
     )
+    watched: tuple[str, ...] = Field(
+        default=(), description="folders of this computer whose footage is added as it comes in"
+    )
 
 
 class Usage(_Row):

@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.components import controls, task_progress, typography
+from dashboard.components import controls, record_cells, task_progress, typography
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
 from dashboard.i18n import _, advice, say
@@ -61,6 +61,38 @@ def may_name_folders() -> bool:
 def look_through(folder: str) -> None:
     """Begin to add what is new in a folder."""
     _begin(lambda: _known().add_folder(session.request_context(), folder))
+
+
+def draw_watch(folder: str, key: str) -> None:
+    """Draw the switch by which what comes into a folder is added by itself."""
+    originals = session.application().originals
+    watched = folder in originals.watched()
+
+    def change() -> None:
+        try:
+            originals.watch(session.request_context(), folder, on=not watched)
+        except UnmaskError as error:
+            st.session_state[state.REFUSED] = advice(error)
+
+    st.toggle(
+        _("Watch"), watched, key=f"library-watch-{key}-{watched}", on_change=change,
+        help=_("Adds what comes into this folder, while Unmask runs."),
+    )  # fmt: skip
+
+
+def watched_facts(folder: str) -> list[str]:
+    """Return what came of watching a folder, in a few words; nothing where it is not watched."""
+    seen = session.application().originals.watch_state(folder)
+    if seen is None:
+        return []
+    if seen.error:
+        return [say(seen.error.message)]
+    if seen.looked is None:
+        return [_("is being looked at")]
+    facts = [_("last looked at {time}").format(time=record_cells.when(seen.looked))]
+    if seen.unread:
+        facts.append(labels.count(seen.unread, "file not added", "files not added"))
+    return facts
 
 
 def _known() -> known_footage.KnownFootage:

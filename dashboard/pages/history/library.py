@@ -178,6 +178,7 @@ def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
     if source.seconds:
         facts.append(length(source.seconds))
     facts.append(_("latest {time}").format(time=record_cells.when(source.newest)))
+    facts += adding.watched_facts(source.source) if reached else []
     with controls.apart(f"library-source-{key}"):
         cards.named(_name(source.source), " · ".join(facts))
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
@@ -188,6 +189,7 @@ def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
                 gone = _("can’t be reached; its prints are kept")
                 show(chip(gone, "plain", "cloud_off"), width="content")
             elif folder:
+                adding.draw_watch(source.source, key)
                 again = partial(adding.look_through, source.source)
                 controls.button(
                     _("Look again"), "refresh", f"library-again-{key}", again, kind="tertiary",
@@ -212,8 +214,10 @@ def _forget_source(source: FootageSource) -> None:
 
 
 def _source_removed(source: FootageSource) -> None:
-    store = session.application().originals.known.store
-    _removed(store.remove_source(session.record_scope().owner, source.source))
+    originals = session.application().originals
+    if adding.may_name_folders():
+        originals.watch(session.request_context(), source.source, on=False)
+    _removed(originals.known.store.remove_source(session.record_scope().owner, source.source))
 
 
 # --- what is in it --------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from dashboard import labels, session
 from dashboard.components import typography
 from dashboard.i18n import _, say
 from detector.errors import InputError
-from service.records.model import Preferences
 from service.storage.uploads import records_retention, retention
 
 CHOICES = (1, 3, 7, 14, 30, 90, 365)
@@ -21,9 +20,8 @@ def draw() -> None:
         scope = session.record_scope()
         usage = session.application().usage(session.request_context())
         before = scope.store.preferences(scope.owner)
-        chosen = Preferences(
-            keep_days=_choice(before.keep_days), find_originals=_looks(before.find_originals)
-        )
+        days, looks = _choice(before.keep_days), _looks(before.find_originals)
+        chosen = before.model_copy(update={"keep_days": days, "find_originals": looks})
         if chosen != before:
             scope.store.save_preferences(scope.owner, chosen)
             if not chosen.find_originals:

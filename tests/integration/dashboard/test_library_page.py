@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from service import known_footage
 from service.context import LOCAL, Principal, PrincipalKind
 from service.known_footage import KnownFootage, LibraryTask
 from service.library.catalog import Library
+from service.library.watch import WatchState
+from service.limits import NotAllowed
 from service.records.footage import ANALYSES, Footage
 from service.records.model import Preferences, State
 from service.tasks.jobs import Jobs
@@ -23,7 +25,7 @@ from tests.conftest import write_clip
 from tests.support.footage_contract import made
 from tests.support.pages import APP, OWNER, come_as, quiet, texts, turn_to
 from tests.support.tasks import ended
-from tests.support.waiting import PATIENT
+from tests.support.waiting import PATIENT, until
 
 GUEST = Principal("guest:x", PrincipalKind.GUEST)
 HOSTILE = "<b>rally.mp4"
@@ -148,6 +150,55 @@ def test_a_folder_is_added_and_looked_through_again(jobs: Jobs, clip: Path, fold
     at = page()
     assert "can’t be reached; its prints are kept" in texts(at)
     assert "Look again" not in labels_of(at) and len(listed(at)) == 2
+
+
+def switch(at: AppTest) -> AppTest:
+    [toggle] = [one for one in at.toggle if one.label == "Watch"]
+    toggle.set_value(not toggle.value)
+    return run(at)
+
+
+def looked_again(folder: str) -> Callable[[], bool]:
+    originals = session.application().originals
+    before = (originals.watch_state(folder) or WatchState()).looked
+    originals.watch_folders()
+    return lambda: (originals.watch_state(folder) or WatchState()).looked != before
+
+
+def test_a_folder_is_watched_until_it_is_removed(jobs: Jobs, clip: Path, folder: Path) -> None:
+    originals = session.application().originals
+    ended(known().add_folder(OWNER, str(folder)))
+    known().dismiss(LOCAL)
+    try:
+        at = switch(page())
+        assert originals.watched() == (str(folder),)
+        until(lambda: (originals.watch_state(str(folder)) or WatchState()).looked)
+        assert "last looked at" in texts(run(at))
+        write_clip(folder / "second.mp4", seconds=0.6, size=(240, 240))
+        until(looked_again(str(folder)))
+        until(looked_again(str(folder)))  # it has to be the same twice
+        assert set(listed(run(at))) == {"rally.mp4", "second.mp4"}
+        assert switch(at).toggle[0].value is False
+        assert originals.watched() == () and "last looked at" not in texts(at)
+        switch(at)
+        press(at, "Remove")
+        at.button(key="library-removed").click()
+        run(at)
+        assert originals.watched() == () and not listed(at), "else it would come again"
+    finally:
+        originals.close()
+
+
+def test_watching_is_of_who_sits_at_the_computer(
+    jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    originals = session.application().originals
+    keep(GUEST.id, 1, source=str(clip.parent))
+    come_as(monkeypatch, GUEST)
+    assert not page().toggle
+    with pytest.raises(NotAllowed):
+        originals.watch(session.request_context(), str(clip.parent), on=True)
+    assert originals.watched() == ()
 
 
 def test_a_missing_folder_is_said_at_once(jobs: Jobs, tmp_path: Path) -> None:

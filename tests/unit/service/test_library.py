@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,10 +23,11 @@ from service.library import __main__ as cli
 from service.library import exchange
 from service.library.catalog import Library
 from service.library.index import NEAR, PrintIndex
-from service.library.watch import watch
+from service.library.watch import FolderWatch, FolderWatcher, watch
 from service.records.database import FILE, Database
-from service.records.footage import FootageStore
+from service.records.footage import Footage, FootageStore
 from tests.support.footage_contract import ALICE, BOB, FootageContract, made
+from tests.support.waiting import PATIENT, until
 
 REFERENCE = "4d6b1af3a976cd29e79ca352506fa834d4196c898edd04de0a26b855fc99b724"
 """What the reference (pdqhash 0.2.8, C++) says of the astronaut at 128 x 128 px."""
@@ -238,6 +241,65 @@ def test_a_watched_folder_is_added_once_it_is_still(
     assert sorted(told) == [("broken.mp4", False, True), ("one.mp4", True, False)]
     [footage] = library.store.list(ALICE)
     assert footage.source == str(folder)
+
+
+def test_what_is_known_from_a_watched_folder_is_not_opened_again(
+    library: Library, clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "press"
+    folder.mkdir()
+    (folder / "one.mp4").write_bytes(clips[0].read_bytes())
+    library.add_folder(ALICE, folder)
+    opened: list[str] = []
+    add = library.add_file
+
+    def noted(owner: str, path: Path, **more: Any) -> Footage | None:
+        opened.append(path.name)
+        return add(owner, path, **more)
+
+    monkeypatch.setattr(library, "add_file", noted)
+    started = FolderWatch(library, ALICE, folder)  # as by a server that was started again
+    for _ in range(3):
+        started.look()
+    assert opened == []
+    (folder / "two.mp4").write_bytes(clips[1].read_bytes())
+    started.look()
+    assert opened == [], "it may be growing"
+    started.look()
+    started.look()
+    assert opened == ["two.mp4"]
+
+
+def test_a_server_looks_at_the_folders_that_are_watched_at_the_moment(
+    library: Library, clips: list[Path], tmp_path: Path
+) -> None:
+    first, second = folders = [tmp_path / name for name in ("first", "second")]
+    for folder, clip in zip(folders, clips, strict=False):
+        folder.mkdir()
+        (folder / "clip.mp4").write_bytes(clip.read_bytes())
+    (first / "broken.mp4").write_bytes(b"not a film")
+    watched = [str(first)]
+    watcher = FolderWatcher(lambda: library, ALICE, lambda: watched, every=0.02)
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
+    try:
+        until(lambda: watcher.state(str(first)).added)
+        until(lambda: watcher.state(str(first)).unread)
+        assert watcher.state(str(second)).looked is None
+        watched[:] = [str(second)]
+        watcher.wake()
+        until(lambda: watcher.state(str(second)).added)
+        assert {one.source for one in library.store.list(ALICE)} == {str(one) for one in folders}
+        shutil.rmtree(second)
+        until(lambda: watcher.state(str(second)).error)
+        error = watcher.state(str(second)).error
+        assert error is not None and "There is no folder" in error.message
+        second.mkdir()  # as a drive that is there again
+        until(lambda: watcher.state(str(second)).error is None)
+    finally:
+        watcher.close()
+        thread.join(PATIENT)
+    assert not thread.is_alive()
 
 
 def test_the_command(
