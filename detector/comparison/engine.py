@@ -140,6 +140,8 @@ class _Evidence:
             layers = [replace(layer, valid=layer.valid & ~covered) for layer in layers]
             colors, pixels = measure.colors_of(layers)
             graded = [colors(layer.original) for layer in layers]
+        if grading.described(colors, pixels).graded:
+            graded = list(measure.own_colors(layers, graded))
         softer = measure.softer_of(layers, graded)
         found = measure.measured(exact, layers, graded, softer)
         return cls(found, colors, pixels, sameness(found, graded), softer, laid_over)

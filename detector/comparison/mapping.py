@@ -54,7 +54,8 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
 
 @dataclass(frozen=True)
 class _Look:
-    """Some pixels of a moment outside faces, and the frames in which they may be."""
+    """Some pixels of a moment outside faces, and the frames in which they may be. None that the
+    original lacks: the wall about a filmed screen."""
 
     points: np.ndarray
     """float [N, 2], px of the copy"""
@@ -68,7 +69,7 @@ class _Look:
         mask = rest_mask(pair)
         if mask.mean() < 0.1:
             mask[:] = True
-        rows, columns = np.nonzero(mask)
+        rows, columns = np.nonzero(mask & _shown(pair, pair.matrix))
         kept = slice(None, None, max(1, len(rows) // SAMPLES))
         levels = grading.blurred(gray(pair.copy), 1.0)[rows[kept], columns[kept]]
         points = np.stack([columns[kept], rows[kept]], 1).astype(float)
@@ -86,7 +87,7 @@ class _Look:
             frame, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-1
         )[:, 0]
         seen = shown >= 0
-        if seen.sum() < len(seen) / 10:
+        if seen.sum() < max(64, len(seen) / 2):
             return MOST_OFF
         gain, offset = grading.brightness(shown[seen], self.levels[seen])
         off = np.abs(shown * gain + offset - self.levels)
@@ -148,8 +149,13 @@ def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
     mask = rest_mask(pair)
     if mask.mean() < 0.1:
         mask[:] = True
-    height, width = mask.shape
-    filled = np.full(pair.original.shape[:2], 255, np.uint8)
-    valid = cv2.warpPerspective(filled, matrix, (width, height)) > 250
-    both = (mask & cv2.erode(valid.astype(np.uint8), np.ones((9, 9))).astype(bool)).astype(np.uint8)
+    valid = _shown(pair, matrix).astype(np.uint8)
+    both = (mask & cv2.erode(valid, np.ones((9, 9))).astype(bool)).astype(np.uint8)
     return geometry.refined(matrix, gray(pair.original), gray(pair.copy), both)
+
+
+def _shown(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
+    """Return where the copy shows the original's picture under a map, bool [H, W]."""
+    filled = np.full(pair.original.shape[:2], 255, np.uint8)
+    shown: np.ndarray = cv2.warpPerspective(filled, matrix, pair.copy.shape[1::-1]) > 250
+    return shown

@@ -25,6 +25,8 @@ HEAD, RIM = 2.0, 1.4
 """Of a face's ellipse: what a swapped head may change, and the rim of the face."""
 TEXTURE = 4.0
 """gray levels of deviation within a tile from which it has something to tell"""
+OWN = 8.0
+"""gray levels by which the colors of a face are moved at most"""
 SOFTENED = 0.7
 """px of the Gaussian over both before they are subtracted"""
 
@@ -169,6 +171,27 @@ def colors_of(all_layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
         b.append(cv2.blur(layer.copy, (3, 3))[mask])
     originals = np.concatenate(a)
     return grading.fit(originals, np.concatenate(b)), originals
+
+
+def own_colors(all_layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Return originals with the colors of each person's face fitted again, and there alone: where a
+    copy was graded, colors that are nowhere else were guessed. By a little only, which makes no
+    other face the same."""
+    out = [original.copy() for original in graded]
+    for person in sorted({number for layer in all_layers for number, _ in layer.faces}):
+        places = [
+            (k, layer.region(face, RIM))
+            for k, layer in enumerate(all_layers)
+            for number, face in layer.faces
+            if number == person
+        ]
+        a = np.concatenate([cv2.blur(graded[k], (3, 3))[mask] for k, mask in places])
+        b = np.concatenate([cv2.blur(all_layers[k].copy, (3, 3))[mask] for k, mask in places])
+        colors = grading.fit(a, b)
+        for k, mask in places:
+            before = out[k][mask]
+            out[k][mask] = before + np.clip(colors(before) - before, -OWN, OWN)
+    return out
 
 
 def softer_of(all_layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> float:
