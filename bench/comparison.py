@@ -272,6 +272,8 @@ def table(lines: list[dict[str, Any]], half: str) -> str:
             what = line["truth"] if line["kind"] == "matched" else line["what"]
             counted[line["kind"], what, line["way"]].append(line)
             counted[line["kind"], what, "all"].append(line)
+            if line["kind"] == "made" and line["way"] != "hard":
+                counted["made", "all of these", "CRF 18–32"].append(line)
     out = ["| kind | what | way | right | of | share | 95 % interval | else |",
            "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for (kind, what, way), members in sorted(counted.items()):
@@ -297,10 +299,11 @@ def main() -> None:
     parser.add_argument("--only", default="made,untouched,matched,other")
     parser.add_argument("--half", choices=["tune", "report"])
     parser.add_argument("--most", type=int, default=10_000)
-    parser.add_argument("--table", type=Path)
+    parser.add_argument("--table", type=Path, nargs="+", help="results of several calls")
     args = parser.parse_args()
     if args.table or args.data is None:
-        lines = [json.loads(line) for line in (args.table or args.out).open()]
+        files = args.table or [args.out]
+        lines = [json.loads(line) for file in files for line in file.open(encoding="utf-8")]
         for half in ("tune", "report"):
             print(f"\n{half}\n\n{table(lines, half)}")
         return

@@ -24,7 +24,7 @@ STEADY = 0.8
 """px of `MomentPair.copy` by which maps of single moments may scatter and still be one"""
 NEAR = 0.1
 """Share of the picture by which another map may move a corner and still be one of the same."""
-SAMPLES = 6000
+SAMPLES = 3000
 """pixels of a moment that are looked at"""
 MOST_OFF = 30.0
 """gray levels: what differs by more, differs by this"""
@@ -40,7 +40,6 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
     some = slice(None, None, max(1, len(found) // POOLED))
     looks = [_Look.of(pair) for pair in found[some]]
     base = _best(looks, [_as_it_lies(found[0]), found[0].matrix, _pooled(found[some])])
-    found = [timed(replace(pair, matrix=base)) for pair in found]
     own = [_own(pair, base) for pair in found[some]]
     edge = geometry.corners(found[0].original.shape[1], found[0].original.shape[0])
     moved = np.array([geometry.moved_points(matrix, edge) for matrix in own])
@@ -145,7 +144,8 @@ def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
 
 
 def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
-    """Return a map moved to where one moment's brightness agrees best."""
+    """Return a map moved to where one moment's brightness agrees best, at its best frame."""
+    pair = timed(replace(pair, matrix=matrix))
     mask = rest_mask(pair)
     if mask.mean() < 0.1:
         mask[:] = True
