@@ -20,6 +20,7 @@ from detector.pipeline.initial_results import result
 from detector.schema.analysis import Analysis, Question, Settings
 from service.application import SharedAnalyzer
 from service.context import LOCAL, Principal, PrincipalKind, Role
+from service.records.model import Preferences
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 from tests.support.pages import OWNER, come_as, texts
 from tests.support.tasks import ended
@@ -273,5 +274,9 @@ def test_whoever_wants_no_originals_looked_for_says_so(data: Path) -> None:
     at = show()
     scope = session.application().scope(OWNER)
     assert scope.store.preferences(scope.owner).find_originals
+    watching = Preferences(watched=("/press",))
+    scope.store.save_preferences(scope.owner, watching)
+    at.run()
     at.toggle(key="settings-originals").set_value(False).run()
-    assert not scope.store.preferences(scope.owner).find_originals
+    chosen = scope.store.preferences(scope.owner)
+    assert chosen == watching.model_copy(update={"find_originals": False}), "the rest stays"
