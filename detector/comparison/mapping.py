@@ -20,8 +20,9 @@ from detector.comparison.reading import gray
 POOLED = 6
 """moments whose features make the map that all share, and by which maps are held against each
 other"""
-STEADY = 0.8
-"""px of `MomentPair.copy` by which maps of single moments may scatter and still be one"""
+STEADY, HELD = 0.9, 2
+"""What a moment's own map may leave of what differs under the shared one before it counts as moved,
+and how many moments have to be for a camera that was held by hand."""
 NEAR = 0.1
 """Share of the picture by which another map may move a corner and still be one of the same."""
 SAMPLES = 3000
@@ -41,11 +42,12 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
     looks = [_Look.of(pair) for pair in found[some]]
     base = _best(looks, [_as_it_lies(found[0]), found[0].matrix, _pooled(found[some])])
     own = [_own(pair, base) for pair in found[some]]
-    edge = geometry.corners(found[0].original.shape[1], found[0].original.shape[0])
-    moved = np.array([geometry.moved_points(matrix, edge) for matrix in own])
-    scatter = np.abs(moved - np.median(moved, axis=0)).max((1, 2))
-    if float(np.median(scatter)) < STEADY:
-        maps = [_best(looks, [base, *own])] * len(found)
+    shared = _best(looks, [base, *own])
+    left = [
+        look.misfit(m) / max(look.misfit(shared), 1e-6) for look, m in zip(looks, own, strict=True)
+    ]
+    if sum(share < STEADY for share in left) < HELD:
+        maps = [shared] * len(found)
     else:  # a camera held by hand before a screen
         maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
     return [timed(replace(pair, matrix=m)) for pair, m in zip(found, maps, strict=True)]
