@@ -70,7 +70,8 @@ class _Look:
         mask = rest_mask(pair)
         if mask.mean() < 0.1:
             mask[:] = True
-        rows, columns = np.nonzero(mask & _shown(pair, pair.matrix))
+        shown = mask & _shown(pair, pair.matrix)
+        rows, columns = np.nonzero(shown if shown.any() else mask)
         kept = slice(None, None, max(1, len(rows) // SAMPLES))
         levels = grading.blurred(gray(pair.copy), 1.0)[rows[kept], columns[kept]]
         points = np.stack([columns[kept], rows[kept]], 1).astype(float)

@@ -70,6 +70,12 @@ def test_a_part_of_the_picture_is_not_taken_for_the_whole() -> None:
         assert moved == pytest.approx(np.array([[60.0, 20.0], [150.0, 130.0]]), abs=1.0)
 
 
+def test_a_map_under_which_nothing_is_seen_ends_nothing() -> None:
+    away = np.array([[1.0, 0, 5000.0], [0, 1.0, 0], [0, 0, 1.0]])
+    assert len(mapping.refined(moments(away, 0))) == 8
+    assert mapping.refined([]) == []
+
+
 def part(inside: float, rim: float, expected: float = 1.0) -> Part:
     """What is said of a face that differs so, at a limit of twice what is expected."""
     regions = [Region(level, expected) for level in (inside, inside, inside, rim, rim)]
