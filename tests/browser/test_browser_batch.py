@@ -94,6 +94,23 @@ def put_first(act: Callable[[], object], server: Server) -> None:
     until(act, shows)
 
 
+def test_a_whole_folder_is_brought_without_what_is_no_media(visit: Visitor, tmp_path: Path) -> None:
+    inner = tmp_path / "press" / "monday"
+    inner.mkdir(parents=True)
+    for payload in files(2, first=40):
+        (inner / payload["name"]).write_bytes(payload["buffer"])
+    page = visit("/batch").page
+    dialog = page.get_by_role("dialog")
+    until(page.get_by_role("button", name="A whole folder").click, dialog.wait_for)
+    choose = dialog.locator("[data-testid=stFileUploaderDropzone] button")
+    choose.wait_for()
+    with page.expect_file_chooser(timeout=PATIENT) as chooser:
+        choose.click()
+    chooser.value.set_files(tmp_path / "press")
+    page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
+    done(page, "2 of 2")
+
+
 def test_from_many_files_to_their_evidence(visit: Visitor, server: Server, tmp_path: Path) -> None:
     person = visit("/batch")
     page = person.page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from dashboard.i18n import _, advice
 from dashboard.pages.batch import state
 from detector import links
 from detector.batch import is_container
+from detector.batch.source import no_media
 from detector.errors import UnmaskError
 from detector.links.addresses import MAX_URL
 from detector.schema.analysis import Settings
@@ -20,6 +22,9 @@ from service import limits
 from service.batch_files import HEAD, IncomingFile
 from service.batches import MAX_FILES
 from service.records.batches import Batch
+
+if TYPE_CHECKING:
+    from dashboard._compat import UploadedFile
 
 MAX_LINKS = 20
 """that are fetched while a person waits"""
@@ -47,14 +52,37 @@ def draw(batch: Batch | None) -> None:
                 accept_multiple_files=True,
                 label_visibility="collapsed",
             )
-        if links.allowed() and controls.button(_("Paste links"), "link", "batch-paste"):
-            st.dialog(_("Paste links"))(_paste)(batch)
+        with st.container(width="content"):
+            if controls.button(_("A whole folder"), "folder_open", "batch-folder"):
+                st.dialog(_("A whole folder"))(_folder)(batch)
+            if links.allowed() and controls.button(_("Paste links"), "link", "batch-paste"):
+                st.dialog(_("Paste links"))(_paste)(batch)
     if files:
-        st.session_state[state.UPLOADS] = turn + 1
-        incoming = [IncomingFile(file, file.name, file.size) for file in files]
-        with st.spinner(_("Taking the files in …")):
-            _bring(incoming, batch, _name(incoming))
-        st.rerun()
+        _take(files, batch)
+
+
+def _folder(batch: Batch | None) -> None:
+    """Take the media of a folder of the person's computer, and of the folders in it."""
+    text = _("Videos, pictures and sounds in it are taken, {most} at most; all else stays away.")
+    typography.caption(text.format(most=MAX_FILES))
+    found = st.file_uploader(
+        _("Folder"),
+        accept_multiple_files="directory",
+        key=f"batch-folder-{st.session_state.get(state.UPLOADS, 0)}",
+    )
+    media = [file for file in found if not no_media(file.name)]
+    if media:
+        _take(media, batch)
+    elif found:
+        typography.alert(_("There is no video, picture or sound in this folder."))
+
+
+def _take(files: Sequence[UploadedFile], batch: Batch | None) -> None:
+    st.session_state[state.UPLOADS] = st.session_state.get(state.UPLOADS, 0) + 1
+    incoming = [IncomingFile(file, file.name, file.size) for file in files]
+    with st.spinner(_("Taking the files in …")):
+        _bring(incoming, batch, _name(incoming))
+    st.rerun()
 
 
 def _paste(batch: Batch | None) -> None:
