@@ -165,7 +165,9 @@ def _answered(result: Comparison, evidence: _Evidence) -> Comparison:
     x, y = _to_full(result.copy_media, found[0])
     length = result.copy_media.duration or 0.0
     decided = decide.decide(kept, length, (x, y)) if kept else None
-    plays = same.motion is None or timing.plays(*times)
+    plays = timing.plays(*times)
+    if same.motion is None:  # of a still scene only who moves in it tells the moments apart
+        plays = plays or decided is None or all(p.part == "none" for p in decided.people)
     if (
         decided is None
         or not ((same.same and plays) or (same.still and not decided.changed))
