@@ -46,6 +46,9 @@ MOST_LEFT, WORST_LEFT, UNEVEN = 3.2, 4.0, 2.5
 and of the worst tenth where that is also so many times the lower quarter. What an encoder leaves is
 much the same all along; another take of the same scene comes near at some moments, not at others.
 """
+BLIND = 20.0
+"""Gray levels in a face that would be put down to an encoder, from which nothing can be said: none
+leaves as much of the same footage."""
 OnProgress = Callable[[float], None]
 """Called with how much is done, 0..1."""
 
@@ -207,6 +210,8 @@ def _another_take(
 ) -> bool:
     """Whether more differs outside faces at some moments than an encoder leaves, or at all where a
     face does too. Places of edits (`full`: px of the copy for a px of the layers) don't count."""
+    if any(person.limit > BLIND for person in decided.people):
+        return True
     inside = np.zeros(kept[0].levels.shape, bool)
     for edit in decided.edits:
         x0, x1 = (edit.box[k] / full[0] / measure.TILE for k in (0, 2))
