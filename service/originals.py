@@ -109,7 +109,7 @@ class Originals:
         with self._starting:
             if self._watcher is None:
                 self._watcher = FolderWatcher(lambda: self.library, LOCAL, self.watched)
-                ThreadExecutor().start("watched folders", self._watcher.run)
+                ThreadExecutor().start("watch", self._watcher.run)
         self._watcher.wake()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from detector.schema.analysis import Analysis, Heard, Label, Question, SpanSegme
 from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
+from service.live import recordings
 from service.live.viewers import Keep, Viewers
 from service.tasks.jobs import Jobs
 from tests.support.cameras import mjpeg
@@ -88,7 +90,8 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
 def engine(jobs: Jobs) -> StandInEngine:
     made = StandInEngine()
     app = session.application()
-    app.viewers = Viewers(lambda: made, 1, app._keep_live)  # type: ignore[arg-type, return-value]
+    keep = partial(recordings.ended, keep=app.keep_live)
+    app.viewers = Viewers(lambda: made, 1, keep)  # type: ignore[arg-type, return-value]
     return made
 
 
