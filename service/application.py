@@ -128,7 +128,7 @@ class Application:
         return Viewers(
             engine,
             max_viewers(),
-            partial(recordings.ended, keep=self.keep_live),
+            lambda viewer: recordings.ended(viewer, self.keep_live),
             reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
         )
 

@@ -11,7 +11,6 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live import recordings
-from service.live.viewers import Keep, Viewers
+from service.live.viewers import Keep, Viewer, Viewers
 from service.tasks.jobs import Jobs
 from tests.support.cameras import mjpeg
 from tests.support.links import PRIVATE, serving
@@ -90,7 +89,10 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
 def engine(jobs: Jobs) -> StandInEngine:
     made = StandInEngine()
     app = session.application()
-    keep = partial(recordings.ended, keep=app.keep_live)
+
+    def keep(viewer: Viewer) -> None:
+        recordings.ended(viewer, app.keep_live)
+
     app.viewers = Viewers(lambda: made, 1, keep)  # type: ignore[arg-type, return-value]
     return made
 
