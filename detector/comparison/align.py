@@ -27,8 +27,12 @@ ENOUGH = 150
 """Inliers from which no better pair is looked for."""
 FINE = 0.12
 """s between frames of the original from which the stretch that was found is read again."""
-ALIKE = 0.9
-"""Correlation from which two pictures without features are tried as they lie."""
+ALIKE, PART_PRICE = 0.9, 1.3
+"""Correlation from which pictures without features are tried as they lie; how many times a part
+of one counts what it lacks, since there are many parts."""
+NOWHERE = np.zeros((0, 2), np.float32)
+PART_WIDTHS = tuple(np.arange(1.0, 0.44, -0.05))
+"""of a copy's picture in the original's, that are tried"""
 
 
 @dataclass(frozen=True)
@@ -132,24 +136,29 @@ def _located(ours: Small, theirs: Small) -> list[Match]:
         if best is not None and best.inliers >= ENOUGH:
             break
     if best is None:
-        lying = _as_it_lies(ours, theirs)
-        return [] if lying is None else [lying]
+        return _apart(_by_brightness(ours, theirs), ours, theirs)
     each = [_best(originals, [copy]) for copy in copies]
     ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
     edge = geometry.corners(*theirs.looks[0].shape[1::-1])
-    apart = APART * max(ours.looks[0].shape)
     # Most copies show the whole picture: that map is exact where the best one is near it.
     lying = replace(best, matrix=_stretch(ours, theirs))
     moved = geometry.moved_points(best.matrix, edge) - geometry.moved_points(lying.matrix, edge)
     if np.abs(moved).max() < NEARLY * max(ours.looks[0].shape):
         ranked.insert(0, lying)
+    return [replace(match, matrix=match.matrix @ base) for match in _apart(ranked, ours, theirs)]
+
+
+def _apart(ranked: Sequence[Match], ours: Small, theirs: Small) -> list[Match]:
+    """Return the first of the maps that differ from each other."""
+    edge = geometry.corners(*theirs.looks[0].shape[1::-1])
+    apart = APART * max(ours.looks[0].shape)
     kept: list[Match] = []
     for match in ranked:
         moved = geometry.moved_points(match.matrix, edge)
         others = (geometry.moved_points(other.matrix, edge) for other in kept)
         if all(np.abs(moved - other).max() > apart for other in others):
             kept.append(match)
-    return [replace(match, matrix=match.matrix @ base) for match in kept[:CANDIDATES]]
+    return kept[:CANDIDATES]
 
 
 def _best(originals: Sequence[Features], copies: Sequence[Features]) -> Match | None:
@@ -161,29 +170,72 @@ def _best(originals: Sequence[Features], copies: Sequence[Features]) -> Match | 
     return max((m for m in found if m is not None), key=lambda m: m.inliers, default=None)
 
 
-def _as_it_lies(ours: Small, theirs: Small) -> Match | None:
-    """Return the map of one picture's edges to the other's, where small ones look alike so: a soft
-    picture has no features."""
-    base_width, stretch = theirs.looks[0].shape[1], _stretch(ours, theirs)
-    shape = ours.thumbs.shape[2], ours.thumbs.shape[1]
-    best, chosen = ALIKE, None
-    for flip in (False, True):
-        matrix = stretch @ geometry.mirrored(base_width) if flip else stretch
-        for thumb in theirs.thumbs[:: max(1, len(theirs.thumbs) // 30)]:
-            shown = cv2.resize(thumb[:, ::-1] if flip else thumb, shape).astype(float)
-            for copy in ours.thumbs[:: max(1, len(ours.thumbs) // 6)]:
-                alike = float(np.corrcoef(shown.ravel(), copy.ravel().astype(float))[0, 1])
+def _by_brightness(ours: Small, theirs: Small) -> list[Match]:
+    """Return maps under which small pictures are most alike, as wholes or the copy's as a part of
+    the original's, one for each of some moments: soft pictures have no features."""
+    found: list[tuple[float, Match]] = []
+    for copy in _some(ours.thumbs, 4):
+        best, placed = ALIKE, None
+        for flip in (False, True):
+            for thumb in _some(theirs.thumbs, 12):
+                shown = np.ascontiguousarray(thumb[:, ::-1]) if flip else thumb
+                alike, matrix = _placed(shown, copy)
                 if alike > best:
-                    best, chosen = alike, matrix
-    empty = np.zeros((0, 2), np.float32)
-    return None if chosen is None else Match(chosen, 0, 0.0, (empty, empty))
+                    best, placed = alike, (shown, flip, matrix)
+        if placed is not None:
+            shown, flip, matrix = placed
+            exact = geometry.refined(
+                matrix, np.float32(shown), np.float32(copy), np.ones(copy.shape, np.uint8)
+            )
+            look, base = ours.looks[0].shape, theirs.looks[0].shape
+            whole = geometry.rescaled(exact, _over(base, shown.shape), _over(look, copy.shape))
+            turned = geometry.mirrored(base[1]) if flip else np.eye(3)
+            found.append((best, Match(whole @ turned, 0, 0.0, (NOWHERE, NOWHERE))))
+    return [match for _, match in sorted(found, key=lambda one: -one[0])]
+
+
+def _placed(original: np.ndarray, copy: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return how alike the copy's picture is to the original's or the part of it where it is most
+    alike, -1..1, and the map of that place."""
+    best, matrix = -1.0, np.eye(3)
+    for size in _sizes(original.shape, copy.shape):
+        sized = cv2.resize(copy, size, interpolation=cv2.INTER_AREA)
+        _, alike, _, (x, y) = cv2.minMaxLoc(
+            cv2.matchTemplate(original, sized, cv2.TM_CCOEFF_NORMED)
+        )
+        if size != original.shape[::-1]:
+            alike = 1 - (1 - alike) * PART_PRICE
+        if alike > best:
+            shifted = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]])
+            scale = _over(copy.shape, sized.shape)
+            best, matrix = alike, geometry.rescaled(np.eye(3), (1.0, 1.0), scale) @ shifted
+    return best, matrix
+
+
+def _some(thumbs: np.ndarray, count: int) -> np.ndarray:
+    """Return up to so many pictures at even distances, or a few more."""
+    return thumbs[:: max(1, len(thumbs) // count)]
+
+
+def _sizes(original: tuple[int, ...], copy: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return which (width, height) a copy may have in the original's picture: all of it, or a part
+    with its proportions."""
+    height, width = original
+    parts = [
+        (round(width * share), round(width * share * copy[0] / copy[1])) for share in PART_WIDTHS
+    ]
+    return [(width, height), *(size for size in parts if size[1] <= height)]
 
 
 def _stretch(ours: Small, theirs: Small) -> np.ndarray:
     """Return the map of one look's edges to the other's."""
-    (height, width), (base_height, base_width) = ours.looks[0].shape, theirs.looks[0].shape
-    scale = width / base_width, height / base_height
+    scale = _over(ours.looks[0].shape, theirs.looks[0].shape)
     return geometry.rescaled(np.eye(3), (1.0, 1.0), scale)
+
+
+def _over(shape: Sequence[int], other: Sequence[int]) -> tuple[float, float]:
+    """Return how many times as wide and high a picture is as another."""
+    return shape[1] / other[1], shape[0] / other[0]
 
 
 def matched_times(
