@@ -95,7 +95,8 @@ def bare_limit(analyzer: Analyzer, path: Path, settings: Settings) -> float:
             for items in model.batches(batch, len(batch)):
                 model.network(items)
     decode = median(timed(lambda: decode_alone(str(path)))[1] for _ in range(3))
-    return counter.get_total_flops() / gemm_speed() + decode
+    flops: int = counter.get_total_flops()
+    return flops / gemm_speed() + decode
 
 
 def gemm_speed(side: int = 1024) -> float:
@@ -126,6 +127,7 @@ def main() -> None:
     try:
         options = BatchOptions(settings=settings, parallel=args.parallel, device="cpu")
         with BatchRun(folder / "out", options) as batch:
+            assert isinstance(batch.analyzer, Analyzer)
             batch.analyzer.warm_up()
             for n in range(args.rounds):
                 first = different(clip, folder / f"loop{n}", 2 * n * each, each)

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from PIL import Image
 from skimage import data
 
 FOLDER = Path(tempfile.gettempdir()) / "unmask-bench"
@@ -48,8 +49,8 @@ def face_picture(width: int, height: int) -> Path:
     path = FOLDER / f"face_{width}x{height}.jpg"
     if not path.exists():
         with av.open(str(face_clip(2, width, height))) as container:
-            picture = next(container.decode(video=0)).to_image()
-        picture.save(path, quality=90)
+            picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        Image.fromarray(picture).save(path, quality=90)
     return path
 
 
@@ -62,11 +63,12 @@ def repeated(source: Path, times: int) -> Path:
     with av.open(str(partial), "w") as out, av.open(str(source)) as probe:
         template = probe.streams.video[0]
         target = out.add_stream_from_template(template)
+        assert template.average_rate and template.time_base
         duration = round(template.frames / template.average_rate / template.time_base)
         for round_ in range(times):
             with av.open(str(source)) as again:
                 for packet in again.demux(again.streams.video[0]):
-                    if packet.dts is None:
+                    if packet.dts is None or packet.pts is None:
                         continue
                     packet.pts += round_ * duration
                     packet.dts += round_ * duration

@@ -1,6 +1,6 @@
 """How often `unmask compare` is right: copies of real clips whose truth is known.
 
-    python -m bench.comparison DATA --out results.jsonl [--only made,untouched,matched,other]
+    python -m bench.comparison DATA --out results.jsonl [--only made,carried,…]
     python -m bench.comparison --table results.jsonl
 
 `DATA` holds `train.csv` (file, label, group, method, note, person) with originals and fakes of the
@@ -50,7 +50,7 @@ class Trial:
 
     key: str
     kind: str
-    """made, untouched, matched, other"""
+    """made, carried, untouched, matched, other"""
     what: str
     """manipulation, or method"""
     way: str
@@ -83,6 +83,7 @@ def trials(data: Path) -> Iterator[Trial]:
     for row in rows:
         groups[_group(row)].append(row)
     queues = [list(_matched(groups)), list(_made(rows)), list(_untouched(rows)), list(_other(rows))]
+    queues.append(list(_carried(rows)))
     rng = np.random.default_rng(1)
     for queue in queues:
         rng.shuffle(queue)
@@ -120,6 +121,19 @@ def _made(rows: list[dict[str, str]]) -> Iterator[Trial]:
                 row, donor = real[number], real[int(rng.integers(len(real)))]
                 key = f"made/{what}/{way}/{row['file']}"
                 yield Trial(key, "made", what, way, half_of(_group(row)), truth, row, donor)
+
+
+def _carried(rows: list[dict[str, str]]) -> Iterator[Trial]:
+    """Yield copies that were cut, turned, framed and filtered on their way."""
+    real = [row for row in rows if row["label"] == "real"]
+    rng = np.random.default_rng(3)
+    for what in ("self-blend", "swap", "nothing"):
+        truth = "face" if what == "swap" else made_copies.MADE[what][0]
+        for way in made_copies.ALSO:
+            for number in rng.permutation(len(real))[:20]:
+                row, donor = real[number], real[int(rng.integers(len(real)))]
+                key = f"carried/{what}/{way}/{row['file']}"
+                yield Trial(key, "carried", what, way, half_of(_group(row)), truth, row, donor)
 
 
 def _untouched(rows: list[dict[str, str]]) -> Iterator[Trial]:
@@ -274,6 +288,8 @@ def table(lines: list[dict[str, Any]], half: str) -> str:
             counted[line["kind"], what, "all"].append(line)
             if line["kind"] == "made" and line["way"] != "hard":
                 counted["made", "all of these", "CRF 18–32"].append(line)
+            if line["kind"] == "carried":
+                counted["carried", "all of these", "all"].append(line)
     out = ["| kind | what | way | right | of | share | 95 % interval | else |",
            "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for (kind, what, way), members in sorted(counted.items()):
@@ -296,7 +312,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, metavar="DATA")
     parser.add_argument("--out", type=Path, default=Path("comparison.jsonl"))
-    parser.add_argument("--only", default="made,untouched,matched,other")
+    parser.add_argument("--only", default="made,carried,untouched,matched,other")
     parser.add_argument("--half", choices=["tune", "report"])
     parser.add_argument("--most", type=int, default=10_000)
     parser.add_argument("--table", type=Path, nargs="+", help="results of several calls")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -58,7 +59,7 @@ def lanes(page: Page, rounds: int) -> list[float]:
         page.mouse.move(x, y)
         page.wait_for_timeout(300)
         head = ".st-key-card-inspector h2"
-        times.append(measure(page, head, lambda x=x, y=y: page.mouse.click(x, y)))
+        times.append(measure(page, head, partial(page.mouse.click, x, y)))
         page.wait_for_timeout(700)
     return times[1:]
 
@@ -71,7 +72,7 @@ def slider(page: Page, within: str, shows: str, rounds: int) -> list[float]:
     times = []
     for number in range(rounds + 1):
         key = "Home" if number % 2 == 0 else "End"
-        times.append(measure(page, shows, lambda key=key: thumb.press(key)))
+        times.append(measure(page, shows, partial(thumb.press, key)))
         page.wait_for_timeout(500)
     return times[1:]
 

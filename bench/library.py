@@ -17,6 +17,7 @@ import resource
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def speed(hours: float) -> None:
     rng = np.random.default_rng(0)
     count = int(hours * 1800)
 
-    def entries():  # type: ignore[no-untyped-def]
+    def entries() -> Iterator[tuple[Footage, Prints]]:
         for at in range(0, count, 1800):
             hashes = rng.integers(0, 256, (1800, 32), dtype=np.uint8)
             yield _footage(str(at)), Prints(np.arange(1800, dtype=np.float32) * 2, hashes)

@@ -129,7 +129,9 @@ def real_time(path: Path | None, viewers: int, seconds: float, models: list[str]
     cpu, begun = time.process_time(), time.perf_counter()
     for viewer in people:
         viewer.start()
-    memory, delays, score_delays = [], [], []
+    memory: list[float] = []
+    delays: list[float] = []
+    score_delays: list[float] = []
     step = max(1.0, seconds / 20)
     while any(viewer.is_alive() for viewer in people):
         time.sleep(min(1.0, step))
@@ -144,11 +146,11 @@ def real_time(path: Path | None, viewers: int, seconds: float, models: list[str]
     passed = time.perf_counter() - begun
     share = (time.process_time() - cpu) / passed
     for number, (viewer, session) in enumerate(zip(people, sessions, strict=True), 1):
-        rates = session.state.rates
+        reached = session.state.rates
         print(f"viewer {number}:")
         print(f"  displayed       {viewer.shown / passed:5.1f} frames/s of {FPS:.0f}")
-        print(f"  looked at       {rates.looked / passed:5.1f} frames/s")
-        print(f"  scored          {rates.scored / passed:5.1f} frames/s")
+        print(f"  looked at       {reached.looked / passed:5.1f} frames/s")
+        print(f"  scored          {reached.scored / passed:5.1f} frames/s")
         print(f"  glass to overlay  {figures(viewer.ages)}")
         print(
             f"  push            p50 {statistics.median(viewer.push_ms):.2f}, "

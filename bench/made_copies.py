@@ -19,6 +19,12 @@ Points = Sequence[np.ndarray | None]
 """five points of a face for each frame, float [5, 2], or None"""
 
 
+ALSO = (
+    "letterbox", "turn", "quarter", "cut", "insert", "speed", "gray", "grain", "sharpen", "inset",
+)  # fmt: skip
+"""What else people and platforms do to a clip."""
+
+
 @dataclass(frozen=True)
 class Way:
     """How a copy was written: what happens to it on its way."""
@@ -33,6 +39,9 @@ class Way:
     """gamma, gain of red, gain of blue"""
     screen: int | None = None
     """seed of the hand that films a screen"""
+    also: str | None = None
+    """one of `ALSO`"""
+    seed: int = 0
 
     @property
     def easy(self) -> bool:
@@ -60,6 +69,8 @@ def drawn(kind: str, rng: np.random.Generator) -> Way:
         more["fps"] = float(rng.choice([15, 24, 30, 50, 60]))
     if kind == "screen":
         more["screen"] = int(rng.integers(1 << 30))
+    if kind in ALSO:
+        more |= {"also": kind, "seed": int(rng.integers(1 << 30))}
     return Way(**way, **more)  # type: ignore[arg-type]
 
 
@@ -70,7 +81,7 @@ def written(
     on a screen that is filmed: beside that it would lie over none of the footage."""
     on_screen = way.screen is not None
     shown = caption(frames, text) if text is not None and on_screen else frames
-    out = [_changed(frame, way, i) for i, frame in enumerate(shown)]
+    out = [_changed(frame, way, i) for i, frame in enumerate(_played(shown, way))]
     if text is not None and not on_screen:
         out = caption(out, text)
     if way.fps is not None:
@@ -105,7 +116,54 @@ def _changed(rgb: np.ndarray, way: Way, index: int) -> np.ndarray:
         rgb = np.clip(table[rgb] * [red, 1.0, blue], 0, 255).astype(np.uint8)
     if way.screen is not None:
         rgb = _filmed(np.ascontiguousarray(rgb), way.screen, index)
+    if way.also is not None:
+        rgb = _also(np.ascontiguousarray(rgb), way.also, np.random.default_rng(way.seed), index)
     return np.ascontiguousarray(rgb)
+
+
+def _played(frames: Frames, way: Way) -> Frames:
+    """Return the frames that are left, or shown, by cuts and another speed."""
+    third = len(frames) // 3
+    if way.also == "cut":
+        return frames[:third] + frames[-third:]
+    if way.also == "insert":  # a plain title between
+        title = cv2.GaussianBlur(frames[0][::-1], (0, 0), frames[0].shape[0] / 8)
+        return frames[:third] + [title] * (third // 2) + frames[third:]
+    if way.also == "speed":
+        rate = float(np.random.default_rng(way.seed).choice([0.8, 1.25, 1.5]))
+        return [frames[int(i * rate)] for i in range(int(len(frames) / rate))]
+    return frames
+
+
+def _also(rgb: np.ndarray, kind: str, rng: np.random.Generator, index: int) -> np.ndarray:
+    """Return a picture as one of `ALSO` leaves it."""
+    height, width = rgb.shape[:2]
+    if kind == "letterbox":
+        bar = round(width * rng.uniform(0.1, 0.4))
+        high, wide = (bar, 0) if rng.random() < 0.5 else (0, bar)
+        return np.pad(rgb, ((high, high), (wide, wide), (0, 0)))
+    if kind == "turn":
+        middle = (width / 2, height / 2)
+        turned = cv2.getRotationMatrix2D(middle, float(rng.uniform(-8, 8)), rng.uniform(0.9, 1.2))
+        return cv2.warpAffine(rgb, turned, (width, height))
+    if kind == "quarter":
+        return np.rot90(rgb, int(rng.choice([1, 3])))
+    if kind == "gray":
+        return np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+    if kind == "grain":
+        noise = np.random.default_rng(index).normal(0, rng.uniform(3, 8), (height, width, 1))
+        return (rgb + noise).clip(0, 255).astype(np.uint8)
+    if kind == "sharpen":
+        soft = cv2.GaussianBlur(rgb, (0, 0), 1.5)
+        return cv2.addWeighted(rgb, 1.8, soft, -0.8, 0)
+    if kind == "inset":  # as in a film about it
+        side = rng.uniform(0.45, 0.7)
+        frame = cv2.GaussianBlur(rgb[:, ::-1], (0, 0), width / 20)
+        inner = cv2.resize(rgb, None, fx=side, fy=side, interpolation=cv2.INTER_AREA)
+        y, x = (int(rng.random() * (n - inner.shape[k])) for k, n in enumerate((height, width)))
+        frame[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+        return frame
+    return rgb
 
 
 def _filmed(rgb: np.ndarray, seed: int, index: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import argparse
 import csv
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -38,7 +39,7 @@ class Counted:
         self.calls["detect"] += 1
         return self._detector.detect(rgb, min_face)
 
-    def follow(self, rgb: np.ndarray, min_face: int, faces: list[Detection]) -> list[Detection]:
+    def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
         self.calls["follow"] += 1
         return self._detector.follow(rgb, min_face, faces)
 

@@ -24,8 +24,10 @@ def _page() -> None:
     import os
 
     from dashboard import result, session
+    from service.records.store import RecordScope
 
-    job = session.application().jobs.find(os.environ["UNMASK_BENCH_ID"])
+    jobs = session.application().jobs
+    job = jobs.find(os.environ["UNMASK_BENCH_ID"], RecordScope("local", jobs.store))
     assert job is not None, "There is no such result in the data folder."
     result.render(job)
 

@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ def main() -> None:
         ways: dict[str, Callable[[], object]] = {
             "eager": eager,
             "bf16": half,
-            "openvino": lambda compiled=compiled, batch=batch: compiled(batch),
+            "openvino": partial(compiled, batch),
         }
         times: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(runs):

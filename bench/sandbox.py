@@ -25,9 +25,10 @@ from PIL import Image
 from bench.clips import face_clip
 from detector import isolation, media
 from detector.isolation import Sandbox
+from detector.media.facts import probe_video
 from detector.media.limits import MAX_PIXELS, WORKER, WORKER_PRELOAD
 from detector.pipeline import Analyzer
-from detector.schema.analysis import Settings
+from detector.schema.analysis import Media, Settings
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def _cold() -> float:
     """Seconds from no fork server at all to the first answer."""
     begun = time.perf_counter()
     with Sandbox(WORKER, WORKER_PRELOAD) as box:
-        box.call(media.probe_video, path := face_clip(20, 640, 360), returns=dict, reads=(path,))
+        box.call(probe_video, path := face_clip(20, 640, 360), returns=Media, reads=(path,))
     return time.perf_counter() - begun
 
 
@@ -106,12 +107,13 @@ def _memory() -> None:
             Image.new(mode, (side, side)).save(place / name)
             files.append(place / name)
         for file in files:
-            space, memory = box.call(
+            used: tuple[int, int] = box.call(
                 importable.peak,
                 str(file),
                 returns=tuple[int, int],
                 reads=(str(file), "/proc/self/status"),
             )
+            space, memory = used
             print(f"{file.name:28} {space / 1024**3:6.2f} GB of address space, "
                   f"{memory / 1024**3:5.2f} GB used")  # fmt: skip
 

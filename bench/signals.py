@@ -43,6 +43,7 @@ def measure(item: Item, detector: Any, eyes: bool) -> dict[str, Any] | None:
         return None
     track = max(analysis.judged, key=lambda t: len(t.frames))
     number = list(run.faces.people())[sorted(t.id for t in analysis.judged).index(track.id)]
+    curves = run.signals.curves(number) if run.signals else {}
     row: dict[str, Any] = {
         "file": item.name,
         "label": item.label,
@@ -54,7 +55,7 @@ def measure(item: Item, detector: Any, eyes: bool) -> dict[str, Any] | None:
             for s in analysis.signals
             if s.subject == track.id and s.number is not None
         },
-        "curves": {id: np.round(c, 3).tolist() for id, c in run.signals.curves(number).items()},
+        "curves": {id: np.round(c, 3).tolist() for id, c in curves.items()},
     }
     if eyes and item.kind == "video" and blinks.ready():
         lids = blinks.watch(item.file, analysis, track)

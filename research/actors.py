@@ -45,7 +45,7 @@ def main() -> None:
     print(f"{len(faces)} faces of {len(mine)} files, {len(strangers)} strangers")
     print("cosine over    of strangers    of own pairs    people    largest    alone")
     for step in STEPS:
-        sizes = np.bincount(identity.people(faces, step))
+        sizes = np.bincount(identity.people([*faces], step))
         print(
             f"{step:11.2f} {np.mean(never > step):15.2e} {np.mean(own > step):15.2e} "
             f"{len(sizes):9} {sizes.max():10} {int((sizes == 1).sum()):8}"
@@ -57,7 +57,7 @@ def main() -> None:
     )
     names = {
         (item.source, item.group): f"{args.match}-{number}"
-        for item, number in zip(found, identity.people(faces), strict=True)
+        for item, number in zip(found, identity.people([*faces]), strict=True)
     }
     _write(
         args.labels,

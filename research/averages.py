@@ -87,13 +87,16 @@ def together(logits: np.ndarray, way: str) -> np.ndarray:
     views, count, how = WAYS[way]
     rows = np.unique(np.linspace(0, FRAMES - 1, count).round().astype(int))
     shown = logits[[list(VIEWS).index(view) for view in views]][..., rows]
+    some = shown.mean(0)
+    one: np.ndarray
     if how == "turns":
         turn = np.arange(len(rows)) % len(views)
-        return shown[turn, :, np.arange(len(rows))].mean(0)
-    some = shown.mean(0)
-    if how == "top":
-        return np.sort(some, 1)[:, -max(1, len(rows) // 4) :].mean(1)
-    return np.median(some, 1) if how == "median" else some.mean(1)
+        one = shown[turn, :, np.arange(len(rows))].mean(0)
+    elif how == "top":
+        one = np.sort(some, 1)[:, -max(1, len(rows) // 4) :].mean(1)
+    else:
+        one = np.median(some, 1) if how == "median" else some.mean(1)
+    return one
 
 
 def table(logits: np.ndarray, entries: Sequence[Faces]) -> list[str]:

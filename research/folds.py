@@ -42,7 +42,7 @@ from detector.evaluation.labels import Item, pairs, read_labels
 from detector.evaluation.scores import Scored
 from detector.evaluation.subjects import clip_of
 from detector.models import registry
-from detector.models.base import ModelSpec
+from detector.models.base import ModelSpec, Normalization
 from detector.training.check import FRAMES
 from detector.training.input_transform import OwnInput
 from detector.training.recipe import Recipe
@@ -127,7 +127,7 @@ def _spec(weights: bytes, recipe: dict[str, Any]) -> ModelSpec:
     return ModelSpec(
         id=LEFT_OUT, title="Left out", family=recipe["family"], kind="frame", summary="",
         files=[file], fake_output="One logit, trained with fake = 1.", crop=recipe["crop"],
-        normalization={"mean": half, "std": half}, options=recipe["options"],
+        normalization=Normalization(mean=half, std=half), options=recipe["options"],
         license_code="", license_weights="", source="",
     )  # fmt: skip
 

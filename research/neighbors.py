@@ -119,7 +119,8 @@ def describe(network: TextureNet, run: Array) -> Array:
     """Describe a run of frames, uint8 [LENGTH, S, S, 3]: all views, one after another."""
     x = torch.from_numpy(run).permute(0, 3, 1, 2).float() / 127.5 - 1
     views = _views(network, x.contiguous(memory_format=torch.channels_last))
-    return torch.cat(views).double().numpy()
+    described: Array = torch.cat(views).double().numpy()
+    return described
 
 
 def _views(network: TextureNet, x: Tensor) -> list[Tensor]:

@@ -112,12 +112,13 @@ def less_material(clips: Sequence[Clip], id: str) -> tuple[np.ndarray, np.ndarra
     """
     plain = np.array([c.people[0].logits.get(id, np.nan) if c.people else np.nan for c in clips])
     known = np.flatnonzero(np.isfinite(plain))
-    found = [clips[n].people[0].material for n in known]
+    found = [clips[int(n)].people[0].material for n in known]
     fair = [1.0 if m.compression is None else m.compression for m in found]
-    x = np.log([[m.width, m.sharpness, b] for m, b in zip(found, fair, strict=True)])
+    rows = [[m.width or 1.0, m.sharpness or 1.0, b] for m, b in zip(found, fair, strict=True)]
+    x = np.log(rows)
     x = np.c_[(x - x.mean(0)) / x.std(0), np.ones(len(x))]
-    sources = np.array([clips[n].source for n in known])
-    original = np.array([clips[n].label == 0 for n in known])
+    sources = np.array([clips[int(n)].source for n in known])
+    original = np.array([clips[int(n)].label == 0 for n in known])
     less = np.full(len(clips), np.nan)
     for source in set(sources):
         learned = x[original & (sources != source)]

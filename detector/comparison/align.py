@@ -184,9 +184,9 @@ def _by_brightness(ours: Small, theirs: Small) -> list[Match]:
                     best, placed = alike, (shown, flip, matrix)
         if placed is not None:
             shown, flip, matrix = placed
-            exact = geometry.refined(
-                matrix, np.float32(shown), np.float32(copy), np.ones(copy.shape, np.uint8)
-            )
+            everywhere = np.ones(copy.shape, np.uint8)
+            pictures = shown.astype(np.float32), copy.astype(np.float32)
+            exact = geometry.refined(matrix, *pictures, everywhere)
             look, base = ours.looks[0].shape, theirs.looks[0].shape
             whole = geometry.rescaled(exact, _over(base, shown.shape), _over(look, copy.shape))
             turned = geometry.mirrored(base[1]) if flip else np.eye(3)

@@ -53,7 +53,8 @@ def build(state: dict[str, Any], name: str = "reference", reference: float = 1.0
     """
     network = ReferenceNet(reference=reference)
     load_strict(network, state, name)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

@@ -21,7 +21,8 @@ OnProgress = Callable[[str, int, int], None]
 
 def trunk(path: Path) -> timbre.Timbre:
     """Return the network of a file as `weights/timbre.safetensors`, its head untrained."""
-    network = timbre.Timbre().eval().requires_grad_(False)
+    network = timbre.Timbre()
+    network.eval().requires_grad_(False)
     state = timbre.whole(weights.load_state(path))
     state["head.weight"], state["head.bias"] = (
         torch.zeros_like(p) for p in network.head.parameters()
