@@ -61,6 +61,14 @@ def test_flicker_is_found_in_sources_that_were_left_out(
     assert "3 untouched and 3 altered clips, 3 pairs" in said
     (row,) = (line for line in said.splitlines() if line.startswith("sources  change "))
     assert "1.00" in row.split("[")[0] and row.endswith("pairs 1.00")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--beside", "detail"])
+    neighbors.main()
+    both = capsys.readouterr().out
+    assert both.startswith(said)
+    rows = [line for line in both.splitlines() if "right" in line]
+    assert [row.split("  ")[0].split()[0] for row in rows] == ["sources"] * 3 + ["kinds"] * 3
+    assert "change and shown + detail" in rows[1] and "1.000" in rows[1]
+    monkeypatch.setattr(sys, "argv", sys.argv[:-2])
     # What was described is kept: the second call opens no clip.
     for clip in tmp_path.glob("*.mp4"):
         clip.unlink()
