@@ -77,12 +77,9 @@ def drawn(kind: str, rng: np.random.Generator) -> Way:
 def written(
     path: Path, frames: Frames, fps: float, way: Way, text: np.random.Generator | None = None
 ) -> Path:
-    """Write frames as an H.264 file, changed on the way; `text` draws a caption laid over last, but
-    on a screen that is filmed: beside that it would lie over none of the footage."""
-    on_screen = way.screen is not None
-    shown = caption(frames, text) if text is not None and on_screen else frames
-    out = [_changed(frame, way, i) for i, frame in enumerate(_played(shown, way))]
-    if text is not None and not on_screen:
+    """Write frames as an H.264 file, changed on the way; `text` draws a caption laid over last."""
+    out = [_changed(frame, way, i) for i, frame in enumerate(_played(frames, way))]
+    if text is not None:
         out = caption(out, text)
     if way.fps is not None:
         count = max(2, round(len(out) / fps * way.fps))

@@ -262,8 +262,10 @@ def matched_times(
     a, b = warped[:, valid], copies[:, valid]
     gain = float(b.std() / max(a.std(), 1.0))
     graded = (warped - a.mean()) * gain + b.mean()
-    # What moves tells moments apart; a still wall only adds noise.
-    weights = valid * (0.05 + np.minimum(graded.std(0), 20.0) / 20.0)
+    # What moves in both tells moments apart; a still wall only adds noise, and what a caption lies
+    # over leads astray.
+    moving = np.minimum(np.minimum(graded.std(0), copies.std(0)), 20.0)
+    weights = valid * (0.05 + moving / 20.0)
     cost = timing.distances(copies, graded, weights.astype(np.float32))
     path = timing.path(cost, ours.times, theirs.times)
     times = [theirs.times[index] for index in path.indices]

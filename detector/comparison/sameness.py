@@ -73,11 +73,15 @@ def sameness(moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray])
     copies = [luma(moment.layers.copy) for moment in moments]
     theirs = [luma(original) for original in originals]
     masks = [m.layers.rest(RIM) for m in moments]
+    # What was put between moments of the original tells nothing of how they move.
+    told = [k for k, share in enumerate(place) if share >= MOMENT_ALIKE]
+    if len(told) < max(2, MOST * len(moments)):
+        told = list(range(len(moments)))
     both, ours_only, theirs_only, pixels = (
         np.zeros(moments[0].tiles.shape) if moments else np.zeros((1, 1)) for _ in range(4)
     )
-    for i in range(len(moments) - 1):
-        for j in {i + 1, (i + len(moments) // 2) % len(moments)} - {i}:
+    for k, i in enumerate(told[:-1]):
+        for j in {told[k + 1], told[(k + len(told) // 2) % len(told)]} - {i}:
             mask = (masks[i] & masks[j]).astype(np.float32)
             a, b = (theirs[j] - theirs[i]) * mask, (copies[j] - copies[i]) * mask
             both += tile_sums(a * b)
