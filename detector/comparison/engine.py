@@ -114,7 +114,7 @@ def compare(
         faces = detector or vision.load_detector()
         pairs = moments.pairs(ours, theirs, found, faces, lambda share: say(0.3 + 0.5 * share))
         if pairs:
-            result = _answered(result, _Evidence.of(pairs))
+            result = _answered(result, _Evidence.of_shown(pairs), len(pairs))
     say(1.0)
     return result.model_copy(update={"seconds": round(time.perf_counter() - begun, 2)})
 
@@ -129,6 +129,16 @@ class _Evidence:
     sameness: Sameness
     softer: float
     overlays: list[Overlay]
+
+    @classmethod
+    def of_shown(cls, pairs: Sequence[MomentPair]) -> _Evidence:
+        """Measure moments. Of the same footage again without those that show something else, such
+        as a title between them: colors that were fitted on these are wrong everywhere."""
+        found = cls.of(pairs)
+        shown = [pair for pair, yes in zip(pairs, found.sameness.moments, strict=True) if yes]
+        if not found.sameness.same or len(shown) == len(pairs):
+            return found
+        return cls.of(shown)
 
     @classmethod
     def of(cls, pairs: Sequence[MomentPair]) -> _Evidence:
@@ -150,13 +160,13 @@ class _Evidence:
         return cls(found, colors, pixels, sameness(found, graded), softer, laid_over)
 
 
-def _answered(result: Comparison, evidence: _Evidence) -> Comparison:
-    """Return the comparison with what the evidence says."""
+def _answered(result: Comparison, evidence: _Evidence, compared: int) -> Comparison:
+    """Return the comparison with what the evidence says; `compared` moments were looked at."""
     found, same = evidence.moments, evidence.sameness
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
     space = _space(result, found)
     aligned = TimeAlignment(
-        compared=len(found),
+        compared=compared,
         matched=sum(same.moments),
         offset=round(times[1][0] - times[0][0], 3),
         rate=timing.rate(*times),
@@ -176,7 +186,7 @@ def _answered(result: Comparison, evidence: _Evidence) -> Comparison:
         or not ((same.same and plays) or (same.still and not decided.changed))
         or _another_take(kept, decided, (x, y))
     ):
-        why = "other_place" if sum(same.moments) < len(found) / 2 else "other_moment"
+        why = "other_place" if sum(same.moments) < compared / 2 else "other_moment"
         return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
     edits = [decide.laid_over(o, times[0], length, (x, y)) for o in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
