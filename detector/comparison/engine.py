@@ -21,6 +21,7 @@ from detector.comparison import (
     moments,
     overlays,
     timing,
+    traces,
 )
 from detector.comparison.generation import generation
 from detector.comparison.measure import MeasuredMoment
@@ -28,6 +29,7 @@ from detector.comparison.moments import MomentPair
 from detector.comparison.overlays import Overlay
 from detector.comparison.reading import FootageReader
 from detector.comparison.sameness import Sameness, sameness
+from detector.comparison.traces import FileTraces
 from detector.errors import UsageError
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
@@ -114,7 +116,8 @@ def compare(
         faces = detector or vision.load_detector()
         pairs = moments.pairs(ours, theirs, found, faces, lambda share: say(0.3 + 0.5 * share))
         if pairs:
-            result = _answered(result, _Evidence.of_shown(pairs), len(pairs))
+            said = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
+            result = _answered(result, _Evidence.of_shown(pairs), len(pairs), said)
     say(1.0)
     return result.model_copy(update={"seconds": round(time.perf_counter() - begun, 2)})
 
@@ -160,8 +163,11 @@ class _Evidence:
         return cls(found, colors, pixels, sameness(found, graded), softer, laid_over)
 
 
-def _answered(result: Comparison, evidence: _Evidence, compared: int) -> Comparison:
-    """Return the comparison with what the evidence says; `compared` moments were looked at."""
+def _answered(
+    result: Comparison, evidence: _Evidence, compared: int, said: tuple[FileTraces, FileTraces]
+) -> Comparison:
+    """Return the comparison with what the evidence says, and what both files say of themselves;
+    `compared` moments were looked at."""
     found, same = evidence.moments, evidence.sameness
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
     space = _space(result, found)
@@ -209,7 +215,7 @@ def _answered(result: Comparison, evidence: _Evidence, compared: int) -> Compari
                 for m, parts in zip(kept, decided.parts, strict=True)
             ],
             "generation": generation(
-                result.copy_media, result.original_media, space, evidence.softer
+                result.copy_media, result.original_media, space, evidence.softer, said
             ),
         }
     )

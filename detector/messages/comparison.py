@@ -216,12 +216,11 @@ def hint(trace: GenerationHint, speech: Speech = ENGLISH) -> str:
         "smaller": _("{which} is the smaller picture, {width} × {height}"),
         "fewer_bits": _("{which} has {share:.0f} % of the bits for a picture"),
         "softer": _("{which} lost fine detail that the other has"),
-        "blocks": _("{which} shows block edges of the other’s compression"),
+        "coarser": _("{which} was compressed more, {by} {worse:g} against {better:g}"),
         "later_date": _("{which} states the later date, {date}"),
         "rewritten": _("{which} was written by {software}"),
         "cropped": _("{which} shows a part of the other’s picture"),
         "shorter": _("{which} is a part of the other’s length"),
-        "captions": _("{which} has something laid over its picture"),
     }
     which = _("the copy") if trace.younger == "copy" else _("the original")
     return texts[trace.code].format(which=which, **trace.params)

@@ -28,7 +28,7 @@ from detector.provenance.repeats import find_repeats, perceptual_hashes
 from detector.schema.analysis import Media
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance, Repeats
 
-__all__ = ["inspect"]
+__all__ = ["facts", "inspect"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -76,8 +76,7 @@ def inspect(
         credential = attempt("The C2PA manifest", lambda: read_credential(file, cancel=cancel))
     result.credential = credential or result.credential
     film = media.kind == "video"
-    reader = read_film if film or media.kind == "audio" else read_still
-    tags: Tags | None = attempt("The tags", lambda: run_isolated(reader, path, returns=Tags))
+    tags = attempt("The tags", lambda: _tags(path, media))
     properties: Mapping[str, str] = {}
     if tags is not None:
         result.facts, result.place, properties = tags
@@ -91,3 +90,29 @@ def inspect(
     result.findings = findings(result)
     result.seconds = round(time.perf_counter() - begun, 3)
     return result
+
+
+def facts(path: str | os.PathLike[str], media: Media) -> list[Fact]:
+    """Return what a file says about itself in its tags, and its encoder in the stream. Decodes no
+    picture.
+
+    Parameters
+    ----------
+    path : path
+    media : Media
+        From `detector.media.probe` of the same file.
+
+    Raises
+    ------
+    MediaError
+        It can't be opened.
+    Exception
+        Whatever a parser raises on foreign tags.
+    """
+    return _tags(path, media)[0]
+
+
+def _tags(path: str | os.PathLike[str], media: Media) -> Tags:
+    reader = read_film if media.kind in ("video", "audio") else read_still
+    tags: Tags = run_isolated(reader, path, returns=Tags)
+    return tags

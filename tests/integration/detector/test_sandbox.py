@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 from detector import isolation, media, provenance
+from detector.comparison import traces
 from detector.errors import Canceled, MediaError
 from detector.isolation import Sandbox
 from detector.media.limits import WORKER, WORKER_PRELOAD
@@ -419,6 +420,16 @@ def test_a_crash_takes_a_part_of_the_provenance_only(
     found = provenance.inspect(clip, media.probe(clip))
     assert found.unread and found.unread[0].startswith("The tags could not be read")
     assert found.repeats is not None and found.hashes
+
+
+def test_traces_of_a_copy_are_read_apart(
+    tmp_path: Path, apart: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", seconds=1)
+    about = media.probe(clip)
+    assert traces.read(clip, about).writer == "x264"
+    monkeypatch.setattr(provenance, "read_film", hostile.crash)
+    assert traces.read(clip, about) == traces.FileTraces()
 
 
 def test_bytes_of_a_frame_cost_one_copy(box: Sandbox, file: str) -> None:

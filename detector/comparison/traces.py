@@ -1,0 +1,111 @@
+"""What a file says of how and when it was written, for which of two is the younger."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from detector import provenance
+from detector.schema.analysis import Media
+from detector.schema.origin import Fact
+
+log = logging.getLogger(__name__)
+
+WRITERS: Mapping[str, re.Pattern[str]] = {
+    name: re.compile(pattern, re.IGNORECASE)
+    for name, pattern in {
+        "Google": r"produced by google|\Agoogle\b",  # YouTube's track, and its container
+        "Twitter": r"twitter-vork",
+        "HandBrake": r"handbrake",
+        "Adobe Premiere": r"adobe premiere",
+        "Adobe After Effects": r"adobe after effects",
+        "Adobe Media Encoder": r"adobe media encoder",
+        "Adobe Photoshop": r"photoshop",
+        "Adobe Lightroom": r"lightroom",
+        "DaVinci Resolve": r"davinci resolve",
+        "Final Cut": r"final cut",
+        "iMovie": r"imovie",
+        "CapCut": r"capcut",
+        "GIMP": r"\bgimp\b",
+        "x264": r"x264",
+        "x265": r"x265",
+        "FFmpeg": r"\blav[fc]\d",
+        "GPAC": r"\bgpac\b",
+        "L-SMASH": r"l-smash",
+        "MKVToolNix": r"mkvmerge",
+    }.items()
+}
+"""Programs and sites that write a film or a picture anew, the most telling first. The name is what
+is said: never a word of the file's own."""
+EARLIEST = datetime(1990, 1, 1)
+"""Before it no file like these was made: a clock that was never set, or a date left empty."""
+_DATE = re.compile(r"\A(\d{4})[-:](\d\d)[-:](\d\d)(?:[T ](\d\d):(\d\d))?")
+_FACTOR = re.compile(r"\A(x26[45]) .*\bcrf (\d{1,2}(?:\.\d{1,3})?)(?:,|\Z)")
+_QUALITY = re.compile(r"quality (\d{1,3})\Z")
+
+FACTOR, QUALITY = "{} CRF", "JPEG quality"
+
+
+@dataclass(frozen=True)
+class FileTraces:
+    """Of one file. Anybody can write all of it into any file."""
+
+    made: datetime | None = None
+    """The latest time it states, without a time zone: cameras write their own time as any other"""
+    camera: bool = False
+    """Whether it names one"""
+    writer: str = ""
+    """That wrote it anew, of `WRITERS`; empty: none is known"""
+    compression: tuple[str, float] | None = None
+    """What says how strongly it was compressed, `FACTOR` of x264 or x265 or `QUALITY`, and how
+    much of it"""
+
+
+def read(path: str | Path, media: Media) -> FileTraces:
+    """Return what a file says; nothing where that can't be read: tags are anybody's bytes."""
+    try:
+        return of(provenance.facts(path, media))
+    except Exception as error:
+        log.info("no traces could be read: %s", type(error).__name__)
+        return FileTraces()
+
+
+def of(facts: Iterable[Fact]) -> FileTraces:
+    """Return what follows from a file's facts."""
+    facts = list(facts)
+    times = [time for fact in facts if fact.group == "time" if (time := _time(fact.value))]
+    written = [f.value for f in facts if f.group in ("software", "container", "encoder")]
+    writers = (name for name, pattern in WRITERS.items() if any(pattern.search(v) for v in written))
+    return FileTraces(
+        made=max(times, default=None),
+        camera=any(fact.group == "camera" for fact in facts),
+        writer=next(writers, ""),
+        compression=next((c for fact in facts if (c := _compression(fact))), None),
+    )
+
+
+def _time(text: str) -> datetime | None:
+    """Return a time as it is written; None for what can't be one, or lies ahead."""
+    if (match := _DATE.match(text)) is None:
+        return None
+    try:
+        year, month, day, hour, minute = (int(part or 0) for part in match.groups())
+        time = datetime(year, month, day, hour, minute)
+    except ValueError:
+        return None
+    ahead = datetime.now() + timedelta(days=2)
+    return time if EARLIEST <= time <= ahead else None
+
+
+def _compression(fact: Fact) -> tuple[str, float] | None:
+    if fact.group != "encoder":
+        return None
+    if match := _FACTOR.match(fact.value):
+        return FACTOR.format(match[1]), float(match[2])
+    if fact.source == "JPEG" and (match := _QUALITY.search(fact.value)):
+        return QUALITY, float(match[1])
+    return None

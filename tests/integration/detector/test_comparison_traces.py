@@ -1,0 +1,157 @@
+"""Which of two files is the younger, by what they say of themselves: files really written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from detector import media
+from detector.comparison import compare, traces
+from detector.comparison.generation import generation
+from detector.messages import comparison as words
+from detector.schema.comparison import Generation, SpaceAlignment
+
+CAMERA = {"make": "Canon", "model": "EOS R5"}
+SIZE = (256, 192)
+
+
+def film(path: Path, *, camera: bool = False, crf: int | None = None, **tags: str) -> Path:
+    """A second of a portrait under a moving camera, encoded by x264 where a rate factor is given;
+    as a camera writes it (or an FFmpeg that is told to be silent), or as FFmpeg does."""
+    options = {"movflags": "use_metadata_tags"} | ({"fflags": "+bitexact"} if camera else {})
+    with av.open(str(path), "w", format="mov", container_options=options) as out:
+        out.metadata.update(tags | (CAMERA if camera else {}))
+        stream = out.add_stream("mjpeg" if crf is None else "libx264", rate=12)
+        (stream.width, stream.height), stream.pix_fmt = (
+            SIZE,
+            "yuvj420p" if crf is None else "yuv420p",
+        )
+        if crf is not None:
+            stream.options = {"crf": str(crf)}
+        if camera:
+            stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        for n in range(12):
+            rgb = np.ascontiguousarray(skimage.data.astronaut()[: SIZE[1], 120 + n :][:, : SIZE[0]])
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+def told(copy: Path, original: Path) -> Generation:
+    """What is told where neither sizes nor bits tell."""
+    abouts = [media.probe(path).model_copy(update={"bit_rate": None}) for path in (copy, original)]
+    read = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
+    return generation(abouts[0], abouts[1], SpaceAlignment(), 0.0, read)
+
+
+def both_ways(younger: Path, older: Path, code: str) -> Generation:
+    """What is told, the same whichever is called the copy."""
+    found, turned = told(younger, older), told(older, younger)
+    assert [(h.code, h.younger) for h in found.hints] == [(code, "copy")]
+    assert [(h.code, h.younger) for h in turned.hints] == [(code, "original")]
+    assert found.hints[0].params == turned.hints[0].params
+    assert {None: None, "copy": "original"}[found.younger] == turned.younger
+    return found
+
+
+def test_files_that_say_nothing_tell_nothing(tmp_path: Path) -> None:
+    one, other = film(tmp_path / "1.mov"), film(tmp_path / "2.mov")
+    assert told(one, other) == Generation()
+
+
+def test_the_later_date_is_of_the_younger(tmp_path: Path) -> None:
+    older = film(tmp_path / "1.mov", creation_time="2026-03-01T10:00:00Z")
+    younger = film(tmp_path / "2.mov", creation_time="2026-03-04T09:00:00Z")
+    found = both_ways(younger, older, "later_date")
+    assert found.younger == "copy"
+    assert words.hint(found.hints[0]) == "the copy states the later date, 2026-03-04"
+    assert told(younger, film(tmp_path / "3.mov")).hints == [], "one date alone tells nothing"
+
+
+@pytest.mark.parametrize("date", ["2026-03-02T11:00:00Z", "1970-01-01T00:00:00Z", "2100-01-01"])
+def test_dates_that_time_zones_or_wrong_clocks_explain_tell_nothing(
+    tmp_path: Path, date: str
+) -> None:
+    one = film(tmp_path / "1.mov", creation_time="2026-03-01T10:00:00Z")
+    assert told(film(tmp_path / "2.mov", creation_time=date), one).hints == []
+
+
+def test_what_a_program_wrote_is_younger_than_what_a_camera_did(tmp_path: Path) -> None:
+    older = film(tmp_path / "1.mov", camera=True)
+    found = both_ways(film(tmp_path / "2.mov"), older, "rewritten")
+    assert found.younger == "copy"
+    assert words.hint(found.hints[0]) == "the copy was written by FFmpeg"
+    encoded = told(film(tmp_path / "3.mov", crf=23), older)
+    assert words.hint(encoded.hints[0]) == "the copy was written by x264"
+
+
+def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path: Path) -> None:
+    kept = film(tmp_path / "1.mov", **CAMERA)
+    about = media.probe(kept)
+    assert traces.read(kept, about).camera and traces.read(kept, about).writer == "FFmpeg"
+    assert told(kept, film(tmp_path / "2.mov")).hints == []
+    assert both_ways(kept, film(tmp_path / "3.mov", camera=True), "rewritten").younger == "copy"
+
+
+def test_a_rate_factor_is_said_and_decides_nothing_alone(tmp_path: Path) -> None:
+    fine, coarse = film(tmp_path / "1.mov", crf=18), film(tmp_path / "2.mov", crf=26)
+    found = both_ways(coarse, fine, "coarser")
+    assert found.younger is None
+    assert words.hint(found.hints[0]) == "the copy was compressed more, x264 CRF 26 against 18"
+    assert told(film(tmp_path / "3.mov", crf=21), fine).hints == []
+
+
+def still(path: Path, quality: int, tags: dict[int, str]) -> Path:
+    exif = Image.Exif()
+    exif.update(tags)
+    Image.fromarray(skimage.data.astronaut()).save(path, quality=quality, exif=exif)
+    return path
+
+
+def test_pictures_tell_by_their_tags_and_tables(tmp_path: Path) -> None:
+    make, software, changed = 0x010F, 0x0131, 0x0132
+    older = still(tmp_path / "1.jpg", 95, {make: "Canon", changed: "2026:03:01 10:00:00"})
+    younger = still(
+        tmp_path / "2.jpg", 70, {software: "Adobe Photoshop 27", changed: "2026:03:05 10:00:00"}
+    )
+    found = told(younger, older)
+    assert {hint.younger for hint in found.hints} == {"copy"}
+    assert [words.hint(hint) for hint in found.hints] == [
+        "the copy was written by Adobe Photoshop",
+        "the copy states the later date, 2026-03-05",
+        "the copy was compressed more, JPEG quality 70 against 95",
+    ]
+
+
+def test_nothing_of_a_stranger_s_own_words_is_said(tmp_path: Path) -> None:
+    tags = {"software": "x HandBrake \u202e<script>", "creation_time": "2026-03-04T09:00:00Z"}
+    trick = film(tmp_path / "1.mov", **tags)
+    found = told(trick, film(tmp_path / "2.mov", camera=True, creation_time="2026-01-01"))
+    assert [hint.params for hint in found.hints] == [
+        {"software": "HandBrake"},
+        {"date": "2026-03-04"},
+    ]
+
+
+def test_what_can_t_be_read_tells_nothing(tmp_path: Path) -> None:
+    path = film(tmp_path / "1.mov", camera=True)
+    about = media.probe(path)
+    assert traces.read(path, about).camera
+    path.write_bytes(path.read_bytes()[:40])
+    assert traces.read(path, about) == traces.FileTraces()
+
+
+def test_a_comparison_says_it(tmp_path: Path) -> None:
+    older = film(tmp_path / "1.mov", camera=True, creation_time="2026-03-01T10:00:00Z")
+    younger = film(tmp_path / "2.mov", creation_time="2026-03-04T10:00:00Z")
+    found = compare(younger, older)
+    assert found.generation.younger == "copy"
+    assert dict(words.figures(found))["Which is older"] == (
+        "the copy was written by FFmpeg; the copy states the later date, 2026-03-04"
+    )
+    assert compare(older, younger).generation.younger == "original"
