@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from detector.cli.common import Commands
@@ -29,6 +30,17 @@ def _app(args: argparse.Namespace) -> int:
     if args.address:
         command += ["--server.address", args.address]
     return run_module("The dashboard", "streamlit", *command)
+
+
+def add_handed_on(
+    commands: Commands, name: str, help: str, run: Callable[[argparse.Namespace], int]
+) -> None:
+    """Add a command whose arguments, `--help` too, are read by the module that it runs: they are
+    `rest`."""
+    # No argument begins with this letter, so that none is taken for an option here.
+    command = commands.add_parser(name, help=help, add_help=False, prefix_chars="\0")
+    command.add_argument("rest", nargs=argparse.REMAINDER)
+    command.set_defaults(run=run)
 
 
 def run_module(what: str, needs: str, module: str, *args: str) -> int:

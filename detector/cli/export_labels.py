@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import argparse
 
-from detector.cli.app import run_module
+from detector.cli.app import add_handed_on, run_module
 from detector.cli.common import Commands
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    export = commands.add_parser(
-        "export-labels", help="write files confirmed in History as a labelled set", add_help=False
+    add_handed_on(
+        commands, "export-labels", "write files confirmed in History as a labelled set", _export
     )
-    export.add_argument("rest", nargs=argparse.REMAINDER)
-    export.set_defaults(run=_export)
 
 
 def _export(args: argparse.Namespace) -> int:

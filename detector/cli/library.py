@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from detector.cli.app import run_module
+from detector.cli.app import add_handed_on, run_module
 from detector.cli.common import Commands
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
-    library = commands.add_parser(
-        "library", help="known footage: add, search, share its fingerprints", add_help=False
+    add_handed_on(
+        commands, "library", "known footage: add, search, share its fingerprints", _library
     )
-    library.add_argument("rest", nargs=argparse.REMAINDER)
-    library.set_defaults(run=_library)
 
 
 def _library(args: argparse.Namespace) -> int:

@@ -28,7 +28,11 @@ NOTHING = 11
 
 def main(argv: list[str] | None = None) -> int:
     """Run one of the actions; return the exit status."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.run is None:
+        parser.print_help(sys.stderr)
+        return 2
     database = None
     try:
         if args.run in (_add, _watch, _search):
@@ -53,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="unmask library",
         description="Known footage: fingerprints of it are kept, never the footage itself.",
     )
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    parser.set_defaults(run=None)
+    actions = parser.add_subparsers(metavar="ACTION")
     add = actions.add_parser("add", help="take fingerprints of files, or of all media in folders")
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     add.set_defaults(run=_add)

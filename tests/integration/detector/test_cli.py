@@ -278,3 +278,20 @@ def test_servers_are_started_where_they_are_told_to_listen(
     assert started[1][-2:] == ["--server.address", "0.0.0.0"]
     assert started[2][1:] == ["-P", "-m", "service.api", "--port", "8602", "--host", "0.0.0.0"]
     assert started[3][1:] == ["-P", "-m", "service.api.keys", "list"]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("library", "ACTION"), ("keys", "ACTION"), ("export-labels", "FOLDER")],
+)
+def test_help_of_a_command_that_a_module_runs_is_the_module_s(command: str, shown: str) -> None:
+    asked = [sys.executable, "-m", "detector", command, "--help"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert f"usage: unmask {command}" in done.stdout and shown in done.stdout
+
+
+def test_a_library_s_actions_are_named_where_none_is_given() -> None:
+    asked = [sys.executable, "-m", "detector", "library"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "take fingerprints of files" in done.stderr
