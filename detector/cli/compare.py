@@ -64,7 +64,7 @@ def lines(result: Comparison) -> list[str]:
     """Return what a terminal shows."""
     from detector.messages import comparison as words
 
-    out = [f"{words.headline(result)}.", f"  {words.lead(result)}"]
+    out = [f"{words.sentence(result)}.", f"  {words.lead(result)}"]
     out += [f"  {name + ':':20} {value}" for name, value in words.figures(result)]
     for person in result.people:
         if len(result.people) > 1:

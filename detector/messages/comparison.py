@@ -8,13 +8,13 @@ from detector.messages.format import capital, clock, listed
 from detector.messages.types import ENGLISH, Speech
 
 if TYPE_CHECKING:
-    from detector.schema.comparison import ComparedPerson, Comparison, GenerationHint, Span
+    from detector.schema.compared import Compared, ComparedPerson, GenerationHint, Span
 
 SHORT = 10.0
 """s of a clip under which its times are said in tenths."""
 
 
-def headline(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return the finding as a head: "Manipulated copy of rally.mov"."""
     _ = speech.gettext
     finding = comparison.finding
@@ -35,7 +35,7 @@ def headline(comparison: Comparison, speech: Speech = ENGLISH) -> str:
     return _("The two can’t be compared")
 
 
-def changes(comparison: Comparison, speech: Speech = ENGLISH) -> list[str]:
+def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
     """Return what was done to the whole picture: "cropped", "mirrored" …"""
     _ = speech.gettext
     space = comparison.space
@@ -50,7 +50,7 @@ def changes(comparison: Comparison, speech: Speech = ENGLISH) -> list[str]:
     return [word for happened, word in done if happened]
 
 
-def lead(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return what was found, in a sentence or two."""
     _ = speech.gettext
     finding = comparison.finding
@@ -86,7 +86,7 @@ def lead(comparison: Comparison, speech: Speech = ENGLISH) -> str:
     return _("Too little can be seen in them to hold them against each other.")
 
 
-def sentence(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+def sentence(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return the finding in one sentence, as a verdict's words: "Manipulated copy of rally.mov:
     the face of Person A differs from 00:02 to 00:07, the rest is the same footage"."""
     _ = speech.gettext
@@ -99,7 +99,7 @@ def sentence(comparison: Comparison, speech: Speech = ENGLISH) -> str:
     )
 
 
-def _only(comparison: Comparison, speech: Speech) -> str:
+def _only(comparison: Compared, speech: Speech) -> str:
     """Return what differs and nothing else does; of several people, whose."""
     _ = speech.gettext
     if len(comparison.people) > 1:
@@ -108,7 +108,7 @@ def _only(comparison: Comparison, speech: Speech) -> str:
     return _("only the mouth differs") if mouth else _("only the face differs")
 
 
-def _whose(comparison: Comparison, speech: Speech) -> str:
+def _whose(comparison: Compared, speech: Speech) -> str:
     people = [person for person in comparison.people if person.part != "none"]
     said = [_part(person, speech) for person in people]
     verb = speech.ngettext("{what} differs", "{what} differ", len(people))
@@ -121,7 +121,7 @@ def _part(person: ComparedPerson, speech: Speech) -> str:
     return text.format(id=person.id)
 
 
-def when(comparison: Comparison, spans: list[Span], speech: Speech = ENGLISH) -> str:
+def when(comparison: Compared, spans: list[Span], speech: Speech = ENGLISH) -> str:
     """Return stretches of the copy in words: "from 00:02 to 00:07"."""
     _ = speech.gettext
     length = comparison.copy_media.duration or 0.0
@@ -147,7 +147,7 @@ def question(speech: Speech = ENGLISH) -> str:
     return speech.gettext("Differs from its original?")
 
 
-def short(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return the answer in a few words: "Only the face differs"."""
     _ = speech.gettext
     finding = comparison.finding
@@ -166,7 +166,7 @@ def short(comparison: Comparison, speech: Speech = ENGLISH) -> str:
     return answers.get(finding.value, _("The two can’t be compared"))
 
 
-def against(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return the measured gray levels in a sentence, and what they are no proof of."""
     _ = speech.gettext
     name = comparison.original_media.name
@@ -181,7 +181,7 @@ def against(comparison: Comparison, speech: Speech = ENGLISH) -> str:
     return said
 
 
-def figures(comparison: Comparison, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
+def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
     """Return names and values of what was measured, for a table."""
     _ = speech.gettext
     rows: list[tuple[str, str]] = []
@@ -226,7 +226,7 @@ def hint(trace: GenerationHint, speech: Speech = ENGLISH) -> str:
     return texts[trace.code].format(which=which, **trace.params)
 
 
-def limits(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return what a comparison can't tell; empty where it tells nothing."""
     _ = speech.gettext
     if not comparison.finding.same_footage:

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from detector.messages import comparison
 from detector.models.inventory import Status
 from detector.schema.analysis import Analysis, Box, FrameSegment, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
@@ -109,7 +108,7 @@ class ComparisonView(BaseModel):
             task=TaskView.of(task) if task is not None else None,
             error=detail_of(task.fault) if task is not None and task.fault else None,
             finding=found.finding if found is not None else None,
-            sentence=comparison.sentence(found) if found is not None else "",
+            sentence=found.sentence if found is not None else "",
             result=found,
             href=f"{V1}/comparisons/{id}",
         )

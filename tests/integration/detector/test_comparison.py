@@ -244,6 +244,7 @@ def test_the_command_says_it_in_words_json_and_status(
     assert "byte by byte" in shown
     result = Comparison.model_validate(json.loads(target.read_text()))
     assert result.identical
+    assert json.loads(target.read_text())["sentence"] == "Same footage, nothing else differs"
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 
 
@@ -276,7 +277,9 @@ def test_an_analysis_is_held_against_its_original_and_its_number_stays(
     assert main(["analyze", copy, *models, "--original", str(original), "--json", str(out)]) == 0
     beside = json.loads(out.read_text())
     assert beside["comparison"]["finding"] == "face_differs" and alone["comparison"] is None
+    sentence = beside["comparison"]["sentence"]
+    assert sentence.startswith(f"Manipulated copy of {original.name}: the face of Person A differs")
     assert beside["verdict"] == alone["verdict"], "a finding of its own, never a vote"
     said = capsys.readouterr().out
-    assert f"Manipulated copy of {original.name}: the face of Person A differs" in said
+    assert f"{sentence}." in said
     assert "The detectors, alone:" in said and "Measured against" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from detector.cli.compare import lines
 from detector.messages import comparison as words
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
@@ -57,6 +58,16 @@ def test_a_manipulated_copy_is_said_with_person_and_time() -> None:
         "the rest is the same footage"
     )
     assert words.headline(comparison) == "Manipulated copy of rally.mov"
+    assert lines(comparison)[0] == f"{words.sentence(comparison)}."
+
+
+def test_the_sentence_is_written_into_json_and_read_from_nowhere() -> None:
+    comparison = made(ComparisonFinding.FACE_DIFFERS, people=[person("A", "face", (2.0, 7.0))])
+    tree = comparison.model_dump(mode="json")
+    assert tree["sentence"] == words.sentence(comparison)
+    assert Comparison.model_validate(tree | {"sentence": "Nothing differs"}) == comparison
+    before = {key: value for key, value in tree.items() if key != "sentence"}
+    assert Comparison.model_validate(before).sentence == words.sentence(comparison)
 
 
 def test_a_short_clip_s_times_have_tenths() -> None:

@@ -14,6 +14,7 @@ import pytest
 from detector import seals
 from detector.cli import main as unmask
 from detector.schema.analysis import Analysis
+from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from detector.schema.origin import Fact, GeoLocation, Provenance
 from detector.schema.seal import ResultSeal
 from service import exports
@@ -119,6 +120,32 @@ def test_a_seal_is_of_one_record(tmp_path: Path) -> None:
     other = make(LOCAL, sha256=record.sha256)
     store.add(other, analysis)
     assert set(who(store, other)) == {ResultOrigin.ELSEWHERE}
+
+
+def compared(tree: dict[str, object], sentence: str) -> None:
+    comparison = tree["comparison"]
+    assert isinstance(comparison, dict) and comparison["sentence"]
+    comparison["sentence"] = sentence
+
+
+def test_the_sentence_of_a_comparison_is_sealed(tmp_path: Path) -> None:
+    found = Comparison(
+        copy_media=SAMPLE.media,
+        original_media=SAMPLE.media.model_copy(update={"name": "press.mp4"}),
+        finding=ComparisonFinding.NOTHING_DIFFERS,
+        time=TimeAlignment(compared=3, matched=3),
+    )
+    store = opened(tmp_path)
+    record = kept(store, SAMPLE.model_copy(update={"comparison": found}))
+    assert set(who(store, record)) == {ResultOrigin.HERE}
+    analysis = store.analysis(LOCAL, record.id)
+    assert analysis is not None and analysis.seal is not None
+    assert analysis.comparison is not None
+    sent = analysis.exported()
+    assert seals.holds(analysis.seal, sent, [store.seals.own])
+    assert sent["comparison"]["sentence"] == "Same footage, nothing else differs"
+    rewrite(tmp_path, record, lambda tree: compared(tree, "Manipulated copy of press.mp4"))
+    assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
 def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path: Path) -> None:

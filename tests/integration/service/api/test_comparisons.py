@@ -16,7 +16,7 @@ from detector.errors import Canceled
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from service.application import Application
 from service.context import Scope
-from tests.support.waiting import until
+from tests.support.waiting import PATIENT, until
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def until_ready(remote: UnmaskClient, *paths: Path) -> list[str]:
 
 
 def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
-    remote: UnmaskClient, tmp_path: Path, go: threading.Event
+    remote: UnmaskClient, url: str, tmp_path: Path, go: threading.Event
 ) -> None:
     ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
     go.clear()
@@ -86,6 +86,9 @@ def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
     until(lambda: remote.comparison(first.id).ended)
     done = remote.comparison(first.id)
     assert done.state == "done" and done.sentence == "Same footage, nothing else differs"
+    for answer in (f"/v1/comparisons/{first.id}", f"/v1/analyses/{ids[0]}"):
+        result = httpx.get(url + answer, timeout=PATIENT).json()["result"]
+        assert result.get("comparison", result)["sentence"] == done.sentence
     assert done.result is not None and done.finding is done.result.finding
     assert remote.submit_comparison(*ids).id == first.id, "nothing is computed twice"
     held = remote.wait(ids[0]).comparison

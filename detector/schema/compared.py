@@ -1,0 +1,243 @@
+"""What is found when a suspected copy is held against its original, before a word is said of it.
+Pure data; `detector.schema.comparison` is the whole.
+
+A *finding* beside the detectors: it answers its own question ("does it differ from its original?")
+and never votes. Times are seconds from the first frame of the file they are of; boxes are pixels of
+the upright copy; differences are mean absolute gray levels (0..255) after both were aligned and
+the original was brought to the copy's brightness, color and sharpness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, Literal
+
+from pydantic import Field
+
+from detector.messages.types import Param
+from detector.schema.base import Probability, StrictModel
+from detector.schema.media import Media
+from detector.schema.subject import Box
+
+COMPARISON_VERSION: Final = "1.0"
+
+
+class ComparisonFinding(StrEnum):
+    """The answer, from the most to the least said."""
+
+    FACE_DIFFERS = "face_differs"
+    MOUTH_DIFFERS = "mouth_differs"
+    OTHER_EDITS = "other_edits"
+    TRANSFORMED = "transformed"
+    NOTHING_DIFFERS = "nothing_differs"
+    NOT_SAME_FOOTAGE = "not_same_footage"
+    NOT_COMPARABLE = "not_comparable"
+
+    @property
+    def manipulated(self) -> bool:
+        """Whether it says that a face, and nothing else, was changed against the original."""
+        return self in (ComparisonFinding.FACE_DIFFERS, ComparisonFinding.MOUTH_DIFFERS)
+
+    @property
+    def same_footage(self) -> bool:
+        """Whether both are the same recording."""
+        return self not in (ComparisonFinding.NOT_SAME_FOOTAGE, ComparisonFinding.NOT_COMPARABLE)
+
+
+class Span(StrictModel):
+    """A stretch of the copy."""
+
+    start: float
+    end: float
+
+
+class SharedStretch(StrictModel):
+    """A stretch of the copy and where it stands in the original: one of them a cut or shot."""
+
+    copy_start: float
+    copy_end: float
+    original_start: float
+    original_end: float
+
+    @property
+    def rate(self) -> float:
+        """Seconds of the original that pass in a second of the copy."""
+        length = self.copy_end - self.copy_start
+        return (self.original_end - self.original_start) / length if length > 0 else 1.0
+
+
+class TimeAlignment(StrictModel):
+    """When the copy shows what the original shows."""
+
+    compared: int = Field(description="moments of the copy that were held against the original")
+    matched: int = Field(description="those of them that have a moment of their own in it")
+    offset: float = Field(default=0.0, description="s; original minus copy, at the first match")
+    rate: float = Field(default=1.0, description="s of the original for a second of the copy")
+    motion: float | None = Field(
+        default=None,
+        description="-1..1: how alike what moves outside faces moves in both; None: nothing moves",
+    )
+    stretches: list[SharedStretch] = Field(default_factory=list, description="ascending")
+
+
+class SpaceAlignment(StrictModel):
+    """What was done to the picture's geometry; the median over the matched moments."""
+
+    mirrored: bool = False
+    rotation: float = Field(default=0.0, description="degrees clockwise, of the copy")
+    scale: float = Field(default=1.0, description="px of the copy for a px of the original")
+    kept: Probability = Field(default=1.0, description="share of the original's picture it shows")
+    frame: Box | None = Field(
+        default=None,
+        description="where the original's picture lies in the copy, where it doesn't fill it",
+    )
+    perspective: float = Field(
+        default=0.0, description="furthest a corner lies from any turn, scale and shift; of width"
+    )
+
+    @property
+    def cropped(self) -> bool:
+        """Whether a part of the original's picture is missing."""
+        return self.kept < 0.97
+
+    @property
+    def turned(self) -> bool:
+        """Whether it was turned by more than a degree."""
+        return abs(self.rotation) > 1.0
+
+    @property
+    def tilted(self) -> bool:
+        """Whether it is seen at an angle."""
+        return self.perspective > 0.02
+
+
+class Grading(StrictModel):
+    """What was done to brightness and color: copy = gain * original + offset, for R, G, B."""
+
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    graded: bool = Field(default=False, description="more than encoders do")
+
+
+class FaceDifference(StrictModel):
+    """One person's face at one moment."""
+
+    person: str = Field(description="A, B, …, as in `ComparedPerson.id`")
+    box: Box
+    difference: float = Field(description="gray levels inside the face")
+    mouth: float = Field(description="gray levels in its lower third")
+    rim: float = Field(description="gray levels on a band around its edge")
+    limit: float = Field(description="what re-encoding alone leaves there, upper end; gray levels")
+    part: Literal["none", "mouth", "face"] = "none"
+
+
+class ComparedMoment(StrictModel):
+    """One moment at which both were held against each other."""
+
+    time: float = Field(description="s, of the copy")
+    original_time: float = Field(description="s, of the original")
+    elsewhere: float = Field(description="gray levels outside faces")
+    limit: float = Field(description="what re-encoding alone leaves, upper end; gray levels")
+    faces: list[FaceDifference] = Field(default_factory=list)
+    transform: tuple[float, float, float, float, float, float, float, float, float] = Field(
+        description="homography, row by row: px of the original to px of the copy"
+    )
+
+    @property
+    def inside(self) -> float | None:
+        """Gray levels inside the face that differs most, None where there is no face."""
+        return max((face.difference for face in self.faces), default=None)
+
+
+class ComparedPerson(StrictModel):
+    """One person's face over the shared footage."""
+
+    id: str = Field(description="A, B, … in order of first appearance in the copy")
+    part: Literal["none", "mouth", "face"] = "none"
+    spans: list[Span] = Field(default_factory=list, description="when it differs, in the copy")
+    difference: float = Field(description="gray levels, where it differs; else over all moments")
+    rim: float = 0.0
+    limit: float = Field(description="what re-encoding alone leaves there, upper end")
+    moments: int = Field(description="at which it was seen in both")
+
+
+class Edit(StrictModel):
+    """A place outside faces that differs by more than re-encoding does."""
+
+    box: Box
+    spans: list[Span] = Field(default_factory=list)
+    difference: float = Field(description="gray levels")
+    kind: Literal["overlay", "area"] = Field(
+        default="area", description="overlay: it lies still while the picture under it moves"
+    )
+
+
+class GenerationHint(StrictModel):
+    """One trace that speaks for `younger`: the code and parameters of a sentence."""
+
+    code: str
+    younger: Literal["copy", "original"]
+    params: Mapping[str, Param] = Field(default_factory=dict)
+
+
+class Generation(StrictModel):
+    """Which of the two looks like the younger file. A hint: traces can be copied or removed."""
+
+    younger: Literal["copy", "original"] | None = Field(
+        default=None, description="None: nothing tells"
+    )
+    hints: list[GenerationHint] = Field(default_factory=list, description="the strongest first")
+
+
+class Compared(StrictModel):
+    """A suspected copy held against its original: all but the sentence, which is made of this."""
+
+    comparison_version: Literal["1.0"] = COMPARISON_VERSION
+    copy_media: Media
+    original_media: Media
+    finding: ComparisonFinding
+    why: str = Field(default="", description="code of why not comparable or not the same footage")
+    identical: bool = Field(default=False, description="the same bytes")
+    roles: Literal["stated", "assumed"] = Field(
+        default="stated",
+        description="who says which is the original: stated by a person, or assumed of footage "
+        "that was merely seen before",
+    )
+    time: TimeAlignment
+    space: SpaceAlignment = Field(default_factory=SpaceAlignment)
+    grading: Grading = Field(default_factory=Grading)
+    inside: float | None = Field(default=None, description="gray levels in the faces that differ")
+    elsewhere: float | None = Field(default=None, description="gray levels outside faces")
+    limit: float | None = Field(
+        default=None, description="what re-encoding alone leaves, upper end; gray levels"
+    )
+    people: list[ComparedPerson] = Field(default_factory=list)
+    edits: list[Edit] = Field(default_factory=list, description="the largest first")
+    moments: list[ComparedMoment] = Field(default_factory=list, description="ascending")
+    generation: Generation = Field(default_factory=Generation)
+    notes: list[str] = Field(default_factory=list, description="sentences about damaged files")
+    seconds: float = 0.0
+
+    @property
+    def roles_doubtful(self) -> bool:
+        """Whether a face differs and which of the two was changed is open: the "original" is the
+        younger file, or nobody said that it is one and nothing tells."""
+        known = self.roles == "stated" or self.generation.younger == "copy"
+        return self.finding.manipulated and (self.generation.younger == "original" or not known)
+
+    @property
+    def accuses(self) -> bool:
+        """Whether it says that the copy was manipulated."""
+        return self.finding.manipulated and not self.roles_doubtful
+
+    @property
+    def spans(self) -> list[Span]:
+        """When a face differs, over all people, ascending and joined."""
+        joined: list[Span] = []
+        for span in sorted((s for p in self.people for s in p.spans), key=lambda s: s.start):
+            if joined and span.start <= joined[-1].end:
+                joined[-1] = Span(start=joined[-1].start, end=max(joined[-1].end, span.end))
+            else:
+                joined.append(span)
+        return joined
