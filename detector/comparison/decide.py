@@ -43,8 +43,9 @@ MOUTH_ALONE = 1.7
 """How many times the upper face's ratio the lower's is where the mouth alone differs."""
 PERSISTS = 0.12
 """Share of a person's moments that have to differ, and at least two of them."""
-EDIT_RATIO, EDIT_LEVELS = 3.0, 5.0
-"""of a tile that was edited"""
+EDIT_RATIO, EDIT_LEVELS, EDIT_OVER_REST = 3.0, 5.0, 4.0
+"""Of a tile that was edited: multiples of what is expected there; gray levels, and multiples of
+those of the middle tile: an encoder with few bits leaves much in a few places."""
 SAME_SHAPES = 0.9
 """Correlation of a tile from which it shows the same in other colors."""
 EDIT_PERSISTS = 0.25
@@ -210,7 +211,9 @@ def _edits(
     flags = []
     for moment in used:
         base = _middle(moment, 1.0)
-        over = (moment.tiles > EDIT_RATIO * max(1.0, base)) & (moment.levels > EDIT_LEVELS)
+        told = moment.levels[np.isfinite(moment.levels)]
+        least = max(EDIT_LEVELS, EDIT_OVER_REST * float(np.median(told)) if len(told) else 0.0)
+        over = (moment.tiles > EDIT_RATIO * max(1.0, base)) & (moment.levels > least)
         over &= ~(moment.alike > SAME_SHAPES)  # a color that was not met elsewhere
         flags.append(over & ~_near(moment, changed))
     stack = np.array(flags)

@@ -139,6 +139,17 @@ def plausible(matrix: np.ndarray, points: np.ndarray) -> bool:
     return bool(0.03 < area < 30.0 and stretch < 2.0 and spread > 12.0)
 
 
+def quarter_turns(matrix: np.ndarray, width: float, height: float) -> int:
+    """Return by how many quarter turns, clockwise, a homography turns a picture of that size (or
+    its mirror image): 0 to 3."""
+    edge = corners(width, height)
+    moved = moved_points(matrix, edge)
+    if cv2.contourArea(moved.astype(np.float32), oriented=True) < 0:
+        moved = moved[[1, 0, 3, 2]]  # a mirrored picture's upper edge runs the other way
+    right = (moved[1] - moved[0]) + (moved[2] - moved[3])
+    return int(np.round(np.degrees(np.arctan2(right[1], right[0])) / 90)) % 4
+
+
 def corners(width: float, height: float) -> np.ndarray:
     """Return the corners of a picture, clockwise from the upper left, float [4, 2]."""
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], float)

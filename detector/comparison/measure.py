@@ -266,16 +266,14 @@ def _measured(
         inside = layer.region(face, 0.95)
         if inside.sum() < 20:
             continue
-        nose = face.landmarks[2][1]
-        rows = np.arange(inside.shape[0])[:, None]
-        height = face.box[3] - face.box[1]
+        below = _below_nose(face, inside.shape)
         rim = layer.region(face, RIM)
         faces.append(
             FaceMeasure(
                 person,
                 region(inside),
-                region(inside & (rows < nose - 0.05 * height)),
-                region(inside & (rows > nose + 0.05 * height)),
+                region(inside & (below < -0.05)),
+                region(inside & (below > 0.05)),
                 region(rim & ~layer.region(face, 1.0)),
                 region(layer.region(face, HEAD) & ~rim),
             )
@@ -287,6 +285,21 @@ def _measured(
     return MeasuredMoment(
         pair, layer, difference, expected, tuple(faces), region(everywhere), tiles, levels, alike
     )
+
+
+def _below_nose(face: Detection, shape: tuple[int, ...]) -> np.ndarray:
+    """Return how far each pixel lies below the tip of the nose, float [H, W], as a share of the
+    face's height; the face may lie on its side."""
+    points = np.array(face.landmarks)
+    across, down = points[3:].mean(0) - points[:2].mean(0)
+    rows, columns = np.indices(shape)
+    x0, y0, x1, y1 = face.box
+    below: np.ndarray
+    if abs(down) >= abs(across):
+        below = np.sign(down) * (rows - points[2][1]) / max(1e-6, y1 - y0)
+    else:
+        below = np.sign(across) * (columns - points[2][0]) / max(1e-6, x1 - x0)
+    return below
 
 
 def _tiles(

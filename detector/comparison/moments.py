@@ -92,6 +92,9 @@ def pairs(
     originals = list(original.frames(wanted, SIDE))
     on_progress(0.5)
     scale = _shrunk(aligned.matrix, copy, original, copies, originals)
+    # Faces are found upright only: a copy that lies on its side is held as its original is.
+    base = original.media.width, original.media.height
+    turns = geometry.quarter_turns(aligned.matrix, *base)
     search = vision.FaceSearch(detector, MIN_FACE)
     found: list[MomentPair] = []
     for index in picks:
@@ -101,10 +104,24 @@ def pairs(
         if frame is None or not around:
             continue
         pair = MomentPair(frame.time, frame.rgb, tuple(around), _nearest(around, at), scale, ())
-        known = search.find(pair.time, pair.copy)
+        upright = np.ascontiguousarray(np.rot90(pair.copy, turns))
+        known = [_turned(f, turns, upright.shape) for f in search.find(pair.time, upright)]
         found.append(replace(pair, faces=tuple(enumerate(known))))
         on_progress(0.5 + 0.3 * len(found) / len(picks))
     return found
+
+
+def _turned(face: Detection, turns: int, shape: Sequence[int]) -> Detection:
+    """Return a face of a picture (`shape` [H, W, …]) where it is in the same one turned clockwise
+    by so many quarters."""
+    height, width = shape[:2]
+    x0, y0, x1, y1 = face.box
+    points = np.vstack([[[x0, y0], [x1, y1]], np.array(face.landmarks)])
+    for _ in range(turns):
+        points = np.stack([height - points[:, 1], points[:, 0]], 1)
+        width, height = height, width
+    box = np.concatenate([points[:2].min(0), points[:2].max(0)])
+    return Detection.of(box, points[2:], face.confidence)
 
 
 def _shrunk(
