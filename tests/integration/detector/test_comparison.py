@@ -154,6 +154,62 @@ def test_a_face_is_found_through_crop_and_mirror(
     assert result.finding is ComparisonFinding.FACE_DIFFERS
 
 
+def framed(frame: np.ndarray, way: str) -> np.ndarray:
+    """A frame as players, phones and lenses show it."""
+    height, width = frame.shape[:2]
+    if way == "letterbox":
+        return np.pad(frame, ((60, 60), (0, 0), (0, 0)))
+    if way == "turned by 5 degrees":
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), 5, 1.1)
+        return cv2.warpAffine(frame, turn, (width, height))
+    if way == "on its side":
+        return np.rot90(frame)
+    if way == "upside down":
+        return np.rot90(frame, 2)
+    # A lens: the rim of the picture is drawn inward by a hundredth.
+    y, x = np.indices((height, width), np.float32)
+    u, v = (x - width / 2) / width, (y - height / 2) / width
+    off = 0.04 * (u * u + v * v)
+    return cv2.remap(frame, x + off * u * width, y + off * v * width, cv2.INTER_LINEAR)
+
+
+FRAMED = ("letterbox", "turned by 5 degrees", "on its side", "upside down", "lens")
+
+
+@pytest.mark.parametrize("way", FRAMED)
+def test_framed_and_turned_copies_are_the_same_footage(
+    way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in footage()], 22)
+    result = said(copy, original, detector)
+    assert result.finding in (ComparisonFinding.TRANSFORMED, ComparisonFinding.NOTHING_DIFFERS)
+    assert (result.finding == ComparisonFinding.TRANSFORMED) == (way != "lens")
+    assert [person.part for person in result.people] == ["none"]
+
+
+@pytest.mark.parametrize("way", FRAMED)
+def test_a_face_is_found_in_framed_and_turned_copies(
+    way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    changed = altered(footage(), detector, "mouth" if way == "on its side" else "face")
+    copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in changed], 22)
+    wanted = "mouth_differs" if way == "on its side" else "face_differs"
+    assert said(copy, original, detector).finding == wanted
+
+
+def test_a_title_between_two_stretches_is_none_of_the_footage(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    title: np.ndarray = np.full((400, 480, 3), (30, 60, 120), np.uint8)
+    cv2.putText(title, "LATER", (90, 220), cv2.FONT_HERSHEY_SIMPLEX, 3, (255,) * 3, 6)
+    for part, finding in (("", "nothing_differs"), ("face", "face_differs")):
+        frames = altered(footage(), detector, part) if part else footage()
+        frames[10:10] = [title] * 5
+        result = said(write(tmp_path / f"{part}copy.mp4", frames, 24), original, detector)
+        assert result.finding == finding
+        assert result.time.compared - result.time.matched in (3, 4, 5)
+
+
 def test_a_caption_is_another_edit_and_has_a_place(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
@@ -261,6 +317,24 @@ def test_time_follows_offset_rate_and_cuts() -> None:
     parts = stretches(copy_times, times[found.indices].tolist())
     assert [round(part.original_start, 2) for part in parts] == [1.2, 6.0]
     assert parts[0].rate == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("way", ["drift", "dropped", "doubled"])
+def test_time_follows_what_players_and_platforms_do_to_it(way: str) -> None:
+    rng = np.random.default_rng(1)
+    originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)
+    shown = {
+        "drift": [round(20 + n * 1.04) for n in range(120)],
+        "dropped": [n for n in range(20, 150) if n % 7],
+        "doubled": [n for n in range(20, 110) for _ in range(2 if n % 9 == 0 else 1)],
+    }[way]
+    copies = originals[shown] + rng.normal(0, 1, (len(shown), 50))
+    cost = ((copies[:, None] - originals[None]) ** 2).mean(2)
+    copy_times = [n / 25 for n in range(len(shown))]
+    times = np.arange(200) / 25
+    found = matched_path(cost, copy_times, times.tolist())
+    assert found.indices.tolist() == shown
+    assert len(stretches(copy_times, times[found.indices].tolist())) == 1
 
 
 def test_an_analysis_is_held_against_its_original_and_its_number_stays(

@@ -124,6 +124,17 @@ def test_other_pictures_without_features_are_not_found() -> None:
     assert align._located(small(other), small(soft)) == []
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [0, 8, 90, 180, 270, 262])
+def test_quarter_turns_are_told_from_slanted_pictures(degrees: int, mirrored: bool) -> None:
+    angle = np.radians(degrees)
+    turn = np.array([
+        [np.cos(angle), -np.sin(angle), 40], [np.sin(angle), np.cos(angle), 9], [0, 0, 1]
+    ])  # fmt: skip
+    matrix = turn @ geometry.mirrored(320) if mirrored else turn
+    assert geometry.quarter_turns(matrix, 320, 240) == round(degrees / 90) % 4
+
+
 def part(inside: float, rim: float, expected: float = 1.0) -> Part:
     """What is said of a face that differs so, at a limit of twice what is expected."""
     regions = [Region(level, expected) for level in (inside, inside, inside, rim, rim)]
