@@ -25,6 +25,7 @@ from service.records.sql import SQLStore, open_store
 from service.records.store import RecordScope
 from service.records.tables import metadata
 from service.tasks.downloads import Download, OnProgress
+from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
@@ -78,6 +79,14 @@ class TestServers(ServersContract):
 
 
 class TestRates(RatesContract):
+    """All of it."""
+
+    @pytest.fixture
+    def where(self, fresh: str) -> str:
+        return fresh
+
+
+class TestComparisons(ComparisonsContract):
     """All of it."""
 
     @pytest.fixture

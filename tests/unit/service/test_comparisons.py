@@ -4,43 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import detector
 from detector import comparison as engine
 from detector.errors import Canceled, MediaError
-from detector.schema.analysis import Media
-from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from detector.schema.comparison import Comparison
 from service.records.comparisons import ComparisonStore
 from service.records.database import FILE, Database
 from service.records.model import State
 from service.tasks.comparisons import ComparedFile, Comparisons
 from service.tasks.manager import TaskManager
+from tests.support.comparisons_contract import A, B, ComparisonsContract, made, media
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 from tests.support.waiting import PATIENT
-
-
-def media(name: str, sha256: str) -> Media:
-    return Media(
-        name=name, sha256=sha256, kind="video", size=1, width=640, height=360, duration=20.0,
-        container="mp4", codec="h264",
-    )  # fmt: skip
-
-
-def made(copy: str, original: str) -> Comparison:
-    return Comparison(
-        copy_media=media("copy.mp4", copy),
-        original_media=media("press.mp4", original),
-        finding=ComparisonFinding.NOTHING_DIFFERS,
-        time=TimeAlignment(compared=3, matched=3),
-    )
-
-
-A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
 
 @pytest.fixture
@@ -50,33 +29,10 @@ def store(tmp_path: Path) -> Iterator[ComparisonStore]:
     database.close()
 
 
-def test_what_was_found_is_its_owners_alone(store: ComparisonStore) -> None:
-    kept = store.save("ann", made(A, B))
-    assert store.find("ann", A, B) == kept == store.get("ann", kept.id)
-    assert store.find("ben", A, B) is None and store.get("ben", kept.id) is None
-    assert store.find("ann", B, A) is None, "which is the copy is part of the question"
-    store.forget("ben", [A, B])
-    assert store.get("ann", kept.id) == kept
-    store.forget("ann", [B])
-    assert store.get("ann", kept.id) is None
-
-
-def test_a_pair_is_kept_once_and_an_older_version_does_not_count(
-    store: ComparisonStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = store.save("ann", made(A, B))
-    monkeypatch.setattr(detector, "__version__", "0.0.0-later")
-    assert store.find("ann", A, B) is None and store.get("ann", first.id) == first
-    second = store.save("ann", made(A, B))
-    assert store.get("ann", first.id) is None and store.find("ann", A, B) == second
-
-
-def test_time_ends_them(store: ComparisonStore) -> None:
-    kept = store.save("ann", made(A, C))
-    store.sweep(datetime.now(UTC) - timedelta(hours=1))
-    assert store.get("ann", kept.id) == kept
-    store.sweep(datetime.now(UTC) + timedelta(seconds=1))
-    assert store.get("ann", kept.id) is None
+class TestSQLite(ComparisonsContract):
+    @pytest.fixture
+    def where(self, tmp_path: Path) -> Path:
+        return tmp_path / FILE
 
 
 # --- the task -------------------------------------------------------------------------------------

@@ -1,0 +1,123 @@
+"""What the stores of comparisons, and of what lookups found, must do, whichever database they are
+in. A subclass has a fixture `where`: what `Database` opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import detector
+from detector.schema.analysis import Media
+from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from service.records.comparisons import ComparisonStore
+from service.records.database import Database
+from service.records.lookups import FoundFootage, LookupStore
+
+A, B, C = ("a" * 64, "b" * 64, "c" * 64)
+
+
+def media(name: str, sha256: str) -> Media:
+    return Media(
+        name=name, sha256=sha256, kind="video", size=1, width=640, height=360, duration=20.0,
+        container="mp4", codec="h264",
+    )  # fmt: skip
+
+
+def made(copy: str, original: str) -> Comparison:
+    return Comparison(
+        copy_media=media("copy.mp4", copy),
+        original_media=media("press.mp4", original),
+        finding=ComparisonFinding.NOTHING_DIFFERS,
+        time=TimeAlignment(compared=3, matched=3),
+    )
+
+
+def found(sha256: str) -> FoundFootage:
+    return FoundFootage(
+        found=sha256, name="<press>.mp4", source="/footage/rallies", start=12.25, mirrored=True,
+        matched=9, asked=12,
+    )  # fmt: skip
+
+
+class ComparisonsContract:
+    @pytest.fixture
+    def database(self, where: Path | str) -> Iterator[Database]:
+        database = Database(where)
+        yield database
+        database.close()
+
+    @pytest.fixture
+    def store(self, database: Database) -> ComparisonStore:
+        return ComparisonStore(database)
+
+    @pytest.fixture
+    def lookups(self, database: Database) -> LookupStore:
+        return LookupStore(database)
+
+    def test_what_was_found_is_its_owners_alone(self, store: ComparisonStore) -> None:
+        kept = store.save("ann", made(A, B))
+        assert store.find("ann", A, B) == kept == store.get("ann", kept.id)
+        assert store.find("ben", A, B) is None and store.get("ben", kept.id) is None
+        assert store.find("ann", B, A) is None, "which is the copy is part of the question"
+        store.forget("ben", [A, B])
+        assert store.get("ann", kept.id) == kept
+        store.forget("ann", [B])
+        assert store.get("ann", kept.id) is None
+
+    def test_a_pair_is_kept_once_and_an_older_version_does_not_count(
+        self, store: ComparisonStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = store.save("ann", made(A, B))
+        monkeypatch.setattr(detector, "__version__", "0.0.0-later")
+        assert store.find("ann", A, B) is None and store.get("ann", first.id) == first
+        second = store.save("ann", made(A, B))
+        assert store.get("ann", first.id) is None and store.find("ann", A, B) == second
+
+    def test_the_newest_of_a_copy_is_told(self, store: ComparisonStore) -> None:
+        store.save("ann", made(A, B))
+        newest = store.save("ann", made(A, C))
+        store.save("ben", made(A, B))
+        assert store.latest("ann", A) == newest and store.latest("ann", B) is None
+        store.remove("ann", A, C)
+        left = store.latest("ann", A)
+        assert left is not None and left.comparison.original_media.sha256 == B
+
+    def test_time_ends_them(self, store: ComparisonStore) -> None:
+        kept = store.save("ann", made(A, C))
+        store.sweep(datetime.now(UTC) - timedelta(hours=1))
+        assert store.get("ann", kept.id) == kept
+        store.sweep(datetime.now(UTC) + timedelta(seconds=1))
+        assert store.get("ann", kept.id) is None
+
+    def test_what_a_file_shows_is_its_owners_alone(self, lookups: LookupStore) -> None:
+        lookups.save("ann", A, found(B))
+        assert lookups.find("ann", A) == found(B)
+        assert lookups.find("ben", A) is None and lookups.find("ann", B) is None
+        lookups.save("ann", A, found(C))
+        assert lookups.find("ann", A) == found(C), "the last answer counts"
+        lookups.save("ann", A, None)
+        assert lookups.find("ann", A) is None
+
+    def test_what_is_not_the_original_is_not_told_again(self, lookups: LookupStore) -> None:
+        lookups.save("ann", A, found(B))
+        lookups.save("ben", A, found(B))
+        lookups.refuse("ann", A, B)
+        lookups.refuse("ann", A, B)  # from another page
+        assert lookups.find("ann", A) is None and lookups.refused("ann", A) == {B}
+        assert lookups.find("ben", A) == found(B) and lookups.refused("ben", A) == set()
+
+    def test_what_was_found_goes_with_either_file_and_with_time(self, lookups: LookupStore) -> None:
+        for gone in (A, B):
+            lookups.save("ann", A, found(B))
+            lookups.refuse("ann", A, C)
+            lookups.forget("ben", [gone])
+            assert lookups.find("ann", A) == found(B)
+            lookups.forget("ann", [gone])
+            assert lookups.find("ann", A) is None
+        assert lookups.refused("ann", A) == {C}, "what stands for another file stays"
+        lookups.save("ann", A, found(B))
+        lookups.sweep(datetime.now(UTC) + timedelta(seconds=1))
+        assert lookups.find("ann", A) is None and lookups.refused("ann", A) == set()
