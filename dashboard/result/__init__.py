@@ -16,6 +16,7 @@ from dashboard.result import (
     details,
     heat_view,
     inspector,
+    known,
     material,
     next_card,
     player,
@@ -26,7 +27,6 @@ from dashboard.result import (
     verdict_card,
     voice_card,
 )
-from dashboard.result import original as original_card
 from dashboard.result.linked import ResultViewState
 from dashboard.result.record import ResultRecord
 from detector.schema.analysis import Analysis
@@ -80,8 +80,9 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
         linked.read_lane(lane.track.id, drawn)
     linked.read_table(table)
 
-    title.draw(decided, linked)
-    original_card.banner(record)
+    match = known.look_up(record)
+    title.draw(decided, linked, primary=not (match.ours and match.may_open))
+    known.banner(record, match)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(decided, linked)
         next_card.draw(decided, linked)

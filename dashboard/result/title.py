@@ -18,8 +18,14 @@ from dashboard.result.question import answered
 from detector.schema.analysis import Analysis, Question, Thresholds
 
 
-def draw(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the row, and below it that the answer is an earlier one, where it is."""
+def draw(analysis: Analysis, linked: ResultViewState, *, primary: bool = True) -> None:
+    """Draw the row, and below it that the answer is an earlier one, where it is.
+
+    Parameters
+    ----------
+    primary : bool
+        The report is what is most likely wanted, of all that can be pressed on the page.
+    """
     name, cached = linked.record.name, linked.record.again is not None
     with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:
@@ -30,7 +36,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             file_name=downloads.file_name(name, "pdf"),
             mime="application/pdf",
             icon=":material/picture_as_pdf:",
-            type="primary",
+            type="primary" if primary else "secondary",
             on_click="ignore",
             key=linked.widget("report"),
         )

@@ -7,12 +7,13 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, or_, select
+from sqlalchemy import and_, delete, or_, select
 
 from service.records.database import Database
+from service.records.footage import ANALYSES
 from service.records.sql.rows import upsert
+from service.records.tables import footage, refusals
 from service.records.tables import lookups as table
-from service.records.tables import refusals
 
 
 class FoundFootage(BaseModel):
@@ -27,6 +28,12 @@ class FoundFootage(BaseModel):
     mirrored: bool
     matched: int
     asked: int = Field(description="frames of the file that are in it, of those looked for")
+    added: datetime | None = Field(
+        default=None, description="since when the footage is known; None where that is not known"
+    )
+
+
+_KEPT = [table.c[name] for name in FoundFootage.model_fields if name != "added"]
 
 
 class LookupStore:
@@ -42,13 +49,19 @@ class LookupStore:
                 this = table.c.owner == owner, table.c.sha256 == sha256
                 connection.execute(delete(table).where(*this))
                 return
-            row = found.model_dump() | {"owner": owner, "sha256": sha256}
+            row = found.model_dump(exclude={"added"}) | {"owner": owner, "sha256": sha256}
             upsert(connection, table, row | {"created": datetime.now(UTC)})
 
     def find(self, owner: str, sha256: str) -> FoundFootage | None:
-        """Return what one of the owner's own files shows."""
-        columns = [table.c[name] for name in FoundFootage.model_fields]
-        this = select(*columns).where(table.c.owner == owner, table.c.sha256 == sha256)
+        """Return what one of the owner's own files shows; None where that was taken out of their
+        library since."""
+        same = footage.c.owner == table.c.owner, footage.c.sha256 == table.c.found
+        both = table.outerjoin(footage, and_(*same))
+        this = select(*_KEPT, footage.c.added).select_from(both).where(
+            table.c.owner == owner,
+            table.c.sha256 == sha256,
+            or_(table.c.source == ANALYSES, footage.c.id.is_not(None)),
+        )  # fmt: skip
         with self._database.reading() as connection:
             row = connection.execute(this).mappings().first()
         return FoundFootage.model_validate(dict(row)) if row else None

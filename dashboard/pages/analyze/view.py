@@ -108,11 +108,11 @@ def _without_verdict(job: Job | None, card: Card) -> None:
 def _card(job: Job | None, card: Card) -> None:
     media = _media(job) if job else None
     if job:
-        from dashboard.result import original
+        from dashboard.result import known
 
         with page_header.row(job.name, page_header.facts(media) if media else []):
             controls.button(_("New analysis"), "add", "new", url_state.leave)
-        original.banner(job)
+        known.banner(job, known.look_up(job))
     left, right = st.columns([45, 55], gap="medium")
     with left:
         status_cards.show(card)

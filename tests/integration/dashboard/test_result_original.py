@@ -1,0 +1,285 @@
+"""What a result says of the footage that it shows, and where that leads: known footage, the
+comparison with it, and what its owner alone sees and presses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import session
+from detector import comparison as engine
+from detector import media, paths
+from detector.schema.analysis import Label
+from detector.schema.comparison import (
+    Comparison,
+    ComparisonFinding,
+    Generation,
+    SpaceAlignment,
+    TimeAlignment,
+)
+from service.context import Principal, PrincipalKind
+from service.library.catalog import Library
+from service.records.model import LOCAL
+from service.tasks.jobs import Job, Jobs
+from tests.conftest import write_clip
+from tests.support.kept import put
+from tests.support.pages import APP, OWNER, come_as, texts
+from tests.support.result_sample import make_analysis, make_clip
+from tests.support.tasks import ended
+from tests.support.waiting import PATIENT
+
+Found = ComparisonFinding
+Finds = Callable[..., None]
+IN_LIBRARY = "The same footage is in your library"
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same footage twice, in folders of their own, and other footage."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name in ("press", "elsewhere"):
+        (folder / name).mkdir()
+    return {
+        "press": make_clip(folder / "press" / "press <i>1.webm", fps=5),
+        "shared": make_clip(folder / "shared.webm"),
+        "other": write_clip(folder / "elsewhere" / "other.mp4", seconds=0.6),
+    }
+
+
+@pytest.fixture
+def finds(monkeypatch: pytest.MonkeyPatch) -> Finds:
+    """Has every comparison come to a finding, without a look at the files."""
+
+    def find(finding: Found, *, matched: int = 24, **more: Any) -> None:
+        def compare(copy: Path, original: Path, **given: Any) -> Comparison:
+            return Comparison(
+                copy_media=given["copy_media"], original_media=given["original_media"],
+                finding=finding, time=TimeAlignment(compared=24, matched=matched, offset=2.0),
+                inside=13.04, elsewhere=1.12, limit=2.0, **more,
+            )  # fmt: skip
+
+        monkeypatch.setattr(engine, "compare", compare)
+
+    return find
+
+
+def known() -> Library:
+    return session.application().originals.library
+
+
+def analyzed(jobs: Jobs, path: Path, *, fake: bool = True, owner: str = LOCAL) -> Job:
+    """A result of a file, as if it had just been computed."""
+    analysis = make_analysis(path, fake=fake).model_copy(update={"media": media.probe(path)})
+    id = put(paths.data(), path, analysis, owner=owner)
+    found = session.application().find(OWNER, id)
+    assert found is not None
+    return found
+
+
+def looked_for(job: Job) -> Job:
+    """The same after its original was looked for."""
+    app = session.application()
+    app.originals.look(job)
+    task = app.originals.lookup(OWNER.principal, job)
+    assert task is not None and ended(task).error == ""
+    return job
+
+
+def page(job: Job) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.query_params["a"] = job.key
+    return run(at)
+
+
+def run(at: AppTest) -> AppTest:
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def banner(at: AppTest) -> str:
+    """The words of the banner; empty without one."""
+    found = re.findall(r'<p class="um-say"><b>(.*?)</b></p><p>(.*?)</p>', texts(at))
+    assert len(found) <= 1
+    return " | ".join(found[0]) if found else ""
+
+
+def head(at: AppTest) -> str:
+    found = re.search(r'<h2 class="um-verdict[^>]*>.*?</span><span>(.*?)</span></h2>', texts(at))
+    assert found is not None
+    return found[1]
+
+
+def today() -> str:
+    return f"{datetime.now(UTC):%-d %b %Y}"
+
+
+def labels_of(at: AppTest) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    next(button for button in at.button if button.label == label).click()
+    return run(at)
+
+
+def test_the_banner_names_the_original_and_opens_the_comparison(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    press_job = analyzed(jobs, clips["press"])
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    at = page(shared)
+    folder = clips["press"].parent.resolve()
+    assert banner(at) == (
+        f"{IN_LIBRARY}: only the face differs | press &lt;i&gt;1.webm, added {today()} from "
+        f"{folder}. Begins at 00:02 of it. 24 of 24 moments match; inside the face 13.0 gray "
+        "levels apart, elsewhere 1.1."
+    )
+    # One thing stands out of all that can be pressed.
+    report = next(b for b in at.get("download_button") if b.proto.label == "Report")
+    opened = next(b for b in at.button if b.label == "Open the comparison")
+    assert (opened.proto.type, report.proto.type) == ("primary", "secondary")
+    at = press(at, "Open the comparison")
+    assert "Finding of the comparison" in texts(at)
+    assert at.query_params == {"a": shared.key, "b": press_job.key}
+
+
+def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    job = analyzed(jobs, clips["shared"], fake=False)
+    before = job.analysis
+    assert before is not None and before.verdict.label is Label.REAL
+    at = page(job)
+    assert head(at) == "No sign of manipulation found" and banner(at) == ""
+    number = re.search(r"<b>\d+ %</b> combined likelihood", texts(at))
+    assert number is not None
+    at = page(looked_for(job))
+    assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
+    assert number[0] in texts(at), "counts nothing in the detectors' number"
+    percent = re.search(r"\d+ %", number[0])
+    assert percent is not None
+    assert f"Detectors alone: {percent[0]}, no sign of manipulation found." in texts(at)
+    after = jobs.store.analysis(LOCAL, job.key)
+    assert after is not None and after.verdict == before.verdict
+
+
+@pytest.mark.parametrize(
+    ("finding", "more", "said"),
+    [
+        (Found.MOUTH_DIFFERS, {}, f"{IN_LIBRARY}: only the mouth differs"),
+        (Found.NOTHING_DIFFERS, {}, f"{IN_LIBRARY}: nothing else differs"),
+        (Found.NOTHING_DIFFERS, {"matched": 20},
+         "Part of this footage is in your library: nothing else differs"),
+        (Found.TRANSFORMED, {"space": SpaceAlignment(mirrored=True)},
+         f"{IN_LIBRARY}: mirrored; nothing else differs"),
+        (Found.OTHER_EDITS, {}, f"{IN_LIBRARY}: more than faces differs"),
+        (Found.FACE_DIFFERS, {"generation": Generation(younger="original")},
+         f"{IN_LIBRARY}: a face differs; which of the two was changed is open"),
+        (Found.NOT_SAME_FOOTAGE, {}, "Footage like it is in your library: not the same footage"),
+    ],
+)  # fmt: skip
+def test_each_finding_has_its_words(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds, finding: Found, more: dict[str, Any],
+    said: str,
+) -> None:  # fmt: skip
+    finds(finding, **more)
+    known().add_folder(LOCAL, clips["press"].parent)
+    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    assert banner(at).split(" | ")[0] == said
+    assert ("Begins at" in banner(at)) is finding.same_footage
+    accused = finding in (Found.MOUTH_DIFFERS, Found.FACE_DIFFERS) and not more
+    assert head(at).startswith("Manipulated copy of") is accused
+
+
+def test_what_was_merely_analyzed_is_called_no_original(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    looked_for(analyzed(jobs, clips["press"]))
+    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    assert banner(at).startswith(
+        "The same footage is among your analyses: a face differs; which of the two was changed is "
+        f"open | press &lt;i&gt;1.webm, analyzed {today()}. "
+    )
+    assert head(at) == "Likely manipulated"
+
+
+def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
+    jobs: Jobs, clips: dict[str, Path], tmp_path: Path
+) -> None:
+    """As much is said as was looked for; and nothing once it is taken out of the library."""
+    owner = "guest:other"
+    known().add_folder(owner, clips["press"].parent)
+    exported = tmp_path / "prints"
+    exported.write_bytes(b"".join(known().export(owner)))
+    with exported.open("rb") as file:
+        known().import_prints(LOCAL, file)
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    found = session.application().originals.found(OWNER, shared)
+    assert found is not None
+    at = page(shared)
+    said = IN_LIBRARY if found.matched == found.asked else "Part of this footage is in your library"
+    assert banner(at) == (
+        f"{said} | press &lt;i&gt;1.webm, of fingerprints imported {today()}. Begins at "
+        f"00:00 of it. {found.matched} of {found.asked} frames match."
+    )
+    assert "Only its fingerprints are kept here." in texts(at)
+    assert not {"Open the comparison", "Compare with it"} & set(labels_of(at))
+    known().store.remove_source(LOCAL, "import")
+    assert banner(page(shared)) == ""
+
+
+def test_an_original_in_a_folder_is_analyzed_for_the_comparison(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finds(Found.NOTHING_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    begun: list[str] = []
+
+    def submit(self: Jobs, file: Any, name: str, settings: Any, scope: Any) -> Job:
+        begun.append(name)
+        return analyzed(jobs, clips["press"])
+
+    monkeypatch.setattr(Jobs, "submit", submit)
+    at = press(page(shared), "Open the comparison")
+    assert begun == ["press <i>1.webm"] and "Finding of the comparison" in texts(at)
+    assert at.query_params["a"] == shared.key and at.query_params["b"] != shared.key
+
+
+def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    looked_for(analyzed(jobs, clips["press"]))
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    owners = page(shared)
+    folder = str(clips["press"].parent.resolve())
+    assert folder in texts(owners)
+    share = jobs.store.share(LOCAL, shared.key, timedelta(hours=1), datetime.now(UTC))
+    assert share is not None
+    come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
+    by_link = AppTest.from_file(APP, default_timeout=PATIENT)
+    by_link.query_params["s"] = share.token
+    by_address = page(shared)
+    for at in (by_address, run(by_link)):
+        assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
+        assert not {"Open the comparison", "Compare with it", "Not the original"} & {*labels_of(at)}
+        assert "your library" not in texts(at) and "your analyses" not in texts(at)
+        assert folder not in str([element.proto for element in at.main])
+    assert banner(by_address).startswith("Compared with press &lt;i&gt;1.webm: only the face")
+    press(owners, "Not the original")  # of a page that was drawn for its owner
+    kept = jobs.store.analysis(LOCAL, shared.key)
+    assert kept is not None and kept.comparison is not None
