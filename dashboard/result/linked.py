@@ -189,7 +189,7 @@ class ResultViewState:
         without = {q: ensemble.model_copy(update={"own": None}) for q, ensemble in ensembles}
         return self._cached(
             "base",
-            self.original.id,
+            self._analyzed,
             lambda: decide(self.original.model_copy(update={"ensembles": without})),
         )
 
@@ -202,9 +202,15 @@ class ResultViewState:
         # Ids that can't be counted (failed, no score) are refused by `decide` itself.
         return self._cached(
             "decided",
-            (self.original.id, self.ours, tuple(thresholds.items()), models),
+            (*self._analyzed, self.ours, tuple(thresholds.items()), models),
             lambda: decide(base, thresholds=thresholds, models=models),
         )
+
+    @property
+    def _analyzed(self) -> tuple[object, ...]:
+        """What the analysis is, for all that is decided from it: a comparison comes, and is taken
+        back, later."""
+        return self.original.id, self.original.comparison
 
     def _cached(self, name: str, key: object, make: Callable[[], Analysis]) -> Analysis:
         name = f"{self.prefix}.{name}"

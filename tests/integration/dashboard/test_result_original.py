@@ -174,6 +174,27 @@ def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(
     assert after is not None and after.verdict == before.verdict
 
 
+def test_what_is_not_the_original_is_taken_back_and_stays_so(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    at = page(shared)
+    # Also under thresholds of the person's own, which are decided from what was analyzed.
+    at.slider(key=f"result.{shared.key}.widget.thresholds.manipulation").set_value((30, 99))
+    assert head(run(at)).startswith("Manipulated copy of")
+    at = press(at, "Not the original")
+    assert head(at) == "Inconclusive, leans manipulated" and banner(at) == ""
+    assert "Detectors alone" not in texts(at) and "Nothing in your library" not in texts(at)
+    looked_for(shared)
+    again = looked_for(analyzed(jobs, clips["shared"]))
+    for job in (shared, again):
+        at = page(job)
+        assert head(at) == "Likely manipulated" and banner(at) == ""
+        assert "Not the original" not in labels_of(at)
+
+
 @pytest.mark.parametrize(
     ("finding", "more", "said"),
     [
