@@ -142,6 +142,18 @@ class Originals:
             return None
         return self.lookups.store.find(job.record.owner, job.record.sha256)
 
+    def searched(self, context: RequestContext, job: Job) -> int:
+        """Return among how many files of its owner's an analyzed file was looked for and not found.
+        0 where it was not looked for or found, where none of these files is left, where its owner
+        wants no originals looked for, and for anybody else."""
+        owner, sha256 = job.record.owner, job.record.sha256
+        if not context.owns(owner):
+            return 0
+        files = self.lookups.store.searched(owner, sha256)
+        if not files or not self._footage.count(owner, without=[sha256]):
+            return 0
+        return files if job.store.preferences(owner).find_originals else 0
+
     def lookup(self, person: Principal, job: Job) -> Task | None:
         """Return the lookup of a file that is under way, or that ended lately."""
         return self._tasks.latest(lookups.KIND, job.key, person)

@@ -85,7 +85,7 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
     known.banner(record, match)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(decided, linked)
-        next_card.draw(decided, linked)
+        next_card.draw(decided, linked, match)
         with st.container(key="result-side", gap="small"):
             player.draw(front, people, sizes, linked, lanes)
             voice_card.draw(decided, linked)

@@ -37,6 +37,8 @@ class KnownMatch:
         The result is of whoever is here, to change.
     other : str or None
         The id of an analysis of the footage.
+    searched : int
+        Files of the library in which the footage was looked for and is not.
     problem : str
         Why nothing could be looked up.
     """
@@ -45,7 +47,27 @@ class KnownMatch:
     comparison: Comparison | None = None
     ours: bool = False
     other: str | None = None
+    searched: int = 0
     problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """The footage's, where it is the same; hostile, and empty where nothing is known."""
+        if self.comparison is not None and not self.comparison.finding.same_footage:
+            return ""
+        if self.found is not None:
+            return self.found.name
+        return self.comparison.original_media.name if self.comparison is not None else ""
+
+    @property
+    def is_original(self) -> bool:
+        """Whether it may be called the original: not what was merely analyzed before, until a
+        person says so, nor what looks like the younger file."""
+        comparison = self.comparison
+        if comparison is not None and comparison.roles_doubtful:
+            return False
+        stated = comparison is not None and comparison.roles == "stated"
+        return stated or (self.found is not None and self.found.source != ANALYSES)
 
     @property
     def may_open(self) -> bool:
@@ -80,9 +102,10 @@ def look_up(record: ResultRecord) -> KnownMatch:
             comparison = kept.comparison if kept is not None else None
         name = comparison.original_media.sha256 if comparison else found.found if found else ""
         other = originals.analysis_of(session.record_scope(), name) if name else None
+        searched = 0 if name else originals.searched(context, record)
     except RecordsError as error:
         return KnownMatch(problem=say(error.message))
-    return KnownMatch(found, comparison, ours=True, other=other)
+    return KnownMatch(found, comparison, ours=True, other=other, searched=searched)
 
 
 def banner(record: ResultRecord, match: KnownMatch) -> None:
@@ -111,8 +134,9 @@ def _finding(record: Job, match: KnownMatch) -> None:
         show(head, typography.text(_details(record, match)))
         if match.ours:
             with st.container(
-                key="original-actions", horizontal=True, width="content", gap="small"
-            ):
+                key="original-actions", horizontal=True, vertical_alignment="center",
+                width="content", gap="small",
+            ):  # fmt: skip
                 _buttons(record, match)
 
 
@@ -191,7 +215,7 @@ def _origin(found: FoundFootage) -> str:
     elif found.source == ANALYSES:
         text = _("{name}, analyzed {day}.")
     elif found.source == "import":
-        text = _("{name}, of fingerprints imported {day}.")
+        text = _("{name}, from fingerprints imported {day}.")
     return text.format(**values)
 
 

@@ -11,11 +11,20 @@ from dashboard.components import cards, controls, typography, upsell_banner
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
 from dashboard.i18n import _, speech
+from dashboard.result.known import KnownMatch, open_comparison
 from dashboard.result.linked import ResultViewState
-from detector.decision.next_steps import OWN_CLIPS, ActionCode, Facts, NextStep, next_steps
+from detector.decision.next_steps import (
+    OWN_CLIPS,
+    ActionCode,
+    Facts,
+    NextStep,
+    SameFootage,
+    next_steps,
+)
 from detector.messages import actions
 from detector.schema.analysis import Analysis, Settings
 from service.records.model import Confirmed, Query, RecordsError
+from service.tasks.jobs import Job
 
 ICONS = {
     ActionCode.LOOK_CLOSER: "zoom_in",
@@ -27,19 +36,20 @@ ICONS = {
 }
 
 
-def draw(analysis: Analysis, linked: ResultViewState) -> None:
+def draw(analysis: Analysis, linked: ResultViewState, match: KnownMatch | None = None) -> None:
     """Draw the card; nothing where there is nothing to do."""
-    steps = next_steps(analysis, facts(linked))
+    match = match or KnownMatch()
+    steps = next_steps(analysis, facts(linked, match))
     if not steps:
         return
     with st.container(border=True, key="card-next", gap="small"):
         cards.head(_("What to do next"), _("most useful first"))
         for column, step in zip(st.columns(len(steps)), steps, strict=True):
             with column, st.container(key=f"next-{step.code.value}", gap=None):
-                _draw_step(step, linked)
+                _draw_step(step, linked, match)
 
 
-def facts(linked: ResultViewState) -> Facts:
+def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
     """Return what is known around this result."""
     if not linked.changeable:
         return Facts(may_run=False)
@@ -52,7 +62,16 @@ def facts(linked: ResultViewState) -> Facts:
         strong=offered.spec.title if offered else "",
         strong_bytes=offered.download if offered else None,
         untouched=_untouched(),
+        same=_same(match),
+        searched=match.searched,
     )
+
+
+def _same(match: KnownMatch) -> SameFootage | None:
+    if not match.name or not match.may_open:
+        return None
+    compared = match.comparison is not None
+    return SameFootage(match.name, is_original=match.is_original, compared=compared)
 
 
 def _closer_look(analysis: Analysis) -> tuple[Settings, float] | None:
@@ -78,7 +97,7 @@ def _untouched() -> int:
         return 0
 
 
-def _draw_step(step: NextStep, linked: ResultViewState) -> None:
+def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> None:
     words = actions.step(step, speech())
     cards.step(ICONS[step.code], words.head, labels.unbroken(words.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -91,7 +110,7 @@ def _draw_step(step: NextStep, linked: ResultViewState) -> None:
             linked.widget(f"next.{step.code.value}"),
             kind="tertiary",
         ):
-            _GO[step.code](linked)
+            _GO[step.code](linked, match)
         if words.cost:
             typography.remark(labels.unbroken(words.cost))
 
@@ -123,14 +142,21 @@ _ADVICE: dict[ActionCode, Callable[[ResultViewState], None]] = {
 # --- where a button leads -------------------------------------------------------------------------
 
 
-def _look(linked: ResultViewState) -> None:
+def _look(linked: ResultViewState, _match: KnownMatch) -> None:
     if (look := _closer_look(linked.original)) is not None:
         linked.rerun(look[0])
 
 
-_GO: dict[ActionCode, Callable[[ResultViewState], None]] = {
+def _compare(linked: ResultViewState, match: KnownMatch) -> None:
+    if _same(match) is not None and isinstance(linked.record, Job):
+        open_comparison(linked.record, match)
+    else:
+        url_state.go_to("compare", a=linked.key, w="clips")
+
+
+_GO: dict[ActionCode, Callable[[ResultViewState, KnownMatch], None]] = {
     ActionCode.LOOK_CLOSER: _look,
-    ActionCode.COMPARE_ORIGINAL: lambda linked: url_state.go_to("compare", a=linked.key, w="clips"),
-    ActionCode.ADD_MODEL: lambda linked: url_state.go_to("models"),
-    ActionCode.OWN_THRESHOLD: lambda linked: url_state.go_to("settings"),
+    ActionCode.COMPARE_ORIGINAL: _compare,
+    ActionCode.ADD_MODEL: lambda linked, match: url_state.go_to("models"),
+    ActionCode.OWN_THRESHOLD: lambda linked, match: url_state.go_to("settings"),
 }

@@ -34,6 +34,25 @@ class ActionCode(StrEnum):
 
 
 @dataclass(frozen=True)
+class SameFootage:
+    """Footage at hand that shows what the file shows, and can be opened beside it.
+
+    Attributes
+    ----------
+    name : str
+        Hostile.
+    is_original : bool
+        It may be called the file's original.
+    compared : bool
+        The two were held against each other.
+    """
+
+    name: str
+    is_original: bool = True
+    compared: bool = False
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known around a result.
 
@@ -50,6 +69,11 @@ class Facts:
         Of its download.
     untouched : int
         Clips in the person's history that they confirmed to be untouched.
+    same : SameFootage or None
+        Of the person's library, or what they held the file against.
+    searched : int
+        Files of their library in which the footage was looked for and is not; 0 where it was found,
+        or not looked for.
     may_run : bool
         Whether the person may start analyses here; who reads somebody else's result may not.
     """
@@ -59,6 +83,8 @@ class Facts:
     strong: str = ""
     strong_bytes: int | None = None
     untouched: int = 0
+    same: SameFootage | None = None
+    searched: int = 0
     may_run: bool = True
 
 
@@ -104,7 +130,9 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         }
         yield NextStep(ActionCode.LOOK_CLOSER, params)
     # Of the same scene: a match in which only the face differs is near-proof.
-    compare = [NextStep(ActionCode.COMPARE_ORIGINAL)] if facts.may_run else []
+    compare = list(_original(facts)) if facts.may_run else []
+    if facts.same is not None:
+        yield from compare
     if label is Label.FAKE:
         yield from compare
     yield from _lost_traces(analysis)
@@ -126,6 +154,16 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     if label is not Label.REAL:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
     yield NextStep(ActionCode.CHECK_ORIGIN)
+
+
+def _original(facts: Facts) -> Iterator[NextStep]:
+    """Yield how to hold the file against its original, or to look for that."""
+    same, params = facts.same, dict[str, Param]()
+    if same is not None:
+        params = {"name": same.name, "original": same.is_original, "compared": same.compared}
+    elif facts.searched:
+        params = {"searched": facts.searched}
+    yield NextStep(ActionCode.COMPARE_ORIGINAL, params)
 
 
 def _lost_traces(analysis: Analysis) -> Iterator[NextStep]:

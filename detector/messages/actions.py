@@ -53,13 +53,29 @@ def _look_closer(p: Params, speech: Speech) -> Step:
 
 def _compare(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
-    return Step(
-        _("Compare with an original"),
-        _("If you find footage of the same scene, a match in which only the face differs is "
-          "near-proof."),
-        _("Compare two clips"),
-        _("under a minute"),
-    )  # fmt: skip
+    if p.get("name"):
+        return _compare_same(p, speech)
+    head = _("Compare with an original")
+    why = _("If you find footage of the same scene, a match in which only the face differs is "
+            "near-proof.")  # fmt: skip
+    if files := int(p.get("searched") or 0):
+        head = _("Find the original")
+        none = speech.ngettext("No match in {files:,} file.", "No match in {files:,} files.", files)
+        why = f"{none.format(files=files)} {why}"
+    return Step(head, why, _("Compare two clips"), _("under a minute"))
+
+
+def _compare_same(p: Params, speech: Speech) -> Step:
+    """Return the way to footage at hand; what was merely analyzed before is no original."""
+    _ = speech.gettext
+    head = _("Compare with its original") if p["original"] else _("Compare with the same footage")
+    why = _("{name} shows the same footage. If only the face differs, that is near-proof.")
+    if not p["original"]:
+        why = _("{name} shows the same footage. If only the face differs, one of them was changed.")
+    if p["compared"]:
+        why = _("{name} shows the same footage. See where the two differ, moment by moment.")
+    cost = "" if p["compared"] else _("under a minute")
+    return Step(head, why.format(name=p["name"]), _("Open"), cost)
 
 
 def _ask(p: Params, speech: Speech) -> Step:

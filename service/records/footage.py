@@ -178,6 +178,12 @@ class FootageStore:
         with self._database.reading() as connection:
             return connection.execute(this).first() is not None
 
+    def count(self, owner: str, *, without: Collection[str] = ()) -> int:
+        """Return how many files an owner knows, but for those of some contents, by sha256."""
+        this = table.c.owner == owner, table.c.sha256.not_in(list(without))
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).where(*this)).scalar_one()
+
     def remove(self, owner: str, ids: Collection[str]) -> int:
         """Forget some of the owner's own; return how many there were."""
         wanted, removed = list(ids), 0

@@ -33,6 +33,8 @@ class FoundFootage(BaseModel):
     )
 
 
+_NOTHING = FoundFootage(found="", name="", source="", start=0.0, mirrored=False, matched=0, asked=0)
+"""How it is kept that nothing was found."""
 _KEPT = [table.c[name] for name in FoundFootage.model_fields if name != "added"]
 
 
@@ -42,14 +44,19 @@ class LookupStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, owner: str, sha256: str, found: FoundFootage | None) -> None:
-        """Keep what a file shows, in place of what was found before; None: nothing."""
+    def save(self, owner: str, sha256: str, found: FoundFootage | None, searched: int = 0) -> None:
+        """Keep what a file shows, in place of what was found before.
+
+        Parameters
+        ----------
+        found : FoundFootage or None
+            None: nothing.
+        searched : int
+            Files among which it was looked for.
+        """
+        row = (found or _NOTHING).model_dump(exclude={"added"})
+        row |= {"owner": owner, "sha256": sha256, "searched": searched}
         with self._database.writing() as connection:
-            if found is None:
-                this = table.c.owner == owner, table.c.sha256 == sha256
-                connection.execute(delete(table).where(*this))
-                return
-            row = found.model_dump(exclude={"added"}) | {"owner": owner, "sha256": sha256}
             upsert(connection, table, row | {"created": datetime.now(UTC)})
 
     def find(self, owner: str, sha256: str) -> FoundFootage | None:
@@ -60,11 +67,19 @@ class LookupStore:
         this = select(*_KEPT, footage.c.added).select_from(both).where(
             table.c.owner == owner,
             table.c.sha256 == sha256,
+            table.c.found != "",
             or_(table.c.source == ANALYSES, footage.c.id.is_not(None)),
         )  # fmt: skip
         with self._database.reading() as connection:
             row = connection.execute(this).mappings().first()
         return FoundFootage.model_validate(dict(row)) if row else None
+
+    def searched(self, owner: str, sha256: str) -> int:
+        """Return among how many files one of the owner's own was looked for and not found; 0 where
+        it was found or not looked for."""
+        this = table.c.owner == owner, table.c.sha256 == sha256, table.c.found == ""
+        with self._database.reading() as connection:
+            return connection.execute(select(table.c.searched).where(*this)).scalar() or 0
 
     def refuse(self, owner: str, sha256: str, found: str) -> None:
         """Note that a file does not come from this footage: it isn't told again."""

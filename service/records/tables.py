@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration."""
 
 
@@ -287,6 +287,7 @@ lookups = _table(
     Column("mirrored", Boolean, nullable=False),
     *_required(Integer, "matched", "asked"),
     Column("created", Moment, nullable=False),
+    Column("searched", Integer, nullable=False, server_default="0"),
 )
 
 refusals = _table(

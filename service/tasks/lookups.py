@@ -103,12 +103,13 @@ class Lookups:
         if not len(prints.times):
             return
         task.on_progress(10, STEPS)
+        refused = self.store.refused(owner, file.sha256)
+        searched = library.store.count(owner, without={file.sha256, *refused})
         matches = library.search(owner, prints, without=file.sha256)
         library.add_prints(owner, prints, about, ANALYSES)
         task.on_progress(20, STEPS)
-        refused = self.store.refused(owner, file.sha256)
         found = _best([match for match in matches if match.footage.sha256 not in refused])
-        self.store.save(owner, file.sha256, found)
+        self.store.save(owner, file.sha256, found, searched)
         other = self._media_of(looked, found) if found is not None else None
         if found is None or other is None:
             return

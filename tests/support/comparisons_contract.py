@@ -14,7 +14,9 @@ from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
+from service.records.footage import ANALYSES, FootageStore
 from service.records.lookups import FoundFootage, LookupStore
+from tests.support.footage_contract import made as prints
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
 
@@ -42,6 +44,12 @@ def found(sha256: str) -> FoundFootage:
     )  # fmt: skip
 
 
+def told(store: LookupStore, owner: str, sha256: str) -> FoundFootage | None:
+    """What is told of a file, but for since when the footage is known."""
+    shown = store.find(owner, sha256)
+    return shown and shown.model_copy(update={"added": None})
+
+
 class ComparisonsContract:
     @pytest.fixture
     def database(self, where: Path | str) -> Iterator[Database]:
@@ -54,7 +62,16 @@ class ComparisonsContract:
         return ComparisonStore(database)
 
     @pytest.fixture
-    def lookups(self, database: Database) -> LookupStore:
+    def footage(self, database: Database) -> FootageStore:
+        """The libraries of two people, who know the same."""
+        footage = FootageStore(database)
+        for owner in ("ann", "ben"):
+            for seed, sha256 in enumerate((B, C)):
+                assert footage.add(owner, "<press>.mp4", prints(seed), sha256=sha256, source="/f")
+        return footage
+
+    @pytest.fixture
+    def lookups(self, database: Database, footage: FootageStore) -> LookupStore:
         return LookupStore(database)
 
     def test_what_was_found_is_its_owners_alone(self, store: ComparisonStore) -> None:
@@ -94,10 +111,10 @@ class ComparisonsContract:
 
     def test_what_a_file_shows_is_its_owners_alone(self, lookups: LookupStore) -> None:
         lookups.save("ann", A, found(B))
-        assert lookups.find("ann", A) == found(B)
+        assert told(lookups, "ann", A) == found(B)
         assert lookups.find("ben", A) is None and lookups.find("ann", B) is None
         lookups.save("ann", A, found(C))
-        assert lookups.find("ann", A) == found(C), "the last answer counts"
+        assert told(lookups, "ann", A) == found(C), "the last answer counts"
         lookups.save("ann", A, None)
         assert lookups.find("ann", A) is None
 
@@ -107,17 +124,46 @@ class ComparisonsContract:
         lookups.refuse("ann", A, B)
         lookups.refuse("ann", A, B)  # from another page
         assert lookups.find("ann", A) is None and lookups.refused("ann", A) == {B}
-        assert lookups.find("ben", A) == found(B) and lookups.refused("ben", A) == set()
+        assert told(lookups, "ben", A) == found(B) and lookups.refused("ben", A) == set()
 
     def test_what_was_found_goes_with_either_file_and_with_time(self, lookups: LookupStore) -> None:
         for gone in (A, B):
             lookups.save("ann", A, found(B))
             lookups.refuse("ann", A, C)
             lookups.forget("ben", [gone])
-            assert lookups.find("ann", A) == found(B)
+            assert told(lookups, "ann", A) == found(B)
             lookups.forget("ann", [gone])
             assert lookups.find("ann", A) is None
         assert lookups.refused("ann", A) == {C}, "what stands for another file stays"
         lookups.save("ann", A, found(B))
         lookups.sweep(datetime.now(UTC) + timedelta(seconds=1))
         assert lookups.find("ann", A) is None and lookups.refused("ann", A) == set()
+
+    def test_since_when_it_is_known_is_told_while_it_is(
+        self, lookups: LookupStore, footage: FootageStore
+    ) -> None:
+        """What was taken out of a library is not said to be in it; an analysis is still there when
+        its fingerprints are deleted."""
+        known = {one.sha256: one for one in footage.list("ann")}
+        seen = found(C).model_copy(update={"source": ANALYSES})
+        lookups.save("ann", A, found(B))
+        lookups.save("ann", C, seen)
+        shown = lookups.find("ann", A)
+        assert shown is not None and shown.added == known[B].added
+        footage.remove("ann", [one.id for one in known.values()])
+        assert lookups.find("ann", A) is None and lookups.find("ann", C) == seen
+
+    def test_among_how_many_files_it_was_not_found(self, lookups: LookupStore) -> None:
+        assert lookups.searched("ann", A) == 0
+        lookups.save("ann", A, None, 3480)
+        assert lookups.find("ann", A) is None
+        assert (lookups.searched("ann", A), lookups.searched("ben", A)) == (3480, 0)
+        lookups.refuse("ann", A, B)  # of a page that was drawn before
+        assert lookups.searched("ann", A) == 3480
+        lookups.save("ann", A, found(B), 3481)
+        assert lookups.searched("ann", A) == 0, "it was found"
+        lookups.refuse("ann", A, B)
+        assert lookups.searched("ann", A) == 0, "it was found, whatever it is"
+        lookups.save("ann", A, None, 3480)
+        lookups.forget("ann", [A])
+        assert lookups.searched("ann", A) == 0

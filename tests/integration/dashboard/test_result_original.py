@@ -25,7 +25,7 @@ from detector.schema.comparison import (
 )
 from service.context import Principal, PrincipalKind
 from service.library.catalog import Library
-from service.records.model import LOCAL
+from service.records.model import LOCAL, Preferences
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
 from tests.support.kept import put
@@ -252,7 +252,7 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
     at = page(shared)
     said = IN_LIBRARY if found.matched == found.asked else "Part of this footage is in your library"
     assert banner(at) == (
-        f"{said} | press &lt;i&gt;1.webm, of fingerprints imported {today()}. Begins at "
+        f"{said} | press &lt;i&gt;1.webm, from fingerprints imported {today()}. Begins at "
         f"00:00 of it. {found.matched} of {found.asked} frames match."
     )
     assert "Only its fingerprints are kept here." in texts(at)
@@ -304,3 +304,72 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     press(owners, "Not the original")  # of a page that was drawn for its owner
     kept = jobs.store.analysis(LOCAL, shared.key)
     assert kept is not None and kept.comparison is not None
+
+
+# --- what to do next ------------------------------------------------------------------------------
+
+
+def step(at: AppTest) -> str:
+    """What the card says of comparing; empty where it says nothing of it."""
+    found = re.findall(r'<div class="um-next">.*?<h3>(.*?)</h3><p>(.*?)</p>', texts(at))
+    return next((f"{h} | {p}" for h, p in found if "ompare with" in h or "the original" in h), "")
+
+
+def test_known_footage_is_a_thing_to_do_next(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    original = analyzed(jobs, clips["press"])
+    shared = looked_for(analyzed(jobs, clips["shared"], fake=False))
+    at = page(shared)
+    assert step(at) == (
+        "Compare with its original | press &lt;i&gt;1.webm shows the same footage. See where the "
+        "two differ, moment by moment."
+    )
+    at = press(at, "Open")
+    assert "Finding of the comparison" in texts(at)
+    assert at.query_params == {"a": shared.key, "b": original.key}
+    at = press(page(shared), "Not the original")
+    assert "shows the same footage" not in texts(at) and step(at) == ""
+
+
+def test_analyzed_footage_is_not_called_an_original_there(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    looked_for(analyzed(jobs, clips["press"]))
+    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    assert step(at).startswith("Compare with the same footage | press &lt;i&gt;1.webm shows")
+
+
+@pytest.mark.parametrize("why", ["gone", "other footage"])
+def test_what_cannot_be_opened_or_is_other_footage_is_no_step(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finds(Found.NOT_SAME_FOOTAGE if why == "other footage" else Found.NOTHING_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    if why == "gone":  # who does not sit here opens no folder
+        come_as(monkeypatch, OWNER.principal)
+    at = page(shared)
+    assert banner(at) and step(at).startswith("Compare with an original | If you find footage")
+
+
+def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
+    jobs: Jobs, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    assert step(page(shared)).startswith("Compare with an original"), "it is empty"
+    known().add_folder(LOCAL, clips["other"].parent)
+    looked_for(shared)
+    at = page(shared)
+    assert banner(at) == ""
+    assert step(at).startswith("Find the original | No match in 1 file. If you find footage of")
+    at = press(at, "Compare two clips")
+    assert at.query_params == {"a": shared.key, "w": "clips"}
+    with pytest.MonkeyPatch.context() as patch:
+        come_as(patch, Principal("guest:other", PrincipalKind.GUEST))
+        assert "No match in" not in texts(page(shared))
+    jobs.store.save_preferences(LOCAL, Preferences(find_originals=False))
+    assert "No match in" not in texts(page(shared))

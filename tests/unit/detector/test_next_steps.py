@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detector.decision import decide
-from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, next_steps
+from detector.decision.next_steps import (
+    MOST,
+    ActionCode,
+    Facts,
+    NextStep,
+    SameFootage,
+    next_steps,
+)
 from detector.messages import actions
 from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean
 from tests.support.result_sample import make_analysis, make_picture
@@ -60,6 +69,55 @@ def test_a_finding_is_held_against_an_original(clear: Analysis) -> None:
     found = codes(said(long(clear), Label.FAKE))
     assert found[0] is ActionCode.COMPARE_ORIGINAL
     assert ActionCode.ADD_MODEL not in found and ActionCode.LOOK_CLOSER not in found
+
+
+@pytest.mark.parametrize("label", [Label.FAKE, Label.INCONCLUSIVE, Label.REAL])
+def test_footage_at_hand_is_compared_whatever_was_found(clear: Analysis, label: Label) -> None:
+    """Second to a closer look, and once."""
+    known = replace(EVERYTHING, same=SameFootage("rally.mov"))
+    found = codes(said(long(clear), label), known)
+    place = 0 if label is Label.FAKE else 1
+    assert found[place] is ActionCode.COMPARE_ORIGINAL
+    assert found.count(ActionCode.COMPARE_ORIGINAL) == 1
+    assert ActionCode.COMPARE_ORIGINAL not in codes(clear, replace(known, may_run=False))
+
+
+@pytest.mark.parametrize(
+    ("same", "head", "why", "cost"),
+    [
+        (SameFootage("a.mov"), "Compare with its original",
+         "a.mov shows the same footage. If only the face differs, that is near-proof.",
+         "under a minute"),
+        (SameFootage("a.mov", is_original=False), "Compare with the same footage",
+         "a.mov shows the same footage. If only the face differs, one of them was changed.",
+         "under a minute"),
+        (SameFootage("a.mov", compared=True), "Compare with its original",
+         "a.mov shows the same footage. See where the two differ, moment by moment.", ""),
+    ],
+)  # fmt: skip
+def test_footage_at_hand_is_an_original_where_a_person_says_so(
+    clear: Analysis, same: SameFootage, head: str, why: str, cost: str
+) -> None:
+    words = actions.step(next_steps(clear, Facts(same=same))[0])
+    assert (words.head, words.why, words.button, words.cost) == (head, why, "Open", cost)
+
+
+@pytest.mark.parametrize(
+    ("files", "head", "why"),
+    [
+        (3480, "Find the original", "No match in 3,480 files. If you find footage of the same "),
+        (1, "Find the original", "No match in 1 file. If you find footage of the same scene, "),
+        (0, "Compare with an original", "If you find footage of the same scene, a match in which"),
+    ],
+)
+def test_a_library_that_has_nothing_says_among_how_many_files(
+    clear: Analysis, files: int, head: str, why: str
+) -> None:
+    first = next_steps(said(clear, Label.FAKE), Facts(searched=files))[0]
+    words = actions.step(first)
+    assert first.code is ActionCode.COMPARE_ORIGINAL
+    assert words.head == head and words.why.startswith(why)
+    assert words.button == "Compare two clips"
 
 
 def test_an_absent_strong_model_is_offered_while_nothing_is_found(clear: Analysis) -> None:

@@ -300,3 +300,26 @@ def test_a_library_in_memory_grows_without_being_read_anew(
     shared = look(real, GUEST, clips["shared"])
     assert real.originals.library._index(GUEST.principal.id) is index and len(index) > before
     assert real.originals.found(GUEST, shared) is not None
+
+
+def test_among_how_many_files_nothing_was_found_is_told_its_owner(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    """Not of a library that is empty or switched off, nor once something was found."""
+    finds(ComparisonFinding.NOTHING_DIFFERS)
+    other = look(real, OWNER, clips["other"])
+    assert real.originals.searched(OWNER, other) == 0, "there was nothing to look in"
+    press = look(real, OWNER, clips["press"])
+    assert real.originals.searched(OWNER, press) == 1
+    assert real.originals.searched(GUEST, press) == 0, "it is not theirs"
+    shared = look(real, OWNER, clips["shared"])
+    assert real.originals.searched(OWNER, shared) == 0, "it was found"
+    real.originals.not_the_original(OWNER, shared)
+    shared = look(real, OWNER, clips["shared"], frames=16)
+    assert real.originals.searched(OWNER, shared) == 1, "without what is not its original"
+    scope = real.scope(OWNER)
+    scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
+    assert real.originals.searched(OWNER, press) == 0
+    scope.store.save_preferences(scope.owner, Preferences())
+    real.originals.library.store.forget(LOCAL.id)
+    assert real.originals.searched(OWNER, press) == 0, "nothing is left of it"
