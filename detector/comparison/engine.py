@@ -20,6 +20,7 @@ from detector.comparison import (
     measure,
     moments,
     overlays,
+    paths,
     timing,
     traces,
 )
@@ -48,9 +49,12 @@ MOST_LEFT, WORST_LEFT, UNEVEN = 3.2, 4.0, 2.5
 and of the worst tenth where that is also so many times the lower quarter. What an encoder leaves is
 much the same all along; another take of the same scene comes near at some moments, not at others.
 """
-BLIND = 20.0
-"""Gray levels in a face that would be put down to an encoder, from which nothing can be said: none
-leaves as much of the same footage."""
+SAME_WAY = 0.88
+"""Correlation of the ways that faces go in both, under which they are of two moments: of 36 copies
+with changed faces one had less, of 7 other moments that all else let pass two had more."""
+BLIND, LITTLE = 20.0, 5.0
+"""Gray levels in a face that would be put down to an encoder, from which nothing can be said where
+more than a little differs: none leaves as much of the same footage."""
 OnProgress = Callable[[float], None]
 """Called with how much is done, 0..1."""
 
@@ -117,7 +121,7 @@ def compare(
         pairs = moments.pairs(ours, theirs, found, faces, lambda share: say(0.3 + 0.5 * share))
         if pairs:
             said = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
-            result = _answered(result, _Evidence.of_shown(pairs), len(pairs), said)
+            result = _answered(result, _Evidence.of_shown(pairs), len(pairs), said, faces)
     say(1.0)
     return result.model_copy(update={"seconds": round(time.perf_counter() - begun, 2)})
 
@@ -164,7 +168,11 @@ class _Evidence:
 
 
 def _answered(
-    result: Comparison, evidence: _Evidence, compared: int, said: tuple[FileTraces, FileTraces]
+    result: Comparison,
+    evidence: _Evidence,
+    compared: int,
+    said: tuple[FileTraces, FileTraces],
+    detector: FaceDetector,
 ) -> Comparison:
     """Return the comparison with what the evidence says, and what both files say of themselves;
     `compared` moments were looked at."""
@@ -184,13 +192,15 @@ def _answered(
     x, y = _to_full(result.copy_media, found[0])
     length = result.copy_media.duration or 0.0
     decided = decide.decide(kept, length, (x, y)) if kept else None
-    plays = timing.plays(*times)
+    plays = timing.plays(*times) or same.surely
     if same.motion is None:  # of a still scene only who moves in it tells the moments apart
         plays = plays or decided is None or all(p.part == "none" for p in decided.people)
     if (
         decided is None
         or not ((same.same and plays) or (same.still and not decided.changed))
-        or _another_take(kept, decided, (x, y))
+        or (decided.changed and not same.may_accuse)
+        or _another_take(kept, decided, (x, y), same.surely)
+        or (not same.surely and _another_way(kept, decided, detector))
     ):
         why = "other_place" if sum(same.moments) < compared / 2 else "other_moment"
         return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
@@ -222,12 +232,18 @@ def _answered(
 
 
 def _another_take(
-    kept: Sequence[MeasuredMoment], decided: decide.Decided, full: tuple[float, float]
+    kept: Sequence[MeasuredMoment],
+    decided: decide.Decided,
+    full: tuple[float, float],
+    surely: bool,
 ) -> bool:
     """Whether more differs outside faces at some moments than an encoder leaves, or at all where a
-    face does too. Places of edits (`full`: px of the copy for a px of the layers) don't count."""
-    if any(person.limit > BLIND for person in decided.people):
+    face does too, unless what moves says `surely` that it is one recording. Places of edits
+    (`full`: px of the copy for a px of the layers) don't count."""
+    if any(p.limit > BLIND and p.difference > LITTLE for p in decided.people):
         return True
+    if surely:
+        return False
     inside = np.zeros(kept[0].levels.shape, bool)
     for edit in decided.edits:
         x0, x1 = (edit.box[k] / full[0] / measure.TILE for k in (0, 2))
@@ -241,6 +257,15 @@ def _another_take(
     return bool(
         (decided.uneven and np.mean(left) > MOST_LEFT) or most > max(WORST_LEFT, UNEVEN * usual)
     )
+
+
+def _another_way(
+    kept: Sequence[MeasuredMoment], decided: decide.Decided, detector: FaceDetector
+) -> bool:
+    """Whether the faces that are said to differ go another way than the original's."""
+    changed = {n for parts in decided.parts for n, part in parts.items() if part != "none"}
+    alike = paths.likeness(kept, changed, detector) if changed else None
+    return alike is not None and alike < SAME_WAY
 
 
 def _space(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:

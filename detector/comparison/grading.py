@@ -14,9 +14,9 @@ SAMPLES = 20_000
 """pixels that colors are fitted on"""
 KNOTS = 12
 """of the curve of each channel"""
-MIXED, CLIPPED = 0.85, 20.0
-"""Times the error of curves alone, under which channels are mixed; gray levels of error that count
-at most."""
+GRADED, MIXED, CLIPPED = 0.95, 0.85, 20.0
+"""Times the error of colors as they are, under which they were changed; times that of curves alone,
+under which channels are mixed; gray levels of error that count at most."""
 ENCODERS = 7.0
 """Gray levels by which encoders move colors on the average (matrix and range read wrong): over it,
 a copy is graded."""
@@ -62,14 +62,16 @@ def fit(originals: np.ndarray, copies: np.ndarray) -> Colors:
         return UNCHANGED
     step = max(1, len(originals) // SAMPLES)
     a, b = originals[::step].astype(float), copies[::step].astype(float)
-    # Most grading is a curve for each channel; channels are mixed only where that fits better.
+    # Most copies are not graded, and what lies over a part of the picture bends curves. Where one
+    # is, it is mostly by a curve for each channel; they are mixed only where that fits better.
     plain = np.eye(3, 4)
     fits = [_curves(a, b, matrix) for matrix in (plain, _matrix(a, b))]
 
     def error(colors: Colors) -> float:
         return float(np.minimum(np.abs(colors(a) - b), CLIPPED).mean())
 
-    return fits[1] if error(fits[1]) < MIXED * error(fits[0]) else fits[0]
+    best = fits[1] if error(fits[1]) < MIXED * error(fits[0]) else fits[0]
+    return best if error(best) < GRADED * error(UNCHANGED) else UNCHANGED
 
 
 def _matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:

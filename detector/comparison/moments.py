@@ -105,13 +105,13 @@ def pairs(
             continue
         pair = MomentPair(frame.time, frame.rgb, tuple(around), _nearest(around, at), scale, ())
         upright = np.ascontiguousarray(np.rot90(pair.copy, turns))
-        known = [_turned(f, turns, upright.shape) for f in search.find(pair.time, upright)]
+        known = [turned(f, turns, upright.shape) for f in search.find(pair.time, upright)]
         found.append(replace(pair, faces=tuple(enumerate(known))))
         on_progress(0.5 + 0.3 * len(found) / len(picks))
     return found
 
 
-def _turned(face: Detection, turns: int, shape: Sequence[int]) -> Detection:
+def turned(face: Detection, turns: int, shape: Sequence[int]) -> Detection:
     """Return a face of a picture (`shape` [H, W, …]) where it is in the same one turned clockwise
     by so many quarters."""
     height, width = shape[:2]

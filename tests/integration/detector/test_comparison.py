@@ -256,6 +256,35 @@ def test_another_take_of_the_same_scene_accuses_no_face(
     assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
 
 
+def head(seed: int) -> list[np.ndarray]:
+    """The same person, of whom the head alone moves, as the seed says."""
+    portrait = skimage.data.astronaut()[:400, :480]
+    rng = np.random.default_rng(seed)
+    mask: np.ndarray = np.zeros(portrait.shape[:2], np.float32)
+    cv2.ellipse(mask, (226, 118), (62, 84), 0, 0, 360, 1, -1)
+    soft = cv2.GaussianBlur(mask, (0, 0), 9)[:, :, None]
+    phase, reach = rng.uniform(0, 6, 2), rng.uniform(3, 4, 2)
+    frames = []
+    for n in range(FRAMES):
+        x, y = reach * np.sin(n / np.array([3.1, 4.3]) + phase)
+        move = np.array([[1.0, 0, x], [0, 1.0, y]])
+        moved = cv2.warpAffine(portrait, move, (480, 400), borderMode=cv2.BORDER_REFLECT)
+        rgb = portrait * (1 - soft) + moved * soft
+        frames.append(np.clip(rgb + rng.normal(0, 2, rgb.shape), 0, 255).astype(np.uint8))
+    return frames
+
+
+def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(
+    tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    original = write(tmp_path / "original.mp4", head(1))
+    changed = write(tmp_path / "changed.mp4", altered(head(1), detector, "face"), 24)
+    assert said(changed, original, detector).finding is ComparisonFinding.FACE_DIFFERS
+    for seed in (2, 3):
+        other = said(write(tmp_path / f"{seed}.mp4", head(seed), 24), original, detector)
+        assert not other.finding.manipulated
+
+
 def test_a_take_is_known_again(
     takes: list[Path], tmp_path: Path, detector: vision.FaceDetector
 ) -> None:

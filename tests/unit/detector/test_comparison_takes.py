@@ -1,0 +1,93 @@
+"""Two moments of one take, told apart by where faces go and by what else moves."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detector.comparison import paths
+from detector.comparison.sameness import Sameness
+from detector.vision import Detection
+
+SPAN = 20.0
+"""px between the eyes"""
+SIDE = 200
+
+
+def face(center: np.ndarray) -> Detection:
+    points = center + SPAN * np.array([[-0.5, 0], [0.5, 0], [0, 0.6], [-0.4, 1.1], [0.4, 1.1]])
+    return Detection.of(np.concatenate([center - 25, center + 25]), points, 0.99)
+
+
+class Spots:
+    """Finds a face about the brightest spot."""
+
+    def detect(self, rgb: np.ndarray, min_size: int) -> list[Detection]:
+        gray = rgb.max(2)
+        if gray.max() < 100:
+            return []
+        rows, columns = np.nonzero(gray == gray.max())
+        return [face(np.array([columns.mean(), rows.mean()]))]
+
+
+def moments(ours: np.ndarray, theirs: np.ndarray) -> list[Any]:
+    """Moments in which a face is at `ours` in the copy and at `theirs` in the original."""
+    found = []
+    for number, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        original: np.ndarray = np.zeros((SIDE, SIDE, 3), np.uint8)
+        x, y = np.round(b).astype(int)
+        original[y - 1 : y + 2, x - 1 : x + 2] = 255
+        pair = SimpleNamespace(
+            time=number / 10, original=original, matrix=np.eye(3), faces=((0, face(a)),)
+        )
+        found.append(SimpleNamespace(pair=pair))
+    return found
+
+
+def way(phase: float, reach: float = 4.0) -> np.ndarray:
+    turns = np.linspace(0, 2 * np.pi, 24)[:, None]
+    return 100 + reach * np.sin(turns * [1.0, 1.7] + phase)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "low", "high"),
+    [
+        (way(0), way(0), 0.98, 1.0),  # whole pixels at most apart
+        (way(0) + 3, way(0), 0.98, 1.0),  # the new face is a little lower
+        (way(0), way(2.5), -1.0, 0.5),
+        (way(0), way(0, 0.0), -0.3, 0.3),  # who sat still is said to have moved
+    ],
+)
+def test_a_face_goes_its_own_way(
+    ours: np.ndarray, theirs: np.ndarray, low: float, high: float
+) -> None:
+    alike = paths.likeness(moments(ours, theirs), {0}, Spots())  # type: ignore[arg-type]
+    assert alike is not None and low <= alike <= high
+
+
+def test_who_stands_still_or_is_hardly_seen_tells_nothing() -> None:
+    assert paths.likeness(moments(way(0, 0.3), way(0, 0.3)), {0}, Spots()) is None  # type: ignore[arg-type]
+    few = moments(way(0)[:4], way(0)[:4])
+    assert paths.likeness(few, {0}, Spots()) is None  # type: ignore[arg-type]
+    assert paths.likeness(moments(way(0), way(0)), {1}, Spots()) is None  # type: ignore[arg-type]
+
+
+PLACE = (1.0,) * 8
+
+
+def test_one_recording_is_sure_where_nearly_all_that_moves_moves_alike() -> None:
+    assert Sameness(PLACE, 0.97, steady=0.95, strong=0.98).surely
+    assert not Sameness(PLACE, 0.97, steady=0.9, strong=0.98).surely
+    assert not Sameness(PLACE, 0.99).surely, "of few tiles nothing is sure"
+
+
+def test_what_moves_most_has_to_move_alike() -> None:
+    apart = Sameness(PLACE, 0.8, steady=0.2, strong=0.3)
+    assert not apart.same and not apart.still and not apart.may_accuse
+    doubtful = Sameness(PLACE, 0.9, steady=0.7, strong=0.75)
+    assert doubtful.same and not doubtful.may_accuse
+    assert Sameness(PLACE, 0.9, steady=0.8, strong=0.9).may_accuse
+    assert Sameness(PLACE, None).may_accuse, "of a still scene the way of the face tells"
