@@ -76,6 +76,12 @@ class Decided:
         """Whether anything differs."""
         return bool(self.edits) or any(person.part != "none" for person in self.people)
 
+    @property
+    def accuses(self) -> bool:
+        """Whether more differs than what was laid over the picture."""
+        areas = any(edit.kind == "area" for edit in self.edits)
+        return areas or any(person.part != "none" for person in self.people)
+
 
 def decide(moments: Sequence[MeasuredMoment], length: float, frame: tuple[float, float]) -> Decided:
     """Return what differs.

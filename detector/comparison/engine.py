@@ -198,7 +198,7 @@ def _answered(
     if (
         decided is None
         or not ((same.same and plays) or (same.still and not decided.changed))
-        or (decided.changed and not same.may_accuse)
+        or (decided.accuses and not same.may_accuse)
         or _another_take(kept, decided, (x, y), same.surely)
         or (not same.surely and _another_way(kept, decided, detector))
     ):

@@ -33,7 +33,7 @@ ROW, HIGHEST = 0.35, 0.25
 """Of a bar from edge to edge: share of a row that differs (of the rest the original may be as dark
 as the bar), and of the picture's height."""
 ROW_STANDS = 0.9
-"""share of a bar that stands still"""
+"""share of a bar's middle row that stands still"""
 OUTSIDE = 0.33
 """of it: what differs inside a face is no caption"""
 UNLIKE = 0.7
@@ -108,15 +108,18 @@ def _bars(lasting: np.ndarray, shown: np.ndarray, still: np.ndarray) -> list[np.
     height, width = shown.shape
     wide = shown.sum(1)
     share = np.where(wide > width / 3, lasting.sum(1) / np.maximum(wide, 1), 0.0)
-    over = (share >= ROW).astype(np.uint8)[:, None]
-    rows = cv2.morphologyEx(over, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))[:, 0]
+    over = np.pad((share >= ROW).astype(np.uint8), 4)[
+        :, None
+    ]  # else edges of the picture close too
+    rows = cv2.morphologyEx(over, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))[4:-4, 0]
     edges = np.flatnonzero(np.diff(np.concatenate([[0], rows, [0]])))
     found = []
     for first, last in edges.reshape(-1, 2):
         place = np.zeros_like(shown)
         place[first:last] = shown[first:last]
         if SMALLEST * height < last - first <= HIGHEST * height and (
-            float(still[place].mean()) >= ROW_STANDS
+            float(np.median([still[row][shown[row]].mean() for row in range(first, last)]))
+            >= ROW_STANDS
         ):
             found.append(place)
     return found

@@ -20,8 +20,9 @@ LOOKED, FEWEST = 12, 6
 """moments that are looked at, and of which a way can be told"""
 ABOUT = 1.0
 """widths of the face about it in which the original's is looked for"""
-STILL = 0.035
-"""Of the distance between the eyes: who moves less in both goes no way."""
+STILL, ERRS = 0.035, 1.2
+"""Of the distance between the eyes, and px: who moves less in both goes no way that can be told
+from what the detector errs by."""
 
 
 def likeness(
@@ -75,7 +76,7 @@ def _alike(way: np.ndarray, span: float) -> float | None:
     if len(way) < FEWEST:
         return None
     ours, theirs = (way[:, k] - way[:, k].mean(0) for k in (0, 1))
-    if max(np.sqrt((x**2).sum(1).mean()) for x in (ours, theirs)) < STILL * span:
+    if max(np.sqrt((x**2).sum(1).mean()) for x in (ours, theirs)) < max(STILL * span, ERRS):
         return None
     both = float((ours * theirs).sum())
     return both / max(1e-6, float(np.sqrt((ours**2).sum() * (theirs**2).sum())))
