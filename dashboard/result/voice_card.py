@@ -53,6 +53,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                 percent = labels.percent(answer.probability)
                 text = _("{percent}, not counted") if answer.stays_open else "{percent}"
                 typography.remark(text.format(percent=percent))
+        typography.caption(_one_voice())
         _strongest(analysis, linked)
         if heard is not None:
             show(figures.material(material.rated(voice.evidence(heard))))
@@ -76,8 +77,12 @@ def speaker(analysis: Analysis, linked: ResultViewState) -> None:
     with st.container(border=True, key="card-speakers", gap="small"):
         text = _("{time} of speech").format(time=labels.took(heard.speech_seconds))
         show(typography.heading(_("Speaker")), typography.text(text))
-        typography.caption(_("All speech is judged as one voice: speakers are not told apart."))
+        typography.caption(_one_voice())
         _strongest(analysis, linked)
+
+
+def _one_voice() -> str:
+    return _("All speech is judged as one voice: speakers are not told apart.")
 
 
 def _chip(analysis: Analysis) -> Markup:

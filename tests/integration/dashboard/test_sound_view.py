@@ -185,6 +185,7 @@ def test_the_voice_of_a_video_stands_beside_its_people(tmp_path: Path) -> None:
     page = texts(pages.result(video, decide(analysis)))
     assert "The voice" in page and "Sound over time" in page and "10.0 of 13.0 s, good" in page
     assert "Lips and voice: sound 0.24 s late. A signal, which informs and does not vote" in page
+    assert "All speech is judged as one voice" in page
     assert "2 people" in page and page.count("not in frame") == silent.count("not in frame")
 
 

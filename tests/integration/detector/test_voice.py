@@ -115,6 +115,15 @@ def test_a_model_without_a_calibration_shows_its_score_and_has_no_vote(say: Say)
     assert model.logit == 5.0 and model.scored >= 3
 
 
+def test_two_speakers_are_judged_as_one_voice(say: Say) -> None:
+    low, high = made.speech(5, pitch=110, seed=1), made.speech(5, pitch=230, seed=2)
+    out = say(np.concatenate([low, np.zeros(8_000, np.float32), high]), 3.0)
+    (subject,) = out.subjects
+    assert subject.name == "The voice" and out.verdict.label is Label.FAKE
+    scored = [span for span in subject.spans if span.score is not None]
+    assert min(s.start for s in scored) < 1 and max(s.end for s in scored) > 9.5
+
+
 NOISE = np.random.default_rng(0).standard_normal(16_000 * 8).astype(np.float32)
 
 
