@@ -5,7 +5,7 @@ it is not.
     python -m bench.library recall --data ../shared/data [--clips 40]
 
 `speed` fills an index with made hashes, one in two seconds, and looks for a clip of 10 s in it;
-then it writes a film of minutes at 1280 x 720 and says how fast its fingerprints are taken.
+then it writes a film of minutes at 1280 x 720, and short clips, and says how fast they are added.
 `recall` adds one real clip a group, and looks for copies of it that were changed on the way.
 """
 
@@ -17,7 +17,7 @@ import resource
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +27,10 @@ import numpy as np
 
 from bench.made_copies import Way, written
 from detector.comparison.fingerprints import Fingerprints, fingerprint
+from service.library.catalog import Library
 from service.library.index import PrintIndex
-from service.records.footage import Footage, Prints
+from service.records.database import Database
+from service.records.footage import Footage, FootageStore, Prints
 
 WAYS = {
     "crf 32": Way(crf=32),
@@ -75,26 +77,47 @@ def speed(hours: float) -> None:
     print(f"a clip of 10 s: {np.median(took):.2f} s (median of 5), peak {peak:.1f} GiB")
 
 
-def adding(minutes: float = 5.0) -> None:
+def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None:
+    """Print how fast a film is added, and a folder of short clips, of which nearly all frames are
+    looked through: as they come from encoders by default, with B-frames."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
-        rng = np.random.default_rng(1)
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("libx264", rate=25)
-            stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
-            stream.options = {"preset": "ultrafast"}
-            for i in range(int(minutes * 60 * 25)):
-                if i % 100 == 0:
-                    coarse = rng.integers(0, 256, (9, 16, 3), dtype=np.uint8)
-                    picture = np.kron(coarse, np.ones((80, 80, 1), np.uint8))
-                frame = np.ascontiguousarray(np.roll(picture, i % 100, axis=1))
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-            container.mux(stream.encode())
+        _film(path, (1280, 720), minutes * 60, 1, {"preset": "ultrafast"})
         begin = time.perf_counter()
         prints = fingerprint(path)
-        took = time.perf_counter() - begin
-        rate = minutes * 60 / took
+        rate = minutes * 60 / (time.perf_counter() - begin)
         print(f"{minutes:g} min of 720p: {len(prints.times)} frames, {rate:.0f} x real time")
+        for size in ((1280, 720), (640, 360)):
+            short = Path(folder) / f"{size[1]}p"
+            short.mkdir()
+            for number in range(clips):
+                _film(short / f"{number}.mp4", size, seconds, number, {})
+            for at_once in (1, 2):
+                database = Database(Path(folder) / f"{size[1]}-{at_once}.db")
+                begin = time.perf_counter()
+                Library(FootageStore(database)).add_folder("bench", short, at_once=at_once)
+                rate = clips * seconds / (time.perf_counter() - begin)
+                print(f"clips of {seconds:g} s, {size[1]}p, {at_once} at once: {rate:.0f} x")
+                database.close()
+
+
+def _film(
+    path: Path, size: tuple[int, int], seconds: float, seed: int, options: Mapping[str, str]
+) -> None:
+    """Write a film with a new shot every four seconds."""
+    rng = np.random.default_rng(seed)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.options = dict(options)
+        for i in range(int(seconds * 25)):
+            if i % 100 == 0:
+                coarse = rng.integers(0, 256, (9, 16, 3), dtype=np.uint8)
+                side = size[1] // 9
+                picture = np.kron(coarse, np.ones((side, side, 1), np.uint8))
+            frame = np.ascontiguousarray(np.roll(picture, i % 100, axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode())
 
 
 def recall(data: Path, most: int) -> None:

@@ -6,8 +6,9 @@ import logging
 import math
 import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 UPLOADED, IMPORTED = "upload", "import"
 """Where footage comes from that is in no folder."""
+AT_ONCE = 2
+"""files of a folder that are read side by side: a decoder uses one core"""
 MAX_INDEXES = 4
 """owners whose fingerprints stay in memory"""
 
@@ -119,10 +122,24 @@ class Library:
             It can't be read; it has no picture; the library is full.
         """
         about = about or media.probe(path, name=name or None)
+        prints = self._unknown(owner, path, about, cancel)
+        return self._kept(owner, prints, about, source)
+
+    def _unknown(
+        self, owner: str, path: Path, about: Media, cancel: threading.Event | None
+    ) -> Fingerprints | None:
+        """Return the fingerprints of a file; None where its content is known already."""
         if self.store.knows(owner, about.sha256):
+            return None
+        return fingerprint(path, about, cancel=cancel)
+
+    def _kept(
+        self, owner: str, prints: Fingerprints | None, about: Media, source: str
+    ) -> Footage | None:
+        if prints is None:
             self.store.promote(owner, about.sha256, source)
             return None
-        return self.add_prints(owner, fingerprint(path, about, cancel=cancel), about, source)
+        return self.add_prints(owner, prints, about, source)
 
     def add_prints(
         self, owner: str, prints: Fingerprints, about: Media, source: str
@@ -147,10 +164,11 @@ class Library:
         on_file: OnFile = lambda path, footage, error: None,
         *,
         only: Collection[Path] | None = None,
+        at_once: int = AT_ONCE,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Keep the fingerprints of all media in a folder and the folders in it; what can't be read
-        is told and left out.
+        """Keep the fingerprints of all media in a folder and the folders in it, `at_once` of which
+        are read side by side; what can't be read is told and left out.
 
         Raises
         ------
@@ -158,13 +176,32 @@ class Library:
             There is no such folder; the library is full.
         """
         source = source_of(folder)
-        for path in media_in(folder, lambda path, error: on_file(path, None, error)):
-            if only is not None and path not in only:
-                continue
+
+        def read(path: Path) -> tuple[Media, Fingerprints | None]:
+            about = media.probe(path)
+            return about, self._unknown(owner, path, about, cancel)
+
+        def keep(path: Path, reading: Future[tuple[Media, Fingerprints | None]]) -> None:
             try:
-                on_file(path, self.add_file(owner, path, source=source, cancel=cancel), None)
+                about, prints = reading.result()
+                on_file(path, self._kept(owner, prints, about, source), None)
             except MediaError as error:
                 on_file(path, None, error)
+
+        ahead: deque[tuple[Path, Future[tuple[Media, Fingerprints | None]]]] = deque()
+        with ThreadPoolExecutor(at_once, "library") as pool:
+            try:
+                for path in media_in(folder, lambda path, error: on_file(path, None, error)):
+                    if only is not None and path not in only:
+                        continue
+                    ahead.append((path, pool.submit(read, path)))
+                    if len(ahead) > at_once:
+                        keep(*ahead.popleft())
+                while ahead:
+                    keep(*ahead.popleft())
+            finally:
+                for _path, reading in ahead:
+                    reading.cancel()
 
     def unseen(self, owner: str, source: str, paths: Sequence[Path]) -> list[Path]:
         """Leave out the files of a folder that are known from it already, without reading them: by

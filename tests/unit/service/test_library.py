@@ -16,16 +16,18 @@ import numpy as np
 import pytest
 
 from bench.made_copies import Way, written
+from detector import media
 from detector.comparison import fingerprints
 from detector.comparison.fingerprints import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
+from detector.schema.analysis import Media
 from service.library import __main__ as cli
 from service.library import exchange
 from service.library.catalog import Library
 from service.library.index import NEAR, PrintIndex
 from service.library.watch import FolderWatch, FolderWatcher, watch
 from service.records.database import FILE, Database
-from service.records.footage import Footage, FootageStore
+from service.records.footage import FootageStore
 from tests.support.footage_contract import ALICE, BOB, FootageContract, made
 from tests.support.waiting import PATIENT, until
 
@@ -251,13 +253,13 @@ def test_what_is_known_from_a_watched_folder_is_not_opened_again(
     (folder / "one.mp4").write_bytes(clips[0].read_bytes())
     library.add_folder(ALICE, folder)
     opened: list[str] = []
-    add = library.add_file
+    probe = media.probe
 
-    def noted(owner: str, path: Path, **more: Any) -> Footage | None:
+    def noted(path: Path, **more: Any) -> Media:
         opened.append(path.name)
-        return add(owner, path, **more)
+        return probe(path, **more)
 
-    monkeypatch.setattr(library, "add_file", noted)
+    monkeypatch.setattr(media, "probe", noted)
     started = FolderWatch(library, ALICE, folder)  # as by a server that was started again
     for _ in range(3):
         started.look()
