@@ -191,7 +191,7 @@ def _answered(
     kept = [m for m, yes in zip(found, same.moments, strict=True) if yes]
     x, y = _to_full(result.copy_media, found[0])
     length = result.copy_media.duration or 0.0
-    decided = decide.decide(kept, length, (x, y)) if kept else None
+    decided = decide.decide(kept, length, (x, y), slight=same.clearly) if kept else None
     plays = timing.plays(*times) or same.surely
     if same.motion is None:  # of a still scene only who moves in it tells the moments apart
         plays = plays or decided is None or all(p.part == "none" for p in decided.people)

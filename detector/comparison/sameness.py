@@ -62,6 +62,11 @@ class Sameness:
         return self.steady is not None and self.steady >= SURE_MOTION
 
     @property
+    def clearly(self) -> bool:
+        """Whether enough moves alike to say that a face differs by little."""
+        return self.same and self.strong is not None and self.strong >= STRONG_MOTION
+
+    @property
     def may_accuse(self) -> bool:
         """Whether what moves moves as much alike as somebody has to be sure of who says that a face
         differs: in another moment of the same take it does, too."""

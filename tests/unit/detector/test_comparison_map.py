@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detector.comparison import align, geometry, mapping
-from detector.comparison.decide import Part, _part
+from detector.comparison.decide import Part, _part, _slightly
 from detector.comparison.measure import FaceMeasure, MeasuredMoment, Region
 from detector.comparison.moments import MomentPair
 from detector.isolation import Frame
@@ -151,3 +151,24 @@ def test_near_the_limit_a_face_has_to_differ_by_more_than_its_rim() -> None:
     assert part(2.5, rim=1.2) == "face"
     assert part(3.5, rim=3.4) == "face", "far over it nothing about it counts"
     assert part(1.9, rim=0.5) == "none"
+
+
+def faces(inside: float, lower: float, rim: float, expected: float = 3.0) -> list[FaceMeasure]:
+    """A face that differs so at each of eight moments, in multiples of what is expected."""
+
+    def region(ratio: float) -> Region:
+        return Region(ratio * expected, expected)
+
+    face = FaceMeasure(0, region(inside), region(inside), region(lower), region(rim), region(rim))
+    return [face] * 8
+
+
+def test_what_differs_little_but_all_along_is_told_by_the_rim() -> None:
+    assert _slightly(faces(1.8, 1.8, rim=1.0)) == ("face", pytest.approx(1.6))
+    assert _slightly(faces(1.8, 1.8, rim=1.3)) is None, "the rim differs as much"
+    assert _slightly(faces(0.9, 1.9, rim=1.0)) == ("mouth", pytest.approx(1.53))
+    assert _slightly(faces(1.3, 1.9, rim=1.0)) is None, "the upper face does, too"
+    assert _slightly(faces(1.8, 1.8, rim=1.0)[:3]) is None
+    assert _slightly(faces(1.8, 1.8, rim=1.0, expected=1.0)) is None, "nobody sees that"
+    some = faces(1.8, 1.8, rim=1.0)[:4] + faces(1.0, 1.0, rim=1.0)[:4]
+    assert _slightly(some) is None, "at half of the moments only"
