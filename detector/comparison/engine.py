@@ -54,7 +54,8 @@ SAME_WAY = 0.88
 with changed faces one had less, of 7 other moments that all else let pass two had more."""
 BLIND, LITTLE = 20.0, 5.0
 """Gray levels in a face that would be put down to an encoder, from which nothing can be said where
-more than a little differs: none leaves as much of the same footage."""
+more than a little differs, unless still more does of what is clearly the same moment: no encoder
+leaves as much."""
 OnProgress = Callable[[float], None]
 """Called with how much is done, 0..1."""
 
@@ -199,7 +200,7 @@ def _answered(
         decided is None
         or not ((same.same and plays) or (same.still and not decided.changed))
         or (decided.accuses and not same.may_accuse)
-        or _another_take(kept, decided, (x, y), same.surely)
+        or _another_take(kept, decided, (x, y), same)
         or (not same.surely and _another_way(kept, decided, detector))
     ):
         why = "other_place" if sum(same.moments) < compared / 2 else "other_moment"
@@ -235,14 +236,16 @@ def _another_take(
     kept: Sequence[MeasuredMoment],
     decided: decide.Decided,
     full: tuple[float, float],
-    surely: bool,
+    same: Sameness,
 ) -> bool:
     """Whether more differs outside faces at some moments than an encoder leaves, or at all where a
-    face does too, unless what moves says `surely` that it is one recording. Places of edits
-    (`full`: px of the copy for a px of the layers) don't count."""
-    if any(p.limit > BLIND and p.difference > LITTLE for p in decided.people):
-        return True
-    if surely:
+    face does too, unless what moves says surely that it is one recording. Places of edits (`full`:
+    px of the copy for a px of the layers) don't count."""
+    for person in decided.people:
+        told = person.part != "none" and same.clearly
+        if person.limit > BLIND and person.difference > LITTLE and not told:
+            return True
+    if same.surely:
         return False
     inside = np.zeros(kept[0].levels.shape, bool)
     for edit in decided.edits:
