@@ -49,9 +49,10 @@ MOST_LEFT, WORST_LEFT, UNEVEN = 3.2, 4.0, 2.5
 and of the worst tenth where that is also so many times the lower quarter. What an encoder leaves is
 much the same all along; another take of the same scene comes near at some moments, not at others.
 """
-SAME_WAY = 0.88
+SAME_WAY = 0.85
 """Correlation of the ways that faces go in both, under which they are of two moments: of 36 copies
-with changed faces one had less, of 7 other moments that all else let pass two had more."""
+with changed faces none had less, of 7 other moments that all else let pass 3 had more or told
+nothing."""
 BLIND, LITTLE = 20.0, 5.0
 """Gray levels in a face that would be put down to an encoder, from which nothing can be said where
 more than a little differs, unless still more does of what is clearly the same moment: no encoder
@@ -252,8 +253,8 @@ def _another_take(
         x0, x1 = (edit.box[k] / full[0] / measure.TILE for k in (0, 2))
         y0, y1 = (edit.box[k] / full[1] / measure.TILE for k in (1, 3))
         inside[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
-    told = [m.levels[np.isfinite(m.levels) & ~inside] for m in kept]
-    left = [float(levels.mean()) for levels in told if len(levels)]
+    left_in = [m.levels[np.isfinite(m.levels) & ~inside] for m in kept]
+    left = [float(levels.mean()) for levels in left_in if len(levels)]
     if not left:
         return False
     usual, most = np.percentile(left, [25, 90])

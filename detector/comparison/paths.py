@@ -20,6 +20,8 @@ LOOKED, FEWEST = 12, 6
 """moments that are looked at, and of which a way can be told"""
 ABOUT = 1.0
 """widths of the face about it in which the original's is looked for"""
+SMALLEST = 16.0
+"""px between the eyes, of narrower faces the detector errs by as much as they move"""
 STILL, ERRS = 0.035, 1.2
 """Of the distance between the eyes, and px: who moves less in both goes no way that can be told
 from what the detector errs by."""
@@ -73,7 +75,7 @@ def _of_original(
 
 def _alike(way: np.ndarray, span: float) -> float | None:
     """Return the correlation of two ways [N, 2, 2]; None where too little moves to tell."""
-    if len(way) < FEWEST:
+    if len(way) < FEWEST or span < SMALLEST:
         return None
     ours, theirs = (way[:, k] - way[:, k].mean(0) for k in (0, 1))
     if max(np.sqrt((x**2).sum(1).mean()) for x in (ours, theirs)) < max(STILL * span, ERRS):
