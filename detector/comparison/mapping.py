@@ -20,17 +20,18 @@ from detector.comparison.reading import gray
 POOLED = 6
 """moments whose features make the map that all share, and by which maps are held against each
 other"""
-STEADY, HELD = 0.9, 2
+STEADY, STILL, HELD = 0.9, 0.75, 2
 """What a moment's own map may leave of what differs under the shared one before it counts as moved,
-and how many moments have to be for a camera that was held by hand."""
+also where that is edges to edges, and how many moments have to be for a camera held by hand."""
 NEAR = 0.1
 """Share of the picture by which another map may move a corner and still be one of the same."""
 SAMPLES = 3000
 """pixels of a moment that are looked at"""
 MOST_OFF = 30.0
 """gray levels: what differs by more, differs by this"""
-BETTER = 0.98
-"""What another map may leave of what differs, to be taken in place of the one before it."""
+BETTER, FREER = 0.98, 0.93
+"""What another map may leave of what differs, to be taken in place of the one before it; and one by
+brightness in place of edges to edges, which a caption on a dark jacket bends."""
 
 
 def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
@@ -40,13 +41,16 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
         return []
     some = slice(None, None, max(1, len(found) // POOLED))
     looks = [_Look.of(pair) for pair in found[some]]
-    base = _best(looks, [_as_it_lies(found[0]), found[0].matrix, _pooled(found[some])])
+    plain = _as_it_lies(found[0])
+    base = _best(looks, [plain, found[0].matrix, _pooled(found[some])])
     own = [_own(pair, base) for pair in found[some]]
     shared = _best(looks, [base, *own])
+    if base is plain and _misfit(looks, shared) > FREER * _misfit(looks, plain):
+        shared = plain
     left = [
         look.misfit(m) / max(look.misfit(shared), 1e-6) for look, m in zip(looks, own, strict=True)
     ]
-    if sum(share < STEADY for share in left) < HELD:
+    if sum(share < (STILL if shared is plain else STEADY) for share in left) < HELD:
         maps = [shared] * len(found)
     else:  # a camera held by hand before a screen
         maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
@@ -100,10 +104,14 @@ def _best(looks: Sequence[_Look], maps: Sequence[np.ndarray]) -> np.ndarray:
     """Return the map under which least differs; of those that do nearly as well the first."""
     best, least = maps[0], np.inf
     for matrix in maps:
-        misfit = float(np.mean([look.misfit(matrix) for look in looks]))
+        misfit = _misfit(looks, matrix)
         if misfit < BETTER * least:
             best, least = matrix, misfit
     return best
+
+
+def _misfit(looks: Sequence[_Look], matrix: np.ndarray) -> float:
+    return float(np.mean([look.misfit(matrix) for look in looks]))
 
 
 def _as_it_lies(pair: MomentPair) -> np.ndarray:

@@ -33,10 +33,12 @@ STILL, LAID_OVER = 0.85, 0.15
 of the original's change under which the copy's tile stands still: something was laid over it."""
 MANY_MOVING = 12
 """tiles in which something has to move before it is asked of how many of them it moves alike"""
-SURE_MOTION, STRONG_MOTION, LEAST_STRONG = 0.93, 0.79, 0.5
-"""Correlations under which a quarter of the tiles stay: of all that move, where both are surely the
-same recording; of the half that moves most, where a face may be said to differ, and where they are
-the same at all. Of 152 pairs of two moments of one take 0.90 was the most of the first."""
+SURE_MOTION = 0.93
+"""Correlation under which a quarter of the tiles in which something moves stay where both are
+surely the same recording: of 152 pairs of two moments of one take 0.90 was the most."""
+CLEAR_MOTION, STRONG_MOTION, LEAST_STRONG = 0.79, 0.7, 0.5
+"""The same of the half that moves most, where a face may be said to differ slightly, where it may
+be said to differ, and where they are the same at all."""
 SAME_MOTION, ALL_MOTION, SOME_MOTION = 0.75, 0.85, 0.6
 """Median correlation of changes from which both show the same motion, from which they surely do,
 and from which they do where nearly every tile shows the same."""
@@ -64,7 +66,7 @@ class Sameness:
     @property
     def clearly(self) -> bool:
         """Whether enough moves alike to say that a face differs by little."""
-        return self.same and self.strong is not None and self.strong >= STRONG_MOTION
+        return self.same and self.strong is not None and self.strong >= CLEAR_MOTION
 
     @property
     def may_accuse(self) -> bool:

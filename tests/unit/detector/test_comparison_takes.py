@@ -87,7 +87,8 @@ def test_one_recording_is_sure_where_nearly_all_that_moves_moves_alike() -> None
 def test_what_moves_most_has_to_move_alike() -> None:
     apart = Sameness(PLACE, 0.8, steady=0.2, strong=0.3)
     assert not apart.same and not apart.still and not apart.may_accuse
-    doubtful = Sameness(PLACE, 0.9, steady=0.7, strong=0.75)
+    doubtful = Sameness(PLACE, 0.9, steady=0.6, strong=0.65)
     assert doubtful.same and not doubtful.may_accuse
+    assert not Sameness(PLACE, 0.9, steady=0.7, strong=0.75).clearly
     assert Sameness(PLACE, 0.9, steady=0.8, strong=0.9).may_accuse
     assert Sameness(PLACE, None).may_accuse, "of a still scene the way of the face tells"
