@@ -22,7 +22,7 @@ ABOUT = 1.0
 """widths of the face about it in which the original's is looked for"""
 SMALLEST = 16.0
 """px between the eyes, of narrower faces the detector errs by as much as they move"""
-STILL, ERRS = 0.045, 1.2
+STILL, ERRS = 0.055, 1.2
 """Of the distance between the eyes, and px: who moves less in both goes no way that can be told
 from what the detector errs by."""
 

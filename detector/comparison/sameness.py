@@ -130,7 +130,8 @@ def sameness(moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray])
     if moving.sum() < FEWEST_MOVING:
         return Sameness(place, None)
     alike = both[moving] / np.sqrt(np.maximum(ours_only, 1e-6) * theirs_only)[moving]
-    if len(alike) < MANY_MOVING:
+    frozen = covered.sum() >= 0.5 * max(1, (moving | covered).sum())  # by an encoder of few bits
+    if len(alike) < MANY_MOVING or frozen:
         return Sameness(place, float(np.median(alike)))
     energy = theirs_only[moving] / pixels[moving]
     most = alike[energy >= np.median(energy)]
