@@ -95,7 +95,7 @@ def pairs(
     # Faces are found upright only: a copy that lies on its side is held as its original is.
     base = original.media.width, original.media.height
     turns = geometry.quarter_turns(aligned.matrix, *base)
-    search = vision.FaceSearch(detector, MIN_FACE)
+    search, theirs = (vision.FaceSearch(detector, MIN_FACE) for _ in range(2))
     found: list[MomentPair] = []
     for index in picks:
         frame = copies.get(round(aligned.copy_times[index], 3))
@@ -106,9 +106,41 @@ def pairs(
         pair = MomentPair(frame.time, frame.rgb, tuple(around), _nearest(around, at), scale, ())
         upright = np.ascontiguousarray(np.rot90(pair.copy, turns))
         known = [turned(f, turns, upright.shape) for f in search.find(pair.time, upright)]
+        known += _unseen(known, theirs.find(pair.time, pair.original), pair.matrix)
         found.append(replace(pair, faces=tuple(enumerate(known))))
         on_progress(0.5 + 0.3 * len(found) / len(picks))
     return found
+
+
+def _unseen(
+    known: Sequence[Detection], originals: Sequence[Detection], matrix: np.ndarray
+) -> list[Detection]:
+    """Return the original's faces, where they lie in the copy, that were not found there: what was
+    put in their place is not always taken for a face, and a crop may cut through one."""
+    missed = []
+    for face in originals:
+        x0, y0, x1, y1 = face.box
+        edge = geometry.moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        box = np.concatenate([edge.min(0), edge.max(0)])
+        moved = Detection.of(
+            box, geometry.moved_points(matrix, np.array(face.landmarks)), face.confidence
+        )
+        if not any(_overlap(moved, other) for other in known):
+            missed.append(moved)
+    return missed
+
+
+def _overlap(one: Detection, other: Detection) -> bool:
+    """Whether the middle of either face is in the other."""
+    return any(
+        box[0] <= x <= box[2] and box[1] <= y <= box[3]
+        for box, (x, y) in ((one.box, _middle(other)), (other.box, _middle(one)))
+    )
+
+
+def _middle(face: Detection) -> tuple[float, float]:
+    x0, y0, x1, y1 = face.box
+    return (x0 + x1) / 2, (y0 + y1) / 2
 
 
 def turned(face: Detection, turns: int, shape: Sequence[int]) -> Detection:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from detector.comparison import paths
+from detector.comparison.moments import _unseen
 from detector.comparison.sameness import Sameness
 from detector.vision import Detection
 
@@ -92,3 +93,13 @@ def test_what_moves_most_has_to_move_alike() -> None:
     assert not Sameness(PLACE, 0.9, steady=0.7, strong=0.75).clearly
     assert Sameness(PLACE, 0.9, steady=0.8, strong=0.9).may_accuse
     assert Sameness(PLACE, None).may_accuse, "of a still scene the way of the face tells"
+
+
+def test_a_face_that_is_none_any_more_is_looked_for_where_the_originals_is() -> None:
+    matrix = np.array([[0.5, 0, 10], [0, 0.5, 0], [0, 0, 1]])
+    there, elsewhere = face(np.array([100.0, 100.0])), face(np.array([300.0, 60.0]))
+    known = [face(np.array([62.0, 52.0]))]  # of the first, where it lies in the copy
+    (missed,) = _unseen(known, [there, elsewhere], matrix)
+    assert missed.box == pytest.approx((147.5, 17.5, 172.5, 42.5))
+    assert missed.landmarks[0] == pytest.approx((155.0, 30.0))
+    assert _unseen([], [], matrix) == []
