@@ -34,7 +34,7 @@ FACE_LIMIT, MOST_LIMIT = 1.9, 3.2
 rest may ask for."""
 OVER_TILES = 1.3
 """Times the ratio under which 97 % of the tiles elsewhere stay."""
-LEAST_LEVELS = 1.0
+LEAST_LEVELS = 1.4
 """gray levels over what is expected, below which nobody sees a difference"""
 CLEARLY, OVER_RIM = 1.5, 1.15
 """Times the limit, from which a face differs whatever is about it; up to there it has to differ by
