@@ -51,7 +51,7 @@ much the same all along; another take of the same scene comes near at some momen
 """
 SAME_WAY = 0.82
 """Correlation of the ways that faces go in both, under which they are of two moments: of 40 copies
-with changed faces one had less, of 12 other moments that all else let pass half."""
+with changed faces one had less, of 9 other moments of one take five."""
 BLIND, LITTLE = 20.0, 5.0
 """Gray levels in a face that would be put down to an encoder, from which nothing can be said where
 more than a little differs, unless still more does of what is clearly the same moment: no encoder
