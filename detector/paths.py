@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+RECORDS = "unmask.db"
+"""In the data folder: what the dashboard and the API keep, with the library of known footage."""
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
 

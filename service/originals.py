@@ -18,6 +18,7 @@ from detector.errors import InputError, UnmaskError
 from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
+from service.library.original import original_in
 from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
@@ -29,7 +30,7 @@ from service.tasks import lookups
 from service.tasks.comparisons import ComparedFile, Comparisons
 from service.tasks.executor import ThreadExecutor
 from service.tasks.jobs import Job, Jobs
-from service.tasks.lookups import LookedFor, Lookups, original_in
+from service.tasks.lookups import LookedFor, Lookups
 from service.tasks.manager import TaskManager
 from service.tasks.task import Task
 

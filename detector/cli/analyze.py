@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli import report
+from detector.cli import known, report
 from detector.cli.common import Commands, JsonOutput, ProgressBar, ids, say, tell
 from detector.errors import InputError, UsageError
 from detector.messages import comparison, states
@@ -41,6 +41,11 @@ def add(commands: Commands) -> None:
         type=Path,
         help="hold it against this file as well, of which it may be a manipulated copy: a finding "
         "of its own (as of unmask compare), which counts nothing in the verdict",
+    )
+    analyze.add_argument(
+        "--no-library",
+        action="store_true",
+        help="do not look whether this computer's library of known footage has its original",
     )
     report.add_options(analyze)
     add_machine(analyze)
@@ -113,13 +118,16 @@ def _analyze(args: argparse.Namespace) -> int:
                 status = 2
                 output.add(result.model_dump(mode="json"))
                 continue
-            if args.original:
-                result = _against(result, Path(path), args.original)
+            original, told = args.original, ""
+            if original is None and not args.no_library:
+                original, told = known.original_of(Path(path), result.media)
+            if original is not None:
+                result = _against(result, Path(path), original)
             output.add(result.exported())
             if args.report:
                 report.write_report(args.report, result, Path(path), args)
             if args.json != "-":
-                tell(summary(result))
+                tell(summary(result), *filter(None, [told]))
     return status
 
 

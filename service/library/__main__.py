@@ -17,9 +17,11 @@ from service.config import get_config
 from service.context import LOCAL
 from service.library.catalog import Library
 from service.library.index import LibraryMatch
+from service.library.original import best_match, original_in
 from service.library.watch import watch
 from service.records.database import FILE, Database
 from service.records.footage import Footage, FootageStore
+from service.records.lookups import LookupStore
 
 OWNER = LOCAL.id
 NOTHING = 11
@@ -35,9 +37,10 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     database = None
     try:
-        if args.run in (_add, _watch, _search):
+        if args.run in (_add, _watch, _search, _original):
             media.isolate()  # files of strangers
         database = Database(get_config().database.get_secret_value() or paths.data() / FILE)
+        args.lookups = LookupStore(database)
         status: int = args.run(Library(FootageStore(database)), args)
         return status
     except (UnmaskError, OSError) as error:
@@ -78,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("file", type=Path, metavar="FILE")
     search.add_argument("--json", action="store_true")
     search.set_defaults(run=_search)
+    original = actions.add_parser(
+        "original",
+        help="the known footage that a file shows best, as an analysis asks for it, in JSON; exit "
+        f"status {NOTHING}: none",
+    )
+    original.add_argument("file", type=Path, metavar="FILE")
+    original.set_defaults(run=_original)
     export = actions.add_parser("export", help="write all fingerprints to a file for others")
     export.add_argument("file", type=Path, metavar="FILE")
     export.set_defaults(run=_export)
@@ -155,6 +165,21 @@ def _search(library: Library, args: argparse.Namespace) -> int:
         for match in found:
             print(_line(match, about.sha256))
     return 0 if found else NOTHING
+
+
+def _original(library: Library, args: argparse.Namespace) -> int:
+    if not library.store.count(OWNER):
+        return NOTHING
+    about = media.probe(args.file)
+    found = library.search(OWNER, fingerprint(args.file, about), without=about.sha256)
+    refused = args.lookups.refused(OWNER, about.sha256)
+    told = best_match([match for match in found if match.footage.sha256 not in refused])
+    if told is None:
+        return NOTHING
+    folder = Path(told.source)
+    path = original_in(folder, told.name, told.found) if folder.is_absolute() else None
+    print(json.dumps(told.model_dump(mode="json") | {"path": str(path) if path else None}))
+    return 0
 
 
 def _line(match: LibraryMatch, sha256: str) -> str:

@@ -29,12 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from detector import paths
 from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
 from service.records.tables import Moment
 
-FILE = "unmask.db"
+FILE = paths.RECORDS
 TIMEOUT_SECONDS = 15.0
 """to wait for another process that writes, or for a server that answers"""
 

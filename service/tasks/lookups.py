@@ -12,11 +12,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.media.files import sha256 as hash_of
 from detector.schema.comparison import Comparison
+from service.library.original import best_match
 from service.messages import _
 from service.records.footage import ANALYSES
 from service.records.lookups import FoundFootage, LookupStore
@@ -29,10 +28,7 @@ from service.tasks.task import Priority, Task, TaskKind
 
 if TYPE_CHECKING:
     from service.library.catalog import Library
-    from service.library.index import LibraryMatch
 
-MIN_SHARE = 0.5
-"""of the looked-for frames that known footage has to show, to be told"""
 STEPS = 100
 
 KIND = TaskKind(
@@ -108,7 +104,7 @@ class Lookups:
         matches = library.search(owner, prints, without=file.sha256)
         library.add_prints(owner, prints, about, ANALYSES)
         task.on_progress(20, STEPS)
-        found = _best([match for match in matches if match.footage.sha256 not in refused])
+        found = best_match([match for match in matches if match.footage.sha256 not in refused])
         self.store.save(owner, file.sha256, found, searched)
         other = self._media_of(looked, found) if found is not None else None
         if found is None or other is None:
@@ -122,31 +118,3 @@ class Lookups:
 def _on_share(task: Task, share: float) -> None:
     """Tell how far the comparison is, which is the last part of a lookup."""
     task.on_progress(20 + round(0.8 * STEPS * share), STEPS)
-
-
-def _best(matches: list[LibraryMatch]) -> FoundFootage | None:
-    """Return the match that is told: what was brought as known before what was merely analyzed."""
-    good = [m for m in matches if m.matched >= MIN_SHARE * m.asked]
-    good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.matched, m.bits))
-    if not good:
-        return None
-    match = good[0]
-    return FoundFootage(
-        found=match.footage.sha256, name=match.footage.name, source=match.footage.source,
-        start=max(0.0, match.start - match.time), mirrored=match.mirrored,
-        matched=match.matched, asked=match.asked,
-    )  # fmt: skip
-
-
-def original_in(folder: Path, name: str, sha256: str) -> Path | None:
-    """Return a file of a folder that is this very footage; None where it is gone or changed."""
-    from detector.batch.source import files  # brings readers of documents
-
-    if not folder.is_dir():
-        return None
-    for path in [folder / name, *(path for path in files(folder) if path.name == name)]:
-        if path.is_file():
-            with path.open("rb") as file:
-                if hash_of(file) == sha256:
-                    return path
-    return None

@@ -18,6 +18,8 @@ from detector import __version__, pipeline
 from detector.cli import main
 from detector.cli.analyze import summary
 from detector.schema.analysis import Analysis
+from detector.schema.comparison import ComparisonFinding
+from tests.conftest import write_clip
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import until
 
@@ -295,3 +297,38 @@ def test_a_library_s_actions_are_named_where_none_is_given() -> None:
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "take fingerprints of files" in done.stderr
+
+
+def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
+    (tmp_path / "press").mkdir()
+    clip = write_clip(tmp_path / "press" / "talk.mp4", seconds=2)
+    shared = write_clip(tmp_path / "shared.mp4", seconds=2, options={"crf": "30"})
+
+    def unmask(*args: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "detector", *map(str, args)]
+        known = os.environ | {"UNMASK_DATA": str(tmp_path / "data")}
+        done = subprocess.run(
+            command, cwd=ROOT, env=known, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode in (0, 10), done.stderr
+        return done
+
+    asked = ("analyze", shared, "--frames", 4, "--json", tmp_path / "result.json")
+    alone = unmask(*asked).stdout
+    assert "library" not in alone
+    unmask("library", "add", clip.parent)
+    found = unmask(*asked).stdout
+    assert (
+        f"In your library: talk.mp4, from 00:00 (4 of 4 looked-for frames; {clip.parent})" in found
+    )
+    result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
+    assert result.comparison is not None
+    assert result.comparison.original_media.name == "talk.mp4"
+    assert result.comparison.finding is ComparisonFinding.NOTHING_DIFFERS
+    assert unmask(*asked, "--no-library").stdout == alone
+
+    clip.unlink()  # what is known of it is left
+    found = unmask(*asked).stdout
+    assert "In your library: talk.mp4" in found
+    result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
+    assert result.comparison is None

@@ -1,0 +1,45 @@
+"""Which of the known footage that a file shares pictures with is told as its original, and where it
+is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.media.files import sha256 as hash_of
+from service.records.footage import ANALYSES
+from service.records.lookups import FoundFootage
+
+if TYPE_CHECKING:
+    from service.library.index import LibraryMatch
+
+MIN_SHARE = 0.5
+"""of the looked-for frames that known footage has to show, to be told"""
+
+
+def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
+    """Return the match that is told: what was brought as known before what was merely analyzed."""
+    good = [m for m in matches if m.matched >= MIN_SHARE * m.asked]
+    good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.matched, m.bits))
+    if not good:
+        return None
+    match = good[0]
+    return FoundFootage(
+        found=match.footage.sha256, name=match.footage.name, source=match.footage.source,
+        start=max(0.0, match.start - match.time), mirrored=match.mirrored,
+        matched=match.matched, asked=match.asked,
+    )  # fmt: skip
+
+
+def original_in(folder: Path, name: str, sha256: str) -> Path | None:
+    """Return a file of a folder that is this very footage; None where it is gone or changed."""
+    from detector.batch.source import files  # brings readers of documents
+
+    if not folder.is_dir():
+        return None
+    for path in [folder / name, *(path for path in files(folder) if path.name == name)]:
+        if path.is_file():
+            with path.open("rb") as file:
+                if hash_of(file) == sha256:
+                    return path
+    return None
