@@ -77,10 +77,13 @@ def drawn(kind: str, rng: np.random.Generator) -> Way:
 def written(
     path: Path, frames: Frames, fps: float, way: Way, text: np.random.Generator | None = None
 ) -> Path:
-    """Write frames as an H.264 file, changed on the way; `text` draws a caption laid over last."""
+    """Write frames as an H.264 file, changed on the way; `text` draws a caption laid over it. Of a
+    screen the caption is filmed with the rest: laid over the film, it would lie on the wall."""
     out = [_changed(frame, way, i) for i, frame in enumerate(_played(frames, way))]
     if text is not None:
         out = caption(out, text)
+    if way.screen is not None:
+        out = [_filmed(rgb, way.screen, i) for i, rgb in enumerate(out)]
     if way.fps is not None:
         count = max(2, round(len(out) / fps * way.fps))
         out = [out[min(len(out) - 1, int((i + 0.5) * fps / way.fps))] for i in range(count)]
@@ -111,8 +114,6 @@ def _changed(rgb: np.ndarray, way: Way, index: int) -> np.ndarray:
         gamma, red, blue = way.grade
         table = 255 * (np.arange(256) / 255) ** gamma
         rgb = np.clip(table[rgb] * [red, 1.0, blue], 0, 255).astype(np.uint8)
-    if way.screen is not None:
-        rgb = _filmed(np.ascontiguousarray(rgb), way.screen, index)
     if way.also is not None:
         rgb = _also(np.ascontiguousarray(rgb), way.also, np.random.default_rng(way.seed), index)
     return np.ascontiguousarray(rgb)

@@ -72,7 +72,7 @@ class Sameness:
     def may_accuse(self) -> bool:
         """Whether what moves moves as much alike as somebody has to be sure of who says that a face
         differs: in another moment of the same take it does, too."""
-        return self.strong is None or self.strong >= STRONG_MOTION
+        return self.surely or self.strong is None or self.strong >= STRONG_MOTION
 
     @property
     def moments(self) -> tuple[bool, ...]:
