@@ -38,7 +38,8 @@ LEAST_LEVELS = 1.4
 """gray levels over what is expected, below which nobody sees a difference"""
 CLEARLY, OVER_RIM = 1.5, 1.15
 """Times the limit, from which a face differs whatever is about it; up to there it has to differ by
-so much more than its rim does. A bare wall says little of what an encoder leaves of a person."""
+so much more than its rim does, and by `OVER_RIM_ALL` times as much of what is expected of both. A
+bare wall says little of what an encoder leaves of a person."""
 OVER_RIM_ALL, OVER_UPPER, SLIGHT, MOSTLY = 1.6, 1.7, 1.3, 0.7
 """Also under the limit a face differs that does so by this many times its rim's ratio, or its mouth
 by this many times the upper face's, at least by this many times what is expected, in this share of
@@ -244,7 +245,9 @@ def _part(face: FaceMeasure, moment: MeasuredMoment, limit: float) -> Part:
         if part.ratio <= limit or part.difference - part.expected <= LEAST_LEVELS:
             return False
         clearly = part.ratio > CLEARLY * limit
-        return clearly or part.difference > OVER_RIM * face.rim.difference
+        rim = face.rim
+        over_rim = part.difference > OVER_RIM * rim.difference
+        return clearly or (over_rim and part.ratio > OVER_RIM_ALL * rim.ratio)
 
     if over(face.inside) or over(face.upper):
         return "face"

@@ -52,10 +52,20 @@ much the same all along; another take of the same scene comes near at some momen
 SAME_WAY = 0.82
 """Correlation of the ways that faces go in both, under which they are of two moments: of 40 copies
 with changed faces one had less, of 9 other moments of one take five."""
+FPS, LOOSE, FAR_OVER = 25.0, 1.3, 2.0
+"""Where a face differs by less than so many times its limit, how many frames (of the slower file,
+at most a 25th of a second each where nothing is slower) three quarters of the moments may lie off
+even play: of 47 copies with faces changed as little the most was 1.25, of nine moments of other
+takes that passed seven had more."""
+FACE_OVER_RIM = 3.2
+"""How many times its rim's ratio a face's is where the head surely goes as the original's: of 28
+other moments of one take, of the same scene by all else, the most was 2.9."""
 BLIND, LITTLE = 20.0, 5.0
 """Gray levels in a face that would be put down to an encoder, from which nothing can be said where
 more than a little differs, unless still more does of what is clearly the same moment: no encoder
 leaves as much."""
+_Times = tuple[list[float], list[float]]
+"""of the matched moments, of the copy and of the original, s"""
 OnProgress = Callable[[float], None]
 """Called with how much is done, 0..1."""
 
@@ -193,14 +203,12 @@ def _answered(
     x, y = _to_full(result.copy_media, found[0])
     length = result.copy_media.duration or 0.0
     decided = decide.decide(kept, length, (x, y), slight=same.clearly) if kept else None
-    plays = timing.plays(*times) or same.surely
-    if same.motion is None:  # of a still scene only who moves in it tells the moments apart
-        plays = plays or decided is None or all(p.part == "none" for p in decided.people)
     if (
         decided is None
-        or not ((same.same and plays) or (same.still and not decided.changed))
+        or not (_runs_on(same, times, decided) or (same.still and not decided.changed))
         or (decided.accuses and not same.may_accuse)
         or _another_take(kept, decided, (x, y), same)
+        or (not same.surely and _loosely_timed(result, times, decided))
         or (not same.surely and _another_way(kept, decided, detector))
     ):
         why = "other_place" if sum(same.moments) < compared / 2 else "other_moment"
@@ -230,6 +238,13 @@ def _answered(
             ),
         }
     )
+
+
+def _runs_on(same: Sameness, times: _Times, decided: decide.Decided) -> bool:
+    """Whether both are the same recording, and the original runs on as the copy does. Of a still
+    scene only who moves in it tells the moments apart."""
+    still = same.motion is None and all(p.part == "none" for p in decided.people)
+    return same.same and (still or same.surely or timing.plays(*times))
 
 
 def _another_take(
@@ -262,13 +277,35 @@ def _another_take(
     )
 
 
+def _loosely_timed(result: Comparison, times: _Times, decided: decide.Decided) -> bool:
+    """Whether a face is said to differ, not by much, between moments that are matched too loosely
+    for that: where little moves, those of another take are, and those of a wrong alignment."""
+    told = [p for p in decided.people if p.part != "none"]
+    if not told or any(p.difference > FAR_OVER * p.limit for p in told):
+        return False
+    slowest = min(m.fps or FPS for m in (result.copy_media, result.original_media))
+    return timing.unsteady(*times) > LOOSE * max(1 / FPS, 1 / slowest)
+
+
 def _another_way(
     kept: Sequence[MeasuredMoment], decided: decide.Decided, detector: FaceDetector
 ) -> bool:
     """Whether the faces that are said to differ go another way than the original's."""
     changed = {n for parts in decided.parts for n, part in parts.items() if part != "none"}
+    changed = {n for n in changed if not _in_its_head(kept, n)}
     alike = paths.likeness(kept, changed, detector) if changed else None
     return alike is not None and alike < SAME_WAY
+
+
+def _in_its_head(kept: Sequence[MeasuredMoment], person: int) -> bool:
+    """Whether a face differs by so much more than its rim that the head goes as the original's: a
+    head that goes another way takes its rim along."""
+    faces = [face for moment in kept for face in moment.faces if face.person == person]
+    inside, rim = (
+        float(np.median([region.ratio for region in regions]))
+        for regions in ([f.inside for f in faces], [f.rim for f in faces])
+    )
+    return inside > FACE_OVER_RIM * max(rim, 1.0)
 
 
 def _space(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:

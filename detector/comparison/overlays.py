@@ -38,6 +38,8 @@ OUTSIDE = 0.33
 """of it: what differs inside a face is no caption"""
 UNLIKE = 0.7
 """Correlation with the original, its edges too, above which it shows the same in other colors."""
+TEXTURED = 12.0
+"""gray levels of deviation from which what is inside tells by itself"""
 EDGE = 2
 """px about it that are left out too"""
 
@@ -88,7 +90,7 @@ def find(layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> list[Overlay
         if (
             not moments
             or float((1 - faces)[flagged].mean()) < OUTSIDE
-            or _alike(graded, layers, wide & shown, moments) > UNLIKE
+            or _alike(graded, layers, [wide & shown, place & shown], moments) > UNLIKE
         ):
             continue
         levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
@@ -144,12 +146,22 @@ def _is_box(place: np.ndarray) -> bool:
 
 
 def _alike(
-    graded: Sequence[np.ndarray], layers: Sequence[Layers], place: np.ndarray, shown: Sequence[int]
+    graded: Sequence[np.ndarray],
+    layers: Sequence[Layers],
+    places: Sequence[np.ndarray],
+    shown: Sequence[int],
 ) -> float:
-    """Return the median correlation of both there, its edges too."""
+    """Return the median correlation of both there, its edges too; without them (the second place)
+    where the original has something to tell there and it is less: a bar over the foot of a picture
+    is as dark as what was there, and what is about it is the same."""
     values = []
     for k in shown:
-        a, b = luma(graded[k])[place], luma(layers[k].copy)[place]
-        a, b = a - a.mean(), b - b.mean()
-        values.append(float((a * b).sum() / max(1e-6, np.sqrt((a * a).sum() * (b * b).sum()))))
+        pictures = [(luma(graded[k])[p], luma(layers[k].copy)[p]) for p in places]
+        told = [pair for pair in pictures if pair is pictures[0] or pair[0].std() > TEXTURED]
+        values.append(min(_correlation(*pair) for pair in told))
     return float(np.median(values))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(1e-6, np.sqrt((a * a).sum() * (b * b).sum())))

@@ -143,6 +143,17 @@ def plays(copy_times: Sequence[float], original_times: Sequence[float]) -> bool:
     return 1 / FASTEST <= float(np.median(within)) <= FASTEST
 
 
+def unsteady(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
+    """Return by how much the matched times lie off even play, s, three quarters of them at most;
+    from one stretch to the next play may begin anew."""
+    off = []
+    for first, last in _ranges(copy_times, original_times):
+        ours, theirs = copy_times[first:last], original_times[first:last]
+        late = np.asarray(theirs, float) - rate(ours, theirs) * np.asarray(ours, float)
+        off.append(np.abs(late - np.median(late)))
+    return float(np.percentile(np.concatenate(off), 75))
+
+
 def _ranges(copy_times: Sequence[float], original_times: Sequence[float]) -> list[tuple[int, int]]:
     """Return begin and end of each stretch without a cut, as places in the lists."""
     found, begin = [], 0

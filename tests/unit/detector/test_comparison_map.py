@@ -149,6 +149,7 @@ def part(inside: float, rim: float, expected: float = 1.0) -> Part:
 def test_near_the_limit_a_face_has_to_differ_by_more_than_its_rim() -> None:
     assert part(2.5, rim=2.4) == "none"
     assert part(2.5, rim=1.2) == "face"
+    assert part(2.9, rim=1.9) == "none", "an encoder of few bits errs so"
     assert part(3.5, rim=3.4) == "face", "far over it nothing about it counts"
     assert part(1.9, rim=0.5) == "none"
 

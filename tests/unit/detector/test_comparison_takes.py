@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detector.comparison import paths
+from detector.comparison import paths, timing
+from detector.comparison.engine import _in_its_head
 from detector.comparison.moments import _unseen
 from detector.comparison.sameness import Sameness
 from detector.vision import Detection
@@ -92,7 +93,30 @@ def test_what_moves_most_has_to_move_alike() -> None:
     assert doubtful.same and not doubtful.may_accuse
     assert not Sameness(PLACE, 0.9, steady=0.7, strong=0.75).clearly
     assert Sameness(PLACE, 0.9, steady=0.8, strong=0.9).may_accuse
+    covered = Sameness(PLACE, 0.95, steady=0.94, strong=0.65)
+    assert covered.may_accuse, "a caption lies over some of what moves most"
     assert Sameness(PLACE, None).may_accuse, "of a still scene the way of the face tells"
+
+
+def test_moments_that_are_matched_loosely_lie_off_even_play() -> None:
+    times = list(np.arange(24) / 8)
+    assert timing.unsteady(times, [3 + 0.8 * t for t in times]) == pytest.approx(0, abs=1e-3)
+    one_late = [t + 0.2 * (number == 7) for number, t in enumerate(times)]
+    assert timing.unsteady(times, one_late) == pytest.approx(0, abs=1e-3)
+    cut = [t + 5 * (t > 1.4) for t in times]
+    assert timing.unsteady(times, cut) == pytest.approx(0, abs=1e-3)
+    there_and_back = [t + 0.3 * np.sin(2 * t) for t in times]
+    assert timing.unsteady(times, there_and_back) > 0.1
+
+
+def test_a_head_that_goes_along_keeps_its_rim() -> None:
+    def seen(inside: float, rim: float) -> list[Any]:
+        ratios = {"inside": SimpleNamespace(ratio=inside), "rim": SimpleNamespace(ratio=rim)}
+        return [SimpleNamespace(faces=[SimpleNamespace(person=0, **ratios)])] * 3
+
+    assert _in_its_head(seen(6.0, 1.2), 0)
+    assert not _in_its_head(seen(6.0, 3.0), 0), "another moment of the same head"
+    assert not _in_its_head(seen(2.5, 0.4), 0), "a still wall says little of a face"
 
 
 def test_a_face_that_is_none_any_more_is_looked_for_where_the_originals_is() -> None:
