@@ -43,6 +43,13 @@ def add_handed_on(
     command.set_defaults(run=run)
 
 
+def process_of(module: str, *args: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that runs a module of the checkout, and its environment."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    # -P: a folder called `service` where the person stands is not ours.
+    return [sys.executable, "-P", "-m", module, *args], {**os.environ, "PYTHONPATH": path}
+
+
 def run_module(what: str, needs: str, module: str, *args: str) -> int:
     """Run a module of the checkout in this process's place, in the folder it was called from: paths
     that a person gives are meant from there.
@@ -66,7 +73,5 @@ def run_module(what: str, needs: str, module: str, *args: str) -> int:
             f"{what} runs from a checkout of the project.", hint="There, type: make run"
         )
     sys.stdout.flush()
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    # -P: a folder called `service` where the person stands is not ours.
-    command = [sys.executable, "-P", "-m", module, *args]
-    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})
+    command, environment = process_of(module, *args)
+    os.execve(sys.executable, command, environment)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 from detector import paths
+from detector.cli.app import process_of
 from detector.media.files import one_line, safe_name
 from detector.schema.analysis import Media
 
@@ -32,21 +31,18 @@ def original_of(path: Path, about: Media) -> tuple[Path | None, str]:
     about : Media
         Of the file.
     """
-    root = paths.checkout()
     if (
-        root is None
+        paths.checkout() is None
         or about.kind == "audio"
         or not (paths.data() / paths.RECORDS).is_file()
         or importlib.util.find_spec("sqlalchemy") is None
     ):
         return None, ""
-    where = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
-    # -P: a folder called `service` where the person stands is not ours.
-    asked = [sys.executable, "-P", "-m", "service.library", "original", str(path)]
+    command, environment = process_of("service.library", "original", str(path))
     try:
         answer = subprocess.run(
-            asked, env={**os.environ, "PYTHONPATH": where}, capture_output=True, text=True,
-            timeout=PATIENCE_SECONDS, check=False,
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+            check=False,
         )  # fmt: skip
         found = json.loads(answer.stdout) if answer.returncode == 0 else None
     except (OSError, subprocess.TimeoutExpired, ValueError):
