@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from bench.clips import face_clip
+from bench.clips import face_clip, repeated
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress
@@ -114,7 +114,7 @@ def test_progress_grows_and_ends_at_one(analyzer: Analyzer, clip: Path) -> None:
 
 
 def test_cancel_stops_soon_and_leaves_no_thread(analyzer: Analyzer) -> None:
-    path = face_clip(20, 1280, 720)
+    path = repeated(face_clip(2, 1280, 720), 10)
     before = set(threading.enumerate())
     cancel = threading.Event()
     seen: list[int] = []
