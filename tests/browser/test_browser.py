@@ -1,7 +1,7 @@
 """The dashboard as a person uses it: a real server, a real browser, real files.
 
-Screenshots of every state stay in tests/artifacts/ to look at. `UNMASK_DOCS=1` also writes the
-picture of the README.
+With `UNMASK_PICTURES=1` screenshots of every state stay in tests/artifacts/ to look at;
+`UNMASK_DOCS=1` also writes the picture of the README.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Batch page as a person uses it: files are dropped, a table fills in, it is paused, left, gone
 on with, and opened.
 
-Screenshots stay in tests/artifacts/.
+With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
 """
 
 from __future__ import annotations

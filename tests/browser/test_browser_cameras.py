@@ -1,6 +1,6 @@
 """A camera by its address on the Live page: a real RTSP camera, a real browser, the real engine.
 
-Screenshots stay in tests/artifacts/.
+With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The History page as a person uses it: a sample is analyzed, found, written to, exported, shared
 with a stranger, taken back, and deleted.
 
-Screenshots stay in tests/artifacts/.
+With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Live page as a person uses it: Chromium with a made camera that shows a face, the real engine
 behind it, two people at a time; and what is said where the camera doesn't come.
 
-Screenshots stay in tests/artifacts/.
+With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
 """
 
 from __future__ import annotations

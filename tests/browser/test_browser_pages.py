@@ -1,6 +1,7 @@
 """The other pages as a person uses them: Compare, Evaluate, Models and Settings.
 
-One server, one browser; a sample is analyzed once. Screenshots stay in tests/artifacts/.
+One server, one browser; a sample is analyzed once. With `UNMASK_PICTURES=1` screenshots stay in
+tests/artifacts/.
 """
 
 from __future__ import annotations

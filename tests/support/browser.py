@@ -37,7 +37,9 @@ from tools import chromium
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
-"""Screenshots, to look at; and what pages were like when a test failed."""
+"""What pages were like when a test failed; and screenshots, for whoever wants to look at them."""
+PICTURES = not {"UNMASK_PICTURES", "UNMASK_DOCS"}.isdisjoint(os.environ)
+"""Whether screenshots are taken: nobody looks at those of most runs, and each takes a second."""
 DESKTOP, PHONE = (1440, 900), (390, 844)
 PATIENT = 240_000
 """ms to wait for what needs a network to run, on a machine that others use as well."""
@@ -195,7 +197,9 @@ class Visit:
             self.complaints.append(message.text)
 
     def picture(self, name: str) -> None:
-        """A screenshot of the whole page, without a bar at its side."""
+        """A screenshot of the whole page, without a bar at its side, where they are wanted."""
+        if not PICTURES:
+            return
         size = self.page.viewport_size or {"width": DESKTOP[0], "height": DESKTOP[1]}
         self.page.evaluate("document.activeElement?.blur()")
         tall = self.page.evaluate(
