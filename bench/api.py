@@ -8,6 +8,8 @@ One server (`unmask serve`) with the bundled models, one client, both on this co
    REST adds: in all, and to the time that the analysis itself took (upload, queue, a look at the
    file when it comes, picture, record, answer). Files are read in confined processes by both, as
    every server does. Each time another number of frames is asked for, so that none is remembered.
+   A server asks its library for each file's original when its answer is out: that is waited for,
+   and no part of the figures.
 2. Many small requests at once, pictures each of its own, sent again when the server is full: none
    may be lost, and its memory is looked at before and after.
 3. Answers of /healthz while two clips are analyzed.
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -101,6 +104,7 @@ def cost(url: str, clip: Path, runs: int) -> None:
         for run in range(runs):
             frames = 31 + run
             for way in ("library", "REST") if run % 2 else ("REST", "library"):
+                wait_idle(client)
                 begun = time.perf_counter()
                 if way == "library":
                     analyzer.analyze(clip, Settings(frames=frames))
@@ -116,6 +120,13 @@ def cost(url: str, clip: Path, runs: int) -> None:
     print(
         f"one clip: library {library:.2f} s, REST {rest:.2f} s, {100 * (rest / library - 1):+.1f} %"
     )
+
+
+def wait_idle(client: httpx.Client) -> None:
+    """Wait until a server has nothing more to do."""
+    busy = re.compile(r"^unmask_tasks\{.*\} [1-9]", re.M)
+    while busy.search(client.get("/metrics").text):
+        time.sleep(0.2)
 
 
 def crowd(url: str, pid: int, count: int) -> None:

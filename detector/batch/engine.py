@@ -27,6 +27,7 @@ from detector.batch.options import (
     OnEntry,
 )
 from detector.batch.table import Table
+from detector.comparison import compare
 from detector.decision import decide
 from detector.errors import Canceled, ClusterError, InputError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
@@ -245,10 +246,25 @@ class BatchRun:
         analysis = self.analyzer.analyze(path, options.settings, name=entry.title, cancel=call.stop)
         if options.thresholds:
             analysis = decide(analysis, thresholds=options.thresholds)
+        analysis = self._beside_its_original(analysis, path, call)
         if options.report:
             options.report(entry.name, analysis, path)
         self._write({**line, "analysis": analysis.exported()})
         call.count("analyzed", entry)
+
+    def _beside_its_original(self, analysis: Analysis, path: Path, call: _Call) -> Analysis:
+        """Return the result with what came of holding the file against its original, where one is
+        known and can be read."""
+        find = self.options.original
+        original = find(path, analysis.media) if find is not None else None
+        if original is None:
+            return analysis
+        try:
+            found = compare(path, original, copy_media=analysis.media, cancel=call.stop)
+        except InputError as error:
+            log.warning("an original can't be read: %s", error.code)
+            return analysis
+        return analysis.model_copy(update={"comparison": found})
 
     def _claimed(self, id: str, call: _Call) -> _Claim:
         """Wait until nobody else is at a file with this content, and be the one who is."""

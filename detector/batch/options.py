@@ -11,12 +11,14 @@ from typing import Protocol
 
 from detector.batch.entry import Entry
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, ErrorDetail, Settings, Thresholds
+from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
 from detector.schema.base import StrictModel
 
 WriteReport = Callable[[str, Analysis, Path], Path]
 """A file's name in the batch, its analysis and where it lies -> the report, which may be there
 already."""
+FindOriginal = Callable[[Path, Media], Path | None]
+"""A file and what it is -> the file of which it may be a manipulated copy, where one is known."""
 
 
 class BatchAnalyzer(Protocol):
@@ -52,6 +54,8 @@ class BatchOptions:
         Keep `results.csv` beside the journal.
     report : callable, optional
         Writes each file's report.
+    original : callable, optional
+        Finds each file's original, against which it is held then.
     parallel : int
         Runs side by side; 0: as many as there are cores.
     device : {"auto", "cpu", "cuda"}
@@ -62,6 +66,7 @@ class BatchOptions:
     thresholds: Thresholds | None = None
     table: bool = True
     report: WriteReport | None = None
+    original: FindOriginal | None = None
     parallel: int = 0
     device: str = "auto"
 

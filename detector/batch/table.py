@@ -12,7 +12,7 @@ from detector.spreadsheets import inert
 
 COLUMNS = (
     "file", "page", "label", "question", "probability", "lean", "kind", "duration", "subjects",
-    "sha256", "id", "error", "message",
+    "sha256", "id", "error", "message", "original", "finding",
 )  # fmt: skip
 
 
@@ -43,10 +43,12 @@ def _text(rows: Iterable[Iterable[object]]) -> str:
 def _row(line: Line) -> list[object]:
     error, analysis = line.get("error") or {}, line.get("analysis") or {}
     verdict, about = analysis.get("verdict", {}), analysis.get("media", {})
+    comparison = analysis.get("comparison") or {"original_media": {}}
     row = [
         line["file"], line.get("page"), verdict.get("label"), verdict.get("question"),
         verdict.get("probability"), verdict.get("lean"), about.get("kind"), about.get("duration"),
         len(analysis["subjects"]) if analysis else None, about.get("sha256"), line.get("id"),
-        error.get("code"), error.get("message"),
+        error.get("code"), error.get("message"), comparison["original_media"].get("name"),
+        comparison.get("finding"),
     ]  # fmt: skip
     return [inert(value) for value in row]

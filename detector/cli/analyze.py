@@ -42,11 +42,7 @@ def add(commands: Commands) -> None:
         help="hold it against this file as well, of which it may be a manipulated copy: a finding "
         "of its own (as of unmask compare), which counts nothing in the verdict",
     )
-    analyze.add_argument(
-        "--no-library",
-        action="store_true",
-        help="do not look whether this computer's library of known footage has its original",
-    )
+    known.add_option(analyze)
     report.add_options(analyze)
     add_machine(analyze)
     analyze.set_defaults(run=_analyze)
@@ -111,17 +107,19 @@ def _analyze(args: argparse.Namespace) -> int:
         raise UsageError("An original is that of one file.", hint="Give one file.")
     analyzer = Analyzer(device=args.device)
     status = 0
-    with JsonOutput(args.json, several=len(args.paths) > 1) as output:
+    wanted = args.original is None and not args.no_library
+    with (
+        JsonOutput(args.json, several=len(args.paths) > 1) as output,
+        known.OriginalFinder(wanted=wanted) as library,
+    ):
         for path in args.paths:
             result = _one(analyzer, path, settings, limits)
             if isinstance(result, Failure):
                 status = 2
                 output.add(result.model_dump(mode="json"))
                 continue
-            original, told = args.original, ""
-            if original is None and not args.no_library:
-                original, told = known.original_of(Path(path), result.media)
-            if original is not None:
+            found, told = library.original_of(Path(path), result.media)
+            if (original := args.original or found) is not None:
                 result = _against(result, Path(path), original)
             output.add(result.exported())
             if args.report:

@@ -6,13 +6,13 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli import report
+from detector.cli import known, report
 from detector.cli.analyze import add_machine, add_settings, settings_of, thresholds_of
 from detector.cli.common import Commands, ProgressBar, ids, say
 from detector.errors import UsageError
@@ -62,6 +62,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         help="on a Ray cluster: auto, local or HOST:PORT (default: UNMASK_RAY_ADDRESS, else none)",
     )
     add_settings(parser)
+    known.add_option(parser)
     report.add_options(parser)
     add_machine(parser)
 
@@ -97,14 +98,14 @@ def open_batch(args: argparse.Namespace) -> Iterator[BatchRun]:
 
     options = options_of(args)
     wanted = ClusterOptions.configured(args.ray, isolate=args.sandbox)
-    if wanted is None:
-        with BatchRun(args.out, options) as batch:
-            yield batch
-        return
-    with ClusterAnalyzer(wanted, device=args.device) as cluster:
-        options = replace(options, parallel=args.parallel or cluster.slots)
-        with BatchRun(args.out, options, cluster) as batch:
-            yield batch
+    with ExitStack() as opened:
+        library = opened.enter_context(known.OriginalFinder(wanted=not args.no_library))
+        options = replace(options, original=lambda *file: library.original_of(*file)[0])
+        cluster = None
+        if wanted is not None:
+            cluster = opened.enter_context(ClusterAnalyzer(wanted, device=args.device))
+            options = replace(options, parallel=args.parallel or cluster.slots)
+        yield opened.enter_context(BatchRun(args.out, options, cluster))
 
 
 def _reports(args: argparse.Namespace) -> WriteReport:

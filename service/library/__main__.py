@@ -9,6 +9,7 @@ import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from detector import media, paths
 from detector.comparison.fingerprints import fingerprint
@@ -86,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the known footage that a file shows best, as an analysis asks for it, in JSON; exit "
         f"status {NOTHING}: none",
     )
-    original.add_argument("file", type=Path, metavar="FILE")
+    original.add_argument(
+        "file", type=Path, metavar="FILE", help="-: a path a line, each a JSON string; null: none"
+    )
     original.set_defaults(run=_original)
     export = actions.add_parser("export", help="write all fingerprints to a file for others")
     export.add_argument("file", type=Path, metavar="FILE")
@@ -168,18 +171,34 @@ def _search(library: Library, args: argparse.Namespace) -> int:
 
 
 def _original(library: Library, args: argparse.Namespace) -> int:
-    if not library.store.count(OWNER):
+    if str(args.file) == "-":
+        for line in sys.stdin:
+            try:
+                found = _original_of(library, args.lookups, Path(json.loads(line)))
+            except (UnmaskError, OSError):  # no reason to leave the others unanswered
+                found = None
+            print(json.dumps(found), flush=True)
+        return 0
+    found = _original_of(library, args.lookups, args.file)
+    if found is None:
         return NOTHING
-    about = media.probe(args.file)
-    found = library.search(OWNER, fingerprint(args.file, about), without=about.sha256)
-    refused = args.lookups.refused(OWNER, about.sha256)
+    print(json.dumps(found))
+    return 0
+
+
+def _original_of(library: Library, lookups: LookupStore, file: Path) -> dict[str, Any] | None:
+    """Return what is told of a file's original, and where that is."""
+    if not library.store.count(OWNER):
+        return None
+    about = media.probe(file)
+    found = library.search(OWNER, fingerprint(file, about), without=about.sha256)
+    refused = lookups.refused(OWNER, about.sha256)
     told = best_match([match for match in found if match.footage.sha256 not in refused])
     if told is None:
-        return NOTHING
+        return None
     folder = Path(told.source)
     path = original_in(folder, told.name, told.found) if folder.is_absolute() else None
-    print(json.dumps(told.model_dump(mode="json") | {"path": str(path) if path else None}))
-    return 0
+    return told.model_dump(mode="json") | {"path": str(path) if path else None}
 
 
 def _line(match: LibraryMatch, sha256: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 import os
@@ -13,9 +14,11 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+import skimage.data
+from PIL import Image
 
-from detector import __version__, pipeline
-from detector.cli import main
+from detector import __version__, media, pipeline
+from detector.cli import known, main
 from detector.cli.analyze import summary
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
@@ -299,18 +302,36 @@ def test_a_library_s_actions_are_named_where_none_is_given() -> None:
     assert "take fingerprints of files" in done.stderr
 
 
+def test_a_library_that_fails_is_asked_once_and_holds_nothing_up(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unmask.db").touch()
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    begun: list[str] = []
+
+    def fails(module: str, *args: str) -> tuple[list[str], dict[str, str]]:
+        begun.append(module)
+        return [sys.executable, "-c", ""], dict(os.environ)
+
+    monkeypatch.setattr(known, "process_of", fails)
+    about = media.probe(clip)
+    with known.OriginalFinder() as library:
+        assert [library.original_of(clip, about) for _ in range(3)] == [(None, "")] * 3
+    assert begun == ["service.library"]
+
+
 def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
     (tmp_path / "press").mkdir()
     clip = write_clip(tmp_path / "press" / "talk.mp4", seconds=2)
     shared = write_clip(tmp_path / "shared.mp4", seconds=2, options={"crf": "30"})
 
-    def unmask(*args: object) -> subprocess.CompletedProcess[str]:
+    def unmask(*args: object, status: int = 0) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "detector", *map(str, args)]
-        known = os.environ | {"UNMASK_DATA": str(tmp_path / "data")}
+        environment = os.environ | {"UNMASK_DATA": str(tmp_path / "data")}
         done = subprocess.run(
-            command, cwd=ROOT, env=known, capture_output=True, text=True, timeout=240
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
         )
-        assert done.returncode in (0, 10), done.stderr
+        assert done.returncode == status, done.stderr
         return done
 
     asked = ("analyze", shared, "--frames", 4, "--json", tmp_path / "result.json")
@@ -326,6 +347,22 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
     assert result.comparison.original_media.name == "talk.mp4"
     assert result.comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     assert unmask(*asked, "--no-library").stdout == alone
+
+    out = tmp_path / "batch"
+    (tmp_path / "many").mkdir()
+    shutil.copy(shared, tmp_path / "many" / "shared.mp4")
+    Image.fromarray(skimage.data.coffee()).save(tmp_path / "many" / "other.png")
+    (tmp_path / "many" / "broken.mp4").write_bytes(b"no video")
+    many = ("batch", tmp_path / "many", "--out", out, "--frames", 4, "--models", "detail")
+    assert "2 analyzed, 1 failed (unsupported 1)" in unmask(*many, status=2).stderr
+    lines = map(json.loads, (out / "results.jsonl").read_text().splitlines())
+    told = {line["file"]: (line.get("analysis") or {}).get("comparison") for line in lines}
+    assert told.pop("shared.mp4")["finding"] == "nothing_differs"
+    assert told == {"other.png": None, "broken.mp4": None}
+    with (out / "results.csv").open() as file:
+        rows = {row["file"]: (row["original"], row["finding"]) for row in csv.DictReader(file)}
+    assert rows["shared.mp4"] == ("talk.mp4", "nothing_differs")
+    assert rows["other.png"] == rows["broken.mp4"] == ("", "")
 
     clip.unlink()  # what is known of it is left
     found = unmask(*asked).stdout
