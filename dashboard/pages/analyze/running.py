@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -285,7 +285,7 @@ def _people(job: Job) -> None:
     if partial is None or not partial.seen:
         cards.people([])
         return
-    first = sorted(partial.seen, key=lambda track: track.start)
+    first = by_appearance(partial.seen)
     rows = [_person(job, partial, track) for track in first[:MAX_PEOPLE]]
     more = len(first) - MAX_PEOPLE
     order = (
@@ -294,6 +294,12 @@ def _people(job: Job) -> None:
         else _("in order of first appearance")
     )
     cards.people(rows, _("People found"), order)
+
+
+def by_appearance(people: Sequence[Subject]) -> list[Subject]:
+    """Return people in the order in which they are named; that of their scores changes as these
+    come in, and with it where on the page somebody is."""
+    return sorted(people, key=lambda person: (person.start, len(person.id), person.id))
 
 
 def _person(job: Job, partial: Analysis, track: Subject) -> tuple[str, str, str]:
@@ -339,7 +345,7 @@ def _timeline(job: Job) -> None:
     partial = job.progress.partial if job.progress else None
     if partial is not None and (questions := question.of_picture(partial)):
         partial = question.viewed(partial, questions[0])
-    tracks = partial.seen[:MAX_LANES] if partial else []
+    tracks = by_appearance(partial.seen[:MAX_LANES]) if partial else []
     named = timeline.titles(partial) if partial else {}
     note = _("the bold line is drawn where all models have a score") if len(named) > 1 else ""
     cards.part_head(

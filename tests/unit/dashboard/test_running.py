@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboard import series
 from dashboard.components.progress import bar
 from dashboard.labels import NBSP
-from dashboard.pages.analyze.running import TimeLeft, so_far
+from dashboard.pages.analyze.running import TimeLeft, by_appearance, so_far
 from detector.schema.analysis import Analysis
 from tests.support.result_sample import make_analysis
 
@@ -63,3 +63,14 @@ def test_what_was_not_looked_at_is_not_scored_yet() -> None:
     assert last.why is series.Missing.NOT_YET
     assert (last.start, last.end) == (partial.timestamps[-1], series.length(partial))
     assert series.Missing.NO_SCORE not in {gap.why for gap in lane.gaps}
+
+
+def test_people_stand_where_they_are_whoever_is_the_most_suspicious() -> None:
+    analysis = make_analysis()
+    (first, second) = by_appearance(analysis.seen)
+    assert (first.id, second.id) == ("A", "B")
+    assert first.start < second.start
+    at_once = [one.model_copy(update={"start": 0.0}) for one in analysis.seen]
+    last = at_once[0].model_copy(update={"id": "AA"})
+    for people in ([*at_once, last], [last, *reversed(at_once)]):
+        assert [person.id for person in by_appearance(people)] == ["A", "B", "AA"]
