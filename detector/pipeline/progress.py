@@ -9,7 +9,7 @@ from typing import Literal
 
 from detector.schema.analysis import Analysis, Media
 
-OBSERVE_EVERY, OBSERVE_SHARE = 0.25, 0.05
+OBSERVE_EVERY, OBSERVE_SHARE = 0.25, 0.02
 """s between two progress reports, and the most of a run's time that they may take: with 20 people
 in 2,000 frames a report is no small thing."""
 
