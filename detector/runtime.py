@@ -169,7 +169,8 @@ class _OpenVino:
     def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
         request = self._take()
         try:
-            request.infer([np.ascontiguousarray(batch, np.float32)], share_inputs=True)
+            pictures = [np.ascontiguousarray(batch, np.float32)]
+            request.infer(pictures, share_inputs=True, share_outputs=True)  # copied below
             return tuple(np.array(tensor.data, np.float32) for tensor in request.output_tensors)
         finally:
             self._free.put(request)
