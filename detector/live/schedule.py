@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 LEAVE = 0.3
 """Share of each worker's time that is left to the video itself, the page and other programs."""
-BEST_SCORED = 12.5
-"""scored frames a second: every other one of 25. Neighbors say nearly the same, more only cost."""
+BEST_SCORED = 50 / 3
+"""scored frames a second: two of three of 25. Neighbors say nearly the same, more only cost."""
 WORST_SCORED = 0.5
 BEST_CLIPS = 2.5
 """windows a second, all clip models and people together"""

@@ -191,7 +191,7 @@ def test_the_pace_follows_what_work_costs() -> None:
     heavy = costs(detect=0.005, judge=0.004, model_texture=0.04, model_detail=0.006,
                   model_synthesis=0.006, model_surface=1e-6)  # fmt: skip
     assert schedule.plan(heavy, models, 1.4, 25).model_every["texture"] == 1
-    tight = schedule.plan(heavy, models, 0.6, 25)
+    tight = schedule.plan(heavy, models, 0.7, 25)
     assert tight.model_every["texture"] == 2 and tight.model_every["detail"] == 1
     assert 1 / tight.score_every >= 0.99 * schedule.BEST_SCORED
     less = schedule.plan(heavy, models, 0.2, 25)
