@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.report.content import Content, collect
-from detector.report.pdf import as_pdf
 from detector.report.seal import Seal, public_key, signing_key
 from detector.report.table import as_csv, as_json, scores
 from detector.report.verify import NoSeal, Verification, verify
@@ -34,6 +33,14 @@ __all__ = [
     "signing_key",
     "verify",
 ]
+
+
+def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return a sealed report as PDF/A-3; see `detector.report.pdf.as_pdf`."""
+    from detector.report import pdf  # fonts and matplotlib take half a second
+
+    return pdf.as_pdf(content, key)
+
 
 FORMS: Mapping[str, Callable[[Content, Ed25519PrivateKey | None], bytes]] = {
     "pdf": as_pdf,
