@@ -97,11 +97,7 @@ def _described(
 ) -> list[Array]:
     """Describe clips: [copies, FEATURES] each. What was described is kept beside the faces, so that
     another fold of the same clips takes seconds."""
-    seen = [job.plan.crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, FEATURES]
-    made_by = hashlib.sha256(repr(seen).encode())
-    for tensor in network.features.state_dict().values():
-        made_by.update(tensor.contiguous().numpy().tobytes())
-    name = f"texture-{made_by.hexdigest()[:12]}.npz"
+    name = description_file(network, job.plan.crop)
     kept: dict[Path, dict[str, Array]] = {}
     found = []
     for number, (cache, entry) in enumerate(entries):
@@ -117,6 +113,16 @@ def _described(
         np.savez(part, **descriptions)  # type: ignore[arg-type]  # its stub knows no names
         part.replace(file)
     return found
+
+
+def description_file(network: TextureNet, crop: CropRecipe) -> str:
+    """Return the name, beside the faces, of the file with their descriptions: it says what they
+    were made by."""
+    seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, FEATURES]
+    made_by = hashlib.sha256(repr(seen).encode())
+    for tensor in network.features.state_dict().values():
+        made_by.update(tensor.contiguous().numpy().tobytes())
+    return f"texture-{made_by.hexdigest()[:12]}.npz"
 
 
 @torch.inference_mode()
