@@ -37,6 +37,8 @@ STRIP = 256
 """Rows of P-Net's output computed at once, so that memory is bounded by the width of a picture."""
 BATCH = 512
 """Candidates given to R-Net or O-Net at once."""
+SUPPRESSED = 64
+"""Boxes compared with all others at once, so that memory is bounded by their number."""
 TILE = 48
 """px. Side of what P-Net is shown of a level about a face that is followed."""
 NEAR = (0.3, 1.8)
@@ -256,17 +258,20 @@ def _suppress(
     The overlap is a share of the union, or, with `of_smaller`, of the smaller box, which also
     drops a box inside another.
     """
-    x0, y0, x1, y1 = boxes.T
-    area = (x1 - x0) * (y1 - y0)
     order = np.argsort(-scores, kind="stable")
-    keep = []
-    while len(order):
-        best, rest = order[0], order[1:]
-        keep.append(best)
-        across = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
-        down = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
+    x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
+    area = (x1 - x0) * (y1 - y0)
+    stays = np.ones(len(order), bool)
+    for start in range(0, len(order), SUPPRESSED):
+        # Against all that follow at once: a call of NumPy takes longer than a row of it.
+        block = start + np.flatnonzero(stays[start : start + SUPPRESSED])
+        a, b = block[:, None], slice(start, None)
+        across = np.minimum(x1[a], x1[b]) - np.maximum(x0[a], x0[b])
+        down = np.minimum(y1[a], y1[b]) - np.maximum(y0[a], y0[b])
         shared = across.clip(0) * down.clip(0)
-        both = area[best] + area[rest] - shared
-        whole = np.minimum(area[best], area[rest]) if of_smaller else both
-        order = rest[shared <= limit * whole]
-    return np.array(keep, dtype=int)
+        whole = np.minimum(area[a], area[b]) if of_smaller else area[a] + area[b] - shared
+        apart = shared <= limit * whole
+        for best, others in zip(block.tolist(), apart, strict=True):
+            if stays[best]:
+                stays[best + 1 :] &= others[best + 1 - start :]
+    return order[stays]
