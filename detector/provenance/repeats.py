@@ -9,8 +9,10 @@ from threading import Event
 from typing import Any
 
 import av
+import cv2
 import imagehash
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from detector import media
@@ -90,6 +92,7 @@ class _Changes:
     def __init__(self) -> None:
         self.differences: list[float] = []
         self._last: np.ndarray | None = None
+        self._scaler = VideoReformatter()  # a frame's own would compute its filters for each frame
 
     def add(self, decoder: Decoder, packet: av.Packet[Any]) -> None:
         try:
@@ -99,9 +102,10 @@ class _Changes:
         for _, frame in shown:
             width = min(WIDTH, frame.width)
             height = max(1, round(frame.height * width / frame.width))
-            gray = frame.reformat(width, height, "gray").to_ndarray().astype(np.int16)
+            shrunk = self._scaler.reformat(frame, width, height, "gray", threads=1)
+            gray = shrunk.to_ndarray()
             if self._last is not None and self._last.shape == gray.shape:
-                self.differences.append(float(np.abs(gray - self._last).mean()))
+                self.differences.append(cv2.norm(gray, self._last, cv2.NORM_L1) / gray.size)
             self._last = gray
 
     def repeated(self) -> int:
