@@ -6,7 +6,8 @@ One process, the same models. A clip is made into many different files; in each
 round some are analyzed in a loop and as many others as a batch, in turns, so that whatever else the
 machine does meets both. The limit of the machine is what decoding, the face search and the
 networks take by themselves on the same clips, as processor time, over all its cores; and, harder,
-the operations of those networks at the speed of a plain matrix product, and decoding.
+the operations of those networks at the speed of a plain matrix product, and decoding. Both are
+measured with every core at it, as in a batch: cores share caches and memory.
 
 On a machine that is busy, the clock favors what has more threads: the processor time a clip is what
 can be compared then, and the share of the cores that each of them kept busy.
@@ -18,6 +19,7 @@ import argparse
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,14 +60,26 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def limit(analyzer: Analyzer, path: Path, settings: Settings) -> float:
+def on_every_core(work: Callable[[], object], cores: int) -> float:
+    """Processor time of one of as many calls at once as there are cores, s; the middle of three."""
+
+    def once() -> None:
+        threads = [threading.Thread(target=work) for _ in range(cores)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    return median(timed(once)[1] for _ in range(3)) / cores
+
+
+def limit(analyzer: Analyzer, path: Path, settings: Settings, cores: int) -> float:
     """Processor time of a clip's decoding, face search and networks, without anything else, s."""
     networks = Networks(analyzer, str(path), settings)
-    times = [timed(lambda: (networks.run(), decode_alone(str(path))))[1] for _ in range(3)]
-    return median(times)
+    return on_every_core(lambda: (networks.run(), decode_alone(str(path))), cores)
 
 
-def bare_limit(analyzer: Analyzer, path: Path, settings: Settings) -> float:
+def bare_limit(analyzer: Analyzer, path: Path, settings: Settings, cores: int) -> float:
     """Seconds of one core that a clip's arithmetic takes at the speed of a matrix product, and its
     decoding: what no program can be below."""
     networks = Networks(analyzer, str(path), settings)
@@ -94,16 +108,21 @@ def bare_limit(analyzer: Analyzer, path: Path, settings: Settings) -> float:
             assert isinstance(model, TorchModel)
             for items in model.batches(batch, len(batch)):
                 model.network(items)
-    decode = median(timed(lambda: decode_alone(str(path)))[1] for _ in range(3))
+    decode = on_every_core(lambda: decode_alone(str(path)), cores)
     flops: int = counter.get_total_flops()
-    return flops / gemm_speed() + decode
+    return flops / gemm_speed(cores) + decode
 
 
-def gemm_speed(side: int = 1024) -> float:
-    """Operations a second of one core in a product of two matrices of float32."""
-    torch.set_num_threads(1)
+def gemm_speed(cores: int, side: int = 1024, products: int = 10) -> float:
+    """Operations a second of one core in products of two matrices of float32."""
     matrix = torch.rand(side, side)
-    return 2 * side**3 / min(timed(lambda: matrix @ matrix)[1] for _ in range(10))
+
+    def multiply() -> None:
+        torch.set_num_threads(1)  # per thread
+        for _ in range(products):
+            torch.mm(matrix, matrix)
+
+    return products * 2 * side**3 / on_every_core(multiply, cores)
 
 
 def main() -> None:
@@ -120,7 +139,7 @@ def main() -> None:
     loop = Analyzer(device="cpu")
     loop.warm_up()
     loop.analyze(clip, settings)
-    alone, bare = limit(loop, clip, settings), bare_limit(loop, clip, settings)
+    alone, bare = (measure(loop, clip, settings, cores) for measure in (limit, bare_limit))
     each = max(1, args.clips // args.rounds // 2)
     loops, batches = [], []
     folder = Path(tempfile.mkdtemp(prefix="unmask-batch-"))
@@ -149,14 +168,14 @@ def main() -> None:
         )
     ratios = sorted(a[0] / b[0] for a, b in zip(loops, batches, strict=True))
     print(f"batch / loop, throughput: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
-    wall = median(b[0] for b in batches) / each
+    wall, cpu = (median(values) / each for values in zip(*batches, strict=True))
     print(
         f"limit {alone / cores:.2f} s a clip on idle cores; the batch takes "
-        f"{wall * cores / alone:.2f} times as long"
+        f"{wall * cores / alone:.2f} times as long, {cpu / alone:.2f} times the processor time"
     )
     print(
         f"limit {bare / cores:.2f} s a clip by the networks' operations at the speed of a matrix "
-        f"product ({gemm_speed() / 1e9:.0f} GFLOP/s a core) and decoding; the batch takes "
+        f"product ({gemm_speed(cores) / 1e9:.0f} GFLOP/s a core) and decoding; the batch takes "
         f"{wall * cores / bare:.2f} times as long"
     )
 
