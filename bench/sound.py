@@ -29,7 +29,7 @@ from detector.audio.recording import Recording
 from detector.audio.sound import read, stretches
 from detector.audio.speech import SpeechDetector
 from detector.models import registry
-from detector.models.sound import repeated
+from detector.models.base import repeated
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
 from tests.support import speech

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE
+from detector.audio.spectrum import spectrogram, tukey
 
 HOP, FRAME = 160, 640
 """samples, 10 and 40 ms"""
@@ -32,7 +33,7 @@ def held(samples: np.ndarray) -> float | None:
     samples : float32 [n]
         Speech, 16 kHz. None where less than a second of it is voiced.
     """
-    from scipy import ndimage  # here, as below: most files are pictures
+    from scipy import ndimage  # here: most files are pictures
 
     cents = _pitch(samples)
     voiced = ~np.isnan(cents)
@@ -51,14 +52,12 @@ def held(samples: np.ndarray) -> float | None:
 
 def tonal(samples: np.ndarray) -> float:
     """Return the share of seconds that are loud and hold tones, 0..1: float32 [n] of no speech."""
-    from scipy import signal
-
     count = len(samples) // SAMPLE_RATE
     if not count:
         return 0.0
     seconds = samples[: count * SAMPLE_RATE].reshape(count, SAMPLE_RATE)
     loud = np.sqrt(np.mean(seconds**2, axis=1)) >= LOUD
-    _, _, power = signal.spectrogram(seconds, SAMPLE_RATE, nperseg=1024, noverlap=512)
+    power = spectrogram(seconds, tukey(1024), 512, centered=True)
     power = power[:, 4:] + 1e-12  # below 60 Hz the mains hum
     flatness = np.exp(np.log(power).mean(1)) / power.mean(1)
     return float(np.mean(loud & (np.median(flatness, axis=1) < FLAT)))

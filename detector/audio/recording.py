@@ -13,6 +13,7 @@ import numpy as np
 
 from detector.audio import music
 from detector.audio.sound import SAMPLE_RATE, Span, read
+from detector.audio.spectrum import hann, spectrogram
 from detector.audio.speech import SpeechDetector
 
 MIN_WINDOW = 1.0
@@ -204,11 +205,7 @@ def _db(ratio: float) -> float:
 
 def _band(speech: np.ndarray) -> float:
     """Hz up to which the loud moments of each band are within `FLOOR` of the strongest band's."""
-    from scipy import signal  # half a second, and most files are pictures
-
-    frequencies, _, power = signal.spectrogram(
-        speech, SAMPLE_RATE, nperseg=TAPS, noverlap=0, mode="psd", window="hann", detrend=False
-    )
+    power = spectrogram(speech, hann(TAPS), TAPS)
     loud = np.quantile(power, 0.95, axis=1)
     there = np.flatnonzero(loud > loud.max() * 10 ** (-FLOOR / 10))
-    return float(frequencies[there[-1]])
+    return float(there[-1] * SAMPLE_RATE / TAPS)

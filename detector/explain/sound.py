@@ -19,8 +19,7 @@ from scipy import ndimage, signal
 from detector.audio.pictures import mel_edges
 from detector.audio.sound import SAMPLE_RATE, Span, read
 from detector.models import registry
-from detector.models.base import Model
-from detector.models.sound import repeated
+from detector.models.base import Model, repeated
 
 ROWS, COLUMNS = 5, 8
 """tiles of a window: bands as high as each other in the drawn spectrogram, and parts of its time"""

@@ -24,8 +24,7 @@ from detector.decision import conformal, decide, voice
 from detector.errors import ModelError
 from detector.live.pool import Pool
 from detector.live.state import HISTORY, Dot
-from detector.models.base import Model, ModelSpec
-from detector.models.sound import repeated
+from detector.models.base import Model, ModelSpec, repeated
 from detector.pipeline import initial_results
 from detector.pipeline.modalities.voice import ID, measured
 from detector.pipeline.software import software

@@ -111,6 +111,11 @@ class SoundRecipe(StrictModel):
         return self.samples / self.sample_rate
 
 
+def repeated(samples: np.ndarray, length: int) -> np.ndarray:
+    """Return float32 [length]: the beginning of `samples`, repeated where they are too few."""
+    return np.resize(samples, length).astype(np.float32, copy=False)
+
+
 class Normalization(StrictModel):
     """x / 255, then (x - mean) / std, per channel R, G, B."""
 

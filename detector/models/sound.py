@@ -8,13 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detector.models.base import Image
+from detector.models.base import Image, repeated
 from detector.models.network import TorchModel
-
-
-def repeated(samples: np.ndarray, length: int) -> np.ndarray:
-    """Return float32 [length]: the beginning of `samples`, repeated where they are too few."""
-    return np.resize(samples, length).astype(np.float32, copy=False)
 
 
 class TorchSoundModel(TorchModel):

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from detector import weights
+from detector.models.base import repeated
 from detector.models.families import timbre
-from detector.models.sound import repeated
 from research.voice import corrupt
 from research.voice.clips import SAMPLES, Clip, decode
 

@@ -12,8 +12,7 @@ from detector.audio.sound import stretches
 from detector.decision import voice
 from detector.errors import Canceled, MediaError
 from detector.media import part
-from detector.models.base import SoundRecipe
-from detector.models.sound import repeated
+from detector.models.base import SoundRecipe, repeated
 from detector.pipeline.bounded_queue import StageCancelled, timed
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.scoring import ScoreItem

@@ -19,8 +19,7 @@ from detector.decision.voice import MIN_SPEECH, PHONE_BAND
 from detector.errors import MediaError
 from detector.messages import actions
 from detector.models import registry
-from detector.models.base import ModelSpec
-from detector.models.sound import repeated
+from detector.models.base import ModelSpec, repeated
 from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,

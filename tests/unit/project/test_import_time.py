@@ -33,10 +33,14 @@ def imported(code: str) -> set[str]:
     [
         ("import detector", NETWORKS | REPORTS | NUMBERS | OTHERS | {"numpy", "pydantic", "av"}),
         ("import detector.cli", NETWORKS | REPORTS | OTHERS),
-        ("import detector.pipeline", REPORTS | OTHERS | {"scipy.signal", "scipy.stats"} | COMPILER),
+        ("import detector.pipeline", NETWORKS | REPORTS | OTHERS | NUMBERS | COMPILER),
+        (
+            "import detector.models.network, detector.vision.mtcnn, detector.signals.mobilefacenet",
+            REPORTS | OTHERS | {"scipy.signal", "scipy.stats"} | COMPILER,
+        ),
         (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS | {"dashboard.charts"}),
     ],
-    ids=["library", "command", "pipeline", "first page"],
+    ids=["library", "command", "pipeline", "networks", "first page"],
 )
 def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> None:
     found = imported(code)
