@@ -143,10 +143,10 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
     # A state that was renamed says how the file calls its tensors.
     say: Callable[[str], str] = getattr(state, "original", str)
     complaints = []
-    if missing := [say(key) for key in own if key not in state]:
-        complaints.append(f"{len(missing)} missing ({_some(missing)})")
-    if unexpected := [say(key) for key in state if key not in own]:
-        complaints.append(f"{len(unexpected)} unexpected ({_some(unexpected)})")
+    if missing := [key for key in own if key not in state]:
+        complaints.append(f"{len(missing)} missing ({_some(missing, say)})")
+    if unexpected := [key for key in state if key not in own]:
+        complaints.append(f"{len(unexpected)} unexpected ({_some(unexpected, say)})")
     misshapen = [
         f"{say(key)} {list(state[key].shape)} instead of {list(own[key].shape)}"
         for key in own
@@ -379,7 +379,6 @@ def _why(path: Path, error: Exception) -> str:
     return "it is damaged, or no weight file."
 
 
-def _some(names: Iterable[str], most: int = 4) -> str:
-    names = list(names)
+def _some(names: Sequence[str], say: Callable[[str], str] = str, most: int = 4) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(say, names[:most])) + more
