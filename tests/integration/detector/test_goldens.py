@@ -24,6 +24,7 @@ from detector.models.base import Image, Model
 from detector.models.network import normalize
 from detector.models.pictures import fit
 from tests.support.golden import FOLDER, Golden, picture
+from tests.support.golden import save as written
 
 IDS = sorted(path.stem for path in FOLDER.glob("*.json"))
 LOGITS = 1e-4
@@ -43,8 +44,7 @@ LIKE_ANOTHER = {"selimsef_b7", "sbi_efficientnetb4", "dfb_efficientnetb4", "dfb_
 def save(path: Path, state: dict[str, Any], *, key: str | None = None, prefix: str = "") -> Path:
     """Write weights as a training script would."""
     state = {prefix + name: tensor for name, tensor in state.items()}
-    torch.save({key: state, "epoch": 3} if key else state, path)
-    return path
+    return written({key: state, "epoch": 3} if key else state, path)
 
 
 def files(golden: Golden, folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from torch import Tensor
 from detector.models import registry
 from detector.models.base import Model
 from tests.support.golden import Golden, clip, picture
+from tests.support.golden import save as written
 
 pytestmark = [pytest.mark.large, pytest.mark.timeout(900)]
 LOGITS = 1e-4
@@ -40,8 +41,7 @@ def wrapped(key: str = "", prefix: str = "", **company: Any) -> Callable[[State,
 
     def save(state: State, folder: Path) -> Path:
         named: dict[str, Any] = {prefix + name: tensor for name, tensor in state.items()}
-        torch.save({key: named, **company} if key else named, folder / "weights.pth")
-        return folder / "weights.pth"
+        return written({key: named, **company} if key else named, folder / "weights.pth")
 
     return save
 
