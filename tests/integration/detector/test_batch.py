@@ -28,6 +28,7 @@ from detector.cli import main
 from detector.errors import UsageError
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Settings
+from tests.conftest import write_clip
 from tests.support.links import PRIVATE, serving, whole
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -60,7 +61,7 @@ def without_times(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_numbers_do_not_depend_on_the_batch(clips: Path, tmp_path: Path) -> None:
-    settings = Settings(frames=10)
+    settings = Settings(frames=6)
     options = BatchOptions(settings=settings, parallel=4)
     with BatchRun(tmp_path / "out", options) as batch:
         tally = batch.run(read_source(clips).entries)
@@ -278,7 +279,11 @@ def test_the_commands_of_the_document(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(clips, "clips")
+    Path("clips").mkdir()
+    shutil.copy(clips / "picture.png", "clips")
+    for number in range(3):  # of few frames: each is looked at, by half a dozen commands
+        write_clip(f"clips/{number}.mp4", seconds=1 + number, fps=4)
+    shutil.copy("clips/1.mp4", "clips/copy.mp4")
     Path("labels.csv").write_text("file,label\nclips/0.mp4,real\n")
     Path("list.txt").write_text("clips/0.mp4\nclips/picture.png\n")
     with zipfile.ZipFile("clips.zip", "w") as packed:

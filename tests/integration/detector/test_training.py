@@ -301,7 +301,7 @@ def test_a_shipped_recipe_learns_in_small(name: str, face: np.ndarray, tmp_path:
     ]
     small = plan.model_copy(
         update={
-            "images": 960, "parts": judged, "holdout_images": 0.3, "check_every": 10,
+            "images": 640, "parts": judged, "holdout_images": 0.3, "check_every": 10,
             "average": 0.8, "crop": plan.crop.model_copy(update={"size": 96}),
         }
     )  # fmt: skip
