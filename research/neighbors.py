@@ -38,8 +38,8 @@ from detector.models.base import CropRecipe
 from detector.models.families.texture import DEPTHS, TextureNet, _statistics
 from detector.models.registry import load_model
 from detector.training.cache import Faces
+from detector.training.layer import COPIES, _begin, _spread, fitted
 from detector.training.recipe import read_recipe
-from detector.training.texture import COPIES, _begin, _spread, fitted
 from detector.vision import FaceDetector, cut, load_detector
 from detector.vision.types import widest
 

@@ -28,9 +28,9 @@ from detector.evaluation import groups, methods, metrics
 from detector.evaluation.labels import Item, filled, hash_of, pairs, read_labels
 from detector.models.families.texture import TextureNet
 from detector.training.cache import Faces
+from detector.training.layer import _begin, _spread, description_file, fitted
 from detector.training.recipe import Recipe, read_recipe
 from detector.training.run import faces
-from detector.training.texture import _begin, _spread, description_file, fitted
 
 Array = np.ndarray
 COUNTS = (10, 20, 40, 60)

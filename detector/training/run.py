@@ -11,7 +11,7 @@ from torch import nn
 from detector.errors import InputError, UsageError
 from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, read_labels
-from detector.training import clips, published, sample, texture
+from detector.training import clips, layer, published, sample
 from detector.training.cache import FaceCache, build, tried
 from detector.training.fit import OnProgress, TrainingOptions, packed
 from detector.training.frames import FrameTrainer
@@ -165,6 +165,7 @@ TRAINERS: dict[str, Callable[[TrainingJob], nn.Module]] = {
     "mobilenet": FrameTrainer(),
     "videomae": clips.train,
     "published": published.train,
-    "texture": texture.train,
+    "texture": layer.train,
+    "cooccurrence": layer.train,
 }
 """How the networks of a recipe's family are trained."""

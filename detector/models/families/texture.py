@@ -4,12 +4,13 @@ Three views of one crop are described: the face and its surroundings by the firs
 ImageNet network (EfficientNet-Lite0, Tan & Le 2019, as timm has it), which stay as they are; the
 face alone, enlarged, by the same; and what high-pass filters leave of both (after Fridrich &
 Kodovský, Rich Models for Steganalysis, 2012). Mean and spread of each channel are put on one scale
-and weighed (`detector/training/texture.py`). Nothing else is learned, so that a hundred sources are
+and weighed (`detector/training/layer.py`). Nothing else is learned, so that a hundred sources are
 enough.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any, NamedTuple
 
@@ -20,14 +21,13 @@ from torch.nn import functional as F
 from detector import runtime
 from detector.models import lite
 from detector.models.base import Files, ModelSpec
+from detector.models.layer import FACE, Layer
 from detector.models.network import TorchFrameModel
 from detector.weights import load_state, load_strict
 
 DEPTHS = {1: 4, 2: 8, 4: 16}
 """Stages whose output is described, 24, 40 and 112 channels, and how much smaller it is than the
 input."""
-FACE = 0.6
-"""of the picture's side is the face: 0.9 of its box where 1.5 are shown"""
 SCALES = (1, 2, 4)
 """How much smaller the picture is in which high-pass filters look."""
 FILTERS = (
@@ -127,6 +127,21 @@ class TextureNet(nn.Module):
                 mean, rms = one / pixels + FAINT, (two / pixels).sqrt() + FAINT
                 found += [mean.log(), (rms / mean).log()]
         return found
+
+    @property
+    def describes(self) -> str:
+        """What descriptions follow from: how many numbers they are, and the trunk."""
+        made_by = hashlib.sha256(str(FEATURES).encode())
+        for tensor in self.features.state_dict().values():
+            made_by.update(tensor.contiguous().numpy().tobytes())
+        return made_by.hexdigest()
+
+    def settle(self, layer: Layer) -> None:
+        """Take a layer over `embed`."""
+        self.classifier.weight.copy_(layer.weights[None])
+        self.classifier.bias.fill_(layer.offset)
+        self.center.copy_(layer.center)
+        self.scale.copy_(layer.scale)
 
     def judge(self, described: Tensor) -> Tensor:
         """Logits of described pictures: [N]."""

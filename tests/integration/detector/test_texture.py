@@ -20,7 +20,7 @@ from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.models.families import texture
 from detector.models.network import TorchFrameModel
 from detector.training import augment
-from detector.training import texture as training
+from detector.training import layer as training
 from detector.training.cache import FaceCache
 from detector.training.input_transform import OwnInput
 from detector.training.recipe import read_recipe

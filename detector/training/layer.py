@@ -1,4 +1,5 @@
-"""Training of the one layer of `models/families/texture.py`: a fit, not a descent over pictures.
+"""Training of networks of which one layer is learned (`models/families/texture.py`,
+`models/families/cooccurrence.py`): a fit to what they describe, not a descent over pictures.
 
 A clip is the mean of what some of its faces show: as they are, and as worse copies of both labels
 (`COPIES`), without which a small face looks like a fake. Within a label each source weighs as the
@@ -13,19 +14,23 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.special import expit
+from torch import Tensor, nn
 
 from detector.errors import InputError, WeightsError
 from detector.evaluation.labels import hash_of, pairs
 from detector.models.base import CropRecipe
-from detector.models.families.texture import FEATURES, TextureNet
+from detector.models.families.cooccurrence import CooccurrenceNet
+from detector.models.families.texture import TextureNet
+from detector.models.layer import Layer
 from detector.models.pictures import fit
 from detector.training import sample
 from detector.training.cache import FaceCache, Faces
@@ -50,19 +55,31 @@ SOFTENED = 0.05
 Array = np.ndarray
 
 
-def train(job: TrainingJob) -> TextureNet:
+class Layered(Protocol):
+    """A network that describes a picture, and judges it by one layer over that."""
+
+    @property
+    def describes(self) -> str:
+        """What its descriptions follow from: they are kept under this name."""
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Describe pictures, float [N, 3, S, S] in -1..1: [N, features]."""
+
+    def settle(self, layer: Layer) -> None:
+        """Take a layer."""
+
+
+def train(job: TrainingJob) -> nn.Module:
     """Fit the layer by a recipe; see `detector.training.run.train`.
 
     Raises
     ------
     WeightsError
-        There is no trunk, or it is of another network.
+        There is no trunk where one is needed, or it is of another network.
     InputError
         The labels hold no originals or no fakes to learn from.
     """
-    network = TextureNet(job.plan.crop.size)
-    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    _begin(network, job.begin)
+    network = NETWORKS[job.plan.family](job)
     entries: dict[str, tuple[FaceCache, Faces]] = {}
     for source in job.sources:
         for entry in sample.select(source.part, source.cache.entries):
@@ -73,13 +90,27 @@ def train(job: TrainingJob) -> TextureNet:
         raise InputError(f"The recipe {job.plan.name!r} needs originals and fakes.")
     described = np.stack(_described(network, job, list(entries.values())), 1)
     weights, offset = fitted(described, clips, job.plan.decay, job.plan.pair_weight)
-    network.classifier.weight.copy_(torch.from_numpy(weights)[None])
-    network.classifier.bias.fill_(offset)
-    network.center.copy_(torch.from_numpy(described[0].mean(0)))
-    network.scale.copy_(torch.from_numpy(1 / _spread(described[0])))
+    center, scale, weights = (
+        torch.from_numpy(one) for one in (described[0].mean(0), 1 / _spread(described[0]), weights)
+    )
+    network.settle(Layer(center, scale, weights, offset))
     job.run.out.mkdir(parents=True, exist_ok=True)
     (job.run.out / "config.json").write_text(json.dumps(configuration(job.plan), indent=1))
     return network
+
+
+def _texture(job: TrainingJob) -> TextureNet:
+    network = TextureNet(job.plan.crop.size)
+    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    _begin(network, job.begin)
+    return network
+
+
+NETWORKS: dict[str, Callable[[TrainingJob], TextureNet | CooccurrenceNet]] = {
+    "texture": _texture,
+    "cooccurrence": lambda job: CooccurrenceNet(),
+}
+"""A family's network before its layer is fitted."""
 
 
 def _begin(network: TextureNet, path: Path | None) -> None:
@@ -93,9 +124,9 @@ def _begin(network: TextureNet, path: Path | None) -> None:
 
 
 def _described(
-    network: TextureNet, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]
+    network: Layered, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]
 ) -> list[Array]:
-    """Describe clips: [copies, FEATURES] each. What was described is kept beside the faces, so that
+    """Describe clips: [copies, features] each. What was described is kept beside the faces, so that
     another fold of the same clips takes seconds."""
     name = description_file(network, job.plan.crop)
     kept: dict[Path, dict[str, Array]] = {}
@@ -115,25 +146,23 @@ def _described(
     return found
 
 
-def description_file(network: TextureNet, crop: CropRecipe) -> str:
+def description_file(network: Layered, crop: CropRecipe) -> str:
     """Return the name, beside the faces, of the file with their descriptions: it says what they
     were made by."""
-    seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, FEATURES]
-    made_by = hashlib.sha256(repr(seen).encode())
-    for tensor in network.features.state_dict().values():
-        made_by.update(tensor.contiguous().numpy().tobytes())
-    return f"texture-{made_by.hexdigest()[:12]}.npz"
+    seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
+    made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
+    return f"{type(network).__name__.removesuffix('Net').lower()}-{made_by[:12]}.npz"
 
 
 @torch.inference_mode()
 def describe(
-    network: TextureNet,
+    network: Layered,
     cache: FaceCache,
     entry: Faces,
     transform: InputTransform,
     crop: CropRecipe,
 ) -> Array:
-    """Return the mean description of some faces of a clip: float64 [copies, FEATURES]."""
+    """Return the mean description of some faces of a clip: float64 [copies, features]."""
     frames = cache.frames(entry)
     out = []
     for copy in COPIES:
