@@ -44,6 +44,9 @@ FRAMES = 90
 """of a clip that are copied"""
 WHOLE = ("whole", "src cap4d", "driv")
 """In a note: not pasted into the footage, so that more than a face differs."""
+WHOLE_METHODS = ("EAT", "HyperReenact (self-reenactment)")
+"""Methods that make the whole picture from one portrait, whose notes don't say so; some of EAT's
+are of another person than the original of their group."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ def _matched(groups: dict[str, list[dict[str, str]]]) -> Iterator[Trial]:
             window = Path(fake["file"]).stem.rpartition("_w")[2]
             same = [r for r in originals if Path(r["file"]).stem.endswith(f"_w{window}")]
             text = (fake["note"] + fake["method"]).lower()
-            truth = "whole" if any(word in text for word in WHOLE) else "region"
+            whole = fake["method"] in WHOLE_METHODS or any(word in text for word in WHOLE)
+            truth = "whole" if whole else "region"
             yield Trial(
                 f"matched/{fake['file']}", "matched", fake["method"], "as found", half_of(name),
                 truth, fake, (same or originals)[0],

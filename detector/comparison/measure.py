@@ -23,6 +23,9 @@ TILE = 8
 """px: about a fifth of a face"""
 HEAD, RIM = 2.0, 1.4
 """Of a face's ellipse: what a swapped head may change, and the rim of the face."""
+ENOUGH = 0.1
+"""Share of the picture that has to lie beyond the rims of faces to say what is expected; else the
+rims say so too, though what was put in a face's place may reach over them."""
 TEXTURE = 4.0
 """gray levels of deviation within a tile from which it has something to tell"""
 OWN = 8.0
@@ -238,11 +241,11 @@ def _expected(
     differences: Sequence[np.ndarray],
     activities: Sequence[np.ndarray],
 ) -> noise.NoiseFloor:
-    """Return the curve of the rest, hair and neck too; of more where that is little."""
+    """Return the curve of the rest, hair and neck too; of rims as well where that is little."""
     for reach in (RIM, 1.0):
         masks = [layer.rest(reach) for layer in all_layers]
         shown = sum(int(layer.valid.sum()) for layer in all_layers)
-        if sum(int(m.sum()) for m in masks) > 0.3 * shown:
+        if sum(int(m.sum()) for m in masks) > ENOUGH * shown:
             break
     a = [activity[mask] for activity, mask in zip(activities, masks, strict=True)]
     d = [difference[mask] for difference, mask in zip(differences, masks, strict=True)]

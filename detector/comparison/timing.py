@@ -20,6 +20,10 @@ SHORTEST, FASTEST = 0.5, 2.5
 """s from which a rate can be told; how many times as fast or slow a copy may be played"""
 CUT_SECONDS = 0.35
 """A step that deviates by more is a cut."""
+ROUNDED = 1e-3
+"""s by which times of frames are off, as files state them"""
+LONG = 6
+"""moments between cuts, from which it can be told whether they play evenly"""
 
 
 @dataclass(frozen=True)
@@ -146,12 +150,29 @@ def plays(copy_times: Sequence[float], original_times: Sequence[float]) -> bool:
 def unsteady(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
     """Return by how much the matched times lie off even play, s, three quarters of them at most;
     from one stretch to the next play may begin anew."""
-    off = []
-    for first, last in _ranges(copy_times, original_times):
-        ours, theirs = copy_times[first:last], original_times[first:last]
-        late = np.asarray(theirs, float) - rate(ours, theirs) * np.asarray(ours, float)
-        off.append(np.abs(late - np.median(late)))
+    off = [
+        _off(copy_times[first:last], original_times[first:last])
+        for first, last in _ranges(copy_times, original_times)
+    ]
     return float(np.percentile(np.concatenate(off), 75))
+
+
+def on_time(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> float:
+    """Return the share of the moments that lie within so many seconds of even play, in stretches
+    that are long enough to tell."""
+    exact = 0
+    for first, last in _ranges(copy_times, original_times):
+        if last - first >= LONG:
+            off = _off(copy_times[first:last], original_times[first:last])
+            exact += int((off <= within + ROUNDED).sum())
+    return exact / len(copy_times)
+
+
+def _off(copy_times: Sequence[float], original_times: Sequence[float]) -> np.ndarray:
+    """Return by how much each moment of a stretch lies off even play, s."""
+    played = rate(copy_times, original_times) * np.asarray(copy_times, float)
+    late = np.asarray(original_times, float) - played
+    return np.abs(late - np.median(late))
 
 
 def _ranges(copy_times: Sequence[float], original_times: Sequence[float]) -> list[tuple[int, int]]:

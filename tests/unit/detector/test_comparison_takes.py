@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from detector.comparison import paths, timing
-from detector.comparison.engine import _in_its_head
+from detector.comparison.engine import _in_its_head, _to_the_frame
 from detector.comparison.moments import _unseen
 from detector.comparison.sameness import Sameness
+from detector.schema.analysis import Media
+from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from detector.vision import Detection
 
 SPAN = 20.0
@@ -107,6 +109,33 @@ def test_moments_that_are_matched_loosely_lie_off_even_play() -> None:
     assert timing.unsteady(times, cut) == pytest.approx(0, abs=1e-3)
     there_and_back = [t + 0.3 * np.sin(2 * t) for t in times]
     assert timing.unsteady(times, there_and_back) > 0.1
+
+
+def test_one_recording_is_on_time_to_the_frame() -> None:
+    times, half = list(np.arange(24) / 8), 0.02
+    other_rate = [round((3 + t) * 24) / 24 for t in times]
+    assert timing.on_time(times, other_rate, half + 1e-3) == 1, "frames of 24 a second"
+    assert timing.on_time(times, [t + 5 * (t > 1.4) for t in times], half) == 1, "a cut"
+    scattered = [t + 0.04 * (number % 3 == 0) for number, t in enumerate(times)]
+    assert timing.on_time(times, scattered, half) < 0.7
+    montage = [t + 5 * (number // 4) for number, t in enumerate(times)]
+    assert timing.on_time(times, montage, half) == 0, "stretches too short to tell"
+
+
+def test_what_is_on_time_may_accuse_only_where_enough_moves() -> None:
+    media = Media(
+        name="a.mp4", sha256="0" * 64, kind="video", size=1, width=320, height=240, fps=50.0,
+        container="mp4", codec="h264",
+    )  # fmt: skip
+    time = TimeAlignment(compared=24, matched=24)
+    finding = ComparisonFinding.NOTHING_DIFFERS
+    result = Comparison(copy_media=media, original_media=media, finding=finding, time=time)
+    times = list(np.arange(24) / 8)
+    moving = Sameness(PLACE, 0.8, steady=0.6, strong=0.65)
+    assert _to_the_frame(result, (times, times), moving)
+    assert not _to_the_frame(result, (times, times), Sameness(PLACE, 0.99)), "nobody sees when"
+    late = [t + 0.04 * (number % 4 == 0) for number, t in enumerate(times)]
+    assert not _to_the_frame(result, (times, late), moving)
 
 
 def test_a_head_that_goes_along_keeps_its_rim() -> None:
