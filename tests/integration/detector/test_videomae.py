@@ -108,12 +108,13 @@ def test_weights_of_another_shape_are_refused(file: Path) -> None:
 def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
     from detector import weights
     from detector.models import registry
-    from detector.models.families import mobilenet, texture
+    from detector.models.families import cooccurrence, mobilenet, texture
     from detector.models.network import normalize
     from detector.vision import cut
 
     ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
-    assert {shipped.family for shipped in ours} == {"mobilenet", "texture", "videomae"}
+    families = {"cooccurrence": cooccurrence, "mobilenet": mobilenet, "texture": texture}
+    assert {shipped.family for shipped in ours} == {*families, "videomae"}
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     for shipped in ours:
         assert shipped.calibration is not None and shipped.measured
@@ -133,7 +134,6 @@ def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
                     x = x.repeat(shipped.clip_frames, 1, 1, 1)[None]
                     scores.append(float(network(x)[0]))
                 else:
-                    family = {"mobilenet": mobilenet, "texture": texture}[shipped.family]
-                    scores.append(float(family.build(state)(x)[0]))
+                    scores.append(float(families[shipped.family].build(state)(x)[0]))
         assert np.isfinite(scores).all()
         assert abs(scores[0] - scores[1]) > 0.01
