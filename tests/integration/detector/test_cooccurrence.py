@@ -50,13 +50,17 @@ def faces(side: int = SIDE) -> np.ndarray:
     return np.stack([face, face[:, ::-1], np.roll(face, 9, 0)])
 
 
-def settled() -> CooccurrenceNet:
-    network = CooccurrenceNet().eval()
+def layer() -> Layer:
     rng = torch.Generator().manual_seed(0)
     center, scale, weights = (
         torch.rand(cooccurrence.FEATURES, generator=rng, dtype=torch.float64) for _ in range(3)
     )
-    network.settle(Layer(center, scale, weights - 0.5, 0.3))
+    return Layer(center, scale, weights - 0.5, 0.3)
+
+
+def settled(layer: Layer) -> CooccurrenceNet:
+    network = CooccurrenceNet().eval()
+    network.settle(layer)
     return network
 
 
@@ -106,16 +110,12 @@ def test_a_run_backwards_and_in_the_negative_is_of_the_same_class() -> None:
 
 
 def test_a_logit_is_the_layer_over_the_description_and_the_sum_of_its_evidence() -> None:
-    network = CooccurrenceNet().eval()
-    rng = torch.Generator().manual_seed(1)
-    center, scale, weights = (
-        torch.rand(cooccurrence.FEATURES, generator=rng, dtype=torch.float64) for _ in range(3)
-    )
-    network.settle(Layer(center, scale, weights - 0.5, 0.3))
+    made = layer()
+    network = settled(made)
     x = torch.from_numpy(augment.batch_to_array(list(faces(96))))
     with torch.no_grad():
         described = network.embed(x).double()
-        expected = ((described - center) * scale) @ (weights - 0.5) + 0.3
+        expected = ((described - made.center) * made.scale) @ made.weights + made.offset
         logits, evidence = network(x), network.evidence(x)
     assert np.ptp(expected.numpy()) > 1e-3
     np.testing.assert_allclose(logits, expected, atol=1e-4)
@@ -125,12 +125,11 @@ def test_a_logit_is_the_layer_over_the_description_and_the_sum_of_its_evidence()
 def test_its_heatmap_lies_where_the_evidence_is() -> None:
     """A table that knows one class of runs alone: steps up and down, which only a square has."""
     side = 64
-    network = CooccurrenceNet().eval()
     up_and_down = cooccurrence.classes()[int(np.dot([4, 0, 4, 0], [125, 25, 5, 1]))]
     weights = torch.zeros(2 * 3, 2, cooccurrence.CLASSES, dtype=torch.float64)
     weights[0, :, up_and_down] = 1.0
     plain = torch.ones(cooccurrence.FEATURES, dtype=torch.float64)
-    network.settle(Layer(0 * plain, plain, weights.flatten(), 0.0))
+    network = settled(Layer(0 * plain, plain, weights.flatten(), 0.0))
     picture = np.full((side, side, 3), 100, np.uint8)
     checker = (np.indices((12, 12)).sum(0) % 2 * 40).astype(np.uint8)
     picture[20:32, 36:48] += checker[..., None]
@@ -144,7 +143,7 @@ def test_its_heatmap_lies_where_the_evidence_is() -> None:
 
 
 def test_what_is_loaded_says_what_was_kept(tmp_path: Path) -> None:
-    network = settled()
+    network = settled(layer())
     file = tmp_path / "model.safetensors"
     save_file(network.state_dict(), file)
     model = cooccurrence.load(spec(), [file], "cpu")
