@@ -85,7 +85,8 @@ def person_of(
     faces = [face for face in known.frames if face.logits]
     spans = known.spans
     if frames is not None:
-        faces = [faces[i] for i in np.linspace(0, len(faces) - 1, frames).astype(int)]
+        chosen = np.linspace(0, len(faces) - 1, frames).astype(int) if faces else ()
+        faces = [faces[i] for i in chosen]
         spans = spans[:1]
     for segment in (*faces, *spans):
         for id, value in segment.logits.items():

@@ -94,10 +94,12 @@ class FrameWindow:
 
     def runs(self) -> Iterator[tuple[int, np.ndarray]]:
         """(subject, uint8 [T, S, S, 3]) of each subject that is there from the first frame to the
-        last. Empties the window."""
+        last, and not one picture all along. Empties the window."""
         positions = range(len(self.times))
         for number in sorted({n for n, _ in self.crops}):
             crops = [self.crops[number, p] for p in positions if (number, p) in self.crops]
             if len(crops) == len(self.times):
-                yield number, np.stack(crops)
+                run = np.stack(crops)
+                if (run != run[0]).any():  # what stands still has no motion to judge
+                    yield number, run
         self.crops.clear()

@@ -13,32 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from detector.errors import ModelError, WeightsError
-from detector.models.base import CropRecipe, ModelSpec, Normalization
+from detector.models.base import CropRecipe
 from detector.training import augment, input_transform, start
 from detector.training.recipe import Part, read_recipe
-from detector.weights.entry import WeightFile
 from research.families import lite
 from research.training import trunks
+from tests.support.shelf import SIDE, spec
 
-SIDE = 64
-
-
-def spec(trunk: str = lite.TRUNKS[0]) -> ModelSpec:
-    return ModelSpec(
-        id="wide",
-        title="Wide",
-        family="lite",
-        kind="frame",
-        summary="",
-        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
-        fake_output="the one logit is P(fake)",
-        crop=CropRecipe(size=SIDE, scale=1.5),
-        normalization=Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-        options={"trunk": trunk},
-        license_code="",
-        license_weights="",
-        source="",
-    )
+TRUNK = {"trunk": lite.TRUNKS[0]}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +48,7 @@ def network(crops: np.ndarray) -> lite.LiteNet:
 def model(network: lite.LiteNet, tmp_path_factory: pytest.TempPathFactory):
     file = tmp_path_factory.mktemp("weights") / "wide.safetensors"
     save_file(network.state_dict(), file)
-    return lite.load(spec(), [file], "cpu")
+    return lite.load(spec("lite", options=TRUNK), [file], "cpu")
 
 
 def test_scores_are_those_of_the_network_each_time(model, network, crops: np.ndarray) -> None:
@@ -97,9 +79,11 @@ def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
     del state["features.blocks.1.0.conv_pw.weight"]
     save_file(state, tmp_path / "short.safetensors")
     with pytest.raises(WeightsError, match="do not fit"):
-        lite.load(spec(), [tmp_path / "short.safetensors"], "cpu")
+        lite.load(spec("lite", options=TRUNK), [tmp_path / "short.safetensors"], "cpu")
     with pytest.raises(ModelError, match="no trunk 'resnet18'"):
-        lite.load(spec("resnet18"), [tmp_path / "short.safetensors"], "cpu")
+        lite.load(
+            spec("lite", options={"trunk": "resnet18"}), [tmp_path / "short.safetensors"], "cpu"
+        )
 
 
 def test_what_is_frozen_stays_while_the_rest_learns(crops: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from detector.errors import WeightsError
 from detector.evaluation import groups
 from detector.models import registry
-from detector.models.base import CropRecipe, ModelSpec, Normalization
+from detector.models.base import CropRecipe
 from detector.models.families import texture
 from detector.models.network import TorchFrameModel
 from detector.training import augment
@@ -25,8 +25,7 @@ from detector.training.cache import FaceCache
 from detector.training.input_transform import OwnInput
 from detector.training.recipe import read_recipe
 from detector.training.run import train
-from detector.weights.entry import WeightFile
-from tests.support.shelf import CACHED, SIDE, shelf  # noqa: F401
+from tests.support.shelf import CACHED, SIDE, shelf, spec  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +44,6 @@ def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = {n: t for n, t in network.state_dict().items() if n.startswith("features.")}
     save_file(kept, file)
     return file
-
-
-def spec() -> ModelSpec:
-    return ModelSpec(
-        id="texture",
-        title="Texture",
-        family="texture",
-        kind="frame",
-        summary="",
-        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
-        fake_output="the one logit is P(fake)",
-        crop=CropRecipe(size=SIDE, scale=1.5),
-        normalization=Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-        license_code="",
-        license_weights="",
-        source="",
-    )
 
 
 def test_face_and_surroundings_are_described_apart() -> None:
@@ -163,7 +145,7 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
     torch.nn.init.normal_(network.classifier.weight, std=0.1)
     file = tmp_path / "texture.safetensors"
     save_file(network.state_dict(), file)
-    model = texture.load(spec(), [file], "cpu")
+    model = texture.load(spec("texture"), [file], "cpu")
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
     crops = np.stack([np.roll(face, 5 * i, 0) for i in range(5)])
     with torch.no_grad():
@@ -177,21 +159,23 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
     del state["features.blocks.2.0.conv_pw.weight"]
     save_file(state, file)
     with pytest.raises(WeightsError, match="do not fit"):
-        texture.load(spec(), [file], "cpu")
+        texture.load(spec("texture"), [file], "cpu")
 
 
-def test_a_worse_copy_is_drawn_alike_for_one_footage() -> None:
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_worse_copy_is_drawn_alike_for_one_footage(frames: int) -> None:
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (96, 96))
+    window = np.stack([np.roll(face, number, 1) for number in range(frames)])
     crop = CropRecipe(size=96, scale=1.5, resize="area")
+    grain = {}
     for copy in ("smaller", "compressed"):
-        first = training.worse(face, crop, copy, "a page g1 0")
-        assert first.shape == face.shape and first.dtype == np.uint8
-        np.testing.assert_array_equal(first, training.worse(face, crop, copy, "a page g1 0"))
-        assert (first != training.worse(face, crop, copy, "a page g2 0")).any()
-        assert 1 < np.abs(first.astype(int) - face).mean() < 20  # the same picture, worse
-    grain = [cv2.Laplacian(p, cv2.CV_64F).var() for p in (first, face)]
-    small = cv2.Laplacian(training.worse(face, crop, "smaller", "x"), cv2.CV_64F).var()
-    assert small < min(grain)
+        first = training.worse(window, crop, copy, "a page g1 0")
+        assert first.shape == window.shape and first.dtype == np.uint8
+        np.testing.assert_array_equal(first, training.worse(window, crop, copy, "a page g1 0"))
+        assert (first != training.worse(window, crop, copy, "a page g2 0")).any()
+        assert 1 < np.abs(first.astype(int) - window).mean() < 20  # the same pictures, worse
+        grain[copy] = cv2.Laplacian(training.worse(window, crop, copy, "x")[-1], cv2.CV_64F).var()
+    assert grain["smaller"] < min(grain["compressed"], cv2.Laplacian(face, cv2.CV_64F).var())
 
 
 def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
