@@ -127,7 +127,7 @@ def _spec(weights: bytes, recipe: dict[str, Any]) -> ModelSpec:
     half, frames = (0.5, 0.5, 0.5), recipe["clip_frames"]
     shape: dict[str, Any] = {"kind": "frame"}
     if frames > 1:
-        shape = {"kind": "clip", "clip_frames": frames, "clip_step": STEP}
+        shape = {"kind": "clip", "clip_frames": frames, "clip_step": STEP, "clip_still": True}
     return ModelSpec(
         id=LEFT_OUT, title="Left out", family=recipe["family"], summary="", **shape,
         files=[file], fake_output="One logit, trained with fake = 1.", crop=recipe["crop"],
