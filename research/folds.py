@@ -43,7 +43,6 @@ from detector.evaluation.scores import Scored
 from detector.evaluation.subjects import clip_of
 from detector.models import registry
 from detector.models.base import ModelSpec, Normalization
-from detector.training.cache import STEP
 from detector.training.check import FRAMES
 from detector.training.input_transform import OwnInput
 from detector.training.recipe import Recipe
@@ -124,12 +123,9 @@ def _spec(weights: bytes, recipe: dict[str, Any]) -> ModelSpec:
     file = WeightFile(
         path="model.safetensors", sha256=hashlib.sha256(weights).hexdigest(), size=len(weights)
     )
-    half, frames = (0.5, 0.5, 0.5), recipe["clip_frames"]
-    shape: dict[str, Any] = {"kind": "frame"}
-    if frames > 1:
-        shape = {"kind": "clip", "clip_frames": frames, "clip_step": STEP, "clip_still": True}
+    half = (0.5, 0.5, 0.5)
     return ModelSpec(
-        id=LEFT_OUT, title="Left out", family=recipe["family"], summary="", **shape,
+        id=LEFT_OUT, title="Left out", family=recipe["family"], kind="frame", summary="",
         files=[file], fake_output="One logit, trained with fake = 1.", crop=recipe["crop"],
         normalization=Normalization(mean=half, std=half), options=recipe["options"],
         license_code="", license_weights="", source="",

@@ -48,8 +48,7 @@ def joined(analysis: Analysis, own: Analysis, id: str) -> Analysis:
     """Return the first with what the left-out model of the second says of the same people."""
     subjects = [_told(subject, own, id) for subject in analysis.subjects]
     spec = registry.get_spec(id)
-    segments = [one for subject in subjects for one in (*subject.frames, *subject.spans)]
-    scored = sum(id in segment.logits for segment in segments)
+    scored = sum(id in face.logits for subject in subjects for face in subject.frames)
     result = next(model for model in own.models if model.id == LEFT_OUT)
     told = result.model_copy(update={"id": id, "title": spec.title, "scored": scored})
     models: list[ModelResult] = [model for model in analysis.models if model.id != id]
@@ -68,13 +67,7 @@ def _told(subject: Subject, own: Analysis, id: str) -> Subject:
             return face
         return face.model_copy(update={"logits": face.logits | {id: logits[LEFT_OUT]}})
 
-    spans = [
-        span.model_copy(update={"logits": {id: span.logits[LEFT_OUT]}})
-        for span in same.spans
-        if LEFT_OUT in span.logits
-    ]
-    frames = [told(face) for face in subject.frames]
-    return subject.model_copy(update={"frames": frames, "spans": [*subject.spans, *spans]})
+    return subject.model_copy(update={"frames": [told(face) for face in subject.frames]})
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def described(
     """Return the clips that training has described, and how: float [copies, clips, features]."""
     network = TextureNet(recipe.crop.size)
     _begin(network, trunk)
-    name = description_file(network, recipe)
+    name = description_file(network, recipe.crop)
     known: dict[str, Array] = {}
     clips: list[Faces] = []
     for cached in faces(recipe, items, cache, lambda *_: None).values():

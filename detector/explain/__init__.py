@@ -118,8 +118,7 @@ def heatmap(
     cuts = []
     for position in range(spec.clip_frames):
         frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
-        where = frames[0].time if spec.clip_still else frame.time
-        cuts.append(_cut(frame.rgb, *_interpolate(track.frames, where), spec))
+        cuts.append(_cut(frame.rgb, *_interpolate(track.frames, frame.time), spec))
     batch = np.stack([crop for crop, _ in cuts])
     maps = draw(method, model, batch[None], on_progress)
     if maps is None:

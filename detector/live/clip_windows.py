@@ -19,7 +19,7 @@ import numpy as np
 from detector import vision
 from detector.live.face_tracker import TrackedFace
 from detector.models.base import CropRecipe, ModelSpec
-from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, moves
+from detector.pipeline.windows import ANCHOR_EVERY, ClipShape
 from detector.schema.analysis import Modality
 from detector.vision import Detection
 
@@ -106,8 +106,7 @@ class ClipCollector:
                 if self._extend(strip, shape, rgb, time, person):
                     times, crops = zip(*strip.crops, strict=True)
                     window = ClipCrops(shape, person.number, times[0], times[-1], np.stack(crops))
-                    if moves(window.crops):
-                        complete.append(window)
+                    complete.append(window)
         here = {person.number for person in people}
         for key, strip in list(self._strips.items()):
             times = [patch.time for patch in strip.waiting] or [t for t, _ in strip.crops]
@@ -140,12 +139,8 @@ class ClipCollector:
             return False
         here = (time, person.face)
         between = [strip.anchor, here] if strip.anchor else [here]
-        if shape.still:
-            strip.crops.clear()
-            del strip.waiting[: -shape.frames]
         for patch in strip.waiting:
-            at = strip.waiting[0].time if shape.still else patch.time
-            face = vision.interpolate(between, at)
+            face = vision.interpolate(between, patch.time)
             if face is None:  # from before the first search, or across too long a gap
                 strip.crops.clear()
                 continue

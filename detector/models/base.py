@@ -200,10 +200,6 @@ class ModelSpec(StoredEntry):
         ge=0,
         description="instead of `clip_step`: frames of the file from one of a window to the next",
     )
-    clip_still: bool = Field(
-        default=False,
-        description="all frames of a window are cut where the face is in the first",
-    )
     calibration: Calibration | None = None
     measured: list[Measured] = Field(default_factory=list)
     published: list[PublishedMetric] = Field(default_factory=list)

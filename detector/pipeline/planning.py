@@ -65,8 +65,7 @@ def plan(
         if not fed:
             continue
         times = planned.windows or _spread(info, settings, shape)
-        ids = tuple(s.id for s in fed)
-        runs += [windows.FrameWindow(ids, shape.recipe, t, shape.still) for t in times]
+        runs += [windows.FrameWindow(tuple(s.id for s in fed), shape.recipe, t) for t in times]
         if not times:
             why = f"it needs {shape.frames * shape.step:.1f} s of video"
             if info.kind == "image":
@@ -80,9 +79,8 @@ def plan(
 
 
 def _for_signals(shape: windows.ClipShape) -> bool:
-    """Whether its runs are as long, and their frames as far apart, as those of the signals'
-    reference."""
-    return shape.frames >= SIGNAL_RUN.frames and signals.STEP[0] <= shape.step <= signals.STEP[1]
+    """Whether the frames of its runs lie as far apart as those of the signals' reference."""
+    return signals.STEP[0] <= shape.step <= signals.STEP[1]
 
 
 def sparse(info: Media, settings: Settings) -> bool:

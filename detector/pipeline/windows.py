@@ -37,26 +37,18 @@ class ClipShape:
     step: float
     """s"""
     recipe: CropRecipe
-    still: bool = False
-    """All frames are cut where the face is in the first."""
 
     @classmethod
     def of(cls, spec: ModelSpec, fps: float | None) -> ClipShape:
         """Return the shape for a source: counted frames last as long as its rate says, if any."""
         step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
-        return cls(spec.clip_frames, step, spec.crop, spec.clip_still)
+        return cls(spec.clip_frames, step, spec.crop)
 
 
 def count(settings: Settings) -> int:
     """How many windows a clip gets at most."""
     most = max(COUNT, settings.frames // FRAMES_PER_WINDOW)
     return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
-
-
-def moves(crops: np.ndarray) -> bool:
-    """Return whether a run, uint8 [T, S, S, 3], is more than one picture all along: what stands
-    still has no motion to judge."""
-    return bool((crops != crops[0]).any())
 
 
 @dataclass
@@ -67,10 +59,6 @@ class FrameWindow:
     recipe: CropRecipe
     times: tuple[float, ...]
     """s, ascending"""
-    still: bool = False
-    """as `ClipShape.still`"""
-    begins: float = 0.0
-    """s: of the first frame, once it was added"""
     frames: dict[int, Frame] = field(default_factory=dict)
     """position -> frame that waits to be cut"""
     crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
@@ -78,12 +66,10 @@ class FrameWindow:
 
     @property
     def anchors(self) -> tuple[float, ...]:
-        """Times at which faces are searched: every few frames, and the last; the first alone where
-        all are cut there; of full frames none."""
+        """Times at which faces are searched: every few frames, and the last; of full frames
+        none."""
         if self.recipe.modality is not Modality.FACE:
             return ()
-        if self.still:
-            return self.times[:1]
         last = len(self.times) - 1
         return tuple(self.times[p] for p in [*range(0, last, ANCHOR_EVERY), last])
 
@@ -92,8 +78,6 @@ class FrameWindow:
         for position, t in enumerate(self.times):
             if t in times:
                 self.frames[position] = frame
-                if not position:
-                    self.begins = frame.time
 
     def take(self, until: float = math.inf) -> list[tuple[int, Frame]]:
         """Hand out the held frames up to a time, s, with their positions."""
@@ -110,12 +94,10 @@ class FrameWindow:
 
     def runs(self) -> Iterator[tuple[int, np.ndarray]]:
         """(subject, uint8 [T, S, S, 3]) of each subject that is there from the first frame to the
-        last, and not one picture all along. Empties the window."""
+        last. Empties the window."""
         positions = range(len(self.times))
         for number in sorted({n for n, _ in self.crops}):
             crops = [self.crops[number, p] for p in positions if (number, p) in self.crops]
             if len(crops) == len(self.times):
-                run = np.stack(crops)
-                if moves(run):
-                    yield number, run
+                yield number, np.stack(crops)
         self.crops.clear()

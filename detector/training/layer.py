@@ -1,5 +1,5 @@
 """Training of networks of which one layer is learned (`models/families/texture.py`,
-`cooccurrence.py` and `flicker.py` there): a fit to what they describe, not a descent over pictures.
+`models/families/cooccurrence.py`): a fit to what they describe, not a descent over pictures.
 
 A clip is the mean of what some of its faces show: as they are, and as worse copies of both labels
 (`COPIES`), without which a small face looks like a fake. Within a label each source weighs as the
@@ -29,31 +29,24 @@ from detector.errors import InputError, WeightsError
 from detector.evaluation.labels import hash_of, pairs
 from detector.models.base import CropRecipe
 from detector.models.families.cooccurrence import CooccurrenceNet
-from detector.models.families.flicker import FlickerNet
 from detector.models.families.texture import TextureNet
 from detector.models.layer import Layer
 from detector.models.pictures import fit
-from detector.models.runs import RunTables
 from detector.training import sample
-from detector.training.augment import jpeg
 from detector.training.cache import FaceCache, Faces
-from detector.training.codec import h264
 from detector.training.fit import configuration
 from detector.training.input_transform import InputTransform
 from detector.training.job import TrainingJob
 from detector.training.precision import half_precision
-from detector.training.recipe import Recipe
 from detector.weights import load_state
 
-LOOKS = 4
-"""at a clip, evenly over it, frames or windows; at each worse copy half as many"""
+FRAMES = 4
+"""of a clip, evenly over it; of each worse copy half as many"""
 COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}
 """What each copy of a clip weighs."""
 SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
 """Of a smaller copy the side beside the crop's; the JPEG quality of both worse ones. An original
 and the fakes of it are drawn alike."""
-CRF = {"smaller": (18, 28), "compressed": (28, 38)}
-"""Of a window, in place of the JPEG quality."""
 SPREAD = 0.3
 """of a described channel when it is weighed, so that `decay` means the same for another trunk"""
 SOFTENED = 0.05
@@ -70,7 +63,7 @@ class Layered(Protocol):
         """What its descriptions follow from: they are kept under this name."""
 
     def embed(self, x: Tensor) -> Tensor:
-        """Describe pictures, float [N, (T,) 3, S, S] in -1..1: [N, features]."""
+        """Describe pictures, float [N, 3, S, S] in -1..1: [N, features]."""
 
     def settle(self, layer: Layer) -> None:
         """Take a layer."""
@@ -113,10 +106,9 @@ def _texture(job: TrainingJob) -> TextureNet:
     return network
 
 
-NETWORKS: dict[str, Callable[[TrainingJob], TextureNet | RunTables]] = {
+NETWORKS: dict[str, Callable[[TrainingJob], TextureNet | CooccurrenceNet]] = {
     "texture": _texture,
     "cooccurrence": lambda job: CooccurrenceNet(),
-    "flicker": lambda job: FlickerNet(),
 }
 """A family's network before its layer is fitted."""
 
@@ -136,7 +128,7 @@ def _described(
 ) -> list[Array]:
     """Describe clips: [copies, features] each. What was described is kept beside the faces, so that
     another fold of the same clips takes seconds."""
-    name = description_file(network, job.plan)
+    name = description_file(network, job.plan.crop)
     kept: dict[Path, dict[str, Array]] = {}
     found = []
     for number, (cache, entry) in enumerate(entries):
@@ -144,7 +136,7 @@ def _described(
         if file not in kept:
             kept[file] = dict(np.load(file)) if file.exists() else {}
         if entry.name not in kept[file]:
-            kept[file][entry.name] = describe(network, cache, entry, job.transform, job.plan)
+            kept[file][entry.name] = describe(network, cache, entry, job.transform, job.plan.crop)
         found.append(kept[file][entry.name])
         job.run.on_progress("training", number + 1, len(entries), {})
     for file, descriptions in kept.items():
@@ -154,52 +146,51 @@ def _described(
     return found
 
 
-def description_file(network: Layered, plan: Recipe) -> str:
+def description_file(network: Layered, crop: CropRecipe) -> str:
     """Return the name, beside the faces, of the file with their descriptions: it says what they
     were made by."""
-    coded = [CRF, plan.clip_frames] if plan.clip_frames > 1 else [QUALITY]
-    seen = [plan.crop.model_dump(), LOOKS, COPIES, SMALLER, *coded, network.describes]
+    seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
     made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
     return f"{type(network).__name__.removesuffix('Net').lower()}-{made_by[:12]}.npz"
 
 
 @torch.inference_mode()
 def describe(
-    network: Layered, cache: FaceCache, entry: Faces, transform: InputTransform, plan: Recipe
+    network: Layered,
+    cache: FaceCache,
+    entry: Faces,
+    transform: InputTransform,
+    crop: CropRecipe,
 ) -> Array:
-    """Return the mean description of some looks at a clip: float64 [copies, features]."""
-    frames, length = cache.frames(entry), plan.clip_frames
+    """Return the mean description of some faces of a clip: float64 [copies, features]."""
+    frames = cache.frames(entry)
     out = []
     for copy in COPIES:
-        count = LOOKS if copy not in QUALITY else LOOKS // 2
-        chosen = np.unique(np.linspace(0, max(0, len(frames) - length), count).round().astype(int))
-        looks = []
-        for number, first in enumerate(chosen.tolist()):
-            # A clip that is shorter than a window stands still at its end.
-            places = np.minimum(np.arange(first, first + length), len(frames) - 1).tolist()
-            shown = np.stack([transform.plain(frames[i], entry, i) for i in places])
-            if copy in QUALITY:
-                shown = worse(shown, plan.crop, copy, f"{entry.source} {entry.group} {number}")
-            looks.append(transform.batch(list(shown)))
-        seen = torch.from_numpy(np.stack(looks))
-        seen = seen if length > 1 else seen[:, 0].to(memory_format=torch.channels_last)
+        count = FRAMES if copy not in QUALITY else FRAMES // 2
+        chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+        shown = [transform.plain(frames[i], entry, int(i)) for i in chosen]
+        if copy in QUALITY:
+            shown = [
+                worse(picture, crop, copy, f"{entry.source} {entry.group} {k}")
+                for k, picture in enumerate(shown)
+            ]
+        seen = torch.from_numpy(transform.batch(shown)).to(memory_format=torch.channels_last)
         with half_precision(seen.device):
             out.append(network.embed(seen).double().mean(0).numpy())
     return np.stack(out)
 
 
-def worse(window: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:
-    """Return pictures, uint8 [T, S, S, 3], as such a copy shows them, one as a JPEG and several as
-    H.264; the same for one footage."""
+def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:
+    """Return a picture, uint8 [S, S, 3], as such a copy shows it; the same for one footage."""
     rng = np.random.default_rng(int(hash_of(f"{footage} {copy}")[:12], 16))
-    side = window.shape[1]
-    small = max(8, round(side * rng.uniform(*SMALLER))) if copy == "smaller" else side
-    shrunk = [cv2.resize(p, (small, small), interpolation=cv2.INTER_AREA) for p in window]
-    if len(window) > 1:
-        coded = h264(np.stack(shrunk), int(rng.integers(*CRF[copy])))
-    else:
-        coded = jpeg(shrunk[0], int(rng.integers(*QUALITY[copy])))[None]
-    return np.stack([fit(picture, crop) for picture in coded])
+    side, low_high = len(picture), QUALITY[copy]
+    if copy == "smaller":
+        small = max(8, round(side * rng.uniform(*SMALLER)))
+        picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*low_high))]
+    _, coded = cv2.imencode(".jpg", picture[..., ::-1], quality)
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+    return fit(decoded[..., ::-1], crop)
 
 
 def _spread(described: Array) -> Array:

@@ -98,7 +98,7 @@ class Recipe(HoldOut):
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     check_every: int = Field(250, gt=0, description="steps between looks at the held-out part")
     crop: CropRecipe
-    clip_frames: int = Field(1, gt=0, description="in a window; 1: single frames")
+    clip_frames: int = 16
     pretrain: Pretrain | None = None
     options: dict[str, str | int | float | bool] = {}
     parts: list[Part]

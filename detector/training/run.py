@@ -167,6 +167,5 @@ TRAINERS: dict[str, Callable[[TrainingJob], nn.Module]] = {
     "published": published.train,
     "texture": layer.train,
     "cooccurrence": layer.train,
-    "flicker": layer.train,
 }
 """How the networks of a recipe's family are trained."""

@@ -18,7 +18,6 @@ from detector.weights.entry import WeightFile
 SIDE = 64
 CACHED = 77
 """px: what `OwnSight` caches for 64 px that show 1.5 of a box."""
-FRAMES = 3
 SOURCES = ("iperov/DeepFaceLive", "yuangan/eat", "cnnlstm/cnnlstm.github.io")
 
 
@@ -37,8 +36,8 @@ def spec(family: str, **changes: object) -> ModelSpec:
 @pytest.fixture()
 def shelf(tmp_path: Path) -> Path:
     """Faces of 24 people with their surroundings, and labels of the files they would be of. Two
-    thirds of the people are of the first source. All move to the right; a fake's face is checkered,
-    what is around it isn't, and the checkers stay where they are."""
+    thirds of the people are of the first source. A fake's face is checkered, what is around it
+    isn't."""
     rng = np.random.default_rng(0)
     checker = (np.indices((CACHED, CACHED)).sum(0) // 5 % 2)[..., None] * 90
     inside = np.zeros((CACHED, CACHED, 1), np.int64)
@@ -48,9 +47,8 @@ def shelf(tmp_path: Path) -> Path:
         source = SOURCES[max(0, person - 16) // 4 + (person >= 16)] if person >= 16 else SOURCES[0]
         colors = rng.integers(40, 160, (4, 4, 3)).astype(np.uint8)
         real = cv2.resize(colors, (CACHED, CACHED), interpolation=cv2.INTER_CUBIC)
-        for label in (0, 1):
-            moved = [np.roll(real, number, 1) for number in range(FRAMES)]
-            pictures = [(p + label * inside * checker).clip(0, 255) for p in moved]
+        fake = (real + inside * checker).clip(0, 255).astype(np.uint8)
+        for label, picture in ((0, real), (1, fake)):
             name = f"{person}-{label}.mp4"
             method = "swap" if label else "none"
             k = CACHED / 1.8
@@ -59,11 +57,11 @@ def shelf(tmp_path: Path) -> Path:
             entries.append(
                 Faces(
                     name=name, label=label, kind="video", method=method, group=f"g{person}x",
-                    source=source, person=f"{source}:g{person}x", start=len(crops), count=FRAMES,
-                    points=points, face=k, places=[[*box, *np.ravel(points).tolist()]] * FRAMES,
+                    source=source, person=f"{source}:g{person}x", start=len(crops), count=1,
+                    points=points, face=k, places=[[*box, *np.ravel(points).tolist()]],
                 )
             )  # fmt: skip
-            crops += [picture.astype(np.uint8) for picture in pictures]
+            crops.append(picture)
             rows.append(f"{name},{'fake' if label else 'real'},video,g{person}x,{source},{method}")
     folder = tmp_path / "faces" / f"video-1.8-{CACHED}"
     folder.mkdir(parents=True)

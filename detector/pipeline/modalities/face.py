@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from detector import vision
@@ -130,11 +129,10 @@ class FaceExtractor(Extractor):
 
     def _cut(self, window: FrameWindow) -> None:
         """Cut the faces of held frames up to the last search, and send off what is complete."""
-        frames = window.take(math.inf if window.still else self._last_search)
+        frames = window.take(self._last_search)
         for position, frame in frames:
-            time = window.begins if window.still else frame.time
             for number, builder in self._people.items():
-                face = vision.interpolate(builder.anchors, time)
+                face = vision.interpolate(builder.anchors, frame.time)
                 if face is not None:
                     crop = vision.cut(frame.rgb, face.box, window.recipe, face.landmarks)
                     window.crops[number, position] = crop

@@ -9,6 +9,7 @@ import pytest
 
 from detector.decision import decide, label_of, sigmoid
 from detector.decision import over_time as fusion
+from detector.evaluation.subjects import person_of
 from detector.messages.format import clock, percent
 from detector.models import registry
 from detector.pipeline import initial_results
@@ -279,6 +280,16 @@ def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
     assert line[0] == line[1] == pytest.approx(0.5)  # level up to the first window's center, 0.5 s
     assert line[4] == pytest.approx(sigmoid(1.5))  # half-way between the centers
     assert line[8] == pytest.approx(sigmoid(3.0))
+
+
+def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too() -> None:
+    """Calibration does, to learn what few frames are worth."""
+    windows = [SpanSegment(start=n, end=n + 1.0, logits={"clip": 3.0 * n}) for n in (0.0, 1.0)]
+    subject = track("A", [face(i) for i in range(9)], windows)
+    made = analysis([subject], [model("clip", kind="clip")])
+    whole, few = person_of(made, subject), person_of(made, subject, frames=2)
+    assert whole and few
+    assert whole.logits == {"clip": 1.5} and few.logits == {"clip": 0.0}
 
 
 def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it() -> None:
