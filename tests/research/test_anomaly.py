@@ -38,7 +38,7 @@ def test_a_run_learns_faces_from_originals_alone(tmp_path: Path) -> None:
     )  # fmt: skip
     out = train(plan, tmp_path / "labels.csv", tmp_path / "run")
     assert out is not None
-    lines = list(csv.DictReader((tmp_path / "run" / "curve.csv").open()))
+    lines = list(csv.DictReader((tmp_path / "run" / "curve.csv").read_text().splitlines()))
     assert float(lines[-1]["held-out error"]) < 0.7 * float(lines[0]["held-out error"])
     network = autoencoder.build(load_file(out), size=32, **SHAPE)
     small = cv2.resize(face[20:140, 20:140], (32, 32), interpolation=cv2.INTER_AREA)

@@ -316,7 +316,7 @@ def test_a_report_can_be_read_by_people_and_programs(full: KindReport, tmp_path:
     for line in text.splitlines():
         if line.startswith("|"):
             assert line.endswith("|")
-    rows = list(csv.DictReader(written["figures.csv"].open()))
+    rows = list(csv.DictReader(written["figures.csv"].read_text().splitlines()))
     auc = next(
         r for r in rows if (r["table"], r["name"], r["figure"]) == ("model", ENSEMBLE, "AUC")
     )

@@ -306,7 +306,7 @@ def test_a_shipped_recipe_learns_in_small(name: str, face: np.ndarray, tmp_path:
         }
     )  # fmt: skip
     train(small, tmp_path / "labels.csv", tmp_path / "run", begin=tmp_path / "trunk.safetensors")
-    curve = list(csv.DictReader((tmp_path / "run" / "curve.csv").open()))
+    curve = list(csv.DictReader((tmp_path / "run" / "curve.csv").read_text().splitlines()))
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
     assert float(curve[-1]["judged auc"]) > 0.6
 
@@ -325,7 +325,7 @@ def test_a_run_learns_and_leaves_its_record(face: np.ndarray, tmp_path: Path) ->
             ),
         ),
     )
-    curve = list(csv.DictReader((tmp_path / "run" / "curve.csv").open()))
+    curve = list(csv.DictReader((tmp_path / "run" / "curve.csv").read_text().splitlines()))
     losses = [float(line["loss"]) for line in curve]
     assert len(losses) == 3
     assert losses[2] < losses[0] * 0.9
