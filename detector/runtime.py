@@ -76,9 +76,10 @@ def compile(
 def beside_others() -> Iterator[None]:
     """Let torch use only as many of this thread's helpers as leave cores for the other stages.
 
-    Decoder, face search and scorer run side by side; helpers that wait for a core by spinning take
-    it from the others. On two busy cores a 6 s clip took 12 to 24 s with torch's own choice, and
-    3 s with one thread (eight times the processor time in the face search).
+    Decoder, face search and scorer run side by side, and models are loaded beside the first page;
+    helpers that wait for a core by spinning take it from the others. On two busy cores a 6 s clip
+    took 12 to 24 s with torch's own choice, and 3 s with one thread (eight times the processor time
+    in the face search); to load the default models took 2.7 s of a processor, and 1.1 s.
     """
     import torch
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from detector import paths
+from detector import paths, runtime
 from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.models.base import Files, Model, ModelSpec
@@ -212,7 +212,8 @@ def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
     """Load a new model of these files, which were verified before. Not shared, not counted."""
     family = _family(spec)
     try:
-        model: Model = family.load(spec, files, device)
+        with runtime.beside_others():
+            model: Model = family.load(spec, files, device)
     except (UnmaskError, ProbeMatched):
         raise
     except Exception as error:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from detector import vision
+from detector import runtime, vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.pipeline import initial_results
@@ -16,7 +16,7 @@ from detector.pipeline.closer import look_closer
 from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer
 from detector.pipeline.run import AnalysisRun, RunRequest
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Analysis, Modality, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]
 """Time of a frame in s -> its faces; empty where none was found."""
@@ -54,7 +54,8 @@ class Analyzer:
         """Return the face detector, loaded once."""
         with self._lock:
             if self._detector is None:
-                self._detector = vision.load_detector(self._name, self.device)
+                with runtime.beside_others():
+                    self._detector = vision.load_detector(self._name, self.device)
             return self._detector
 
     def id_of(self, sha256: str, settings: Settings) -> str:
@@ -68,9 +69,11 @@ class Analyzer:
         return initial_results.id_of(sha256, settings)
 
     def warm_up(self, models: Sequence[str] | None = None) -> None:
-        """Load the face detector and the models, so that the first analysis doesn't wait."""
+        """Load the face detector and the models, so that the first analysis doesn't wait; those of
+        voices last, since most files are pictures."""
         self.detector()
-        for spec in registry.choose(models):
+        specs = registry.choose(models)
+        for spec in sorted(specs, key=lambda spec: spec.modality is Modality.VOICE):
             try:
                 registry.load_model(spec.id, device=self.device)
             except ModelError as error:

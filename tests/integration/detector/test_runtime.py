@@ -10,12 +10,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from detector import converted, runtime
+from detector.models import registry
+from detector.pipeline import Analyzer
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +245,23 @@ def test_what_ships_is_found_again_by_another_process(kept: Path) -> None:
         for _ in range(2)
     ]
     assert counts[0] >= 5 and counts[1] == 0
+
+
+def test_models_are_loaded_without_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which spin while they wait, and took more than half of a busy processor's time."""
+    helpers: list[int] = []
+    family = SimpleNamespace(load=lambda *_: helpers.append(torch.get_num_threads()))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(registry, "_family", lambda spec: family)
+    before = torch.get_num_threads()
+    registry.load_family(registry.get_spec("texture"), [], "cpu")
+    assert helpers == [1] and torch.get_num_threads() == before
+
+
+def test_models_of_voices_are_loaded_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(registry, "load_model", lambda id, device: loaded.append(id))
+    analyzer = Analyzer(device="cpu")
+    monkeypatch.setattr(analyzer, "detector", lambda: None)
+    analyzer.warm_up(["timbre", "texture", "detail"])
+    assert loaded == ["texture", "detail", "timbre"]

@@ -38,9 +38,13 @@ def imported(code: str) -> set[str]:
             "import detector.models.network, detector.vision.mtcnn, detector.signals.mobilefacenet",
             REPORTS | OTHERS | {"scipy.signal", "scipy.stats"} | COMPILER,
         ),
+        (
+            "import detector.pipeline, sys; detector.pipeline.Analyzer(device='cpu').warm_up()",
+            REPORTS | OTHERS | NUMBERS | COMPILER | {"torchvision", "timm", "facenet_pytorch"},
+        ),
         (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS | {"dashboard.charts"}),
     ],
-    ids=["library", "command", "pipeline", "networks", "first page"],
+    ids=["library", "command", "pipeline", "networks", "models", "first page"],
 )
 def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> None:
     found = imported(code)
