@@ -10,6 +10,7 @@ from pathlib import Path
 from detector import runtime, vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
+from detector.models.base import first_of_network
 from detector.pipeline import initial_results
 from detector.pipeline.batching import BatchingFront
 from detector.pipeline.closer import look_closer
@@ -69,13 +70,14 @@ class Analyzer:
         return initial_results.id_of(sha256, settings)
 
     def warm_up(self, models: Sequence[str] | None = None) -> None:
-        """Load the face detector and the models, so that the first analysis doesn't wait; those of
-        voices last, since most files are pictures."""
+        """Load the face detector and the models, so that the first analysis doesn't wait; of those
+        with one network the first, as it does, and those of voices last: most files are pictures.
+        """
         self.detector()
-        specs = registry.choose(models)
-        for spec in sorted(specs, key=lambda spec: spec.modality is Modality.VOICE):
+        voices_last = sorted(registry.choose(models), key=lambda s: s.modality is Modality.VOICE)
+        for id in dict.fromkeys(first_of_network(voices_last).values()):
             try:
-                registry.load_model(spec.id, device=self.device)
+                registry.load_model(id, device=self.device)
             except ModelError as error:
                 log.warning("%s", error.message)
 

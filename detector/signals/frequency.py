@@ -108,11 +108,22 @@ def peak(power: np.ndarray) -> float:
     The blocks of compression have peaks at eighths of both axes; these and the coarse end are left
     out.
     """
-    from scipy.ndimage import median_filter  # here: importing signals stays quick
-
     level = 10 * np.log10(np.fft.fftshift(power) + 1e-6)
-    over = level - median_filter(level, size=9, mode="wrap")
-    return float(over[_PLACES].max())
+    return float((level - median(level, 9))[_PLACES].max())
+
+
+def median(values: np.ndarray, size: int) -> np.ndarray:
+    """Return the median of the `size` x `size` around each place, over the edges as if repeated.
+
+    As `scipy.ndimage.median_filter(values, size, mode="wrap")` gives it, in half the time and
+    without an import that takes a third of a second of the first analysis.
+    """
+    around = np.lib.stride_tricks.sliding_window_view(
+        np.pad(values, size // 2, mode="wrap"), (size, size)
+    )
+    middle = size * size // 2
+    found: np.ndarray = np.partition(around.reshape(*values.shape, -1), middle)[..., middle]
+    return found
 
 
 def _places() -> np.ndarray:

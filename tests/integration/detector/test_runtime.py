@@ -258,10 +258,10 @@ def test_models_are_loaded_without_helpers(monkeypatch: pytest.MonkeyPatch) -> N
     assert helpers == [1] and torch.get_num_threads() == before
 
 
-def test_models_of_voices_are_loaded_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_network_is_loaded_once_and_voices_last(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     monkeypatch.setattr(registry, "load_model", lambda id, device: loaded.append(id))
     analyzer = Analyzer(device="cpu")
     monkeypatch.setattr(analyzer, "detector", lambda: None)
-    analyzer.warm_up(["timbre", "texture", "detail"])
-    assert loaded == ["texture", "detail", "timbre"]
+    analyzer.warm_up(["timbre", "texture", "surface", "detail"])
+    assert loaded == ["texture", "detail", "timbre"], "Surface is Texture's network"

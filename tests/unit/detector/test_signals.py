@@ -8,6 +8,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from detector import signals
 from detector.signals import frequency, identity, noise, reference, views
@@ -85,6 +86,12 @@ def test_fine_detail_falls_when_a_face_is_blurred_and_rises_with_noise() -> None
 def test_light_and_contrast_do_not_change_the_profile() -> None:
     plane = frequency.face_plane(at(textured()))
     assert np.allclose(frequency.profile(plane), frequency.profile(0.5 * plane + 40), atol=0.05)
+
+
+def test_the_median_around_each_place_is_that_of_scipy() -> None:
+    values = np.random.default_rng(0).normal(size=(96, 96))
+    expected = ndimage.median_filter(values, size=9, mode="wrap")
+    assert np.array_equal(frequency.median(values, 9), expected)
 
 
 @pytest.mark.parametrize("period", [2.5, 3.7, 5.3])

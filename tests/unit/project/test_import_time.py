@@ -42,9 +42,13 @@ def imported(code: str) -> set[str]:
             "import detector.pipeline, sys; detector.pipeline.Analyzer(device='cpu').warm_up()",
             REPORTS | OTHERS | NUMBERS | COMPILER | {"torchvision", "timm", "facenet_pytorch"},
         ),
+        (
+            "import detector.signals.frequency as f, numpy; f.peak(numpy.ones((96, 96)))",
+            NETWORKS | REPORTS | NUMBERS | OTHERS,
+        ),
         (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS | {"dashboard.charts"}),
     ],
-    ids=["library", "command", "pipeline", "networks", "models", "first page"],
+    ids=["library", "command", "pipeline", "networks", "models", "signals", "first page"],
 )
 def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> None:
     found = imported(code)
