@@ -1,4 +1,5 @@
-"""The stage that scores: a thread that feeds what was extracted to the models, in batches.
+"""The stage that scores: a thread that feeds what was extracted to the models, in batches, several
+models at a time.
 
 A model is fed segments of its own modality and nothing else: what an extractor hands over says
 which it is, and a model of another is refused.
@@ -7,10 +8,12 @@ which it is, and a model of another is refused.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 8
 """items a model is given at once: larger gains nothing on two cores."""
+AT_ONCE = 4
+"""networks that score side by side, at most: each has the memory of a batch's maps"""
 MAX_WAITING = 64
 MAX_LARGE_WAITING = 4
 """pictures at their own size that may wait: they are as large as frames."""
@@ -85,7 +90,13 @@ class ScoreStage:
         self._specs = {spec.id: spec for spec in specs}
         self._results, self._device, self._lock = results, device, lock
         self._models: dict[str, Model] = {}
+        self._turns: dict[str, threading.Lock] = {}
+        """One batch of a network at a time, by the id of its first model."""
+        # Runs that go side by side fill all cores by themselves.
+        beside = device == "cpu" and front is None
+        self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
         self._first: dict[str, str] = {}
+        self._stop = stop
         self._items: BoundedQueue[ScoreItem | None] = BoundedQueue(MAX_WAITING, stop)
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
 
@@ -114,47 +125,59 @@ class ScoreStage:
         self._items.put(None)
 
     def work(self) -> None:
-        """Score until the end, in the thread of this stage."""
-        import torch
-
-        torch.set_num_threads(1)  # per thread; two pools of threads starve each other
+        """Score until the end, in the thread of this stage and those that it begins."""
+        _without_helpers()
         self._load()  # here, so that faces are found meanwhile
+        passes: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(self._threads, "score", _without_helpers) as pool:
+            for items in self._batches():
+                batch = np.stack([item.data for item in items])
+                for network in dict.fromkeys(self._first[id] for id in items[0].models):
+                    passes.append(pool.submit(self._score, network, items, batch))
+                ahead = 0 if items[0].batch is None else self._threads
+                while len(passes) > ahead:
+                    passes.popleft().result()
+                if items[0].large:
+                    self._large.take()
+            for last in passes:
+                last.result()
+
+    def _batches(self) -> Iterator[list[ScoreItem]]:
+        """Yield what is scored together, as it becomes complete; at the end what is left."""
         waiting: dict[Hashable, list[ScoreItem]] = defaultdict(list)
         while (item := self._items.take()) is not None:
             if item.batch is None:
-                self._score([item])
-                if item.large:
-                    self._large.take()
+                yield [item]
                 continue
-            batch = waiting[item.batch]
-            batch.append(item)
-            if len(batch) == BATCH:
-                self._score(waiting.pop(item.batch))
-        for batch in waiting.values():
-            self._score(batch)
+            waiting[item.batch].append(item)
+            if len(waiting[item.batch]) == BATCH:
+                yield waiting.pop(item.batch)
+        yield from waiting.values()
 
     def _load(self) -> None:
         self._first = first_of_network(self._specs.values())
-        for id in dict.fromkeys(self._first.values()):
+        self._turns = {id: threading.Lock() for id in self._first.values()}
+        for id in self._turns:
             try:
                 self._models[id] = registry.load_model(id, device=self._device)
             except ModelError as error:
                 self._results[id].error = error.message
 
-    def _score(self, items: Sequence[ScoreItem]) -> None:
-        batch = np.stack([item.data for item in items])
-        said: dict[str, list[float]] = {}
-        for id in items[0].models:
-            first = self._first[id]
-            if first not in said:
-                said[first] = self._run_model(first, batch)
-            logits = said[first]
-            if id != first:
-                self._results[id].scored += len(logits)
-                self._results[id].error = self._results[first].error
-            with self._lock:
-                for item, logit in zip(items, logits, strict=False):
-                    item.segment.logits[id] = logit
+    def _score(self, network: str, items: Sequence[ScoreItem], batch: np.ndarray) -> None:
+        """Run a network over a batch, for all models that have it."""
+        with self._turns[network]:
+            if self._stop.is_set():
+                return
+            logits = self._run_model(network, batch)
+            for id in items[0].models:
+                if self._first[id] != network:
+                    continue
+                if id != network:
+                    self._results[id].scored += len(logits)
+                    self._results[id].error = self._results[network].error
+                with self._lock:
+                    for item, logit in zip(items, logits, strict=False):
+                        item.segment.logits[id] = logit
 
     def _run_model(self, id: str, batch: np.ndarray) -> list[float]:
         """Logits of one batch; none when the model fails, and it then scores nothing more."""
@@ -175,3 +198,10 @@ class ScoreStage:
         result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
         result.scored += len(batch)
         return [round(float(x), 5) for x in logits]
+
+
+def _without_helpers() -> None:
+    """Keep torch from helpers of this thread: two pools of threads starve each other."""
+    import torch
+
+    torch.set_num_threads(1)

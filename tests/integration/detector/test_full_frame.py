@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock
@@ -15,6 +17,7 @@ from detector import media
 from detector.models import registry
 from detector.models.base import CropRecipe, Image, Model, ModelSpec
 from detector.pipeline import Analyzer, initial_results
+from detector.pipeline.batching import BatchingFront
 from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.options import RunOptions
@@ -197,6 +200,45 @@ def test_a_model_is_never_fed_another_modality(models: dict[str, Bright]) -> Non
         with pytest.raises(ValueError, match="whole judges full_frame"):
             stage.submit(ScoreItem(modality, ("whole",), span, crop))
     stage.submit(ScoreItem(Modality.FULL_FRAME, ("whole",), span, crop))
+
+
+@pytest.mark.parametrize(
+    ("cores", "front", "at_once"), [(2, False, 2), (1, False, 1), (2, True, 1)]
+)
+def test_networks_score_side_by_side_and_each_in_order(
+    monkeypatch: pytest.MonkeyPatch, cores: int, front: bool, at_once: int
+) -> None:
+    """One after the other they held one core while the other waited for the last faces' scores."""
+    running, most, order = set[str](), [0], dict[str, list[int]](first=[], second=[])
+
+    class Slow(Bright):
+        def score(self, batch: np.ndarray) -> np.ndarray:
+            assert self.spec.id not in running, "a network is one thread's at a time"
+            running.add(self.spec.id)
+            most.append(len(running))
+            time.sleep(0.05)
+            running.remove(self.spec.id)
+            order[self.spec.id] += [int(item.flat[0]) for item in batch]
+            return batch[:, 0, 0, 0].astype(float)
+
+    specs = [spec(id, "image", CropRecipe(kind="whole", size=32)) for id in order]
+    made = {s.id: Slow(s) for s in specs}
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(registry, "load_model", lambda id, **settings: made[id])
+    results = {s.id: initial_results.result(s) for s in specs}
+    stop = CancellationToken(Event())
+    fronts = BatchingFront() if front else None
+    stage = ScoreStage(specs, results, "cpu", Lock(), stop, fronts)
+    segments = [SpanSegment(start=float(n), end=n + 1.0) for n in range(30)]
+    for n, segment in enumerate(segments):
+        picture = np.full((32, 32, 3), n, np.uint8)
+        stage.submit(ScoreItem(Modality.FULL_FRAME, tuple(order), segment, picture, "batch"))
+    stage.end()
+    stage.work()
+    assert max(most) == at_once
+    assert order["first"] == order["second"] == list(range(30))
+    assert [s.logits for s in segments] == [dict.fromkeys(order, float(n)) for n in range(30)]
+    assert [results[id].scored for id in order] == [30, 30]
 
 
 def test_a_model_of_voices_is_fed_no_pictures(
