@@ -9,6 +9,15 @@ is "report". Every comparison is one line of the results, so that a run can be i
 on where it was. Seeds are fixed: the same clips give the same copies. Another draw takes other
 clips, other people's faces and other ways: limits were chosen on what the first gives, so that it
 flatters, in both halves.
+
+What is right is what a newsroom that knows the truth would call so. Of an untouched copy: that
+nothing else differs; of a pasted face: that a face or mouth differs; of a caption: an edit; of
+other footage: that it is none of this. A head that a model made as a whole beside its original
+footage is not that recording, though it may show its every move. Right is then that something was
+changed, and wrong is every all-clear. "Not the same footage" says that the comparison can tell
+nothing about manipulation, so of such heads it is no answer, neither right nor wrong; "not
+comparable" is none of any copy. Shares are of the answers; how many tries had one stands beside
+them.
 """
 
 from __future__ import annotations
@@ -279,10 +288,15 @@ RIGHT = {
     "region": ("face_differs", "mouth_differs"),
     "caption": ("other_edits",),
     "other": ("not_same_footage",),
-    "whole": ("face_differs", "mouth_differs", "other_edits", "not_same_footage"),
+    "whole": ("face_differs", "mouth_differs", "other_edits"),
 }
-"""Truth -> the findings that are right. Of fakes that are generated as a whole, whatever does not
-call them untouched."""
+"""Truth -> the findings that are right."""
+
+
+def answered(line: dict[str, Any]) -> bool:
+    """Whether a result is an answer about what was done to the copy."""
+    refused = line["truth"] == "whole" and line["finding"] == "not_same_footage"
+    return not refused and line["finding"] != "not_comparable"
 
 
 def table(lines: list[dict[str, Any]], half: str) -> str:
@@ -297,18 +311,20 @@ def table(lines: list[dict[str, Any]], half: str) -> str:
                 counted["made", "all of these", "CRF 18–32"].append(line)
             if line["kind"] == "carried":
                 counted["carried", "all of these", "all"].append(line)
-    out = ["| kind | what | way | right | of | share | 95 % interval | else |",
-           "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    out = ["| kind | what | way | right | of answers | tries | share | 95 % interval | else |",
+           "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for (kind, what, way), members in sorted(counted.items()):
         right = sum(m["finding"] in RIGHT[m["truth"]] for m in members)
-        low, high = wilson(right, len(members))
+        told = sum(answered(m) for m in members)
+        low, high = wilson(right, told) if told else (0.0, 1.0)
+        share = f"{right / told:.0%}" if told else "–"
         wrong: dict[str, int] = defaultdict(int)
         for m in members:
             if m["finding"] not in RIGHT[m["truth"]]:
                 wrong[m["finding"]] += 1
         rest = ", ".join(f"{n} {name}" for name, n in sorted(wrong.items(), key=lambda w: -w[1]))
         out.append(
-            f"| {kind} | {what} | {way} | {right} | {len(members)} | {right / len(members):.0%} "
+            f"| {kind} | {what} | {way} | {right} | {told} | {len(members)} | {share} "
             f"| {low:.0%}–{high:.0%} | {rest} |"
         )
     return "\n".join(out)

@@ -21,6 +21,7 @@ from detector.comparison import (
     moments,
     overlays,
     paths,
+    structure,
     timing,
     traces,
 )
@@ -222,13 +223,14 @@ def _answered(
     edits = [decide.laid_over(o, times[0], length, (x, y)) for o in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
     graded = grading.described(evidence.colors, evidence.pixels)
+    answer = structure.checked(decide.finding(decided, space, graded), kept, evidence.colors)
     limits = [1.0, *decided.limits.values()]
     shown = [p for p in decided.people if p.part != "none"] or decided.people
     return result.model_copy(
         update=update
         | {
-            "finding": decide.finding(decided, space, graded),
-            "why": "",
+            "finding": answer,
+            "why": "" if answer.same_footage else "other_shapes",
             "grading": graded,
             "people": decided.people,
             "edits": decided.edits,

@@ -65,11 +65,11 @@ class Layers:
         return mask.astype(bool)
 
 
-def scale_of(pairs: Sequence[MomentPair]) -> float:
-    """Return the scale at which a clip's moments are measured."""
+def scale_of(pairs: Sequence[MomentPair], wanted: float = FACE_WIDTH) -> float:
+    """Return the scale at which a clip's moments are measured: faces are `wanted` px wide."""
     widths = [face.box[2] - face.box[0] for pair in pairs for _, face in pair.faces]
     side = max(pairs[0].copy.shape[:2])
-    wish = FACE_WIDTH / float(np.median(widths)) if widths else LARGEST / side
+    wish = wanted / float(np.median(widths)) if widths else LARGEST / side
     return float(min(1.0, max(SMALLEST / side, min(LARGEST / side, wish))))
 
 
@@ -216,11 +216,9 @@ def measured(
     with the copy's colors, `softer` as of `softer_of`."""
     differences, activities = [], []
     for layer, original in zip(all_layers, graded, strict=True):
-        a = grading.blurred(original, max(0.0, softer))
-        b = grading.blurred(layer.copy, max(0.0, -softer))
-        apart = grading.blurred(a, SOFTENED) - grading.blurred(b, SOFTENED)
-        differences.append(np.abs(apart).mean(2))
-        activities.append(noise.activity(luma(a), layer.change))
+        differences.append(np.abs(np.subtract(*softened(layer, original, softer))).mean(2))
+        matched = grading.blurred(original, max(0.0, softer))
+        activities.append(noise.activity(luma(matched), layer.change))
     expected = _expected(all_layers, differences, activities)
     return [
         _measured(pair, layer, luma(original), difference, expected(activity))
@@ -228,6 +226,13 @@ def measured(
             pairs, all_layers, graded, differences, activities, strict=True
         )
     ]
+
+
+def softened(layer: Layers, original: np.ndarray, softer: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the original (with the copy's colors) and the copy, one as sharp as the other."""
+    both = (original, max(0.0, softer)), (layer.copy, max(0.0, -softer))
+    a, b = (grading.blurred(grading.blurred(rgb, by), SOFTENED) for rgb, by in both)
+    return a, b
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
@@ -284,7 +289,7 @@ def _measured(
     rest = layer.rest()
     tiles, levels = _tiles(difference, expected, rest)
     everywhere = rest if rest.sum() > 50 else layer.rest(RIM)
-    alike = _alike(original, luma(layer.copy), layer.rest(RIM))
+    alike = correlation(original, luma(layer.copy), layer.rest(RIM))
     return MeasuredMoment(
         pair, layer, difference, expected, tuple(faces), region(everywhere), tiles, levels, alike
     )
@@ -325,7 +330,7 @@ def tile_sums(values: np.ndarray) -> np.ndarray:
     return summed
 
 
-def _alike(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def correlation(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the correlation of two pictures in each tile, float [h, w] in -1..1; NaN where both
     are flat or less than half is in the mask."""
     weight = mask.astype(np.float32)

@@ -32,7 +32,7 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return _("Same footage, nothing else differs")
     if finding == "not_same_footage":
         return _("Not the same footage")
-    return _("The two can’t be compared")
+    return _("The same scene, but whether a face was changed is open")
 
 
 def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
@@ -83,7 +83,9 @@ def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
                      "about manipulation.")  # fmt: skip
         return _("Perhaps the same place and the same person, but another recording. The "
                  "comparison can say nothing about manipulation.")  # fmt: skip
-    return _("Too little can be seen in them to hold them against each other.")
+    return _("Shapes differ all over the picture: it was made anew, or an encoder left so little "
+             "that a changed face could hide in it. Look at the moments, and ask for a better "
+             "copy.")  # fmt: skip
 
 
 def sentence(comparison: Compared, speech: Speech = ENGLISH) -> str:
@@ -163,7 +165,7 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
         "nothing_differs": _("Nothing else differs"),
         "not_same_footage": _("Not the same footage"),
     }
-    return answers.get(finding.value, _("The two can’t be compared"))
+    return answers.get(finding.value, _("Open: shapes differ all over the picture"))
 
 
 def against(comparison: Compared, speech: Speech = ENGLISH) -> str:

@@ -142,6 +142,31 @@ def test_a_mouth_of_its_own_is_said_to_be_the_mouth(
     assert said(copy, original, detector).finding is ComparisonFinding.MOUTH_DIFFERS
 
 
+def anew(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture softened, every shape in it moved by a pixel or two, as a generator's of itself."""
+    across, down = (
+        cv2.GaussianBlur(rng.normal(0, 1, rgb.shape[:2]).astype(np.float32), (0, 0), 9)
+        for _ in range(2)
+    )
+    y, x = np.indices(rgb.shape[:2]).astype(np.float32)
+    moved = cv2.remap(
+        rgb, x + 1.5 * across / across.std(), y + 1.5 * down / down.std(), cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
+    )  # fmt: skip
+    return cv2.GaussianBlur(moved, (0, 0), 1.2)
+
+
+def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    rng = np.random.default_rng(3)
+    copy = write(tmp_path / "copy.mp4", [anew(rgb, rng) for rgb in footage()[:HALF]])
+    result = said(copy, original, detector)
+    assert (result.finding, result.why) == (ComparisonFinding.NOT_COMPARABLE, "other_shapes")
+    assert not result.accuses
+    assert result.moments, "whoever reads it can look at the moments"
+
+
 def test_crop_mirror_and_grade_are_undone(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
