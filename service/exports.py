@@ -17,6 +17,7 @@ from detector.errors import UsageError
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
 from service.messages import _
+from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,23 @@ def report(
         content = replace(content, origin=ORIGINS[origin])
         key = _signing_key() if origin is not ResultOrigin.ELSEWHERE else None
         return reports.FORMS[form](content, key)
+
+
+def comparison_report(form: str, kept: KeptComparison, copy: Path, original: Path) -> bytes:
+    """Return the sealed report of a comparison, signed where this server has a key that can be
+    used.
+
+    Parameters
+    ----------
+    form : {"pdf", "json"}
+    copy, original : Path
+        The media; where one is gone, the report says so.
+    """
+    from detector import report as reports
+
+    with _making:
+        content = reports.collect_pair(kept.comparison, copy, original, id=kept.id)
+        return reports.PAIR_FORMS[form](content, _signing_key())
 
 
 def heatmap(

@@ -6,13 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, tell, write_json
+from detector.cli.common import Commands, ProgressBar, tell, write_bytes, write_json
+from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.schema.comparison import Comparison
 
+ENDINGS = ("pdf", "json")
 MANIPULATED, OTHER_FOOTAGE = 10, 11
-"""Exit statuses: a face, the mouth or something else was changed; not the same footage."""
+"""Exit statuses: a face, the mouth or something else was changed; not the same footage, or nothing
+can be said."""
 
 
 def add(commands: Commands) -> None:
@@ -23,11 +26,15 @@ def add(commands: Commands) -> None:
         description="Hold a suspected copy against its original: aligned in time and place, what "
         "differs inside the faces and elsewhere by more than re-encoding leaves? Exit status 0: "
         f"nothing but how it was encoded, cut or graded; {MANIPULATED}: a face or something else "
-        f"was changed; {OTHER_FOOTAGE}: not the same footage.",
+        f"was changed; {OTHER_FOOTAGE}: not the same footage, or nothing can be said of faces.",
     )
     compare.add_argument("copy", type=Path, metavar="COPY")
     compare.add_argument("original", type=Path, metavar="ORIGINAL")
     compare.add_argument("--json", metavar="FILE", help="all figures by moment; - is stdout")
+    compare.add_argument("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
+    compare.add_argument(
+        "--sign", type=Path, metavar="KEY.pem", help="the operator's Ed25519 key, for the report"
+    )
     compare.add_argument(
         "--sandbox",
         action="store_true",
@@ -43,13 +50,28 @@ def _compare(args: argparse.Namespace) -> int:
         media.isolate()
     from detector.comparison import compare
 
+    form = _ending(args.report) if args.report else ""
     bar = ProgressBar("comparing", "share")
     result = compare(args.copy, args.original, on_progress=lambda share: bar(share, 1.0))
     if args.json:
         write_json(args.json, result.model_dump(mode="json"))
+    if args.report:
+        from detector import report
+
+        content = report.collect_pair(result, args.copy, args.original)
+        write_bytes(args.report, report.PAIR_FORMS[form](content, report.signing_key(args.sign)))
     if args.json != "-":
         tell(*lines(result))
     return status(result)
+
+
+def _ending(target: str) -> str:
+    """Return the form of a report by its name. UsageError for any other."""
+    form = target.rpartition(".")[2].lower()
+    if form not in ENDINGS:
+        text = "The report of a comparison can be written as PDF or JSON."
+        raise UsageError(text, hint="--report result.pdf")
+    return form
 
 
 def status(result: Comparison) -> int:

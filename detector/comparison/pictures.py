@@ -18,6 +18,8 @@ from detector.schema.comparison import ComparedMoment, Comparison
 
 SIDE = 720
 """px of the longer side at which all moments are shown"""
+HEAT_LEVELS = 40
+"""gray levels at the bright end of a map; the same for all clips, so that two can be compared"""
 
 
 @dataclass(frozen=True)

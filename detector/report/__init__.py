@@ -14,20 +14,26 @@ from collections.abc import Callable, Mapping
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.report.content import Content, collect
+from detector.report.pair_content import PairContent, collect_pair, pair_json
 from detector.report.seal import Seal, public_key, signing_key
 from detector.report.table import as_csv, as_json, scores
 from detector.report.verify import NoSeal, Verification, verify
 
 __all__ = [
     "FORMS",
+    "PAIR_FORMS",
     "Content",
     "NoSeal",
+    "PairContent",
     "Seal",
     "Verification",
     "as_csv",
     "as_json",
     "as_pdf",
     "collect",
+    "collect_pair",
+    "pair_json",
+    "pair_pdf",
     "public_key",
     "scores",
     "signing_key",
@@ -48,3 +54,17 @@ FORMS: Mapping[str, Callable[[Content, Ed25519PrivateKey | None], bytes]] = {
     "csv": as_csv,
 }
 """What writes a report, by the ending of its name."""
+
+
+def pair_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return the sealed report of a comparison as PDF/A-3; see `pair_paper.as_pdf`."""
+    from detector.report import pair_paper
+
+    return pair_paper.as_pdf(content, key)
+
+
+PAIR_FORMS: Mapping[str, Callable[[PairContent, Ed25519PrivateKey | None], bytes]] = {
+    "pdf": pair_pdf,
+    "json": pair_json,
+}
+"""What writes the report of a comparison, by the ending of its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -17,9 +18,12 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
+from detector.schema.comparison import Comparison
 
 LANE = 34.0
 """mm; height of one person's chart"""
+DIFFERENCES = 44.0
+"""mm; height of the chart of a comparison"""
 _LEFT = 12.0
 Line = Sequence[tuple[float, float] | None]
 """(time, score) at each sampled moment; None where there is no score."""
@@ -113,12 +117,50 @@ def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresho
     for span in () if faces else track.spans:
         if span.score is not None:
             draw([(span.start, span.score), (span.end, span.score)], TEXT, 0.55)
-    pdf.ink(SMALL, MUTED)
-    for time, text in zip(*time_ticks(end), strict=True):
-        pdf.set_xy(x + time / end * width - 8, y + height + 0.8)
-        pdf.cell(16, 3.5, text, align="C")
-    pdf.set_line_width(0.2)
+    _under(pdf, end, x, y + height, width)
     pdf.set_xy(MARGIN, y + LANE - 4)
+
+
+def differences(pdf: Paper, comparison: Comparison) -> None:
+    """Draw by how much the face that differs most does at each moment, over what re-encoding leaves
+    in it, and everything else."""
+    moments = comparison.moments
+    end = max(comparison.copy_media.duration or 0.0, moments[-1].time, 0.1)
+    person = min(comparison.people, key=lambda p: (p.part == "none", -p.difference), default=None)
+    inside: list[tuple[float, float] | None] = []
+    limits: list[tuple[float, float] | None] = []
+    for moment in moments:
+        face = next((f for f in moment.faces if person and f.person == person.id), None)
+        inside.append(None if face is None else (moment.time, face.difference))
+        limits.append(None if face is None else (moment.time, face.limit))
+    rest: Line = [(moment.time, moment.elsewhere) for moment in moments]
+    shown = [point for values in (inside, limits, rest) for point in values if point]
+    top = 5 * max(1, math.ceil(max(level for _, level in shown) / 5))
+    x, y = MARGIN + _LEFT, pdf.get_y() + 2
+    width, height = WIDTH - _LEFT - 2, DIFFERENCES - 10
+
+    def at(point: tuple[float, float]) -> tuple[float, float]:
+        return x + point[0] / end * width, y + (1 - point[1] / top) * height
+
+    pdf.set_fill_color(*BAND)
+    for run in _runs(limits):
+        edge = [at(point) for point in run]
+        floor = [(edge[-1][0], y + height), (edge[0][0], y + height)]
+        pdf.polygon([*edge, *floor], style="F")
+    pdf.set_line_width(0.2)
+    pdf.set_draw_color(*LINE)
+    for level in (0.0, top / 2, top):
+        pdf.line(x, at((0, level))[1], x + width, at((0, level))[1])
+        pdf.ink(SMALL, MUTED)
+        pdf.set_xy(x - _LEFT, at((0, level))[1] - 1.8)
+        pdf.cell(_LEFT - 1.5, 3.6, f"{level:g}", align="R")
+    for values, color, line in ((rest, EDGE, 0.25), (inside, FILL[Label.FAKE], 0.55)):
+        pdf.set_draw_color(*color)
+        pdf.set_line_width(line)
+        for run in _runs(values):
+            pdf.polyline([at(point) for point in run])
+    _under(pdf, end, x, y + height, width)
+    pdf.set_xy(MARGIN, y + DIFFERENCES - 4)
 
 
 def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
@@ -155,6 +197,15 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         pdf.cell(13, 4, percent(trial.probability), align="R")
     pdf.set_line_width(0.2)
     pdf.set_xy(MARGIN, y + height + 2)
+
+
+def _under(pdf: Paper, end: float, x: float, y: float, width: float) -> None:
+    """Write times under a chart of `end` s."""
+    pdf.ink(SMALL, MUTED)
+    for time, text in zip(*time_ticks(end), strict=True):
+        pdf.set_xy(x + time / end * width - 8, y + 0.8)
+        pdf.cell(16, 3.5, text, align="C")
+    pdf.set_line_width(0.2)
 
 
 def _axes(

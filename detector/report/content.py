@@ -19,6 +19,7 @@ from detector.errors import MediaError, UnmaskError
 from detector.media.files import open_file, sha256
 from detector.messages.format import capital
 from detector.models.base import CropRecipe
+from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, FrameSegment, Label, Subject
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class ReportPicture:
     Attributes
     ----------
     kind : str
-        "frame", "crop" or "heatmap".
+        "frame", "crop" or "heatmap"; of a comparison "copy", "original" or "heat".
     caption : str
     jpeg : bytes
     size : (width, height) in px
@@ -90,6 +91,16 @@ class Content:
     def unchanged(self) -> bool | None:
         """Whether the file is the one that was analyzed; None when it was not there."""
         return None if self.sha256 is None else self.sha256 == self.analysis.media.sha256
+
+    def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
+        """Return the seal of a report with this content."""
+        return Seal(
+            sha256=sha256,
+            parts=parts,
+            analysis=self.analysis.id,
+            media=self.analysis.media.sha256,
+            exported=self.exported.isoformat(),
+        )
 
 
 def collect(
@@ -152,8 +163,8 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
         return
     when = "" if analysis.media.kind == "image" else f" at {face.time:.2f} s"
     rgb = media.frame_at(path, analysis.media, face.time).rgb
-    yield _figure("frame", f"The whole frame{when}", _boxed(rgb, analysis, face.index))
-    yield _figure("crop", f"{track.name}{when}", vision.cut(rgb, face.box, CROP))
+    yield picture("frame", f"The whole frame{when}", _boxed(rgb, analysis, face.index))
+    yield picture("crop", f"{track.name}{when}", vision.cut(rgb, face.box, CROP))
     counted = [m for m in analysis.models if m.counted and m.id in track.models]
     counted.sort(key=lambda m: -(m.probability or 0.0))
     for model in counted[:HEATMAPS]:
@@ -165,7 +176,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
         if heat is None:
             missing.append(f"No heatmap of {model.title}: {why.rstrip('.')}.")
             continue
-        yield _figure("heatmap", capital(heat.caption), explain.overlay(heat))
+        yield picture("heatmap", capital(heat.caption), explain.overlay(heat))
 
 
 def peak(track: Subject) -> FrameSegment | None:
@@ -194,7 +205,8 @@ def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
     return small
 
 
-def _figure(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
+def picture(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
+    """Return a picture [H, W, 3] as a report holds it."""
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", quality=88)
     return ReportPicture(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))

@@ -117,6 +117,11 @@ class Paper(FPDF):
         self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
         self.ln(2.5)
 
+    def headline(self, text: str, color: Sequence[int]) -> None:
+        """Draw what a report says, as its headline."""
+        self.ink(19, color, style="B", family="serif")
+        self.multi_cell(WIDTH, 9, self._fit(text), align="L", new_x="LMARGIN", new_y="NEXT")
+
     def subhead(self, text: str) -> None:
         """Draw the title of a part of a section."""
         self.ink(BODY, style="B")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pypdf import PageObject, PdfReader
 from pypdf.generic import StreamObject
 
-from detector.report.content import Content
-from detector.report.table import new_seal
+from detector.report.seal import Seal
 from detector.seals import digest
 
 ATTACHMENT = "unmask-report.json"
@@ -21,13 +20,15 @@ MOST_PAGES, MOST_PICTURES = 400, 60
 """of a report, and of one of its pages"""
 
 
-def seal_pdf(pdf: bytes, content: Content, key: Ed25519PrivateKey | None) -> bytes:
+def seal_pdf(
+    pdf: bytes, new_seal: Callable[[str, dict[str, str]], Seal], key: Ed25519PrivateKey | None
+) -> bytes:
     """Put a seal into a finished PDF.
 
     It stands behind the table of objects, where a comment moves nothing, and covers every byte but
-    its own line.
+    its own line. `new_seal` makes it of the sha256 and those of the parts.
     """
-    seal = new_seal(content, digest(pdf), pdf_parts(pdf)).signed_by(key)
+    seal = new_seal(digest(pdf), pdf_parts(pdf)).signed_by(key)
     at = pdf.rindex(b"startxref")
     line = PDF_MARK + seal.model_dump_json(exclude_none=True).encode() + b"\n"
     return pdf[:at] + line + pdf[at:]

@@ -61,14 +61,14 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     _provenance(pdf, analysis)
     _making(pdf, analysis)
     _notes(pdf, content)
-    _checking(pdf, key is not None)
+    check(pdf, ATTACHMENT, signed=key is not None)
     pdf.embed_file(
         bytes=as_json(content, key), basename=ATTACHMENT, mime_type="application/json",
         associated_file_relationship="Data", modification_date=content.exported,
     )  # fmt: skip
     out = io.BytesIO()
     pdf.output(out)
-    return seal_pdf(out.getvalue(), content, key)
+    return seal_pdf(out.getvalue(), content.seal, key)
 
 
 def _opening(pdf: Paper, content: Content) -> None:
@@ -82,11 +82,10 @@ def _opening(pdf: Paper, content: Content) -> None:
     pdf.set_y(MARGIN + 4)
     pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
-    pdf.ink(19, INK[state], style="B", family="serif")
     headline = alone = states.headline(verdict.label, verdict.question, verdict.lean)
     if manipulated := original.head(analysis):
         headline = comparison.headline(manipulated)
-    pdf.multi_cell(WIDTH, 9, headline, align="L", new_x="LMARGIN", new_y="NEXT")
+    pdf.headline(headline, INK[state])
     pdf.ln(1)
     if content.origin:
         pdf.say(content.origin, style="B")
@@ -318,7 +317,7 @@ def _figures(pdf: Paper, content: Content) -> None:
         pdf.head("Pictures", 60.0 + 24)
     small = [f for f in content.figures if f.kind != "frame"]
     if small:
-        _row(pdf, small[:4], (WIDTH - 3 * 4) / 4)
+        pictures(pdf, small[:4], (WIDTH - 3 * 4) / 4)
     if any(f.kind == "heatmap" for f in small):
         pdf.say(
             "A heatmap shows which places raised a model's score, scaled for each picture by "
@@ -329,7 +328,8 @@ def _figures(pdf: Paper, content: Content) -> None:
         pdf.say(why, SMALL, MUTED)
 
 
-def _row(pdf: Paper, figures: list[ReportPicture], width: float) -> None:
+def pictures(pdf: Paper, figures: list[ReportPicture], width: float) -> None:
+    """Draw pictures of `width` mm beside each other, each with its caption."""
     if pdf.will_page_break(width + 14):
         pdf.add_page()
     top, lowest = pdf.get_y() + 1, 0.0
@@ -458,11 +458,12 @@ def _notes(pdf: Paper, content: Content) -> None:
             pdf.say(paragraph or " ")
 
 
-def _checking(pdf: Paper, signed: bool) -> None:
+def check(pdf: Paper, attachment: str, *, signed: bool) -> None:
+    """Draw how a reader checks that nothing was changed."""
     pdf.head("How to check this report")
     pdf.say(
-        "This file carries the sha256 of its own content, and the whole analysis as data "
-        f"({ATTACHMENT}). Check it with: unmask verify REPORT.pdf"
+        "This file carries the sha256 of its own content, and all that was found as data "
+        f"({attachment}). Check it with: unmask verify REPORT.pdf"
     )
     pdf.say(SIGNED if signed else UNSIGNED)
     if pdf.numbered:

@@ -37,8 +37,11 @@ class Seal(StrictModel):
     parts: dict[str, str] = Field(
         default_factory=dict, description="sha256 of each part, to say which one was changed"
     )
-    analysis: str = Field(description="id of the analysis")
-    media: str = Field(description="sha256 of the file that was analyzed")
+    analysis: str = Field(description="id of the analysis, or of the comparison")
+    media: str = Field(description="sha256 of the file that was analyzed, or of the copy")
+    original: str | None = Field(
+        default=None, description="of a comparison: sha256 of the file the copy was held against"
+    )
     exported: str = Field(description="ISO 8601, UTC")
     key: str | None = Field(default=None, description="the operator's public key, base64")
     signature: str | None = Field(
@@ -46,8 +49,9 @@ class Seal(StrictModel):
     )
 
     def payload(self) -> bytes:
-        """Return what is signed."""
-        return canonical(self.model_dump(exclude={"signature"}))
+        """Return what is signed: of an analysis the same as before comparisons had seals."""
+        left_out = {"signature"} if self.original else {"signature", "original"}
+        return canonical(self.model_dump(exclude=left_out))
 
     def signed_by(self, key: Ed25519PrivateKey | None) -> Seal:
         """Return this seal with a signature; without a key itself."""

@@ -10,7 +10,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.report.content import Content
-from detector.report.seal import Seal
 from detector.schema.analysis import Analysis
 from detector.seals import canonical, digest
 
@@ -38,7 +37,7 @@ def as_tree(content: Content) -> dict[str, Any]:
 def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
     tree = as_tree(content)
-    seal = new_seal(content, digest(canonical(tree)), tree_parts(tree)).signed_by(key)
+    seal = content.seal(digest(canonical(tree)), tree_parts(tree)).signed_by(key)
     tree["seal"] = seal.model_dump(mode="json")
     return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
@@ -46,28 +45,16 @@ def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
 def as_csv(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed table of scores; its last line is a comment with the seal."""
     table = scores(content.analysis).encode("utf-8", "replace")
-    seal = new_seal(content, digest(table), {}).signed_by(key)
+    seal = content.seal(digest(table), {}).signed_by(key)
     return table + f"{CSV_MARK}{seal.model_dump_json(exclude_none=True)}\n".encode()
-
-
-def new_seal(content: Content, sha256: str, parts: dict[str, str]) -> Seal:
-    """Return the seal of a report with this content."""
-    return Seal(
-        sha256=sha256,
-        parts=parts,
-        analysis=content.analysis.id,
-        media=content.analysis.media.sha256,
-        exported=content.exported.isoformat(),
-    )
 
 
 def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
     """Return the sha256 of each part of a report's JSON tree."""
-    analysis = tree.get("analysis")
-    analysis = analysis if isinstance(analysis, dict) else {}
-    parts = {name: analysis.get(name) for name in SPLIT if name in analysis or name != "subjects"}
-    parts["rest of the analysis"] = {k: v for k, v in analysis.items() if k not in SPLIT}
-    parts |= {k: v for k, v in tree.items() if k not in ("analysis", "seal")}
+    parts = {k: v for k, v in tree.items() if k not in ("analysis", "seal")}
+    if isinstance(analysis := tree.get("analysis"), dict):
+        parts |= {k: analysis.get(k) for k in SPLIT if k in analysis or k != "subjects"}
+        parts["rest of the analysis"] = {k: v for k, v in analysis.items() if k not in SPLIT}
     return {name: digest(canonical(part)) for name, part in parts.items()}
 
 

@@ -77,9 +77,18 @@ class Verification:
         return [
             *(["Intact: nothing was changed since it was sealed."] if self.intact else changed),
             signature,
-            f"Exported {one_line(seal.exported)}, analysis {one_line(seal.analysis)}.",
-            f"Of the file with sha256 {one_line(seal.media)}.",
+            *_about(seal),
         ]
+
+
+def _about(seal: Seal) -> tuple[str, str]:
+    """Return of what a report is, and when it was made, as its seal says."""
+    when, id, file = (one_line(text) for text in (seal.exported, seal.analysis, seal.media))
+    if seal.original is None:
+        return f"Exported {when}, analysis {id}.", f"Of the file with sha256 {file}."
+    made = f"Exported {when}, comparison {id}." if id else f"Exported {when}, a comparison."
+    original = one_line(seal.original)
+    return made, f"Of the file with sha256 {file}, held against that with sha256 {original}."
 
 
 class NoSeal(InputError):

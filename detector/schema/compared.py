@@ -149,6 +149,13 @@ class ComparedMoment(StrictModel):
         """Gray levels inside the face that differs most, None where there is no face."""
         return max((face.difference for face in self.faces), default=None)
 
+    @property
+    def excess(self) -> float:
+        """How many times what re-encoding leaves the face differs that does so most; where there is
+        no face, the rest."""
+        rest = self.elsewhere / max(self.limit, 1e-3)
+        return max((f.difference / max(f.limit, 1e-3) for f in self.faces), default=rest)
+
 
 class ComparedPerson(StrictModel):
     """One person's face over the shared footage."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from detector import media
+from detector import media, report
 from tests.support.browser import (
     DESKTOP,
     PATIENT,
@@ -62,7 +62,7 @@ def look(page: Page) -> None:
 
 
 def test_a_changed_face_is_found_and_every_view_shows_it(
-    visit: Visitor, server: tuple[Server, dict[str, str]]
+    visit: Visitor, server: tuple[Server, dict[str, str]], clips: dict[str, Path]
 ) -> None:
     person = visit(pair(server, "copy", "original"), size=DESKTOP)
     page = person.page
@@ -102,6 +102,11 @@ def test_a_changed_face_is_found_and_every_view_shows_it(
     expect(viewer.locator(".heat img")).not_to_be_visible()
     person.assert_hooks("everywhere", "comparison")
     person.picture("comparison-desktop")
+    with page.expect_download(timeout=PATIENT) as begun:
+        page.locator(".st-key-near-report button").click()
+    assert begun.value.suggested_filename == "shared-comparison.pdf"
+    checked = report.verify(begun.value.path())
+    assert checked.intact and checked.seal.original == media.probe(clips["original"]).sha256
 
 
 @pytest.mark.parametrize(

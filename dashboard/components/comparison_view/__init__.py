@@ -20,7 +20,7 @@ from PIL import Image
 
 from dashboard import labels
 from dashboard.i18n import _
-from detector.comparison import AlignedPictures
+from detector.comparison import HEAT_LEVELS, AlignedPictures
 from detector.messages.format import time_ticks
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
 
@@ -28,8 +28,6 @@ HERE = Path(__file__).parent
 Part = Literal["viewer", "map", "chart"]
 QUALITY = 78
 """of WebP"""
-MAX_LEVELS = 40
-"""gray levels at the bright end of the map; the same for all clips, so that two can be compared"""
 AROUND = 1.5
 """times a face's box that a tile shows"""
 
@@ -62,11 +60,13 @@ def view_data(
     """
     media = comparison.copy_media
     length = max(media.duration or 0.0, 0.1)
-    moments = [
-        _moment(comparison, place, shown or {})
+    seen_at = [
+        (place, shown or {})
         for place, shown in enumerate(pictures or [None] * len(comparison.moments))
         if shown or not pictures
     ]
+    moments = [_moment(comparison, place, shown) for place, shown in seen_at]
+    excess = [comparison.moments[place].excess for place, _shown in seen_at]
     levels = [m["elsewhere"] for m in moments]
     levels += [face["difference"] for m in moments for face in m["faces"]]
     levels += [face["limit"] for m in moments for face in m["faces"]]
@@ -80,7 +80,7 @@ def view_data(
             {"id": p.id, "name": _("Person {id}").format(id=p.id)} for p in ranked if p.id in seen
         ],
         "moments": moments,
-        "start": _strongest(moments),
+        "start": excess.index(max(excess)) if excess else 0,
         "length": length,
         "end": labels.clock(length),
         "top": max(5, int(np.ceil(1.1 * max(levels, default=0.0)))),
@@ -103,19 +103,8 @@ def addresses(pictures: AlignedPictures) -> dict[str, str]:
     return {
         "copy": address(pictures.copy),
         "original": address(pictures.original),
-        "heat": address(pictures.heat(MAX_LEVELS)),
+        "heat": address(pictures.heat(HEAT_LEVELS)),
     }
-
-
-def _strongest(moments: Sequence[Mapping[str, Any]]) -> int:
-    """Return the moment to begin with: where a face differs most, by its limit."""
-
-    def over(moment: Mapping[str, Any]) -> float:
-        faces: list[float] = [f["difference"] / max(f["limit"], 1e-3) for f in moment["faces"]]
-        rest: float = moment["elsewhere"] / max(moment["limit"], 1e-3)
-        return max(faces, default=rest)
-
-    return max(range(len(moments)), key=lambda i: over(moments[i]), default=0)
 
 
 def _moment(comparison: Comparison, place: int, shown: Mapping[str, str]) -> dict[str, Any]:
@@ -213,7 +202,7 @@ def _words(comparison: Comparison) -> dict[str, Any]:
         "apart": _("Apart by"),
         "where": _("Where they differ"),
         "none": _("none"),
-        "most": _("{most} or more gray levels").format(most=MAX_LEVELS),
+        "most": _("{most} or more gray levels").format(most=HEAT_LEVELS),
         "time": _("Difference over time"),
         "axis": _("mean gray levels, 0 to 255 · click a point to go there"),
         "inside": _("inside the face, {name}"),

@@ -19,6 +19,7 @@ from detector.comparison import all_aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison
+from service import exports
 from service.records.comparisons import KeptComparison
 from service.records.model import State
 from service.tasks.jobs import Job, QueueFull
@@ -230,8 +231,16 @@ def _light(data: dict[str, Any]) -> dict[str, Any]:
     return data | {"moments": kept}
 
 
-def export(kept: KeptComparison, copy: Job) -> None:
-    """Draw the button that hands out all figures."""
+def export(kept: KeptComparison, copy: Job, original: Job) -> None:
+    """Draw the buttons that hand out the report, and all figures."""
+    controls.download(
+        _("Report"),
+        lambda: exports.comparison_report("pdf", kept, copy.path, original.path),
+        f"{Path(copy.name).stem}-comparison.pdf",
+        "application/pdf",
+        "near-report",
+        symbol="picture_as_pdf",
+    )
     controls.download(
         _("JSON"),
         lambda: kept.comparison.model_dump_json(indent=2),

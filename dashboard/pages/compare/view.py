@@ -176,7 +176,7 @@ def _clips(copy: Job) -> None:
             url_state.enter(original.key)
             state.choose("b", copy.key)
             st.rerun()
-        place = st.container(width="content", key="near-actions")
+        place = st.container(horizontal=True, width="content", gap="small", key="near-actions")
         _leave_and_verdict(copy)
     made = {job.origin for job in (copy, original) if job is not None and job.analysis is not None}
     worst = (ResultOrigin.ELSEWHERE, ResultOrigin.BEFORE, ResultOrigin.HERE)
@@ -194,7 +194,7 @@ def _clips(copy: Job) -> None:
         kept = near.draw(copy, original)
     if kept is not None:
         with place:
-            near.export(kept, copy)
+            near.export(kept, copy, original)
     waiting = [job for job in (copy, original) if job.active]
     for job in waiting:
         with st.container(border=True, key=f"card-judged-{job.key}"):

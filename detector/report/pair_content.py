@@ -1,0 +1,148 @@
+"""What goes into the report of a comparison: two files, what was found, and their pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import cv2
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from detector.comparison import HEAT_LEVELS, aligned
+from detector.errors import MediaError, UnmaskError
+from detector.media.files import open_file, sha256
+from detector.report.content import FRAME_SIDE, ReportPicture, picture
+from detector.report.seal import Seal
+from detector.report.table import tree_parts
+from detector.schema.comparison import Comparison
+from detector.seals import canonical, digest
+
+log = logging.getLogger(__name__)
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class PairContent:
+    """Everything the report of a comparison says.
+
+    Attributes
+    ----------
+    comparison : Comparison
+    exported : datetime
+        UTC, whole seconds.
+    id : str
+        Of the comparison among its owner's records; empty where it is in none.
+    sha256s : (str or None, str or None)
+        Of the copy and of the original when the report was made; None for one that was not there.
+    figures : tuple of ReportPicture
+        Copy, original and where they differ, at the moment at which most does.
+    missing : str
+        Why there are no figures, a sentence.
+    """
+
+    comparison: Comparison
+    exported: datetime
+    id: str = ""
+    sha256s: tuple[str | None, str | None] = (None, None)
+    figures: tuple[ReportPicture, ...] = ()
+    missing: str = ""
+
+    def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
+        """Return the seal of a report with this content."""
+        return Seal(
+            sha256=sha256,
+            parts=parts,
+            analysis=self.id,
+            media=self.comparison.copy_media.sha256,
+            original=self.comparison.original_media.sha256,
+            exported=self.exported.isoformat(),
+        )
+
+
+def collect_pair(
+    comparison: Comparison,
+    copy: PathLike | None = None,
+    original: PathLike | None = None,
+    *,
+    id: str = "",
+    exported: datetime | None = None,
+) -> PairContent:
+    """Gather the report of a comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    copy, original : path, optional
+        The two files, to hash them again and to draw pictures of them. Nothing is drawn where one
+        of them is not the same any more.
+    id : str
+        Of the comparison, where it is kept.
+    exported : datetime, optional
+        Instead of now.
+    """
+    time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    hashes = _sha256(copy), _sha256(original)
+    content = PairContent(comparison, time, id, hashes)
+    held = comparison.copy_media.sha256, comparison.original_media.sha256
+    if copy is None or original is None or None in hashes:
+        return replace(content, missing="One of the two was not there when this report was made.")
+    if hashes != held:
+        why = "One of the two has changed since they were compared, so no picture is shown."
+        return replace(content, missing=why)
+    if not comparison.moments:
+        return replace(content, missing="No moment of one was found in the other.")
+    try:
+        return replace(content, figures=tuple(_figures(comparison, copy, original)))
+    except (UnmaskError, OSError, ValueError) as error:
+        log.warning("the report of a comparison has no pictures: %s", error)
+        return replace(content, missing="The pictures could not be drawn.")
+
+
+def pair_json(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return a sealed report as JSON: the Comparison under "comparison", the seal under "seal"."""
+    copy, original = content.sha256s
+    tree = {
+        "unmask_comparison_report": 1,
+        "exported": content.exported.isoformat(),
+        "sha256_at_export": {"copy": copy, "original": original},
+        "comparison": content.comparison.model_dump(mode="json"),
+    }
+    seal = content.seal(digest(canonical(tree)), tree_parts(tree)).signed_by(key)
+    tree["seal"] = seal.model_dump(mode="json")
+    return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def _sha256(path: PathLike | None) -> str | None:
+    try:
+        if path is not None:
+            with open_file(path) as file:
+                return sha256(file)
+    except MediaError:
+        pass
+    return None
+
+
+def _figures(comparison: Comparison, copy: PathLike, original: PathLike) -> Iterator[ReportPicture]:
+    """Yield both at the moment at which most differs, and where they do."""
+    moments = comparison.moments
+    index = max(range(len(moments)), key=lambda i: moments[i].excess)
+    moment = moments[index]
+    shown = aligned(os.fspath(copy), os.fspath(original), comparison, index)
+    moves = bool(comparison.copy_media.duration)
+    at = (f" at {t:.2f} s" if moves else "" for t in (moment.time, moment.original_time))
+    yield _figure("copy", f"The suspected copy{next(at)}", shown.copy)
+    yield _figure("original", f"The original{next(at)}, laid on the copy", shown.original)
+    scale = f"Where they differ: black is 0, white {HEAT_LEVELS} gray levels or more"
+    yield _figure("heat", scale, shown.heat(HEAT_LEVELS))
+
+
+def _figure(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
+    scale = min(1.0, FRAME_SIDE / max(rgb.shape[:2]))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return picture(kind, caption, small)
