@@ -293,7 +293,7 @@ class Application:
         media: Path | None = None,
         thumbnail: bytes | None = None,
     ) -> str:
-        """Keep a live session among a person's records.
+        """Keep a live session among a person's records, and look for the original of its recording.
 
         Parameters
         ----------
@@ -309,6 +309,7 @@ class Application:
         """
         with media.open("rb") if media else nullcontext() as file:
             job = self.jobs.import_result(analysis, name, scope, media=file, thumbnail=thumbnail)
+        self.originals.look(job)
         return job.key
 
     def _perturb(

@@ -129,6 +129,25 @@ def press(at: AppTest, label: str) -> AppTest:
     return run(at)
 
 
+def test_what_a_live_session_recorded_is_looked_for_too(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.NOTHING_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    app, scope = session.application(), session.application().scope(OWNER)
+    shown = media.probe(clips["shared"]).model_copy(update={"live": True})
+    analysis = make_analysis().model_copy(update={"media": shown})
+    recorded, unrecorded = (
+        app.find(OWNER, app.keep_live(analysis, "live.webm", scope=scope, media=film))
+        for film in (clips["shared"], None)
+    )
+    assert recorded is not None and unrecorded is not None
+    task = app.originals.lookup(OWNER.principal, recorded)
+    assert task is not None and ended(task).error == ""
+    assert banner(page(recorded)).startswith(f"{IN_LIBRARY}: nothing else differs")
+    assert app.originals.lookup(OWNER.principal, unrecorded) is None, "nothing of it is kept"
+
+
 def test_the_banner_names_the_original_and_opens_the_comparison(
     jobs: Jobs, clips: dict[str, Path], finds: Finds
 ) -> None:
