@@ -187,9 +187,12 @@ class Runner:
     def __init__(self, data: Path, folder: Path) -> None:
         self._data, self._folder = data, folder
         self._detector = vision.load_detector()
+        self._crf: int | None = None
+        """of the copy that was made last"""
 
     def run(self, trial: Trial) -> dict[str, Any] | None:
         """Return what came of a trial; None where it can't be made of this clip."""
+        self._crf = None
         pair = self._pair(trial)
         if pair is None:
             return None
@@ -205,7 +208,7 @@ class Runner:
             "space": result.space.model_dump(), "graded": result.grading.graded,
             "rate": result.time.rate, "motion": result.time.motion,
             "matched": [result.time.matched, result.time.compared],
-            "younger": result.generation.younger,
+            "younger": result.generation.younger, "crf": self._crf,
         }  # fmt: skip
 
     def _pair(self, trial: Trial) -> tuple[Path, Path] | None:
@@ -222,6 +225,7 @@ class Runner:
         if trial.kind == "untouched":
             rate = float(rng.choice([15, 24, 30, 50, 60])) if rng.random() < 0.5 else None
             way = Way(int(rng.integers(18, 41)), float(rng.uniform(0.5, 2)), rate)
+            self._crf = way.crf
             return made_copies.written(copy, frames, fps, way), path
         way = made_copies.drawn(trial.way, rng)
         changed = self._manipulated(trial, frames, rng)
@@ -307,6 +311,8 @@ def table(lines: list[dict[str, Any]], half: str) -> str:
             what = line["truth"] if line["kind"] == "matched" else line["what"]
             counted[line["kind"], what, line["way"]].append(line)
             counted[line["kind"], what, "all"].append(line)
+            if line["kind"] == "untouched" and (crf := line.get("crf")):
+                counted["untouched", what, "CRF 18–32" if crf <= 32 else "CRF 33–40"].append(line)
             if line["kind"] == "made" and line["way"] != "hard":
                 counted["made", "all of these", "CRF 18–32"].append(line)
             if line["kind"] == "carried":
