@@ -91,7 +91,9 @@ def lines(result: Comparison) -> list[str]:
     for person in result.people:
         if len(result.people) > 1:
             when = words.when(result, person.spans)
-            part = {"none": "does not differ"}.get(person.part, f"{person.part} differs {when}")
+            part = {"none": words.unchanged(result)}.get(
+                person.part, f"{person.part} differs {when}"
+            )
             out.append(f"  {f'Person {person.id}:':20} {part}")
     out += [f"  {note}" for note in result.notes]
     if limits := words.limits(result):

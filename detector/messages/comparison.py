@@ -123,6 +123,12 @@ def _part(person: ComparedPerson, speech: Speech) -> str:
     return text.format(id=person.id)
 
 
+def unchanged(comparison: Compared, speech: Speech = ENGLISH) -> str:
+    """Return what is said of a person of whom nothing was found to differ."""
+    _ = speech.gettext
+    return _("does not differ") if comparison.finding.same_footage else _("open")
+
+
 def when(comparison: Compared, spans: list[Span], speech: Speech = ENGLISH) -> str:
     """Return stretches of the copy in words: "from 00:02 to 00:07"."""
     _ = speech.gettext
@@ -165,7 +171,9 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
         "nothing_differs": _("Nothing else differs"),
         "not_same_footage": _("Not the same footage"),
     }
-    return answers.get(finding.value, _("Open: shapes differ all over the picture"))
+    return answers.get(
+        finding.value, _("Shapes differ all over the picture, and a changed face could hide in it")
+    )
 
 
 def against(comparison: Compared, speech: Speech = ENGLISH) -> str:

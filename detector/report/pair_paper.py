@@ -70,7 +70,8 @@ def _state(comparison: Comparison) -> Label:
     """Return the color in which a finding is shown."""
     if comparison.accuses:
         return Label.FAKE
-    if comparison.finding.manipulated or comparison.finding is ComparisonFinding.OTHER_EDITS:
+    open_ = comparison.finding in (ComparisonFinding.OTHER_EDITS, ComparisonFinding.NOT_COMPARABLE)
+    if comparison.finding.manipulated or open_:
         return Label.INCONCLUSIVE
     same = comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     return Label.REAL if same else Label.NOT_APPLICABLE
@@ -111,7 +112,9 @@ def _measured(pdf: Paper, comparison: Comparison) -> None:
         pdf.ln(1.5)
         rows = []
         for person in comparison.people:
-            part = {"none": "does not differ"}.get(person.part, f"the {person.part} differs")
+            part = {"none": said.unchanged(comparison)}.get(
+                person.part, f"the {person.part} differs"
+            )
             when = said.when(comparison, person.spans) if person.spans else ""
             levels = (person.difference, person.rim, person.limit)
             rows.append((person.id, capital(part), when, *(f"{level:.1f}" for level in levels)))

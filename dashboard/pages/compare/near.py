@@ -199,7 +199,7 @@ def _people(comparison: Comparison) -> list[tuple[str, str]]:
     """Return of several people what differs of each."""
     if len(comparison.people) < 2:
         return []
-    parts = {"none": _("does not differ"), "mouth": _("the mouth differs, {when}"),
+    parts = {"none": words.unchanged(comparison, speech()), "mouth": _("the mouth differs, {when}"),
              "face": _("the face differs, {when}")}  # fmt: skip
     return [
         (

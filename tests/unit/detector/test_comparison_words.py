@@ -106,6 +106,15 @@ def test_every_finding_has_words(finding: ComparisonFinding) -> None:
         assert "{" not in text
 
 
+def test_where_nothing_can_be_said_nobody_is_said_not_to_differ() -> None:
+    people = [person("A", "none"), person("B", "none")]
+    clear = made(ComparisonFinding.NOTHING_DIFFERS, people=people)
+    open_ = made(ComparisonFinding.NOT_COMPARABLE, people=people)
+    assert any("Person B:" in line and "does not differ" in line for line in lines(clear))
+    assert any("Person B:" in line and "open" in line for line in lines(open_))
+    assert not any("does not differ" in line for line in lines(open_))
+
+
 def test_what_differs_elsewhere_is_said_beside_the_face() -> None:
     edit = Edit(box=(0, 0, 9, 9), spans=[Span(start=1.0, end=3.0)], difference=30.0)
     comparison = made(
