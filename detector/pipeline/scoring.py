@@ -88,6 +88,7 @@ class ScoreStage:
     ) -> None:
         self._front = front
         self._specs = {spec.id: spec for spec in specs}
+        self._rank = {spec.id: number for number, spec in enumerate(specs)}
         self._results, self._device, self._lock = results, device, lock
         self._models: dict[str, Model] = {}
         self._turns: dict[str, threading.Lock] = {}
@@ -177,7 +178,14 @@ class ScoreStage:
                     self._results[id].error = self._results[network].error
                 with self._lock:
                     for item, logit in zip(items, logits, strict=False):
-                        item.segment.logits[id] = logit
+                        self._put(item.segment.logits, id, logit)
+
+    def _put(self, logits: dict[str, float], id: str, logit: float) -> None:
+        """Add a logit in the order of the models, whichever came first."""
+        after = [other for other in logits if self._rank.get(other, -1) > self._rank[id]]
+        moved = {other: logits.pop(other) for other in after}
+        logits[id] = logit
+        logits |= moved
 
     def _run_model(self, id: str, batch: np.ndarray) -> list[float]:
         """Logits of one batch; none when the model fails, and it then scores nothing more."""

@@ -216,7 +216,7 @@ def test_networks_score_side_by_side_and_each_in_order(
             assert self.spec.id not in running, "a network is one thread's at a time"
             running.add(self.spec.id)
             most.append(len(running))
-            time.sleep(0.05)
+            time.sleep(0.08 if self.spec.id == "first" else 0.03)  # so that it is done last
             running.remove(self.spec.id)
             order[self.spec.id] += [int(item.flat[0]) for item in batch]
             return batch[:, 0, 0, 0].astype(float)
@@ -238,6 +238,7 @@ def test_networks_score_side_by_side_and_each_in_order(
     assert max(most) == at_once
     assert order["first"] == order["second"] == list(range(30))
     assert [s.logits for s in segments] == [dict.fromkeys(order, float(n)) for n in range(30)]
+    assert all(list(s.logits) == list(order) for s in segments)
     assert [results[id].scored for id in order] == [30, 30]
 
 
