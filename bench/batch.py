@@ -27,7 +27,6 @@ from statistics import median
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.clips import face_clip
@@ -39,7 +38,8 @@ from detector.pipeline import Analyzer
 from detector.runtime import Runner
 from detector.schema.analysis import Settings
 from detector.vision.mtcnn import Mtcnn
-from detector.vision.mtcnn_networks import ONet, PNet, RNet, load
+
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # isort: skip  detector makes it importable
 
 
 def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
@@ -100,8 +100,7 @@ def bare_limit(analyzer: Analyzer, path: Path, settings: Settings, cores: int) -
     finally:
         for name, runner in runners.items():
             setattr(detector, name, runner)
-    nets: tuple[nn.Module, ...] = load(PNet), load(RNet), load(ONet)
-    faces = dict(zip(names, nets, strict=True))
+    faces = dict(zip(names, (PNet().eval(), RNet().eval(), ONet().eval()), strict=True))
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         for name, (count, height, width, _) in shapes:
             faces[name](torch.zeros(count, 3, height, width))

@@ -60,8 +60,7 @@ class Mtcnn:
 
     def __init__(self, device: str = "cpu") -> None:
         import torch
-
-        from detector.vision.mtcnn_networks import ONet, PNet, RNet, load
+        from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
         class Normalized(torch.nn.Module):
             """Takes pictures as they are: 0..255, channels last."""
@@ -75,13 +74,13 @@ class Mtcnn:
                 outputs: tuple[torch.Tensor, ...] = self.network(values)
                 return outputs
 
-        def compiled(kind: type[torch.nn.Module], side: int, *free: int) -> runtime.Runner:
+        def compiled(network: torch.nn.Module, side: int, *free: int) -> runtime.Runner:
             example = torch.zeros(2, side, side, 3, device=device)
-            normalized = Normalized(load(kind)).eval().to(device)
+            normalized = Normalized(network).eval().to(device)
             return runtime.compile(normalized, example, device, free=free, shared=True)
 
-        self._propose = compiled(PNet, TILE, 0, 1, 2)
-        self._refine, self._output = compiled(RNet, 24, 0), compiled(ONet, 48, 0)
+        self._propose = compiled(PNet(), TILE, 0, 1, 2)
+        self._refine, self._output = compiled(RNet(), 24, 0), compiled(ONet(), 48, 0)
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
         """See `FaceDetector.detect`."""

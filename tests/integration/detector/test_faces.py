@@ -9,7 +9,6 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-import torch
 from skimage import data
 
 from detector import vision
@@ -20,7 +19,6 @@ from detector.models.pictures import fit
 from detector.schema.analysis import Point, ReasonCode
 from detector.vision import Detection
 from detector.vision.mtcnn import _suppress
-from detector.vision.mtcnn_networks import ONet, PNet, RNet, load
 from detector.vision.quality import BLURRED, pose
 
 WIDTH = 85.0
@@ -31,17 +29,6 @@ CENTER = (225.0, 118.0)
 @pytest.fixture(scope="module")
 def mtcnn() -> vision.FaceDetector:
     return vision.load_detector()
-
-
-@pytest.mark.parametrize(("kind", "side"), [(PNet, 61), (RNet, 24), (ONet, 48)])
-def test_the_networks_are_those_of_facenet_pytorch(kind: type[torch.nn.Module], side: int) -> None:
-    from facenet_pytorch.models import mtcnn  # here: `detector` has made torchvision importable
-
-    pictures = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    with torch.inference_mode():
-        theirs = getattr(mtcnn, kind.__name__)().eval()(pictures)
-        for ours, there in zip(load(kind)(pictures), theirs, strict=True):
-            assert torch.equal(ours, there)
 
 
 def portrait() -> np.ndarray:

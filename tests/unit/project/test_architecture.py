@@ -152,8 +152,8 @@ def test_every_dependency_is_of_use() -> None:
         [p for room in ("detector", "service", "dashboard") for p in (ROOT / room).rglob("*.py")]
     ):
         used |= distributions().get(name, {name})
-    # Not imported: an extra that fpdf2 looks for, and packages of which files alone are read.
-    pins = {"uharfbuzz", "silero-vad", "facenet-pytorch"}
+    # Not imported: an extra that fpdf2 looks for, and a package of which a file alone is read.
+    pins = {"uharfbuzz", "silero-vad"}
     assert declared("dashboard") - used == pins
 
 

@@ -40,7 +40,7 @@ def imported(code: str) -> set[str]:
         ),
         (
             "import detector.pipeline, sys; detector.pipeline.Analyzer(device='cpu').warm_up()",
-            REPORTS | OTHERS | NUMBERS | COMPILER | {"torchvision", "timm", "facenet_pytorch"},
+            REPORTS | OTHERS | NUMBERS | COMPILER | {"timm"},
         ),
         (
             "import detector.signals.frequency as f, numpy; f.peak(numpy.ones((96, 96)))",
