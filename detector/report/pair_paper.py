@@ -185,8 +185,8 @@ def _method(pdf: Paper, comparison: Comparison) -> None:
     if length and len(comparison.moments) > 1:
         apart = length / len(comparison.moments)
         pdf.say(
-            f"{len(comparison.moments)} moments of {clock(length)} were measured: a change shorter "
-            f"than {apart:.1f} s can lie between two of them.", SMALL, MUTED,
+            f"{len(comparison.moments)} moments of {clock(length, tenths=True)} were measured: a "
+            f"change shorter than {apart:.2g} s can lie between two of them.", SMALL, MUTED,
         )  # fmt: skip
     took = f"{comparison.seconds:.1f} s" if comparison.seconds else "not measured"
     pdf.facts([("Program", f"Unmask {detector.__version__}"), ("Took", took)], 46.0)

@@ -60,6 +60,8 @@ def test_it_names_both_files_the_answer_the_figures_and_the_limits(
     assert "A The face differs from start to end" in text
     assert "Who changed it, or why." in text and "What re-encoding leaves Everything" in text
     assert text.count(" s ") >= 2 * len(found.moments), "each moment with both its times"
+    count = len(found.moments)
+    assert f"{count} moments of 00:02.0 were measured: a change shorter than 0.0" in text
 
 
 def test_it_shows_both_where_most_differs(content: report.PairContent, pdf: bytes) -> None:
