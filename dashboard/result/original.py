@@ -16,8 +16,7 @@ from detector.schema.comparison import Comparison, ComparisonFinding
 
 def slug(comparison: Comparison) -> tuple[labels.Slug, str]:
     """Return how a finding is shown: a state's slug, and an icon."""
-    open_ = comparison.finding in (ComparisonFinding.OTHER_EDITS, ComparisonFinding.NOT_COMPARABLE)
-    if comparison.roles_doubtful or open_:
+    if comparison.roles_doubtful or comparison.finding.undecided:
         return "inc", "help"
     if comparison.finding.manipulated:
         return "fake", "warning"

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli.common import Commands, ProgressBar, tell, write_bytes, write_json
-from detector.errors import UsageError
+from detector.cli.report import add_signing, ending
 
 if TYPE_CHECKING:
     from detector.schema.comparison import Comparison
 
-ENDINGS = ("pdf", "json")
+FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
+"""Endings of a report's name, and what is said of any other."""
 MANIPULATED, OTHER_FOOTAGE = 10, 11
 """Exit statuses: a face, the mouth or something else was changed; not the same footage, or nothing
 can be said."""
@@ -32,9 +33,7 @@ def add(commands: Commands) -> None:
     compare.add_argument("original", type=Path, metavar="ORIGINAL")
     compare.add_argument("--json", metavar="FILE", help="all figures by moment; - is stdout")
     compare.add_argument("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
-    compare.add_argument(
-        "--sign", type=Path, metavar="KEY.pem", help="the operator's Ed25519 key, for the report"
-    )
+    add_signing(compare)
     compare.add_argument(
         "--sandbox",
         action="store_true",
@@ -50,7 +49,7 @@ def _compare(args: argparse.Namespace) -> int:
         media.isolate()
     from detector.comparison import compare
 
-    form = _ending(args.report) if args.report else ""
+    form = ending(args.report, *FORMS) if args.report else ""
     bar = ProgressBar("comparing", "share")
     result = compare(args.copy, args.original, on_progress=lambda share: bar(share, 1.0))
     if args.json:
@@ -63,15 +62,6 @@ def _compare(args: argparse.Namespace) -> int:
     if args.json != "-":
         tell(*lines(result))
     return status(result)
-
-
-def _ending(target: str) -> str:
-    """Return the form of a report by its name. UsageError for any other."""
-    form = target.rpartition(".")[2].lower()
-    if form not in ENDINGS:
-        text = "The report of a comparison can be written as PDF or JSON."
-        raise UsageError(text, hint="--report result.pdf")
-    return form
 
 
 def status(result: Comparison) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from detector.cli.common import Commands, tell, write_bytes
@@ -38,16 +39,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-place", action="store_true", help="leave out where the file says it was recorded"
     )
+    add_signing(parser)
+
+
+def add_signing(parser: argparse.ArgumentParser) -> None:
+    """Option of everything that signs a report."""
     parser.add_argument(
         "--sign", type=Path, metavar="KEY.pem", help="the operator's Ed25519 key, for the report"
     )
 
 
-def ending(target: str) -> str:
+def ending(
+    target: str,
+    known: Sequence[str] = ENDINGS,
+    otherwise: str = "A report can be written as PDF, JSON or CSV.",
+) -> str:
     """Return the form of a report by its name. UsageError for any other."""
     form = target.rpartition(".")[2].lower()
-    if form not in ENDINGS:
-        raise UsageError("A report can be written as PDF, JSON or CSV.", hint="--report result.pdf")
+    if form not in known:
+        raise UsageError(otherwise, hint="--report result.pdf")
     return form
 
 

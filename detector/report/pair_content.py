@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -18,9 +17,8 @@ from detector.errors import MediaError, UnmaskError
 from detector.media.files import open_file, sha256
 from detector.report.content import FRAME_SIDE, ReportPicture, picture
 from detector.report.seal import Seal
-from detector.report.table import tree_parts
+from detector.report.table import sealed
 from detector.schema.comparison import Comparison
-from detector.seals import canonical, digest
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +111,7 @@ def pair_json(content: PairContent, key: Ed25519PrivateKey | None = None) -> byt
         "sha256_at_export": {"copy": copy, "original": original},
         "comparison": content.comparison.model_dump(mode="json"),
     }
-    seal = content.seal(digest(canonical(tree)), tree_parts(tree)).signed_by(key)
-    tree["seal"] = seal.model_dump(mode="json")
-    return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    return sealed(tree, content.seal, key)
 
 
 def _sha256(path: PathLike | None) -> str | None:

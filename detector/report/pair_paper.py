@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import detector
@@ -12,8 +10,7 @@ from detector.messages.format import capital, clock
 from detector.report import charts, words
 from detector.report.pair_content import PairContent, pair_json
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
-from detector.report.parts import seal_pdf
-from detector.report.pdf import check, pictures
+from detector.report.pdf import finished, pictures
 from detector.schema.analysis import Label, Media
 from detector.schema.comparison import Comparison, ComparisonFinding
 
@@ -56,22 +53,14 @@ def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     _files(pdf, content)
     _method(pdf, comparison)
     _moments(pdf, comparison)
-    check(pdf, ATTACHMENT, signed=key is not None)
-    pdf.embed_file(
-        bytes=pair_json(content, key), basename=ATTACHMENT, mime_type="application/json",
-        associated_file_relationship="Data", modification_date=content.exported,
-    )  # fmt: skip
-    out = io.BytesIO()
-    pdf.output(out)
-    return seal_pdf(out.getvalue(), content.seal, key)
+    return finished(pdf, ATTACHMENT, pair_json(content, key), content.seal, key)
 
 
 def _state(comparison: Comparison) -> Label:
     """Return the color in which a finding is shown."""
     if comparison.accuses:
         return Label.FAKE
-    open_ = comparison.finding in (ComparisonFinding.OTHER_EDITS, ComparisonFinding.NOT_COMPARABLE)
-    if comparison.finding.manipulated or open_:
+    if comparison.finding.manipulated or comparison.finding.undecided:
         return Label.INCONCLUSIVE
     same = comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     return Label.REAL if same else Label.NOT_APPLICABLE

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pypdf import PageObject, PdfReader
 from pypdf.generic import StreamObject
 
-from detector.report.seal import Seal
+from detector.report.seal import NewSeal
 from detector.seals import digest
 
 ATTACHMENT = "unmask-report.json"
@@ -20,13 +20,11 @@ MOST_PAGES, MOST_PICTURES = 400, 60
 """of a report, and of one of its pages"""
 
 
-def seal_pdf(
-    pdf: bytes, new_seal: Callable[[str, dict[str, str]], Seal], key: Ed25519PrivateKey | None
-) -> bytes:
+def seal_pdf(pdf: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
     """Put a seal into a finished PDF.
 
     It stands behind the table of objects, where a comment moves nothing, and covers every byte but
-    its own line. `new_seal` makes it of the sha256 and those of the parts.
+    its own line.
     """
     seal = new_seal(digest(pdf), pdf_parts(pdf)).signed_by(key)
     at = pdf.rindex(b"startxref")

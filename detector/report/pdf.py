@@ -16,6 +16,7 @@ from detector.report import charts, original, words
 from detector.report.content import Content, ReportPicture
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
+from detector.report.seal import NewSeal
 from detector.report.table import as_json
 from detector.schema.analysis import OF_SOUND, Analysis, Answer, Label, Modality, Subject
 
@@ -61,14 +62,22 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     _provenance(pdf, analysis)
     _making(pdf, analysis)
     _notes(pdf, content)
-    check(pdf, ATTACHMENT, signed=key is not None)
+    return finished(pdf, ATTACHMENT, as_json(content, key), content.seal, key)
+
+
+def finished(
+    pdf: Paper, attachment: str, data: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None
+) -> bytes:
+    """Return a drawn report, sealed, with how that is checked and with its data (JSON) attached
+    under this name."""
+    _checking(pdf, attachment, signed=key is not None)
     pdf.embed_file(
-        bytes=as_json(content, key), basename=ATTACHMENT, mime_type="application/json",
-        associated_file_relationship="Data", modification_date=content.exported,
+        bytes=data, basename=attachment, mime_type="application/json",
+        associated_file_relationship="Data", modification_date=pdf.creation_date,
     )  # fmt: skip
     out = io.BytesIO()
     pdf.output(out)
-    return seal_pdf(out.getvalue(), content.seal, key)
+    return seal_pdf(out.getvalue(), new_seal, key)
 
 
 def _opening(pdf: Paper, content: Content) -> None:
@@ -458,8 +467,7 @@ def _notes(pdf: Paper, content: Content) -> None:
             pdf.say(paragraph or " ")
 
 
-def check(pdf: Paper, attachment: str, *, signed: bool) -> None:
-    """Draw how a reader checks that nothing was changed."""
+def _checking(pdf: Paper, attachment: str, *, signed: bool) -> None:
     pdf.head("How to check this report")
     pdf.say(
         "This file carries the sha256 of its own content, and all that was found as data "

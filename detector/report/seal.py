@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +78,10 @@ class Seal(StrictModel):
     def is_of(self, key: Ed25519PublicKey) -> bool:
         """Whether the seal names this key."""
         return self.key == name_of(key)
+
+
+NewSeal = Callable[[str, dict[str, str]], Seal]
+"""Makes the seal of a content, of its sha256 and those of its parts."""
 
 
 def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey | None:

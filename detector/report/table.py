@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.report.content import Content
+from detector.report.seal import NewSeal
 from detector.schema.analysis import Analysis
 from detector.seals import canonical, digest
 
@@ -36,10 +37,14 @@ def as_tree(content: Content) -> dict[str, Any]:
 
 def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
-    tree = as_tree(content)
-    seal = content.seal(digest(canonical(tree)), tree_parts(tree)).signed_by(key)
-    tree["seal"] = seal.model_dump(mode="json")
-    return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    return sealed(as_tree(content), content.seal, key)
+
+
+def sealed(tree: dict[str, Any], new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
+    """Return a JSON tree with its seal under "seal"."""
+    seal = new_seal(digest(canonical(tree)), tree_parts(tree)).signed_by(key)
+    whole = tree | {"seal": seal.model_dump(mode="json")}
+    return (json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def as_csv(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:

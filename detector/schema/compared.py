@@ -44,6 +44,11 @@ class ComparisonFinding(StrEnum):
         """Whether both are the same recording."""
         return self not in (ComparisonFinding.NOT_SAME_FOOTAGE, ComparisonFinding.NOT_COMPARABLE)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether it leaves open what was changed."""
+        return self in (ComparisonFinding.OTHER_EDITS, ComparisonFinding.NOT_COMPARABLE)
+
 
 class Span(StrictModel):
     """A stretch of the copy."""
