@@ -68,6 +68,8 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
     with open_media(path) as container:
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
+        # A third of a decoder's work: softening block edges, in both of two frames or in neither.
+        decoder.context.options = {**decoder.context.options, "skip_loop_filter": "all"}
         changes, copies = _Changes(), _Copies()
         begun = time.perf_counter(), time.thread_time()
         for packet in packets(container, stream):

@@ -34,7 +34,7 @@ def test_a_followed_face_is_the_one_that_a_search_finds(
     assert mtcnn.follow(moved, 40, before) == mtcnn.detect(moved, 40)
 
 
-@pytest.mark.parametrize("place", [(12, 130), (630, 300), (320, 25), (20, 330)])
+@pytest.mark.parametrize("place", [(16, 130), (630, 300), (320, 25), (20, 330)])
 def test_a_face_at_the_edge_is_followed(
     mtcnn: vision.FaceDetector, place: tuple[float, float]
 ) -> None:
