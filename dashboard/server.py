@@ -43,9 +43,6 @@ from service.storage.uploads import upload_limit_mb
 
 _compat.install()
 
-FIRST_PAGE_SECONDS = 4.0
-"""for the first visitor's page, before the models are loaded"""
-
 PLAYABLE = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -85,7 +82,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         application = session.application()
     except InputError as error:
         raise SystemExit(error.advice) from error
-    application.start(yields=FIRST_PAGE_SECONDS, then=_import_result)
+    application.start(then=_import_result)
     print(f"unmask: {application.keys.describe()}", file=sys.stderr)
     yield {}
     application.stop()

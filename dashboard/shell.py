@@ -70,8 +70,6 @@ def draw(titles: Mapping[str, str]) -> None:
         fault = fault_of(error)
         log.exception("a page failed, reference %s", fault.reference)
         status_cards.show(status_cards.page_failed(fault))
-    finally:
-        session.application().first_page.set()
 
 
 def _run(name: str) -> None:

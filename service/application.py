@@ -115,8 +115,6 @@ class Application:
         self._started = threading.Lock()
         self.prepared = threading.Event()
         """Set once the models were loaded ahead, or are not to be."""
-        self.first_page = threading.Event()
-        """Set once somebody's page was drawn."""
         self._stopped = threading.Event()
         self._sweeping = threading.Lock()
         self._swept: dict[str, float] = {}
@@ -319,13 +317,11 @@ class Application:
 
         return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
 
-    def start(self, *, yields: float = 0.0, then: Callable[[], object] = lambda: None) -> None:
+    def start(self, *, then: Callable[[], object] = lambda: None) -> None:
         """Begin a server's background work, once: samples, models, deletion when time is up.
 
         Parameters
         ----------
-        yields : float
-            s that the models wait for `first_page`: PyTorch's import takes all of the interpreter.
         then : callable
             What is brought ahead after them.
 
@@ -338,7 +334,7 @@ class Application:
         if not self._started.acquire(blocking=False):
             return
         self.originals.watch_folders()
-        ahead = partial(self._prepare, yields, then)
+        ahead = partial(self._prepare, then)
         for work in (ahead, startup.fetch_models, self._sweep, self.tasks.watch):
             threading.Thread(target=work, daemon=True).start()
 
@@ -351,9 +347,8 @@ class Application:
         self.originals.close()
         self.tasks.close()
 
-    def _prepare(self, yields: float, then: Callable[[], object]) -> None:
+    def _prepare(self, then: Callable[[], object]) -> None:
         self.gallery.make()
-        self.first_page.wait(yields)
         try:
             if get_config().warm_up:
                 (self.cluster or self.analyzer.get()).warm_up()

@@ -93,7 +93,7 @@ def test_a_link_opens_what_it_leads_to_and_nothing_else(app: Application) -> Non
     assert app.open_share(job.key) is None
 
 
-def test_the_models_let_the_first_page_go_before(
+def test_what_else_is_brought_ahead_comes_after_the_models(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = threading.Event()
@@ -102,11 +102,9 @@ def test_the_models_let_the_first_page_go_before(
     monkeypatch.setattr(app, "analyzer", SimpleNamespace(get=lambda: models))
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)
     order: list[bool] = []
-    app.start(yields=60.0, then=lambda: order.append(loaded.is_set()))
-    assert not loaded.wait(0.2) and not app.prepared.is_set()
-    app.first_page.set()
+    app.start(then=lambda: order.append(loaded.is_set()))
     until(app.prepared.is_set)
-    assert loaded.is_set() and order == [True], "what else is brought comes after the models"
+    assert order == [True]
 
 
 def test_a_host_may_want_nothing_loaded_ahead(
