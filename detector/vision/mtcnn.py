@@ -228,7 +228,8 @@ def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
         halves.append(cv2.resize(halves[-1], half, interpolation=cv2.INTER_AREA))
     # Without a little blur fine detail would alias, and faces of 60 px be lost now and then.
     nearest = cv2.GaussianBlur(halves[max(1, times).bit_length() - 1], (3, 3), ALIAS)
-    return cv2.resize(nearest, size, interpolation=cv2.INTER_LINEAR)
+    smaller: np.ndarray = cv2.resize(nearest, size, interpolation=cv2.INTER_LINEAR)
+    return smaller
 
 
 def _proposals(levels: Iterator[_Candidates]) -> np.ndarray:
