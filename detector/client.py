@@ -338,6 +338,10 @@ class UnmaskClient:
         """Return a comparison as it is now."""
         return RemoteComparison.model_validate(self._json("GET", f"/v1/comparisons/{id}"))
 
+    def comparison_report(self, id: str) -> bytes:
+        """Return the sealed report of a comparison, a PDF."""
+        return self._send("GET", f"/v1/comparisons/{id}/report.pdf").content
+
     def compare(self, copy: str | Path, original: str | Path) -> Comparison:
         """Hold a suspected copy against its original and wait for what comes of it.
 

@@ -73,14 +73,16 @@ def report(
         return reports.FORMS[form](content, key)
 
 
-def comparison_report(form: str, kept: KeptComparison, copy: Path, original: Path) -> bytes:
+def comparison_report(
+    form: str, kept: KeptComparison, copy: Path | None, original: Path | None
+) -> bytes:
     """Return the sealed report of a comparison, signed where this server has a key that can be
     used.
 
     Parameters
     ----------
     form : {"pdf", "json"}
-    copy, original : Path
+    copy, original : Path, optional
         The media; where one is gone, the report says so.
     """
     from detector import report as reports

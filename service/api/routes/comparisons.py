@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -9,9 +10,10 @@ from starlette.concurrency import run_in_threadpool
 
 from detector.errors import InputError
 from detector.schema.analysis import Settings
+from service import exports
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
-from service.api.errors import NotFound
+from service.api.errors import Conflict, NotFound
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.analyses import REFUSALS
 from service.api.schemas import V1, ComparisonView
@@ -19,6 +21,7 @@ from service.api.uploads import Form, FormFile
 from service.application import Application
 from service.context import RequestContext
 from service.messages import _
+from service.records.comparisons import KeptComparison
 from service.tasks import comparisons
 from service.tasks.job import Job
 
@@ -68,6 +71,41 @@ async def create(
 def get(id: str, context: Reader, application: App) -> ComparisonView:
     """Say where a comparison stands, with its finding once there is one."""
     return _view(id, context, application)
+
+
+@router.get(
+    "/{id}/report.pdf",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": {}}}},
+)
+def report(id: str, context: Reader, application: App) -> Response:
+    """Make the sealed report of a finding. Where one of the files is gone, it says so."""
+    kept = application.originals.comparisons.store.get(context.principal.id, id)
+    if kept is None:
+        state = _view(id, context, application).state
+        text = _("There is no result: the comparison is {state}.").format(state=state)
+        raise Conflict(text, code="no_result")
+    content = exports.comparison_report("pdf", kept, *_files(kept, context, application))
+    return Response(
+        content,
+        media_type="application/pdf",
+        headers={"Content-Disposition": 'attachment; filename="comparison.pdf"'},
+    )
+
+
+def _files(
+    kept: KeptComparison, context: RequestContext, application: Application
+) -> tuple[Path | None, Path | None]:
+    """Return the copy and the original, as far as they are kept."""
+    scope = application.scope(context)
+
+    def path(sha256: str) -> Path | None:
+        id = application.originals.analysis_of(scope, sha256)
+        job = application.find(context, id) if id else None
+        return job.path if job and job.has_media else None
+
+    held = kept.comparison
+    return path(held.copy_media.sha256), path(held.original_media.sha256)
 
 
 def _view(id: str, context: RequestContext, application: Application) -> ComparisonView:

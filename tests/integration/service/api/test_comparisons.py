@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from detector import comparison as engine
 from detector.client import ApiError, UnmaskClient
@@ -96,6 +98,19 @@ def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
     assert remote.wait(ids[1]).comparison is None
 
 
+def test_a_finding_is_reported_to_whoever_may_see_it(
+    remote: UnmaskClient, tmp_path: Path, go: threading.Event
+) -> None:
+    ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
+    remote.compare(*ids)
+    pages = PdfReader(io.BytesIO(remote.comparison_report(remote.submit_comparison(*ids).id))).pages
+    said = " ".join(page.extract_text() for page in pages)
+    assert "shared.mp4 against press.mp4" in said and "Same footage" in said
+    with pytest.raises(ApiError) as refused:
+        remote.comparison_report("A" * 22)
+    assert refused.value.code == "not_found"
+
+
 def test_one_that_is_canceled_has_no_finding(
     remote: UnmaskClient, tmp_path: Path, go: threading.Event
 ) -> None:
@@ -106,6 +121,9 @@ def test_one_that_is_canceled_has_no_finding(
     until(lambda: remote.comparison(begun.id).ended)
     assert remote.comparison(begun.id).state == "canceled"
     assert remote.comparison(begun.id).result is None
+    with pytest.raises(ApiError) as refused:
+        remote.comparison_report(begun.id)
+    assert refused.value.code == "no_result" and "canceled" in str(refused.value)
 
 
 def test_what_is_missing_is_named(
