@@ -55,7 +55,7 @@ class Originals:
         self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs.uploads)
         self.comparisons = Comparisons(tasks, ComparisonStore(database))
         self.lookups = Lookups(
-            tasks, LookupStore(database), lambda: self.library, self._media_of, self._matched
+            tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
         )
         jobs.runner.on_done = self.look
         self._watcher: FolderWatcher | None = None
@@ -180,12 +180,9 @@ class Originals:
         with limits.taking(context, path.stat().st_size), path.open("rb") as file:
             return self._jobs.submit(file, found.name, settings, scope)
 
-    def _media_of(self, looked: LookedFor, found: FoundFootage) -> ComparedFile | None:
+    def _footage_of(self, looked: LookedFor, found: FoundFootage) -> ComparedFile | None:
         """Return known footage itself, where its owner's analysis or folder still has it."""
-        id = self.analysis_of(looked.scope, found.found)
-        if id is not None and self._jobs.uploads.has(id):
-            return ComparedFile(self._jobs.uploads.path(id), found.name, found.found)
-        path = _in_folder(looked.scope, found)
+        path = self.media_of(looked.scope, found.found) or _in_folder(looked.scope, found)
         return ComparedFile(path, found.name, found.found) if path is not None else None
 
     def _matched(self, looked: LookedFor, found: Comparison) -> None:
@@ -273,6 +270,11 @@ class Originals:
         such a one."""
         ids = self._held(scope, sha256)
         return next((id for id in ids if self._jobs.uploads.has(id)), ids[0] if ids else None)
+
+    def media_of(self, scope: RecordScope, sha256: str) -> Path | None:
+        """Return a person's own file, while one of their analyses of it still has it."""
+        id = self.analysis_of(scope, sha256)
+        return self._jobs.uploads.path(id) if id and self._jobs.uploads.has(id) else None
 
     @contextmanager
     def forgetting(self, scope: RecordScope, keys: Collection[str]) -> Iterator[None]:

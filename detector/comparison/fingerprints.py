@@ -22,7 +22,7 @@ from av.error import FFmpegError
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
 from detector.media import probe
-from detector.media.container import open_media, picture_stream, undecodable
+from detector.media.container import open_media, picture_stream, undecodable, unsmoothed
 from detector.media.stills import decode_still
 from detector.media.upright import Upright
 from detector.schema.analysis import Media
@@ -125,8 +125,7 @@ def _sampled(
     with open_media(path) as container:
         stream = picture_stream(container)
         stream.codec_context.skip_frame = skip
-        # What smooths the edges of blocks is a fifth of the work, and far below what a hash sees.
-        stream.codec_context.options = {"skip_loop_filter": "all"}
+        unsmoothed(stream.codec_context)
         begin: float | None = None
         last, index = -gap, 0
         try:

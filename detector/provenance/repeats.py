@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from detector import media
-from detector.media.container import Decoder, open_media, packets, picture_stream
+from detector.media.container import Decoder, open_media, packets, picture_stream, unsmoothed
 from detector.schema.analysis import Media
 from detector.schema.origin import FrameHash, Repeats
 
@@ -68,8 +68,7 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
     with open_media(path) as container:
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
-        # A third of a decoder's work: softening block edges, in both of two frames or in neither.
-        decoder.context.options = {**decoder.context.options, "skip_loop_filter": "all"}
+        unsmoothed(decoder.context)
         changes, copies = _Changes(), _Copies()
         begun = time.perf_counter(), time.thread_time()
         for packet in packets(container, stream):

@@ -2,9 +2,9 @@
 
 The three networks are theirs. The cascade around them is ours, for two reasons: theirs resamples
 each level of the pyramid from the whole frame in float and runs the networks in the memory layout
-that is slow on CPUs (`bench/faces.py` runs both side by side), and
-at the edge of the picture it squeezes what is left of a face into the square, which moves box and
-points, where the networks were trained with the missing part black.
+that is slow on CPUs (`bench/faces.py` runs both side by side), and at the edge of the picture it
+squeezes what is left of a face into the square, which moves box and points, where the networks were
+trained with the missing part black.
 """
 
 from __future__ import annotations
@@ -222,12 +222,13 @@ def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
         added.
     """
     times = min(side // wanted for side, wanted in zip(halves[0].shape[1::-1], size, strict=True))
-    for _ in range(len(halves), max(1, times).bit_length()):
+    last = max(1, times).bit_length() - 1
+    while len(halves) <= last:
         height, width = halves[-1].shape[:2]
         half = ((width + 1) // 2, (height + 1) // 2)
         halves.append(cv2.resize(halves[-1], half, interpolation=cv2.INTER_AREA))
     # Without a little blur fine detail would alias, and faces of 60 px be lost now and then.
-    nearest = cv2.GaussianBlur(halves[max(1, times).bit_length() - 1], (3, 3), ALIAS)
+    nearest = cv2.GaussianBlur(halves[last], (3, 3), ALIAS)
     smaller: np.ndarray = cv2.resize(nearest, size, interpolation=cv2.INTER_LINEAR)
     return smaller
 

@@ -72,6 +72,15 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
+"""What a route answers that hands out a report."""
+
+
+def pdf(content: bytes, name: str) -> Response:
+    """Answer with a report, to be saved by a name."""
+    saved = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=saved)
+
 
 def find(id: str, context: Reader, application: App) -> Job:
     """Return the analysis behind an id, for whoever has it.
@@ -208,19 +217,11 @@ def heatmap(
     return Response(picture, media_type="image/jpeg")
 
 
-@router.get(
-    "/{id}/report.pdf",
-    response_class=Response,
-    responses={200: {"content": {"application/pdf": {}}}},
-)
+@router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(job: Known, analysis: Result, place: bool = True) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
     content = exports.report("pdf", job.path, analysis, job.origin, place=place)
-    return Response(
-        content,
-        media_type="application/pdf",
-        headers={"Content-Disposition": 'attachment; filename="report.pdf"'},
-    )
+    return pdf(content, "report.pdf")
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +14,7 @@ from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
 from service.api.idempotency import IdempotencyKey, once
-from service.api.routes.analyses import REFUSALS
+from service.api.routes.analyses import PDF, REFUSALS, pdf
 from service.api.schemas import V1, ComparisonView
 from service.api.uploads import Form, FormFile
 from service.application import Application
@@ -24,6 +23,7 @@ from service.messages import _
 from service.records.comparisons import KeptComparison
 from service.tasks import comparisons
 from service.tasks.job import Job
+from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/comparisons", tags=["comparisons"])
 
@@ -73,43 +73,28 @@ def get(id: str, context: Reader, application: App) -> ComparisonView:
     return _view(id, context, application)
 
 
-@router.get(
-    "/{id}/report.pdf",
-    response_class=Response,
-    responses={200: {"content": {"application/pdf": {}}}},
-)
+@router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
 def report(id: str, context: Reader, application: App) -> Response:
     """Make the sealed report of a finding. Where one of the files is gone, it says so."""
-    kept = application.originals.comparisons.store.get(context.principal.id, id)
+    kept, task = _known(id, context, application)
     if kept is None:
-        state = _view(id, context, application).state
+        state = ComparisonView.of(id, kept, task).state
         text = _("There is no result: the comparison is {state}.").format(state=state)
         raise Conflict(text, code="no_result")
-    content = exports.comparison_report("pdf", kept, *_files(kept, context, application))
-    return Response(
-        content,
-        media_type="application/pdf",
-        headers={"Content-Disposition": 'attachment; filename="comparison.pdf"'},
-    )
-
-
-def _files(
-    kept: KeptComparison, context: RequestContext, application: Application
-) -> tuple[Path | None, Path | None]:
-    """Return the copy and the original, as far as they are kept."""
-    scope = application.scope(context)
-
-    def path(sha256: str) -> Path | None:
-        id = application.originals.analysis_of(scope, sha256)
-        job = application.find(context, id) if id else None
-        return job.path if job and job.has_media else None
-
-    held = kept.comparison
-    return path(held.copy_media.sha256), path(held.original_media.sha256)
+    originals, scope, held = application.originals, application.scope(context), kept.comparison
+    copy = originals.media_of(scope, held.copy_media.sha256)
+    original = originals.media_of(scope, held.original_media.sha256)
+    return pdf(exports.comparison_report("pdf", kept, copy, original), "comparison.pdf")
 
 
 def _view(id: str, context: RequestContext, application: Application) -> ComparisonView:
-    """Return a comparison of whoever asks.
+    return ComparisonView.of(id, *_known(id, context, application))
+
+
+def _known(
+    id: str, context: RequestContext, application: Application
+) -> tuple[KeptComparison | None, Task | None]:
+    """Return what is known of a comparison of whoever asks: the finding, or the task that is at it.
 
     Raises
     ------
@@ -123,7 +108,7 @@ def _view(id: str, context: RequestContext, application: Application) -> Compari
         task = None
     if kept is None and task is None:
         raise NotFound(_("There is no such comparison."))
-    return ComparisonView.of(id, kept, task)
+    return kept, task
 
 
 def _start(application: Application, context: RequestContext, form: Form, key: str | None) -> str:
