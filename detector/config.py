@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from pydantic import (
     AliasChoices,
@@ -141,6 +141,12 @@ class LibraryConfig(BaseSettings):
         None,
         "where networks are kept as they are run: the next start reads them",
         usual="`converted/` in the data folder",
+    )
+    precision: Annotated[Literal["bf16", "f32"], Expected("bf16 or f32")] = setting(
+        "UNMASK_PRECISION",
+        "bf16",
+        "what vision transformers compute in on a processor that has it; `f32`: to the last digit"
+        " as their authors do, in twice the time",
     )
     models: Ids = setting(
         "UNMASK_MODELS",

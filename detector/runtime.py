@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detector import converted
+from detector.config import get_config
 
 if TYPE_CHECKING:
     import torch
@@ -112,10 +113,21 @@ def read(path: Path, shape: tuple[int, ...]) -> Runner:
     return _OpenVino(model)
 
 
+def computes_in_bf16(device: str) -> bool:
+    """Return whether large transformers score in bf16 there: on a processor with instructions for
+    it, unless UNMASK_PRECISION says otherwise. Without such instructions it takes longer."""
+    if device != "cpu" or get_config().precision != "bf16":
+        return False
+    import torch
+
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def backend(device: str) -> str:
-    """Return what `compile` uses, with its version."""
+    """Return what `compile` uses, with its version, and what transformers compute in."""
     package = "openvino" if device == "cpu" else "torch"
-    return f"{package} {metadata.version(package)}"
+    precision = ", transformers in bf16" if computes_in_bf16(device) else ""
+    return f"{package} {metadata.version(package)}{precision}"
 
 
 @lru_cache(maxsize=1)

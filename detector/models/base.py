@@ -249,6 +249,11 @@ class Model(ABC):
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether several threads score with it at once, rather than wait for each other."""
+        return False
+
     @abstractmethod
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
         """Return what the network takes for one item, exactly as the original prepares it.

@@ -86,6 +86,11 @@ class TorchModel(Model):
         self.target_layer = target_layer
         self.run = run
 
+    @property
+    def side_by_side(self) -> bool:
+        """See `Model.side_by_side`. A compiled network takes one batch at a time."""
+        return self.run is None
+
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
         """See `Model.preprocess`. Resize as `spec.crop`, then `spec.normalization`."""
         if self.spec.kind != "clip":

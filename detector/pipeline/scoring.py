@@ -91,8 +91,8 @@ class ScoreStage:
         self._rank = {spec.id: number for number, spec in enumerate(specs)}
         self._results, self._device, self._lock = results, device, lock
         self._models: dict[str, Model] = {}
-        self._turns: dict[str, threading.Lock] = {}
-        """One batch of a network at a time, by the id of its first model."""
+        self._turns: dict[str, threading.Semaphore] = {}
+        """Batches of a network at a time, by the id of its first model."""
         # Runs that go side by side fill all cores by themselves.
         beside = device == "cpu" and front is None
         self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
@@ -157,12 +157,14 @@ class ScoreStage:
 
     def _load(self) -> None:
         self._first = first_of_network(self._specs.values())
-        self._turns = {id: threading.Lock() for id in self._first.values()}
-        for id in self._turns:
+        for id in dict.fromkeys(self._first.values()):
+            turns = 1
             try:
-                self._models[id] = registry.load_model(id, device=self._device)
+                self._models[id] = model = registry.load_model(id, device=self._device)
+                turns = self._threads if model.side_by_side else 1
             except ModelError as error:
                 self._results[id].error = error.message
+            self._turns[id] = threading.Semaphore(turns)
 
     def _score(self, network: str, items: Sequence[ScoreItem], batch: np.ndarray) -> None:
         """Run a network over a batch, for all models that have it."""
@@ -203,8 +205,9 @@ class ScoreStage:
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
             result.error = why
             return []
-        result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
-        result.scored += len(batch)
+        with self._lock:
+            result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
+            result.scored += len(batch)
         return [round(float(x), 5) for x in logits]
 
 
