@@ -120,7 +120,7 @@ def computes_in_bf16(device: str) -> bool:
         return False
     import torch
 
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def backend(device: str) -> str:

@@ -16,6 +16,7 @@ from research.families.lite import LiteNet
 from research.families.reference import ReferenceNet
 from research.families.residual import ResidualNet
 from research.families.temporal import Temporal
+from research.families.tiles import TilesNet
 from research.training import anomaly
 
 _with_reference = FrameTrainer(ReferenceNet)
@@ -37,6 +38,7 @@ def train_with_reference(job: TrainingJob) -> nn.Module:
 TRAINERS: dict[str, Callable[[TrainingJob], nn.Module]] = {
     # Its published trunk comes with statistics of its own.
     "lite": FrameTrainer(LiteNet, folded=False),
+    "tiles": FrameTrainer(TilesNet, folded=False),
     "residual": FrameTrainer(ResidualNet, untrained=frozenset({"classifier", "residual"})),
     "reference": train_with_reference,
     "temporal": partial(clips.train, family=Temporal),
