@@ -100,6 +100,7 @@ def decode(
     *,
     notes: list[str],
     cancel: Event | None = None,
+    beside: bool = False,
 ) -> Iterator[Frame]:
     """Stream the pictures that are on screen at the given times.
 
@@ -119,6 +120,8 @@ def decode(
         A sentence is appended where the file is damaged or stops early.
     cancel : threading.Event, optional
         Once set, the next step raises `Canceled`.
+    beside : bool
+        Leave half of the cores to what else goes on meanwhile.
 
     Yields
     ------
@@ -138,6 +141,7 @@ def decode(
         path,
         source,
         tuple(times),
+        beside,
         size=(source.width, source.height),
         count=len(times),
         notes=notes,
@@ -166,12 +170,13 @@ def _decode(
     path: str | os.PathLike[str],
     media: Media,
     times: Sequence[float],
+    beside: bool,
     *,
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
     if media.kind == "video":
-        return decode_video(path, media, times, notes=notes, cancel=cancel)
+        return decode_video(path, media, times, notes=notes, cancel=cancel, beside=beside)
     return decode_still(path, media, times, cancel=cancel)
 
 

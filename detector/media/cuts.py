@@ -21,7 +21,15 @@ from av.video.stream import VideoStream
 from detector import colors
 from detector.errors import Canceled
 from detector.isolation import run_isolated
-from detector.media.container import Decoder, demuxer, open_media, packets, picture_stream, seek
+from detector.media.container import (
+    Decoder,
+    demuxer,
+    open_media,
+    packets,
+    picture_stream,
+    seek,
+    unsmoothed,
+)
 from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.sampling import SCAN_SIZE, centers, small_pictures
 from detector.media.upright import Upright
@@ -211,6 +219,7 @@ def _pictures(
 ) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield (number, time on the stream's clock in s, small picture) of some key frames."""
     decoder = Decoder(container, stream, tolerant=True)
+    unsmoothed(decoder.context)
     upright = Upright(*SCAN_SIZE)
     margin = int(MARGIN / decoder.base)
     indexed = demuxer(container) == "mov"

@@ -56,10 +56,12 @@ def decode_video(
     notes: list[str],
     cancel: Event | None = None,
     skip: bool = True,
+    beside: bool = False,
 ) -> Iterator[Frame]:
     """Yield the frames on screen at `times`; see `detector.media.decode`."""
     upright = Upright(media.width, media.height)
-    for index, time, frame in pictures(path, times, notes=notes, cancel=cancel, skip=skip):
+    found = pictures(path, times, notes=notes, cancel=cancel, skip=skip, beside=beside)
+    for index, time, frame in found:
         yield Frame(index, time, upright(frame))
 
 
@@ -70,6 +72,7 @@ def pictures(
     notes: list[str],
     cancel: Event | None = None,
     skip: bool = True,
+    beside: bool = False,
 ) -> Iterator[tuple[int, float, VideoFrame]]:
     """Yield (index, real time, decoded frame) for ascending times, converting nothing.
 
@@ -79,12 +82,14 @@ def pictures(
     ----------
     skip : bool
         False decodes every frame from the first on. The result is the same; tests compare them.
+    beside : bool
+        See `detector.media.decode`.
     """
     wanted = deque(enumerate(times))
     given: float | None = None
     for tolerant in (False, True):
         with open_media(path) as container:
-            walk = _Walk(container, wanted, given, notes, cancel, skip, tolerant)
+            walk = _Walk(container, wanted, given, notes, cancel, skip, tolerant, beside)
             try:
                 yield from walk.run()
                 return
@@ -113,6 +118,7 @@ class _Walk:
     cancel: Event | None
     skip: bool
     tolerant: bool
+    beside: bool
     origin: float | None = None
     previous: tuple[float, VideoFrame] | None = None
     floor: float = -math.inf  # time of the key frame that decoding began at
@@ -124,7 +130,9 @@ class _Walk:
 
     def __post_init__(self) -> None:
         self.stream = picture_stream(self.container)
-        self.decoder = Decoder(self.container, self.stream, tolerant=self.tolerant)
+        self.decoder = Decoder(
+            self.container, self.stream, tolerant=self.tolerant, beside=self.beside
+        )
         # AVI knows only decoding times, so a jump into a stream with reordered frames can't be
         # placed exactly: there, everything is decoded.
         self.skip = self.skip and not self.decoder.reordered

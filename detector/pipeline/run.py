@@ -108,6 +108,7 @@ class AnalysisRun:
         self.media: Media | None = None
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
+        self.hashes = provenance.FrameHashes()
         self.signals: SignalStage | None = None
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
@@ -193,6 +194,7 @@ class AnalysisRun:
         for id, why in unfit.items():
             self.results[id].not_counted_because = why
         self.reporter.planned = len(sampled)
+        self.hashes.begin(self.media, () if self.request.scores_only else sampled)
         return sampled, windows
 
     def _shots_planned(self) -> bool:
@@ -263,7 +265,7 @@ class AnalysisRun:
         if not times:
             return self.frames.put(None)
         source = self.options.source or self.media
-        decoded = media.decode(path, source, times, notes=notes, cancel=self.stop)
+        decoded = media.decode(path, source, times, notes=notes, cancel=self.stop, beside=True)
         try:
             while True:
                 with timed(self.timings, "decode"):
@@ -301,6 +303,7 @@ class AnalysisRun:
                 with self.lock:
                     index = len(self.timestamps)
                     self.timestamps.append(frame.time)
+            self.hashes.add(frame, times)
             for extractor in self.extractors.values():
                 extractor.frame(frame, times, index)
             self._report("faces")
@@ -316,6 +319,8 @@ class AnalysisRun:
     # --- what comes out --------------------------------------------------------------------------
 
     def _decide(self, path: Path) -> Analysis:
+        if self.provenance:
+            self.provenance.hashes = self.hashes.found
         with timed(self.timings, "verdict"):
             analysis = decide(self._analysis())
         if self.signals:

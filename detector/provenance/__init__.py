@@ -11,7 +11,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -23,12 +22,13 @@ from detector.provenance.credential import read_credential
 from detector.provenance.earlier import from_metadata, from_sidecar
 from detector.provenance.films import read_film
 from detector.provenance.findings import findings
+from detector.provenance.hashes import FrameHashes
 from detector.provenance.pictures import read_still
-from detector.provenance.repeats import find_repeats, perceptual_hashes
+from detector.provenance.repeats import find_repeats
 from detector.schema.analysis import Media
-from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance, Repeats
+from detector.schema.origin import Fact, GeoLocation, Provenance, Repeats
 
-__all__ = ["facts", "inspect"]
+__all__ = ["FrameHashes", "facts", "inspect"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,7 +38,8 @@ Tags = tuple[list[Fact], GeoLocation | None, Mapping[str, str]]
 def inspect(
     path: str | os.PathLike[str], media: Media, *, cancel: Event | None = None
 ) -> Provenance:
-    """Everything a file says about its origin.
+    """Everything a file says about its origin; hashes of its frames are made where these are
+    decoded.
 
     Parameters
     ----------
@@ -84,8 +85,6 @@ def inspect(
         result.repeats = attempt(
             "The frames", lambda: run_isolated(find_repeats, path, returns=Repeats, cancel=cancel)
         )
-    hashes = partial(run_isolated, perceptual_hashes, path, media, returns=list[FrameHash])
-    result.hashes = [] if media.kind == "audio" else attempt("The picture", hashes) or []
     result.earlier = from_metadata(properties) or from_sidecar(Path(path))
     result.findings = findings(result)
     result.seconds = round(time.perf_counter() - begun, 3)

@@ -78,7 +78,7 @@ def _repeated(provenance: Provenance) -> Iterator[str]:
         return
     if repeats.frames and repeats.repeated / repeats.frames > FEW:
         yield (
-            f"{repeats.repeated} of the first {repeats.frames} frames repeat the one before: a "
+            f"{repeats.repeated} of {repeats.frames} frames repeat the one before: a "
             "raised frame rate, a frozen picture, a still or a slide."
         )
     if repeats.copied:

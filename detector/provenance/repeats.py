@@ -1,4 +1,4 @@
-"""Pictures that occur more than once in a video, and how a picture can be found again."""
+"""Pictures that occur more than once in a video."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from typing import Any
 
 import av
 import cv2
-import imagehash
 import numpy as np
 from av.video.reformatter import VideoReformatter
-from PIL import Image
+from av.video.stream import VideoStream
 
-from detector import media
 from detector.media.container import Decoder, open_media, packets, picture_stream, unsmoothed
-from detector.schema.analysis import Media
-from detector.schema.origin import FrameHash, Repeats
+from detector.schema.origin import Repeats
 
-FRAMES = 300
-"""decoded frames compared with the one before, from the beginning; at most `SECONDS` of them"""
+FRAMES, STRETCH = 100, 25
+"""decoded frames compared with the one before; so many in a row, from a key frame on, so that they
+are spread over the clip; at most `SECONDS` of them"""
 PACKETS = 20_000
 """compressed pictures compared with all earlier ones: 13 minutes at 25 a second"""
 SECONDS, BUSY = 1.5, 4
@@ -36,22 +34,6 @@ WIDTH = 320
 NEAR, SHARE = 0.3, 0.1
 """levels of 255, and share of the clip's usual change (its upper quartile), under which a frame
 repeats the one before: encoders polish a repeat a little (up to 0.5 with x264 at CRF 20 to 36)"""
-PLACES = (0.1, 0.5, 0.9)
-"""of a clip's length, where its perceptual hashes are taken"""
-
-
-def perceptual_hashes(path: str | os.PathLike[str], info: Media) -> list[FrameHash]:
-    """Return the hash of a picture, or of three moments of a clip (Zauner 2010; ImageHash's
-    `phash`)."""
-    if info.kind == "image" or not info.duration:
-        return [FrameHash(phash=_hash(media.frame_at(path, info, 0.0)))]
-    times = [place * info.duration for place in PLACES]
-    frames = media.decode(path, info, times, notes=[])
-    return [FrameHash(time=round(frame.time, 3), phash=_hash(frame)) for frame in frames]
-
-
-def _hash(frame: media.Frame) -> str:
-    return str(imagehash.phash(Image.fromarray(frame.rgb)))
 
 
 def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -> Repeats:
@@ -69,15 +51,17 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
         unsmoothed(decoder.context)
-        changes, copies = _Changes(), _Copies()
+        changes, copies = _Changes(_stretch(stream)), _Copies()
+        length = (container.duration or 0) / av.time_base
         begun = time.perf_counter(), time.thread_time()
         for packet in packets(container, stream):
             waited, worked = time.perf_counter() - begun[0], time.thread_time() - begun[1]
             spent = max(worked, waited / BUSY)
             if copies.count >= PACKETS or spent > 2 * SECONDS or (cancel and cancel.is_set()):
                 break
-            if len(changes.differences) < FRAMES and spent < SECONDS:
-                changes.add(decoder, packet)
+            if spent < SECONDS:
+                passed = (decoder.time_of(packet) or 0.0) / length if length > 0 else 1.0
+                changes.add(decoder, packet, passed)
             copies.add(packet)
     return Repeats(
         frames=len(changes.differences),
@@ -87,20 +71,41 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
     )
 
 
-class _Changes:
-    """How much each frame differs from the one before, mean of |difference| in levels of 255."""
+def _stretch(stream: VideoStream) -> int:
+    """Return how many frames are decoded from a key frame on: all, if the index knows one alone."""
+    keys = sum(entry.is_keyframe for entry in stream.index_entries)
+    return FRAMES if keys == 1 else STRETCH
 
-    def __init__(self) -> None:
+
+class _Changes:
+    """How much each frame differs from the one before, mean of |difference| in levels of 255.
+
+    Parameters
+    ----------
+    stretch : int
+        Frames in a row, from a key frame on.
+    """
+
+    def __init__(self, stretch: int) -> None:
         self.differences: list[float] = []
+        self._stretch, self._left = stretch, 0
         self._last: np.ndarray | None = None
         self._scaler = VideoReformatter()  # a frame's own would compute its filters for each frame
 
-    def add(self, decoder: Decoder, packet: av.Packet[Any]) -> None:
+    def add(self, decoder: Decoder, packet: av.Packet[Any], passed: float) -> None:
+        """Decode a packet where one of its stretch is due; `passed` is its place in the clip."""
+        if self._left <= 0:
+            due = FRAMES * min(passed, 1.0) - len(self.differences)
+            if not packet.is_keyframe or (self.differences and due <= 0):
+                return
+            decoder.flush()
+            self._last, self._left = None, self._stretch
         try:
             shown = decoder.decode(packet)
         except av.error.FFmpegError:
             return
         for _, frame in shown:
+            self._left -= 1
             width = min(WIDTH, frame.width)
             height = max(1, round(frame.height * width / frame.width))
             shrunk = self._scaler.reformat(frame, width, height, "gray", threads=1)

@@ -63,7 +63,7 @@ class GeoLocation(StrictModel):
 class Repeats(StrictModel):
     """Pictures that occur more than once."""
 
-    frames: int = Field(description="frames compared with the one before, from the beginning")
+    frames: int = Field(description="frames compared with the one before, over the clip")
     repeated: int = Field(description="of those, equal or all but equal to the one before")
     packets: int = Field(description="compressed pictures compared with all earlier ones")
     copied: int = Field(description="of those, the same bytes as an earlier one, three in a row")

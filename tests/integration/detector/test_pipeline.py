@@ -71,6 +71,8 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: P
     assert set(face.scores) == {m.id for m in out.models}
     assert 0 <= face.box[0] < face.box[2] <= out.media.width
     assert Analysis.model_validate_json(out.model_dump_json()) == out
+    assert out.provenance is not None and len(out.provenance.hashes) == 3
+    assert {h.time for h in out.provenance.hashes} <= {round(t, 3) for t in out.timestamps}
 
 
 def test_the_same_input_gives_the_same_result(analyzer: Analyzer, clip: Path) -> None:
@@ -148,6 +150,8 @@ def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
     assert out.media.kind == "image"
     assert out.timestamps == [0.0]
     assert out.verdict.probability is not None
+    assert out.provenance is not None
+    assert [h.time for h in out.provenance.hashes] == [None]
     motion = out.models[-1]
     assert not motion.counted
     assert motion.not_counted_because == "it judges motion, and this is a picture"

@@ -227,8 +227,9 @@ def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict: Sandbox, tmp_pa
     Image.new("LA", (10_000, 10_000)).save(path)
     assert path.stat().st_size < 300_000
     about = media.probe(path)
+    asked = (about, (0.0,), True)
     frames = strict.frames(
-        media._decode, path, about, (0.0,), size=(10_000, 10_000), count=1, notes=[], reads=(path,)
+        media._decode, path, *asked, size=(10_000, 10_000), count=1, notes=[], reads=(path,)
     )
     with pytest.raises(MediaError) as said:
         next(frames)
@@ -419,7 +420,7 @@ def test_a_crash_takes_a_part_of_the_provenance_only(
     monkeypatch.setattr(provenance, "read_film", hostile.crash)
     found = provenance.inspect(clip, media.probe(clip))
     assert found.unread and found.unread[0].startswith("The tags could not be read")
-    assert found.repeats is not None and found.hashes
+    assert found.repeats is not None
 
 
 def test_traces_of_a_copy_are_read_apart(
