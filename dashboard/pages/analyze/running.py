@@ -55,6 +55,9 @@ POLL_IN_LINE = 1.0
 """the same while it waits: a line of ten looks ten times as often as whoever is served"""
 DRAW_EVERY = 2.0
 """s between two drawings of the people and the timeline: slower, since a figure is heavy."""
+DRAW_AFTER_SECONDS = 4.0
+"""of a run before its scores are drawn: the figure of a short one would only come to go, and the
+program that draws it takes a browser a second to start, on cores that the analysis could use."""
 MAX_PEOPLE = 6
 MAX_LANES = 3
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
@@ -353,6 +356,9 @@ def _timeline(job: Job) -> None:
         timeline.keys(partial, named) if partial and named else "",
         typography.small(note),
     )
+    if job.elapsed() < DRAW_AFTER_SECONDS:
+        st.skeleton(height=charts.lane_sizes(1)[0].height)
+        return
     if partial is None or not tracks:
         typography.caption(_("No face has been found so far."))
         return
