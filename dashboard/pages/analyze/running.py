@@ -11,7 +11,7 @@ import base64
 import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ from dashboard.components.chips import chip
 from dashboard.components.markup import join, show
 from dashboard.components.progress import ProgressStep
 from dashboard.i18n import _
+from dashboard.pages.analyze.time_left import TimeLeft
 from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import media, vision
@@ -61,10 +62,6 @@ program that draws it takes a browser a second to start, on cores that the analy
 MAX_PEOPLE = 6
 MAX_LANES = 3
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
-MIN_ELAPSED_SECONDS = 3.0
-"""before a time left is told: earlier it would only jump."""
-MIN_FRACTION = 0.08
-"""of the work that must be done before a time left is told, for the same reason."""
 
 
 def draw(job: Job) -> None:
@@ -249,36 +246,6 @@ def _contents(info: Media) -> str:
 
 def _stay() -> str:
     return _("You can reload or come back: the result will be at this page’s address.")
-
-
-@dataclass
-class TimeLeft:
-    """Time left in words: after a few seconds, in steps of 5 s, never growing without a word."""
-
-    shown: int = 0
-
-    def text(self, elapsed: float, fraction: float) -> str:
-        """
-        Parameters
-        ----------
-        elapsed : float
-            Seconds since the work began.
-        fraction : float
-            Of the work that is done, 0..1.
-        """
-        if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
-            return ""
-        seconds = elapsed * (1 - fraction) / fraction
-        new = max(5, 5 * math.ceil(seconds / 5))
-        if self.shown and new > self.shown:
-            # A little longer than said: keep what was said. Much longer: say so.
-            if new <= self.shown + max(5, 0.25 * self.shown):
-                new = self.shown
-            else:
-                self.shown = new
-                return _("slower than expected, {time} left").format(time=labels.about(new))
-        self.shown = new
-        return _("{time} left").format(time=labels.about(new))
 
 
 @st.fragment(run_every=DRAW_EVERY)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dashboard import series
 from dashboard.components.progress import bar
 from dashboard.labels import NBSP
-from dashboard.pages.analyze.running import TimeLeft, by_appearance, so_far
+from dashboard.pages.analyze.running import by_appearance, so_far
+from dashboard.pages.analyze.time_left import TimeLeft
 from detector.schema.analysis import Analysis
 from tests.support.result_sample import make_analysis
 
