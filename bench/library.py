@@ -4,7 +4,8 @@ it is not.
     python -m bench.library speed [--hours 10000]
     python -m bench.library recall --data ../shared/data [--clips 40]
 
-`speed` fills an index with made hashes, one in two seconds, and looks for a clip of 10 s in it;
+`speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
+of 10 s in it;
 then it writes a film of minutes at 1280 x 720, and short clips, and says how fast they are added.
 `recall` adds one real clip a group, and looks for copies of it that were changed on the way.
 """
@@ -18,15 +19,18 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import av
 import faiss
 import numpy as np
 
+from bench.clips import face_clip
 from bench.made_copies import Way, written
-from detector.comparison.fingerprints import Fingerprints, fingerprint
+from detector.comparison.fingerprints import Fingerprints, Hashes, fingerprint
 from service.library.catalog import Library
 from service.library.index import PrintIndex
 from service.records.database import Database
@@ -46,6 +50,7 @@ WAYS = {
     "10 % off each way": Way(crop=(0.07, 0.03, 0.03, 0.07)),
     "20 % off each way": Way(crop=(0.1, 0.1, 0.1, 0.1)),
     "20 % off one corner": Way(crop=(0.2, 0.2, 0.0, 0.0)),
+    "20 % off each side": Way(crop=(0.2, 0.2, 0.2, 0.2)),
 }
 
 
@@ -58,16 +63,23 @@ def speed(hours: float) -> None:
     rng = np.random.default_rng(0)
     count = int(hours * 1800)
 
+    def made(rows: int) -> np.ndarray:
+        return rng.integers(0, 256, (rows, 32), dtype=np.uint8)
+
     def entries() -> Iterator[tuple[Footage, Prints]]:
+        times = np.arange(1800, dtype=np.float32) * 2
         for at in range(0, count, 1800):
-            hashes = rng.integers(0, 256, (1800, 32), dtype=np.uint8)
-            yield _footage(str(at)), Prints(np.arange(1800, dtype=np.float32) * 2, hashes)
+            yield _footage(str(at)), Prints(times, made(1800), times, made(1800))
 
     begin = time.perf_counter()
     index = PrintIndex(entries())
-    print(f"{len(index):,} hashes of {hours:,.0f} h: filled in {time.perf_counter() - begin:.1f} s")
-    clip = rng.integers(0, 256, (20, 32), dtype=np.uint8)
-    query = Fingerprints(np.arange(20, dtype=np.float32) / 2, clip, clip[:, ::-1].copy())
+    taken = time.perf_counter() - begin
+    print(f"{len(index):,} hashes of {hours:,.0f} h, and as many of faces: filled in {taken:.1f} s")
+    frames, faces = made(20), made(10)
+    query = Fingerprints(
+        np.arange(20, dtype=np.float32) / 2, frames, frames[:, ::-1].copy(),
+        Hashes(np.arange(10, dtype=np.float32), faces, faces[:, ::-1].copy()),
+    )  # fmt: skip
     took = []
     for _ in range(5):
         begin = time.perf_counter()
@@ -84,7 +96,7 @@ def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None
         path = Path(folder) / "film.mp4"
         _film(path, (1280, 720), minutes * 60, 1, {"preset": "ultrafast"})
         begin = time.perf_counter()
-        prints = fingerprint(path)
+        prints = fingerprint(path, to_keep=True)
         rate = minutes * 60 / (time.perf_counter() - begin)
         print(f"{minutes:g} min of 720p: {len(prints.times)} frames, {rate:.0f} x real time")
         for size in ((1280, 720), (640, 360)):
@@ -99,6 +111,15 @@ def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None
                 rate = clips * seconds / (time.perf_counter() - begin)
                 print(f"clips of {seconds:g} s, {size[1]}p, {at_once} at once: {rate:.0f} x")
                 database.close()
+
+    face = face_clip(seconds, 1280, 720)
+    for at_once in (1, 2):
+        begin = time.perf_counter()
+        with ThreadPoolExecutor(at_once) as pool:
+            for prints in pool.map(partial(fingerprint, to_keep=True), [face] * clips):
+                assert len(prints.faces.times)
+        rate = clips * seconds / (time.perf_counter() - begin)
+        print(f"a face for {seconds:g} s, 720p, {at_once} at once: {rate:.0f} x")
 
 
 def _film(
@@ -131,9 +152,10 @@ def recall(data: Path, most: int) -> None:
     paths = {name: data / groups[name][0]["file"] for name in names}
     entries, asked = [], {}
     for name, path in paths.items():
-        prints = fingerprint(path)
-        asked[name] = prints
-        entries.append((_footage(name), Prints(prints.times, prints.hashes)))
+        asked[name], prints = fingerprint(path), fingerprint(path, to_keep=True)
+        faces = prints.faces
+        kept = Prints(prints.times, prints.hashes, faces.times, faces.hashes)
+        entries.append((_footage(name), kept))
     index = PrintIndex(entries)
     alarms = pairs = 0
     for name in names:
@@ -145,16 +167,19 @@ def recall(data: Path, most: int) -> None:
     print(f"{len(names)} clips of as many groups; untouched: {alarms} of {pairs} pairs alarm")
     with tempfile.TemporaryDirectory() as folder:
         for title, way in WAYS.items():
-            hits = false = 0
+            hits = by_faces = false = 0
             for name, path in paths.items():
                 with av.open(str(path)) as container:
                     rate = float(container.streams.video[0].average_rate or 25)
                     frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)][:150]
                 copy = written(Path(folder) / "copy.mp4", frames, rate, way)
-                found = {m.footage.name for m in index.search(fingerprint(copy))}
+                matches = index.search(fingerprint(copy))
+                found = {m.footage.name for m in matches}
                 hits += name in found
+                by_faces += any(m.by_faces for m in matches if m.footage.name == name)
                 false += len(found - {name})
-            print(f"{title:20} found {hits}/{len(names)}, others {false}", flush=True)
+            by = f"{by_faces} by faces alone"
+            print(f"{title:20} found {hits}/{len(names)}, {by}, others {false}", flush=True)
 
 
 def main() -> None:

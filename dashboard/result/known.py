@@ -156,12 +156,16 @@ def headline(match: KnownMatch) -> str:
         return alike.format(answer=answer)
     matched, of = _matched(match)
     said = _("The same footage is in your library")
-    if matched < of:
-        said = _("Part of this footage is in your library")
-    if seen:
+    if comparison is None and found.by_faces:
+        said = _("Footage of this face, framed otherwise, is in your library")
+        if seen:
+            said = _("Footage of this face, framed otherwise, is among your analyses")
+    elif seen:
         said = _("The same footage is among your analyses")
         if matched < of:
             said = _("Part of this footage is among your analyses")
+    elif matched < of:
+        said = _("Part of this footage is in your library")
     return _("{found}: {answer}").format(found=said, answer=answer) if answer else said
 
 
@@ -189,7 +193,10 @@ def _details(record: Job, match: KnownMatch) -> str:
     matched, of = _matched(match)
     values = {"matched": matched, "of": of}
     if comparison is None:
-        parts.append(_("{matched} of {of} frames match.").format(**values))
+        text = _("{matched} of {of} frames match.")
+        if match.found is not None and match.found.by_faces:
+            text = _("The face matches in {matched} of {of} frames.")
+        parts.append(text.format(**values))
         return " ".join(parts)
     if comparison.elsewhere is None:
         parts.append(_("{matched} of {of} moments match.").format(**values))

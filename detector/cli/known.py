@@ -80,7 +80,8 @@ class OriginalFinder:
         if found is None:
             return None, ""
         at = f"{int(found['start']) // 60:02}:{int(found['start']) % 60:02}"
-        share = f"{found['matched']} of {found['asked']} looked-for frames"
+        seen = "faces, framed otherwise" if found["by_faces"] else "frames"
+        share = f"{found['matched']} of {found['asked']} looked-for {seen}"
         name, source = safe_name(found["name"]), one_line(found["source"])
         told = f"  In your library: {name}, from {at} ({share}; {source})"
         return (Path(found["path"]) if found["path"] else None), told

@@ -1,15 +1,11 @@
-"""Perceptual fingerprints of footage: PDQ hashes of sampled frames, black borders cut away.
-
-PDQ (Facebook 2019) of the picture averaged down to 128 x 128 px, where its own blur is the
-identity: equal bit for bit to the reference on that picture, and about 12 of 256 bits from it on
-the full one.
-Written here because its package has no wheels, and building it wants a compiler on every machine.
+"""Perceptual fingerprints of footage: PDQ hashes of sampled frames, black borders cut away, and of
+the faces in them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from threading import Event
@@ -19,6 +15,8 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
+from detector.comparison.face_hashes import FaceHasher
+from detector.comparison.pdq import HASH_BYTES, pdq
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
 from detector.media import probe
@@ -27,8 +25,6 @@ from detector.media.stills import decode_still
 from detector.media.upright import Upright
 from detector.schema.analysis import Media
 
-HASH_BYTES = 32
-"""of a hash: 256 bits"""
 DENSE_SECONDS = 30.0
 """Up to this length all frames are looked through but those between two others (B), which take most
 of a decoder's time; of longer footage the key frames, which encoders put where shots begin, and
@@ -41,32 +37,57 @@ MIN_QUALITY = 30
 """0..100; flatter pictures look like many others (the reference suggests 50)"""
 MAX_BORDER = 0.3
 """of the picture's side that black borders may take on each side"""
-_READ, _SIDE, _BUFFER = 256, 128, 64
+_READ = 256
+"""px that frames are brought to, both ways"""
 _BORDER_FRAMES = 64
 """in which what stays black is a border"""
 _BLACK = 28
 """levels up to which limited range and noise leave black"""
 
-_rows, _columns = np.arange(16)[:, None], np.arange(_BUFFER)[None]
-_DCT = np.sqrt(2 / _BUFFER) * np.cos(np.pi / (2 * _BUFFER) * (_rows + 1) * (2 * _columns + 1))
-
 
 @dataclass(frozen=True)
-class Fingerprints:
-    """What is kept of footage in place of it."""
+class Hashes:
+    """Of whole frames, or of faces."""
 
     times: np.ndarray
-    """float32 [N], s from the first frame, ascending"""
+    """float32 [N], s from the first frame, ascending; of two faces in a frame the wider comes
+    first"""
     hashes: np.ndarray
     """uint8 [N, 32]"""
     mirrored: np.ndarray
     """uint8 [N, 32]: of the same pictures, left and right exchanged"""
 
+    @classmethod
+    def of(cls, rows: Sequence[tuple[float, np.ndarray, np.ndarray]]) -> Hashes:
+        """Return those of times, hashes and mirrored hashes."""
+        hashes = np.array([row[1:] for row in rows], np.uint8).reshape(-1, 2, HASH_BYTES)
+        times = np.array([row[0] for row in rows], np.float32)
+        return cls(times, hashes[:, 0].copy(), hashes[:, 1].copy())
+
+
+NO_HASHES = Hashes.of([])
+
+
+@dataclass(frozen=True)
+class Fingerprints(Hashes):
+    """What is kept of footage in place of it: of whole frames, and of the faces in some of them."""
+
+    faces: Hashes = NO_HASHES
+
 
 def fingerprint(
-    path: str | os.PathLike[str], media: Media | None = None, *, cancel: Event | None = None
+    path: str | os.PathLike[str],
+    media: Media | None = None,
+    *,
+    to_keep: bool = False,
+    cancel: Event | None = None,
 ) -> Fingerprints:
     """Return the fingerprints of a video or picture; none of what is flat all over.
+
+    Parameters
+    ----------
+    to_keep : bool
+        They are kept and not looked for, and had in two thirds of the time (`FaceHasher`).
 
     Raises
     ------
@@ -76,7 +97,7 @@ def fingerprint(
     """
     media = media or probe(path)
     if media.kind == "audio":
-        return _hashed(iter(()))
+        return _hashed(iter(()), 0, 0, to_keep=True)
     length = media.duration or 0.0
     notes: list[str] = []
     dense = length <= DENSE_SECONDS
@@ -86,7 +107,7 @@ def fingerprint(
         _squashed, path, media, times,
         size=(_READ, _READ), count=count + 1, notes=notes, cancel=cancel,
     )  # fmt: skip
-    found = _hashed(frames)
+    found = _hashed(frames, media.width, media.height, to_keep=to_keep)
     if cancel is not None and cancel.is_set():
         raise Canceled
     return found
@@ -151,18 +172,29 @@ def _resized(rgb: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(cv2.resize(rgb, (_READ, _READ), interpolation=cv2.INTER_AREA))
 
 
-def _hashed(frames: Iterator[Frame]) -> Fingerprints:
-    """Return the hashes of frames; of many, few are in memory at a time."""
+def _hashed(frames: Iterator[Frame], width: int, height: int, *, to_keep: bool) -> Fingerprints:
+    """Return the hashes of squashed frames of a picture of `width` x `height`; of many, few are in
+    memory at a time."""
     first = list(islice(frames, _BORDER_FRAMES))
     inner = _inside([frame.rgb for frame in first])
+    shape = _fitting(width, height)
     rows: list[tuple[float, np.ndarray, np.ndarray]] = []
+    faces: list[tuple[float, np.ndarray, np.ndarray]] = []
+    faces_of = FaceHasher(to_keep=to_keep)
     for frame in chain(first, frames):
-        hash, mirrored, quality = pdq(frame.rgb[inner])
+        hash, turned, quality = pdq(frame.rgb[inner])
         if quality >= MIN_QUALITY:
-            rows.append((frame.time, hash, mirrored))
-    hashes = np.array([row[1:] for row in rows], np.uint8).reshape(-1, 2, HASH_BYTES)
-    times = np.array([row[0] for row in rows], np.float32)
-    return Fingerprints(times, hashes[:, 0].copy(), hashes[:, 1].copy())
+            rows.append((frame.time, hash, turned))
+        upright = cv2.resize(frame.rgb, shape, interpolation=cv2.INTER_AREA)
+        faces += [(frame.time, *both) for both in faces_of(upright, frame.time)]
+    whole = Hashes.of(rows)
+    return Fingerprints(whole.times, whole.hashes, whole.mirrored, Hashes.of(faces))
+
+
+def _fitting(width: int, height: int) -> tuple[int, int]:
+    """Return the largest width and height of this shape that a squashed frame has the pixels of."""
+    share = _READ / max(width, height, 1)
+    return max(1, round(width * share)), max(1, round(height * share))
 
 
 def _inside(frames: list[np.ndarray]) -> tuple[slice, slice]:
@@ -180,40 +212,3 @@ def _span(levels: np.ndarray) -> slice:
     if not len(lit) or lit[0] > most or len(levels) - 1 - lit[-1] > most:
         return slice(None)
     return slice(int(lit[0]), int(lit[-1]) + 1)
-
-
-def pdq(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the PDQ hash of a picture, that of its mirror image, and how much there is to hash.
-
-    Parameters
-    ----------
-    rgb : uint8 [H, W, 3]
-
-    Returns
-    -------
-    hash, mirrored : uint8 [32]
-        256 bits, the highest frequency first, as the reference prints them.
-    quality : int
-        0..100
-    """
-    small = cv2.resize(rgb, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    luma = small.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    buffer = luma[1::2, 1::2]
-    coefficients = _DCT @ buffer @ _DCT.T
-    # Left and right exchanged, the odd frequencies across change their sign.
-    signs = np.where(np.arange(16) % 2, 1.0, -1.0)
-    return _bits(coefficients), _bits(coefficients * signs), _quality(buffer)
-
-
-def _bits(coefficients: np.ndarray) -> np.ndarray:
-    flat = coefficients.ravel()
-    median = np.partition(flat, 127)[127]  # the lower of the two in the middle
-    return np.packbits((flat > median)[::-1])
-
-
-def _quality(buffer: np.ndarray) -> int:
-    """Return the reference's measure: steep steps between neighbors, counted in hundredths."""
-    steps = sum(
-        int(np.abs(np.trunc(np.diff(buffer, axis=axis) * 100 / 255)).sum()) for axis in (0, 1)
-    )
-    return min(100, steps // 90)

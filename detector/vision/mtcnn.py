@@ -95,13 +95,24 @@ class Mtcnn:
         frame = _Shrunk(rgb, min_face)
         return self._faces(frame, self._about(frame, faces))
 
+    def refine(self, rgb: np.ndarray, faces: Sequence[Detection]) -> list[Detection]:
+        """Return faces where O-Net alone puts them, begun where they were a moment ago: a tenth of
+        the work of a search, for faces that moved by less than about a quarter of their width.
+
+        Parameters
+        ----------
+        rgb : uint8 array [H, W, 3]
+        faces : sequence of Detection
+            Of a like frame. Those that are not there any more are left out.
+        """
+        if not faces:
+            return []
+        boxes, confidences, points = self._settled(rgb, _square(np.array([f.box for f in faces])))
+        return _detections(boxes, confidences, points, np.ones(2))
+
     def _faces(self, frame: _Shrunk, candidates: Iterator[_Candidates]) -> list[Detection]:
         boxes, confidences, points = self._cascade(frame.rgb, candidates)
-        return from_left_to_right(
-            Detection.of(box * np.tile(frame.stretch, 2), five * frame.stretch, min(1.0, sure))
-            for box, five, sure in zip(boxes, points, confidences.tolist(), strict=True)
-            if sure >= CONFIDENCE
-        )
+        return _detections(boxes, confidences, points, frame.stretch)
 
     def _cascade(
         self, rgb: np.ndarray, candidates: Iterator[_Candidates]
@@ -116,9 +127,12 @@ class Mtcnn:
         boxes, offsets, faces = boxes[likely], offsets[likely], faces[likely, 1]
         keep = _suppress(boxes, faces, 0.7)
         boxes = _square(_shift(boxes[keep], offsets[keep]))
-        if not len(boxes):
-            return none
+        return self._settled(rgb, boxes) if len(boxes) else none
 
+    def _settled(
+        self, rgb: np.ndarray, boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what O-Net makes of squares [N, 4], N at least 1, as `_cascade` does."""
         offsets, points, faces = _run(self._output, _patches(rgb, boxes, 48))
         likely = faces[:, 1] > CANDIDATE[1]
         boxes, offsets, faces = boxes[likely], offsets[likely], faces[likely, 1]
@@ -231,6 +245,17 @@ def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     nearest = cv2.GaussianBlur(halves[last], (3, 3), ALIAS)
     smaller: np.ndarray = cv2.resize(nearest, size, interpolation=cv2.INTER_LINEAR)
     return smaller
+
+
+def _detections(
+    boxes: np.ndarray, confidences: np.ndarray, points: np.ndarray, stretch: np.ndarray
+) -> list[Detection]:
+    """Return what is surely a face, in pixels that are `stretch` times as small."""
+    return from_left_to_right(
+        Detection.of(box * np.tile(stretch, 2), five * stretch, min(1.0, sure))
+        for box, five, sure in zip(boxes, points, confidences.tolist(), strict=True)
+        if sure >= CONFIDENCE
+    )
 
 
 def _proposals(levels: Iterator[_Candidates]) -> np.ndarray:

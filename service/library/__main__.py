@@ -205,7 +205,8 @@ def _line(match: LibraryMatch, sha256: str) -> str:
     same = ", the same file" if match.footage.sha256 == sha256 else ""
     turned = ", mirrored" if match.mirrored else ""
     at = f"{int(match.start) // 60:02}:{int(match.start) % 60:02}"
-    frames = f"{match.matched} of {match.asked} frames, {match.bits} of 256 bits differ"
+    seen = "faces" if match.by_faces else "frames"
+    frames = f"{match.matched} of {match.asked} {seen}, {match.bits} of 256 bits differ"
     return f"{match.footage.name}, from {at}: {frames}{turned}{same} ({match.footage.source})"
 
 

@@ -131,7 +131,7 @@ class Library:
         """Return the fingerprints of a file; None where its content is known already."""
         if self.store.knows(owner, about.sha256):
             return None
-        return fingerprint(path, about, cancel=cancel)
+        return fingerprint(path, about, to_keep=True, cancel=cancel)
 
     def _kept(
         self, owner: str, prints: Fingerprints | None, about: Media, source: str
@@ -148,7 +148,9 @@ class Library:
         if not len(prints.times):
             text = _("There is no picture to know it again by.")
             raise MediaError(text, code="no_picture")
-        kept, before = Prints(prints.times, prints.hashes), self.store.version(owner)
+        faces = prints.faces
+        kept = Prints(prints.times, prints.hashes, faces.times, faces.hashes)
+        before = self.store.version(owner)
         added = self.store.add(
             owner, about.name, kept, sha256=about.sha256,
             source=source, size=about.size, duration=about.duration,

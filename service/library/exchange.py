@@ -12,15 +12,17 @@ from typing import BinaryIO
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from detector.comparison.pdq import HASH_BYTES
 from detector.errors import InputError
 from service.messages import _
-from service.records.footage import HASH_BYTES, MAX_FOOTAGE, Footage, Prints
+from service.records.footage import MAX_FOOTAGE, Footage, Prints
 from service.records.model import MAX_NAME_LENGTH
 
 VERSION = 1
 MAX_FRAMES = 50_000
 """of a file"""
-MAX_LINE = 4 * 1024**2
+MAX_FACES = 2 * MAX_FRAMES
+MAX_LINE = 12 * 1024**2
 """bytes: a file with that many frames"""
 MAX_BYTES = 2 * 1024**3
 """of all of it"""
@@ -45,17 +47,23 @@ class SharedFootage(BaseModel):
     size: int = Field(default=0, ge=0, lt=2**60)
     times: list[float] = Field(min_length=1, max_length=MAX_FRAMES)
     hashes: str
+    face_times: list[float] = Field(default=[], max_length=MAX_FACES)
+    face_hashes: str = ""
 
     def prints(self) -> Prints:
         """Return what it says. ValueError where it can't be true."""
-        exact = np.array(self.times)
-        if exact[0] < 0 or exact[-1] > MAX_SECONDS or (np.diff(exact) < 0).any():
-            raise ValueError("times ascend")
-        times = exact.astype(np.float32)
-        data = base64.b64decode(self.hashes, validate=True)
-        if len(data) != len(times) * HASH_BYTES:
-            raise ValueError("as many hashes as times")
-        return Prints(times, np.frombuffer(data, np.uint8).reshape(-1, HASH_BYTES))
+        faces = _rows(self.face_times, self.face_hashes)
+        return Prints(*_rows(self.times, self.hashes), *faces)
+
+
+def _rows(times: list[float], hashes: str) -> tuple[np.ndarray, np.ndarray]:
+    exact = np.array(times, np.float64)
+    if (exact < 0).any() or (exact > MAX_SECONDS).any() or (np.diff(exact) < 0).any():
+        raise ValueError("times ascend")
+    data = base64.b64decode(hashes, validate=True)
+    if len(data) != len(exact) * HASH_BYTES:
+        raise ValueError("as many hashes as times")
+    return exact.astype(np.float32), np.frombuffer(data, np.uint8).reshape(-1, HASH_BYTES)
 
 
 def write(entries: Iterable[tuple[Footage, Prints]]) -> Iterator[bytes]:
@@ -66,10 +74,18 @@ def write(entries: Iterable[tuple[Footage, Prints]]) -> Iterator[bytes]:
             continue
         line = SharedFootage(
             name=footage.name, sha256=footage.sha256, duration=footage.duration,
-            size=footage.size, times=[round(float(t), 2) for t in prints.times],
-            hashes=base64.b64encode(prints.hashes.tobytes()).decode(),
+            size=footage.size, times=_seconds(prints.times), hashes=_text(prints.hashes),
+            face_times=_seconds(prints.face_times), face_hashes=_text(prints.face_hashes),
         )  # fmt: skip
         yield line.model_dump_json().encode() + b"\n"
+
+
+def _seconds(times: np.ndarray) -> list[float]:
+    return [round(float(time), 2) for time in times]
+
+
+def _text(hashes: np.ndarray) -> str:
+    return base64.b64encode(hashes.tobytes()).decode()
 
 
 def read(file: BinaryIO) -> Iterator[tuple[SharedFootage, Prints]]:

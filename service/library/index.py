@@ -8,13 +8,13 @@ index would answer faster and has to be trained, and copies lie further off than
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import faiss
 import numpy as np
 
-from detector.comparison.fingerprints import Fingerprints
+from detector.comparison.fingerprints import Fingerprints, Hashes
 from service.records.footage import Footage, Prints
 
 BITS = 256
@@ -26,6 +26,8 @@ DRIFT = 1.5
 """s by which matched frames of one clip may lie apart in the original: it is sampled sparsely"""
 MAX_QUERY = 12
 """frames of a clip that are looked for, spread over it"""
+MAX_FACE_QUERY = 6
+"""frames of it whose widest face is looked for"""
 MAX_MATCHES = 20
 MAX_TIES = 50
 """places in known footage that a still clip fits alike, of which the nearest is told"""
@@ -46,16 +48,51 @@ class LibraryMatch:
     mirrored: bool
     bits: int
     """of 256 by which matched frames differ, the median"""
+    by_faces: bool = False
+    """the faces in these frames match, not all of the picture: one is cropped or framed anew"""
+
+    @property
+    def share(self) -> float:
+        """Of the frames that were looked for, 0..1."""
+        return self.matched / self.asked
+
+
+class _HashIndex:
+    """Hashes of many files, each with its time, in memory."""
+
+    def __init__(self) -> None:
+        self._index = faiss.IndexBinaryFlat(BITS)
+        self._parts: list[np.ndarray] = []
+        self._counts = [0]
+
+    def add(self, times: np.ndarray, hashes: np.ndarray) -> None:
+        """Add those of one more file."""
+        self._parts.append(times)
+        self._counts.append(self._counts[-1] + len(times))
+        if len(times):
+            self._index.add(np.ascontiguousarray(hashes))
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def near(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return of everything that is near one of some hashes [N, 32]: which of these, the number
+        of its file, its time there, and by how many bits it differs."""
+        limits, distances, rows = self._index.range_search(np.ascontiguousarray(hashes), NEAR)
+        query = np.repeat(np.arange(len(hashes)), np.diff(limits.astype(np.int64)))
+        owners = np.asarray(np.searchsorted(self._counts, rows, side="right")) - 1
+        if len(self._parts) != 1:
+            none: list[np.ndarray] = [np.zeros(0, np.float32)]
+            self._parts = [np.concatenate(self._parts or none)]
+        return query, owners, self._parts[0][rows], distances
 
 
 class PrintIndex:
     """The fingerprints of one owner, in memory."""
 
     def __init__(self, entries: Iterable[tuple[Footage, Prints]]) -> None:
-        self._index = faiss.IndexBinaryFlat(BITS)
+        self._frames, self._faces = _HashIndex(), _HashIndex()
         self.footage: list[Footage] = []
-        self._parts: list[np.ndarray] = []
-        self._counts = [0]
         self._lock = threading.Lock()
         for footage, prints in entries:
             self.add(footage, prints)
@@ -64,20 +101,11 @@ class PrintIndex:
         """Add a file."""
         with self._lock:
             self.footage.append(footage)
-            self._parts.append(prints.times)
-            self._counts.append(self._counts[-1] + len(prints.times))
-            if len(prints.times):
-                self._index.add(np.ascontiguousarray(prints.hashes))
-
-    def _joined(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return where each file's frames begin, and the times of all."""
-        if len(self._parts) != 1:
-            none: list[np.ndarray] = [np.zeros(0, np.float32)]
-            self._parts = [np.concatenate(self._parts or none)]
-        return np.array(self._counts, np.int64), self._parts[0]
+            self._frames.add(prints.times, prints.hashes)
+            self._faces.add(prints.face_times, prints.face_hashes)
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return len(self._frames)
 
     def search(self, prints: Fingerprints, *, without: str = "") -> list[LibraryMatch]:
         """Return what a file shares pictures with, the most alike first.
@@ -87,37 +115,49 @@ class PrintIndex:
         without : str
             The sha256 of the file itself: its own entry is no match.
         """
-        count = len(prints.times)
-        if not count or not len(self):
+        faces = _widest(prints.faces)
+        found = self._found(self._frames, prints, MAX_QUERY)
+        found += [
+            replace(match, by_faces=True)
+            for match in self._found(self._faces, faces, MAX_FACE_QUERY)
+        ]
+        return _best(match for match in found if match.footage.sha256 != without)
+
+    def _found(self, index: _HashIndex, asked: Hashes, most: int) -> list[LibraryMatch]:
+        """Return the files in which at most so many of the hashes are, both ways round."""
+        count = len(asked.times)
+        if not count or not len(index):
             return []
-        picks = sorted({round(i) for i in np.linspace(0, count - 1, min(MAX_QUERY, count))})
-        hashes = np.concatenate([prints.hashes[picks], prints.mirrored[picks]])
+        picks = sorted({round(i) for i in np.linspace(0, count - 1, min(most, count))})
         with self._lock:
-            starts, every = self._joined()
-            found_near = self._index.range_search(np.ascontiguousarray(hashes), NEAR)
-        limits, distances, rows = found_near
-        query = np.repeat(np.arange(len(hashes)), np.diff(limits.astype(np.int64)))
-        owners = np.asarray(np.searchsorted(starts, rows, side="right")) - 1
+            query, owners, times, distances = index.near(
+                np.concatenate([asked.hashes[picks], asked.mirrored[picks]])
+            )
         # One pass over what was found, sorted by file and way round, not one a file.
         keys = owners * 2 + (query >= len(picks))
         order = np.argsort(keys, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1) if len(order) else []
-        times = prints.times[picks]
+        picked = asked.times[picks]
         found: list[LibraryMatch] = []
         for group in groups:
-            footage = self.footage[int(owners[group[0]])]
-            if footage.sha256 == without:
+            frames = query[group] % len(picks)
+            hit = _agreeing(picked[frames], frames, times[group], distances[group])
+            if hit is None:
                 continue
-            asked = times[query[group] % len(picks)], query[group] % len(picks)
-            hit = _agreeing(*asked, every[rows[group]], distances[group])
-            if hit is not None:
+            matched, time, start, bits = hit
+            if matched >= min(2, len(picks)) or bits < SURE:
+                footage = self.footage[int(owners[group[0]])]
                 mirrored = bool(query[group[0]] >= len(picks))
-                matched, time, start, bits = hit
-                if matched >= min(2, len(picks)) or bits < SURE:
-                    found.append(
-                        LibraryMatch(footage, matched, len(picks), start, time, mirrored, bits)
-                    )
-        return _best(found)
+                found.append(
+                    LibraryMatch(footage, matched, len(picks), start, time, mirrored, bits)
+                )
+        return found
+
+
+def _widest(faces: Hashes) -> Hashes:
+    """Leave the widest face of each frame: whoever else is in it counts in known footage alone."""
+    times, first = np.unique(faces.times, return_index=True)
+    return Hashes(times, faces.hashes[first], faces.mirrored[first])
 
 
 def _agreeing(
@@ -148,9 +188,10 @@ def _agreeing(
     return best
 
 
-def _best(found: Sequence[LibraryMatch]) -> list[LibraryMatch]:
-    """Return each file once, the way round that fits better."""
+def _best(found: Iterable[LibraryMatch]) -> list[LibraryMatch]:
+    """Return each file once, as it fits best: by which way round, by all of its frames or by the
+    faces in them."""
     one: dict[str, LibraryMatch] = {}
-    for match in sorted(found, key=lambda m: (-m.matched, m.bits)):
+    for match in sorted(found, key=lambda m: (-m.share, m.by_faces, m.bits)):
         one.setdefault(match.footage.id, match)
     return list(one.values())[:MAX_MATCHES]

@@ -19,15 +19,15 @@ MIN_SHARE = 0.5
 
 def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
     """Return the match that is told: what was brought as known before what was merely analyzed."""
-    good = [m for m in matches if m.matched >= MIN_SHARE * m.asked]
-    good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.matched, m.bits))
+    good = [m for m in matches if m.share >= MIN_SHARE]
+    good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.share, m.by_faces, m.bits))
     if not good:
         return None
     match = good[0]
     return FoundFootage(
         found=match.footage.sha256, name=match.footage.name, source=match.footage.source,
         start=max(0.0, match.start - match.time), mirrored=match.mirrored,
-        matched=match.matched, asked=match.asked,
+        matched=match.matched, asked=match.asked, by_faces=match.by_faces,
     )  # fmt: skip
 
 

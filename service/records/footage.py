@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, and_, delete, func, or_, select, update
 
+from detector.comparison.pdq import HASH_BYTES
 from detector.errors import InputError
 from detector.media.files import one_line
 from service.messages import _
@@ -21,7 +22,7 @@ from service.records.sql.rows import insert_new
 from service.records.tables import footage as table
 from service.records.tables import records
 
-HASH_BYTES = 32
+_ROW_BYTES = 4 + HASH_BYTES
 MAX_FOOTAGE = 200_000
 """files of an owner"""
 _BATCH_SIZE = 500
@@ -66,24 +67,40 @@ class FootageSource:
 
 @dataclass(frozen=True)
 class Prints:
-    """The fingerprints of a file."""
+    """The fingerprints of a file: of whole frames, and of the faces in some of them."""
 
     times: np.ndarray
     """float32 [N], s"""
     hashes: np.ndarray
     """uint8 [N, 32]"""
+    face_times: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    """float32 [F], s"""
+    face_hashes: np.ndarray = field(default_factory=lambda: np.zeros((0, HASH_BYTES), np.uint8))
+    """uint8 [F, 32]"""
 
     def packed(self) -> bytes:
-        """Return them as they are kept: all times, then all hashes, little-endian."""
-        return self.times.astype("<f4").tobytes() + self.hashes.astype(np.uint8).tobytes()
+        """Return them as they are kept: all times, then all hashes, little-endian; of the frames,
+        then of the faces."""
+        return _packed(self.times, self.hashes) + _packed(self.face_times, self.face_hashes)
 
     @classmethod
     def unpack(cls, data: bytes, frames: int) -> Prints:
-        """Return what `packed` wrote. ValueError where it is none of `frames` frames."""
-        if len(data) != frames * (4 + HASH_BYTES):
+        """Return what `packed` wrote, of `frames` frames; of what was kept before faces were, those
+        are none. ValueError where it is cut off."""
+        at = frames * _ROW_BYTES
+        faces, cut = divmod(len(data) - at, _ROW_BYTES)
+        if faces < 0 or cut:
             raise ValueError("the fingerprints are cut off")
-        times = np.frombuffer(data, "<f4", frames)
-        return cls(times, np.frombuffer(data, np.uint8, offset=4 * frames).reshape(frames, -1))
+        return cls(*_unpacked(data[:at], frames), *_unpacked(data[at:], faces))
+
+
+def _packed(times: np.ndarray, hashes: np.ndarray) -> bytes:
+    return times.astype("<f4").tobytes() + hashes.astype(np.uint8).tobytes()
+
+
+def _unpacked(data: bytes, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    hashes = np.frombuffer(data, np.uint8, offset=4 * rows) if rows else np.zeros(0, np.uint8)
+    return np.frombuffer(data, "<f4", rows), hashes.reshape(rows, HASH_BYTES)
 
 
 class FootageStore:

@@ -28,6 +28,11 @@ class FoundFootage(BaseModel):
     mirrored: bool
     matched: int
     asked: int = Field(description="frames of the file that are in it, of those looked for")
+    by_faces: bool = Field(
+        default=False,
+        description="the faces in these frames match, not all of the picture: one of the two is "
+        "cropped or framed anew",
+    )
     added: datetime | None = Field(
         default=None, description="since when the footage is known; None where that is not known"
     )

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration."""
 
 
@@ -288,6 +288,7 @@ lookups = _table(
     *_required(Integer, "matched", "asked"),
     Column("created", Moment, nullable=False),
     Column("searched", Integer, nullable=False, server_default="0"),
+    Column("by_faces", Boolean, nullable=False, server_default=false()),
 )
 
 refusals = _table(

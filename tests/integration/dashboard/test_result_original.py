@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from bench.made_copies import Way, written
 from dashboard import session
 from detector import comparison as engine
 from detector import media, paths
+from detector.comparison.fingerprints import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import (
     Comparison,
@@ -25,6 +28,7 @@ from detector.schema.comparison import (
 )
 from service.context import Principal, PrincipalKind
 from service.library.catalog import Library
+from service.records.footage import ANALYSES
 from service.records.model import LOCAL, Preferences
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
@@ -278,6 +282,25 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
     assert not {"Open the comparison", "Compare with it"} & set(labels_of(at))
     known().store.remove_source(LOCAL, "import")
     assert banner(page(shared)) == ""
+
+
+@pytest.mark.parametrize("source", ["import", ANALYSES])
+def test_a_cropped_copy_is_known_by_the_face_in_it(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds, tmp_path: Path, source: str
+) -> None:
+    """Where the two can't be held against each other, no more is said than was seen."""
+    press = media.probe(clips["press"])
+    known().add_prints(LOCAL, fingerprint(clips["press"], press), press, source)
+    with av.open(str(clips["press"])) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    cropped = written(tmp_path / "cropped.mp4", frames, 25, Way(crop=(0.12, 0.1, 0.14, 0.1)))
+    shared = looked_for(analyzed(jobs, cropped))
+    found = session.application().originals.found(OWNER, shared)
+    assert found is not None and found.by_faces
+    place = "is in your library" if source == "import" else "is among your analyses"
+    said = banner(page(shared))
+    assert said.startswith(f"Footage of this face, framed otherwise, {place} | press &lt;i&gt;1")
+    assert f"The face matches in {found.matched} of {found.asked} frames." in said
 
 
 def test_an_original_in_a_folder_is_analyzed_for_the_comparison(

@@ -9,6 +9,7 @@ import pytest
 
 from detector import vision
 from detector.vision import Detection
+from detector.vision.mtcnn import Mtcnn
 from detector.vision.search import EVERYWHERE_LOOKS, EVERYWHERE_SECONDS, FaceSearch
 from tests.integration.detector.test_faces import face_at, head, put, scene
 
@@ -43,6 +44,19 @@ def test_a_face_at_the_edge_is_followed(
     found = mtcnn.detect(frame, 40)
     assert len(found) == 1
     assert mtcnn.follow(frame, 40, found) == found
+
+
+@pytest.mark.parametrize("width", [30, 80, 150])
+def test_a_face_that_moved_little_is_refined(width: int) -> None:
+    cascade = Mtcnn()
+    frame, moved = scene((640, 360)), scene((640, 360))
+    put(frame, head(width), (320, 180))
+    put(moved, head(width), (320 + 0.2 * width, 180 - 0.1 * width))
+    [refined] = cascade.refine(moved, cascade.detect(frame, 20))
+    [searched] = cascade.detect(moved, 20)
+    assert np.abs(np.subtract(refined.landmarks, searched.landmarks)).max() < 0.08 * width
+    assert cascade.refine(scene((640, 360)), [refined]) == []
+    assert cascade.refine(frame, []) == []
 
 
 def test_only_what_is_near_is_seen(mtcnn: vision.FaceDetector) -> None:

@@ -18,7 +18,8 @@ import pytest
 from bench.made_copies import Way, written
 from detector import media
 from detector.comparison import fingerprints
-from detector.comparison.fingerprints import Fingerprints, fingerprint, pdq
+from detector.comparison.fingerprints import Fingerprints, fingerprint
+from detector.comparison.pdq import pdq
 from detector.errors import InputError
 from detector.schema.analysis import Media
 from service.library import __main__ as cli

@@ -1,0 +1,197 @@
+"""Known footage by the faces in it: what is found again that whole frames do not find."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.made_copies import Way, written
+from detector.comparison import fingerprints
+from detector.comparison.fingerprints import fingerprint
+from detector.errors import InputError
+from service.library import exchange
+from service.library.catalog import Library
+from service.library.index import MAX_FACE_QUERY, NEAR, SURE, LibraryMatch
+from service.library.original import best_match
+from service.records.database import FILE, Database
+from service.records.footage import FootageStore, Prints
+from tests.conftest import camera
+from tests.support.footage_contract import ALICE, made
+from tests.unit.service.test_library import HEAD, line, scene
+
+CLOSE, FAR = (150, 130), (96, 84)
+"""px of a person in a scene"""
+
+
+def filmed(people: dict[tuple[int, int], tuple[int, int]], seed: int = 0) -> list[np.ndarray]:
+    """Two seconds of people of some sizes at some places, before a camera that pans."""
+    frames = scene(seed)
+    for (left, top), size in people.items():
+        picture = camera(size)
+        for number, frame in enumerate(frames):
+            face = picture(number)
+            face = face if size == CLOSE else np.ascontiguousarray(face[:, ::-1])
+            frame[top : top + size[1], left : left + size[0]] = face
+    return frames
+
+
+ONE = {(130, 60): CLOSE}
+TWO = {(40, 60): CLOSE, (270, 90): FAR}
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    database = Database(tmp_path / FILE)
+    yield Library(FootageStore(database))
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("clips")
+    made = {"one": filmed(ONE), "two": filmed(TWO, seed=1), "nobody": scene(2)}
+    return {
+        name: written(folder / f"{name}.mp4", frames, 25, Way(crf=20))
+        for name, frames in made.items()
+    }
+
+
+def searched(library: Library, frames: list[np.ndarray], path: Path, way: Way) -> LibraryMatch:
+    [match] = library.search(ALICE, fingerprint(written(path / "copy.mp4", frames, 25, way)))
+    return match
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        Way(crop=(0.1, 0.1, 0.1, 0.1)),
+        Way(crop=(0.25, 0.2, 0.0, 0.0)),
+        Way(crop=(0.2, 0.0, 0.25, 0.1), crf=32),
+        Way(crop=(0.2, 0.1, 0.15, 0.1), mirror=True),
+        Way(crop=(0.15, 0.15, 0.15, 0.1), scale=0.7),
+    ],
+    ids=str,
+)
+def test_a_cropped_copy_is_found(
+    library: Library, clips: dict[str, Path], tmp_path: Path, way: Way
+) -> None:
+    for name in ("one", "nobody"):
+        library.add_file(ALICE, clips[name])
+    match = searched(library, filmed(ONE), tmp_path, way)
+    assert match.footage.name == "one.mp4" and match.by_faces
+    assert match.mirrored == way.mirror and match.share >= 0.5
+
+
+def test_a_picture_in_a_picture_is_found(
+    library: Library, clips: dict[str, Path], tmp_path: Path
+) -> None:
+    library.add_file(ALICE, clips["one"])
+    frames = scene(5)
+    for frame, shown in zip(frames, filmed(ONE), strict=True):
+        frame[20:200, 30:330] = cv2.resize(shown, (300, 180), interpolation=cv2.INTER_AREA)
+    match = searched(library, frames, tmp_path, Way())
+    assert match.footage.name == "one.mp4" and match.by_faces
+
+
+def test_a_copy_that_shows_one_of_two_is_found(
+    library: Library, clips: dict[str, Path], tmp_path: Path
+) -> None:
+    library.add_file(ALICE, clips["two"])
+    match = searched(library, filmed(TWO, seed=1), tmp_path, Way(crop=(0.6, 0.2, 0.0, 0.1)))
+    assert match.footage.name == "two.mp4" and match.by_faces
+
+
+def test_where_whole_frames_match_they_are_told(library: Library, clips: dict[str, Path]) -> None:
+    library.add_file(ALICE, clips["one"])
+    [match] = library.search(ALICE, fingerprint(clips["one"]))
+    told = best_match([match])
+    assert not match.by_faces and told is not None and not told.by_faces
+
+
+def test_the_widest_face_of_a_frame_comes_first(clips: dict[str, Path]) -> None:
+    prints = fingerprint(clips["two"])
+    alone = fingerprint(clips["one"]).faces
+    times, counts = np.unique(prints.faces.times, return_counts=True)
+    assert list(counts) == [2] * len(times) and len(times) == len(prints.times) == len(alone.times)
+
+    def bits(one: np.ndarray, other: np.ndarray) -> int:
+        return int(np.unpackbits(one ^ other).sum())
+
+    wide, narrow = prints.faces.hashes[:2]
+    assert bits(wide, alone.hashes[0]) < SURE < bits(narrow, alone.hashes[0])
+    assert bits(narrow, alone.mirrored[0]) < NEAR
+    assert not len(fingerprint(clips["nobody"]).faces.times)
+
+
+def test_what_is_kept_has_the_faces_of_every_frame(library: Library, tmp_path: Path) -> None:
+    """Somebody else comes, at another place: who was followed is lost, and looked for again."""
+    frames = filmed(ONE)[:25] + filmed({(20, 40): CLOSE})[25:]
+    path = written(tmp_path / "cut.mp4", frames, 25, Way())
+    kept = fingerprint(path, to_keep=True)
+    assert np.array_equal(kept.faces.times, kept.times) and len(kept.times) >= 4
+    library.add_file(ALICE, path)
+    [match] = library.search(ALICE, fingerprint(path))
+    assert match.matched == match.asked
+
+
+def test_few_faces_are_looked_for_of_much_footage(
+    library: Library, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprints, "DENSE_GAP", 0.04)
+    prints = fingerprint(clips["one"])
+    assert len(prints.faces.times) > MAX_FACE_QUERY
+    faces = prints.faces
+    rng = np.random.default_rng(0)
+    other = rng.integers(0, 256, prints.hashes.shape, dtype=np.uint8)
+    kept = Prints(prints.times, other, faces.times, faces.hashes)
+    library.store.add(ALICE, "a", kept, sha256="0" * 64, source="")
+    [match] = library.search(ALICE, prints)
+    assert match.by_faces and match.matched == match.asked == MAX_FACE_QUERY
+
+
+def test_what_was_kept_before_faces_were_is_read() -> None:
+    whole = made(1)
+    old = Prints.unpack(whole.packed(), len(whole.times))
+    assert np.array_equal(old.hashes, whole.hashes) and old.face_hashes.shape == (0, 32)
+    new = Prints(whole.times, whole.hashes, whole.times[:2], whole.hashes[:2])
+    back = Prints.unpack(new.packed(), len(whole.times))
+    assert np.array_equal(back.face_times, whole.times[:2])
+    assert np.array_equal(back.face_hashes, whole.hashes[:2])
+    for cut in (1, 30, 3 * 36):
+        with pytest.raises(ValueError, match="cut off"):
+            Prints.unpack(whole.packed()[:-cut], len(whole.times))
+
+
+def test_faces_are_exchanged(library: Library, clips: dict[str, Path]) -> None:
+    library.add_file(ALICE, clips["two"])
+    file = io.BytesIO(b"".join(library.export(ALICE)))
+    assert library.import_prints("guest:bob", file) == (1, 0)
+    [(_, mine)], [(_, theirs)] = (list(library.store.prints(who)) for who in (ALICE, "guest:bob"))
+    assert len(mine.face_times) == 2 * len(mine.times)
+    assert np.array_equal(mine.face_hashes, theirs.face_hashes)
+    assert np.allclose(mine.face_times, theirs.face_times, atol=0.006)
+
+
+HASH = base64.b64encode(bytes(32)).decode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        line(face_times=[0.0]),
+        line(face_hashes=HASH),
+        line(face_times=[0.0, 1.0], face_hashes=HASH),
+        line(face_times=[-1.0], face_hashes=HASH),
+        line(face_times=[float("nan")], face_hashes=HASH),
+        line(face_times=["0"], face_hashes=HASH),
+    ],
+)
+def test_damaged_faces_are_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match="Line 2 of the fingerprints is damaged"):
+        list(exchange.read(io.BytesIO(HEAD + data)))
