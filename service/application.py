@@ -127,6 +127,7 @@ class Application:
             engine,
             max_viewers(),
             lambda viewer: recordings.ended(viewer, self.keep_live),
+            on_open=self.originals.accompany,
             reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
         )
 

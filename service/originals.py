@@ -10,7 +10,7 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from detector.schema.comparison import Comparison
     from service.library.catalog import Library
     from service.library.watch import FolderWatcher, WatchState
+    from service.live.viewers import Viewer
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +136,16 @@ class Originals:
                 self.lookups.start(LookedFor(scope, job, _file(job, analysis.media)))
         except UnmaskError as error:
             log.warning("an original was not looked for: %s", error.code)
+
+    def accompany(self, viewer: Viewer) -> None:
+        """While a camera is on, look whether it shows known footage of whoever watches it."""
+        from service.live import known_footage
+
+        scope = viewer.options.scope
+        if scope is None or not self._footage.count(scope.owner):
+            return
+        if scope.store.preferences(scope.owner).find_originals:
+            known_footage.follow(viewer, partial(self.library.search, scope.owner))
 
     def found(self, context: RequestContext, job: Job) -> FoundFootage | None:
         """Return the known footage of its owner's that an analyzed file shows; None for anybody

@@ -154,6 +154,12 @@ def caution(text: Text) -> Markup:
     return tag("span", text, cls="um-warn")
 
 
+def concern(head: Text, why: Text) -> Markup:
+    """Return what came up and is to be minded, and why; a screen reader says it when it comes."""
+    said = tag("p", strong(head), cls="um-warn")
+    return tag("div", said, tag("p", why, cls="um-caption"), cls="um-concern", role="status")
+
+
 def unseen(text: Text) -> Markup:
     """Return what a screen reader alone reads, within a line."""
     return tag("span", " ", text, cls="um-quiet")

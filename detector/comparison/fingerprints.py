@@ -5,7 +5,7 @@ the faces in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from threading import Event
@@ -111,6 +111,25 @@ def fingerprint(
     if cancel is not None and cancel.is_set():
         raise Canceled
     return found
+
+
+def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:
+    """Return the fingerprints of frames that are at hand, to look for them.
+
+    Parameters
+    ----------
+    frames : iterable of (uint8 array [H, W, 3], float)
+        Pictures of one size and their times in s, ascending.
+    """
+    shown = iter(frames)
+    first = next(shown, None)
+    if first is None:
+        return _hashed(iter(()), 0, 0, to_keep=False)
+    height, width = first[0].shape[:2]
+    squashed = (
+        Frame(index, time, _resized(rgb)) for index, (rgb, time) in enumerate(chain([first], shown))
+    )
+    return _hashed(squashed, width, height, to_keep=False)
 
 
 def _squashed(

@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -76,6 +76,16 @@ class Ring:
         with self._lock:
             pictures = list(self._pictures)
         return write(path, ((_decoded(data), time - pictures[0][0]) for time, data in pictures))
+
+    def pictures(self, gap: float) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield what is kept, uint8 [H, W, 3] and s, with at least `gap` s between two."""
+        with self._lock:
+            kept = list(self._pictures)
+        due = float("-inf")
+        for time, data in kept:
+            if time >= due:
+                due = time + gap
+                yield _decoded(data), time
 
     def clear(self) -> None:
         with self._lock:

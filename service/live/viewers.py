@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, Style
     from detector.live.recorder import Recorder
+    from service.records.lookups import FoundFootage
     from service.records.store import RecordScope
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,10 @@ class Viewer:
         """Of the first frame: 0 s of the session's own clock."""
         self.ring = Ring()
         self.frames = 0
-        self.ended = False
+        self.over = threading.Event()
+        """Set when it ends."""
+        self.known: FoundFootage | None = None
+        """Footage of its person's library that the camera shows, or showed."""
         self.result: str | None = None
         """Address of the analysis it became, once it has ended."""
         self.problem: str | None = None
@@ -187,6 +191,10 @@ class Viewer:
         return overlay.draw(rgb, self.session.state, style, time=timestamp, mirror=self.mirror)
 
     @property
+    def ended(self) -> bool:
+        return self.over.is_set()
+
+    @property
     def state(self) -> LiveState:
         return self.session.state
 
@@ -220,7 +228,7 @@ class Viewer:
         with self._lock:
             if self.ended:
                 return
-            self.ended = True
+            self.over.set()
             try:
                 if self._recorder is not None:
                     self._recorder.close()
@@ -240,9 +248,9 @@ class Viewer:
 class Viewers:
     """All running cameras of this server, `capacity` at a time.
 
-    `engine` is called at the first `open`, because it loads torch; `on_end` with each viewer that
-    ends, before its session is closed; `reserve` for each that is opened, and returns what gives
-    back the cores it takes.
+    `engine` is called at the first `open`, because it loads torch; `on_open` with each viewer that
+    is opened; `on_end` with each that ends, before its session is closed; `reserve` for each that
+    is opened, and returns what gives back the cores it takes.
     """
 
     def __init__(
@@ -251,6 +259,7 @@ class Viewers:
         capacity: int,
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         *,
+        on_open: Callable[[Viewer], None] = lambda viewer: None,
         reserve: Callable[[], Callable[[], object]] = lambda: lambda: None,
         clock: Callable[[], float] = time.monotonic,
         watch: float = 1.0,
@@ -258,7 +267,7 @@ class Viewers:
         self.capacity = capacity
         self._reserve = reserve
         self._engine = engine
-        self._on_end = on_end
+        self._on_open, self._on_end = on_open, on_end
         self._clock = clock
         self._watch = watch
         self._lock = threading.Lock()
@@ -288,6 +297,7 @@ class Viewers:
             if self._reaper is None or not self._reaper.is_alive():
                 self._reaper = threading.Thread(target=self._reap, name="reaper", daemon=True)
                 self._reaper.start()
+        self._on_open(viewer)
         return viewer
 
     def _full(self) -> Full:

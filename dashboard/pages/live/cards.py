@@ -20,6 +20,7 @@ from detector.schema.analysis import Label, Question, ReasonCode, Thresholds
 
 if TYPE_CHECKING:
     from detector.live import Alarm, Hint, LiveState
+    from service.records.lookups import FoundFootage
 
 SHOWN_ALARMS = 4
 """Listed in the card; all are in the log."""
@@ -109,6 +110,19 @@ def _number(state: LiveState) -> Markup:
         span=span,
         ranges=_("The frames of 3 seconds range from {least} to {most}."),
     )
+
+
+def known(found: FoundFootage, *, running: bool) -> Markup:
+    """Return that the camera shows a recording, which a screen reader says when it comes."""
+    said = _("The camera showed known footage: {name}.")
+    if running:
+        said = _("The camera shows known footage: {name}.")
+    why = _(
+        "It is in your library; {matched} of {of} frames match. A recording that is played into a "
+        "camera does not show who is in front of it."
+    )
+    text = why.format(matched=found.matched, of=found.asked)
+    return typography.concern(said.format(name=found.name), text)
 
 
 def alarms_head(above: float, seconds: float) -> Markup:

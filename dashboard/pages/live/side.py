@@ -78,6 +78,8 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
     live = state if visit.busy else None
     with st.container(border=True, key=f"verdict-{cards.slug(live)}-live", gap=None):
         show(cards.now(live, limits, running=visit.busy))
+        if viewer is not None and viewer.known is not None:
+            show(cards.known(viewer.known, running=visit.busy))
     options = viewer.options if viewer is not None else choices.options()
     with st.container(border=True, key="card-alarms", gap="small"):
         above = options.alarm_above if options.alarm_above is not None else limits.high

@@ -2,7 +2,8 @@
 
 A binary message is a frame. A message of text, `end`, ends the session; so does silence, and a
 client that leaves. What comes back is JSON: `{"type": "frame", …}` for each scored frame, as
-`unmask live --json` writes it, and `{"type": "end", "result": …}` at the end.
+`unmask live --json` writes it, `{"type": "known", …}` where the camera shows footage of its
+person's library, and `{"type": "end", "result": …}` at the end.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
     """Say what is new, for as long as who watches may."""
     from detector.live.lines import ScoredFrameLines
 
-    lines, checked, ready = ScoredFrameLines(), time.monotonic(), False
+    lines, checked, ready, known = ScoredFrameLines(), time.monotonic(), False, ""
     while not viewer.ended:
         state = viewer.state
         if state.ready and not ready:
@@ -122,6 +123,10 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
             await websocket.send_json({"type": "ready", "models": [m.id for m in state.models]})
         for line in lines.new(state):
             await websocket.send_json({"type": "frame", **line})
+        if viewer.known is not None and viewer.known.found != known:
+            known = viewer.known.found
+            told = viewer.known.model_dump(include={"name", "source", "matched", "asked"})
+            await websocket.send_json({"type": "known", **told})
         if time.monotonic() - checked > RECHECK:
             checked = time.monotonic()
             if not await run_in_threadpool(in_force, websocket, application):

@@ -36,6 +36,7 @@ from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live import recordings
 from service.live.viewers import Keep, Viewer, Viewers
+from service.records.lookups import FoundFootage
 from service.tasks.jobs import Jobs
 from tests.support.cameras import mjpeg
 from tests.support.links import PRIVATE, serving
@@ -295,6 +296,20 @@ def test_a_session_from_start_to_its_analysis(
     assert not kept.has_media
     assert kept.name.startswith("live-")
     assert at.button(key="live-open")
+
+
+def test_a_camera_that_shows_known_footage(at: AppTest, browser: Browser) -> None:
+    started(at, browser)
+    viewer = at.session_state["live-visit"].viewer
+    viewer.known = FoundFootage(
+        found="0" * 64, name="<b>rally</b>.mp4", source="/press", start=2.0, mirrored=False,
+        matched=9, asked=12,
+    )  # fmt: skip
+    at.run()
+    said = "The camera shows known footage: &lt;b&gt;rally&lt;/b&gt;.mp4."
+    assert said in text(at) and "It is in your library; 9 of 12 frames match." in text(at)
+    at.button(key="live-stop").click().run()
+    assert said.replace("shows", "showed") in text(at)
 
 
 def test_a_camera_whose_name_comes_late_keeps_its_link(at: AppTest, browser: Browser) -> None:

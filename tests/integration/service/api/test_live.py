@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from service.application import Application
 from service.context import Scope
 from service.live.viewers import Viewers
+from service.records.lookups import FoundFootage
 from tests.conftest import camera
 from tests.support.live_stand_in import StandInEngine
 from tests.support.waiting import until
@@ -71,6 +72,26 @@ def test_frames_go_in_and_verdicts_come_out(
     assert next(messages(link, "end"))["result"] is None
     until(lambda: application.viewers.running == 0)
     assert engine.opened[0].closed == 1
+
+
+def test_known_footage_is_told_once(
+    link: ClientConnection, engine: StandInEngine, application: Application
+) -> None:
+    until(lambda: bool(engine.opened))
+    viewer = application.viewers._open[0]
+    for matched in (9, 8):
+        viewer.known = FoundFootage(
+            found="0" * 64, name="rally.mp4", source="/press", start=2.0, mirrored=False,
+            matched=matched, asked=12,
+        )  # fmt: skip
+        if matched == 9:
+            known = next(messages(link, "known"))
+    assert known == {
+        "type": "known", "name": "rally.mp4", "source": "/press", "matched": 9, "asked": 12
+    }  # fmt: skip
+    link.send("end")
+    kinds = [json.loads(text)["type"] for text in link]
+    assert "known" not in kinds and kinds[-1] == "end"
 
 
 @pytest.mark.parametrize(

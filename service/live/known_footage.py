@@ -1,0 +1,58 @@
+"""Whether a camera shows a recording: while it is on, its last seconds are looked for in its
+person's library. Who plays a film into a camera's link is not in front of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from service.records.footage import ANALYSES
+
+if TYPE_CHECKING:
+    from detector.comparison.fingerprints import Fingerprints
+    from service.library.index import LibraryMatch
+    from service.live.viewers import Viewer
+    from service.records.lookups import FoundFootage
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 10.0
+"""Between two looks, which take a fifth of a second each."""
+MIN_SECONDS = 4.0
+"""of picture, for a look: at less a single moment would decide"""
+
+
+def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
+    """Look until a camera is off; what is found is `viewer.known`, also where it is shown no more.
+
+    Parameters
+    ----------
+    search : callable
+        Looks in the library of whoever opened it.
+    """
+    threading.Thread(target=_follow, args=(viewer, search), name="known", daemon=True).start()
+
+
+def _follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
+    from detector.comparison.fingerprints import DENSE_GAP, of_frames
+
+    while not viewer.over.wait(LOOK_SECONDS):
+        if viewer.ring.span < MIN_SECONDS:
+            continue
+        try:
+            matches = search(of_frames(viewer.ring.pictures(DENSE_GAP)))
+        except Exception:  # the camera goes on
+            log.exception("known footage was not looked for")
+            return
+        viewer.known = _told(matches) or viewer.known
+
+
+def _told(matches: list[LibraryMatch]) -> FoundFootage | None:
+    """Return what is told: footage that was brought as known, surely. What somebody analyzed before
+    may be themselves, in the same place; and nothing is held against each other here."""
+    from service.library.index import SURE
+    from service.library.original import best_match
+
+    return best_match([m for m in matches if m.footage.source != ANALYSES and m.bits < SURE])
