@@ -6,12 +6,14 @@ import argparse
 import itertools
 import json
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detector.cli import known
 from detector.cli.analyze import summary
 from detector.cli.common import Commands, ids, say, tell, write_json
 from detector.errors import MediaError, UsageError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from detector.live import LiveEngine, LiveSession, LiveState
+    from detector.live.recorder import Ring
 
     Frames = Iterator[tuple[float, np.ndarray]]
 
@@ -31,6 +34,8 @@ PLAIN_EVERY = 5.0
 """s between two lines elsewhere, besides those at each change"""
 MOST_RATE = 30.0
 """frames a second that a file is watched at, at most"""
+LIBRARY_FPS = 4.0
+"""pictures a second of the last seconds that the library of known footage is asked about"""
 SETTLE = 2.0
 """s that the last frames get to be scored"""
 
@@ -57,11 +62,13 @@ def add(commands: Commands) -> None:
         help="likelihood above which an alarm begins; default: the upper threshold",
     )
     live.add_argument("--alarm-seconds", type=float, default=3.0, metavar="S")
+    known.add_option(live)
     live.set_defaults(run=_live)
 
 
 def _live(args: argparse.Namespace) -> int:
     from detector.live import LiveEngine, LiveSettings
+    from detector.live.recorder import Ring
     from detector.media import stream
 
     moving = stream.is_address(args.source) or stream.is_device(args.source)
@@ -76,6 +83,8 @@ def _live(args: argparse.Namespace) -> int:
         name, frames = source.name, source.frames()
     else:
         name, frames = _file(args.source, real=not full)
+    ring = Ring(fps=LIBRARY_FPS)
+    frames = _remembered(frames, ring)
     if args.seconds is not None:
         frames = itertools.takewhile(lambda frame: frame[0] <= args.seconds, frames)
     models = ids(args.models)
@@ -113,7 +122,26 @@ def _live(args: argparse.Namespace) -> int:
         write_json(args.out, analysis.exported())
     if args.json != "-" and args.out != "-":
         tell(summary(analysis))
+        tell(*_known(ring, wanted=not args.no_library))
     return 2 if failure is not None else 0
+
+
+def _remembered(frames: Frames, ring: Ring) -> Frames:
+    for t, rgb in frames:
+        ring.add(rgb, t)
+        yield t, rgb
+
+
+def _known(ring: Ring, *, wanted: bool) -> list[str]:
+    """Return what this computer's library knows of the last seconds."""
+    from detector import media
+
+    with known.OriginalFinder(wanted=wanted) as finder, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "last.mp4"
+        if not ring.write(path):
+            return []
+        _path, told = finder.original_of(path, media.probe(path))
+    return [told] if told else []
 
 
 def _check(args: argparse.Namespace) -> None:

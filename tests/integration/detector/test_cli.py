@@ -347,6 +347,9 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
     assert result.comparison.original_media.name == "talk.mp4"
     assert result.comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     assert unmask(*asked, "--no-library").stdout == alone
+    watched = ("live", shared, "--models", "grain")
+    assert "  In your library: talk.mp4, from 00:00 (" in unmask(*watched).stdout
+    assert "library" not in unmask(*watched, "--no-library").stdout
 
     out = tmp_path / "batch"
     (tmp_path / "many").mkdir()
