@@ -3,11 +3,13 @@ it is not.
 
     python -m bench.library speed [--hours 10000]
     python -m bench.library recall --data ../shared/data [--clips 40]
+    python -m bench.library fakes --data ../shared/data
 
 `speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
 of 10 s in it;
 then it writes a film of minutes at 1280 x 720, and short clips, and says how fast they are added.
-`recall` adds one real clip a group, and looks for copies of it that were changed on the way.
+`recall` adds one real clip a group, and looks for copies of it that were changed on the way;
+`fakes` adds the originals of found fakes, and looks for these.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import av
 import faiss
 import numpy as np
 
+from bench import comparison
 from bench.clips import face_clip
 from bench.made_copies import Way, written
 from detector.comparison.fingerprints import Fingerprints, Hashes, fingerprint
@@ -52,6 +55,7 @@ WAYS = {
     "20 % off one corner": Way(crop=(0.2, 0.2, 0.0, 0.0)),
     "20 % off each side": Way(crop=(0.2, 0.2, 0.2, 0.2)),
 }
+CROPPED = Way(crop=(0.1, 0.1, 0.1, 0.1))
 
 
 def _footage(name: str) -> Footage:
@@ -150,13 +154,8 @@ def recall(data: Path, most: int) -> None:
     names = sorted(groups)
     names = names[:: max(1, len(names) // most)][:most]
     paths = {name: data / groups[name][0]["file"] for name in names}
-    entries, asked = [], {}
-    for name, path in paths.items():
-        asked[name], prints = fingerprint(path), fingerprint(path, to_keep=True)
-        faces = prints.faces
-        kept = Prints(prints.times, prints.hashes, faces.times, faces.hashes)
-        entries.append((_footage(name), kept))
-    index = PrintIndex(entries)
+    asked = {name: fingerprint(path) for name, path in paths.items()}
+    index = PrintIndex((_footage(name), _kept(path)) for name, path in paths.items())
     alarms = pairs = 0
     for name in names:
         pairs += len(names) - 1
@@ -169,10 +168,7 @@ def recall(data: Path, most: int) -> None:
         for title, way in WAYS.items():
             hits = by_faces = false = 0
             for name, path in paths.items():
-                with av.open(str(path)) as container:
-                    rate = float(container.streams.video[0].average_rate or 25)
-                    frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)][:150]
-                copy = written(Path(folder) / "copy.mp4", frames, rate, way)
+                copy = _copy(path, Path(folder), way)
                 matches = index.search(fingerprint(copy))
                 found = {m.footage.name for m in matches}
                 hits += name in found
@@ -182,6 +178,41 @@ def recall(data: Path, most: int) -> None:
             print(f"{title:20} found {hits}/{len(names)}, {by}, others {false}", flush=True)
 
 
+def fakes(data: Path) -> None:
+    """Print how many found fakes lead to their original among all originals of fakes."""
+    trials = [t for t in comparison.trials(data) if t.kind == "matched" and t.second]
+    originals = sorted({t.second["file"] for t in trials if t.second})
+    index = PrintIndex((_footage(file), _kept(data / file)) for file in originals)
+    print(f"{len(trials)} fakes, {len(originals)} originals")
+    with tempfile.TemporaryDirectory() as folder:
+        for title, way in {"as found": None, "10 % off each side": CROPPED}.items():
+            for truth in ("region", "whole"):
+                some = [t for t in trials if t.truth == truth]
+                hits = by_faces = 0
+                for trial in some:
+                    path = data / trial.row["file"]
+                    path = _copy(path, Path(folder), way) if way else path
+                    own = trial.second and trial.second["file"]
+                    mine = [m for m in index.search(fingerprint(path)) if m.footage.name == own]
+                    hits += bool(mine)
+                    by_faces += any(m.by_faces for m in mine)
+                kind = "made whole" if truth == "whole" else "pasted"
+                print(f"{kind}, {title}: {hits} of {len(some)} found, {by_faces} by faces alone")
+
+
+def _kept(path: Path) -> Prints:
+    """Return the fingerprints of a file as a library keeps them."""
+    prints = fingerprint(path, to_keep=True)
+    return Prints(prints.times, prints.hashes, prints.faces.times, prints.faces.hashes)
+
+
+def _copy(path: Path, folder: Path, way: Way) -> Path:
+    with av.open(str(path)) as container:
+        rate = float(container.streams.video[0].average_rate or 25)
+        frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)][:150]
+    return written(folder / "copy.mp4", frames, rate, way)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     actions = parser.add_subparsers(required=True, dest="what")
@@ -189,8 +220,12 @@ def main() -> None:
     again = actions.add_parser("recall")
     again.add_argument("--data", type=Path, required=True)
     again.add_argument("--clips", type=int, default=40)
+    found = actions.add_parser("fakes")
+    found.add_argument("--data", type=Path, required=True)
     args = parser.parse_args()
-    if args.what == "speed":
+    if args.what == "fakes":
+        fakes(args.data)
+    elif args.what == "speed":
         speed(args.hours)
         adding()
     else:
