@@ -13,13 +13,14 @@ from service.records.lookups import FoundFootage
 if TYPE_CHECKING:
     from service.library.index import LibraryMatch
 
-MIN_SHARE = 0.5
-"""of the looked-for frames that known footage has to show, to be told"""
+MIN_SHARE, MIN_FACE_SHARE = 0.5, 1 / 3
+"""of the looked-for frames that known footage has to show, to be told; of the looked-for faces,
+which turn away between a moment of the one and the nearest of the other"""
 
 
 def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
     """Return the match that is told: what was brought as known before what was merely analyzed."""
-    good = [m for m in matches if m.share >= MIN_SHARE]
+    good = [m for m in matches if m.share >= (MIN_FACE_SHARE if m.by_faces else MIN_SHARE)]
     good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.share, m.by_faces, m.bits))
     if not good:
         return None
