@@ -71,6 +71,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     typography.unseen: ((BAD,), {}),
     typography.outcome: ((BAD,), {}),
     typography.conclusion: ((BAD,), {}),
+    typography.concern: ((BAD, BAD), {}),
     typography.nothing: ((BAD,), {}),
     camera.picture: ((BAD, BAD), {}),
     cards.preview: ((BAD, BAD), {}),
