@@ -142,10 +142,13 @@ class Originals:
         from service.live import known_footage
 
         scope = viewer.options.scope
-        if scope is None or not self._footage.count(scope.owner):
-            return
-        if scope.store.preferences(scope.owner).find_originals:
-            known_footage.follow(viewer, partial(self.library.search, scope.owner))
+        try:
+            if scope is None or not self._footage.count(scope.owner):
+                return
+            if scope.store.preferences(scope.owner).find_originals:
+                known_footage.follow(viewer, partial(self.library.search, scope.owner))
+        except UnmaskError as error:  # the camera goes on
+            log.warning("known footage is not looked for: %s", error.code)
 
     def found(self, context: RequestContext, job: Job) -> FoundFootage | None:
         """Return the known footage of its owner's that an analyzed file shows; None for anybody

@@ -14,13 +14,18 @@ from bench.made_copies import Way, written
 from detector import comparison as engine
 from detector import media
 from detector.errors import InputError
+from detector.live import LiveSettings
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
+from service.live import known_footage
+from service.live.viewers import Keep, LiveOptions, Viewer
+from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import lookups
 from service.tasks.jobs import Job, State
+from tests.support.live_stand_in import StandInSession
 from tests.support.tasks import ended
 from tests.support.waiting import until
 from tests.unit.service.test_jobs import SAMPLE, Analyzer
@@ -323,3 +328,44 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     scope.store.save_preferences(scope.owner, Preferences())
     real.originals.library.store.forget(LOCAL.id)
     assert real.originals.searched(OWNER, press) == 0, "nothing is left of it"
+
+
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The cameras that are asked about while they are on."""
+    cameras: list[object] = []
+    monkeypatch.setattr(known_footage, "follow", lambda viewer, search: cameras.append(viewer))
+    return cameras
+
+
+def camera(app: Application, context: RequestContext) -> Viewer:
+    options = LiveOptions(keep=Keep.NOTHING, scope=app.scope(context))
+    return Viewer(StandInSession(LiveSettings()), options)  # type: ignore[arg-type]
+
+
+def test_a_camera_is_asked_about_where_its_person_knows_footage(
+    app: Application, followed: list[object], tmp_path: Path
+) -> None:
+    ours, theirs = camera(app, OWNER), camera(app, STRANGER)
+    app.originals.accompany(ours)
+    assert followed == [], "nothing is known"
+    film = written(tmp_path / "film.mp4", scene(1), 25, Way())
+    app.originals.library.add_file(OWNER.principal.id, film)
+    app.originals.accompany(theirs)
+    assert followed == []
+    app.originals.accompany(ours)
+    assert followed == [ours]
+    app.jobs.store.save_preferences(OWNER.principal.id, Preferences(find_originals=False))
+    app.originals.accompany(ours)
+    assert followed == [ours]
+
+
+def test_a_camera_goes_on_where_its_library_fails(
+    app: Application, followed: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> int:
+        raise InputError("The records can't be read.", code="records")
+
+    monkeypatch.setattr(FootageStore, "count", fails)
+    app.originals.accompany(camera(app, OWNER))
+    assert followed == []
