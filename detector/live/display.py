@@ -223,3 +223,8 @@ class SessionDisplay:
         if alarm.kind == "no_face":
             return f"No face {when}."
         return f"Alarm {when}: a mean of 3 s up to {percent(alarm.peak or 0.0)}."
+
+
+def known_footage(name: str) -> str:
+    """Return as a sentence of the session's Analysis that the camera showed a recording."""
+    return f"The camera showed footage that is in the library of whoever watched it: {name}."

@@ -21,8 +21,6 @@ from service.messages import _
 
 log = logging.getLogger(__name__)
 
-_KNOWN = "The camera showed footage that is in the library of whoever watched it: {name}."
-"""Part of the result, and so in the language of results."""
 MIN_SECONDS = 1.0
 """s; a session that ended sooner was a slip of the finger."""
 
@@ -49,8 +47,9 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
             viewer.problem = error.message
             return
         if viewer.known is not None:
-            known = _KNOWN.format(name=viewer.known.name)
-            notes = [known, *analysis.media.notes]
+            from detector.live.display import known_footage
+
+            notes = [known_footage(viewer.known.name), *analysis.media.notes]
             about = analysis.media.model_copy(update={"notes": notes})
             analysis = analysis.model_copy(update={"media": about})
         name = session_name(viewer.began)
