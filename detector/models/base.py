@@ -28,6 +28,8 @@ _SIDE = 256
 Image = np.ndarray
 """uint8 [H, W, 3] RGB, of any size."""
 
+Border = Literal["replicate", "black", "mirror"]
+
 
 class CropRecipe(StrictModel):
     """How a face becomes a model's picture: first where it is cut (`kind` and its settings), then
@@ -43,8 +45,9 @@ class CropRecipe(StrictModel):
     whole: the whole frame."""
     scale: float = Field(default=1.3, gt=0)
     """square: of the box. points: the picture shows so much more than the template's square."""
-    border: Literal["replicate", "black"] = "black"
-    """what stands where a square leaves the picture."""
+    border: Border = "black"
+    """what stands where a square leaves the picture: its nearest pixel, nothing, or the picture
+    again as in a mirror at its edge, which has the grain of a picture."""
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     """box: left, top, right, bottom, in shares of the box's width and height."""
     margin_of: Literal["sides", "height"] = "sides"

@@ -19,7 +19,7 @@ import numpy as np
 from detector import media
 from detector.errors import MediaError
 from detector.evaluation.labels import Item
-from detector.models.base import CropRecipe
+from detector.models.base import Border, CropRecipe
 from detector.schema.analysis import Box
 from detector.vision import Detection, FaceDetector, cut, load_detector
 
@@ -123,12 +123,15 @@ class CacheSpec:
         px of a cached crop.
     seconds : float
         So much of a clip is cached, from its start.
+    border : "black", "replicate" or "mirror"
+        What stands where a crop leaves the frame.
     """
 
     name: str
     margin: float = MARGIN
     side: int = SIDE
     seconds: float = SECONDS
+    border: Border = "black"
 
 
 def build(
@@ -158,7 +161,7 @@ def build(
     """
     folder.mkdir(parents=True, exist_ok=True)
     detector, side = load_detector(), spec.side
-    recipe = CropRecipe(scale=spec.margin, size=side)
+    recipe = CropRecipe(scale=spec.margin, size=side, border=spec.border)
     # With the size of the frames: a fake of other size shows no pixel where its original does.
     boxes: dict[tuple[str, str], tuple[list[Detection], tuple[int, ...]]] = {}
     order = sorted(items, key=lambda item: item.label)

@@ -72,10 +72,13 @@ class OwnInput(InputTransform):
     def cached(self, part: Part) -> CacheSpec:
         if part.tight:
             return CacheSpec(f"{part.kind}-tight", side=TIGHT_SIDE)
+        border = self.crop.border
+        beyond = "" if border == "black" else f"-{border}"
         if self.margin == MARGIN:
-            return CacheSpec(part.kind)
+            return CacheSpec(part.kind + beyond, border=border)
         side = min(MOST, round(self.crop.size * WIDE))
-        return CacheSpec(f"{part.kind}-{self.margin:g}-{side}", self.margin, side, WIDE_SECONDS)
+        name = f"{part.kind}-{self.margin:g}-{side}{beyond}"
+        return CacheSpec(name, self.margin, side, WIDE_SECONDS, border)
 
     def framing(self, rng: np.random.Generator, tight: bool) -> Framing:
         return augment.draw_framing(rng, tight, self.margin > MARGIN)

@@ -5,7 +5,8 @@ A clip is the mean of what some of its faces show: as they are, and as worse cop
 (`COPIES`), without which a small face looks like a fake. Within a label each source weighs as the
 root of its clips, so that one page's fifty fakes are not the half of all; both labels weigh alike.
 Beside cross-entropy the fit sees each pair of a footage: the fake above its original
-(`pair_weight`). `decay` is the ridge.
+(`pair_weight`). `decay` is the ridge. With `pasted` every original teaches with fakes made of it,
+too (`detector/training/pasted.py`): as fakes of that weight beside it, and in order.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -32,7 +34,7 @@ from detector.models.families.cooccurrence import CooccurrenceNet
 from detector.models.families.texture import TextureNet
 from detector.models.layer import Layer
 from detector.models.pictures import fit
-from detector.training import sample
+from detector.training import pasted, sample
 from detector.training.cache import FaceCache, Faces
 from detector.training.fit import configuration
 from detector.training.input_transform import InputTransform
@@ -47,12 +49,26 @@ COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}
 SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
 """Of a smaller copy the side beside the crop's; the JPEG quality of both worse ones. An original
 and the fakes of it are drawn alike."""
+PASTED, ORDERED = 2, 0.5
+"""Fakes made of each original, and what their pairs weigh of what all others do (`pair_weight`)."""
 SPREAD = 0.3
 """of a described channel when it is weighed, so that `decay` means the same for another trunk"""
 SOFTENED = 0.05
 """of a label: a clip may be called what it isn't"""
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Made:
+    """Fakes that were made of originals."""
+
+    places: Array
+    """int [originals]: which of the clips they are"""
+    described: Array
+    """float [2, originals, PASTED, features]: the original as it was encoded, then its fake"""
+    weight: float
+    """of them all, where the clips weigh 1"""
 
 
 class Layered(Protocol):
@@ -89,7 +105,8 @@ def train(job: TrainingJob) -> nn.Module:
     if len({entry.label for entry in clips}) < 2:
         raise InputError(f"The recipe {job.plan.name!r} needs originals and fakes.")
     described = np.stack(_described(network, job, list(entries.values())), 1)
-    weights, offset = fitted(described, clips, job.plan.decay, job.plan.pair_weight)
+    made = _made(network, job, list(entries.values())) if job.plan.pasted else None
+    weights, offset = fitted(described, clips, job.plan.decay, job.plan.pair_weight, made)
     center, scale, weights = (
         torch.from_numpy(one) for one in (described[0].mean(0), 1 / _spread(described[0]), weights)
     )
@@ -126,9 +143,35 @@ def _begin(network: TextureNet, path: Path | None) -> None:
 def _described(
     network: Layered, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]
 ) -> list[Array]:
-    """Describe clips: [copies, features] each. What was described is kept beside the faces, so that
+    """Describe clips: [copies, features] each."""
+    return _kept(
+        job,
+        entries,
+        description_file(network, job.plan.crop),
+        lambda cache, entry: describe(network, cache, entry, job.transform, job.plan.crop),
+    )
+
+
+def _made(network: Layered, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]) -> Made:
+    """Describe originals encoded once more, and fakes made of them, encoded alike."""
+    places = [k for k, (_, entry) in enumerate(entries) if entry.label == 0]
+    found = _kept(
+        job,
+        [entries[k] for k in places],
+        description_file(network, job.plan.crop, "pasted"),
+        lambda cache, entry: describe_pasted(network, cache, entry, job.transform),
+    )
+    return Made(np.array(places), np.stack(found, 1), job.plan.pasted)
+
+
+def _kept(
+    job: TrainingJob,
+    entries: Sequence[tuple[FaceCache, Faces]],
+    name: str,
+    described: Callable[[FaceCache, Faces], Array],
+) -> list[Array]:
+    """Return the descriptions of clips. What was described is kept beside the faces, so that
     another fold of the same clips takes seconds."""
-    name = description_file(network, job.plan.crop)
     kept: dict[Path, dict[str, Array]] = {}
     found = []
     for number, (cache, entry) in enumerate(entries):
@@ -136,7 +179,7 @@ def _described(
         if file not in kept:
             kept[file] = dict(np.load(file)) if file.exists() else {}
         if entry.name not in kept[file]:
-            kept[file][entry.name] = describe(network, cache, entry, job.transform, job.plan.crop)
+            kept[file][entry.name] = described(cache, entry)
         found.append(kept[file][entry.name])
         job.run.on_progress("training", number + 1, len(entries), {})
     for file, descriptions in kept.items():
@@ -146,12 +189,15 @@ def _described(
     return found
 
 
-def description_file(network: Layered, crop: CropRecipe) -> str:
-    """Return the name, beside the faces, of the file with their descriptions: it says what they
-    were made by."""
+def description_file(network: Layered, crop: CropRecipe, of: str = "") -> str:
+    """Return the name, beside the faces, of the file with their descriptions, or with those of what
+    was made `of` them: it says what they were made by."""
     seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
+    if of:
+        seen += [PASTED, pasted.SIZES, pasted.PART, pasted.QUALITY, pasted.FACE, pasted.SOFT]
     made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
-    return f"{type(network).__name__.removesuffix('Net').lower()}-{made_by[:12]}.npz"
+    kind = type(network).__name__.removesuffix("Net").lower()
+    return "-".join(part for part in (kind, of, f"{made_by[:12]}.npz") if part)
 
 
 @torch.inference_mode()
@@ -178,6 +224,27 @@ def describe(
         with half_precision(seen.device):
             out.append(network.embed(seen).double().mean(0).numpy())
     return np.stack(out)
+
+
+@torch.inference_mode()
+def describe_pasted(
+    network: Layered, cache: FaceCache, entry: Faces, transform: InputTransform
+) -> Array:
+    """Return the mean description of faces of an original that was encoded again, and of fakes made
+    of it; of each fake its original: float64 [2, PASTED, features]."""
+    frames = cache.frames(entry)
+    chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
+    shown = np.stack([transform.plain(frames[i], entry, int(i)) for i in chosen])
+    rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
+    out = []
+    for _ in range(PASTED):
+        pair = pasted.pasted(shown, rng)
+        for pictures in (pair.original, pair.fake):
+            seen = torch.from_numpy(transform.batch(list(pictures)))
+            with half_precision(seen.device):
+                embedded = network.embed(seen.to(memory_format=torch.channels_last))
+            out.append(embedded.double().mean(0).numpy())
+    return np.stack(out).reshape(PASTED, 2, -1).swapaxes(0, 1)
 
 
 def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:
@@ -210,7 +277,11 @@ def _weights(clips: Sequence[Faces]) -> Array:
 
 
 def fitted(
-    described: Array, clips: Sequence[Faces], decay: float, pair_weight: float
+    described: Array,
+    clips: Sequence[Faces],
+    decay: float,
+    pair_weight: float,
+    made: Made | None = None,
 ) -> tuple[Array, float]:
     """Fit the layer on standardized descriptions.
 
@@ -222,6 +293,8 @@ def fitted(
         Of the squared weights, for channels that spread by `SPREAD`.
     pair_weight : float
         Of the pairs' loss beside cross-entropy.
+    made : Made, optional
+        Fakes that were made of the originals among the clips.
 
     Returns
     -------
@@ -229,13 +302,24 @@ def fitted(
         Weights and offset; over the clips as they are their logits have mean 0 and deviation 1, so
         that runs that leave out different sources can be compared.
     """
-    scaled = (described - described[0].mean(0)) / _spread(described[0]) * SPREAD
+    middle, spread = described[0].mean(0), _spread(described[0]) / SPREAD
+    scaled = (described - middle) / spread
     x = scaled.reshape(-1, scaled.shape[-1])
     y = np.tile([clip.label for clip in clips], len(COPIES))
-    target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
     weight = np.outer(list(COPIES.values()), _weights(clips)).ravel()
     first, second, share = _ordered(clips, pair_weight)
     apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
+    if made is not None:
+        before, after = (
+            ((one - middle) / spread).reshape(-1, x.shape[1]) for one in made.described
+        )
+        each = np.repeat(_weights([clips[place] for place in made.places]) * 2 / PASTED, PASTED)
+        x = np.concatenate([x, before, after])
+        y = np.concatenate([y, np.zeros(len(before)), np.ones(len(after))])
+        weight = np.concatenate([weight, *(made.weight / 2 * each for _ in range(2))])
+        apart = np.concatenate([apart, after - before])
+        share = np.concatenate([share, ORDERED * pair_weight * each])
+    target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
 
     def loss(theta: Array) -> tuple[float, Array]:
         z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]

@@ -87,6 +87,9 @@ class Recipe(HoldOut):
     loss: Literal["bce", "focal"] = "bce"
     focus: float = Field(2.0, ge=0, description="gamma of the focal loss (Lin et al. 2017)")
     pair_weight: float = Field(0.5, ge=0, description="of the pairwise ranking loss")
+    pasted: float = Field(
+        0, ge=0, description="of originals whose face was drawn smaller and pasted back, as fakes"
+    )
     align_weight: float = Field(0, ge=0, description="of alignment, on normalized features")
     uniform_weight: float = Field(0, ge=0, description="of uniformity, on normalized features")
     contrast_weight: float = Field(0, ge=0, description="of the supervised contrastive loss")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.models.base import CropRecipe
+from detector.models.base import Border, CropRecipe
 from detector.models.pictures import fit, roughly
 from detector.schema.analysis import Box, Point
 from detector.vision.alignment import align
@@ -116,25 +116,36 @@ def _square(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
     x0, y0, x1, y1 = _checked(box)
     side = max(1, _round(recipe.scale * max(x1 - x0, y1 - y0)))
     left, top = _round((x0 + x1 - side) / 2), _round((y0 + y1 - side) / 2)
-    return window(rgb, left, top, left + side, top + side, replicate=recipe.border == "replicate")
+    return window(rgb, left, top, left + side, top + side, recipe.border)
 
 
 def window(
-    rgb: np.ndarray, x0: int, y0: int, x1: int, y1: int, *, replicate: bool = False
+    rgb: np.ndarray, x0: int, y0: int, x1: int, y1: int, border: Border = "black"
 ) -> np.ndarray:
-    """Return a window of a frame, uint8 [y1 - y0, x1 - x0, 3]: black where it leaves the frame, or
-    the nearest pixel repeated."""
+    """Return a window of a frame, uint8 [y1 - y0, x1 - x0, 3]; `border` says what stands where it
+    leaves the frame."""
     height, width = rgb.shape[:2]
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
         return rgb[y0:y1, x0:x1]
-    if replicate:
-        rows, columns = np.arange(y0, y1), np.arange(x0, x1)
-        repeated: np.ndarray = rgb[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
-        return repeated
+    rows, columns = np.arange(y0, y1), np.arange(x0, x1)
+    if border != "black":
+        within = _mirrored if border == "mirror" else _nearest
+        continued: np.ndarray = rgb[within(rows, height)][:, within(columns, width)]
+        return continued
     patch = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
     (left, right), (top, bottom) = np.clip((x0, x1), 0, width), np.clip((y0, y1), 0, height)
     patch[top - y0 : bottom - y0, left - x0 : right - x0] = rgb[top:bottom, left:right]
     return patch
+
+
+def _nearest(places: np.ndarray, length: int) -> np.ndarray:
+    return np.asarray(places.clip(0, length - 1))
+
+
+def _mirrored(places: np.ndarray, length: int) -> np.ndarray:
+    """Return where a mirror at either end shows what is beyond it."""
+    there = places % (2 * length)
+    return np.asarray(np.minimum(there, 2 * length - 1 - there))
 
 
 def _round(value: float) -> int:

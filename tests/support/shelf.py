@@ -68,5 +68,7 @@ def shelf(tmp_path: Path) -> Path:
     np.save(folder / "crops.npy", np.stack(crops))
     (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
     (folder / "tried.json").write_text(json.dumps([entry.name for entry in entries]))
+    # No face here stands at the edge of its picture, so nothing is mirrored.
+    (folder.parent / f"{folder.name}-mirror").symlink_to(folder)
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     return tmp_path

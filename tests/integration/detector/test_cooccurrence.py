@@ -152,4 +152,4 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(shelf: Path) -> None
         said.setdefault(entry.person, {})[entry.label] = float(network(x))
     assert len(said) == 24
     assert all(pair[1] > pair[0] for pair in said.values())
-    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("cooccurrence-*.npz"))) == 1
+    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("cooccurrence-*.npz"))) == 2

@@ -117,11 +117,23 @@ def test_cut_borders() -> None:
     assert (edge[:, :11] == (10, 20, 30)).all()
 
 
+@pytest.mark.parametrize("beyond", [12, 70])
+def test_cut_mirrors_the_picture_at_its_edge(beyond: int) -> None:
+    """Also where more lies beyond the picture than within."""
+    frame = np.random.default_rng(0).integers(0, 256, (50, 50, 3)).astype(np.uint8)
+    box = (-float(beyond), 5.0, 40.0 - beyond + 60, 105.0)
+    side = 100
+    seen = vision.cut(frame, box, CropRecipe(scale=1.0, size=side, border="mirror", resize="area"))
+    whole = np.pad(frame, ((100, 100), (100, 100), (0, 0)), mode="symmetric")
+    np.testing.assert_array_equal(seen, whole[105:205, 100 - beyond : 200 - beyond])
+
+
 @pytest.mark.parametrize("box", [(-90.0, 5.0, -50.0, 45.0), (5.0, 300.0, 45.0, 340.0)])
 def test_cut_beside_the_picture(box: tuple[float, float, float, float]) -> None:
     frame = np.full((50, 50, 3), 200, np.uint8)
     assert (vision.cut(frame, box, CropRecipe(size=32)) == 0).all()
-    assert (vision.cut(frame, box, CropRecipe(size=32, border="replicate")) == 200).all()
+    for border in ("replicate", "mirror"):
+        assert (vision.cut(frame, box, CropRecipe(size=32, border=border)) == 200).all()
 
 
 def test_cut_shrinks_without_aliasing() -> None:

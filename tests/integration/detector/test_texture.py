@@ -218,8 +218,9 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
     logits = [value for pair in said["known"] for value in pair.values()]
     assert abs(np.mean(logits)) < 0.1 and abs(np.std(logits) - 1) < 0.1
     # What it described is kept, and makes the same layer.
-    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("texture-*.npz"))) == 1
-    monkeypatch.setattr(training, "describe", None)
+    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("texture-*.npz"))) == 2
+    for describes in ("describe", "describe_pasted"):
+        monkeypatch.setattr(training, describes, None)
     again = train(
         small, shelf / "labels.csv", shelf / "again", cache=shelf / "faces", begin=trunk
     )  # fmt: skip
