@@ -14,10 +14,10 @@ What is right is what a newsroom that knows the truth would call so. Of an untou
 nothing else differs; of a pasted face: that a face or mouth differs; of a caption: an edit; of
 other footage: that it is none of this. A head that a model made as a whole beside its original
 footage is not that recording, though it may show its every move. Right is then that something was
-changed, and wrong is every all-clear. "Not the same footage" says that the comparison can tell
-nothing about manipulation, so of such heads it is no answer, neither right nor wrong; "not
-comparable" is none of any copy. Shares are of the answers; how many tries had one stands beside
-them.
+changed, or that it moves as the original does, and wrong is every all-clear. "Not the same footage"
+says that the comparison can tell nothing about manipulation, so of such heads it is no answer,
+neither right nor wrong; "not comparable" is none of any copy. Shares are of the answers; how many
+tries had one stands beside them.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ RIGHT = {
     "region": ("face_differs", "mouth_differs"),
     "caption": ("other_edits",),
     "other": ("not_same_footage",),
-    "whole": ("face_differs", "mouth_differs", "other_edits"),
+    "whole": ("face_differs", "mouth_differs", "other_edits", "same_movement"),
 }
 """Truth -> the findings that are right."""
 

@@ -263,8 +263,8 @@ class Originals:
         self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": None}))
 
     def _attach(self, copy: Job, found: Comparison) -> None:
-        """Add what was found to the analysis of the copy, where both are the same footage."""
-        if found.finding.same_footage:
+        """Add what was found to the analysis of the copy, where the two are related."""
+        if found.finding.related:
             self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": found}))
 
     def comparison(self, person: Principal, copy: Job, original: Job) -> KeptComparison | None:

@@ -198,6 +198,8 @@ def _details(record: Job, match: KnownMatch) -> str:
             text = _("The face matches in {matched} of {of} frames.")
         parts.append(text.format(**values))
         return " ".join(parts)
+    if comparison.movement is not None:
+        return " ".join([*parts, words.against(comparison, speech())])
     if comparison.elsewhere is None:
         parts.append(_("{matched} of {of} moments match.").format(**values))
         return " ".join(parts)

@@ -64,12 +64,12 @@ def alone(analysis: Analysis) -> str:
 def beside(analysis: Analysis) -> str:
     """Return what a comparison that does not head a result adds to it; empty without one."""
     found = analysis.comparison
-    if found is None or not found.finding.same_footage:
+    if found is None or not found.finding.related:
         return ""
-    text = f"{words.headline(found, speech())}. {words.against(found, speech())}"
-    return text if found.finding is not ComparisonFinding.OTHER_EDITS else (
-        f"{words.lead(found, speech())} {words.against(found, speech())}"
-    )  # fmt: skip
+    said = words.headline(found, speech()) + "."
+    if found.finding.undecided:
+        said = words.lead(found, speech())
+    return f"{said} {words.against(found, speech())}"
 
 
 def row(found: Comparison) -> verdict.QuestionRow:

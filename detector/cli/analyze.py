@@ -196,7 +196,7 @@ def summary(analysis: Analysis) -> str:
         alone = "" if found.finding.same_footage else f" {comparison.lead(found)}"
         lines = [
             f"{analysis.media.name}: {comparison.sentence(found)}.{alone}",
-            f"  {comparison.against(found)}" if found.finding.same_footage else "",
+            f"  {comparison.against(found)}" if found.finding.related else "",
             f"  The detectors, alone: {headline}",
         ]
         lines = [line for line in lines if line]

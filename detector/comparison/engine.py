@@ -22,6 +22,7 @@ from detector.comparison import (
     overlays,
     paths,
     structure,
+    synchrony,
     timing,
     traces,
 )
@@ -139,6 +140,8 @@ def compare(
         if pairs:
             said = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
             result = _answered(result, _Evidence.of_shown(pairs), len(pairs), said, faces)
+    say(0.85)
+    result = synchrony.checked(result, ours, theirs)
     say(1.0)
     return result.model_copy(update={"seconds": round(time.perf_counter() - begun, 2)})
 

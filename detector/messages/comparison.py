@@ -30,6 +30,8 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return _("Same footage, {changes}").format(changes=listed(changes(comparison, speech)))
     if finding == "nothing_differs":
         return _("Same footage, nothing else differs")
+    if finding == "same_movement":
+        return _("Another picture, but its face moves as the original’s")
     if finding == "not_same_footage":
         return _("Not the same footage")
     return _("The same scene, but whether a face was changed is open")
@@ -77,6 +79,11 @@ def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
             return _("The two files are the same, byte by byte.")
         return _("Re-encoded: whatever differs, differs everywhere alike. No face was changed "
                  "against this original.")  # fmt: skip
+    if finding == "same_movement":
+        return _("The pictures are not one recording, yet a face moves as in the original, at the "
+                 "same moments. Either a machine made it follow the original, or two cameras "
+                 "filmed one moment, or the copy is too poor to be laid on the original. Look at "
+                 "both.")  # fmt: skip
     if finding == "not_same_footage":
         if comparison.why == "no_common_picture":
             return _("No picture of one was found in the other. The comparison can say nothing "
@@ -169,6 +176,7 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
     answers = {
         "other_edits": _("More than faces differs"),
         "nothing_differs": _("Nothing else differs"),
+        "same_movement": _("Another picture, but its face moves as the original’s"),
         "not_same_footage": _("Not the same footage"),
     }
     return answers.get(
@@ -177,9 +185,13 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
 
 
 def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
-    """Return the measured gray levels in a sentence, and what they are no proof of."""
+    """Return what was measured in a sentence, and what it is no proof of."""
     _ = speech.gettext
     name = comparison.original_media.name
+    if comparison.movement is not None:
+        text = _("Against {name}: {movement}.")
+        movement = "; ".join(f"{part} {told}" for part, told in _moves(comparison, speech))
+        return text.format(name=name, movement=movement)
     text = _("Measured against {name}: {rest:.1f} gray levels elsewhere.")
     if comparison.inside is not None:
         text = _("Measured against {name}: face {inside:.1f}, elsewhere {rest:.1f} gray levels.")
@@ -191,10 +203,31 @@ def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
     return said
 
 
+def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:
+    """Return how alike heads and features move, and for how long."""
+    _ = speech.gettext
+    shared = comparison.movement
+    if shared is None:
+        return []
+    names = {"head": _("The head moves alike"), "features": _("The features in it")}
+    text = _("{n:.2f} (correlation; 1 is the same)")
+    rows = [(names[trace.what], text.format(n=trace.correlation)) for trace in shared.traces]
+    text = _("{n:.1f} s, from {start:.1f} s of the copy and {there:.1f} s of the original on")
+    there = shared.start + shared.offset
+    told = text.format(n=shared.seconds, start=shared.start, there=there)
+    return [*rows, (_("Over"), told)]
+
+
 def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
     """Return names and values of what was measured, for a table."""
     _ = speech.gettext
-    rows: list[tuple[str, str]] = []
+    rows = _moves(comparison, speech)
+    if comparison.movement is not None:
+        text = _("{score:.1f}, told from {needed:.1f} on; unrelated faces have about 4.6")
+        shared = comparison.movement
+        rows.append(
+            (_("How far from chance"), text.format(score=shared.score, needed=shared.needed))
+        )
     inside, elsewhere, limit = comparison.inside, comparison.elsewhere, comparison.limit
     if inside is not None:
         rows.append((_("Inside the face"), _("{n:.1f} of 255 gray levels apart").format(n=inside)))
@@ -239,6 +272,10 @@ def hint(trace: GenerationHint, speech: Speech = ENGLISH) -> str:
 def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return what a comparison can't tell; empty where it tells nothing."""
     _ = speech.gettext
+    if comparison.movement is not None:
+        return _("Which of the three it is: two cameras at one event show the same movement, and "
+                 "no machine was at work. Who says one sentence twice comes near it, but not at "
+                 "the same pace.")  # fmt: skip
     if not comparison.finding.same_footage:
         return ""
     if comparison.finding.manipulated or comparison.finding == "other_edits":

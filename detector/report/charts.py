@@ -18,12 +18,14 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
-from detector.schema.comparison import Comparison
+from detector.schema.comparison import Comparison, SharedMovement
 
 LANE = 34.0
 """mm; height of one person's chart"""
 DIFFERENCES = 44.0
 """mm; height of the chart of a comparison"""
+MOVEMENT = 46.0
+"""mm; height of the chart of how a face moves"""
 _LEFT = 12.0
 Line = Sequence[tuple[float, float] | None]
 """(time, score) at each sampled moment; None where there is no score."""
@@ -161,6 +163,33 @@ def differences(pdf: Paper, comparison: Comparison) -> None:
             pdf.polyline([at(point) for point in run])
     _under(pdf, end, x, y + height, width)
     pdf.set_xy(MARGIN, y + DIFFERENCES - 4)
+
+
+def movement(pdf: Paper, shared: SharedMovement) -> None:
+    """Draw how the head, and the features in it, move in both: the original thick, over it the
+    copy."""
+    end = max(len(trace.of_copy) for trace in shared.traces) - 1
+    x, y = MARGIN + _LEFT, pdf.get_y() + 1
+    width = WIDTH - _LEFT - 2
+    height = (MOVEMENT - 10) / len(shared.traces)
+    for number, trace in enumerate(shared.traces):
+        middle = y + (number + 0.5) * height
+        pdf.set_draw_color(*LINE)
+        pdf.set_line_width(0.2)
+        pdf.line(x, middle, x + width, middle)
+        pdf.ink(SMALL, MUTED)
+        pdf.set_xy(x - _LEFT, middle - 1.8)
+        pdf.cell(_LEFT - 1.5, 3.6, trace.what.capitalize(), align="R")
+        for values, color, line in ((trace.of_original, EDGE, 0.8), (trace.of_copy, TEXT, 0.3)):
+            pdf.set_draw_color(*color)
+            pdf.set_line_width(line)
+            pdf.polyline(
+                [
+                    (x + i / end * width, middle - max(-3.2, min(3.2, value)) / 6.8 * height)
+                    for i, value in enumerate(values)
+                ]
+            )
+    pdf.set_xy(MARGIN, y + MOVEMENT - 8)
 
 
 def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:

@@ -33,7 +33,10 @@ METHOD = (
      "files differ where nothing was done. A face differs where it does so by a multiple of that "
      "and by more than what is about it."),
     ("The same footage", "What does not belong to faces has to agree in place and to move alike; "
-     "else nothing is said of faces."),
+     "else nothing is said of faces but whether one moves as the original's."),
+    ("The same movement", "Optical flow of a face that is turned upright and brought to one size, "
+     "held against the original's at every offset; told where heads and features go together by "
+     "more than chance brings unrelated faces, given how much each goes with itself."),
 )  # fmt: skip
 
 
@@ -50,6 +53,7 @@ def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     _opening(pdf, content)
     _measured(pdf, comparison)
     _time(pdf, comparison)
+    _movement(pdf, comparison)
     _files(pdf, content)
     _method(pdf, comparison)
     _moments(pdf, comparison)
@@ -77,7 +81,7 @@ def _opening(pdf: Paper, content: PairContent) -> None:
     pdf.headline(said.headline(comparison), INK[state])
     pdf.ln(1)
     pdf.say(said.lead(comparison), 11)
-    if comparison.finding.same_footage:
+    if comparison.finding.related:
         pdf.say(said.against(comparison))
     if content.figures:
         pdf.subhead("The moment at which most differs")
@@ -130,6 +134,19 @@ def _time(pdf: Paper, comparison: Comparison) -> None:
     pdf.say(
         "Mean gray levels, 0 to 255. Bold: inside the face of the person who differs most. Thin: "
         "everywhere outside faces. The band is what re-encoding alone leaves in that face.",
+        SMALL, MUTED,
+    )  # fmt: skip
+
+
+def _movement(pdf: Paper, comparison: Comparison) -> None:
+    shared = comparison.movement
+    if shared is None:
+        return
+    pdf.head("How the face moves", charts.MOVEMENT + 16)
+    charts.movement(pdf, shared)
+    pdf.say(
+        f"{shared.seconds:.1f} s, from {shared.start:.1f} s of the copy on, along the way the face "
+        "moves most, each by its own strength. Thick and gray: the original; thin: the copy.",
         SMALL, MUTED,
     )  # fmt: skip
 

@@ -31,6 +31,7 @@ class ComparisonFinding(StrEnum):
     OTHER_EDITS = "other_edits"
     TRANSFORMED = "transformed"
     NOTHING_DIFFERS = "nothing_differs"
+    SAME_MOVEMENT = "same_movement"
     NOT_SAME_FOOTAGE = "not_same_footage"
     NOT_COMPARABLE = "not_comparable"
 
@@ -42,12 +43,25 @@ class ComparisonFinding(StrEnum):
     @property
     def same_footage(self) -> bool:
         """Whether both are the same recording."""
-        return self not in (ComparisonFinding.NOT_SAME_FOOTAGE, ComparisonFinding.NOT_COMPARABLE)
+        return self not in (
+            ComparisonFinding.SAME_MOVEMENT,
+            ComparisonFinding.NOT_SAME_FOOTAGE,
+            ComparisonFinding.NOT_COMPARABLE,
+        )
+
+    @property
+    def related(self) -> bool:
+        """Whether it says what one has to do with the other: the same footage, or its movement."""
+        return self.same_footage or self is ComparisonFinding.SAME_MOVEMENT
 
     @property
     def undecided(self) -> bool:
         """Whether it leaves open what was changed."""
-        return self in (ComparisonFinding.OTHER_EDITS, ComparisonFinding.NOT_COMPARABLE)
+        return self in (
+            ComparisonFinding.OTHER_EDITS,
+            ComparisonFinding.SAME_MOVEMENT,
+            ComparisonFinding.NOT_COMPARABLE,
+        )
 
 
 class Span(StrictModel):
@@ -185,6 +199,29 @@ class Edit(StrictModel):
     )
 
 
+class MovementTrace(StrictModel):
+    """How heads, or the features in them, go in both, along the way they go most; each in its own
+    standard deviations, one value a step."""
+
+    what: Literal["head", "features"]
+    correlation: float = Field(description="-1..1, of all ways together")
+    of_copy: list[float]
+    of_original: list[float]
+
+
+class SharedMovement(StrictModel):
+    """How a face moves as the original's does in pictures that are not the same footage."""
+
+    score: float = Field(description="how far it is from chance, of unrelated faces about 4.6")
+    needed: float = Field(description="score from which it is told")
+    seconds: float = Field(description="in which both show a face")
+    start: float = Field(description="s of the copy")
+    offset: float = Field(description="s; original minus copy")
+    step: float = Field(description="s from one value of the traces to the next")
+    mirrored: bool = False
+    traces: list[MovementTrace] = Field(description="head, features")
+
+
 class GenerationHint(StrictModel):
     """One trace that speaks for `younger`: the code and parameters of a sentence."""
 
@@ -227,6 +264,9 @@ class Compared(StrictModel):
     people: list[ComparedPerson] = Field(default_factory=list)
     edits: list[Edit] = Field(default_factory=list, description="the largest first")
     moments: list[ComparedMoment] = Field(default_factory=list, description="ascending")
+    movement: SharedMovement | None = Field(
+        default=None, description="where the finding is `same_movement`"
+    )
     generation: Generation = Field(default_factory=Generation)
     notes: list[str] = Field(default_factory=list, description="sentences about damaged files")
     seconds: float = 0.0

@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import labels, session
+from dashboard import labels, session, theme
 from dashboard.components import controls, status_cards, task_progress, typography, verdict
 from dashboard.components.comparison_view import addresses, comparison_view, view_data
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _, advice, say, speech
-from dashboard.pages.compare import pair
+from dashboard.pages.compare import moves, pair
 from dashboard.result import original as result_original
 from detector.comparison import all_aligned
 from detector.errors import InputError, UnmaskError
@@ -118,6 +118,7 @@ def _found(kept: KeptComparison, copy: Job, original: Job) -> None:
     if not shown:
         _finding(kept, copy)
         pair.clips(copy, original)
+        moves.draw(comparison, theme.palette())
         if len(comparison.moments) > 1:
             with st.container(border=True, key="card-near-chart"):
                 comparison_view("chart", view_data(kept.id, comparison, []), key="near-chart")

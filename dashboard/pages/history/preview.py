@@ -71,7 +71,7 @@ def _head(record: Record, analysis: Analysis | None) -> Markup:
         parts += [" ", chip(CONFIRMED[record.confirmed], symbol="gavel")]
     if analysis is not None:
         found = analysis.comparison
-        if found is not None and found.finding.same_footage:
+        if found is not None and found.finding.related:
             text = comparison.headline(found, speech())
             parts.append(typography.outcome(inked(text, *original.slug(found))))
         parts.append(typography.outcome(verdict_card.sentence(analysis)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from detector.schema.comparison import (
     Comparison,
     ComparisonFinding,
     FaceDifference,
+    MovementTrace,
+    SharedMovement,
     Span,
     TimeAlignment,
 )
@@ -291,6 +294,41 @@ def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
     text = html(page(job, b=second))
     assert "Same footage, nothing else differs" in text
     assert "the original may be manipulated itself" in text
+
+
+def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> None:
+    second = other_clip(job, tmp_path)
+    compared(job, second)
+    app = session.application()
+    other = app.find(OWNER, second)
+    assert other is not None
+    kept = app.originals.comparison(OWNER.principal, job, other)
+    assert kept is not None
+    traces = [
+        MovementTrace(
+            what=what, correlation=0.9, of_copy=[0.0, 1.0, -1.0], of_original=[0.1, 1, -1]
+        )
+        for what in ("head", "features")
+    ]
+    found = kept.comparison.model_copy(
+        update={
+            "finding": ComparisonFinding.SAME_MOVEMENT, "moments": [], "people": [],
+            "inside": None, "elsewhere": None, "limit": None,
+            "movement": SharedMovement(
+                score=13.1, needed=8.5, seconds=3.0, start=0.5, offset=0.0, step=0.04,
+                traces=traces,
+            ),
+        }
+    )  # fmt: skip
+    app.originals.comparisons.store.save(OWNER.principal.id, found)
+    at = page(job, b=second)
+    text = html(at)
+    assert "Another picture, but its face moves as the original’s" in text
+    assert "two cameras" in text and "How the face moves" in text
+    chart = next(json.loads(c.proto.spec) for c in at.get("plotly_chart"))
+    lines = chart["data"]
+    assert [line["line"]["dash"] for line in lines] == ["dash", "solid"] * 2
+    assert {line["yaxis"] for line in lines} == {"y", "y2"} and lines[0]["x"][0] == 0.5
 
 
 def test_two_clips_are_compared_in_the_background(job: Job, tmp_path: Path) -> None:

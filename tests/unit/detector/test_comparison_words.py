@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detector.cli.compare import lines
+from detector.cli.compare import OTHER_FOOTAGE, lines, status
 from detector.messages import comparison as words
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
@@ -14,6 +14,8 @@ from detector.schema.comparison import (
     Edit,
     Generation,
     GenerationHint,
+    MovementTrace,
+    SharedMovement,
     SpaceAlignment,
     Span,
     TimeAlignment,
@@ -160,3 +162,28 @@ def test_the_answer_beside_the_detectors_is_short_and_no_proof_of_what_it_is_not
     assert words.short(face) == "Only the face differs"
     cropped = made(ComparisonFinding.TRANSFORMED, space=SpaceAlignment(mirrored=True, kept=0.7))
     assert words.short(cropped) == "Cropped and mirrored; nothing else differs"
+
+
+def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be() -> None:
+    shared = SharedMovement(
+        score=13.1, needed=8.5, seconds=10.2, start=0.5, offset=3.0, step=0.04,
+        traces=[
+            MovementTrace(what=what, correlation=r, of_copy=[0.0, 1.0], of_original=[0.0, 1.0])
+            for what, r in (("head", 0.97), ("features", 0.85))
+        ],
+    )  # fmt: skip
+    comparison = made(ComparisonFinding.SAME_MOVEMENT, movement=shared)
+    assert comparison.finding.related and not comparison.finding.same_footage
+    assert not comparison.accuses
+    assert words.sentence(comparison) == "Another picture, but its face moves as the original’s"
+    for cause in ("a machine", "two cameras", "too poor"):
+        assert cause in words.lead(comparison)
+    rows = dict(words.figures(comparison))
+    assert rows["The head moves alike"].startswith("0.97")
+    assert rows["Over"] == "10.2 s, from 0.5 s of the copy and 3.5 s of the original on"
+    assert rows["How far from chance"].startswith("13.1, told from 8.5")
+    assert "rally.mov" in words.against(comparison) and "0.85" in words.against(comparison)
+    assert "two cameras" in words.limits(comparison)
+    assert status(comparison) == OTHER_FOOTAGE
+    read = Comparison.model_validate(comparison.model_dump(mode="json"))
+    assert read == comparison

@@ -1,0 +1,95 @@
+"""How a face moves in a copy and in its original, where their pictures are not the same footage."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import charts
+from dashboard.components import cards, figures
+from dashboard.i18n import _
+from dashboard.theme import Palette
+from detector.messages.format import time_ticks
+from detector.schema.comparison import Comparison, MovementTrace, SharedMovement
+
+HEIGHT = 130
+"""px of each of the two lanes"""
+
+
+def draw(comparison: Comparison, palette: Palette) -> None:
+    """Draw the card; nothing where the finding is another."""
+    shared = comparison.movement
+    if shared is None:
+        return
+    with st.container(border=True, key="card-near-moves"):
+        cards.introduced(
+            _("How the face moves"),
+            _("Along the way it moves most, each by its own strength. Solid: the copy, dashed: the "
+              "original at the same moment."),
+        )  # fmt: skip
+        alt = _("How the head and its features move in both: correlation {head:.2f} and "
+                "{features:.2f}")  # fmt: skip
+        head, features = (trace.correlation for trace in shared.traces)
+        figures.chart(
+            figure(shared, palette), "near-moves-chart", alt.format(head=head, features=features)
+        )
+
+
+def figure(shared: SharedMovement, palette: Palette) -> go.Figure:
+    """Return a lane of the head and one of the features, both files in each."""
+    names = {"head": _("Head"), "features": _("Features")}
+    end = shared.start + shared.step * max(len(t.of_copy) for t in shared.traces)
+    ticks, texts = time_ticks(end)
+    layout = charts.layout(
+        palette,
+        HEIGHT * len(shared.traces) + 40,
+        margin={"l": 74, "r": 10, "t": 8, "b": 28},
+        dragmode=False,
+        showlegend=False,
+        xaxis={
+            **charts.PLAIN, "range": [shared.start, end], "anchor": f"y{len(shared.traces)}",
+            "tickvals": ticks, "ticktext": texts,
+        },
+        **_lanes(shared, names),
+    )  # fmt: skip
+    lines = [
+        line
+        for number, trace in enumerate(shared.traces, 1)
+        for line in _lines(shared, trace, number, names[trace.what], palette)
+    ]
+    return go.Figure(lines, layout)
+
+
+def _lanes(shared: SharedMovement, names: dict[str, str]) -> dict[str, dict[str, object]]:
+    """Return an axis for each lane, the first one on top."""
+    count = len(shared.traces)
+    edges = [1 - i / count for i in range(count + 1)]
+    return {
+        f"yaxis{number}": {
+            **charts.PLAIN, "domain": [low + 0.03, high], "range": [-3.2, 3.2], "tickvals": [0],
+            "ticktext": [names[trace.what]], "zeroline": False, "fixedrange": True,
+        }
+        for number, (trace, (high, low)) in enumerate(
+            zip(shared.traces, pairwise(edges), strict=True), 1
+        )
+    }  # fmt: skip
+
+
+def _lines(
+    shared: SharedMovement, trace: MovementTrace, number: int, name: str, palette: Palette
+) -> list[dict[str, object]]:
+    drawn = (
+        (trace.of_original, palette.accent, "dash", 2.0, _("original")),
+        (trace.of_copy, palette.text, "solid", 1.6, _("copy")),
+    )
+    return [
+        {
+            "type": "scatter", "mode": "lines", "yaxis": f"y{number}",
+            "x": [round(shared.start + shared.step * i, 3) for i in range(len(values))],
+            "y": values, "line": {"color": color, "width": width, "dash": dash},
+            "hovertemplate": f"{name}, {which}: %{{x:.2f}} s<extra></extra>",
+        }
+        for values, color, dash, width, which in drawn
+    ]  # fmt: skip
