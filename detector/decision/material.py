@@ -31,6 +31,11 @@ FAIR_WIDTH = 120
 POOR_SHARPNESS = 12.0
 FAIR_SHARPNESS = 40.0
 """variance of the Laplacian of the face at 128 px (`Quality.sharpness`)."""
+SQUARE, POOR_SURROUNDINGS, ALL = 1.5, 0.9, 0.99
+"""Sides of the face's box that the square has in which frame models compare a face with what
+surrounds it, and the shares of it in the picture under which that is poor, or not all. Of clips
+that show all of it Texture and Grain have an AUC of 0.81, of others 0.6
+(`python -m research.edges`)."""
 POOR_BITS = {"video": 0.02, "animation": 0.2, "image": 0.4}
 FAIR_BITS = {"video": 0.06, "animation": 0.8, "image": 1.0}
 """bits per pixel (per frame for a video): under these the compression is very heavy / heavy."""
@@ -153,10 +158,28 @@ def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
         scored, sampled = sum(f.score is not None for f in top.frames), len(analysis.timestamps)
         rating = "poor" if scored < MIN_FRAMES else "fair" if scored < sampled / 2 else "good"
         items.append(_item("frames", rating, scored=scored, looked=sampled))
+    seen = _surroundings(analysis.media, top)
+    if seen is not None and seen < ALL:
+        rating = rate(seen, POOR_SURROUNDINGS, ALL)
+        items.append(_item("surroundings", rating, seen=math.floor(100 * seen)))
     return items
 
 
-Item = Literal["face_size", "sharpness", "compression", "frames"]
+def _surroundings(media: Media, face: Subject) -> float | None:
+    """Return which share of the square about a face is in the picture, median over frames; None of
+    what is no face."""
+    if face.modality is not Modality.FACE or not media.width or not media.height:
+        return None
+    shares = []
+    for x0, y0, x1, y1 in (frame.box for frame in face.frames):
+        half, x, y = SQUARE * max(x1 - x0, y1 - y0) / 2, (x0 + x1) / 2, (y0 + y1) / 2
+        across = min(x + half, media.width) - max(x - half, 0)
+        down = min(y + half, media.height) - max(y - half, 0)
+        shares.append(max(0.0, across) * max(0.0, down) / (2 * half) ** 2)
+    return float(median(shares))
+
+
+Item = Literal["face_size", "sharpness", "compression", "frames", "surroundings"]
 
 
 def _item(code: Item, rating: Rating, **params: int) -> Evidence:

@@ -175,3 +175,5 @@ def _lost_traces(analysis: Analysis) -> Iterator[NextStep]:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "compression"})
     elif isinstance(width, int | float) and width < SMALL_FACE:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "size", "width": round(width)})
+    elif "surroundings" in rated and rated["surroundings"].rating == "poor":
+        yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "surroundings"})

@@ -86,6 +86,9 @@ def _ask(p: Params, speech: Speech) -> Step:
     why = {
         "compression": _("This copy was compressed; the traces we look for go first."),
         "size": _("The face is {width} px wide in this copy; larger shows more."),
+        "surroundings": _(
+            "The face fills this picture; the models compare it with what surrounds it."
+        ),
         "copies": _("Each copy loses traces; the file of the camera has them all."),
     }[str(p["why"])].format(width=p.get("width"))
     return Step(_("Ask for the camera original"), why, _("How to ask"), _("changes most"))

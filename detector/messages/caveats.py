@@ -18,6 +18,7 @@ EVIDENCE: dict[str, Wording] = {
     "sharpness": _rated(_("Sharpness"), _("very soft"), _("soft"), _("good")),
     "compression": _rated(_("Compression"), _("very heavy"), _("heavy"), _("light")),
     "frames": Template(_("Frames"), _("{scored} of {looked} scored")),
+    "surroundings": Template(_("Surroundings"), _("{seen} % in the picture")),
     "speech": _rated(
         _("Speech"),
         _("{seconds} of {heard} s, short"),

@@ -235,7 +235,7 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
         text = _("{n:.1f} gray levels; re-encoding alone leaves up to {limit:.1f}")
         rows.append((_("Everywhere else"), text.format(n=elsewhere, limit=limit)))
     time, space = comparison.time, comparison.space
-    if time.compared:
+    if time.compared and comparison.movement is None:
         text = _("{matched} of {compared}")
         values = {"matched": time.matched, "compared": time.compared}
         rows.append((_("Moments matched"), text.format(**values)))
@@ -274,8 +274,8 @@ def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
     _ = speech.gettext
     if comparison.movement is not None:
         return _("Which of the three it is: two cameras at one event show the same movement, and "
-                 "no machine was at work. Who says one sentence twice comes near it, but not at "
-                 "the same pace.")  # fmt: skip
+                 "no machine was at work. In a few seconds, who says the same sentence at the same "
+                 "pace can come as near.")  # fmt: skip
     if not comparison.finding.same_footage:
         return ""
     if comparison.finding.manipulated or comparison.finding == "other_edits":

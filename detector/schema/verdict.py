@@ -122,10 +122,13 @@ class Caveat(CodedMessage):
 
 
 class Evidence(StrictModel):
-    """How good the material is: face size, sharpness, compression, frames; of a voice how much
+    """How good the material is: face size, sharpness, compression, frames, how much of what
+    surrounds the face is in the picture; of a voice how much
     speech there is, up to which frequency, and over how much noise."""
 
-    code: Literal["face_size", "sharpness", "compression", "frames", "speech", "band", "noise"]
+    code: Literal[
+        "face_size", "sharpness", "compression", "frames", "surroundings", "speech", "band", "noise"
+    ]
     rating: Literal["good", "fair", "poor"]
     params: dict[str, Param] = Field(default_factory=dict)
 

@@ -117,8 +117,8 @@ def _found(kept: KeptComparison, copy: Job, original: Job) -> None:
     shown = bool(comparison.moments) and copy.has_media and original.has_media
     if not shown:
         _finding(kept, copy)
-        pair.clips(copy, original)
         moves.draw(comparison, theme.palette())
+        pair.clips(copy, original)
         if len(comparison.moments) > 1:
             with st.container(border=True, key="card-near-chart"):
                 comparison_view("chart", view_data(kept.id, comparison, []), key="near-chart")

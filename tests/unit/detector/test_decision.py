@@ -401,7 +401,7 @@ def test_every_code_has_a_sentence() -> None:
     assert codes <= set(said_reasons.WORDINGS)
     written = {CaveatCode.WRITTEN.value}
     assert {code.value for code in CaveatCode} - written <= set(said_caveats.WORDINGS)
-    of_pictures = {"face_size", "sharpness", "compression", "frames"}
+    of_pictures = {"face_size", "sharpness", "compression", "frames", "surroundings"}
     assert set(said_caveats.EVIDENCE) == of_pictures | {"speech", "band", "noise"}
 
 

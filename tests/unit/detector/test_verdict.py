@@ -331,6 +331,22 @@ def test_the_poorest_evidence_stands_among_the_limits() -> None:
     assert any("genuine" in limit for limit in out.verdict.limits)
 
 
+@pytest.mark.parametrize(
+    ("left", "rating", "seen"), [(50, None, 100), (38, "fair", 96), (0, "poor", 83)]
+)
+def test_a_face_at_the_edge_has_less_to_be_compared_with(
+    left: int, rating: str | None, seen: int
+) -> None:
+    made = analysis([track("A", with_scores(*[0.1] * 5))])
+    for frame in made.subjects[0].frames:
+        frame.box = (left, 300, left + 200, 500)
+    made.media.width, made.media.height = 1000, 900
+    out = decide(made)
+    found = [(e.rating, e.value) for e in out.evidence if e.code == "surroundings"]
+    assert found == ([(rating, f"{seen} % in the picture")] if rating else [])
+    assert ("Surroundings" in " ".join(out.verdict.limits)) is bool(rating)
+
+
 def test_an_analysis_survives_json() -> None:
     out = decide(analysis([track("A", with_scores(*[0.8] * 5))]))
     assert Analysis.model_validate_json(out.model_dump_json()) == out
