@@ -1,7 +1,8 @@
 """Whether an answer that was given before would be given again: a key of all that decides it.
 
 The bytes of the file, what was asked for, the models with their weights and maps, how they are put
-together, the person's own thresholds, and the code. Names, times and who asks are not in it.
+together, the person's own thresholds, what transformers compute in, and the code. Names, times and
+who asks are not in it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import detector
+from detector.config import get_config
 from detector.decision import conformal
 from detector.errors import UnmaskError
 from detector.models import registry
@@ -32,7 +34,7 @@ def key(sha256: str, settings: Settings) -> str:
     parts += [
         f"{question}:{known.ensembles[question].model_dump_json()}" for question in known.ensembles
     ]
-    parts.append(conformal.load().model_dump_json())
+    parts += [conformal.load().model_dump_json(), get_config().precision]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
