@@ -189,9 +189,11 @@ def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
     _ = speech.gettext
     name = comparison.original_media.name
     if comparison.movement is not None:
-        text = _("Against {name}: {movement}.")
-        movement = "; ".join(f"{part} {told}" for part, told in _moves(comparison, speech))
-        return text.format(name=name, movement=movement)
+        text = _("Measured against {name}: heads go together by {head:.2f}, the features in them "
+                 "by {features:.2f} (correlation), for {seconds:.1f} s.")  # fmt: skip
+        shared = comparison.movement
+        head, features = (trace.correlation for trace in shared.traces)
+        return text.format(name=name, head=head, features=features, seconds=shared.seconds)
     text = _("Measured against {name}: {rest:.1f} gray levels elsewhere.")
     if comparison.inside is not None:
         text = _("Measured against {name}: face {inside:.1f}, elsewhere {rest:.1f} gray levels.")

@@ -169,8 +169,9 @@ def movement(pdf: Paper, shared: SharedMovement) -> None:
     """Draw how the head, and the features in it, move in both: the original thick, over it the
     copy."""
     end = max(len(trace.of_copy) for trace in shared.traces) - 1
-    x, y = MARGIN + _LEFT, pdf.get_y() + 1
-    width = WIDTH - _LEFT - 2
+    names = _LEFT + 4.0
+    x, y = MARGIN + names, pdf.get_y() + 1
+    width = WIDTH - names - 2
     height = (MOVEMENT - 10) / len(shared.traces)
     for number, trace in enumerate(shared.traces):
         middle = y + (number + 0.5) * height
@@ -178,8 +179,8 @@ def movement(pdf: Paper, shared: SharedMovement) -> None:
         pdf.set_line_width(0.2)
         pdf.line(x, middle, x + width, middle)
         pdf.ink(SMALL, MUTED)
-        pdf.set_xy(x - _LEFT, middle - 1.8)
-        pdf.cell(_LEFT - 1.5, 3.6, trace.what.capitalize(), align="R")
+        pdf.set_xy(MARGIN, middle - 1.8)
+        pdf.cell(names - 1.5, 3.6, trace.what.capitalize(), align="R")
         for values, color, line in ((trace.of_original, EDGE, 0.8), (trace.of_copy, TEXT, 0.3)):
             pdf.set_draw_color(*color)
             pdf.set_line_width(line)
