@@ -32,6 +32,9 @@ USUAL_OFFSETS, FOR_TENFOLD = 60, 0.7
 """Offsets that such clips are tried at, and by how much the score has to be higher where they are
 ten times as many: by so much it rises from what one in a thousand reaches to one in ten thousand.
 """
+BEGINNING, TOGETHER = 0.06, 0.8
+"""s within which both begin at one moment, as what a model drove with a whole file does, and how
+much less the score has to be there: it is one offset of many."""
 STEADY, HALVES = 2, 40
 """Steps by which the offset of either half may lie off that of the whole, of `HALVES` steps and
 more: who says the same sentence again says it at another pace."""
@@ -103,7 +106,7 @@ def synchrony(copy: Movement, original: Movement) -> Synchrony | None:
         for mirrored in (False, True)
         if (alike := _best(copy.mirrored() if mirrored else copy, original, mirrored)) is not None
     ]
-    return max(found, key=lambda alike: alike.score, default=None)
+    return max(found, key=lambda alike: alike.score - alike.needed, default=None)
 
 
 def _best(copy: Movement, original: Movement, mirrored: bool) -> Synchrony | None:
@@ -115,14 +118,21 @@ def _best(copy: Movement, original: Movement, mirrored: bool) -> Synchrony | Non
     plain = np.array([_both(*pair) for pair in pairs])
     if not len(plain) or np.isnan(plain).all():
         return None
-    looked = np.argsort(np.nan_to_num(plain, nan=-np.inf))[::-1][:_LOOKED]
-    scores = {int(k): plain[k] + _surprise(copy, original, int(lags[k])) for k in looked}
-    best = max(scores, key=lambda k: np.nan_to_num(scores[k], nan=-np.inf))
+    offsets = original.start - copy.start + lags / RATE
+    more = FOR_TENFOLD * float(np.log10(max(1.0, len(lags) / USUAL_OFFSETS)))
+    needed = np.where(np.abs(offsets) <= BEGINNING, SURELY - TOGETHER, SURELY + more)
+    told = np.nan_to_num(plain, nan=-np.inf)
+    looked = {*np.argsort(told)[::-1][:_LOOKED], *np.flatnonzero(np.abs(offsets) <= BEGINNING)}
+    scores = {
+        int(k): float(plain[k]) + _surprise(copy, original, int(lags[k]))
+        for k in looked
+        if not np.isnan(plain[k])
+    }
+    best = max(scores, key=lambda k: scores[k] - needed[k])
     a, _b = _shared(copy.head, original.head, int(lags[best]))
-    more = max(1.0, len(lags) / USUAL_OFFSETS)
     return Synchrony(
-        score=float(scores[best]),
-        needed=SURELY + FOR_TENFOLD * float(np.log10(more)),
+        score=scores[best],
+        needed=float(needed[best]),
         lag=int(lags[best]),
         head=pairs[best][0],
         features=pairs[best][1],

@@ -102,3 +102,11 @@ def test_gaps_are_left_out_and_too_little_is_nothing() -> None:
     assert found is not None and found.surely and found.lag == 0
     short = Movement(0.0, original.head[: FEWEST - 1], original.features[: FEWEST - 1])
     assert synchrony(short, original) is None
+
+
+def test_what_begins_together_needs_less() -> None:
+    original = moved(10, 3.0)
+    together = synchrony(original, original)
+    later = synchrony(replace(original, start=1.0), original)
+    assert together is not None and later is not None
+    assert together.needed == pytest.approx(8.2) and later.needed == pytest.approx(9.0, abs=0.3)
