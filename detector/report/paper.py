@@ -199,7 +199,8 @@ def own_font() -> Path | None:
         return None
     path = named.expanduser()
     try:
-        TTFont(path, lazy=True).close()
+        with path.open("rb") as file:
+            TTFont(file)
     except Exception as error:
         raise UsageError(f"{FONT}: {path.name} is not a font that we can read.") from error
     return path

@@ -65,7 +65,8 @@ def start_writer(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert writer.stdin is not None
-    print(SAMPLE.model_dump_json(), file=writer.stdin, flush=True)
+    with writer.stdin as written:
+        print(SAMPLE.model_dump_json(), file=written)
     return writer
 
 
