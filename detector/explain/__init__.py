@@ -23,6 +23,7 @@ from detector.schema.analysis import (
     Analysis,
     Box,
     FrameSegment,
+    Media,
     Modality,
     ModelResult,
     Point,
@@ -42,6 +43,7 @@ __all__ = [
     "methods_of",
     "on_frame",
     "overlay",
+    "shows_mirrored",
 ]
 
 DRAWS = 5
@@ -64,6 +66,16 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
 def methods_of(model_id: str) -> list[Method]:
     """Return the ways to look into a model, the usual one first. Loads it."""
     return methods(registry.load_model(model_id))
+
+
+def shows_mirrored(heat: Heatmap, about: Media, model_id: str) -> bool:
+    """Return whether a part of the crop lies beyond the edge of the picture, where the model is
+    given the mirror image of what is within."""
+    if heat.place is None or registry.load_model(model_id).spec.crop.border != "mirror":
+        return False
+    height, width = heat.crop.shape[:2]
+    (x0, y0), (x1, y1) = (heat.place @ (x, y, 1.0) for x, y in ((0, 0), (width, height)))
+    return bool(min(x0, y0) < -1 or x1 > about.width + 1 or y1 > about.height + 1)
 
 
 def heatmap(

@@ -72,6 +72,22 @@ def test_a_model_of_faces_is_not_shown_a_voice_or_a_full_frame(
         assert explain.heatmap(clip, other, "A", 1.0, spec.id) is None
 
 
+@pytest.mark.parametrize(
+    ("left", "model", "beyond"),
+    [(40, "grain", False), (-40, "grain", True), (-40, "detail", False)],
+)
+def test_what_lies_beyond_the_edge_is_said_to_be_a_mirror_image(
+    analysis: Analysis, left: float, model: str, beyond: bool
+) -> None:
+    about = analysis.media.model_copy(update={"width": 320, "height": 320})
+    crop, none = np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.float32)
+    place = np.array([[0.9, 0, left], [0, 0.9, 40.0]])
+    assert (
+        explain.shows_mirrored(explain.Heatmap(crop, none, "", place=place), about, model) is beyond
+    )
+    assert not explain.shows_mirrored(explain.Heatmap(crop, none, ""), about, model)
+
+
 def test_the_overlay_goes_from_the_crop_to_the_map() -> None:
     crop = np.full((20, 20, 3), 200, np.uint8)
     values = np.zeros((20, 20), np.float32)
