@@ -155,7 +155,8 @@ class HeatmapView:
             if heat.map.any()
             else _("Nothing in this face raised the score.")
         )
-        if explain.shows_mirrored(heat, self.analysis.media, self.model.id):
+        media = self.analysis.media
+        if heat.mirrors(media.width, media.height):
             note += " " + _("Beyond the edge the model sees the picture’s mirror image.")
         figures.caption(text, ramp, _over_time(heat), figures.note(note), at=caption)
         if on_frame and self.on_frame is not None:

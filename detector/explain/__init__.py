@@ -23,7 +23,6 @@ from detector.schema.analysis import (
     Analysis,
     Box,
     FrameSegment,
-    Media,
     Modality,
     ModelResult,
     Point,
@@ -43,7 +42,6 @@ __all__ = [
     "methods_of",
     "on_frame",
     "overlay",
-    "shows_mirrored",
 ]
 
 DRAWS = 5
@@ -66,16 +64,6 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
 def methods_of(model_id: str) -> list[Method]:
     """Return the ways to look into a model, the usual one first. Loads it."""
     return methods(registry.load_model(model_id))
-
-
-def shows_mirrored(heat: Heatmap, about: Media, model_id: str) -> bool:
-    """Return whether a part of the crop lies beyond the edge of the picture, where the model is
-    given the mirror image of what is within."""
-    if heat.place is None or registry.load_model(model_id).spec.crop.border != "mirror":
-        return False
-    height, width = heat.crop.shape[:2]
-    (x0, y0), (x1, y1) = (heat.place @ (x, y, 1.0) for x, y in ((0, 0), (width, height)))
-    return bool(min(x0, y0) < -1 or x1 > about.width + 1 or y1 > about.height + 1)
 
 
 def heatmap(
@@ -121,7 +109,7 @@ def heatmap(
         maps = draw(method, model, crop[None], on_progress)
         if maps is None:
             return None
-        return Heatmap(crop, fit(maps[0], crop), what, method.id, place())
+        return Heatmap(crop, fit(maps[0], crop), what, method.id, place(), border=spec.crop.border)
     window = _window(analysis, track, face.time, spec)
     if window is None:
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from detector.models.base import CropRecipe
+from detector.models.base import Border, CropRecipe
 from detector.schema.analysis import Box, Point
 from detector.vision import cut
 
@@ -35,6 +35,17 @@ class Heatmap:
     """clip models: a map for each of its frames, float32 [T, h, w]"""
     times: tuple[float, ...] = ()
     """clip models: s of the frames of the window"""
+    border: Border = "black"
+    """what stands in the crop beyond the edge of the frame"""
+
+    def mirrors(self, width: int, height: int) -> bool:
+        """Return whether a part of the crop lies beyond the edge of a frame of this size, where the
+        model is given the mirror image of what is within."""
+        if self.place is None or self.border != "mirror":
+            return False
+        rows, columns = self.crop.shape[:2]
+        (x0, y0), (x1, y1) = (self.place @ (x, y, 1.0) for x, y in ((0, 0), (columns, rows)))
+        return bool(min(x0, y0) < -1 or x1 > width + 1 or y1 > height + 1)
 
     @property
     def over_time(self) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from bench.clips import face_clip
 from detector import explain
 from detector.errors import UsageError
 from detector.models import registry
+from detector.models.base import Border
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Modality, Settings
 
@@ -73,19 +75,23 @@ def test_a_model_of_faces_is_not_shown_a_voice_or_a_full_frame(
 
 
 @pytest.mark.parametrize(
-    ("left", "model", "beyond"),
-    [(40, "grain", False), (-40, "grain", True), (-40, "detail", False)],
+    ("left", "border", "mirrors"),
+    [(40, "mirror", False), (-40, "mirror", True), (120, "mirror", True), (-40, "black", False)],
 )
-def test_what_lies_beyond_the_edge_is_said_to_be_a_mirror_image(
-    analysis: Analysis, left: float, model: str, beyond: bool
+def test_what_lies_beyond_the_edge_is_a_mirror_image(
+    left: float, border: Border, mirrors: bool
 ) -> None:
-    about = analysis.media.model_copy(update={"width": 320, "height": 320})
     crop, none = np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.float32)
     place = np.array([[0.9, 0, left], [0, 0.9, 40.0]])
-    assert (
-        explain.shows_mirrored(explain.Heatmap(crop, none, "", place=place), about, model) is beyond
-    )
-    assert not explain.shows_mirrored(explain.Heatmap(crop, none, ""), about, model)
+    heat = explain.Heatmap(crop, none, "", place=place, border=border)
+    assert heat.mirrors(320, 320) is mirrors
+    assert not replace(heat, place=None).mirrors(320, 320)
+
+
+def test_a_heatmap_knows_what_stands_beyond_the_edge(clip: Path, analysis: Analysis) -> None:
+    found = {id: explain.heatmap(clip, analysis, "A", 0.0, id) for id in ("grain", "detail")}
+    borders = {id: heat.border for id, heat in found.items() if heat is not None}
+    assert borders == {"grain": "mirror", "detail": "black"}
 
 
 def test_the_overlay_goes_from_the_crop_to_the_map() -> None:
