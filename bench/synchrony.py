@@ -86,6 +86,9 @@ def show(title: str, pairs: Iterator[tuple[Row, Row]], moved: dict[str, Movement
         if {a["file"], b["file"]} <= moved.keys()
         and (held := synchrony(moved[a["file"]], moved[b["file"]])) is not None
     ]
+    if not found:
+        print(f"\n{title}: no pairs among these clips")
+        return
     scores = np.array([held.score for held, _a, _b in found])
     told = sum(held.surely for held, _a, _b in found)
     middle, high, most = np.quantile(scores, [0.5, 0.99, 0.999])
@@ -111,9 +114,12 @@ def main() -> None:
     seen = [row for row in rows if row["file"] in moved]
     show("unrelated, different sources", unrelated(seen, args.pairs), moved)
     show("untouched, one source, different groups", of_one_source(seen), moved)
-    matched = [t for t in trials(args.data) if t.kind == "matched" and t.second is not None]
-    for title, whole in (("made whole", True), ("pasted", False)):
-        pairs = ((t.row, t.second) for t in matched if t.second and whole is (t.truth == "whole"))
+    for title, truth in (("made whole", "whole"), ("pasted", "region")):
+        pairs = (
+            (trial.row, trial.second)
+            for trial in trials(args.data)
+            if trial.kind == "matched" and trial.truth == truth and trial.second is not None
+        )
         show(f"{title}, beside their originals", pairs, moved)
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from detector import media
 from detector.cli.common import ProgressBar
+from detector.decision.material import share_seen
 from detector.errors import MediaError
 from detector.evaluation import methods, metrics
 from detector.evaluation.labels import Item, filled, hash_of, read_labels
@@ -44,8 +45,6 @@ SIDES = ((0, 0, 1, 1), (1, 0, 1, 1), (1, 1, 0, 1), (0, 1, 1, 0), (0, 0, 0, 1))
 """Left, top, right, bottom: where something does."""
 LINE = 0.96
 """of the originals"""
-SQUARE = 1.5
-"""Sides of the face box that the square shows."""
 QUESTIONS = (Question.MANIPULATION, Question.SYNTHESIS)
 SHARES = (("nothing", -1.0, 1e-6), ("up to a tenth", 1e-6, 0.1), ("more", 0.1, 1.1))
 Array = np.ndarray
@@ -165,12 +164,7 @@ def _missing(clip: Item, detector: FaceDetector) -> float | None:
     """Return which share of the square about the face lies beyond the picture; None: no face."""
     for frame in _frames(clip, FRAMES):
         if (face := widest(detector.detect(frame, SMALLEST))) is not None:
-            x0, y0, x1, y1 = face.box
-            half, x, y = SQUARE * max(x1 - x0, y1 - y0) / 2, (x0 + x1) / 2, (y0 + y1) / 2
-            height, width = frame.shape[:2]
-            across = min(x + half, width) - max(x - half, 0)
-            down = min(y + half, height) - max(y - half, 0)
-            return float(1 - across * down / (2 * half) ** 2)
+            return 1 - share_seen(face.box, frame.shape[1], frame.shape[0])
     return None
 
 

@@ -62,17 +62,17 @@ class FaceHasher:
 
     def _found(self, rgb: np.ndarray, time: float) -> list[Detection]:
         if self._to_keep and time - self._searched < SEARCH_SECONDS:
-            refined = _detector().refine(rgb, self._faces)
+            refined = detector().refine(rgb, self._faces)
             if len(refined) == len(self._faces):
                 return refined
         self._searched = time
-        return _detector().detect(rgb, MIN_FACE)
+        return detector().detect(rgb, MIN_FACE)
 
     def _hashes(self, rgb: np.ndarray, face: Detection) -> tuple[np.ndarray, np.ndarray]:
         hash, turned = _hashed(rgb, face)
         if not self._to_keep:
             other = np.ascontiguousarray(rgb[:, ::-1])
-            there = widest(_detector().refine(other, [_turned(face, rgb.shape[1])]))
+            there = widest(detector().refine(other, [_turned(face, rgb.shape[1])]))
             turned = _hashed(other, there)[0] if there is not None else turned
         return hash, turned
 
@@ -92,5 +92,6 @@ def _turned(face: Detection, width: int) -> Detection:
 
 
 @cache
-def _detector() -> Mtcnn:
+def detector() -> Mtcnn:
+    """Return the detector whose last network says where a face went; loaded once."""
     return Mtcnn()

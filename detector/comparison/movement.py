@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detector.comparison.face_hashes import POINTS
-from detector.comparison.reading import FootageReader, gray
+from detector.comparison.face_hashes import POINTS, detector
+from detector.comparison.reading import FootageReader
 from detector.vision import Detection, widest
 from detector.vision.alignment import similarity
-from detector.vision.mtcnn import Mtcnn
 
 RATE = 25.0
 """Hz, at which movement is held against movement"""
@@ -68,7 +67,10 @@ def read(reader: FootageReader, start: float, seconds: float) -> Movement | None
     ------
     MediaError, Canceled
     """
-    times, pictures, faces = _faces(reader, start, seconds)
+    end = min(reader.media.duration or 0.0, start + seconds)
+    if (end - start) * RATE < FEWEST:  # a still picture among them, which is not even opened
+        return None
+    times, pictures, faces = _faces(reader, start, end)
     if len(times) < FEWEST:
         return None
     points = np.array([f.landmarks if f else np.full((5, 2), np.nan) for f in faces])
@@ -82,25 +84,22 @@ def read(reader: FootageReader, start: float, seconds: float) -> Movement | None
 
 
 def _faces(
-    reader: FootageReader, start: float, seconds: float
+    reader: FootageReader, start: float, end: float
 ) -> tuple[np.ndarray, list[np.ndarray], list[Detection | None]]:
     """Return times, gray pictures and the face that is followed through them."""
-    length = reader.media.duration or 0.0
-    end = min(length, start + seconds)
     rate = min(reader.media.fps or RATE, _MOST_RATE)
     asked = reader.spread(max(1, round((end - start) * rate)), start, end)
-    detector = Mtcnn()
     times: list[float] = []
     pictures: list[np.ndarray] = []
     faces: list[Detection | None] = []
     last: Detection | None = None
     for frame in reader.frames(asked, _LONG):
-        refined = detector.refine(frame.rgb, [last]) if last is not None else []
-        last = widest(refined) or widest(detector.detect(frame.rgb, _SMALLEST))
+        refined = detector().refine(frame.rgb, [last]) if last is not None else []
+        last = widest(refined) or widest(detector().detect(frame.rgb, _SMALLEST))
         if times and frame.time <= times[-1]:
             continue
         times.append(frame.time)
-        pictures.append(gray(frame.rgb).astype(np.uint8))
+        pictures.append(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY))
         faces.append(last)
     return np.array(times), pictures, faces
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -170,13 +170,18 @@ def _surroundings(media: Media, face: Subject) -> float | None:
     what is no face."""
     if face.modality is not Modality.FACE or not media.width or not media.height:
         return None
-    shares = []
-    for x0, y0, x1, y1 in (frame.box for frame in face.frames):
-        half, x, y = SQUARE * max(x1 - x0, y1 - y0) / 2, (x0 + x1) / 2, (y0 + y1) / 2
-        across = min(x + half, media.width) - max(x - half, 0)
-        down = min(y + half, media.height) - max(y - half, 0)
-        shares.append(max(0.0, across) * max(0.0, down) / (2 * half) ** 2)
-    return float(median(shares))
+    size = media.width, media.height
+    return float(median(share_seen(frame.box, *size) for frame in face.frames))
+
+
+def share_seen(box: Sequence[float], width: int, height: int) -> float:
+    """Return which share of the square about a face's box, `SQUARE` times as wide as its longer
+    side, lies in a picture, 0..1."""
+    x0, y0, x1, y1 = box
+    half, x, y = SQUARE * max(x1 - x0, y1 - y0) / 2, (x0 + x1) / 2, (y0 + y1) / 2
+    across = min(x + half, width) - max(x - half, 0)
+    down = min(y + half, height) - max(y - half, 0)
+    return max(0.0, across) * max(0.0, down) / (2 * half) ** 2
 
 
 Item = Literal["face_size", "sharpness", "compression", "frames", "surroundings"]

@@ -206,7 +206,7 @@ def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
 
 
 def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:
-    """Return how alike heads and features move, and for how long."""
+    """Return how alike heads and features move, for how long, and how far that is from chance."""
     _ = speech.gettext
     shared = comparison.movement
     if shared is None:
@@ -217,19 +217,15 @@ def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:
     text = _("{n:.1f} s, from {start:.1f} s of the copy and {there:.1f} s of the original on")
     there = shared.start + shared.offset
     told = text.format(n=shared.seconds, start=shared.start, there=there)
-    return [*rows, (_("Over"), told)]
+    chance = _("{score:.1f}, told from {needed:.1f} on; unrelated faces have about 4.6")
+    far = chance.format(score=shared.score, needed=shared.needed)
+    return [*rows, (_("Over"), told), (_("How far from chance"), far)]
 
 
 def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
     """Return names and values of what was measured, for a table."""
     _ = speech.gettext
     rows = _moves(comparison, speech)
-    if comparison.movement is not None:
-        text = _("{score:.1f}, told from {needed:.1f} on; unrelated faces have about 4.6")
-        shared = comparison.movement
-        rows.append(
-            (_("How far from chance"), text.format(score=shared.score, needed=shared.needed))
-        )
     inside, elsewhere, limit = comparison.inside, comparison.elsewhere, comparison.limit
     if inside is not None:
         rows.append((_("Inside the face"), _("{n:.1f} of 255 gray levels apart").format(n=inside)))

@@ -123,8 +123,8 @@ class Caveat(CodedMessage):
 
 class Evidence(StrictModel):
     """How good the material is: face size, sharpness, compression, frames, how much of what
-    surrounds the face is in the picture; of a voice how much
-    speech there is, up to which frequency, and over how much noise."""
+    surrounds the face is in the picture; of a voice how much speech there is, up to which
+    frequency, and over how much noise."""
 
     code: Literal[
         "face_size", "sharpness", "compression", "frames", "surroundings", "speech", "band", "noise"

@@ -52,10 +52,10 @@ def _shot(seed: int) -> list[np.ndarray]:
     return frames
 
 
-def write(path: Path, frames: list[np.ndarray], crf: int = 20) -> Path:
+def write(path: Path, frames: list[np.ndarray], crf: int = 20, fps: int = FPS) -> Path:
     height, width = (n // 2 * 2 for n in frames[0].shape[:2])
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=FPS)
+        stream = out.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": str(crf), "preset": "veryfast"}
         for rgb in frames:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Event
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from detector.comparison import compare, movement
 from detector.comparison.reading import FootageReader
 from detector.report import collect_pair, pair_pdf
 from detector.schema.comparison import ComparisonFinding
+from tests.integration.detector.test_comparison import write
 
 FPS, FRAMES = 25, 40
 SIZE = 320
@@ -52,24 +52,18 @@ def film(path: Path, seed: int, *, driven: bool) -> Path:
         (0, 0), 8,
     )[..., None]  # fmt: skip
     grain = np.random.default_rng(seed + (100 if driven else 0))
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=FPS)
-        stream.width = stream.height = SIZE
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": "18", "preset": "veryfast"}
-        for turn, right, down, chew in ways.T:
-            rolled = 0.03 * turn
-            across = (x - CENTER[0]) + rolled * (y - CENTER[1]) - 5 * right
-            along = (y - CENTER[1]) - rolled * (x - CENTER[0]) - 5 * down - 6 * chew * jaw
-            moved = cv2.remap(
-                head, (CENTER[0] + across).astype(np.float32),
-                (CENTER[1] + along).astype(np.float32), cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REFLECT,
-            )  # fmt: skip
-            rgb = scene * (1 - soft) + moved * soft + grain.normal(0, 2, head.shape)
-            shown = np.clip(rgb, 0, 255).astype(np.uint8)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
-        out.mux(stream.encode())
-    return path
+    frames = []
+    for turn, right, down, chew in ways.T:
+        rolled = 0.03 * turn
+        across = (x - CENTER[0]) + rolled * (y - CENTER[1]) - 5 * right
+        along = (y - CENTER[1]) - rolled * (x - CENTER[0]) - 5 * down - 6 * chew * jaw
+        moved = cv2.remap(
+            head, (CENTER[0] + across).astype(np.float32), (CENTER[1] + along).astype(np.float32),
+            cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT,
+        )  # fmt: skip
+        rgb = scene * (1 - soft) + moved * soft + grain.normal(0, 2, head.shape)
+        frames.append(np.clip(rgb, 0, 255).astype(np.uint8))
+    return write(path, frames, 18, FPS)
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +96,8 @@ def test_another_face_that_moves_otherwise_is_not(films: dict[str, Path]) -> Non
 
 
 def test_a_stretch_that_shows_nobody_has_no_movement(tmp_path: Path) -> None:
-    path = tmp_path / "coffee.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        cup = cv2.resize(skimage.data.coffee(), (320, 240))
-        for n in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(np.roll(cup, n, axis=1), format="rgb24")
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode())
+    cup = cv2.resize(skimage.data.coffee(), (320, 240))
+    frames = [np.roll(cup, n, axis=1) for n in range(FRAMES)]
+    path = write(tmp_path / "coffee.mp4", frames, fps=FPS)
     reader = FootageReader(str(path), media.probe(path), [], Event())
     assert movement.read(reader, 0.0, 12.0) is None
