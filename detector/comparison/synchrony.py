@@ -71,14 +71,15 @@ class Synchrony:
 
 
 def checked(result: Comparison, copy: FootageReader, original: FootageReader) -> Comparison:
-    """Return the comparison; where its pictures are not the same footage and a face moves alike in
-    both, with that as its finding.
+    """Return the comparison; where its pictures are not the same footage, or the same scene in
+    other shapes, and a face moves alike in both, with that as its finding. `why` says which.
 
     Raises
     ------
     MediaError, Canceled
     """
-    if result.finding is not ComparisonFinding.NOT_SAME_FOOTAGE:
+    anew = result.finding is ComparisonFinding.NOT_COMPARABLE
+    if not anew and result.finding is not ComparisonFinding.NOT_SAME_FOOTAGE:
         return result
     ours = movement.read(copy, 0.0, COPY_SECONDS)
     theirs = movement.read(original, 0.0, ORIGINAL_SECONDS) if ours is not None else None
@@ -88,15 +89,14 @@ def checked(result: Comparison, copy: FootageReader, original: FootageReader) ->
     if found is None or not found.surely:
         return result
     shared = _shared_movement(ours, theirs, found)
-    time = result.time.model_copy(update={"offset": shared.offset})
-    return result.model_copy(
-        update={
-            "finding": ComparisonFinding.SAME_MOVEMENT,
-            "why": "",
-            "movement": shared,
-            "time": time,
-        }
-    )
+    update: dict[str, object] = {
+        "finding": ComparisonFinding.SAME_MOVEMENT,
+        "movement": shared,
+    }
+    if not anew:
+        time = result.time.model_copy(update={"offset": shared.offset})
+        update |= {"why": "", "time": time}
+    return result.model_copy(update=update)
 
 
 def synchrony(copy: Movement, original: Movement) -> Synchrony | None:

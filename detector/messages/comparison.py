@@ -31,10 +31,17 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if finding == "nothing_differs":
         return _("Same footage, nothing else differs")
     if finding == "same_movement":
-        return _("Another picture, but its face moves as the original’s")
+        return _moving(comparison, speech)
     if finding == "not_same_footage":
         return _("Not the same footage")
     return _("The same scene, but whether a face was changed is open")
+
+
+def _moving(comparison: Compared, speech: Speech) -> str:
+    _ = speech.gettext
+    if comparison.why == "other_shapes":
+        return _("The same scene and movement, but in other shapes")
+    return _("Another picture, but its face moves as the original’s")
 
 
 def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
@@ -79,6 +86,11 @@ def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
             return _("The two files are the same, byte by byte.")
         return _("Re-encoded: whatever differs, differs everywhere alike. No face was changed "
                  "against this original.")  # fmt: skip
+    if finding == "same_movement" and comparison.why == "other_shapes":
+        return _("The same scene, and a face moves in it as in the original, at the same moments, "
+                 "but shapes differ all over the picture. Either a machine drew it anew, following "
+                 "the original, or an encoder left too little of it to compare. Look at the "
+                 "moments, and ask for a better copy.")  # fmt: skip
     if finding == "same_movement":
         return _("The pictures are not one recording, yet a face moves as in the original, at the "
                  "same moments. Either a machine made it follow the original, or two cameras "
@@ -176,7 +188,7 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
     answers = {
         "other_edits": _("More than faces differs"),
         "nothing_differs": _("Nothing else differs"),
-        "same_movement": _("Another picture, but its face moves as the original’s"),
+        "same_movement": _moving(comparison, speech),
         "not_same_footage": _("Not the same footage"),
     }
     return answers.get(
@@ -270,6 +282,9 @@ def hint(trace: GenerationHint, speech: Speech = ENGLISH) -> str:
 def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return what a comparison can't tell; empty where it tells nothing."""
     _ = speech.gettext
+    if comparison.movement is not None and comparison.why == "other_shapes":
+        return _("Which of the two it is: an encoder with few bits can leave as little of a face "
+                 "as a machine that drew it anew.")  # fmt: skip
     if comparison.movement is not None:
         return _("Which of the three it is: two cameras at one event show the same movement, and "
                  "no machine was at work. In a few seconds, who says the same sentence at the same "

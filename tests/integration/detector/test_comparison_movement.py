@@ -15,7 +15,7 @@ from detector.comparison import compare, movement
 from detector.comparison.reading import FootageReader
 from detector.report import collect_pair, pair_pdf
 from detector.schema.comparison import ComparisonFinding
-from tests.integration.detector.test_comparison import write
+from tests.integration.detector.test_comparison import anew, write
 
 FPS, FRAMES = 25, 40
 SIZE = 320
@@ -87,6 +87,26 @@ def test_a_face_that_was_driven_by_the_original_is_told(films: dict[str, Path]) 
     assert len(head.of_copy) == len(features.of_original) == round(shared.seconds / shared.step)
     assert found.moments == [] and found.people == [] and not found.accuses
     pages = pair_pdf(collect_pair(found, films["driven"], films["original"]))
+    assert pages.startswith(b"%PDF")
+
+
+def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
+    films: dict[str, Path], tmp_path: Path
+) -> None:
+    about = media.probe(films["original"])
+    times = [n / FPS for n in range(FRAMES)]
+    rng = np.random.default_rng(4)
+    warp = rng.bit_generator.state
+    frames = []
+    for frame in media.decode(str(films["original"]), about, times, notes=[]):
+        rng.bit_generator.state = warp  # the same in every frame: nothing trembles
+        frames.append(anew(frame.rgb, rng))
+    copy = write(tmp_path / "anew.mp4", frames, 18, FPS)
+    found = compare(copy, films["original"])
+    assert (found.finding, found.why) == (ComparisonFinding.SAME_MOVEMENT, "other_shapes")
+    assert found.movement is not None and found.moments, "its moments can be looked at as well"
+    assert not found.accuses
+    pages = pair_pdf(collect_pair(found, copy, films["original"]))
     assert pages.startswith(b"%PDF")
 
 

@@ -187,3 +187,7 @@ def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be() -> None:
     assert status(comparison) == OTHER_FOOTAGE
     read = Comparison.model_validate(comparison.model_dump(mode="json"))
     assert read == comparison
+    anew = made(ComparisonFinding.SAME_MOVEMENT, movement=shared, why="other_shapes")
+    assert words.sentence(anew) == "The same scene and movement, but in other shapes"
+    for text in (words.lead(anew), words.limits(anew)):
+        assert "machine" in text and "encoder" in text and "two cameras" not in text
