@@ -1,4 +1,4 @@
-"""How a face moves in a copy and in its original, where their pictures are not the same footage."""
+"""How a face moves in a copy and in its original, where that is what they share."""
 
 from __future__ import annotations
 

@@ -135,6 +135,8 @@ def _found(kept: KeptComparison, copy: Job, original: Job) -> None:
                 pair.clips(copy, original)
             else:
                 comparison_view("viewer", data, key="near-viewer")
+        with left:
+            moves.draw(comparison, theme.palette())
         if data is not None:
             with right, st.container(border=True, key="card-near-map"):
                 comparison_view("map", _light(data), key="near-map")

@@ -329,6 +329,19 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> 
     lines = chart["data"]
     assert [line["line"]["dash"] for line in lines] == ["dash", "solid"] * 2
     assert {line["yaxis"] for line in lines} == {"y", "y2"} and lines[0]["x"][0] == 0.5
+    anew = kept.comparison.model_copy(
+        update={
+            "finding": ComparisonFinding.SAME_MOVEMENT, "why": "other_shapes",
+            "movement": found.movement,
+        }
+    )  # fmt: skip
+    assert anew.moments
+    app.originals.comparisons.store.save(OWNER.principal.id, anew)
+    at = page(job, b=second)
+    text = html(at)
+    assert "The same scene and movement, but in other shapes" in text
+    assert "two cameras" not in text and "How the face moves" in text
+    assert "near-moves-chart" in {chart.key for chart in at.get("plotly_chart")}
 
 
 def test_two_clips_are_compared_in_the_background(job: Job, tmp_path: Path) -> None:
