@@ -147,7 +147,8 @@ def taught(
         kept = min(AVERAGED, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, value in network.state_dict().items():
-                average[name].lerp_(value, 1 - kept) if value.is_floating_point() else None
+                if value.is_floating_point():
+                    average[name].lerp_(value, 1 - kept)
         if step % 50 == 0:
             print(f"{step} steps, {2 * pairs * step} pictures, loss {float(error.detach()):.3f}")
     network.load_state_dict(average)

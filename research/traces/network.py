@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from detector.models import lite
 from detector.models.families.texture import DEPTHS, _face, _statistics
+from detector.training.precision import in_fp32
 from research.traces.pictures import WORN
 
 CHANNELS = {1: 24, 2: 40, 4: 112}
@@ -23,6 +24,7 @@ class TraceNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = lite.EarlyLite()
+        in_fp32(self.features.conv_stem)  # bf16 would round the grain away
         told = 4 * sum(CHANNELS.values())
         self.narrow = nn.ModuleList([nn.Conv2d(n, 32, 1) for n in CHANNELS.values()])
         self.where = nn.Sequential(
