@@ -12,6 +12,7 @@ from typing import Any
 
 from streamlit import config, net_util, runtime
 from streamlit.runtime import media_file_manager
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile as UploadedFile
@@ -29,6 +30,7 @@ def install() -> None:
     - To compare the address of a visitor's page with this machine's, it would ask a stranger's
       server for the latter (`net_util.get_external_ip`). Nothing leaves this machine. (At the
       start: .streamlit/config.toml)
+    - It would lose a file that is given while the page is being drawn anew (`keep_answers`).
     - It would drop a download before its browser comes for it (`LastingFile`).
     - Until somebody opened the front page, it would take the folder pages/ for the pages
       (`PagesManager.uses_pages_directory`), and a link that leads straight to one of ours would
@@ -37,6 +39,29 @@ def install() -> None:
     net_util.get_external_ip = lambda: None
     PagesManager.uses_pages_directory = False
     media_file_manager.MediaFileMetadata = LastingFile  # type: ignore[misc]
+    ForwardMsgQueue.clear = keep_answers  # type: ignore[method-assign, assignment]
+
+
+_cleared = ForwardMsgQueue.clear
+
+
+def keep_answers(
+    queue: ForwardMsgQueue,
+    retain_lifecycle_msgs: bool = False,
+    fragment_ids_this_run: list[str] | None = None,
+) -> None:
+    """Clear what a script run before has drawn and nobody has got yet, but not where a browser may
+    send its file to.
+
+    A browser asks for that when somebody gives a file. Where a run began before the answer was
+    sent, it was cleared away with the rest, and the uploader waited for it until the page was
+    loaded again: a file that followed an option at once was not taken, nor any after it.
+    """
+    waiting = [one for one in queue._queue if one.WhichOneof("type") == "file_urls_response"]
+    _cleared(queue, retain_lifecycle_msgs, fragment_ids_this_run)
+    if retain_lifecycle_msgs:
+        kept = {id(one) for one in queue._queue}
+        queue._queue += [one for one in waiting if id(one) not in kept]
 
 
 class LastingFile(media_file_manager.MediaFileMetadata):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from streamlit import net_util
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import media_file_manager
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.pages_manager import PagesManager
@@ -18,6 +20,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> MediaFileManager:
         (media_file_manager, "MediaFileMetadata"),
         (net_util, "get_external_ip"),
         (PagesManager, "uses_pages_directory"),
+        (ForwardMsgQueue, "clear"),
     ):
         monkeypatch.setattr(changed, name, getattr(changed, name))  # as it was, after the test
     _compat.install()
@@ -38,3 +41,18 @@ def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(
     now += _compat.DOWNLOAD_SECONDS + 1
     files.remove_orphaned_files()
     assert files.read_file(id) is None
+
+
+@pytest.mark.parametrize("fragments", [None, ["one"]])
+def test_where_a_file_may_be_sent_is_told_though_a_run_begins(
+    files: MediaFileManager, fragments: list[str] | None
+) -> None:
+    queue, drawn, answer = ForwardMsgQueue(), ForwardMsg(), ForwardMsg()
+    drawn.delta.new_element.text.body = "drawn before"
+    drawn.delta.fragment_id = "one"
+    answer.file_urls_response.response_id = "asked"
+    queue.enqueue(drawn)
+    queue.enqueue(answer)
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=fragments)
+    assert [one.file_urls_response.response_id for one in queue.flush()] == ["asked"]
+    assert queue.flush() == []
