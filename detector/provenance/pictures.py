@@ -70,13 +70,13 @@ CHUNKS: Mapping[str, tuple[Group, str]] = {
 }
 """Names of text chunks."""
 
-# Table K.1 of ITU-T T.81 in the order that Pillow gives it (rows of 8).
-_LUMINANCE = (
+LUMINANCE = (
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
     14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
     18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
     49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 )  # fmt: skip
+"""JPEG's quantization steps of luma (ITU-T T.81, table K.1), rows of 8, as Pillow gives them."""
 
 
 _EMPTY = ("", "[0][0][0][0]", "VideoHandler")
@@ -141,7 +141,7 @@ def _compression(image: Image.Image) -> Iterator[Fact]:
 def _scaled(quality: int) -> tuple[int, ...]:
     """Return the luminance table at a quality of the Independent JPEG Group's library."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in _LUMINANCE)
+    return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in LUMINANCE)
 
 
 def _place(gps: Mapping[int, Any]) -> GeoLocation | None:

@@ -11,7 +11,7 @@ from detector.models.families.texture import DEPTHS, _face, _statistics
 from detector.training.precision import in_fp32
 from research.traces.pictures import WORN
 
-CHANNELS = {1: 24, 2: 40, 4: 112}
+CHANNELS = {depth: lite.STAGES[depth][3] for depth in DEPTHS}
 """of the stages that are described"""
 PLACES = 32
 """of the map that says where, across and down"""

@@ -14,19 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-"""Luma, blue and red difference of RGB (ITU-R BT.601, full range)."""
-LUMA_STEPS = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-"""JPEG's quantization table of luma (ITU-T T.81, K.1)."""
+from detector.models.families.texture import YCC
+from detector.provenance.pictures import LUMINANCE
+
 CHROMA = 1.2
 """How much coarser colors are quantized."""
 DEAD = 0.36
@@ -94,7 +84,7 @@ def encoded(pictures: Tensor, how: Encoder) -> Tensor:
 
 def _steps(how: Encoder) -> Tensor:
     """Return quantization steps: float [N, 8, 8]."""
-    table = torch.tensor(LUMA_STEPS, device=how.strength.device, dtype=torch.float32)
+    table = torch.tensor(LUMINANCE, device=how.strength.device, dtype=torch.float32).view(8, 8)
     strength = how.strength
     scale = torch.where(strength < 50, 5000 / strength.clamp_min(1), 200 - 2 * strength) / 100
     of_jpeg = (table * scale[:, None, None]).round().clamp(1, 255)
