@@ -21,7 +21,7 @@ MIN_FACE = 20
 """px"""
 MAX_FACES = 2
 """of a frame, the widest: a copy may show one of two who talk"""
-SEARCH_SECONDS = 2.0
+SEARCH_SECONDS = 4.0
 """Between two searches of whole frames, of what is kept."""
 POINTS = ((0.385, 0.425), (0.615, 0.425), (0.5, 0.552), (0.407, 0.676), (0.593, 0.676))
 """Where eyes, nose and mouth corners of a face are brought, in shares of the hashed square, which

@@ -5,24 +5,20 @@ the faces in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from threading import Event
-from typing import Literal
 
 import cv2
 import numpy as np
-from av.error import FFmpegError
 
 from detector.comparison.face_hashes import FaceHasher
 from detector.comparison.pdq import HASH_BYTES, pdq
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
-from detector.media import probe
-from detector.media.container import open_media, picture_stream, undecodable, unsmoothed
-from detector.media.stills import decode_still
-from detector.media.upright import Upright
+from detector.media import decode_scaled, decode_some, probe
+from detector.media.scaled import resized
 from detector.schema.analysis import Media
 
 DENSE_SECONDS = 30.0
@@ -37,8 +33,8 @@ MIN_QUALITY = 30
 """0..100; flatter pictures look like many others (the reference suggests 50)"""
 MAX_BORDER = 0.3
 """of the picture's side that black borders may take on each side"""
-_READ = 256
-"""px that frames are brought to, both ways"""
+_SIZE = 256, 256
+"""px that frames are brought to, whatever their shape"""
 _BORDER_FRAMES = 64
 """in which what stays black is a border"""
 _BLACK = 28
@@ -98,19 +94,25 @@ def fingerprint(
     media = media or probe(path)
     if media.kind == "audio":
         return _hashed(iter(()), 0, 0, to_keep=True)
-    length = media.duration or 0.0
-    notes: list[str] = []
-    dense = length <= DENSE_SECONDS
-    count = max(1, int(length / DENSE_GAP)) if dense else MAX_FRAMES
-    times = tuple((i + 0.5) * length / count for i in range(count)) if dense else ()
     frames = stream_isolated(
-        _squashed, path, media, times,
-        size=(_READ, _READ), count=count + 1, notes=notes, cancel=cancel,
+        decode_some if media.kind == "video" else decode_scaled, path, *_asked(media),
+        size=_SIZE, count=MAX_FRAMES, notes=[], cancel=cancel,
     )  # fmt: skip
     found = _hashed(frames, media.width, media.height, to_keep=to_keep)
     if cancel is not None and cancel.is_set():
         raise Canceled
     return found
+
+
+def _asked(media: Media) -> tuple[object, ...]:
+    """Return which frames of a file are hashed, as `decode_some` and `decode_scaled` take it."""
+    length = media.duration or 0.0
+    if media.kind == "video":
+        dense = length <= DENSE_SECONDS
+        how = ("BIDIR", DENSE_GAP) if dense else ("NONKEY", KEY_GAP)
+        return _SIZE, *how, MAX_FRAMES
+    count = min(MAX_FRAMES, max(1, int(length / DENSE_GAP)))
+    return media, tuple((i + 0.5) * length / count for i in range(count)), _SIZE
 
 
 def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:
@@ -127,92 +129,59 @@ def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:
         return _hashed(iter(()), 0, 0, to_keep=False)
     height, width = first[0].shape[:2]
     squashed = (
-        Frame(index, time, _resized(rgb)) for index, (rgb, time) in enumerate(chain([first], shown))
+        Frame(index, time, resized(rgb, _SIZE))
+        for index, (rgb, time) in enumerate(chain([first], shown))
     )
     return _hashed(squashed, width, height, to_keep=False)
 
 
-def _squashed(
-    path: str | os.PathLike[str],
-    media: Media,
-    times: tuple[float, ...],
-    *,
-    notes: list[str],
-    cancel: Event | None = None,
-) -> Iterator[Frame]:
-    """Yield frames of 256 x 256 px, whatever their shape: of pictures that move little at `times`,
-    of videos with them about as many, and else the key frames."""
-    if media.kind != "video":
-        for frame in decode_still(path, media, times or (0.0,), cancel=cancel):
-            yield Frame(frame.index, frame.time, _resized(frame.rgb))
-        return
-    upright = Upright(media.width, media.height)
-    if times:
-        yield from _sampled(path, upright, "BIDIR", DENSE_GAP, cancel)
-    else:
-        yield from _sampled(path, upright, "NONKEY", KEY_GAP, cancel)
-
-
-def _sampled(
-    path: str | os.PathLike[str],
-    upright: Upright,
-    skip: Literal["BIDIR", "NONKEY"],
-    gap: float,
-    cancel: Event | None,
-) -> Iterator[Frame]:
-    """Yield frames at least `gap` s apart, without those that the decoder is told to skip, up to
-    where the video is damaged."""
-    with open_media(path) as container:
-        stream = picture_stream(container)
-        stream.codec_context.skip_frame = skip
-        unsmoothed(stream.codec_context)
-        begin: float | None = None
-        last, index = -gap, 0
-        try:
-            for picture in container.decode(stream):
-                if cancel is not None and cancel.is_set():
-                    raise Canceled
-                if picture.time is None:
-                    continue
-                begin = picture.time if begin is None else begin
-                time = picture.time - begin
-                if time - last < gap:
-                    continue
-                yield Frame(index, time, _resized(upright(picture)))
-                last, index = time, index + 1
-                if index >= MAX_FRAMES:
-                    return
-        except FFmpegError:
-            if not index:
-                raise undecodable() from None
-
-
-def _resized(rgb: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(cv2.resize(rgb, (_READ, _READ), interpolation=cv2.INTER_AREA))
-
-
-def _hashed(frames: Iterator[Frame], width: int, height: int, *, to_keep: bool) -> Fingerprints:
+def _hashed(frames: Iterable[Frame], width: int, height: int, *, to_keep: bool) -> Fingerprints:
     """Return the hashes of squashed frames of a picture of `width` x `height`; of many, few are in
-    memory at a time."""
-    first = list(islice(frames, _BORDER_FRAMES))
-    inner = _inside([frame.rgb for frame in first])
-    shape = _fitting(width, height)
-    rows: list[tuple[float, np.ndarray, np.ndarray]] = []
+    memory at a time. Faces are hashed as the frames come: where these are decoded in a process of
+    their own, both go on at once."""
+    shape, faces_of = _fitting(width, height), FaceHasher(to_keep=to_keep)
     faces: list[tuple[float, np.ndarray, np.ndarray]] = []
-    faces_of = FaceHasher(to_keep=to_keep)
-    for frame in chain(first, frames):
-        hash, turned, quality = pdq(frame.rgb[inner])
-        if quality >= MIN_QUALITY:
-            rows.append((frame.time, hash, turned))
+    whole = _WholeHasher()
+    for frame in frames:
         upright = cv2.resize(frame.rgb, shape, interpolation=cv2.INTER_AREA)
         faces += [(frame.time, *both) for both in faces_of(upright, frame.time)]
-    whole = Hashes.of(rows)
-    return Fingerprints(whole.times, whole.hashes, whole.mirrored, Hashes.of(faces))
+        whole.add(frame)
+    found = Hashes.of(whole.rows())
+    return Fingerprints(found.times, found.hashes, found.mirrored, Hashes.of(faces))
+
+
+class _WholeHasher:
+    """Hashes frames without the borders that the first of them share."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Frame] = []
+        self._inner: tuple[slice, slice] | None = None
+        self._rows: list[tuple[float, np.ndarray, np.ndarray]] = []
+
+    def add(self, frame: Frame) -> None:
+        """Hash a frame, or keep it until there are enough to know the borders by."""
+        self._waiting.append(frame)
+        if self._inner is not None or len(self._waiting) == _BORDER_FRAMES:
+            self._hash()
+
+    def rows(self) -> list[tuple[float, np.ndarray, np.ndarray]]:
+        """Return times, hashes and mirrored hashes of all that is not flat."""
+        self._hash()
+        return self._rows
+
+    def _hash(self) -> None:
+        if self._inner is None:
+            self._inner = _inside([frame.rgb for frame in self._waiting])
+        for frame in self._waiting:
+            hash, turned, quality = pdq(frame.rgb[self._inner])
+            if quality >= MIN_QUALITY:
+                self._rows.append((frame.time, hash, turned))
+        self._waiting = []
 
 
 def _fitting(width: int, height: int) -> tuple[int, int]:
     """Return the largest width and height of this shape that a squashed frame has the pixels of."""
-    share = _READ / max(width, height, 1)
+    share = _SIZE[0] / max(width, height, 1)
     return max(1, round(width * share)), max(1, round(height * share))
 
 

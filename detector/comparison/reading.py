@@ -12,9 +12,7 @@ import numpy as np
 
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
-from detector.media.stills import decode_still
-from detector.media.upright import Upright
-from detector.media.video import pictures
+from detector.media import decode_scaled
 from detector.schema.analysis import Media
 
 
@@ -50,7 +48,7 @@ class FootageReader:
         size = self.fit(side)
         notes: list[str] = []
         yield from stream_isolated(
-            _scaled, self.path, self.media, tuple(times), size,
+            decode_scaled, self.path, self.media, tuple(times), size,
             size=size, count=len(times), notes=notes, cancel=self.cancel,
         )  # fmt: skip
         self.notes.extend(note for note in notes if note not in self.notes)
@@ -67,31 +65,6 @@ class FootageReader:
         count = max(1, min(most, round((end - start) * rate)))
         # In the middle of what a frame is shown for, so that rounding does not skip one.
         return [start + (i + 0.5) * (end - start) / count for i in range(count)]
-
-
-def _scaled(
-    path: str | os.PathLike[str],
-    media: Media,
-    times: Sequence[float],
-    size: tuple[int, int],
-    *,
-    notes: list[str],
-    cancel: Event | None = None,
-) -> Iterator[Frame]:
-    """Yield pictures of `size`, averaged down in the process that decodes them."""
-    if media.kind == "video":
-        upright = Upright(media.width, media.height)
-        for index, time, picture in pictures(path, times, notes=notes, cancel=cancel):
-            yield Frame(index, time, _resized(upright(picture), size))
-        return
-    for frame in decode_still(path, media, times, cancel=cancel):
-        yield Frame(frame.index, frame.time, _resized(frame.rgb, size))
-
-
-def _resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if (rgb.shape[1], rgb.shape[0]) == size:
-        return rgb
-    return np.ascontiguousarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
 
 
 def gray(rgb: np.ndarray) -> np.ndarray:

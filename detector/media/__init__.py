@@ -26,6 +26,7 @@ from detector.media.facts import probe_video
 from detector.media.files import open_file, safe_name, sha256, sniff
 from detector.media.limits import WORKER, WORKER_PRELOAD
 from detector.media.sampling import Plan, part, plan
+from detector.media.scaled import decode_scaled, decode_some
 from detector.media.stills import decode_still, probe_still
 from detector.media.video import decode_video
 from detector.media.webm import playable
@@ -36,6 +37,8 @@ __all__ = [
     "Plan",
     "Shot",
     "decode",
+    "decode_scaled",
+    "decode_some",
     "frame_at",
     "isolate",
     "isolated",

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
@@ -21,10 +21,16 @@ class Upright:
 
     Applies the display matrix (quarter turns and mirroring), and scales where the pixels are not
     square or a stream changes its size on the way.
+
+    Parameters
+    ----------
+    averaged : bool
+        Much smaller pictures are wanted: each pixel is the mean of those that it stands for.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, *, averaged: bool = False) -> None:
         self.size = width, height
+        self.interpolation = Interpolation.AREA if averaged else Interpolation.BILINEAR
         self.scaler = VideoReformatter()
         # Read once: it belongs to the stream, and looking at a frame's side data ties the frame
         # into a reference cycle, which keeps its megabytes until the garbage collector comes by.
@@ -40,8 +46,9 @@ class Upright:
         if space == _UNSPECIFIED:
             space = _BT709 if frame.height >= 720 else _BT601
         picture = self.scaler.reformat(
-            frame, width, height, "rgb24", src_colorspace=space, threads=1
-        ).to_ndarray()
+            frame, width, height, "rgb24", src_colorspace=space, threads=1,
+            interpolation=self.interpolation,
+        ).to_ndarray()  # fmt: skip
         if transposed:
             picture = picture.swapaxes(0, 1)
         if flip_x:
