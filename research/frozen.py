@@ -1,0 +1,314 @@
+"""Which frozen trunk, at which size, tells most?
+
+    python -m research.frozen describe LABELS.csv --cache FACES --trunk FILE --kept OUT.npz
+    python -m research.frozen table LABELS.csv --cache FACES [--beside GRAIN.npz] --kept OUT.npz …
+
+Recipe `texture` with another trunk or another size: of three stages, at 1/4, 1/8 and 1/16 of the
+picture, mean and spread of each channel over the face, around it and over the face enlarged; with
+them what the filters leave. FILE is what `research.training.trunks` wrote of an EfficientNet-Lite,
+a MobileNetV2 under torchvision's names, or `grain` for the counts of recipe `grain`. Faces are
+cached for the size, as that recipe would cut them. `--made` names fakes that are made of originals
+and described, too: `pasted` (`detector.training.pasted`), or `self`, `neighbor` and `mouth`
+(`research.hulls`, by a face landmarker of MediaPipe, `--mesh`).
+
+The table fits one layer on each, with the fakes that `--made` names in the fit, and on the sum with
+`--beside`, with whole kinds left out, then whole sources (`detector.evaluation.groups`): AUC over
+all clips that are asked about (`--where`), of altered faces, of whole heads, pairs in order, with
+95 % intervals of the first from resampling sources. With `--alone` the layer learns from originals
+and what was made of them alone, and no fake at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from detector.cli.common import ProgressBar
+from detector.evaluation import groups, methods, metrics
+from detector.evaluation.labels import filled, hash_of, pairs, read_labels
+from detector.models import lite
+from detector.models.families.cooccurrence import CooccurrenceNet
+from detector.models.families.mobilenet import MobileNetV2
+from detector.models.families.texture import DEPTHS, TextureNet
+from detector.schema.codes import Question
+from detector.training import layer
+from detector.training.cache import FaceCache, Faces
+from detector.training.input_transform import OwnInput
+from detector.training.recipe import read_recipe
+from detector.training.run import faces
+from detector.weights import load_state
+from research import hulls
+
+Array = np.ndarray
+DECAY, PAIRS, MADE = 0.01, 1.0, 0.3
+"""of recipe `texture`"""
+WAYS: dict[str, Callable[[Faces], str]] = {
+    "kinds": groups.fold_of, "sources": groups.source_fold_of
+}  # fmt: skip
+KINDS: tuple[hulls.Kind, ...] = ("self", "neighbor", "mouth")
+STRIDES = tuple(DEPTHS.values())
+
+
+class Early(nn.Module):
+    """Three stages of any trunk, where `EarlyLite` gives five: those that are not described are
+    left empty."""
+
+    def __init__(self, stages: Callable[[Tensor], Sequence[Tensor]]) -> None:
+        super().__init__()
+        self.stages = stages
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        found = dict(zip(DEPTHS, self.stages(x), strict=True))
+        return [found.get(depth, x) for depth in range(max(DEPTHS) + 1)]
+
+
+def network_of(trunk: str, side: int) -> layer.Layered:
+    """Return a network that describes pictures of a side by a trunk's file, or by counts."""
+    if trunk == "grain":
+        counts: layer.Layered = CooccurrenceNet().eval()
+        return counts
+    network = TextureNet(side)
+    state = load_state(Path(trunk))
+    if "features.0.0.weight" in state:
+        network.features = Early(_mobilenet(state))
+    elif state["features.blocks.1.0.conv_pwl.weight"].shape[0] == lite.STAGES[1][3] and (
+        "features.blocks.1.2.conv_pwl.weight" not in state
+    ):
+        layer._begin(network, Path(trunk))
+    else:
+        network.features = Early(_lite(state))
+    ready: layer.Layered = (
+        network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    )
+    return ready
+
+
+def _mobilenet(state: dict[str, Tensor]) -> Callable[[Tensor], list[Tensor]]:
+    """Return the last stages of a MobileNetV2 at each of the strides."""
+    whole = MobileNetV2()
+    own = whole.features.state_dict(prefix="features.")
+    whole.load_state_dict({name: state[name].float() for name in own}, strict=False)
+    features: nn.Sequential = whole.features.eval().requires_grad_(False)
+    features = features.to(memory_format=torch.channels_last)
+    ends = {4: 4, 8: 7, 16: 14}  # layers down to each stride: table 2 of the paper
+
+    def stages(x: Tensor) -> list[Tensor]:
+        found, first = [], 0
+        for stride in STRIDES:
+            x = features[first : ends[stride]](x)
+            first = ends[stride]
+            found.append(x)
+        return found
+
+    return stages
+
+
+def _lite(state: dict[str, Tensor]) -> Callable[[Tensor], list[Tensor]]:
+    """Return the last stages of another EfficientNet-Lite at each of the strides."""
+    import timm
+
+    for name in ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2"):
+        trunk = timm.create_model(name, features_only=True, out_indices=(1, 2, 3))
+        own = trunk.state_dict()
+        given = {key: state.get(f"features.{key}") for key in own}
+        if all(v is not None and v.shape == own[key].shape for key, v in given.items()):
+            trunk.load_state_dict(given)
+            stages: Callable[[Tensor], list[Tensor]] = (
+                trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+            )
+            return stages
+    raise SystemExit("The trunk is none that is known here.")
+
+
+def describe(args: argparse.Namespace) -> None:
+    """Describe every clip; what a stopped call had is kept."""
+    torch.set_num_threads(args.threads)
+    cache, look = _cache(args.labels, args.cache, args.size)
+    network = network_of(args.trunk, args.size)
+    mesh = hulls.Mesh(args.mesh) if args.mesh else None
+    file = args.kept[0]
+    found: dict[str, Array] = dict(np.load(file)) if file.exists() else {}
+    bar = ProgressBar("clips")
+    for number, entry in enumerate(cache.entries):
+        if entry.name not in found:
+            found[entry.name] = layer.describe(network, cache, entry, look, look.crop)
+        for kind in args.made if entry.label == 0 else ():
+            if f"{kind} {entry.name}" not in found:
+                pairs_of = _pairs(network, cache, entry, look, kind, mesh)
+                if pairs_of is not None:
+                    found[f"{kind} {entry.name}"] = pairs_of
+        if number % 100 == 99 or number + 1 == len(cache.entries):
+            np.savez(file.with_suffix(".part.npz"), **found)  # type: ignore[arg-type]
+            file.with_suffix(".part.npz").replace(file)
+        bar(number + 1, len(cache.entries))
+
+
+@torch.inference_mode()
+def _pairs(
+    network: layer.Layered,
+    cache: FaceCache,
+    entry: Faces,
+    look: OwnInput,
+    kind: Literal["pasted"] | hulls.Kind,
+    mesh: hulls.Mesh | None,
+) -> Array | None:
+    """Describe an original encoded again, and fakes made of it, as `layer.describe_pasted` does;
+    None where no mesh is found."""
+    if kind == "pasted":
+        pasted: Array = layer.describe_pasted(network, cache, entry, look)
+        return pasted
+    assert mesh is not None
+    frames = cache.frames(entry)
+    chosen = np.unique(np.linspace(0, len(frames) - 1, layer.FRAMES).round().astype(int))
+    beside = [
+        i + hulls.APART if i + hulls.APART < len(frames) else max(0, i - hulls.APART)
+        for i in chosen
+    ]
+    shown, near = (
+        np.stack([look.plain(frames[i], entry, int(i)) for i in rows]) for rows in (chosen, beside)
+    )
+    rng = np.random.default_rng(int(hash_of(f"{entry.name} {kind}")[:12], 16))
+    out = []
+    for _ in range(layer.PASTED):
+        made = hulls.blended(shown, near, mesh, kind, rng)
+        if made is None:
+            return None
+        for pictures in (made.original, made.fake):
+            seen = torch.from_numpy(look.batch(list(pictures)))
+            said = network.embed(seen.to(memory_format=torch.channels_last))
+            out.append(said.double().mean(0).numpy())
+    described: Array = np.stack(out).reshape(layer.PASTED, 2, -1).swapaxes(0, 1)
+    return described
+
+
+def _cache(labels: Path, folder: Path, side: int) -> tuple[FaceCache, OwnInput]:
+    recipe = read_recipe("texture")
+    recipe = recipe.model_copy(update={"crop": recipe.crop.model_copy(update={"size": side})})
+    caches = faces(recipe, read_labels(labels), folder, lambda *_: None)
+    return next(iter(caches.values())), OwnInput(recipe.crop)
+
+
+def left_out(
+    described: dict[str, Array],
+    clips: Sequence[Faces],
+    way: Callable[[Faces], str],
+    made: Sequence[str] = (),
+    *,
+    alone: bool = False,
+) -> Array:
+    """Return what a layer says of each clip that never saw its fold: float [clips]."""
+    folds = np.array([way(clip) for clip in clips])
+    logits = np.full(len(clips), np.nan)
+    for fold in sorted(set(folds)):
+        kept = {clip.name for clip in groups.leave_out(clips, fold)[0]}
+        learned = [clip for clip in clips if clip.name in kept]
+        known = np.stack([described[clip.name] for clip in learned], 1)
+        fakes = _made(described, learned, made) if made else None
+        middle, spread = known[0].mean(0), layer._spread(known[0])
+        if alone:
+            assert fakes is not None
+            weights, offset = _of_made(fakes, middle, spread), 0.0
+        else:
+            weights, offset = layer.fitted(known, learned, DECAY, PAIRS, fakes)
+        for k in np.flatnonzero(folds == fold).tolist():
+            logits[k] = ((described[clips[k].name][0] - middle) / spread) @ weights + offset
+    return logits
+
+
+def _made(described: dict[str, Array], clips: Sequence[Faces], kinds: Sequence[str]) -> layer.Made:
+    """Return what was made of the originals among the clips; of several kinds as one."""
+    places = [
+        k
+        for k, clip in enumerate(clips)
+        if clip.label == 0 and all(f"{kind} {clip.name}" in described for kind in kinds)
+    ]
+    pictures = [
+        np.concatenate([described[f"{kind} {clips[k].name}"] for kind in kinds], 1) for k in places
+    ]
+    return layer.Made(np.array(places), np.stack(pictures, 1), MADE)
+
+
+def _of_made(made: layer.Made, middle: Array, spread: Array) -> Array:
+    """Return a layer that was fitted to originals and what was made of them, in order."""
+    before, after = (
+        ((one - middle) / spread).reshape(-1, len(middle)) * layer.SPREAD for one in made.described
+    )
+    x = np.concatenate([before, after])
+    y = np.repeat([0, 1], len(before))
+    fit = LogisticRegression(C=1 / (2 * DECAY * len(x)), max_iter=2000).fit(x, y)
+    weights: Array = fit.coef_[0] * layer.SPREAD
+    return weights
+
+
+def figures(logits: Array, clips: Sequence[Faces]) -> str:
+    """Return AUC with its interval, of altered faces and of whole heads, and pairs in order."""
+    labels = np.array([clip.label for clip in clips])
+    question = np.array(
+        [str(methods.question(clip.method)) if clip.label else "" for clip in clips]
+    )
+    sources = [clip.source for clip in clips]
+    whole = metrics.bootstrap(metrics.auc, logits, labels, sources)
+    about = [(labels == 0) | (question == str(asked)) for asked in Question]
+    of = [
+        f"{metrics.auc(logits[here], labels[here]):.3f}"
+        for here in about
+        if len(set(labels[here])) > 1
+    ]
+    order = metrics.paired_ranking_accuracy(logits, pairs(clips))
+    return f"{whole}, {', '.join(of)}, {order:.0%}"
+
+
+def table(args: argparse.Namespace) -> None:
+    """Print one row for each file of descriptions."""
+    cache, _ = _cache(args.labels, args.cache, args.size)
+    asked = filled(args.labels, args.where) if args.where else None
+    beside = dict(np.load(args.beside)) if args.beside else None
+    for file in args.kept:
+        described = dict(np.load(file))
+        clips = [clip for clip in cache.entries if clip.name in described]
+        for name, way in WAYS.items():
+            own = left_out(described, clips, way, args.made, alone=args.alone)
+            here = [k for k, clip in enumerate(clips) if asked is None or clip.name in asked]
+            shown = [clips[k] for k in here]
+            row = [f"{file.stem}, {name} left out", figures(own[here], shown)]
+            if beside is not None:
+                other = left_out(beside, clips, way, args.made, alone=args.alone)
+                both = _standard(own[here]) + _standard(other[here])
+                row += [f"both {figures(both, shown)}"]
+            print(" | ".join(row), flush=True)
+
+
+def _standard(logits: Array) -> Array:
+    standard: Array = (logits - logits.mean()) / logits.std()
+    return standard
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["describe", "table"])
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--cache", type=Path, required=True, help="folder of cached faces")
+    parser.add_argument("--kept", type=Path, nargs="+", required=True, help="descriptions")
+    parser.add_argument("--trunk", default="grain")
+    parser.add_argument("--size", type=int, default=256, help="px of the crop")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--made", nargs="*", default=[], choices=["pasted", *KINDS])
+    parser.add_argument("--mesh", type=Path, help="face_landmarker_v2_with_blendshapes.task")
+    parser.add_argument("--alone", action="store_true", help="learn from no fake")
+    parser.add_argument("--where", default="", help="ask only files with this column filled")
+    parser.add_argument("--beside", type=Path, help="descriptions whose logits are added")
+    args = parser.parse_args()
+    {"describe": describe, "table": table}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()
