@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
@@ -32,23 +33,72 @@ MAX_BYTES = 100_000_000
 MAX_KEPT_BYTES = 500_000_000
 """of all that are kept"""
 FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
+KEYS = "keys"
+"""Folder with a file for each key of `remember`."""
+_KEPT = 64
+"""hexadecimal digits of a kept network's name"""
 
 
 def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Path | None:
     """Return the folder of a network in OpenVINO's form, which may not exist yet; None where none
     is kept."""
-    folder = get_config().converted or paths.data() / "converted"
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
     if size > MAX_BYTES:
         return None
-    digest = hashlib.sha256()
-    for package in ("openvino", "torch"):
-        digest.update(f"{package} {metadata.version(package)};".encode())
+    digest = _versions()
     digest.update(f"{tuple(example.shape)} {example.dtype} {free};".encode())
     for part in _parts(network):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
-    return folder.expanduser() / digest.hexdigest()
+    return _root() / digest.hexdigest()
+
+
+def key_of(facts: str, sources: Iterable[Path]) -> str:
+    """Return a key for a network that is known without building it: by what it is, by the code that
+    builds it, and by the versions that convert it.
+
+    Parameters
+    ----------
+    facts : str
+        All else that decides what it computes.
+    sources : paths
+        Files of Python, or folders of such.
+    """
+    digest = _versions()
+    digest.update(facts.encode())
+    for source in sources:
+        for file in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
+            digest.update(hashlib.sha256(_read(str(file))).digest())
+    return digest.hexdigest()
+
+
+def remember(key: str, folder: Path, about: dict[str, int]) -> None:
+    """Keep under a key which folder a network lies in, and what else its user has to know. Where
+    that fails nothing is kept."""
+    with suppress(OSError):
+        folder.parent.joinpath(KEYS).mkdir(exist_ok=True)
+        paths.write(folder.parent / KEYS / key, json.dumps({"folder": folder.name} | about))
+
+
+def recall(key: str) -> tuple[Path, dict[str, int]] | None:
+    """Return what `remember` kept under a key; None where there is nothing, or it is damaged."""
+    with suppress(OSError, ValueError, AttributeError):
+        about = json.loads((_root() / KEYS / key).read_text("utf-8"))
+        name = about.pop("folder", "")
+        if len(name) == _KEPT and name.isalnum():
+            return _root() / name, about
+    return None
+
+
+def _root() -> Path:
+    return (get_config().converted or paths.data() / "converted").expanduser()
+
+
+def _versions() -> hashlib._Hash:
+    digest = hashlib.sha256()
+    for package in ("openvino", "torch"):
+        digest.update(f"{package} {metadata.version(package)};".encode())
+    return digest
 
 
 def read(core: Any, folder: Path) -> Any | None:

@@ -60,8 +60,7 @@ def compile(
         Let calls of several threads go on side by side, on a core each; else they take turns.
     """
     if device == "cpu":
-        copies = min(MAX_COPIES, os.cpu_count() or 1) if shared else 1
-        return _OpenVino(_converted(network, example, free), copies)
+        return _OpenVino(*_converted(network, example, free), copies=_copies(shared))
     import torch
 
     def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -73,6 +72,34 @@ def compile(
     return run
 
 
+def _copies(shared: bool) -> int:
+    return min(MAX_COPIES, os.cpu_count() or 1) if shared else 1
+
+
+def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | None:
+    """Return a network that was compiled for the processor before, without building it, and with it
+    without PyTorch, which takes two to three seconds to import; None where there is none.
+
+    Parameters
+    ----------
+    key : str
+        Of `converted.key_of`, given to `remember`.
+    shared : bool
+        As of `compile`.
+    """
+    if (kept := converted.recall(key)) is None:
+        return None
+    folder, about = kept
+    model = converted.read(_openvino()[1], folder)
+    return None if model is None else (_OpenVino(model, folder, copies=_copies(shared)), about)
+
+
+def remember(key: str, runner: Runner, **about: int) -> None:
+    """Let `known` find what `compile` gave, where it is kept on disk at all."""
+    if isinstance(runner, _OpenVino) and runner.folder is not None:
+        converted.remember(key, runner.folder, about)
+
+
 @contextmanager
 def beside_others() -> Iterator[None]:
     """Let torch use only as many of this thread's helpers as leave cores for the other stages.
@@ -80,8 +107,12 @@ def beside_others() -> Iterator[None]:
     Decoder, face search and scorer run side by side, and models are loaded beside the first page;
     helpers that wait for a core by spinning take it from the others. On two busy cores a 6 s clip
     took 12 to 24 s with torch's own choice, and 3 s with one thread (eight times the processor time
-    in the face search); to load the default models took 2.7 s of a processor, and 1.1 s.
+    in the face search); to load the default models took 2.7 s of a processor, and 1.1 s. Where
+    nobody has imported torch there is nothing to limit, and it is not imported for that.
     """
+    if "torch" not in sys.modules:
+        yield
+        return
     import torch
 
     before = torch.get_num_threads()
@@ -118,9 +149,22 @@ def computes_in_bf16(device: str) -> bool:
     it, unless UNMASK_PRECISION says otherwise. Without such instructions it takes longer."""
     if device != "cpu" or get_config().precision != "bf16":
         return False
+    if "torch" not in sys.modules and (flags := _processor_flags()):
+        return not flags.isdisjoint({"avx512_bf16", "amx_tile"})
     import torch
 
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+@lru_cache(maxsize=1)
+def _processor_flags() -> frozenset[str]:
+    """Return what Linux says this processor can do; nothing where it says nothing."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("ascii", "replace").splitlines():
+            name, _, words = line.partition(":")
+            if name.strip() in ("flags", "Features"):
+                return frozenset(words.split())
+    return frozenset()
 
 
 def backend(device: str) -> str:
@@ -144,16 +188,21 @@ _converting = threading.Lock()
 """torch traces one network at a time: two threads that do find each other's in their graphs."""
 
 
-def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Any:
+def _converted(
+    network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]
+) -> tuple[Any, Path | None]:
+    """Return a network in OpenVINO's form, and the folder in which it is kept."""
     import torch
 
     openvino, core = _openvino()
     folder = converted.place(network, example, free)
     if folder is not None and (known := converted.read(core, folder)) is not None:
-        return known
+        return known, folder
     with _converting, torch.no_grad(), warnings.catch_warnings():
         # Its way through torch.jit.trace; torch has deprecated that, not removed it.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Numbers that follow from the input's shape may stay as they are.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
         # To trace again and compare takes as long as all else, and `network` decides nothing by
@@ -166,14 +215,15 @@ def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int,
     model.reshape(openvino.PartialShape(shape))
     if folder is not None:
         converted.keep(openvino, model, folder)
-    return model
+    return model, folder
 
 
 class _OpenVino:
     """A network in as many copies as calls go on at the same time, up to `copies`; the first is
     made at once."""
 
-    def __init__(self, model: Any, copies: int = 1) -> None:
+    def __init__(self, model: Any, folder: Path | None = None, *, copies: int = 1) -> None:
+        self.folder = folder
         self._model = model if copies > 1 else None
         self._left, self._lock = copies - 1, threading.Lock()
         self._tensor = _openvino()[0].Tensor

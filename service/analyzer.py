@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,10 @@ from detector.schema.analysis import Analysis, Settings
 
 if TYPE_CHECKING:
     from detector.pipeline import Analyzer
+
+
+VOICES_AFTER = 10.0
+"""s of the server's life, after all else was loaded, before it looks whether it is idle"""
 
 
 class SharedAnalyzer:
@@ -28,6 +33,26 @@ class SharedAnalyzer:
 
                 self._analyzer = Analyzer()
             return self._analyzer
+
+    def warm_up(self) -> None:
+        """Load what looks at pictures: most files that somebody begins with are such."""
+        self.get().warm_up(voices=False)
+
+    def warm_up_voices(self, idle: Callable[[], bool], stopped: threading.Event) -> None:
+        """Load what hears, and with it torch, once nothing else goes on: whoever came first has
+        opened a file by then, and does not wait for that too.
+
+        Parameters
+        ----------
+        idle : callable
+            Whether nothing runs now.
+        stopped : Event
+            Ends the wait without it.
+        """
+        while not stopped.wait(VOICES_AFTER):
+            if idle():
+                self.get().warm_up(voices=True)
+                return
 
     def analyze(self, path: Path, settings: Settings | None = None, /, **options: Any) -> Analysis:
         """Return the analysis of a file; options are those of `Analyzer.analyze`."""

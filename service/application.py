@@ -352,12 +352,13 @@ class Application:
         self.gallery.make()
         try:
             if get_config().warm_up:
-                (self.cluster or self.analyzer.get()).warm_up()
+                (self.cluster or self.analyzer).warm_up()
                 then()
+            self.prepared.set()
+            if get_config().warm_up and not self.cluster:
+                self.analyzer.warm_up_voices(self.tasks.idle, self._stopped)
         except Exception:  # a job will meet the same error and show it to a person
             log.exception("the models could not be loaded ahead")
-        else:
-            self.prepared.set()
 
     def _sweep(self) -> None:
         clock = JumpGuard()

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas  # noqa: F401 -- whole, before Plotly finds it half loaded by another session's page
 import plotly.graph_objects as go
 
-from dashboard import labels, series
+from dashboard import half_loaded, labels, series
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
 from detector.messages.format import time_ticks
 from detector.schema.analysis import Thresholds
+
+half_loaded.hide()
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
 """No toolbar: a click is the only gesture."""

@@ -64,6 +64,7 @@ def kind_of(model: Model) -> str:
     from detector.models.network import TorchModel
     from detector.models.vit import TokenClipModel, TokenModel
 
+    model = model.whole()
     if isinstance(model, MapModel | TokenClipModel):
         return "clip transformer" if attends(model) else "clip"
     if isinstance(model, TokenModel):
@@ -86,6 +87,7 @@ def draw(
     ([N, T, h, w]) in 0..1, or None where this model can't show it."""
     from detector.explain import attention, cam, occlusion
 
+    model = model.whole()
     if method.id in ("gradcam", "gradcam++"):
         return cam.grad_cam(model, batch, plus=method.id == "gradcam++")
     if method.id == "rollout":

@@ -9,6 +9,7 @@ one else's; within a client the kinds go in the order it names them.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -90,9 +91,10 @@ class Pool:
         return turn is not None
 
     def _serve(self) -> None:
-        import torch
+        if "torch" in sys.modules:
+            import torch
 
-        torch.set_num_threads(1)  # per thread; two pools of threads starve each other
+            torch.set_num_threads(1)  # per thread; two pools of threads starve each other
         while True:
             with self._wake:
                 while (turn := self._next()) is None:

@@ -252,6 +252,10 @@ class Model(ABC):
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
 
+    def whole(self) -> Model:
+        """Return the model with all that it is made of; most are."""
+        return self
+
     @property
     def side_by_side(self) -> bool:
         """Whether several threads score with it at once, rather than wait for each other."""

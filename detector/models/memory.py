@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -156,7 +157,10 @@ def _machine() -> int:
 
 
 def footprint(model: Model) -> int:
-    """Return the bytes of a model's networks, with the copy that a faster runtime keeps."""
+    """Return the bytes of a model's networks, with the copy that a faster runtime keeps; 0 of one
+    that has none in memory."""
+    if "torch" not in sys.modules:
+        return 0
     from torch import nn
 
     networks = [value for value in vars(model).values() if isinstance(value, nn.Module)]

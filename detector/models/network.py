@@ -7,10 +7,8 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,7 +16,7 @@ from torch.nn import functional as F
 
 from detector.models.base import Files, Image, Model, ModelSpec, check_batch
 from detector.models.names import Rule, rename
-from detector.models.pictures import fit
+from detector.models.pictures import fit, normalized
 from detector.runtime import Runner
 from detector.weights import load_state, load_strict
 
@@ -42,21 +40,7 @@ def load_network(network: N, spec: ModelSpec, files: Files, rules: Sequence[Rule
 
 def normalize(pictures: np.ndarray, spec: ModelSpec) -> Tensor:
     """Normalize as the spec says: uint8 [..., H, W, 3] -> float32 [..., 3, H, W]."""
-    levels = _levels(spec.normalization.mean, spec.normalization.std)
-    rows = pictures.reshape(-1, *pictures.shape[-2:])
-    planes = np.empty((3, *rows.shape[:2]), np.float32)
-    for channel, plane in enumerate(planes):
-        cv2.LUT(cv2.extractChannel(rows, channel), levels[channel], dst=plane)
-    return torch.from_numpy(planes.reshape(3, *pictures.shape[:-1])).movedim(0, -3)
-
-
-@lru_cache(maxsize=64)
-def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
-    """Return what each of the 256 levels becomes: to look it up takes a quarter of the time, and
-    leaves the channels one after another, as networks take them. float32 [3, 256]"""
-    x = torch.arange(256).float() / 255
-    levels: np.ndarray = ((x - torch.tensor(mean)[:, None]) / torch.tensor(std)[:, None]).numpy()
-    return levels
+    return torch.from_numpy(normalized(pictures, spec))
 
 
 class TorchModel(Model):

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
-from detector.models.base import CropRecipe, Image
+from detector.models.base import CropRecipe, Image, ModelSpec
+
+
+def normalized(pictures: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Normalize as the spec says: uint8 [..., H, W, 3] -> float32 [..., 3, H, W]."""
+    levels = _levels(spec.normalization.mean, spec.normalization.std)
+    rows = pictures.reshape(-1, *pictures.shape[-2:])
+    planes = np.empty((3, *rows.shape[:2]), np.float32)
+    for channel, plane in enumerate(planes):
+        cv2.LUT(cv2.extractChannel(rows, channel), levels[channel], dst=plane)
+    return np.moveaxis(planes.reshape(3, *pictures.shape[:-1]), 0, -3)
+
+
+@lru_cache(maxsize=64)
+def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+    """Return what each of the 256 levels becomes: to look it up takes a quarter of the time, and
+    leaves the channels one after another, as networks take them. float32 [3, 256]"""
+    x = np.arange(256, dtype=np.float32) / np.float32(255)
+    center, spread = (np.array(v, np.float32)[:, None] for v in (mean, std))
+    levels: np.ndarray = (x - center) / spread
+    return levels
 
 
 def fit(picture: Image, recipe: CropRecipe) -> Image:

@@ -13,6 +13,8 @@ import importlib
 import importlib.util
 import tomllib
 from collections.abc import Iterable, Sequence
+from functools import partial
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +24,7 @@ from pydantic import Field, ValidationError
 from detector import paths, runtime
 from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
+from detector.models import ready
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.custom_weights import with_files
 from detector.models.memory import ModelCache
@@ -191,9 +194,12 @@ def load_model(
 
     def load() -> Model:
         if weights is not None:
-            return load_family(spec, [Path(file.path) for file in spec.files], device)
-        require_license(spec)
-        return load_family(spec, resolve(spec), device)
+            files = [Path(file.path) for file in spec.files]
+        else:
+            require_license(spec)
+            files = resolve(spec)
+        whole = partial(load_family, spec, files, device)
+        return ready.load(spec, _family_file(spec), device, whole)
 
     return _cache.get(key, sum(file.size or 0 for file in spec.files), load)
 
@@ -211,6 +217,8 @@ def unload(id: str) -> None:
 def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
     """Load a new model of these files, which were verified before. Not shared, not counted."""
     family = _family(spec)
+    import torch  # noqa: F401 -- or its helpers are not limited
+
     try:
         with runtime.beside_others():
             model: Model = family.load(spec, files, device)
@@ -222,12 +230,22 @@ def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
 
 
 def _family(spec: ModelSpec) -> ModuleType:
+    name = _found(spec).name
+    family = importlib.import_module(name)
+    if not hasattr(family, "load"):
+        raise ModelError(f"{name} has no load(spec, files, device), so it is not a family.")
+    return family
+
+
+def _family_file(spec: ModelSpec) -> Path:
+    """Return the file of a family, which need not be imported for that."""
+    return Path(_found(spec).origin or "")
+
+
+def _found(spec: ModelSpec) -> ModuleSpec:
     for name in (f"{package}.{spec.family}" for package in FAMILY_PACKAGES):
-        if spec.family.isidentifier() and importlib.util.find_spec(name):
-            family = importlib.import_module(name)
-            if not hasattr(family, "load"):
-                raise ModelError(f"{name} has no load(spec, files, device), so it is not a family.")
-            return family
+        if spec.family.isidentifier() and (found := importlib.util.find_spec(name)):
+            return found
     raise ModelError(f"{spec.id} is of the family {spec.family!r}, which does not exist.")
 
 

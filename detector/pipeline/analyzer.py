@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 from detector import runtime, vision
@@ -21,6 +23,10 @@ from detector.schema.analysis import Analysis, Modality, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]
 """Time of a frame in s -> its faces; empty where none was found."""
+
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvmap", "/dev/kfd", "/dev/dxg")
+"""One of these is there where a Linux machine has a GPU that torch can use: of NVIDIA (a Jetson's
+is the second), of AMD, or that of Windows around it."""
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +75,20 @@ class Analyzer:
         """
         return initial_results.id_of(sha256, settings)
 
-    def warm_up(self, models: Sequence[str] | None = None) -> None:
+    def warm_up(self, models: Sequence[str] | None = None, *, voices: bool | None = None) -> None:
         """Load the face detector and the models, so that the first analysis doesn't wait; of those
         with one network the first, as it does, and those of voices last: most files are pictures.
+
+        Parameters
+        ----------
+        voices : bool, optional
+            Of all models those of voices alone, or all others; else all.
         """
         self.detector()
-        voices_last = sorted(registry.choose(models), key=lambda s: s.modality is Modality.VOICE)
-        for id in dict.fromkeys(first_of_network(voices_last).values()):
+        heard = {spec.id: spec.modality is Modality.VOICE for spec in registry.choose(models)}
+        chosen = [spec for spec in registry.choose(models) if voices in (None, heard[spec.id])]
+        chosen.sort(key=lambda spec: heard[spec.id])
+        for id in dict.fromkeys(first_of_network(chosen).values()):
             try:
                 registry.load_model(id, device=self.device)
             except ModelError as error:
@@ -120,7 +133,7 @@ class Analyzer:
         Canceled
             `cancel` was set.
         """
-        if self._front is not None:
+        if self._front is not None and "torch" in sys.modules:
             import torch
 
             torch.set_num_threads(1)  # helpers that spin take cores from the runs beside
@@ -172,9 +185,18 @@ def analyze(
     return Analyzer(device=device).analyze(path, settings)
 
 
+def _may_have_gpu() -> bool:
+    """Whether torch could find a GPU: asked first, since to import it takes seconds."""
+    if metadata.version("torch").endswith("+cpu"):
+        return False
+    return sys.platform != "linux" or any(Path(device).exists() for device in _GPU_DEVICES)
+
+
 def pick_device(device: str) -> str:
     """ "cpu" or "cuda" for "auto" or either of them. UsageError when there is no such device."""
     if device == "cpu":
+        return "cpu"
+    if device == "auto" and not _may_have_gpu():
         return "cpu"
     import torch
 

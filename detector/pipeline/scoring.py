@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -212,7 +213,9 @@ class ScoreStage:
 
 
 def _without_helpers() -> None:
-    """Keep torch from helpers of this thread: two pools of threads starve each other."""
-    import torch
+    """Keep torch from helpers of this thread, where anything uses it: two pools of threads starve
+    each other."""
+    if "torch" in sys.modules:
+        import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pypdf import PageObject, PdfReader
-from pypdf.generic import StreamObject
 
 from detector.report.seal import NewSeal
 from detector.seals import digest
+
+if TYPE_CHECKING:
+    from pypdf import PageObject
 
 ATTACHMENT = "unmask-report.json"
 PDF_MARK = b"%unmask-seal "
@@ -40,6 +42,8 @@ def pdf_parts(pdf: bytes) -> dict[str, str]:
     Exception
         Whatever the parser raises on a PDF that is damaged.
     """
+    from pypdf import PdfReader  # a third of a second that most pages have no use for
+
     reader = PdfReader(io.BytesIO(pdf))
     parts = {}
     for number, page in enumerate(reader.pages[:MOST_PAGES], 1):
@@ -54,6 +58,8 @@ def pdf_parts(pdf: bytes) -> dict[str, str]:
 
 def _pictures(page: PageObject) -> Iterator[bytes]:
     """Yield what is in the pictures of a page, compressed as they are."""
+    from pypdf.generic import StreamObject
+
     resources = page.get("/Resources")
     pictures = resources.get_object().get("/XObject") if resources is not None else None
     if pictures is None:

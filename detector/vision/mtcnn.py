@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 
 from detector import runtime
+from detector.vision import mtcnn_networks
 from detector.vision.crops import window
+from detector.vision.mtcnn_networks import TILE
 from detector.vision.types import Detection, from_left_to_right
 
 FIELD = 12
@@ -41,8 +43,6 @@ SUPPRESSED = 64
 """Boxes compared with all others at once, so that memory is bounded by their number."""
 ALIAS = 0.5
 """px. Standard deviation of the blur before a picture is shrunk by less than half."""
-TILE = 48
-"""px. Side of what P-Net is shown of a level about a face that is followed."""
 NEAR = (0.3, 1.8)
 """Levels in which a face that is followed is looked for: those whose `FIELD` is so many times its
 longer side. In 290 of 290 frames boxes and points were then those of a search everywhere, to the
@@ -61,28 +61,7 @@ class Mtcnn:
     name = "mtcnn"
 
     def __init__(self, device: str = "cpu") -> None:
-        import torch
-        from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
-
-        class Normalized(torch.nn.Module):
-            """Takes pictures as they are: 0..255, channels last."""
-
-            def __init__(self, network: torch.nn.Module) -> None:
-                super().__init__()
-                self.network = network
-
-            def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
-                values = (pictures.permute(0, 3, 1, 2) - 127.5) * 0.0078125
-                outputs: tuple[torch.Tensor, ...] = self.network(values)
-                return outputs
-
-        def compiled(network: torch.nn.Module, side: int, *free: int) -> runtime.Runner:
-            example = torch.zeros(2, side, side, 3, device=device)
-            normalized = Normalized(network).eval().to(device)
-            return runtime.compile(normalized, example, device, free=free, shared=True)
-
-        self._propose = compiled(PNet(), TILE, 0, 1, 2)
-        self._refine, self._output = compiled(RNet(), 24, 0), compiled(ONet(), 48, 0)
+        self._propose, self._refine, self._output = mtcnn_networks.load(device)
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
         """See `FaceDetector.detect`."""

@@ -128,6 +128,11 @@ class TaskManager:
         """Return each kind's name with how many tasks of it wait and run."""
         return [(name, *self.scheduler.count(name)) for name in self._kinds]
 
+    def idle(self) -> bool:
+        """Whether nothing waits or runs in this process."""
+        with self._lock:
+            return not self._here
+
     def kinds(self) -> list[TaskKind[Any]]:
         """Return all kinds that are known."""
         return list(self._kinds.values())

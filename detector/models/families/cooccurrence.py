@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from detector import runtime
 from detector.models.base import Files, ModelSpec
 from detector.models.layer import FACE, Layer
 from detector.models.network import MappingModel
@@ -70,6 +71,8 @@ class Run(NamedTuple):
     down: int
     """rows above the pixel that the first run belongs to"""
     across: int
+    face: int
+    """how many of a picture's lie in the face"""
 
 
 class CooccurrenceNet(nn.Module):
@@ -93,7 +96,7 @@ class CooccurrenceNet(nn.Module):
         return repr((ORDERS, SIZES, STEP, LARGEST, RUN, FACE))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits = self.offset.expand(len(x))
+        logits = self.offset
         for runs, table in zip(_maps(x), self.table, strict=True):
             for run, said in _said(runs, table):
                 logits = logits + said[run.codes.int()].sum((1, 2))
@@ -137,9 +140,9 @@ class CooccurrenceNet(nn.Module):
 
 def _said(runs: list[Run], table: Tensor) -> Iterator[tuple[Run, Tensor]]:
     """Yield runs, and what each code of them adds to a logit: float [2 * CODES]."""
-    face = sum((run.codes[0] < CODES).sum() for run in runs)
-    every = sum(run.codes[0].numel() for run in runs)
-    count = torch.stack([face, every - face]).repeat_interleave(CODES)
+    face = sum(run.face for run in runs)
+    every = sum(run.codes.shape[1] * run.codes.shape[2] for run in runs)
+    count = torch.tensor([face, every - face], device=table.device).repeat_interleave(CODES)
     for run in runs:
         yield run, table / count
 
@@ -152,14 +155,19 @@ def _maps(x: Tensor) -> list[list[Run]]:
     found = []
     for size in SIZES:
         smaller = F.avg_pool2d(luma[:, None], size)[:, 0] if size > 1 else luma
-        outside = (~_inside(smaller.shape[-1], x.device)).to(torch.int16) * CODES
+        side = int(smaller.shape[-1])
+        first, last = _face(side)
+        outside = smaller.new_full((side, side), CODES, dtype=torch.int16)
+        outside[first:last, first:last] = 0
         for order in ORDERS:
             reach = (len(order) + RUN - 2) // 2
             along, down = (_codes(smaller, order, axis) for axis in (2, 1))
-            height, width = down.shape[1], along.shape[2]
+            height, width = int(down.shape[1]), int(along.shape[2])
+            narrow = min(last, reach + width) - max(first, reach)
+            face = (last - first) * narrow  # the same along and down
             found.append([
-                Run(along + outside.narrow(1, reach, width), 0, reach),
-                Run(down + outside.narrow(0, reach, height), reach, 0),
+                Run(along + outside.narrow(1, reach, width), 0, reach, face),
+                Run(down + outside.narrow(0, reach, height), reach, 0, face),
             ])  # fmt: skip
     return found
 
@@ -176,10 +184,10 @@ def _codes(luma: Tensor, order: tuple[int, ...], axis: int) -> Tensor:
     return code
 
 
-def _inside(side: int, device: torch.device) -> Tensor:
-    """Return where the face is: bool [side, side]."""
-    near = ((torch.arange(side, device=device) + 0.5) / side - 0.5).abs() < FACE / 2
-    return near[:, None] & near
+def _face(side: int) -> tuple[int, int]:
+    """Return where the face is, both ways: its first pixel, and the one after its last."""
+    near = [k for k in range(side) if abs((k + 0.5) / side - 0.5) < FACE / 2]
+    return near[0], near[-1] + 1
 
 
 class CooccurrenceModel(MappingModel):
@@ -209,4 +217,7 @@ def build(state: dict[str, Any], name: str = "grain") -> CooccurrenceNet:
 
 def load(spec: ModelSpec, files: Files, device: str) -> CooccurrenceModel:
     """Load what `unmask train grain` wrote (one .safetensors file)."""
-    return CooccurrenceModel(spec, build(load_state(files[0]), spec.id), device)
+    network, side = build(load_state(files[0]), spec.id).to(device), spec.crop.size
+    # The counts are whole numbers: the same in any order, and by any backend.
+    run = runtime.compile(network, torch.zeros(2, 3, side, side, device=device), device)
+    return CooccurrenceModel(spec, network, device, run=run)

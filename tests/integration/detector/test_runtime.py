@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import subprocess
 import sys
@@ -12,13 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from detector import converted, runtime
-from detector.models import registry
+from detector.explain.ways import kind_of
+from detector.models import ready, registry
+from detector.models.base import Model
+from detector.models.network import TorchFrameModel
 from detector.pipeline import Analyzer
+from detector.weights import resolve
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +252,93 @@ def test_what_ships_is_found_again_by_another_process(kept: Path) -> None:
         for _ in range(2)
     ]
     assert counts[0] >= 5 and counts[1] == 0
+
+
+SCORED = """
+import json, sys
+from detector.pipeline import Analyzer
+analysis = Analyzer().analyze(sys.argv[1])
+scored = [frame.logits for person in analysis.subjects for frame in person.frames]
+print(json.dumps(["torch" in sys.modules, "facenet_pytorch" in sys.modules, scored]))
+"""
+
+
+def test_a_second_process_scores_the_same_without_torch(
+    kept: Path, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    Image.fromarray(astronaut).save(tmp_path / "face.png")
+
+    def scored() -> tuple[bool, bool, list[dict[str, float]]]:
+        command = [sys.executable, "-c", SCORED, str(tmp_path / "face.png")]
+        run = subprocess.run(command, capture_output=True, check=True, text=True)
+        torch, facenet, logits = json.loads(run.stdout.splitlines()[-1])
+        return torch, facenet, logits
+
+    first, second = scored(), scored()
+    assert first[:2] == (True, True) and second[:2] == (False, False)
+    assert len(first[2]) == 1 and set(first[2][0]) > {"texture", "grain", "detail", "synthesis"}
+    assert second[2] == first[2]
+
+
+@pytest.mark.parametrize("id", ["detail", "grain"])
+def test_a_ready_model_says_and_shows_what_the_model_itself_does(
+    kept: Path, id: str, astronaut: np.ndarray
+) -> None:
+    spec = registry.get_spec(id)
+    files, family = resolve(spec), registry._family_file(spec)
+
+    def load() -> Model:
+        return ready.load(spec, family, "cpu", lambda: registry.load_family(spec, files, "cpu"))
+
+    whole, model = load(), load()
+    assert isinstance(whole, TorchFrameModel) and isinstance(model, ready.ReadyModel)
+    side = spec.crop.size
+    faces = np.stack([cv2.resize(astronaut[40:210, x : x + 170], (side, side)) for x in (120, 140)])
+    faces = np.concatenate([faces, faces[:, :, ::-1], 255 - faces])  # more than one pass
+    np.testing.assert_array_equal(model.score(faces), whole.score(faces))
+    assert model.score(faces).dtype == np.float32 and model.score(faces[:0]).shape == (0,)
+    assert kind_of(model) == kind_of(whole)
+    np.testing.assert_array_equal(model.explain(faces[:1]), whole.explain(faces[:1]))
+    assert torch.equal(model.preprocess(faces[0]), whole.preprocess(faces[0]))
+    assert isinstance(model.network, type(whole.network)), "asked for, it is loaded"
+
+
+def test_a_model_is_ready_only_for_the_code_that_made_it(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = registry.get_spec("detail")
+    files, family = resolve(spec), registry._family_file(spec)
+    loads: list[int] = []
+
+    def load() -> Model:
+        def whole() -> Model:
+            loads.append(1)
+            return registry.load_family(spec, files, "cpu")
+
+        return ready.load(spec, family, "cpu", whole)
+
+    for number in (1, 2):
+        (tmp_path / f"{number}.py").write_text(f"x = {number}")
+        monkeypatch.setattr(ready, "_SOURCES", (tmp_path / f"{number}.py",))
+        load(), load()
+        assert len(loads) == number
+    for key in (kept / converted.KEYS).iterdir():
+        key.write_text('{"folder": "../../elsewhere"}')
+    load(), load()
+    assert len(loads) == 3
+    for folder in kept.glob("?" * 64):
+        (folder / converted.WEIGHTS).write_bytes(b"damaged")
+    load(), load()
+    assert len(loads) == 4
+
+
+@pytest.mark.parametrize(("fake", "classes"), [(0, 1), (1, 1), (0, 2), (1, 2), (2, 4)])
+def test_log_odds_of_a_ready_model_are_those_of_torch(fake: int, classes: int) -> None:
+    logits = np.random.default_rng(1).normal(0, 8, (50, classes)).astype(np.float32)
+    spec = registry.get_spec("detail").model_copy(update={"fake_index": fake})
+    said = registry.load_model("detail").whole()
+    expected = type(said).log_odds(SimpleNamespace(spec=spec), torch.from_numpy(logits)).numpy()  # type: ignore[arg-type]
+    np.testing.assert_allclose(ready._log_odds(logits, fake), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_models_are_loaded_without_helpers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def by_definition(network: texture.TextureNet, x: torch.Tensor) -> torch.Tensor:
 def test_what_ships_says_what_its_definition_says() -> None:
     """At its own size, where the convolution computes four pixels at once at two of three scales;
     through OpenVINO too. Half the test's time is timm's import: its trunk is the definition."""
-    model = registry.load_model("texture", device="cpu")
+    model = registry.load_model("texture", device="cpu").whole()
     assert isinstance(model, TorchFrameModel) and isinstance(model.network, texture.TextureNet)
     side = model.spec.crop.size
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (side, side))

@@ -1,0 +1,34 @@
+"""Keeps Plotly from a pandas that another thread is still importing.
+
+Plotly looks whether what it is given is one of pandas' tables, where pandas is imported: where
+another session's page is importing it at that moment, half of it is there, and a chart would be an
+error. Figures here are made of numbers and NumPy arrays alone, and to import pandas before the
+first of them would cost the first verdict a second. (narwhals, which Plotly asks too, looks as it
+is done here.) Last seen to work with Plotly 7.1.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from _plotly_utils import basevalidators, optional_imports, utils
+from plotly.io import _json
+
+_get_module = optional_imports.get_module
+
+
+def hide() -> None:
+    """Let Plotly see a module only once it is whole."""
+    for module in (basevalidators, utils, _json):
+        module.get_module = whole
+
+
+def whole(name: str, should_load: bool = True) -> Any:
+    """Return what Plotly's `get_module` does; None of what is still being imported and need not be
+    loaded."""
+    module = None if should_load else sys.modules.get(name)
+    # What importlib itself asks, to let others wait for the end of an import.
+    if module is not None and getattr(module.__spec__, "_initializing", False):
+        return None
+    return _get_module(name, should_load)

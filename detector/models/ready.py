@@ -1,0 +1,125 @@
+"""Models whose network was converted before: they score without PyTorch, whose import takes two to
+three seconds, most of what a first verdict waits for. Whatever else such a model is asked for
+(gradients, its own steps one by one) loads the model itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detector import converted, runtime
+from detector.models.base import Image, Model, ModelSpec, check_batch
+from detector.models.pictures import fit, normalized
+from detector.runtime import Runner
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_HERE = Path(__file__).parent
+_SOURCES = (_HERE, _HERE.parent / "weights", _HERE.parent / "runtime.py")
+"""What builds networks, beside the families of other packages."""
+
+
+class ReadyModel(Model):
+    """A model of single crops whose network lies ready on disk.
+
+    Parameters
+    ----------
+    run : Runner
+        Its network, compiled.
+    batch : int
+        Items in one pass.
+    load : callable
+        Loads the model itself.
+    """
+
+    def __init__(self, spec: ModelSpec, run: Runner, batch: int, load: Callable[[], Model]) -> None:
+        super().__init__(spec)
+        self.run, self.BATCH = run, batch
+        self._load, self._lock = load, threading.Lock()
+        self._whole: Model | None = None
+
+    def whole(self) -> Model:
+        """See `Model.whole`: loaded once."""
+        with self._lock:
+            if self._whole is None:
+                self._whole = self._load()
+            return self._whole
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.whole(), name)
+
+    def score(self, batch: np.ndarray) -> np.ndarray:
+        """See `Model.score`: the same steps, and the same scores, in numpy."""
+        check_batch(batch, self.spec)
+        scores = [np.zeros(0, np.float32)]
+        for start in range(0, len(batch), self.BATCH):
+            shown = [self._prepared(item) for item in batch[start : start + self.BATCH]]
+            logits = self.run(np.stack(shown))[0].reshape(len(shown), -1)
+            scores.append(_log_odds(logits, self.spec.fake_index))
+        return np.concatenate(scores)
+
+    def _prepared(self, picture: Image) -> np.ndarray:
+        return normalized(fit(np.ascontiguousarray(picture), self.spec.crop), self.spec)
+
+    def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
+        """See `Model.preprocess`."""
+        return self.whole().preprocess(picture)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """See `Model.forward`."""
+        return self.whole().forward(batch)
+
+    def explain(self, batch: np.ndarray) -> np.ndarray | None:
+        """See `Model.explain`."""
+        return self.whole().explain(batch)
+
+
+def _log_odds(logits: np.ndarray, fake: int) -> np.ndarray:
+    """Return what `Model.log_odds` does, in numpy: float32 [N, classes] -> [N]."""
+    if logits.shape[1] == 1:
+        return logits[:, 0] if fake else -logits[:, 0]
+    others = np.delete(logits, fake, 1)
+    top = others.max(1)
+    odds: np.ndarray = logits[:, fake] - (top + np.log(np.exp(others - top[:, None]).sum(1)))
+    return odds
+
+
+def load(spec: ModelSpec, family: Path, device: str, whole: Callable[[], Model]) -> Model:
+    """Return a model that is ready, or load it and make it ready for the next process.
+
+    Parameters
+    ----------
+    family : Path
+        The file of its family.
+    whole : callable
+        Loads the model itself.
+    """
+    if device != "cpu" or spec.kind not in ("frame", "image") or spec.crop.resize == "float":
+        return whole()
+    key = converted.key_of(spec.network, dict.fromkeys((family.parent, *_SOURCES)))
+    if (known := runtime.known(key)) is not None:
+        run, about = known
+        return ReadyModel(spec, run, about.get("batch", Model.BATCH), whole)
+    model = whole()
+    if (compiled := _compiled(model)) is not None:
+        runtime.remember(key, compiled, batch=model.BATCH)
+    return model
+
+
+def _compiled(model: Model) -> Runner | None:
+    """Return what a model's scores come from, if they do by the usual steps alone."""
+    from detector.models.network import TorchModel
+
+    own = ("preprocess", "_prepare", "_infer", "log_odds", "score")
+    usual = isinstance(model, TorchModel) and all(
+        getattr(type(model), name) is getattr(TorchModel, name) for name in own
+    )
+    return model.run if isinstance(model, TorchModel) and usual else None

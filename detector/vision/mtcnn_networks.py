@@ -1,0 +1,61 @@
+"""The three networks of MTCNN (Zhang et al. 2016) with the weights of facenet-pytorch (MIT), ready
+to run."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from detector import converted, runtime
+from detector.runtime import Runner
+
+TILE = 48
+"""px. Side of what P-Net is shown of a level about a face that is followed."""
+
+
+class Networks(NamedTuple):
+    """Each takes pictures as they are: 0..255, [N, S, S, 3], and gives what the original does."""
+
+    propose: Runner
+    refine: Runner
+    output: Runner
+
+
+def load(device: str) -> Networks:
+    """Return the networks; those that were compiled for the processor before are not built, and
+    neither PyTorch nor the package of their weights is imported for them."""
+    version = metadata.version("facenet-pytorch")
+    keys = [converted.key_of(f"{name} {version}", [Path(__file__)]) for name in Networks._fields]
+    known = [runtime.known(key, shared=True) for key in keys] if device == "cpu" else [None]
+    ready = [found[0] for found in known if found is not None]
+    if len(ready) == len(keys):
+        return Networks(*ready)
+    built = _built(device)
+    for key, runner in zip(keys, built, strict=True):
+        runtime.remember(key, runner)
+    return built
+
+
+def _built(device: str) -> Networks:
+    import torch
+    from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+
+    class Normalized(torch.nn.Module):
+        def __init__(self, network: torch.nn.Module) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            values = (pictures.permute(0, 3, 1, 2) - 127.5) * 0.0078125
+            outputs: tuple[torch.Tensor, ...] = self.network(values)
+            return outputs
+
+    def compiled(network: torch.nn.Module, side: int, *free: int) -> Runner:
+        example = torch.zeros(2, side, side, 3, device=device)
+        normalized = Normalized(network).eval().to(device)
+        return runtime.compile(normalized, example, device, free=free, shared=True)
+
+    return Networks(
+        compiled(PNet(), TILE, 0, 1, 2), compiled(RNet(), 24, 0), compiled(ONet(), 48, 0)
+    )
