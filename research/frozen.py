@@ -223,15 +223,14 @@ def left_out(
 
 
 def _made(described: dict[str, Array], clips: Sequence[Faces], kinds: Sequence[str]) -> layer.Made:
-    """Return what was made of the originals among the clips; of several kinds as one."""
-    places = [
-        k
+    """Return what was made of the originals among the clips, by each of the kinds."""
+    found = [
+        (k, described[name])
+        for kind in kinds
         for k, clip in enumerate(clips)
-        if clip.label == 0 and all(f"{kind} {clip.name}" in described for kind in kinds)
+        if clip.label == 0 and (name := f"{kind} {clip.name}") in described
     ]
-    pictures = [
-        np.concatenate([described[f"{kind} {clips[k].name}"] for kind in kinds], 1) for k in places
-    ]
+    places, pictures = zip(*found, strict=True)
     return layer.Made(np.array(places), np.stack(pictures, 1), MADE)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import half_loaded, labels, series
+from dashboard import labels, series
+from dashboard.charts import half_loaded
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
