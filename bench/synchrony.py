@@ -1,12 +1,13 @@
 """What chance reaches where the movement of faces is held against that of others, and what they
 reach that a model moved: `unmask compare`'s answer where the pictures are not the same footage.
 
-    python -m bench.synchrony DATA [--pairs 10000] [--most N]
+    python -m bench.synchrony DATA [--pairs 10000] [--most N] [--together]
 
 `DATA` holds `train.csv`. Pairs of clips of different sources are unrelated as far as the list
 knows, drawn with a fixed seed; the highest are named, to be looked at. Pairs of untouched clips of
 one source and different groups show the same people, studios and sentences. Those of one group are
-an original and what was made of it, or what it drove.
+an original and what was made of it, or what it drove. `--together` asks every pair of different
+sources that is equally long, at the one offset at which both begin and end.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ from detector import media
 from detector.comparison import movement
 from detector.comparison.movement import Movement
 from detector.comparison.reading import FootageReader
-from detector.comparison.synchrony import COPY_SECONDS, synchrony
+from detector.comparison.synchrony import (
+    COPY_SECONDS,
+    WHOLE,
+    equally_long,
+    score_together,
+    synchrony,
+)
 from detector.errors import UnmaskError
 
 NAMED = 12
@@ -100,18 +107,39 @@ def show(title: str, pairs: Iterator[tuple[Row, Row]], moved: dict[str, Movement
               f"lag {held.lag}{', mirrored' if held.mirrored else ''}: {a}, {b}")  # fmt: skip
 
 
+def together(rows: list[Row], moved: dict[str, Movement]) -> None:
+    """Print how many of all unrelated pairs that are equally long are told by that, and the
+    highest."""
+    found = []
+    for a, b in combinations(rows, 2):
+        one, other = moved[a["file"]], moved[b["file"]]
+        if a["source"] == b["source"] or not equally_long(one, other):
+            continue
+        if (score := score_together(one, other)) is not None:
+            found.append((score, a["file"], b["file"]))
+    found.sort(reverse=True)
+    told = sum(score >= WHOLE for score, _a, _b in found)
+    print(f"\nequally long, different sources, begun together: {len(found)} pairs, {told} told")
+    for score, *names in found[:NAMED]:
+        print(f"  {score:5.2f} of {WHOLE:.1f}: {', '.join(names)}")
+
+
 def main() -> None:
     """Read all clips, hold pairs against each other, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--pairs", type=int, default=10_000, help="of unrelated clips")
     parser.add_argument("--most", type=int, default=10_000, help="clips")
+    parser.add_argument("--together", action="store_true", help="all that are equally long")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     rows = rows_of(args.data)[: args.most]
     moved = read(args.data, rows)
     print(f"{len(moved)} of {len(rows)} clips show a face for long enough")
     seen = [row for row in rows if row["file"] in moved]
+    if args.together:
+        together(seen, moved)
+        return
     show("unrelated, different sources", unrelated(seen, args.pairs), moved)
     show("untouched, one source, different groups", of_one_source(seen), moved)
     for title, truth in (("made whole", "whole"), ("pasted", "region")):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detector.comparison.movement import FEWEST, RATE, Movement
-from detector.comparison.synchrony import synchrony
+from detector.comparison.synchrony import SURELY, TOGETHER, WHOLE, score_together, synchrony
 
 CELLS = 160
 
@@ -61,6 +61,20 @@ def test_movement_of_others_is_not_told(seconds: float) -> None:
         assert found is None or not found.surely, seed
 
 
+def test_what_begins_and_ends_together_is_asked_for_less() -> None:
+    """A face that was driven by a whole file is held against it at one offset, not at sixty."""
+    original = moved(5, 0.8)
+    copy = noisy(original, 1.8)
+    whole = synchrony(copy, original)
+    assert whole is not None and whole.lag == 0
+    assert whole.needed == WHOLE < whole.score < SURELY - TOGETHER and whole.surely
+    longer = Movement(0.0, *(np.vstack([x, x[:3]]) for x in (original.head, original.features)))
+    part = synchrony(copy, longer)
+    assert part is not None and part.needed >= SURELY - TOGETHER and not part.surely
+    assert score_together(copy, original) == pytest.approx(whole.score)
+    assert score_together(copy.mirrored(), original) == pytest.approx(whole.score, abs=0.2)
+
+
 def test_one_slow_nod_tells_nothing() -> None:
     """Two heads that each nod once go together all along, and so do all that nod once."""
     nod = np.cos(np.linspace(0, np.pi, 30))[:, None]
@@ -106,7 +120,8 @@ def test_gaps_are_left_out_and_too_little_is_nothing() -> None:
 
 def test_what_begins_together_needs_less() -> None:
     original = moved(10, 3.0)
-    together = synchrony(original, original)
-    later = synchrony(replace(original, start=1.0), original)
+    part = Movement(0.0, original.head[:60], original.features[:60])
+    together = synchrony(part, original)
+    later = synchrony(part, replace(original, start=1.0))
     assert together is not None and later is not None
     assert together.needed == pytest.approx(8.2) and later.needed == pytest.approx(9.0, abs=0.3)
