@@ -123,6 +123,15 @@ def beside_others() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def without_helpers() -> None:
+    """Keep torch from helpers of this thread, where anything has imported it: two pools of threads
+    starve each other."""
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
+
+
 def read(path: Path, shape: tuple[int, ...]) -> Runner:
     """Return a network that was published ready to run (TFLite, ONNX), on the processor.
 

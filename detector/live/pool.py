@@ -9,11 +9,12 @@ one else's; within a client the kinds go in the order it names them.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
+
+from detector import runtime
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +92,6 @@ class Pool:
         return turn is not None
 
     def _serve(self) -> None:
-        if "torch" in sys.modules:
-            import torch
-
-            torch.set_num_threads(1)  # per thread; two pools of threads starve each other
         while True:
             with self._wake:
                 while (turn := self._next()) is None:
@@ -102,6 +99,7 @@ class Pool:
                         self._threads.discard(threading.current_thread())
                         return
                     self._wake.wait()
+            runtime.without_helpers()  # each time: a turn before may have been what loaded torch
             self._do(*turn)
 
     def _next(self) -> tuple[Client, str] | None:

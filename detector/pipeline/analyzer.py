@@ -12,7 +12,7 @@ from pathlib import Path
 from detector import runtime, vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
-from detector.models.base import first_of_network
+from detector.models.base import ModelSpec, first_of_network
 from detector.pipeline import initial_results
 from detector.pipeline.batching import BatchingFront
 from detector.pipeline.closer import look_closer
@@ -85,9 +85,12 @@ class Analyzer:
             Of all models those of voices alone, or all others; else all.
         """
         self.detector()
-        heard = {spec.id: spec.modality is Modality.VOICE for spec in registry.choose(models)}
-        chosen = [spec for spec in registry.choose(models) if voices in (None, heard[spec.id])]
-        chosen.sort(key=lambda spec: heard[spec.id])
+
+        def hears(spec: ModelSpec) -> bool:
+            return spec.modality is Modality.VOICE
+
+        voices_last = sorted(registry.choose(models), key=hears)
+        chosen = [spec for spec in voices_last if voices in (None, hears(spec))]
         for id in dict.fromkeys(first_of_network(chosen).values()):
             try:
                 registry.load_model(id, device=self.device)
@@ -133,10 +136,8 @@ class Analyzer:
         Canceled
             `cancel` was set.
         """
-        if self._front is not None and "torch" in sys.modules:
-            import torch
-
-            torch.set_num_threads(1)  # helpers that spin take cores from the runs beside
+        if self._front is not None:
+            runtime.without_helpers()  # those that spin take cores from the runs beside
         request = RunRequest(
             detector=self.detector(),
             device=self.device,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detector import runtime
 from detector.errors import ModelError
 from detector.models import registry
 from detector.models.base import Model, ModelSpec, first_of_network
@@ -128,10 +128,10 @@ class ScoreStage:
 
     def work(self) -> None:
         """Score until the end, in the thread of this stage and those that it begins."""
-        _without_helpers()
+        runtime.without_helpers()
         self._load()  # here, so that faces are found meanwhile
         passes: deque[Future[None]] = deque()
-        with ThreadPoolExecutor(self._threads, "score", _without_helpers) as pool:
+        with ThreadPoolExecutor(self._threads, "score", runtime.without_helpers) as pool:
             for items in self._batches():
                 batch = np.stack([item.data for item in items])
                 for network in dict.fromkeys(self._first[id] for id in items[0].models):
@@ -210,12 +210,3 @@ class ScoreStage:
             result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
             result.scored += len(batch)
         return [round(float(x), 5) for x in logits]
-
-
-def _without_helpers() -> None:
-    """Keep torch from helpers of this thread, where anything uses it: two pools of threads starve
-    each other."""
-    if "torch" in sys.modules:
-        import torch
-
-        torch.set_num_threads(1)

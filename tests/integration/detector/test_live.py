@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pypdf
 import pytest
+import torch
 
 from detector import live, media, samples
 from detector.cli import main
@@ -370,6 +371,29 @@ def test_turns_are_fair_whatever_one_viewer_costs() -> None:
     while clock.now < 40:
         assert pool.step()
     assert slow.turns * 1.0 == pytest.approx(quick.turns * 0.1, rel=0.1)
+
+
+def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch() -> None:
+    from detector.live.pool import Pool
+
+    threads: list[int] = []
+
+    class Viewer:
+        def waiting(self) -> list[str]:
+            return ["load", "score"][len(threads) : len(threads) + 1]
+
+        def work(self, kind: str) -> None:
+            threads.append(torch.get_num_threads())
+            torch.set_num_threads(4)  # as who imports it finds it
+
+    pool, viewer = Pool(1), Viewer()
+    before = torch.get_num_threads()
+    pool.add(viewer)
+    until(lambda: len(threads) == 2)
+    pool.remove(viewer)
+    pool.join()
+    torch.set_num_threads(before)
+    assert threads == [1, 1]
 
 
 def test_too_many_viewers_is_said() -> None:
