@@ -45,13 +45,11 @@ from detector.training.recipe import read_recipe
 from detector.training.run import faces
 from detector.weights import load_state
 from research import hulls
+from research.families.lite import TRUNKS
+from research.neighbors import WAYS
 
 Array = np.ndarray
-DECAY, PAIRS, MADE = 0.01, 1.0, 0.3
-"""of recipe `texture`"""
-WAYS: dict[str, Callable[[Faces], str]] = {
-    "kinds": groups.fold_of, "sources": groups.source_fold_of
-}  # fmt: skip
+RECIPE = read_recipe("texture")
 KINDS: tuple[hulls.Kind, ...] = ("self", "neighbor", "mouth")
 STRIDES = tuple(DEPTHS.values())
 
@@ -80,7 +78,7 @@ def network_of(trunk: str, side: int) -> layer.Layered:
         network.features = Early(_mobilenet(state))
     elif state["features.blocks.1.0.conv_pwl.weight"].shape[0] == lite.STAGES[1][3] and (
         "features.blocks.1.2.conv_pwl.weight" not in state
-    ):
+    ):  # its early stages may be all that the file holds
         layer._begin(network, Path(trunk))
     else:
         network.features = Early(_lite(state))
@@ -114,7 +112,7 @@ def _lite(state: dict[str, Tensor]) -> Callable[[Tensor], list[Tensor]]:
     """Return the last stages of another EfficientNet-Lite at each of the strides."""
     import timm
 
-    for name in ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2"):
+    for name in TRUNKS:
         trunk = timm.create_model(name, features_only=True, out_indices=(1, 2, 3))
         own = trunk.state_dict()
         given = {key: state.get(f"features.{key}") for key in own}
@@ -150,7 +148,6 @@ def describe(args: argparse.Namespace) -> None:
         bar(number + 1, len(cache.entries))
 
 
-@torch.inference_mode()
 def _pairs(
     network: layer.Layered,
     cache: FaceCache,
@@ -166,7 +163,7 @@ def _pairs(
         return pasted
     assert mesh is not None
     frames = cache.frames(entry)
-    chosen = np.unique(np.linspace(0, len(frames) - 1, layer.FRAMES).round().astype(int))
+    chosen = layer.evenly(len(frames))
     beside = [
         i + hulls.APART if i + hulls.APART < len(frames) else max(0, i - hulls.APART)
         for i in chosen
@@ -175,22 +172,16 @@ def _pairs(
         np.stack([look.plain(frames[i], entry, int(i)) for i in rows]) for rows in (chosen, beside)
     )
     rng = np.random.default_rng(int(hash_of(f"{entry.name} {kind}")[:12], 16))
-    out = []
-    for _ in range(layer.PASTED):
-        made = hulls.blended(shown, near, mesh, kind, rng)
-        if made is None:
-            return None
-        for pictures in (made.original, made.fake):
-            seen = torch.from_numpy(look.batch(list(pictures)))
-            said = network.embed(seen.to(memory_format=torch.channels_last))
-            out.append(said.double().mean(0).numpy())
-    described: Array = np.stack(out).reshape(layer.PASTED, 2, -1).swapaxes(0, 1)
+    made = [hulls.blended(shown, near, mesh, kind, rng) for _ in range(layer.PASTED)]
+    found = [pair for pair in made if pair is not None]
+    if len(found) < len(made):
+        return None
+    described: Array = layer.describe_pairs(network, found, look)
     return described
 
 
 def _cache(labels: Path, folder: Path, side: int) -> tuple[FaceCache, OwnInput]:
-    recipe = read_recipe("texture")
-    recipe = recipe.model_copy(update={"crop": recipe.crop.model_copy(update={"size": side})})
+    recipe = RECIPE.model_copy(update={"crop": RECIPE.crop.model_copy(update={"size": side})})
     caches = faces(recipe, read_labels(labels), folder, lambda *_: None)
     return next(iter(caches.values())), OwnInput(recipe.crop)
 
@@ -216,7 +207,7 @@ def left_out(
             assert fakes is not None
             weights, offset = _of_made(fakes, middle, spread), 0.0
         else:
-            weights, offset = layer.fitted(known, learned, DECAY, PAIRS, fakes)
+            weights, offset = layer.fitted(known, learned, RECIPE.decay, RECIPE.pair_weight, fakes)
         for k in np.flatnonzero(folds == fold).tolist():
             logits[k] = ((described[clips[k].name][0] - middle) / spread) @ weights + offset
     return logits
@@ -231,7 +222,7 @@ def _made(described: dict[str, Array], clips: Sequence[Faces], kinds: Sequence[s
         if clip.label == 0 and (name := f"{kind} {clip.name}") in described
     ]
     places, pictures = zip(*found, strict=True)
-    return layer.Made(np.array(places), np.stack(pictures, 1), MADE)
+    return layer.Made(np.array(places), np.stack(pictures, 1), RECIPE.pasted)
 
 
 def _of_made(made: layer.Made, middle: Array, spread: Array) -> Array:
@@ -241,7 +232,7 @@ def _of_made(made: layer.Made, middle: Array, spread: Array) -> Array:
     )
     x = np.concatenate([before, after])
     y = np.repeat([0, 1], len(before))
-    fit = LogisticRegression(C=1 / (2 * DECAY * len(x)), max_iter=2000).fit(x, y)
+    fit = LogisticRegression(C=1 / (2 * RECIPE.decay * len(x)), max_iter=2000).fit(x, y)
     weights: Array = fit.coef_[0] * layer.SPREAD
     return weights
 
@@ -272,7 +263,7 @@ def table(args: argparse.Namespace) -> None:
     for file in args.kept:
         described = dict(np.load(file))
         clips = [clip for clip in cache.entries if clip.name in described]
-        for name, way in WAYS.items():
+        for name, way in sorted(WAYS.items()):
             own = left_out(described, clips, way, args.made, alone=args.alone)
             here = [k for k, clip in enumerate(clips) if asked is None or clip.name in asked]
             shown = [clips[k] for k in here]

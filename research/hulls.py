@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from detector.errors import WeightsError
+from detector.training import blend
 from detector.training.codec import h264
 from detector.training.pasted import QUALITY, Pasted
 from detector.vision.alignment import similarity
@@ -126,8 +127,7 @@ def _blended(
         source = _moved(source, rng)
     elif rng.random() < 0.5:
         source = _changed(source, rng)
-    out: Array = np.round(target * (1 - weight) + source * weight).clip(0, 255).astype(np.uint8)
-    return out
+    return blend.mixed(target, source, weight)
 
 
 def _hull(points: Array, side: int, kind: Kind, rng: np.random.Generator) -> Array:

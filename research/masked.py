@@ -26,10 +26,12 @@ from torch import Tensor, nn
 
 from detector.cli.common import ProgressBar
 from detector.evaluation.labels import filled, hash_of
+from detector.training import motion
 from detector.training.cache import FaceCache, Faces
 from detector.training.input_transform import OwnInput
 from detector.training.layer import COPIES, QUALITY, worse
-from research.frozen import WAYS, _cache, figures, left_out
+from research.frozen import _cache, figures, left_out
+from research.neighbors import WAYS
 
 FRAMES, SIDE, TILE, TUBELET = 12, 128, 16, 2
 ROOM = 8
@@ -96,9 +98,8 @@ def _pixels(clips: Tensor) -> Tensor:
 def clip_of(cache: FaceCache, entry: Faces, look: OwnInput, copy: str) -> Array:
     """Return what is cached of a face, uint8 [T, S, S, 3]; a shorter clip runs forth and back."""
     frames = cache.frames(entry)
-    there_and_back = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
     shown = []
-    for i in np.resize(there_and_back, FRAMES):
+    for i in motion.run(np.random.default_rng(0), min(len(frames), FRAMES), FRAMES):
         picture = look.plain(frames[i], entry, int(i))
         if copy in QUALITY:  # one draw for all frames: of one footage
             picture = worse(picture, look.crop, copy, f"{entry.source} {entry.group}")
@@ -193,7 +194,7 @@ def main() -> None:
     ):
         said = described(of, shown, order)
         np.savez(args.out / f"{what}-{order}.npz".replace(" ", "-"), **said)  # type: ignore[arg-type]
-        for way, fold_of in WAYS.items():
+        for way, fold_of in sorted(WAYS.items()):
             logits = left_out(said, clips, fold_of)
             row = figures(logits[here], [clips[k] for k in here])
             print(f"{what}, {order}, {way} left out | {row}", flush=True)

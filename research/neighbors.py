@@ -33,7 +33,7 @@ from torch.nn import functional as F
 
 from detector.cli.common import ProgressBar
 from detector.evaluation import groups, metrics
-from detector.evaluation.labels import Item, filled, pairs, read_labels
+from detector.evaluation.labels import Item, Sourced, filled, pairs, read_labels
 from detector.models.base import CropRecipe
 from detector.models.families.texture import DEPTHS, TextureNet, _statistics
 from detector.models.registry import load_model
@@ -54,7 +54,7 @@ SMALLEST = 40
 LEAST = 1e-4
 """below it a change is none"""
 VIEWS = ("texture", "change", "shown")
-WAYS: dict[str, Callable[[Item], str]] = {
+WAYS: dict[str, Callable[[Sourced], str]] = {
     "sources": groups.source_fold_of, "kinds": groups.fold_of
 }  # fmt: skip
 """of leaving out"""

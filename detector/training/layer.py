@@ -213,17 +213,28 @@ def describe(
     out = []
     for copy in COPIES:
         count = FRAMES if copy not in QUALITY else FRAMES // 2
-        chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+        chosen = evenly(len(frames), count)
         shown = [transform.plain(frames[i], entry, int(i)) for i in chosen]
         if copy in QUALITY:
             shown = [
                 worse(picture, crop, copy, f"{entry.source} {entry.group} {k}")
                 for k, picture in enumerate(shown)
             ]
-        seen = torch.from_numpy(transform.batch(shown)).to(memory_format=torch.channels_last)
-        with half_precision(seen.device):
-            out.append(network.embed(seen).double().mean(0).numpy())
+        out.append(_mean(network, shown, transform))
     return np.stack(out)
+
+
+def evenly(count: int, most: int = FRAMES) -> Array:
+    """Return which of a clip's frames are looked at: at most so many, evenly, int [N]."""
+    places: Array = np.unique(np.linspace(0, count - 1, most).round().astype(int))
+    return places
+
+
+def _mean(network: Layered, pictures: Sequence[Array], transform: InputTransform) -> Array:
+    seen = torch.from_numpy(transform.batch(pictures)).to(memory_format=torch.channels_last)
+    with half_precision(seen.device):
+        mean: Array = network.embed(seen).double().mean(0).numpy()
+    return mean
 
 
 @torch.inference_mode()
@@ -233,18 +244,25 @@ def describe_pasted(
     """Return the mean description of faces of an original that was encoded again, and of fakes made
     of it; of each fake its original: float64 [2, PASTED, features]."""
     frames = cache.frames(entry)
-    chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
-    shown = np.stack([transform.plain(frames[i], entry, int(i)) for i in chosen])
+    shown = np.stack([transform.plain(frames[i], entry, int(i)) for i in evenly(len(frames))])
     rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
-    out = []
-    for _ in range(PASTED):
-        pair = pasted.pasted(shown, rng)
-        for pictures in (pair.original, pair.fake):
-            seen = torch.from_numpy(transform.batch(list(pictures)))
-            with half_precision(seen.device):
-                embedded = network.embed(seen.to(memory_format=torch.channels_last))
-            out.append(embedded.double().mean(0).numpy())
-    return np.stack(out).reshape(PASTED, 2, -1).swapaxes(0, 1)
+    made = [pasted.pasted(shown, rng) for _ in range(PASTED)]
+    described: Array = describe_pairs(network, made, transform)
+    return described
+
+
+@torch.inference_mode()
+def describe_pairs(
+    network: Layered, pairs: Sequence[pasted.Pasted], transform: InputTransform
+) -> Array:
+    """Return the mean descriptions of originals and of the fakes made of them: float64
+    [2, pairs, features]."""
+    out = [
+        [_mean(network, list(pictures), transform) for pictures in (pair.original, pair.fake)]
+        for pair in pairs
+    ]
+    described: Array = np.array(out).swapaxes(0, 1)
+    return described
 
 
 def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:

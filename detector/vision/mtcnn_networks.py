@@ -27,7 +27,7 @@ def load(device: str) -> Networks:
     neither PyTorch nor the package of their weights is imported for them."""
     version = metadata.version("facenet-pytorch")
     keys = [converted.key_of(f"{name} {version}", [Path(__file__)]) for name in Networks._fields]
-    known = [runtime.known(key, shared=True) for key in keys] if device == "cpu" else [None]
+    known = [runtime.known(key, shared=True) for key in keys] if device == "cpu" else []
     ready = [found[0] for found in known if found is not None]
     if len(ready) == len(keys):
         return Networks(*ready)

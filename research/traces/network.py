@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models import lite
-from detector.models.families.texture import DEPTHS, _face, _statistics
+from detector.models.families.texture import DEPTHS, _statistics
+from detector.models.layer import face_square
 from detector.training.precision import in_fp32
 from research.traces.pictures import WORN
 
@@ -38,7 +39,9 @@ class TraceNet(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         seen = self.features(x)
         maps = [seen[depth] for depth in DEPTHS]
-        described = [torch.cat(_statistics(one.float(), _face(one.shape[-1])), 1) for one in maps]
+        described = [
+            torch.cat(_statistics(one.float(), face_square(one.shape[-1])), 1) for one in maps
+        ]
         told = self.even(torch.cat(described, 1))
         return self._where(maps), self.edited(told)[:, 0], self.worn(told)
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
-from detector.models.layer import FACE, Layer
+from detector.models.layer import FACE, Layer, face_square
 from detector.models.network import MappingModel
 from detector.weights import load_state, load_strict
 
@@ -156,7 +156,7 @@ def _maps(x: Tensor) -> list[list[Run]]:
     for size in SIZES:
         smaller = F.avg_pool2d(luma[:, None], size)[:, 0] if size > 1 else luma
         side = int(smaller.shape[-1])
-        first, last = _face(side)
+        _, first, last, _ = face_square(side)
         outside = smaller.new_full((side, side), CODES, dtype=torch.int16)
         outside[first:last, first:last] = 0
         for order in ORDERS:
@@ -182,12 +182,6 @@ def _codes(luma: Tensor, order: tuple[int, ...], axis: int) -> Tensor:
     for place in range(1, RUN):
         code = code * LEVELS + steps.narrow(axis, place, count)
     return code
-
-
-def _face(side: int) -> tuple[int, int]:
-    """Return where the face is, both ways: its first pixel, and the one after its last."""
-    near = [k for k in range(side) if abs((k + 0.5) / side - 0.5) < FACE / 2]
-    return near[0], near[-1] + 1
 
 
 class CooccurrenceModel(MappingModel):

@@ -11,8 +11,7 @@ enough.
 from __future__ import annotations
 
 import hashlib
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 from detector import runtime
 from detector.models import lite
 from detector.models.base import Files, ModelSpec
-from detector.models.layer import FACE, Layer
+from detector.models.layer import FACE, FaceSquare, Layer, face_square
 from detector.models.network import TorchFrameModel
 from detector.weights import load_state, load_strict
 
@@ -74,8 +73,8 @@ class TextureNet(nn.Module):
         self.classifier = nn.Linear(FEATURES, 1)
         self.middle = round(side * (1 - FACE) / 2)
         # In no file: they follow from the side.
-        self.faces = {depth: _face(side // stride) for depth, stride in DEPTHS.items()}
-        self.scales = {scale: _face(side // scale - 4) for scale in SCALES}
+        self.faces = {depth: face_square(side // stride) for depth, stride in DEPTHS.items()}
+        self.scales = {scale: face_square(side // scale - 4) for scale in SCALES}
         for step in (1, 2):
             self.register_buffer(f"filters{step}", _filters(step), persistent=False)
 
@@ -149,21 +148,6 @@ class TextureNet(nn.Module):
         return out
 
 
-class _Face(NamedTuple):
-    """Where maps of `side` pixels show the face: its first pixel across and down, the one after its
-    last, and its share of all."""
-
-    side: int
-    first: int
-    last: int
-    share: float
-
-
-def _face(side: int) -> _Face:
-    first = math.ceil(side * (1 - FACE) / 2 - 0.5)
-    return _Face(side, first, side - first, (1 - 2 * first / side) ** 2)
-
-
 def _filters(step: int) -> Tensor:
     """Return the filters, of luma, then of both color differences, for pictures of -1..1 in RGB:
     [3 * filters * step * step, 3, 4 + step, 4 + step]. Each is as often there as there are pixels
@@ -180,7 +164,7 @@ def _filters(step: int) -> Tensor:
     return made.flatten(0, 3)
 
 
-def _statistics(maps: Tensor, face: _Face | None = None) -> list[Tensor]:
+def _statistics(maps: Tensor, face: FaceSquare | None = None) -> list[Tensor]:
     """Mean and deviation of maps [N, C, h, h] over all; or over the face, then over the rest:
     [N, 2 C] each."""
     mean = maps.mean((2, 3), keepdim=True)

@@ -18,6 +18,7 @@ from detector.evaluation import groups
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import texture
+from detector.models.layer import face_square
 from detector.models.network import TorchFrameModel
 from detector.training import augment
 from detector.training import layer as training
@@ -55,7 +56,7 @@ def test_face_and_surroundings_are_described_apart() -> None:
     def told(mask: np.ndarray) -> np.ndarray:
         return np.concatenate([f(maps[:, :, mask], -1) for f in (np.mean, np.std)], 1)
 
-    found = texture._statistics(torch.from_numpy(maps), texture._face(10))
+    found = texture._statistics(torch.from_numpy(maps), face_square(10))
     np.testing.assert_allclose(found[0].numpy(), told(inside), atol=1e-5)
     np.testing.assert_allclose(found[1].numpy(), told(~inside), atol=1e-5)
     (everything,) = texture._statistics(torch.from_numpy(maps))
