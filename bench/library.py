@@ -2,12 +2,14 @@
 it is not.
 
     python -m bench.library speed [--hours 10000]
+    python -m bench.library folder ../shared/data/clips/real
     python -m bench.library recall --data ../shared/data [--clips 40]
     python -m bench.library fakes --data ../shared/data
 
 `speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
 of 10 s in it;
 then it writes a film of minutes at 1280 x 720, and short clips, and says how fast they are added.
+`folder` says how fast a folder of one's own is.
 `recall` adds one real clip a group, and looks for copies of it that were changed on the way;
 `fakes` adds the originals of found fakes, and looks for these.
 """
@@ -35,7 +37,7 @@ from bench.clips import face_clip
 from bench.made_copies import Way, written
 from detector import media
 from detector.comparison.fingerprints import Fingerprints, Hashes, fingerprint
-from service.library.catalog import Library
+from service.library.catalog import AT_ONCE, Library
 from service.library.index import PrintIndex
 from service.records.database import Database
 from service.records.footage import Footage, FootageStore, Prints
@@ -112,23 +114,43 @@ def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None
             short.mkdir()
             for number in range(clips):
                 _film(short / f"{number}.mp4", size, seconds, number, {})
-            for at_once in (1, 2):
-                database = Database(Path(folder) / f"{size[1]}-{at_once}.db")
-                begin = time.perf_counter()
-                Library(FootageStore(database)).add_folder("bench", short, at_once=at_once)
-                rate = clips * seconds / (time.perf_counter() - begin)
+            for at_once in (1, AT_ONCE):
+                _files, _length, rate = _added(short, at_once)
                 print(f"clips of {seconds:g} s, {size[1]}p, {at_once} at once: {rate:.0f} x")
-                database.close()
 
     for length in (seconds, 3 * seconds):
         face = face_clip(length, 1280, 720)
-        for at_once in (1, 2):
+        for at_once in (1, AT_ONCE):
             begin = time.perf_counter()
             with ThreadPoolExecutor(at_once) as pool:
                 for prints in pool.map(partial(fingerprint, to_keep=True), [face] * clips):
                     assert len(prints.faces.times)
             rate = clips * length / (time.perf_counter() - begin)
             print(f"a face for {length:g} s, 720p, {at_once} at once: {rate:.0f} x")
+
+
+def folder_of(path: Path) -> None:
+    """Print how fast a folder is added, each file read in a process of its own."""
+    media.isolate()
+    fingerprint(face_clip(1.0, 320, 180), to_keep=True)  # all is loaded
+    for at_once in (1, AT_ONCE):
+        files, length, rate = _added(path, at_once)
+        print(f"{files} files of {length:.0f} s, {at_once} at once: {rate:.0f} x")
+
+
+def _added(path: Path, at_once: int) -> tuple[int, float, float]:
+    """Return how many files of a folder a new library takes, how long they last, s, and how many
+    times as fast they are added."""
+    with tempfile.TemporaryDirectory() as made:
+        database = Database(Path(made) / "library.db")
+        library = Library(FootageStore(database))
+        begin = time.perf_counter()
+        library.add_folder("bench", path, at_once=at_once)
+        taken = time.perf_counter() - begin
+        kept = library.store.list("bench")
+        database.close()
+    length = sum(footage.duration or 0.0 for footage in kept)
+    return len(kept), length, length / taken
 
 
 def _film(
@@ -222,6 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     actions = parser.add_subparsers(required=True, dest="what")
     actions.add_parser("speed").add_argument("--hours", type=float, default=10_000)
+    actions.add_parser("folder").add_argument("folder", type=Path)
     again = actions.add_parser("recall")
     again.add_argument("--data", type=Path, required=True)
     again.add_argument("--clips", type=int, default=40)
@@ -230,6 +253,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.what == "fakes":
         fakes(args.data)
+    elif args.what == "folder":
+        folder_of(args.folder)
     elif args.what == "speed":
         speed(args.hours)
         adding()

@@ -17,18 +17,12 @@ from detector.comparison.face_hashes import FaceHasher
 from detector.comparison.pdq import HASH_BYTES, pdq
 from detector.errors import Canceled
 from detector.isolation import Frame, stream_isolated
-from detector.media import decode_scaled, decode_some, probe
+from detector.media import Identity, Spacing, decode_spaced, identify, open_spaced
 from detector.media.scaled import resized
 from detector.schema.analysis import Media
 
-DENSE_SECONDS = 30.0
-"""Up to this length all frames are looked through but those between two others (B), which take most
-of a decoder's time; of longer footage the key frames, which encoders put where shots begin, and
-which cost a tenth to read."""
-DENSE_GAP, KEY_GAP = 0.5, 1.0
-"""s between two frames, at least"""
-MAX_FRAMES = 50_000
-"""of a file"""
+SPACING = Spacing(dense=30.0, gap=0.5, key_gap=1.0, most=50_000)
+"""Which frames are hashed."""
 MIN_QUALITY = 30
 """0..100; flatter pictures look like many others (the reference suggests 50)"""
 MAX_BORDER = 0.3
@@ -91,28 +85,36 @@ def fingerprint(
         It can't be read.
     Canceled
     """
-    media = media or probe(path)
-    if media.kind == "audio":
-        return _hashed(iter(()), 0, 0, to_keep=True)
+    if media is None:
+        return probe_and_fingerprint(path, identify(path), to_keep=to_keep, cancel=cancel)[1]
     frames = stream_isolated(
-        decode_some if media.kind == "video" else decode_scaled, path, *_asked(media),
-        size=_SIZE, count=MAX_FRAMES, notes=[], cancel=cancel,
+        decode_spaced, path, media, _SIZE, SPACING,
+        size=_SIZE, count=SPACING.most, notes=[], cancel=cancel,
     )  # fmt: skip
+    return _whole(frames, media, to_keep, cancel)
+
+
+def probe_and_fingerprint(
+    path: str | os.PathLike[str],
+    this: Identity,
+    *,
+    to_keep: bool = False,
+    cancel: Event | None = None,
+) -> tuple[Media, Fingerprints]:
+    """Return what a file is, with its fingerprints: it is opened in one process for both, which is
+    half of what a clip of a second or two costs. Parameters and errors as of `fingerprint`, and of
+    `detector.media.probe`."""
+    media, frames = open_spaced(path, this, _SIZE, SPACING, cancel=cancel)
+    return media, _whole(frames, media, to_keep, cancel)
+
+
+def _whole(
+    frames: Iterable[Frame], media: Media, to_keep: bool, cancel: Event | None
+) -> Fingerprints:
     found = _hashed(frames, media.width, media.height, to_keep=to_keep)
     if cancel is not None and cancel.is_set():
         raise Canceled
     return found
-
-
-def _asked(media: Media) -> tuple[object, ...]:
-    """Return which frames of a file are hashed, as `decode_some` and `decode_scaled` take it."""
-    length = media.duration or 0.0
-    if media.kind == "video":
-        dense = length <= DENSE_SECONDS
-        how = ("BIDIR", DENSE_GAP) if dense else ("NONKEY", KEY_GAP)
-        return _SIZE, *how, MAX_FRAMES
-    count = min(MAX_FRAMES, max(1, int(length / DENSE_GAP)))
-    return media, tuple((i + 0.5) * length / count for i in range(count)), _SIZE
 
 
 def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:

@@ -24,6 +24,7 @@ __all__ = [
     "Sandbox",
     "bare_environment",
     "connect_isolated",
+    "headed_isolated",
     "isolate",
     "isolated",
     "run_isolated",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+H = TypeVar("H")
 
 _active: Sandbox | None = None
 
@@ -117,6 +119,25 @@ def stream_isolated(
         return function(path, *arguments, **options)
     frames = _active.frames
     return frames(function, path, *arguments, size=size, count=count, reads=(path,), **options)
+
+
+def headed_isolated(
+    function: Callable[..., Iterator[H | Frame]],
+    path: str | os.PathLike[str],
+    *arguments: Any,
+    head: type[H],
+    size: tuple[int, int],
+    count: int,
+    cancel: Event | None = None,
+) -> tuple[H, Iterator[Frame]]:
+    """`function(path, *arguments, notes=..., cancel=...)`, which yields a `head` and then frames,
+    in one worker where this program is isolated. See `Sandbox.headed`."""
+    options: dict[str, Any] = {"notes": [], "cancel": cancel}
+    if _active is not None:
+        options |= {"head": head, "size": size, "count": count, "reads": (path,)}
+        return _active.headed(function, path, *arguments, **options)
+    frames: Iterator[Any] = function(path, *arguments, **options)
+    return next(frames), frames
 
 
 def connect_isolated(

@@ -61,6 +61,8 @@ class Request:
     slots: int = 0
     slot: int = 0
     """How many frames fit into the shared memory, and bytes of each; 0 for none."""
+    headed: bool = False
+    """Before the frames comes something that JSON can hold."""
 
 
 def send(link: socket.socket, message: bytes) -> None:
@@ -222,9 +224,14 @@ def _answer(
 
 
 def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
-    """Put frames into the shared memory, at most as many ahead as it has room for."""
+    """Put frames into the shared memory, at most as many ahead as it has room for; what comes
+    before them goes as it is."""
     import numpy as np
+    from pydantic import TypeAdapter
 
+    if request.headed:
+        head = TypeAdapter(Any).dump_python(next(frames), mode="json")
+        send(link, json.dumps({"head": head}).encode())
     room = np.frombuffer(mmap.mmap(memory, request.slots * request.slot), np.uint8)
     for number, frame in enumerate(frames):
         if number >= request.slots and not link.recv(1):  # one byte for each place set free
@@ -244,7 +251,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[3]))
     # What requests are made of.
     sys.modules["detector.isolation.fork_server"] = sys.modules["__main__"]
-    for name in json.loads(sys.argv[2]):
+    for name in ("detector.isolation.privileges", *json.loads(sys.argv[2])):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # so that forked workers don't copy what was imported

@@ -134,12 +134,8 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             request = replace(request, writes=str(writes.resolve()))
         request = replace(request, port=port)
         with self._worker(request, cancel=cancel) as worker:
-            answer = worker.answer(timeout)
-            try:
-                result: T = TypeAdapter(returns).validate_python(answer["result"])
-                return result
-            except (KeyError, ValidationError) as error:
-                raise implausible() from error
+            result: T = self._validated(worker.answer(timeout), "result", returns)
+            return result
 
     def frames(
         self,
@@ -168,6 +164,37 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         """
         request = self._request(function, arguments, reads)
         return self._stream(request, size, count, notes, cancel=cancel)
+
+    def headed(
+        self,
+        function: Callable[..., Iterator[Any]],
+        *arguments: Any,
+        head: type[T],
+        size: tuple[int, int],
+        count: int,
+        notes: list[str],
+        reads: Paths,
+        cancel: Event | None = None,
+    ) -> tuple[T, Iterator[Frame]]:
+        """Let a function run in a worker that yields something else, and then frames: what would
+        take two workers to ask of a file takes one.
+
+        Parameters
+        ----------
+        head : type
+            What comes first: something that pydantic can check.
+        function, size, count, notes, reads, cancel
+            As of `frames`.
+
+        Raises
+        ------
+        MediaError, Canceled
+            As `call`.
+        """
+        request = self._request(function, arguments, reads)
+        frames = self._stream(request, size, count, notes, head=head, cancel=cancel)
+        first: T = next(frames)
+        return first, frames
 
     def connection(
         self,
@@ -203,17 +230,23 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         count: int,
         notes: list[str],
         *,
+        head: Any = None,
         timeout: float | None = None,
         cancel: Event | None = None,
-    ) -> Iterator[Frame]:
-        """Yield the frames of a request; parameters as of `frames`."""
+    ) -> Iterator[Any]:
+        """Yield what comes before the frames of a request, where it has a type, then these;
+        parameters as of `headed`."""
         slot = size[0] * size[1] * 3
         if not 0 < slot <= self.limits.frame:
             raise implausible()
         slots = max(1, min(_AHEAD, _ROOM // slot))
         with _shared(slots * slot) as memory, mmap.mmap(memory, slots * slot) as shared:
-            request = replace(request, options={"notes": []}, slots=slots, slot=slot)
+            request = replace(
+                request, options={"notes": []}, slots=slots, slot=slot, headed=head is not None
+            )
             with self._worker(request, memory, cancel) as worker:
+                if head is not None:
+                    yield self._validated(worker.answer(timeout), "head", head)
                 number, index, last = 0, -1, -math.inf
                 while (answer := worker.answer(timeout)).get("frame") is not None:
                     index, last, height, width = checked_frame(
@@ -225,6 +258,13 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
                     number += 1
                     yield Frame(index, last, taken.reshape(height, width, 3))
                 notes += [str(note)[:300] for note in answer.get("notes") or []][:20]
+
+    @staticmethod
+    def _validated(answer: dict[str, Any], key: str, returns: Any) -> Any:
+        try:
+            return TypeAdapter(returns).validate_python(answer[key])
+        except (KeyError, ValidationError) as error:
+            raise implausible() from error
 
     def _request(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], reads: Paths

@@ -12,21 +12,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from threading import Event
 
 import numpy as np
 
 from detector import isolation
 from detector.errors import MediaError
-from detector.isolation import Frame, isolated, run_isolated, stream_isolated
+from detector.isolation import Frame, headed_isolated, isolated, run_isolated, stream_isolated
 from detector.media.container import open_media
 from detector.media.cuts import Shot, seen, shots, with_every_shot
 from detector.media.facts import probe_video
-from detector.media.files import open_file, safe_name, sha256, sniff
+from detector.media.files import Identity, identify, safe_name
 from detector.media.limits import WORKER, WORKER_PRELOAD
 from detector.media.sampling import Plan, part, plan
-from detector.media.scaled import decode_scaled, decode_some
+from detector.media.scaled import Spacing, decode_scaled, decode_spaced, probe_and_decode
 from detector.media.stills import decode_still, probe_still
 from detector.media.video import decode_video
 from detector.media.webm import playable
@@ -34,15 +33,19 @@ from detector.schema.analysis import Media
 
 __all__ = [
     "Frame",
+    "Identity",
     "Plan",
     "Shot",
+    "Spacing",
     "decode",
     "decode_scaled",
-    "decode_some",
+    "decode_spaced",
     "frame_at",
+    "identify",
     "isolate",
     "isolated",
     "open_media",
+    "open_spaced",
     "part",
     "plan",
     "playable",
@@ -86,14 +89,39 @@ def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
         unsupported, unsupported_codec, reference, no_picture, index_missing, undecodable; where
         files are read apart also reader_crashed, reader_memory, reader_timeout.
     """
-    name = safe_name(Path(path).name if name is None else name)
-    with open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        picture = sniff(file) == "picture"
-        digest = sha256(file)
-    media = run_isolated(probe_still if picture else probe_video, path, returns=Media)
-    # What is known here is not left to a parser: a hash that lies would be another file's result.
-    return media.model_copy(update={"name": name, "sha256": digest, "size": size})
+    this = identify(path, name=name)
+    return this.of(run_isolated(probe_still if this.picture else probe_video, path, returns=Media))
+
+
+def open_spaced(
+    path: str | os.PathLike[str],
+    this: Identity,
+    size: tuple[int, int],
+    spacing: Spacing,
+    *,
+    cancel: Event | None = None,
+) -> tuple[Media, Iterator[Frame]]:
+    """Say what a file is, as `probe` does, and stream pictures of it out of the same process.
+
+    Parameters
+    ----------
+    this : Identity
+        From `identify` of the same file.
+    size : (width, height)
+        px that pictures are averaged to, whatever their shape.
+    spacing : Spacing
+        Which pictures; of a sound, none.
+
+    Raises
+    ------
+    MediaError, Canceled
+        As `probe`; while it streams as `decode`.
+    """
+    media, frames = headed_isolated(
+        probe_and_decode, path, this.picture, size, spacing,
+        head=Media, size=size, count=spacing.most, cancel=cancel,
+    )  # fmt: skip
+    return this.of(media), frames
 
 
 def decode(

@@ -13,10 +13,13 @@ import os
 import re
 import stat
 import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
 from detector.errors import MediaError
 from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BYTES
+from detector.schema.analysis import Media
 
 ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg."
 
@@ -238,3 +241,45 @@ def _refuse_special(mode: int) -> None:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which file it is."""
+
+    name: str
+    """to show"""
+    size: int
+    """bytes"""
+    picture: bool
+    """It begins as a picture does."""
+    sha256: str
+
+    def of(self, media: Media) -> Media:
+        """Return what a parser said of the file. What is known here is not left to it: a hash that
+        lies would be another file's result."""
+        return media.model_copy(
+            update={"name": self.name, "sha256": self.sha256, "size": self.size}
+        )
+
+
+def identify(path: str | os.PathLike[str], *, name: str | None = None) -> Identity:
+    """Say which file this is, without parsing it.
+
+    Parameters
+    ----------
+    name : str, optional
+        The name to show; made safe.
+
+    Raises
+    ------
+    MediaError
+        It is missing, empty, too large, or must not be read.
+    """
+    with open_file(path) as file:
+        return Identity(
+            name=safe_name(Path(path).name if name is None else name),
+            size=os.fstat(file.fileno()).st_size,
+            picture=sniff(file) == "picture",
+            sha256=sha256(file),
+        )

@@ -48,5 +48,5 @@ WORKER = Limits(
 )
 """What reading one file may take in a process of its own."""
 
-WORKER_PRELOAD = ("detector.media", "detector.audio.sound", "detector.provenance", "scipy.fftpack")
+WORKER_PRELOAD = ("detector.media", "detector.audio.sound", "detector.provenance")
 """What is imported once, for all such processes."""

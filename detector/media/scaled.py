@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from threading import Event
 from typing import Literal
 
@@ -16,13 +17,30 @@ from av.error import FFmpegError
 from detector.errors import Canceled
 from detector.isolation import Frame
 from detector.media.container import open_media, picture_stream, undecodable, unsmoothed
-from detector.media.stills import decode_still
+from detector.media.facts import probe_video
+from detector.media.stills import decode_still, probe_still
 from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media
 
 Size = tuple[int, int]
 """width and height, px"""
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Which pictures of a file are wanted, where these need not stand at certain times."""
+
+    dense: float
+    """s: up to this length all frames are looked through but those between two others (B), which
+    take most of a decoder's time; of longer footage the key frames, which encoders put where shots
+    begin, and which cost a tenth to read"""
+    gap: float
+    """s between two pictures, at least"""
+    key_gap: float
+    """s between two key frames, at least"""
+    most: int
+    """pictures of a file"""
 
 
 def decode_scaled(
@@ -49,31 +67,57 @@ def decode_scaled(
         yield Frame(frame.index, frame.time, resized(frame.rgb, size))
 
 
-def decode_some(
+def decode_spaced(
     path: str | os.PathLike[str],
+    media: Media,
     size: Size,
-    skip: Literal["BIDIR", "NONKEY"],
-    gap: float,
-    most: int,
+    spacing: Spacing,
     *,
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Yield a video's frames up to where it is damaged, averaged to a size, whatever their shape.
-
-    Parameters
-    ----------
-    skip : "BIDIR" or "NONKEY"
-        Frames that are not decoded: those between two others, or all but key frames.
-    gap : float
-        s between two frames, at least.
-    most : int
-        Frames.
+    """Yield pictures of a file, averaged to a size, whatever their shape; of a video up to where it
+    is damaged, of a sound none.
 
     Raises
     ------
     MediaError, Canceled
     """
+    length = media.duration or 0.0
+    if media.kind == "video":
+        dense = length <= spacing.dense
+        skip: Literal["BIDIR", "NONKEY"] = "BIDIR" if dense else "NONKEY"
+        gap = spacing.gap if dense else spacing.key_gap
+        yield from _some(path, size, skip, gap, spacing.most, cancel)
+    elif media.kind == "image":
+        count = min(spacing.most, max(1, int(length / spacing.gap)))
+        times = [(i + 0.5) * length / count for i in range(count)]
+        yield from decode_scaled(path, media, times, size, notes=notes, cancel=cancel)
+
+
+def probe_and_decode(
+    path: str | os.PathLike[str],
+    picture: bool,
+    size: Size,
+    spacing: Spacing,
+    *,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Media | Frame]:
+    """Yield what a file is, then its pictures as `decode_spaced` does."""
+    media = probe_still(path) if picture else probe_video(path)
+    yield media
+    yield from decode_spaced(path, media, size, spacing, notes=notes, cancel=cancel)
+
+
+def _some(
+    path: str | os.PathLike[str],
+    size: Size,
+    skip: Literal["BIDIR", "NONKEY"],
+    gap: float,
+    most: int,
+    cancel: Event | None,
+) -> Iterator[Frame]:
     upright = Upright(*size, averaged=True)
     with open_media(path) as container:
         stream = picture_stream(container)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from detector import media
 from detector.batch.source import files, no_media
-from detector.comparison.fingerprints import Fingerprints, fingerprint
+from detector.comparison.fingerprints import Fingerprints, probe_and_fingerprint
 from detector.errors import InputError, MediaError
 from detector.schema.analysis import Media
 from service.library import exchange
@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 UPLOADED, IMPORTED = "upload", "import"
 """Where footage comes from that is in no folder."""
-AT_ONCE = 2
-"""files of a folder that are read side by side: a decoder uses one core"""
+AT_ONCE = min(8, (os.cpu_count() or 1) + 1)
+"""files of a folder that are read side by side: a decoder uses one core, and one file more fills
+what is left when these wait for one another"""
 MAX_INDEXES = 4
 """owners whose fingerprints stay in memory"""
 
@@ -96,6 +97,10 @@ def _within(path: Path, root: Path) -> bool:
         return False
 
 
+_Read = tuple[Media, Fingerprints] | str
+"""What a file is, with its fingerprints; the sha256 of one that is known already."""
+
+
 class Library:
     """The known footage of a server's people, each their own alone."""
 
@@ -111,7 +116,6 @@ class Library:
         *,
         name: str = "",
         source: str = UPLOADED,
-        about: Media | None = None,
         cancel: threading.Event | None = None,
     ) -> Footage | None:
         """Keep the fingerprints of a file; None where its content is known already.
@@ -121,24 +125,22 @@ class Library:
         MediaError, Canceled, InputError
             It can't be read; it has no picture; the library is full.
         """
-        about = about or media.probe(path, name=name or None)
-        prints = self._unknown(owner, path, about, cancel)
-        return self._kept(owner, prints, about, source)
+        return self._kept(owner, self._read(owner, path, name or None, cancel), source)
 
-    def _unknown(
-        self, owner: str, path: Path, about: Media, cancel: threading.Event | None
-    ) -> Fingerprints | None:
-        """Return the fingerprints of a file; None where its content is known already."""
-        if self.store.knows(owner, about.sha256):
-            return None
-        return fingerprint(path, about, to_keep=True, cancel=cancel)
+    def _read(
+        self, owner: str, path: Path, name: str | None, cancel: threading.Event | None
+    ) -> _Read:
+        """Read a file whose content is not known already."""
+        this = media.identify(path, name=name)
+        if self.store.knows(owner, this.sha256):
+            return this.sha256
+        return probe_and_fingerprint(path, this, to_keep=True, cancel=cancel)
 
-    def _kept(
-        self, owner: str, prints: Fingerprints | None, about: Media, source: str
-    ) -> Footage | None:
-        if prints is None:
-            self.store.promote(owner, about.sha256, source)
+    def _kept(self, owner: str, read: _Read, source: str) -> Footage | None:
+        if isinstance(read, str):
+            self.store.promote(owner, read, source)
             return None
+        about, prints = read
         return self.add_prints(owner, prints, about, source)
 
     def add_prints(
@@ -150,12 +152,12 @@ class Library:
             raise MediaError(text, code="no_picture")
         faces = prints.faces
         kept = Prints(prints.times, prints.hashes, faces.times, faces.hashes)
-        before = self.store.version(owner)
+        before = self.store.version(owner) if owner in self._indexes else None
         added = self.store.add(
             owner, about.name, kept, sha256=about.sha256,
             source=source, size=about.size, duration=about.duration,
         )  # fmt: skip
-        if added is not None:
+        if added is not None and before is not None:
             self._extend(owner, before, added, kept)
         return added
 
@@ -179,24 +181,19 @@ class Library:
         """
         source = source_of(folder)
 
-        def read(path: Path) -> tuple[Media, Fingerprints | None]:
-            about = media.probe(path)
-            return about, self._unknown(owner, path, about, cancel)
-
-        def keep(path: Path, reading: Future[tuple[Media, Fingerprints | None]]) -> None:
+        def keep(path: Path, reading: Future[_Read]) -> None:
             try:
-                about, prints = reading.result()
-                on_file(path, self._kept(owner, prints, about, source), None)
+                on_file(path, self._kept(owner, reading.result(), source), None)
             except MediaError as error:
                 on_file(path, None, error)
 
-        ahead: deque[tuple[Path, Future[tuple[Media, Fingerprints | None]]]] = deque()
+        ahead: deque[tuple[Path, Future[_Read]]] = deque()
         with ThreadPoolExecutor(at_once, "library") as pool:
             try:
                 for path in media_in(folder, lambda path, error: on_file(path, None, error)):
                     if only is not None and path not in only:
                         continue
-                    ahead.append((path, pool.submit(read, path)))
+                    ahead.append((path, pool.submit(self._read, owner, path, None, cancel)))
                     if len(ahead) > at_once:
                         keep(*ahead.popleft())
                 while ahead:

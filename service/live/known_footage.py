@@ -36,13 +36,13 @@ def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]])
 
 
 def _follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
-    from detector.comparison.fingerprints import DENSE_GAP, of_frames
+    from detector.comparison.fingerprints import SPACING, of_frames
 
     while not viewer.over.wait(LOOK_SECONDS):
         if viewer.ring.span < MIN_SECONDS:
             continue
         try:
-            matches = search(of_frames(viewer.ring.pictures(DENSE_GAP)))
+            matches = search(of_frames(viewer.ring.pictures(SPACING.gap)))
         except Exception:  # the camera goes on
             log.exception("known footage was not looked for")
             return

@@ -127,7 +127,7 @@ class FootageStore:
         InputError
             This owner's library is full.
         """
-        if self.version(owner)[0] >= MAX_FOOTAGE:
+        if self.count(owner) >= MAX_FOOTAGE:
             full = _("A library holds {most} files at most.").format(most=f"{MAX_FOOTAGE:,}")
             raise InputError(full, hint=_("Remove some first."))
         new = Footage(
@@ -197,7 +197,9 @@ class FootageStore:
 
     def count(self, owner: str, *, without: Collection[str] = ()) -> int:
         """Return how many files an owner knows, but for those of some contents, by sha256."""
-        this = table.c.owner == owner, table.c.sha256.not_in(list(without))
+        this = [table.c.owner == owner]
+        if without:
+            this += [table.c.sha256.not_in(list(without))]
         with self._database.reading() as connection:
             return connection.execute(select(func.count()).where(*this)).scalar_one()
 

@@ -66,6 +66,12 @@ def endless_frames(path: str, *, notes: list[str]) -> Iterator[Frame]:
         yield Frame(0, 0.0, np.zeros((8, 8, 3), np.uint8))
 
 
+def headed_frames(path: str, head: object, *, notes: list[str]) -> Iterator[object]:
+    """What comes before the frames is whatever it is."""
+    yield head
+    yield Frame(0, 0.5, np.full((8, 8, 3), 7, np.uint8))
+
+
 def lie(path: str) -> str:
     return "not a number"
 

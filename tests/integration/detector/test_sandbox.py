@@ -276,6 +276,30 @@ def test_answers_are_not_believed(box: Sandbox, file: str) -> None:
             next(box.frames(hostile.lying_frames, file, size=size, count=1, notes=[], reads=()))
 
 
+def test_what_comes_before_frames_is_checked(box: Sandbox, file: str) -> None:
+    asked: dict[str, Any] = {"size": (8, 8), "count": 1, "notes": [], "reads": (file,)}
+    head, frames = box.headed(hostile.headed_frames, file, 3, head=int, **asked)
+    assert head == 3 and [(f.time, int(f.rgb.max())) for f in frames] == [(0.5, 7)]
+    with pytest.raises(MediaError, match="crash"):
+        box.headed(hostile.headed_frames, file, "not a number", head=int, **asked)
+    with pytest.raises(MediaError, match="crash"):  # it begins with a frame
+        box.headed(hostile.lying_frames, file, head=int, **asked)
+
+
+@pytest.mark.usefixtures("apart")
+def test_one_reader_says_what_a_file_is_and_gives_its_pictures(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", seconds=2.0)
+    this = media.identify(path)
+    about, frames = media.open_spaced(path, this, (64, 48), media.Spacing(30.0, 0.5, 1.0, 100))
+    assert about == media.probe(path)
+    assert all(frame.rgb.shape == (48, 64, 3) for frame in frames)
+    with pytest.raises(MediaError) as said:
+        broken = tmp_path / "broken.mp4"
+        broken.write_bytes(path.read_bytes()[:400])
+        media.open_spaced(broken, media.identify(broken), (64, 48), media.Spacing(1, 1, 1, 1))
+    assert said.value.code in ("index_missing", "undecodable")
+
+
 # --- what a reader may not do ---------------------------------------------------------------------
 
 

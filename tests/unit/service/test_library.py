@@ -8,6 +8,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,13 @@ from detector.comparison import fingerprints
 from detector.comparison.fingerprints import Fingerprints, fingerprint
 from detector.comparison.pdq import pdq
 from detector.errors import InputError
-from detector.schema.analysis import Media
 from service.library import __main__ as cli
 from service.library import exchange
 from service.library.catalog import Library
 from service.library.index import NEAR, PrintIndex
 from service.library.watch import FolderWatch, FolderWatcher, watch
 from service.records.database import FILE, Database
-from service.records.footage import FootageStore
+from service.records.footage import ANALYSES, FootageStore
 from tests.support.footage_contract import ALICE, BOB, FootageContract, made
 from tests.support.waiting import PATIENT, until
 
@@ -133,6 +133,15 @@ def test_what_another_holds_is_not_found(library: Library, clips: list[Path]) ->
     assert library.search(BOB, fingerprint(clips[0])) == []
 
 
+def test_what_is_known_is_not_parsed(
+    library: Library, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert library.add_file(ALICE, clips[0], source=ANALYSES) is not None
+    monkeypatch.setattr("service.library.catalog.probe_and_fingerprint", None)
+    assert library.add_file(ALICE, clips[0], source="/press") is None
+    assert [kept.source for kept in library.store.list(ALICE)] == ["/press"]
+
+
 def test_one_chance_frame_is_no_match(library: Library) -> None:
     known = made(1)
     library.store.add(ALICE, "a", known, sha256="0" * 64, source="")
@@ -162,7 +171,7 @@ def test_an_empty_library_answers() -> None:
 def test_long_footage_is_known_by_its_key_frames(
     monkeypatch: pytest.MonkeyPatch, clips: list[Path]
 ) -> None:
-    monkeypatch.setattr(fingerprints, "DENSE_SECONDS", 1.0)
+    monkeypatch.setattr(fingerprints, "SPACING", replace(fingerprints.SPACING, dense=1.0))
     prints = fingerprint(clips[0])
     assert len(prints.times) >= 1 and prints.times[0] == 0.0
 
@@ -254,13 +263,13 @@ def test_what_is_known_from_a_watched_folder_is_not_opened_again(
     (folder / "one.mp4").write_bytes(clips[0].read_bytes())
     library.add_folder(ALICE, folder)
     opened: list[str] = []
-    probe = media.probe
+    identify = media.identify
 
-    def noted(path: Path, **more: Any) -> Media:
+    def noted(path: Path, **more: Any) -> media.Identity:
         opened.append(path.name)
-        return probe(path, **more)
+        return identify(path, **more)
 
-    monkeypatch.setattr(media, "probe", noted)
+    monkeypatch.setattr(media, "identify", noted)
     started = FolderWatch(library, ALICE, folder)  # as by a server that was started again
     for _ in range(3):
         started.look()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -143,7 +144,7 @@ def test_what_is_kept_has_the_faces_of_every_frame(library: Library, tmp_path: P
 def test_few_faces_are_looked_for_of_much_footage(
     library: Library, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fingerprints, "DENSE_GAP", 0.04)
+    monkeypatch.setattr(fingerprints, "SPACING", replace(fingerprints.SPACING, gap=0.04))
     prints = fingerprint(clips["one"])
     assert len(prints.faces.times) > MAX_FACE_QUERY
     faces = prints.faces
