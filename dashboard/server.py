@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
@@ -34,6 +35,7 @@ from dashboard.origin_check import OriginCheck
 from dashboard.session_routes import routes as session_routes
 from detector.errors import InputError
 from service import auth
+from service.api import PATHS
 from service.config import FALLBACK, get_config, set_fallback
 from service.live.viewers import Viewer
 from service.records.model import RecordsError
@@ -82,15 +84,21 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         application = session.application()
     except InputError as error:
         raise SystemExit(error.advice) from error
-    application.start(then=_import_result)
+    application.start(then=_import_result, at_rest=_import_rest)
     print(f"unmask: {application.keys.describe()}", file=sys.stderr)
     yield {}
     application.stop()
 
 
 def _import_result() -> None:
-    """Import what the first result would wait two seconds for: charts and reports."""
-    for module in ("dashboard.result", "dashboard.pages.analyze.running", "detector.report"):
+    """Import what the first result would wait a second for."""
+    for module in ("dashboard.result", "dashboard.pages.analyze.running"):
+        import_module(module)
+
+
+def _import_rest() -> None:
+    """Import what is asked for later than the first result: reports, the API."""
+    for module in ("detector.report", "service.api.app"):
         import_module(module)
 
 
@@ -138,17 +146,27 @@ class RestApi:
     Streamlit would answer it with its front page, there or not."""
 
     def __init__(self, app: ASGIApp) -> None:
-        from service.api.app import PATHS, create_app  # FastAPI is not for who draws a page
-
-        self.app, self.paths, self.base = app, PATHS, base_path()
-        self.api = create_app(session.application)
+        self.app, self.base = app, base_path()
+        self._making = threading.Lock()
+        self._made: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(self.base)
-        if scope["type"] in ("http", "websocket") and self.paths.fullmatch(path):
-            await self.api({**scope, "root_path": self.base}, receive, send)
+        if scope["type"] in ("http", "websocket") and PATHS.fullmatch(path):
+            made = await run_in_threadpool(self._make) if self._made is None else self._made
+            await made({**scope, "root_path": self.base}, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def _make(self) -> ASGIApp:
+        """Return the API, made when it is first asked: FastAPI takes most of a second, which who
+        only sees a page need not wait for."""
+        with self._making:
+            if self._made is None:
+                from service.api.app import create_app
+
+                self._made = create_app(session.application)
+            return self._made
 
 
 def _file(request: Request) -> Response:

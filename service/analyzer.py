@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +10,6 @@ from detector.schema.analysis import Analysis, Settings
 
 if TYPE_CHECKING:
     from detector.pipeline import Analyzer
-
-
-VOICES_AFTER = 10.0
-"""s of the server's life, after all else was loaded, before it looks whether it is idle"""
 
 
 class SharedAnalyzer:
@@ -38,21 +33,9 @@ class SharedAnalyzer:
         """Load what looks at pictures: most files that somebody begins with are such."""
         self.get().warm_up(voices=False)
 
-    def warm_up_voices(self, idle: Callable[[], bool], stopped: threading.Event) -> None:
-        """Load what hears, and with it torch, once nothing else goes on: whoever came first has
-        opened a file by then, and does not wait for that too.
-
-        Parameters
-        ----------
-        idle : callable
-            Whether nothing runs now.
-        stopped : Event
-            Ends the wait without it.
-        """
-        while not stopped.wait(VOICES_AFTER):
-            if idle():
-                self.get().warm_up(voices=True)
-                return
+    def warm_up_voices(self) -> None:
+        """Load what hears, and with it torch."""
+        self.get().warm_up(voices=True)
 
     def analyze(self, path: Path, settings: Settings | None = None, /, **options: Any) -> Analysis:
         """Return the analysis of a file; options are those of `Analyzer.analyze`."""

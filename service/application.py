@@ -70,6 +70,7 @@ SWEEP_SECONDS = 600.0
 """Between two looks for files whose time is up."""
 ACCOUNT_SWEEP_SECONDS = 6 * 3600.0
 """Between two looks for what an account has kept long enough."""
+_Step = Callable[[], object]
 
 
 class Application:
@@ -318,13 +319,13 @@ class Application:
 
         return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
 
-    def start(self, *, then: Callable[[], object] = lambda: None) -> None:
+    def start(self, *, then: _Step = bool, at_rest: _Step = bool) -> None:
         """Begin a server's background work, once: samples, models, deletion when time is up.
 
         Parameters
         ----------
-        then : callable
-            What is brought ahead after them.
+        then, at_rest : callable
+            What is brought ahead after them, and what once nothing else goes on.
 
         Raises
         ------
@@ -335,7 +336,7 @@ class Application:
         if not self._started.acquire(blocking=False):
             return
         self.originals.watch_folders()
-        ahead = partial(self._prepare, then)
+        ahead = partial(self._prepare, then, at_rest)
         for work in (ahead, startup.fetch_models, self._sweep, self.tasks.watch):
             threading.Thread(target=work, daemon=True).start()
 
@@ -348,15 +349,17 @@ class Application:
         self.originals.close()
         self.tasks.close()
 
-    def _prepare(self, then: Callable[[], object]) -> None:
+    def _prepare(self, then: _Step, at_rest: _Step) -> None:
         self.gallery.make()
         try:
             if get_config().warm_up:
                 (self.cluster or self.analyzer).warm_up()
                 then()
             self.prepared.set()
-            if get_config().warm_up and not self.cluster:
-                self.analyzer.warm_up_voices(self.tasks.idle, self._stopped)
+            if get_config().warm_up and self.tasks.rest(self._stopped):
+                if not self.cluster:
+                    self.analyzer.warm_up_voices()
+                at_rest()
         except Exception:  # a job will meet the same error and show it to a person
             log.exception("the models could not be loaded ahead")
 

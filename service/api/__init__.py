@@ -3,3 +3,8 @@
 One FastAPI application, served alone (`unmask serve`) or beside the dashboard on its own address.
 A file in `routes` is a resource; nothing else lists it. Knows no Streamlit.
 """
+
+import re
+
+PATHS = re.compile(r"/(v\d+|api|health|healthz|readyz|livez|metrics|upload-video)(/.*)?")
+"""What is the API's where it shares an address with the pages, there or not."""

@@ -26,8 +26,6 @@ from service.application import Application
 
 log = logging.getLogger("unmask.api")
 
-PATHS = re.compile(r"/(v\d+|api|health|healthz|readyz|livez|metrics|upload-video)(/.*)?")
-"""What is the API's where it shares an address with the pages, there or not."""
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _DESCRIPTION = """\
 Was a face in this video or picture made or altered by a machine? A likelihood with its evidence,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
-import faiss
 import numpy as np
 
 from detector.comparison.fingerprints import Fingerprints, Hashes
@@ -61,7 +61,7 @@ class _HashIndex:
     """Hashes of many files, each with its time, in memory."""
 
     def __init__(self) -> None:
-        self._index = faiss.IndexBinaryFlat(BITS)
+        self._index: Any = None
         self._parts: list[np.ndarray] = []
         self._counts = [0]
 
@@ -70,10 +70,14 @@ class _HashIndex:
         self._parts.append(times)
         self._counts.append(self._counts[-1] + len(times))
         if len(times):
+            if self._index is None:
+                import faiss  # half a second, and most who ask their library have none yet
+
+                self._index = faiss.IndexBinaryFlat(BITS)
             self._index.add(np.ascontiguousarray(hashes))
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return self._counts[-1]
 
     def near(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return of everything that is near one of some hashes [N, 32]: which of these, the number

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0
 """Longest wait for workers when a server stops."""
+REST_SECONDS = 10.0
+"""Between two looks whether anything goes on: whoever came first has opened a file by then."""
 REPORT_SECONDS = 0.5
 """Between two writes of how far a task is, and two looks at what other servers run."""
 
@@ -128,10 +130,13 @@ class TaskManager:
         """Return each kind's name with how many tasks of it wait and run."""
         return [(name, *self.scheduler.count(name)) for name in self._kinds]
 
-    def idle(self) -> bool:
-        """Whether nothing waits or runs in this process."""
-        with self._lock:
-            return not self._here
+    def rest(self, stopped: threading.Event) -> bool:
+        """Wait until nothing waits or runs in this process; False where it was stopped before."""
+        while not stopped.wait(REST_SECONDS):
+            with self._lock:
+                if not self._here:
+                    return True
+        return False
 
     def kinds(self) -> list[TaskKind[Any]]:
         """Return all kinds that are known."""

@@ -14,10 +14,12 @@ import av
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
+from skimage import data
 
 from detector import media
 from detector.errors import UsageError
 from detector.provenance import FrameHashes, credential, inspect, xmp
+from detector.provenance.hashes import phash
 from detector.provenance.text import clean
 from detector.schema.origin import Provenance
 from tests.conftest import portrait, write_clip
@@ -399,6 +401,22 @@ def test_an_edit_list_is_read(make_clip: Callable[..., Path]) -> None:
     found = look(clip)
     assert value(found, "Edit list") == "2 parts"
     assert any("2 parts of the recording" in sentence for sentence in found.findings)
+
+
+@pytest.mark.parametrize(
+    ("picture", "hashed"),
+    [
+        (data.astronaut(), "c2924c5532bddfc8"),
+        (data.coffee(), "bb8320376c0f3637"),
+        (data.chelsea(), "b15fe6465121175e"),
+        (data.rocket(), "c0371bec1be51267"),
+        (np.random.default_rng(0).integers(0, 256, (40, 60, 3)), "9caff2525ce3e420"),
+        (np.full((64, 64, 3), 200), "8000000000000000"),
+    ],
+)
+def test_hashes_are_those_of_imagehash(picture: np.ndarray, hashed: str) -> None:
+    """As its version 4.3.2 said them."""
+    assert phash(picture.astype(np.uint8)) == hashed
 
 
 def test_copies_have_close_hashes_and_others_do_not(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 
 from detector.schema.analysis import Settings
-from service.analyzer import SharedAnalyzer
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.limits import NotAllowed
@@ -102,36 +101,17 @@ def test_what_else_is_brought_ahead_comes_after_the_models(
     heard = threading.Event()
     models = SimpleNamespace(
         warm_up=loaded.set,
-        warm_up_voices=lambda idle, stopped: heard.set() if app.prepared.is_set() else None,
+        warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None,
     )
+    monkeypatch.setattr("service.tasks.manager.REST_SECONDS", 0.01)
     monkeypatch.setattr(app, "analyzer", models)
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)
     order: list[bool] = []
-    app.start(then=lambda: order.append(loaded.is_set()))
-    until(app.prepared.is_set)
-    assert order == [True]
-    until(heard.is_set)
-
-
-def test_what_hears_is_loaded_once_nothing_else_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.analyzer.VOICES_AFTER", 0.01)
-    asked: list[bool] = []
-    loaded: list[bool] = []
-    shared = SharedAnalyzer()
-    models = SimpleNamespace(warm_up=lambda voices: loaded.append(voices))
-    monkeypatch.setattr(shared, "get", lambda: models)
-    shared.warm_up()
-
-    def idle() -> bool:
-        asked.append(True)
-        return len(asked) == 3
-
-    shared.warm_up_voices(idle, threading.Event())
-    assert loaded == [False, True] and len(asked) == 3
-    ended = threading.Event()
-    ended.set()
-    shared.warm_up_voices(idle, ended)
-    assert loaded == [False, True]
+    done = threading.Event()
+    last = lambda: (order.append(heard.is_set()), done.set())  # noqa: E731
+    app.start(then=lambda: order.append(loaded.is_set()), at_rest=last)
+    until(done.is_set)
+    assert order == [True, True]
 
 
 def test_a_host_may_want_nothing_loaded_ahead(

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 
 from detector.errors import MediaError
 from detector.schema.analysis import Analysis
-from service.api.app import PATHS
+from service.api import PATHS
 from service.application import Application
 from service.limits import MEGABYTE
 from service.records.model import RecordsError
