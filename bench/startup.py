@@ -2,9 +2,10 @@
 
     python -m bench.startup [--runs 3]
 
-A warm install: the virtual environment is there, and an earlier start has made the samples and
-converted the networks. Each run has a data folder of its own: what was analyzed before is answered
-from History. The first line of figures is of a start that finds nothing converted.
+A warm install: the virtual environment is there, and an earlier start has made the samples and the
+database, and converted the networks. Each run has a data folder of its own, in which nothing was
+analyzed: that would be answered from History. The first line of figures is of a start that finds
+nothing converted.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from detector import samples
+from service.records.database import FILE, Database
 from tools import chromium
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made, converted = Path(folder, "made"), f"{folder}/converted"
         samples.make_samples(made)
+        Database(made / FILE).close()
         runs = []
         for n in range(args.runs + 1):
             data = str(shutil.copytree(made, f"{folder}/{n}"))

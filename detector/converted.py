@@ -128,6 +128,34 @@ def keep(openvino: Any, model: Any, folder: Path) -> None:
     _make_room(folder.parent)
 
 
+def read_compiled(folder: Path, processor: str) -> bytes | None:
+    """Return a network of a folder as it was compiled for a processor; None where it was not, or
+    the file is damaged."""
+    with suppress(OSError):
+        digest, blob = _split((folder / _compiled_name(processor)).read_bytes())
+        if hashlib.sha256(blob).digest() == digest:
+            with suppress(OSError):
+                os.utime(folder)
+            return blob
+    return None
+
+
+def keep_compiled(folder: Path, processor: str, blob: bytes) -> None:
+    """Keep a network as it was compiled for a processor beside it. Where that fails, or it is gone,
+    nothing is kept."""
+    with suppress(OSError):
+        paths.write(folder / _compiled_name(processor), hashlib.sha256(blob).digest() + blob)
+    _make_room(folder.parent)
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    return data[:32], data[32:]
+
+
+def _compiled_name(processor: str) -> str:
+    return f"compiled-{hashlib.sha256(processor.encode()).hexdigest()[:12]}"
+
+
 def _make_room(folder: Path) -> None:
     """Delete those that were not used for longest, until the others fit; what a process left half
     written is one of them."""

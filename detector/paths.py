@@ -60,7 +60,7 @@ def _resolved(folder: Path) -> Path:
     return folder.resolve()
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Put a file in the place of an earlier one: all of it or nothing, whoever reads or writes at
     the same time.
 
@@ -73,7 +73,7 @@ def write(path: Path, text: str) -> None:
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(content if isinstance(content, bytes) else content.encode())
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -220,6 +220,26 @@ def test_a_kept_network_of_other_weights_is_not_believed(
     assert (folder / converted.DIGEST).is_file()
 
 
+def test_what_was_compiled_for_a_processor_is_not_compiled_again(
+    network: torch.nn.Module, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = compiled(network)
+    (folder,) = kept.iterdir()
+    (file,) = folder.glob("compiled-*")
+    core = runtime._openvino()[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(type(core), "compile_model", never)
+        np.testing.assert_array_equal(compiled(network), first)
+        patch.setattr(runtime._Network, "_processor", staticmethod(lambda: "another"))
+        with pytest.raises(AssertionError, match="converted"):
+            compiled(network)
+    whole = file.read_bytes()
+    for damaged in (whole[:-1], whole[:40], b"", whole + b"x"):
+        file.write_bytes(damaged)
+        np.testing.assert_array_equal(compiled(network), first)
+        assert converted.read_compiled(folder, runtime._Network._processor()), "it is kept again"
+
+
 def test_they_are_kept_in_the_data_folder_and_make_room(
     network: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +348,8 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(
     assert len(loads) == 3
     for folder in kept.glob("?" * 64):
         (folder / converted.WEIGHTS).write_bytes(b"damaged")
+        for file in folder.glob("compiled-*"):
+            file.write_bytes(b"damaged, and longer than a sha256")
     load(), load()
     assert len(loads) == 4
 
