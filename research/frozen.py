@@ -9,7 +9,7 @@ them what the filters leave. FILE is what `research.training.trunks` wrote of an
 a MobileNetV2 under torchvision's names, or `grain` for the counts of recipe `grain`. Faces are
 cached for the size, as that recipe would cut them. `--made` names fakes that are made of originals
 and described, too: `pasted` (`detector.training.pasted`), or `self`, `neighbor` and `mouth`
-(`research.hulls`, by a face landmarker of MediaPipe, `--mesh`).
+(`detector.training.hulls`, by a face landmarker of MediaPipe, `--mesh`).
 
 The table fits one layer on each, with the fakes that `--made` names in the fit, and on the sum with
 `--beside`, with whole kinds left out, then whole sources (`detector.evaluation.groups`): AUC over
@@ -23,7 +23,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import torch
@@ -32,25 +32,25 @@ from torch import Tensor, nn
 
 from detector.cli.common import ProgressBar
 from detector.evaluation import groups, methods, metrics
-from detector.evaluation.labels import filled, hash_of, pairs, read_labels
+from detector.evaluation.labels import filled, pairs, read_labels
 from detector.models import lite
 from detector.models.families.cooccurrence import CooccurrenceNet
 from detector.models.families.mobilenet import MobileNetV2
 from detector.models.families.texture import DEPTHS, TextureNet
+from detector.models.mesh import Mesh
 from detector.schema.codes import Question
 from detector.training import layer
 from detector.training.cache import FaceCache, Faces
 from detector.training.input_transform import OwnInput
-from detector.training.recipe import read_recipe
+from detector.training.recipe import MadeKind, read_recipe
 from detector.training.run import faces
 from detector.weights import load_state
-from research import hulls
 from research.families.lite import TRUNKS
 from research.neighbors import WAYS
 
 Array = np.ndarray
 RECIPE = read_recipe("texture")
-KINDS: tuple[hulls.Kind, ...] = ("self", "neighbor", "mouth")
+KINDS = get_args(MadeKind)
 STRIDES = tuple(DEPTHS.values())
 
 
@@ -130,7 +130,7 @@ def describe(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     cache, look = _cache(args.labels, args.cache, args.size)
     network = network_of(args.trunk, args.size)
-    mesh = hulls.Mesh(args.mesh) if args.mesh else None
+    mesh = Mesh(args.mesh) if args.mesh else None
     file = args.kept[0]
     found: dict[str, Array] = dict(np.load(file)) if file.exists() else {}
     bar = ProgressBar("clips")
@@ -139,45 +139,13 @@ def describe(args: argparse.Namespace) -> None:
             found[entry.name] = layer.describe(network, cache, entry, look, look.crop)
         for kind in args.made if entry.label == 0 else ():
             if f"{kind} {entry.name}" not in found:
-                pairs_of = _pairs(network, cache, entry, look, kind, mesh)
-                if pairs_of is not None:
-                    found[f"{kind} {entry.name}"] = pairs_of
+                found[f"{kind} {entry.name}"] = layer.describe_made(
+                    network, cache, entry, transform=look, mesh=mesh, kind=kind
+                )
         if number % 100 == 99 or number + 1 == len(cache.entries):
             np.savez(file.with_suffix(".part.npz"), **found)  # type: ignore[arg-type]
             file.with_suffix(".part.npz").replace(file)
         bar(number + 1, len(cache.entries))
-
-
-def _pairs(
-    network: layer.Layered,
-    cache: FaceCache,
-    entry: Faces,
-    look: OwnInput,
-    kind: Literal["pasted"] | hulls.Kind,
-    mesh: hulls.Mesh | None,
-) -> Array | None:
-    """Describe an original encoded again, and fakes made of it, as `layer.describe_pasted` does;
-    None where no mesh is found."""
-    if kind == "pasted":
-        pasted: Array = layer.describe_pasted(network, cache, entry, look)
-        return pasted
-    assert mesh is not None
-    frames = cache.frames(entry)
-    chosen = layer.evenly(len(frames))
-    beside = [
-        i + hulls.APART if i + hulls.APART < len(frames) else max(0, i - hulls.APART)
-        for i in chosen
-    ]
-    shown, near = (
-        np.stack([look.plain(frames[i], entry, int(i)) for i in rows]) for rows in (chosen, beside)
-    )
-    rng = np.random.default_rng(int(hash_of(f"{entry.name} {kind}")[:12], 16))
-    made = [hulls.blended(shown, near, mesh, kind, rng) for _ in range(layer.PASTED)]
-    found = [pair for pair in made if pair is not None]
-    if len(found) < len(made):
-        return None
-    described: Array = layer.describe_pairs(network, found, look)
-    return described
 
 
 def _cache(labels: Path, folder: Path, side: int) -> tuple[FaceCache, OwnInput]:
@@ -192,16 +160,25 @@ def left_out(
     way: Callable[[Faces], str],
     made: Sequence[str] = (),
     *,
+    weight: float = RECIPE.made_weight,
     alone: bool = False,
 ) -> Array:
-    """Return what a layer says of each clip that never saw its fold: float [clips]."""
+    """Return what a layer says of each clip that never saw its fold: float [clips].
+
+    Parameters
+    ----------
+    weight : float
+        Of what was made of originals.
+    alone : bool
+        Learn from that alone.
+    """
     folds = np.array([way(clip) for clip in clips])
     logits = np.full(len(clips), np.nan)
     for fold in sorted(set(folds)):
         kept = {clip.name for clip in groups.leave_out(clips, fold)[0]}
         learned = [clip for clip in clips if clip.name in kept]
         known = np.stack([described[clip.name] for clip in learned], 1)
-        fakes = _made(described, learned, made) if made else None
+        fakes = _made(described, learned, made, weight) if made else None
         middle, spread = known[0].mean(0), layer._spread(known[0])
         if alone:
             assert fakes is not None
@@ -213,16 +190,18 @@ def left_out(
     return logits
 
 
-def _made(described: dict[str, Array], clips: Sequence[Faces], kinds: Sequence[str]) -> layer.Made:
+def _made(
+    described: dict[str, Array], clips: Sequence[Faces], kinds: Sequence[str], weight: float
+) -> layer.Made:
     """Return what was made of the originals among the clips, by each of the kinds."""
     found = [
-        (k, described[name])
+        (k, one)
         for kind in kinds
         for k, clip in enumerate(clips)
-        if clip.label == 0 and (name := f"{kind} {clip.name}") in described
+        if clip.label == 0 and (one := described.get(f"{kind} {clip.name}", np.zeros(0))).size
     ]
     places, pictures = zip(*found, strict=True)
-    return layer.Made(np.array(places), np.stack(pictures, 1), RECIPE.pasted)
+    return layer.Made(np.array(places), np.stack(pictures, 1), weight)
 
 
 def _of_made(made: layer.Made, middle: Array, spread: Array) -> Array:
@@ -264,12 +243,13 @@ def table(args: argparse.Namespace) -> None:
         described = dict(np.load(file))
         clips = [clip for clip in cache.entries if clip.name in described]
         for name, way in sorted(WAYS.items()):
-            own = left_out(described, clips, way, args.made, alone=args.alone)
+            how = {"weight": args.weight, "alone": args.alone}
+            own = left_out(described, clips, way, args.made, **how)
             here = [k for k, clip in enumerate(clips) if asked is None or clip.name in asked]
             shown = [clips[k] for k in here]
             row = [f"{file.stem}, {name} left out", figures(own[here], shown)]
             if beside is not None:
-                other = left_out(beside, clips, way, args.made, alone=args.alone)
+                other = left_out(beside, clips, way, args.made, **how)
                 both = _standard(own[here]) + _standard(other[here])
                 row += [f"both {figures(both, shown)}"]
             print(" | ".join(row), flush=True)
@@ -291,7 +271,8 @@ def main() -> None:
     parser.add_argument("--trunk", default="grain")
     parser.add_argument("--size", type=int, default=256, help="px of the crop")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--made", nargs="*", default=[], choices=["pasted", *KINDS])
+    parser.add_argument("--made", nargs="*", default=[], choices=KINDS)
+    parser.add_argument("--weight", type=float, default=RECIPE.made_weight, help="of these")
     parser.add_argument("--mesh", type=Path, help="face_landmarker_v2_with_blendshapes.task")
     parser.add_argument("--alone", action="store_true", help="learn from no fake")
     parser.add_argument("--where", default="", help="ask only files with this column filled")

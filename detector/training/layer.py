@@ -5,18 +5,20 @@ A clip is the mean of what some of its faces show: as they are, and as worse cop
 (`COPIES`), without which a small face looks like a fake. Within a label each source weighs as the
 root of its clips, so that one page's fifty fakes are not the half of all; both labels weigh alike.
 Beside cross-entropy the fit sees each pair of a footage: the fake above its original
-(`pair_weight`). `decay` is the ridge. With `pasted` every original teaches with fakes made of it,
-too (`detector/training/pasted.py`): as fakes of that weight beside it, and in order.
+(`pair_weight`). `decay` is the ridge. Every original teaches with fakes that are `made` of it, too
+(`pasted`, `hulls`): as fakes of their own weight beside it, and in order.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -27,19 +29,23 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from torch import Tensor, nn
 
+from detector import weights
 from detector.errors import InputError, WeightsError
 from detector.evaluation.labels import hash_of, pairs
 from detector.models.base import CropRecipe
 from detector.models.families.cooccurrence import CooccurrenceNet
 from detector.models.families.texture import TextureNet
 from detector.models.layer import Layer
+from detector.models.mesh import Mesh
 from detector.models.pictures import fit
-from detector.training import pasted, sample
+from detector.signals.auxiliary import MESH
+from detector.training import hulls, pasted, sample
 from detector.training.cache import FaceCache, Faces
 from detector.training.fit import configuration
 from detector.training.input_transform import InputTransform
 from detector.training.job import TrainingJob
 from detector.training.precision import half_precision
+from detector.training.recipe import MadeKind
 from detector.weights import load_state
 
 FRAMES = 4
@@ -49,8 +55,9 @@ COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}
 SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
 """Of a smaller copy the side beside the crop's; the JPEG quality of both worse ones. An original
 and the fakes of it are drawn alike."""
-PASTED, ORDERED = 2, 0.5
-"""Fakes made of each original, and what their pairs weigh of what all others do (`pair_weight`)."""
+MADE, ORDERED = 2, 0.5
+"""Fakes of a kind made of each original, and what their pairs weigh of what all others do
+(`pair_weight`)."""
 SPREAD = 0.3
 """of a described channel when it is weighed, so that `decay` means the same for another trunk"""
 SOFTENED = 0.05
@@ -66,7 +73,7 @@ class Made:
     places: Array
     """int [originals]: which of the clips they are"""
     described: Array
-    """float [2, originals, PASTED, features]: the original as it was encoded, then its fake"""
+    """float [2, originals, MADE, features]: the original as it was encoded, then its fake"""
     weight: float
     """of them all, where the clips weigh 1"""
 
@@ -105,12 +112,12 @@ def train(job: TrainingJob) -> nn.Module:
     if len({entry.label for entry in clips}) < 2:
         raise InputError(f"The recipe {job.plan.name!r} needs originals and fakes.")
     described = np.stack(_described(network, job, list(entries.values())), 1)
-    made = _made(network, job, list(entries.values())) if job.plan.pasted else None
-    weights, offset = fitted(described, clips, job.plan.decay, job.plan.pair_weight, made)
-    center, scale, weights = (
-        torch.from_numpy(one) for one in (described[0].mean(0), 1 / _spread(described[0]), weights)
+    made = _made(network, job, list(entries.values())) if job.plan.made else None
+    learned, offset = fitted(described, clips, job.plan.decay, job.plan.pair_weight, made)
+    center, scale, learned = (
+        torch.from_numpy(one) for one in (described[0].mean(0), 1 / _spread(described[0]), learned)
     )
-    network.settle(Layer(center, scale, weights, offset))
+    network.settle(Layer(center, scale, learned, offset))
     job.run.out.mkdir(parents=True, exist_ok=True)
     (job.run.out / "config.json").write_text(json.dumps(configuration(job.plan), indent=1))
     return network
@@ -154,14 +161,21 @@ def _described(
 
 def _made(network: Layered, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]) -> Made:
     """Describe originals encoded once more, and fakes made of them, encoded alike."""
-    places = [k for k, (_, entry) in enumerate(entries) if entry.label == 0]
-    found = _kept(
-        job,
-        [entries[k] for k in places],
-        description_file(network, job.plan.crop, "pasted"),
-        lambda cache, entry: describe_pasted(network, cache, entry, job.transform),
-    )
-    return Made(np.array(places), np.stack(found, 1), job.plan.pasted)
+    mesh = None if set(job.plan.made) <= {"pasted"} else Mesh(*weights.resolve(MESH))
+    originals = [k for k, (_, entry) in enumerate(entries) if entry.label == 0]
+    found: list[tuple[int, Array]] = []
+    for kind in job.plan.made:
+        described = _kept(
+            job,
+            [entries[k] for k in originals],
+            description_file(network, job.plan.crop, kind),
+            partial(describe_made, network, transform=job.transform, mesh=mesh, kind=kind),
+        )
+        found += [(k, one) for k, one in zip(originals, described, strict=True) if one.size]
+    if not found:
+        raise InputError("The face landmarker finds a face in none of the originals.")
+    places, pictures = zip(*found, strict=True)
+    return Made(np.array(places), np.stack(pictures, 1), job.plan.made_weight)
 
 
 def _kept(
@@ -194,7 +208,7 @@ def description_file(network: Layered, crop: CropRecipe, of: str = "") -> str:
     was made `of` them: it says what they were made by."""
     seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
     if of:
-        seen += [PASTED, pasted.SIZES, pasted.PART, pasted.QUALITY, pasted.FACE, pasted.SOFT]
+        seen += [MADE, *(inspect.getsource(one) for one in (pasted, hulls))]
     made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
     kind = type(network).__name__.removesuffix("Net").lower()
     return "-".join(part for part in (kind, of, f"{made_by[:12]}.npz") if part)
@@ -237,23 +251,46 @@ def _mean(network: Layered, pictures: Sequence[Array], transform: InputTransform
     return mean
 
 
-@torch.inference_mode()
-def describe_pasted(
-    network: Layered, cache: FaceCache, entry: Faces, transform: InputTransform
+def describe_made(
+    network: Layered,
+    cache: FaceCache,
+    entry: Faces,
+    *,
+    transform: InputTransform,
+    mesh: Mesh | None,
+    kind: MadeKind,
 ) -> Array:
     """Return the mean description of faces of an original that was encoded again, and of fakes made
-    of it; of each fake its original: float64 [2, PASTED, features]."""
+    of it; of each fake its original: float64 [2, MADE, features]; empty where no mesh is found.
+    Only `pasted` does without one."""
     frames = cache.frames(entry)
-    shown = np.stack([transform.plain(frames[i], entry, int(i)) for i in evenly(len(frames))])
-    rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
-    made = [pasted.pasted(shown, rng) for _ in range(PASTED)]
-    described: Array = describe_pairs(network, made, transform)
+    chosen = evenly(len(frames))
+    beside = [
+        i + hulls.APART if i + hulls.APART < len(frames) else max(0, i - hulls.APART)
+        for i in chosen
+    ]
+    shown, near = (
+        np.stack([transform.plain(frames[i], entry, int(i)) for i in rows])
+        for rows in (chosen, beside)
+    )
+    rng = np.random.default_rng(int(hash_of(f"{entry.name} {kind}")[:12], 16))
+    made: list[pasted.MadePair | None] = []
+    for _ in range(MADE):
+        if kind == "pasted":
+            made.append(pasted.pasted(shown, rng))
+        else:
+            assert mesh is not None
+            made.append(hulls.blended(shown, near, mesh, kind, rng))
+    found = [pair for pair in made if pair is not None]
+    if len(found) < len(made):
+        return np.zeros(0)
+    described: Array = describe_pairs(network, found, transform)
     return described
 
 
 @torch.inference_mode()
 def describe_pairs(
-    network: Layered, pairs: Sequence[pasted.Pasted], transform: InputTransform
+    network: Layered, pairs: Sequence[pasted.MadePair], transform: InputTransform
 ) -> Array:
     """Return the mean descriptions of originals and of the fakes made of them: float64
     [2, pairs, features]."""
@@ -331,7 +368,7 @@ def fitted(
         before, after = (
             ((one - middle) / spread).reshape(-1, x.shape[1]) for one in made.described
         )
-        each = np.repeat(_weights([clips[place] for place in made.places]) * 2 / PASTED, PASTED)
+        each = np.repeat(_weights([clips[place] for place in made.places]) * 2 / MADE, MADE)
         x = np.concatenate([x, before, after])
         y = np.concatenate([y, np.zeros(len(before)), np.ones(len(after))])
         weight = np.concatenate([weight, *(made.weight / 2 * each for _ in range(2))])

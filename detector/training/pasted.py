@@ -15,13 +15,14 @@ import numpy as np
 
 from detector.training.codec import h264
 
+QUALITY = (14, 24)
+"""CRF of an original and the fake that is made of it."""
+
 SIZES = (0.35, 0.8)
 """Of the face as it is: at which it is drawn."""
 PART = 0.3
 """Share of the fakes of which only the lower face is pasted, and of those that are pasted as a
 rectangle."""
-QUALITY = (14, 24)
-"""CRF of both."""
 FACE = (0.43, 0.72)
 """Width and height of what is pasted, in shares of the crop where it shows 1.5 of the face box: the
 least and the most."""
@@ -32,21 +33,21 @@ LOWER = 40 / 256
 
 
 @dataclass(frozen=True)
-class Pasted:
+class MadePair:
     """An original and a fake of it, encoded alike: uint8 [T, S, S, 3] each."""
 
     original: np.ndarray
     fake: np.ndarray
 
 
-def pasted(pictures: np.ndarray, rng: np.random.Generator) -> Pasted:
+def pasted(pictures: np.ndarray, rng: np.random.Generator) -> MadePair:
     """Return crops of one face, uint8 [T, S, S, 3], beside the same with the face pasted back."""
     side = pictures.shape[1]
     crf, share = int(rng.integers(*QUALITY)), rng.uniform(*SIZES)
     mask = _mask(side, rng)[None, ..., None]
     drawn = np.stack([_drawn(picture, share) for picture in pictures])
     fake = np.clip(pictures * (1 - mask) + drawn * mask + 0.5, 0, 255).astype(np.uint8)
-    return Pasted(h264(pictures, crf), h264(fake, crf))
+    return MadePair(h264(pictures, crf), h264(fake, crf))
 
 
 def _drawn(picture: np.ndarray, share: float) -> np.ndarray:

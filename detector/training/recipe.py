@@ -57,6 +57,10 @@ class Part(StrictModel):
         return self.mode in ("blend", "people")
 
 
+MadeKind = Literal["pasted", "self", "neighbor", "mouth"]
+"""What is laid into an original: see `pasted`, and `hulls` for the others."""
+
+
 class Pretrain(StrictModel):
     """Learning without labels before the pairs: a VideoMAE guesses what is masked."""
 
@@ -87,9 +91,11 @@ class Recipe(HoldOut):
     loss: Literal["bce", "focal"] = "bce"
     focus: float = Field(2.0, ge=0, description="gamma of the focal loss (Lin et al. 2017)")
     pair_weight: float = Field(0.5, ge=0, description="of the pairwise ranking loss")
-    pasted: float = Field(
-        0, ge=0, description="of originals whose face was drawn smaller and pasted back, as fakes"
-    )
+    made: list[MadeKind] = Field(
+        [], description="fakes that are made of each original: its face drawn smaller and pasted "
+        "back; itself, the face of a neighboring frame or the mouth of one blended into it"
+    )  # fmt: skip
+    made_weight: float = Field(1.2, ge=0, description="of all of these, where the clips weigh 1")
     align_weight: float = Field(0, ge=0, description="of alignment, on normalized features")
     uniform_weight: float = Field(0, ge=0, description="of uniformity, on normalized features")
     contrast_weight: float = Field(0, ge=0, description="of the supervised contrastive loss")

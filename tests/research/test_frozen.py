@@ -1,5 +1,4 @@
-"""`python -m research.frozen` and `research.masked`: what is described without a label, and fakes
-that are made of originals under the hull of a mesh."""
+"""`python -m research.frozen` and `research.masked`: what is described without a label."""
 
 from __future__ import annotations
 
@@ -13,29 +12,13 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from detector.errors import WeightsError
 from detector.models.families.mobilenet import MobileNetV2
 from detector.models.families.texture import DEPTHS, TextureNet
-from detector.vision import load_detector
-from research import frozen, hulls, masked
+from research import frozen, masked
+from tests.support.oval import Oval
 from tests.support.shelf import SIDE, shelf  # noqa: F401
 
 LITE2 = "tf_efficientnet_lite2"
-
-
-class Oval:
-    """A mesh whose points lie on ellipses in the middle of the picture."""
-
-    def __call__(self, picture: np.ndarray) -> np.ndarray | None:
-        side, points = len(picture), np.full((478, 2), len(picture) / 2)
-        for number, (names, wide) in enumerate(((hulls.OVAL, 0.3), (hulls.LIPS, 0.1))):
-            turn = np.linspace(-np.pi / 2, 1.5 * np.pi, len(names), endpoint=False)
-            points[list(names)] += wide * side * np.stack([np.cos(turn), np.sin(turn)], 1)
-            points[list(names), 1] += 0.12 * side * number
-        points[list(hulls.BROWS)] += (0, -0.15 * side)
-        points[hulls.CHIN] = (side / 2, 0.8 * side)
-        points[list(hulls.FIVE)] += ((-40, -30), (40, -30), (0, 0), (0, 0), (0, 0))
-        return points
 
 
 def call(monkeypatch: pytest.MonkeyPatch, main: Any, *words: object) -> None:
@@ -78,7 +61,7 @@ def test_the_table_judges_what_was_left_out(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(hulls, "Mesh", lambda task: Oval())
+    monkeypatch.setattr(frozen, "Mesh", Oval)
     files = []
     for name in ("mobile", "lite0"):
         files.append(shelf / f"{name}.npz")
@@ -98,49 +81,6 @@ def test_the_table_judges_what_was_left_out(
     given = (*given[:-2], "--made", "pasted", "neighbor", "--alone")
     call(monkeypatch, frozen.main, "table", shelf / "labels.csv", *given)
     assert "mobile, kinds left out" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("kind", frozen.KINDS)
-def test_a_blend_changes_what_lies_in_the_hull(kind: hulls.Kind, astronaut: np.ndarray) -> None:
-    target, source = astronaut[:256, 100:356], astronaut[6:262, 96:352]
-    points = Oval()(target)
-    assert points is not None
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        made = hulls._blended(target, source, points, kind, rng)
-        moved = np.abs(made.astype(int) - target).max(2) > 0
-        assert made.dtype == np.uint8 and moved[110:150, 90:160].any() | (kind == "mouth")
-        if kind == "mouth":
-            assert moved[150:180, 110:146].any() and not moved[:80].any()
-        elif kind == "neighbor":
-            assert not moved[:10].any() and not moved[:, :10].any()
-
-
-def test_an_original_and_its_blend_are_encoded_alike(astronaut: np.ndarray) -> None:
-    shown = np.stack([astronaut[:256, 100:356]] * 2)
-    made = hulls.blended(shown, shown, Oval(), "neighbor", np.random.default_rng(1))  # type: ignore[arg-type]
-    assert made is not None and made.fake.shape == made.original.shape == shown.shape
-    assert 0 < np.abs(made.original.astype(int) - shown).mean() < 6
-    none = hulls.blended(shown, shown, lambda picture: None, "self", np.random.default_rng(1))  # type: ignore[arg-type]
-    assert none is None
-
-
-def test_a_file_that_is_no_landmarker_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mesh.task").write_bytes(b"no archive")
-    with pytest.raises(WeightsError, match=r"mesh\.task is no face landmarker"):
-        hulls.Mesh(tmp_path / "mesh.task")
-
-
-@pytest.mark.shared
-def test_the_mesh_lies_on_the_face(shared: Path, astronaut: np.ndarray) -> None:
-    folder = shared / "weights" / "mediapipe_face"
-    mesh = hulls.Mesh(folder / "face_landmarker_v2_with_blendshapes.task")
-    points = mesh(np.ascontiguousarray(astronaut[40:220, 130:310]))
-    assert points is not None and points.shape == (478, 2)
-    found = np.array(load_detector().detect(astronaut, 60)[0].landmarks)
-    off = np.linalg.norm(points[list(hulls.FIVE)] + (130, 40) - found, axis=1)
-    assert off.max() < 10  # px; its eyes are 46 apart
-    assert mesh(np.zeros((180, 180, 3), np.uint8)) is None
 
 
 def test_a_masked_run_is_kept_and_weighed(

@@ -22,6 +22,7 @@ from detector.training.cache import FaceCache
 from detector.training.input_transform import OwnInput
 from detector.training.recipe import read_recipe
 from detector.training.run import train
+from tests.support.oval import oval  # noqa: F401
 from tests.support.shelf import CACHED, SIDE, shelf, spec  # noqa: F401
 
 
@@ -136,6 +137,7 @@ def test_what_is_loaded_says_what_was_kept(tmp_path: Path) -> None:
         cooccurrence.load(spec("cooccurrence"), [file], "cpu")
 
 
+@pytest.mark.usefixtures("oval")
 def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(shelf: Path) -> None:  # noqa: F811
     torch.set_num_threads(1)
     plan = read_recipe("grain")
@@ -152,4 +154,17 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(shelf: Path) -> None
         said.setdefault(entry.person, {})[entry.label] = float(network(x))
     assert len(said) == 24
     assert all(pair[1] > pair[0] for pair in said.values())
-    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("cooccurrence-*.npz"))) == 2
+    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("cooccurrence-*.npz"))) == 3
+
+
+def test_without_the_landmarker_it_says_what_to_fetch(
+    shelf: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    plan = read_recipe("grain")
+    small = plan.model_copy(update={"crop": plan.crop.model_copy(update={"size": SIDE})})
+    with pytest.raises(WeightsError, match="face-landmarker") as said:
+        train(small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces")
+    assert said.value.code == "weights_missing"

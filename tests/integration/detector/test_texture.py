@@ -220,13 +220,17 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
     assert abs(np.mean(logits)) < 0.1 and abs(np.std(logits) - 1) < 0.1
     # What it described is kept, and makes the same layer.
     assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("texture-*.npz"))) == 2
-    for describes in ("describe", "describe_pasted"):
-        monkeypatch.setattr(training, describes, None)
+    for describes in ("describe", "describe_made"):
+        monkeypatch.setattr(training, describes, never)
     again = train(
         small, shelf / "labels.csv", shelf / "again", cache=shelf / "faces", begin=trunk
     )  # fmt: skip
     assert again is not None
     torch.testing.assert_close(load_file(again), load_file(made))
+
+
+def never(*given: object, **named: object) -> None:
+    raise AssertionError("it was described")
 
 
 def test_without_a_trunk_or_with_another_it_does_not_begin(

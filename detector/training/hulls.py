@@ -5,31 +5,22 @@ A face is blended with a slightly changed copy of itself: its source or its targ
 color and sharpness, the source moved a little, the hull worn at its edge, the two mixed by a drawn
 ratio. Beside it two kinds that the paper does not have: the face of a neighboring frame, and the
 mouth alone of one, as lip-sync leaves it. Landmarks are MediaPipe's mesh of 478 points (Kartynnik
-et al. 2019; Apache-2.0, `face_landmarks_detector.tflite` of its face landmarker), run by OpenVINO.
+et al. 2019; Apache-2.0, `detector.models.mesh`).
 """
 
 from __future__ import annotations
 
-import tempfile
-import zipfile
-from pathlib import Path
-from typing import Literal
-
 import cv2
 import numpy as np
 
-from detector.errors import WeightsError
+from detector.models.mesh import SIDE, Mesh
 from detector.training import blend
 from detector.training.codec import h264
-from detector.training.pasted import QUALITY, Pasted
+from detector.training.pasted import QUALITY, MadePair
+from detector.training.recipe import MadeKind
 from detector.vision.alignment import similarity
 
-Kind = Literal["self", "neighbor", "mouth"]
 Array = np.ndarray
-
-NETWORK = "face_landmarks_detector.tflite"
-SIDE = 256
-"""px of the square that the mesh is found in: one and a half of a face's box, or near it"""
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152,
     148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
@@ -40,8 +31,6 @@ LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0
 NOSE, CHIN = 1, 152
 FIVE = (468, 473, 1, 61, 291)
 """Eyes, nose and corners of the mouth."""
-PRESENT = 0.5
-"""of the mesh's own answer whether there is a face"""
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 MOVE, GROW = (0.03, 0.015), (0.95, 1 / 0.95)
 """of the source: shares of the side across and down, and times its size"""
@@ -49,45 +38,9 @@ APART = 3
 """frames between one and its neighbor"""
 
 
-class Mesh:
-    """Finds 478 points of a face in a square about it.
-
-    Raises
-    ------
-    WeightsError
-        The file holds no such network.
-    """
-
-    def __init__(self, task: Path) -> None:
-        import openvino
-
-        core = openvino.Core()
-        try:
-            with zipfile.ZipFile(task) as archive, tempfile.TemporaryDirectory() as folder:
-                network = core.read_model(archive.extract(NETWORK, folder))
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise WeightsError(f"{task.name} is no face landmarker of MediaPipe.") from error
-        self._run = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": 1})
-
-    def __call__(self, picture: Array) -> Array | None:
-        """Return the points of a picture, float [478, 2] px; None where it sees no face.
-
-        Parameters
-        ----------
-        picture : uint8 [S, S, 3]
-        """
-        shown = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        found = self._run(shown[None].astype(np.float32) / 255)
-        points, presence = found[0].reshape(-1, 3)[:, :2], float(found[1].reshape(-1)[0])
-        if 1 / (1 + np.exp(-presence)) < PRESENT:
-            return None
-        scaled: Array = points * (len(picture) / SIDE)
-        return scaled
-
-
 def blended(
-    pictures: Array, neighbors: Array, mesh: Mesh, kind: Kind, rng: np.random.Generator
-) -> Pasted | None:
+    pictures: Array, neighbors: Array, mesh: Mesh, kind: MadeKind, rng: np.random.Generator
+) -> MadePair | None:
     """Return crops of one face beside the same blended, encoded alike; None where the mesh is not
     found in all of them.
 
@@ -99,13 +52,19 @@ def blended(
     crf, seed = int(rng.integers(*QUALITY)), int(rng.integers(2**31))
     fakes = []
     for picture, other in zip(pictures, neighbors, strict=True):
-        points, theirs = mesh(picture), mesh(other)
+        points, theirs = _points(mesh, picture), _points(mesh, other)
         if points is None or theirs is None:
             return None
         source = picture if kind == "self" else _onto(other, theirs, points)
         # What is drawn is alike in all frames: one editor made them.
         fakes.append(_blended(picture, source, points, kind, np.random.default_rng(seed)))
-    return Pasted(h264(pictures, crf), h264(np.stack(fakes), crf))
+    return MadePair(h264(pictures, crf), h264(np.stack(fakes), crf))
+
+
+def _points(mesh: Mesh, picture: Array) -> Array | None:
+    """Return the mesh of a square about a face, in its px; None where it sees none."""
+    found = mesh.points(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    return None if found is None else found * (len(picture) / SIDE)
 
 
 def _onto(other: Array, theirs: Array, points: Array) -> Array:
@@ -116,7 +75,7 @@ def _onto(other: Array, theirs: Array, points: Array) -> Array:
 
 
 def _blended(
-    target: Array, source: Array, points: Array, kind: Kind, rng: np.random.Generator
+    target: Array, source: Array, points: Array, kind: MadeKind, rng: np.random.Generator
 ) -> Array:
     weight = _hull(points, len(target), kind, rng)[..., None] * rng.choice(RATIOS)
     if kind == "self":
@@ -130,7 +89,7 @@ def _blended(
     return blend.mixed(target, source, weight)
 
 
-def _hull(points: Array, side: int, kind: Kind, rng: np.random.Generator) -> Array:
+def _hull(points: Array, side: int, kind: MadeKind, rng: np.random.Generator) -> Array:
     """Return what is blended, float32 [S, S] in 0..1: a hull, deformed, shrunk or grown, soft."""
     if kind == "mouth":
         lips = points[[*LIPS, CHIN]] if rng.random() < 0.5 else points[list(LIPS)]
