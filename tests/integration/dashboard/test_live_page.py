@@ -373,13 +373,13 @@ def test_a_slip_of_the_finger_keeps_nothing(
 
 
 def test_choices_reach_the_engine(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
-    at.session_state["live-above"] = 90
+    at.session_state["live-above"] = 95
     at.session_state["live-seconds"] = 5.0
     at.run()
-    assert "after 5 s above 90" in text(at)
+    assert "after 5 s above 95" in text(at)
     started(at, browser)
     settings = engine.opened[0].settings
-    assert (settings.alarm_above, settings.alarm_seconds) == (0.9, 5.0)
+    assert (settings.alarm_above, settings.alarm_seconds) == (0.95, 5.0)
     viewer = at.session_state["live-visit"].viewer
     assert viewer.mirror
     at.toggle(key="live-mirror").set_value(False).run()
