@@ -132,7 +132,8 @@ def read_compiled(folder: Path, processor: str) -> bytes | None:
     """Return a network of a folder as it was compiled for a processor; None where it was not, or
     the file is damaged."""
     with suppress(OSError):
-        digest, blob = _split((folder / _compiled_name(processor)).read_bytes())
+        data = (folder / _compiled_name(processor)).read_bytes()
+        digest, blob = data[:32], data[32:]
         if hashlib.sha256(blob).digest() == digest:
             with suppress(OSError):
                 os.utime(folder)
@@ -146,10 +147,6 @@ def keep_compiled(folder: Path, processor: str, blob: bytes) -> None:
     with suppress(OSError):
         paths.write(folder / _compiled_name(processor), hashlib.sha256(blob).digest() + blob)
     _make_room(folder.parent)
-
-
-def _split(data: bytes) -> tuple[bytes, bytes]:
-    return data[:32], data[32:]
 
 
 def _compiled_name(processor: str) -> str:

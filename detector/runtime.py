@@ -90,10 +90,10 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
     if (kept := converted.recall(key)) is None:
         return None
     folder, about = kept
-    network = _Network(folder)
-    if network.compiled() is None and network.model() is None:
+    try:
+        return _OpenVino(_Network(folder), copies=_copies(shared)), about
+    except FileNotFoundError:
         return None
-    return _OpenVino(network, copies=_copies(shared)), about
 
 
 def remember(key: str, runner: Runner, **about: int) -> None:
@@ -244,34 +244,36 @@ class _Network:
     def __init__(self, folder: Path | None, model: Any = None) -> None:
         self.folder = folder
         self._model = model
-        self._compiled: Any = None
-
-    def model(self) -> Any | None:
-        """Return it before it is compiled; None where it is no longer on disk."""
-        if self._model is None and self.folder is not None:
-            self._model = converted.read(_openvino()[1], self.folder)
-        return self._model
-
-    def compiled(self) -> Any | None:
-        """Return it as it was compiled for this processor before, in a fifth of the time; None
-        where it was not."""
-        _, core = _openvino()
-        if self._compiled is None and self.folder is not None:
-            blob = converted.read_compiled(self.folder, self._processor())
-            if blob is not None:
-                with suppress(RuntimeError):
-                    self._compiled = core.import_model(blob, "CPU", _SETTINGS)
-        return self._compiled
 
     def request(self) -> Any:
-        """Compile it for one call at a time, in the thread of the caller."""
-        found, self._compiled = self.compiled(), None
-        if found is None:
-            found = _openvino()[1].compile_model(self.model(), "CPU", _SETTINGS)
-            if self.folder is not None:
-                blob = found.export_model().getvalue()
-                converted.keep_compiled(self.folder, self._processor(), blob)
-        return found.create_infer_request()
+        """Compile it for one call at a time, in the thread of the caller; what was compiled for
+        this processor before is read, in a fifth of the time.
+
+        Raises
+        ------
+        FileNotFoundError
+            It is not on disk any more.
+        """
+        return (self._read() or self._compiled()).create_infer_request()
+
+    def _read(self) -> Any | None:
+        blob = self.folder and converted.read_compiled(self.folder, self._processor())
+        if blob:
+            with suppress(RuntimeError):
+                return _openvino()[1].import_model(blob, "CPU", _SETTINGS)
+        return None
+
+    def _compiled(self) -> Any:
+        core = _openvino()[1]
+        if self._model is None and self.folder is not None:
+            self._model = converted.read(core, self.folder)
+        if self._model is None:
+            raise FileNotFoundError
+        made = core.compile_model(self._model, "CPU", _SETTINGS)
+        if self.folder is not None:
+            blob = made.export_model().getvalue()
+            converted.keep_compiled(self.folder, self._processor(), blob)
+        return made
 
     def release(self) -> None:
         """Let go of what only compiling needs: nobody will ask again."""

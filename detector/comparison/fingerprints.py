@@ -101,9 +101,9 @@ def probe_and_fingerprint(
     to_keep: bool = False,
     cancel: Event | None = None,
 ) -> tuple[Media, Fingerprints]:
-    """Return what a file is, with its fingerprints: it is opened in one process for both, which is
-    half of what a clip of a second or two costs. Parameters and errors as of `fingerprint`, and of
-    `detector.media.probe`."""
+    """Return what a file is, with its fingerprints, read in one process for both: a second one
+    takes a fifth of what a clip of a second or two costs. Parameters and errors as of
+    `fingerprint`, and of `detector.media.probe`."""
     media, frames = open_spaced(path, this, _SIZE, SPACING, cancel=cancel)
     return media, _whole(frames, media, to_keep, cancel)
 
