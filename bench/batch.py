@@ -105,9 +105,10 @@ def bare_limit(analyzer: Analyzer, path: Path, settings: Settings, cores: int) -
         for name, (count, height, width, _) in shapes:
             faces[name](torch.zeros(count, 3, height, width))
         for model, batch in networks.batches:
-            assert isinstance(model, TorchModel)
-            for items in model.batches(batch, len(batch)):
-                model.network(items)
+            whole = model.whole()
+            assert isinstance(whole, TorchModel)
+            for items in whole.batches(batch, len(batch)):
+                whole.network(items)
     decode = on_every_core(lambda: decode_alone(str(path)), cores)
     flops: int = counter.get_total_flops()
     return flops / gemm_speed(cores) + decode
