@@ -70,7 +70,7 @@ other moments of one take, of the same scene by all else, the most was 2.9."""
 BLIND, LITTLE = 20.0, 5.0
 """Gray levels in a face that would be put down to an encoder, from which nothing can be said where
 more than a little differs, unless still more does of what is clearly the same moment: no encoder
-leaves as much."""
+leaves as much. Untouched copies with more than a little lie 1.0 frames off even play at most."""
 _Times = tuple[list[float], list[float]]
 """of the matched moments, of the copy and of the original, s"""
 OnProgress = Callable[[float], None]
@@ -289,9 +289,10 @@ def _another_take(
 
 
 def _loosely_timed(result: Comparison, times: _Times, decided: decide.Decided) -> bool:
-    """Whether a face is said to differ, not by much, between moments that are matched too loosely
-    for that: where little moves, those of another take are, and those of a wrong alignment."""
-    told = [p for p in decided.people if p.part != "none"]
+    """Whether a face differs, not by much, between moments that are matched too loosely to say so,
+    or to put it down to an encoder: where little moves, those of another take are, and those of a
+    wrong alignment."""
+    told = [p for p in decided.people if p.part != "none" or p.difference > LITTLE]
     if not told or any(p.difference > FAR_OVER * p.limit for p in told):
         return False
     return timing.unsteady(*times) > LOOSE * _frame(result)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detector.comparison import paths, timing
-from detector.comparison.engine import _in_its_head, _to_the_frame
+from detector.comparison.engine import _in_its_head, _loosely_timed, _to_the_frame
 from detector.comparison.moments import _unseen
 from detector.comparison.sameness import Sameness
 from detector.schema.analysis import Media
@@ -136,6 +136,31 @@ def test_what_is_on_time_may_accuse_only_where_enough_moves() -> None:
     assert not _to_the_frame(result, (times, times), Sameness(PLACE, 0.99)), "nobody sees when"
     late = [t + 0.04 * (number % 4 == 0) for number, t in enumerate(times)]
     assert not _to_the_frame(result, (times, late), moving)
+
+
+@pytest.mark.parametrize(
+    ("part", "difference", "limit", "loose"),
+    [
+        ("none", 4.0, 12.0, False),  # an encoder leaves as much, whatever the moment
+        ("none", 6.5, 12.0, True),
+        ("face", 7.0, 5.5, True),
+        ("face", 12.0, 5.5, False),  # as much as another face differs by
+    ],
+)
+def test_a_face_that_differs_has_to_be_seen_at_its_own_moments(
+    part: str, difference: float, limit: float, loose: bool
+) -> None:
+    media = Media(
+        name="a.mp4", sha256="0" * 64, kind="video", size=1, width=320, height=240, fps=25.0,
+        container="mp4", codec="h264",
+    )  # fmt: skip
+    result: Any = SimpleNamespace(copy_media=media, original_media=media)
+    seen = SimpleNamespace(part=part, difference=difference, limit=limit)
+    decided: Any = SimpleNamespace(people=[seen])
+    times = list(np.arange(24) / 8)
+    there_and_back = [t + 0.3 * np.sin(2 * t) for t in times]
+    assert _loosely_timed(result, (times, there_and_back), decided) is loose
+    assert not _loosely_timed(result, (times, times), decided)
 
 
 def test_a_head_that_goes_along_keeps_its_rim() -> None:
