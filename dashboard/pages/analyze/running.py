@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -54,6 +55,11 @@ POLL = 0.5
 """s between two looks at the job."""
 POLL_IN_LINE = 1.0
 """the same while it waits: a line of ten looks ten times as often as whoever is served"""
+FIRST_LOOK = 0.4
+"""s that the page waits for what the file is, which is read sooner than a page is drawn twice."""
+LAST_LOOK, NEARLY = 0.4, 0.7
+"""s that a look waits for the end, once so much is done: between two looks the result would lie
+there unseen."""
 DRAW_EVERY = 2.0
 """s between two drawings of the people and the timeline: slower, since a figure is heavy."""
 DRAW_AFTER_SECONDS = 4.0
@@ -66,6 +72,8 @@ THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
 
 def draw(job: Job) -> None:
     """Draw the page of a job that waits or runs."""
+    if not session.application().jobs.ahead(job):
+        _wait(job, FIRST_LOOK, lambda: job.progress is not None and job.progress.media is not None)
     progress = job.progress
     info = progress.media if progress else None
     facts = page_header.facts(info) if info else []
@@ -115,6 +123,17 @@ def _progress(job: Job, media_drawn: bool) -> None:
         # On its own, so that a screen reader hears each step once and no percents.
         typography.quiet(head)
         show(drawn)
+    if progress is not None and progress.fraction >= NEARLY:
+        _wait(job, LAST_LOOK)
+        if not job.active:
+            st.rerun()
+
+
+def _wait(job: Job, most: float, ready: Callable[[], bool] = lambda: False) -> None:
+    """Return once something is so or the job has ended, at the latest after so many seconds."""
+    until = time.monotonic() + most
+    while job.active and not ready() and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def _waiting(job: Job) -> tuple[str, Markup]:
