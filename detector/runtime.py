@@ -185,13 +185,20 @@ def backend(device: str) -> str:
     return f"{package} {metadata.version(package)}{precision}"
 
 
+_CONVERTER = "openvino.tools.ovc"
+
+
 @lru_cache(maxsize=1)
 def _openvino() -> tuple[ModuleType, Any]:
     # On import it reports to its makers that it was used. Nothing leaves this machine: without the
     # reporting package it takes a stub of its own.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    # What converts networks is half of what it imports, and comes where one has to be converted.
+    early = sys.modules.setdefault(_CONVERTER, None)  # type: ignore[arg-type]
     import openvino
 
+    if early is None:
+        del sys.modules[_CONVERTER]
     return openvino, openvino.Core()
 
 
@@ -213,13 +220,14 @@ def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int,
         # Numbers that follow from the input's shape may stay as they are.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+        from openvino.tools.ovc import convert_model
 
         # To trace again and compare takes as long as all else, and `network` decides nothing by
         # what it is shown.
         traced = TorchScriptPythonDecoder(
             network, example_input=example, trace_kwargs={"check_trace": False}
         )
-        model = openvino.convert_model(traced, example_input=example)
+        model = convert_model(traced, example_input=example)
     shape = [-1 if axis in free else size for axis, size in enumerate(example.shape)]
     model.reshape(openvino.PartialShape(shape))
     if folder is not None:
