@@ -185,7 +185,7 @@ def backend(device: str) -> str:
     return f"{package} {metadata.version(package)}{precision}"
 
 
-_CONVERTER = "openvino.tools.ovc"
+_importing = threading.Lock()
 
 
 @lru_cache(maxsize=1)
@@ -193,12 +193,13 @@ def _openvino() -> tuple[ModuleType, Any]:
     # On import it reports to its makers that it was used. Nothing leaves this machine: without the
     # reporting package it takes a stub of its own.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    # What converts networks is half of what it imports, and comes where one has to be converted.
-    early = sys.modules.setdefault(_CONVERTER, None)  # type: ignore[arg-type]
-    import openvino
+    with _importing:
+        # What converts is half of what it imports, and comes where a network has to be converted.
+        hidden = sys.modules.setdefault("openvino.tools.ovc", None) is None  # type: ignore[arg-type]
+        import openvino
 
-    if early is None:
-        del sys.modules[_CONVERTER]
+        if hidden:
+            del sys.modules["openvino.tools.ovc"]
     return openvino, openvino.Core()
 
 
