@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +21,7 @@ from streamlit.testing.v1.element_tree import Block
 from dashboard import labels as words
 from dashboard import session
 from dashboard.components import status_cards
-from dashboard.pages.analyze import first_screen
+from dashboard.pages.analyze import first_screen, running
 from detector import media, weights
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
@@ -61,6 +61,7 @@ class StandIn:
         self.go.set()
         self.outcome: Analysis | BaseException = make_analysis()
         self.settings: list[Settings | None] = []
+        self.fraction = 0.4
 
     def analyze(
         self,
@@ -77,7 +78,7 @@ class StandIn:
         observe(
             Progress(
                 "faces",
-                0.4,
+                self.fraction,
                 {"read": 0.4, "faces": 2.0, "total": 4.0},
                 sampled=12,
                 sampled_total=32,
@@ -287,6 +288,27 @@ def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(
     analyzer.go.set()
     button(at, "Start again").click().run()
     assert finished(jobs, key).state is State.DONE
+
+
+def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same run of the page, and not when it looks the next time."""
+    analyzer.go.clear()
+    analyzer.fraction = running.NEARLY
+    key = upload(page(), make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes())
+    until(lambda: (job := jobs.find(key, local(jobs))) is not None and job.progress is not None)
+    wait = running._wait
+
+    def ends_meanwhile(job: Job, most: float, *ready: Callable[[], bool]) -> None:
+        if not ready:
+            analyzer.go.set()
+            most = PATIENT
+        wait(job, most, *ready)
+
+    monkeypatch.setattr(running, "_wait", ends_meanwhile)
+    text = html(page(key))
+    assert "Likely manipulated" in text and "No verdict yet" not in text
 
 
 def test_a_waiting_file_tells_its_place(jobs: Jobs, analyzer: StandIn) -> None:
