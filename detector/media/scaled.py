@@ -4,6 +4,7 @@ that decodes them, so that little goes from there to here.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def decode_spaced(
         dense = length <= spacing.dense
         skip: Literal["BIDIR", "NONKEY"] = "BIDIR" if dense else "NONKEY"
         gap = spacing.gap if dense else spacing.key_gap
-        yield from _some(path, size, skip, gap, spacing.most, cancel)
+        yield from _some(path, size, skip, gap, spacing.most, length or math.inf, cancel)
     elif media.kind == "image":
         count = min(spacing.most, max(1, int(length / spacing.gap)))
         times = [(i + 0.5) * length / count for i in range(count)]
@@ -116,6 +117,7 @@ def _some(
     skip: Literal["BIDIR", "NONKEY"],
     gap: float,
     most: int,
+    length: float,
     cancel: Event | None,
 ) -> Iterator[Frame]:
     upright = Upright(*size, averaged=True)
@@ -137,7 +139,7 @@ def _some(
                     continue
                 yield Frame(index, time, upright(picture))
                 last, index = time, index + 1
-                if index >= most:
+                if index >= most or time + gap > length:  # nothing wanted follows
                     return
         except FFmpegError:
             if not index:
