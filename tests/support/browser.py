@@ -245,6 +245,7 @@ def visitors(browser: Browser, url: str) -> Iterator[Visitor]:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",  # what moves is drawn by the cores that the tests need
             accept_downloads=True,
         )
         contexts.append(context)
