@@ -5,8 +5,7 @@
 A warm install: the virtual environment is there, and an earlier start has made the samples and the
 database, compiled what it imports and converted the networks. Each run has a data folder of its
 own, in which nothing was analyzed: that would be answered from History. The first line of figures
-is of a start that finds nothing converted. As with `make run`, the server may keep what it
-compiles, whatever the machine is set to.
+is of a start that finds nothing converted.
 """
 
 from __future__ import annotations
@@ -37,12 +36,11 @@ def once(settings: dict[str, str]) -> dict[str, float]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     begun = time.perf_counter()
     server = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
         cwd=ROOT,
-        env=inherited | settings | {"STREAMLIT_SERVER_HEADLESS": "true"},
+        env=os.environ | settings | {"STREAMLIT_SERVER_HEADLESS": "true"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
