@@ -107,6 +107,8 @@ def draw(job: Job) -> None:
 
 def _progress(job: Job, media_drawn: bool) -> None:
     """Draw the card with the bar and the steps. It also notices when the page has to change."""
+    if job.progress is not None and job.progress.fraction >= NEARLY:
+        _wait(job, LAST_LOOK)
     if session.find_job(job.key) is not job or not job.active:
         st.rerun()
     progress = job.progress
@@ -123,10 +125,6 @@ def _progress(job: Job, media_drawn: bool) -> None:
         # On its own, so that a screen reader hears each step once and no percents.
         typography.quiet(head)
         show(drawn)
-    if progress is not None and progress.fraction >= NEARLY:
-        _wait(job, LAST_LOOK)
-        if not job.active:
-            st.rerun()
 
 
 def _wait(job: Job, most: float, ready: Callable[[], bool] = lambda: False) -> None:

@@ -19,6 +19,10 @@ from detector.vision import Detection
 SPAN = 20.0
 """px between the eyes"""
 SIDE = 200
+MEDIA = Media(
+    name="a.mp4", sha256="0" * 64, kind="video", size=1, width=320, height=240, fps=50.0,
+    container="mp4", codec="h264",
+)  # fmt: skip
 
 
 def face(center: np.ndarray) -> Detection:
@@ -123,13 +127,9 @@ def test_one_recording_is_on_time_to_the_frame() -> None:
 
 
 def test_what_is_on_time_may_accuse_only_where_enough_moves() -> None:
-    media = Media(
-        name="a.mp4", sha256="0" * 64, kind="video", size=1, width=320, height=240, fps=50.0,
-        container="mp4", codec="h264",
-    )  # fmt: skip
     time = TimeAlignment(compared=24, matched=24)
     finding = ComparisonFinding.NOTHING_DIFFERS
-    result = Comparison(copy_media=media, original_media=media, finding=finding, time=time)
+    result = Comparison(copy_media=MEDIA, original_media=MEDIA, finding=finding, time=time)
     times = list(np.arange(24) / 8)
     moving = Sameness(PLACE, 0.8, steady=0.6, strong=0.65)
     assert _to_the_frame(result, (times, times), moving)
@@ -150,11 +150,7 @@ def test_what_is_on_time_may_accuse_only_where_enough_moves() -> None:
 def test_a_face_that_differs_has_to_be_seen_at_its_own_moments(
     part: str, difference: float, limit: float, loose: bool
 ) -> None:
-    media = Media(
-        name="a.mp4", sha256="0" * 64, kind="video", size=1, width=320, height=240, fps=25.0,
-        container="mp4", codec="h264",
-    )  # fmt: skip
-    result: Any = SimpleNamespace(copy_media=media, original_media=media)
+    result: Any = SimpleNamespace(copy_media=MEDIA, original_media=MEDIA)
     seen = SimpleNamespace(part=part, difference=difference, limit=limit)
     decided: Any = SimpleNamespace(people=[seen])
     times = list(np.arange(24) / 8)
