@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +23,7 @@ from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.messages import _
-from service.records.footage import MAX_FOOTAGE, FootageStore
+from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
 from service.storage.uploads import CHUNK_BYTES, Uploads, is_full, no_room, safe_name
 from service.tasks.manager import TaskManager, Work
@@ -194,20 +194,13 @@ class KnownFootage:
                 raise InputError(most.format(number=f"{MAX_FOOTAGE:,}"))
         new = library.unseen(task.owner, source, found)
         task.known = len(found) - len(new)
-        for number, path in enumerate(new):
-            task.on_progress(number, len(new))
-            self._add(task, path, path.relative_to(folder).as_posix(), source=source)
+        self._add(task, {path: path.relative_to(folder).as_posix() for path in new}, source)
 
     def _read(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
-        from service.library.catalog import full_of_frames
+        from service.library.catalog import UPLOADED
 
         assert isinstance(task, LibraryTask)
-        for number, (path, name) in enumerate(files):
-            task.on_progress(number, len(files))
-            if self._room(task.owner) <= 0:
-                raise full_of_frames()
-            self._add(task, path, name, name=name)
-            path.unlink(missing_ok=True)
+        self._add(task, dict(files), UPLOADED, brought=True)
 
     def _import(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
         assert isinstance(task, LibraryTask)
@@ -218,21 +211,36 @@ class KnownFootage:
             )
 
     def _add(
-        self, task: LibraryTask, path: Path, shown: str, *, source: str = "", name: str = ""
+        self, task: LibraryTask, files: Mapping[Path, str], source: str, *, brought: bool = False
     ) -> None:
-        """Add a file; one that can't be read is noted."""
-        from service.library.catalog import UPLOADED
+        """Add files, each named for who adds it; those that can't be read are noted. What was
+        `brought` is known by that name, and deleted as soon as it was read."""
+        from service.library.catalog import full_of_frames
 
-        try:
-            added = self._library().add_file(
-                task.owner, path, name=name, source=source or UPLOADED, cancel=task.cancel
-            )
-        except MediaError as error:
-            task.leave_out(shown, error)
-        except OSError:
-            task.leave_out(shown, MediaError(_("This file can’t be read.")))
-        else:
-            task.added, task.known = task.added + (added is not None), task.known + (added is None)
+        done = 0
+
+        def on_file(path: Path, footage: Footage | None, error: MediaError | None) -> None:
+            nonlocal done
+            if error is not None:
+                task.leave_out(files[path], error)
+            else:
+                task.added += footage is not None
+                task.known += footage is None
+            if brought:
+                path.unlink(missing_ok=True)
+            done += 1
+            go_on()
+
+        def go_on() -> None:
+            task.on_progress(done, len(files))
+            if brought and done < len(files) and self._room(task.owner) <= 0:
+                raise full_of_frames()
+
+        go_on()
+        names = files if brought else {}
+        self._library().add_files(
+            task.owner, files, source, on_file, names=names, cancel=task.cancel
+        )
 
     def _room(self, owner: str) -> float:
         """Return how many fingerprints somebody may add: who sits here, any number."""

@@ -63,6 +63,8 @@ class Request:
     """How many frames fit into the shared memory, and bytes of each; 0 for none."""
     headed: bool = False
     """Before the frames comes something that JSON can hold."""
+    niceness: int | None = None
+    """How far the worker gives way, at least, to what else wants a processor."""
 
 
 def send(link: socket.socket, message: bytes) -> None:
@@ -183,6 +185,9 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
         from detector.isolation.privileges import drop_privileges
 
+        if request.niceness is not None:
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, 0, max(own, request.niceness))
         drop_privileges(request.limits, request.reads, request.writes, request.port)
         _answer(link, memory, request, function)
         end = 0

@@ -275,6 +275,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             options={},
             limits=self.limits,
             reads=tuple(os.path.abspath(path) for path in reads),
+            niceness=_niceness(),
         )
 
     @contextlib.contextmanager
@@ -343,6 +344,13 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             self._process.kill()
             self._process.wait()
         self._control = self._process = None
+
+
+def _niceness() -> int | None:
+    """Return how far the calling thread gives way, as its worker should; Linux alone knows."""
+    if sys.platform != "linux":
+        return None
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 @contextlib.contextmanager

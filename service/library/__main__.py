@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from detector.comparison.fingerprints import fingerprint
 from detector.errors import InputError, MediaError, UnmaskError
 from service.config import get_config
 from service.context import LOCAL
-from service.library.catalog import Library
+from service.library.catalog import Library, source_of
 from service.library.index import LibraryMatch
 from service.library.original import best_match, original_in
 from service.library.watch import watch
@@ -115,14 +116,14 @@ def _add(library: Library, args: argparse.Namespace) -> int:
         status = 2 if error is not None else status
         _told(path, footage, error)
 
-    for path in args.paths:
-        if path.is_dir():
-            library.add_folder(OWNER, path, told)
-            continue
-        try:
-            told(path, library.add_file(OWNER, path, source=str(path.resolve().parent)), None)
-        except MediaError as error:
-            told(path, None, error)
+    def place(path: Path) -> tuple[Path, bool]:
+        return (path, True) if path.is_dir() else (path.parent, False)
+
+    for (folder, whole), files in groupby(args.paths, key=place):
+        if whole:
+            library.add_folder(OWNER, folder, told)
+        else:
+            library.add_files(OWNER, files, source_of(folder), told)
     count, _version = library.store.version(OWNER)
     print(f"{count} files known", file=sys.stderr)
     return status

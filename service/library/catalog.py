@@ -7,9 +7,10 @@ import math
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from detector import media
@@ -109,32 +110,17 @@ class Library:
         self._lock = threading.Lock()
         self._indexes: OrderedDict[str, tuple[str, PrintIndex]] = OrderedDict()
 
-    def add_file(
-        self,
-        owner: str,
-        path: Path,
-        *,
-        name: str = "",
-        source: str = UPLOADED,
-        cancel: threading.Event | None = None,
-    ) -> Footage | None:
-        """Keep the fingerprints of a file; None where its content is known already.
-
-        Raises
-        ------
-        MediaError, Canceled, InputError
-            It can't be read; it has no picture; the library is full.
-        """
-        return self._kept(owner, self._read(owner, path, name or None, cancel), source)
-
     def _read(
         self, owner: str, path: Path, name: str | None, cancel: threading.Event | None
     ) -> _Read:
         """Read a file whose content is not known already."""
-        this = media.identify(path, name=name)
-        if self.store.knows(owner, this.sha256):
-            return this.sha256
-        return probe_and_fingerprint(path, this, to_keep=True, cancel=cancel)
+        try:
+            this = media.identify(path, name=name)
+            if self.store.knows(owner, this.sha256):
+                return this.sha256
+            return probe_and_fingerprint(path, this, to_keep=True, cancel=cancel)
+        except OSError:
+            raise MediaError(_("This file can’t be read.")) from None
 
     def _kept(self, owner: str, read: _Read, source: str) -> Footage | None:
         if isinstance(read, str):
@@ -146,7 +132,13 @@ class Library:
     def add_prints(
         self, owner: str, prints: Fingerprints, about: Media, source: str
     ) -> Footage | None:
-        """Keep fingerprints that were taken; None and raise as `add_file`."""
+        """Keep fingerprints that were taken; None where their content is known already.
+
+        Raises
+        ------
+        MediaError, InputError
+            There is no picture; the library is full.
+        """
         if not len(prints.times):
             text = _("There is no picture to know it again by.")
             raise MediaError(text, code="no_picture")
@@ -179,7 +171,34 @@ class Library:
         InputError, Canceled
             There is no such folder; the library is full.
         """
-        source = source_of(folder)
+        found = media_in(folder, lambda path, error: on_file(path, None, error))
+        wanted = (path for path in found if only is None or path in only)
+        self.add_files(owner, wanted, source_of(folder), on_file, at_once=at_once, cancel=cancel)
+
+    def add_files(
+        self,
+        owner: str,
+        paths: Iterable[Path],
+        source: str,
+        on_file: OnFile,
+        *,
+        names: Mapping[Path, str] = MappingProxyType({}),
+        at_once: int = AT_ONCE,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Keep the fingerprints of files, which are told in their order; what can't be read is told
+        and left out. What `on_file` raises ends it, and what was kept until then stays.
+
+        Parameters
+        ----------
+        names : mapping
+            What those are called that are not called what they are on disk.
+
+        Raises
+        ------
+        InputError, Canceled
+            The library is full.
+        """
 
         def keep(path: Path, reading: Future[_Read]) -> None:
             try:
@@ -190,10 +209,9 @@ class Library:
         ahead: deque[tuple[Path, Future[_Read]]] = deque()
         with ThreadPoolExecutor(at_once, "library") as pool:
             try:
-                for path in media_in(folder, lambda path, error: on_file(path, None, error)):
-                    if only is not None and path not in only:
-                        continue
-                    ahead.append((path, pool.submit(self._read, owner, path, None, cancel)))
+                for path in paths:
+                    reading = pool.submit(self._read, owner, path, names.get(path), cancel)
+                    ahead.append((path, reading))
                     if len(ahead) > at_once:
                         keep(*ahead.popleft())
                 while ahead:

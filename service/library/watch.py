@@ -50,7 +50,7 @@ class FolderWatch:
         ready = [p for p in still if now[p] != self._finished.get(p)]
         if new := self._library.unseen(self._owner, source_of(self._folder), ready):
             self._library.add_folder(
-                self._owner, self._folder, on_file, only=set(new), at_once=1, cancel=cancel
+                self._owner, self._folder, on_file, only=set(new), cancel=cancel
             )
         self._finished.update({path: now[path] for path in ready})
         self._before = now

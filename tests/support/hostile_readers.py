@@ -37,6 +37,11 @@ def slow(path: str) -> str:
     return "at last"
 
 
+def give_way(path: str) -> int:
+    """How far it gives way to other processes."""
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def spin(path: str) -> int:
     while True:
         pass

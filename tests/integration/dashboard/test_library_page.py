@@ -223,11 +223,12 @@ def test_what_runs_is_shown_and_stopped(
 ) -> None:
     gate, entered = threading.Event(), threading.Event()
 
-    def slow(self: Library, *args: object, **more: object) -> None:
+    def slow(self: Library, *args: object) -> str:
         entered.set()
         assert gate.wait(PATIENT)
+        return "0" * 64  # the sha256 of what is known
 
-    monkeypatch.setattr(Library, "add_file", slow)
+    monkeypatch.setattr(Library, "_read", slow)
     (clip.parent / "second.mp4").write_bytes(b"x")
     task = known().add_folder(OWNER, str(clip.parent))
     assert entered.wait(PATIENT)

@@ -437,6 +437,25 @@ def test_several_at_once(tmp_path: Path, apart: Sandbox) -> None:
     assert answers == {n: ["reader_crashed", "index_missing", 3][n % 3] for n in range(18)}
 
 
+@linux
+def test_a_worker_gives_way_as_who_asks(box: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    seen: dict[str, int] = {}
+
+    def ask(name: str, more: int) -> None:
+        thread = threading.get_native_id()
+        own = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(own + more, 19))
+        seen[name] = box.call(hostile.give_way, str(path), returns=int, reads=(path,)) - own
+
+    for name, more in (("page", 0), ("task", 3)):
+        asking = threading.Thread(target=ask, args=(name, more))
+        asking.start()
+        asking.join()
+    assert seen == {"page": 0, "task": 3}
+
+
 def test_a_crash_takes_a_part_of_the_provenance_only(
     tmp_path: Path, apart: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

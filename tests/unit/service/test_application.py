@@ -18,7 +18,7 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Rol
 from service.limits import NotAllowed
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
-from tests.support.waiting import until
+from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
 
 OWNER = RequestContext(LOCAL, loopback=True)
@@ -28,11 +28,16 @@ OTHER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="203.0
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
+    before = set(threading.enumerate())
     app = Application(tmp_path, Analyzer())  # type: ignore[arg-type]
     app.jobs._check = None  # these files are none
     yield app
     app.stop()
     app.jobs.close()
+    # What it does beside reads what is set then: in another test, another's.
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENT)
+        assert not thread.is_alive(), thread
     app.jobs.store.close()
 
 

@@ -7,12 +7,15 @@ import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from detector.comparison.fingerprints import Fingerprints
 from detector.errors import InputError, MediaError
+from detector.schema.analysis import Media
 from service import known_footage, limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
@@ -20,7 +23,7 @@ from service.known_footage import MAX_FILES, KnownFootage, LibraryTask
 from service.library import catalog
 from service.library.catalog import Library, media_in
 from service.records.database import FILE, Database
-from service.records.footage import Footage, FootageStore
+from service.records.footage import FootageStore
 from service.records.model import State
 from service.storage.uploads import Uploads
 from service.tasks.manager import TaskManager
@@ -42,7 +45,7 @@ class StubLibrary(Library):
         self.gate = threading.Event()
         self.gate.set()
 
-    def add_file(self, owner: str, path: Path, **more: Any) -> Footage | None:
+    def _read(self, owner: str, path: Path, name: str | None, cancel: object) -> Any:
         self.read.append(path.name)
         assert self.gate.wait(PATIENT)
         data = path.read_bytes()
@@ -50,11 +53,13 @@ class StubLibrary(Library):
             raise MediaError("It is no video.")
         sha256 = f"{hash(data) % 2**64:064x}"
         if self.store.knows(owner, sha256):
-            return None
-        return self.store.add(
-            owner, more.get("name") or path.name, made(len(data)), sha256=sha256,
-            source=more["source"], size=len(data),
+            return sha256
+        prints = made(len(data))
+        about = Media(
+            name=name or path.name, sha256=sha256, kind="video", size=len(data),
+            width=64, height=48, container="mp4", codec="h264",
         )  # fmt: skip
+        return about, Fingerprints(prints.times, prints.hashes, prints.hashes)
 
 
 @pytest.fixture
@@ -232,6 +237,39 @@ def test_unread_files_are_named_up_to_a_number(
         (press / f"bad{number}.mp4").write_bytes(b"bad")
     task = ended(known.add_folder(HERE, str(press)))
     assert task.unread == 5 and len(task.left_out) == 2
+
+
+def test_files_are_read_side_by_side_and_told_in_order(
+    known: KnownFootage, library: StubLibrary, press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, read = threading.Barrier(2), library._read
+
+    def together(owner: str, path: Path, *more: Any) -> Any:
+        both.wait(PATIENT)
+        return read(owner, path, *more)
+
+    (press / "three.mp4").write_bytes(b"the third")
+    monkeypatch.setattr(library, "_read", together)
+    task = ended(known.add_folder(HERE, str(press)))
+    assert (task.state, task.added, task.unread, task.done) == (State.DONE, 3, 1, 4)
+    monkeypatch.setattr(library, "_read", read)
+    brought = [file(bytes(9 - n), f"{n}.mp4") for n in range(7)]
+    assert ended(known.add_files(ELSEWHERE, brought)).added == 7
+    kept = sorted(library.store.list(ANN.id), key=lambda footage: footage.added)
+    assert [footage.name for footage in kept] == [one.name for one in brought]
+
+
+def test_a_disk_that_fails_is_said_of_its_file(
+    known: KnownFootage, library: StubLibrary, press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path, **more: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(library, "_read", partial(Library._read, library))
+    monkeypatch.setattr("service.library.catalog.media.identify", fails)
+    task = ended(known.add_folder(HERE, str(press)))
+    assert (task.state, task.unread) == (State.DONE, 3)
+    assert {one.error.message for one in task.left_out} == {"This file can’t be read."}
 
 
 def test_it_can_be_stopped_and_gone_on_with(

@@ -29,6 +29,7 @@ from service.library.index import NEAR, PrintIndex
 from service.library.watch import FolderWatch, FolderWatcher, watch
 from service.records.database import FILE, Database
 from service.records.footage import ANALYSES, FootageStore
+from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB, FootageContract, made
 from tests.support.waiting import PATIENT, until
 
@@ -100,7 +101,7 @@ def test_a_copy_is_found_and_nothing_else(
     library: Library, clips: list[Path], tmp_path: Path, way: Way
 ) -> None:
     for clip in clips:
-        library.add_file(ALICE, clip)
+        add_file(library, ALICE, clip)
     copy = written(tmp_path / "copy.mp4", scene(3)[10:], 25, way)
     [match] = library.search(ALICE, fingerprint(copy))
     assert match.footage.name == "3.mp4" and match.mirrored == way.mirror
@@ -111,7 +112,7 @@ def test_a_copy_is_found_and_nothing_else(
 def test_black_borders_are_no_part_of_it(
     library: Library, clips: list[Path], tmp_path: Path
 ) -> None:
-    library.add_file(ALICE, clips[0])
+    add_file(library, ALICE, clips[0])
     boxed = [cv2.copyMakeBorder(f, 40, 40, 0, 0, cv2.BORDER_CONSTANT) for f in scene(0)]
     copy = written(tmp_path / "boxed.mp4", boxed, 25, Way())
     assert [m.footage.name for m in library.search(ALICE, fingerprint(copy))] == ["0.mp4"]
@@ -119,12 +120,12 @@ def test_black_borders_are_no_part_of_it(
 
 def test_other_footage_is_not_found(library: Library, clips: list[Path]) -> None:
     for clip in clips[1:]:
-        library.add_file(ALICE, clip)
+        add_file(library, ALICE, clip)
     assert library.search(ALICE, fingerprint(clips[0])) == []
 
 
 def test_what_another_holds_is_not_found(library: Library, clips: list[Path]) -> None:
-    kept = library.add_file(BOB, clips[0])
+    kept = add_file(library, BOB, clips[0])
     assert kept is not None
     assert library.search(ALICE, fingerprint(clips[0])) == []
     assert len(library.search(BOB, fingerprint(clips[0]))) == 1
@@ -136,9 +137,9 @@ def test_what_another_holds_is_not_found(library: Library, clips: list[Path]) ->
 def test_what_is_known_is_not_parsed(
     library: Library, clips: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert library.add_file(ALICE, clips[0], source=ANALYSES) is not None
+    assert add_file(library, ALICE, clips[0], source=ANALYSES) is not None
     monkeypatch.setattr("service.library.catalog.probe_and_fingerprint", None)
-    assert library.add_file(ALICE, clips[0], source="/press") is None
+    assert add_file(library, ALICE, clips[0], source="/press") is None
     assert [kept.source for kept in library.store.list(ALICE)] == ["/press"]
 
 

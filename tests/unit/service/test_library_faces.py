@@ -23,6 +23,7 @@ from service.library.original import best_match
 from service.records.database import FILE, Database
 from service.records.footage import FootageStore, Prints
 from tests.conftest import camera
+from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, made
 from tests.unit.service.test_library import HEAD, line, scene
 
@@ -83,7 +84,7 @@ def test_a_cropped_copy_is_found(
     library: Library, clips: dict[str, Path], tmp_path: Path, way: Way
 ) -> None:
     for name in ("one", "nobody"):
-        library.add_file(ALICE, clips[name])
+        add_file(library, ALICE, clips[name])
     match = searched(library, filmed(ONE), tmp_path, way)
     assert match.footage.name == "one.mp4" and match.by_faces
     assert match.mirrored == way.mirror and match.share >= 0.5
@@ -92,7 +93,7 @@ def test_a_cropped_copy_is_found(
 def test_a_picture_in_a_picture_is_found(
     library: Library, clips: dict[str, Path], tmp_path: Path
 ) -> None:
-    library.add_file(ALICE, clips["one"])
+    add_file(library, ALICE, clips["one"])
     frames = scene(5)
     for frame, shown in zip(frames, filmed(ONE), strict=True):
         frame[20:200, 30:330] = cv2.resize(shown, (300, 180), interpolation=cv2.INTER_AREA)
@@ -103,13 +104,13 @@ def test_a_picture_in_a_picture_is_found(
 def test_a_copy_that_shows_one_of_two_is_found(
     library: Library, clips: dict[str, Path], tmp_path: Path
 ) -> None:
-    library.add_file(ALICE, clips["two"])
+    add_file(library, ALICE, clips["two"])
     match = searched(library, filmed(TWO, seed=1), tmp_path, Way(crop=(0.6, 0.2, 0.0, 0.1)))
     assert match.footage.name == "two.mp4" and match.by_faces
 
 
 def test_where_whole_frames_match_they_are_told(library: Library, clips: dict[str, Path]) -> None:
-    library.add_file(ALICE, clips["one"])
+    add_file(library, ALICE, clips["one"])
     [match] = library.search(ALICE, fingerprint(clips["one"]))
     told = best_match([match])
     assert not match.by_faces and told is not None and not told.by_faces
@@ -136,7 +137,7 @@ def test_what_is_kept_has_the_faces_of_every_frame(library: Library, tmp_path: P
     path = written(tmp_path / "cut.mp4", frames, 25, Way())
     kept = fingerprint(path, to_keep=True)
     assert np.array_equal(kept.faces.times, kept.times) and len(kept.times) >= 4
-    library.add_file(ALICE, path)
+    add_file(library, ALICE, path)
     [match] = library.search(ALICE, fingerprint(path))
     assert match.matched == match.asked
 
@@ -170,7 +171,7 @@ def test_what_was_kept_before_faces_were_is_read() -> None:
 
 
 def test_faces_are_exchanged(library: Library, clips: dict[str, Path]) -> None:
-    library.add_file(ALICE, clips["two"])
+    add_file(library, ALICE, clips["two"])
     file = io.BytesIO(b"".join(library.export(ALICE)))
     assert library.import_prints("guest:bob", file) == (1, 0)
     [(_, mine)], [(_, theirs)] = (list(library.store.prints(who)) for who in (ALICE, "guest:bob"))

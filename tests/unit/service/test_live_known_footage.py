@@ -19,6 +19,7 @@ from service.live import known_footage, recordings
 from service.live.viewers import Keep, LiveOptions, Viewer
 from service.records.database import FILE, Database
 from service.records.footage import ANALYSES, FootageStore
+from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB
 from tests.support.live_stand_in import StandInSession
 from tests.support.waiting import until
@@ -73,7 +74,7 @@ def test_a_film_in_the_place_of_a_camera_is_told(
     library: Library, played: tuple[Path, list[np.ndarray]]
 ) -> None:
     film, frames = played
-    library.add_file(ALICE, film, source="/press")
+    add_file(library, ALICE, film, source="/press")
     camera = Camera(lambda prints: library.search(ALICE, prints))
     camera.show(frames)
     until(lambda: camera.viewer.known is not None)
@@ -90,8 +91,8 @@ def test_what_was_merely_analyzed_and_what_others_hold_is_not_told(
     library: Library, played: tuple[Path, list[np.ndarray]]
 ) -> None:
     film, frames = played
-    library.add_file(ALICE, film, source=ANALYSES)
-    library.add_file(BOB, film, source="/press")
+    add_file(library, ALICE, film, source=ANALYSES)
+    add_file(library, BOB, film, source="/press")
     camera = Camera(lambda prints: library.search(ALICE, prints))
     camera.show(frames)
     until(lambda: camera.asked > 1)
@@ -124,7 +125,7 @@ def test_it_is_said_in_what_is_kept_of_the_session(
     library: Library, played: tuple[Path, list[np.ndarray]]
 ) -> None:
     film, frames = played
-    library.add_file(ALICE, film, source="/press")
+    add_file(library, ALICE, film, source="/press")
     kept: list[Analysis] = []
 
     def keep(analysis: Analysis, *_: object, **__: object) -> str:

@@ -25,6 +25,7 @@ from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import lookups
 from service.tasks.jobs import Job, State
+from tests.support.footage import add_file
 from tests.support.live_stand_in import StandInSession
 from tests.support.tasks import ended
 from tests.support.waiting import until
@@ -350,7 +351,7 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(
     app.originals.accompany(ours)
     assert followed == [], "nothing is known"
     film = written(tmp_path / "film.mp4", scene(1), 25, Way())
-    app.originals.library.add_file(OWNER.principal.id, film)
+    add_file(app.originals.library, OWNER.principal.id, film)
     app.originals.accompany(theirs)
     assert followed == []
     app.originals.accompany(ours)
