@@ -9,7 +9,7 @@ it is not.
 `speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
 of 10 s in it;
 then it writes a film of minutes at 1280 x 720, and short clips, and says how fast they are added.
-`folder` says how fast a folder of one's own is.
+`folder` says how fast a folder of one's own is: by a command, on the page, and watched.
 `recall` adds one real clip a group, and looks for copies of it that were changed on the way;
 `fakes` adds the originals of found fakes, and looks for these.
 """
@@ -22,8 +22,9 @@ import resource
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -37,10 +38,17 @@ from bench.clips import face_clip
 from bench.made_copies import Way, written
 from detector import media
 from detector.comparison.fingerprints import Fingerprints, Hashes, fingerprint
+from service.context import LOCAL, RequestContext
+from service.known_footage import KnownFootage
 from service.library.catalog import AT_ONCE, Library
 from service.library.index import PrintIndex
+from service.library.watch import FolderWatch
 from service.records.database import Database
 from service.records.footage import Footage, FootageStore, Prints
+from service.records.instances import Server
+from service.storage.uploads import Uploads
+from service.tasks.manager import TaskManager
+from service.tasks.store import TaskStore
 
 WAYS = {
     "crf 32": Way(crf=32),
@@ -130,25 +138,68 @@ def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None
 
 
 def folder_of(path: Path) -> None:
-    """Print how fast a folder is added, each file read in a process of its own."""
+    """Print how fast a folder is added, each file read in a process of its own: by a command, on
+    the page, and where it is watched."""
     media.isolate()
     fingerprint(face_clip(1.0, 320, 180), to_keep=True)  # all is loaded
-    for at_once in (1, AT_ONCE):
-        files, length, rate = _added(path, at_once)
-        print(f"{files} files of {length:.0f} s, {at_once} at once: {rate:.0f} x")
+    ways: dict[str, Callable[[Path], tuple[int, float, float]]] = {
+        "unmask library add, one at a time": partial(_added, at_once=1),
+        f"unmask library add, {AT_ONCE} at a time": _added,
+        "named on the page": _added_on_page,
+        "watched": _added_by_watch,
+    }
+    for name, add in ways.items():
+        files, length, rate = add(path)
+        print(f"{files} files of {length:.0f} s, {name}: {rate:.0f} x", flush=True)
 
 
-def _added(path: Path, at_once: int) -> tuple[int, float, float]:
+def _added(path: Path, at_once: int = AT_ONCE) -> tuple[int, float, float]:
     """Return how many files of a folder a new library takes, how long they last, s, and how many
     times as fast they are added."""
-    with tempfile.TemporaryDirectory() as made:
-        database = Database(Path(made) / "library.db")
-        library = Library(FootageStore(database))
-        begin = time.perf_counter()
-        library.add_folder("bench", path, at_once=at_once)
-        taken = time.perf_counter() - begin
-        kept = library.store.list("bench")
+    with _library() as (library, _database):
+        return _timed(library, lambda: library.add_folder(LOCAL.id, path, at_once=at_once))
+
+
+def _added_on_page(path: Path) -> tuple[int, float, float]:
+    """Return the same of a folder that is named on the page."""
+    with _library() as (library, database), tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        tasks = TaskManager(TaskStore(database), Server(data, database))
+        known = KnownFootage(tasks, library.store, lambda: library, Uploads(data))
+
+        def add() -> None:
+            task = known.add_folder(RequestContext(LOCAL, loopback=True), str(path.resolve()))
+            while task.active:
+                time.sleep(0.05)
+
+        try:
+            return _timed(library, add)
+        finally:
+            tasks.close()
+
+
+def _added_by_watch(path: Path) -> tuple[int, float, float]:
+    """Return the same of a folder that is watched: at the second look, at which its files are seen
+    to have stopped growing."""
+    with _library() as (library, _database):
+        watched = FolderWatch(library, LOCAL.id, path)
+        watched.look()
+        return _timed(library, watched.look)
+
+
+@contextmanager
+def _library() -> Iterator[tuple[Library, Database]]:
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(Path(folder) / "library.db")
+        yield Library(FootageStore(database)), database
         database.close()
+
+
+def _timed(library: Library, add: Callable[[], object]) -> tuple[int, float, float]:
+    begin = time.perf_counter()
+    add()
+    taken = time.perf_counter() - begin
+    kept = library.store.list(LOCAL.id)
     length = sum(footage.duration or 0.0 for footage in kept)
     return len(kept), length, length / taken
 
