@@ -74,16 +74,18 @@ def read(source: FootageReader, times: Sequence[float], looks: int) -> Small:
     return Small(tuple(moments), stack, tuple(kept))
 
 
-def align(copy: FootageReader, original: FootageReader) -> Aligned | None:
-    """Return how the copy lies in the original, or None where no picture of one is seen in the
-    other.
+def align(
+    copy: FootageReader, original: FootageReader, start: float = 0.0, end: float | None = None
+) -> Aligned | None:
+    """Return how a stretch of the copy (s; default: all of it) lies in the original, or None where
+    no picture of one is seen in the other.
 
     Raises
     ------
     MediaError, Canceled
     """
     looks = int(np.clip((original.media.duration or 0.0) / 5.0, ORIGINAL_LOOKS, MOST_LOOKS))
-    ours = read(copy, copy.spread(COPY_FRAMES), COPY_LOOKS)
+    ours = read(copy, copy.spread(COPY_FRAMES, start, end), COPY_LOOKS)
     theirs = read(original, original.spread(ORIGINAL_FRAMES), looks)
     if not ours.times or not theirs.times:
         return None

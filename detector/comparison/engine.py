@@ -14,11 +14,12 @@ from detector import media, vision
 from detector.comparison import (
     align,
     decide,
-    geometry,
-    grading,
+    excerpts,
+    full_size,
     mapping,
     measure,
     moments,
+    originals,
     overlays,
     paths,
     structure,
@@ -27,6 +28,7 @@ from detector.comparison import (
     traces,
 )
 from detector.comparison.generation import generation
+from detector.comparison.grading import Colors
 from detector.comparison.measure import MeasuredMoment
 from detector.comparison.moments import MomentPair
 from detector.comparison.overlays import Overlay
@@ -36,14 +38,12 @@ from detector.comparison.traces import FileTraces
 from detector.errors import UsageError
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
-    ComparedMoment,
     Comparison,
     ComparisonFinding,
-    FaceDifference,
+    Grading,
     SpaceAlignment,
     TimeAlignment,
 )
-from detector.schema.subject import letter
 from detector.vision import FaceDetector
 
 MOST_LEFT, WORST_LEFT, UNEVEN = 3.2, 4.0, 2.5
@@ -136,10 +136,19 @@ def compare(
     )
     if found is not None:
         faces = detector or vision.load_detector()
-        pairs = moments.pairs(ours, theirs, found, faces, lambda share: say(0.3 + 0.5 * share))
+        pairs = moments.pairs(ours, theirs, found, faces, lambda share: say(0.3 + 0.4 * share))
         if pairs:
             said = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
-            result = _answered(result, _Evidence.of_shown(pairs), len(pairs), said, faces)
+            evidence = _Evidence.of_shown(pairs)
+            result = _answered(result, evidence, len(pairs), said, faces)
+            excerpt = excerpts.find(evidence.moments, evidence.sameness)
+            if excerpt and not result.finding.same_footage:
+                within = align.align(ours, theirs, excerpt.start, excerpt.end)
+                pairs = moments.pairs(ours, theirs, within, faces) if within else []
+                if pairs:
+                    evidence = _Evidence.of_shown(pairs)
+                    answer = _answered(result, evidence, len(pairs), said, faces)
+                    result = excerpt.within(answer) if answer.finding.same_footage else result
     say(0.85)
     result = synchrony.checked(result, ours, theirs)
     say(1.0)
@@ -151,8 +160,8 @@ class _Evidence:
     """All that was measured."""
 
     moments: list[MeasuredMoment]
-    colors: grading.Colors
-    pixels: np.ndarray
+    colors: Colors
+    grading: Grading
     sameness: Sameness
     softer: float
     overlays: list[Overlay]
@@ -172,19 +181,19 @@ class _Evidence:
         exact = mapping.refined(moments.numbered(pairs))
         scale = measure.scale_of(exact)
         layers = [measure.layers(pair, scale) for pair in exact]
-        colors, pixels = measure.colors_of(layers)
-        graded = [colors(layer.original) for layer in layers]
-        laid_over = overlays.find(layers, graded)
+        as_copied = originals.graded(layers)
+        laid_over = overlays.find(layers, as_copied.pictures)
         if laid_over:  # the rest is judged without
             covered = np.any([overlay.mask for overlay in laid_over], axis=0)
             layers = [replace(layer, valid=layer.valid & ~covered) for layer in layers]
-            colors, pixels = measure.colors_of(layers)
-            graded = [colors(layer.original) for layer in layers]
-        if grading.described(colors, pixels).graded:
-            graded = list(measure.own_colors(layers, graded))
+            as_copied = originals.graded(layers)
+        graded = as_copied.pictures
+        if as_copied.grading.graded:
+            graded = list(originals.own_colors(layers, graded))
         softer = measure.softer_of(layers, graded)
         found = measure.measured(exact, layers, graded, softer)
-        return cls(found, colors, pixels, sameness(found, graded), softer, laid_over)
+        same = sameness(found, graded)
+        return cls(found, as_copied.colors, as_copied.grading, same, softer, laid_over)
 
 
 def _answered(
@@ -198,7 +207,7 @@ def _answered(
     `compared` moments were looked at."""
     found, same = evidence.moments, evidence.sameness
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
-    space = _space(result, found)
+    space = full_size.space(result, found)
     aligned = TimeAlignment(
         compared=compared,
         matched=sum(same.moments),
@@ -209,7 +218,7 @@ def _answered(
     )
     update: dict[str, object] = {"time": aligned, "space": space}
     kept = [m for m, yes in zip(found, same.moments, strict=True) if yes]
-    x, y = _to_full(result.copy_media, found[0])
+    x, y = full_size.scale(result.copy_media, found[0])
     length = result.copy_media.duration or 0.0
     decided = decide.decide(kept, length, (x, y), slight=same.clearly) if kept else None
     surely = same.surely or _to_the_frame(result, times, same)
@@ -225,8 +234,8 @@ def _answered(
         return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
     edits = [decide.laid_over(o, times[0], length, (x, y)) for o in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
-    graded = grading.described(evidence.colors, evidence.pixels)
-    answer = structure.checked(decide.finding(decided, space, graded), kept, evidence.colors)
+    answer = decide.finding(decided, space, evidence.grading)
+    answer = structure.checked(answer, kept, evidence.colors)
     limits = [1.0, *decided.limits.values()]
     shown = [p for p in decided.people if p.part != "none"] or decided.people
     return result.model_copy(
@@ -234,14 +243,14 @@ def _answered(
         | {
             "finding": answer,
             "why": "" if answer.same_footage else "other_shapes",
-            "grading": graded,
+            "grading": evidence.grading,
             "people": decided.people,
             "edits": decided.edits,
             "inside": max((p.difference for p in shown), default=None),
             "elsewhere": round(float(np.mean([m.rest.difference for m in kept])), 2),
             "limit": round(max(limits) * float(np.mean([m.rest.expected for m in kept])), 2),
             "moments": [
-                _moment(m, parts, decided, result, (x, y))
+                full_size.moment(m, parts, decided, result, (x, y))
                 for m, parts in zip(kept, decided.parts, strict=True)
             ],
             "generation": generation(
@@ -328,72 +337,3 @@ def _in_its_head(kept: Sequence[MeasuredMoment], person: int) -> bool:
         for regions in ([f.inside for f in faces], [f.rim for f in faces])
     )
     return inside > FACE_OVER_RIM * max(rim, 1.0)
-
-
-def _space(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:
-    """Return how the original's picture lies in the copy's, by the middle one of the maps."""
-    edge = geometry.corners(result.original_media.width, result.original_media.height)
-    matrices = [_full_matrix(m, result) for m in found]
-    moved = np.array([geometry.moved_points(matrix, edge) for matrix in matrices])
-    middle = int(np.abs(moved - np.median(moved, axis=0)).max((1, 2)).argmin())
-    return geometry.described(
-        matrices[middle],
-        (result.original_media.width, result.original_media.height),
-        (result.copy_media.width, result.copy_media.height),
-    )
-
-
-def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
-    """Return a moment's map as one of full pictures."""
-    pair = moment.pair
-    return geometry.rescaled(
-        pair.matrix,
-        (
-            result.original_media.width / pair.original.shape[1],
-            result.original_media.height / pair.original.shape[0],
-        ),
-        (
-            result.copy_media.width / pair.copy.shape[1],
-            result.copy_media.height / pair.copy.shape[0],
-        ),
-    )
-
-
-def _to_full(about: Media, moment: MeasuredMoment) -> tuple[float, float]:
-    height, width = moment.layers.valid.shape
-    return about.width / width, about.height / height
-
-
-def _moment(
-    moment: MeasuredMoment,
-    parts: dict[int, decide.Part],
-    decided: decide.Decided,
-    result: Comparison,
-    full: tuple[float, float],
-) -> ComparedMoment:
-    boxes = {number: face.box for number, face in moment.layers.faces}
-    faces = [
-        FaceDifference(
-            person=letter(face.person),
-            box=(
-                boxes[face.person][0] * full[0], boxes[face.person][1] * full[1],
-                boxes[face.person][2] * full[0], boxes[face.person][3] * full[1],
-            ),
-            difference=round(face.inside.difference, 2),
-            mouth=round(face.lower.difference, 2),
-            rim=round(face.rim.difference, 2),
-            limit=round(decided.limits[face.person] * face.inside.expected, 2),
-            part=parts.get(face.person, "none"),
-        )
-        for face in moment.faces
-    ]  # fmt: skip
-    a, b, c, d, e, f, g, h, i = (round(float(x), 8) for x in _full_matrix(moment, result).ravel())
-    limit = max([1.0, *decided.limits.values()]) * moment.rest.expected
-    return ComparedMoment(
-        time=round(moment.pair.time, 4),
-        original_time=round(moment.pair.original_time, 4),
-        elsewhere=round(moment.rest.difference, 2),
-        limit=round(limit, 2),
-        faces=faces,
-        transform=(a, b, c, d, e, f, g, h, i),
-    )

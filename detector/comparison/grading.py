@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,14 +13,16 @@ from detector.schema.comparison import Grading
 
 SAMPLES = 20_000
 """pixels that colors are fitted on"""
-KNOTS = 12
-"""of the curve of each channel"""
+KNOTS, WIDEST, FEWEST = 12, 24.0, 20
+"""Of the curve of each channel: as many of equal pixels, each where so many pixels tell of it. Of a
+graded copy so many gray levels from one to the next at most: of what is dark or light in faces
+alone there are few pixels."""
 GRADED, MIXED, CLIPPED = 0.95, 0.85, 20.0
 """Times the error of colors as they are, under which they were changed; times that of curves alone,
 under which channels are mixed; gray levels of error that count at most."""
-ENCODERS = 7.0
+ENCODERS, SOME = 7.0, 0.1
 """Gray levels by which encoders move colors on the average (matrix and range read wrong): over it,
-a copy is graded."""
+a copy is graded, as it is where they move twice as far in this share of the picture."""
 BLURS = (0.0, 0.5, 0.8, 1.1, 1.5, 2.0, 2.7, 3.5)
 """px of the Gaussians that sharpness is matched with"""
 FLAT, MOST_GAIN = 2.0, 4.0
@@ -62,16 +65,28 @@ def fit(originals: np.ndarray, copies: np.ndarray) -> Colors:
         return UNCHANGED
     step = max(1, len(originals) // SAMPLES)
     a, b = originals[::step].astype(float), copies[::step].astype(float)
+    found = _best(a, b, 255.0)
+    return _best(a, b, WIDEST) if _moves(found, a) else found
+
+
+def _best(a: np.ndarray, b: np.ndarray, widest: float) -> Colors:
+    """Return the colors that make pixels [N, 3] others, with knots as far apart as `widest`."""
     # Most copies are not graded, and what lies over a part of the picture bends curves. Where one
     # is, it is mostly by a curve for each channel; they are mixed only where that fits better.
     plain = np.eye(3, 4)
-    fits = [_curves(a, b, matrix) for matrix in (plain, _matrix(a, b))]
+    fits = [_curves(a, b, matrix, widest) for matrix in (plain, _matrix(a, b))]
 
     def error(colors: Colors) -> float:
         return float(np.minimum(np.abs(colors(a) - b), CLIPPED).mean())
 
     best = fits[1] if error(fits[1]) < MIXED * error(fits[0]) else fits[0]
     return best if error(best) < GRADED * error(UNCHANGED) else UNCHANGED
+
+
+def _moves(colors: Colors, pixels: np.ndarray) -> bool:
+    """Whether colors do more to pixels [N, 3] than encoders."""
+    moved = np.abs(colors(pixels) - pixels).mean(1)
+    return bool(moved.mean() > ENCODERS or np.quantile(moved, 1 - SOME) > 2 * ENCODERS)
 
 
 def _matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -93,20 +108,19 @@ def _matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray) -> Colors:
+def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray, widest: float) -> Colors:
     """Return a matrix with the curves that fit best after it."""
     mixed = a @ matrix[:, :3].T + matrix[:, 3]
-    knots, values = zip(*(_curve(mixed[:, c], b[:, c]) for c in range(3)), strict=True)
+    knots, values = zip(*(_curve(mixed[:, c], b[:, c], widest) for c in range(3)), strict=True)
     return Colors(matrix, np.array(knots), np.array(values))
 
 
-def _curve(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _curve(given: np.ndarray, wanted: np.ndarray, widest: float) -> tuple[np.ndarray, np.ndarray]:
     """Return knots and values of a rising curve through medians."""
-    edges = np.quantile(given, np.linspace(0, 1, KNOTS + 1)) if len(given) else np.zeros(KNOTS + 1)
     knots, values = [], []
-    for low, high in pairwise(edges):
+    for low, high in _pieces(given, widest):
         inside = (given >= low) & (given <= high)
-        if inside.sum() >= 20:
+        if inside.sum() >= FEWEST:
             knots.append(float(np.median(given[inside])))
             values.append(float(np.median(wanted[inside])))
     if not knots:
@@ -116,8 +130,19 @@ def _curve(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarra
     below, above = min(0.0, xs[0] - 1), max(255.0, xs[-1] + 1)
     xs = np.concatenate([[below], xs, [above]]) + np.arange(len(xs) + 2) * 1e-6
     ys = np.concatenate([[ys[0] + below - xs[1]], ys, [ys[-1] + above - xs[-2]]])
-    short = KNOTS + 2 - len(xs)
+    short = KNOTS + math.ceil(255 / WIDEST) + 2 - len(xs)
     return np.pad(xs, (0, short), mode="edge"), np.pad(ys, (0, short), mode="edge")
+
+
+def _pieces(given: np.ndarray, widest: float) -> list[tuple[float, float]]:
+    """Return the ranges of gray levels that get a knot each."""
+    if not len(given):
+        return []
+    found: list[tuple[float, float]] = []
+    for low, high in pairwise(np.quantile(given, np.linspace(0, 1, KNOTS + 1))):
+        parts = max(1, math.ceil((high - low) / widest))
+        found += pairwise(np.linspace(low, high, parts + 1))
+    return found
 
 
 def described(colors: Colors, originals: np.ndarray) -> Grading:
@@ -132,11 +157,10 @@ def described(colors: Colors, originals: np.ndarray) -> Grading:
         gain = float((x * y).sum() / max(1e-6, (x * x).sum())) if x.std() > 1 else 1.0
         gains.append(round(gain, 3))
         offsets.append(round(float(graded[:, c].mean() - gain * pixels[:, c].mean()), 1))
-    moved = float(np.abs(graded - pixels).mean())
     return Grading(
         gain=(gains[0], gains[1], gains[2]),
         offset=(offsets[0], offsets[1], offsets[2]),
-        graded=moved > ENCODERS,
+        graded=_moves(colors, pixels),
     )
 
 

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from detector.comparison import grading, noise
-from detector.comparison.grading import Colors
 from detector.comparison.moments import MomentPair, draw
 from detector.comparison.reading import gray
 from detector.vision import Detection
@@ -28,8 +27,6 @@ ENOUGH = 0.1
 rims say so too, though what was put in a face's place may reach over them."""
 TEXTURE = 4.0
 """gray levels of deviation within a tile from which it has something to tell"""
-OWN = 8.0
-"""gray levels by which the colors of a face are moved at most"""
 SOFTENED = 0.7
 """px of the Gaussian over both before they are subtracted"""
 
@@ -158,43 +155,6 @@ class MeasuredMoment:
     """float [h, w]: gray levels of each tile; NaN where there is none"""
     alike: np.ndarray
     """float [h, w]: correlation of each tile outside faces; NaN where there is nothing to tell"""
-
-
-def colors_of(all_layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
-    """Return the colors that make the original the copy, and the original's pixels [N, 3] they were
-    fitted on."""
-    a, b = [], []
-    for layer in all_layers[:: max(1, len(all_layers) // 8)]:
-        rest = layer.rest(RIM)
-        # A few of the face's pixels: colors that are nowhere else are not guessed.
-        faces = layer.valid & ~rest
-        faces[1::2] = faces[:, 1::2] = False
-        mask = rest | faces if rest.sum() > 300 else layer.valid
-        a.append(cv2.blur(layer.original, (3, 3))[mask])
-        b.append(cv2.blur(layer.copy, (3, 3))[mask])
-    originals = np.concatenate(a)
-    return grading.fit(originals, np.concatenate(b)), originals
-
-
-def own_colors(all_layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-    """Return originals with the colors of each person's face fitted again, and there alone: where a
-    copy was graded, colors that are nowhere else were guessed. By a little only, which makes no
-    other face the same."""
-    out = [original.copy() for original in graded]
-    for person in sorted({number for layer in all_layers for number, _ in layer.faces}):
-        places = [
-            (k, layer.region(face, RIM))
-            for k, layer in enumerate(all_layers)
-            for number, face in layer.faces
-            if number == person
-        ]
-        a = np.concatenate([cv2.blur(graded[k], (3, 3))[mask] for k, mask in places])
-        b = np.concatenate([cv2.blur(all_layers[k].copy, (3, 3))[mask] for k, mask in places])
-        colors = grading.fit(a, b)
-        for k, mask in places:
-            before = out[k][mask]
-            out[k][mask] = before + np.clip(colors(before) - before, -OWN, OWN)
-    return out
 
 
 def softer_of(all_layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> float:

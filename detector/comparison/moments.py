@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 
 from detector import vision
-from detector.comparison import geometry, grading
+from detector.comparison import geometry, grading, light
 from detector.comparison.align import Aligned
 from detector.comparison.reading import FootageReader, gray
 from detector.isolation import Frame
@@ -25,6 +26,10 @@ AROUND = 2
 """frames of the original before and after the one that was found, among which the best is chosen"""
 FURTHER = 0.02
 """by how much more alike a frame has to be for each frame that it lies off the path in time"""
+
+MIXED, LEAST_MIXED = 0.8, 0.15
+"""What two frames laid over each other may leave of what the best one alone leaves, to be taken in
+its place; and how much of it each of them is at least."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def pairs(
     original: FootageReader,
     aligned: Aligned,
     detector: FaceDetector,
-    on_progress: Callable[[float], None],
+    on_progress: Callable[[float], object] = lambda share: None,
 ) -> list[MomentPair]:
     """Return the measured moments, ascending in time of the copy.
 
@@ -190,18 +195,47 @@ def timed(pair: MomentPair) -> MomentPair:
         )
         for f in pair.around
     ])  # fmt: skip
-    valid = (warped >= 0).all(0)
+    valid = np.asarray((warped >= 0).all(0))
     if valid.sum() < 64:
         return pair
+    lit = light.fit(warped[pair.chosen], copy, valid)
     gain, offset = grading.brightness(warped[pair.chosen][valid], copy[valid])
-    graded = warped * gain + offset
+    graded = np.stack([lit(picture) for picture in warped]) if lit else warped * gain + offset
     telling = np.ptp(warped, axis=0) * valid
-    apart = [
-        float((telling * np.minimum(np.abs(g - copy), 40)).sum())
-        * (1 + FURTHER * abs(place - pair.chosen))
-        for place, g in enumerate(graded)
+
+    def apart(picture: np.ndarray) -> float:
+        return float((telling * np.minimum(np.abs(picture - copy), 40)).sum())
+
+    each = [
+        apart(picture) * (1 + FURTHER * abs(place - pair.chosen))
+        for place, picture in enumerate(graded)
     ]
-    return replace(pair, chosen=int(np.argmin(apart)))
+    best = int(np.argmin(each))
+    mixed = [
+        (apart(share * graded[k + 1] + (1 - share) * graded[k]), k, share)
+        for k in (best - 1, best)
+        if 0 <= k < len(graded) - 1 and (share := _share(graded[k], graded[k + 1], copy, telling))
+    ]
+    least, first, share = min(mixed, default=(math.inf, 0, 0.0))
+    if least > MIXED * each[best]:
+        return replace(pair, chosen=best)
+    between = _between(pair.around[first], pair.around[first + 1], share)
+    around = (*pair.around[: first + 1], between, *pair.around[first + 1 :])
+    return replace(pair, around=around, chosen=first + 1)
+
+
+def _share(first: np.ndarray, second: np.ndarray, copy: np.ndarray, weights: np.ndarray) -> float:
+    """Return how much of the second of two frames, besides the first, makes the copy; 0 where it is
+    all or none of it."""
+    step = second - first
+    share = float((weights * step * (copy - first)).sum() / max(1e-6, (weights * step**2).sum()))
+    return share if LEAST_MIXED < share < 1 - LEAST_MIXED else 0.0
+
+
+def _between(first: Frame, second: Frame, share: float) -> Frame:
+    """Return two frames laid over each other, as converters of frame rates and fields do."""
+    rgb = cv2.addWeighted(first.rgb, 1 - share, second.rgb, share, 0.0)
+    return Frame(first.index, (1 - share) * first.time + share * second.time, rgb)
 
 
 def rest_mask(pair: MomentPair, reach: float = 1.3) -> np.ndarray:

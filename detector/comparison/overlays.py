@@ -1,4 +1,4 @@
-"""Bars and boxes laid over the copy: captions, tickers, banners.
+"""Bars, boxes and letters laid over the copy: captions, tickers, banners, watermarks.
 
 They stand still in the copy while they show something else than the original. Found before anything
 is measured, so that a caption over most of what is not face hides neither that the footage is the
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from detector.comparison import grading
-from detector.comparison.measure import Layers, luma
+from detector.comparison.measure import HEAD, Layers, luma
 
 FEWEST = 3
 """moments: of fewer nothing is known to stand still"""
@@ -42,6 +42,13 @@ TEXTURED = 12.0
 """gray levels of deviation from which what is inside tells by itself"""
 EDGE = 2
 """px about it that are left out too"""
+ALWAYS, DRAWN, STREWN, MORE, BESIDE = 0.9, 14.0, 0.01, 3.0, 0.1
+"""Of letters strewn over the picture: share of the moments in which they are there; gray levels by
+which they differ at least; share of what is beside heads, how many times as much of heads they may
+be, and how much of the picture has to be
+beside heads to tell."""
+THICK, LETTERS = 11, 0.3
+"""px, a third of a face, from which they would be areas, and how much of them may be"""
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,50 @@ def find(layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> list[Overlay
             continue
         levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
         found.append(Overlay(wide, tuple(during), levels))
+    known = np.any([np.zeros_like(shown), *(overlay.mask for overlay in found)], axis=0)
+    found += _watermark(graded, layers, known)
     covered = np.any([overlay.mask for overlay in found], axis=0).mean() if found else 0.0
     return found if covered <= LARGEST else []
+
+
+def _watermark(
+    graded: Sequence[np.ndarray], layers: Sequence[Layers], known: np.ndarray
+) -> list[Overlay]:
+    """Return letters and signs that are strewn over the picture, solid or translucent, as one:
+    places that are lighter (or darker) in all moments, as many of them beside heads as in them.
+    What was put in a face's place lies in it alone, and goes with it."""
+    apart = np.array([
+        luma(grading.blurred(layer.copy - rgb, 0.5))
+        for rgb, layer in zip(graded, layers, strict=True)
+    ])  # fmt: skip
+    valid = np.all([layer.valid for layer in layers], axis=0) & ~known
+    beside = valid & np.all([layer.rest(HEAD) for layer in layers], axis=0)
+    heads = valid & ~beside
+    if beside.mean() < BESIDE:
+        return []
+    middle, size = np.median(apart, axis=0), np.abs(apart)
+    least = max(DRAWN, OVER_REST * float(np.median(size[:, valid])))
+    found = []
+    for sign in (1, -1):
+        drawn = valid & ((sign * apart > least / 2).mean(0) >= ALWAYS) & (sign * middle > least)
+        share = float(drawn[beside].mean())
+        if share < STREWN or (heads.any() and float(drawn[heads].mean()) > MORE * share):
+            continue
+        if _thick(drawn) > LETTERS:
+            continue  # a jacket in another color
+        # In a head only what is as light or dark as what is beside it.
+        usual = float(np.median(sign * middle[drawn & beside]))
+        drawn &= beside | (np.abs(sign * middle - usual) < 0.7 * usual)
+        wide = cv2.dilate(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        found.append(Overlay(wide, (True,) * len(layers), float(size[:, drawn].mean())))
+    return found
+
+
+def _thick(place: np.ndarray) -> float:
+    """Return how much of a place is too thick for letters."""
+    kernel = np.ones((THICK, THICK), np.uint8)
+    opened = cv2.morphologyEx(place.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    return float(opened.sum() / max(1, place.sum()))
 
 
 def _still(layers: Sequence[Layers]) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.comparison import measure
+from detector.comparison import measure, originals
 from detector.comparison.grading import Colors
 from detector.comparison.measure import RIM, Layers, MeasuredMoment, luma
 from detector.schema.comparison import ComparisonFinding
@@ -51,16 +51,19 @@ def likeness(moments: Sequence[MeasuredMoment], colors: Colors) -> float | None:
         return None
     scale = measure.scale_of(pairs, FACE_WIDTH)
     layers = [measure.layers(pair, scale) for pair in pairs]
-    graded = [colors(layer.original) for layer in layers]
+    graded = originals.matched(layers, [colors(layer.original) for layer in layers])
     softer = measure.softer_of(layers, graded)
     alike: dict[int | None, list[float]] = {}
     for layer, original in zip(layers, graded, strict=True):
         a, b = (luma(rgb) for rgb in measure.softened(layer, original, softer))
         for part, mask in _parts(layer):
-            told = measure.correlation(a, b, mask)
-            if np.isfinite(told).any():
-                alike.setdefault(part, []).append(float(np.nanmean(told)))
-    return min((float(np.median(values)) for values in alike.values()), default=None)
+            tiles = measure.correlation(a, b, mask)
+            if np.isfinite(tiles).any():
+                alike.setdefault(part, []).append(float(np.nanmean(tiles)))
+    # What was taken for somebody else once tells nothing.
+    fewest = min(2, len(layers))
+    told = [values for values in alike.values() if len(values) >= fewest]
+    return min((float(np.median(values)) for values in told), default=None)
 
 
 def _parts(layer: Layers) -> list[tuple[int | None, np.ndarray]]:

@@ -1,0 +1,58 @@
+"""Where the original is in a copy that shows other footage, too: a news report, a compilation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from detector.comparison.measure import MeasuredMoment
+from detector.comparison.sameness import MOST, Sameness
+from detector.schema.comparison import Comparison, Span
+
+FEWEST = 3
+"""moments that show the original one after another: of fewer it may be chance"""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A stretch of the copy."""
+
+    start: float
+    end: float
+    """s, of the first and the last moment that show the original"""
+    share: float
+    """0..1, of the copy's moments"""
+
+    def within(self, result: Comparison) -> Comparison:
+        """Return a comparison of this stretch as one of the copy: what differs, differs in it, and
+        the copy has moments beyond it that the original has not."""
+        people = [p.model_copy(update={"spans": self._cut(p.spans)}) for p in result.people]
+        edits = [e.model_copy(update={"spans": self._cut(e.spans)}) for e in result.edits]
+        compared = round(result.time.compared / self.share)
+        time = result.time.model_copy(update={"compared": compared})
+        return result.model_copy(update={"people": people, "edits": edits, "time": time})
+
+    def _cut(self, spans: Sequence[Span]) -> list[Span]:
+        return [
+            Span(start=round(max(s.start, self.start), 3), end=round(min(s.end, self.end), 3))
+            for s in spans
+        ]
+
+
+def find(found: Sequence[MeasuredMoment], same: Sameness) -> Excerpt | None:
+    """Return the longest stretch of moments that show the original, where too few of all do for the
+    two to be the same footage as wholes."""
+    if sum(same.moments) >= MOST * len(found):
+        return None
+    runs, at = [], 0
+    for shows, run in groupby(same.moments):
+        count = len(list(run))
+        if shows:
+            runs.append((count, at))
+        at += count
+    count, first = max(runs, default=(0, 0))
+    if count < FEWEST:
+        return None
+    times = [moment.pair.time for moment in found[first : first + count]]
+    return Excerpt(times[0], times[-1], count / len(found))
