@@ -20,6 +20,8 @@ def slug(comparison: Comparison) -> tuple[labels.Slug, str]:
         return "inc", "help"
     if comparison.finding.manipulated:
         return "fake", "warning"
+    if comparison.excerpt is not None:
+        return "na", "content_cut"
     if comparison.finding is ComparisonFinding.NOTHING_DIFFERS:
         return "real", "check_circle"
     if comparison.finding is ComparisonFinding.TRANSFORMED:

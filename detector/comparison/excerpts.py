@@ -31,7 +31,9 @@ class Excerpt:
         edits = [e.model_copy(update={"spans": self._cut(e.spans)}) for e in result.edits]
         compared = round(result.time.compared / self.share)
         time = result.time.model_copy(update={"compared": compared})
-        return result.model_copy(update={"people": people, "edits": edits, "time": time})
+        span = Span(start=round(self.start, 3), end=round(self.end, 3))
+        update = {"people": people, "edits": edits, "time": time, "excerpt": span}
+        return result.model_copy(update=update)
 
     def _cut(self, spans: Sequence[Span]) -> list[Span]:
         return [

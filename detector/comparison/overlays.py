@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from detector.comparison import grading
-from detector.comparison.measure import HEAD, Layers, luma
+from detector.comparison.measure import HEAD, RIM, Layers, luma
 
 FEWEST = 3
 """moments: of fewer nothing is known to stand still"""
@@ -42,11 +42,12 @@ TEXTURED = 12.0
 """gray levels of deviation from which what is inside tells by itself"""
 EDGE = 2
 """px about it that are left out too"""
-ALWAYS, DRAWN, STREWN, MORE, BESIDE = 0.9, 14.0, 0.01, 3.0, 0.1
+ALWAYS, DRAWN, STREWN, BESIDE = 0.9, 14.0, 0.01, 0.1
 """Of letters strewn over the picture: share of the moments in which they are there; gray levels by
-which they differ at least; share of what is beside heads, how many times as much of heads they may
-be, and how much of the picture has to be
-beside heads to tell."""
+which they differ at least; share of what is beside heads, and how much of the picture that has to
+be to tell."""
+MORE, MORE_ABOUT = 3.0, 2.0
+"""How many times as much of heads they may be, and of faces where what is beside those tells."""
 THICK, LETTERS = 11, 0.3
 """px, a third of a face, from which they would be areas, and how much of them may be"""
 
@@ -119,7 +120,10 @@ def _watermark(
         for rgb, layer in zip(graded, layers, strict=True)
     ])  # fmt: skip
     valid = np.all([layer.valid for layer in layers], axis=0) & ~known
-    beside = valid & np.all([layer.rest(HEAD) for layer in layers], axis=0)
+    reach, more = HEAD, MORE
+    if np.mean([layer.rest(HEAD) for layer in layers]) < BESIDE:  # a head fills the picture
+        reach, more = RIM, MORE_ABOUT
+    beside = valid & np.all([layer.rest(reach) for layer in layers], axis=0)
     heads = valid & ~beside
     if beside.mean() < BESIDE:
         return []
@@ -129,7 +133,7 @@ def _watermark(
     for sign in (1, -1):
         drawn = valid & ((sign * apart > least / 2).mean(0) >= ALWAYS) & (sign * middle > least)
         share = float(drawn[beside].mean())
-        if share < STREWN or (heads.any() and float(drawn[heads].mean()) > MORE * share):
+        if share < STREWN or (heads.any() and float(drawn[heads].mean()) > more * share):
             continue
         if _thick(drawn) > LETTERS:
             continue  # a jacket in another color

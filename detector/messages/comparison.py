@@ -24,6 +24,8 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return _("Same footage, and which of the two was changed is open")
     if finding.manipulated:
         return _("Manipulated copy of {name}").format(name=comparison.original_media.name)
+    if comparison.excerpt is not None and finding.same_footage:
+        return _in_part(comparison, speech)
     if finding == "other_edits":
         return _("Same footage, changed in more than the face")
     if finding == "transformed":
@@ -35,6 +37,18 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if finding == "not_same_footage":
         return _("Not the same footage")
     return _("The same scene, but whether a face was changed is open")
+
+
+def _in_part(comparison: Compared, speech: Speech) -> str:
+    """Return the head of a copy that shows other footage, too."""
+    _ = speech.gettext
+    finding = comparison.finding
+    if finding == "other_edits":
+        return _("Part of it is the same footage, changed in more than the face")
+    if finding == "transformed":
+        text = _("Part of it is the same footage, {changes}")
+        return text.format(changes=listed(changes(comparison, speech)))
+    return _("Part of it is the same footage, and nothing differs there")
 
 
 def _moving(comparison: Compared, speech: Speech) -> str:
@@ -61,6 +75,16 @@ def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
 
 def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return what was found, in a sentence or two."""
+    _ = speech.gettext
+    said = _lead(comparison, speech)
+    if comparison.excerpt is None:
+        return said
+    text = _("The copy shows this original {when}. Of what else it shows this says nothing.")
+    shown = when(comparison, [comparison.excerpt], speech)
+    return " ".join([text.format(when=shown), said])
+
+
+def _lead(comparison: Compared, speech: Speech) -> str:
     _ = speech.gettext
     finding = comparison.finding
     if finding.manipulated:
@@ -113,7 +137,10 @@ def sentence(comparison: Compared, speech: Speech = ENGLISH) -> str:
     _ = speech.gettext
     if not comparison.accuses:
         return headline(comparison, speech)
-    return _("Manipulated copy of {name}: {who} {when}, the rest is the same footage").format(
+    text = _("Manipulated copy of {name}: {who} {when}, the rest is the same footage")
+    if comparison.excerpt is not None:
+        text = _("Manipulated copy of {name}: {who} {when}; it shows other footage, too")
+    return text.format(
         name=comparison.original_media.name,
         who=_whose(comparison, speech),
         when=when(comparison, comparison.spans, speech),
@@ -182,6 +209,8 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return _("A face differs; which of the two was changed is open")
     if finding.manipulated:
         return capital(_only(comparison, speech))
+    if comparison.excerpt is not None and finding in ("transformed", "nothing_differs"):
+        return _("Part of it is the same footage; nothing differs there")
     if finding == "transformed":
         done = capital(listed(changes(comparison, speech)))
         return _("{changes}; nothing else differs").format(changes=done)

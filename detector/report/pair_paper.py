@@ -66,7 +66,8 @@ def _state(comparison: Comparison) -> Label:
         return Label.FAKE
     if comparison.finding.manipulated or comparison.finding.undecided:
         return Label.INCONCLUSIVE
-    same = comparison.finding is ComparisonFinding.NOTHING_DIFFERS
+    whole = comparison.excerpt is None
+    same = whole and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     return Label.REAL if same else Label.NOT_APPLICABLE
 
 

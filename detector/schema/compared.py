@@ -254,6 +254,11 @@ class Compared(StrictModel):
         "that was merely seen before",
     )
     time: TimeAlignment
+    excerpt: Span | None = Field(
+        default=None,
+        description="stretch of the copy that shows the original, where it shows other footage "
+        "too, of which nothing is said",
+    )
     space: SpaceAlignment = Field(default_factory=SpaceAlignment)
     grading: Grading = Field(default_factory=Grading)
     inside: float | None = Field(default=None, description="gray levels in the faces that differ")
