@@ -142,14 +142,19 @@ def _made(rows: list[dict[str, str]], draw: int) -> Iterator[Trial]:
 def _carried(rows: list[dict[str, str]], draw: int) -> Iterator[Trial]:
     """Yield copies that were cut, turned, framed and filtered on their way."""
     real = [row for row in rows if row["label"] == "real"]
-    rng = np.random.default_rng([3, draw] if draw else 3)
-    for what in ("self-blend", "swap", "nothing"):
-        truth = "face" if what == "swap" else made_copies.MADE[what][0]
-        for way in made_copies.ALSO:
-            for number in rng.permutation(len(real))[:20]:
-                row, donor = real[number], real[int(rng.integers(len(real)))]
-                key = f"carried/{what}/{way}/{row['file']}"
-                yield Trial(key, "carried", what, way, half_of(_group(row)), truth, row, donor)
+    for seed, ways in ((3, made_copies.ALSO), (4, made_copies.LATER)):
+        rng = np.random.default_rng([seed, draw] if draw else seed)
+        for what in ("self-blend", "swap", "nothing"):
+            truth = "face" if what == "swap" else made_copies.MADE[what][0]
+            for way in ways:
+                for number in rng.permutation(len(real))[:20]:
+                    row, donor = real[number], real[int(rng.integers(len(real)))]
+                    key = f"carried/{what}/{way}/{row['file']}"
+                    plain = what == "nothing" and way == "watermark"
+                    yield Trial(
+                        key, "carried", what, way, half_of(_group(row)),
+                        "caption" if plain else truth, row, donor,
+                    )  # fmt: skip
 
 
 def _untouched(rows: list[dict[str, str]]) -> Iterator[Trial]:
@@ -342,6 +347,7 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path, metavar="DATA")
     parser.add_argument("--out", type=Path, default=Path("comparison.jsonl"))
     parser.add_argument("--only", default="made,carried,untouched,matched,other")
+    parser.add_argument("--ways", help="of copies, as vignette,fade: these alone")
     parser.add_argument("--half", choices=["tune", "report"])
     parser.add_argument("--most", type=int, default=10_000)
     parser.add_argument("--draw", type=int, default=0, help="another one, that nobody looked at")
@@ -360,7 +366,11 @@ def main() -> None:
     kinds = args.only.split(",")
     with tempfile.TemporaryDirectory() as folder, args.out.open("a") as out:
         runner = Runner(args.data, Path(folder))
-        wanted = (t for t in trials(args.data, args.draw) if t.kind in kinds and t.key not in done)
+        ways = args.ways.split(",") if args.ways else None
+        wanted = (
+            t for t in trials(args.data, args.draw)
+            if t.kind in kinds and (ways is None or t.way in ways) and t.key not in done
+        )  # fmt: skip
         for number, trial in enumerate(t for t in wanted if args.half in (None, t.half)):
             if number >= args.most:
                 break

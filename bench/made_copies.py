@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from skimage import data
 
 SEEN = 4.0
 """gray levels inside the region, before it is encoded, from which a manipulation counts as one"""
@@ -23,6 +25,9 @@ ALSO = (
     "letterbox", "turn", "quarter", "cut", "insert", "speed", "gray", "grain", "sharpen", "inset",
 )  # fmt: skip
 """What else people and platforms do to a clip."""
+LATER = ("vignette", "fade", "watermark", "fields", "mixed", "curve", "hue", "report")
+"""More of it: `fields` are two frames line by line, `mixed` has a mixture of both between any two
+frames, `report` shows other footage before and after."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Way:
     screen: int | None = None
     """seed of the hand that films a screen"""
     also: str | None = None
-    """one of `ALSO`"""
+    """one of `ALSO` or `LATER`"""
     seed: int = 0
 
     @property
@@ -69,7 +74,7 @@ def drawn(kind: str, rng: np.random.Generator) -> Way:
         more["fps"] = float(rng.choice([15, 24, 30, 50, 60]))
     if kind == "screen":
         more["screen"] = int(rng.integers(1 << 30))
-    if kind in ALSO:
+    if kind in ALSO + LATER:
         more |= {"also": kind, "seed": int(rng.integers(1 << 30))}
     return Way(**way, **more)  # type: ignore[arg-type]
 
@@ -80,6 +85,7 @@ def written(
     """Write frames as an H.264 file, changed on the way; `text` draws a caption laid over it. Of a
     screen the caption is filmed with the rest: laid over the film, it would lie on the wall."""
     out = [_changed(frame, way, i) for i, frame in enumerate(_played(frames, way))]
+    fps = 2 * fps if way.also == "mixed" else fps
     if text is not None:
         out = caption(out, text)
     if way.screen is not None:
@@ -130,7 +136,30 @@ def _played(frames: Frames, way: Way) -> Frames:
     if way.also == "speed":
         rate = float(np.random.default_rng(way.seed).choice([0.8, 1.25, 1.5]))
         return [frames[int(i * rate)] for i in range(int(len(frames) / rate))]
+    if way.also == "fade":  # from black and to it
+        slow, last = 0.3 * len(frames), len(frames) - 1
+        shares = [min(1.0, i / slow, (last - i) / slow) for i in range(len(frames))]
+        return [(f * share).astype(np.uint8) for f, share in zip(frames, shares, strict=True)]
+    if way.also == "fields":
+        lines = [frame.copy() for frame in frames]
+        for lower, later in pairwise(lines):
+            lower[1::2] = later[1::2]
+        return lines
+    if way.also == "mixed":
+        both = [cv2.addWeighted(a, 0.5, b, 0.5, 0.0) for a, b in pairwise(frames)]
+        return [frame for pair in zip(frames[:-1], both, strict=True) for frame in pair]
+    if way.also == "report":
+        about = _elsewhere(frames[0].shape, len(frames) // 2)
+        return [*about, *frames, *about[::-1]]
     return frames
+
+
+def _elsewhere(shape: tuple[int, ...], count: int) -> Frames:
+    """Return frames of other footage: a camera that moves over a picture of public domain."""
+    height, width = shape[:2]
+    picture = cv2.resize(data.coffee(), (width * 3 // 2, height * 3 // 2))
+    shifts = [int(width / 2 * i / max(1, count - 1)) for i in range(count)]
+    return [np.ascontiguousarray(picture[:height, x : x + width]) for x in shifts]
 
 
 def _also(rgb: np.ndarray, kind: str, rng: np.random.Generator, index: int) -> np.ndarray:
@@ -154,6 +183,27 @@ def _also(rgb: np.ndarray, kind: str, rng: np.random.Generator, index: int) -> n
     if kind == "sharpen":
         soft = cv2.GaussianBlur(rgb, (0, 0), 1.5)
         return cv2.addWeighted(rgb, 1.8, soft, -0.8, 0)
+    if kind == "vignette":
+        rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        dark = 1 - rng.uniform(0.2, 0.4) * (rows**2 + columns**2)
+        return np.asarray(rgb * dark[..., None], np.uint8)
+    if kind == "watermark":
+        drawn = np.zeros_like(rgb)
+        text, size = (
+            str(rng.choice(["AGENCY AGENCY AGENCY", "sample - sample - sample"])),
+            width / 500,
+        )
+        for row in range(height // 8, height, height // 4):
+            cv2.putText(drawn, text, (5, row), cv2.FONT_HERSHEY_SIMPLEX, size, (255,) * 3, 2)
+        return np.clip(rgb + rng.uniform(0.15, 0.4) * drawn, 0, 255).astype(np.uint8)
+    if kind == "curve":
+        steep = rng.uniform(28, 45)
+        table = 255 / (1 + np.exp((rng.uniform(110, 145) - np.arange(256)) / steep))
+        return np.asarray(table.astype(np.uint8)[rgb])
+    if kind == "hue":
+        turned = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
+        turned[..., 0] = (turned[..., 0].astype(int) + int(rng.integers(10, 35))) % 180
+        return cv2.cvtColor(turned, cv2.COLOR_HSV2RGB)
     if kind == "inset":  # as in a film about it
         side = rng.uniform(0.45, 0.7)
         frame = cv2.GaussianBlur(rgb[:, ::-1], (0, 0), width / 20)

@@ -147,8 +147,9 @@ def compare(
                 pairs = moments.pairs(ours, theirs, within, faces) if within else []
                 if pairs:
                     evidence = _Evidence.of_shown(pairs)
-                    answer = _answered(result, evidence, len(pairs), said, faces)
-                    result = excerpt.within(answer) if answer.finding.same_footage else result
+                    answer = _answered(excerpt.of(result), evidence, len(pairs), said, faces)
+                    if answer.finding.same_footage:
+                        result = excerpt.within(abouts[0], answer)
     say(0.85)
     result = synchrony.checked(result, ours, theirs)
     say(1.0)

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from detector.comparison.measure import MeasuredMoment
 from detector.comparison.sameness import MOST, Sameness
+from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison, Span
 
 FEWEST = 3
@@ -24,7 +25,13 @@ class Excerpt:
     share: float
     """0..1, of the copy's moments"""
 
-    def within(self, result: Comparison) -> Comparison:
+    def of(self, result: Comparison) -> Comparison:
+        """Return what is begun to be compared as this stretch of it: how long all of the copy lasts
+        tells nothing of which of the two is the younger."""
+        untimed = result.copy_media.model_copy(update={"duration": None})
+        return result.model_copy(update={"copy_media": untimed})
+
+    def within(self, copy: Media, result: Comparison) -> Comparison:
         """Return a comparison of this stretch as one of the copy: what differs, differs in it, and
         the copy has moments beyond it that the original has not."""
         people = [p.model_copy(update={"spans": self._cut(p.spans)}) for p in result.people]
@@ -32,8 +39,8 @@ class Excerpt:
         compared = round(result.time.compared / self.share)
         time = result.time.model_copy(update={"compared": compared})
         span = Span(start=round(self.start, 3), end=round(self.end, 3))
-        update = {"people": people, "edits": edits, "time": time, "excerpt": span}
-        return result.model_copy(update=update)
+        told = {"people": people, "edits": edits, "time": time, "excerpt": span}
+        return result.model_copy(update=told | {"copy_media": copy})
 
     def _cut(self, spans: Sequence[Span]) -> list[Span]:
         return [

@@ -254,11 +254,19 @@ def draw(mask: np.ndarray, face: Detection, reach: float, value: int) -> None:
     cv2.ellipse(mask, center, axes, 0, 0, 360, value, -1)
 
 
+def _shown(pair: MomentPair) -> np.ndarray:
+    """Return the original's picture where it lies in the copy, uint8 [H, W, 3]."""
+    height, width = pair.copy.shape[:2]
+    shown: np.ndarray = cv2.warpPerspective(pair.original, pair.matrix, (width, height))
+    return shown
+
+
 def numbered(found: Sequence[MomentPair]) -> list[MomentPair]:
     """Return the moments with people told apart over time, without what only looked like a face."""
     tracker = vision.Tracker()
+    # By the colors of the original: a copy may fade, and one person would be several.
     numbers = [
-        tracker.update(pair.time, pair.copy, [face for _, face in pair.faces]) for pair in found
+        tracker.update(pair.time, _shown(pair), [face for _, face in pair.faces]) for pair in found
     ]
     tracks: dict[int, list[Detection]] = {}
     for pair, given in zip(found, numbers, strict=True):

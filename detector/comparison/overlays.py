@@ -50,6 +50,8 @@ MORE, MORE_ABOUT = 3.0, 2.0
 """How many times as much of heads they may be, and of faces where what is beside those tells."""
 THICK, LETTERS = 11, 0.3
 """px, a third of a face, from which they would be areas, and how much of them may be"""
+EDGED = 1.2
+"""times as steep as the original has to be where they end: letters bring edges of their own"""
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ def _watermark(
         share = float(drawn[beside].mean())
         if share < STREWN or (heads.any() and float(drawn[heads].mean()) > more * share):
             continue
-        if _thick(drawn) > LETTERS:
-            continue  # a jacket in another color
+        if _thick(drawn) > LETTERS or _edged(drawn, graded, layers) < EDGED:
+            continue  # a jacket in another color; fine lines that were smoothed away
         # In a head only what is as light or dark as what is beside it.
         usual = float(np.median(sign * middle[drawn & beside]))
         drawn &= beside | (np.abs(sign * middle - usual) < 0.7 * usual)
@@ -150,6 +152,16 @@ def _thick(place: np.ndarray) -> float:
     kernel = np.ones((THICK, THICK), np.uint8)
     opened = cv2.morphologyEx(place.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     return float(opened.sum() / max(1, place.sum()))
+
+
+def _edged(place: np.ndarray, graded: Sequence[np.ndarray], layers: Sequence[Layers]) -> float:
+    """Return how many times as steep the copy is at the ends of a place as the original is."""
+    ends = cv2.morphologyEx(place.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
+    theirs, ours = (
+        np.hypot(*np.gradient(luma(np.mean(pictures, axis=0))))[ends].mean()
+        for pictures in (graded, [layer.copy for layer in layers])
+    )
+    return float(ours / max(1.0, theirs))
 
 
 def _still(layers: Sequence[Layers]) -> list[np.ndarray]:

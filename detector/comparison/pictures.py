@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from detector import media
-from detector.comparison import geometry, grading
-from detector.comparison.measure import SOFTENED
+from detector.comparison import geometry, grading, light
+from detector.comparison.measure import SOFTENED, luma
 from detector.comparison.reading import FootageReader
 from detector.isolation import Frame
 from detector.schema.comparison import ComparedMoment, Comparison
@@ -130,7 +130,9 @@ def _laid(
     if not rest.any():
         rest = np.ones_like(valid)
     colors = grading.fit(cv2.blur(there, (5, 5))[rest], cv2.blur(ours, (5, 5))[rest])
-    graded = np.clip(colors(there), 0, 255)
+    graded = colors(there)
+    lit = light.fit(luma(graded), luma(ours.astype(np.float32)), rest)
+    graded = np.clip(graded if lit is None else lit(graded), 0, 255)
     # Softened as for measuring, by as many px of faces.
     soft = SOFTENED * max(1.0, max(width, height) / 320)
     a, b = (grading.blurred(x.astype(np.float32), soft) for x in (graded, ours))
