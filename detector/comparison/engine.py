@@ -185,8 +185,7 @@ class _Evidence:
         as_copied = originals.graded(layers)
         laid_over = overlays.find(layers, as_copied.pictures)
         if laid_over:  # the rest is judged without
-            covered = np.any([overlay.mask for overlay in laid_over], axis=0)
-            layers = [replace(layer, valid=layer.valid & ~covered) for layer in layers]
+            layers = [overlays.without(laid_over, layer) for layer in layers]
             as_copied = originals.graded(layers)
         graded = as_copied.pictures
         if as_copied.grading.graded:

@@ -8,7 +8,7 @@ same nor what else differs. What is small, or no box, is found later, by tiles (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
@@ -42,6 +42,8 @@ TEXTURED = 12.0
 """gray levels of deviation from which what is inside tells by itself"""
 EDGE = 2
 """px about it that are left out too"""
+NEAR = 3
+"""px about all of it that are left out of heads: a twelfth of a face"""
 ALWAYS, DRAWN, STREWN, BESIDE = 0.9, 14.0, 0.01, 0.1
 """Of letters strewn over the picture: share of the moments in which they are there; gray levels by
 which they differ at least; share of what is beside heads, and how much of the picture that has to
@@ -109,6 +111,14 @@ def find(layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> list[Overlay
     found += _watermark(graded, layers, known)
     covered = np.any([overlay.mask for overlay in found], axis=0).mean() if found else 0.0
     return found if covered <= LARGEST else []
+
+
+def without(found: Sequence[Overlay], layer: Layers) -> Layers:
+    """Return a moment without what is laid over it, and of a head without what is near that: where
+    the hand that films a screen shakes, its edges do."""
+    covered = np.any([overlay.mask for overlay in found], axis=0)
+    near = cv2.dilate(covered.astype(np.uint8), np.ones((2 * NEAR + 1,) * 2, np.uint8)) > 0
+    return replace(layer, valid=layer.valid & ~covered & (layer.rest(RIM) | ~near))
 
 
 def _watermark(
