@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from detector.comparison import grading
-from detector.comparison.measure import HEAD, RIM, Layers, luma
+from detector.comparison.measure import RIM, Layers, luma
 
 FEWEST = 3
 """moments: of fewer nothing is known to stand still"""
@@ -44,12 +44,10 @@ EDGE = 2
 """px about it that are left out too"""
 NEAR = 3
 """px about all of it that are left out of heads: a twelfth of a face"""
-ALWAYS, DRAWN, STREWN, BESIDE = 0.9, 14.0, 0.01, 0.1
+ALWAYS, DRAWN, STREWN, MORE, BESIDE = 0.9, 14.0, 0.01, 3.0, 0.1
 """Of letters strewn over the picture: share of the moments in which they are there; gray levels by
-which they differ at least; share of what is beside heads, and how much of the picture that has to
-be to tell."""
-MORE, MORE_ABOUT = 3.0, 2.0
-"""How many times as much of heads they may be, and of faces where what is beside those tells."""
+which they differ at least; share of what is beside faces, how many times as much of faces they may
+be, and how much of the picture has to be beside faces to tell."""
 THICK, LETTERS = 11, 0.3
 """px, a third of a face, from which they would be areas, and how much of them may be"""
 EDGED = 1.2
@@ -125,18 +123,15 @@ def _watermark(
     graded: Sequence[np.ndarray], layers: Sequence[Layers], known: np.ndarray
 ) -> list[Overlay]:
     """Return letters and signs that are strewn over the picture, solid or translucent, as one:
-    places that are lighter (or darker) in all moments, as many of them beside heads as in them.
+    places that are lighter (or darker) in all moments, beside faces as in them.
     What was put in a face's place lies in it alone, and goes with it."""
     apart = np.array([
         luma(grading.blurred(layer.copy - rgb, 0.5))
         for rgb, layer in zip(graded, layers, strict=True)
     ])  # fmt: skip
     valid = np.all([layer.valid for layer in layers], axis=0) & ~known
-    reach, more = HEAD, MORE
-    if np.mean([layer.rest(HEAD) for layer in layers]) < BESIDE:  # a head fills the picture
-        reach, more = RIM, MORE_ABOUT
-    beside = valid & np.all([layer.rest(reach) for layer in layers], axis=0)
-    heads = valid & ~beside
+    beside = valid & np.all([layer.rest(RIM) for layer in layers], axis=0)
+    faces = valid & ~beside
     if beside.mean() < BESIDE:
         return []
     middle, size = np.median(apart, axis=0), np.abs(apart)
@@ -145,7 +140,7 @@ def _watermark(
     for sign in (1, -1):
         drawn = valid & ((sign * apart > least / 2).mean(0) >= ALWAYS) & (sign * middle > least)
         share = float(drawn[beside].mean())
-        if share < STREWN or (heads.any() and float(drawn[heads].mean()) > more * share):
+        if share < STREWN or (faces.any() and float(drawn[faces].mean()) > MORE * share):
             continue
         if _thick(drawn) > LETTERS or _edged(drawn, graded, layers) < EDGED:
             continue  # a jacket in another color; fine lines that were smoothed away
