@@ -370,8 +370,11 @@ def _still(moments: Sequence[MeasuredMoment], place: np.ndarray) -> bool:
     return of_copy < 0.5 * of_original or of_copy < 3.0
 
 
-def finding(decided: Decided, space: SpaceAlignment, grading: Grading) -> ComparisonFinding:
-    """Return the finding about two files that are the same footage."""
+def finding(
+    decided: Decided, space: SpaceAlignment, grading: Grading, *, retimed: bool = False
+) -> ComparisonFinding:
+    """Return the finding about two files that are the same footage; `retimed` says that the copy is
+    slower, faster or played backwards."""
     parts = [person.part for person in decided.people]
     if any(edit.kind == "area" for edit in decided.edits):
         return ComparisonFinding.OTHER_EDITS
@@ -388,5 +391,6 @@ def finding(decided: Decided, space: SpaceAlignment, grading: Grading) -> Compar
         or space.turned
         or space.tilted
         or grading.graded
+        or retimed
     )
     return ComparisonFinding.TRANSFORMED if changed else ComparisonFinding.NOTHING_DIFFERS

@@ -59,6 +59,9 @@ FPS, LOOSE, FAR_OVER = 25.0, 1.3, 2.0
 at most a 25th of a second each where nothing is slower) three quarters of the moments may lie off
 even play: of 47 copies with faces changed as little the most was 1.25, of nine moments of other
 takes that passed seven had more."""
+EVEN = 1.0
+"""Frames off one rate within which nearly all moments lie of a copy that is played at it: of what
+is slowed by doubled frames each lies up to half of one off."""
 TO_THE_FRAME, ON_TIME = 0.5, 0.9
 """Frames off even play within which a moment is on time, and the share of the moments that are
 where both are the same recording to the frame: each finds its own frame of the original by what
@@ -208,14 +211,7 @@ def _answered(
     found, same = evidence.moments, evidence.sameness
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
     space = full_size.space(result, found)
-    aligned = TimeAlignment(
-        compared=compared,
-        matched=sum(same.moments),
-        offset=round(times[1][0] - times[0][0], 3),
-        rate=timing.rate(*times),
-        motion=None if same.motion is None else round(same.motion, 3),
-        stretches=timing.stretches(*times),
-    )
+    aligned = _aligned(result, times, same, compared)
     update: dict[str, object] = {"time": aligned, "space": space}
     kept = [m for m, yes in zip(found, same.moments, strict=True) if yes]
     x, y = full_size.scale(result.copy_media, found[0])
@@ -234,7 +230,8 @@ def _answered(
         return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
     edits = [decide.laid_over(o, times[0], length, (x, y)) for o in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
-    answer = decide.finding(decided, space, evidence.grading)
+    retimed = aligned.backwards or aligned.retimed
+    answer = decide.finding(decided, space, evidence.grading, retimed=retimed)
     answer = structure.checked(answer, kept, evidence.colors)
     limits = [1.0, *decided.limits.values()]
     shown = [p for p in decided.people if p.part != "none"] or decided.people
@@ -257,6 +254,18 @@ def _answered(
                 result.copy_media, result.original_media, space, evidence.softer, said
             ),
         }
+    )
+
+
+def _aligned(result: Comparison, times: _Times, same: Sameness, compared: int) -> TimeAlignment:
+    return TimeAlignment(
+        compared=compared,
+        matched=sum(same.moments),
+        offset=round(times[1][0] - times[0][0], 3),
+        rate=timing.rate(*times),
+        motion=None if same.motion is None else round(same.motion, 3),
+        even=same.strong is not None and timing.even(*times, EVEN * _frame(result)),
+        stretches=timing.stretches(*times),
     )
 
 

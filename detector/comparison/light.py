@@ -14,7 +14,7 @@ import numpy as np
 from detector.comparison import grading
 from detector.comparison.grading import CLIPPED
 
-LEFT, LESS = 0.75, 1.0
+LEFT, LESS = 0.6, 1.5
 """What it may leave of the difference that there was, and by how many gray levels it has to be less
 to be believed: what encoders do to light is below both."""
 MOST_GAIN = 4.0

@@ -198,9 +198,10 @@ def timed(pair: MomentPair) -> MomentPair:
     valid = np.asarray((warped >= 0).all(0))
     if valid.sum() < 64:
         return pair
-    lit = light.fit(warped[pair.chosen], copy, valid)
     gain, offset = grading.brightness(warped[pair.chosen][valid], copy[valid])
-    graded = np.stack([lit(picture) for picture in warped]) if lit else warped * gain + offset
+    graded = warped * gain + offset
+    if lit := light.fit(graded[pair.chosen], copy, valid):
+        graded = np.stack([lit(picture) for picture in graded])
     telling = np.ptp(warped, axis=0) * valid
 
     def apart(picture: np.ndarray) -> float:

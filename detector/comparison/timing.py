@@ -18,6 +18,8 @@ STEP_PRICE, CUT_PRICE = 2.0, 40.0
 """Of a second's deviation from even play, and the most that a step costs, in units of the noise."""
 SHORTEST, FASTEST = 0.5, 2.5
 """s from which a rate can be told; how many times as fast or slow a copy may be played"""
+MANY, ENOUGH, NEARLY_ALL = 12, 0.9, 0.9
+"""Moments, s, and share of the moments, from which it is told how fast a copy is played."""
 CUT_SECONDS = 0.35
 """A step that deviates by more is a cut."""
 ROUNDED = 1e-3
@@ -123,6 +125,17 @@ def rate(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
     if not far.any() or a[-1] - a[0] < SHORTEST:
         return 1.0
     return round(float(np.median((b[None] - b[:, None])[far] / gaps[far])), 4)
+
+
+def even(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
+    """Whether nearly all moments lie within so many seconds of one `rate`, over long enough to tell
+    which: forward or back, as fast as the original or not."""
+    a, b = np.asarray(copy_times, float), np.asarray(original_times, float)
+    if len(a) < MANY or a[-1] - a[0] < ENOUGH:
+        return False
+    late = b - rate(copy_times, original_times) * a
+    off = np.abs(late - np.median(late))
+    return bool((off <= within + ROUNDED).mean() >= NEARLY_ALL)
 
 
 def plays(copy_times: Sequence[float], original_times: Sequence[float]) -> bool:

@@ -59,9 +59,11 @@ def _moving(comparison: Compared, speech: Speech) -> str:
 
 
 def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
-    """Return what was done to the whole picture: "cropped", "mirrored" …"""
+    """Return what was done to the whole of it: "cropped", "mirrored", "slowed to 80 %" …"""
     _ = speech.gettext
-    space = comparison.space
+    space, time = comparison.space, comparison.time
+    speed = abs(time.rate)
+    text = _("slowed to {share:.0f} %") if speed < 1 else _("sped up to {share:.0f} %")
     done = [
         (space.cropped, _("cropped")),
         (space.mirrored, _("mirrored")),
@@ -69,6 +71,8 @@ def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
         (space.tilted, _("seen at an angle")),
         (space.frame is not None, _("framed")),
         (comparison.grading.graded, _("graded")),
+        (time.backwards, _("played backwards")),
+        (time.retimed, text.format(share=100 * speed)),
     ]
     return [word for happened, word in done if happened]
 
@@ -103,8 +107,8 @@ def _lead(comparison: Compared, speech: Speech) -> str:
             said += " " + capital(faces)
         return said
     if finding == "transformed":
-        return _("We undid what was done to the whole picture before measuring; then nothing "
-                 "differs by more than re-encoding leaves.")  # fmt: skip
+        return _("We undid what was done to all of it before measuring; then nothing differs by "
+                 "more than re-encoding leaves.")  # fmt: skip
     if finding == "nothing_differs":
         if comparison.identical:
             return _("The two files are the same, byte by byte.")
@@ -284,7 +288,7 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
         rows.append((_("In time"), text.format(start=max(0.0, first))))
     if done := changes(comparison, speech):
         kept = _("{share:.0f} % of the picture kept").format(share=100 * space.kept)
-        rows.append((_("Whole picture"), listed([*done, kept] if space.cropped else done, speech)))
+        rows.append((_("All of it"), listed([*done, kept] if space.cropped else done, speech)))
     if comparison.generation.hints:
         said = [hint(entry, speech) for entry in comparison.generation.hints]
         rows.append((_("Which is older"), "; ".join(said)))

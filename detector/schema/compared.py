@@ -86,6 +86,10 @@ class SharedStretch(StrictModel):
         return (self.original_end - self.original_start) / length if length > 0 else 1.0
 
 
+RETIMED = 0.08
+"""From film to television it is 0.04."""
+
+
 class TimeAlignment(StrictModel):
     """When the copy shows what the original shows."""
 
@@ -97,7 +101,21 @@ class TimeAlignment(StrictModel):
         default=None,
         description="-1..1: how alike what moves outside faces moves in both; None: nothing moves",
     )
+    even: bool = Field(
+        default=False,
+        description="nearly all of them lie on `rate`, and enough moves to be sure of it",
+    )
     stretches: list[SharedStretch] = Field(default_factory=list, description="ascending")
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the copy is played from its end to its beginning."""
+        return self.even and self.rate < 0
+
+    @property
+    def retimed(self) -> bool:
+        """Whether the copy is slower or faster than the original, by more than television does."""
+        return self.even and abs(abs(self.rate) - 1) > RETIMED
 
 
 class SpaceAlignment(StrictModel):

@@ -3,6 +3,7 @@ watermark, in fields, mixed from frame to frame, as a part of a report."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,18 @@ def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(
     (span,) = result.people[0].spans
     assert result.excerpt is not None
     assert result.excerpt.start <= span.start < span.end <= result.excerpt.end
+
+
+@pytest.mark.parametrize(
+    ("shown", "words_for_it"),
+    [([n * 3 // 4 for n in range(32)], "slowed to 75 %"), (range(23, -1, -1), "played backwards")],
+)
+def test_a_copy_that_is_played_otherwise_is_not_the_same(
+    shown: Iterable[int], words_for_it: str,
+    original: Path, tmp_path: Path, detector: vision.FaceDetector,
+) -> None:  # fmt: skip
+    frames = footage()
+    copy = written(tmp_path / "copy.mp4", [frames[n] for n in shown], FPS, Way(crf=22))
+    result = said(copy, original, detector)
+    assert result.finding == "transformed"
+    assert result.sentence == f"Same footage, {words_for_it}"
