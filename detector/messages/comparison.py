@@ -27,6 +27,8 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
     if finding == "other_edits":
+        if comparison.laid_over:
+            return _("Same footage, with something laid over it")
         return _("Same footage, changed in more than the face")
     if finding == "transformed":
         return _("Same footage, {changes}").format(changes=listed(changes(comparison, speech)))
@@ -44,6 +46,8 @@ def _in_part(comparison: Compared, speech: Speech) -> str:
     _ = speech.gettext
     finding = comparison.finding
     if finding == "other_edits":
+        if comparison.laid_over:
+            return _("Part of it is the same footage, with something laid over it")
         return _("Part of it is the same footage, changed in more than the face")
     if finding == "transformed":
         text = _("Part of it is the same footage, {changes}")
@@ -97,6 +101,10 @@ def _lead(comparison: Compared, speech: Speech) -> str:
         )
     if finding == "other_edits":
         text = _("The same footage, but more than faces differs, {when}.")
+        if comparison.laid_over:
+            text = _("Something is laid over the same footage {when}, such as a caption, a logo or "
+                     "a watermark. Of no face under it more differs than re-encoding "
+                     "leaves.")  # fmt: skip
         spans = sorted((s for e in comparison.edits for s in e.spans), key=lambda span: span.start)
         said = text.format(when=when(comparison, spans, speech))
         if comparison.spans:
@@ -218,8 +226,9 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if finding == "transformed":
         done = capital(listed(changes(comparison, speech)))
         return _("{changes}; nothing else differs").format(changes=done)
+    more = _("Something is laid over it") if comparison.laid_over else _("More than faces differs")
     answers = {
-        "other_edits": _("More than faces differs"),
+        "other_edits": more,
         "nothing_differs": _("Nothing else differs"),
         "same_movement": _moving(comparison, speech),
         "not_same_footage": _("Not the same footage"),

@@ -307,6 +307,12 @@ class Compared(StrictModel):
         return self.finding.manipulated and not self.roles_doubtful
 
     @property
+    def laid_over(self) -> bool:
+        """Whether nothing but what is laid over the picture differs."""
+        marked = bool(self.edits) and all(edit.kind == "overlay" for edit in self.edits)
+        return marked and all(person.part == "none" for person in self.people)
+
+    @property
     def spans(self) -> list[Span]:
         """When a face differs, over all people, ascending and joined."""
         joined: list[Span] = []

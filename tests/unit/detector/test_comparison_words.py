@@ -191,3 +191,49 @@ def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be() -> None:
     assert words.sentence(anew) == "The same scene and movement, but in other shapes"
     for text in (words.lead(anew), words.limits(anew)):
         assert "machine" in text and "encoder" in text and "two cameras" not in text
+
+
+def test_what_is_merely_laid_over_it_accuses_no_face() -> None:
+    edit = Edit(box=(0, 0, 9, 9), spans=[Span(start=1.0, end=3.0)], difference=30.0, kind="overlay")
+    marked = made(ComparisonFinding.OTHER_EDITS, edits=[edit], people=[person("A", "none")])
+    assert words.headline(marked) == "Same footage, with something laid over it"
+    assert words.lead(marked).startswith("Something is laid over the same footage from 00:01 to")
+    assert words.short(marked) == "Something is laid over it"
+
+
+def test_a_part_of_the_copy_is_never_said_to_be_all_of_it() -> None:
+    part = Span(start=2.0, end=5.0)
+    for finding in (
+        ComparisonFinding.NOTHING_DIFFERS,
+        ComparisonFinding.TRANSFORMED,
+        ComparisonFinding.OTHER_EDITS,
+    ):
+        comparison = made(finding, excerpt=part, space=SpaceAlignment(mirrored=True))
+        assert words.headline(comparison).startswith("Part of it is the same footage, ")
+        assert comparison.sentence == words.headline(comparison)
+        assert words.lead(comparison).startswith(
+            "The copy shows this original from 00:02 to 00:05. Of what else it shows this says "
+            "nothing."
+        )
+    clear = made(ComparisonFinding.NOTHING_DIFFERS, excerpt=part)
+    assert words.short(clear) == "Part of it is the same footage; nothing differs there"
+    fake = made(ComparisonFinding.FACE_DIFFERS, excerpt=part, people=[person("A", "face", (3, 4))])
+    assert fake.sentence.endswith("differs from 00:03 to 00:04; it shows other footage, too")
+
+
+@pytest.mark.parametrize(
+    ("rate", "even", "said"),
+    [
+        (0.8, True, ["slowed to 80 %"]),
+        (1.25, True, ["sped up to 125 %"]),
+        (-1.0, True, ["played backwards"]),
+        (-0.5, True, ["played backwards", "slowed to 50 %"]),
+        (1.04, True, []),
+        (0.8, False, []),
+    ],
+)
+def test_how_fast_it_is_played_is_said_where_it_is_sure(
+    rate: float, even: bool, said: list[str]
+) -> None:
+    time = TimeAlignment(compared=24, matched=24, rate=rate, even=even)
+    assert words.changes(made(ComparisonFinding.TRANSFORMED, time=time)) == said
