@@ -27,6 +27,8 @@ from detector.comparison import (
     timing,
     traces,
 )
+from detector.comparison.align import Aligned
+from detector.comparison.excerpts import Excerpt
 from detector.comparison.generation import generation
 from detector.comparison.grading import Colors
 from detector.comparison.measure import MeasuredMoment
@@ -114,7 +116,7 @@ def compare(
         One of them has no picture.
     Canceled
     """
-    begun = time.perf_counter()
+    clock = time.perf_counter()
     say = on_progress or (lambda share: None)
     abouts = copy_media or media.probe(copy), original_media or media.probe(original)
     for about in abouts:
@@ -139,24 +141,28 @@ def compare(
     )
     if found is not None:
         faces = detector or vision.load_detector()
-        pairs = moments.pairs(ours, theirs, found, faces, lambda share: say(0.3 + 0.4 * share))
-        if pairs:
-            said = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
+        said = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
+
+        def held(
+            aligned: Aligned, begun: Comparison, done: float
+        ) -> tuple[Comparison, Excerpt | None]:
+            left = 0.8 - done
+            pairs = moments.pairs(ours, theirs, aligned, faces, lambda x: say(done + left * x))
+            if not pairs:
+                return begun, None
             evidence = _Evidence.of_shown(pairs)
-            result = _answered(result, evidence, len(pairs), said, faces)
-            excerpt = excerpts.find(evidence.moments, evidence.sameness)
-            if excerpt and not result.finding.same_footage:
-                within = align.align(ours, theirs, excerpt.start, excerpt.end)
-                pairs = moments.pairs(ours, theirs, within, faces) if within else []
-                if pairs:
-                    evidence = _Evidence.of_shown(pairs)
-                    answer = _answered(excerpt.of(result), evidence, len(pairs), said, faces)
-                    if answer.finding.same_footage:
-                        result = excerpt.within(abouts[0], answer)
+            answer = _answered(begun, evidence, len(pairs), said, faces)
+            return answer, excerpts.find(evidence.moments, evidence.sameness)
+
+        result, excerpt = held(found, result, 0.3)
+        if excerpt is not None and not result.finding.same_footage:
+            again = align.align(ours, theirs, excerpt.start, excerpt.end)
+            part, _ = held(again, excerpt.of(result), 0.8) if again else (result, None)
+            result = excerpt.within(abouts[0], part) if part.finding.same_footage else result
     say(0.85)
     result = synchrony.checked(result, ours, theirs)
     say(1.0)
-    return result.model_copy(update={"seconds": round(time.perf_counter() - begun, 2)})
+    return result.model_copy(update={"seconds": round(time.perf_counter() - clock, 2)})
 
 
 @dataclass(frozen=True)

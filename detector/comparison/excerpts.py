@@ -26,7 +26,7 @@ class Excerpt:
     """0..1, of the copy's moments"""
 
     def of(self, result: Comparison) -> Comparison:
-        """Return what is begun to be compared as this stretch of it: how long all of the copy lasts
+        """Return a comparison that was begun without the copy's length: how long all of it lasts
         tells nothing of which of the two is the younger."""
         untimed = result.copy_media.model_copy(update={"duration": None})
         return result.model_copy(update={"copy_media": untimed})

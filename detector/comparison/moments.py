@@ -76,7 +76,7 @@ def pairs(
     original: FootageReader,
     aligned: Aligned,
     detector: FaceDetector,
-    on_progress: Callable[[float], object] = lambda share: None,
+    on_progress: Callable[[float], None],
 ) -> list[MomentPair]:
     """Return the measured moments, ascending in time of the copy.
 
