@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from detector.comparison.measure import MeasuredMoment
-from detector.comparison.sameness import MOST, Sameness
+from detector.comparison.sameness import LEAST_ALIKE, MOST, Sameness
 from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison, Span
 
+CLEARLY = 0.5
+"""share of the tiles that show the same at the best moment, from which others of a stretch do"""
 FEWEST = 3
-"""moments that show the original one after another: of fewer it may be chance"""
+"""moments of a stretch that surely show the original: of fewer it may be chance"""
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,15 @@ def find(found: Sequence[MeasuredMoment], same: Sameness) -> Excerpt | None:
     if sum(same.moments) >= MOST * len(found):
         return None
     runs, at = [], 0
-    for shows, run in groupby(same.moments):
+    # Colors that were fitted on all moments hide in some of them that they do.
+    least = max(LEAST_ALIKE, CLEARLY * max(same.place, default=0.0))
+    for shows, run in groupby(share >= least for share in same.place):
         count = len(list(run))
-        if shows:
+        if shows and sum(same.moments[at : at + count]) >= FEWEST:
             runs.append((count, at))
         at += count
-    count, first = max(runs, default=(0, 0))
-    if count < FEWEST:
+    if not runs:
         return None
+    count, first = max(runs)
     times = [moment.pair.time for moment in found[first : first + count]]
     return Excerpt(times[0], times[-1], count / len(found))
