@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
-from detector.comparison import geometry, grading
+from detector.comparison import geometry, grading, timing
 from detector.comparison.moments import MomentPair, rest_mask, timed
 from detector.comparison.reading import gray
 
@@ -54,7 +55,17 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
         maps = [shared] * len(found)
     else:  # a camera held by hand before a screen
         maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
-    return [timed(replace(pair, matrix=m)) for pair, m in zip(found, maps, strict=True)]
+    placed = [replace(pair, matrix=m) for pair, m in zip(found, maps, strict=True)]
+    return _mixed(placed) or [timed(pair) for pair in placed]
+
+
+def _mixed(placed: Sequence[MomentPair]) -> list[MomentPair] | None:
+    """Return the moments as frames of the original or mixtures of two, where these play on evenly;
+    of another take any moment can be mixed, and is as like as that makes it."""
+    mixed = [timed(pair, mixed=True) for pair in placed]
+    times = [pair.time for pair in mixed], [pair.original_time for pair in mixed]
+    gaps = [b.time - a.time for pair in placed for a, b in pairwise(pair.around)]
+    return mixed if gaps and timing.steady(*times, float(np.median(gaps))) else None
 
 
 @dataclass(frozen=True)

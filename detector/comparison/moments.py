@@ -184,9 +184,9 @@ def _nearest(around: Sequence[Frame], time: float) -> int:
     return int(np.argmin([abs(frame.time - time) for frame in around]))
 
 
-def timed(pair: MomentPair) -> MomentPair:
+def timed(pair: MomentPair, *, mixed: bool = False) -> MomentPair:
     """Return a moment with the frame of the original that is most alike, in what tells those about
-    it apart: what moves between them."""
+    it apart: what moves between them. `mixed`: or with a mixture of it and the next."""
     copy = grading.blurred(gray(pair.copy), 1.0)
     height, width = copy.shape
     warped = np.stack([
@@ -212,12 +212,14 @@ def timed(pair: MomentPair) -> MomentPair:
         for place, picture in enumerate(graded)
     ]
     best = int(np.argmin(each))
-    mixed = [
+    if not mixed:
+        return replace(pair, chosen=best)
+    both = [
         (apart(share * graded[k + 1] + (1 - share) * graded[k]), k, share)
         for k in (best - 1, best)
         if 0 <= k < len(graded) - 1 and (share := _share(graded[k], graded[k + 1], copy, telling))
     ]
-    least, first, share = min(mixed, default=(math.inf, 0, 0.0))
+    least, first, share = min(both, default=(math.inf, 0, 0.0))
     if least > MIXED * each[best]:
         return replace(pair, chosen=best)
     between = _between(pair.around[first], pair.around[first + 1], share)

@@ -127,15 +127,19 @@ def rate(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
     return round(float(np.median((b[None] - b[:, None])[far] / gaps[far])), 4)
 
 
-def even(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
-    """Whether nearly all moments lie within so many seconds of one `rate`, over long enough to tell
-    which: forward or back, as fast as the original or not."""
+def steady(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
+    """Whether nearly all moments lie within so many seconds of one `rate`."""
     a, b = np.asarray(copy_times, float), np.asarray(original_times, float)
-    if len(a) < MANY or a[-1] - a[0] < ENOUGH:
-        return False
     late = b - rate(copy_times, original_times) * a
     off = np.abs(late - np.median(late))
     return bool((off <= within + ROUNDED).mean() >= NEARLY_ALL)
+
+
+def even(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
+    """Whether moments are `steady` over long enough to tell at which rate: forward or back, as fast
+    as the original or not."""
+    long = len(copy_times) >= MANY and copy_times[-1] - copy_times[0] >= ENOUGH
+    return long and steady(copy_times, original_times, within)
 
 
 def plays(copy_times: Sequence[float], original_times: Sequence[float]) -> bool:
