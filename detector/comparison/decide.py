@@ -24,6 +24,7 @@ from detector.schema.comparison import (
     Grading,
     SpaceAlignment,
     Span,
+    TimeAlignment,
 )
 from detector.schema.subject import letter
 
@@ -371,10 +372,9 @@ def _still(moments: Sequence[MeasuredMoment], place: np.ndarray) -> bool:
 
 
 def finding(
-    decided: Decided, space: SpaceAlignment, grading: Grading, *, retimed: bool = False
+    decided: Decided, space: SpaceAlignment, grading: Grading, time: TimeAlignment
 ) -> ComparisonFinding:
-    """Return the finding about two files that are the same footage; `retimed` says that the copy is
-    slower, faster or played backwards."""
+    """Return the finding about two files that are the same footage."""
     parts = [person.part for person in decided.people]
     if any(edit.kind == "area" for edit in decided.edits):
         return ComparisonFinding.OTHER_EDITS
@@ -391,6 +391,7 @@ def finding(
         or space.turned
         or space.tilted
         or grading.graded
-        or retimed
+        or time.backwards
+        or time.retimed
     )
     return ComparisonFinding.TRANSFORMED if changed else ComparisonFinding.NOTHING_DIFFERS

@@ -236,8 +236,7 @@ def _answered(
         return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
     edits = [decide.laid_over(o, times[0], length, (x, y)) for o in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
-    retimed = aligned.backwards or aligned.retimed
-    answer = decide.finding(decided, space, evidence.grading, retimed=retimed)
+    answer = decide.finding(decided, space, evidence.grading, aligned)
     answer = structure.checked(answer, kept, evidence.colors)
     limits = [1.0, *decided.limits.values()]
     shown = [p for p in decided.people if p.part != "none"] or decided.people

@@ -102,10 +102,15 @@ def _matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         left = weighted.T @ design + ridge * weights.mean()
         right = weighted.T @ b + ridge @ prior.T * weights.mean()
         matrix = np.linalg.solve(left, right).T
-        apart = np.abs(design @ matrix.T - b).max(1)
-        scale = max(1.0, 1.5 * float(np.median(apart)))
-        weights = np.minimum(1.0, (scale / np.maximum(apart, 1e-6)) ** 2)
+        weights = trust(np.abs(design @ matrix.T - b).max(1))
     return matrix
+
+
+def trust(off: np.ndarray) -> np.ndarray:
+    """Return weights, 0..1, of what is so many gray levels off a fit, for the next one."""
+    scale = max(1.0, 1.5 * float(np.median(off)))
+    weights: np.ndarray = np.minimum(1.0, (scale / np.maximum(off, 1e-6)) ** 2)
+    return weights
 
 
 def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray, widest: float) -> Colors:

@@ -53,6 +53,9 @@ def fit(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> Light | Non
         return None
     rows, columns = (axis[:: max(1, int(mask.sum()) // SAMPLES)] for axis in np.nonzero(mask))
     a, b = (grading.blurred(luma, 1.0)[rows, columns] for luma in (original, copy))
+    before = float(np.minimum(np.abs(a - b), CLIPPED).mean())
+    if before < LESS:
+        return None
     design = np.hstack([_terms(rows, columns, mask.shape) * a[:, None], np.ones((len(a), 1))])
     weights = np.ones(len(a))
     for _ in range(6):
@@ -60,9 +63,8 @@ def fit(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> Light | Non
         left = weighted.T @ design + 1e-3 * len(a) * np.eye(design.shape[1])
         fitted = np.linalg.solve(left, weighted.T @ b)
         off = np.abs(design @ fitted - b)
-        scale = max(1.0, 1.5 * float(np.median(off)))
-        weights = np.minimum(1.0, (scale / np.maximum(off, 1e-6)) ** 2)
-    before, after = (float(np.minimum(x, CLIPPED).mean()) for x in (np.abs(a - b), off))
+        weights = grading.trust(off)
+    after = float(np.minimum(off, CLIPPED).mean())
     if after > LEFT * before or before - after < LESS:
         return None
     ys, xs = np.indices(mask.shape)

@@ -56,16 +56,21 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
     else:  # a camera held by hand before a screen
         maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
     placed = [replace(pair, matrix=m) for pair, m in zip(found, maps, strict=True)]
-    return _mixed(placed) or [timed(pair) for pair in placed]
+    return _timed(placed)
 
 
-def _mixed(placed: Sequence[MomentPair]) -> list[MomentPair] | None:
-    """Return the moments as frames of the original or mixtures of two, where these play on evenly;
-    of another take any moment can be mixed, and is as like as that makes it."""
+def _timed(placed: Sequence[MomentPair]) -> list[MomentPair]:
+    """Return the moments as frames of the original or mixtures of two where these play on evenly,
+    else as frames: of another take any moment can be mixed, and is as like as that makes it."""
     mixed = [timed(pair, mixed=True) for pair in placed]
     times = [pair.time for pair in mixed], [pair.original_time for pair in mixed]
     gaps = [b.time - a.time for pair in placed for a, b in pairwise(pair.around)]
-    return mixed if gaps and timing.steady(*times, float(np.median(gaps))) else None
+    if gaps and timing.steady(*times, float(np.median(gaps))):
+        return mixed
+    return [
+        one if len(one.around) == len(pair.around) else timed(pair)
+        for one, pair in zip(mixed, placed, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -129,10 +129,7 @@ def rate(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
 
 def steady(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
     """Whether nearly all moments lie within so many seconds of one `rate`."""
-    a, b = np.asarray(copy_times, float), np.asarray(original_times, float)
-    late = b - rate(copy_times, original_times) * a
-    off = np.abs(late - np.median(late))
-    return bool((off <= within + ROUNDED).mean() >= NEARLY_ALL)
+    return bool((_off(copy_times, original_times) <= within + ROUNDED).mean() >= NEARLY_ALL)
 
 
 def even(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
