@@ -160,6 +160,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[RUN] = folder
     # Kept between runs: they are found by all that decides what they compute.
     os.environ.setdefault("UNMASK_CONVERTED", str(config.rootpath / ".pytest_cache" / "converted"))
+    # Most of what a server would load ahead is not asked of it.
+    os.environ.setdefault("UNMASK_WARM_UP", "off")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 

@@ -34,10 +34,11 @@ def occlude(
     for number, item in enumerate(batch):
         falls = np.zeros(GRID * GRID, np.float32)
         whole = float(model.score(item[None])[0])
+        blurred = np.stack([_blurred(picture) for picture in (item if clip else item[None])])
         step = 1 if clip else BATCH
         for start in range(0, len(falls), step):
             places = range(start, min(start + step, len(falls)))
-            hidden = np.stack([_hide(item, *divmod(place, GRID)) for place in places])
+            hidden = np.stack([_hide(item, blurred, *divmod(place, GRID)) for place in places])
             falls[start : start + step] = whole - model.score(hidden)
             if on_progress:
                 done = min(start + step, len(falls)) / len(falls)
@@ -48,18 +49,19 @@ def occlude(
     return np.stack(maps) if maps else np.zeros((0, GRID, GRID), np.float32)
 
 
-def _hide(item: np.ndarray, row: int, column: int) -> np.ndarray:
+def _blurred(picture: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(picture, (0, 0), len(picture) / 10)
+
+
+def _hide(item: np.ndarray, blurred: np.ndarray, row: int, column: int) -> np.ndarray:
     """One place blurred away in a picture, or in all pictures of a run."""
     out = item.copy()
-    for picture in out if item.ndim == 4 else out[None]:
-        height, width = picture.shape[:2]
-        top, left = (
-            round((place + 0.5) / GRID * side - PART * side / 2)
-            for place, side in ((row, height), (column, width))
-        )
-        bottom, right = top + round(PART * height), left + round(PART * width)
-        part = picture[max(top, 0) : bottom, max(left, 0) : right]
-        part[:] = cv2.GaussianBlur(picture, (0, 0), height / 10)[
-            max(top, 0) : bottom, max(left, 0) : right
-        ]
+    height, width = blurred.shape[1:3]
+    top, left = (
+        round((place + 0.5) / GRID * side - PART * side / 2)
+        for place, side in ((row, height), (column, width))
+    )
+    bottom, right = top + round(PART * height), left + round(PART * width)
+    part = (..., slice(max(top, 0), bottom), slice(max(left, 0), right), slice(None))
+    out[part] = (blurred if item.ndim == 4 else blurred[0])[part]
     return out
