@@ -320,25 +320,25 @@ def test_a_library_that_fails_is_asked_once_and_holds_nothing_up(
     assert begun == ["service.library"]
 
 
-def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
+def test_an_analysis_asks_the_library_of_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     (tmp_path / "press").mkdir()
     clip = write_clip(tmp_path / "press" / "talk.mp4", seconds=2)
     shared = write_clip(tmp_path / "shared.mp4", seconds=2, options={"crf": "30"})
 
-    def unmask(*args: object, status: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "detector", *map(str, args)]
-        environment = os.environ | {"UNMASK_DATA": str(tmp_path / "data")}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
-        )
-        assert done.returncode == status, done.stderr
-        return done
+    def unmask(*args: object, status: int = 0) -> str:
+        assert main([str(arg) for arg in args]) == status
+        said = capsys.readouterr()
+        return said.out if status == 0 else said.err
 
     asked = ("analyze", shared, "--frames", 4, "--json", tmp_path / "result.json")
-    alone = unmask(*asked).stdout
+    alone = unmask(*asked)
     assert "library" not in alone
-    unmask("library", "add", clip.parent)
-    found = unmask(*asked).stdout
+    add = [sys.executable, "-m", "service.library", "add", str(clip.parent)]
+    subprocess.run(add, cwd=ROOT, check=True, capture_output=True)  # the command becomes it
+    found = unmask(*asked)
     assert (
         f"In your library: talk.mp4, from 00:00 (4 of 4 looked-for frames; {clip.parent})" in found
     )
@@ -346,10 +346,10 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
     assert result.comparison is not None
     assert result.comparison.original_media.name == "talk.mp4"
     assert result.comparison.finding is ComparisonFinding.NOTHING_DIFFERS
-    assert unmask(*asked, "--no-library").stdout == alone
+    assert unmask(*asked, "--no-library") == alone
     watched = ("live", shared, "--models", "grain")
-    assert "  In your library: talk.mp4, from 00:00 (" in unmask(*watched).stdout
-    assert "library" not in unmask(*watched, "--no-library").stdout
+    assert "  In your library: talk.mp4, from 00:00 (" in unmask(*watched)
+    assert "library" not in unmask(*watched, "--no-library")
 
     out = tmp_path / "batch"
     (tmp_path / "many").mkdir()
@@ -357,7 +357,7 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
     Image.fromarray(skimage.data.coffee()).save(tmp_path / "many" / "other.png")
     (tmp_path / "many" / "broken.mp4").write_bytes(b"no video")
     many = ("batch", tmp_path / "many", "--out", out, "--frames", 4, "--models", "detail")
-    assert "2 analyzed, 1 failed (unsupported 1)" in unmask(*many, status=2).stderr
+    assert "2 analyzed, 1 failed (unsupported 1)" in unmask(*many, status=2)
     lines = map(json.loads, (out / "results.jsonl").read_text().splitlines())
     told = {line["file"]: (line.get("analysis") or {}).get("comparison") for line in lines}
     assert told.pop("shared.mp4")["finding"] == "nothing_differs"
@@ -368,7 +368,7 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path: Path) -> None:
     assert rows["other.png"] == rows["broken.mp4"] == ("", "")
 
     clip.unlink()  # what is known of it is left
-    found = unmask(*asked).stdout
+    found = unmask(*asked)
     assert "In your library: talk.mp4" in found
     result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
     assert result.comparison is None
