@@ -33,7 +33,11 @@ def test_what_is_found_is_what_the_model_hears() -> None:
     samples[SAMPLE_RATE : SAMPLE_RATE * 3 // 2] += 0.3 * np.sin(
         2 * np.pi * 3000 * TIME[: SAMPLE_RATE // 2]
     )
-    drawn = explained.sound_map(samples.astype(np.float32), (10.0, 14.0), Tone())  # type: ignore[arg-type]
+    drawn, again = (
+        explained.sound_map(samples.astype(np.float32), (10.0, 14.0), Tone())  # type: ignore[arg-type]
+        for _ in range(2)
+    )
+    assert np.array_equal(again.falls, drawn.falls)
     row, column = drawn.strongest
     assert drawn.bands[row] < 3000 < drawn.bands[row + 1]
     assert (drawn.times[column], drawn.times[column + 1]) == (11.0, 11.5)
@@ -57,14 +61,12 @@ def test_hiding_keeps_the_loudness(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(not np.array_equal(one, heard[0]) for one in heard[1:])
 
 
-def test_a_window_of_a_file_is_looked_into_twice_alike(tmp_path: Path) -> None:
+def test_a_window_of_a_file_is_looked_into(tmp_path: Path) -> None:
     message = write_clip(tmp_path / "message.wav")
     done: list[float] = []
     drawn = explained.window_map(message, (1.0, 5.0), "timbre", done.append)
     assert drawn.falls.shape == (5, 8) and np.isfinite(drawn.falls).all()
     assert done[-1] == 1 and done == sorted(done)
-    again = explained.window_map(message, (1.0, 5.0), "timbre")
-    assert np.array_equal(again.falls, drawn.falls)
 
 
 def test_a_model_of_faces_hears_nothing() -> None:

@@ -302,7 +302,7 @@ def test_a_shipped_recipe_learns_in_small(name: str, face: np.ndarray, tmp_path:
     small = plan.model_copy(
         update={
             "images": 640, "parts": judged, "holdout_images": 0.3, "check_every": 10,
-            "average": 0.8, "crop": plan.crop.model_copy(update={"size": 96}),
+            "average": 0.8, "crop": plan.crop.model_copy(update={"size": 64}),
         }
     )  # fmt: skip
     train(small, tmp_path / "labels.csv", tmp_path / "run", begin=tmp_path / "trunk.safetensors")
