@@ -38,13 +38,11 @@ def auc(scores: Array, labels: Array) -> float:
     """Return the probability that a fake scores above an original; ties count half. NaN for one
     label only."""
     scores, labels = np.asarray(scores, float), np.asarray(labels).astype(bool)
-    positive, negative = int(labels.sum()), int((~labels).sum())
-    if not positive or not negative:
+    fake, real = scores[labels], np.sort(scores[~labels])
+    if not fake.size or not real.size:
         return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    # Mean rank of each distinct score, from 1.
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * negative))
+    below, up_to = (np.searchsorted(real, fake, side) for side in ("left", "right"))
+    return float((below.sum() + up_to.sum()) / (2 * fake.size * real.size))
 
 
 def bootstrap(
