@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -45,6 +46,16 @@ class Small:
     looks: tuple[np.ndarray, ...]
     """uint8 [H, W], luma, at even distances"""
 
+    @functools.cached_property
+    def features(self) -> list[Features]:
+        """Those of each look."""
+        return [geometry.features(look) for look in self.looks]
+
+    @functools.cached_property
+    def mirrored(self) -> list[Features]:
+        """Those of each look's mirror image."""
+        return [geometry.features(np.ascontiguousarray(look[:, ::-1])) for look in self.looks]
+
 
 @dataclass(frozen=True)
 class Aligned:
@@ -74,19 +85,32 @@ def read(source: FootageReader, times: Sequence[float], looks: int) -> Small:
     return Small(tuple(moments), stack, tuple(kept))
 
 
-def align(
-    copy: FootageReader, original: FootageReader, start: float = 0.0, end: float | None = None
-) -> Aligned | None:
-    """Return how a stretch of the copy (s; default: all of it) lies in the original, or None where
-    no picture of one is seen in the other.
+def known(original: FootageReader) -> Small:
+    """Return the small frames of an original.
 
     Raises
     ------
     MediaError, Canceled
     """
     looks = int(np.clip((original.media.duration or 0.0) / 5.0, ORIGINAL_LOOKS, MOST_LOOKS))
+    return read(original, original.spread(ORIGINAL_FRAMES), looks)
+
+
+def align(
+    copy: FootageReader,
+    original: FootageReader,
+    theirs: Small,
+    start: float = 0.0,
+    end: float | None = None,
+) -> Aligned | None:
+    """Return how a stretch of the copy (s; default: all of it) lies in the original, of which
+    `theirs` are the small frames, or None where no picture of one is seen in the other.
+
+    Raises
+    ------
+    MediaError, Canceled
+    """
     ours = read(copy, copy.spread(COPY_FRAMES, start, end), COPY_LOOKS)
-    theirs = read(original, original.spread(ORIGINAL_FRAMES), looks)
     if not ours.times or not theirs.times:
         return None
     found = _located(ours, theirs)
@@ -122,24 +146,29 @@ def _full(
 
 def _located(ours: Small, theirs: Small) -> list[Match]:
     """Return the homographies that looks agree on, the best first; several where they differ."""
-    copies = [geometry.features(look) for look in ours.looks]
+    copies = ours.features
+
+    @functools.cache
+    def agreed(original: Features, copy: Features) -> Match | None:
+        return geometry.estimate(*geometry.matched(original, copy))
+
     best: Match | None = None
     base = np.eye(3)
     originals: list[Features] = []
     for flip in (False, True):
         turned = geometry.mirrored(theirs.looks[0].shape[1]) if flip else np.eye(3)
-        shown = [np.ascontiguousarray(look[:, ::-1]) if flip else look for look in theirs.looks]
-        described = [geometry.features(look) for look in shown]
-        found = _best([described[len(described) // 2], described[0], described[-1]], copies)
+        described = theirs.mirrored if flip else theirs.features
+        some = [described[len(described) // 2], described[0], described[-1]]
+        found = _best(some, copies, agreed)
         if found is None or found.inliers < ENOUGH:
-            found = _best(described, copies) or found
+            found = _best(described, copies, agreed) or found
         if found is not None and (best is None or found.inliers > best.inliers):
             best, base, originals = found, turned, described
         if best is not None and best.inliers >= ENOUGH:
             break
     if best is None:
         return _apart(_by_brightness(ours, theirs), ours, theirs)
-    each = [_best(originals, [copy]) for copy in copies]
+    each = [_best(originals, [copy], agreed) for copy in copies]
     ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
     edge = geometry.corners(*theirs.looks[0].shape[1::-1])
     # Most copies show the whole picture: that map is exact where the best one is near it.
@@ -163,12 +192,12 @@ def _apart(ranked: Sequence[Match], ours: Small, theirs: Small) -> list[Match]:
     return kept[:CANDIDATES]
 
 
-def _best(originals: Sequence[Features], copies: Sequence[Features]) -> Match | None:
-    found = (
-        geometry.estimate(*geometry.matched(original, copy))
-        for original in originals
-        for copy in copies
-    )
+def _best(
+    originals: Sequence[Features],
+    copies: Sequence[Features],
+    agreed: Callable[[Features, Features], Match | None],
+) -> Match | None:
+    found = (agreed(original, copy) for original in originals for copy in copies)
     return max((m for m in found if m is not None), key=lambda m: m.inliers, default=None)
 
 

@@ -30,6 +30,7 @@ from detector.comparison import (
 from detector.comparison.align import Aligned
 from detector.comparison.excerpts import Excerpt
 from detector.comparison.generation import generation
+from detector.comparison.geometry import Described
 from detector.comparison.grading import Colors
 from detector.comparison.measure import MeasuredMoment
 from detector.comparison.moments import MomentPair
@@ -128,7 +129,8 @@ def compare(
         FootageReader(path, about, notes, stop)
         for path, about in zip((copy, original), abouts, strict=True)
     )
-    found = align.align(ours, theirs)
+    small = align.known(theirs)
+    found = align.align(ours, theirs, small)
     say(0.3)
     result = Comparison(
         copy_media=abouts[0],
@@ -156,7 +158,7 @@ def compare(
 
         result, excerpt = held(found, result, 0.3)
         if excerpt is not None and not result.finding.same_footage:
-            again = align.align(ours, theirs, excerpt.start, excerpt.end)
+            again = align.align(ours, theirs, small, excerpt.start, excerpt.end)
             part, _ = held(again, excerpt.of(result), 0.8) if again else (result, None)
             result = excerpt.within(abouts[0], part) if part.finding.same_footage else result
     say(0.85)
@@ -180,15 +182,16 @@ class _Evidence:
     def of_shown(cls, pairs: Sequence[MomentPair]) -> _Evidence:
         """Measure moments. Of the same footage again without those that show something else, such
         as a title between them: colors that were fitted on these are wrong everywhere."""
-        found = cls.of(pairs)
+        described = Described()
+        found = cls.of(pairs, described)
         shown = [pair for pair, yes in zip(pairs, found.sameness.moments, strict=True) if yes]
         if not found.sameness.same or len(shown) == len(pairs):
             return found
-        return cls.of(shown)
+        return cls.of(shown, described)
 
     @classmethod
-    def of(cls, pairs: Sequence[MomentPair]) -> _Evidence:
-        exact = mapping.refined(moments.numbered(pairs))
+    def of(cls, pairs: Sequence[MomentPair], described: Described) -> _Evidence:
+        exact = mapping.refined(moments.numbered(pairs), described)
         scale = measure.scale_of(exact)
         layers = [measure.layers(pair, scale) for pair in exact]
         as_copied = originals.graded(layers)

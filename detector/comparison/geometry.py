@@ -27,9 +27,9 @@ EDGE = 0.02
 """Share of the picture that may be missing through rounding alone."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
-    """Local features of one picture."""
+    """Local features of one picture; each is itself alone, so that it can be looked up."""
 
     points: np.ndarray
     """float32 [N, 2], px"""
@@ -50,15 +50,39 @@ class Match:
     """Points that agree, of the original and of the copy: float32 [N, 2]."""
 
 
-def features(luma: np.ndarray, mask: np.ndarray | None = None) -> Features:
-    """Return the local features of a picture, uint8 [H, W]; only where `mask` is not 0."""
+def features(luma: np.ndarray) -> Features:
+    """Return the local features of a picture, uint8 [H, W]."""
     sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.015, edgeThreshold=15)
-    points, descriptors = sift.detectAndCompute(luma, mask)
+    points, descriptors = sift.detectAndCompute(luma, None)
     if descriptors is None or not len(points):
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
     rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))
     places = np.array([point.pt for point in points], np.float32)
     return Features(places, rooted.astype(np.float32))
+
+
+class Described:
+    """The features of pictures, found once for each."""
+
+    def __init__(self) -> None:
+        # With the picture, which keeps its number from being another's.
+        self._known: dict[tuple[int, bool], tuple[np.ndarray, Features]] = {}
+
+    def __call__(self, rgb: np.ndarray, flip: bool = False) -> Features:
+        """Return the features of a picture, uint8 [H, W, 3], or of its mirror image."""
+        key = id(rgb), flip
+        if key not in self._known:
+            shown = np.ascontiguousarray(rgb[:, ::-1]) if flip else rgb
+            self._known[key] = rgb, features(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY))
+        return self._known[key][1]
+
+
+def within(found: Features, mask: np.ndarray) -> Features:
+    """Return those of a picture's features where `mask`, bool [H, W], is."""
+    height, width = mask.shape
+    columns, rows = (found.points + 0.5).astype(int).T
+    kept = mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    return Features(found.points[kept], found.descriptors[kept])
 
 
 def mirrored(width: int) -> np.ndarray:
@@ -75,11 +99,10 @@ def matched(original: Features, copy: Features) -> tuple[np.ndarray, np.ndarray]
     best = likeness.argmax(1)
     rows = np.arange(len(likeness))
     top = likeness[rows, best]
-    likeness_but_best = likeness.copy()
-    likeness_but_best[rows, best] = -1.0
-    second = likeness_but_best.max(1)
-    distance, next_distance = (np.sqrt(np.maximum(2 - 2 * x, 0.0)) for x in (top, second))
     mutual = likeness.argmax(0)[best] == rows
+    likeness[rows, best] = -1.0
+    second = likeness.max(1)
+    distance, next_distance = (np.sqrt(np.maximum(2 - 2 * x, 0.0)) for x in (top, second))
     good = mutual & (distance < RATIO * np.maximum(next_distance, 1e-6))
     return original.points[good], copy.points[best[good]]
 

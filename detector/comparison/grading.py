@@ -43,7 +43,9 @@ class Colors:
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a picture with these colors, float32 [..., 3]."""
         flat = rgb.reshape(-1, 3).astype(np.float32)
-        mixed = flat @ self.matrix[:, :3].T.astype(np.float32) + self.matrix[:, 3]
+        mixed = flat  # as most copies have it
+        if not np.array_equal(self.matrix, UNCHANGED.matrix):
+            mixed = flat @ self.matrix[:, :3].T.astype(np.float32) + self.matrix[:, 3]
         columns = [np.interp(mixed[:, c], self.knots[c], self.values[c]) for c in range(3)]
         return np.stack(columns, 1).astype(np.float32).reshape(rgb.shape)
 
@@ -207,13 +209,16 @@ def brightness(levels: np.ndarray, to: np.ndarray) -> tuple[float, float]:
     levels, to = levels[::step], to[::step]
     gain, offset = 1.0, float(np.median(to) - np.median(levels))
     for _ in range(3):
-        spread = float(levels.std())
+        middle, of_other = levels.mean(), to.mean()
+        centered = levels - middle
+        spread = float(np.sqrt(np.mean(centered * centered)))
         if spread < FLAT:
             break
-        slope = float(np.mean((levels - levels.mean()) * (to - to.mean()))) / spread**2
-        gain = float(np.clip(slope, 1 / MOST_GAIN, MOST_GAIN))
-        offset = float(to.mean() - gain * levels.mean())
+        slope = float(np.mean(centered * (to - of_other))) / spread**2
+        gain = min(max(slope, 1 / MOST_GAIN), MOST_GAIN)
+        offset = float(of_other - gain * middle)
         off = np.abs(gain * levels + offset - to)
-        kept = off <= np.percentile(off, 80)
+        most = int(0.8 * (len(off) - 1))
+        kept = off <= np.partition(off, most)[most]
         levels, to = levels[kept], to[kept]
     return gain, offset

@@ -8,13 +8,14 @@ least, each at the best of the frames about it. What differs by far, as a captio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from detector.comparison import geometry, grading, timing
+from detector.comparison.geometry import Described
 from detector.comparison.moments import MomentPair, rest_mask, timed
 from detector.comparison.reading import gray
 
@@ -35,15 +36,17 @@ BETTER, FREER = 0.98, 0.93
 brightness in place of edges to edges, which a caption on a dark jacket bends."""
 
 
-def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
+def refined(found: Sequence[MomentPair], described: Described | None = None) -> list[MomentPair]:
     """Return the moments with their maps made exact, one for all where it is steady, and with the
-    frames of the original that fit best under them."""
+    frames of the original that fit best under them. `described` is asked for features of pictures
+    and may know some."""
     if not found:
         return []
-    some = slice(None, None, max(1, len(found) // POOLED))
+    step = max(1, len(found) // POOLED)
+    some = slice(None, None, step)
     looks = [_Look.of(pair) for pair in found[some]]
     plain = _as_it_lies(found[0])
-    base = _best(looks, [plain, found[0].matrix, _pooled(found[some])])
+    base = _best(looks, [plain, found[0].matrix, _pooled(found[some], described or Described())])
     own = [_own(pair, base) for pair in found[some]]
     shared = _best(looks, [base, *own])
     if base is plain and _misfit(looks, shared) > FREER * _misfit(looks, plain):
@@ -54,7 +57,12 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
     if sum(share < (STILL if shared is plain else STEADY) for share in left) < HELD:
         maps = [shared] * len(found)
     else:  # a camera held by hand before a screen
-        maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
+        seen = dict(zip(range(0, len(found), step), zip(looks, own, strict=True), strict=True))
+        each = (
+            seen.get(place) or (_Look.of(pair), _own(pair, base))
+            for place, pair in enumerate(found)
+        )
+        maps = [_best([look], [base, matrix]) for look, matrix in each]
     placed = [replace(pair, matrix=m) for pair, m in zip(found, maps, strict=True)]
     return _timed(placed)
 
@@ -62,15 +70,13 @@ def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
 def _timed(placed: Sequence[MomentPair]) -> list[MomentPair]:
     """Return the moments as frames of the original or mixtures of two where these play on evenly,
     else as frames: of another take any moment can be mixed, and is as like as that makes it."""
-    mixed = [timed(pair, mixed=True) for pair in placed]
+    both = [timed(pair) for pair in placed]
+    mixed = [mixture or one for one, mixture in both]
     times = [pair.time for pair in mixed], [pair.original_time for pair in mixed]
     gaps = [b.time - a.time for pair in placed for a, b in pairwise(pair.around)]
     if gaps and timing.steady(*times, float(np.median(gaps))):
         return mixed
-    return [
-        one if len(one.around) == len(pair.around) else timed(pair)
-        for one, pair in zip(mixed, placed, strict=True)
-    ]
+    return [one for one, _ in both]
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,8 @@ class _Look:
     """float [N], gray levels there"""
     frames: tuple[np.ndarray, ...]
     """float32 [H, W], gray levels, of the original"""
+    known: dict[bytes, float] = field(default_factory=dict)
+    """misfit by the map"""
 
     @classmethod
     def of(cls, pair: MomentPair) -> _Look:
@@ -100,8 +108,11 @@ class _Look:
 
     def misfit(self, matrix: np.ndarray) -> float:
         """Return by how many gray levels the two differ under a map, at the best frame."""
-        at = geometry.moved_points(np.linalg.inv(matrix), self.points).astype(np.float32)
-        return min(self._misfit(frame, at) for frame in self.frames)
+        key = matrix.tobytes()
+        if key not in self.known:
+            at = geometry.moved_points(np.linalg.inv(matrix), self.points).astype(np.float32)
+            self.known[key] = min(self._misfit(frame, at) for frame in self.frames)
+        return self.known[key]
 
     def _misfit(self, frame: np.ndarray, at: np.ndarray) -> float:
         x, y = np.ascontiguousarray(at[:, :1]), np.ascontiguousarray(at[:, 1:])
@@ -146,18 +157,16 @@ def _flips(matrix: np.ndarray) -> bool:
     return bool(np.linalg.det(matrix) < 0)
 
 
-def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
+def _pooled(found: Sequence[MomentPair], described: Described) -> np.ndarray:
     """Return the map that features of several moments agree on, faces left out."""
     before = found[0].matrix
     originals, copies = [], []
     for pair in found:
-        mask = rest_mask(pair).astype(np.uint8) * 255
-        if (mask > 0).mean() < 0.1:
-            mask[:] = 255
-        theirs = np.ascontiguousarray(pair.original[:, ::-1]) if _flips(before) else pair.original
-        a = geometry.features(cv2.cvtColor(theirs, cv2.COLOR_RGB2GRAY))
-        b = geometry.features(cv2.cvtColor(pair.copy, cv2.COLOR_RGB2GRAY), mask)
-        matches = geometry.matched(a, b)
+        mask = rest_mask(pair)
+        if mask.mean() < 0.1:
+            mask[:] = True
+        theirs = described(pair.original, _flips(before))
+        matches = geometry.matched(theirs, geometry.within(described(pair.copy), mask))
         originals.append(matches[0])
         copies.append(matches[1])
     match = geometry.estimate(np.concatenate(originals), np.concatenate(copies))
@@ -172,7 +181,7 @@ def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
 
 def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
     """Return a map moved to where one moment's brightness agrees best, at its best frame."""
-    pair = timed(replace(pair, matrix=matrix))
+    pair, _ = timed(replace(pair, matrix=matrix), mixed=False)
     mask = rest_mask(pair)
     if mask.mean() < 0.1:
         mask[:] = True

@@ -184,9 +184,10 @@ def _nearest(around: Sequence[Frame], time: float) -> int:
     return int(np.argmin([abs(frame.time - time) for frame in around]))
 
 
-def timed(pair: MomentPair, *, mixed: bool = False) -> MomentPair:
+def timed(pair: MomentPair, *, mixed: bool = True) -> tuple[MomentPair, MomentPair | None]:
     """Return a moment with the frame of the original that is most alike, in what tells those about
-    it apart: what moves between them. `mixed`: or with a mixture of it and the next."""
+    it apart: what moves between them; and, if `mixed`, with a mixture of it and the next where that
+    is more alike by far."""
     copy = grading.blurred(gray(pair.copy), 1.0)
     height, width = copy.shape
     warped = np.stack([
@@ -197,7 +198,7 @@ def timed(pair: MomentPair, *, mixed: bool = False) -> MomentPair:
     ])  # fmt: skip
     valid = np.asarray((warped >= 0).all(0))
     if valid.sum() < 64:
-        return pair
+        return pair, None
     gain, offset = grading.brightness(warped[pair.chosen][valid], copy[valid])
     graded = warped * gain + offset
     if lit := light.fit(graded[pair.chosen], copy, valid):
@@ -212,8 +213,9 @@ def timed(pair: MomentPair, *, mixed: bool = False) -> MomentPair:
         for place, picture in enumerate(graded)
     ]
     best = int(np.argmin(each))
+    single = replace(pair, chosen=best)
     if not mixed:
-        return replace(pair, chosen=best)
+        return single, None
     both = [
         (apart(share * graded[k + 1] + (1 - share) * graded[k]), k, share)
         for k in (best - 1, best)
@@ -221,10 +223,10 @@ def timed(pair: MomentPair, *, mixed: bool = False) -> MomentPair:
     ]
     least, first, share = min(both, default=(math.inf, 0, 0.0))
     if least > MIXED * each[best]:
-        return replace(pair, chosen=best)
+        return single, None
     between = _between(pair.around[first], pair.around[first + 1], share)
     around = (*pair.around[: first + 1], between, *pair.around[first + 1 :])
-    return replace(pair, around=around, chosen=first + 1)
+    return single, replace(pair, around=around, chosen=first + 1)
 
 
 def _share(first: np.ndarray, second: np.ndarray, copy: np.ndarray, weights: np.ndarray) -> float:
