@@ -101,6 +101,7 @@ def test_a_link_opens_what_it_leads_to_and_nothing_else(app: Application) -> Non
 def test_what_else_is_brought_ahead_comes_after_the_models(
     app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("UNMASK_WARM_UP", "on")
     loaded = threading.Event()
     monkeypatch.setattr(app.gallery, "make", lambda: None)
     heard = threading.Event()
