@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    # Modules live to the end: a million objects that every collection of garbage would walk through.
+    # Modules live to the end: a million objects that every search for garbage would walk through.
     gc.collect()
     gc.freeze()
 
