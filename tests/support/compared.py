@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detector.vision import load_detector
-from tests.integration.detector.test_comparison import altered, footage, write
+from tests.support.portrait import altered, footage, write
 
 
 def write_pair(folder: Path) -> dict[str, Path]:

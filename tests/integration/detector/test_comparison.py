@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import threading
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -20,73 +18,30 @@ from detector.comparison.timing import path as matched_path
 from detector.comparison.timing import stretches
 from detector.errors import Canceled
 from detector.schema.comparison import Comparison, ComparisonFinding
+from tests.support.portrait import (
+    FPS,
+    FRAMES,
+    HALF,
+    HEIGHT,
+    SIZE,
+    WIDTH,
+    altered,
+    anew,
+    footage,
+    framed,
+    head,
+    px,
+    take,
+    write,
+)
 
-FPS, FRAMES = 12, 24
-HALF = 12
-"""of the frames: as much as a question needs that is not about time"""
-FACE = (slice(60, 200), slice(170, 290))
-"""of the portrait, px"""
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+CROP = slice(px(20), px(380)), slice(px(60), px(460))
 
 
 @pytest.fixture(scope="module")
 def detector() -> vision.FaceDetector:
     return vision.load_detector()
-
-
-def footage(seed: int = 0) -> list[np.ndarray]:
-    """A portrait under a camera that moves as the seed says; grain is of each frame."""
-    return [frame.copy() for frame in _shot(seed)]
-
-
-@functools.cache
-def _shot(seed: int) -> list[np.ndarray]:
-    portrait = skimage.data.astronaut()[:400, :480]
-    rng = np.random.default_rng(seed)
-    swing, phase = rng.uniform(6, 12), rng.uniform(0, 6)
-    frames = []
-    for n in range(FRAMES):
-        x, y = swing * np.sin(n / 4 + phase), 5 * np.cos(n / 3 + 2 * phase)
-        move = np.array([[1.0, 0, x], [0, 1.0, y]])
-        moved = cv2.warpAffine(portrait, move, (480, 400), borderMode=cv2.BORDER_REFLECT)
-        frames.append(np.clip(moved + rng.normal(0, 3, moved.shape), 0, 255).astype(np.uint8))
-    return frames
-
-
-def write(path: Path, frames: list[np.ndarray], crf: int = 20, fps: int = FPS) -> Path:
-    height, width = (n // 2 * 2 for n in frames[0].shape[:2])
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "veryfast"}
-        for rgb in frames:
-            cut = np.ascontiguousarray(rgb[:height, :width])
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(cut, format="rgb24")))
-        out.mux(stream.encode())
-    return path
-
-
-def found_face(frame: np.ndarray, detector: vision.FaceDetector) -> np.ndarray:
-    """The five points of the portrait's face."""
-    faces = detector.detect(frame, 40)
-    return np.array(max(faces, key=lambda f: f.box[2] - f.box[0]).landmarks)
-
-
-def altered(frames: list[np.ndarray], detector: vision.FaceDetector, part: str) -> list[np.ndarray]:
-    """The face, or its mouth, turned about its own axis and laid on softly."""
-    out = []
-    for rgb in frames:
-        five = found_face(rgb, detector)
-        eyes, lips = five[:2].mean(0), five[3:].mean(0)
-        span = float(np.linalg.norm(five[1] - five[0]))
-        center, axes = (lips, (0.6, 0.3)) if part == "mouth" else ((eyes + lips) / 2, (0.9, 1.1))
-        mask: np.ndarray = np.zeros(rgb.shape[:2], np.float32)
-        at = (round(center[0]), round(center[1]))
-        cv2.ellipse(mask, at, (round(axes[0] * span), round(axes[1] * span)), 0, 0, 360, 1, -1)
-        mask = cv2.GaussianBlur(mask, (0, 0), 0.06 * span)[:, :, None]
-        flip = np.array([[-1.0, 0, 2 * center[0]], [0, 1.0, 0.1 * span]])
-        other = cv2.warpAffine(rgb, flip, rgb.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
-        out.append((rgb * (1 - mask) + other * mask).astype(np.uint8))
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +56,8 @@ def said(copy: Path, original: Path, detector: vision.FaceDetector) -> Compariso
 def test_a_reencoded_copy_does_not_differ(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
-    small = [cv2.resize(f, (360, 300), interpolation=cv2.INTER_AREA) for f in footage()[:HALF]]
+    size = WIDTH * 3 // 4, HEIGHT * 3 // 4
+    small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in footage()[:HALF]]
     result = said(write(tmp_path / "copy.mp4", small, 32), original, detector)
     assert result.finding is ComparisonFinding.NOTHING_DIFFERS
     assert [person.part for person in result.people] == ["none"]
@@ -142,25 +98,11 @@ def test_a_mouth_of_its_own_is_said_to_be_the_mouth(
     assert said(copy, original, detector).finding is ComparisonFinding.MOUTH_DIFFERS
 
 
-def anew(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture softened, every shape in it moved by a pixel or two, as a generator's of itself."""
-    across, down = (
-        cv2.GaussianBlur(rng.normal(0, 1, rgb.shape[:2]).astype(np.float32), (0, 0), 9)
-        for _ in range(2)
-    )
-    y, x = np.indices(rgb.shape[:2]).astype(np.float32)
-    moved = cv2.remap(
-        rgb, x + 1.5 * across / across.std(), y + 1.5 * down / down.std(), cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT,
-    )  # fmt: skip
-    return cv2.GaussianBlur(moved, (0, 0), 1.2)
-
-
 def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
     rng = np.random.default_rng(3)
-    copy = write(tmp_path / "copy.mp4", [anew(rgb, rng) for rgb in footage()[:HALF]])
+    copy = write(tmp_path / "copy.mp4", [anew(rgb, rng, 1.1) for rgb in footage()[:HALF]])
     result = said(copy, original, detector)
     assert (result.finding, result.why) == (ComparisonFinding.NOT_COMPARABLE, "other_shapes")
     assert not result.accuses
@@ -171,7 +113,7 @@ def test_crop_mirror_and_grade_are_undone(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
     table = (255 * (np.arange(256) / 255) ** 0.75).astype(np.uint8)
-    frames = [table[f[20:380, 60:460]][:, ::-1] for f in footage()[:HALF]]
+    frames = [table[f[CROP]][:, ::-1] for f in footage()[:HALF]]
     result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
     assert result.finding is ComparisonFinding.TRANSFORMED
     assert result.space.mirrored
@@ -182,68 +124,52 @@ def test_crop_mirror_and_grade_are_undone(
 def test_a_face_is_found_through_crop_and_mirror(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
-    frames = [f[20:380, 60:460][:, ::-1] for f in altered(footage()[:HALF], detector, "face")]
+    frames = [f[CROP][:, ::-1] for f in altered(footage()[:HALF], detector, "face")]
     result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
     assert result.finding is ComparisonFinding.FACE_DIFFERS
 
 
-def framed(frame: np.ndarray, way: str) -> np.ndarray:
-    """A frame as players, phones and lenses show it."""
-    height, width = frame.shape[:2]
-    if way == "letterbox":
-        return np.pad(frame, ((60, 60), (0, 0), (0, 0)))
-    if way == "turned by 5 degrees":
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), 5, 1.1)
-        return cv2.warpAffine(frame, turn, (width, height))
-    if way == "on its side":
-        return np.rot90(frame)
-    if way == "upside down":
-        return np.rot90(frame, 2)
-    # A lens: the rim of the picture is drawn inward by a hundredth.
-    y, x = np.indices((height, width), np.float32)
-    u, v = (x - width / 2) / width, (y - height / 2) / width
-    off = 0.04 * (u * u + v * v)
-    return cv2.remap(frame, x + off * u * width, y + off * v * width, cv2.INTER_LINEAR)
-
-
-FRAMED = ("letterbox", "turned by 5 degrees", "on its side", "upside down", "lens")
-ENOUGH = dict.fromkeys(FRAMED, HALF) | {"lens": FRAMES}
-"""frames: a lens's corners need all, or their misfit is taken for an edit"""
-
-
-@pytest.mark.parametrize("way", FRAMED)
+@pytest.mark.parametrize("way", ["letterbox", "turned by 5 degrees", "on its side", "lens"])
 def test_framed_and_turned_copies_are_the_same_footage(
     way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
-    copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in footage()[: ENOUGH[way]]], 22)
+    # A lens's corners need all frames, or their misfit is taken for an edit.
+    frames = footage()[: FRAMES if way == "lens" else HALF]
+    copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22)
     result = said(copy, original, detector)
     assert result.finding in (ComparisonFinding.TRANSFORMED, ComparisonFinding.NOTHING_DIFFERS)
     assert (result.finding == ComparisonFinding.TRANSFORMED) == (way != "lens")
     assert [person.part for person in result.people] == ["none"]
 
 
-@pytest.mark.parametrize("way", FRAMED)
-def test_a_face_is_found_in_framed_and_turned_copies(
+@pytest.mark.parametrize("way", ["turned in a letterbox", "on its side", "upside down", "lens"])
+def test_a_face_is_found_with_its_time_in_framed_and_turned_copies(
     way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
     part = "mouth" if way == "on its side" else "face"
-    changed = altered(footage()[: ENOUGH[way]], detector, part)
-    copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in changed], 22)
-    wanted = "mouth_differs" if way == "on its side" else "face_differs"
-    assert said(copy, original, detector).finding == wanted
+    frames = footage()[:HALF]
+    frames[4:] = altered(frames[4:], detector, part)
+    result = said(
+        write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22), original, detector
+    )
+    assert result.finding == f"{part}_differs"
+    (span,) = result.people[0].spans
+    assert span.start == pytest.approx(4 / FPS, abs=0.1), "what was left alone is not accused"
+    assert span.end == pytest.approx(HALF / FPS, abs=0.1)
 
 
 def test_a_title_between_two_stretches_is_none_of_the_footage(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
-    title: np.ndarray = np.full((400, 480, 3), (30, 60, 120), np.uint8)
-    cv2.putText(title, "LATER", (90, 220), cv2.FONT_HERSHEY_SIMPLEX, 3, (255,) * 3, 6)
+    title: np.ndarray = np.full((HEIGHT, WIDTH, 3), (30, 60, 120), np.uint8)
+    cv2.putText(title, "LATER", (px(90), px(220)), FONT, 2, (255,) * 3, 4)
     for part, finding in (("", "nothing_differs"), ("face", "face_differs")):
-        frames = altered(footage(), detector, part) if part else footage()
-        frames[10:10] = [title] * 5
+        frames = footage()[:16]
+        frames = altered(frames, detector, part) if part else frames
+        frames[8:8] = [title] * 4
         result = said(write(tmp_path / f"{part}copy.mp4", frames, 24), original, detector)
         assert result.finding == finding
-        assert result.time.compared - result.time.matched in (3, 4, 5)
+        assert result.time.compared - result.time.matched in (2, 3, 4)
 
 
 def test_a_caption_is_another_edit_and_has_a_place(
@@ -251,31 +177,14 @@ def test_a_caption_is_another_edit_and_has_a_place(
 ) -> None:
     frames = footage()[:HALF]
     for rgb in frames:
-        cv2.rectangle(rgb, (20, 350), (300, 380), (10, 10, 90), -1)
-        cv2.putText(rgb, "BREAKING NEWS", (26, 373), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255,) * 3, 2)
+        cv2.rectangle(rgb, (px(20), px(350)), (px(300), px(380)), (10, 10, 90), -1)
+        cv2.putText(rgb, "BREAKING NEWS", (px(26), px(373)), FONT, 0.55, (255,) * 3, 1)
     result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
     assert result.finding is ComparisonFinding.OTHER_EDITS
     assert result.edits[0].kind == "overlay"
     x0, y0, x1, y1 = result.edits[0].box
-    assert 300 < (y0 + y1) / 2 < 400
-    assert x0 < 160 < x1
-
-
-def take(seed: int) -> list[np.ndarray]:
-    """The same person in the same place before a still camera; the shoulders move as the seed says,
-    over the same wall."""
-    portrait = skimage.data.astronaut()[:400, :480]
-    rng = np.random.default_rng(seed)
-    wall = cv2.GaussianBlur(portrait, (0, 0), 25)
-    steps = np.cumsum(rng.normal(0, 5, (FRAMES, 2)), axis=0)
-    frames = []
-    for x, y in steps - steps.mean(0):
-        rgb = portrait.copy()
-        move = np.array([[1.0, 0, x], [0, 1.0, y]])
-        moved = cv2.warpAffine(portrait, move, (480, 400), borderMode=cv2.BORDER_REFLECT)
-        rgb[200:], rgb[200:, :100] = moved[200:], wall[200:, :100]
-        frames.append(np.clip(rgb + rng.normal(0, 2, rgb.shape), 0, 255).astype(np.uint8))
-    return frames
+    assert px(300) < (y0 + y1) / 2 < HEIGHT
+    assert x0 < px(160) < x1
 
 
 @pytest.fixture(scope="module")
@@ -284,30 +193,12 @@ def takes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write(folder / f"{seed}.mp4", take(seed)) for seed in (1, 2, 3)]
 
 
-@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (2, 0), (1, 2)])
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2)])
 def test_another_take_of_the_same_scene_accuses_no_face(
     takes: list[Path], detector: vision.FaceDetector, one: int, other: int
 ) -> None:
     result = said(takes[one], takes[other], detector)
     assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
-
-
-def head(seed: int) -> list[np.ndarray]:
-    """The same person, of whom the head alone moves, as the seed says."""
-    portrait = skimage.data.astronaut()[:400, :480]
-    rng = np.random.default_rng(seed)
-    mask: np.ndarray = np.zeros(portrait.shape[:2], np.float32)
-    cv2.ellipse(mask, (226, 118), (62, 84), 0, 0, 360, 1, -1)
-    soft = cv2.GaussianBlur(mask, (0, 0), 9)[:, :, None]
-    phase, reach = rng.uniform(0, 6, 2), rng.uniform(3, 4, 2)
-    frames = []
-    for n in range(FRAMES):
-        x, y = reach * np.sin(n / np.array([3.1, 4.3]) + phase)
-        move = np.array([[1.0, 0, x], [0, 1.0, y]])
-        moved = cv2.warpAffine(portrait, move, (480, 400), borderMode=cv2.BORDER_REFLECT)
-        rgb = portrait * (1 - soft) + moved * soft
-        frames.append(np.clip(rgb + rng.normal(0, 2, rgb.shape), 0, 255).astype(np.uint8))
-    return frames
 
 
 def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(
@@ -316,22 +207,22 @@ def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(
     original = write(tmp_path / "original.mp4", head(1))
     changed = write(tmp_path / "changed.mp4", altered(head(1), detector, "face"), 24)
     assert said(changed, original, detector).finding is ComparisonFinding.FACE_DIFFERS
-    for seed in (2, 3):
-        other = said(write(tmp_path / f"{seed}.mp4", head(seed), 24), original, detector)
-        assert not other.finding.manipulated
+    other = said(write(tmp_path / "other.mp4", head(2), 24), original, detector)
+    assert not other.finding.manipulated
 
 
 def test_a_take_is_known_again(
     takes: list[Path], tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
-    again = write(tmp_path / "again.mp4", take(1), 32)
+    again = write(tmp_path / "again.mp4", take(1)[:HALF], 32)
     assert said(again, takes[0], detector).finding is ComparisonFinding.NOTHING_DIFFERS
 
 
 def test_other_footage_is_refused(
     original: Path, tmp_path: Path, detector: vision.FaceDetector
 ) -> None:
-    coffee = [np.roll(skimage.data.coffee()[:400, :480], 5 * n, axis=1) for n in range(FRAMES)]
+    cup = cv2.resize(skimage.data.coffee()[:400, :480], SIZE)
+    coffee = [np.roll(cup, 4 * n, axis=1) for n in range(HALF)]
     result = said(write(tmp_path / "copy.mp4", coffee), original, detector)
     assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
     assert result.moments == []
@@ -356,9 +247,10 @@ def test_a_comparison_can_be_canceled(original: Path, detector: vision.FaceDetec
 
 
 def test_the_command_says_it_in_words_json_and_status(
-    original: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "out.json"
+    original = write(tmp_path / "original.mp4", footage()[:HALF])
     assert main(["compare", str(original), str(original), "--json", str(target)]) == 0
     shown = capsys.readouterr().out
     assert "Same footage, nothing else differs." in shown

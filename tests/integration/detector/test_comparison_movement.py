@@ -15,7 +15,7 @@ from detector.comparison import compare, movement
 from detector.comparison.reading import FootageReader
 from detector.report import collect_pair, pair_pdf
 from detector.schema.comparison import ComparisonFinding
-from tests.integration.detector.test_comparison import anew, write
+from tests.support.portrait import anew, write
 
 FPS, FRAMES = 25, 40
 SIZE = 320
