@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import pytest
+import skimage.data
 from streamlit.testing.v1 import AppTest
 
 from bench.made_copies import Way, written
@@ -40,6 +42,8 @@ from tests.support.waiting import PATIENT
 
 Found = ComparisonFinding
 Finds = Callable[..., None]
+SECONDS = 8.0
+"""of the clips, which tell as much of what is looked for as longer ones"""
 IN_LIBRARY = "The same footage is in your library"
 
 
@@ -49,10 +53,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("clips")
     for name in ("press", "elsewhere"):
         (folder / name).mkdir()
+    cup = cv2.resize(skimage.data.coffee(), (320, 240))
     return {
-        "press": make_clip(folder / "press" / "press <i>1.webm", fps=5),
-        "shared": make_clip(folder / "shared.webm"),
-        "other": write_clip(folder / "elsewhere" / "other.mp4", seconds=0.6),
+        "press": make_clip(folder / "press" / "press <i>1.webm", fps=5, duration=SECONDS),
+        "shared": make_clip(folder / "shared.webm", duration=SECONDS),
+        "other": write_clip(folder / "elsewhere" / "other.mp4", seconds=0.6, picture=lambda n: cup),
     }
 
 

@@ -17,7 +17,7 @@ from skimage import data
 from dashboard import session, theme
 from dashboard.charts import robustness
 from dashboard.result import robustness_tab
-from detector import explain, samples
+from detector import explain
 from detector.cli import main
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
@@ -40,6 +40,7 @@ from service.tasks.job import Job
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.samples import samples as made_samples
 
 MANIPULATION = Question.MANIPULATION
 
@@ -67,14 +68,8 @@ def analyzer() -> Analyzer:
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two of the bundled samples: making all of them takes longer than the trials."""
-    folder, made = tmp_path_factory.mktemp("samples"), {}
-    for sample, draw, poster in samples._gallery(folder):
-        if sample.id in ("manipulated", "picture"):
-            samples._write(sample, draw, poster)
-            made[sample.id] = sample.path
-    return made
+def gallery() -> dict[str, Path]:
+    return {sample.id: sample.path for sample in made_samples()}
 
 
 # --- real trials ---------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from PIL import Image
 from detector import samples
 from detector.media import decode, frame_at, probe
 from detector.samples import MANIPULATED_FROM, Sample, make_samples
+from tests.support.samples import samples as made_samples
 from tests.support.waiting import PATIENT
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
-    folder = tmp_path_factory.mktemp("gallery")
-    return {sample.id: sample for sample in make_samples(folder)}
+def gallery() -> dict[str, Sample]:
+    return {sample.id: sample for sample in made_samples()}
 
 
 def test_what_is_in_it(gallery: dict[str, Sample]) -> None:

@@ -292,9 +292,7 @@ def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(
 
     def pages(comparison: Comparison) -> str:
         shown = analysis.model_copy(update={"comparison": comparison})
-        pdf = report.as_pdf(report.collect(shown, exported=WHEN))
-        text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
-        return " ".join(text.split())
+        return text_of(report.as_pdf(report.collect(shown, exported=WHEN)))
 
     text = pages(found)
     likely = f"{percent(analysis.verdict.probability or 0)} combined likelihood"
