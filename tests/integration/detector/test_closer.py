@@ -28,6 +28,10 @@ SIZE = (320, 180)
 CUTS = (0.0, 30.0, 47.0, 49.0, 80.0)
 """s; where `film` cuts. The shortest shot lies between two moments of a usual analysis of `END`"""
 END = 110.0
+ONE = ["detail"]
+"""a model, where what is asked is none of any model's"""
+MOMENTS = 48
+"""of a closer look"""
 
 
 def film(cuts: tuple[float, ...] = CUTS, fps: float = 10.0) -> Callable[[int], np.ndarray]:
@@ -54,6 +58,11 @@ def analyzer() -> Analyzer:
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
     return write_clip(path, seconds=END, fps=10, size=SIZE, picture=film())
+
+
+@pytest.fixture(scope="module")
+def usual(analyzer: Analyzer, long_clip: Path) -> Analysis:
+    return analyzer.analyze(long_clip)
 
 
 def described(path: Path) -> Media:
@@ -95,10 +104,10 @@ def test_one_shot_and_a_part_of_a_clip(make_clip: Clip, long_clip: Path) -> None
 def test_shots_are_not_searched_where_that_would_cost_much(make_clip: Clip) -> None:
     # Every frame is a key frame, and nothing says which to look at.
     quick = {"preset": "ultrafast"}
-    path = make_clip("keys.mp4", seconds=30, fps=25, size=(1280, 720), gop=1, options=quick)
+    path = make_clip("keys.mp4", seconds=3, fps=25, size=(1280, 720), gop=1, options=quick)
     about = described(path)
-    assert media.shots(path, about, (0.0, 30.0), 32) is None
-    assert media.shots(path, about, (0.0, 30.0), 32, thorough=True) is not None
+    assert media.shots(path, about, (0.0, 3.0), 32) is None
+    assert media.shots(path, about, (0.0, 3.0), 32, thorough=True) is not None
 
 
 def test_early_key_frames_are_enough_where_all_would_cost_much(
@@ -159,9 +168,9 @@ def test_coverage_of_parts_and_pictures(long_clip: Path) -> None:
     )
 
 
-def test_a_long_clip_has_every_shot_seen_and_says_so(analyzer: Analyzer, long_clip: Path) -> None:
+def test_a_long_clip_has_every_shot_seen_and_says_so(usual: Analysis) -> None:
     evenly = [(n + 0.5) * END / 32 for n in range(32)]
-    out = analyzer.analyze(long_clip)
+    out = usual
     assert out.coverage is not None
     assert out.coverage.shots == len(CUTS)
     assert out.coverage.shots_seen == out.coverage.shots
@@ -213,31 +222,31 @@ def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
     with monkeypatch.context() as patch:
         patch.setattr(analyzer.detector(), "detect", count)
         out = analyzer.analyze(
-            long_clip, Settings(sampling="closer", frames=72), observe=seen.append
+            long_clip, Settings(sampling="closer", frames=MOMENTS), observe=seen.append
         )
-    assert len(out.timestamps) == 72
+    assert len(out.timestamps) == MOMENTS
     assert out.timestamps == sorted(out.timestamps)
     assert out.coverage is not None
     assert out.coverage.shots_seen == out.coverage.shots
     assert out.coverage.shots == len(CUTS)
-    # No face was searched twice: 72 moments, those of the windows, and smaller faces in a few.
+    # No face was searched twice: the moments, those of the windows, and smaller faces in a few.
     windows = {w.start for track in out.judged for w in track.spans}
-    assert len(searched) < 72 + 5 * max(len(windows), 9) + 8
+    assert len(searched) < MOMENTS + 5 * len(windows) + 24, "32 more where all were searched twice"
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     looked = [p.sampled for p in seen]
     assert looked == sorted(looked)
-    assert seen[-1].sampled == 72
+    assert seen[-1].sampled == MOMENTS
     # Where the face is, more is looked at than where there is none.
     share = sum(any(a <= t < b for a, b in ((0, 30), (47, 49), (80, 110))) for t in out.timestamps)
-    assert share / 72 > 62 / 110
+    assert share / MOMENTS > 62 / 110
     for model in out.models:
         assert model.error is None
         scored = [f for t in out.judged for f in t.frames if model.id in f.logits]
         if model.kind == "frame":
             assert model.scored == len(scored)
-    again = analyzer.analyze(long_clip, Settings(sampling="closer", frames=72))
+    again = analyzer.analyze(long_clip, Settings(sampling="closer", frames=MOMENTS))
     assert [t.models for t in again.judged] == [t.models for t in out.judged]
     assert again.id == out.id
 
@@ -268,10 +277,11 @@ def test_a_closer_look_can_be_stopped(analyzer: Analyzer, long_clip: Path) -> No
 
 
 def test_a_moment_counts_for_the_time_it_stands_for(analyzer: Analyzer, long_clip: Path) -> None:
-    out = analyzer.analyze(long_clip, Settings(sampling="closer", frames=40), scores_only=True)
+    closer = Settings(sampling="closer", frames=40, models=ONE)
+    out = analyzer.analyze(long_clip, closer, scores_only=True)
     stands = fusion.stands_for(out)
     assert len(stands) == len(out.timestamps)
-    assert fusion.stands_for(analyzer.analyze(long_clip, Settings(frames=8))) == []
+    assert fusion.stands_for(analyzer.analyze(long_clip, Settings(frames=8, models=ONE))) == []
     assert fusion.over_time([0.0, 4.0], [], "mean", [3.0, 1.0]) == 1.0
     # Ten looks at one second weigh as much as one look at it.
     crowd = [1.0] * 10
@@ -280,8 +290,7 @@ def test_a_moment_counts_for_the_time_it_stands_for(analyzer: Analyzer, long_cli
     assert fusion.over_time([0.0, 4.0], [1.0, 1.0], "motion", [3.0, 1.0]) == pytest.approx(1.0)
 
 
-def test_how_long_a_closer_look_takes(analyzer: Analyzer, long_clip: Path) -> None:
-    usual = analyzer.analyze(long_clip)
+def test_how_long_a_closer_look_takes(usual: Analysis) -> None:
     seconds = estimate(usual)
     assert seconds is not None
     assert seconds > usual.timings["total"]
