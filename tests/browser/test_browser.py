@@ -1,28 +1,23 @@
 """The dashboard as a person uses it: a real server, a real browser, real files.
 
-With `UNMASK_PICTURES=1` screenshots of every state stay in tests/artifacts/ to look at;
-`UNMASK_DOCS=1` also writes the picture of the README.
+With `UNMASK_PICTURES=1` screenshots of every state stay in tests/artifacts/ to look at.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 
 from bench import shifts
 from dashboard import theme
@@ -32,15 +27,11 @@ from service.records.model import LOCAL
 from service.records.sql import open_store
 from tests.conftest import camera, write_clip
 from tests.support.browser import (
-    ARTIFACTS,
     DESKTOP,
     PATIENT,
     PHONE,
-    QUICK,
     ROOT,
     Server,
-    Visit,
-    Visitor,
     click_plot,
     eventually,
     open_sample,
@@ -51,11 +42,11 @@ from tests.support.browser import (
     wait_ready,
     wait_verdict,
 )
+from tests.support.visits import Visit, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 LIMIT_MB = 20
-QUICKLY = {"preset": "veryfast"}
 
 
 @pytest.fixture(scope="module")
@@ -76,63 +67,38 @@ def upload(page: Page, file: Path) -> None:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds of two real faces, as somebody would upload it."""
+    """Eight seconds of two real faces, two pictures each: each is looked at."""
     half = camera((320, 480))
 
     def two(number: int) -> np.ndarray:
         return np.hstack([half(number), half(number + 40)[:, ::-1]])
 
     folder = tmp_path_factory.mktemp("clips")
-    return write_clip(folder / "statement.mp4", seconds=8, size=(640, 480), picture=two)
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A clip that went all the way."""
-
-    path: str
-    analysis: Analysis
-    media: str
-    """Where the page's player got the clip."""
-
-
-@pytest.fixture(scope="module")
-def finished(browser: Browser, server: Server, clip: Path) -> Finished:
-    """Upload the clip and wait for its verdict."""
-    context = browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
-    visit = Visit(context.new_page())
-    page = visit.page
-    page.set_default_timeout(QUICK)
-    page.goto(server.url)
-    wait_ready(page)
-    upload(page, clip)
-    wait_verdict(page)
-    address = page.url.removeprefix(server.url)
-    token = address.split("a=")[1]
-    video = page.locator("video").first
-    expect(video).to_have_attribute("src", re.compile("/file/"))
-    media = video.get_attribute("src") or ""
-    context.close()
-    store = open_store(server.data / FILE)  # another process, while the server runs
-    analysis = store.analysis(LOCAL, token)
-    assert analysis is not None and store.thumbnails(LOCAL, [token])[token][:4] == b"RIFF"
-    store.close()
-    return Finished(address, analysis, media)
+    return write_clip(folder / "statement.mp4", seconds=8, fps=2, size=(640, 480), picture=two)
 
 
 # --- the tests -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "dark"),
-    [
-        ("desktop", DESKTOP, False),
-        ("desktop-dark", DESKTOP, True),
-        ("phone", PHONE, False),
-    ],
-)
-def test_first_screen(visit: Visitor, name: str, size: tuple[int, int], dark: bool) -> None:
-    person = visit(size=size, dark=dark)
+def test_first_screen(visit: Visitor) -> None:
+    person = visit()
+    page = person.page
+    look_at_the_first_screen(person, "desktop", theme.LIGHT)
+    # The keyboard reaches the upload, and focus is seen.
+    wait_drawn(page)
+    focused = page.locator("button:focus", has_text="Upload")
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        if focused.count():
+            break
+    expect(focused).to_have_css("outline", re.compile("solid 2px"))
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    look_at_the_first_screen(person, "phone", theme.LIGHT)
+    person.open(dark=True)
+    look_at_the_first_screen(person, "desktop-dark", theme.DARK)
+
+
+def look_at_the_first_screen(person: Visit, name: str, palette: theme.Palette) -> None:
     wait_ready(person.page)
     expect(person.page).to_have_title("Unmask")
     expect(person.page.get_by_role("heading", level=1)).to_have_count(1)
@@ -140,25 +106,32 @@ def test_first_screen(visit: Visitor, name: str, size: tuple[int, int], dark: bo
     person.assert_hooks("everywhere", "empty")
     person.assert_fits()
     person.picture(f"empty-{name}")
-    palette = theme.DARK if dark else theme.LIGHT
     expect(person.page.locator(".stApp")).to_have_css(
         "background-color", "rgb({}, {}, {})".format(*bytes.fromhex(palette.bg[1:]))
     )
 
 
 def test_a_clip_goes_from_upload_to_verdict_and_evidence(
-    visit: Visitor, finished: Finished, tmp_path: Path
+    visit: Visitor, server: Server, clip: Path, tmp_path: Path
 ) -> None:
-    person = visit(finished.path)
+    person = visit()
     page = person.page
+    wait_ready(page)
+    upload(page, clip)
     head = wait_verdict(page)
-    assert finished.analysis.verdict.probability is not None
     assert any(word in head for word in ("Likely", "No sign", "Inconclusive"))
+    address = page.url.removeprefix(server.url)
+    token = address.split("a=")[1]
+    store = open_store(server.data / FILE)  # another process, while the server runs
+    analysis = store.analysis(LOCAL, token)
+    assert analysis is not None and store.thumbnails(LOCAL, [token])[token][:4] == b"RIFF"
+    store.close()
+    assert analysis.verdict.probability is not None
 
     page.wait_for_function("document.querySelector('.st-key-player video')?.readyState >= 1")
     plot = page.locator(".st-key-lanes .nsewdrag").first
     plot.wait_for(timeout=PATIENT)
-    sought = 0.75 * (finished.analysis.media.duration or 0)
+    sought = 0.75 * (analysis.media.duration or 0)
     # A chart that was drawn this very moment may not listen yet.
     click_plot(
         plot,
@@ -171,47 +144,63 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(
 
     file = take(page.get_by_role("button", name="JSON", exact=True), tmp_path)
     taken = Analysis.model_validate(json.loads(file.read_text("utf-8"))["analysis"])
-    assert taken.id == finished.analysis.id
-    assert (taken.verdict, taken.judged) == (finished.analysis.verdict, finished.analysis.judged)
+    assert taken.id == analysis.id
+    assert (taken.verdict, taken.judged) == (analysis.verdict, analysis.judged)
+
+    media = page.locator("video").first.get_attribute("src") or ""
+    assert f"/file/{token}/" in media
+    is_handed_out_in_ranges(server, media, clip.read_bytes())
+
+    look_at_the_result(person, "desktop")
+    person.open(address, dark=True)
+    look_at_the_result(person, "desktop-dark")
+    person.open(address, size=PHONE)
+    look_at_the_result(person, "phone")
+    # What can be done with the result follows it.
+    top = page.locator(".um-verdict").bounding_box()
+    actions = page.locator(".st-key-title-actions").bounding_box()
+    # What is below the chart waits for a checkbox, so the chart is the last that is seen.
+    chart = page.locator(".st-key-card-timeline").bounding_box()
+    assert top and actions and chart
+    assert top["y"] < chart["y"] + chart["height"] <= actions["y"]
+    expect(page.locator(".st-key-card-details")).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "dark"),
-    [
-        ("desktop", DESKTOP, False),
-        ("desktop-dark", DESKTOP, True),
-        ("phone", PHONE, False),
-    ],
-)
-def test_the_result_at_every_size(
-    visit: Visitor, finished: Finished, name: str, size: tuple[int, int], dark: bool
-) -> None:
-    person = visit(finished.path, size=size, dark=dark)
+def look_at_the_result(person: Visit, name: str) -> None:
     wait_verdict(person.page)
     person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
     person.assert_hooks("everywhere", "result")
     person.assert_fits()
-    if size == PHONE:  # what can be done with the result follows it
-        top = person.page.locator(".um-verdict").bounding_box()
-        actions = person.page.locator(".st-key-title-actions").bounding_box()
-        # What is below the chart waits for a checkbox, so the chart is the last that is seen.
-        chart = person.page.locator(".st-key-card-timeline").bounding_box()
-        assert top and actions and chart
-        assert top["y"] < chart["y"] + chart["height"] <= actions["y"]
-        expect(person.page.locator(".st-key-card-details")).to_be_hidden()
     person.picture(f"result-{name}")
+
+
+def is_handed_out_in_ranges(server: Server, media: str, data: bytes) -> None:
+    """And only to who was given the pass."""
+    token, given = media.rsplit("/", 2)[1:]
+    request = urllib.request.Request(media, headers={"Range": "bytes=100-199"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 206
+        assert answer.read() == data[100:200]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Type"] == "video/mp4"
+    wrong = [f"file/{token}", f"file/{token}/{'0' * 32}", f"file/{'x' * 22}/{given}"]
+    wrong += [f"file/..%2F..%2Fserver.log/{given}", f"shared/{token}", f"shared/{given}"]
+    for path in wrong:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{server.url}/{path}")
+        assert caught.value.code in (400, 404)
 
 
 def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path) -> None:
     """From the drop to the verdict: in no frame does a progress card, a dead Cancel or a second
     player stand beside it; and what is drawn stays where it is (0.1 is what is called good)."""
-    person = visit()
+    person = visit(own=True)
     page = person.page
     shifts.watch(page)
     page.reload()
     wait_ready(page)
     moved = {"first page": _moved(page)}
-    upload(page, write_clip(tmp_path / "alone.mp4", seconds=3))
+    upload(page, write_clip(tmp_path / "alone.mp4", seconds=3, fps=8))
     page.locator(".um-progress ol").wait_for(timeout=PATIENT)
     moved["drop"] = _moved(page)
     wait_verdict(page)
@@ -230,14 +219,14 @@ def _moved(page: Page) -> list[dict[str, Any]]:
     return shifts.shifts(page)
 
 
-def test_several_files_at_once_get_a_row_each(visit: Visitor, clip: Path, tmp_path: Path) -> None:
+def test_several_files_at_once_get_a_row_each(visit: Visitor, tmp_path: Path) -> None:
     person = visit()
     page = person.page
     wait_ready(page)
     notes = tmp_path / "notes.docx"
     notes.write_bytes(b"PK\x03\x04 a document")
-    long = write_clip(tmp_path / "long.mp4", seconds=20, size=(1280, 720), options=QUICKLY)
-    short = write_clip(tmp_path / "short.mp4", seconds=1)
+    long = write_clip(tmp_path / "long.mp4", seconds=20, fps=2, size=(640, 360))
+    short = write_clip(tmp_path / "short.mp4", seconds=1, fps=5)
     page.locator(".st-key-drop input").set_input_files([long, short, notes])
     rows = page.locator(".um-arrival")
     expect(rows).to_have_count(3)
@@ -279,7 +268,7 @@ def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
 def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:
     people = {}
     for name, seconds in (("anna.mp4", 2.2), ("bert.mp4", 2.6)):  # nobody else's
-        file = write_clip(tmp_path / name, seconds=seconds)
+        file = write_clip(tmp_path / name, seconds=seconds, fps=5)
         people[name] = (visit(), file, seconds)
     for person, file, _ in people.values():
         upload(person.page, file)
@@ -289,63 +278,49 @@ def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path
         expect(person.page.locator(".um-title")).to_contain_text(f"00:0{seconds:.1f}")
 
 
-def test_a_run_survives_a_reload_and_can_be_canceled(
-    visit: Visitor, server: Server, tmp_path: Path
-) -> None:
-    # Four faces in 600 frames: long enough to be looked at and canceled, on a quick computer too.
-    face = camera((640, 360))
+def test_a_run_survives_a_reload_and_can_be_canceled(visit: Visitor, tmp_path: Path) -> None:
+    # Four faces in 600 frames, ten a second: long enough to be looked at and canceled, on a quick
+    # computer too.
+    face = camera((320, 180))
     long = write_clip(
         tmp_path / "long.mp4",
         seconds=60,
         fps=10,
-        size=(1280, 720),
-        options=QUICKLY,
+        size=(640, 360),
+        options={"preset": "ultrafast"},
         picture=lambda number: np.tile(face(number), (2, 2, 1)),
     )
-
-    def begun(size: tuple[int, int] = DESKTOP) -> Visit:
-        """Somebody whose run of it, ten frames a second, has begun."""
-        one = visit(size=size)
-        wait_ready(one.page)
-        by_rate = one.page.get_by_role("radio", name="By rate")
-        until(one.page.locator(".st-key-options summary").click, by_rate.wait_for)
-        ten = one.page.get_by_role("radio", name="10", exact=True)
-        until(by_rate.click, ten.wait_for)
-        until(ten.click, lambda: expect(ten).to_be_checked())
-        upload(one.page, long)
-        one.page.locator(".um-progress ol").wait_for(timeout=PATIENT)
-        return one
-
-    person = begun()
+    person = visit()
     page = person.page
+    wait_ready(page)
+    by_rate = page.get_by_role("radio", name="By rate")
+    until(page.locator(".st-key-options summary").click, by_rate.wait_for)
+    ten = page.get_by_role("radio", name="10", exact=True)
+    until(by_rate.click, ten.wait_for)
+    until(ten.click, lambda: expect(ten).to_be_checked())
+    upload(page, long)
+    page.locator(".um-progress ol").wait_for(timeout=PATIENT)
     page.reload()
     page.locator(".um-progress ol").wait_for()
     expect(page.get_by_role("heading", level=1)).to_have_text("long.mp4")
     page.locator(".um-progress", has_text="of 600").wait_for(timeout=PATIENT)
+    expect(page.locator(".um-people li")).to_have_count(4, timeout=PATIENT)
+    for name, (width, height) in (("desktop", DESKTOP), ("phone", PHONE)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+        expect(page.locator(".st-key-verdict-na-none")).to_contain_text("No verdict yet")
+        person.assert_hooks("everywhere", "running")
+        person.assert_fits()
+        person.picture(f"running-{name}")
     canceled = page.get_by_role("heading", name="Canceled")
     until(
         page.get_by_role("button", name="Cancel").click, lambda: canceled.wait_for(timeout=30_000)
     )
-    person.picture("canceled-desktop")
-    # Begun anew for each look, on bytes of its own: on a busy computer one run is over before all
-    # have looked, and what was analyzed to its end is not analyzed again.
-    for size, name in ((DESKTOP, "desktop"), (PHONE, "phone")):
-        with long.open("ab") as file:
-            file.write(b"\0\0\0\x08free")
-        other = begun(size)
-        expect(other.page.locator(".um-people li")).to_have_count(4, timeout=PATIENT)
-        other.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
-        expect(other.page.locator(".st-key-verdict-na-none")).to_contain_text("No verdict yet")
-        if name == "desktop":
-            other.assert_hooks("everywhere", "running")
-        other.assert_fits()
-        other.picture(f"running-{name}")
-        with suppress(TimeoutError):  # what ran on would take the computer from those that follow
-            other.page.get_by_role("button", name="Cancel").click(timeout=5_000)
+    person.picture("canceled-phone")
 
 
 def test_names_and_files_that_mean_harm(visit: Visitor, tmp_path: Path) -> None:
-    person = visit()
+    person = visit(own=True)
     dialogs: list[str] = []
     person.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     file = tmp_path / "<img src=x onerror=alert(1)>.mp4"
@@ -378,27 +353,6 @@ def test_a_file_over_the_limit_is_refused_in_words(visit: Visitor, tmp_path: Pat
     person.picture("too-large-desktop")
 
 
-def test_media_is_handed_out_in_ranges_and_only_to_who_was_given_the_pass(
-    server: Server, finished: Finished, clip: Path
-) -> None:
-    token = finished.path.split("a=")[1]
-    data = clip.read_bytes()
-    assert f"/file/{token}/" in finished.media
-    request = urllib.request.Request(finished.media, headers={"Range": "bytes=100-199"})
-    with urllib.request.urlopen(request) as answer:
-        assert answer.status == 206
-        assert answer.read() == data[100:200]
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Content-Type"] == "video/mp4"
-    given = finished.media.rsplit("/", 1)[1]
-    wrong = [f"file/{token}", f"file/{token}/{'0' * 32}", f"file/{'x' * 22}/{given}"]
-    wrong += [f"file/..%2F..%2Fserver.log/{given}", f"shared/{token}", f"shared/{given}"]
-    for path in wrong:
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{server.url}/{path}")
-        assert caught.value.code in (400, 404)
-
-
 def test_the_server_asks_nobody_for_its_address(server: Server) -> None:
     """Streamlit would: at the start, and for a page whose address it does not know."""
     request = urllib.request.Request(
@@ -416,33 +370,3 @@ def test_the_server_asks_nobody_for_its_address(server: Server) -> None:
     )
     assert done.stdout.strip() == "False"
     assert "external IP" not in done.stderr
-
-
-def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Visitor) -> None:
-    page = visit().page
-    wait_ready(page)
-    wait_drawn(page)
-    focused = page.locator("button:focus", has_text="Upload")
-    for _ in range(24):
-        page.keyboard.press("Tab")
-        if focused.count():
-            break
-    expect(focused).to_have_css("outline", re.compile("solid 2px"))
-
-
-def test_a_sample_with_two_people_and_the_picture_of_the_readme(
-    visit: Visitor,
-) -> None:
-    person = visit()
-    page = person.page
-    wait_ready(page)
-    open_sample(page, "two-people")
-    wait_verdict(page)
-    page.locator(".js-plotly-plot").nth(1).wait_for(timeout=PATIENT)  # a lane for each person
-    page.get_by_text("Person A").first.wait_for()
-    page.get_by_text("Person B").first.wait_for()
-    page.get_by_alt_text("Heatmap").or_(page.get_by_text("what raised")).first.wait_for()
-    wait_drawn(page)
-    person.picture("readme")
-    if os.environ.get("UNMASK_DOCS"):
-        shutil.copyfile(ARTIFACTS / "readme.png", ROOT / "docs" / "analyze.png")

@@ -9,10 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import (
+    DESKTOP,
     PHONE,
     Server,
-    Visit,
-    Visitor,
     open_sample,
     serve,
     until,
@@ -21,6 +20,7 @@ from tests.support.browser import (
     wait_verdict,
 )
 from tests.support.standin import PASSWORD, serve_bridge
+from tests.support.visits import Visit, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -87,8 +87,8 @@ def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
 
     # Another person, and a guest, with the address in hand.
     bob, _ = sign_up(visit)
-    for stranger in (bob, visit("/account")):
-        stranger.page.goto(server.url + address)
+    bob.open(address)
+    for stranger in (bob, visit(address)):
         stranger.page.get_by_text(NOTHING).wait_for()
         wait_drawn(stranger.page)
         expect(stranger.page.locator(".um-verdict")).to_have_count(0)
@@ -120,7 +120,7 @@ def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
 def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server: Server, visit: Visitor) -> None:
     ada = visit("/")
     wait_ready(ada.page)
-    open_sample(ada.page, "manipulated")
+    open_sample(ada.page, "picture")
     verdict = wait_verdict(ada.page)
     address = ada.page.url.removeprefix(server.url)
     ada.page.goto(f"{server.url}/account")
@@ -140,8 +140,7 @@ def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server: Server, visi
     expect(keep).to_have_count(0)
     ada.page.goto(server.url + address)
     assert wait_verdict(ada.page) == verdict
-    stranger = visit("/account")
-    stranger.page.goto(server.url + address)
+    stranger = visit(address)
     stranger.page.get_by_text(NOTHING).wait_for()
 
 
@@ -161,8 +160,10 @@ def test_a_guest_is_told_when_it_is_enough(server: Server, visit: Visitor) -> No
 
 
 def test_the_account_page_fits_and_is_styled(visit: Visitor) -> None:
-    for size, dark in (((1440, 900), False), (PHONE, True)):
-        guest = visit("/account", size=size, dark=dark)
+    guest = visit("/account")
+    for size, dark in ((DESKTOP, False), (PHONE, True)):
+        if dark:
+            guest.open("/account", size, dark)
         guest.page.get_by_text("Continue with GitHub").wait_for()
         guest.assert_fits()
         guest.assert_hooks("account")

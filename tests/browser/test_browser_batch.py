@@ -14,6 +14,7 @@ import sqlite3
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,19 +25,9 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 from dashboard.pages.batch.listing import ROW
 from service.records.database import FILE
 from tests.conftest import portrait, write_clip
-from tests.support.browser import (
-    PATIENT,
-    PHONE,
-    Server,
-    Visitor,
-    serve,
-    take,
-    until,
-    visitors,
-    wait_drawn,
-)
+from tests.support.browser import PATIENT, PHONE, Server, serve, take, until, wait_drawn
 from tests.support.containers import packed
-from tests.support.links import PRIVATE, serving, whole
+from tests.support.visits import Visitor, visitors
 
 HEADER = 35
 """px of the table's"""
@@ -44,9 +35,28 @@ HEADER = 35
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 
+@dataclass(frozen=True)
+class Interrupted:
+    """A batch of eight pictures and a text, whose server went before it was done."""
+
+    data: Path
+    path: str
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("data"), UNMASK_WORKERS="1") as started:
+def interrupted(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    data = tmp_path_factory.mktemp("data")
+    with serve(data, UNMASK_WORKERS="1") as started, visitors(browser, started.url) as visit:
+        page = visit("/batch").page
+        bring(page, 8, first=60)
+        expect(page.locator(".um-share.na, .um-share.inc, .um-share.real, .um-share.fake").first
+               ).to_be_visible(timeout=2 * PATIENT)  # fmt: skip
+        return Interrupted(data, page.url.removeprefix(started.url))
+
+
+@pytest.fixture(scope="module")
+def server(interrupted: Interrupted) -> Iterator[Server]:
+    with serve(interrupted.data, UNMASK_WORKERS="1") as started:
         yield started
 
 
@@ -62,11 +72,11 @@ def files(number: int, first: int = 0) -> list[FilePayload]:
     return [*out, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture at all"}]
 
 
-def bring(page: Page, number: int) -> None:
+def bring(page: Page, number: int, first: int = 0) -> None:
     drop = page.locator(".st-key-batch-drop input")
     drop.wait_for(state="attached")
     wait_drawn(page)
-    drop.set_input_files(files(number))
+    drop.set_input_files(files(number, first))
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
 
 
@@ -92,6 +102,22 @@ def put_first(act: Callable[[], object], server: Server) -> None:
             time.sleep(0.1)
 
     until(act, shows)
+
+
+def test_a_batch_outlives_its_server(visit: Visitor, interrupted: Interrupted) -> None:
+    person = visit(interrupted.path)
+    page = person.page
+    page.get_by_role("heading", name=re.compile("^Interrupted")).wait_for(timeout=PATIENT)
+    words = page.locator(".st-key-batch-go-on p")
+    color = words.evaluate("words => getComputedStyle(words).color", timeout=PATIENT)
+    assert color == "rgb(255, 255, 255)"  # on the accent
+    person.picture("batch-interrupted")
+    wait_drawn(page)
+    until(
+        page.get_by_role("button", name="Go on").click,
+        page.get_by_role("button", name="Pause").wait_for,
+    )
+    done(page, "9 of 9")
 
 
 def test_a_whole_folder_is_brought_without_what_is_no_media(visit: Visitor, tmp_path: Path) -> None:
@@ -127,18 +153,21 @@ def test_from_many_files_to_their_evidence(visit: Visitor, server: Server, tmp_p
     place = {"x": box["width"] - 45, "y": HEADER + ROW * 3.5}  # a row that waits
     put_first(lambda: table.click(position=place, force=True), server)
     person.picture("batch-paused")
-    narrow = visit(page.url.removeprefix(server.url), size=PHONE)
-    select = narrow.page.get_by_role("button", name="Select", exact=True)
+    address = page.url.removeprefix(server.url)
+    person.open(address, size=PHONE)
+    select = page.get_by_role("button", name="Select", exact=True)
     select.wait_for(timeout=PATIENT)
-    wait_drawn(narrow.page)
-    cards = narrow.page.locator('[class*="st-key-card-batch-"]').filter(has_text="Waiting")
+    wait_drawn(page)
+    cards = page.locator('[class*="st-key-card-batch-"]').filter(has_text="Waiting")
     tick = cards.last.locator('[class*="st-key-batch-tick-"]')
     until(select.click, tick.wait_for)
-    first = narrow.page.get_by_role("button", name="Do it first").first
+    wait_drawn(page)
+    first = page.get_by_role("button", name="Do it first").first
     until(tick.click, first.wait_for)
-    narrow.picture("batch-phone-paused")
+    person.picture("batch-phone-paused")
     put_first(first.click, server)
-    narrow.page.close()
+    person.open(address)
+    paused.wait_for(timeout=PATIENT)
     wait_drawn(page)
     going = page.get_by_role("button", name="Go on")
     until(going.click, page.get_by_role("button", name="Pause").wait_for)
@@ -187,31 +216,29 @@ def test_from_many_files_to_their_evidence(visit: Visitor, server: Server, tmp_p
     page.locator(".um-verdict, .um-state").first.wait_for(timeout=PATIENT)
 
     # A phone has cards; the list of earlier batches leads back.
-    phone = visit("/batch", size=PHONE)
-    phone.page.get_by_text("Forwards, week 47").wait_for(timeout=PATIENT)
-    wait_drawn(phone.page)
-    until(
-        phone.page.get_by_role("button", name="Open").first.click,
-        lambda: expect(phone.page.locator(".um-total b")).to_have_text("7 of 7"),
-    )
-    expect(phone.page.locator('[class*="st-key-card-batch-"] .um-kept')).to_have_count(7)
-    phone.assert_fits()
-    phone.picture("batch-phone")
-    select = phone.page.get_by_role("button", name="Select", exact=True)
-    ticks = phone.page.locator('[class*="st-key-batch-tick-"]')
+    person.open("/batch", size=PHONE)
+    page.get_by_text("Forwards, week 47").wait_for(timeout=PATIENT)
+    open_the_last(page)
+    expect(page.locator('[class*="st-key-card-batch-"] .um-kept')).to_have_count(7)
+    person.assert_fits()
+    person.picture("batch-phone")
+    ticks = page.locator('[class*="st-key-batch-tick-"]')
     until(select.click, lambda: expect(ticks).to_have_count(7))
-    chosen = phone.page.get_by_text("1 selected")
+    wait_drawn(page)
+    chosen = page.get_by_text("1 selected")
     until(ticks.first.click, lambda: expect(chosen).to_be_visible())
-    phone.assert_fits()
-    phone.picture("batch-phone-selected")
-    dark = visit("/batch", dark=True)
-    dark.page.get_by_role("button", name="Open").first.wait_for(timeout=PATIENT)
-    wait_drawn(dark.page)
-    until(
-        dark.page.get_by_role("button", name="Open").first.click,
-        lambda: expect(dark.page.locator(".um-total b")).to_have_text("7 of 7"),
-    )
-    dark.picture("batch-dark")
+    person.assert_fits()
+    person.picture("batch-phone-selected")
+    person.open("/batch", dark=True)
+    open_the_last(page)
+    person.picture("batch-dark")
+
+
+def open_the_last(page: Page) -> None:
+    last = page.get_by_role("button", name="Open").first
+    last.wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    until(last.click, lambda: expect(page.locator(".um-total b")).to_have_text("7 of 7"))
 
 
 def rename(page: Page, name: str) -> None:
@@ -233,7 +260,7 @@ def test_archives_and_documents_are_what_is_in_them(
     inner = packed(tmp_path / "inner.zip", {"x.jpg": face[0]}).read_bytes()
     # Its first file takes seconds on any computer: nobody is too late to pause.
     long = tmp_path / "long.mp4"
-    write_clip(long, seconds=40, fps=10, size=(1280, 720), options={"preset": "veryfast"})
+    write_clip(long, seconds=40, fps=1, size=(1280, 720), options={"preset": "ultrafast"})
     content = {
         "in/long.mp4": long.read_bytes(),
         "in/a.jpg": face[0],
@@ -289,63 +316,3 @@ def test_archives_and_documents_are_what_is_in_them(
     person.assert_hooks("batch")
     person.assert_fits()
     person.picture("batch-archive")
-
-
-def test_links_are_rows_and_one_that_is_refused_says_why(browser: Browser, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    with serving(PRIVATE, {"/watch": whole(b"<!doctype html><p>Watch!")}) as web:
-        web.answers["/someone.jpg"] = whole(files(1, first=30)[0]["buffer"])
-        allowed = {"UNMASK_LINKS": "1", "UNMASK_LINKS_PRIVATE": "1"}
-        with (
-            serve(data, UNMASK_LINKS_PORTS=str(web.server_port), **allowed) as started,
-            visitors(browser, started.url) as visit,
-        ):
-            person = visit("/batch")
-            page = person.page
-            paste = page.get_by_role("button", name="Paste links")
-            paste.wait_for(timeout=PATIENT)
-            wait_drawn(page)
-            dialog = page.get_by_role("dialog")
-            until(paste.click, dialog.wait_for)
-            field = dialog.get_by_role("textbox")
-            urls = [web.url(PRIVATE, "/someone.jpg"), web.url(PRIVATE, "/watch?token=1")]
-            field.fill("\n".join(urls))
-            field.press("Tab")
-            wait_drawn(page)
-            dialog.get_by_role("button", name="Fetch").click()
-            page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
-            done(page, "2 of 2")
-            wait_drawn(page)
-            person.assert_fits()
-            person.picture("batch-links")
-            table = take(page.get_by_role("button", name="CSV"), tmp_path).read_text()
-            rows = {row["file"]: row for row in csv.DictReader(io.StringIO(table))}
-            assert rows["someone.jpg"]["verdict"]
-            assert "leads to a page" in rows[urls[1]]["note"]
-
-
-def test_a_batch_outlives_its_server(browser: Browser, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    with serve(data, UNMASK_WORKERS="1") as first, visitors(browser, first.url) as visit:
-        page = visit("/batch").page
-        bring(page, 8)
-        expect(page.locator(".um-share.na, .um-share.inc, .um-share.real, .um-share.fake").first
-               ).to_be_visible(timeout=2 * PATIENT)  # fmt: skip
-        address = page.url.removeprefix(first.url)
-    with serve(data, UNMASK_WORKERS="1") as second, visitors(browser, second.url) as visit:
-        person = visit(address)
-        page = person.page
-        interrupted = page.get_by_role("heading", name=re.compile("^Interrupted"))
-        interrupted.wait_for(timeout=PATIENT)
-        words = page.locator(".st-key-batch-go-on p")
-        color = words.evaluate("words => getComputedStyle(words).color", timeout=PATIENT)
-        assert color == "rgb(255, 255, 255)"  # on the accent
-        person.picture("batch-interrupted")
-        wait_drawn(page)
-        until(
-            page.get_by_role("button", name="Go on").click,
-            page.get_by_role("button", name="Pause").wait_for,
-        )
-        done(page, "9 of 9")

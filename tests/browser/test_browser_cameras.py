@@ -11,22 +11,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import (
-    PATIENT,
-    PHONE,
-    Server,
-    Visitor,
-    eventually,
-    serve,
-    until,
-)
+from tests.support.browser import PATIENT, PHONE, Server, eventually, serve, until
 from tests.support.cameras import RtspCamera, rtsp, secrets_in
 from tests.support.links import PRIVATE
+from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 LOGIN = "ann:s3cret"
-SECONDS = 10.0
+SECONDS = 6.0
 """of what the camera sends before it breaks off"""
 
 
@@ -77,7 +70,7 @@ def test_a_camera_is_watched_lost_and_watched_again(
     eventually(page, lambda: moving.evaluate(width), lambda seen: seen == 640, PATIENT)
     page.locator('[class*="st-key-verdict"] .um-scale').wait_for()
     expect(page.locator(".um-foot")).to_have_text(re.compile("scored [1-9]"), timeout=PATIENT)
-    # What it sends ends after ten seconds: it is called again, and the session goes on.
+    # What it sends ends after six seconds: it is called again, and the session goes on.
     calls = [method for method, _headers in source.came].count("PLAY")
     eventually(
         page,

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from detector import media, report
-from tests.support.browser import (
-    DESKTOP,
-    PATIENT,
-    PHONE,
-    Server,
-    Visitor,
-    serve,
-    until,
-    visitors,
-    wait_drawn,
-)
+from tests.support.browser import DESKTOP, PATIENT, PHONE, Server, until, wait_drawn
 from tests.support.compared import write_pair
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis
+from tests.support.visits import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -34,26 +24,17 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, clips: dict[str, Path]
-) -> Iterator[tuple[Server, dict[str, str]]]:
-    data = tmp_path_factory.mktemp("data")
-    ids = {
-        name: put(data, path, make_analysis().model_copy(update={"media": media.probe(path)}))
+def ids(server: Server, clips: dict[str, Path]) -> dict[str, str]:
+    return {
+        name: put(
+            server.data, path, make_analysis().model_copy(update={"media": media.probe(path)})
+        )
         for name, path in clips.items()
     }
-    with serve(data) as started:
-        yield started, ids
 
 
-@pytest.fixture
-def visit(browser: Browser, server: tuple[Server, dict[str, str]]) -> Iterator[Visitor]:
-    with visitors(browser, server[0].url) as let_in:
-        yield let_in
-
-
-def pair(server: tuple[Server, dict[str, str]], copy: str, original: str) -> str:
-    return f"/compare?a={server[1][copy]}&b={server[1][original]}"
+def pair(ids: dict[str, str], copy: str, original: str) -> str:
+    return f"/compare?a={ids[copy]}&b={ids[original]}"
 
 
 def look(page: Page) -> None:
@@ -62,9 +43,9 @@ def look(page: Page) -> None:
 
 
 def test_a_changed_face_is_found_and_every_view_shows_it(
-    visit: Visitor, server: tuple[Server, dict[str, str]], clips: dict[str, Path]
+    visit: Visitor, ids: dict[str, str], clips: dict[str, Path]
 ) -> None:
-    person = visit(pair(server, "copy", "original"), size=DESKTOP)
+    person = visit(pair(ids, "copy", "original"), size=DESKTOP)
     page = person.page
     expect(page.locator(".st-key-card-near-running, .st-key-near")).to_be_visible(timeout=PATIENT)
     look(page)
@@ -109,40 +90,6 @@ def test_a_changed_face_is_found_and_every_view_shows_it(
     assert checked.intact and checked.seal.original == media.probe(clips["original"]).sha256
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "dark"), [("dark", DESKTOP, True), ("phone", PHONE, False)]
-)
-def test_a_copy_that_was_only_written_again(
-    visit: Visitor, server: tuple[Server, dict[str, str]], name: str, size: tuple[int, int],
-    dark: bool,
-) -> None:  # fmt: skip
-    person = visit(pair(server, "again", "original"), size=size, dark=dark)
-    look(person.page)
-    expect(person.page.locator(".um-verdict")).to_contain_text("nothing else differs")
-    expect(person.page.locator(".um-limits")).to_contain_text("may be manipulated itself")
-    if size == PHONE:  # the finding is read before anything else, and nothing is wider than it
-        top = person.page.locator(".st-key-near .um-verdict").bounding_box()
-        view = person.page.locator(".st-key-near-viewer").bounding_box()
-        assert top is not None and view is not None and top["y"] < view["y"]
-        assert person.page.evaluate("document.body.scrollWidth <= innerWidth")
-    person.picture(f"comparison-{name}")
-
-
-def test_motion_that_is_not_wanted_does_not_blink(
-    visit: Visitor, server: tuple[Server, dict[str, str]]
-) -> None:
-    page = visit(pair(server, "again", "original"), size=DESKTOP).page
-    page.emulate_media(reduced_motion="reduce")
-    look(page)
-    stage, blink = page.locator(".stage"), page.get_by_role("button", name="Blink")
-    blink.click()
-    before = stage.get_attribute("class")
-    page.wait_for_timeout(1200)
-    assert stage.get_attribute("class") == before
-    blink.click()
-    assert stage.get_attribute("class") != before
-
-
 def bring(page: Page, key: str, file: Path) -> None:
     """Give a file to one of the two places. Streamlit loses what is brought while it draws anew."""
     wait_drawn(page)
@@ -156,8 +103,10 @@ def bring(page: Page, key: str, file: Path) -> None:
 def test_two_files_are_brought_canceled_and_compared(
     visit: Visitor, clips: dict[str, Path]
 ) -> None:
-    page = visit("/compare?w=clips", size=DESKTOP).page
-    for key, name in (("bring-copy", "original"), ("bring-original", "again")):
+    """One is a copy that was only written again."""
+    person = visit("/compare?w=clips")
+    page = person.page
+    for key, name in (("bring-copy", "again"), ("bring-original", "original")):
         bring(page, key, clips[name])
     begin = page.locator(".st-key-bring-compare button")
     expect(begin).to_be_enabled()
@@ -173,4 +122,32 @@ def test_two_files_are_brought_canceled_and_compared(
         expect(ended.or_(page.locator(".st-key-near")).first).to_be_visible(timeout=PATIENT)
         if ended.is_visible():
             page.get_by_role("button", name="Compare again").click()
+    written_again(page)
+    address = page.url.removeprefix(person.url)
+
+    # Motion that is not wanted, as by who comes to these tests, does not blink.
+    stage, blink = page.locator(".stage"), page.get_by_role("button", name="Blink")
+    blink.click()
+    before = stage.get_attribute("class")
+    page.wait_for_timeout(1200)
+    assert stage.get_attribute("class") == before
+    blink.click()
+    assert stage.get_attribute("class") != before
+
+    # On a phone the finding is read before anything else, and nothing is wider than it.
+    person.open(address, size=PHONE)
+    written_again(page)
+    top = page.locator(".st-key-near .um-verdict").bounding_box()
+    view = page.locator(".st-key-near-viewer").bounding_box()
+    assert top is not None and view is not None and top["y"] < view["y"]
+    assert page.evaluate("document.body.scrollWidth <= innerWidth")
+    person.picture("comparison-phone")
+    person.open(address, dark=True)
+    written_again(page)
+    person.picture("comparison-dark")
+
+
+def written_again(page: Page) -> None:
     look(page)
+    expect(page.locator(".um-verdict")).to_contain_text("nothing else differs")
+    expect(page.locator(".um-limits")).to_contain_text("may be manipulated itself")

@@ -1,5 +1,6 @@
 """The History page as a person uses it: a sample is analyzed, found, written to, exported, shared
-with a stranger, taken back, and deleted.
+with a stranger, taken back, and deleted. And the operator's page, which counts what is kept: its
+figures, and a key from making to its end.
 
 With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
 """
@@ -7,6 +8,8 @@ With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
 from __future__ import annotations
 
 import re
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,10 +19,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from skimage.data import astronaut
 
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Label
 from service.records import thumbnails
 from service.records.database import FILE
-from service.records.model import LOCAL, Record
+from service.records.model import LOCAL, Confirmed, Record, State
 from service.records.rules import new_id
 from service.records.sql import open_store
 from tests.conftest import write_clip
@@ -27,7 +30,6 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     Server,
-    Visitor,
     eventually,
     open_sample,
     serve,
@@ -38,6 +40,7 @@ from tests.support.browser import (
     wait_verdict,
 )
 from tests.support.result_sample import make_analysis
+from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -47,17 +50,21 @@ EARLIER = 12
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that knows a dozen results of earlier days, whose files are gone."""
+    """A server with a dozen results of earlier days, whose files are gone; two were confirmed."""
     data = tmp_path_factory.mktemp("data")
-    store = open_store(data / FILE)
+    store, sample = open_store(data / FILE), make_analysis()
+    verdicts = (Label.FAKE, Label.REAL, Label.INCONCLUSIVE)
     for number in range(EARLIER):
         when = datetime.now(UTC) - timedelta(days=1 + number)
-        analysis: Analysis = make_analysis().model_copy(update={"created": when})
+        verdict = sample.verdict.model_copy(update={"label": verdicts[number % 3]})
+        analysis = sample.model_copy(update={"created": when, "verdict": verdict})
         record = Record(
             id=new_id(), owner=LOCAL, created=when, touched=when, name=f"earlier-{number}.mp4",
-            sha256=f"{number:064x}", run="before:1",
+            sha256=f"{number:064x}", state=State.DONE, run="before:1",
         )  # fmt: skip
         store.add(record, analysis, thumbnails.small(astronaut()[:288]))
+        if number < 2:
+            store.change(LOCAL, record.id, confirmed=Confirmed.FAKE)
     store.close()
     with serve(data) as started:
         yield started
@@ -210,12 +217,9 @@ def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
         page.get_by_role("button", name="All analyses").click,
         lambda: expect(card).to_be_visible(),
     )
-
-
-def test_in_the_dark(visit: Visitor) -> None:
-    person = visit("/history", dark=True)
-    person.page.locator(".um-preview h2").wait_for(timeout=PATIENT)
-    wait_drawn(person.page)
+    person.open("/history", dark=True)
+    page.locator(".um-preview h2").wait_for(timeout=PATIENT)
+    wait_drawn(page)
     person.picture("history-dark")
 
 
@@ -262,3 +266,76 @@ def test_a_folder_becomes_known_footage_and_is_forgotten(visit: Visitor, tmp_pat
     )
     page.get_by_text("Analyses", exact=True).click()
     page.wait_for_url(lambda url: "tab=" not in url)
+
+
+def answer(server: Server, key: str) -> int:
+    """The status that the API gives to who shows a key."""
+    request = urllib.request.Request(
+        f"{server.url}/v1/models",
+        headers={"Authorization": f"Bearer {key}", "X-Forwarded-For": "203.0.113.9"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_an_operator_sees_counts_and_makes_and_ends_a_key(visit: Visitor, server: Server) -> None:
+    person = visit("/admin")
+    page = person.page
+    page.get_by_text("Verdicts by day").wait_for(timeout=PATIENT)
+    expect(page.get_by_text("2 files that were confirmed")).to_be_visible()
+    expect(page.locator(".st-key-card-admin-verdicts .js-plotly-plot")).to_be_visible()
+    assert "earlier-" not in page.locator("body").inner_text()
+    wait_drawn(page)
+    # Who brings a file while new jobs are paused waits, and is told why.
+    pause, go = (page.get_by_role("button", name=n) for n in ("Pause new jobs", "Start jobs again"))
+    until(pause.click, go.wait_for)
+    guest = visit("/")
+    wait_ready(guest.page)
+    open_sample(guest.page, "picture")
+    paused = guest.page.get_by_role("heading", name="Paused by who runs this server")
+    paused.wait_for(timeout=PATIENT)
+    waiting = page.locator('[class*="st-key-admin-task-"]').filter(has_text="Waiting")
+    expect(waiting.first).to_be_visible(timeout=PATIENT)
+    expect(waiting.first.get_by_role("button", name="First")).to_be_visible()
+    person.picture("admin-paused")
+    wait_drawn(page)
+    until(go.click, pause.wait_for)
+    wait_verdict(guest.page)
+    wait_drawn(page)
+    dialog = page.get_by_role("dialog")
+    until(page.get_by_role("button", name="Make a key").click, dialog.wait_for)
+    name = dialog.get_by_role("textbox", name="Whose, or what for")
+    name.fill("newsroom")
+    name.press("Tab")
+    wait_drawn(page)
+    until(dialog.get_by_role("button", name="Make it").click, dialog.locator("code").wait_for)
+    key = dialog.locator("code").inner_text().strip()
+    assert re.fullmatch(r"um_[0-9a-f]{12}_[\w-]{32}", key)
+    assert answer(server, key) == 200
+    done = dialog.get_by_role("button", name="Done")
+    until(done.click, lambda: expect(dialog).to_be_hidden())
+    row = page.locator('[class*="st-key-admin-key-"]').filter(has_text="newsroom").last
+    expect(row).to_contain_text("Active")
+    assert key not in page.content()  # it was shown this once
+    person.assert_fits()
+    person.picture("admin")
+
+    wait_drawn(page)
+    withdraw = page.get_by_role("button", name="Withdraw it")
+    until(page.get_by_role("button", name="Withdraw").first.click, withdraw.wait_for)
+    until(withdraw.click, lambda: expect(dialog).to_be_hidden())
+    expect(row).to_contain_text("Withdrawn")
+    assert answer(server, key) == 401
+
+    person.open("/admin", size=PHONE)
+    page.get_by_text("How often it was right").wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    person.assert_fits()
+    person.picture("admin-phone")
+    person.open("/admin", dark=True)
+    page.get_by_text("How often it was right").wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    person.picture("admin-dark")

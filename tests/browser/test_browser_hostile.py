@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Dialog, FilePayload, expect
 
-from tests.support.browser import PATIENT, ROOT, Server, Visitor, eventually, serve, wait_ready
+from tests.support.browser import PATIENT, ROOT, Server, eventually, serve, wait_ready
 from tests.support.strangers import WATCH, Bait, called_home, hostile
+from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -36,7 +37,7 @@ def test_each_ends_in_a_sentence_and_nothing_calls_home(
 ) -> None:
     bait = Bait()
     brought = hostile(tmp_path, bait.port)
-    person = visit()
+    person = visit(own=True)
     page = person.page
     dialogs: list[str] = []
 

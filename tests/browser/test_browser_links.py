@@ -1,25 +1,33 @@
-"""A link on the Analyze page: fetched and judged, or refused in words."""
+"""A link on the Analyze and the Batch page: fetched and judged, or refused in words."""
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from tests.conftest import portrait
 from tests.support.browser import (
     DESKTOP,
     PATIENT,
     PHONE,
     Server,
-    Visitor,
     serve,
+    take,
     until,
+    wait_drawn,
     wait_ready,
     wait_verdict,
 )
 from tests.support.links import PRIVATE, Handler, serving, whole
 from tests.support.links import Server as Web
+from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -38,15 +46,18 @@ def server(tmp_path_factory: pytest.TempPathFactory, web: Web) -> Iterator[Serve
         yield started
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize(("name", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
-def test_the_field_of_a_link(visit: Visitor, name: str, size: tuple[int, int], dark: bool) -> None:
-    person = visit(size=size, dark=dark)
-    wait_ready(person.page)
-    expect(person.page.get_by_role("textbox", name="Or the address")).to_be_visible()
-    person.assert_hooks("everywhere", "empty")
-    person.assert_fits()
-    person.picture(f"link-{name}-{'dark' if dark else 'light'}")
+def test_the_field_of_a_link(visit: Visitor) -> None:
+    person = visit()
+    for dark in (False, True):
+        if dark:
+            person.open(dark=True)
+        wait_ready(person.page)
+        for name, (width, height) in (("desktop", DESKTOP), ("phone", PHONE)):
+            person.page.set_viewport_size({"width": width, "height": height})
+            expect(person.page.get_by_role("textbox", name="Or the address")).to_be_visible()
+            person.assert_hooks("everywhere", "empty")
+            person.assert_fits()
+            person.picture(f"link-{name}-{'dark' if dark else 'light'}")
 
 
 def test_a_link_is_refused_in_words_and_then_judged(
@@ -74,6 +85,36 @@ def test_a_link_is_refused_in_words_and_then_judged(
     )
     wait_verdict(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("someone.jpg", timeout=PATIENT)
+
+
+def test_links_are_rows_and_one_that_is_refused_says_why(
+    visit: Visitor, web: Web, tmp_path: Path
+) -> None:
+    picture = io.BytesIO()
+    Image.fromarray(portrait((400, 400))).save(picture, "JPEG")
+    web.answers["/row.jpg"] = whole(picture.getvalue())
+    person = visit("/batch")
+    page = person.page
+    paste = page.get_by_role("button", name="Paste links")
+    paste.wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    dialog = page.get_by_role("dialog")
+    until(paste.click, dialog.wait_for)
+    field = dialog.get_by_role("textbox")
+    urls = [web.url(PRIVATE, "/row.jpg"), web.url(PRIVATE, "/watch?token=1")]
+    field.fill("\n".join(urls))
+    field.press("Tab")
+    wait_drawn(page)
+    dialog.get_by_role("button", name="Fetch").click()
+    page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
+    expect(page.locator(".um-total b")).to_have_text("2 of 2", timeout=2 * PATIENT)
+    wait_drawn(page)
+    person.assert_fits()
+    person.picture("batch-links")
+    table = take(page.get_by_role("button", name="CSV"), tmp_path).read_text()
+    rows = {row["file"]: row for row in csv.DictReader(io.StringIO(table))}
+    assert rows["row.jpg"]["verdict"]
+    assert "leads to a page" in rows[urls[1]]["note"]
 
 
 def test_a_fetch_says_how_far_it_is_and_is_canceled(

@@ -23,16 +23,15 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     Server,
-    Visit,
-    Visitor,
     chrome,
     eventually,
     serve,
     take,
     until,
-    visitors,
+    wait_drawn,
 )
 from tests.support.live_stand_in import colored, gray
+from tests.support.visits import Visit, Visitor, visitors
 from tools import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -117,6 +116,7 @@ def listen(page: Page) -> None:
     until(options.click, switch.wait_for)
     until(switch.click, page.get_by_text("Sound is never kept.").wait_for)
     page.keyboard.press("Escape")
+    wait_drawn(page)
 
 
 def shown(page: Page) -> np.ndarray:
@@ -193,6 +193,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
     third = visit("/live")
     third.page.set_default_timeout(PATIENT)
     third.page.locator(".st-key-live-start button").wait_for()
+    wait_drawn(third.page)
 
     def comes_third() -> None:
         keep_on(person)

@@ -1,11 +1,12 @@
 """The other pages as a person uses them: Compare, Evaluate, Models and Settings.
 
 One server, one browser; a sample is analyzed once. With `UNMASK_PICTURES=1` screenshots stay in
-tests/artifacts/.
+tests/artifacts/; `UNMASK_DOCS=1` also writes the picture of the README.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import zipfile
@@ -21,32 +22,36 @@ from dashboard import theme
 from detector import report
 from tests.integration.dashboard.test_evaluate_page import archive, face
 from tests.support.browser import (
+    ARTIFACTS,
     DESKTOP,
     PATIENT,
     PHONE,
+    ROOT,
     Server,
-    Visit,
-    Visitor,
     eventually,
     open_sample,
     serve,
     take,
     until,
-    visitors,
     wait_drawn,
     wait_ready,
     wait_verdict,
 )
 from tests.support.ports import listening
+from tests.support.visits import Visit, Visitor, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 PAGES = ("Analyze", "Live", "Compare", "Evaluate", "Batch", "History", "Models", "Settings")
 
 
+NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+"""Nobody listens there: every download ends like one without a connection."""
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("data")) as started:
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("data"), **NOWHERE) as started:
         yield started
 
 
@@ -67,8 +72,12 @@ def press(slider: Locator, key: str) -> None:
 
 
 # First in this file: nobody has opened the front page of this server yet.
-def test_a_link_straight_to_a_page_has_our_navigation(visit: Visitor) -> None:
-    person = visit("/models")
+def test_a_link_straight_to_a_page_has_our_navigation(browser: Browser, offline: Server) -> None:
+    with visitors(browser, offline.url) as visit:
+        look_at_the_navigation(visit("/models"))
+
+
+def look_at_the_navigation(person: Visit) -> None:
     page = person.page
     for path, there in (
         ("/models", ".um-model"),
@@ -95,8 +104,10 @@ def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name
     port = int(server.url.rpartition(":")[2])
     assert listening(port) == {"127.0.0.1"}
     page = visit("/settings").page
+    assert page.url == f"http://127.0.0.1:{port}/settings"
     for name in ("127.0.0.1", "localhost"):
-        page.goto(f"http://{name}:{port}/settings", timeout=PATIENT)
+        if name not in page.url:
+            page.goto(f"http://{name}:{port}/settings", timeout=PATIENT)
         page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
         wait_drawn(page)
         assert "administrator" not in page.locator("body").inner_text(), name
@@ -104,11 +115,12 @@ def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name
 
 def test_the_navigation_shows_where_the_keyboard_is(visit: Visitor) -> None:
     """A ring of 2 px in the accent, wide and where the navigation is folded away."""
+    page = visit("/settings").page
+    page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
+    wait_drawn(page)
     for size, link in ((DESKTOP, "stTopNavLink"), (PHONE, "stSidebarNavLink")):
-        page = visit("/settings", size=size).page
-        page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
-        wait_drawn(page)
         if size == PHONE:
+            page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
             page.get_by_test_id("stExpandSidebarButton").click()
         first = page.get_by_test_id(link).first
         page.keyboard.press("Tab")
@@ -160,11 +172,20 @@ def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: 
 
 
 def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Path) -> None:
+    """And to the picture of the README."""
     person = visit()
     page = person.page
     wait_ready(page)
     open_sample(page, "two-people")
     wait_verdict(page)
+    page.locator(".js-plotly-plot").nth(1).wait_for(timeout=PATIENT)  # a lane for each person
+    page.get_by_text("Person A").first.wait_for()
+    page.get_by_text("Person B").first.wait_for()
+    page.get_by_alt_text("Heatmap").or_(page.get_by_text("what raised")).first.wait_for()
+    wait_drawn(page)
+    person.picture("readme")
+    if os.environ.get("UNMASK_DOCS"):
+        shutil.copyfile(ARTIFACTS / "readme.png", ROOT / "docs" / "analyze.png")
     actions = page.locator(".st-key-title-actions")
     # The running page's row has the same place, and its button goes a moment later.
     expect(actions.get_by_role("button")).to_have_count(4)
@@ -199,11 +220,13 @@ def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Pa
     person.picture("compare-desktop")
     on_a_phone(person, "compare")
 
-    again = visit(page.url.partition("/compare")[1] + page.url.partition("/compare")[2]).page
-    look_at_compare(again)
-    expect(again).to_have_url(page.url)
-    assert compared(again) == compared(page)
-    marked = again.locator('[class*="st-key-looked-go"] [data-testid="stBaseButton-primary"]')
+    # The address is all it takes.
+    address, models = page.url.removeprefix(person.url), compared(page)
+    person.open(address)
+    look_at_compare(page)
+    expect(page).to_have_url(person.url + address)
+    assert compared(page) == models
+    marked = page.locator('[class*="st-key-looked-go"] [data-testid="stBaseButton-primary"]')
     # A button with help is there twice, for the mouse and for the finger.
     expect(marked.filter(visible=True)).to_have_text(moment)
 
@@ -270,16 +293,12 @@ def test_an_evaluation_from_upload_to_its_mistakes(visit: Visitor, tmp_path: Pat
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"\.jpg$"))
 
 
-NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
-"""Nobody listens there: every download ends like one without a connection."""
-
-
 @pytest.mark.shared
 def test_without_a_connection_a_card_stays_calm(
-    browser: Browser, tmp_path: Path, shared: Path
+    browser: Browser, offline: Server, shared: Path
 ) -> None:
     said = "No connection. Put the file in the weights folder; Check all files will find it."
-    with serve(tmp_path, **NOWHERE) as offline, visitors(browser, offline.url) as visit:
+    with visitors(browser, offline.url) as visit:
         person = visit("/models")
         page = person.page
         field = page.locator(".st-key-models-find input")
@@ -305,9 +324,8 @@ def test_without_a_connection_a_card_stays_calm(
             assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
             person.assert_fits()
         # What the sentence promises: under the name that a browser gave it.
-        shutil.copy(
-            shared / "weights" / "mesonet" / "Meso4_DF.h5", tmp_path / "weights" / "Meso4_DF (1).h5"
-        )
+        weights = offline.data / "weights"
+        shutil.copy(shared / "weights" / "mesonet" / "Meso4_DF.h5", weights / "Meso4_DF (1).h5")
         found = page.get_by_text("Found in the weights folder: Meso4 (Deepfakes).")
         until(page.get_by_role("button", name="Check all files").click, found.wait_for)
         expect(card.locator(".um-chip").first).to_contain_text("Ready")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from detector.schema.analysis import Settings
 from service.records.database import FILE
@@ -21,51 +21,43 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     Server,
-    Visitor,
     eventually,
-    serve,
     until,
-    visitors,
     wait_drawn,
     wait_ready,
     wait_verdict,
 )
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
+from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A server with one result of a clip."""
+    """The result of a clip on a server."""
 
-    server: Server
+    data: Path
     store: SQLStore
     id: str
     clip: Path
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    folder = tmp_path_factory.mktemp("data")
-    clip = make_clip(folder / "statement.webm")
+def kept(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    clip = make_clip(tmp_path_factory.mktemp("clips") / "statement.webm")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNMASK_DATA", str(folder))
-        id = put(folder, clip, make_analysis(clip), key_for=Settings())
-    store = open_store(folder / FILE)
-    with serve(folder, OMP_NUM_THREADS="1") as server:
-        yield Kept(server, store, id, clip)
+        patch.setenv("UNMASK_DATA", str(server.data))
+        id = put(server.data, clip, make_analysis(clip), key_for=Settings())
+    store = open_store(server.data / FILE)  # another process, while the server runs
+    yield Kept(server.data, store, id, clip)
     store.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, kept: Kept) -> Iterator[Visitor]:
-    with visitors(browser, kept.server.url) as go:
-        yield go
-
-
 def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kept: Kept) -> None:
+    uploads = kept.data / "uploads"
+    before = set(uploads.iterdir())
     person = visit()
     wait_ready(person.page)
     until(
@@ -75,8 +67,7 @@ def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kep
     assert "manipulated" in wait_verdict(person.page)
     expect(person.page.locator(".um-title p")).to_contain_text("kept from")
     person.page.get_by_role("button", name="Analyze again").wait_for()
-    uploads = kept.server.data / "uploads"
-    eventually(person.page, lambda: len(list(uploads.iterdir())), lambda count: count == 1)
+    eventually(person.page, lambda: set(uploads.iterdir()), before.__eq__)
     person.picture("kept-desktop")
 
 
@@ -106,7 +97,7 @@ def test_a_link_opens_in_a_clean_browser_and_dies_when_it_is_taken_back(
         urllib.request.urlopen(video)
     assert caught.value.code == 404
     # Any page: where sign-in is required, a link is let past it, and nothing may come along.
-    reader.page.goto(f"{kept.server.url}/settings?s={share.token}")
+    reader.open(f"/settings?s={share.token}", size=PHONE)
     reader.page.get_by_text("This link is not in force").wait_for()
     wait_drawn(reader.page)
     expect(reader.page.get_by_text("Your results")).to_have_count(0)

@@ -22,11 +22,10 @@ from dashboard.result import pulls
 from detector import media
 from tests.support.browser import (
     PATIENT,
-    QUICK,
-    Visit,
+    PHONE,
+    Server,
     click_plot,
     eventually,
-    serve,
     until,
     wait_drawn,
 )
@@ -40,6 +39,7 @@ from tests.support.result_sample import (
     make_picture,
 )
 from tests.support.style_sheet import rules
+from tests.support.visits import Visit, Visitor, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -48,7 +48,7 @@ NAME = "council <b>statement</b>.webm"
 
 @dataclass(frozen=True)
 class Served:
-    """A running dashboard and the addresses of four results."""
+    """The addresses of four results."""
 
     video: str
     picture: str
@@ -57,29 +57,28 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("data")
+def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    folder, data = tmp_path_factory.mktemp("files"), server.data
     clip = make_clip(folder / "made.webm")
-    video = put(folder, clip, make_analysis(clip, name=NAME), name=NAME)
+    video = put(data, clip, make_analysis(clip, name=NAME), name=NAME)
     still = folder / "portrait.png"
     Image.fromarray(astronaut()).save(still)
-    picture = put(folder, still, make_picture())
+    picture = put(data, still, make_picture())
 
     # Said to be H.264, so the page tries the player; no browser plays what it is.
     old = _mpeg4(folder / "old.mp4")
     analysis = make_analysis(old, name="old.mp4")
     analysis.media.container, analysis.media.codec = "mp4", "h264"
-    unplayable = put(folder, old, analysis)
+    unplayable = put(data, old, analysis)
 
     # A real AVI, with a number of its own in each picture.
     camcorder = _mpeg4(folder / "camcorder.avi")
     analysis = make_analysis(camcorder, name="camcorder.avi")
     about = media.probe(camcorder)
     analysis.media = about.model_copy(update={"duration": analysis.media.duration})
-    avi = put(folder, camcorder, analysis)
+    avi = put(data, camcorder, analysis)
 
-    with serve(folder, OMP_NUM_THREADS="1") as server:
-        yield Served(*(f"{server.url}/?a={id}" for id in (video, picture, unplayable, avi)))
+    return Served(*(f"/?a={id}" for id in (video, picture, unplayable, avi)))
 
 
 def _mpeg4(path: Path) -> Path:
@@ -94,40 +93,28 @@ def _mpeg4(path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def blank(browser: Browser) -> Iterator[Page]:
-    """A page that shows nothing yet."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(QUICK)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    page.close()
-    assert errors == []
-
-
 @pytest.fixture(scope="module")
-def opened(browser: Browser, served: Served) -> Iterator[tuple[Page, list[str]]]:
-    """The clip's page and what went wrong on it, for one test after another: each leads to moments
-    of its own, whichever the last one left."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(QUICK)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(served.video)
+def person(browser: Browser, server: Server, served: Served) -> Iterator[Visit]:
+    """One for all tests, in their order."""
+    with visitors(browser, server.url) as visit:
+        one = visit(served.video)
+        yield one
+        refused = "Video source error"  # said of the file that no browser plays
+        one.complaints = [said for said in one.complaints if refused not in said]
+
+
+@pytest.fixture
+def page(person: Visit, served: Served) -> Page:
+    """The clip's page, for one test after another: each leads to moments of its own, whichever the
+    last one left."""
+    page = person.page
+    if page.url != person.url + served.video:
+        person.open(served.video)
     page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
     page.wait_for_function("document.querySelector('.st-key-player video').readyState >= 1")
     page.wait_for_function("document.querySelectorAll('.um-cursor-line').length === 2")
-    yield page, errors
-    page.close()
-
-
-@pytest.fixture
-def page(opened: tuple[Page, list[str]]) -> Iterator[Page]:
-    page, errors = opened
     wait_drawn(page)
-    yield page
-    assert errors == []
+    return page
 
 
 def wait_for_moment(page: Page, time: float) -> None:
@@ -225,9 +212,37 @@ def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
     )
 
 
-def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(blank: Page, served: Served) -> None:
-    page = blank
-    page.goto(served.picture)
+def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page: Page) -> None:
+    group = page.get_by_role("group", name="Person B")
+    tiles = group.get_by_role("button")
+    expect(tiles).to_have_count(11)
+    expect(tiles.nth(0)).to_have_accessible_name(re.compile(r"Person B, 00:0\d\.\d, "))
+    tiles.nth(0).focus()
+    page.keyboard.press("ArrowRight")
+    expect(tiles.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(tiles.nth(1)).to_have_attribute("aria-current", "true")
+    page.keyboard.press("End")
+    expect(tiles.nth(10)).to_be_focused()
+    expect(group.locator("img").first).to_be_visible()
+
+
+def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
+    reset = page.get_by_role("button", name="Reset")
+    until(page.get_by_role("button", name="Thresholds and models").click, reset.wait_for)
+    own = page.locator(".um-own")
+    until(
+        page.get_by_role("button", name="SBI", exact=True).last.click,
+        lambda: expect(own).to_have_text("with your models"),
+    )
+    wait_drawn(page)
+    until(reset.click, lambda: expect(own).to_have_count(0))
+
+
+# These leave the clip's page.
+def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person: Visit, served: Served) -> None:
+    page = person.page
+    person.open(served.picture)
     page.wait_for_function("document.querySelector('.st-key-player img')?.naturalWidth > 0")
     wait_drawn(page)
     box, image = page.locator(".um-box"), page.locator(".st-key-player img")
@@ -250,9 +265,9 @@ def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(blank: Page, served: 
     expect(page.locator(".st-key-card-timeline")).to_have_count(0)
 
 
-def test_a_file_the_browser_refuses_is_shown_frame_by_frame(blank: Page, served: Served) -> None:
-    page = blank
-    page.goto(served.unplayable)
+def test_a_file_the_browser_refuses_is_shown_frame_by_frame(person: Visit, served: Served) -> None:
+    page = person.page
+    person.open(served.unplayable)
     page.locator(".st-key-player img").wait_for(timeout=PATIENT)
     expect(page.get_by_text("This browser can’t play the file")).to_be_visible()
     tile = page.locator(".tile").nth(3)
@@ -262,9 +277,9 @@ def test_a_file_the_browser_refuses_is_shown_frame_by_frame(blank: Page, served:
     expect(page.get_by_text(f"so the frame at {tag} is shown")).to_be_visible()
 
 
-def test_an_avi_is_played_from_a_copy_at_its_own_times(blank: Page, served: Served) -> None:
-    page = blank
-    page.goto(served.avi)
+def test_an_avi_is_played_from_a_copy_at_its_own_times(person: Visit, served: Served) -> None:
+    page = person.page
+    person.open(served.avi)
     page.wait_for_function(
         "document.querySelector('.st-key-player video')?.readyState >= 2", timeout=PATIENT
     )
@@ -302,76 +317,31 @@ def test_an_avi_is_played_from_a_copy_at_its_own_times(blank: Page, served: Serv
     )
 
 
-def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page: Page) -> None:
-    group = page.get_by_role("group", name="Person B")
-    tiles = group.get_by_role("button")
-    expect(tiles).to_have_count(11)
-    expect(tiles.nth(0)).to_have_accessible_name(re.compile(r"Person B, 00:0\d\.\d, "))
-    tiles.nth(0).focus()
-    page.keyboard.press("ArrowRight")
-    expect(tiles.nth(1)).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(tiles.nth(1)).to_have_attribute("aria-current", "true")
-    page.keyboard.press("End")
-    expect(tiles.nth(10)).to_be_focused()
-    expect(group.locator("img").first).to_be_visible()
+CUT = """() => [...document.querySelectorAll('[class^=um-] *, .strip *')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'hidden'
+                 && !e.closest('.um-icon, .um-quiet, .name, thead'))
+    .map(e => e.className + ': ' + e.textContent)"""
+"""What does not show all of its text."""
 
 
-def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
-    reset = page.get_by_role("button", name="Reset")
-    until(page.get_by_role("button", name="Thresholds and models").click, reset.wait_for)
-    own = page.locator(".um-own")
-    until(
-        page.get_by_role("button", name="SBI", exact=True).last.click,
-        lambda: expect(own).to_have_text("with your models"),
-    )
-    wait_drawn(page)
-    until(reset.click, lambda: expect(own).to_have_count(0))
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_has_no_sideways_scroll_and_seven_tiles(
-    browser: Browser, served: Served, scheme: str
-) -> None:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True,
-        color_scheme="dark" if scheme == "dark" else "light",
-    )  # fmt: skip
-    page = context.new_page()
-    page.set_default_timeout(QUICK)
-    page.goto(served.video)
-    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
-    wait_drawn(page)
-    Visit(page).assert_fits()
-    tiles = page.get_by_role("group", name="Person B").get_by_role("button")
-    expect(tiles).to_have_count(7)
-    eventually(
-        page,
-        tiles.first.bounding_box,
-        lambda tile: tile and tile["width"] >= 40 and tile["height"] >= 40,
-    )
-    eventually(
-        page,
-        lambda: page.evaluate(
-            """() => [...document.querySelectorAll('[class^=um-] *, .strip *')]
-        .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'hidden'
-                     && !e.closest('.um-icon, .um-quiet, .name, thead'))
-        .map(e => e.className + ': ' + e.textContent)"""
-        ),
-        lambda cut: cut == [],
-    )
-    context.close()
-
-
-def test_on_a_phone_no_button_stands_before_the_verdict(browser: Browser, served: Served) -> None:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
-    )
-    page = context.new_page()
-    page.set_default_timeout(QUICK)
-    page.goto(served.video)
-    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
-    wait_drawn(page)
+def test_a_phone_has_no_sideways_scroll_and_seven_tiles(visit: Visitor, served: Served) -> None:
+    """And no button before the verdict."""
+    person = visit(served.video, size=PHONE, touch=True)
+    page = person.page
+    for dark in (False, True):
+        if dark:
+            person.open(served.video, size=PHONE, dark=True)
+        page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+        wait_drawn(page)
+        person.assert_fits()
+        tiles = page.get_by_role("group", name="Person B").get_by_role("button")
+        expect(tiles).to_have_count(7)
+        eventually(
+            page,
+            tiles.first.bounding_box,
+            lambda tile: tile and tile["width"] >= 40 and tile["height"] >= 40,
+        )
+        eventually(page, lambda: page.evaluate(CUT), lambda cut: cut == [])
     places = page.evaluate(
         """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next', '.st-key-player',
                   '.st-key-card-timeline', '.st-key-title-actions']
@@ -382,4 +352,3 @@ def test_on_a_phone_no_button_stands_before_the_verdict(browser: Browser, served
     expect(below).to_be_hidden()
     page.get_by_text("Show frames, file and details").click()
     expect(below).to_be_visible()
-    context.close()

@@ -3,75 +3,58 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import (
-    DESKTOP,
     PATIENT,
     PHONE,
-    QUICK,
     Server,
-    Visitor,
-    serve,
     until,
-    visitors,
     wait_drawn,
     wait_ready,
 )
+from tests.support.visits import Visit, Visitor, visitors
 from tests.support.voice_sample import write_clip
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("data")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def address(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Upload a voice message and wait for what is said of it."""
     message = write_clip(tmp_path_factory.mktemp("voice") / "message.wav")
-    context = browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
-    page = context.new_page()
-    page.set_default_timeout(QUICK)
-    page.goto(server.url)
-    wait_ready(page)
-    place = page.locator(".st-key-drop input")
-    place.wait_for(state="attached")
+    with visitors(browser, server.url) as visit:
+        page = visit().page
+        wait_ready(page)
+        place = page.locator(".st-key-drop input")
+        place.wait_for(state="attached")
+        until(
+            lambda: place.set_input_files(message),
+            lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT, wait_until="commit"),
+        )
+        expect(page.locator(".st-key-card-sound .lanes")).to_be_visible(timeout=PATIENT)
+        return page.url.removeprefix(server.url)
+
+
+def test_a_voice_message_is_heard_and_a_click_goes_there(visit: Visitor, address: str) -> None:
+    person = visit(address)
+    page = person.page
+    look_at_the_sound(person, "sound-desktop")
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    look_at_the_sound(person, "sound-phone")
+    picture = page.locator(".st-key-card-sound img.picture")
     until(
-        lambda: place.set_input_files(message),
-        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT, wait_until="commit"),
+        page.locator(".st-key-card-sound").get_by_role("button", name="MFCC").click,
+        lambda: expect(picture).to_have_attribute("alt", re.compile("cepstral")),
     )
-    expect(page.locator(".st-key-card-sound .lanes")).to_be_visible(timeout=PATIENT)
-    found = page.url.removeprefix(server.url)
-    context.close()
-    return found
+    person.open(address, dark=True)
+    look_at_the_sound(person, "sound-dark")
 
 
-@pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Visitor]:
-    with visitors(browser, server.url) as let_in:
-        yield let_in
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "dark"),
-    [
-        ("sound-desktop", DESKTOP, False),
-        ("sound-dark", DESKTOP, True),
-        ("sound-phone", PHONE, False),
-    ],
-)
-def test_a_voice_message_is_heard_and_a_click_goes_there(
-    visit: Visitor, address: str, name: str, size: tuple[int, int], dark: bool
-) -> None:
-    seen = visit(address, size=size, dark=dark)
-    page = seen.page
+def look_at_the_sound(person: Visit, name: str) -> None:
+    page = person.page
     expect(page.locator("h2", has_text="Inconclusive, leans")).to_be_visible(timeout=PATIENT)
     expect(page.get_by_text("Voice cloned?")).to_be_visible()
     expect(page.get_by_text("likelihood and no verdict")).to_be_visible()
@@ -81,10 +64,9 @@ def test_a_voice_message_is_heard_and_a_click_goes_there(
     expect(picture).to_have_attribute("alt", re.compile("^Spectrogram of 13"))
     assert picture.evaluate("img => img.complete && img.naturalWidth") == 900
     expect(page.locator(".st-key-card-sound .speech button")).to_have_count(2)
-    audio = page.locator(".st-key-player audio")
-    expect(audio).to_be_attached()
-    seen.picture(name)
-    seen.assert_fits()
+    expect(page.locator(".st-key-player audio")).to_be_attached()
+    person.picture(name)
+    person.assert_fits()
     over = page.locator(".st-key-card-sound .over")
 
     def click_its_middle() -> None:
@@ -103,10 +85,6 @@ def test_a_voice_message_is_heard_and_a_click_goes_there(
     wait_drawn(page)
     over.press("ArrowRight")
     expect(over).to_have_attribute("aria-valuetext", re.compile("^00:0(6.9|7)"))
-    until(
-        page.locator(".st-key-card-sound").get_by_role("button", name="MFCC").click,
-        lambda: expect(picture).to_have_attribute("alt", re.compile("cepstral")),
-    )
 
 
 def test_what_the_score_rests_on_lies_over_the_spectrogram(visit: Visitor, address: str) -> None:

@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, Page, expect
 from dashboard import labels
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Label, Settings
-from tests.support.browser import DESKTOP, PATIENT, PHONE, QUICK, Server, serve, until, wait_drawn
+from tests.support.browser import PATIENT, PHONE, Server, until, wait_drawn
 from tests.support.kept import put
+from tests.support.visits import Visit, Visitor, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.shared, pytest.mark.timeout(1500)]
 
@@ -32,27 +33,21 @@ CLIPS = {
 
 @dataclass(frozen=True)
 class Served:
-    """A running dashboard with the clips' results in it."""
+    """The clips' results on the running dashboard."""
 
-    server: Server
     ids: dict[str, str]
     results: dict[str, Analysis]
 
     def at(self, clip: str, page: str = "") -> str:
-        return f"{self.server.url}/{page}?a={self.ids[clip]}"
+        return f"/{page}?a={self.ids[clip]}"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("data")
+def served(server: Server, shared: Path) -> Served:
     analyzer = Analyzer()
-    results = {
-        name: analyzer.analyze(shared / FOLDER / path, Settings(frames=16))
-        for name, path in CLIPS.items()
-    }
-    ids = {name: put(folder, shared / FOLDER / CLIPS[name], r) for name, r in results.items()}
-    with serve(folder, OMP_NUM_THREADS="1") as server:
-        yield Served(server, ids, results)
+    files = {name: shared / FOLDER / path for name, path in CLIPS.items()}
+    results = {name: analyzer.analyze(file, Settings(frames=16)) for name, file in files.items()}
+    return Served({name: put(server.data, files[name], r) for name, r in results.items()}, results)
 
 
 @pytest.fixture(scope="module", params=CLIPS)
@@ -62,21 +57,23 @@ def clip(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
+def person(browser: Browser, server: Server) -> Iterator[Visit]:
     """One for all tests, in their order: the last of a clip changes what its page shows."""
-    width, height = DESKTOP
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.set_default_timeout(QUICK)
-    yield page
-    page.close()
+    with visitors(browser, server.url) as visit:
+        yield visit("/settings")
 
 
-def open_result(page: Page, address: str) -> None:
+def open_result(person: Visit, path: str) -> Page:
     """Open a result, unless it is what the page shows."""
-    if page.url != address:
-        page.goto(address)
-    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
-    wait_drawn(page)
+    if person.page.url != person.url + path:
+        person.open(path)
+    return drawn(person)
+
+
+def drawn(person: Visit) -> Page:
+    person.page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    wait_drawn(person.page)
+    return person.page
 
 
 def percents(text: str) -> list[int]:
@@ -89,17 +86,18 @@ def number_of(analysis: Analysis) -> int:
     return labels.whole_percent(analysis.verdict.probability)
 
 
-def test_a_clip_has_one_number_on_every_page(page: Page, served: Served, clip: str) -> None:
+def test_a_clip_has_one_number_on_every_page(person: Visit, served: Served, clip: str) -> None:
     analysis = served.results[clip]
     number = number_of(analysis)
     people = [t for t in analysis.judged if t.probability is not None]
 
-    page.goto(f"{served.server.url}/history?r={served.ids[clip]}")
+    page = person.page
+    person.open(f"/history?r={served.ids[clip]}")
     kept = page.locator('[class*="st-key-verdict-"][class*="-kept"]')
     kept.wait_for(timeout=PATIENT)
     assert percents(kept.locator(".um-number b").inner_text()) == [number]
 
-    page.goto(served.at(clip, "compare"))
+    person.open(served.at(clip, "compare"))
     built = page.locator(".st-key-card-builder .um-built")
     built.nth(1).wait_for(timeout=PATIENT)
     both = [built.nth(i).locator("b").inner_text() for i in (0, 1)]
@@ -108,14 +106,14 @@ def test_a_clip_has_one_number_on_every_page(page: Page, served: Served, clip: s
     assert chips[0] == chips[1]
 
     other = next(name for name in CLIPS if name != clip)
-    page.goto(f"{served.at(clip, 'compare')}&b={served.ids[other]}")
+    person.open(f"{served.at(clip, 'compare')}&b={served.ids[other]}")
     first = page.locator(".st-key-card-pair-first .um-chip")
     first.wait_for(timeout=PATIENT)
     assert percents(first.inner_text()) == [number]
     second = page.locator(".st-key-card-pair-second .um-chip")
     assert percents(second.inner_text()) == [number_of(served.results[other])]
 
-    open_result(page, served.at(clip))
+    page = open_result(person, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first
     assert percents(card.locator(".um-number b").inner_text()) == [number]
     assert percents(card.locator(".um-pull.all").inner_text()) == [number]
@@ -125,10 +123,10 @@ def test_a_clip_has_one_number_on_every_page(page: Page, served: Served, clip: s
         assert number in percents(page.locator(".um-who .whole").first.inner_text())
 
 
-def test_the_words_of_a_verdict_hold_together(page: Page, served: Served, clip: str) -> None:
+def test_the_words_of_a_verdict_hold_together(person: Visit, served: Served, clip: str) -> None:
     analysis = served.results[clip]
     verdict = analysis.verdict
-    open_result(page, served.at(clip))
+    page = open_result(person, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first
     text = " ".join(card.inner_text().split())
 
@@ -166,8 +164,8 @@ def test_the_words_of_a_verdict_hold_together(page: Page, served: Served, clip: 
     assert "so at most" not in body
 
 
-def test_the_columns_end_level(page: Page, served: Served, clip: str) -> None:
-    open_result(page, served.at(clip))
+def test_the_columns_end_level(person: Visit, served: Served, clip: str) -> None:
+    page = open_result(person, served.at(clip))
     ends = page.evaluate(
         """() => ['[class*="st-key-verdict-"]', '.st-key-result-side']
              .map(hook => document.querySelector(hook).getBoundingClientRect().bottom)"""
@@ -176,10 +174,10 @@ def test_the_columns_end_level(page: Page, served: Served, clip: str) -> None:
 
 
 def test_the_choice_of_a_question_changes_the_chart_and_nothing_above(
-    page: Page, served: Served, clip: str
+    person: Visit, served: Served, clip: str
 ) -> None:
     """Finding 7: two truths on one screen."""
-    open_result(page, served.at(clip))
+    page = open_result(person, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first
     assert card.get_by_text("Shown below").count() == 0
     chart = page.locator(".st-key-card-timeline")
@@ -191,40 +189,35 @@ def test_the_choice_of_a_question_changes_the_chart_and_nothing_above(
     assert (card.inner_text(), page.locator(".strips").inner_text()) == above
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_reads_a_result_in_four_screens(
-    browser: Browser, served: Served, scheme: str
-) -> None:
-    width, height = PHONE
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, is_mobile=True, has_touch=True,
-        color_scheme="dark" if scheme == "dark" else "light",
-    )  # fmt: skip
-    page = context.new_page()
-    page.set_default_timeout(QUICK)
-    open_result(page, served.at("swap"))
-    tops = page.evaluate(
-        """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next', '.st-key-player',
-                  '.st-key-card-timeline', '.st-key-title-actions']
-             .map(hook => document.querySelector(hook).getBoundingClientRect())
-             .map(box => [box.top, box.bottom])"""
-    )
-    assert tops == sorted(tops)  # title, verdict, next, player, chart, buttons
-    assert tops[-1][1] - tops[0][0] <= 4 * height
-    broken = page.evaluate(
-        """() => {
-          const bad = [], walk = document.createTreeWalker(
-            document.querySelector('.st-key-result'), NodeFilter.SHOW_TEXT);
-          for (let node; (node = walk.nextNode());) {
-            for (const found of node.data.matchAll(/\\d+[\\s\\u00a0]%/g)) {
-              const range = document.createRange();
-              range.setStart(node, found.index);
-              range.setEnd(node, found.index + found[0].length);
-              if (range.getClientRects().length > 1) bad.push(found[0]);
-            }
-          }
-          return bad;
-        }"""
-    )
-    assert broken == []
-    context.close()
+BROKEN = """() => {
+  const bad = [], walk = document.createTreeWalker(
+    document.querySelector('.st-key-result'), NodeFilter.SHOW_TEXT);
+  for (let node; (node = walk.nextNode());) {
+    for (const found of node.data.matchAll(/\\d+[\\s\\u00a0]%/g)) {
+      const range = document.createRange();
+      range.setStart(node, found.index);
+      range.setEnd(node, found.index + found[0].length);
+      if (range.getClientRects().length > 1) bad.push(found[0]);
+    }
+  }
+  return bad;
+}"""
+"""Numbers that stand on another line than their percent sign."""
+
+
+def test_a_phone_reads_a_result_in_four_screens(visit: Visitor, served: Served) -> None:
+    _width, height = PHONE
+    person = visit(served.at("swap"), size=PHONE, touch=True)
+    for dark in (False, True):
+        if dark:
+            person.open(served.at("swap"), size=PHONE, dark=True)
+        page = drawn(person)
+        tops = page.evaluate(
+            """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next',
+                      '.st-key-player', '.st-key-card-timeline', '.st-key-title-actions']
+                 .map(hook => document.querySelector(hook).getBoundingClientRect())
+                 .map(box => [box.top, box.bottom])"""
+        )
+        assert tops == sorted(tops)  # title, verdict, next, player, chart, buttons
+        assert tops[-1][1] - tops[0][0] <= 4 * height
+        assert page.evaluate(BROKEN) == []

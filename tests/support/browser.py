@@ -1,4 +1,5 @@
-"""What the browser tests share: the app on a port of its own, a browser, people who look at it."""
+"""What the browser tests share: the app on a port of its own, a browser, and how to wait for pages.
+Who looks at them is in `tests.support.visits`."""
 
 from __future__ import annotations
 
@@ -13,14 +14,12 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from playwright.sync_api import (
     Browser,
-    BrowserContext,
-    ConsoleMessage,
     Error,
     Locator,
     Page,
@@ -32,7 +31,6 @@ from playwright.sync_api import (
 
 from service.records.database import FILE
 from tests.support.samples import copy_samples
-from tests.support.style_sheet import Where, rules
 from tools import chromium
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +65,18 @@ _NOT_NEEDED = (
     "ThirdPartyStoragePartitioning",
 )
 """Features of Chromium's that tests do without"""
+_SPARED = (
+    f"--disable-features={','.join(_NOT_NEEDED)}",
+    # Half-way to a GPU that is not there.
+    "--disable-gpu",
+    "--disable-software-rasterizer",
+)
+BRIEF = "--js-flags=--no-opt"
+"""For pages that live for seconds: scripts are not compiled twice. With the GPU's a fifth of what a
+result costs."""
 _browsers: list[Browser] = []
 _drivers: list[Playwright] = []
+_ports: list[int] = []
 _Read = TypeVar("_Read")
 
 
@@ -86,10 +94,7 @@ def serve(data: Path, *, first_start: bool = False, **environment: str) -> Itera
     and loads models when they are asked for, unless this is to be a `first_start`."""
     if not first_start:
         copy_samples(data)
-    log = data / "server.log"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    log, port = data / "server.log", _port()
     inherited = {k: v for k, v in os.environ.items() if k != "UNMASK_RETENTION_HOURS"}
     ahead = "on" if first_start else "off"
     own = {"UNMASK_DATA": str(data), "UNMASK_WARM_UP": ahead, **environment}
@@ -119,6 +124,20 @@ def serve(data: Path, *, first_start: bool = False, **environment: str) -> Itera
     assert_discreet(log.read_text(), data)
 
 
+def _port() -> int:
+    """A port that nothing listens to: where there was a server before if that can be, since a
+    browser that was there has compiled the app."""
+    for port in (*_ports, 0):
+        with socket.socket() as free, suppress(OSError):
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            free.bind(("127.0.0.1", port))
+            found: int = free.getsockname()[1]
+            if found not in _ports:
+                _ports.append(found)
+            return found
+    raise OSError("there is no free port")
+
+
 def assert_discreet(said: str, data: Path) -> None:
     """A log names no file that was brought and no address that opens one."""
     words = {path.name for path in data.glob("uploads/*")}
@@ -142,10 +161,9 @@ def chrome(*flags: str) -> Iterator[Browser]:
     path = chromium.find()
     assert path, "There is no Chromium: python tools/chromium.py installs one."
     ARTIFACTS.mkdir(exist_ok=True)
-    spared = f"--disable-features={','.join(_NOT_NEEDED)}"
     with _driver() as playwright:
         opened = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", spared, *flags], timeout=PATIENT
+            executable_path=path, args=[*_SPARED, *flags], timeout=PATIENT
         )
         _browsers.append(opened)
         yield opened
@@ -182,86 +200,6 @@ def seen(test: str) -> Iterator[tuple[str, str]]:
         except Exception as error:  # a page that hangs; the test's own failure is what counts
             text = f"It can't be read: {error}"
         yield f"page {number}, {page.url}", text[:2000]
-
-
-@dataclass
-class Visit:
-    """One person's page, and what their browser complained about."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-
-    def hear(self, message: ConsoleMessage) -> None:
-        """Note an error."""
-        if message.type == "error":
-            self.complaints.append(message.text)
-
-    def picture(self, name: str) -> None:
-        """A screenshot of the whole page, without a bar at its side, where they are wanted."""
-        if not PICTURES:
-            return
-        size = self.page.viewport_size or {"width": DESKTOP[0], "height": DESKTOP[1]}
-        self.page.evaluate("document.activeElement?.blur()")
-        tall = self.page.evaluate(
-            "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight + 64"
-        )
-        self.page.set_viewport_size(
-            {"width": size["width"], "height": max(size["height"], int(tall))}
-        )
-        self.page.wait_for_timeout(700)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
-        self.page.set_viewport_size(size)
-
-    def assert_fits(self) -> None:
-        """Nothing reaches over the right edge."""
-        eventually(
-            self.page,
-            lambda: self.page.evaluate(
-                "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
-                ".map(e => e && [e.scrollWidth, e.clientWidth])"
-            ),
-            lambda found: all(one and one[0] <= one[1] for one in found),
-        )
-
-    def assert_hooks(self, *places: Where) -> None:
-        """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
-        for rule in rules():
-            if rule.where in places:
-                self.page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
-
-
-Visitor = Callable[..., Visit]
-"""visit(path="/", size=DESKTOP, dark=False): open the app as a person with a browser of their own.
-"""
-
-
-@contextmanager
-def visitors(browser: Browser, url: str) -> Iterator[Visitor]:
-    """Lets people in; at the end no browser may have complained."""
-    contexts: list[BrowserContext] = []
-    visits: list[Visit] = []
-
-    def go(path: str = "/", size: tuple[int, int] = DESKTOP, dark: bool = False) -> Visit:
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme="dark" if dark else "light",
-            reduced_motion="reduce",  # what moves is drawn by the cores that the tests need
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        visit = Visit(context.new_page())
-        visits.append(visit)
-        visit.page.set_default_timeout(QUICK)
-        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        visit.page.on("console", lambda message: visit.hear(message))
-        visit.page.goto(url + path, timeout=QUICK)
-        return visit
-
-    yield go
-    for context in contexts:
-        context.close()
-    complaints = [complaint for visit in visits for complaint in visit.complaints]
-    assert not complaints, complaints
 
 
 def wait_ready(page: Page) -> None:

@@ -1,0 +1,146 @@
+"""People who look at the app in a browser.
+
+The first one in a test gets the page that was left by those before, with nothing of theirs: the app
+is compiled in it, which is half of what a visit costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
+
+from tests.support.browser import ARTIFACTS, DESKTOP, PATIENT, PICTURES, QUICK, eventually
+from tests.support.style_sheet import Where, rules
+
+_left: dict[tuple[Browser, bool], Page] = {}
+"""The page that somebody has left, by its browser and whether it has a touch screen."""
+
+
+@dataclass
+class Visit:
+    """One person's page, and what their browser complained about."""
+
+    page: Page
+    url: str
+    """Of the app"""
+    complaints: list[str] = field(default_factory=list)
+
+    def hear(self, message: ConsoleMessage) -> None:
+        """Note an error."""
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def fail(self, error: Error) -> None:
+        """Note what no script caught."""
+        self.complaints.append(str(error))
+
+    def open(self, path: str = "/", size: tuple[int, int] = DESKTOP, dark: bool = False) -> None:
+        """Open an address of the app anew, in a window of this size."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+        self.page.goto(self.url + path, timeout=QUICK)
+
+    def picture(self, name: str) -> None:
+        """A screenshot of the whole page, without a bar at its side, where they are wanted."""
+        if not PICTURES:
+            return
+        size = self.page.viewport_size or {"width": DESKTOP[0], "height": DESKTOP[1]}
+        self.page.evaluate("document.activeElement?.blur()")
+        tall = self.page.evaluate(
+            "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight + 64"
+        )
+        self.page.set_viewport_size(
+            {"width": size["width"], "height": max(size["height"], int(tall))}
+        )
+        self.page.wait_for_timeout(700)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
+        self.page.set_viewport_size(size)
+
+    def assert_fits(self) -> None:
+        """Nothing reaches over the right edge."""
+        eventually(
+            self.page,
+            lambda: self.page.evaluate(
+                "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
+                ".map(e => e && [e.scrollWidth, e.clientWidth])"
+            ),
+            lambda found: all(one and one[0] <= one[1] for one in found),
+        )
+
+    def assert_hooks(self, *places: Where) -> None:
+        """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
+        for rule in rules():
+            if rule.where in places:
+                self.page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
+
+
+Visitor = Callable[..., Visit]
+"""visit(path="/", size=DESKTOP, dark=False, touch=False, own=False): open the app as a person whose
+browser knows nothing of others. Nobody gets a page of one's `own` afterwards: it is for who leaves
+scripts or listeners there."""
+
+
+@contextmanager
+def visitors(browser: Browser, url: str) -> Iterator[Visitor]:
+    """Lets people in; at the end no browser may have complained."""
+    contexts: list[BrowserContext] = []
+    taken: dict[bool, Page] = {}
+    visits: list[Visit] = []
+
+    def go(
+        path: str = "/",
+        size: tuple[int, int] = DESKTOP,
+        dark: bool = False,
+        touch: bool = False,
+        own: bool = False,
+    ) -> Visit:
+        if touch not in taken and not own:
+            page = taken[touch] = _left.pop((browser, touch), None) or _new(browser, touch)
+        else:
+            page = _new(browser, touch)
+            contexts.append(page.context)
+        visit = Visit(page, url)
+        visits.append(visit)
+        page.set_default_timeout(QUICK)
+        page.on("pageerror", visit.fail)
+        page.on("console", visit.hear)
+        visit.open(path, size, dark)
+        return visit
+
+    yield go
+    for context in contexts:
+        context.close()
+    for visit in visits:
+        visit.page.remove_listener("pageerror", visit.fail)
+        visit.page.remove_listener("console", visit.hear)
+    for touch, page in taken.items():
+        _leave(page, browser, touch)
+    complaints = [complaint for visit in visits for complaint in visit.complaints]
+    assert not complaints, complaints
+
+
+def _new(browser: Browser, touch: bool) -> Page:
+    """A page of somebody whom nobody knows."""
+    context = browser.new_context(
+        is_mobile=touch,
+        has_touch=touch,
+        reduced_motion="reduce",  # what moves is drawn by the cores that the tests need
+        accept_downloads=True,
+    )
+    return context.new_page()
+
+
+def _leave(page: Page, browser: Browser, touch: bool) -> None:
+    """Leave a page to the next person, with nothing of the one who used it: what its browser has
+    compiled is all that stays, which is half of what a visit costs."""
+    try:
+        page.evaluate("localStorage.clear(), sessionStorage.clear()")
+        page.goto("about:blank")
+        page.context.clear_cookies()
+        page.context.clear_permissions()
+        _left[browser, touch] = page
+    except Error:  # it was closed, or hangs
+        page.context.close()
