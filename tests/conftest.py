@@ -180,7 +180,6 @@ LONG = (
     "browser/test_browser_sound.py",
     "browser/test_browser_cameras.py",
     "browser/test_browser_links.py",
-    "browser/test_browser_admin.py",
     "browser/test_browser_hostile.py",
     "detector/test_goldens.py",
     "service/test_heads.py",
