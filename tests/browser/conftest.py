@@ -15,7 +15,7 @@ from tests.support.visits import Visitor, visitors
 def browser() -> Iterator[Browser]:
     """One browser for all files that need no flags of their own: people in it know nothing of each
     other."""
-    with chrome(*BRIEF) as opened:
+    with chrome(BRIEF) as opened:
         yield opened
 
 
