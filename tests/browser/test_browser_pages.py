@@ -357,8 +357,8 @@ def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit: Visitor) 
     )
     form.get_by_text("mine.safetensors").wait_for()
     wait_drawn(page)
-    form.get_by_role("combobox").first.fill("sbi_efficientnetb4")
-    page.get_by_role("option", name="sbi_efficientnetb4").first.click()
+    form.get_by_role("combobox").first.fill("dfb_meso4inception")
+    page.get_by_role("option", name="dfb_meso4inception").first.click()
     refusal = form.get_by_role("alert").filter(has_text="do not fit the network")
     until(
         form.get_by_role("button", name="Check and add").click,

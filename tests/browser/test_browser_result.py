@@ -330,7 +330,7 @@ def test_a_phone_has_no_sideways_scroll_and_seven_tiles(visit: Visitor, served: 
     page = person.page
     for dark in (False, True):
         if dark:
-            person.open(served.video, size=PHONE, dark=True)
+            person.darken()
         page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
         wait_drawn(page)
         person.assert_fits()

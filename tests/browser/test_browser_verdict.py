@@ -46,7 +46,7 @@ class Served:
 def served(server: Server, shared: Path) -> Served:
     analyzer = Analyzer()
     files = {name: shared / FOLDER / path for name, path in CLIPS.items()}
-    results = {name: analyzer.analyze(file, Settings(frames=16)) for name, file in files.items()}
+    results = {name: analyzer.analyze(file, Settings(frames=8)) for name, file in files.items()}
     return Served({name: put(server.data, files[name], r) for name, r in results.items()}, results)
 
 
@@ -210,7 +210,7 @@ def test_a_phone_reads_a_result_in_four_screens(visit: Visitor, served: Served) 
     person = visit(served.at("swap"), size=PHONE, touch=True)
     for dark in (False, True):
         if dark:
-            person.open(served.at("swap"), size=PHONE, dark=True)
+            person.darken()
         page = drawn(person)
         tops = page.evaluate(
             """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next',

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect
 
+from dashboard import theme
 from tests.support.browser import ARTIFACTS, DESKTOP, PATIENT, PICTURES, QUICK, eventually
 from tests.support.style_sheet import Where, rules
 
@@ -42,6 +43,13 @@ class Visit:
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         self.page.goto(self.url + path, timeout=QUICK)
+
+    def darken(self) -> None:
+        """The computer turns dark, and what is open with it. What the server draws in colors of its
+        own follows when it draws anew: open a page in the dark where that is looked at."""
+        self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        background = "rgb({}, {}, {})".format(*bytes.fromhex(theme.DARK.bg[1:]))
+        expect(self.page.locator(".stApp")).to_have_css("background-color", background)
 
     def picture(self, name: str) -> None:
         """A screenshot of the whole page, without a bar at its side, where they are wanted."""
