@@ -34,7 +34,7 @@ def occlude(
     for number, item in enumerate(batch):
         falls = np.zeros(GRID * GRID, np.float32)
         whole = float(model.score(item[None])[0])
-        blurred = np.stack([_blurred(picture) for picture in (item if clip else item[None])])
+        blurred = np.stack([_blurred(picture) for picture in item]) if clip else _blurred(item)
         step = 1 if clip else BATCH
         for start in range(0, len(falls), step):
             places = range(start, min(start + step, len(falls)))
@@ -56,12 +56,12 @@ def _blurred(picture: np.ndarray) -> np.ndarray:
 def _hide(item: np.ndarray, blurred: np.ndarray, row: int, column: int) -> np.ndarray:
     """One place blurred away in a picture, or in all pictures of a run."""
     out = item.copy()
-    height, width = blurred.shape[1:3]
+    height, width = item.shape[-3:-1]
     top, left = (
         round((place + 0.5) / GRID * side - PART * side / 2)
         for place, side in ((row, height), (column, width))
     )
     bottom, right = top + round(PART * height), left + round(PART * width)
     part = (..., slice(max(top, 0), bottom), slice(max(left, 0), right), slice(None))
-    out[part] = (blurred if item.ndim == 4 else blurred[0])[part]
+    out[part] = blurred[part]
     return out

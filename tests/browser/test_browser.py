@@ -42,7 +42,7 @@ from tests.support.browser import (
     wait_ready,
     wait_verdict,
 )
-from tests.support.visits import Visit, Visitor
+from tests.support.visits import Visit, Visitor, rgb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -106,9 +106,7 @@ def look_at_the_first_screen(person: Visit, name: str, palette: theme.Palette) -
     person.assert_hooks("everywhere", "empty")
     person.assert_fits()
     person.picture(f"empty-{name}")
-    expect(person.page.locator(".stApp")).to_have_css(
-        "background-color", "rgb({}, {}, {})".format(*bytes.fromhex(palette.bg[1:]))
-    )
+    expect(person.page.locator(".stApp")).to_have_css("background-color", rgb(palette.bg))
 
 
 def test_a_clip_goes_from_upload_to_verdict_and_evidence(

@@ -38,7 +38,7 @@ from tests.support.browser import (
     wait_verdict,
 )
 from tests.support.ports import listening
-from tests.support.visits import Visit, Visitor, visitors
+from tests.support.visits import Visit, Visitor, rgb, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -127,8 +127,7 @@ def test_the_navigation_shows_where_the_keyboard_is(visit: Visitor) -> None:
         first.focus()
         expect(first).to_have_css("outline-style", "solid")
         expect(first).to_have_css("outline-width", "2px")
-        accent = "rgb({}, {}, {})".format(*bytes.fromhex(theme.LIGHT.accent[1:]))
-        expect(first).to_have_css("outline-color", accent)
+        expect(first).to_have_css("outline-color", rgb(theme.LIGHT.accent))
 
 
 def test_on_a_window_that_is_not_wide_the_last_pages_are_under_more(visit: Visitor) -> None:

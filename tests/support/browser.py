@@ -30,6 +30,7 @@ from playwright.sync_api import (
 )
 
 from service.records.database import FILE
+from tests.support.ports import free_port
 from tests.support.samples import copy_samples
 from tools import chromium
 
@@ -127,15 +128,13 @@ def serve(data: Path, *, first_start: bool = False, **environment: str) -> Itera
 def _port() -> int:
     """A port that nothing listens to: where there was a server before if that can be, since a
     browser that was there has compiled the app."""
-    for port in (*_ports, 0):
+    for port in _ports:
         with socket.socket() as free, suppress(OSError):
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
             free.bind(("127.0.0.1", port))
-            found: int = free.getsockname()[1]
-            if found not in _ports:
-                _ports.append(found)
-            return found
-    raise OSError("there is no free port")
+            return port
+    _ports.append(free_port())
+    return _ports[-1]
 
 
 def assert_discreet(said: str, data: Path) -> None:

@@ -20,6 +20,11 @@ _left: dict[tuple[Browser, bool], Page] = {}
 """The page that somebody has left, by its browser and whether it has a touch screen."""
 
 
+def rgb(color: str) -> str:
+    """A color of the theme, as a browser says it."""
+    return "rgb({}, {}, {})".format(*bytes.fromhex(color.removeprefix("#")))
+
+
 @dataclass
 class Visit:
     """One person's page, and what their browser complained about."""
@@ -48,8 +53,7 @@ class Visit:
         """The computer turns dark, and what is open with it. What the server draws in colors of its
         own follows when it draws anew: open a page in the dark where that is looked at."""
         self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-        background = "rgb({}, {}, {})".format(*bytes.fromhex(theme.DARK.bg[1:]))
-        expect(self.page.locator(".stApp")).to_have_css("background-color", background)
+        expect(self.page.locator(".stApp")).to_have_css("background-color", rgb(theme.DARK.bg))
 
     def picture(self, name: str) -> None:
         """A screenshot of the whole page, without a bar at its side, where they are wanted."""

@@ -19,6 +19,7 @@ from detector.comparison import compare
 from detector.report.pair_paper import ATTACHMENT
 from detector.schema.comparison import Comparison, ComparisonFinding
 from tests.support.compared import write_pair
+from tests.support.pdf import text_of
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -41,12 +42,6 @@ def content(pair: dict[str, Path], found: Comparison) -> report.PairContent:
 @pytest.fixture(scope="module")
 def pdf(content: report.PairContent) -> bytes:
     return report.pair_pdf(content)
-
-
-def text_of(pdf: bytes) -> str:
-    with pypdfium2.PdfDocument(pdf) as document:
-        pages = [document[i].get_textpage().get_text_range() for i in range(len(document))]
-    return " ".join(" ".join(pages).split())
 
 
 def test_it_names_both_files_the_answer_the_figures_and_the_limits(

@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -47,7 +46,7 @@ from service import logs
 from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
-from tests.support.ports import listening
+from tests.support.ports import free_port, listening
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT, until
 from tools import audit, leaks, space
@@ -251,9 +250,7 @@ def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: P
     python = _python(become, place)
     (place / "bin").mkdir()
     (place / "bin" / "python").symlink_to(python)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     assert given["STREAMLIT_SERVER_ADDRESS"] == "0.0.0.0" and given["UNMASK_DATA"] == "/data"
     here = {
         name: value.replace("/data", str(data)).replace("/tmp", str(temporary))

@@ -49,6 +49,7 @@ from detector.schema.comparison import (
     TimeAlignment,
 )
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
+from tests.support.pdf import text_of
 from tests.support.result_sample import make_analysis, make_clip, make_picture
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -101,12 +102,6 @@ def save(tmp_path: Path) -> Callable[[bytes, str], Path]:
         return path
 
     return write
-
-
-def text_of(pdf: bytes) -> str:
-    with pypdfium2.PdfDocument(pdf) as document:
-        pages = [document[i].get_textpage().get_text_range() for i in range(len(document))]
-    return " ".join(" ".join(pages).split())
 
 
 # --- what it says --------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import io
 import os
 import resource
 import secrets
-import socket
 import subprocess
 import sys
 import zipfile
@@ -24,6 +23,7 @@ from service.application import Application
 from tests.conftest import write_clip
 from tests.integration.service.api.test_analyses import FILE, nothing_left, refusal
 from tests.support.api import served
+from tests.support.ports import free_port
 from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
@@ -107,9 +107,7 @@ def test_a_truncated_video_says_what_is_missing(client: httpx.Client, tmp_path: 
 @contextmanager
 def cramped(data: Path, most: int) -> Iterator[str]:
     """A server of its own whose system lets no file grow beyond `most` bytes; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "UNMASK_DATA": str(data), "TMPDIR": str(data)}
     run = subprocess.Popen(
         [sys.executable, "-m", "detector", "serve", "--port", str(port)],

@@ -24,6 +24,7 @@ from websockets.sync.client import connect
 
 from service.application import Application
 from tests.support.browser import serve
+from tests.support.ports import free_port
 from tests.support.strangers import WATCH, Bait, called_home, hostile
 from tests.support.waiting import PATIENT, until
 
@@ -138,11 +139,9 @@ def watched(data: Path, log: Path) -> Iterator[str]:
     """A real server whose every connection and name that is asked for is written down."""
     (data / "site").mkdir(parents=True)
     (data / "site" / "sitecustomize.py").write_text(WATCH)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
-        **os.environ, "UNMASK_DATA": str(data), "WATCHED": str(log), "UNMASK_WARM_UP": "off",
+        **os.environ, "UNMASK_DATA": str(data), "WATCHED": str(log),
         "PYTHONPATH": f"{data / 'site'}:{ROOT}", "UNMASK_ADDRESS_FILES_PER_HOUR": "0",
     }  # fmt: skip
     with (data / "log").open("w") as said:
