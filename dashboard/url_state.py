@@ -17,6 +17,8 @@ from dashboard import _compat
 
 COPY = "copy"
 """In the query of a file: the copy that browsers play is meant (`service.storage.previews`)."""
+QUESTION = "q"
+"""In the query of the Models page: the task of the models that are shown."""
 _NAME, _LINK = "a", "s"
 FRONT = "analyze"
 """The page at the address of the app itself."""

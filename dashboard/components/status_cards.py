@@ -12,14 +12,13 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session, url_state
-from dashboard.components import controls
+from dashboard.components import controls, whole_picture
 from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
 from dashboard.i18n import LazyDict, _, advice, say
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
-from detector.models.registry import list_models, usable
 from detector.schema.analysis import Analysis, Modality, ReasonCode, Settings
 from service import error_reports
 from service.limits import NotAllowed, TooLarge
@@ -181,8 +180,14 @@ def unjudged(key: str, analysis: Analysis) -> Card:
             head, text = _("No verdict"), _("There are scores, but of no model that counts.")
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE):
         actions.append(show_scores(key))
-    elif code is ReasonCode.NO_FACE and not whole_picture():
-        points.append(_("The Models page has models that judge a whole picture, without a face."))
+    elif (
+        code is ReasonCode.NO_FACE
+        and not whole_picture.here()
+        and (able := whole_picture.published())
+    ):
+        point = _("{models} judge a picture as a whole: whether a machine made it.")
+        points.append(point.format(models=labels.listed(able)))
+        actions.append(Action(_("See these models"), "download", whole_picture.show))
     return Card(
         slug=code.value.replace("_", "-"),
         kicker=_("Could not be judged · {why}").format(why=labels.WHY_NOT.get(code, _("no score"))),
@@ -201,7 +206,7 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
     if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL) and smaller < settings.min_face:
         ways.append((_("Look for smaller faces"), "zoom_in", {"min_face": smaller}))
     seen_whole = any(track.modality is Modality.FULL_FRAME for track in analysis.judged)
-    if code is ReasonCode.NO_FACE and not seen_whole and (whole := whole_picture()):
+    if code is ReasonCode.NO_FACE and not seen_whole and (whole := whole_picture.here()):
         ways.append((_("Score the whole picture"), "select_all", {"models": whole, "mix": None}))
     more = min(MOST_MOMENTS, settings.frames * 4)
     if code in _MORE_FRAMES_HELP and analysis.media.kind == "video" and more > settings.frames:
@@ -211,14 +216,6 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
         again(key, label, icon, settings.model_copy(update=changed))
         for label, icon, changed in ways
     ]
-
-
-def whole_picture() -> list[str]:
-    """Return the ids of the models here that judge a whole picture: those that can decide, else
-    all."""
-    able = [s for s in list_models() if s.crop.kind == "whole" and usable(s)]
-    deciding = [s.id for s in able if s.calibration or s.operating_point]
-    return deciding or [s.id for s in able]
 
 
 def failed(job: Job, fault: ErrorReport) -> Card:

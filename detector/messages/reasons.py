@@ -84,8 +84,11 @@ def _no_face(p: Params, speech: Speech) -> tuple[str, str]:
     detail = speech.gettext(
         "Faces under {least} px are skipped. A face seen from behind or far from the side can’t be "
         "judged."
-    )
-    return text.format(n=n), detail.format(least=p["min_face"])
+    ).format(least=p["min_face"])
+    if not p["scored"]:
+        alone = speech.gettext("The bundled models judge faces alone, never a picture as a whole.")
+        detail = f"{detail} {alone}"
+    return text.format(n=n), detail
 
 
 def _left_out(text: str) -> Wording:

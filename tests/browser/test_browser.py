@@ -261,6 +261,10 @@ def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
     found = person.page.get_by_text("Faces under 20 px are skipped")
     expect(found).to_have_count(0)
     until(smaller.click, lambda: found.wait_for(timeout=PATIENT))
+    person.page.get_by_role("button", name="See these models").click()
+    wanted = person.page.get_by_role("radio", name="Made as a whole")
+    expect(wanted).to_be_checked(timeout=PATIENT)
+    expect(person.page.get_by_role("heading", name="Community Forensics")).to_be_visible()
 
 
 def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import labels, session
+from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography, upsell_banner
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, ngettext, say
@@ -155,7 +155,9 @@ def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
     tasks = {task: f"{QUESTIONS[task]} {count}" for task, count in counts.items() if count}
     with controls.apart("models-toolbar"):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            task = controls.choose(_("Question"), tasks, ALL, "models-question", hidden=True)
+            asked = st.query_params.get(url_state.QUESTION, ALL)
+            first = asked if asked in tasks else ALL
+            task = controls.choose(_("Question"), tasks, first, "models-question", hidden=True)
             filter = st.segmented_control(
                 _("State"),
                 list(STATES),

@@ -20,7 +20,7 @@ from streamlit.testing.v1.element_tree import Block
 
 from dashboard import labels as words
 from dashboard import session
-from dashboard.components import status_cards
+from dashboard.components import status_cards, whole_picture
 from dashboard.pages.analyze import first_screen, running
 from detector import media, weights
 from detector.decision import decide
@@ -485,7 +485,7 @@ def test_without_a_face_the_whole_picture_can_be_scored(
     key = upload(page(), b"x")
     finished(jobs, key)
     at = page(key)
-    assert "The Models page has models that judge a whole picture" in html(at)
+    assert "Community Forensics, NPR and UniversalFakeDetect judge a picture as a whole" in html(at)
     assert not any(b.label == "Score the whole picture" for b in at.button)
 
     whole = [s for s in list_models() if s.crop.kind == "whole"]
@@ -494,8 +494,8 @@ def test_without_a_face_the_whole_picture_can_be_scored(
         for known in (False, True)
     )
     here = {uncalibrated.id}
-    monkeypatch.setattr(status_cards, "usable", lambda spec: spec.id in here)
-    assert status_cards.whole_picture() == [uncalibrated.id]
+    monkeypatch.setattr(whole_picture, "usable", lambda spec: spec.id in here)
+    assert whole_picture.here() == [uncalibrated.id]
     here.add(calibrated.id)
     button(page(key), "Score the whole picture").click().run()
     finished(jobs, key)

@@ -104,6 +104,16 @@ def test_filters_search_and_table() -> None:
     assert len(at.dataframe[0].value) == len(ready)
 
 
+@pytest.mark.parametrize(("asked", "shown"), [(card.WHOLE, card.WHOLE), ("nothing known", "all")])
+def test_an_address_may_ask_for_the_models_of_one_question(asked: str, shown: str) -> None:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.run()
+    at.query_params["q"] = asked
+    turn_to(at, "models").run()
+    assert at.segmented_control(key="models-question").value == shown
+    assert ("<h3>Pairs</h3>" in html(at)) is (shown == "all")
+
+
 def test_more_cards_come_when_asked() -> None:
     at = page()
     before = html(at).count('class="um-model"')
