@@ -97,8 +97,8 @@ class HeatmapView:
             on_progress = caption.progress(0.0, text).progress
         started = monotonic()
         heat = pictures.heatmap(
-            self.linked.path, self.analysis.id, self.track.id, self.face.time, self.model.id,
-            self.analysis, method.id, on_progress,
+            self.linked.path, self.analysis, self.track.id, self.face.time, self.model.id,
+            method.id, on_progress,
         )  # fmt: skip
         took = monotonic() - started
         if took > 0.2:  # else it came from the cache

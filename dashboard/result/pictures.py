@@ -10,6 +10,7 @@ import base64
 import io
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -186,23 +187,39 @@ def _rectangle(
 _drawing = threading.Lock()
 
 
-@st.cache_data(max_entries=96, show_spinner=False)  # the Compare page shows up to 48
+CACHED_HEATMAPS = 96
+"""Compare shows up to 48."""
+# Not by Streamlit's cache: that draws a progress bar again wherever it was once drawn.
+_heatmaps: OrderedDict[tuple[object, ...], explain.Heatmap | None] = OrderedDict()
+
+
 def heatmap(
     path: Path,
-    analysis_id: str,
+    analysis: Analysis,
     person: str,
     time: float,
     model: str,
-    _analysis: Analysis,
     method: str | None = None,
-    _on_progress: Callable[[float], object] | None = None,
+    on_progress: Callable[[float], object] | None = None,
 ) -> explain.Heatmap | None:
     """Return where a model looked. One is drawn at a time in this process: they compete for the
     cores with running analyses."""
+    key = (path, analysis.id, person, time, model, method)
     with _drawing:
-        return explain.heatmap(
-            path, _analysis, person, time, model, method, on_progress=_on_progress
-        )
+        if key not in _heatmaps:
+            _heatmaps[key] = explain.heatmap(
+                path, analysis, person, time, model, method, on_progress=on_progress
+            )
+        _heatmaps.move_to_end(key)
+        while len(_heatmaps) > CACHED_HEATMAPS:
+            _heatmaps.popitem(last=False)
+        return _heatmaps[key]
+
+
+def forget_heatmaps() -> None:
+    """Have every heatmap drawn anew."""
+    with _drawing:
+        _heatmaps.clear()
 
 
 @st.cache_data(max_entries=48, show_spinner=False)

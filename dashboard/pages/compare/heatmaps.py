@@ -122,7 +122,7 @@ def heatmap(
     path: Path, analysis_id: str, person: str, time: float, model: str, _analysis: Analysis
 ) -> tuple[bytes, str] | None:
     """Return a heatmap as a small JPEG with its caption; None where the model can't show it."""
-    heat = pictures.heatmap(path, analysis_id, person, time, model, _analysis)
+    heat = pictures.heatmap(path, _analysis, person, time, model)
     if heat is None:
         return None
     shown = explain.overlay(heat)

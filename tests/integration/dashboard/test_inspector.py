@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.result import pictures, signal_tab
+from dashboard.result import heat_view, pictures, signal_tab
 from detector import explain
 from detector.schema.analysis import Analysis, Signal
 from detector.signals import blinks
@@ -33,8 +33,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     """Heatmaps are made up, and counted."""
     calls: list[tuple[str, str | None]] = []
 
-    def heatmap(*args: Any, **_: Any) -> explain.Heatmap:
+    def heatmap(*args: Any, on_progress: Any = None) -> explain.Heatmap:
         calls.append((args[4], args[5]))
+        if on_progress is not None:
+            on_progress(0.5)
         values = np.zeros((32, 32), np.float32)
         values[8:12, 20:24] = 1.0
         place = np.array([[2.0, 0, 40], [0, 2.0, 40]])
@@ -52,7 +54,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     monkeypatch.setattr(
         explain, "effect", lambda heat, model: explain.Effect(crop, 0.9, 0.4, 0.8, 0.1)
     )
-    for kept in (pictures.heatmap, pictures.methods, pictures.effect, pictures.traces):
+    pictures.forget_heatmaps()
+    for kept in (pictures.methods, pictures.effect, pictures.traces):
         kept.clear()
     return calls
 
@@ -84,6 +87,17 @@ def test_another_way_draws_another_map(clip: Path, drawn: list[tuple[str, str | 
     at.selectbox(key="result.k.widget.method.sbi").set_value("occlusion").run()
     assert drawn[0] == ("sbi", "gradcam") and drawn[-1] == ("sbi", "occlusion")
     assert "what occlusion shows" in texts(at)
+
+
+def test_a_map_that_showed_progress_is_there_when_it_is_asked_for_again(
+    clip: Path, drawn: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heat_view, "SLOW", -1.0)
+    at = show(clip)
+    for way in ("occlusion", "gradcam", "occlusion"):
+        at.selectbox(key="result.k.widget.method.sbi").set_value(way).run()
+        assert f"what {way} shows" in texts(at)
+    assert drawn == [("sbi", "gradcam"), ("sbi", "occlusion")]
 
 
 def test_the_difference_is_said_in_numbers(clip: Path) -> None:
