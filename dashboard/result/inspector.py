@@ -11,7 +11,7 @@ from dashboard.components.chips import bold
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import ScoreRow
 from dashboard.i18n import _
-from dashboard.result import pictures, traces
+from dashboard.result import pictures, pulls, traces
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
@@ -20,6 +20,7 @@ from detector.errors import UnmaskError
 from detector.schema.analysis import (
     Analysis,
     Box,
+    Contribution,
     FrameSegment,
     Label,
     Modality,
@@ -47,7 +48,7 @@ def draw(analysis: Analysis, lane: Lane | None, linked: ResultViewState) -> Late
             _head(analysis, lane, face, time)
             if lane and not still:
                 _peaks(lane, linked, time)
-            model = _model(able, linked) if able else None
+            model = _model(able, linked, pulls.strongest(analysis)) if able else None
         if lane is None:
             return None
         if face is None:
@@ -95,19 +96,23 @@ def _peaks(lane: Lane, linked: ResultViewState, shown: float) -> None:
             controls.button(label, icon, linked.widget(key), go, help=help, disabled=to is None)
 
 
-def _model(able: list[ModelResult], linked: ResultViewState) -> ModelResult:
-    """Return the model whose heatmap is shown; the first counted one to begin with."""
+def _model(
+    able: list[ModelResult], linked: ResultViewState, strongest: Contribution | None
+) -> ModelResult:
+    """Return the model whose heatmap is shown: to begin with what pulled most towards the finding,
+    else the first that counts."""
     first = next((m for m in able if m.counted), able[0])
+    first = next((m for m in able if strongest and m.id == strongest.id), first)
     titles = {m.id: labels.plain(m) for m in able}
     if len(able) == 1:
         return first
+    st.session_state.setdefault(linked.heatmap_of, first.id)
     chosen = st.segmented_control(
         _("Heatmap of"),
         list(titles),
         format_func=titles.__getitem__,
-        default=first.id,
         required=True,
-        key=linked.widget("heatmap"),
+        key=linked.heatmap_of,
         label_visibility="collapsed",
         wrap=True,
     )

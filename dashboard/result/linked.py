@@ -88,6 +88,20 @@ class ResultViewState:
         self.time = min(max(time, 0.0), series.length(self.original))
         self.person = person or self.person
 
+    @property
+    def heatmap_of(self) -> str:
+        """The key of what chooses the model whose heatmap is shown."""
+        return self.widget("heatmap")
+
+    def looking_at(self, model: str, time: float, person: str | None) -> Callable[[], None]:
+        """Return what a button does that leads to what a model saw at a moment."""
+
+        def look() -> None:
+            st.session_state[self.heatmap_of] = model
+            self.go(time, person)
+
+        return look
+
     def on_moment(self) -> None:
         """Follow what the evidence view reported: the player is there already."""
         report = evidence_view.reported(self.widget("view"))

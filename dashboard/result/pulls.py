@@ -134,7 +134,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                         labels.clock(time, tenths=False),
                         "play_arrow",
                         linked.widget(f"pull.{row.id}"),
-                        linked.going_to(time, answer.subject),
+                        linked.looking_at(row.id, time, answer.subject),
                         kind="tertiary",
                         help=_("Go to its strongest moment"),
                     )
@@ -157,6 +157,14 @@ def bar(row: Row, end: float, *, bare: bool = False, total: bool = False) -> Mar
     return verdict.pull(row.name, value, row.tenths / end, row.slug, bare=bare, total=total)
 
 
+def strongest(analysis: Analysis) -> Contribution | None:
+    """Return what the model adds that pulls most towards the finding, if any does."""
+    answer = answer_of(analysis)
+    parts = answer.contributions if answer else []
+    pulling = [part for part in parts if part.kind == "model" and part.logit > 0]
+    return max(pulling, key=lambda part: part.logit, default=None)
+
+
 def traces(analysis: Analysis) -> list[str]:
     """Return sentences: what the strongest trace is, when, and what else can cause it.
 
@@ -168,15 +176,14 @@ def traces(analysis: Analysis) -> list[str]:
     answer = answer_of(analysis)
     if answer is None or any(r.code is ReasonCode.BELOW_THRESHOLD for r in reasons):
         return sentences
-    pulling = [p for p in answer.contributions if p.kind == "model" and p.logit > 0]
-    strongest = max(pulling, key=lambda p: p.logit, default=None)
-    model = next((m for m in analysis.models if strongest and m.id == strongest.id), None)
-    if strongest is None or model is None or not model.finding:
+    most = strongest(analysis)
+    model = next((m for m in analysis.models if most and m.id == most.id), None)
+    if most is None or model is None or not model.finding:
         return sentences
     finding = labels.of_catalog(model.finding)
     text = f"{labels.plain(model)}: {finding[:1].lower()}{finding[1:]}"
-    if strongest.time is not None and analysis.media.kind != "image":
-        time = labels.clock(strongest.time, tenths=False)
+    if most.time is not None and analysis.media.kind != "image":
+        time = labels.clock(most.time, tenths=False)
         text = f"{text}, {_('strongest at {time}').format(time=time)}"
     if cause := labels.of_catalog(model.confused_by):
         text = _("{trace}; {cause} can look alike").format(trace=text, cause=cause)

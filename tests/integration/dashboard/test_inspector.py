@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.result import heat_view, pictures, signal_tab
 from detector import explain
+from detector.decision import decide
 from detector.schema.analysis import Analysis, Signal
 from detector.signals import blinks
 from detector.signals.measures import changes, flow, noise
@@ -112,6 +113,20 @@ def test_a_clip_model_says_when_it_looked(clip: Path) -> None:
     at = show(clip)
     at.segmented_control(key="result.k.widget.heatmap").set_value("clip").run()
     assert "um-tubelets" in texts(at)
+
+
+def test_the_heatmap_is_of_what_pulled_most_and_follows_a_reason(clip: Path) -> None:
+    made = with_signals(clip)
+    for track in made.judged:
+        for face in track.frames:
+            face.logits |= {"xcep": 2 * face.logits["xcep"]} if "xcep" in face.logits else {}
+    at = show(clip, decide(made))
+    chosen = "result.k.widget.heatmap"
+    assert at.segmented_control(key=chosen).value == "xcep"
+    at.button(key="result.k.widget.pull.sbi").click().run()
+    assert at.segmented_control(key=chosen).value == "sbi"
+    at.segmented_control(key=chosen).set_value("clip").run()
+    assert at.segmented_control(key=chosen).value == "clip"
 
 
 def test_the_heatmap_goes_over_the_whole_frame(clip: Path) -> None:
