@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from detector.decision import parts
 from detector.decision.context import Context
 from detector.decision.numbers import label_of, lean_of, odds_at, pooled, sigmoid
 from detector.decision.people import Judged, Opinion
@@ -61,6 +62,7 @@ class Decision:
     flipped: tuple[PerturbationResult, ...] = ()
     fake_alone: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
+    part: parts.Part | None = None
 
     @property
     def asked(self) -> bool:
@@ -100,9 +102,9 @@ def decide_question(
     seen = tuple(id for id, o in opinions.items() if not o.abstains) or tuple(opinions)
     top = max(seen, key=lambda id: (opinions[id].logit, id))
     total = pooled([opinions[id].logit for id in seen], context.ensemble.multiple_testing_penalty)
-    parts = opinions[top].contributions
+    added = opinions[top].contributions
     if len(seen) > 1:
-        parts = (*parts, Contribution(kind="people", logit=total - opinions[top].logit))
+        added = (*added, Contribution(kind="people", logit=total - opinions[top].logit))
     label = label_of(sigmoid(total), context.thresholds)
     measured = context.basis in (Basis.MEASURED, Basis.OWN) or (
         context.basis is Basis.CUSTOM and not context.published
@@ -110,16 +112,23 @@ def decide_question(
     measured = measured and context.as_fitted and analysis.media.kind != "image"
     odds = odds_at(context.ensemble.odds, total) if measured else None
     fake_alone = [id for id in seen if opinions[id].label is Label.FAKE]
+    lean = lean_of(odds, sigmoid(total))
+    part = None
+    if label is not Label.FAKE and lean is not Lean.MANIPULATED:
+        part = parts.longest([people[id].subject for id in seen], context)
+    if part is not None:  # the clips that odds were counted on were alike all along
+        odds, lean = None, Lean.NONE
     draft = replace(
         none,
         label=label,
         top=people[top],
         seen=seen,
         logit=total,
-        contributions=parts,
+        contributions=added,
         odds=odds,
-        lean=lean_of(odds, sigmoid(total)),
+        lean=lean,
         fake_alone=() if label is Label.FAKE else tuple(fake_alone),
+        part=part,
         flipped=_flipped(robustness, context.question),
     )
     return _lowered(draft, people)
@@ -142,6 +151,8 @@ def _objection(d: Decision) -> ReasonCode | None:
     # "No sign" is said of a file only where it would be said of everybody in it.
     if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
         return ReasonCode.SOMEBODY_ABOVE
+    if d.label is Label.REAL and d.part:
+        return ReasonCode.PART_ABOVE
     return ReasonCode.FRAGILE if d.flipped else None
 
 

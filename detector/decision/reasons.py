@@ -67,7 +67,14 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
     if code is ReasonCode.SOMEBODY_ABOVE:
         return [_reason(code, top, _peak(top, context.question), person=top.id)]
     first: list[Reason] = []
-    if code is ReasonCode.TOO_FEW_MODELS:
+    if (part := decision.part) is not None:
+        stretch: dict[str, Param] = {
+            "start": part.start, "end": part.end, "highest": part.highest,
+            "high": context.thresholds.high,
+        }  # fmt: skip
+        above = ReasonCode.PART_ABOVE
+        first = [Reason(code=above, params=stretch, time=part.peak, subject=part.person)]
+    elif code is ReasonCode.TOO_FEW_MODELS:
         first = [_reason(code, counted=len(context.counted), needed=context.min_models)]
     elif code is ReasonCode.FRAGILE:
         trials: Param = [trial.title for trial in decision.flipped]

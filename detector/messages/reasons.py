@@ -58,6 +58,15 @@ def _too_few_frames(p: Params, speech: Speech) -> tuple[str, str]:
     return capital(text.format(what=subject(None, speech, whole=bool(p.get("whole"))), n=n)), ""
 
 
+def _part_above(p: Params, speech: Speech) -> tuple[str, str]:
+    text = _(
+        "From {start} to {end} the score is over {high}, up to {highest}; in the rest it is not"
+    )
+    detail = _("A short change is averaged away in the score of the whole clip")
+    times = {"start": clock(float(p["start"])), "end": clock(float(p["end"]))}
+    return Template(text, detail)(p | times, speech)
+
+
 def _no_face(p: Params, speech: Speech) -> tuple[str, str]:
     n = int(p["looked"])
     if p["kind"] == "image":
@@ -155,6 +164,7 @@ WORDINGS: dict[str, Wording] = {
         "score can be chance"
     ),
     "somebody_above": Template("The file as a whole is low, but Person {person} alone is not"),
+    "part_above": _part_above,
     "fragile": Template(
         "The verdict turns around when the file is changed a little", _("under {trials}")
     ),

@@ -67,6 +67,7 @@ class ReasonCode(StrEnum):
     UNCERTAIN = "uncertain"
     SEVERAL_PEOPLE = "several_people"
     SOMEBODY_ABOVE = "somebody_above"
+    PART_ABOVE = "part_above"
     OTHER_QUESTION_OPEN = "other_question_open"
     FRAGILE = "fragile"
     SINGING = "singing"

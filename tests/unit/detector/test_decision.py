@@ -452,3 +452,25 @@ def test_limits_of_a_clear_file_do_not_ask_who_changed_it() -> None:
 
 def test_thresholds_are_shown_as_they_decide() -> None:
     assert decide(analysis([track("A", with_scores(*[0.5] * 5))])).verdict.thresholds == LIMITS
+
+
+def test_a_part_that_stands_out_is_not_averaged_away() -> None:
+    """A short change in a long clip: the mean of all says "untouched", and must not."""
+    scores = [0.05] * 20
+    made = analysis([track("A", with_scores(*scores)), track("B", with_scores(*scores))])
+    assert decide(made).verdict.label is Label.REAL
+    scores[8:11] = [0.97, 0.99, 0.98]
+    made.subjects[1] = track("B", with_scores(*scores))
+    out = decide(made)
+    answer = out.verdict.answers[FACE]
+    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
+    assert answer.odds is None  # such clips were not among those that odds were counted on
+    first = out.verdict.reasons[0]
+    assert first.code is ReasonCode.PART_ABOVE and first.subject == "B"
+    times = [face.time for face in made.subjects[1].frames]
+    assert (first.params["start"], first.time) == (times[8], times[9])
+    assert first.text.startswith("From 00:") and "in the rest it is not" in first.text
+    assert "averaged away" in first.detail
+    scores[9] = 0.05  # two single moments are what untouched clips have, too
+    made.subjects[1] = track("B", with_scores(*scores))
+    assert ReasonCode.PART_ABOVE not in [r.code for r in decide(made).verdict.reasons]
