@@ -1,4 +1,4 @@
-"""A part of a clip that stands out: a short change is averaged away in the score of the whole."""
+"""A stretch of a clip that stands out: a short change is averaged away in the score of the whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 0.5
 
 
 @dataclass(frozen=True)
-class Part:
+class StretchAbove:
     """A stretch in which somebody's score stays over the threshold.
 
     Attributes
@@ -40,7 +40,7 @@ class Part:
     moments: int
 
 
-def longest(subjects: Sequence[Subject], context: Context) -> Part | None:
+def longest(subjects: Sequence[Subject], context: Context) -> StretchAbove | None:
     """Return the longest part of anybody's face that stands out, if one does."""
     if context.question is not Question.MANIPULATION:
         return None
@@ -48,14 +48,14 @@ def longest(subjects: Sequence[Subject], context: Context) -> Part | None:
     return max(found, key=lambda part: part.moments, default=None)
 
 
-def _parts(subject: Subject, context: Context) -> Iterator[Part]:
+def _parts(subject: Subject, context: Context) -> Iterator[StretchAbove]:
     asked, high = context.question, context.thresholds.high
     looks = [look for look in subject.looks if asked in look.answers]
     for over, run in groupby(looks, lambda look: look.answers[asked] > high):
         part = list(run)
         if over and FEWEST <= len(part) <= MOST * len(looks):
             top = max(part, key=lambda look: look.answers[asked])
-            yield Part(
+            yield StretchAbove(
                 person=subject.id,
                 start=part[0].start,
                 end=part[-1].end,

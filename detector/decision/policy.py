@@ -62,7 +62,7 @@ class Decision:
     flipped: tuple[PerturbationResult, ...] = ()
     fake_alone: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
-    part: parts.Part | None = None
+    part: parts.StretchAbove | None = None
 
     @property
     def asked(self) -> bool:
