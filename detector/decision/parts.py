@@ -1,4 +1,4 @@
-"""A stretch of a clip that stands out: a short change is averaged away in the score of the whole."""
+"""A stretch of a clip that stands out: a short change is averaged away in the score of all."""
 
 from __future__ import annotations
 
