@@ -131,7 +131,10 @@ class Originals:
         try:
             kept = self.comparisons.store.latest(scope.owner, record.sha256)
             if kept is not None:  # it was compared while this was analyzed
-                self._attach(job, kept.comparison)
+                other = kept.comparison.original_media.sha256
+                swapped = self._stated(scope.owner, other, record.sha256)
+                if swapped is None or swapped.created < kept.created:
+                    self._attach(job, kept.comparison)
             if scope.store.preferences(scope.owner).find_originals:
                 self.lookups.start(LookedFor(scope, job, _file(job, analysis.media)))
         except UnmaskError as error:
@@ -160,14 +163,21 @@ class Originals:
     def searched(self, context: RequestContext, job: Job) -> int:
         """Return among how many files of its owner's an analyzed file was looked for and not found.
         0 where it was not looked for or found, where none of these files is left, where its owner
-        wants no originals looked for, and for anybody else."""
+        analyzed this very file more than once and so finds it in the library, where they want no
+        originals looked for, and for anybody else."""
         owner, sha256 = job.record.owner, job.record.sha256
-        if not context.owns(owner):
+        if not self.others(context, job):
+            return 0
+        if len(self._held(RecordScope(owner, job.store), sha256)) > 1:
             return 0
         files = self.lookups.store.searched(owner, sha256)
-        if not files or not self._footage.count(owner, without=[sha256]):
-            return 0
         return files if job.store.preferences(owner).find_originals else 0
+
+    def others(self, context: RequestContext, job: Job) -> int:
+        """Return how many files are in the library of an analyzed file's owner beside that file; 0
+        for anybody else."""
+        owner, sha256 = job.record.owner, job.record.sha256
+        return self._footage.count(owner, without=[sha256]) if context.owns(owner) else 0
 
     def lookup(self, person: Principal, job: Job) -> Task | None:
         """Return the lookup of a file that is under way, or that ended lately."""
@@ -203,6 +213,8 @@ class Originals:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
         pair = found.copy_media.sha256, found.original_media.sha256
         store, owner = self.comparisons.store, looked.scope.owner
+        if found.roles == "assumed" and self._stated(owner, *reversed(pair)) is not None:
+            return  # it is known which of the two is the original: the other one
         if store.find(owner, *pair) is None:
             store.save(owner, found)
         current = looked.job.analysis
@@ -227,6 +239,7 @@ class Originals:
         def keep(found: Comparison) -> None:
             if ours:
                 self._attach(copy, found)
+                self._hold_roles(RecordScope(copy.record.owner, copy.store), found)
 
         with limits.taking(context):
             return self.comparisons.start(_file(copy), _file(original), person, keep)
@@ -235,12 +248,46 @@ class Originals:
         self, context: RequestContext, copy: Job, kept: KeptComparison
     ) -> KeptComparison:
         """Note that a person says which of the two is the original, where that was assumed."""
-        if kept.comparison.roles == "stated":
-            return kept
-        stated = kept.comparison.model_copy(update={"roles": "stated"})
-        if context.owns(copy.record.owner):
-            self._attach(copy, stated)
-        return self.comparisons.store.save(context.principal.id, stated, kept.id)
+        owner = copy.record.owner
+        if kept.comparison.roles == "assumed":
+            stated = kept.comparison.model_copy(update={"roles": "stated"})
+            if context.owns(owner):
+                self._attach(copy, stated)
+            kept = self.comparisons.store.save(context.principal.id, stated, kept.id)
+        if context.owns(owner):
+            self._hold_roles(RecordScope(owner, copy.store), kept.comparison)
+        return kept
+
+    def stated_copy(self, context: RequestContext, job: Job, sha256: str) -> Comparison | None:
+        """Return what came of holding one's own file of some content against an analyzed file,
+        where that was stated to be its original; None for anybody else."""
+        owner = job.record.owner
+        if not context.owns(owner):
+            return None
+        kept = self._stated(owner, sha256, job.record.sha256)
+        return kept.comparison if kept is not None else None
+
+    def _stated(self, owner: str, copy: str, original: str) -> KeptComparison | None:
+        """Return the comparison of two files, by their sha256, whose roles are no assumption."""
+        kept = self.comparisons.store.find(owner, copy, original)
+        return kept if kept is not None and _says_roles(kept.comparison) else None
+
+    def _hold_roles(self, scope: RecordScope, stated: Comparison) -> None:
+        """Take back what the original's own analyses say of the two in swapped roles, as a lookup
+        assumed them or a person stated them before."""
+        if not _says_roles(stated):
+            return
+        copy, original = stated.copy_media.sha256, stated.original_media.sha256
+        try:
+            if self._stated(scope.owner, original, copy) is None:
+                self.comparisons.store.remove(scope.owner, original, copy)
+            for job in (self._jobs.find(id, scope) for id in self._held(scope, original)):
+                analysis = job.analysis if job is not None else None
+                found = analysis.comparison if analysis is not None else None
+                if job is not None and found is not None and found.original_media.sha256 == copy:
+                    self._jobs.update(job, lambda a: a.model_copy(update={"comparison": None}))
+        except UnmaskError as error:
+            log.warning("an original still says that it is a copy: %s", error.code)
 
     def not_the_original(self, context: RequestContext, copy: Job) -> None:
         """Take back from one's own analysis what it was compared with and what was found: neither
@@ -315,6 +362,11 @@ class Originals:
         """Return the ids of a person's records of a file."""
         found = scope.store.search(scope.owner, Query(text=sha256, limit=MAX_PAGE_SIZE))
         return [record.id for record in found.records if record.sha256 == sha256]
+
+
+def _says_roles(found: Comparison) -> bool:
+    """Whether it says who is the original, and so who is not."""
+    return found.roles == "stated" and found.finding.same_footage
 
 
 def _file(job: Job, about: Media | None = None) -> ComparedFile:

@@ -220,6 +220,47 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     assert kept is not None and kept.accuses
 
 
+def test_who_is_the_original_is_said_on_both_pages(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    """The original was analyzed last: a lookup took it for a copy, and so it would again."""
+    finds(ComparisonFinding.FACE_DIFFERS)
+    shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
+    assumed = stored(real, OWNER, press)
+    assert assumed is not None and assumed.roles_doubtful
+    ended(real.originals.compare(OWNER, shared, press))
+    assert stored(real, OWNER, press) is None, "it was stated to be the original"
+    kept = stored(real, OWNER, shared)
+    assert kept is not None and kept.accuses
+    again = look(real, OWNER, clips["press"], frames=16)
+    assert stored(real, OWNER, again) is None
+    assert real.originals.comparison(OWNER.principal, press, shared) is None
+    copy = real.originals.stated_copy(OWNER, again, shared.record.sha256)
+    assert copy is not None and copy.copy_media.name == "shared.mp4"
+    assert real.originals.stated_copy(STRANGER, again, shared.record.sha256) is None
+    # What is said last holds.
+    ended(real.originals.compare(OWNER, press, shared))
+    assert stored(real, OWNER, shared) is None
+    look(real, OWNER, clips["shared"], frames=16)
+    assert stored(real, OWNER, shared) is None
+    kept = stored(real, OWNER, press)
+    assert kept is not None and kept.accuses
+
+
+def test_roles_that_were_assumed_are_stated_both_ways(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    press, shared = look(real, OWNER, clips["press"]), look(real, OWNER, clips["shared"])
+    again = look(real, OWNER, clips["press"], frames=16)
+    assert stored(real, OWNER, again) is not None
+    among = real.originals.comparison(OWNER.principal, shared, press)
+    assert among is not None
+    real.originals.state_roles(OWNER, shared, among)
+    assert stored(real, OWNER, again) is None
+    assert real.originals.comparison(OWNER.principal, press, shared) is None
+
+
 def test_what_is_not_the_original_is_not_told_again(
     real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
 ) -> None:
@@ -321,8 +362,12 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     shared = look(real, OWNER, clips["shared"])
     assert real.originals.searched(OWNER, shared) == 0, "it was found"
     real.originals.not_the_original(OWNER, shared)
-    shared = look(real, OWNER, clips["shared"], frames=16)
+    real.originals.look(shared)
+    task = real.originals.lookup(OWNER.principal, shared)
+    assert task is not None and ended(task).state is State.DONE
     assert real.originals.searched(OWNER, shared) == 1, "without what is not its original"
+    shared = look(real, OWNER, clips["shared"], frames=16)
+    assert real.originals.searched(OWNER, shared) == 0, "this very file is in the library"
     scope = real.scope(OWNER)
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
     assert real.originals.searched(OWNER, press) == 0
