@@ -16,11 +16,13 @@ from dashboard.i18n import _, advice, say, speech
 from dashboard.result.record import ResultRecord
 from detector.errors import InputError
 from detector.messages import comparison as words
-from detector.schema.comparison import Comparison
+from detector.schema.comparison import Comparison, ComparisonFinding
 from service.records.footage import ANALYSES
 from service.records.lookups import FoundFootage
 from service.records.model import RecordsError, State
 from service.tasks.jobs import Job, QueueFull
+
+POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class KnownMatch:
         Of the result with that footage; without `found`, with what a person held it against.
     ours : bool
         The result is of whoever is here, to change.
+    copy : Comparison or None
+        Of the footage with this very file, where that is stated to be the footage's original.
     other : str or None
         The id of an analysis of the footage.
     searched : int
@@ -46,6 +50,7 @@ class KnownMatch:
     found: FoundFootage | None = None
     comparison: Comparison | None = None
     ours: bool = False
+    copy: Comparison | None = None
     other: str | None = None
     searched: int = 0
     problem: str = ""
@@ -60,14 +65,25 @@ class KnownMatch:
         return self.comparison.original_media.name if self.comparison is not None else ""
 
     @property
+    def known(self) -> bool:
+        """Whether there is footage to tell of."""
+        return self.found is not None or self.comparison is not None
+
+    @property
     def is_original(self) -> bool:
         """Whether it may be called the original: not what was merely analyzed before, until a
         person says so, nor what looks like the younger file."""
         comparison = self.comparison
-        if comparison is not None and comparison.roles_doubtful:
+        if self.copy is not None or (comparison is not None and comparison.roles_doubtful):
             return False
-        stated = comparison is not None and comparison.roles == "stated"
-        return stated or (self.found is not None and self.found.source != ANALYSES)
+        return self.known and not self.assumed
+
+    @property
+    def assumed(self) -> bool:
+        """Whether nobody said that the footage is an original: it was merely analyzed before."""
+        if self.comparison is not None:
+            return words.assumed(self.comparison)
+        return self.found is not None and self.found.source == ANALYSES
 
     @property
     def may_open(self) -> bool:
@@ -100,12 +116,15 @@ def look_up(record: ResultRecord) -> KnownMatch:
             pair = record.record.sha256, found.found
             kept = originals.comparisons.store.find(context.principal.id, *pair)
             comparison = kept.comparison if kept is not None else None
+        copy = None
+        if comparison is None and found is not None:
+            copy = originals.stated_copy(context, record, found.found)
         name = comparison.original_media.sha256 if comparison else found.found if found else ""
         other = originals.analysis_of(session.record_scope(), name) if name else None
         searched = 0 if name else originals.searched(context, record)
     except RecordsError as error:
         return KnownMatch(problem=say(error.message))
-    return KnownMatch(found, comparison, ours=True, other=other, searched=searched)
+    return KnownMatch(found, comparison, ours=True, copy=copy, other=other, searched=searched)
 
 
 def banner(record: ResultRecord, match: KnownMatch) -> None:
@@ -120,10 +139,10 @@ def banner(record: ResultRecord, match: KnownMatch) -> None:
     with st.container(key="original-place"):
         if match.problem:
             typography.alert(match.problem)
-        elif match.comparison is None and match.found is None:
-            _lookup(record)
-        else:
+        elif match.known and _seen(record) not in st.session_state:
             _finding(record, match)
+        elif _watched(record):
+            _row(record)
 
 
 def _finding(record: Job, match: KnownMatch) -> None:
@@ -142,31 +161,40 @@ def _finding(record: Job, match: KnownMatch) -> None:
 
 def headline(match: KnownMatch) -> str:
     """Return what is known of the footage. What was merely analyzed is not called an original."""
+    comparison = match.comparison
+    if match.copy is not None:
+        text = _("This file is named as the original of {name}: {answer}")
+        return text.format(
+            name=match.copy.copy_media.name, answer=_lower(words.short(match.copy, speech()))
+        )
+    same = comparison is not None and comparison.finding is ComparisonFinding.NOTHING_DIFFERS
+    if comparison is None or (match.assumed and same):  # "nothing differs" would sound like proof
+        return _place(match)
+    answer = _lower(words.short(comparison, speech()))
+    return _("{found}: {answer}").format(found=_place(match), answer=answer)
+
+
+def _place(match: KnownMatch) -> str:
+    """Return where the footage is, or what it was compared with, without what came of it."""
     found, comparison = match.found, match.comparison
-    answer = _lower(words.short(comparison, speech())) if comparison is not None else ""
     if found is None:
-        assert comparison is not None
-        text = _("Compared with {name}: {answer}")
-        return text.format(name=comparison.original_media.name, answer=answer)
+        name = comparison.original_media.name if comparison is not None else ""
+        return _("Compared with {name}").format(name=name)
     seen = found.source == ANALYSES
-    if comparison is not None and not comparison.finding.same_footage:
-        alike = _("Footage like it is in your library: {answer}")
-        if seen:
-            alike = _("Footage like it is among your analyses: {answer}")
-        return alike.format(answer=answer)
     matched, of = _matched(match)
-    said = _("The same footage is in your library")
+    if comparison is not None and not comparison.finding.same_footage:
+        alike = _("Footage like it is in your library")
+        return _("Footage like it is among your analyses") if seen else alike
     if comparison is None and found.by_faces:
-        said = _("Footage of this face, framed otherwise, is in your library")
-        if seen:
-            said = _("Footage of this face, framed otherwise, is among your analyses")
-    elif seen:
-        said = _("The same footage is among your analyses")
-        if matched < of:
-            said = _("Part of this footage is among your analyses")
-    elif matched < of:
-        said = _("Part of this footage is in your library")
-    return _("{found}: {answer}").format(found=said, answer=answer) if answer else said
+        alike = _("Footage of this face, framed otherwise, is in your library")
+        return (
+            _("Footage of this face, framed otherwise, is among your analyses") if seen else alike
+        )
+    if matched < of:
+        part = _("Part of this footage is in your library")
+        return _("Part of this footage is among your analyses") if seen else part
+    whole = _("The same footage is in your library")
+    return _("The same footage is among your analyses") if seen else whole
 
 
 def _matched(match: KnownMatch) -> tuple[int, int]:
@@ -234,7 +262,8 @@ def _is_folder(found: FoundFootage) -> bool:
 
 def _buttons(record: Job, match: KnownMatch) -> None:
     if match.may_open:
-        label = _("Compare with it") if match.comparison is None else _("Open the comparison")
+        compared = match.comparison is not None or match.copy is not None
+        label = _("Open the comparison") if compared else _("Compare with it")
         key = f"original-open-{record.key}"
         if controls.button(label, "compare", key, kind="primary"):
             open_comparison(record, match)
@@ -242,9 +271,11 @@ def _buttons(record: Job, match: KnownMatch) -> None:
         gone = _("The other file is not kept here any more.")
         kept = _("Only its fingerprints are kept here.")
         typography.caption(kept if match.found is not None else gone, width="content")
-    if controls.button(_("Not the original"), "close", f"original-not-{record.key}"):
+    if match.copy is not None:
+        return  # the copy's page takes back what was stated
+    label = _("Don’t tell again") if match.assumed else _("Not the original")
+    if controls.button(label, "close", f"original-not-{record.key}"):
         session.application().originals.not_the_original(session.request_context(), record)
-        st.session_state.pop(_seen(record), None)
         st.rerun()
 
 
@@ -264,25 +295,21 @@ def open_comparison(record: Job, match: KnownMatch) -> None:
     if other is None:
         typography.alert(_("The file is not in its folder any more."))
         return
-    url_state.go_to("compare", a=record.key, b=other)
+    pair = (other, record.key) if match.copy is not None else (record.key, other)
+    url_state.go_to("compare", a=pair[0], b=pair[1])
 
 
 # --- while it is looked for -----------------------------------------------------------------------
 
 
-def _lookup(record: Job) -> None:
-    """Draw that the original is looked for. Whoever saw that is told what came of it as well, and
-    nothing below moves."""
-    task = session.application().originals.lookup(session.current_user(), record)
-    if task is not None and task.active:
+def _watched(record: Job) -> bool:
+    """Return whether whoever is here sees that the original is looked for, or saw it. A library
+    that holds this file alone is not worth a word."""
+    originals = session.application().originals
+    task = originals.lookup(session.current_user(), record)
+    if task is not None and task.active and originals.others(session.request_context(), record):
         st.session_state[_seen(record)] = True
-        _looking(record)
-    elif task is not None and _seen(record) in st.session_state:
-        with _line():
-            nothing = _("Nothing in your library shows this footage")
-            unknown = _("Your library was not searched to its end")
-            done = task.state is State.DONE
-            typography.caption(nothing if done else unknown, width="content")
+    return task is not None and _seen(record) in st.session_state
 
 
 def _seen(record: Job) -> str:
@@ -290,17 +317,45 @@ def _seen(record: Job) -> str:
     return f"original-looked-{record.key}"
 
 
-@st.fragment(run_every=2.0)
-def _looking(record: Job) -> None:
-    """Draw that the original is looked for, until that ends; then the page is drawn again."""
+def _row(record: Job) -> None:
+    """Draw how far the lookup is, in a row that stays: its outcome comes into the same place, and
+    what was found is drawn over the result once that is asked for. Nothing moves under a pointer.
+    """
     task = session.application().originals.lookup(session.current_user(), record)
-    if task is None or not task.active:
-        st.rerun()
+    active = task is not None and task.active
+    st.fragment(_looking, run_every=POLL_SECONDS if active else None)(record, begun=active)
+
+
+def _looking(record: Job, *, begun: bool) -> None:
+    task = session.application().originals.lookup(session.current_user(), record)
     with _line():
-        typography.caption(_("Looking for the original in your library"), width="content")
-        stop = f"original-stop-{record.key}"
-        if controls.button(_("Stop"), "close", stop, kind="tertiary"):
-            session.cancel(task)
+        if task is not None and task.active:
+            typography.caption(_("Looking for the original in your library"), width="content")
+            stop = f"original-stop-{record.key}"
+            if controls.button(_("Stop"), "close", stop, kind="tertiary"):
+                session.cancel(task)
+            return
+        match = look_up(record)
+        if match.known:
+            accuses = match.comparison is not None and match.comparison.accuses
+            said = headline(match) if accuses else _place(match)
+            typography.caption(said, width="content", announced=True)
+            show = f"original-show-{record.key}"
+            if controls.button(_("Show"), "expand_more", show, kind="tertiary"):
+                _reveal(record)
+            return
+        if begun:  # ends the polling; with nothing found the page is as it was
+            st.rerun()
+        done = task is not None and task.state is State.DONE
+        only = _("Only this file itself in your library shows this footage")
+        unknown = _("Your library was not searched to its end")
+        typography.caption(only if done else unknown, width="content", announced=True)
+
+
+def _reveal(record: Job) -> None:
+    """Draw the whole page anew with what was found, the verdict's card included."""
+    st.session_state.pop(_seen(record), None)
+    st.rerun()
 
 
 def _line() -> DeltaGenerator:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.components import verdict
 from dashboard.components.markup import join
 from dashboard.i18n import _, speech
 from detector.messages import comparison as words
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison, ComparisonFinding
+from service.records.model import RecordsError
 
 
 def slug(comparison: Comparison) -> tuple[labels.Slug, str]:
@@ -23,7 +24,8 @@ def slug(comparison: Comparison) -> tuple[labels.Slug, str]:
     if comparison.excerpt is not None:
         return "na", "content_cut"
     if comparison.finding is ComparisonFinding.NOTHING_DIFFERS:
-        return "real", "check_circle"
+        # A tick would read as "genuine", and what was merely seen before may be a fake itself.
+        return ("na", "content_copy") if words.assumed(comparison) else ("real", "check_circle")
     if comparison.finding is ComparisonFinding.TRANSFORMED:
         return "na", "crop"
     return "na", "do_not_disturb_on"
@@ -77,7 +79,26 @@ def beside(analysis: Analysis) -> str:
 def row(found: Comparison) -> verdict.QuestionRow:
     """Return the row of the comparison's question among those of the detectors."""
     state, icon = slug(found)
+    answer, seen = words.short(found, speech()), words.assumed(found)
+    if seen and found.finding is ComparisonFinding.NOTHING_DIFFERS and (why := _answer_of(found)):
+        answer = _("{same}, which you analyzed ({answer})").format(same=answer, answer=why)
     return verdict.QuestionRow(
-        words.question(speech()), state, icon, words.short(found, speech()), "–",
+        words.question(speech(), seen=seen), state, icon, answer, "–",
         counts=False, leads=found.accuses,
     )  # fmt: skip
+
+
+def _answer_of(found: Comparison) -> str:
+    """Return what came of whoever is here having analyzed the other file, in a word or two; empty
+    for anybody else, and where it is not here any more."""
+    originals = session.application().originals
+    try:
+        scope = session.record_scope()
+        id = originals.analysis_of(scope, found.original_media.sha256)
+        record = scope.store.get(scope.owner, id) if id else None
+    except RecordsError:
+        return ""
+    if record is None or record.result is None:
+        return ""
+    said = labels.state(record.result.verdict, record.result.question).short
+    return said[:1].lower() + said[1:]

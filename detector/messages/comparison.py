@@ -26,6 +26,8 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return _("Manipulated copy of {name}").format(name=comparison.original_media.name)
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
+    if assumed(comparison) and finding == "nothing_differs":
+        return _("Same footage as {name}").format(name=comparison.original_media.name)
     if finding == "other_edits":
         if comparison.laid_over:
             return _("Same footage, with something laid over it")
@@ -33,7 +35,7 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if finding == "transformed":
         return _("Same footage, {changes}").format(changes=listed(changes(comparison, speech)))
     if finding == "nothing_differs":
-        return _("Same footage, nothing else differs")
+        return _("Same footage, nothing differs")
     if finding == "same_movement":
         return _moving(comparison, speech)
     if finding == "not_same_footage":
@@ -59,7 +61,20 @@ def _moving(comparison: Compared, speech: Speech) -> str:
     _ = speech.gettext
     if comparison.why == "other_shapes":
         return _("The same scene and movement, but in other shapes")
+    if assumed(comparison):
+        return _("Another picture, but its face moves as the other file’s")
     return _("Another picture, but its face moves as the original’s")
+
+
+def assumed(comparison: Compared) -> bool:
+    """Return whether nobody said that the other file is the original: it was merely seen before,
+    and may be manipulated itself."""
+    return comparison.roles == "assumed"
+
+
+def _other(comparison: Compared, speech: Speech) -> str:
+    _ = speech.gettext
+    return _("the other file") if assumed(comparison) else _("the original")
 
 
 def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
@@ -88,6 +103,8 @@ def lead(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if comparison.excerpt is None:
         return said
     text = _("The copy shows this original {when}. Of what else it shows this says nothing.")
+    if assumed(comparison):
+        text = _("It shows the other file {when}. Of what else it shows this says nothing.")
     shown = when(comparison, [comparison.excerpt], speech)
     return " ".join([text.format(when=shown), said])
 
@@ -120,18 +137,22 @@ def _lead(comparison: Compared, speech: Speech) -> str:
     if finding == "nothing_differs":
         if comparison.identical:
             return _("The two files are the same, byte by byte.")
+        if assumed(comparison):
+            return _("Re-encoded: whatever differs, differs everywhere alike, and no face differs.")
         return _("Re-encoded: whatever differs, differs everywhere alike. No face was changed "
                  "against this original.")  # fmt: skip
     if finding == "same_movement" and comparison.why == "other_shapes":
-        return _("The same scene, and a face moves in it as in the original, at the same moments, "
-                 "but shapes differ all over the picture. Either a machine drew it anew, following "
-                 "the original, or an encoder left too little of it to compare. Look at the "
-                 "moments, and ask for a better copy.")  # fmt: skip
+        text = _("The same scene, and a face moves in it as in {other}, at the same moments, but "
+                 "shapes differ all over the picture. Either a machine drew it anew, following "
+                 "{other}, or an encoder left too little of it to compare. Look at the moments, "
+                 "and ask for a better copy.")  # fmt: skip
+        return text.format(other=_other(comparison, speech))
     if finding == "same_movement":
-        return _("The pictures are not one recording, yet a face moves as in the original, at the "
-                 "same moments. Either a machine made it follow the original, or two cameras "
-                 "filmed one moment, or the copy is too poor to be laid on the original. Look at "
+        text = _("The pictures are not one recording, yet a face moves as in {other}, at the same "
+                 "moments. Either a machine made it follow {other}, or two cameras filmed one "
+                 "moment, or the copy is too poor to be laid on {other}. Look at "
                  "both.")  # fmt: skip
+        return text.format(other=_other(comparison, speech))
     if finding == "not_same_footage":
         if comparison.why == "no_common_picture":
             return _("No picture of one was found in the other. The comparison can say nothing "
@@ -208,9 +229,16 @@ def when(comparison: Compared, spans: list[Span], speech: Speech = ENGLISH) -> s
     return listed(said, speech)
 
 
-def question(speech: Speech = ENGLISH) -> str:
-    """Return what a comparison asks, as it stands beside the questions of the detectors."""
-    return speech.gettext("Differs from its original?")
+def question(speech: Speech = ENGLISH, *, seen: bool = False) -> str:
+    """Return what a comparison asks, as it stands beside the questions of the detectors.
+
+    Parameters
+    ----------
+    seen : bool
+        The other file was merely seen before: nothing is asked of an original.
+    """
+    _ = speech.gettext
+    return _("Seen before?") if seen else _("Differs from its original?")
 
 
 def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
@@ -226,10 +254,11 @@ def short(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if finding == "transformed":
         done = capital(listed(changes(comparison, speech)))
         return _("{changes}; nothing else differs").format(changes=done)
+    seen = assumed(comparison)
     more = _("Something is laid over it") if comparison.laid_over else _("More than faces differs")
     answers = {
         "other_edits": more,
-        "nothing_differs": _("Nothing else differs"),
+        "nothing_differs": headline(comparison, speech) if seen else _("Nothing differs"),
         "same_movement": _moving(comparison, speech),
         "not_same_footage": _("Not the same footage"),
     }
@@ -254,8 +283,8 @@ def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
     rest, inside = comparison.elsewhere or 0.0, comparison.inside or 0.0
     said = text.format(name=name, inside=inside, rest=rest)
     if comparison.finding in ("nothing_differs", "transformed"):
-        said += " " + _("That is no proof that it is genuine: the original may be manipulated "
-                        "itself.")  # fmt: skip
+        text = _("That is no proof that it is genuine: {other} may be manipulated itself.")
+        said += " " + text.format(other=_other(comparison, speech))
     return said
 
 
@@ -292,9 +321,10 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
         values = {"matched": time.matched, "compared": time.compared}
         rows.append((_("Moments matched"), text.format(**values)))
     if comparison.finding.same_footage and comparison.copy_media.duration:
-        text = _("begins at {start:.1f} s of the original")
+        text = _("begins at {start:.1f} s of {other}")
         first = time.stretches[0].original_start if time.stretches else time.offset
-        rows.append((_("In time"), text.format(start=max(0.0, first))))
+        other = _other(comparison, speech)
+        rows.append((_("In time"), text.format(start=max(0.0, first), other=other)))
     if done := changes(comparison, speech):
         kept = _("{share:.0f} % of the picture kept").format(share=100 * space.kept)
         rows.append((_("All of it"), listed([*done, kept] if space.cropped else done, speech)))
@@ -336,6 +366,7 @@ def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
     if comparison.finding.manipulated or comparison.finding == "other_edits":
         return _("Who changed it, or why. That the file called the original is itself untouched: "
                  "dates and camera data can be copied.")  # fmt: skip
-    return _("Whether the footage is genuine: the original may be manipulated itself, and a copy "
-             "of it is then as alike. A change shorter than the distance between two moments can "
-             "lie between them.")  # fmt: skip
+    text = _("Whether the footage is genuine: {other} may be manipulated itself, and a copy of it "
+             "is then as alike. A change shorter than the distance between two moments can lie "
+             "between them.")  # fmt: skip
+    return text.format(other=_other(comparison, speech))

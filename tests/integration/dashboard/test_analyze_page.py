@@ -356,6 +356,7 @@ def test_nothing_moves_when_a_lookup_ends(
     verdict."""
     task = SimpleNamespace(active=True, state=State.RUNNING)
     monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)
+    monkeypatch.setattr(Originals, "others", lambda self, context, job: 1)
     at = page()
     key = upload(at, b"x")
     finished(jobs, key)
@@ -364,10 +365,10 @@ def test_nothing_moves_when_a_lookup_ends(
     before = place(at, "result-top")
     task.active, task.state = False, State.DONE
     at.run()
-    assert "Nothing in your library shows this footage" in texts(at)
+    assert "Only this file itself in your library shows this footage" in texts(at)
     assert place(at, "result-top") == before
     later = page(key)  # who did not see it begin
-    assert "Nothing in your library shows this footage" not in texts(later)
+    assert "Only this file itself in your library shows this footage" not in texts(later)
     assert place(later, "result-top")[-1] == before[-1]
 
 

@@ -292,7 +292,7 @@ def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
     second = other_clip(job, tmp_path)
     compared(job, second, face=False)
     text = html(page(job, b=second))
-    assert "Same footage, nothing else differs" in text
+    assert "Same footage, nothing differs" in text
     assert "the original may be manipulated itself" in text
 
 

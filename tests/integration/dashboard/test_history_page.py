@@ -155,7 +155,7 @@ def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs: Jobs) -> None:
 def test_a_copy_of_known_footage_is_said_beside_its_verdict(jobs: Jobs) -> None:
     for finding, said in (
         (ComparisonFinding.FACE_DIFFERS, "Manipulated copy of &lt;b&gt;rally.mov"),
-        (ComparisonFinding.NOTHING_DIFFERS, "Same footage, nothing else differs"),
+        (ComparisonFinding.NOTHING_DIFFERS, "Same footage, nothing differs"),
         (ComparisonFinding.NOT_SAME_FOOTAGE, ""),
     ):
         found = made(finding, original_media=media("<b>rally.mov"))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -30,8 +31,9 @@ from detector.schema.comparison import (
 )
 from service.context import Principal, PrincipalKind
 from service.library.catalog import Library
+from service.originals import Originals
 from service.records.footage import ANALYSES
-from service.records.model import LOCAL, Preferences
+from service.records.model import LOCAL, Preferences, State
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
 from tests.support.kept import put
@@ -153,7 +155,7 @@ def test_what_a_live_session_recorded_is_looked_for_too(
     assert recorded is not None and unrecorded is not None
     task = app.originals.lookup(OWNER.principal, recorded)
     assert task is not None and ended(task).error == ""
-    assert banner(page(recorded)).startswith(f"{IN_LIBRARY}: nothing else differs")
+    assert banner(page(recorded)).startswith(f"{IN_LIBRARY}: nothing differs")
     assert app.originals.lookup(OWNER.principal, unrecorded) is None, "nothing of it is kept"
 
 
@@ -227,9 +229,9 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(
     ("finding", "more", "said"),
     [
         (Found.MOUTH_DIFFERS, {}, f"{IN_LIBRARY}: only the mouth differs"),
-        (Found.NOTHING_DIFFERS, {}, f"{IN_LIBRARY}: nothing else differs"),
+        (Found.NOTHING_DIFFERS, {}, f"{IN_LIBRARY}: nothing differs"),
         (Found.NOTHING_DIFFERS, {"matched": 20},
-         "Part of this footage is in your library: nothing else differs"),
+         "Part of this footage is in your library: nothing differs"),
         (Found.TRANSFORMED, {"space": SpaceAlignment(mirrored=True)},
          f"{IN_LIBRARY}: mirrored; nothing else differs"),
         (Found.OTHER_EDITS, {}, f"{IN_LIBRARY}: more than faces differs"),
@@ -262,6 +264,38 @@ def test_what_was_merely_analyzed_is_called_no_original(
         f"open | press &lt;i&gt;1.webm, analyzed {today()}. "
     )
     assert head(at) == "Likely manipulated"
+    assert "Not the original" not in labels_of(at) and "Don’t tell again" in labels_of(at)
+
+
+def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    finds(Found.NOTHING_DIFFERS)
+    looked_for(analyzed(jobs, clips["press"]))
+    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    assert banner(at).split(" | ")[0] == "The same footage is among your analyses"
+    rows = texts(at).split('<div class="um-questions">')[1].split("</div></div>")[0]
+    said = "Same footage as press &lt;i&gt;1.webm, which you analyzed (likely manipulated)"
+    assert "Seen before?" in rows and said in rows
+    assert "check_circle" not in rows.split("Seen before?")[1].split("Face manipulated?")[0]
+    assert "its original" not in texts(at) and "the original may be" not in texts(at)
+
+
+def test_a_stated_original_is_told_whose_original_it_is(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds
+) -> None:
+    """Its own page does not doubt what the copy's page says, and leads to the same comparison."""
+    finds(Found.FACE_DIFFERS)
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    original = looked_for(analyzed(jobs, clips["press"]))
+    assert "which of the two was changed is open" in banner(page(original))
+    assert ended(session.application().originals.compare(OWNER, shared, original)).error == ""
+    assert head(page(shared)) == "Manipulated copy of press &lt;i&gt;1.webm"
+    at = page(original)
+    assert head(at) == "Likely manipulated" and "is open" not in texts(at)
+    assert banner(at).startswith("This file is named as the original of shared.webm: only the face")
+    at = press(at, "Open the comparison")
+    assert at.query_params == {"a": shared.key, "b": original.key}
 
 
 def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
@@ -420,3 +454,71 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
         assert "No match in" not in texts(page(shared))
     jobs.store.save_preferences(LOCAL, Preferences(find_originals=False))
     assert "No match in" not in texts(page(shared))
+
+
+def test_this_very_file_in_the_library_is_no_file_without_a_match(
+    jobs: Jobs, clips: dict[str, Path]
+) -> None:
+    known().add_folder(LOCAL, clips["other"].parent)
+    shared = looked_for(analyzed(jobs, clips["shared"]))
+    assert "No match in 1 file" in texts(page(shared))
+    again = looked_for(analyzed(jobs, clips["shared"], fake=False))
+    assert "No match in" not in texts(page(again))
+
+
+# --- while it is looked for -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def lookup(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A lookup that runs until it is told to have ended."""
+    task = SimpleNamespace(active=True, state=State.RUNNING)
+    monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)
+    return task
+
+
+def test_what_a_lookup_found_comes_into_its_own_row_until_it_is_asked_for(
+    jobs: Jobs, clips: dict[str, Path], finds: Finds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finds(Found.FACE_DIFFERS)
+    known().add_folder(LOCAL, clips["press"].parent)
+    shared = analyzed(jobs, clips["shared"])
+    task = SimpleNamespace(active=True, state=State.RUNNING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Originals, "lookup", lambda self, person, job: task)
+        at = page(shared)
+        assert "Looking for the original in your library" in texts(at)
+    looked_for(shared)
+    task.active, task.state = False, State.DONE
+    monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)
+    assert banner(run(at)) == "" and "Looking for" not in texts(at)
+    assert f"{IN_LIBRARY}: only the face differs</p>" in texts(at)
+    at = press(at, "Show")
+    assert banner(at).startswith(f"{IN_LIBRARY}: only the face differs | press")
+    assert "Show" not in labels_of(at)
+
+
+def test_an_empty_library_is_not_worth_a_word(
+    jobs: Jobs, clips: dict[str, Path], lookup: SimpleNamespace
+) -> None:
+    at = page(analyzed(jobs, clips["shared"]))
+    assert "your library" not in texts(at)
+    lookup.active, lookup.state = False, State.DONE
+    assert "your library" not in texts(run(at))
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (State.DONE, "Only this file itself in your library shows this footage"),
+        (State.CANCELED, "Your library was not searched to its end"),
+    ],
+)
+def test_what_was_not_found_is_said_in_the_row_as_well(
+    jobs: Jobs, clips: dict[str, Path], lookup: SimpleNamespace, state: State, said: str
+) -> None:
+    known().add_folder(LOCAL, clips["other"].parent)
+    shared = analyzed(jobs, clips["shared"])
+    at = page(shared)
+    lookup.active, lookup.state = False, state
+    assert said in texts(run(at)) and said not in texts(page(shared)), "who did not see it begin"

@@ -253,11 +253,11 @@ def test_the_command_says_it_in_words_json_and_status(
     original = write(tmp_path / "original.mp4", footage()[:HALF])
     assert main(["compare", str(original), str(original), "--json", str(target)]) == 0
     shown = capsys.readouterr().out
-    assert "Same footage, nothing else differs." in shown
+    assert "Same footage, nothing differs." in shown
     assert "byte by byte" in shown
     result = Comparison.model_validate(json.loads(target.read_text()))
     assert result.identical
-    assert json.loads(target.read_text())["sentence"] == "Same footage, nothing else differs"
+    assert json.loads(target.read_text())["sentence"] == "Same footage, nothing differs"
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 
 

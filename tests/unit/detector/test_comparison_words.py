@@ -147,10 +147,24 @@ def test_who_is_merely_seen_before_is_not_accused_by_order_alone() -> None:
     assert stated.accuses
 
 
+@pytest.mark.parametrize("finding", list(ComparisonFinding))
+def test_what_was_merely_seen_before_is_called_no_original(finding: ComparisonFinding) -> None:
+    whole = made(finding, roles="assumed", space=SpaceAlignment(mirrored=True, kept=0.7))
+    part = whole.model_copy(update={"excerpt": Span(start=2.0, end=5.0)})
+    for seen in (whole, part):
+        for said in (words.headline, words.lead, words.short, words.against):
+            assert "original" not in said(seen).replace("“original”", "")
+    assert words.question(seen=True) == "Seen before?"
+    same = made(ComparisonFinding.NOTHING_DIFFERS, roles="assumed")
+    assert words.headline(same) == words.short(same) == "Same footage as rally.mov"
+    assert words.against(same).endswith("the other file may be manipulated itself.")
+    assert words.limits(same).startswith("Whether the footage is genuine: the other file may be")
+
+
 def test_the_answer_beside_the_detectors_is_short_and_no_proof_of_what_it_is_not() -> None:
     same = made(ComparisonFinding.NOTHING_DIFFERS, inside=1.4, elsewhere=1.3)
     assert words.question() == "Differs from its original?"
-    assert words.short(same) == "Nothing else differs"
+    assert words.short(same) == "Nothing differs"
     assert words.against(same) == (
         "Measured against rally.mov: face 1.4, elsewhere 1.3 gray levels. That is no proof that it "
         "is genuine: the original may be manipulated itself."

@@ -144,7 +144,7 @@ def test_the_sentence_of_a_comparison_is_sealed(tmp_path: Path) -> None:
     assert analysis.comparison is not None
     sent = analysis.exported()
     assert seals.holds(analysis.seal, sent, [store.seals.own])
-    assert sent["comparison"]["sentence"] == "Same footage, nothing else differs"
+    assert sent["comparison"]["sentence"] == "Same footage, nothing differs"
     rewrite(tmp_path, record, lambda tree: compared(tree, "Manipulated copy of press.mp4"))
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 

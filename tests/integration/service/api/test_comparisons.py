@@ -87,7 +87,7 @@ def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
     go.set()
     until(lambda: remote.comparison(first.id).ended)
     done = remote.comparison(first.id)
-    assert done.state == "done" and done.sentence == "Same footage, nothing else differs"
+    assert done.state == "done" and done.sentence == "Same footage, nothing differs"
     for answer in (f"/v1/comparisons/{first.id}", f"/v1/analyses/{ids[0]}"):
         result = httpx.get(url + answer, timeout=PATIENT).json()["result"]
         assert result.get("comparison", result)["sentence"] == done.sentence
