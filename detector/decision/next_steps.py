@@ -128,6 +128,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
             "frames": analysis.coverage.frames if analysis.coverage else 0,
             "seconds": facts.closer_seconds,
         }
+        params |= _lone_peak(analysis, answer)
         yield NextStep(ActionCode.LOOK_CLOSER, params)
     # Of the same scene: a match in which only the face differs is near-proof.
     compare = list(_original(facts)) if facts.may_run else []
@@ -154,6 +155,15 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     if label is not Label.REAL:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
     yield NextStep(ActionCode.CHECK_ORIGIN)
+
+
+def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
+    """Return when somebody's score is over the threshold, and by how much, where it ever is."""
+    asked = analysis.verdict.question
+    looks = [look for subject in analysis.judged for look in subject.looks]
+    scores = [(look.answers[asked], look.start) for look in looks if asked in look.answers]
+    highest, time = max(scores, default=(0.0, 0.0))
+    return {"peak": time, "highest": highest} if highest > answer.thresholds.high else {}
 
 
 def _original(facts: Facts) -> Iterator[NextStep]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detector.messages.format import clock
+from detector.messages.format import clock, percent
 from detector.messages.types import ENGLISH, Coded, Params, Speech
 
 
@@ -43,9 +43,14 @@ def _look_closer(p: Params, speech: Speech) -> Step:
         else _("{looked:,} moments so far. A short change can hide between them.")
     )
     cost = "" if seconds is None else _("about {time} here")
+    why = why.format(looked=sampled, frames=frames)
+    if "highest" in p:
+        peak = _("At {time} the score reaches {highest}.")
+        time = clock(float(p["peak"]), tenths=False)
+        why = f"{peak.format(time=time, highest=percent(float(p['highest'])))} {why}"
     return Step(
         _("Look closer"),
-        why.format(looked=sampled, frames=frames),
+        why,
         _("Look at {moments:,} moments").format(moments=int(p["moments"])),
         cost and cost.format(time=_duration(float(seconds or 0), speech)),
     )

@@ -64,7 +64,7 @@ def _part_above(p: Params, speech: Speech) -> tuple[str, str]:
     )
     detail = _("A short change is averaged away in the score of the whole clip")
     times = {"start": clock(float(p["start"])), "end": clock(float(p["end"]))}
-    return Template(text, detail)(p | times, speech)
+    return Template(text, detail)({**p, **times}, speech)
 
 
 def _no_face(p: Params, speech: Speech) -> tuple[str, str]:

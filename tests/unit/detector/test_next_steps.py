@@ -16,7 +16,8 @@ from detector.decision.next_steps import (
     next_steps,
 )
 from detector.messages import actions
-from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean
+from detector.messages.format import clock
+from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean, Question
 from tests.support.result_sample import make_analysis, make_picture
 
 EVERYTHING = Facts(
@@ -58,6 +59,10 @@ def test_a_long_clip_is_looked_at_closer_first(clear: Analysis) -> None:
     words = actions.step(found[0])
     assert words.why == "32 of 6,000 frames so far. A short change can hide between them."
     assert (words.button, words.cost) == ("Look at 480 moments", "about 3 min here")
+    one = clear.judged[0].frames[9]
+    one.answers[Question.MANIPULATION] = 0.98
+    why = actions.step(next_steps(long(clear), EVERYTHING)[0]).why
+    assert why == f"At {clock(one.time)} the score reaches 98 %. {words.why}"
 
 
 def test_nothing_is_started_from_somebody_elses_result(clear: Analysis) -> None:
