@@ -68,13 +68,15 @@ def scores(analysis: Analysis) -> str:
     field is no score, and `why` says why.
 
     Scores have four decimals, times three, boxes are px of the upright frame. `score` is that of
-    the person's leading question, then come all questions, then all models.
+    the person's leading question, then come the answers to all questions (`answer_…`), then all
+    models by their ids, one of which is called as a question is.
     """
     ids = [model.id for model in analysis.models]
     questions = list(analysis.verdict.answers)
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(["person", "time_s", "score", *questions, *ids, "x0", "y0", "x1", "y1", "why"])
+    answers = [f"answer_{question.value}" for question in questions]
+    table.writerow(["person", "time_s", "score", *answers, *ids, "x0", "y0", "x1", "y1", "why"])
     for track in analysis.judged:
         moments = enumerate(analysis.timestamps) if track.frames else ()
         faces = {face.index: face for face in track.frames}
@@ -83,15 +85,15 @@ def scores(analysis: Analysis) -> str:
             numbers: list[float | None] = [None] * (1 + len(questions) + len(ids))
             box, why = [""] * 4, "not_in_frame"
             if face is not None:
-                answers, scores = map(face.answers.get, questions), map(face.scores.get, ids)
-                numbers = [face.score, *answers, *scores]
+                said, scores = map(face.answers.get, questions), map(face.scores.get, ids)
+                numbers = [face.score, *said, *scores]
                 box = [f"{v:.1f}" for v in face.box]
                 why = str(face.quality.problem or "no_score") if face.score is None else ""
             row = ["" if n is None else f"{n:.4f}" for n in numbers]
             table.writerow([track.id, f"{time:.3f}", *row, *box, why])
         for span in track.spans if not track.frames else ():
-            answers, scores = map(span.answers.get, questions), map(span.scores.get, ids)
-            row = ["" if n is None else f"{n:.4f}" for n in (span.score, *answers, *scores)]
+            numbers = [span.score, *map(span.answers.get, questions), *map(span.scores.get, ids)]
+            row = ["" if n is None else f"{n:.4f}" for n in numbers]
             why = "no_score" if span.score is None else ""
             table.writerow([track.id, f"{span.start:.3f}", *row, *[""] * 4, why])
     return out.getvalue()
