@@ -18,7 +18,7 @@ import markupsafe
 from dashboard.i18n import LazyDict, _, current, ngettext, speech
 from detector import messages
 from detector.decision.numbers import at_most
-from detector.messages import Coded, format, states
+from detector.messages import Coded, format, lead, measured, states
 from detector.messages.format import capital as capital
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
@@ -190,32 +190,12 @@ WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
 )
 
 WHY_NOT: LazyDict[ReasonCode, str] = LazyDict(
-    lambda: {
-        ReasonCode.NO_FACE: _("no face"),
-        ReasonCode.FACE_TOO_SMALL: _("face too small"),
-        ReasonCode.TOO_BLURRED: _("too blurred"),
-        ReasonCode.TOO_DARK: _("too dark"),
-        ReasonCode.TOO_BRIGHT: _("too bright"),
-        ReasonCode.TURNED_AWAY: _("turned away"),
-        ReasonCode.CLIP_TOO_SHORT: _("clip too short"),
-        ReasonCode.TOO_FEW_FRAMES: _("too few frames"),
-        ReasonCode.TOO_FEW_MODELS: _("too few models"),
-        ReasonCode.LOW_QUALITY: _("low quality"),
-        ReasonCode.NO_MODEL: _("no model"),
-        ReasonCode.NO_SPEECH: _("no speech"),
-        ReasonCode.MUSIC: _("music"),
-        ReasonCode.SPEECH_TOO_SHORT: _("too short"),
-        ReasonCode.SINGING: _("singing"),
-        ReasonCode.TOO_NOISY: _("too noisy"),
-        ReasonCode.PHONE_QUALITY: _("phone quality"),
-        ReasonCode.CANCELED: _("canceled"),
-        ReasonCode.UNDECODABLE: _("can't be read"),
-    }
+    lambda: {ReasonCode(code): word for code, word in lead.why_not(speech()).items()}
 )
 """The reason that stands after "Could not be judged ·", and over a gap in a timeline."""
 
 SIDES: LazyDict[str | None, str] = LazyDict(
-    lambda: {"left": _("left"), "center": _("center"), "right": _("right"), None: ""}
+    lambda: {side: lead.side(side, speech()) for side in ("left", "center", "right", None)}
 )
 """Where in the picture a person is."""
 
@@ -254,7 +234,9 @@ def alarms(limits: Thresholds) -> str:
 
 def missed(limits: Thresholds) -> str:
     """Return how many manipulated clips landed below `low`, in a sentence; empty where nobody
-    said."""
+    said, and where no score is below it."""
+    if not limits.no_sign or limits.low <= 0:
+        return ""
     none = _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty at "
              "most {most} of clips like these do.")  # fmt: skip
     some = _("{count} of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty "
@@ -262,6 +244,12 @@ def missed(limits: Thresholds) -> str:
     rate = _("{rate} of manipulated clips land below {limit}.")
     figures = limits.false_negatives, limits.false_negative_rate, limits.low
     return _landed(none, some, rate, *figures)
+
+
+def of_these(limits: Thresholds) -> str:
+    """Return how many of the clips that thresholds were measured on those are; empty where they are
+    all."""
+    return measured.of_these(limits, speech())
 
 
 def _landed(

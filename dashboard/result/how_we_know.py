@@ -69,6 +69,8 @@ def _thresholds(answer: Answer) -> list[str]:
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
         measured.append(by.format(data=limits.data))
+        if of_these := labels.of_these(limits):
+            measured.append(of_these)
     if limits.never_decide:
         measured.append(
             _(

@@ -1,0 +1,176 @@
+"""What stands under a headline: whom or what it is about, when, and what is said of the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detector.messages import text
+from detector.messages.format import capital, clock, listed
+from detector.messages.states import subject_name
+from detector.messages.types import ENGLISH, Speech
+
+if TYPE_CHECKING:
+    from detector.schema.analysis import Analysis, Reason, Subject
+
+MANY_PEOPLE = 4
+"""named in the sentence about the others; more are counted."""
+IN_BARS = ("above_threshold", "together_above", "below_threshold", "between_thresholds")
+"""Reasons that say where a score lies, as bars and scales do."""
+
+
+def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+    """Return the lead sentence or two: "The face of Person B (right), 00:01 to 00:07."."""
+    _ = speech.gettext
+    verdict, why = analysis.verdict, reason(analysis)
+    top = next((s for s in analysis.judged if s.id == verdict.subject), None)
+    if verdict.label == "NOT_APPLICABLE" or top is None:
+        return text(verdict.reasons[0], speech) if verdict.reasons else _("There is no score.")
+    if verdict.label == "REAL" and top.modality != "voice":
+        return _without_sign(analysis, top, speech)
+    whom, where = _whom(analysis, top, speech), strongest(analysis, top, speech)
+    if verdict.label in ("FAKE", "REAL"):
+        return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
+    if why is None:
+        enough = _("Not enough to decide.")
+        if not where:
+            return f"{capital(whom)}. {enough}"
+        said = _("{whom}, most at {when}. {enough}")
+        return said.format(whom=capital(whom), when=where, enough=enough)
+    if why.code != "models_disagree":
+        return f"{text(why, speech).rstrip('.')}."
+    said = _("The models pull opposite ways for {whom}.").format(whom=whom)
+    if why.time is None or analysis.media.kind == "image":
+        return said
+    return f"{said} {_('Look at {time}.').format(time=clock(why.time))}"
+
+
+def reason(analysis: Analysis) -> Reason | None:
+    """Return the reason that the lead sentence says: why there is no verdict, or none but this."""
+    verdict = analysis.verdict
+    if verdict.label in ("FAKE", "REAL"):
+        return None
+    return next((r for r in verdict.reasons if r.code not in IN_BARS), None)
+
+
+def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+    """Return what is said of everybody whom the verdict is not about; empty without any."""
+    _, verdict = speech.gettext, analysis.verdict
+    texts = {
+        "FAKE": _("Likely manipulated too: {people}."),
+        "INCONCLUSIVE": _("Inconclusive for {people}."),
+        "REAL": _("No sign of manipulation found for {people}."),
+        "NOT_APPLICABLE": _("Could not be judged: {people}."),
+    }
+    if verdict.subject is None:
+        return ""
+    if verdict.label == "REAL":  # "For 2 people, in 32 of 150 frames" has said it of those
+        del texts["REAL"]
+    sentences = []
+    for label, said in texts.items():
+        alike = [s for s in analysis.seen if s.label == label and s.id != verdict.subject]
+        people = listed([_named(s, speech) for s in alike], speech)
+        if len(alike) > MANY_PEOPLE:
+            many = speech.ngettext("{number} more person", "{number} more people", len(alike))
+            people = many.format(number=len(alike))
+        if alike:
+            sentences.append(said.format(people=people))
+    return " ".join(sentences)
+
+
+def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) -> str:
+    """Return the stretch around a person's highest moment in which the score stays near it: "00:30
+    to 00:52"; empty for a picture, and where it is all there is."""
+    looks = [(k.start, k.end, k.score) for k in subject.looks if k.score is not None]
+    if analysis.media.kind == "image" or len(looks) < 2:
+        return ""
+    scores = [score for *_, score in looks]
+    peak, high = scores.index(max(scores)), analysis.verdict.thresholds.high
+    middle = sorted(scores)[len(scores) // 2]
+    level = high if scores[peak] > high else (scores[peak] + middle) / 2
+    low = [i for i, score in enumerate(scores) if score <= level]
+    first = max((i for i in low if i < peak), default=-1) + 1
+    last = min((i for i in low if i > peak), default=len(scores)) - 1
+    start, end = looks[first][0], looks[last][1]
+    if round(start) == round(end):
+        return clock(looks[peak][0])
+    return speech.gettext("{start} to {end}").format(start=clock(start), end=clock(end))
+
+
+def person(subject: Subject, speech: Speech = ENGLISH) -> str:
+    """Return the name of a subject, on one line: "Person\u00a0A"."""
+    return subject_name(subject.modality, subject.id, speech).replace(" ", "\u00a0")
+
+
+def placed(subject: Subject, speech: Speech = ENGLISH) -> str:
+    """Return a name with the side it is seen on, where there is one: "Person\u00a0A (left)"."""
+    name = person(subject, speech)
+    return f"{name} ({side(subject.side, speech)})" if subject.side else name
+
+
+def side(name: str | None, speech: Speech = ENGLISH) -> str:
+    """Return where in the picture somebody is."""
+    _ = speech.gettext
+    return {"left": _("left"), "center": _("center"), "right": _("right")}.get(name or "", "")
+
+
+def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
+    """Return why something has no score, by its code, in a word or three."""
+    _ = speech.gettext
+    return {
+        "no_face": _("no face"),
+        "face_too_small": _("face too small"),
+        "too_blurred": _("too blurred"),
+        "too_dark": _("too dark"),
+        "too_bright": _("too bright"),
+        "turned_away": _("turned away"),
+        "clip_too_short": _("clip too short"),
+        "too_few_frames": _("too few frames"),
+        "too_few_models": _("too few models"),
+        "low_quality": _("low quality"),
+        "no_model": _("no model"),
+        "no_speech": _("no speech"),
+        "music": _("music"),
+        "speech_too_short": _("too short"),
+        "singing": _("singing"),
+        "too_noisy": _("too noisy"),
+        "phone_quality": _("phone quality"),
+        "canceled": _("canceled"),
+        "undecodable": _("can't be read"),
+    }
+
+
+def _whom(analysis: Analysis, subject: Subject, speech: Speech) -> str:
+    """Return what the question in front is about, as it stands within a sentence. "Face" is said of
+    faces only."""
+    _ = speech.gettext
+    if subject.modality == "voice":
+        return _("the voice")
+    if subject.modality == "full_frame" or analysis.verdict.question == "synthesis":
+        return _("the whole picture")
+    several = len(analysis.seen) > 1
+    who = placed(subject, speech) if several else person(subject, speech)
+    return _("the face of {person}").format(person=who)
+
+
+def _without_sign(analysis: Analysis, top: Subject, speech: Speech) -> str:
+    _ = speech.gettext
+    scored = sum(s.modality == "face" and s.probability is not None for s in analysis.judged)
+    whom = f"{scored:,}\u00a0{speech.ngettext('person', 'people', scored)}"
+    if top.modality == "full_frame":
+        whom = _("the whole picture")
+    if analysis.media.kind == "image":
+        return _("For {whom}.").format(whom=whom)
+    frames, looked = analysis.coverage.frames if analysis.coverage else 0, len(analysis.timestamps)
+    if frames <= looked:
+        seen = f"{looked:,}\u00a0{speech.ngettext('frame', 'frames', looked)}"
+        return _("For {whom}, in {frames}.").format(whom=whom, frames=seen)
+    said = _("For {whom}, in {looked} of {frames} frames.")
+    return said.format(whom=whom, looked=f"{looked:,}", frames=f"{frames:,}")
+
+
+def _named(subject: Subject, speech: Speech) -> str:
+    more = [side(subject.side, speech)] if subject.side else []
+    if subject.reason is not None and subject.probability is None:
+        more += [word for code, word in why_not(speech).items() if code == subject.reason]
+    name = person(subject, speech)
+    return f"{name} ({', '.join(more)})" if more else name
