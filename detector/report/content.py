@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from detector import explain, media, vision
 from detector.errors import MediaError, UnmaskError
 from detector.media.files import open_file, sha256
-from detector.messages.format import capital
+from detector.messages.format import capital, clock
+from detector.messages.lead import placed
 from detector.models.base import CropRecipe
+from detector.report import boxes
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, FrameSegment, Label, Subject
 
@@ -28,7 +29,7 @@ LONGEST_NOTES = 20_000
 """characters of an analyst's notes: about eight pages"""
 HEATMAPS = 3
 """models whose heatmap is shown, those with the highest scores"""
-FRAME_SIDE = 900
+FRAME_SIDE = boxes.SIDE
 """px of the longer side of the frame that is shown"""
 CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
 STROKES = {
@@ -161,9 +162,10 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
     face = peak(track)
     if face is None:
         return
-    when = "" if analysis.media.kind == "image" else f" at {face.time:.2f} s"
+    when = "" if analysis.media.kind == "image" else f" at {clock(face.time, tenths=True)}"
+    highest = ", where all models together score highest" if when and face.score is not None else ""
     rgb = media.frame_at(path, analysis.media, face.time).rgb
-    yield picture("frame", f"The whole frame{when}", _boxed(rgb, analysis, face.index))
+    yield picture("frame", f"The whole frame{when}{highest}", _boxed(rgb, analysis, face.index))
     yield picture("crop", f"{track.name}{when}", vision.cut(rgb, face.box, CROP))
     counted = [m for m in analysis.models if m.counted and m.id in track.models]
     counted.sort(key=lambda m: -(m.probability or 0.0))
@@ -188,21 +190,16 @@ def peak(track: Subject) -> FrameSegment | None:
 
 
 def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
-    """Return a frame with everybody's box, no longer than `FRAME_SIDE`."""
-    scale = min(1.0, FRAME_SIDE / max(rgb.shape[:2]))
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    for track in analysis.seen:
-        for face in track.frames:
-            if face.index == index:
-                x0, y0, x1, y1 = (round(v * scale) for v in face.box)
-                cv2.rectangle(small, (x0, y0), (x1, y1), STROKES[track.label], 2, cv2.LINE_AA)
-                place = (x0 + 4, max(16, y0 - 6))
-                for stroke, ink in ((4, (15, 18, 21)), (1, (255, 255, 255))):
-                    cv2.putText(
-                        small, track.id, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, ink, stroke,
-                        cv2.LINE_AA,
-                    )  # fmt: skip
-    return small
+    """Return a frame with everybody's box and name."""
+    return boxes.draw(
+        rgb,
+        [
+            boxes.NamedBox(placed(track).replace("\u00a0", " "), face.box, STROKES[track.label])
+            for track in analysis.seen
+            for face in track.frames
+            if face.index == index
+        ],
+    )
 
 
 def picture(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:

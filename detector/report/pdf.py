@@ -1,6 +1,6 @@
 """The report as a PDF: what a court or a newsroom needs on paper, with its data attached.
 
-Longer than 400 lines because it is one document: a function a section, in the order of the paper.
+A function a section, in the order of the paper; the first page is `opening`.
 """
 
 from __future__ import annotations
@@ -9,27 +9,21 @@ import io
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.messages import comparison, states
+from detector.messages import states
 from detector.messages.coverage import covered
 from detector.messages.format import clock, percent
-from detector.report import charts, original, words
+from detector.report import charts, opening, original, words
 from detector.report.content import Content, ReportPicture
-from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
+from detector.report.paper import MARGIN, MUTED, SMALL, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.seal import NewSeal
 from detector.report.table import as_json
-from detector.schema.analysis import OF_SOUND, Analysis, Answer, Label, Modality, Subject
+from detector.schema.analysis import OF_SOUND, Analysis, Label, Modality, Subject
 
 PEOPLE = 4
 """people whose score over time is drawn, most suspicious first"""
-OPENING = 62.0
-"""mm; height of the frame on the first page, at most"""
 FACTS = 40
 """facts of the metadata that are printed; all are in the attached data"""
-LIKELIHOOD = (
-    "A likelihood is no fact about a person: it says how the scores of this file compare with "
-    "those of labeled files, and it holds for files like those."
-)
 SIGNED = (
     "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the one that "
     "the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"
@@ -49,7 +43,7 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     of = "a live session, no file" if media.live else f"sha256 {media.sha256[:32]}…"
     footer = f"{of}  analysis {analysis.id[:16]}"
     pdf = Paper(f"Unmask report: {media.name}", footer, content.exported)
-    _opening(pdf, content)
+    opening.draw(pdf, content)
     _questions(pdf, analysis)
     original.draw(pdf, analysis)
     _file(pdf, content)
@@ -80,81 +74,6 @@ def finished(
     return seal_pdf(out.getvalue(), new_seal, key)
 
 
-def _opening(pdf: Paper, content: Content) -> None:
-    """Draw the verdict, its number, its most suspicious moment, its reasons and its limits."""
-    analysis = content.analysis
-    verdict = analysis.verdict
-    lead = verdict.answers.get(verdict.question) if verdict.question else None
-    state = Label.FAKE if original.head(analysis) else verdict.label
-    pdf.set_fill_color(*FILL[state])
-    pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
-    pdf.set_y(MARGIN + 4)
-    pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
-    pdf.say(analysis.media.name, 11, style="B")
-    headline = alone = states.headline(verdict.label, verdict.question, verdict.lean)
-    if manipulated := original.head(analysis):
-        headline = comparison.headline(manipulated)
-    pdf.headline(headline, INK[state])
-    pdf.ln(1)
-    if content.origin:
-        pdf.say(content.origin, style="B")
-    if manipulated:
-        pdf.say(f"{comparison.lead(manipulated)} {comparison.against(manipulated)}", 11)
-        pdf.say(f"The detectors, alone: {alone}.", color=MUTED)
-    if lead is not None and lead.probability is not None:
-        by = states.basis(lead.basis)
-        pdf.say(f"{percent(lead.probability)} combined likelihood{f', {by}' if by else ''}.", 11)
-        charts.scale(pdf, lead.probability, lead.thresholds, verdict.question)
-        if lead.odds is not None:
-            odds = lead.odds
-            pdf.say(states.odds(odds.share, odds.low, odds.high, verdict.question))
-    if analysis.robustness is not None and analysis.robustness.fragile:
-        flips = ", ".join(t.title for t in analysis.robustness.flipped)
-        pdf.say(f"Fragile: the verdict changes under {flips}.", style="B")
-    _moment(pdf, content)
-    if lead is not None:
-        _bars(pdf, analysis, lead)
-    if verdict.reasons:
-        pdf.subhead("Why")
-        for number, reason in enumerate(verdict.reasons, 1):
-            timed = reason.time is not None and _moves(analysis)
-            where = f" ({clock(reason.time or 0.0)})" if timed else ""
-            detail = f" {reason.detail}." if reason.detail else ""
-            pdf.say(f"{number}. {reason.text}{where}.{detail}".replace("..", "."))
-    pdf.ln(1)
-    pdf.subhead("What this can't tell")
-    pdf.set_fill_color(*SUNKEN)
-    pdf.ink(BODY)
-    pdf.multi_cell(
-        WIDTH, 4.6, " ".join([*verdict.limits, LIKELIHOOD]), align="L", fill=True, padding=3,
-        new_x="LMARGIN", new_y="NEXT",
-    )  # fmt: skip
-
-
-def _moment(pdf: Paper, content: Content) -> None:
-    """Draw the frame of the most suspicious moment, with the boxes."""
-    frame = next((f for f in content.figures if f.kind == "frame"), None)
-    if frame is None:
-        return
-    height = min(OPENING, WIDTH * frame.size[1] / frame.size[0])
-    pdf.ln(1)
-    pdf.image(
-        io.BytesIO(frame.jpeg), h=height, w=height * frame.size[0] / frame.size[1],
-        alt_text=frame.caption,
-    )  # fmt: skip
-    pdf.say(frame.caption, SMALL, MUTED)
-
-
-def _bars(pdf: Paper, analysis: Analysis, lead: Answer) -> None:
-    """Draw what pulled which way, in log odds; as printed the rows add up."""
-    if rows := words.bars(analysis, lead):
-        pdf.ln(1)
-        pdf.subhead("What pulled which way")
-        towards = "cloned" if analysis.verdict.question in OF_SOUND else "manipulated"
-        pdf.say(f"Log odds: above 0 towards {towards}, below 0 towards untouched.", SMALL, MUTED)
-        charts.bars(pdf, rows)
-
-
 def _moves(analysis: Analysis) -> bool:
     return analysis.media.kind != "image"
 
@@ -165,7 +84,7 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
     ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
     for question, answer in ordered:
         likelihood = "" if answer.probability is None else percent(answer.probability)
-        if likelihood and answer.stays_open:
+        if likelihood and words.uncounted(analysis, question):
             likelihood += ", not counted"
         limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
         if answer.thresholds.never_decide:
@@ -297,14 +216,13 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
     pdf.head("The models", 40)
     rows = []
     for model in analysis.models:
-        label = states.state(model.label, model.question) if model.label else ""
         rows.append(
             (
                 f"{model.plain} ({model.title})" if model.plain else model.title,
                 model.task,
                 "" if model.probability is None else percent(model.probability),
-                f"{words.GLYPHS[model.label]} {label}" if model.label else "",
-                words.counted(model),
+                words.says(analysis, model),
+                words.counted(analysis, model),
                 f"{model.scored}",
                 f"{model.weight:g}",
             )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from detector.decision.numbers import at_most, logit, printed
-from detector.messages import states
-from detector.messages.format import percent, signed
+from detector.messages import measured, states
+from detector.messages.format import clock, percent, signed
 from detector.schema.analysis import (
     Analysis,
     Answer,
     Audio,
     Basis,
+    Calibration,
     Label,
     Media,
     ModelResult,
     Question,
+    ReasonCode,
     Tally,
 )
 from detector.schema.origin import Credential, EarlierVerdict
@@ -81,6 +83,24 @@ def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
     return [*rows, (f"Combined, {percent(answer.probability)}", signed(total / 10), False)]
 
 
+def trace(analysis: Analysis) -> str:
+    """Return what the strongest model points to, when, and what else can cause that, in a sentence;
+    empty where none pulls that way."""
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    pulling = (
+        [p for p in answer.contributions if p.kind == "model" and p.logit > 0] if answer else []
+    )
+    part = max(pulling, key=lambda p: p.logit, default=None)
+    model = next((m for m in analysis.models if part and m.id == part.id), None)
+    if part is None or model is None or not model.finding:
+        return ""
+    said = f"{model.plain or model.title}: {model.finding[:1].lower()}{model.finding[1:]}"
+    if part.time is not None and analysis.media.kind != "image":
+        said += f", strongest at {clock(part.time)}"
+    return f"{said}; {model.confused_by} can look alike." if model.confused_by else f"{said}."
+
+
 def statistics(answer: Answer) -> list[str]:
     """Return how often the thresholds erred, on what that was measured, how the odds are made."""
     limits, out = answer.thresholds, []
@@ -95,9 +115,12 @@ def statistics(answer: Answer) -> list[str]:
     else:
         alarms, misses = limits.false_positives, limits.false_negatives
         out += _share(alarms, limits.false_positive_rate, "untouched", "above the upper")
-        out += _share(misses, limits.false_negative_rate, "manipulated", "below the lower")
+        if limits.no_sign and limits.low > 0:
+            out += _share(misses, limits.false_negative_rate, "manipulated", "below the lower")
         if limits.data:
             out.append(f"Measured on {limits.data}.")
+        if some := measured.of_these(limits):
+            out.append(some)
     if limits.never_decide:
         out.append(
             "No threshold made 95 % of the answers right on sources left out, so there is a "
@@ -199,8 +222,33 @@ def credential_rows(credential: Credential) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def counted(model: ModelResult) -> str:
+def undecided(analysis: Analysis, question: Question | None) -> bool:
+    """Return whether a question stays open, so that a reading of one of its models would stand for
+    more than all of them do."""
+    answer = analysis.verdict.answers.get(question) if question else None
+    return answer is not None and answer.stays_open
+
+
+def uncounted(analysis: Analysis, question: Question | None) -> bool:
+    """Return whether a question that stays open is no part of the verdict: one that keeps “no sign”
+    from the whole file is."""
+    codes = {reason.code for reason in analysis.verdict.reasons}
+    return undecided(analysis, question) and ReasonCode.OTHER_QUESTION_OPEN not in codes
+
+
+def says(analysis: Analysis, model: ModelResult) -> str:
+    """Return a model's reading, neutral where its question stays open."""
+    if model.label is None:
+        return ""
+    if undecided(analysis, model.question):
+        return f"{GLYPHS[Label.NOT_APPLICABLE]} Not decided"
+    return f"{GLYPHS[model.label]} {states.state(model.label, model.question)}"
+
+
+def counted(analysis: Analysis, model: ModelResult) -> str:
     """Return whether a model counts, and if not, why."""
+    if model.counted and uncounted(analysis, model.question):
+        return "no: its question is not decided"
     return "yes" if model.counted else f"no: {model.not_counted_because or 'not said'}"
 
 
@@ -209,11 +257,17 @@ def calibrations(analysis: Analysis) -> list[str]:
     fitted: dict[str, list[str]] = {}
     for model in analysis.models:
         if model.counted and model.calibration is not None:
-            fitted.setdefault(model.calibration.data, []).append(model.title)
+            fitted.setdefault(_clips(model.calibration), []).append(model.title)
     for question, ensemble in analysis.ensembles.items():
         if ensemble.calibration is not None and analysis.verdict.answers[question].asked:
-            fitted.setdefault(ensemble.calibration.data, []).append("all together")
-    return [f"{', '.join(names)}: {data}" for data, names in fitted.items()]
+            fitted.setdefault(_clips(ensemble.calibration), []).append("all together")
+    return [f"{', '.join(dict.fromkeys(names))}: {data}" for data, names in fitted.items()]
+
+
+def _clips(map: Calibration) -> str:
+    """Return what a map was fitted on, and how many of that ask its question."""
+    some = measured.part_of(map.clips, map.data)
+    return f"{map.clips} that ask this question, of {map.data}" if some else map.data
 
 
 def earlier(verdict: EarlierVerdict, media: Media) -> str:

@@ -23,18 +23,21 @@ from detector.cli import main
 from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.messages.format import percent
-from detector.report import charts, words
+from detector.report import boxes, charts, words
 from detector.report.paper import FONT, Paper, printable
 from detector.report.parts import ATTACHMENT
 from detector.schema.analysis import (
     Analysis,
     Answer,
     Basis,
+    Calibration,
     EmpiricalOdds,
     Label,
     Modality,
     PerturbationResult,
     Question,
+    Reason,
+    ReasonCode,
     Robustness,
     SpanSegment,
     Subject,
@@ -168,6 +171,89 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> No
     said = words.statistics(answer.model_copy(update=theirs))
     assert said[0] == "Judged by its authors’ threshold, not measured here."
     assert "as many manipulated as untouched" in said[1]
+
+
+def test_no_rate_is_said_of_a_threshold_that_there_is_none_of() -> None:
+    """And where figures are of some of the clips only, it says of how many."""
+    limits = Thresholds(
+        low=0.0, high=0.9, no_sign=False, data="479 clips, each judged by weights that saw it not",
+        false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
+    )  # fmt: skip
+    said = " ".join(words.statistics(Answer(label=Label.FAKE, thresholds=limits)))
+    assert "137 manipulated clips landed" not in said and "3 of 227 untouched" in said
+    assert "Of these, 364 clips ask this question" in said
+    assert "227 untouched, 137 manipulated." in said
+
+
+def test_what_maps_were_fitted_on_is_said_once_for_each_question() -> None:
+    analysis = make_analysis(whole=3.0)
+    data = "479 clips, each judged by weights that never saw it"
+    for question, ensemble in analysis.ensembles.items():
+        ensemble.calibration = Calibration(scale=1, offset=0, data=data, clips=335)
+        assert analysis.verdict.answers[question].asked
+    for model in analysis.models:
+        model.calibration = ensemble.calibration
+    assert words.calibrations(analysis) == [
+        f"SBI, Xception, VideoMAE, Synthesis, all together: 335 that ask this question, of {data}"
+    ]
+
+
+def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does() -> None:
+    text = text_of(report.as_pdf(report.collect(make_analysis(), exported=WHEN)), 1)
+    about = "The face of Person B (right), 00:01 to 00:08. No sign of manipulation found for"
+    assert f"Likely manipulated {about} Person A (left)." in text
+    alone = text_of(report.as_pdf(report.collect(make_analysis(people="B"), exported=WHEN)), 1)
+    assert "The face of Person B, 00:01 to 00:08." in alone
+
+
+def test_a_reason_of_several_models_has_the_moment_of_the_strongest() -> None:
+    """The one that the page of the result shows, not that of all together."""
+    analysis = make_analysis()
+    lead = analysis.verdict.answers[Question.MANIPULATION]
+    strongest = max((p for p in lead.contributions if p.kind == "model"), key=lambda p: p.logit)
+    strongest.time = 4.0
+    together = Reason(code=ReasonCode.TOGETHER_ABOVE, params={"leans": ["A", "B"], "high": 0.7})
+    together.time = 7.0
+    analysis.verdict.reasons = [together]
+    text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)), 1)
+    assert "strongest at 00:04" in text and "00:07" not in text.split(" Why ")[1]
+
+
+def test_what_the_sentence_at_the_top_says_is_not_said_again() -> None:
+    empty = decide(make_analysis().model_copy(update={"subjects": []}))
+    text = text_of(report.as_pdf(report.collect(empty, exported=WHEN)), 1)
+    assert text.count("We found no face") == 1 and "Faces under 40 px are skipped." in text
+
+
+def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
+    analysis = make_analysis(whole=0.9)
+    (synth,) = [m for m in analysis.models if m.id == "synth"]
+    synth.label = Label.FAKE
+    assert analysis.verdict.answers[Question.SYNTHESIS].stays_open
+    assert words.says(analysis, synth) == "– Not decided"
+    assert words.counted(analysis, synth) == "no: its question is not decided"
+    assert words.says(analysis, analysis.models[0]) == "▲ Likely manipulated"
+    assert words.counted(analysis, analysis.models[0]) == "yes"
+    withheld = make_analysis(whole=0.0, fake=False)
+    assert words.undecided(withheld, Question.SYNTHESIS)
+    assert not words.uncounted(withheld, Question.SYNTHESIS), "it keeps “no sign” from the file"
+
+
+@pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (1920, 1080)])
+def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape: tuple[int, int]) -> None:
+    height, width = shape
+    gray = np.full((height, width, 3), 128, np.uint8)
+    color = (255, 138, 61)
+    people = [
+        boxes.NamedBox(name, (x * width, 0.0, (x + 0.1) * width, 0.3 * height), color)
+        for name, x in (("Person A (left)", 0.3), ("Person B (right)", 0.88))
+    ]
+    frame = boxes.draw(gray, people)
+    assert max(frame.shape) == boxes.SIDE
+    filled = (np.abs(frame.astype(int) - color).sum(axis=2) < 12).mean(axis=1)
+    mm = frame.shape[0] / boxes.height_of((frame.shape[1], frame.shape[0]))
+    assert (filled > 0.1).sum() > 3 * mm, "letters of 3 mm on paper"
+    assert not (frame[:, -1] == 128).all(), "the name at the edge stays in the picture"
 
 
 def test_the_number_stands_once_and_its_parts_add_up(analysis: Analysis) -> None:
@@ -344,6 +430,16 @@ def test_the_table_has_a_row_for_each_person_and_moment(
     assert turned
     assert all(not r["score"] for r in [*absent, *turned])
     assert all(0 <= float(r["sbi"]) <= 1 and not r["why"] for r in scored)
+
+
+def test_no_two_columns_of_the_table_have_one_name() -> None:
+    """A model may be called as a question is."""
+    analysis = make_analysis(whole=0.0)
+    (synth,) = [m for m in analysis.models if m.id == "synth"]
+    synth.id = "synthesis"
+    head = report.scores(analysis).splitlines()[0].split(",")
+    assert len(set(head)) == len(head)
+    assert {"answer_manipulation", "answer_synthesis", "synthesis", "sbi"} <= set(head)
 
 
 # --- seals ---------------------------------------------------------------------------------------

@@ -1,0 +1,124 @@
+"""The first page of a report: the verdict, whom and when it is about, its most suspicious moment,
+its reasons and its limits."""
+
+from __future__ import annotations
+
+import io
+
+from detector.messages import comparison, lead, states
+from detector.messages.format import capital, clock, percent
+from detector.report import boxes, charts, original, words
+from detector.report.content import Content
+from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
+from detector.schema.analysis import OF_SOUND, Analysis, Answer, Label, Reason, ReasonCode
+
+LIKELIHOOD = (
+    "A likelihood is no fact about a person: it says how the scores of this file compare with "
+    "those of labeled files, and it holds for files like those."
+)
+
+TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
+"""Reasons that name the strongest trace themselves, or say that there is none."""
+
+
+def draw(pdf: Paper, content: Content) -> None:
+    """Draw the page."""
+    analysis = content.analysis
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    _head(pdf, content)
+    if answer is not None and answer.probability is not None:
+        by = states.basis(answer.basis)
+        said = f"{percent(answer.probability)} combined likelihood{f', {by}' if by else ''}."
+        pdf.say(said, 11)
+        charts.scale(pdf, answer.probability, answer.thresholds, verdict.question)
+        if answer.odds is not None:
+            odds = answer.odds
+            pdf.say(states.odds(odds.share, odds.low, odds.high, verdict.question))
+    if analysis.robustness is not None and analysis.robustness.fragile:
+        flips = ", ".join(t.title for t in analysis.robustness.flipped)
+        pdf.say(f"Fragile: the verdict changes under {flips}.", style="B")
+    _moment(pdf, content)
+    if answer is not None:
+        _bars(pdf, analysis, answer)
+    _why(pdf, analysis)
+    pdf.ln(1)
+    pdf.subhead("What this can't tell")
+    pdf.set_fill_color(*SUNKEN)
+    pdf.ink(BODY)
+    pdf.multi_cell(
+        WIDTH, 4.6, " ".join([*verdict.limits, LIKELIHOOD]), align="L", fill=True, padding=3,
+        new_x="LMARGIN", new_y="NEXT",
+    )  # fmt: skip
+
+
+def _head(pdf: Paper, content: Content) -> None:
+    """Draw what is said of the file, of whom and when, as the page of the result does."""
+    analysis = content.analysis
+    verdict, manipulated = analysis.verdict, original.head(analysis)
+    state = Label.FAKE if manipulated else verdict.label
+    pdf.set_fill_color(*FILL[state])
+    pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
+    pdf.set_y(MARGIN + 4)
+    pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
+    pdf.say(analysis.media.name, 11, style="B")
+    headline = states.headline(verdict.label, verdict.question, verdict.lean)
+    about = " ".join(filter(None, [lead.sentence(analysis), lead.others(analysis)]))
+    why = lead.reason(analysis)
+    pdf.headline(comparison.headline(manipulated) if manipulated else headline, INK[state])
+    pdf.ln(1)
+    if content.origin:
+        pdf.say(content.origin, style="B")
+    if manipulated:
+        pdf.say(f"{comparison.lead(manipulated)} {comparison.against(manipulated)}", 11)
+        pdf.say(f"The detectors, alone: {headline}. {about}", color=MUTED)
+    else:
+        pdf.say(about, 11)
+        if why is not None and why.detail:
+            pdf.say(f"{capital(why.detail.rstrip('.'))}.", color=MUTED)
+
+
+def _moment(pdf: Paper, content: Content) -> None:
+    """Draw the frame of the most suspicious moment, with the boxes."""
+    frame = next((f for f in content.figures if f.kind == "frame"), None)
+    if frame is None:
+        return
+    height = boxes.height_of(frame.size)
+    pdf.ln(1)
+    pdf.image(
+        io.BytesIO(frame.jpeg), h=height, w=height * frame.size[0] / frame.size[1],
+        alt_text=frame.caption,
+    )  # fmt: skip
+    pdf.say(frame.caption, SMALL, MUTED)
+
+
+def _bars(pdf: Paper, analysis: Analysis, answer: Answer) -> None:
+    """Draw what pulled which way, in log odds; as printed the rows add up."""
+    if rows := words.bars(analysis, answer):
+        pdf.ln(1)
+        pdf.subhead("What pulled which way")
+        towards = "cloned" if analysis.verdict.question in OF_SOUND else "manipulated"
+        pdf.say(f"Log odds: above 0 towards {towards}, below 0 towards untouched.", SMALL, MUTED)
+        charts.bars(pdf, rows)
+
+
+def _why(pdf: Paper, analysis: Analysis) -> None:
+    """Draw the reasons that the sentence at the top is not, and the strongest trace."""
+    said, reasons = lead.sentence(analysis), analysis.verdict.reasons
+    lines = [_line(analysis, reason) for reason in reasons if reason.text.rstrip(".") not in said]
+    if not any(reason.code in TRACED for reason in reasons) and (trace := words.trace(analysis)):
+        lines.append(trace)
+    if lines:
+        pdf.subhead("Why")
+    for number, line in enumerate(lines, 1):
+        pdf.say(f"{number}. {line}")
+
+
+def _line(analysis: Analysis, reason: Reason) -> str:
+    """Return a reason with its moment; where models pass together, the trace has that of the
+    strongest."""
+    timed = reason.time is not None and analysis.media.kind != "image"
+    timed = timed and reason.code is not ReasonCode.TOGETHER_ABOVE
+    where = f" ({clock(reason.time or 0.0)})" if timed else ""
+    detail = f" {reason.detail}." if reason.detail else ""
+    return f"{reason.text}{where}.{detail}".replace("..", ".")
