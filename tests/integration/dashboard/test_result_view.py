@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import series
+from dashboard import labels, series
 from dashboard.components import evidence_view, lanes, likelihood_scale
 from dashboard.components.player import plays
 from dashboard.result import (
     details,
     downloads,
     how_we_know,
+    models_tab,
     pictures,
     pulls,
     question,
@@ -503,6 +504,23 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() ->
     assert "Measured on 78 clips." in said and " 0 %" not in said
 
 
+def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of() -> None:
+    """And figures of some of the clips only say of how many."""
+    made = make_analysis()
+    limits = Thresholds(
+        low=0.0, high=0.7, no_sign=False, data="479 clips of many sources",
+        false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
+    )  # fmt: skip
+    ensemble = made.ensembles[Question.MANIPULATION]
+    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
+    said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
+    assert "3 of 227 untouched clips landed above 70 %" in said and "landed below" not in said
+    assert (
+        "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "
+        "judged: 227 untouched, 137 manipulated."
+    ) in said
+
+
 def test_statistics_stand_in_one_place(clip: Path) -> None:
     page = texts(show(clip))
     assert page.count("240 held-out clips") == 1
@@ -554,6 +572,27 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
         update={"auc": ConfidenceInterval(value=0.64, low=0.53, high=0.75)}
     )
     assert "Not decided: one weak model" in question.rows(decide(weak))
+
+
+def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
+    made = make_analysis(whole=0.9)
+    assert made.verdict.answers[Question.SYNTHESIS].stays_open
+    (synth,) = [m for m in made.models if m.id == "synth"]
+    assert synth.calibration is not None and synth.probability is not None
+    data = {"data": "479 clips of many sources"}
+    synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
+    row = [str(cell) for cell in models_tab.row(made, synth)]
+    assert row[1] == labels.percent(synth.probability)
+    assert "Not decided" in row[2] and "not counted" in row[2] and "Likely" not in row[2]
+    assert "um-ink na" in row[2] and row[5] == "–"
+    assert "on 240 clips" in row[6] and "that ask its question" in row[6]
+    face = [str(cell) for cell in models_tab.row(made, made.models[0])]
+    assert "Likely manipulated" in face[2] and "not counted" not in face[2]
+    assert "that ask" not in face[6]
+    withheld = make_analysis(whole=0.0, fake=False)
+    (synth,) = [m for m in withheld.models if m.id == "synth"]
+    said = str(models_tab.row(withheld, synth)[2])
+    assert "Not decided" in said and "not counted" not in said
 
 
 def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -> None:
