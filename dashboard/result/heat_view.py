@@ -81,14 +81,15 @@ class HeatmapView:
             method = self._method()
             heat = self._heatmap(method, caption)
             if heat is None:
-                return _("{model} can’t show where it looked").format(model=self.model.title)
+                none = _("{model} can’t show where it looked")
+                return none.format(model=labels.plain(self.model))
             self._show(heat, method, picture, caption)
             return ""
         except UnmaskError:  # its weights are gone, or the file is
             pass
         except Exception:  # whatever broke, the rest of the result still stands
             log.exception("a heatmap could not be drawn")
-        return _("{model} could not be run for a heatmap").format(model=self.model.title)
+        return _("{model} could not be run for a heatmap").format(model=labels.plain(self.model))
 
     def _heatmap(self, method: explain.Method, caption: DeltaGenerator) -> explain.Heatmap | None:
         on_progress = None
@@ -143,7 +144,7 @@ class HeatmapView:
         text: Text = figures.titled(_("Heatmap"), heat.caption)
         if view == "original":
             rgb = heat.crop
-            text = rich(_("<b>Original</b> as {model} saw it"), model=self.model.title)
+            text = rich(_("<b>Original</b> as {model} saw it"), model=labels.plain(self.model))
         elif view == "difference":
             rgb, text = self._difference(heat, method)
         else:
@@ -195,7 +196,7 @@ class HeatmapView:
                 "instead of {before}; hiding as much elsewhere gives {elsewhere}"
             ),
             share=labels.percent(effect.share),
-            model=self.model.title,
+            model=labels.plain(self.model),
             after=labels.percent(effect.after),
             before=labels.percent(effect.before),
             elsewhere=labels.percent(effect.at_random),
