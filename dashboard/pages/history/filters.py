@@ -16,7 +16,7 @@ from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Label
 from service.records.model import Confirmed, Facets, Order, Query
 
-ALL = "all"
+ALL, UNJUDGED = "all", "unjudged"
 PAGE = 10
 """records of a page"""
 VERDICTS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
@@ -63,16 +63,19 @@ class HistoryFilter:
         From the first record on; without a page.
     filtered : bool
         Whether anything is left out.
+    unjudged : bool
+        Whether only what has no verdict is shown, which a query can't say.
     key : str
         Names the filters in widget keys: other filters begin on the first page again.
     """
 
     query: Query
     filtered: bool
+    unjudged: bool = False
 
     @property
     def key(self) -> str:
-        text = self.query.model_dump_json()
+        text = self.query.model_dump_json() + UNJUDGED * self.unjudged
         return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:12]
 
 
@@ -109,16 +112,17 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
             more = _more(facets, titles)
         since, until = _span(when)
     verdict = st.session_state.get(_VERDICT, ALL)
+    unjudged = verdict == UNJUDGED
     every = Query(order=more.order, limit=PAGE)
     query = more.model_copy(
         update={
             "text": text or "",
-            "verdicts": frozenset() if verdict == ALL else frozenset({Label(verdict)}),
+            "verdicts": frozenset(label for label in VERDICTS if label.value == verdict),
             "since": since,
             "until": until,
         }
     )
-    return HistoryFilter(query, query != every), place
+    return HistoryFilter(query, query != every or unjudged, unjudged), place
 
 
 def _more(facets: Facets, titles: Mapping[str, str]) -> Query:
@@ -180,6 +184,9 @@ def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
     def text(option: str) -> str:
         if option == ALL:
             return _("All {number}").format(number=sum(counts.values()))
+        if option == UNJUDGED:
+            words = _("No verdict {number}").format(number=counts.get(None, 0))
+            return f":gray[:material/error:] {words}"
         label = Label(option)
         state = labels.STATES[label]
         return f":{state.color}[:material/{state.icon}:] {state.short} {counts.get(label, 0)}"
@@ -187,7 +194,7 @@ def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
     with place:
         st.pills(
             _("Verdict"),
-            [ALL, *(label.value for label in VERDICTS)],
+            [ALL, *(label.value for label in VERDICTS), UNJUDGED],
             default=ALL,
             required=True,
             format_func=text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 import streamlit as st
@@ -14,7 +15,7 @@ from dashboard.i18n import LazyDict, _
 from dashboard.labels import StateWords
 from dashboard.pages.history import state as page
 from dashboard.pages.history.filters import CONFIRMED
-from detector.schema.analysis import Label, Question
+from detector.schema.analysis import Label, Lean, Question
 from service.records import seals
 from service.records.model import Confirmed, Record, State
 
@@ -46,23 +47,61 @@ def state(record: Record) -> StateWords:
 
 
 def chip(record: Record) -> Markup:
-    """Return its state, as a chip."""
-    shown = state(record)
-    return chips.chip(shown.short, shown.slug, shown.icon)
+    """Return its state, as a chip: of an inconclusive one with where it leans."""
+    shown, leans = state(record), _lean_words(record)
+    return chips.chip(", ".join(filter(None, [shown.short, leans])), shown.slug, shown.icon)
 
 
 def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record | None]:
-    """Return the records that are marked in the table, and the one to show: the row whose cell was
-    pressed last, else the last that was marked."""
+    """Return the records that are marked in the table, and the one to show: that which was marked
+    or pressed last. None where that is one of several marked: they are shown together."""
     event = st.session_state.get(key)
     selection = event["selection"] if event else {"rows": [], "cells": []}
-    marked = [records[row] for row in selection["rows"] if row < len(records)]
-    pressed = [records[row] for row, _column in selection["cells"] if row < len(records)]
-    return marked, next(iter([*pressed[-1:], *marked[-1:]]), None)
+    marks = [(row, page.MARKED) for row in selection["rows"] if row < len(records)]
+    pressed = [(row, column) for row, column in selection["cells"] if row < len(records)]
+    marked = [records[row] for row, _mark in marks]
+    chosen = page.in_order(key, [*pressed, *marks])
+    if not chosen or (len(marks) > 1 and chosen[-1] in marks):
+        return marked, None
+    return marked, records[chosen[-1][0]]
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _lean(id: str, _analyzed: datetime) -> Lean | None:
+    """Return where an analysis leans, which its summary does not say."""
+    scope = session.record_scope()
+    analysis = scope.store.analysis(scope.owner, id)
+    return analysis.verdict.lean if analysis is not None else None
+
+
+def lean(record: Record) -> Lean | None:
+    """Return where an inconclusive record leans."""
+    result = record.result
+    if result is None or result.verdict is not Label.INCONCLUSIVE:
+        return None
+    return _lean(record.id, result.analyzed)
+
+
+def _lean_words(record: Record) -> str:
+    """Return that in a word or two, for a cell; empty where there is none."""
+    question = record.result.question if record.result is not None else None
+    manipulated = {
+        Question.SYNTHESIS: _("leans machine-made"),
+        Question.VOICE: _("leans cloned"),
+    }.get(question, _("leans manipulated"))
+    texts = {Lean.MANIPULATED: manipulated, Lean.UNTOUCHED: _("leans untouched"),
+             Lean.NONE: _("no lean")}  # fmt: skip
+    found = lean(record)
+    return texts[found] if found is not None else ""
 
 
 def _elsewhere(record: Record) -> str:
     return origin.short(seals.origin_of(record))
+
+
+def _beside(record: Record) -> list[str]:
+    """Return what stands beside a verdict in its cell."""
+    return [text for text in (_lean_words(record), _elsewhere(record)) if text]
 
 
 def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict[str, object]]:
@@ -74,7 +113,7 @@ def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict
             {
                 "picture": record_cells.picture(record, pictures.get(record.id)),
                 "file": record.name,
-                "verdict": [f"{shown.glyph} {shown.short}", *filter(None, [_elsewhere(record)])],
+                "verdict": [f"{shown.glyph} {shown.short}", *_beside(record)],
                 "likelihood": None if likely is None else labels.whole_percent(likely),
                 "people": (result.people or None) if result else None,
                 "length": record_cells.length(record),
@@ -95,6 +134,7 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
         for question in Question
         for one in [labels.state(label, question)]
     } | {f"– {text}": "gray" for _icon, text in _RUNS.values()}
+    colors |= {words: "orange" for words in map(_lean_words, records) if words}
     colors |= {_elsewhere(record): "red" for record in records if _elsewhere(record)}
     st.dataframe(
         _rows(records, pictures),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -10,7 +11,16 @@ from dashboard import labels, session, url_state
 from dashboard.components import controls, outcomes, page_header, status_cards, typography
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _, advice
-from dashboard.pages.history import export, filters, library, listing, preview, state, tabs
+from dashboard.pages.history import (
+    export,
+    filters,
+    library,
+    listing,
+    preview,
+    state,
+    tabs,
+    unjudged,
+)
 from dashboard.pages.history.filters import PAGE, HistoryFilter
 from dashboard.result import downloads
 from detector import paths
@@ -18,7 +28,7 @@ from detector.errors import InputError
 from detector.models.registry import list_models
 from service import feedback
 from service.records import rescue
-from service.records.model import Page, Record
+from service.records.model import Page, Query, Record
 from service.storage.uploads import records_retention, retention
 
 
@@ -70,7 +80,7 @@ def _analyses() -> None:
                 listing.cards(page.records, pictures)
             _foot(filter, page, number)
         with right, st.container(key="history-preview"):
-            if len(marked) > 1:
+            if len(marked) > 1 and pressed is None:
                 preview.several(marked)
             else:
                 preview.draw(shown, pictures.get(shown.id), titles, facets)
@@ -105,7 +115,8 @@ def _search(filter: HistoryFilter) -> tuple[Page, int]:
     scope = session.record_scope()
     while True:
         query = filter.query.model_copy(update={"offset": (number - 1) * PAGE})
-        page = scope.store.search(scope.owner, query)
+        search = partial(unjudged.search, scope.store) if filter.unjudged else scope.store.search
+        page = search(scope.owner, query)
         if page.records or number == 1:
             return page, number
         number = max(1, -(-page.total // PAGE))
@@ -128,7 +139,10 @@ def _title(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None:
 
 def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None:
     scope = session.record_scope()
-    files = export.Export(scope.store, scope.owner, list(marked) or filter.query)
+    matching: Sequence[Record] | Query = filter.query
+    if filter.unjudged:
+        matching = unjudged.records(scope.store, scope.owner, filter.query)
+    files = export.Export(scope.store, scope.owner, list(marked) or matching)
     count = len(marked) or min(page.total, export.MAX_RECORDS)
     if marked:
         which = labels.count(count, "marked analysis", "marked analyses")

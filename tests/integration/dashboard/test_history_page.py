@@ -18,8 +18,16 @@ from streamlit.testing.v1 import AppTest
 from dashboard import labels, server
 from dashboard import url_state as address
 from dashboard.components import record_cells
-from dashboard.pages.history import dialogs, export, filters
-from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
+from dashboard.pages.history import dialogs, export, filters, unjudged
+from detector.schema.analysis import (
+    Analysis,
+    ErrorDetail,
+    Label,
+    Lean,
+    Question,
+    Reason,
+    ReasonCode,
+)
 from detector.schema.comparison import ComparisonFinding
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
@@ -235,6 +243,7 @@ def test_filters_by_verdict_time_model_tag_and_finding(jobs: Jobs, kept: list[Re
     pills = at.pills(key="history-verdict")
     texts = list(pills.options)
     assert texts[0] == "All 6" and texts[1].endswith("Likely manipulated 2")
+    assert texts[-1].endswith("No verdict 0")
     pills.set_value(FAKE.value).run()
     assert listed(at) == ["council-statement.mp4", "portrait.jpg"]
     at.pills(key="history-verdict").set_value("all").run()
@@ -249,6 +258,47 @@ def test_filters_by_verdict_time_model_tag_and_finding(jobs: Jobs, kept: list[Re
     assert "Nothing matches." in html(at) and not at.dataframe
     button(at, "Clear the filters").click().run()
     assert len(listed(at)) == 6
+
+
+def test_what_has_no_verdict_has_a_filter_of_its_own(jobs: Jobs, kept: list[Record]) -> None:
+    """The numbers on the filters add up to all, and the list is turned and exported alike."""
+    names = [keep(jobs, f"{n:02}.mp4", None, n, state=State.FAILED).name for n in range(11)]
+    at = page()
+    pills = at.pills(key="history-verdict")
+    numbers = [int(text.split()[-1]) for text in pills.options]
+    assert numbers[0] == 17 == sum(numbers[1:]) and pills.options[-1].endswith("No verdict 11")
+    pills.set_value("unjudged").run()
+    assert listed(at) == names[:10] and "1 to 10 of 11" in html(at)
+    assert "11\u00a0analyses found" in html(at) and "11\u00a0matching analyses" in html(at)
+    found = unjudged.records(jobs.store, LOCAL, Query(limit=filters.PAGE))
+    assert [record.name for record in found] == names
+    number = "history-page-" + filters.HistoryFilter(Query(limit=filters.PAGE), True, True).key
+    at.session_state[number] = 2
+    at.run()
+    assert listed(at) == names[10:]
+
+
+def test_where_an_inconclusive_one_leans_is_said_in_the_list(jobs: Jobs) -> None:
+    for name, likely, lean, question in (
+        ("up.mp4", 0.81, Lean.MANIPULATED, Question.MANIPULATION),
+        ("made.mp4", 0.8, Lean.MANIPULATED, Question.SYNTHESIS),
+        ("down.mp4", 0.09, Lean.UNTOUCHED, Question.MANIPULATION),
+        ("half.mp4", 0.5, Lean.NONE, Question.MANIPULATION),
+        ("old.mp4", 0.5, None, Question.MANIPULATION),
+    ):
+        sample = judged(UNSURE, likely)
+        verdict = sample.verdict.model_copy(update={"lean": lean, "question": question})
+        keep(jobs, name, sample.model_copy(update={"verdict": verdict}), likely)
+    at = page()
+    found = at.dataframe[0].value
+    leans = {
+        name: list(cell)[1:] for name, cell in zip(found["file"], found["verdict"], strict=True)
+    }
+    assert leans == {
+        "up.mp4": ["leans manipulated"], "made.mp4": ["leans machine-made"],
+        "down.mp4": ["leans untouched"], "half.mp4": ["no lean"], "old.mp4": [],
+    }  # fmt: skip
+    assert "Inconclusive, leans manipulated" in html(at), "of a card"
 
 
 def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None:
@@ -285,6 +335,23 @@ def test_a_pressed_row_is_shown_and_opens_again(kept: list[Record]) -> None:
     button(at, "Open").click().run()
     assert not at.exception and at.query_params["a"] in (kept[2].id, [kept[2].id])
     assert "forwarded-0317.mp4" in html(at)
+
+
+def test_what_is_pressed_or_marked_last_is_shown(kept: list[Record]) -> None:
+    names = [name for name, *_ in KEPT]
+    at = mark(page(), [], [(4, "file")])
+    assert f"<h2>{names[4].replace('<b>', '&lt;b&gt;').replace('</b>', '&lt;/b&gt;')}</h2>" in (
+        html(at)
+    )
+    pressed = [(4, "file")]
+    assert f"<h2>{names[1]}</h2>" in html(mark(at, [1], pressed)), "Delete would delete another"
+    assert at.button(key=f"delete-{kept[1].id}")
+    assert f"<h2>{names[3]}</h2>" in html(mark(at, [1], [(3, "file")]))
+    at = mark(at, [0, 1], [(3, "file")])
+    assert "2 marked" in html(at)
+    assert f"<h2>{names[2]}</h2>" in html(mark(at, [0, 1], [(2, "file")]))
+    assert f"<h2>{names[2]}</h2>" in html(mark(at, [1], [(2, "file")])), "nothing else was chosen"
+    assert f"<h2>{names[1]}</h2>" in html(mark(at, [1], []))
 
 
 def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> None:
