@@ -15,6 +15,7 @@ from dashboard import labels, url_state
 from dashboard.components import chips, controls, figures, markup, record_cells, typography
 from dashboard.i18n import LazyDict, _, say
 from dashboard.labels import BadgeColor, Slug
+from dashboard.pages.batch import state
 from detector.links import is_link
 from detector.schema.analysis import Label, Lean, Question
 from service.batches import BatchRow
@@ -111,13 +112,14 @@ def note(row: BatchRow) -> str:
         if row.state is State.RUNNING and row.sampled[1]:
             return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
         return say(row.error)
-    if row.item.known:
-        return _("was here before")
+    why = ""
     if row.verdict.lean not in (None, Lean.NONE):
-        return labels.headline(row.verdict)
-    if row.verdict.label is Label.NOT_APPLICABLE and row.verdict.reasons:
-        return labels.say(row.verdict.reasons[0])
-    return ""
+        why = labels.headline(row.verdict)
+    elif row.verdict.label is Label.NOT_APPLICABLE and row.verdict.reasons:
+        why = labels.say(row.verdict.reasons[0])
+    if not row.item.known:
+        return why
+    return " · ".join(filter(None, [why.rstrip("."), _("was here before")]))
 
 
 def likelihood(row: BatchRow) -> float | None:
@@ -160,10 +162,18 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
         "likelihood": None if likely is None else labels.whole_percent(likely),
         "people": (result.people or None) if result else None,
         "length": record_cells.length(row.record) if row.record else "",
-        "took": labels.took(max(1.0, round(row.seconds))) if row.seconds else "",
+        "took": _took(row),
         "note": note(row) or (f"{row.fraction:.0%}" if row.state is State.RUNNING else ""),
     }
     return cells
+
+
+def _took(row: BatchRow) -> str:
+    """Return how long a row's analysis took; of one that was here before that is no part of this
+    batch's time."""
+    if row.item.known:
+        return _("known")
+    return labels.took(row.seconds) if row.seconds else ""
 
 
 def _picture(row: BatchRow, made: bytes | None) -> str | None:
@@ -244,13 +254,14 @@ def table(
 
 
 def selected(key: str, rows: Sequence[BatchRow]) -> tuple[list[BatchRow], BatchRow | None]:
-    """Return the rows that are marked in the table, and the one to show: that whose cell was
-    pressed last, else the last that was marked."""
+    """Return the rows that are marked in the table, and the one to show: that which was marked or
+    pressed last."""
     event = st.session_state.get(key)
     selection = event["selection"] if event else {"rows": [], "cells": []}
-    marked = [rows[row] for row in selection["rows"] if row < len(rows)]
-    pressed = [rows[row] for row, _column in selection["cells"] if row < len(rows)]
-    return marked, next(iter([*pressed[-1:], *marked[-1:]]), None)
+    marks = [(row, state.MARKED) for row in selection["rows"] if row < len(rows)]
+    pressed = [(row, column) for row, column in selection["cells"] if row < len(rows)]
+    chosen = state.in_order(key, [*pressed, *marks])
+    return [rows[row] for row, _mark in marks], rows[chosen[-1][0]] if chosen else None
 
 
 def chip(row: BatchRow) -> Markup:

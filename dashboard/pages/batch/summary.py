@@ -61,7 +61,7 @@ def _aside(rows: Sequence[BatchRow], task: BatchTask | None) -> str:
     said = [text.format(number=number) for number, text in parts if number]
     left = task.seconds_left if task is not None else None
     if task is not None and left is not None and (remaining := task.total - task.done):
-        each = labels.took(max(1.0, round(left / remaining)))
+        each = labels.took(left / remaining)
         text = _("{time} left, {each} a file")
         said.append(text.format(time=labels.about(left), each=each))
     return " · ".join(said)
@@ -100,7 +100,7 @@ def finished(
     if task is not None and task.started and task.ended:
         whole = (task.ended - created).total_seconds()
         if whole - (task.ended - task.started).total_seconds() < MAX_BEFORE:
-            took = labels.took(max(1.0, round(whole)))
+            took = labels.took(whole)
             head = _("Done: {files} in {time}.").format(files=files, time=took)
     said = [f"{part.number:,} {_in_sentence(part.words)}" for part in _shares(rows) if part.number]
     return head, f"{', '.join(said)}."
@@ -112,12 +112,18 @@ MAX_BEFORE = 60.0
 
 def known(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
     """Return what is said of files whose content was here before: head and text."""
-    number = len(listing.known(rows))
+    before = listing.known(rows)
+    number = len(before)
     if not number:
         return None
     head = ngettext("{number} of {total} was here before.", "{number} of {total} were here before.",
                     number)  # fmt: skip
+    named = [row.record is not None and row.record.name == listing.title(row) for row in before]
     text = _("Same content, other names. Nothing of it is analyzed twice.")
+    if all(named):
+        text = _("Same content, same names. Nothing of it is analyzed twice.")
+    elif any(named):
+        text = _("Same content, some under other names. Nothing of it is analyzed twice.")
     return head.format(number=number, total=len(rows)), text
 
 

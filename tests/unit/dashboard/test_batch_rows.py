@@ -1,0 +1,101 @@
+"""What a batch says of its files: in the table's cells, and in the lines over it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+import streamlit as st
+
+from dashboard.pages.batch import listing, summary
+from detector.schema.analysis import Analysis, Label, Lean, Reason, ReasonCode
+from service.batches import BatchRow
+from service.records.batches import BatchItem
+from service.records.model import LOCAL, Record, ResultSummary, State
+from tests.support.result_sample import make_analysis
+
+NOW = datetime.now(UTC)
+
+
+def row(
+    name: str, analysis: Analysis | None = None, *, before: str = "", seconds: float = 4.0
+) -> BatchRow:
+    """A finished file; `before` is what it was called when it was analyzed before."""
+    analysis = analysis or make_analysis()
+    record = Record(
+        id=name, owner=LOCAL, created=NOW, touched=NOW, name=before or name, state=State.DONE,
+        result=ResultSummary.of(analysis),
+    )  # fmt: skip
+    item = BatchItem(name=name, analysis=record.id, known=bool(before))
+    return BatchRow(item, record, State.DONE, verdict=analysis.verdict, seconds=seconds)
+
+
+def leaning(lean: Lean | None, label: Label = Label.INCONCLUSIVE) -> Analysis:
+    made = make_analysis()
+    why = Reason(code=ReasonCode.NO_FACE, params={"written": "We found no face in 32 frames."})
+    verdict = made.verdict.model_copy(update={"label": label, "lean": lean, "reasons": [why]})
+    return made.model_copy(update={"verdict": verdict})
+
+
+def test_a_note_says_where_it_leans_and_that_it_was_here() -> None:
+    unsure = leaning(Lean.MANIPULATED)
+    assert listing.note(row("a.mp4", unsure)) == "Inconclusive, leans manipulated"
+    seen = row("a.mp4", unsure, before="a.mp4")
+    assert listing.note(seen) == "Inconclusive, leans manipulated · was here before"
+    assert listing.note(row("a.mp4", leaning(Lean.NONE), before="b.mp4")) == "was here before"
+    why = listing.note(row("a.mp4", leaning(None, Label.NOT_APPLICABLE), before="b.mp4"))
+    assert why == "We found no face in 32 frames · was here before"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "before", "said"),
+    [(0.7, "", "0.7\u00a0s"), (4.04, "", "4.0\u00a0s"), (72.4, "", "1\u00a0min 12\u00a0s"),
+     (4.0, "a.mp4", "known")],
+)  # fmt: skip
+def test_a_short_time_is_said_and_a_known_file_took_none(
+    seconds: float, before: str, said: str
+) -> None:
+    cells = listing._cells(row("a.mp4", before=before, seconds=seconds), None)
+    assert cells["took"] == said
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (("a.mp4", "b.mp4"), "Same content, same names."),
+        (("a.mp4", "x.mp4"), "Same content, some under other names."),
+        (("y.mp4", "x.mp4"), "Same content, other names."),
+    ],
+)
+def test_other_names_are_said_where_names_differ(before: tuple[str, str], said: str) -> None:
+    rows = [row("in/a.mp4", before=before[0]), row("b.mp4", before=before[1]), row("c.mp4")]
+    known = summary.known(rows)
+    assert known is not None and known[0] == "2 of 3 were here before."
+    assert known[1] == f"{said} Nothing of it is analyzed twice."
+    assert summary.known(rows[2:]) is None
+
+
+def test_a_batch_says_how_long_it_took_to_a_tenth() -> None:
+    task = SimpleNamespace(started=NOW, ended=NOW + timedelta(seconds=3.4))
+    head, _said = summary.finished([row("a.mp4")], NOW, task)  # type: ignore[arg-type]
+    assert head == "Done: 1\u00a0file in 3.4\u00a0s."
+
+
+def test_the_row_that_was_pressed_or_marked_last_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    state: dict[str, object] = {}
+    monkeypatch.setattr(st, "session_state", state)
+    rows = [row(f"{n}.mp4") for n in range(6)]
+
+    def chosen(marked: list[int], pressed: list[tuple[int, str]]) -> str:
+        state["table"] = {"selection": {"rows": marked, "cells": pressed}}
+        found, shown = listing.selected("table", rows)
+        assert [one.item.name for one in found] == [f"{n}.mp4" for n in marked]
+        return shown.item.name if shown is not None else ""
+
+    assert chosen([], []) == ""
+    assert chosen([], [(4, "file")]) == "4.mp4"
+    assert chosen([1], [(4, "file")]) == "1.mp4"
+    assert chosen([1], [(3, "file")]) == "3.mp4"
+    assert chosen([0, 1], [(3, "file")]) == "0.mp4"
+    assert chosen([1], []) == "1.mp4"
