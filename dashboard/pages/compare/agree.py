@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,12 +19,14 @@ from dashboard.pages.compare import state
 from dashboard.pages.compare.state import Selection
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
-from detector.schema.analysis import Label, Thresholds
+from detector.schema.analysis import Label, Question, Thresholds
 
 ROW = 26
 """px of a model in the strip."""
 Line = tuple[str, Lane, Thresholds]
 """A model: its name, its scores, and what they are read by."""
+Questions = Mapping[str, Question | None]
+"""What each model answers, by its id: two that answer different things neither agree nor differ."""
 ORDER = (Label.REAL, Label.INCONCLUSIVE, Label.FAKE)
 
 
@@ -62,10 +64,14 @@ def readings(lane: Lane, thresholds: Thresholds) -> list[Label]:
     return [series.label_at(value, thresholds) for value in lane.score]
 
 
-def pairs(labelled: Mapping[str, Sequence[Label]], lanes: Mapping[str, Lane]) -> list[Pair]:
-    """Return every pair of models, by the readings and the scores of each."""
+def pairs(
+    labelled: Mapping[str, Sequence[Label]], lanes: Mapping[str, Lane], questions: Questions
+) -> list[Pair]:
+    """Return every pair of models of one question, by the readings and the scores of each."""
     out = []
     for a, b in itertools.combinations(labelled, 2):
+        if questions[a] is not questions[b]:
+            continue
         read = list(zip(labelled[a], labelled[b], strict=True))
         both = [i for i, pair in enumerate(read) if Label.NOT_APPLICABLE not in pair]
         same = sum(read[i][0] is read[i][1] for i in both)
@@ -78,23 +84,29 @@ def pairs(labelled: Mapping[str, Sequence[Label]], lanes: Mapping[str, Lane]) ->
 
 
 def differences(
-    labelled: Mapping[str, Sequence[Label]], times: Sequence[float], titles: Mapping[str, str]
+    labelled: Mapping[str, Sequence[Label]],
+    times: Sequence[float],
+    titles: Mapping[str, str],
+    questions: Questions,
 ) -> list[Difference]:
-    """Return stretches in which one model is over and another under the thresholds, longest first;
-    then those in which one is sure and another is not."""
+    """Return stretches in which one model is over the thresholds and another of its question under
+    them, longest first; then those in which one is sure and another is not."""
     texts = {
-        Label.REAL: _("{other} finds no sign where {model} says likely manipulated"),
-        Label.INCONCLUSIVE: _("{other} stays inconclusive where {model} says likely manipulated"),
+        Label.REAL: _("{other} finds no sign where {model} says {reading}"),
+        Label.INCONCLUSIVE: _("{other} stays inconclusive where {model} says {reading}"),
     }
     stretches: list[tuple[int, int, Difference]] = []
     for a, b in itertools.permutations(labelled, 2):
+        if questions[a] is not questions[b]:
+            continue
+        reading = labels.zone(Label.FAKE, questions[a])
         for rank, (other, text) in enumerate(texts.items()):
             pairs = zip(labelled[a], labelled[b], strict=True)
             apart = [i for i, pair in enumerate(pairs) if pair == (Label.FAKE, other)]
             # What stands next to each other has the same distance from its place in the list.
             for _gap, group in itertools.groupby(enumerate(apart), lambda item: item[1] - item[0]):
                 run = [i for _place, i in group]
-                sentence = text.format(other=titles[b], model=titles[a])
+                sentence = text.format(other=titles[b], model=titles[a], reading=reading)
                 stretch = Difference(times[run[0]], times[run[-1]], sentence)
                 stretches.append((rank, -len(run), stretch))
     stretches.sort(key=lambda item: item[:2])
@@ -106,6 +118,7 @@ def strip(
     times: Sequence[float],
     time: float,
     titles: Mapping[str, str],
+    questions: Questions,
     palette: Palette,
 ) -> go.Figure:
     """Return a cell a model and moment, in the state's color with its glyph."""
@@ -130,25 +143,29 @@ def strip(
         margin={"l": 90, "r": 6, "t": 4, "b": 28},
         dragmode=False,
     )
-    return go.Figure(_cells({titles[id]: labelled[id] for id in rows}, times, palette), layout)
+    cells = [(titles[id], questions[id], labelled[id]) for id in rows]
+    return go.Figure(_cells(cells, times, palette), layout)
 
 
 def _cells(
-    rows: Mapping[str, Sequence[Label]], times: Sequence[float], palette: Palette
+    rows: Sequence[tuple[str, Question | None, Sequence[Label]]],
+    times: Sequence[float],
+    palette: Palette,
 ) -> charts.Part:
+    """Return the cells of models: name, question and the reading of each moment."""
     glyphs = {label: labels.STATES[label].glyph for label in ORDER}
     colors = [palette.state(label).fill for label in ORDER]
     hover = _("{model} at {time}: {reading}")
     return {
         "type": "heatmap",
         "x": list(range(len(times))),
-        "y": list(rows),
-        "z": [[ORDER.index(x) if x in ORDER else None for x in row] for row in rows.values()],
+        "y": [title for title, *_rest in rows],
+        "z": [[ORDER.index(x) if x in ORDER else None for x in row] for *_rest, row in rows],
         "zmin": -0.5,
         "zmax": 2.5,
         "colorscale": [(e, colors[i]) for i in range(3) for e in (i / 3, (i + 1) / 3)],
         "showscale": False,
-        "text": [[glyphs.get(label, "") for label in row] for row in rows.values()],
+        "text": [[glyphs.get(label, "") for label in row] for *_rest, row in rows],
         "texttemplate": "%{text}",
         "textfont": {"size": AXIS, "color": "#FFFFFF"},
         "customdata": [
@@ -156,11 +173,11 @@ def _cells(
                 hover.format(
                     model=labels.escape(title),
                     time=labels.clock(t),
-                    reading=labels.STATES[label].short,
+                    reading=labels.state(label, question).short,
                 )
                 for t, label in zip(times, row, strict=True)
             ]
-            for title, row in rows.items()
+            for title, question, row in rows
         ],
         "hovertemplate": "%{customdata}<extra></extra>",
         "xgap": 2,
@@ -217,26 +234,39 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
     """Draw the card."""
     titles = {m.id: labels.plain(m) for m in selection.models}
     thresholds = {m.id: state.limits(selection, m) for m in selection.models}
+    questions = {m.id: m.question for m in selection.models}
     labelled = {id: readings(lane, thresholds[id]) for id, lane in lanes.items()}
     times = list(next(iter(lanes.values())).times)
     with st.container(border=True, key="card-agree"):
-        states = (labels.STATES[x] for x in reversed(ORDER))
-        keys = [Mark(f"cell {s.slug}", f"{s.glyph} {s.short.lower()}") for s in states]
-        cards.wide_head(_("Agreement"), cards.legend(keys))
-        compared = pairs(labelled, lanes)
+        cards.wide_head(_("Agreement"), cards.legend(_keys({questions[id] for id in lanes})))
+        compared = pairs(labelled, lanes, questions)
         figures.chart(
-            strip(labelled, times, selection.time, titles, palette),
+            strip(labelled, times, selection.time, titles, questions, palette),
             "compare-strip",
             _finding(compared, titles),
         )
         left, right = st.columns(2, gap="medium")
         with left:
-            _pairs(compared, titles)
-            _differences(differences(labelled, times, titles))
+            if compared:
+                _pairs(compared, titles)
+                _differences(differences(labelled, times, titles, questions))
+            else:
+                text = _("These models answer different questions: they neither agree nor differ.")
+                typography.caption(text)
         with right:
             _scatter(
                 {id: (titles[id], lane, thresholds[id]) for id, lane in lanes.items()}, palette
             )
+
+
+def _keys(questions: Collection[Question | None]) -> list[Mark]:
+    """Return what each color stands for, in the words of every question that is shown."""
+    marks = []
+    for label in reversed(ORDER):
+        shown = [labels.state(label, q) for q in (*Question, None) if q in questions]
+        words = " · ".join(dict.fromkeys(one.short.lower() for one in shown))
+        marks.append(Mark(f"cell {shown[0].slug}", f"{shown[0].glyph} {words}"))
+    return marks
 
 
 def _pairs(compared: Sequence[Pair], titles: Mapping[str, str]) -> None:

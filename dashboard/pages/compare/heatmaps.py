@@ -134,7 +134,7 @@ def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) ->
     value = lane.at(time)
     if value is None:
         return typography.small("–")
-    answer = labels.STATES[series.label_at(value, limits(selection, model))]
+    answer = labels.state(series.label_at(value, limits(selection, model)), model.question)
     words = _("percent, {reading}").format(reading=answer.short)
     percent = join([str(labels.whole_percent(value)), typography.unseen(words)])
     return inked(percent, answer.slug, answer.icon, "um-cell")

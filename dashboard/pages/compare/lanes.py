@@ -75,7 +75,7 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
             name, zones, plot, whole = st.columns([17, 9, 58, 16], gap=None)
             show(_name(model), at=name)
             with zones, st.container(key=f"lane-words-{id}"):
-                show(lane_parts.zone_words(thresholds, size))
+                show(lane_parts.zone_words(thresholds, size, model.question))
             with plot:
                 figure = charts.lane_figure(
                     lane, thresholds=thresholds, end=end, size=size, palette=palette, titles={}
@@ -129,7 +129,7 @@ def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thr
     score = selection.track.models.get(model.id)
     if score is None:
         return lane_parts.whole("", "", _("no score for this person"))
-    answer = labels.STATES[Label(score.label)]
+    answer = state.reading(selection, model, Label(score.label))
     values = [v for v in lane.score if v is not None]
     over = sum(v > thresholds.high for v in values)
     text = _("{over} of {looks} over {high}").format(

@@ -178,7 +178,7 @@ def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) 
     at = labels.clock(times[most])
     alt = _("{model}: {first} on the first, {second} on the second; furthest apart at {time}")
     figures.chart(
-        figure(times, first, second, a.verdict.thresholds, palette),
+        figure(times, first, second, state.limits_of(a, model), palette),
         "pair-chart",
         alt.format(time=at, **texts),
     )

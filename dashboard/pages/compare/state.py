@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboard import series
-from detector.schema.analysis import Analysis, ModelResult, Question, Subject, Thresholds
+from dashboard import labels, series
+from dashboard.i18n import _
+from dashboard.labels import StateWords
+from detector.schema.analysis import Analysis, Label, ModelResult, Question, Subject, Thresholds
 from service.tasks.jobs import Job
 
 MAX_MODELS = 6
@@ -43,7 +45,7 @@ def read(job: Job) -> Selection:
     track = track or (tracks[0] if tracks else None)
     scored = able(analysis, track)
     ids = st.query_params.get("m", "").split(",")
-    models = [m for m in scored if m.id in ids] or scored[:3]
+    models = [m for m in scored if m.id in ids] or at_first(analysis, scored)
     return Selection(job, analysis, models[:MAX_MODELS], track, _time(analysis, track))
 
 
@@ -51,6 +53,18 @@ def able(analysis: Analysis, track: Subject | None = None) -> list[ModelResult]:
     """Return the models that gave a score, of a subject those that judge it: models of voices stand
     beside models of voices only."""
     return [m for m in analysis.models if m.scored and (track is None or m.id in track.models)]
+
+
+def at_first(analysis: Analysis, scored: list[ModelResult]) -> list[ModelResult]:
+    """Return what is compared where nobody chose: the models that decided. Those of another
+    question answer something else, and are no company for them."""
+    counted = [m for m in scored if m.counted] or scored
+    lead = analysis.verdict.question
+    if counted and not any(m.question is lead for m in counted):
+        lead = counted[0].question
+    alike = [m for m in scored if m.question is lead]
+    deciding = [m for m in alike if m.counted]
+    return deciding if len(deciding) > 1 else alike
 
 
 def go(time: float) -> None:
@@ -65,10 +79,23 @@ def choose(name: str, value: str) -> None:
 
 def limits(selection: Selection, model: ModelResult) -> Thresholds:
     """Return the thresholds that a model's score is read by: those of its question."""
-    question = model.question or Question.MANIPULATION
-    verdict = selection.analysis.verdict
-    answer = verdict.answers.get(question)
-    return answer.thresholds if answer else verdict.thresholds
+    return limits_of(selection.analysis, model.id)
+
+
+def limits_of(analysis: Analysis, id: str) -> Thresholds:
+    """Return the same, by the model's id."""
+    question = next((m.question for m in analysis.models if m.id == id), None)
+    answer = analysis.verdict.answers.get(question or Question.MANIPULATION)
+    return answer.thresholds if answer else analysis.verdict.thresholds
+
+
+def reading(selection: Selection, model: ModelResult, label: Label) -> StateWords:
+    """Return how a reading of a whole subject is shown, in the words of the model's question; where
+    that stays open, no model of it says more than all of them."""
+    answer = selection.analysis.verdict.answers.get(model.question) if model.question else None
+    if answer is not None and answer.stays_open:
+        return replace(labels.STATES[Label.NOT_APPLICABLE], short=_("Not decided"))
+    return labels.state(label, model.question)
 
 
 def _time(analysis: Analysis, track: Subject | None) -> float:

@@ -15,6 +15,7 @@ from dashboard.pages.compare.heatmaps import column_times
 from dashboard.pages.compare.lanes import model_lanes
 from dashboard.pages.compare.state import Selection, limits
 from dashboard.series import Lane
+from dashboard.theme import LIGHT
 from detector import paths
 from detector.decision import decide
 from detector.errors import InputError
@@ -59,15 +60,16 @@ def lane(values: list[float | None]) -> Lane:
 # --- agreement -----------------------------------------------------------------------------------
 
 FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE
+ONE = dict.fromkeys("ab", Question.MANIPULATION)
 
 
 def test_pairs_count_only_moments_that_both_scored() -> None:
     said = {"a": [FAKE, FAKE, REAL, NONE], "b": [FAKE, REAL, REAL, FAKE]}
     drawn = {"a": lane([0.9, 0.5, 0.1, None]), "b": lane([0.5, 0.1, 0.3, 0.9])}
-    (found,) = agree.pairs(said, drawn)
+    (found,) = agree.pairs(said, drawn, ONE)
     assert (found.both, found.same, found.opposite) == (3, 2, 1)
     assert found.correlation == pytest.approx(0.5)
-    flat = agree.pairs(said, {"a": lane([0.5] * 4), "b": drawn["b"]})
+    flat = agree.pairs(said, {"a": lane([0.5] * 4), "b": drawn["b"]}, ONE)
     assert flat[0].correlation is None
 
 
@@ -77,10 +79,26 @@ def test_differences_name_stretches_longest_first() -> None:
         "b": [REAL, REAL, FAKE, REAL, UNSURE, UNSURE],
     }
     times = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-    found = agree.differences(said, times, {"a": "A", "b": "B"})
+    found = agree.differences(said, times, {"a": "A", "b": "B"}, ONE)
     assert [(d.start, d.end) for d in found] == [(0.0, 1.0), (4.0, 5.0)]
     assert found[0].text == "B finds no sign where A says likely manipulated"
     assert "inconclusive" in found[1].text
+
+
+def test_models_of_different_questions_neither_agree_nor_differ() -> None:
+    said = {"a": [FAKE, FAKE], "b": [REAL, FAKE], "c": [FAKE, REAL]}
+    drawn = {id: lane([0.5, 0.6]) for id in said}
+    asked = {"a": Question.MANIPULATION, "b": Question.SYNTHESIS, "c": Question.SYNTHESIS}
+    assert [(p.first, p.second) for p in agree.pairs(said, drawn, asked)] == [("b", "c")]
+    found = agree.differences(said, [0.0, 1.0], {id: id.upper() for id in said}, asked)
+    assert [d.text for d in found] == [
+        "C finds no sign where B says likely machine-made",
+        "B finds no sign where C says likely machine-made",
+    ]
+    figure = agree.strip(said, [0.0, 1.0], 0.0, {id: id.upper() for id in said}, asked, LIGHT)
+    cells = dict(zip(figure.data[0].y, figure.data[0].customdata, strict=True))
+    assert cells["A"][0].endswith("Likely manipulated")
+    assert cells["B"][1].endswith("Likely machine-made")
 
 
 def test_two_clips_meet_at_the_times_they_share() -> None:
@@ -146,6 +164,34 @@ def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
     columns = column_times(drawn, series.length(shown.analysis))
     assert columns == sorted(columns) and 1 < len(columns) <= 8
     assert limits(shown, shown.models[0]).high > 0
+
+
+def test_the_models_that_decided_are_compared_first(job: Job) -> None:
+    """Not whatever stands first in the catalog, and none of another question."""
+    analysis = make_analysis(whole=0.0)
+    synth = next(m for m in analysis.models if m.id == "synth")
+    analysis.models.remove(synth)
+    analysis.models.insert(0, synth)
+    scored = state.able(analysis, analysis.judged[0])
+    assert scored[0] is synth and analysis.verdict.question is Question.MANIPULATION
+    assert [m.id for m in state.at_first(analysis, scored)] == ["sbi", "xcep", "clip"]
+    analysis.models[1].counted = False
+    assert [m.id for m in state.at_first(analysis, scored)] == ["xcep", "clip"]
+    assert state.at_first(analysis, [synth]) == [synth]
+    assert state.at_first(analysis, []) == []
+
+
+def test_a_model_is_read_in_the_words_of_its_question(job: Job) -> None:
+    analysis = make_analysis(whole=2.0, fake=False)
+    shown = Selection(job, analysis, analysis.models, analysis.judged[0], 1.0)
+    synth = next(m for m in analysis.models if m.id == "synth")
+    assert state.reading(shown, synth, FAKE).short == "Likely machine-made"
+    assert state.reading(shown, analysis.models[0], FAKE).short == "Likely manipulated"
+    assert state.limits_of(analysis, "synth").high == 0.8
+    assert state.limits_of(analysis, "sbi").high == 0.7
+    analysis.verdict.answers[Question.SYNTHESIS].stays_open = True
+    open = state.reading(shown, synth, FAKE)
+    assert (open.short, open.slug) == ("Not decided", "na")
 
 
 def page(job: Job | None, **more: str) -> AppTest:
