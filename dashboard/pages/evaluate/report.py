@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +18,30 @@ from dashboard.components.markup import rich, show
 from dashboard.i18n import _, ngettext, say
 from detector.errors import InputError
 from detector.evaluation import metrics, tables
-from detector.evaluation.report import KindReport
+from detector.evaluation.report import ENSEMBLE, KindReport
 from detector.evaluation.scores import Scored
 from detector.evaluation.tallies import Share
 from detector.models.registry import list_models
-from detector.schema.analysis import Settings, Thresholds
+from detector.schema.analysis import Question, Settings, Thresholds
 from service.tasks.evaluations import Evaluation
 from service.tasks.task import QueueFull
 
 WORST = 12
 """Mistakes that are listed."""
 MAX_CURVES = 4
+"""that their colors and dashes tell apart"""
 
 
-def draw(run: Evaluation, kind: KindReport, thresholds: Thresholds) -> None:
+def draw(run: Evaluation, kind: KindReport, thresholds: Mapping[Question, Thresholds]) -> None:
     """Draw what was measured on the clips, or on the pictures."""
     scored = [s for s in run.scored if s.kind == kind.kind]
+    asked = {q: limits for q, limits in thresholds.items() if any(q in s.answers for s in scored)}
+    # The first question's: those that most verdicts are given by.
+    first = next(iter((asked or thresholds).values()), Thresholds(low=0.5, high=0.5))
     _headline(kind)
     _ranking(kind, scored)
-    _probabilities(kind, scored, thresholds)
-    _confusion(scored, thresholds)
+    _probabilities(kind, scored, first)
+    _confusion(scored, first, verdicts(kind, asked))
     _mistakes(run, scored)
     _tables(kind)
 
@@ -84,28 +89,42 @@ def _curve_card(name: str, title: str, figure: go.Figure, alt: str, *under: Mark
             show(part)
 
 
-def _columns(scored: Sequence[Scored]) -> dict[str, np.ndarray]:
-    """Return a score a file by name: all together first, then each model alone. What could not be
-    judged counts against us."""
+def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]:
+    """Return a score a file by name: all together first, then those that rank these files best
+    alone. What could not be judged counts against us."""
     together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
     out = {_("All together"): np.array(together)}
-    titles = {spec.id: spec.title for spec in list_models()}
-    for id in dict.fromkeys(id for s in scored for id in s.highest):
-        out[titles.get(id, id)] = np.array(
-            [s.highest.get(id, -1e6 if s.label else 1e6) for s in scored]
+    names = labels.plain_names(list_models())
+    alone = [m for m in kind.models if m.id != ENSEMBLE]
+    for model in sorted(alone, key=lambda m: -m.ranking.auc.value)[: MAX_CURVES - 1]:
+        out[names.get(model.id, model.title)] = np.array(
+            [s.highest.get(model.id, -1e6 if s.label else 1e6) for s in scored]
         )
-    return dict(list(out.items())[:MAX_CURVES])
+    return out
+
+
+def curves_left_out(kind: KindReport) -> str:
+    """Return which models are drawn, where there are more than can be told apart."""
+    models = sum(model.id != ENSEMBLE for model in kind.models)
+    if models < MAX_CURVES:
+        return ""
+    text = _(
+        "Beside all together, the {shown} of {models} models that rank these files best alone. The "
+        "export has all."
+    )
+    return text.format(shown=MAX_CURVES - 1, models=models)
 
 
 def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
-    colors, columns = theme.palette(), _columns(scored)
+    colors, lines = theme.palette(), columns(kind, scored)
     truth = np.array([s.label for s in scored])
     groups = [f"{s.source}/{s.group}" for s in scored]
     auc, fakes = kind.answers[0].ranking.auc, float(truth.mean())
-    key = figures.curves(charts.key(list(columns), colors))
+    key = figures.curves(charts.key(list(lines), colors))
+    left_out = [typography.small_print(text)] if (text := curves_left_out(kind)) else []
     left, right = st.columns(2, gap="medium")
     with left:
-        rocs = {name: metrics.roc(column, truth, groups) for name, column in columns.items()}
+        rocs = {name: metrics.roc(column, truth, groups) for name, column in lines.items()}
         _curve_card(
             "roc",
             _("ROC, with its 95 % band"),
@@ -114,14 +133,15 @@ def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
                 value=f"{auc.value:.2f}", low=f"{auc.low:.2f}", high=f"{auc.high:.2f}"
             ),
             key,
+            *left_out,
         )
     with right:
-        lines = {name: metrics.precision_recall(column, truth) for name, column in columns.items()}
+        right_of = {name: metrics.precision_recall(column, truth) for name, column in lines.items()}
         share = _("Precision depends on how many files are fake: here {percent}.")
         _curve_card(
             "precision",
             _("Precision against recall"),
-            charts.precision(lines, fakes, colors),
+            charts.precision(right_of, fakes, colors),
             _("Precision at each recall, for each model"),
             key,
             typography.small_print(share.format(percent=labels.percent(fakes))),
@@ -160,8 +180,27 @@ def _probabilities(kind: KindReport, scored: Sequence[Scored], thresholds: Thres
 # --- files ----------------------------------------------------------------------------------------
 
 
+def verdicts(kind: KindReport, asked: Mapping[Question, Thresholds]) -> str:
+    """Return why a table at one threshold and the verdicts above it count differently."""
+    given = kind.answers[0].decisions.decided
+    text = _(
+        "One threshold for all files. A verdict holds a file to the threshold of its question "
+        "({thresholds}) and also asks how good the material is: {number} of {total} got one."
+    )
+    points = [
+        _("{question} {percent}").format(
+            question=labels.QUESTIONS[q].short,
+            percent=_("none") if limits.never_decide else labels.percent(limits.high),
+        )
+        for q, limits in asked.items()
+    ]
+    return text.format(
+        thresholds=", ".join(points) or _("none"), number=given.count, total=given.of
+    )
+
+
 @st.fragment
-def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
+def _confusion(scored: Sequence[Scored], thresholds: Thresholds, note: str) -> None:
     """Draw what is called what at a threshold that can be moved; recomputed from the scores."""
     with st.container(border=True, key="card-confusion"):
         typography.title(_("At a threshold of your choice"))
@@ -188,6 +227,7 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
                 }
             )
         controls.table(rows)
+        typography.caption(note)
 
 
 def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
@@ -218,7 +258,13 @@ def _mistake(s: Scored, probability: float) -> Markup:
     else:
         text = _("<b>{file}</b> is a fake ({method}); the models say {percent} likely manipulated.")
     percent = labels.percent(probability)
-    return rich(text, file=Path(s.name).name, method=s.method, percent=percent)
+    return rich(text, file=given_name(s.name), method=s.method, percent=percent)
+
+
+def given_name(name: str) -> str:
+    """Return what the person called a file: a set numbers what it keeps (`service.labelled_sets`),
+    so that two of one name are two files."""
+    return re.sub(r"^\d{4,}-(?=.)", "", Path(name).name)
 
 
 def _analyze(run: Evaluation, scored: Scored) -> None:
@@ -226,7 +272,7 @@ def _analyze(run: Evaluation, scored: Scored) -> None:
     path = run.folder / scored.name
     try:
         with path.open("rb") as file:
-            job = session.submit(file, path.name, Settings(models=run.models))
+            job = session.submit(file, given_name(path.name), Settings(models=run.models))
     except (QueueFull, InputError) as error:
         typography.alert(say(error.message))
     except OSError:

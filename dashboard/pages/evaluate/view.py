@@ -15,7 +15,6 @@ from dashboard.pages.evaluate import report, state
 from detector.errors import InputError
 from detector.evaluation import tables
 from detector.models.registry import list_models, usable
-from detector.schema.analysis import Thresholds
 from service import limits
 from service.labelled_sets import LeftOutReason
 from service.records.model import State
@@ -167,9 +166,7 @@ def _result(run: Evaluation) -> None:
     if len(kinds) > 1:
         options = {kind: KINDS[kind] for kind in kinds}
         chosen = controls.choose(_("Kind"), options, chosen, "evaluate-kind", hidden=True)
-    # The first question's: those that most verdicts are given by.
-    thresholds = next(iter(run.report.thresholds.values()), Thresholds(low=0.5, high=0.5))
-    report.draw(run, kinds[chosen], thresholds)
+    report.draw(run, kinds[chosen], run.report.thresholds)
 
 
 def export(run: Evaluation) -> bytes:

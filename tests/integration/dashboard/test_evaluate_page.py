@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -16,8 +17,11 @@ import skimage.data
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
+from dashboard import labels
+from dashboard.pages.evaluate import report
 from detector.errors import InputError
 from detector.evaluation.labels import read_labels
+from detector.schema.analysis import Question
 from service import labelled_sets
 from service.records import tables
 from service.records.model import State
@@ -338,6 +342,51 @@ def test_the_page_shows_the_figures(finished: Evaluation) -> None:
     assert at.table[0].value["Called fake"].tolist()[0].startswith("3 ")
     at.slider(key="evaluate-cut").set_value(100).run()
     assert at.table[0].value["Called fake"].tolist()[0].startswith("0 ")
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_page_says_what_its_figures_are_of(finished: Evaluation) -> None:
+    """Verdicts and the table at one threshold count differently, and it says why."""
+    assert finished.report is not None
+    (kind,) = finished.report.kinds
+    given = kind.answers[0].decisions.decided
+    text = html(page(finished.id)).replace("\u00a0", " ")
+    assert f"how good the material is: {given.count} of 6 got one." in text
+    high = finished.report.thresholds[Question.MANIPULATION].high
+    assert (
+        f"the threshold of its question (Face {labels.percent(high)})".replace("\u00a0", " ")
+        in text
+    )
+    assert "rank these files best alone" not in text, "the one model that judges stills is drawn"
+    assert not re.search(r"\d{4}-\d\.jpg", text)
+
+
+def test_files_are_called_what_the_person_called_them(finished: Evaluation) -> None:
+    assert {Path(s.name).name[:5] for s in finished.scored} >= {"0000-", "0001-"}
+    assert {report.given_name(s.name) for s in finished.scored} == {"0.jpg", "1.jpg", "2.jpg"}
+    assert report.given_name("fake/0009-0007-bond.jpg") == "0007-bond.jpg"
+    assert report.given_name("real/mine.mp4") == "mine.mp4"
+
+
+def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished: Evaluation) -> None:
+    assert finished.report is not None
+    (kind,) = finished.report.kinds
+    alone = kind.models[-1]
+    ranked = [
+        alone.model_copy(
+            update={
+                "id": f"m{n}", "title": f"M{n}",
+                "ranking": alone.ranking.model_copy(
+                    update={"auc": alone.ranking.auc.model_copy(update={"value": value})}
+                ),
+            }
+        )
+        for n, value in enumerate((0.5, 0.9, 0.6, 0.8))
+    ]  # fmt: skip
+    many = kind.model_copy(update={"models": [kind.models[0], *ranked]})
+    assert list(report.columns(many, finished.scored)) == ["All together", "M1", "M3", "M2"]
+    assert "the 3 of 4 models that rank these files best alone" in report.curves_left_out(many)
+    assert report.curves_left_out(kind) == ""
 
 
 @pytest.mark.usefixtures("workspace")
