@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import labels
 from dashboard.i18n import _
+from dashboard.labels import NBSP
 from service.records.model import Record
 
 
@@ -16,6 +17,13 @@ def zone() -> timezone:
     """Return the person's time zone, as their browser has it."""
     offset = st.context.timezone_offset
     return UTC if offset is None else timezone(timedelta(minutes=-offset))
+
+
+def local(moment: datetime) -> str:
+    """Return a moment in the person's time zone: "20 Nov 2026, 10:42"."""
+    offset = st.context.timezone_offset
+    moment = moment.astimezone(zone())
+    return f"{labels.day(moment)}, {moment:%H:%M}{f'{NBSP}UTC' if offset is None else ''}"
 
 
 def length(record: Record) -> str:

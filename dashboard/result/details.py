@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import labels
-from dashboard.components import typography
+from dashboard.components import record_cells, typography
 from dashboard.components.markup import Text, join, show
 from dashboard.components.tables import code, facts, lines
 from dashboard.i18n import LazyDict, _, ngettext, speech
@@ -18,7 +18,7 @@ from dashboard.result import (
     signal_tab,
 )
 from dashboard.result.linked import ResultViewState
-from dashboard.result.title import local, total
+from dashboard.result.title import total
 from detector import messages
 from detector.schema.analysis import Analysis
 
@@ -98,7 +98,7 @@ def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
         rows.append((_("Length"), f"{length}, {frames}" if frames else length))
     if media.live:
         none = _("none: frames of a live session were scored as they came")
-        return [*rows, (_("File"), none), (_("Analyzed"), local(analysis.created))]
+        return [*rows, (_("File"), none), (_("Analyzed"), record_cells.local(analysis.created))]
     if media.kind == "audio":
         rows[1] = (_("Sound"), _sound(analysis))
     if media.kind == "video":
@@ -116,7 +116,7 @@ def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     if media.turned:
         why = _("{degrees}° clockwise, since faces were only found so")
         rows.append((_("Turned"), why.format(degrees=media.turned)))
-    sha, when, seconds = media.sha256, local(analysis.created), total(analysis)
+    sha, when, seconds = media.sha256, record_cells.local(analysis.created), total(analysis)
     if seconds is not None:
         when = _("{when}, in {time}").format(when=when, time=labels.took(seconds))
     hash = code(f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", sha)

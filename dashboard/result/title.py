@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import streamlit as st
 from markupsafe import Markup
 
@@ -11,8 +9,7 @@ from dashboard import labels, url_state
 from dashboard.components import controls, page_header, record_cells, typography
 from dashboard.components.markup import Text, rich, show
 from dashboard.i18n import _
-from dashboard.labels import NBSP
-from dashboard.result import downloads, pulls
+from dashboard.result import downloads, pulls, sharing
 from dashboard.result.linked import ResultViewState, whole
 from dashboard.result.question import answered
 from detector.schema.analysis import Analysis, Question, Thresholds
@@ -50,6 +47,8 @@ def _actions(analysis: Analysis, linked: ResultViewState) -> None:
         st.rerun()
     if controls.button(_("Compare"), "compare", linked.widget("compare")):
         url_state.go_to("compare", a=linked.key)
+    if linked.changeable and controls.button(_("Share"), "link", linked.widget("share")):
+        sharing.share(linked.key, linked.record.name)
     with st.popover(_("Thresholds and models"), icon=":material/tune:"):
         _settings(analysis, linked)
 
@@ -60,7 +59,7 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
         text = _(
             "You had this very file analyzed before, with the same models and settings. This is "
             "the answer of {when}."
-        ).format(when=local(analysis.created))
+        ).format(when=record_cells.local(analysis.created))
         typography.caption(text, width="content")
         again = linked.widget("again")
         if linked.path.is_file() and controls.button(
@@ -75,7 +74,7 @@ def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
     when = _("kept from {when}") if cached else _("analyzed {when}")
     parts = [
         *page_header.facts(analysis.media),
-        when.format(when=local(analysis.created)),
+        when.format(when=record_cells.local(analysis.created)),
         labels.count(ran, "model", "models"),
     ]
     if (seconds := total(analysis)) is not None:
@@ -86,13 +85,6 @@ def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
 def total(analysis: Analysis) -> float | None:
     """Return how long the whole run took, s. Its stages overlap, so they don't add up to it."""
     return analysis.timings.get("total")
-
-
-def local(moment: datetime) -> str:
-    """Return a moment in the person's time zone: "20 Nov 2026, 10:42"."""
-    offset = st.context.timezone_offset
-    moment = moment.astimezone(record_cells.zone())
-    return f"{labels.day(moment)}, {moment:%H:%M}{f'{NBSP}UTC' if offset is None else ''}"
 
 
 def _settings(analysis: Analysis, linked: ResultViewState) -> None:

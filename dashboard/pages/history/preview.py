@@ -17,8 +17,7 @@ from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say, speech
 from dashboard.pages.history import dialogs, listing, state
 from dashboard.pages.history.filters import CONFIRMED
-from dashboard.result import downloads, original, pulls, verdict_card
-from dashboard.result.title import local
+from dashboard.result import downloads, original, pulls, sharing, verdict_card
 from detector.errors import InputError
 from detector.messages import comparison
 from detector.schema.analysis import Analysis
@@ -91,10 +90,10 @@ def _facts(record: Record, titles: Mapping[str, str]) -> list[tuple[str, Text]]:
         rows = [
             (_("Length"), size),
             (_("Models"), models or _("none gave a score")),
-            (_("Analyzed"), local(result.analyzed)),
+            (_("Analyzed"), record_cells.local(result.analyzed)),
         ]
     if record.again is not None:
-        rows.append((_("Brought again"), local(record.again)))
+        rows.append((_("Brought again"), record_cells.local(record.again)))
     if record.source == "live":
         rows.append((_("From"), _("a live session")))
     if record.sha256:
@@ -199,7 +198,7 @@ def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None
                 symbol="picture_as_pdf",
             )
             if controls.button(_("Share"), "link", f"share-{record.id}"):
-                dialogs.share(record)
+                sharing.share(record.id, record.name)
         if controls.button(_("Delete"), "delete", f"delete-{record.id}"):
             dialogs.delete([record])
 

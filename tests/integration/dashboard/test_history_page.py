@@ -18,7 +18,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import labels, server
 from dashboard import url_state as address
 from dashboard.components import record_cells
-from dashboard.pages.history import dialogs, export, filters, unjudged
+from dashboard.pages.history import export, filters, unjudged
+from dashboard.result import sharing
 from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
@@ -499,7 +500,7 @@ def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Rec
     at.button(key=f"share-{kept[0].id}").click().run()
     at.button(key=f"link-{kept[0].id}").click().run()
     assert not at.exception
-    token = at.session_state["history-link"].token
+    token = at.session_state["new-link"].token
     assert len(token) == 22
     (known,) = jobs.store.shares(LOCAL, datetime.now(UTC), kept[0].id)
     assert known.expires - known.created == timedelta(days=7)
@@ -515,6 +516,17 @@ def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Rec
     assert jobs.store.shares(LOCAL, datetime.now(UTC), kept[0].id) == []
     guest.run()
     assert "council-statement.mp4" not in html(guest)
+
+
+def test_a_result_is_shared_from_its_own_page(jobs: Jobs, kept: list[Record]) -> None:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.query_params["a"] = kept[0].id
+    at.run()
+    at.button(key=f"result.{kept[0].id}.widget.share").click().run()
+    at.button(key=f"link-{kept[0].id}").click().run()
+    assert not at.exception
+    (known,) = jobs.store.shares(LOCAL, datetime.now(UTC), kept[0].id)
+    assert at.session_state["new-link"].id == known.id
 
 
 @pytest.mark.parametrize("which", [2, 4])
@@ -561,7 +573,7 @@ def test_a_link_that_outlives_the_result_is_said(
     at = page()
     at.button(key=f"share-{kept[0].id}").click().run()
     assert "Results are deleted 3\u00a0days after" in html(at)
-    assert dialogs.reaches_only_here()  # the test has no address
+    assert sharing.reaches_only_here()  # the test has no address
 
 
 # --- words ---------------------------------------------------------------------------------------
