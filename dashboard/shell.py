@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import pages, session, theme, url_state
-from dashboard.components import status_cards, style
+from dashboard.components import color_scheme, status_cards, style
 from dashboard.i18n import _
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
@@ -42,6 +42,7 @@ def draw(titles: Mapping[str, str]) -> None:
     )
     session.application().start()
     style.apply()
+    color_scheme.follow()
     st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))
     if not session.current_user().may_administer:
         titles = {name: title for name, title in titles.items() if name != "admin"}
@@ -79,7 +80,7 @@ def _run(name: str) -> None:
 
 def _logo(file: str) -> str:
     """Return an SVG in the colors of the person's theme: as a picture it can't follow the page's
-    CSS."""
+    CSS, so another scheme brings another run (`components.color_scheme`)."""
     svg = (_ASSETS / file).read_text("utf-8")
     colors = theme.palette()
     return svg.replace(theme.LIGHT.accent, colors.accent).replace(theme.LIGHT.text, colors.text)

@@ -11,10 +11,8 @@ from dashboard import theme
 
 def apply() -> None:
     """Put the style sheet into the page. Called once a run, by app.py."""
-    kind = "dark" if st.context.theme.type == "dark" else "light"
-    aside = '[data-testid="stDialog"], [data-testid="stPopoverBody"]'
     shown = f":root {theme.PAGE} {{ visibility: visible; }}"
-    st.html(f"<style>{theme.css()} {shown} {aside} {{ color-scheme: {kind}; }}</style>")
+    st.html(f"<style>{theme.css()} {shown}</style>")
 
 
 def drop_zone(title: str, touch: str, hint: str, refused: str) -> None:

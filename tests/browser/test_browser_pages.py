@@ -27,6 +27,7 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     ROOT,
+    TABLET,
     Server,
     eventually,
     open_sample,
@@ -158,7 +159,7 @@ NOT_HIGH_ENOUGH = """() => [...document.querySelectorAll(
 
 @pytest.mark.parametrize("path", ["", "live", "compare", "evaluate", "history", "models"])
 def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: str) -> None:
-    """At 390 px; and at 200 % zoom of a small window, which has 720."""
+    """At 390 px; at 200 % zoom of a small window, which has 720; and on a tablet."""
     person = visit(f"/{path}", size=PHONE)
     page = person.page
     if not path:
@@ -166,8 +167,9 @@ def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: 
         page.locator(".st-key-options summary").click()
     wait_drawn(page)
     eventually(page, lambda: page.evaluate(NOT_HIGH_ENOUGH), lambda found: not found)
-    page.set_viewport_size({"width": 720, "height": 450})
-    person.assert_fits()
+    for width, height in ((720, 450), TABLET):
+        page.set_viewport_size({"width": width, "height": height})
+        person.assert_fits()
 
 
 def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Path) -> None:

@@ -18,11 +18,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from skimage.data import astronaut
 
+from dashboard import theme
 from dashboard.result import pulls
 from detector import media
 from tests.support.browser import (
     PATIENT,
     PHONE,
+    TABLET,
     Server,
     click_plot,
     eventually,
@@ -39,7 +41,7 @@ from tests.support.result_sample import (
     make_picture,
 )
 from tests.support.style_sheet import rules
-from tests.support.visits import Visit, Visitor, visitors
+from tests.support.visits import Visit, Visitor, rgb, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -352,3 +354,49 @@ def test_a_phone_has_no_sideways_scroll_and_seven_tiles(visit: Visitor, served: 
     expect(below).to_be_hidden()
     page.get_by_text("Show frames, file and details").click()
     expect(below).to_be_visible()
+
+
+OUTSIDE = """() => [...document.querySelectorAll(
+    '[class*="st-key-card"], [class*="st-key-verdict"]')].flatMap(card => {
+  const edge = card.getBoundingClientRect()
+  return [...card.querySelectorAll('[class^=um-], [class^=um-] *')]
+    .filter(e => !e.closest('.um-quiet, .um-cursor, .um-scale'))
+    .map(e => [e, e.getBoundingClientRect()])
+    .filter(([, box]) => box.width > 1 && box.right > edge.right)
+    .map(([e]) => e.className + ': ' + e.textContent)
+})"""
+"""What stands outside its card."""
+
+
+def test_a_tablet_keeps_everything_within_its_card(visit: Visitor, served: Served) -> None:
+    person = visit(served.video, size=TABLET)
+    page = person.page
+    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    for width in (TABLET[0], 901):  # below each other; and just side by side
+        page.set_viewport_size({"width": width, "height": 1024})
+        wait_drawn(page)
+        person.assert_fits()
+        eventually(page, lambda: page.evaluate(OUTSIDE), lambda found: found == [])
+    verdict, player = page.locator("[class*=st-key-verdict]"), page.locator(".st-key-player")
+    page.set_viewport_size({"width": TABLET[0], "height": 1024})
+    eventually(
+        page,
+        lambda: [place.first.bounding_box() for place in (verdict, player)],
+        lambda boxes: all(boxes) and boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"],
+    )
+
+
+def test_what_is_open_follows_the_computer_into_the_dark(visit: Visitor, served: Served) -> None:
+    person = visit(served.video)
+    page = person.page
+    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    bands = page.locator(".st-key-lanes .js-plotly-plot .shapelayer path").first
+    expect(bands).to_have_css("fill", rgb(theme.LIGHT.band))
+    logo = page.get_by_test_id("stHeaderLogo")
+    light = logo.get_attribute("src") or ""
+    time = page.locator(".um-cursor-tag").inner_text()
+    person.darken()
+    expect(bands).to_have_css("fill", rgb(theme.DARK.band))
+    expect(logo).not_to_have_attribute("src", light)
+    expect(page.locator(".um-cursor-tag")).to_have_text(time)

@@ -39,7 +39,7 @@ ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 """What pages were like when a test failed; and screenshots, for whoever wants to look at them."""
 PICTURES = not {"UNMASK_PICTURES", "UNMASK_DOCS"}.isdisjoint(os.environ)
 """Whether screenshots are taken: nobody looks at those of most runs, and each takes a second."""
-DESKTOP, PHONE = (1440, 900), (390, 844)
+DESKTOP, TABLET, PHONE = (1440, 900), (768, 1024), (390, 844)
 PATIENT = 240_000
 """ms to wait for what needs a network to run, on a machine that others use as well."""
 QUICK = 60_000

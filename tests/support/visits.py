@@ -50,8 +50,8 @@ class Visit:
         self.page.goto(self.url + path, timeout=QUICK)
 
     def darken(self) -> None:
-        """The computer turns dark, and what is open with it. What the server draws in colors of its
-        own follows when it draws anew: open a page in the dark where that is looked at."""
+        """The computer turns dark, and what is open with it; what the server draws in colors of its
+        own follows a moment later."""
         self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         expect(self.page.locator(".stApp")).to_have_css("background-color", rgb(theme.DARK.bg))
 
