@@ -1,7 +1,8 @@
 """The player with the boxes, and the people below it.
 
 The moving parts are the evidence view's. Where a browser can't play the file, the frame at the
-moment stands in the player's place. The simple player has no moving parts: it starts at the moment,
+moment stands in the player's place. An animation moves until a moment is chosen: no browser can
+hold one at a frame. The simple player has no moving parts: it starts at the moment,
 the boxes are in a still frame, and the faces are pictures with a button.
 """
 
@@ -14,13 +15,13 @@ import streamlit as st
 
 from dashboard import labels, series, session, url_state
 from dashboard.charts import LaneSize
-from dashboard.components import evidence_view, figures, style, typography
+from dashboard.components import controls, evidence_view, figures, style, typography
 from dashboard.components.evidence_view import NARROW, WIDE
 from dashboard.components.markup import show
-from dashboard.components.player import plays
+from dashboard.components.player import SHOWN_AS_IS, plays
 from dashboard.i18n import _
 from dashboard.result import pictures
-from dashboard.result.linked import ResultViewState
+from dashboard.result.linked import ResultViewState, opening
 from dashboard.series import Lane
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Box, Label
@@ -86,6 +87,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
     as_it_is = plays(media)
     copy = previews().of(path, media) if media.kind == "video" and not as_it_is else None
     playable = (as_it_is or copy is not None) and not linked.unplayable
+    shown_as_is = media.kind == "animation" and path.suffix in SHOWN_AS_IS
     style.player_shape(media.width, media.height)
     with st.container(key=evidence_view.PLAYER, gap=None):
         if playable:
@@ -93,11 +95,18 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
             start = linked.time if linked.simple else 0.0
             url = url_state.file_url(linked.record, copy=copy is not None)
             st.video(url or copy or path, start_time=start, alt=alt(analysis))
-        if linked.simple or not playable:
+        if shown_as_is and not linked.simple and not _chosen(linked):
+            with st.container(key="moving"):
+                st.image(
+                    url_state.file_url(linked.record) or path, width="stretch", alt=alt(analysis)
+                )
+        elif linked.simple or not playable:
             # The evidence view draws boxes over the frame; without it they are part of it.
             boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
             _still(analysis, linked, boxes)
-    if playable or media.kind == "image":
+    if shown_as_is and _chosen(linked):
+        _play_again(linked)
+    if playable or shown_as_is or media.kind == "image":
         return
     text = _(
         "This browser can’t play the file, so the frame at {time} is shown. The analysis read "
@@ -108,6 +117,27 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
     typography.caption(text)
     if not linked.unplayable:
         _wait_for_copy(path)
+
+
+def _chosen(linked: ResultViewState) -> bool:
+    """Whether the person looks at another moment than the page opened with."""
+    return bool(linked.seek) or linked.time != opening(linked.original)[0]
+
+
+def _play_again(linked: ResultViewState) -> None:
+    """Draw which frame of an animation is shown, and the way back to all of it."""
+
+    def leave() -> None:
+        linked.time, linked.person = opening(linked.original)
+        linked.seek = 0
+
+    with controls.apart("animation-still"):
+        typography.caption(
+            _("The frame at {time}.").format(time=labels.clock(linked.time)), width="content"
+        )
+        controls.button(
+            _("Play the animation"), "play_arrow", linked.widget("moving"), leave, kind="tertiary"
+        )
 
 
 def _absent(analysis: Analysis, linked: ResultViewState) -> None:
