@@ -1,10 +1,12 @@
 """The last 60 seconds as a figure: dots are scored frames, the line their 3 s mean, bars alarms.
 
-The axes never move: "now" is at the right edge, and what is older than a minute has left.
+The axes never move: "now" is at the right edge, and what is older than a minute has left. Of a
+session that has ended they say when in it that was.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 SPAN = 60.0
 """s on the axis."""
+TICK = 20
+"""s between two times below it."""
 GAP, VOICE_GAP = 2.0, 3.0
 """s without a mean that break the line: there was nothing to score. A voice is read every 2 s."""
 SIZE = LaneSize(plot=150, top=30, bottom=charts.FOOT)
@@ -30,15 +34,20 @@ RIGHT = 16
 """Margin in px: half of "now" stands in it."""
 ROOM = 9.0
 """s that the words of an alarm's bar need beside it."""
+Ticks = tuple[list[float], list[str]]
+"""Places on the axis, s from its right edge, and their texts."""
 
 
-def figure(state: LiveState | None, thresholds: Thresholds, palette: Palette) -> go.Figure:
+def figure(
+    state: LiveState | None, thresholds: Thresholds, palette: Palette, *, ended: bool = False
+) -> go.Figure:
     """Return the figure; with no state, its empty axes.
 
     The traces are plain dictionaries, and nothing is validated: this is drawn twice a second.
     """
     traces, notes = _marks(state, thresholds, palette) if state else ([], [])
-    return _figure(traces, notes, thresholds, SIZE, palette)
+    ticks = _since_start(state.time) if state and ended else _ago()
+    return _figure(traces, notes, ticks, thresholds, SIZE, palette)
 
 
 def voice_figure(
@@ -46,16 +55,32 @@ def voice_figure(
 ) -> go.Figure:
     """Return the figure of a voice; `now` is the right edge, s of the session."""
     dots = [dot for dot in series if dot.time >= now - SPAN]
-    return _figure(_scores(dots, now, VOICE_GAP, thresholds, palette), [], thresholds, VOICE_SIZE,
-                   palette)  # fmt: skip
+    traces = _scores(dots, now, VOICE_GAP, thresholds, palette)
+    return _figure(traces, [], _ago(), thresholds, VOICE_SIZE, palette)
+
+
+def _ago() -> Ticks:
+    return [-60.0, -40.0, -20.0, 0.0], [_("60\u00a0s ago"), f"40{NBSP}s", f"20{NBSP}s", _("now")]
+
+
+def _since_start(end: float) -> Ticks:
+    """Return ticks of a session's own time on an axis whose right edge is its end."""
+    first = math.ceil(max(0.0, end - SPAN) / TICK) * TICK
+    times = [float(time) for time in range(int(first), int(end), TICK) if end - time >= ROOM]
+    times.append(end)
+    return [time - end for time in times], [labels.clock(time, tenths=False) for time in times]
 
 
 def _figure(
-    traces: list[Part], notes: list[Part], thresholds: Thresholds, size: LaneSize, palette: Palette
+    traces: list[Part],
+    notes: list[Part],
+    ticks: Ticks,
+    thresholds: Thresholds,
+    size: LaneSize,
+    palette: Palette,
 ) -> go.Figure:
     # An invisible line holds the axes where there is nothing to draw yet.
     axes = scatter([-SPAN, 0], [0, 0], opacity=0)
-    ticks = [-60, -40, -20, 0], [_("60\u00a0s ago"), f"40{NBSP}s", f"20{NBSP}s", _("now")]
     layout = charts.lane_layout(thresholds, (-SPAN, 0), ticks, size, palette, right=RIGHT)
     layout |= {"annotations": notes, "hovermode": False}
     return go.Figure({"data": [*traces, axes], "layout": layout}, _validate=False)

@@ -16,6 +16,7 @@ from dashboard.components.tables import with_note
 from dashboard.i18n import _, ngettext
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
+from detector.models.registry import list_models
 from detector.schema.analysis import Label, Question, ReasonCode, Thresholds
 
 if TYPE_CHECKING:
@@ -47,8 +48,11 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Mark
     ]
     if rates.delay is not None:
         parts.append(_("delay {time}").format(time=f"{rates.delay * 1000:.0f}{NBSP}ms"))
+    names = labels.plain_names(list_models())
     for every in sorted({model.every for model in state.models} - {1}):
-        titles = ", ".join(model.title for model in state.models if model.every == every)
+        titles = ", ".join(
+            names.get(model.id, model.title) for model in state.models if model.every == every
+        )
         parts.append(_("{models}: 1 of {number} scored frames").format(models=titles, number=every))
     word = _("Lost") if lost else _("Live")
     return camera.foot(f"{word} · {labels.clock(seconds, tenths=False)}", parts, on=True, lost=lost)
@@ -73,6 +77,19 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Ma
     word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
     head = verdict.head(kicker, known.slug, known.icon, word, reading.text)
     return head + _number(state) if reading.probability is not None else head
+
+
+def ended(state: LiveState, seconds: float) -> Markup:
+    """Return what a session was, in place of the reading: how long, and its alarms."""
+    raised = [alarm for alarm in state.alarms if alarm.kind == "manipulated"]
+    said = _("No alarm.")
+    if raised:
+        total = sum((state.time if a.end is None else a.end) - a.start for a in raised)
+        said = _("{alarms}, {time} in all.").format(
+            alarms=labels.count(len(raised), "alarm", "alarms"), time=labels.took(total)
+        )
+    head = _("{time} watched").format(time=labels.clock(seconds, tenths=False))
+    return verdict.head(_("Session ended"), "na", "stop_circle", head, said)
 
 
 def slug(state: LiveState | None) -> str:

@@ -77,7 +77,10 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
     limits = state.reading.thresholds if state else choices.thresholds()
     live = state if visit.busy else None
     with st.container(border=True, key=f"verdict-{cards.slug(live)}-live", gap=None):
-        show(cards.now(live, limits, running=visit.busy))
+        if state is not None and viewer is not None and not visit.busy:
+            show(cards.ended(state, viewer.seconds))
+        else:
+            show(cards.now(live, limits, running=visit.busy))
         if viewer is not None and viewer.known is not None:
             show(cards.known(viewer.known, running=visit.busy))
     options = viewer.options if viewer is not None else choices.options()
@@ -226,7 +229,7 @@ def below(visit: LivePageState) -> None:
             show(zone_words(limits, chart.SIZE, question))
         with plot:
             st.plotly_chart(
-                chart.figure(state, limits, theme.palette()),
+                chart.figure(state, limits, theme.palette(), ended=not visit.busy),
                 theme=None,
                 config={**charts.CONFIG, "staticPlot": True},
                 key="live-minute",

@@ -270,6 +270,8 @@ def test_the_line_under_the_picture_says_which_models_score_seldom() -> None:
     assert "Tex, Sur: 1 of 3 scored frames" in cards.foot(state, 9.0)
     assert "Detail" not in cards.foot(state, 9.0)
     assert "scored frames" not in cards.foot(made_state(), 9.0)
+    bundled = made_state(models=(ModelState("grain", "Grain", "frame", every=2),))
+    assert "Grain of the face: 1 of 2" in cards.foot(bundled, 9.0), "the name it has elsewhere"
 
 
 def test_a_session_from_start_to_its_analysis(
@@ -287,6 +289,7 @@ def test_a_session_from_start_to_its_analysis(
     camera.send()
     at.button(key="live-stop").click().run()
     assert "Session ended" in cover(at) and "The scores are kept, and no picture." in cover(at)
+    assert "00:05 watched" in text(at) and "No reading yet" not in text(at)
     assert not len(viewer.ring) and viewer.picture() is None, "no frame stays in memory"
     assert at.button(key="live-keep-frames").disabled
     assert browser.streamer["desired_playing_state"] is False
@@ -588,6 +591,25 @@ def test_the_figure_has_fixed_axes(state: LiveState | None, palette: Any) -> Non
     assert drawn["layout"]["yaxis"]["range"] == [0, 1]
     for trace in drawn["data"]:
         assert min(trace["x"], default=-60) >= -60.01 and max(trace["x"], default=0) <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("end", "times"),
+    [(54.0, ["00:00", "00:20", "00:40", "00:54"]), (85.0, ["00:40", "01:00", "01:25"])],
+)
+def test_the_axis_of_a_session_that_ended_counts_from_its_start(
+    end: float, times: list[str]
+) -> None:
+    drawn = live.figure(made_state(end), LIMITS, LIGHT, ended=True).to_dict()
+    axis = drawn["layout"]["xaxis"]
+    assert "now" not in axis["ticktext"] and axis["ticktext"][: len(times)] == times
+    assert axis["tickvals"][-1] == 0
+
+
+def test_what_a_session_was_is_said_when_it_has_ended() -> None:
+    page = cards.ended(made_state(), 54.0).replace(labels.NBSP, " ")
+    assert "00:54 watched" in page and "1 alarm, 14 s in all." in page
+    assert "No alarm." in cards.ended(made_state(alarms=()), 54.0)
 
 
 def test_the_line_breaks_where_nothing_was_scored() -> None:
