@@ -29,7 +29,7 @@ from detector.errors import InputError
 from detector.links.addresses import MAX_URL
 from detector.media.files import one_line
 from detector.models.base import ModelSpec
-from detector.models.registry import choose, list_models, usable
+from detector.models.registry import choose, list_models, manifest, usable
 from detector.schema.analysis import Label, Settings
 from service import limits
 from service.links import refusal
@@ -57,6 +57,7 @@ SAMPLING: LazyDict[str, str] = LazyDict(
 SAMPLE_WIDTH = 150
 """px; five cards a row on a desktop, two on a phone."""
 ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
+"""In the order of the page."""
 
 
 def draw() -> None:
@@ -85,7 +86,7 @@ def draw() -> None:
             arrivals.draw()
         _stronger()
     with right:
-        _answers()
+        _answers(specs)
     _samples(settings)
 
 
@@ -223,8 +224,8 @@ def _settings(specs: list[ModelSpec]) -> Settings:
         options = _options()
     if not ids:
         ids = default
-        names = labels.listed([spec.title for spec in specs if spec.id in ids])
-        typography.caption(_("none chosen: {models}").format(models=names), at=time)
+        names = [name for id, name in labels.plain_names(specs).items() if id in ids]
+        typography.caption(_("none chosen: {models}").format(models=labels.listed(names)), at=time)
     elif seconds := _estimate(options, ids):
         takes = (
             _("A video takes {time} on this computer.")
@@ -305,8 +306,16 @@ def _options() -> Settings:
     )
 
 
-def _answers() -> None:
-    """Draw the four answers, in their colors and words, and what happens to a file."""
+def _may_find_no_sign(specs: list[ModelSpec]) -> bool:
+    """Whether a model that is ready may say so: one with a published threshold does, a set of ours
+    where it kept that promise on sources that were left out."""
+    published = any(spec.operating_point is not None for spec in specs)
+    return published or any(one.thresholds.no_sign for one in manifest().ensembles.values())
+
+
+def _answers(specs: list[ModelSpec]) -> None:
+    """Draw the answers that can come, in their colors and words, and what happens to a file."""
+    possible = [label for label in ANSWERS if label is not Label.REAL or _may_find_no_sign(specs)]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):
@@ -328,7 +337,7 @@ def _answers() -> None:
             _("What you will read"),
             [
                 (chip(answer.words, answer.slug, answer.icon), labels.WHAT_IT_MEANS[label])
-                for label, answer in ((label, labels.STATES[label]) for label in ANSWERS)
+                for label, answer in ((label, labels.STATES[label]) for label in possible)
             ],
         ),
         typography.with_icon("lock", f"{where} {fate}", "um-privacy"),

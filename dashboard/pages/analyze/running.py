@@ -65,6 +65,8 @@ DRAW_EVERY = 2.0
 DRAW_AFTER_SECONDS = 4.0
 """of a run before its scores are drawn: the figure of a short one would only come to go, and the
 program that draws it takes a browser a second to start, on cores that the analysis could use."""
+SEARCHING = ("read", "faces", "sound")
+"""The stages in which frames are still searched for faces."""
 MAX_PEOPLE = 6
 MAX_LANES = 3
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
@@ -77,8 +79,8 @@ def draw(job: Job) -> None:
     progress = job.progress
     info = progress.media if progress else None
     facts = page_header.facts(info) if info else []
-    models = progress.models if info and progress else choose(job.settings.models)
-    facts.append(labels.count(len(models), "model", "models"))
+    if info and progress:  # which models take part depends on what the file is
+        facts.append(labels.count(len(progress.models), "model", "models"))
     with page_header.row(job.name, facts):
         if session.may_stop(job):
             controls.button(_("Cancel"), "close", "cancel", partial(session.cancel, job))
@@ -268,12 +270,14 @@ def _stay() -> str:
 @st.fragment(run_every=DRAW_EVERY)
 def _people(job: Job) -> None:
     """Draw the people found so far, in order of first appearance."""
-    partial = job.progress.partial if job.progress else None
-    if partial is None or not partial.seen:
+    progress = job.progress
+    partial = progress.partial if progress else None
+    if progress is None or partial is None or not partial.seen:
         cards.people([])
         return
     first = by_appearance(partial.seen)
-    rows = [_person(job, partial, track) for track in first[:MAX_PEOPLE]]
+    searched = progress.stage not in SEARCHING
+    rows = [_person(job, partial, track, searched=searched) for track in first[:MAX_PEOPLE]]
     more = len(first) - MAX_PEOPLE
     order = (
         _("in order of first appearance, and {number} more").format(number=more)
@@ -289,11 +293,13 @@ def by_appearance(people: Sequence[Subject]) -> list[Subject]:
     return sorted(people, key=lambda person: (person.start, len(person.id), person.id))
 
 
-def _person(job: Job, partial: Analysis, track: Subject) -> tuple[str, str, str]:
-    """Return a face as a data address, who it is, and how much was seen of them."""
-    frames = _("{number} of {frames}").format(
-        number=len(track.frames), frames=labels.count(len(partial.timestamps), "frame", "frames")
-    )
+def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> tuple[str, str, str]:
+    """Return a face as a data address, who it is, and how much was seen of them: in how many frames
+    once all are `searched`, since the step counts these on while this stands still."""
+    frames = ""
+    if searched:
+        total = labels.count(len(partial.timestamps), "frame", "frames")
+        frames = _("{number} of {frames}").format(number=len(track.frames), frames=total)
     width = f"{max(face.quality.width for face in track.frames):.0f}{labels.NBSP}px"
     detail = " · ".join(part for part in (labels.SIDES[track.side], frames, width) if part)
     problems = {face.quality.problem for face in track.frames}

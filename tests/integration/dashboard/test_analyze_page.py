@@ -151,11 +151,31 @@ def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) 
     at = page()
     assert at.title[0].value == "Check a face or a voice"
     text = html(at)
-    for said in ("Likely manipulated", "Inconclusive", "No sign of manipulation found"):
+    for said in ("Likely manipulated", "Inconclusive", "Could not be judged"):
         assert said in text
+    assert "No sign of manipulation found" not in text, "the bundled models never say so"
     assert "deleted after 24" in text
     assert "A sample" in text
     assert "computed when you open" in text
+
+
+def test_no_sign_is_an_answer_once_a_model_is_ready_that_may_give_it(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = [spec for spec in list_models() if weights.available(spec)]
+    published = ready[0].model_copy(update={"calibration": None, "operating_point": 0.5})
+    monkeypatch.setattr(first_screen, "list_models", lambda: [published, *ready[1:]])
+    assert "No sign of manipulation found" in html(page())
+
+
+def test_with_nothing_chosen_the_default_set_has_the_names_of_the_options(
+    jobs: Jobs, analyzer: StandIn
+) -> None:
+    at = page()
+    group = next(group for group in at.button_group if group.key == "models")
+    group.set_value([]).run()
+    said = html(at).split("none chosen: ")[1].split("<")[0]
+    assert "Grain of the face" in said and " Grain," not in said
 
 
 def test_the_privacy_line_follows_the_configuration(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
 from dashboard import series
 from dashboard.components.progress import bar
 from dashboard.labels import NBSP
+from dashboard.pages.analyze import running
 from dashboard.pages.analyze.running import by_appearance, so_far
 from dashboard.pages.analyze.time_left import TimeLeft
 from detector.schema.analysis import Analysis
+from service.tasks.jobs import Job
 from tests.support.result_sample import make_analysis
 
 
@@ -64,6 +72,19 @@ def test_what_was_not_looked_at_is_not_scored_yet() -> None:
     assert last.why is series.Missing.NOT_YET
     assert (last.start, last.end) == (partial.timestamps[-1], series.length(partial))
     assert series.Missing.NO_SCORE not in {gap.why for gap in lane.gaps}
+
+
+def test_a_person_is_counted_in_frames_once_all_are_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The step beside counts them on; two counts of one thing would not agree."""
+    monkeypatch.setattr(running, "thumbnail", lambda *any: "")
+    partial, job = half_done(), cast(Job, SimpleNamespace(path=Path("a.webm")))
+    details = [
+        running._person(job, partial, partial.seen[0], searched=searched)[2]
+        for searched in (False, True)
+    ]
+    assert "frame" not in details[0] and f"of 16{NBSP}frames" in details[1]
 
 
 def test_people_stand_where_they_are_whoever_is_the_most_suspicious() -> None:
