@@ -79,7 +79,7 @@ def slug(id: str) -> str:
 
 def overall(spec: ModelSpec) -> list[Measured]:
     """Return our own AUCs over everything: first on sources that nobody trained on, then on
-    development clips, which flatter."""
+    development clips, which often flatter."""
     areas = reversed([m for m in spec.measured if m.metric.endswith("AUC")])
     first = {m.left_out: m for m in areas}  # of either, since "all" stands before its parts
     return [first[left_out] for left_out in (True, False) if left_out in first]
@@ -113,7 +113,7 @@ def _head(status: Status, running: Download | None) -> Markup:
 def _accuracy(spec: ModelSpec) -> Markup:
     """Return our AUCs, each on an axis from 0.5 to 1, the same for every card."""
     if ours := overall(spec):
-        return join(_measured(m) for m in ours)
+        return join(_measured(m, ours) for m in ours)
     text = _("not measured here yet.")
     if spec.published:
         best = spec.published[0]
@@ -123,12 +123,13 @@ def _accuracy(spec: ModelSpec) -> Markup:
     return cards.model_accuracy(_("AUC, our measurement"), typography.text(text))
 
 
-def _measured(ours: Measured) -> Markup:
-    head = (
-        _("AUC on sources that nobody trained on")
-        if ours.left_out
-        else _("AUC on development clips, which flatter")
-    )
+def _measured(ours: Measured, all_ours: list[Measured]) -> Markup:
+    if ours.left_out:
+        head = _("AUC on sources that nobody trained on")
+    elif any(other.value < ours.value for other in all_ours):
+        head = _("AUC on development clips, which flatter")
+    else:
+        head = _("AUC on development clips")
     note = ngettext("{number} clip", "{number} clips", ours.clips).format(number=ours.clips)
     ends = ours.value, ours.value
     if ours.low is not None and ours.high is not None:

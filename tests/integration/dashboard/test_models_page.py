@@ -41,6 +41,8 @@ def test_every_ready_model_has_its_label() -> None:
             assert f"<h3>{spec.title}</h3>" in text
             assert all(f"<b>{m.value:.2f}</b>" in text for m in ours)
             assert f"on {spec.calibration.clips} clips" in text if spec.calibration else True
+            flatter = len(ours) > 1 and ours[1].value > ours[0].value
+            assert ("which flatter" in card._accuracy(spec)) is flatter
     assert f"of {len(registry.list_models())} ready" in text
     assert "not measured here yet" in text
 
