@@ -47,9 +47,9 @@ def state(record: Record) -> StateWords:
 
 
 def chip(record: Record) -> Markup:
-    """Return its state, as a chip: of an inconclusive one with where it leans."""
-    shown, leans = state(record), _lean_words(record)
-    return chips.chip(", ".join(filter(None, [shown.short, leans])), shown.slug, shown.icon)
+    """Return its state, as a chip."""
+    shown = state(record)
+    return chips.chip(words(record), shown.slug, shown.icon)
 
 
 def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record | None]:
@@ -82,38 +82,32 @@ def lean(record: Record) -> Lean | None:
     return _lean(record.id, result.analyzed)
 
 
-def _lean_words(record: Record) -> str:
-    """Return that in a word or two, for a cell; empty where there is none."""
-    question = record.result.question if record.result is not None else None
-    manipulated = {
-        Question.SYNTHESIS: _("leans machine-made"),
-        Question.VOICE: _("leans cloned"),
-    }.get(question, _("leans manipulated"))
-    texts = {Lean.MANIPULATED: manipulated, Lean.UNTOUCHED: _("leans untouched"),
-             Lean.NONE: _("no lean")}  # fmt: skip
-    found = lean(record)
-    return texts[found] if found is not None else ""
+def words(record: Record) -> str:
+    """Return its state in words: of an inconclusive one with where it leans."""
+    leans = lean(record)
+    if leans is None or record.result is None:
+        return state(record).short
+    return labels.lean_words(record.result.verdict, record.result.question, leans)
 
 
 def _elsewhere(record: Record) -> str:
     return origin.short(seals.origin_of(record))
 
 
-def _beside(record: Record) -> list[str]:
-    """Return what stands beside a verdict in its cell."""
-    return [text for text in (_lean_words(record), _elsewhere(record)) if text]
+def _verdict(record: Record) -> str:
+    return f"{state(record).glyph} {words(record)}"
 
 
 def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for record in records:
-        shown, result = state(record), record.result
+        result = record.result
         likely = result.probability if result else None
         rows.append(
             {
                 "picture": record_cells.picture(record, pictures.get(record.id)),
                 "file": record.name,
-                "verdict": [f"{shown.glyph} {shown.short}", *_beside(record)],
+                "verdict": [_verdict(record), *filter(None, [_elsewhere(record)])],
                 "likelihood": None if likely is None else labels.whole_percent(likely),
                 "people": (result.people or None) if result else None,
                 "length": record_cells.length(record),
@@ -134,7 +128,7 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
         for question in Question
         for one in [labels.state(label, question)]
     } | {f"– {text}": "gray" for _icon, text in _RUNS.values()}
-    colors |= {words: "orange" for words in map(_lean_words, records) if words}
+    colors |= {_verdict(record): state(record).color for record in records}
     colors |= {_elsewhere(record): "red" for record in records if _elsewhere(record)}
     st.dataframe(
         _rows(records, pictures),
@@ -142,17 +136,17 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
         row_height=ROW,
         height=ROW * len(records) + 40,
         column_config={
-            "picture": st.column_config.ImageColumn("", width=96),
-            "file": st.column_config.TextColumn(_("File"), width="medium"),
+            "picture": st.column_config.ImageColumn("", width=76),
+            "file": st.column_config.TextColumn(_("File"), width=176),
             "verdict": st.column_config.MultiselectColumn(
-                _("Verdict"), options=list(colors), color=list(colors.values()), width=165
+                _("Verdict"), options=list(colors), color=list(colors.values()), width=236
             ),
             "likelihood": st.column_config.ProgressColumn(
-                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=130
+                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=110
             ),
-            "people": st.column_config.NumberColumn(_("People"), width=64),
-            "length": st.column_config.TextColumn(_("Length"), width=80, alignment="right"),
-            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=110),
+            "people": st.column_config.NumberColumn(_("People"), width=60),
+            "length": st.column_config.TextColumn(_("Length"), width=68, alignment="right"),
+            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=104),
             "found": st.column_config.TextColumn(_("Found out")),
         },
         on_select="rerun",
