@@ -17,7 +17,7 @@ from dashboard.i18n import LazyDict, _, say
 from dashboard.labels import BadgeColor, Slug
 from dashboard.pages.batch import state
 from detector.links import is_link
-from detector.schema.analysis import Label, Lean, Question
+from detector.schema.analysis import Label, Lean, Question, Verdict
 from service.batches import BatchRow
 from service.records.model import State
 
@@ -112,14 +112,18 @@ def note(row: BatchRow) -> str:
         if row.state is State.RUNNING and row.sampled[1]:
             return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
         return say(row.error)
-    why = ""
-    if row.verdict.lean not in (None, Lean.NONE):
-        why = labels.headline(row.verdict)
-    elif row.verdict.label is Label.NOT_APPLICABLE and row.verdict.reasons:
-        why = labels.say(row.verdict.reasons[0])
     if not row.item.known:
-        return why
-    return " · ".join(filter(None, [why.rstrip("."), _("was here before")]))
+        return _more(row.verdict)
+    return " · ".join(filter(None, [_more(row.verdict).rstrip("."), _("was here before")]))
+
+
+def _more(verdict: Verdict) -> str:
+    """Return where a verdict leans, or why there is none; empty where its word says all."""
+    if verdict.lean not in (None, Lean.NONE):
+        return labels.headline(verdict)
+    if verdict.label is Label.NOT_APPLICABLE and verdict.reasons:
+        return labels.say(verdict.reasons[0])
+    return ""
 
 
 def likelihood(row: BatchRow) -> float | None:
@@ -165,6 +169,8 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
         "took": _took(row),
         "note": note(row) or (f"{row.fraction:.0%}" if row.state is State.RUNNING else ""),
     }
+    if row.verdict is not None and (more := _more(row.verdict)):
+        cells["note"] = more  # that it was known is said beside it, and has no room here
     return cells
 
 

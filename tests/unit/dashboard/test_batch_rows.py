@@ -43,6 +43,8 @@ def test_a_note_says_where_it_leans_and_that_it_was_here() -> None:
     assert listing.note(row("a.mp4", unsure)) == "Inconclusive, leans manipulated"
     seen = row("a.mp4", unsure, before="a.mp4")
     assert listing.note(seen) == "Inconclusive, leans manipulated · was here before"
+    cells = listing._cells(seen, None)  # a cell has room for half of that
+    assert (cells["note"], cells["took"]) == ("Inconclusive, leans manipulated", "known")
     assert listing.note(row("a.mp4", leaning(Lean.NONE), before="b.mp4")) == "was here before"
     why = listing.note(row("a.mp4", leaning(None, Label.NOT_APPLICABLE), before="b.mp4"))
     assert why == "We found no face in 32 frames · was here before"
