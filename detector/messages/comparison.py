@@ -19,6 +19,9 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
     _ = speech.gettext
     finding = comparison.finding
     if comparison.roles_doubtful:
+        if comparison.generation.younger == "original" and assumed(comparison):
+            text = _("Same footage, but {name} is the younger file")
+            return text.format(name=comparison.original_media.name)
         if comparison.generation.younger == "original":
             return _("Same footage, but the “original” is the younger file")
         return _("Same footage, and which of the two was changed is open")
