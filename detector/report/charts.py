@@ -44,16 +44,18 @@ def scale(
         (thresholds.high, 1.0, Label.FAKE),
     )
     for start, end, label in zones:
+        if end <= start:  # a hairline of green would be a zone
+            continue
         word = states.zone(label.value, question and question.value)
         pdf.set_fill_color(*FILL[label])
         pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
         pdf.ink(SMALL, MUTED)
         pdf.set_xy(x + start * WIDTH, y + height + 0.8)
         room = (end - start) * WIDTH
-        if room > 0 and room < pdf.get_string_width(word) + 2:  # beside the zone, in the row below
+        if room < pdf.get_string_width(word) + 2:  # beside the zone, in the row below
             pdf.set_xy(MARGIN if start == 0 else MARGIN + WIDTH - 40, y + height + 7.6)
             pdf.cell(40, 3.5, word, align="L" if start == 0 else "R")
-        elif room > 0:
+        else:
             pdf.cell(room, 3.5, word, align="C")
     pdf.ink(SMALL, style="B")
     for value in (v for v in (low, thresholds.high) if 0 < v < 1):
@@ -93,8 +95,8 @@ def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
 
 
 def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresholds) -> None:
-    """Draw one person's score over time: all counted models together as a line, each model thin; of
-    a voice, which is not seen, a line a window."""
+    """Draw one person's score over time: all counted models together as a line, each model of this
+    question thin; of a voice, which is not seen, a line a window."""
     end = max(analysis.media.duration or 0.0, track.end, 0.1)
     x, y = MARGIN + _LEFT, pdf.get_y() + 2
     width, height = WIDTH - _LEFT - 2, LANE - 10
@@ -113,7 +115,7 @@ def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresho
                 pdf.polyline(points)
 
     sampled = range(len(analysis.timestamps))
-    for model in analysis.models if faces else ():
+    for model in (m for m in analysis.models if faces and m.question is track.question):
         draw([_score(faces.get(i), model.id) for i in sampled], EDGE, 0.15)
     draw([_score(faces.get(i), None) for i in sampled], TEXT, 0.55)
     for span in () if faces else track.spans:

@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import detector
 from detector.messages import comparison as said
 from detector.messages.format import capital, clock
-from detector.report import charts, words
+from detector.report import charts, figures, words
 from detector.report.pair_content import PairContent, pair_json
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
-from detector.report.pdf import finished, pictures
+from detector.report.pdf import finished
 from detector.schema.analysis import Label, Media
 from detector.schema.comparison import Comparison, ComparisonFinding
 
@@ -86,7 +86,7 @@ def _opening(pdf: Paper, content: PairContent) -> None:
         pdf.say(said.against(comparison))
     if content.figures:
         pdf.subhead("The moment at which most differs")
-        pictures(pdf, list(content.figures), (WIDTH - 2 * 4) / 3)
+        figures.row(pdf, list(content.figures), (WIDTH - 2 * 4) / 3)
     else:
         pdf.say(content.missing, SMALL, MUTED)
     pdf.ln(1)

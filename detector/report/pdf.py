@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from detector.messages import states
 from detector.messages.coverage import covered
 from detector.messages.format import clock, percent
-from detector.report import charts, opening, original, words
-from detector.report.content import Content, ReportPicture
-from detector.report.paper import MARGIN, MUTED, SMALL, WIDTH, Paper
+from detector.report import charts, figures, opening, original, words
+from detector.report.content import Content
+from detector.report.paper import MUTED, SMALL, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.seal import NewSeal
 from detector.report.table import as_json
@@ -50,7 +50,7 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     _material(pdf, analysis)
     _people(pdf, analysis)
     _models(pdf, analysis)
-    _figures(pdf, content)
+    figures.draw(pdf, content)
     _signals(pdf, analysis)
     _robustness(pdf, analysis)
     _provenance(pdf, analysis)
@@ -173,8 +173,8 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
     for track in analysis.judged[:PEOPLE]:
         _lane(pdf, analysis, track)
     pdf.say(
-        "Bold: all counted models together. Thin: each model. The band is inconclusive; a gap in a "
-        "line is a gap in the clip.", SMALL, MUTED,
+        "Bold: all counted models together. Thin: each model of the question. The band is "
+        "inconclusive; a gap in a line is a gap in the clip.", SMALL, MUTED,
     )  # fmt: skip
 
 
@@ -216,15 +216,16 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
     pdf.head("The models", 40)
     rows = []
     for model in analysis.models:
+        counted = words.counted(analysis, model)
         rows.append(
             (
                 f"{model.plain} ({model.title})" if model.plain else model.title,
                 model.task,
                 "" if model.probability is None else percent(model.probability),
                 words.says(analysis, model),
-                words.counted(analysis, model),
+                counted,
                 f"{model.scored}",
-                f"{model.weight:g}",
+                f"{model.weight:g}" if counted == "yes" else "",
             )
         )
     pdf.rows(
@@ -237,40 +238,6 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
             pdf.say(line, SMALL)
     hashed = [(f"Weights, {m.title}", m.weights_sha256) for m in analysis.models if m.scored]
     pdf.facts([(name, sha256) for name, sha256 in hashed if sha256])
-
-
-def _figures(pdf: Paper, content: Content) -> None:
-    if content.figures:
-        pdf.head("Pictures", 60.0 + 24)
-    small = [f for f in content.figures if f.kind != "frame"]
-    if small:
-        pictures(pdf, small[:4], (WIDTH - 3 * 4) / 4)
-    if any(f.kind == "heatmap" for f in small):
-        pdf.say(
-            "A heatmap shows which places raised a model's score, scaled for each picture by "
-            "itself. It is no proof: a high score for a wrong reason has a heatmap too.",
-            SMALL, MUTED,
-        )  # fmt: skip
-    for why in content.missing:
-        pdf.say(why, SMALL, MUTED)
-
-
-def pictures(pdf: Paper, figures: list[ReportPicture], width: float) -> None:
-    """Draw pictures of `width` mm beside each other, each with its caption."""
-    if pdf.will_page_break(width + 14):
-        pdf.add_page()
-    top, lowest = pdf.get_y() + 1, 0.0
-    for number, figure in enumerate(figures):
-        x = MARGIN + number * (width + 4)
-        pdf.image(
-            io.BytesIO(figure.jpeg), x=x, y=top, w=width, h=width, keep_aspect_ratio=True,
-            alt_text=figure.caption,
-        )  # fmt: skip
-        pdf.set_xy(x, top + width + 1)
-        pdf.ink(SMALL, MUTED)
-        pdf.multi_cell(width, 3.6, figure.caption, align="L", new_x="LMARGIN", new_y="NEXT")
-        lowest = max(lowest, pdf.get_y())
-    pdf.set_xy(MARGIN, lowest + 1)
 
 
 def _signals(pdf: Paper, analysis: Analysis) -> None:

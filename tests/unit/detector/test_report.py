@@ -200,10 +200,11 @@ def test_what_maps_were_fitted_on_is_said_once_for_each_question() -> None:
 
 def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does() -> None:
     text = text_of(report.as_pdf(report.collect(make_analysis(), exported=WHEN)), 1)
-    about = "The face of Person B (right), 00:01 to 00:08. No sign of manipulation found for"
+    when = "00:01 to 00:08 and 00:10 to 00:11"
+    about = f"The face of Person B (right), {when}. No sign of manipulation found for"
     assert f"Likely manipulated {about} Person A (left)." in text
     alone = text_of(report.as_pdf(report.collect(make_analysis(people="B"), exported=WHEN)), 1)
-    assert "The face of Person B, 00:01 to 00:08." in alone
+    assert f"The face of Person B, {when}." in alone
 
 
 def test_a_reason_of_several_models_has_the_moment_of_the_strongest() -> None:
@@ -401,6 +402,17 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
         paper = Paper("scale", "", WHEN)
         charts.scale(paper, 0.5, analysis.verdict.thresholds, analysis.verdict.question)
         assert says in text_of(bytes(paper.output()))
+
+
+def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale() -> None:
+    paper = Paper("scale", "", WHEN)
+    charts.scale(paper, 0.5, Thresholds(low=0.0, high=0.9, no_sign=False))
+    pdf = bytes(paper.output())
+    assert "no sign" not in text_of(pdf)
+    with pypdfium2.PdfDocument(pdf) as document:
+        page = np.asarray(document[0].render(scale=2.0).to_pil().convert("RGB")).astype(int)
+    green = (page[..., 1] - page[..., 0] > 60) & (page[..., 1] - page[..., 2] > 20)
+    assert not green.any()
 
 
 def test_the_place_is_left_out_on_request(analysis: Analysis) -> None:
