@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -255,7 +255,9 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
                 typography.caption(text)
         with right:
             _scatter(
-                {id: (titles[id], lane, thresholds[id]) for id, lane in lanes.items()}, palette
+                {id: (titles[id], lane, thresholds[id]) for id, lane in lanes.items()},
+                second(questions, lanes),
+                palette,
             )
 
 
@@ -301,7 +303,13 @@ def _differences(stretches: Sequence[Difference]) -> None:
             controls.button(time, "play_arrow", f"differ-go-{number}", go_there, kind="tertiary")
 
 
-def _scatter(lines: Mapping[str, Line], palette: Palette) -> None:
+def second(questions: Questions, ids: Iterable[str]) -> int:
+    """Return which model is held against the first at first: the next that answers the same."""
+    first, *rest = (questions[id] for id in ids)
+    return 1 + next((n for n, question in enumerate(rest) if question is first), 0)
+
+
+def _scatter(lines: Mapping[str, Line], up: int, palette: Palette) -> None:
     ids = list(lines)
 
     def title(id: str) -> str:
@@ -309,7 +317,7 @@ def _scatter(lines: Mapping[str, Line], palette: Palette) -> None:
 
     with st.container(horizontal=True):
         a = st.selectbox(_("Across"), ids, 0, format_func=title, key="scatter-a")
-        b = st.selectbox(_("Up"), ids, 1, format_func=title, key="scatter-b")
+        b = st.selectbox(_("Up"), ids, up, format_func=title, key="scatter-b")
     alt = _("{first} against {second}, a dot a moment").format(first=title(a), second=title(b))
     figures.chart(scatter(lines[a], lines[b], palette), "compare-scatter", alt)
 

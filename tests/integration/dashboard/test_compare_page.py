@@ -99,6 +99,7 @@ def test_models_of_different_questions_neither_agree_nor_differ() -> None:
     cells = dict(zip(figure.data[0].y, figure.data[0].customdata, strict=True))
     assert cells["A"][0].endswith("Likely manipulated")
     assert cells["B"][1].endswith("Likely machine-made")
+    assert agree.second(asked, "bac") == 2 and agree.second(asked, "abc") == 1
 
 
 def test_two_clips_meet_at_the_times_they_share() -> None:
