@@ -305,6 +305,7 @@ def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(
     assert finished(jobs, key).state is State.CANCELED
     at = page(key)
     assert "You stopped after 12 of 32 frames. A partial run gets no verdict." in html(at)
+    assert html(at).count("Canceled") == 1
     analyzer.go.set()
     button(at, "Start again").click().run()
     assert finished(jobs, key).state is State.DONE
