@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from detector.messages import text
@@ -10,10 +12,12 @@ from detector.messages.states import subject_name
 from detector.messages.types import ENGLISH, Speech
 
 if TYPE_CHECKING:
-    from detector.schema.analysis import Analysis, Reason, Subject
+    from detector.schema.analysis import Analysis, Question, Reason, Subject
 
 MANY_PEOPLE = 4
 """named in the sentence about the others; more are counted."""
+MANY_STRETCHES = 3
+"""named in the lead; more are counted"""
 IN_BARS = ("above_threshold", "together_above", "below_threshold", "between_thresholds")
 """Reasons that say where a score lies, as bars and scales do."""
 
@@ -65,9 +69,12 @@ def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
         return ""
     if verdict.label == "REAL":  # "For 2 people, in 32 of 150 frames" has said it of those
         del texts["REAL"]
+    if verdict.question == "synthesis":  # the whole picture, with everybody in it
+        texts = {"NOT_APPLICABLE": texts["NOT_APPLICABLE"]}
+    rest = [s for s in analysis.seen if s.id != verdict.subject]
     sentences = []
     for label, said in texts.items():
-        alike = [s for s in analysis.seen if s.label == label and s.id != verdict.subject]
+        alike = [s for s in rest if _label(s, verdict.question) == label]
         people = listed([_named(s, speech) for s in alike], speech)
         if len(alike) > MANY_PEOPLE:
             many = speech.ngettext("{number} more person", "{number} more people", len(alike))
@@ -77,9 +84,14 @@ def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     return " ".join(sentences)
 
 
+def _label(subject: Subject, question: Question | None) -> str:
+    own = subject.answers.get(question) if question else None
+    return own.label if own else subject.label
+
+
 def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) -> str:
-    """Return the stretch around a person's highest moment in which the score stays near it: "00:30
-    to 00:52"; empty for a picture, and where it is all there is."""
+    """Return when a person's score is over the threshold, else the stretch around its highest
+    moment in which it stays near that: "00:03 to 00:08, 00:30 to 00:52". Empty for a picture."""
     looks = [(k.start, k.end, k.score) for k in subject.looks if k.score is not None]
     if analysis.media.kind == "image" or len(looks) < 2:
         return ""
@@ -87,13 +99,39 @@ def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) ->
     peak, high = scores.index(max(scores)), analysis.verdict.thresholds.high
     middle = sorted(scores)[len(scores) // 2]
     level = high if scores[peak] > high else (scores[peak] + middle) / 2
-    low = [i for i, score in enumerate(scores) if score <= level]
-    first = max((i for i in low if i < peak), default=-1) + 1
-    last = min((i for i in low if i > peak), default=len(scores)) - 1
-    start, end = looks[first][0], looks[last][1]
-    if round(start) == round(end):
-        return clock(looks[peak][0])
-    return speech.gettext("{start} to {end}").format(start=clock(start), end=clock(end))
+    near = [[i for i, _ in run] for over, run in groupby(
+        enumerate(scores), lambda pair: pair[1] > level) if over]  # fmt: skip
+    around = next(run for run in near if peak in run)
+    # One moment alone under the threshold ends nothing, and one alone over it is none.
+    shown = [run for run in _joined(near) if len(run) > 1 or peak in run]
+    stretches = [
+        stretch(looks[run[0]][0], looks[run[-1]][1], speech)
+        for run in (shown if level == high else [around])
+    ]
+    if len(stretches) > MANY_STRETCHES:
+        between = stretch(looks[shown[0][0]][0], looks[shown[-1][-1]][1], speech)
+        text = speech.gettext("{number} stretches within {between}")
+        return text.format(number=len(stretches), between=between)
+    return listed(stretches, speech)
+
+
+def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
+    """Return runs of moments, those that one moment parts as one."""
+    out: list[list[int]] = []
+    for run in runs:
+        if out and run[0] - out[-1][-1] <= 2:
+            out[-1] = [*out[-1], *run]
+        else:
+            out.append(run)
+    return out
+
+
+def stretch(start: float, end: float, speech: Speech = ENGLISH) -> str:
+    """Return "00:03 to 00:08"; one time where both read alike."""
+    first, last = clock(start), clock(end)
+    return (
+        first if first == last else speech.gettext("{start} to {end}").format(start=first, end=last)
+    )
 
 
 def person(subject: Subject, speech: Speech = ENGLISH) -> str:

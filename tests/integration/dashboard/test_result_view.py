@@ -113,7 +113,7 @@ def test_a_result_has_a_page_whatever_its_id(clip: Path, id: str) -> None:
 def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path) -> None:
     page = texts(show(clip))
     assert "<span>Likely manipulated</span></h2>" in page
-    assert "The face of <b>Person B</b> (right), 00:01 to 00:08." in page
+    assert "The face of <b>Person B</b> (right), 00:01 to 00:08 and 00:10 to 00:11." in page
     assert "No sign of manipulation found for Person A (left)." in page
     made = make_analysis()
     assert made.verdict.probability is not None and made.judged[0].probability is not None
