@@ -89,7 +89,7 @@ def ended(state: LiveState, seconds: float) -> Markup:
             alarms=labels.count(len(raised), "alarm", "alarms"), time=labels.took(total)
         )
     head = _("{time} watched").format(time=labels.clock(seconds, tenths=False))
-    return verdict.head(_("Session ended"), "na", "stop_circle", head, said)
+    return verdict.head(_("This session"), "na", "stop_circle", head, said)
 
 
 def slug(state: LiveState | None) -> str:
