@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from dashboard import url_state
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Task
 
-_TASK: Task = "whole-image synthesis"
+_FACES, _WHOLE, _VOICE = get_args(Task)
 
 
 def here() -> list[str]:
@@ -18,11 +20,11 @@ def here() -> list[str]:
 
 def published() -> list[str]:
     """Return the names of those that can be fetched, each once however often it was trained."""
-    asked = [s for s in list_models() if s.crop.kind == "whole" and s.task == _TASK]
+    asked = [s for s in list_models() if s.crop.kind == "whole" and s.task == _WHOLE]
     names = (s.title.partition(" (")[0] for s in asked if all(file.url for file in s.files))
     return list(dict.fromkeys(names))
 
 
 def show() -> None:
     """Leave for them on the Models page."""
-    url_state.go_to("models", **{url_state.QUESTION: _TASK})
+    url_state.go_to("models", **{url_state.QUESTION: _WHOLE})
