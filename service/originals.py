@@ -162,13 +162,10 @@ class Originals:
 
     def searched(self, context: RequestContext, job: Job) -> int:
         """Return among how many files of its owner's an analyzed file was looked for and not found.
-        0 where it was not looked for or found, where none of these files is left, where its owner
-        analyzed this very file more than once and so finds it in the library, where they want no
+        0 where it was not looked for or found, where none of these files is left, where they want no
         originals looked for, and for anybody else."""
         owner, sha256 = job.record.owner, job.record.sha256
         if not self.others(context, job):
-            return 0
-        if len(self._held(RecordScope(owner, job.store), sha256)) > 1:
             return 0
         files = self.lookups.store.searched(owner, sha256)
         return files if job.store.preferences(owner).find_originals else 0

@@ -88,8 +88,10 @@ def rows(analysis: Analysis) -> Markup:
     )
     asked = [_row(analysis, question, answer) for question, answer in ordered]
     rows = [*asked, *map(_not_asked, _impossible(analysis))]
-    if analysis.comparison is not None:
-        rows.insert(0, original.row(analysis.comparison))
+    if (found := analysis.comparison) is not None:
+        # What was merely seen before, and accuses nobody, is a remark on what was asked.
+        last = found.roles == "assumed" and not found.accuses
+        rows.insert(len(rows) if last else 0, original.row(found))
     return verdict.questions(rows)
 
 

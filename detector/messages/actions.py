@@ -65,7 +65,9 @@ def _compare(p: Params, speech: Speech) -> Step:
             "near-proof.")  # fmt: skip
     if files := int(p.get("searched") or 0):
         head = _("Find the original")
-        none = speech.ngettext("No match in {files:,} file.", "No match in {files:,} files.", files)
+        none = speech.ngettext(
+            "No match in {files:,} other file.", "No match in {files:,} other files.", files
+        )
         why = f"{none.format(files=files)} {why}"
     return Step(head, why, _("Compare two clips"), _("under a minute"))
 

@@ -20,7 +20,7 @@ def draw(pdf: Paper, analysis: Analysis) -> None:
     found = analysis.comparison
     if found is None:
         return
-    pdf.head(words.question())
+    pdf.head(words.question(seen=words.assumed(found)))
     pdf.say(f"{words.sentence(found)}.", style="B")
     pdf.say(f"{words.lead(found)} {words.against(found)}")
     pdf.facts(

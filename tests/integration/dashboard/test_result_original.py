@@ -446,7 +446,7 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
     looked_for(shared)
     at = page(shared)
     assert banner(at) == ""
-    assert step(at).startswith("Find the original | No match in 1 file. If you find footage of")
+    assert step(at).startswith("Find the original | No match in 1 other file. If you find footage of")
     at = press(at, "Compare two clips")
     assert at.query_params == {"a": shared.key, "w": "clips"}
     with pytest.MonkeyPatch.context() as patch:
@@ -454,16 +454,6 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
         assert "No match in" not in texts(page(shared))
     jobs.store.save_preferences(LOCAL, Preferences(find_originals=False))
     assert "No match in" not in texts(page(shared))
-
-
-def test_this_very_file_in_the_library_is_no_file_without_a_match(
-    jobs: Jobs, clips: dict[str, Path]
-) -> None:
-    known().add_folder(LOCAL, clips["other"].parent)
-    shared = looked_for(analyzed(jobs, clips["shared"]))
-    assert "No match in 1 file" in texts(page(shared))
-    again = looked_for(analyzed(jobs, clips["shared"], fake=False))
-    assert "No match in" not in texts(page(again))
 
 
 # --- while it is looked for -----------------------------------------------------------------------
