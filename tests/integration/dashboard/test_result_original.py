@@ -446,7 +446,7 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
     looked_for(shared)
     at = page(shared)
     assert banner(at) == ""
-    assert step(at).startswith("Find the original | No match in 1 other file. If you find footage of")
+    assert step(at).startswith("Find the original | No match in 1 other file. If you")
     at = press(at, "Compare two clips")
     assert at.query_params == {"a": shared.key, "w": "clips"}
     with pytest.MonkeyPatch.context() as patch:
