@@ -162,8 +162,8 @@ class Originals:
 
     def searched(self, context: RequestContext, job: Job) -> int:
         """Return among how many files of its owner's an analyzed file was looked for and not
-        found. 0 where it was not looked for or found, where none of these files is left, where they want no
-        originals looked for, and for anybody else."""
+        found. 0 where it was not looked for or found, where none of these files is left, where
+        they want no originals looked for, and for anybody else."""
         owner, sha256 = job.record.owner, job.record.sha256
         if not self.others(context, job):
             return 0
