@@ -336,10 +336,10 @@ def _looking(record: Job, *, begun: bool) -> None:
                 session.cancel(task)
             return
         match = look_up(record)
+        if match.comparison is not None and match.comparison.accuses:
+            _reveal(record)  # near-proof heads the verdict, whatever has to move for it
         if match.known:
-            accuses = match.comparison is not None and match.comparison.accuses
-            said = headline(match) if accuses else _place(match)
-            typography.caption(said, width="content", announced=True)
+            typography.caption(_place(match), width="content", announced=True)
             show = f"original-show-{record.key}"
             if controls.button(_("Show"), "expand_more", show, kind="tertiary"):
                 _reveal(record)
