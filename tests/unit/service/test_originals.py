@@ -366,8 +366,6 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     task = real.originals.lookup(OWNER.principal, shared)
     assert task is not None and ended(task).state is State.DONE
     assert real.originals.searched(OWNER, shared) == 1, "without what is not its original"
-    shared = look(real, OWNER, clips["shared"], frames=16)
-    assert real.originals.searched(OWNER, shared) == 0, "this very file is in the library"
     scope = real.scope(OWNER)
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
     assert real.originals.searched(OWNER, press) == 0
