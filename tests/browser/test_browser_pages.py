@@ -189,7 +189,7 @@ def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Pa
         shutil.copyfile(ARTIFACTS / "readme.png", ROOT / "docs" / "analyze.png")
     actions = page.locator(".st-key-title-actions")
     # The running page's row has the same place, and its button goes a moment later.
-    expect(actions.get_by_role("button")).to_have_count(4)
+    expect(actions.get_by_role("button")).to_have_count(5)
 
     file = take(actions.get_by_role("button", name="Report"), tmp_path)
     assert file.read_bytes().startswith(b"%PDF")
