@@ -11,7 +11,7 @@ from detector.schema.analysis import Question, Subject
 
 FEWEST = 3
 """Moments in a row over the threshold. Of 39 untouched development clips that as a whole lean
-nowhere, or untouched, none has two (`python -m bench.quality`)."""
+nowhere, or untouched, none has two (by the scores that `python -m bench.quality` keeps)."""
 MOST = 0.5
 """Of somebody's moments; over more of them the score of the whole says it."""
 
