@@ -307,7 +307,7 @@ def canceled(job: Job) -> Card:
         after = after.format(done=progress.sampled, total=progress.sampled_total)
     return Card(
         slug="canceled",
-        kicker=_("Canceled"),
+        kicker=_("Verdict"),  # what it is in the place of
         icon="close",
         head=_("Canceled"),
         text=f"{after} {_('A partial run gets no verdict.')}",

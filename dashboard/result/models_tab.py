@@ -11,7 +11,6 @@ from dashboard.components.typography import small_print
 from dashboard.i18n import _, ngettext
 from dashboard.result import pulls
 from detector.messages import measured
-from detector.report import words
 from detector.schema.analysis import Analysis, Label, ModelResult
 
 
@@ -33,7 +32,7 @@ def row(analysis: Analysis, model: ModelResult) -> list[Text]:
     reading: Text = _("no score")
     score, still = "–", analysis.media.kind == "image"
     if model.label is not None and model.probability is not None:
-        open = words.undecided(analysis, model.question)
+        open = analysis.verdict.undecided(model.question)
         state = labels.state(Label.NOT_APPLICABLE if open else model.label, model.question)
         reading = inked(_("Not decided") if open else state.short, state.slug, state.icon)
         score = labels.percent(model.probability)
@@ -55,7 +54,7 @@ def _left_out(analysis: Analysis, model: ModelResult) -> str:
     """Return that a model's score is no part of the verdict, and why; empty where it is."""
     if not model.counted:
         return _("not counted: {why}").format(why=pulls.not_counted(model))
-    return _("not counted") if words.uncounted(analysis, model.question) else ""
+    return _("not counted") if analysis.verdict.uncounted(model.question) else ""
 
 
 def _calibrated(model: ModelResult) -> Text:

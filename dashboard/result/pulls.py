@@ -17,7 +17,7 @@ from dashboard.components.markup import show
 from dashboard.i18n import _, speech
 from dashboard.result.linked import ResultViewState
 from detector.decision.numbers import logit, printed
-from detector.messages import format, states
+from detector.messages import format, lead, states
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -160,9 +160,7 @@ def bar(row: Row, end: float, *, bare: bool = False, total: bool = False) -> Mar
 def strongest(analysis: Analysis) -> Contribution | None:
     """Return what the model adds that pulls most towards the finding, if any does."""
     answer = answer_of(analysis)
-    parts = answer.contributions if answer else []
-    pulling = [part for part in parts if part.kind == "model" and part.logit > 0]
-    return max(pulling, key=lambda part: part.logit, default=None)
+    return answer.strongest if answer else None
 
 
 def traces(analysis: Analysis) -> list[str]:
@@ -176,15 +174,5 @@ def traces(analysis: Analysis) -> list[str]:
     answer = answer_of(analysis)
     if answer is None or any(r.code is ReasonCode.BELOW_THRESHOLD for r in reasons):
         return sentences
-    most = strongest(analysis)
-    model = next((m for m in analysis.models if most and m.id == most.id), None)
-    if most is None or model is None or not model.finding:
-        return sentences
-    finding = labels.of_catalog(model.finding)
-    text = f"{labels.plain(model)}: {finding[:1].lower()}{finding[1:]}"
-    if most.time is not None and analysis.media.kind != "image":
-        time = labels.clock(most.time, tenths=False)
-        text = f"{text}, {_('strongest at {time}').format(time=time)}"
-    if cause := labels.of_catalog(model.confused_by):
-        text = _("{trace}; {cause} can look alike").format(trace=text, cause=cause)
-    return [*sentences, f"{text}."]
+    trace = lead.trace(analysis, speech())
+    return [*sentences, trace] if trace else sentences

@@ -10,13 +10,13 @@ from dashboard.components import verdict
 from dashboard.i18n import _
 from dashboard.result import original
 from detector.decision import voice
+from detector.messages import comparison
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
     Answer,
     Label,
     Question,
-    ReasonCode,
     Subject,
 )
 
@@ -90,7 +90,7 @@ def rows(analysis: Analysis) -> Markup:
     rows = [*asked, *map(_not_asked, _impossible(analysis))]
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
-        last = found.roles == "assumed" and not found.accuses
+        last = comparison.assumed(found) and not found.accuses
         rows.insert(len(rows) if last else 0, original.row(found))
     return verdict.questions(rows)
 
@@ -124,7 +124,7 @@ def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.Ques
         slug=state.slug,
         symbol=state.icon,
         answer=words,
-        number=_number(analysis, answer),
+        number=_number(analysis, question, answer),
         counts=answer.probability is not None and not answer.stays_open,
         leads=question is analysis.verdict.question,
     )
@@ -141,15 +141,13 @@ def _not_asked_because(analysis: Analysis, question: Question) -> str:
     return _("Not asked: no model for it")
 
 
-def _number(analysis: Analysis, answer: Answer) -> str:
+def _number(analysis: Analysis, question: Question, answer: Answer) -> str:
     """Return a row's likelihood; that of a question that stays open is no part of the verdict."""
     if answer.probability is None:
         return "–"
-    codes = {reason.code for reason in analysis.verdict.reasons}
-    # An open question may keep "no sign" from the whole file.
-    if not answer.stays_open or ReasonCode.OTHER_QUESTION_OPEN in codes:
-        return labels.percent(answer.probability)
-    return _("{number}, not counted").format(number=labels.whole_percent(answer.probability))
+    if analysis.verdict.uncounted(question):
+        return _("{number}, not counted").format(number=labels.whole_percent(answer.probability))
+    return labels.percent(answer.probability)
 
 
 def why_open(analysis: Analysis, question: Question) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from detector.messages import text
 from detector.messages.format import capital, clock, listed
-from detector.messages.states import subject_name
+from detector.messages.states import contribution, subject_name
 from detector.messages.types import ENGLISH, Speech
 
 if TYPE_CHECKING:
@@ -126,12 +126,32 @@ def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
     return out
 
 
-def stretch(start: float, end: float, speech: Speech = ENGLISH) -> str:
+def stretch(start: float, end: float, speech: Speech = ENGLISH, *, tenths: bool = False) -> str:
     """Return "00:03 to 00:08"; one time where both read alike."""
-    first, last = clock(start), clock(end)
-    return (
-        first if first == last else speech.gettext("{start} to {end}").format(start=first, end=last)
-    )
+    first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)
+    text = speech.gettext("{start} to {end}")
+    return first if first == last else text.format(start=first, end=last)
+
+
+def trace(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+    """Return what the strongest model points to, when, and what else can cause that, in a sentence;
+    empty where none pulls that way."""
+    _, verdict = speech.gettext, analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    part = answer.strongest if answer else None
+    model = next((m for m in analysis.models if part and m.id == part.id), None)
+    if part is None or model is None or not model.finding:
+        return ""
+    finding = speech.gettext(model.finding)
+    name = contribution("model", model.id, model.plain or model.title, speech)
+    said = f"{name}: {finding[:1].lower()}{finding[1:]}"
+    if part.time is not None and analysis.media.kind != "image":
+        said = f"{said}, {_('strongest at {time}').format(time=clock(part.time))}"
+    if model.confused_by:
+        said = _("{trace}; {cause} can look alike").format(
+            trace=said, cause=speech.gettext(model.confused_by)
+        )
+    return f"{said}."
 
 
 def person(subject: Subject, speech: Speech = ENGLISH) -> str:

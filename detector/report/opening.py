@@ -106,7 +106,7 @@ def _why(pdf: Paper, analysis: Analysis) -> None:
     """Draw the reasons that the sentence at the top is not, and the strongest trace."""
     said, reasons = lead.sentence(analysis), analysis.verdict.reasons
     lines = [_line(analysis, reason) for reason in reasons if reason.text.rstrip(".") not in said]
-    if not any(reason.code in TRACED for reason in reasons) and (trace := words.trace(analysis)):
+    if not any(reason.code in TRACED for reason in reasons) and (trace := lead.trace(analysis)):
         lines.append(trace)
     if lines:
         pdf.subhead("Why")

@@ -84,7 +84,7 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
     ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
     for question, answer in ordered:
         likelihood = "" if answer.probability is None else percent(answer.probability)
-        if likelihood and words.uncounted(analysis, question):
+        if likelihood and analysis.verdict.uncounted(question):
             likelihood += ", not counted"
         limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
         if answer.thresholds.never_decide:

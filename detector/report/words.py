@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detector.decision.numbers import at_most, logit, printed
 from detector.messages import measured, states
-from detector.messages.format import clock, percent, signed
+from detector.messages.format import percent, signed
 from detector.schema.analysis import (
     Analysis,
     Answer,
@@ -15,7 +15,6 @@ from detector.schema.analysis import (
     Media,
     ModelResult,
     Question,
-    ReasonCode,
     Tally,
 )
 from detector.schema.origin import Credential, EarlierVerdict
@@ -81,24 +80,6 @@ def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
         if value or part.kind == "model"
     ]
     return [*rows, (f"Combined, {percent(answer.probability)}", signed(total / 10), False)]
-
-
-def trace(analysis: Analysis) -> str:
-    """Return what the strongest model points to, when, and what else can cause that, in a sentence;
-    empty where none pulls that way."""
-    verdict = analysis.verdict
-    answer = verdict.answers.get(verdict.question) if verdict.question else None
-    pulling = (
-        [p for p in answer.contributions if p.kind == "model" and p.logit > 0] if answer else []
-    )
-    part = max(pulling, key=lambda p: p.logit, default=None)
-    model = next((m for m in analysis.models if part and m.id == part.id), None)
-    if part is None or model is None or not model.finding:
-        return ""
-    said = f"{model.plain or model.title}: {model.finding[:1].lower()}{model.finding[1:]}"
-    if part.time is not None and analysis.media.kind != "image":
-        said += f", strongest at {clock(part.time)}"
-    return f"{said}; {model.confused_by} can look alike." if model.confused_by else f"{said}."
 
 
 def statistics(answer: Answer) -> list[str]:
@@ -222,32 +203,18 @@ def credential_rows(credential: Credential) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def undecided(analysis: Analysis, question: Question | None) -> bool:
-    """Return whether a question stays open, so that a reading of one of its models would stand for
-    more than all of them do."""
-    answer = analysis.verdict.answers.get(question) if question else None
-    return answer is not None and answer.stays_open
-
-
-def uncounted(analysis: Analysis, question: Question | None) -> bool:
-    """Return whether a question that stays open is no part of the verdict: one that keeps “no sign”
-    from the whole file is."""
-    codes = {reason.code for reason in analysis.verdict.reasons}
-    return undecided(analysis, question) and ReasonCode.OTHER_QUESTION_OPEN not in codes
-
-
 def says(analysis: Analysis, model: ModelResult) -> str:
     """Return a model's reading, neutral where its question stays open."""
     if model.label is None:
         return ""
-    if undecided(analysis, model.question):
+    if analysis.verdict.undecided(model.question):
         return f"{GLYPHS[Label.NOT_APPLICABLE]} Not decided"
     return f"{GLYPHS[model.label]} {states.state(model.label, model.question)}"
 
 
 def counted(analysis: Analysis, model: ModelResult) -> str:
     """Return whether a model counts, and if not, why."""
-    if model.counted and uncounted(analysis, model.question):
+    if model.counted and analysis.verdict.uncounted(model.question):
         return "no: its question is not decided"
     return "yes" if model.counted else f"no: {model.not_counted_because or 'not said'}"
 

@@ -204,6 +204,12 @@ class Answer(StrictModel):
     track = track_of_subject()
     _drop_written = written_only("track")
 
+    @property
+    def strongest(self) -> Contribution | None:
+        """What the model adds that pulls most towards the finding, if any does."""
+        pulling = [part for part in self.contributions if part.kind == "model" and part.logit > 0]
+        return max(pulling, key=lambda part: part.logit, default=None)
+
 
 class Verdict(StrictModel):
     """What is said of the file.
@@ -236,3 +242,15 @@ class Verdict(StrictModel):
         return [caveat.text for caveat in self.caveats]
 
     track = track_of_subject()
+
+    def undecided(self, question: Question | None) -> bool:
+        """Return whether a question stays open, so that a reading of one of its models would stand
+        for more than all of them do."""
+        answer = self.answers.get(question) if question else None
+        return answer is not None and answer.stays_open
+
+    def uncounted(self, question: Question | None) -> bool:
+        """Return whether a question that stays open is no part of the verdict: one that keeps "no
+        sign" from the whole file is."""
+        codes = {reason.code for reason in self.reasons}
+        return self.undecided(question) and ReasonCode.OTHER_QUESTION_OPEN not in codes

@@ -53,8 +53,7 @@ def draw() -> None:
     elif job.state is State.FAILED and job.fault is not None:
         _without_verdict(job, status_cards.failed(job, job.fault))
     elif job.state is State.CANCELED:
-        # Its head says that it was canceled; above it stands what it is in the place of.
-        _without_verdict(job, replace(status_cards.canceled(job), kicker=_("Verdict")))
+        _without_verdict(job, status_cards.canceled(job))
     elif job.analysis is None:
         _without_verdict(job, status_cards.interrupted(job))
     elif _unjudged(job.analysis) and not status_cards.wants_scores(job):

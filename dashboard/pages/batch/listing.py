@@ -12,10 +12,17 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, url_state
-from dashboard.components import chips, controls, figures, markup, record_cells, typography
+from dashboard.components import (
+    chips,
+    controls,
+    figures,
+    markup,
+    record_cells,
+    row_selection,
+    typography,
+)  # fmt: skip
 from dashboard.i18n import LazyDict, _, say
 from dashboard.labels import BadgeColor, Slug
-from dashboard.pages.batch import state
 from detector.links import is_link
 from detector.schema.analysis import Label, Lean, Question, Verdict
 from service.batches import BatchRow
@@ -262,12 +269,9 @@ def table(
 def selected(key: str, rows: Sequence[BatchRow]) -> tuple[list[BatchRow], BatchRow | None]:
     """Return the rows that are marked in the table, and the one to show: that which was marked or
     pressed last."""
-    event = st.session_state.get(key)
-    selection = event["selection"] if event else {"rows": [], "cells": []}
-    marks = [(row, state.MARKED) for row in selection["rows"] if row < len(rows)]
-    pressed = [(row, column) for row, column in selection["cells"] if row < len(rows)]
-    chosen = state.in_order(key, [*pressed, *marks])
-    return [rows[row] for row, _mark in marks], rows[chosen[-1][0]] if chosen else None
+    chosen = row_selection.read(key, len(rows))
+    last = None if chosen.last is None else rows[chosen.last]
+    return [rows[row] for row in chosen.marked], last
 
 
 def chip(row: BatchRow) -> Markup:

@@ -19,11 +19,6 @@ SELECT = "batch-select-cards"
 """Whether cards can be ticked."""
 _OVER = "batch-over"
 """Rows of files that are over, by batch: they are not looked up again."""
-Choice = tuple[int, str]
-"""A row of the table that is marked, or a row and its column that are pressed."""
-MARKED = ""
-"""In the place of a column."""
-_CHOSEN = "batch-chosen"
 _ORDER = "batch-order"
 """The order of the table's rows while something is marked in it."""
 
@@ -82,13 +77,3 @@ def hold(key: str, order: Sequence[int] | None) -> list[int] | None:
         held = st.session_state[_ORDER] = (key, list(order))
     listed: list[int] = held[1]
     return listed
-
-
-def in_order(key: str, choices: Sequence[Choice]) -> list[Choice]:
-    """Return what is chosen in the table, the latest last: Streamlit tells what is chosen now, not
-    when."""
-    table, known = st.session_state.get(_CHOSEN, ("", []))
-    known = [choice for choice in known if choice in choices] if table == key else []
-    order = [*known, *(choice for choice in choices if choice not in known)]
-    st.session_state[_CHOSEN] = key, order
-    return order

@@ -92,8 +92,7 @@ def limits_of(analysis: Analysis, id: str) -> Thresholds:
 def reading(selection: Selection, model: ModelResult, label: Label) -> StateWords:
     """Return how a reading of a whole subject is shown, in the words of the model's question; where
     that stays open, no model of it says more than all of them."""
-    answer = selection.analysis.verdict.answers.get(model.question) if model.question else None
-    if answer is not None and answer.stays_open:
+    if selection.analysis.verdict.undecided(model.question):
         return replace(labels.STATES[Label.NOT_APPLICABLE], short=_("Not decided"))
     return labels.state(label, model.question)
 

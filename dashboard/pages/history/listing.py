@@ -10,7 +10,16 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session
-from dashboard.components import chips, controls, figures, markup, origin, record_cells, typography
+from dashboard.components import (
+    chips,
+    controls,
+    figures,
+    markup,
+    origin,
+    record_cells,
+    row_selection,
+    typography,
+)  # fmt: skip
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import StateWords
 from dashboard.pages.history import state as page
@@ -55,15 +64,11 @@ def chip(record: Record) -> Markup:
 def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record | None]:
     """Return the records that are marked in the table, and the one to show: that which was marked
     or pressed last. None where that is one of several marked: they are shown together."""
-    event = st.session_state.get(key)
-    selection = event["selection"] if event else {"rows": [], "cells": []}
-    marks = [(row, page.MARKED) for row in selection["rows"] if row < len(records)]
-    pressed = [(row, column) for row, column in selection["cells"] if row < len(records)]
-    marked = [records[row] for row, _mark in marks]
-    chosen = page.in_order(key, [*pressed, *marks])
-    if not chosen or (len(marks) > 1 and chosen[-1] in marks):
+    chosen = row_selection.read(key, len(records))
+    marked = [records[row] for row in chosen.marked]
+    if chosen.last is None or (len(marked) > 1 and chosen.by_mark):
         return marked, None
-    return marked, records[chosen[-1][0]]
+    return marked, records[chosen.last]
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)

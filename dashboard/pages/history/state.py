@@ -3,8 +3,6 @@ the session."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 NOTICE = "history-said"
@@ -19,11 +17,6 @@ ANALYSES, LIBRARY = "analyses", "library"
 """The halves of the page, as they stand in the address."""
 UPLOADS = "library-uploads"
 """How often something was added to the library: each time its fields are replaced."""
-Choice = tuple[int, str]
-"""A row of a table that is marked, or a row and its column that are pressed."""
-MARKED = ""
-"""In the place of a column."""
-_CHOSEN = "history-chosen"
 
 
 def tab() -> str:
@@ -51,13 +44,3 @@ def show_record(id: str | None) -> None:
 def record_id() -> str | None:
     """Return the record that the address asks for."""
     return st.query_params.get("r")
-
-
-def in_order(key: str, choices: Sequence[Choice]) -> list[Choice]:
-    """Return what is chosen in a table, the latest last: Streamlit tells what is chosen now, not
-    when."""
-    table, known = st.session_state.get(_CHOSEN, ("", []))
-    known = [choice for choice in known if choice in choices] if table == key else []
-    order = [*known, *(choice for choice in choices if choice not in known)]
-    st.session_state[_CHOSEN] = key, order
-    return order

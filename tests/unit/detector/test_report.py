@@ -236,8 +236,8 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     assert words.says(analysis, analysis.models[0]) == "▲ Likely manipulated"
     assert words.counted(analysis, analysis.models[0]) == "yes"
     withheld = make_analysis(whole=0.0, fake=False)
-    assert words.undecided(withheld, Question.SYNTHESIS)
-    assert not words.uncounted(withheld, Question.SYNTHESIS), "it keeps “no sign” from the file"
+    assert withheld.verdict.undecided(Question.SYNTHESIS)
+    assert not withheld.verdict.uncounted(Question.SYNTHESIS), "it keeps “no sign” from the file"
 
 
 @pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (1920, 1080)])
