@@ -8,7 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import labels, session, theme, url_state
-from dashboard.components import controls, origin, page_header, task_progress, typography
+from dashboard._compat import UploadedFile
+from dashboard.components import controls, earlier, origin, page_header, task_progress, typography
 from dashboard.i18n import LazyDict, _, say
 from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, near, pair, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
@@ -61,8 +62,11 @@ def _first() -> None:
         return
     with st.container(border=True, key="card-bring-both"):
         left, right = st.columns(2, gap="medium")
-        copy = left.file_uploader(_("Suspected copy"), key="bring-copy")
-        original = right.file_uploader(_("Its original"), key="bring-original")
+        with left:
+            copy = _bring("copy", _("Suspected copy"))
+        with right:
+            known = copy if isinstance(copy, str) else ""
+            original = _bring("original", _("Its original"), without=known)
         text = _(
             "Both stay on this server. They are aligned in time and place; then what differs "
             "inside faces is held against what re-encoding leaves everywhere else. The detectors "
@@ -78,12 +82,22 @@ def _first() -> None:
     if not pressed or copy is None or original is None:
         return
     try:
-        for name, file in (("a", copy), ("b", original)):
-            state.choose(name, session.submit(file, file.name, Settings(), size=file.size).key)
+        for name, brought in (("a", copy), ("b", original)):
+            state.choose(name, brought if isinstance(brought, str) else _submit(brought))
     except (QueueFull, InputError) as error:
         typography.alert(say(error.message))
         return
     st.rerun()
+
+
+def _bring(name: str, label: str, *, without: str = "") -> UploadedFile | str | None:
+    """Ask for a file; return it, or the id of one that was analyzed before."""
+    file = st.file_uploader(label, key=f"bring-{name}")
+    return file or earlier.choose(f"earlier-{name}", without=without) or None
+
+
+def _submit(file: UploadedFile) -> str:
+    return session.submit(file, file.name, Settings(), size=file.size).key
 
 
 def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
@@ -101,6 +115,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
                 settings = Settings(models=None if ids == default else ids)
             typography.caption(_("Of a sound, all voice models that are ready are compared."))
         file = st.file_uploader(label, key=f"bring-file-{name}")
+        before = earlier.choose(f"earlier-{name}", without=url_state.current() or "")
         if settings is None:
             why = (
                 _("Choose two to {most} models to compare.").format(most=MAX_MODELS)
@@ -108,6 +123,9 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
                 else _("Only one model is ready. The Models page has more.")
             )
             typography.warning(why)
+    if before and file is None:
+        state.choose(name, before)
+        st.rerun()
     if file is not None and like is None and Path(file.name).suffix.lower() in SOUNDS:
         settings = _of_voices(usable)
     if file is None or settings is None:

@@ -213,6 +213,36 @@ def test_the_empty_page_asks_for_a_clip(job: Job) -> None:
     assert "Put models on one time axis" in text
 
 
+def test_what_was_analyzed_before_need_not_be_brought_again(job: Job, tmp_path: Path) -> None:
+    other = put(tmp_path, make_clip(tmp_path / "other.webm"), make_analysis(whole=2.0))
+    at = page(None)
+    offered = at.selectbox(key="earlier-a")
+    assert {one.split(" · ")[0] for one in offered.options} == {"clip.webm", "other.webm"}
+    offered.select(job.key).run()
+    assert not at.exception and "Scores side by side" in html(at)
+    assert at.query_params["a"] in (job.key, [job.key])
+
+    # A copy and its original are two files.
+    at = page(None, w="clips")
+    assert at.button(key="bring-compare").disabled
+    at.selectbox(key="earlier-copy").select(job.key).run()
+    left = at.selectbox(key="earlier-original")
+    assert [one.split(" · ")[0] for one in left.options] == ["other.webm"]
+    left.select(other).run()
+    at.button(key="bring-compare").click().run()
+    assert not at.exception
+    assert at.query_params["a"] in (job.key, [job.key])
+    assert at.query_params["b"] in (other, [other])
+
+    # Beside one that is open, the others are offered.
+    at = page(job, w="clips")
+    assert [one.split(" · ")[0] for one in at.selectbox(key="earlier-b").options] == ["other.webm"]
+
+
+def test_where_nothing_was_analyzed_nothing_is_offered(jobs: Jobs) -> None:
+    assert "earlier-a" not in {box.key for box in page(None).selectbox}
+
+
 def test_models_side_by_side_and_the_link_that_reopens_them(job: Job) -> None:
     shown = view(job)
     ids = [m.id for m in shown.models][:2]

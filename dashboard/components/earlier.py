@@ -1,0 +1,45 @@
+"""Choose a file that was analyzed before, in place of bringing it once more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard import session
+from dashboard.components import record_cells
+from dashboard.i18n import _
+from service.records.model import Query
+from service.storage.uploads import retention
+
+MOST = 100
+"""of the latest that are offered; who looks for more has History"""
+
+
+def choose(key: str, *, without: str = "") -> str:
+    """Draw the latest of this person's files that are kept here still; return the id of the chosen
+    one. Draws nothing where there are none.
+
+    Parameters
+    ----------
+    without : str
+        An id that is not offered.
+    """
+    scope = session.record_scope()
+    query = Query(since=datetime.now(UTC) - retention(), limit=MOST)
+    names = {
+        record.id: f"{record.name} · {record_cells.when(record.touched)}"
+        for record in scope.store.search(scope.owner, query).records
+        if record.result is not None and record.sha256 and record.id != without
+    }
+    if not names:
+        return ""
+    chosen = st.selectbox(
+        _("Or one from your History"),
+        list(names),
+        index=None,
+        format_func=names.__getitem__,
+        placeholder=_("Choose a file that you analyzed"),
+        key=key,
+    )
+    return chosen or ""
