@@ -81,7 +81,7 @@ def main() -> None:
         if args.cache:
             found = [_line(*one) for one in _cached(held, run, recipe, args.cache)]
         else:
-            found = [_line(one, _logits(one), _frames(one)) for one in _score(held, run, recipe)]
+            found = [_line(one, _logits(one), _frames(one)) for one in score(held, run, recipe)]
         for line in found:
             if LEFT_OUT in line["logits"]:
                 line["logits"][ours] = line["logits"].pop(LEFT_OUT)
@@ -91,7 +91,7 @@ def main() -> None:
     table(lines, ours)
 
 
-def _score(items: Sequence[Item], run: Path, recipe: dict[str, Any]) -> list[Scored]:
+def score(items: Sequence[Item], run: Path, recipe: dict[str, Any]) -> list[Scored]:
     """Return the files through the pipeline, by the model of a run."""
     # A data folder of its own, in which the run's model is a person's own.
     data = run / "as-own"

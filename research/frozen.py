@@ -37,12 +37,13 @@ from detector.models import lite
 from detector.models.families.cooccurrence import CooccurrenceNet
 from detector.models.families.mobilenet import MobileNetV2
 from detector.models.families.texture import DEPTHS, TextureNet
+from detector.models.layer import Layer
 from detector.models.mesh import Mesh
 from detector.schema.codes import Question
 from detector.training import layer
 from detector.training.cache import FaceCache, Faces
 from detector.training.input_transform import OwnInput
-from detector.training.recipe import MadeKind, read_recipe
+from detector.training.recipe import MadeKind, Recipe, read_recipe
 from detector.training.run import faces
 from detector.weights import load_state
 from research.families.lite import TRUNKS
@@ -160,15 +161,15 @@ def left_out(
     way: Callable[[Faces], str],
     made: Sequence[str] = (),
     *,
-    weight: float = RECIPE.made_weight,
+    plan: Recipe = RECIPE,
     alone: bool = False,
 ) -> Array:
     """Return what a layer says of each clip that never saw its fold: float [clips].
 
     Parameters
     ----------
-    weight : float
-        Of what was made of originals.
+    plan : Recipe
+        Its ridge, its bound, and what `made` weighs.
     alone : bool
         Learn from that alone.
     """
@@ -178,15 +179,14 @@ def left_out(
         kept = {clip.name for clip in groups.leave_out(clips, fold)[0]}
         learned = [clip for clip in clips if clip.name in kept]
         known = np.stack([described[clip.name] for clip in learned], 1)
-        fakes = _made(described, learned, made, weight) if made else None
-        middle, spread = known[0].mean(0), layer._spread(known[0])
+        fakes = _made(described, learned, made, plan.made_weight) if made else None
         if alone:
             assert fakes is not None
-            weights, offset = _of_made(fakes, middle, spread), 0.0
+            judge = _of_made(fakes, layer.standard(known[0], plan.bound))
         else:
-            weights, offset = layer.fitted(known, learned, RECIPE.decay, RECIPE.pair_weight, fakes)
+            judge = layer.fitted(known, learned, plan, fakes)
         for k in np.flatnonzero(folds == fold).tolist():
-            logits[k] = ((described[clips[k].name][0] - middle) / spread) @ weights + offset
+            logits[k] = judge.judge(torch.from_numpy(described[clips[k].name][0]))
     return logits
 
 
@@ -204,16 +204,14 @@ def _made(
     return layer.Made(np.array(places), np.stack(pictures, 1), weight)
 
 
-def _of_made(made: layer.Made, middle: Array, spread: Array) -> Array:
+def _of_made(made: layer.Made, usual: Layer) -> Layer:
     """Return a layer that was fitted to originals and what was made of them, in order."""
-    before, after = (
-        ((one - middle) / spread).reshape(-1, len(middle)) * layer.SPREAD for one in made.described
-    )
+    apart = usual.apart(torch.from_numpy(made.described)).numpy() * layer.SPREAD
+    before, after = apart.reshape(2, -1, apart.shape[-1])
     x = np.concatenate([before, after])
     y = np.repeat([0, 1], len(before))
     fit = LogisticRegression(C=1 / (2 * RECIPE.decay * len(x)), max_iter=2000).fit(x, y)
-    weights: Array = fit.coef_[0] * layer.SPREAD
-    return weights
+    return usual._replace(weights=torch.from_numpy(fit.coef_[0] * layer.SPREAD))
 
 
 def figures(logits: Array, clips: Sequence[Faces]) -> str:
@@ -239,17 +237,17 @@ def table(args: argparse.Namespace) -> None:
     cache, _ = _cache(args.labels, args.cache, args.size)
     asked = filled(args.labels, args.where) if args.where else None
     beside = dict(np.load(args.beside)) if args.beside else None
+    plan = RECIPE.model_copy(update={"made_weight": args.weight, "bound": args.bound})
     for file in args.kept:
         described = dict(np.load(file))
         clips = [clip for clip in cache.entries if clip.name in described]
         for name, way in sorted(WAYS.items()):
-            how = {"weight": args.weight, "alone": args.alone}
-            own = left_out(described, clips, way, args.made, **how)
+            own = left_out(described, clips, way, args.made, plan=plan, alone=args.alone)
             here = [k for k, clip in enumerate(clips) if asked is None or clip.name in asked]
             shown = [clips[k] for k in here]
             row = [f"{file.stem}, {name} left out", figures(own[here], shown)]
             if beside is not None:
-                other = left_out(beside, clips, way, args.made, **how)
+                other = left_out(beside, clips, way, args.made, plan=plan, alone=args.alone)
                 both = _standard(own[here]) + _standard(other[here])
                 row += [f"both {figures(both, shown)}"]
             print(" | ".join(row), flush=True)
@@ -273,6 +271,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--made", nargs="*", default=[], choices=KINDS)
     parser.add_argument("--weight", type=float, default=RECIPE.made_weight, help="of these")
+    parser.add_argument("--bound", type=float, default=RECIPE.bound, help="deviations that count")
     parser.add_argument("--mesh", type=Path, help="face_landmarker_v2_with_blendshapes.task")
     parser.add_argument("--alone", action="store_true", help="learn from no fake")
     parser.add_argument("--where", default="", help="ask only files with this column filled")

@@ -30,18 +30,25 @@ def main() -> None:
     parser.add_argument("--id", required=True, help="of the model that was trained on everything")
     parser.add_argument("--store", type=Path, required=True, help="of unmask calibrate; added to")
     asked = parser.parse_args()
-    known = {name: line for (name, how), line in scores._read(asked.store).items() if how == "none"}
+    count, of = put(asked.runs, asked.id, asked.store)
+    print(f"{asked.id}: {count} of {of} clips by a model that never saw their fold")
+
+
+def put(runs: Path, id: str, store: Path) -> tuple[int, int]:
+    """Put what the models of some runs say into a store, as of a model that ships; return of how
+    many clips of how many that it holds."""
+    known = {name: line for (name, how), line in scores._read(store).items() if how == "none"}
     changed: dict[str, Analysis] = {}
     others: set[str] = set()
-    for run in sorted(asked.runs.glob("*/held.jsonl")):
+    for run in sorted(runs.glob("*/held.jsonl")):
         for (name, _), line in scores._read(run).items():
             before = known.get(name)
             if before is None or before.analysis is None or line.analysis is None:
                 continue
             others |= set(before.made_by)
-            changed[name] = joined(before.analysis, line.analysis, asked.id)
-    scores.replace(asked.store, changed, [*sorted(others - {asked.id}), asked.id])
-    print(f"{asked.id}: {len(changed)} of {len(known)} clips by a model that never saw their fold")
+            changed[name] = joined(before.analysis, line.analysis, id)
+    scores.replace(store, changed, [*sorted(others - {id}), id])
+    return len(changed), len(known)
 
 
 def joined(analysis: Analysis, own: Analysis, id: str) -> Analysis:

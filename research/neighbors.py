@@ -38,7 +38,7 @@ from detector.models.base import CropRecipe
 from detector.models.families.texture import DEPTHS, TextureNet, _statistics
 from detector.models.registry import load_model
 from detector.training.cache import Faces
-from detector.training.layer import COPIES, _begin, _spread, fitted
+from detector.training.layer import COPIES, _begin, fitted
 from detector.training.recipe import read_recipe
 from detector.vision import FaceDetector, cut, load_detector
 from detector.vision.types import widest
@@ -194,10 +194,8 @@ def left_out(clips: Sequence[Item], described: Array, fold_of: Callable[[Item], 
             [face for face, out in zip(faces, held, strict=True) if not out],
         )
         # It is told of worse copies as well, of which there are none here.
-        weights, offset = fitted(
-            np.repeat(seen[None], len(COPIES), 0), known, recipe.decay, recipe.pair_weight
-        )
-        logits[held] = (described[held] - seen.mean(0)) / _spread(seen) @ weights + offset
+        layer = fitted(np.repeat(seen[None], len(COPIES), 0), known, recipe)
+        logits[held] = layer.judge(torch.from_numpy(described[held]))
     return logits
 
 

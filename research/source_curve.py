@@ -23,12 +23,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from detector.evaluation import groups, methods, metrics
 from detector.evaluation.labels import Item, filled, hash_of, pairs, read_labels
 from detector.models.families.texture import TextureNet
 from detector.training.cache import Faces
-from detector.training.layer import _begin, _spread, description_file, fitted
+from detector.training.layer import _begin, description_file, fitted
 from detector.training.recipe import Recipe, read_recipe
 from detector.training.run import faces
 
@@ -115,10 +116,9 @@ class SourceBench:
             taught = rest if count is None else drawn(rest, count, draw)
             names = {clip.name for clip in taught}
             known = self.described[:, [clip.name in names for clip in self.clips]]
-            layer, offset = fitted(known, taught, self.recipe.decay, self.recipe.pair_weight)
+            layer = fitted(known, taught, self.recipe)
             held = (folds == fold) & self.asked
-            apart = (self.described[0][held] - known[0].mean(0)) / _spread(known[0])
-            logits[held] = apart @ layer + offset
+            logits[held] = layer.judge(torch.from_numpy(self.described[0][held]))
         asked: Array = logits[self.asked]
         return asked
 

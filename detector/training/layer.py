@@ -5,8 +5,9 @@ A clip is the mean of what some of its faces show: as they are, and as worse cop
 (`COPIES`), without which a small face looks like a fake. Within a label each source weighs as the
 root of its clips, so that one page's fifty fakes are not the half of all; both labels weigh alike.
 Beside cross-entropy the fit sees each pair of a footage: the fake above its original
-(`pair_weight`). `decay` is the ridge. Every original teaches with fakes that are `made` of it, too
-(`pasted`, `hulls`): as fakes of their own weight beside it, and in order.
+(`pair_weight`). `decay` is the ridge. What is far from usual counts little more than `bound`
+deviations do: a camera like none before is no fake. Every original teaches with fakes that are
+`made` of it, too (`pasted`, `hulls`): as fakes of their own weight beside it, and in order.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from detector.training.fit import configuration
 from detector.training.input_transform import InputTransform
 from detector.training.job import TrainingJob
 from detector.training.precision import half_precision
-from detector.training.recipe import MadeKind
+from detector.training.recipe import MadeKind, Recipe
 from detector.weights import load_state
 
 FRAMES = 4
@@ -113,11 +114,7 @@ def train(job: TrainingJob) -> nn.Module:
         raise InputError(f"The recipe {job.plan.name!r} needs originals and fakes.")
     described = np.stack(_described(network, job, list(entries.values())), 1)
     made = _made(network, job, list(entries.values())) if job.plan.made else None
-    learned, offset = fitted(described, clips, job.plan.decay, job.plan.pair_weight, made)
-    center, scale, learned = (
-        torch.from_numpy(one) for one in (described[0].mean(0), 1 / _spread(described[0]), learned)
-    )
-    network.settle(Layer(center, scale, learned, offset))
+    network.settle(fitted(described, clips, job.plan, made))
     job.run.out.mkdir(parents=True, exist_ok=True)
     (job.run.out / "config.json").write_text(json.dumps(configuration(job.plan), indent=1))
     return network
@@ -315,10 +312,13 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
     return fit(decoded[..., ::-1], crop)
 
 
-def _spread(described: Array) -> Array:
-    deviation: Array = described.std(0)
-    floored: Array = deviation + 1e-3 * deviation.mean()
-    return floored
+def standard(described: Array, bound: float | None) -> Layer:
+    """Return a layer that knows what is usual of clips, float [clips, features], and weighs none of
+    it yet."""
+    deviation = described.std(0)
+    scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
+    center = torch.from_numpy(described.mean(0))
+    return Layer(center, scale, bound, torch.zeros_like(center), 0.0)
 
 
 def _weights(clips: Sequence[Faces]) -> Array:
@@ -334,59 +334,61 @@ def _weights(clips: Sequence[Faces]) -> Array:
 def fitted(
     described: Array,
     clips: Sequence[Faces],
-    decay: float,
-    pair_weight: float,
+    plan: Recipe,
     made: Made | None = None,
-) -> tuple[Array, float]:
-    """Fit the layer on standardized descriptions.
+) -> Layer:
+    """Fit the layer on descriptions.
 
     Parameters
     ----------
     described : float [copies, clips, features]
         Copies as in `COPIES`.
-    decay : float
-        Of the squared weights, for channels that spread by `SPREAD`.
-    pair_weight : float
-        Of the pairs' loss beside cross-entropy.
+    plan : Recipe
+        Its `decay` is of the squared weights, for channels that spread by `SPREAD`, its
+        `pair_weight` of the pairs' loss beside cross-entropy.
     made : Made, optional
         Fakes that were made of the originals among the clips.
 
     Returns
     -------
-    float [features], float
-        Weights and offset; over the clips as they are their logits have mean 0 and deviation 1, so
-        that runs that leave out different sources can be compared.
+    Layer
+        Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave
+        out different sources can be compared.
     """
-    middle, spread = described[0].mean(0), _spread(described[0]) / SPREAD
-    scaled = (described - middle) / spread
+    usual = standard(described[0], plan.bound)
+
+    def apart_of(some: Array) -> Array:
+        scaled: Array = usual.apart(torch.from_numpy(some)).numpy() * SPREAD
+        return scaled
+
+    scaled = apart_of(described)
     x = scaled.reshape(-1, scaled.shape[-1])
     y = np.tile([clip.label for clip in clips], len(COPIES))
     weight = np.outer(list(COPIES.values()), _weights(clips)).ravel()
-    first, second, share = _ordered(clips, pair_weight)
+    first, second, share = _ordered(clips, plan.pair_weight)
     apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
     if made is not None:
-        before, after = (
-            ((one - middle) / spread).reshape(-1, x.shape[1]) for one in made.described
-        )
+        before, after = apart_of(made.described).reshape(2, -1, x.shape[1])
         each = np.repeat(_weights([clips[place] for place in made.places]) * 2 / MADE, MADE)
         x = np.concatenate([x, before, after])
         y = np.concatenate([y, np.zeros(len(before)), np.ones(len(after))])
         weight = np.concatenate([weight, *(made.weight / 2 * each for _ in range(2))])
         apart = np.concatenate([apart, after - before])
-        share = np.concatenate([share, ORDERED * pair_weight * each])
+        share = np.concatenate([share, ORDERED * plan.pair_weight * each])
     target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
 
     def loss(theta: Array) -> tuple[float, Array]:
         z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]
         value = (weight * (np.logaddexp(0, z) - target * z)).sum()
-        value += (share * np.logaddexp(0, -d)).sum() + decay * (theta[:-1] ** 2).sum()
+        value += (share * np.logaddexp(0, -d)).sum() + plan.decay * (theta[:-1] ** 2).sum()
         error, order = weight * (expit(z) - target), -share * expit(-d)
-        slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
+        slope = x.T @ error + apart.T @ order + 2 * plan.decay * theta[:-1]
         return float(value), np.append(slope, error.sum())
 
     best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
     z = scaled[0] @ best[:-1]
-    return best[:-1] * SPREAD / z.std(), float(-z.mean() / z.std())
+    weights = torch.from_numpy(best[:-1] * SPREAD / z.std())
+    return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))
 
 
 def _ordered(clips: Sequence[Faces], pair_weight: float) -> tuple[Array, Array, Array]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from detector.errors import UsageError
 from detector.evaluation.groups import HoldOut
@@ -96,6 +96,9 @@ class Recipe(HoldOut):
         "back; itself, the face of a neighboring frame or the mouth of one blended into it"
     )  # fmt: skip
     made_weight: float = Field(1.2, ge=0, description="of all of these, where the clips weigh 1")
+    bound: float | None = Field(
+        None, gt=0, description="deviations, about, that a described number counts at most"
+    )
     align_weight: float = Field(0, ge=0, description="of alignment, on normalized features")
     uniform_weight: float = Field(0, ge=0, description="of uniformity, on normalized features")
     contrast_weight: float = Field(0, ge=0, description="of the supervised contrastive loss")
@@ -116,6 +119,12 @@ class Recipe(HoldOut):
     def steps(self) -> int:
         """Of the whole run."""
         return max(1, self.images // (2 * self.pairs))
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if (self.family == "texture") != (self.bound is not None):
+            raise ValueError("A recipe of family `texture`, and no other, names a `bound`.")
+        return self
 
 
 def read_recipe(name: str | Path) -> Recipe:

@@ -131,7 +131,8 @@ class CooccurrenceNet(nn.Module):
         return torch.cat(described, 1)
 
     def settle(self, layer: Layer) -> None:
-        """Take a layer over `embed`: each code says what its class weighs."""
+        """Take a layer without a bound over `embed`: each code says what its class weighs."""
+        assert layer.bound is None  # `Recipe` holds this family to it
         weights = layer.weights * layer.scale
         of_class = weights.unflatten(0, (len(self.table), 2, CLASSES))
         self.table.copy_(of_class[..., classes()].flatten(1))

@@ -3,9 +3,9 @@
 Three views of one crop are described: the face and its surroundings by the first stages of an
 ImageNet network (EfficientNet-Lite0, Tan & Le 2019, as timm has it), which stay as they are; the
 face alone, enlarged, by the same; and what high-pass filters leave of both (after Fridrich &
-Kodovský, Rich Models for Steganalysis, 2012). Mean and spread of each channel are put on one scale
-and weighed (`detector/training/layer.py`). Nothing else is learned, so that a hundred sources are
-enough.
+Kodovský, Rich Models for Steganalysis, 2012). Mean and spread of each channel are put on one scale,
+on which nothing counts much more than a bound, however unusual a camera is, and weighed
+(`detector/training/layer.py`). Nothing else is learned, so that a hundred sources are enough.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from detector import runtime
 from detector.models import lite
 from detector.models.base import Files, ModelSpec
-from detector.models.layer import FACE, FaceSquare, Layer, face_square
+from detector.models.layer import FACE, FaceSquare, Layer, face_square, held_in
 from detector.models.network import TorchFrameModel
 from detector.weights import load_state, load_strict
 
@@ -62,6 +62,7 @@ class TextureNet(nn.Module):
 
     center: Tensor
     scale: Tensor
+    bound: Tensor
 
     def __init__(self, side: int = 256) -> None:
         super().__init__()
@@ -70,6 +71,7 @@ class TextureNet(nn.Module):
         """What a heatmap is made of: the deepest maps of the face in its surroundings."""
         self.register_buffer("center", torch.zeros(FEATURES))
         self.register_buffer("scale", torch.ones(FEATURES))
+        self.register_buffer("bound", torch.ones(()))
         self.classifier = nn.Linear(FEATURES, 1)
         self.middle = round(side * (1 - FACE) / 2)
         # In no file: they follow from the side.
@@ -136,15 +138,18 @@ class TextureNet(nn.Module):
         return made_by.hexdigest()
 
     def settle(self, layer: Layer) -> None:
-        """Take a layer over `embed`."""
+        """Take a layer with a bound over `embed`."""
+        assert layer.bound is not None  # `Recipe` holds this family to it
         self.classifier.weight.copy_(layer.weights[None])
         self.classifier.bias.fill_(layer.offset)
         self.center.copy_(layer.center)
         self.scale.copy_(layer.scale)
+        self.bound.fill_(layer.bound)
 
     def judge(self, described: Tensor) -> Tensor:
         """Logits of described pictures: [N]."""
-        out: Tensor = self.classifier((described - self.center) * self.scale).squeeze(1)
+        deviations = (described - self.center) * self.scale
+        out: Tensor = self.classifier(held_in(deviations, self.bound)).squeeze(1)
         return out
 
 

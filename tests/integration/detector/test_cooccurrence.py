@@ -37,7 +37,7 @@ def layer() -> Layer:
     center, scale, weights = (
         torch.rand(cooccurrence.FEATURES, generator=rng, dtype=torch.float64) for _ in range(3)
     )
-    return Layer(center, scale, weights - 0.5, 0.3)
+    return Layer(center, scale, None, weights - 0.5, 0.3)
 
 
 def settled(layer: Layer) -> CooccurrenceNet:
@@ -111,7 +111,7 @@ def test_its_heatmap_lies_where_the_evidence_is() -> None:
     weights = torch.zeros(2 * 3, 2, cooccurrence.CLASSES, dtype=torch.float64)
     weights[0, :, up_and_down] = 1.0
     plain = torch.ones(cooccurrence.FEATURES, dtype=torch.float64)
-    network = settled(Layer(0 * plain, plain, weights.flatten(), 0.0))
+    network = settled(Layer(0 * plain, plain, None, weights.flatten(), 0.0))
     picture = np.full((side, side, 3), 100, np.uint8)
     checker = (np.indices((12, 12)).sum(0) % 2 * 40).astype(np.uint8)
     picture[20:32, 36:48] += checker[..., None]

@@ -18,7 +18,7 @@ from detector.evaluation import groups
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import texture
-from detector.models.layer import face_square
+from detector.models.layer import Layer, face_square
 from detector.models.network import TorchFrameModel
 from detector.training import augment
 from detector.training import layer as training
@@ -106,6 +106,25 @@ def by_definition(network: texture.TextureNet, x: torch.Tensor) -> torch.Tensor:
     return network.judge(torch.cat(described, 1))
 
 
+def test_what_is_far_from_usual_counts_little_more_than_the_bound() -> None:
+    """A score moves with one number of a description as far as the bound, and not beyond; near what
+    is usual it moves as without one."""
+    network = texture.TextureNet(SIDE).eval().requires_grad_(False)
+    weights = torch.zeros(texture.FEATURES)
+    weights[7] = 0.5
+    usual = torch.full_like(weights, 3.0)
+    layer = Layer(usual, torch.full_like(weights, 4.0), 2.0, weights, 0.1)
+    network.settle(layer)
+    deviations = torch.tensor([-80.0, -4.0, -0.1, 0.0, 0.1, 4.0, 80.0])
+    described = usual.repeat(len(deviations), 1)
+    described[:, 7] += deviations / 4
+    logits = network.judge(described)
+    torch.testing.assert_close(logits, layer.judge(described))
+    torch.testing.assert_close(logits[[0, 3, 6]], torch.tensor([-0.9, 0.1, 1.1]))
+    torch.testing.assert_close(logits[4] - logits[3], torch.tensor(0.05), rtol=0.01, atol=0)
+    assert (logits.diff() > 0).all() and logits[6] - logits[5] < 0.05
+
+
 def test_what_ships_says_what_its_definition_says() -> None:
     """At its own size, where the convolution computes four pixels at once at two of three scales;
     through OpenVINO too. Half the test's time is timm's import: its trunk is the definition."""
@@ -156,11 +175,11 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
     maps = model.explain(crops[:2])
     assert maps is not None and maps.shape == (2, SIDE // 16, SIDE // 16) and maps.max() == 1
 
-    state = network.state_dict()
-    del state["features.blocks.2.0.conv_pw.weight"]
-    save_file(state, file)
-    with pytest.raises(WeightsError, match="do not fit"):
-        texture.load(spec("texture"), [file], "cpu")
+    whole = network.state_dict()
+    for lacking in ("features.blocks.2.0.conv_pw.weight", "bound"):
+        save_file({name: one for name, one in whole.items() if name != lacking}, file)
+        with pytest.raises(WeightsError, match="do not fit"):
+            texture.load(spec("texture"), [file], "cpu")
 
 
 def test_a_worse_copy_is_drawn_alike_for_one_footage() -> None:

@@ -154,6 +154,16 @@ def test_an_unknown_recipe_is_refused() -> None:
         read_recipe("nothing")
 
 
+def test_texture_alone_holds_in_what_is_far_from_usual(tmp_path: Path) -> None:
+    """Its file holds the bound; tables of counts have no place for one."""
+    changed = tmp_path / "changed.toml"
+    for name, line in (("grain", "decay = 0.01\nbound = 2.0"), ("texture", "decay = 0.01")):
+        text = (FOLDER / f"{name}.toml").read_text()
+        changed.write_text(text.replace("\nbound = 2.0", "").replace("decay = 0.01", line))
+        with pytest.raises(UsageError, match="`texture`, and no other, names a `bound`"):
+            read_recipe(changed)
+
+
 # --- augmentation --------------------------------------------------------------------------------
 
 
