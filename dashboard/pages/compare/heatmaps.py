@@ -134,7 +134,7 @@ def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) ->
     value = lane.at(time)
     if value is None:
         return typography.small("–")
-    answer = labels.state(series.label_at(value, limits(selection, model)), model.question)
+    answer = state.reading(selection, model, series.label_at(value, limits(selection, model)))
     words = _("percent, {reading}").format(reading=answer.short)
     percent = join([str(labels.whole_percent(value)), typography.unseen(words)])
     return inked(percent, answer.slug, answer.icon, "um-cell")
