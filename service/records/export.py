@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Analysis, Label, Lean, Verdict
 from detector.spreadsheets import inert
 from service.records.model import Record
 from service.records.seals import origin
@@ -14,12 +15,35 @@ from service.records.seals import origin
 COLUMNS = (
     "file", "sha256", "state", "verdict", "question", "likelihood", "kind", "duration_s", "people",
     "models", "version", "origin", "analyzed", "brought", "confirmed", "tags", "note",
+    "lean", "reason",
 )  # fmt: skip
 
 
-def as_table(records: Sequence[Record], refused: Sequence[tuple[str, str]] = ()) -> str:
+class Remark(NamedTuple):
+    """What a row says beside its verdict."""
+
+    lean: str = ""
+    """Where an inconclusive file leans: "manipulated" or "untouched"."""
+    reason: str = ""
+    """Why there is no result, or the file could not be judged."""
+
+    @classmethod
+    def of(cls, verdict: Verdict | None, error: str) -> Remark:
+        """Return what is to be said of a file, by its verdict or by what went wrong."""
+        if verdict is None:
+            return cls(reason=str(error))
+        lean = verdict.lean.value if verdict.lean not in (None, Lean.NONE) else ""
+        judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
+        return cls(lean, "" if judged else verdict.reasons[0].text)
+
+
+def as_table(
+    records: Sequence[Record],
+    remark: Callable[[Record], Remark],
+    refused: Sequence[tuple[str, str]] = (),
+) -> str:
     """Return a row a record. Likelihoods are 0..1, times in UTC. `refused` are names of files that
-    became none, and why: in the column of notes."""
+    became none, and why: in the column of notes, too, where it stood first."""
     out = io.StringIO()
     rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     rows.writeheader()
@@ -47,9 +71,11 @@ def as_table(records: Sequence[Record], refused: Sequence[tuple[str, str]] = ())
                 "origin": origin(result.seal, record.owner).value,
                 "analyzed": result.analyzed.isoformat(),
             }
+        row |= remark(record)._asdict()
         rows.writerow({name: inert(value) for name, value in row.items()})
     for name, why in refused:
-        rows.writerow({"file": inert(name), "state": "refused", "note": inert(why)})
+        cell = inert(why)
+        rows.writerow({"file": inert(name), "state": "refused", "note": cell, "reason": cell})
     return out.getvalue()
 
 

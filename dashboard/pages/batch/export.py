@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dashboard.result.downloads import file_name
 from service import exports
 from service.batches import BatchRow
-from service.records.export import as_entry, as_table
+from service.records.export import Remark, as_entry, as_table
 from service.records.model import Record
 from service.records.seals import origin
 from service.records.store import RecordScope
@@ -33,10 +33,11 @@ class BatchExport:
     rows: Sequence[BatchRow]
 
     def as_csv(self) -> bytes:
-        """Return a row a file; one that was refused has its name and why."""
+        """Return a row a file; one without a verdict says why."""
         records = [_named(row.record, row) for row in self.rows if row.record is not None]
         refused = [(row.item.name, row.error) for row in self.rows if row.record is None]
-        return as_table(records, refused).encode()
+        said = {r.record.id: Remark.of(r.verdict, r.error) for r in self.rows if r.record}
+        return as_table(records, lambda record: said[record.id], refused).encode()
 
     def as_jsonl(self) -> bytes:
         """Return a result a line, as History exports it; `error` says why there is none."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dashboard.result.downloads import file_name
-from detector.schema.analysis import Analysis
-from service.records.export import as_entry, as_table
+from detector.schema.analysis import Analysis, Label
+from service.error_reports import message_of
+from service.records.export import Remark, as_entry, as_table
 from service.records.model import MAX_PAGE_SIZE, Query, Record
 from service.records.store import Store
 
@@ -45,7 +46,7 @@ class Export:
         return out[:MAX_RECORDS]
 
     def as_csv(self) -> bytes:
-        return as_table(self.records()).encode()
+        return as_table(self.records(), self._remark).encode()
 
     def as_json(self) -> bytes:
         entries = [as_entry(record, self._analysis(record)) for record in self.records()]
@@ -62,8 +63,19 @@ class Export:
                 )
                 if picture := self.store.thumbnails(self.owner, [record.id]).get(record.id):
                     archive.writestr(f"pictures/{stem}.webp", picture)
-            archive.writestr("analyses.csv", as_table(records))
+            archive.writestr("analyses.csv", as_table(records, self._remark))
         return buffer.getvalue()
+
+    def _remark(self, record: Record) -> Remark:
+        """Return what its row says beside its verdict. Whole results are read of those alone whose
+        verdict leaves a question."""
+        if record.fault is not None:
+            return Remark(reason=str(message_of(record.fault)))
+        verdict = record.result.verdict if record.result else None
+        if verdict not in (Label.INCONCLUSIVE, Label.NOT_APPLICABLE):
+            return Remark()
+        analysis = self._analysis(record)
+        return Remark.of(analysis.verdict if analysis else None, "")
 
     def _analysis(self, record: Record) -> Analysis | None:
         return self.store.analysis(self.owner, record.id)

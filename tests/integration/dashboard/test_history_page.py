@@ -482,6 +482,28 @@ def test_exports_hold_what_was_asked_for(jobs: Jobs, kept: list[Record]) -> None
     assert export.Export(jobs.store, "guest:x", [kept[0]]).records() == []
 
 
+def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(
+    jobs: Jobs, kept: list[Record]
+) -> None:
+    unsure = judged(UNSURE, 0.9)
+    verdict = unsure.verdict.model_copy(update={"lean": Lean.MANIPULATED})
+    keep(jobs, "leans.mp4", unsure.model_copy(update={"verdict": verdict}), 60)
+    fault = ErrorReport(
+        problem=ErrorDetail(code="no_media", message="This is no video and no picture."),
+        ours=False, reference="A-1", when=NOW, details="",
+    )  # fmt: skip
+    keep(jobs, "notes.txt", None, 61, state=State.FAILED, fault=fault)
+    everything = export.Export(jobs.store, LOCAL, Query())
+    rows = {r["file"]: r for r in csv.DictReader(io.StringIO(everything.as_csv().decode()))}
+    assert {name: r["lean"] for name, r in rows.items() if r["lean"]} == {
+        "leans.mp4": "manipulated"
+    }
+    assert {name: r["reason"] for name, r in rows.items() if r["reason"]} == {
+        KEPT[4][0]: "We found no face in 32 frames.",
+        "notes.txt": "This is no video and no picture.",
+    }
+
+
 def test_more_than_a_page_is_exported_whole(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "MAX_PAGE_SIZE", 4)
     for n in range(11):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 
-from dashboard.pages.batch import listing, summary
+from dashboard.pages.batch import export, listing, summary
 from detector.schema.analysis import Analysis, Label, Lean, Reason, ReasonCode
 from service.batches import BatchRow
 from service.records.batches import BatchItem
@@ -76,6 +78,36 @@ def test_other_names_are_said_where_names_differ(before: tuple[str, str], said: 
     assert known is not None and known[0] == "2 of 3 were here before."
     assert known[1] == f"{said} Nothing of it is analyzed twice."
     assert summary.known(rows[2:]) is None
+
+
+def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict() -> None:
+    failed = row("x.mp4").record
+    assert failed is not None
+    failed = failed.model_copy(update={"state": State.FAILED, "result": None})
+    rows = [
+        row("a.mp4"),
+        row("b.mp4", leaning(Lean.MANIPULATED)),
+        row("c.mp4", leaning(Lean.UNTOUCHED)),
+        row("d.mp4", leaning(Lean.NONE)),
+        row("e.mp4", leaning(None, Label.NOT_APPLICABLE)),
+        BatchRow(BatchItem(name="f.mp4", analysis="x"), failed, State.FAILED, error="=cut off."),
+        BatchRow(BatchItem(name="g.txt"), error="This is no media."),
+    ]
+    made = export.BatchExport(None, None, rows).as_csv().decode()  # type: ignore[arg-type]
+    table = list(csv.DictReader(io.StringIO(made)))
+    assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-3:] == [
+        "note", "lean", "reason",
+    ]  # fmt: skip
+    assert [(r["file"], r["lean"], r["reason"]) for r in table] == [
+        ("a.mp4", "", ""),
+        ("b.mp4", "manipulated", ""),
+        ("c.mp4", "untouched", ""),
+        ("d.mp4", "", ""),
+        ("e.mp4", "", "We found no face in 32 frames."),
+        ("f.mp4", "", "'=cut off."),
+        ("g.txt", "", "This is no media."),
+    ]
+    assert table[-1]["note"] == "This is no media."
 
 
 def test_a_batch_says_how_long_it_took_to_a_tenth() -> None:
