@@ -153,6 +153,8 @@ def odds(analysis: Analysis) -> str:
         known = answer.odds
         return states.odds(known.share, known.low, known.high, lead, speech())
     table = analysis.ensembles[lead].odds if lead in analysis.ensembles else []
+    if answer.lowered_by is not None:  # it says why such a score means less than in our tests
+        return ""
     if table and answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image":
         return _("Too few such clips in our tests to give odds.")
     return ""

@@ -116,8 +116,11 @@ def decide_question(
     part = None
     if label is not Label.FAKE and lean is not Lean.MANIPULATED:
         part = parts.longest([people[id].subject for id in seen], context)
-    if part is not None:  # the clips that odds were counted on were alike all along
+    # The clips that odds were counted on were alike all along, and none of them so poor.
+    if part is not None:
         odds, lean = None, Lean.NONE
+    if opinions[top].abstains:
+        odds = None
     draft = replace(
         none,
         label=label,

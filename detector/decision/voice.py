@@ -51,7 +51,7 @@ def params(heard: Heard) -> dict[str, Param]:
         "seconds": round(heard.speech_seconds, 1),
         "least": MIN_SPEECH,
         "band": heard.band and round(heard.band / 1000, 1),
-        "snr": heard.snr and round(heard.snr),
+        "snr": None if heard.snr is None else round(heard.snr),
     }
 
 

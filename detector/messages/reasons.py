@@ -58,6 +58,16 @@ def _too_few_frames(p: Params, speech: Speech) -> tuple[str, str]:
     return capital(text.format(what=subject(None, speech, whole=bool(p.get("whole"))), n=n)), ""
 
 
+def _too_noisy(p: Params, speech: Speech) -> tuple[str, str]:
+    text = _("The voice is no louder than what is around it: no verdict may rest on its score.")
+    if p["snr"] > 0:
+        text = _(
+            "The voice is only {snr} dB louder than what is around it: no verdict may rest on its "
+            "score."
+        )
+    return Template(text)(p, speech)
+
+
 def _part_above(p: Params, speech: Speech) -> tuple[str, str]:
     text = _(
         "From {start} to {end} the score is over {high}, up to {highest}; in the rest it is not"
@@ -200,9 +210,7 @@ WORDINGS: dict[str, Wording] = {
         "This sounds like singing, which these models were not made for.",
         _("What is sung stays on a note longer than speech does."),
     ),
-    "too_noisy": Template(
-        "The voice is only {snr} dB louder than what is around it; the models would be guessing."
-    ),
+    "too_noisy": _too_noisy,
     "phone_quality": Template(
         "Phone quality: everything over {band} kHz is cut, where most traces are."
     ),

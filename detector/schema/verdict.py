@@ -194,7 +194,9 @@ class Answer(StrictModel):
     )
     lean: Lean | None = Field(default=None, description="of a judged answer")
     odds: EmpiricalOdds | None = Field(
-        default=None, description="None: not measured for these models, or too few such clips"
+        default=None,
+        description="None: not measured for these models, too few such clips, or the material is "
+        "poorer than theirs",
     )
     agree: int = Field(
         default=0, description="counted models that pull to the answer's side; use contributions"

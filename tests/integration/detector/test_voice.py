@@ -17,7 +17,8 @@ from detector.decision import decide, voice
 from detector.decision.next_steps import ActionCode, Facts, next_steps
 from detector.decision.voice import MIN_SPEECH, PHONE_BAND
 from detector.errors import MediaError
-from detector.messages import actions
+from detector.messages import ENGLISH, actions
+from detector.messages.reasons import WORDINGS
 from detector.models import registry
 from detector.models.base import ModelSpec, repeated
 from detector.pipeline import Analyzer
@@ -173,6 +174,13 @@ def test_a_voice_in_noise_gets_no_verdict(say: Say) -> None:
     out = say(noisy, 3.0)
     assert out.verdict.answers[Question.VOICE].lowered_by is ReasonCode.TOO_NOISY
     assert "dB louder" in out.verdict.reasons[0].text
+    # What such a score meant in tests with clean recordings is not said of it.
+    assert out.verdict.answers[Question.VOICE].odds is None
+
+
+def test_noise_as_loud_as_the_voice_is_said_without_a_figure() -> None:
+    said = WORDINGS["too_noisy"]({"snr": 0}, ENGLISH)[0]
+    assert said.startswith("The voice is no louder") and "dB" not in said
 
 
 def test_singing_stays_on_notes_and_speech_does_not() -> None:

@@ -207,6 +207,19 @@ def test_clipping_noise_and_band_are_measured(tmp_path: Path) -> None:
     assert narrow and narrow.band == pytest.approx(4_000, abs=500)
 
 
+def test_a_word_that_was_not_told_as_speech_is_no_noise() -> None:
+    """The last half second of a clean voice lies beyond where speech was told to end."""
+    hiss = 0.001 * np.random.default_rng(0).standard_normal(3 * 16_000)
+    voice = made.speech(3) + hiss
+    spoken = np.sqrt(np.mean(voice**2))
+    for noise, most in ((0.0, 60.0), (0.5, 9.0)):
+        loud = voice + noise * spoken * np.random.default_rng(1).standard_normal(len(voice))
+        recording = Recording([(0.0, (loud * 32_768).clip(-32_768, 32_767).astype(np.int16))],
+                              [(0.0, 2.5)])  # fmt: skip
+        assert recording.quality is not None and recording.quality.snr is not None
+        assert (15 if not noise else 5) < recording.quality.snr < most
+
+
 def test_a_damaged_recording_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
     path = made.write(tmp_path / "a.mp3", np.tile(PAUSED, 3))
     data = bytearray(path.read_bytes())
