@@ -252,9 +252,10 @@ def _signals(pdf: Paper, analysis: Analysis) -> None:
     ]
     if rows:
         pdf.rows(("Signal", "Measured", "Reading", "How to read it"), rows, (38, 38, 18, 80))
-    absent = dict.fromkeys(s.title for s in analysis.signals if s.reading == "absent")
-    if absent:
-        pdf.say(f"Absent or not measured: {', '.join(absent)}.", SMALL, MUTED)
+    if absent := words.absent(analysis):
+        pdf.say("Absent or not measured:", SMALL, MUTED)
+    for line in absent:
+        pdf.say(f"· {line}", SMALL, MUTED)
 
 
 def _robustness(pdf: Paper, analysis: Analysis) -> None:

@@ -237,6 +237,21 @@ def _clips(map: Calibration) -> str:
     return f"{map.clips} that ask this question, of {map.data}" if some else map.data
 
 
+def absent(analysis: Analysis) -> list[str]:
+    """Return what was not measured and why; of whom, where that is not so of everybody."""
+    everybody = {signal.subject for signal in analysis.signals}
+    missing: dict[tuple[str, str], dict[str | None, None]] = {}
+    for signal in analysis.signals:
+        if signal.reading == "absent":
+            missing.setdefault((signal.title, signal.how_to_read), {})[signal.subject] = None
+    lines, titles = [], list(dict.fromkeys(signal.title for signal in analysis.signals))
+    for (title, why), whom in sorted(missing.items(), key=lambda pair: titles.index(pair[0][0])):
+        named = [] if whom.keys() == everybody else sorted(filter(None, whom))
+        people = f" ({', '.join(named)})" if named else ""
+        lines.append(f"{title}{people}{f': {why}' if why else ''}")
+    return lines
+
+
 def earlier(verdict: EarlierVerdict, media: Media) -> str:
     """Return what stands in the file from an earlier analysis, and that it counts for nothing."""
     where = "into its metadata" if verdict.where == "metadata" else "beside it"

@@ -39,6 +39,7 @@ from detector.schema.analysis import (
     Reason,
     ReasonCode,
     Robustness,
+    Signal,
     SpanSegment,
     Subject,
     Tally,
@@ -238,6 +239,32 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     withheld = make_analysis(whole=0.0, fake=False)
     assert withheld.verdict.undecided(Question.SYNTHESIS)
     assert not withheld.verdict.uncounted(Question.SYNTHESIS), "it keeps “no sign” from the file"
+
+
+def test_what_was_not_measured_is_said_of_whom_and_why() -> None:
+    """What was measured of one person and not of others does not read as missing for all."""
+    few, none = "No face was sharp enough.", "There is no sound."
+
+    def signal(title: str, who: str | None, why: str) -> Signal:
+        absent = {"value": "not measured", "reading": "absent", "how_to_read": why}
+        found = {"value": "1 dB", "reading": "usual", "how_to_read": "Usual."}
+        return Signal.model_validate({"id": title, "title": title, "subject": who}
+                                     | (absent if why else found))  # fmt: skip
+
+    analysis = make_analysis()
+    analysis.signals = [
+        signal(title, who, why)
+        for who, detail in (("A", ""), ("C", few), ("B", few), ("D", "There is no texture."))
+        for title, why in (("Fine detail", detail), ("Lips and voice", none))
+    ]
+    assert words.absent(analysis) == [
+        "Fine detail (B, C): No face was sharp enough.",
+        "Fine detail (D): There is no texture.",
+        "Lips and voice: There is no sound.",
+    ]
+    text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
+    assert "Fine detail, A 1 dB" in text
+    assert f"Absent or not measured: · Fine detail (B, C): {few}" in text
 
 
 @pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (1920, 1080)])
