@@ -109,7 +109,8 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
         pdf.say("How we know", style="B")
     for question, answer in put:
         about = f"{states.question(question)} " if len(put) > 1 else ""
-        pdf.say(about + " ".join(words.statistics(answer)), SMALL)
+        said = words.statistics(question, answer, odds=question is lead)  # as `opening` prints them
+        pdf.say(about + " ".join(said), SMALL)
 
 
 def _file(pdf: Paper, content: Content) -> None:

@@ -6,6 +6,7 @@ from detector.decision.numbers import at_most, logit, printed
 from detector.messages import measured, states
 from detector.messages.format import percent, signed
 from detector.schema.analysis import (
+    OF_SOUND,
     Analysis,
     Answer,
     Audio,
@@ -82,22 +83,26 @@ def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
     return [*rows, (f"Combined, {percent(answer.probability)}", signed(total / 10), False)]
 
 
-def statistics(answer: Answer) -> list[str]:
-    """Return how often the thresholds erred, on what that was measured, how the odds are made."""
+def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list[str]:
+    """Return how often the thresholds erred, on what that was measured and, where the odds are
+    printed (`odds`), how these are made."""
     limits, out = answer.thresholds, []
+    untouched, manipulated = "untouched", "manipulated"
+    if question in OF_SOUND:
+        untouched, manipulated = "real", "cloned"
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):
         out.append(f"Judged {states.basis(answer.basis)}.")
     elif limits.own and limits.false_positive_rate is not None:
         rate = percent(limits.false_positive_rate)
         out.append(
-            f"At most {rate} of untouched files like yours land above the upper threshold, by "
+            f"At most {rate} of {untouched} files like yours land above the upper threshold, by "
             f"{limits.data}."
         )
     else:
         alarms, misses = limits.false_positives, limits.false_negatives
-        out += _share(alarms, limits.false_positive_rate, "untouched", "above the upper")
+        out += _share(alarms, limits.false_positive_rate, untouched, "above the upper")
         if limits.no_sign and limits.low > 0:
-            out += _share(misses, limits.false_negative_rate, "manipulated", "below the lower")
+            out += _share(misses, limits.false_negative_rate, manipulated, "below the lower")
         if limits.data:
             out.append(f"Measured on {limits.data}.")
         if some := measured.of_these(limits):
@@ -112,11 +117,11 @@ def statistics(answer: Answer) -> list[str]:
             "No lower threshold made 95 % of “no sign” right on sources left out, so these models "
             "never say it."
         )
-    if answer.odds is not None:
+    if odds and answer.odds is not None:
         out.append(
             f"The odds are those of the {answer.odds.clips} clips with a score near this one, each "
             "scored by a fit that had seen nothing of its group of sources (95 % interval by "
-            "drawing the groups anew). They assume as many manipulated as untouched clips."
+            f"drawing the groups anew). They assume as many {manipulated} as {untouched} clips."
         )
     return out
 

@@ -155,7 +155,7 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> No
         data="78 clips",
     )  # fmt: skip
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
-    assert words.statistics(answer) == [
+    assert words.statistics(Question.MANIPULATION, answer) == [
         "None of 45 untouched clips landed above the upper threshold; with 95 % certainty at most "
         "8 % of clips like these do.",
         "6 of 33 manipulated clips landed below the lower threshold; with 95 % certainty at most "
@@ -163,15 +163,43 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> No
         "Measured on 78 clips.",
     ]
     mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
-    said = words.statistics(answer.model_copy(update={"thresholds": mine}))
+    said = words.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
     assert said == [
         "At most 5 % of untouched files like yours land above the upper threshold, by your own 40."
     ]
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     theirs = {"basis": Basis.PUBLISHED, "odds": odds}
-    said = words.statistics(answer.model_copy(update=theirs))
+    said = words.statistics(Question.MANIPULATION, answer.model_copy(update=theirs))
     assert said[0] == "Judged by its authors’ threshold, not measured here."
     assert "as many manipulated as untouched" in said[1]
+
+
+def test_odds_are_explained_where_they_are_printed() -> None:
+    """Those of the question in front, and not of one that stays open beside it."""
+    analysis = make_analysis(whole=0.9)
+    odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
+    for answer in analysis.verdict.answers.values():
+        answer.odds = odds
+    assert analysis.verdict.answers[Question.SYNTHESIS].stays_open
+    text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
+    assert text.count("about 62 were manipulated") == 1
+    assert text.count("The odds are those of the 40 clips") == 1
+
+
+def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones() -> None:
+    limits = Thresholds(
+        low=0.3, high=0.7, data="705 clips of speech",
+        false_positives=Tally(count=3, clips=309), false_negatives=Tally(count=0, clips=396),
+    )  # fmt: skip
+    odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
+    answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
+    said = " ".join(words.statistics(Question.VOICE, answer))
+    assert "They assume as many cloned as real clips." in said
+    assert "3 of 309 real clips landed" in said and "None of 396 cloned clips landed" in said
+    assert "manipulated" not in said and "untouched" not in said
+    mine = answer.model_copy(update={"thresholds": limits.model_copy(
+        update={"own": True, "false_positive_rate": 0.05})})  # fmt: skip
+    assert "5 % of real files like yours" in words.statistics(Question.VOICE, mine)[0]
 
 
 def test_no_rate_is_said_of_a_threshold_that_there_is_none_of() -> None:
@@ -180,7 +208,8 @@ def test_no_rate_is_said_of_a_threshold_that_there_is_none_of() -> None:
         low=0.0, high=0.9, no_sign=False, data="479 clips, each judged by weights that saw it not",
         false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
     )  # fmt: skip
-    said = " ".join(words.statistics(Answer(label=Label.FAKE, thresholds=limits)))
+    answer = Answer(label=Label.FAKE, thresholds=limits)
+    said = " ".join(words.statistics(Question.MANIPULATION, answer))
     assert "137 manipulated clips landed" not in said and "3 of 227 untouched" in said
     assert "Of these, 364 clips ask this question" in said
     assert "227 untouched, 137 manipulated." in said
