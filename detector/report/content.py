@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,14 +22,14 @@ from detector.messages.lead import placed
 from detector.models.base import CropRecipe
 from detector.report import boxes
 from detector.report.seal import Seal
-from detector.schema.analysis import Analysis, FrameSegment, Label, Subject
+from detector.schema.analysis import Analysis, FrameSegment, Label, ModelResult, Subject
 
 log = logging.getLogger(__name__)
 
 LONGEST_NOTES = 20_000
 """characters of an analyst's notes: about eight pages"""
 HEATMAPS = 3
-"""models whose heatmap is shown, those with the highest scores"""
+"""models whose heatmap is shown, those that pulled most"""
 FRAME_SIDE = boxes.SIDE
 """px of the longer side of the frame that is shown"""
 CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
@@ -167,9 +168,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
     rgb = media.frame_at(path, analysis.media, face.time).rgb
     yield picture("frame", f"The whole frame{when}{highest}", _boxed(rgb, analysis, face.index))
     yield picture("crop", f"{track.name}{when}", vision.cut(rgb, face.box, CROP))
-    counted = [m for m in analysis.models if m.counted and m.id in track.models]
-    counted.sort(key=lambda m: -(m.probability or 0.0))
-    for model in counted[:HEATMAPS]:
+    for model in explained(analysis, track)[:HEATMAPS]:
         heat, why = None, "it can't show where it looked"
         try:
             heat = explain.heatmap(path, analysis, track.id, face.time, model.id)
@@ -178,7 +177,20 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
         if heat is None:
             missing.append(f"No heatmap of {model.title}: {why.rstrip('.')}.")
             continue
-        yield picture("heatmap", capital(heat.caption), explain.overlay(heat))
+        uncounted = ", not counted" if analysis.verdict.uncounted(model.question) else ""
+        yield picture("heatmap", f"{capital(heat.caption)}{uncounted}", explain.overlay(heat))
+
+
+def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
+    """Return the models of a person whose heatmap is worth showing: those that count, as they
+    pulled towards the finding, before those of a question that is not decided."""
+    verdict = analysis.verdict
+    pulls = {part.id: part.logit for a in verdict.answers.values() for part in a.contributions
+             if part.kind == "model"}  # fmt: skip
+    return sorted(
+        (model for model in analysis.models if model.counted and model.id in track.models),
+        key=lambda m: (verdict.uncounted(m.question), -pulls.get(m.id, -math.inf)),
+    )
 
 
 def peak(track: Subject) -> FrameSegment | None:

@@ -237,8 +237,7 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
         pdf.say("Calibrated on, and good for files like these:", style="B")
         for line in fitted:
             pdf.say(line, SMALL)
-    hashed = [(f"Weights, {m.title}", m.weights_sha256) for m in analysis.models if m.scored]
-    pdf.facts([(name, sha256) for name, sha256 in hashed if sha256])
+    pdf.facts(words.weights(analysis))
 
 
 def _signals(pdf: Paper, analysis: Analysis) -> None:

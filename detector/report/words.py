@@ -224,6 +224,22 @@ def counted(analysis: Analysis, model: ModelResult) -> str:
     return "yes" if model.counted else f"no: {model.not_counted_because or 'not said'}"
 
 
+def weights(analysis: Analysis) -> list[tuple[str, str]]:
+    """Return the hash of each model's weights; of two models of one file, that it is one."""
+    rows, first = [], dict[str, ModelResult]()
+    for model in analysis.models:
+        if not model.scored or not model.weights_sha256:
+            continue
+        known = first.setdefault(model.weights_sha256, model)
+        value = model.weights_sha256
+        if known is not model:
+            asked = model.question is not None and model.question is not known.question
+            about = f", asked “{states.question(model.question)}”" if asked else ""
+            value = f"those of {known.title}: the same network{about}"
+        rows.append((f"Weights, {model.title}", value))
+    return rows
+
+
 def calibrations(analysis: Analysis) -> list[str]:
     """Return what the figures were fitted on: their domain, beyond which they promise nothing."""
     fitted: dict[str, list[str]] = {}

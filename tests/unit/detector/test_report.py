@@ -22,8 +22,10 @@ from detector import report
 from detector.cli import main
 from detector.decision import decide
 from detector.errors import InputError, UsageError
+from detector.explain import Heatmap
 from detector.messages.format import percent
 from detector.report import boxes, charts, words
+from detector.report.content import explained
 from detector.report.paper import FONT, Paper, printable
 from detector.report.parts import ATTACHMENT
 from detector.schema.analysis import (
@@ -294,6 +296,49 @@ def test_what_was_not_measured_is_said_of_whom_and_why() -> None:
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
     assert "Fine detail, A 1 dB" in text
     assert f"Absent or not measured: · Fine detail (B, C): {few}" in text
+
+
+def test_heatmaps_are_of_the_models_that_counted_as_they_pulled() -> None:
+    analysis = make_analysis(whole=0.9)
+    (track, *_) = analysis.seen
+    lead = analysis.verdict.answers[Question.MANIPULATION]
+    assert analysis.verdict.uncounted(Question.SYNTHESIS)
+    for model, pull, likelihood in (("sbi", 0.2, 0.9), ("xcep", 1.4, 0.6), ("clip", -0.3, 0.8)):
+        next(part for part in lead.contributions if part.id == model).logit = pull
+        next(m for m in analysis.models if m.id == model).probability = likelihood
+    next(m for m in analysis.models if m.id == "synth").probability = 0.99
+    assert [m.id for m in explained(analysis, track)] == ["xcep", "sbi", "clip", "synth"]
+
+
+def test_a_heatmap_of_a_model_that_did_not_count_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def heatmap(path: Path, analysis: Analysis, track: str, time: float, model: str) -> Heatmap:
+        white = np.full((8, 8, 3), 255, np.uint8)
+        return Heatmap(white, np.zeros((8, 8), np.float32), f"what raised {model}", "made", None)
+
+    monkeypatch.setattr("detector.explain.heatmap", heatmap)
+    clip = make_clip(tmp_path / "clip.webm")
+    analysis = make_analysis(clip, whole=0.9)
+    analysis.models = [m for m in analysis.models if m.id in ("sbi", "synth")]
+    shown = report.collect(analysis, clip, exported=WHEN).figures
+    captions = [figure.caption for figure in shown if figure.kind == "heatmap"]
+    assert captions == ["What raised sbi", "What raised synth, not counted"]
+
+
+def test_one_file_of_two_models_is_printed_once() -> None:
+    analysis = make_analysis(whole=0.9)
+    (first, second, *_, synth) = [m for m in analysis.models if m.scored]
+    second.weights_sha256 = synth.weights_sha256 = first.weights_sha256
+    assert words.weights(analysis) == [
+        ("Weights, SBI", "a" * 64),
+        ("Weights, Xception", "those of SBI: the same network"),
+        ("Weights, VideoMAE", "c" * 64),
+        (
+            "Weights, Synthesis",
+            "those of SBI: the same network, asked “Whole picture made by a machine?”",
+        ),
+    ]
 
 
 @pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (1920, 1080)])
