@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from detector.cli import known, report
 from detector.cli.common import Commands, JsonOutput, ProgressBar, ids, say, tell
 from detector.errors import InputError, UsageError
-from detector.messages import comparison, states
+from detector.messages import comparison, lead, states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, signed
 from detector.schema.analysis import (
@@ -19,6 +19,8 @@ from detector.schema.analysis import (
     CustomEnsemble,
     ErrorDetail,
     Failure,
+    Label,
+    Modality,
     Question,
     Settings,
     Thresholds,
@@ -200,16 +202,17 @@ def summary(analysis: Analysis) -> str:
             f"  The detectors, alone: {headline}",
         ]
         lines = [line for line in lines if line]
-    lead = verdict.answers.get(verdict.question) if verdict.question else None
+    lines += [f"  {line}" for line in _people(analysis)]
+    front_answer = verdict.answers.get(verdict.question) if verdict.question else None
     front = sorted(verdict.answers.items(), key=lambda pair: pair[0] is not verdict.question)
     lines += [line for question, answer in front if (line := _answered(question, answer))]
-    if lead is not None and lead.odds is not None:
-        odds = lead.odds
+    if front_answer is not None and front_answer.odds is not None:
+        odds = front_answer.odds
         lines.append(f"  {states.odds(odds.share, odds.low, odds.high, verdict.question)}")
     for reason in verdict.reasons:
         lines.append(f"  - {reason.text}" + (f" ({reason.detail})" if reason.detail else ""))
     plain = {m.id: m.plain or m.title for m in analysis.models}
-    for part in lead.contributions if lead else ():
+    for part in front_answer.contributions if front_answer else ():
         name = states.contribution(part.kind, part.id, plain.get(part.id, ""))
         lines.append(f"  {signed(part.logit):>5}  {name}")
     for model in analysis.models:
@@ -221,6 +224,29 @@ def summary(analysis: Analysis) -> str:
     lines += [f"  Note: {note}" for note in analysis.media.notes]
     lines.append(f"  Can't tell: {' '.join(verdict.limits)}")
     return "\n".join(lines)
+
+
+def _people(analysis: Analysis) -> list[str]:
+    """Return who of several people leads, and what is said of the others; nothing of one."""
+    verdict = analysis.verdict
+    people = [subject for subject in analysis.seen if subject.modality is Modality.FACE]
+    if len(people) < 2:
+        return []
+    lines = []
+    top = next((person for person in people if person.id == verdict.subject), None)
+    # Of a picture that a machine made nobody in it leads.
+    if top is not None and verdict.question is Question.MANIPULATION:
+        alone = top.answers[verdict.question].probability
+        said = [
+            lead.placed(top),
+            "" if alone is None else f"{percent(alone)} alone",
+            "" if verdict.label is Label.REAL else lead.strongest(analysis, top),
+        ]
+        lines.append(f"Most suspicious of {len(people)} people: {', '.join(filter(None, said))}")
+    # Without a sign, the sentence counts those that the others' leaves out.
+    all_of_them = lead.sentence(analysis) if verdict.label is Label.REAL else ""
+    lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis)])))
+    return [line.replace("\u00a0", " ") for line in lines if line]
 
 
 def _answered(question: Question, answer: Answer) -> str:

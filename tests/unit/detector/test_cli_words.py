@@ -1,0 +1,36 @@
+"""What the command says on a terminal: of several people, and of what it can't take."""
+
+from __future__ import annotations
+
+from detector.cli.analyze import summary
+from detector.schema.analysis import Label, Question
+from tests.support.result_sample import make_analysis
+
+LEADS = "  Most suspicious of {} people: Person B (right), 85 % alone, 00:01 to 00:08 and 00:10 to"
+
+
+def test_of_several_people_it_is_said_who_leads_and_what_the_others_are() -> None:
+    two = summary(make_analysis()).splitlines()
+    assert two[1].startswith(LEADS.format(2))
+    assert two[2] == "  No sign of manipulation found for Person A (left)."
+    many = make_analysis(people="ABCDEFG")
+    for subject in many.seen:
+        if subject.id != many.verdict.subject:
+            subject.answers[Question.MANIPULATION].label = Label.INCONCLUSIVE
+    lines = summary(many).splitlines()
+    assert lines[1].startswith(LEADS.format(7))
+    assert lines[2] == "  Inconclusive for 6 more people."
+
+
+def test_without_a_sign_all_people_are_counted() -> None:
+    lines = summary(make_analysis(fake=False)).splitlines()
+    assert lines[1:3] == [
+        "  Most suspicious of 2 people: Person A (left), 9 % alone",
+        "  For 2 people, in 32 frames.",
+    ]
+
+
+def test_nothing_is_said_of_one_person_and_nobody_leads_in_a_made_picture() -> None:
+    for made in (make_analysis(people="A"), make_analysis(people="A", fake=False)):
+        assert summary(made).splitlines()[1].startswith("  Face manipulated?")
+    assert summary(make_analysis(whole=3.0)).splitlines()[1].startswith("  Whole picture made by")
