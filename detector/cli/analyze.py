@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli import known, report
-from detector.cli.common import Commands, JsonOutput, ProgressBar, ids, say, tell
+from detector.cli.common import (
+    Commands,
+    JsonOutput,
+    ProgressBar,
+    ids,
+    is_web_address,
+    refuse_link,
+    say,
+    tell,
+)
 from detector.errors import InputError, UsageError
 from detector.messages import comparison, lead, states
 from detector.messages.coverage import covered
@@ -107,6 +116,8 @@ def _analyze(args: argparse.Namespace) -> int:
             raise UsageError("A report is about one file.", hint="--json takes several.")
     if args.original and len(args.paths) > 1:
         raise UsageError("An original is that of one file.", hint="Give one file.")
+    if args.original:
+        refuse_link(args.original)
     analyzer = Analyzer(device=args.device)
     status = 0
     wanted = args.original is None and not args.no_library
@@ -137,8 +148,9 @@ def _one(
     """Analyze a file; say what is wrong with it where it can't be."""
     from detector.decision import decide
 
-    bar = ProgressBar(Path(path).name, "share")
+    bar = ProgressBar(path if is_web_address(path) else Path(path).name, "share")
     try:
+        refuse_link(path)
         analysis = analyzer.analyze(path, settings, observe=partial(_show, bar))
         return decide(analysis, thresholds=limits) if limits else analysis
     except InputError as error:

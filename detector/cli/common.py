@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from detector.errors import UnmaskError, UsageError
+from detector.errors import InputError, UnmaskError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -25,6 +26,21 @@ WIDTH = 24
 def ids(text: str | None) -> list[str] | None:
     """Return the ids of a comma-separated list; None for none."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def is_web_address(path: str | Path) -> bool:
+    """Whether a path is meant as a link. `Path` leaves one slash of two."""
+    return re.match(r"https?:/", str(path), re.IGNORECASE) is not None
+
+
+def refuse_link(path: str | Path) -> None:
+    """Raise InputError where a path is meant as a link."""
+    if is_web_address(path):
+        raise InputError(
+            "Links are not read here.",
+            code="link",
+            hint="Download the file first, or give the link on the page, where links are allowed.",
+        )
 
 
 def write_text(target: str, text: str) -> None:

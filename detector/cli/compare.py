@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, tell, write_bytes, write_json
+from detector.cli.common import Commands, ProgressBar, refuse_link, tell, write_bytes, write_json
 from detector.cli.report import add_signing, ending
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def _compare(args: argparse.Namespace) -> int:
         media.isolate()
     from detector.comparison import compare
 
+    for path in (args.copy, args.original):
+        refuse_link(path)
     form = ending(args.report, *FORMS) if args.report else ""
     bar = ProgressBar("comparing", "share")
     result = compare(args.copy, args.original, on_progress=lambda share: bar(share, 1.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from detector.cli.common import Commands, ProgressBar, ids, tell, write_json
+from detector.cli.common import Commands, ProgressBar, ids, refuse_link, tell, write_json
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
 
@@ -36,6 +36,7 @@ def _robustness(args: argparse.Namespace) -> int:
     from detector.perturbation.robustness import USUAL, try_out
     from detector.pipeline import Analyzer
 
+    refuse_link(args.path)
     conditions = parse(args.conditions) if args.conditions else USUAL
     analyzer = Analyzer(device=args.device)
     analysis = analyzer.analyze(args.path, Settings(models=ids(args.models)))

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
+from detector.cli import main
 from detector.cli.analyze import summary
 from detector.schema.analysis import Label, Question
 from tests.support.result_sample import make_analysis
@@ -34,3 +40,24 @@ def test_nothing_is_said_of_one_person_and_nobody_leads_in_a_made_picture() -> N
     for made in (make_analysis(people="A"), make_analysis(people="A", fake=False)):
         assert summary(made).splitlines()[1].startswith("  Face manipulated?")
     assert summary(make_analysis(whole=3.0)).splitlines()[1].startswith("  Whole picture made by")
+
+
+LINK = "https://www.example.com/watch?v=abc"
+
+
+def test_a_link_is_said_to_be_none_of_the_files_it_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "Links are not read here. Download the file first, or give the link on the page, where"
+    out = tmp_path / "out.json"
+    assert main(["analyze", LINK, "--json", str(out)]) == 2
+    assert capsys.readouterr().err.startswith(f"unmask: {LINK}: {said}")
+    tree = json.loads(out.read_text())
+    assert (tree["name"], tree["error"]["code"]) == (LINK, "link")
+    for command in (
+        ["analyze", "a.mp4", "--original", LINK],
+        ["compare", "a.mp4", LINK],
+        ["robustness", LINK],
+    ):
+        assert main(command) == 2
+        assert capsys.readouterr().err.startswith(f"unmask: {said}")
