@@ -157,6 +157,8 @@ def _one(
         if isinstance(error, UsageError):
             raise
         bar.close()
+        if error.code == "not_a_file" and Path(path).is_dir():
+            error.hint = "`unmask batch FOLDER --out DIR` analyzes everything in it."
         say(error, bar.text)
         detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
         return Failure(name=bar.text, error=detail)

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from detector.errors import InputError
+from detector.errors import InputError, MediaError
+from detector.media.files import open_file
 
 _TAKE = re.compile(r"[_-]\d+$")
 _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
@@ -122,8 +123,12 @@ def read_labels(path: Path) -> list[Item]:
         If the file can't be read, a column is missing or a label is neither real nor fake.
     """
     try:
+        open_file(path).close()
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
+    except MediaError as error:
+        hint = "Choose a CSV of labels." if error.code == "not_a_file" else error.hint
+        raise InputError(f"{path}: {error.message}", code=error.code, hint=hint) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The labels {path} can't be read: {error}") from error
     if not rows or not {"file", "label"} <= set(rows[0]):

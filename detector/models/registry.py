@@ -24,6 +24,7 @@ from pydantic import Field, ValidationError
 from detector import paths, runtime
 from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
+from detector.messages.format import listed
 from detector.models import ready
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.custom_weights import with_files
@@ -35,6 +36,9 @@ from detector.weights.files import ProbeMatched
 
 FAMILY_PACKAGES = ["detector.models.families"]
 """Where a family is looked for, in this order: a module of its name with `load`."""
+
+FEW_NAMES = 12
+"""are all told to who mistyped one"""
 
 _cache = ModelCache()
 
@@ -98,15 +102,20 @@ def get_spec(id: str) -> ModelSpec:
     raise UsageError(
         f"There is no model {id!r}.",
         code="unknown_model",
-        hint=did_you_mean(id, specs, cutoff=0.5),
+        hint=did_you_mean(id, specs, cutoff=0.5, lists="`unmask models`"),
     )
 
 
-def did_you_mean(name: str, known: Iterable[str], *, cutoff: float) -> str:
-    """Return the hint beside an unknown name: the closest ones, else all."""
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str = "") -> str:
+    """Return the hint beside an unknown name: the closest ones, else all; of many the nearest, and
+    what lists them."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=cutoff)
-    return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}."
+    if close := difflib.get_close_matches(name, known, n=3, cutoff=cutoff):
+        return f"Did you mean {' or '.join(close)}?"
+    if lists and len(known) > FEW_NAMES:
+        nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+        return f"The nearest are {listed(nearest)}; {lists} lists all."
+    return f"Known: {', '.join(known)}."
 
 
 def architectures() -> dict[str, ModelSpec]:

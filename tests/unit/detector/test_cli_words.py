@@ -61,3 +61,36 @@ def test_a_link_is_said_to_be_none_of_the_files_it_reads(
     ):
         assert main(command) == 2
         assert capsys.readouterr().err.startswith(f"unmask: {said}")
+
+
+def test_a_folder_is_told_which_command_takes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "This is a folder, not a file. `unmask batch FOLDER --out DIR`" in error
+
+
+def test_labels_that_are_no_file_are_said_as_every_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "missing.csv"
+    assert main(["evaluate", str(missing)]) == 2
+    assert capsys.readouterr().err == (
+        f"unmask: {missing}: There is no such file. Check the path.\n"
+    )
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"unmask: {tmp_path}: This is a folder, not a file. Choose a CSV of labels.\n"
+    )
+
+
+def test_an_unknown_model_is_told_the_nearest_and_what_lists_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\na.mp4,real\nb.mp4,fake\n")
+    assert main(["evaluate", str(labels), "--models", "nosuch"]) == 2
+    error = capsys.readouterr().err
+    assert "There is no model 'nosuch'. The nearest are" in error
+    assert "`unmask models` lists all." in error and len(error) < 150
