@@ -10,7 +10,6 @@ import io
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.messages import states
-from detector.messages.coverage import covered
 from detector.messages.format import clock, percent
 from detector.report import charts, figures, opening, original, words
 from detector.report.content import Content
@@ -263,9 +262,10 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     if tried is None:
         return
     pdf.head("Robustness", 36 + 5 * len(tried.trials))
-    moments = "windows of speech" if tried.question in OF_SOUND else "moments"
+    of_sound = tried.question in OF_SOUND
+    looks = words.windows(tried.sampled) if of_sound else words.moments(tried.sampled)
     part = (
-        f"{tried.sampled} {moments} from {clock(tried.start)} to {clock(tried.end)}"
+        f"{looks} from {clock(tried.start)} to {clock(tried.end)}"
         if tried.end is not None
         else "The picture"
     )
@@ -279,7 +279,7 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     if thresholds.never_decide and (furthest := tried.furthest) is not None:
         moved = 100 * (tried.moved(furthest) or 0.0)
         outcome = f"what moves the likelihood most is {furthest.title}, by {moved:+.0f} points"
-    analyzed = "listened to" if tried.question in OF_SOUND else "looked at"
+    analyzed = "listened to" if of_sound else "looked at"
     pdf.say(f"{part}, {analyzed} again after a change to the whole part: {outcome}.")
     charts.robustness(pdf, tried, thresholds)
 
@@ -312,25 +312,8 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _making(pdf: Paper, analysis: Analysis) -> None:
-    software, settings = analysis.software, analysis.settings
+    software = analysis.software
     pdf.head("How it was made")
-    sampling = {
-        "uniform": "spread evenly",
-        "keyframes": "where the picture changes",
-        "fps": f"{settings.fps:g} a second",
-        "closer": "more of them where the score moves",
-    }[settings.sampling]
-    if seen := covered(analysis.coverage):
-        sampling += f"; {seen}"
-    part = f", from {settings.start:g} s" if settings.start else ""
-    part += f", to {settings.end:g} s" if settings.end is not None else ""
-    looked = [
-        ("Looked at", f"{len(analysis.timestamps)} moments, {sampling}{part}"),
-        ("Smallest face", f"{settings.min_face} px wide"),
-    ]
-    if analysis.media.kind == "audio":
-        windows = sum(len(subject.spans) for subject in analysis.subjects)
-        looked = [("Listened to", f"{windows} windows of speech{part}")]
     total = analysis.timings.get("total")
     commit = f", commit {software.commit}" if software.commit else ""
     pdf.facts(
@@ -338,7 +321,7 @@ def _making(pdf: Paper, analysis: Analysis) -> None:
             ("Program", f"Unmask {software.version}{commit}"),
             ("Runs on", f"Python {software.python}, PyTorch {software.torch}, {software.backend}, "
              f"{software.device}"),
-            *looked,
+            *words.looked(analysis),
             ("Took", f"{total:.1f} s" if total is not None else "not measured"),
             ("Result format", analysis.schema_version),
             ("Analysis", analysis.id),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detector.decision.numbers import at_most, logit, printed
 from detector.messages import measured, states
+from detector.messages.coverage import covered
 from detector.messages.format import percent, signed
 from detector.schema.analysis import (
     OF_SOUND,
@@ -271,6 +272,39 @@ def absent(analysis: Analysis) -> list[str]:
         people = f" ({', '.join(named)})" if named else ""
         lines.append(f"{title}{people}{f': {why}' if why else ''}")
     return lines
+
+
+def moments(number: int) -> str:
+    """Return 1 as "1 moment"."""
+    return f"{number} {'moment' if number == 1 else 'moments'}"
+
+
+def windows(number: int) -> str:
+    """Return 1 as "1 window of speech"."""
+    return f"{number} {'window' if number == 1 else 'windows'} of speech"
+
+
+def looked(analysis: Analysis) -> list[tuple[str, str]]:
+    """Return what of the file was analyzed, as (name, value)."""
+    settings, kind = analysis.settings, analysis.media.kind
+    part = f", from {settings.start:g} s" if settings.start else ""
+    part += f", to {settings.end:g} s" if settings.end is not None else ""
+    if kind == "audio":
+        spans = sum(len(subject.spans) for subject in analysis.subjects)
+        return [("Listened to", f"{windows(spans)}{part}")]
+    sampling = {
+        "uniform": "spread evenly",
+        "keyframes": "where the picture changes",
+        "fps": f"{settings.fps:g} a second",
+        "closer": "more of them where the score moves",
+    }[settings.sampling]
+    if seen := covered(analysis.coverage):
+        sampling += f"; {seen}"
+    all_of_it = f"{moments(len(analysis.timestamps))}, {sampling}{part}"
+    return [
+        ("Looked at", "the picture" if kind == "image" else all_of_it),
+        ("Smallest face", f"{settings.min_face} px wide"),
+    ]
 
 
 def earlier(verdict: EarlierVerdict, media: Media) -> str:

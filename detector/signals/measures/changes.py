@@ -89,7 +89,7 @@ SPEC = SignalSpec(
     title="Score over time",
     unit="log odds",
     side="high",
-    say=lambda value, known: "no lasting change" if value == 0 else f"changes by {value:.1f}",
+    say=lambda value, known: f"changes by {value:.1f} log odds" if value else "no lasting change",
     means="Whether the models' score moves to another level and stays there.",
     high="The score moves to another level and stays, as where only a part was altered; a cut, a "
     "turn of the head or other light can look alike.",

@@ -496,6 +496,21 @@ def test_a_picture_and_a_file_without_faces_have_a_report() -> None:
         assert analysis.media.sha256 in text_of(pdf)
 
 
+def test_what_was_looked_at_is_said_in_words_that_suit_the_file() -> None:
+    """A picture has no moments; one window is no "1 windows"."""
+    clip, sound = make_analysis(frames=1), make_analysis()
+    assert words.looked(clip)[0] == ("Looked at", "1 moment, spread evenly")
+    assert words.looked(make_picture())[0] == ("Looked at", "the picture")
+    sound.media.kind = "audio"
+    for number, said in ((1, "1 window of speech"), (3, "3 windows of speech")):
+        spans = [SpanSegment(start=2.0 * i, end=2.0 * i + 2) for i in range(number)]
+        voice = Subject(
+            id="voice", modality=Modality.VOICE, start=0, end=6, thumbnail_time=0, spans=spans
+        )
+        sound.subjects = [voice]
+        assert words.looked(sound) == [("Listened to", said)]
+
+
 def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
     face, whole = make_analysis(), make_analysis(whole=3.0, fake=False)
     for analysis, says in ((face, "likely manipulated"), (whole, "likely machine-made")):

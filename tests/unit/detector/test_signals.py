@@ -249,6 +249,11 @@ def test_a_part_that_was_altered_has_two_changes() -> None:
     assert second.time == pytest.approx(9, abs=0.3)
 
 
+def test_the_size_of_a_change_has_its_unit() -> None:
+    assert changes.SPEC.signal(1.84, "video").value == "changes by 1.8 log odds"
+    assert changes.SPEC.signal(0.0, "video").value == "no lasting change"
+
+
 def test_noise_is_no_change() -> None:
     alarms = 0
     for seed in range(100):
