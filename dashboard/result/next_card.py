@@ -33,6 +33,8 @@ ICONS = {
     ActionCode.ADD_MODEL: "download",
     ActionCode.OWN_THRESHOLD: "tune",
     ActionCode.CHECK_ORIGIN: "travel_explore",
+    ActionCode.TEST_LIVE: "front_hand",
+    ActionCode.REACH: "call",
 }
 
 
@@ -129,6 +131,14 @@ def _how_to_check(linked: ResultViewState) -> None:
     show(bullets(steps, "um-know", ordered=True))
 
 
+def _how_to_test(_linked: ResultViewState) -> None:
+    show(bullets(actions.how_to_test(speech()), "um-know", ordered=True))
+
+
+def _how_to_reach(_linked: ResultViewState) -> None:
+    show(bullets(actions.how_to_reach(speech()), "um-know", ordered=True))
+
+
 def _heard(linked: ResultViewState) -> bool:
     return linked.original.media.kind == "audio"
 
@@ -136,6 +146,8 @@ def _heard(linked: ResultViewState) -> bool:
 _ADVICE: dict[ActionCode, Callable[[ResultViewState], None]] = {
     ActionCode.ASK_ORIGINAL: _how_to_ask,
     ActionCode.CHECK_ORIGIN: _how_to_check,
+    ActionCode.TEST_LIVE: _how_to_test,
+    ActionCode.REACH: _how_to_reach,
 }
 
 

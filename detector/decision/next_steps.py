@@ -31,6 +31,8 @@ class ActionCode(StrEnum):
     ADD_MODEL = "add_model"
     OWN_THRESHOLD = "own_threshold"
     CHECK_ORIGIN = "check_origin"
+    TEST_LIVE = "test_live"
+    REACH = "reach"
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,14 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
             yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "sound"})
         yield NextStep(ActionCode.CHECK_ORIGIN)
         return
+    if analysis.media.live:  # nobody sent a file, and who was in front of the camera can be asked
+        if facts.same is not None and facts.may_run:
+            yield from _original(facts)
+        yield NextStep(ActionCode.TEST_LIVE)
+        yield NextStep(ActionCode.REACH)
+        if facts.strong and label is not Label.FAKE:
+            yield _stronger(answer, facts)
+        return
     # A short change can hide between frames that are far apart.
     hidden = label is not Label.FAKE and widest_gap(analysis) > WIDE_GAP
     if hidden and facts.may_run and facts.closer:
@@ -138,11 +148,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         yield from compare
     yield from _lost_traces(analysis)
     if facts.strong and label is not Label.FAKE:
-        sides = {part.logit > 0 for part in answer.contributions if part.kind == "model"}
-        yield NextStep(
-            ActionCode.ADD_MODEL,
-            {"title": facts.strong, "bytes": facts.strong_bytes, "disagree": len(sides) == 2},
-        )
+        yield _stronger(answer, facts)
     # The thresholds are ours, and the person has what it takes to make them theirs.
     ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
     if facts.may_run and ours and facts.untouched >= OWN_CLIPS:
@@ -155,6 +161,14 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     if label is not Label.REAL:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
     yield NextStep(ActionCode.CHECK_ORIGIN)
+
+
+def _stronger(answer: Answer, facts: Facts) -> NextStep:
+    sides = {part.logit > 0 for part in answer.contributions if part.kind == "model"}
+    return NextStep(
+        ActionCode.ADD_MODEL,
+        {"title": facts.strong, "bytes": facts.strong_bytes, "disagree": len(sides) == 2},
+    )
 
 
 def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:

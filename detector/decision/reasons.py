@@ -155,7 +155,14 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     question, under = decision.context.question, decision.label is Label.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
     thresholds = decision.context.thresholds
-    never: dict[str, Param] = {"never": True} if thresholds.never_decide else {}
+    missing: dict[str, Param] = {
+        name: True
+        for name, holds in (
+            ("never", thresholds.never_decide),
+            ("one_threshold", thresholds.one_sided),
+        )
+        if holds
+    }
     return _reason(
         code,
         top,
@@ -165,7 +172,7 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
         which=code.value,
         highest=max((s for _, s in _curve(top, question)), default=0.0),
         high=thresholds.high,
-        **never,
+        **missing,
     )
 
 

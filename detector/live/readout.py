@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from detector.live.hysteresis import HOLD, LabelHysteresis, WindowVerdict
 from detector.live.state import HISTORY, WINDOW, Dot, LiveReading, Trend
+from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Label, Question, ReasonCode, Subject, Thresholds
 
 UNREAD = 2.0
@@ -249,6 +250,10 @@ def _text(time: float, line: LabelTimeline, verdict: WindowVerdict, top: Subject
             top.reason or ReasonCode.UNCERTAIN, "Too few models gave a score for a verdict."
         )
     if verdict.label is Label.INCONCLUSIVE:
-        return f"The score {moves}is between the thresholds. Ask for a still face in good light."
+        if limits.never_decide:
+            return "No score of these models decides."
+        if limits.one_sided:
+            return f"The score {moves}is not over the threshold of {percent(limits.high)}."
+        return f"The score {moves}is between the thresholds."
     side = "over the upper" if verdict.label is Label.FAKE else "below the lower"
     return f"The score has just come {side} threshold. The word waits, so that it doesn't flicker."

@@ -138,6 +138,26 @@ def _origin(p: Params, speech: Speech) -> Step:
     )
 
 
+def _test_live(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    return Step(
+        _("Test them while they are on camera"),
+        _("A picture that is made as you watch has to follow each move, and can slip."),
+        _("What to ask for"),
+        _("a minute"),
+    )
+
+
+def _reach(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    return Step(
+        _("Reach them another way"),
+        _("A face on a screen proves nobody; a number that you knew before does more."),
+        _("How to check"),
+        _("some minutes"),
+    )
+
+
 def how_to_ask(name: str, speech: Speech = ENGLISH, *, sound: bool = False) -> tuple[str, str]:
     """Return what to ask for, and a message to send.
 
@@ -186,6 +206,27 @@ def how_to_check(speech: Speech = ENGLISH, *, sound: bool = False) -> list[str]:
     ]
 
 
+def how_to_test(speech: Speech = ENGLISH) -> list[str]:
+    """Return what to ask somebody for who is in front of a camera, one sentence each."""
+    _ = speech.gettext
+    return [
+        _("Ask them to turn the head all the way to one side, and back."),
+        _("Ask them to pass a spread hand slowly across the face."),
+        _("Ask for something that can’t have been prepared: so many fingers, a thing of the room."),
+        _("Watch the edge of the face, glasses, hair and teeth meanwhile. Passing is no proof."),
+    ]
+
+
+def how_to_reach(speech: Speech = ENGLISH) -> list[str]:
+    """Return how to make sure of who was in front of a camera, one sentence each."""
+    _ = speech.gettext
+    return [
+        _("Call the person back on a number that you knew before, and ask."),
+        _("Ask for something that only they know."),
+        _("Let a payment, a password or a decision wait until then."),
+    ]
+
+
 def _duration(seconds: float, speech: Speech) -> str:
     _ = speech.gettext
     if seconds < 90:
@@ -202,4 +243,6 @@ _STEPS: dict[str, Callable[[Params, Speech], Step]] = {
     "add_model": _add,
     "own_threshold": _own,
     "check_origin": _origin,
+    "test_live": _test_live,
+    "reach": _reach,
 }

@@ -23,15 +23,17 @@ def _above(p: Params, speech: Speech) -> tuple[str, str]:
 
 
 def _between(p: Params, speech: Speech) -> tuple[str, str]:
-    if p["kind"] == "image":
-        text = _("The score lies between the thresholds")
-        if p.get("never"):
-            text = _("No score of these models decides")
-        return Template(text)(p, speech)
-    text = _("The score lies between the thresholds; its highest moment is {highest}")
+    still = p["kind"] == "image"
     if p.get("never"):
-        text = _("No score of these models decides; its highest moment is {highest}")
-    return Template(text)(p, speech)
+        text = _("No score of these models decides")
+        moment = _("No score of these models decides; its highest moment is {highest}")
+    elif p.get("one_threshold"):
+        text = _("The score is not over the threshold of {high}")
+        moment = _("The score is not over the threshold of {high}; its highest moment is {highest}")
+    else:
+        text = _("The score lies between the thresholds")
+        moment = _("The score lies between the thresholds; its highest moment is {highest}")
+    return Template(text if still else moment)(p, speech)
 
 
 def _below(p: Params, speech: Speech) -> tuple[str, str]:

@@ -52,7 +52,12 @@ class Thresholds(StrictModel):
     @property
     def never_decide(self) -> bool:
         """Whether every score is inconclusive."""
-        return (self.low <= 0 or not self.no_sign) and self.high >= 1
+        return self.one_sided and self.high >= 1
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether no score is REAL."""
+        return self.low <= 0 or not self.no_sign
 
 
 class ConfidenceInterval(StrictModel):

@@ -7,6 +7,7 @@ import pytest
 from detector import messages
 from detector.decision import decide, logit, sigmoid
 from detector.decision.context import PUBLISHED_START
+from detector.messages import ENGLISH
 from detector.messages import caveats as said_caveats
 from detector.messages import reasons as said_reasons
 from detector.schema.analysis import (
@@ -195,6 +196,7 @@ def test_a_set_that_may_not_say_no_sign_never_does() -> None:
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.UNTOUCHED
     assert CaveatCode.NO_SIGN_WITHHELD in [c.code for c in out.verdict.caveats]
     assert any("never say" in text for text in out.verdict.limits)
+    assert "not over the threshold of 90" in out.verdict.reasons[0].text
 
 
 # --- the questions beside each other --------------------------------------------------------------
@@ -403,6 +405,24 @@ def test_every_code_has_a_sentence() -> None:
     assert {code.value for code in CaveatCode} - written <= set(said_caveats.WORDINGS)
     of_pictures = {"face_size", "sharpness", "compression", "frames", "surroundings"}
     assert set(said_caveats.EVIDENCE) == of_pictures | {"speech", "band", "noise"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "expected"),
+    [
+        ("video", {}, "The score lies between the thresholds; its highest moment is 95 %"),
+        ("video", {"one_threshold": True},
+         "The score is not over the threshold of 91 %; its highest moment is 95 %"),
+        ("image", {"one_threshold": True}, "The score is not over the threshold of 91 %"),
+        ("image", {"never": True, "one_threshold": True}, "No score of these models decides"),
+    ],
+)  # fmt: skip
+def test_a_threshold_that_does_not_exist_is_not_named(
+    kind: str, how: dict[str, bool], expected: str
+) -> None:
+    params = {"kind": kind, "highest": 0.951, "high": 0.912, **how}
+    said = said_reasons.WORDINGS["between_thresholds"](params, ENGLISH)[0]
+    assert said.replace("\u00a0", " ") == expected
 
 
 def test_a_reason_is_said_in_the_language_of_whoever_looks() -> None:

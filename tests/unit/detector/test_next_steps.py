@@ -52,6 +52,18 @@ def long(analysis: Analysis) -> Analysis:
     return analysis.model_copy(update={"timestamps": moments, "media": media, "coverage": seen})
 
 
+def test_who_was_in_front_of_a_camera_is_asked_and_not_for_a_file(clear: Analysis) -> None:
+    media = clear.media.model_copy(update={"live": True})
+    session = clear.model_copy(update={"media": media})
+    for label in (Label.INCONCLUSIVE, Label.FAKE, Label.REAL):
+        found = codes(said(long(session), label).model_copy(update={"media": media}))
+        assert found[:2] == [ActionCode.TEST_LIVE, ActionCode.REACH]
+        assert (ActionCode.ADD_MODEL in found) is (label is not Label.FAKE)
+    step = actions.step(next_steps(session, EVERYTHING)[0])
+    assert step.head == "Test them while they are on camera" and step.button == "What to ask for"
+    assert len(actions.how_to_test()) == 4 and "call" in actions.how_to_reach()[0].lower()
+
+
 def test_a_long_clip_is_looked_at_closer_first(clear: Analysis) -> None:
     assert ActionCode.LOOK_CLOSER not in codes(clear)
     found = next_steps(long(clear), EVERYTHING)
