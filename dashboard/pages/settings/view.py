@@ -15,7 +15,7 @@ from dashboard.components import cards, controls, task_progress, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import _, advice, say
+from dashboard.i18n import _, advice, ngettext, say
 from dashboard.labels import NBSP
 from dashboard.pages.settings import retention, state
 from detector import paths
@@ -216,8 +216,34 @@ def _clips(
         return clips, clips[0].parent
     clips = own_calibration.clips_in(Path(folder).expanduser())
     if len(clips) < conformal.least(rate):
-        raise conformal.too_few(len(clips), rate)
+        refusal = conformal.too_few(len(clips), rate)
+        raise InputError(refusal.message, code=refusal.code, hint=_more_or_higher(len(clips)))
     return clips, None
+
+
+def _more_or_higher(count: int) -> str:
+    """Return what to do about so few clips: by the rates that are offered here, which are not all
+    that are possible."""
+    enough = next((rate for rate in RATES if conformal.least(rate) <= count), None)
+    if enough is not None:
+        text = _("Add clips, or choose {rate}, for which these are enough.")
+        return text.format(rate=conformal.rate_words(enough))
+    more = conformal.least(RATES[-1]) - count
+    text = ngettext(
+        "Add clips: the highest rate here, {rate}, takes {number} more clip.",
+        "Add clips: the highest rate here, {rate}, takes {number} more clips.",
+        more,
+    )
+    return text.format(rate=conformal.rate_words(RATES[-1]), number=more)
+
+
+def _what_rates_take() -> str:
+    """Return how many clips each rate takes that is offered here."""
+    each = _("{rate} takes {number}")
+    rates = [
+        each.format(rate=conformal.rate_words(rate), number=conformal.least(rate)) for rate in RATES
+    ]
+    return _("Add clips, or choose a higher rate: {rates}.").format(rates=labels.listed(rates))
 
 
 def _progress(task: CalibrationTask) -> str:
@@ -227,7 +253,8 @@ def _progress(task: CalibrationTask) -> str:
 def _outcome(task: CalibrationTask) -> None:
     """Draw how it ended, until somebody has seen it."""
     if task.error:
-        text = labels.plain_markdown(f"{say(task.error)} {say(task.hint)}".rstrip())
+        hint = _what_rates_take() if task.code == "too_few_clips" else say(task.hint)
+        text = labels.plain_markdown(f"{say(task.error)} {hint}".rstrip())
         if task.reference:
             reference = _("Reference {reference}")
             text += " " + reference.format(reference=labels.plain_markdown(task.reference))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -204,11 +205,31 @@ def test_too_few_clips_are_refused_before_anything_runs(scorer: Scorer, tmp_path
     at = show()
     at.text_input(key="own-folder").set_value(str(tmp_path / "mine")).run()
     next(b for b in at.button if b.label == "Set the threshold").click().run()
-    assert "at least 19 clips" in at.error[0].value.replace("&#45;", "-")
+    shown = unescape(at.error[0].value)
+    assert "at least 19 clips" in shown
+    assert shown.endswith("Add clips: the highest rate here, 10 %, takes 8 more clips.")
+    for number in range(9):
+        (tmp_path / "mine" / f"{number}.mp4").write_bytes(b"x")
+    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    shown = unescape(at.error[0].value)
+    assert shown.endswith("Add clips, or choose 10 %, for which these are enough.")
     at.text_input(key="own-folder").set_value("/nowhere").run()
     next(b for b in at.button if b.label == "Set the threshold").click().run()
     assert "not a folder" in at.error[0].value
     assert current() is None and not scorer.settings
+
+
+def test_clips_that_can_not_be_judged_leave_too_few_for_the_rates_offered(
+    scorer: Scorer, tmp_path: Path
+) -> None:
+    clips = [tmp_path / f"{number}.mp4" for number in range(19)]
+    for number, clip in enumerate(clips):
+        clip.write_bytes(b"z" * (number % 6 + 1))  # copies count once
+    start(clips)
+    assert finish().code == "too_few_clips"
+    shown = unescape(show().error[0].value)
+    assert "there are 6." in shown and "14 %" not in shown
+    assert shown.endswith("1 % takes 99, 2 % takes 49, 5 % takes 19 and 10 % takes 9.")
 
 
 def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
