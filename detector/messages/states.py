@@ -127,7 +127,7 @@ def cause(id: str, speech: Speech = ENGLISH) -> str:
         "size": _("small face"),
         "sharpness": _("soft picture"),
         "compression": _("compression"),
-        "frames": _("few frames"),
+        "frames": _("one or few frames"),
         "disagreement": _("models differ"),
     }.get(id, id)
 
