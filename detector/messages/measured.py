@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from detector.messages.types import ENGLISH, Speech
 
 if TYPE_CHECKING:
-    from detector.schema.analysis import Thresholds
+    from detector.schema.analysis import Calibration, Thresholds
 
 
 def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
@@ -28,5 +28,19 @@ def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
 
 def part_of(clips: int, data: str) -> bool:
     """Return whether so many clips are only some of those in words: "479 clips, each …"."""
-    all_of_them = re.match(r"\d+", data)
-    return all_of_them is not None and 0 < clips < int(all_of_them[0])
+    return 0 < clips < _named(data)
+
+
+def fitted_on(calibration: Calibration, speech: Speech = ENGLISH) -> str:
+    """Return on how many clips a map was fitted; where it counts each in more forms than one, what
+    they were: "on 705 clips, as recorded and as MP3"."""
+    if 0 < _named(calibration.data) < calibration.clips:
+        return speech.gettext("on {data}").format(data=calibration.data)
+    text = speech.ngettext("on {number} clip", "on {number} clips", calibration.clips)
+    return text.format(number=calibration.clips)
+
+
+def _named(data: str) -> int:
+    """Return the number that words begin with; 0 where they begin with none."""
+    number = re.match(r"\d+", data)
+    return int(number[0]) if number else 0

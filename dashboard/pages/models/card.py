@@ -13,8 +13,9 @@ from dashboard.components import cards, controls, figures, task_progress, typogr
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import facts
-from dashboard.i18n import LazyDict, _, ngettext, say
+from dashboard.i18n import LazyDict, _, ngettext, say, speech
 from detector import paths, weights
+from detector.messages import measured
 from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
@@ -162,8 +163,7 @@ def _calibrated(spec: ModelSpec) -> Text:
             point = f"{spec.operating_point:g}"
             text = _("not here; its own score decides, at {point}").format(point=point)
         return typography.caution(text)
-    clips = spec.calibration.clips
-    return ngettext("on {number} clip", "on {number} clips", clips).format(number=clips)
+    return measured.fitted_on(spec.calibration, speech())
 
 
 def published_size(spec: ModelSpec) -> int:

@@ -40,11 +40,22 @@ def test_every_ready_model_has_its_label() -> None:
             assert ours[0].left_out, "what does not flatter comes first"
             assert f"<h3>{spec.title}</h3>" in text
             assert all(f"<b>{m.value:.2f}</b>" in text for m in ours)
-            assert f"on {spec.calibration.clips} clips" in text if spec.calibration else True
+            assert str(card._calibrated(spec)) in text if spec.calibration else True
             flatter = len(ours) > 1 and ours[1].value > ours[0].value
             assert ("which flatter" in card._accuracy(spec)) is flatter
     assert f"of {len(registry.list_models())} ready" in text
     assert "not measured here yet" in text
+
+
+def test_clips_that_a_calibration_took_in_two_forms_are_counted_once() -> None:
+    fitted = registry.get_spec("timbre").calibration
+    assert fitted is not None and fitted.clips == 2 * 705
+    text = html(page())
+    assert "on 705 clips of speech" in text and "as recorded and as MP3" in text
+    assert "1410 clips" not in text and "1,410 clips" not in text
+    spec = registry.get_spec("texture")
+    assert spec.calibration is not None
+    assert card._calibrated(spec) == f"on {spec.calibration.clips} clips"
 
 
 def test_a_card_says_where_an_operating_point_is_from() -> None:
