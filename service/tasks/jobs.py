@@ -216,6 +216,7 @@ class Jobs:
     ) -> None:
         """End one that was set aside, or interrupted, without a run."""
         if job.store.stop(job.record.owner, job.key, job.record.run, state, fault):
+            metrics.count_end(state, fault, None)
             with self._lock:
                 self._jobs.pop(job.key, None)
 

@@ -32,6 +32,7 @@ from service import overview
 from service.config import get_config
 from service.context import PrincipalKind
 from service.records.model import State
+from service.storage import uploads
 from service.tasks.task import Task
 
 DAYS = 14
@@ -144,9 +145,9 @@ def _now() -> None:
                 (_("Waiting"), f"{len(tasks) - len(running):,}", _longest(tasks)),
                 (_("Last 24 hours"), f"{app.jobs.store.analyzed(_ago(1)):,}", _("results")),
                 (
-                    _("Without a result"),
+                    _("Failed"),
                     f"{failed:,}",
-                    _("of {number} since the start").format(number=f"{done:,}"),
+                    _("of {number} that ended since the start").format(number=f"{done:,}"),
                 ),
                 (
                     _("Answered from before"),
@@ -279,6 +280,9 @@ def _errors_by_kind() -> None:
             }
             for one in failures[:MOST]
         )
+        typography.caption(
+            _("Of analyses that are still kept, those before the last start of the server too.")
+        )
 
 
 def _machine() -> None:
@@ -317,7 +321,8 @@ def _machine() -> None:
 
 
 def _quotas() -> None:
-    config = get_config()
+    config, largest = get_config(), uploads.max_upload_mb()
+    guests = min(largest, config.guest_max_mb) if config.guest_max_mb else largest
     with st.container(border=True, key="card-admin-quotas"):
         cards.head(_("Quotas"), _("0: no limit"))
         controls.table(
@@ -326,7 +331,8 @@ def _quotas() -> None:
                 (_("Files an hour, guest"), config.guest_files_per_hour),
                 (_("Files an hour, account"), config.user_files_per_hour),
                 (_("Files an hour, guests of one network"), config.address_files_per_hour),
-                (_("MB a file, guest"), config.guest_max_mb),
+                (_("MB a file"), largest),
+                (_("MB a file, guest"), guests),
                 (_("Requests a minute, program"), config.requests_per_minute),
             )
         )

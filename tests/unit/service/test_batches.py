@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from detector.errors import MediaError
 from detector.schema.analysis import Settings
 from service import batches as module
+from service import overview
 from service.batch_files import IncomingFile
 from service.batches import BatchRow, BatchService, BatchState
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
@@ -155,9 +157,12 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(
             raise MediaError("This file is text.", code="not_media")
 
     analyzer.go.clear()
-    bench = open_bench(check=check)
+    bench, before = open_bench(check=check), overview.ended().get(State.FAILED, 0)
     batch = bench.bring("clip", "other", "notes")
     until(lambda: bench.states(batch)[2] is State.FAILED)
+    # The operator's page counts it as it lists it.
+    failures = bench.jobs.store.failures(datetime.now(UTC) - timedelta(days=7))
+    assert overview.ended()[State.FAILED] - before == sum(one.number for one in failures) == 1
     rows = bench.service.rows(bench.scope, batch)
     assert rows[2].error == "This file is text."
     analyzer.go.set()
