@@ -8,6 +8,7 @@ from dashboard import labels, session
 from dashboard.components import typography
 from dashboard.i18n import _, say
 from detector.errors import InputError
+from service.records.model import Query
 from service.storage.uploads import records_retention, retention
 
 CHOICES = (1, 3, 7, 14, 30, 90, 365)
@@ -19,6 +20,7 @@ def draw() -> None:
     try:
         scope = session.record_scope()
         usage = session.application().usage(session.request_context())
+        counts = scope.store.search(scope.owner, Query(limit=1)).counts
         before = scope.store.preferences(scope.owner)
         days, looks = _choice(before.keep_days), _looks(before.find_originals)
         chosen = before.model_copy(update={"keep_days": days, "find_originals": looks})
@@ -29,10 +31,15 @@ def draw() -> None:
     except InputError as error:  # an account whose project does not answer
         typography.alert(say(error.message))
         return
-    text = _("{results} with files, {size}. The files themselves go after {hours} at the latest.")
+    # What failed is kept as well, and takes room: it is no result.
+    number = sum(count for verdict, count in counts.items() if verdict is not None)
+    text = _(
+        "{results}. All that is kept takes {size}, with files; the files themselves go after "
+        "{hours} at the latest."
+    )
     typography.caption(
         text.format(
-            results=labels.count(usage.records, "result", "results"),
+            results=labels.count(number, "result", "results"),
             size=labels.size(usage.bytes),
             hours=labels.hours(retention().total_seconds() / 3600),
         )

@@ -21,9 +21,12 @@ from detector.pipeline.initial_results import result
 from detector.schema.analysis import Analysis, Question, Settings
 from service.application import SharedAnalyzer
 from service.context import LOCAL, Principal, PrincipalKind, Role
-from service.records.model import Preferences
+from service.records.model import Preferences, State
+from service.records.rules import new_id
+from service.storage.uploads import Upload
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 from tests.support.pages import OWNER, come_as, texts
+from tests.support.result_sample import make_analysis
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
@@ -301,3 +304,13 @@ def test_whoever_wants_no_originals_looked_for_says_so(data: Path) -> None:
     at.toggle(key="settings-originals").set_value(False).run()
     chosen = scope.store.preferences(scope.owner)
     assert chosen == watching.model_copy(update={"find_originals": False}), "the rest stays"
+
+
+def test_results_are_counted_and_what_failed_is_none() -> None:
+    jobs, scope = session.application().jobs, session.application().scope(OWNER)
+    jobs.import_result(make_analysis(), "live", scope)
+    failed = jobs._record(Upload(new_id(), "", 0), scope, "notes.txt", Settings())
+    scope.store.add(failed.model_copy(update={"state": State.FAILED}))
+    assert scope.store.usage(scope.owner).records == 2
+    page = texts(show())
+    assert "1 result. All that is kept takes" in page and "with files; the files" in page
