@@ -137,10 +137,11 @@ def _sound(analysis: Analysis) -> str:
 def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     """Return how the result was made, by name."""
     settings, software = analysis.settings, analysis.software
+    rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
     how = {
         "uniform": _("spread evenly"),
         "keyframes": _("where the picture changes"),
-        "fps": _("{number} a second").format(number=f"{settings.fps:g}"),
+        "fps": _("{number} a second").format(number=rate),
         "closer": _("more of them where the score moves"),
     }[settings.sampling]
     sampled = f"{labels.count(len(analysis.timestamps), 'moment', 'moments')}, {how}"

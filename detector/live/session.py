@@ -87,6 +87,8 @@ class LiveSession:
         self._drop_frames = pool.workers > 0
         self._lock = threading.Lock()
         self._closed = self._loaded = False
+        self.kept: int | None = None
+        """Moments of the newest `finish`: `state` counts on until the session is closed."""
         self._notes: dict[str, str] = {}
 
         # What waits, the newest only.
@@ -178,6 +180,7 @@ class LiveSession:
             length = self._display.time - self._display.began
             notes = [self._display.note(alarm) for alarm in reversed(self._display.alarms.all)]
             undecided = self._display.history.session(notes, self._failures())
+            self.kept = len(undecided.timestamps)
             undecided.media.duration = round(length, 3)
             undecided.media.frame_count = self._display.rates.counts["pushed"]
             undecided.media.fps = round(self._display.rates.counts["pushed"] / max(length, 1e-3), 2)

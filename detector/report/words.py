@@ -292,10 +292,11 @@ def looked(analysis: Analysis) -> list[tuple[str, str]]:
     if kind == "audio":
         spans = sum(len(subject.spans) for subject in analysis.subjects)
         return [("Listened to", f"{windows(spans)}{part}")]
+    rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
     sampling = {
         "uniform": "spread evenly",
         "keyframes": "where the picture changes",
-        "fps": f"{settings.fps:g} a second",
+        "fps": f"{rate} a second",
         "closer": "more of them where the score moves",
     }[settings.sampling]
     if seen := covered(analysis.coverage):

@@ -85,6 +85,7 @@ class StandInSession:
         self.shown: LiveState | None = None
         self.closed = 0
         self.finished = 0
+        self.kept: int | None = None
         self.seen: np.ndarray | None = None
 
     def push(self, frame: np.ndarray, t: float) -> None:
@@ -102,7 +103,9 @@ class StandInSession:
         self.finished += 1
         if not self.frames:
             raise UsageError("No frame was looked at.", code="nothing_seen")
-        return make_analysis()
+        analysis = make_analysis()
+        self.kept = len(analysis.timestamps)
+        return analysis
 
     def thumbnails(self) -> dict[str, np.ndarray]:
         return {"A": np.zeros((96, 96, 3), np.uint8)}

@@ -198,10 +198,12 @@ def _problem(visit: LivePageState) -> problems.Problem | None:
 
 
 def _ended(viewer: Viewer) -> problems.Problem:
-    facts = _("{time} long, {frames}.").format(
-        time=labels.clock(viewer.seconds, tenths=False),
-        frames=labels.count(viewer.state.rates.scored, "scored frame", "scored frames"),
-    )
+    frames = labels.count(viewer.state.rates.scored, "scored frame", "scored frames")
+    if viewer.result is not None and viewer.session.kept is not None:
+        # As many as the analysis says that it looked at.
+        frames = labels.count(viewer.session.kept, "frame", "frames")
+    length = labels.clock(viewer.seconds, tenths=False)
+    facts = _("{time} long, {frames}.").format(time=length, frames=frames)
     if viewer.problem is not None:
         outcome = say(viewer.problem) or _("Something went wrong here; the log says more.")
     elif viewer.result is None:

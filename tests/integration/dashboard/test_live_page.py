@@ -299,6 +299,9 @@ def test_a_session_from_start_to_its_analysis(
     assert not kept.has_media
     assert kept.name.startswith("live-")
     assert at.button(key="live-open")
+    frames = len(kept.analysis.timestamps)
+    assert frames != viewer.state.rates.scored, "which counts on until the session is closed"
+    assert f"00:05 long, {frames} frames." in cover(at).replace(labels.NBSP, " ")
 
 
 def test_a_camera_that_shows_known_footage(at: AppTest, browser: Browser) -> None:

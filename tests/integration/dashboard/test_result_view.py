@@ -536,6 +536,15 @@ def test_file_facts_say_what_was_done_to_the_picture() -> None:
     assert analysis.media.sha256 in facts["SHA-256"]
 
 
+def test_the_rate_of_a_live_session_has_one_decimal() -> None:
+    analysis = make_analysis()
+    analysis.settings.sampling, analysis.settings.fps = "fps", 7.11231
+    analysis.media.live = True
+    assert str(dict(details.run_facts(analysis))["Looked at"]).endswith(", 7.1 a second")
+    analysis.media.live, analysis.settings.fps = False, 0.25
+    assert str(dict(details.run_facts(analysis))["Looked at"]).endswith(", 0.25 a second")
+
+
 def test_names_at_line_ends_stand_apart() -> None:
     places = lanes.spread([10.0, 11.0, 12.0, 60.0], 14, 0, 62)
     assert all(b - a >= 14 for a, b in itertools.pairwise(places))

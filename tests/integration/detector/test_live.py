@@ -625,6 +625,19 @@ def test_a_session_is_an_analysis(engine) -> None:
     )
     assert "a live session: frames were scored as they came" in text
     assert "SHA-256 on receipt" not in text and "0 bytes" not in text
+    rate = f"{analysis.settings.fps:.1f} a second"
+    assert f"{len(analysis.timestamps)} moments, {rate}" in " ".join(text.split())
+
+
+def test_a_session_knows_how_much_of_it_was_kept(engine) -> None:
+    """What is scored between the analysis and the end is counted and not in it."""
+    session = engine.open(live.LiveSettings(models=("pairs", "detail")))
+    feed(engine, session, 4, picture((40, 160, -1.0)))
+    assert session.kept is None
+    moments, scored = len(session.finish().timestamps), session.state.rates.scored
+    feed(engine, session, 1, picture((40, 160, -1.0)), start=4)
+    assert session.state.rates.scored > scored
+    assert session.kept == moments
 
 
 def test_a_session_without_a_face_is_one_too(engine) -> None:
