@@ -1,4 +1,5 @@
-"""The figures of an evaluation, its curves, and the files that were judged wrong."""
+"""The figures of an evaluation, its curves, and the files that were scored furthest from what they
+are."""
 
 from __future__ import annotations
 
@@ -22,12 +23,12 @@ from detector.evaluation.report import ENSEMBLE, KindReport
 from detector.evaluation.scores import Scored
 from detector.evaluation.tallies import Share
 from detector.models.registry import list_models
-from detector.schema.analysis import Question, Settings, Thresholds
+from detector.schema.analysis import Label, Question, Settings, Thresholds
 from service.tasks.evaluations import Evaluation
 from service.tasks.task import QueueFull
 
-WORST = 12
-"""Mistakes that are listed."""
+FURTHEST = 12
+"""Files that are listed by their distance from the truth."""
 MAX_CURVES = 4
 """that their colors and dashes tell apart"""
 
@@ -71,11 +72,17 @@ def _pairs(count: int, won: float) -> tuple[str, str]:
 
 
 def _share(share: Share) -> tuple[str, str]:
-    """Return a share as percents and count; of few files as the count, which says as much."""
+    """Return a share as percents and count, of few files as the count, which says as much; and its
+    interval."""
     if not share.of:
         return "–", _("none")
     part = _("{number} of {total}").format(number=share.count, total=share.of)
-    return "" if share.of < labels.FEW else labels.percent(share.count / share.of), part
+    interval = _("{low} to {high} %").format(
+        low=round(100 * share.low), high=round(100 * share.high)
+    )
+    if share.of < labels.FEW:
+        return part, interval
+    return labels.percent(share.count / share.of), f"{part}, {interval}"
 
 
 # --- curves ---------------------------------------------------------------------------------------
@@ -231,7 +238,8 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds, note: str) -> N
 
 
 def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
-    """Draw the files that were most wrong, each one click from its evidence."""
+    """Draw the files whose scores are furthest from what they are, each one click from its
+    evidence. Many of them got no verdict: what was not decided is no mistake."""
     wrong = [
         (s, s.probability)
         for s in scored
@@ -239,10 +247,10 @@ def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
     ]
     wrong.sort(key=lambda pair: -abs(pair[1] - 0.5))
     with st.container(border=True, key="card-mistakes"):
-        typography.title(_("Worst mistakes"))
+        typography.title(_("Furthest from the truth"))
         if not wrong:
             typography.caption(_("No file is on the wrong side of 50 %."))
-        for number, (s, probability) in enumerate(wrong[:WORST]):
+        for number, (s, probability) in enumerate(wrong[:FURTHEST]):
             with controls.apart(f"mistake-{number}"):
                 typography.paragraph(_mistake(s, probability), width="stretch")
                 if controls.button(_("Look at it"), "search", f"look-{number}"):
@@ -250,15 +258,27 @@ def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
 
 
 def _mistake(s: Scored, probability: float) -> Markup:
-    """Return a sentence: what a file is, and what the models say."""
+    """Return a sentence: what a file is, what the models say, and which verdict came of that."""
     if s.label == 0:
-        text = _("<b>{file}</b> is an original; the models say {percent} likely manipulated.")
+        text = _(
+            "<b>{file}</b> is an original; the models say {percent} likely manipulated. Verdict: "
+            "{verdict}."
+        )
     elif s.method == "unknown":
-        text = _("<b>{file}</b> is a fake; the models say {percent} likely manipulated.")
+        text = _(
+            "<b>{file}</b> is a fake; the models say {percent} likely manipulated. Verdict: "
+            "{verdict}."
+        )
     else:
-        text = _("<b>{file}</b> is a fake ({method}); the models say {percent} likely manipulated.")
+        text = _(
+            "<b>{file}</b> is a fake ({method}); the models say {percent} likely manipulated. "
+            "Verdict: {verdict}."
+        )
+    decided = (question for question, label in s.answer_labels.items() if label == s.verdict)
+    verdict = labels.state(Label(s.verdict), next(decided, None)).short
     percent = labels.percent(probability)
-    return rich(text, file=given_name(s.name), method=s.method, percent=percent)
+    name = given_name(s.name)
+    return rich(text, file=name, method=s.method, percent=percent, verdict=verdict)
 
 
 def given_name(name: str) -> str:

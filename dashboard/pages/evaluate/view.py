@@ -1,4 +1,5 @@
-"""The page: bring a labelled set, wait, read the figures, look at the worst mistakes."""
+"""The page: bring a labelled set, wait, read the figures, look at what is furthest from the
+truth."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from dashboard import labels
 from dashboard.pages.evaluate import report
 from detector.errors import InputError
 from detector.evaluation.labels import read_labels
+from detector.evaluation.tallies import Share
 from detector.schema.analysis import Question
 from service import labelled_sets
 from service.records import tables
@@ -334,7 +335,7 @@ def test_the_page_shows_the_figures(finished: Evaluation) -> None:
     at = page(finished.id)
     text = html(at)
     assert "3 originals and 3 fakes" in text and "no video or picture" in text
-    assert "ROC" in text and "Worst mistakes" in text
+    assert "ROC" in text and "Furthest from the truth" in text
     assert len(at.get("plotly_chart")) == 4
     table = at.table[0].value
     assert list(table["In all"]) == ["3", "3"]
@@ -359,6 +360,24 @@ def test_the_page_says_what_its_figures_are_of(finished: Evaluation) -> None:
     )
     assert "rank these files best alone" not in text, "the one model that judges stills is drawn"
     assert not re.search(r"\d{4}-\d\.jpg", text)
+
+
+def test_a_share_has_its_interval_of_few_files_too() -> None:
+    assert report._share(Share.of_all([True, True])) == ("2 of 2", "34 to 100 %")
+    assert report._share(Share.of_all([False] * 6)) == ("0 of 6", "0 to 39 %")
+    assert report._share(Share.of_all([True] * 25 + [False] * 5)) == (
+        labels.percent(25 / 30), "25 of 30, 66 to 93 %",
+    )  # fmt: skip
+    assert report._share(Share.of_all([]))[0] == "–"
+
+
+def test_what_is_furthest_from_the_truth_says_its_verdict(finished: Evaluation) -> None:
+    scored = next(s for s in finished.scored if s.label == 0)
+    left_open = scored.model_copy(update={"verdict": "INCONCLUSIVE"})
+    assert "likely manipulated. Verdict: Inconclusive." in report._mistake(left_open, 0.9)
+    voice = {"verdict": "FAKE", "answer_labels": {Question.VOICE: "FAKE"}}
+    wrong = scored.model_copy(update=voice)
+    assert "Verdict: Likely cloned." in report._mistake(wrong, 0.9)
 
 
 def test_files_are_called_what_the_person_called_them(finished: Evaluation) -> None:
