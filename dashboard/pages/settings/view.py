@@ -217,7 +217,8 @@ def _clips(
     clips = own_calibration.clips_in(Path(folder).expanduser())
     if len(clips) < conformal.least(rate):
         refusal = conformal.too_few(len(clips), rate)
-        raise InputError(refusal.message, code=refusal.code, hint=_more_or_higher(len(clips)))
+        hint = _more_or_higher(len(clips))
+        raise InputError(say(refusal.message), code=refusal.code, hint=hint)
     return clips, None
 
 
