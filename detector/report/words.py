@@ -234,8 +234,9 @@ def weights(analysis: Analysis) -> list[tuple[str, str]]:
         known = first.setdefault(model.weights_sha256, model)
         value = model.weights_sha256
         if known is not model:
-            asked = model.question is not None and model.question is not known.question
-            about = f", asked “{states.question(model.question)}”" if asked else ""
+            about = ""
+            if model.question is not None and model.question is not known.question:
+                about = f", asked “{states.question(model.question)}”"
             value = f"those of {known.title}: the same network{about}"
         rows.append((f"Weights, {model.title}", value))
     return rows
