@@ -8,7 +8,7 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import TableColumn, with_note
 from dashboard.components.typography import small_print
-from dashboard.i18n import _, ngettext
+from dashboard.i18n import _, speech
 from dashboard.result import pulls
 from detector.messages import measured
 from detector.schema.analysis import Analysis, Label, ModelResult
@@ -62,5 +62,5 @@ def _calibrated(model: ModelResult) -> Text:
     if model.calibration is None or not model.calibration.clips:
         return _("by its authors’ point") if model.operating_point else _("no")
     clips, data = model.calibration.clips, model.calibration.data
-    text = ngettext("on {number} clip", "on {number} clips", clips).format(number=clips)
+    text = measured.fitted_on(model.calibration, speech())
     return with_note(text, _("that ask its question") if measured.part_of(clips, data) else "")

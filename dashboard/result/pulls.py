@@ -110,14 +110,16 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     combined = _combined(answer)
     end = AXIS * max(abs(row.tenths) for row in [*parts, combined]) or 1
     moves = analysis.media.kind != "image"
-    towards, changed = _("towards manipulated"), _("manipulated")
+    low, high = _("towards untouched"), _("towards manipulated")
+    as_it_was, changed = _("untouched"), _("manipulated")
     if analysis.verdict.question in OF_SOUND:
-        towards, changed = _("towards cloned"), _("cloned")
+        low, high = _("towards real"), _("towards cloned")
+        as_it_was, changed = _("real"), _("cloned")
     show(
         verdict.sides(
             _("What pulled which way"),
-            (_("towards untouched"), towards),
-            (_("untouched"), changed),
+            (low, high),
+            (as_it_was, changed),
             bare=not moves,
         )
     )

@@ -97,8 +97,9 @@ def _bars(pdf: Paper, analysis: Analysis, answer: Answer) -> None:
     if rows := words.bars(analysis, answer):
         pdf.ln(1)
         pdf.subhead("What pulled which way")
-        towards = "cloned" if analysis.verdict.question in OF_SOUND else "manipulated"
-        pdf.say(f"Log odds: above 0 towards {towards}, below 0 towards untouched.", SMALL, MUTED)
+        of_sound = analysis.verdict.question in OF_SOUND
+        high, low = ("cloned", "real") if of_sound else ("manipulated", "untouched")
+        pdf.say(f"Log odds: above 0 towards {high}, below 0 towards {low}.", SMALL, MUTED)
         charts.bars(pdf, rows)
 
 

@@ -12,13 +12,20 @@ from pypdf import PdfReader
 
 from dashboard import series
 from dashboard.components import sound_view
+from dashboard.result import how_we_know, voice_rests, voice_table
 from dashboard.result import sound_view as sound_page
-from dashboard.result import voice_rests, voice_table
 from detector.decision import decide
 from detector.explain.sound import SoundMap
 from detector.report import as_pdf, collect
 from detector.report.table import scores
-from detector.schema.analysis import Heard, Label, PerturbationResult, Question, Robustness
+from detector.schema.analysis import (
+    EmpiricalOdds,
+    Heard,
+    Label,
+    PerturbationResult,
+    Question,
+    Robustness,
+)
 from detector.signals.measures import lips
 from tests.support import pages
 from tests.support import result_sample as picture_sample
@@ -94,7 +101,16 @@ def test_the_tabs_of_a_sound_speak_of_no_face(clip: Path) -> None:
     assert "There are none of a sound." in said and "goes through MP3, Opus and a telephone" in said
     assert "5 windows" in said and "frames" not in said and "this person" not in said
     assert "towards cloned" in said and "towards manipulated" not in said
+    assert "towards real" in said and "towards untouched" not in said
     assert not [toggle for toggle in page.toggle if "faces" in toggle.label]
+
+
+def test_odds_of_a_voice_assume_clones_and_real_voices(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    odds = EmpiricalOdds(share=0.8, low=0.7, high=0.9, clips=60)
+    analysis.verdict.answers[Question.VOICE].odds = odds
+    said = " ".join(how_we_know.text(analysis))
+    assert "as many cloned as real voices" in said and "as many manipulated" not in said
 
 
 def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip: Path) -> None:
