@@ -27,6 +27,8 @@ DIFFERENCES = 44.0
 MOVEMENT = 46.0
 """mm; height of the chart of how a face moves"""
 _LEFT = 12.0
+_LINE = 3.6
+"""mm of a label at an axis"""
 Line = Sequence[tuple[float, float] | None]
 """(time, score) at each sampled moment; None where there is no score."""
 
@@ -255,11 +257,18 @@ def _axes(
     pdf.line(x, low, x + width, low)
     pdf.line(x, high, x + width, high)
     pdf.set_dash_pattern()
-    for value in (0.0, thresholds.low, thresholds.high, 1.0):
-        inner = 0.0 < value < 1.0
+    for value, inner in _labels(thresholds, height):
         pdf.ink(SMALL, TEXT if inner else MUTED, style="B" if inner else "")
         pdf.set_xy(x - _LEFT, y + (1 - value) * height - 1.8)
-        pdf.cell(_LEFT - 1.5, 3.6, percent(value), align="R")
+        pdf.cell(_LEFT - 1.5, _LINE, percent(value), align="R")
+
+
+def _labels(thresholds: Thresholds, height: float) -> list[tuple[float, bool]]:
+    """Return what is named at an axis of so many mm, and whether it is a threshold; of an end and a
+    threshold that would touch, the threshold."""
+    inner = [value for value in (thresholds.low, thresholds.high) if 0.0 < value < 1.0]
+    ends = [end for end in (0.0, 1.0) if all(abs(end - value) * height >= _LINE for value in inner)]
+    return [*((value, True) for value in inner), *((end, False) for end in ends)]
 
 
 def _score(face: FrameSegment | None, model: str | None) -> tuple[float, float] | None:
