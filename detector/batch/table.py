@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from detector.batch.journal import Journal, Line, write_whole
+from detector.schema.codes import Label
 from detector.spreadsheets import inert
 
 COLUMNS = (
@@ -48,7 +50,13 @@ def _row(line: Line) -> list[object]:
         line["file"], line.get("page"), verdict.get("label"), verdict.get("question"),
         verdict.get("probability"), verdict.get("lean"), about.get("kind"), about.get("duration"),
         len(analysis["subjects"]) if analysis else None, about.get("sha256"), line.get("id"),
-        error.get("code"), error.get("message"), comparison["original_media"].get("name"),
-        comparison.get("finding"),
+        error.get("code"), error.get("message") or _unjudged(verdict),
+        comparison["original_media"].get("name"), comparison.get("finding"),
     ]  # fmt: skip
     return [inert(value) for value in row]
+
+
+def _unjudged(verdict: dict[str, Any]) -> str | None:
+    """Return why a file that was read got no verdict."""
+    reasons = verdict.get("reasons") or [{}]
+    return reasons[0].get("text") if verdict.get("label") == Label.NOT_APPLICABLE else None

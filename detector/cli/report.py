@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detector.cli.common import Commands, tell, write_bytes
-from detector.errors import UsageError
+from detector.errors import MediaError, UsageError
 from detector.schema.analysis import Analysis
 
 ENDINGS = ("pdf", "json", "csv")
@@ -77,13 +77,18 @@ def read_analysis(path: Path) -> Analysis:
     """Return a saved analysis, bare or in a JSON report. UsageError when it is none."""
     from pydantic import ValidationError
 
+    from detector.media.files import open_file
+
     try:
+        open_file(path).close()
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path.name} is too large for an analysis.")
         tree = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(tree, dict) and "unmask_report" in tree:
             tree = tree.get("analysis")
         return Analysis.model_validate(tree)
+    except MediaError as error:
+        raise UsageError(f"{path.name}: {error.message}", hint=error.hint) from None
     except OSError as error:
         raise UsageError(f"{path.name} can't be read: {error.strerror}.") from None
     except (ValidationError, ValueError, RecursionError):

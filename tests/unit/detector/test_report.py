@@ -791,7 +791,7 @@ def test_report_and_verify_on_the_command_line(
     [
         (["report", "{0}"], "--out"),
         (["report", "{0}", "--out", "x.docx"], "PDF, JSON or CSV"),
-        (["report", "missing.json", "--out", "x.pdf"], "can't be read"),
+        (["report", "missing.json", "--out", "x.pdf"], "no such file"),
         (["report", "{0}", "--mark", "x.mp4"], "--media"),
         (["verify", "missing.pdf"], "no such file"),
         (["analyze", "a.mp4", "b.mp4", "--report", "x.pdf"], "one file"),
