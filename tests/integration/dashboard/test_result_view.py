@@ -471,6 +471,15 @@ def test_all_three_names_stand_at_the_scale_whatever_the_room(
         assert name in found and "inconclusive" in found and "no sign" in found
 
 
+def test_after_a_live_session_who_was_there_is_tested_and_reached(clip: Path) -> None:
+    analysis = make_analysis(whole=0.0)
+    analysis.media.live = True
+    said = texts(pages.result(clip, decide(analysis), "live-2026"))
+    assert "Test them while they are on camera" in said and "Reach them another way" in said
+    assert "Ask them to turn the head" in said and "on a number that you knew before" in said
+    assert "camera original" not in said and "posted it first" not in said
+
+
 def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
     limits = Thresholds(low=0.0, high=0.8, no_sign=False)
     html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
