@@ -212,7 +212,7 @@ def how_to_test(speech: Speech = ENGLISH) -> list[str]:
     return [
         _("Ask them to turn the head all the way to one side, and back."),
         _("Ask them to pass a spread hand slowly across the face."),
-        _("Ask for something that can’t have been prepared: so many fingers, a thing of the room."),
+        _("Ask for what can’t have been prepared: so many fingers, an object in the room."),
         _("Watch the edge of the face, glasses, hair and teeth meanwhile. Passing is no proof."),
     ]
 
