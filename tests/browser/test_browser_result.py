@@ -149,6 +149,26 @@ def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
             page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
 
 
+def test_a_start_that_nobody_chose_moves_nothing(page: Page) -> None:
+    """Streamlit sets a player's start, 0, when it has mounted it: at times after the page has gone
+    to its moment."""
+    page.reload()
+    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    page.wait_for_function("document.querySelector('.st-key-player video')?.readyState >= 1")
+    head = page.locator(".st-key-card-inspector h2").first
+    head.wait_for(timeout=PATIENT)
+    before, moment = head.inner_text(), make_analysis().timestamps
+    video = "document.querySelector('.st-key-player video')"
+    eventually(page, lambda: page.evaluate(f"{video}.currentTime"), lambda now: now > moment[0])
+    at = page.evaluate(f"{video}.currentTime")
+    page.evaluate(f"{video}.currentTime = 0")
+    eventually(
+        page, lambda: page.evaluate(f"{video}.currentTime"), lambda now: abs(now - at) < 0.05
+    )
+    page.wait_for_timeout(600)
+    assert head.inner_text() == before
+
+
 def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(page: Page) -> None:
     head = page.locator(".st-key-card-inspector h2").first
     before = head.inner_text()

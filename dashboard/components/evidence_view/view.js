@@ -218,6 +218,8 @@ class View {
     const { width, height } = this.data.media;
     picture.style.aspectRatio = `${width} / ${height}`;
     on("loadedmetadata", () => this.place());
+    this.touched = false;
+    for (const name of ["play", "pointerdown", "keydown"]) on(name, () => (this.touched = true));
     on("play", () => this.run());
     on("timeupdate", () => this.show(picture.currentTime));
     // Not an interrupted download: only what this browser can't decode, or won't.
@@ -229,9 +231,14 @@ class View {
       if (!picture.seeking) this.tell(picture.currentTime, null, "pause");
     });
     on("seeked", () => {
-      this.show(picture.currentTime);
       const ours = Math.abs(picture.currentTime - (this.asked ?? -1)) < 0.05;
       this.asked = undefined;
+      // Streamlit sets a start of its own, 0, sooner or later than we do: nobody chose that.
+      if (!ours && !this.touched && picture.currentTime < 0.05 && this.goal > 0.05) {
+        this.go(this.goal);
+        return;
+      }
+      this.show(picture.currentTime);
       // Dragging the player's bar seeks many times: tell of the last.
       clearTimeout(this.soon);
       if (!ours && picture.paused) {
@@ -257,6 +264,7 @@ class View {
   }
 
   go(time) {
+    this.goal = time;
     this.show(time);
     const video = this.picture;
     if (video?.tagName !== "VIDEO") return;
