@@ -235,7 +235,7 @@ def alarms(limits: Thresholds) -> str:
 def missed(limits: Thresholds) -> str:
     """Return how many manipulated clips landed below `low`, in a sentence; empty where nobody
     said, and where no score is below it."""
-    if not limits.no_sign or limits.low <= 0:
+    if limits.one_sided:
         return ""
     none = _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty at "
              "most {most} of clips like these do.")  # fmt: skip

@@ -44,6 +44,11 @@ def ours(clips: Sequence[Clip], models: Sequence[str]) -> dict[Question | None, 
     return {**held, None: calibration._combined(told, labels, sources)}
 
 
+def by_kind(scored: Sequence[Scored]) -> list[Clip]:
+    """Return clips of which whole kinds are left out: a clip's `source` is its fold."""
+    return [replace(clip, source=groups.fold_of(clip)) for clip in map(clip_of, scored)]
+
+
 def rows(others: Sequence[Scored], ids: Sequence[str], logits: np.ndarray, title: str) -> list[str]:
     """Return the table's rows: ours, then what stands beside it."""
     by_source = [one.model_copy(update={"person": one.source}) for one in others]
@@ -77,8 +82,7 @@ def main() -> None:
     models = [spec.id for spec in registry.choose() if spec.kind != "audio"]
     ids, _missing = baselines.published(asked.published, models)
     held = scores.score_files(items, models=models, scoring=Scoring(store=asked.held))
-    clips = [replace(clip, source=groups.fold_of(clip)) for clip in map(clip_of, held)]
-    logits = ours(clips, models)
+    logits = ours(by_kind(held), models)
     scoring = Scoring(store=asked.store, on_progress=ProgressBar("scored"))
     others = scores.score_files(items, models=ids, scoring=scoring)
     altered = [

@@ -23,7 +23,7 @@ import argparse
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +34,13 @@ from detector.evaluation import calibration, groups, manifest, methods, metrics,
 from detector.evaluation.calibration_report import Calibrated
 from detector.evaluation.labels import Item, filled, pairs, read_labels
 from detector.evaluation.operating_points import PROMISES, Promises
-from detector.evaluation.subjects import clip_of
 from detector.evaluation.tables import between, head, line
 from detector.models import registry
 from detector.schema.analysis import QUESTION_OF, Question
 from detector.training.recipe import read_recipe
 from detector.training.run import train
 from research import folds, left_out, register
-from research.against import ours
+from research.against import by_kind, ours
 
 LEARNED = {"texture": ("texture", "surface"), "grain": ("grain",)}
 """Recipes, and what ships of each."""
@@ -100,8 +99,7 @@ class Bench:
 
 def rows(scored: Sequence[scores.Scored], fitted: Calibrated) -> dict[str, str]:
     """Return the cells of one way of leaving out, by the title of their row."""
-    clips = [replace(clip, source=groups.fold_of(clip)) for clip in map(clip_of, scored)]
-    said = ours(clips, MODELS)
+    said = ours(by_kind(scored), MODELS)
     labels = np.array([one.label for one in scored])
     sources = np.array([one.source for one in scored])
 

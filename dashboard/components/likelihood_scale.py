@@ -59,7 +59,7 @@ def scale(
         _Zone("inc", low, high, between),
         _Zone("fake", high, 100.0, says),
     ]
-    if not thresholds.no_sign or low <= 0:
+    if thresholds.one_sided:
         zones = [_Zone("inc", 0.0, high, between), zones[2]]
     if thresholds.never_decide:
         zones = zones[:1]

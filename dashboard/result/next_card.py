@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -127,16 +127,11 @@ def _how_to_ask(linked: ResultViewState) -> None:
 
 
 def _how_to_check(linked: ResultViewState) -> None:
-    steps = actions.how_to_check(speech(), sound=_heard(linked))
+    _in_order(actions.how_to_check(speech(), sound=_heard(linked)))
+
+
+def _in_order(steps: Sequence[str]) -> None:
     show(bullets(steps, "um-know", ordered=True))
-
-
-def _how_to_test(_linked: ResultViewState) -> None:
-    show(bullets(actions.how_to_test(speech()), "um-know", ordered=True))
-
-
-def _how_to_reach(_linked: ResultViewState) -> None:
-    show(bullets(actions.how_to_reach(speech()), "um-know", ordered=True))
 
 
 def _heard(linked: ResultViewState) -> bool:
@@ -146,8 +141,8 @@ def _heard(linked: ResultViewState) -> bool:
 _ADVICE: dict[ActionCode, Callable[[ResultViewState], None]] = {
     ActionCode.ASK_ORIGINAL: _how_to_ask,
     ActionCode.CHECK_ORIGIN: _how_to_check,
-    ActionCode.TEST_LIVE: _how_to_test,
-    ActionCode.REACH: _how_to_reach,
+    ActionCode.TEST_LIVE: lambda _linked: _in_order(actions.how_to_test(speech())),
+    ActionCode.REACH: lambda _linked: _in_order(actions.how_to_reach(speech())),
 }
 
 

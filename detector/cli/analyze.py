@@ -268,7 +268,7 @@ def _answered(question: Question, answer: Answer) -> str:
     if answer.probability is None:
         return ""
     limits = answer.thresholds
-    low = f"no sign under {percent(limits.low)}, " if limits.no_sign and limits.low > 0 else ""
+    low = "" if limits.one_sided else f"no sign under {percent(limits.low)}, "
     basis = f"by {limits.data}" if limits.own else states.basis(answer.basis)
     by = f", {basis}" if basis else ""
     likely = f"{percent(answer.probability)} combined likelihood"

@@ -155,14 +155,9 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     question, under = decision.context.question, decision.label is Label.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
     thresholds = decision.context.thresholds
-    missing: dict[str, Param] = {
-        name: True
-        for name, holds in (
-            ("never", thresholds.never_decide),
-            ("one_threshold", thresholds.one_sided),
-        )
-        if holds
-    }
+    missing: dict[str, Param] = {"one_threshold": True} if thresholds.one_sided else {}
+    if thresholds.never_decide:
+        missing["never"] = True
     return _reason(
         code,
         top,

@@ -102,7 +102,7 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
     else:
         alarms, misses = limits.false_positives, limits.false_negatives
         out += _share(alarms, limits.false_positive_rate, untouched, "above the upper")
-        if limits.no_sign and limits.low > 0:
+        if not limits.one_sided:
             out += _share(misses, limits.false_negative_rate, manipulated, "below the lower")
         if limits.data:
             out.append(f"Measured on {limits.data}.")

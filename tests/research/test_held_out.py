@@ -102,8 +102,8 @@ def test_the_table_has_a_column_for_each_way(monkeypatch: pytest.MonkeyPatch) ->
         yield from made
 
     told = one_by_one()
-    monkeypatch.setattr(held_out, "clip_of", lambda _: next(told))
-    monkeypatch.setattr(held_out.groups, "fold_of", lambda clip: clip.source)
+    monkeypatch.setattr(against, "clip_of", lambda _: next(told))
+    monkeypatch.setattr(against.groups, "fold_of", lambda clip: clip.source)
     fitted = fit_clips(made, {FACE: models[:2], WHOLE: models[2:]}, "made")
     cells = held_out.rows(scored, fitted)
     said = against.ours(made, models)
