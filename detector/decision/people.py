@@ -191,6 +191,7 @@ def _answer_looks(
 ) -> None:
     """Fill each look's answer, and at frames the lines of the models of spans over time."""
     lines = _lines(subject, context)
+    between = _between(subject, context)
     at_frames = any(m.kind != "clip" for m in context.counted.values())
     for n, look in enumerate(subject.looks):
         if not look.usable:
@@ -201,7 +202,7 @@ def _answer_looks(
             scores[n][id] = sigmoid(line[n])
         if at_frames and context.counted.keys().isdisjoint(at_once):
             continue
-        logits = at_once | {id: line[n] for id, line in lines.items()}
+        logits = {id: line[n] for id, line in (lines | between).items()} | at_once
         known = [id for id in context.counted if id in logits]
         if known:
             total = context.start + sum(context.weights[id] * logits[id] for id in known)
@@ -222,6 +223,20 @@ def _lines(subject: Subject, context: Context) -> dict[str, list[float]]:
     for id, points in by_model.items():
         centers, logits = zip(*sorted(points), strict=True)
         lines[id] = [float(x) for x in np.interp(times, centers, logits)]
+    return lines
+
+
+def _between(subject: Subject, context: Context) -> dict[str, list[float]]:
+    """Interpolate, for the answer at each frame, the calibrated logit of each frame model that
+    scored some frames and left others out: linear between those, level beyond them."""
+    frames = [frame for frame in subject.frames if frame.usable]
+    lines = {}
+    for id in context.counted:
+        at = [frame for frame in frames if id in frame.logits]
+        if 0 < len(at) < len(frames):
+            logits = [context.calibrate(id, frame.logits[id]) for frame in at]
+            times, every = [f.time for f in at], [f.time for f in subject.frames]
+            lines[id] = [float(x) for x in np.interp(every, times, logits)]
     return lines
 
 

@@ -58,7 +58,7 @@ class Scorer:
         logits: dict[int, dict[str, float]] = {number: {} for number in people}
         of_full_frame: dict[str, float] = {}
         cuts: dict[object, np.ndarray] = {}
-        said: dict[str, list[float]] = {}
+        outputs: dict[str, np.ndarray | None] = {}
         numbers, every = list(people), self.every(schedule)
         for id, model in self._frames.items():
             if not numbers or self._count % every[id]:
@@ -76,9 +76,9 @@ class Scorer:
                         crops.append(vision.cut(rgb, box, recipe, face.landmarks))
                     cuts[recipe] = np.stack(crops)
             first = self._first[id]
-            if first not in said:
-                said[first] = self._run(id, model, cuts[recipe])
-            scores = said[first]
+            if first not in outputs:
+                outputs[first] = self._run(id, model, cuts[recipe])
+            scores = _logits(model, outputs[first])
             if recipe.modality is Modality.FULL_FRAME and scores:
                 of_full_frame[id] = scores[0]
             elif recipe.modality is Modality.FACE:
@@ -95,24 +95,28 @@ class Scorer:
             id: logit
             for id, model in self._clips.items()
             if ClipShape.of(model.spec, None) == run.shape
-            for logit in self._run(id, model, run.crops[None])
+            for logit in _logits(model, self._run(id, model, run.crops[None]))
         }
         self._costs.add("clip", time.perf_counter() - begun)
         if not logits:
             return None
         return SpanSegment(start=round(run.start, 4), end=round(run.end, 4), logits=logits)
 
-    def _run(self, id: str, model: Model, batch: np.ndarray) -> list[float]:
-        """Logits of one batch; none when the model fails."""
+    def _run(self, id: str, model: Model, batch: np.ndarray) -> np.ndarray | None:
+        """Return a network's outputs for one batch; None when it fails."""
         if id in self.failed:
-            return []
+            return None
         try:
-            logits = model.score(batch)
-            if not np.isfinite(logits).all():
+            outputs = model.outputs(batch)
+            if not np.isfinite(outputs).all():
                 raise ModelError(f"{model.spec.title} gave a score that is not a number.")
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
             self.failed[id] = why
-            return []
-        return [round(float(x), 5) for x in logits]
+            return None
+        return outputs
+
+
+def _logits(model: Model, outputs: np.ndarray | None) -> list[float]:
+    return [] if outputs is None else [round(float(x), 5) for x in model.read(outputs)]

@@ -38,13 +38,15 @@ class CropRecipe(StrictModel):
 
     model_config = ConfigDict(frozen=True)  # and what `Record` says
 
-    kind: Literal["square", "box", "points", "whole"] = "square"
+    kind: Literal["square", "box", "points", "upright", "whole"] = "square"
     """square: about the centre of the face box, side = scale * its longer side.
     box: the face box, widened by `margins`, where it lies in the picture.
     points: five landmarks moved onto `template` by a similarity.
+    upright: a square where `points` would put it, not turned: center and scale alone are fitted.
     whole: the whole frame."""
     scale: float = Field(default=1.3, gt=0)
-    """square: of the box. points: the picture shows so much more than the template's square."""
+    """square: of the box. points, upright: the picture shows so much more than the template's
+    square."""
     border: Border = "black"
     """what stands where a square leaves the picture: its nearest pixel, nothing, or the picture
     again as in a mirror at its edge, which has the grain of a picture."""
@@ -56,7 +58,7 @@ class CropRecipe(StrictModel):
     boxes: Literal["mtcnn", "blazeface"] = "mtcnn"
     """box: whose boxes were widened so; those of another detector are converted first."""
     template: Literal["arcface", "gend"] = "arcface"
-    """points: where they are moved to, see `faces.alignment`."""
+    """points, upright: where they are moved to, see `vision.alignment`."""
     landmarks: Literal["centers", "dlib"] = "centers"
     """points: what the template's points are: eye centres and mouth corners, or dlib's parts 37,
     44, 30, 49 and 55 (lids and lips beside them)."""
@@ -177,6 +179,8 @@ class ModelSpec(StoredEntry):
     fake_output: str = Field(description="which output means fake, and how that is known")
     fake_index: int = Field(default=1, ge=0)
     """The output that means fake. Of a single logit: 1 if it is of fake, 0 if it is of real."""
+    real_index: int | None = Field(default=None, ge=0)
+    """Of several outputs the one that means real, where every other means fake."""
     label_order: LabelOrder = "documented"
     operating_point: float | None = Field(
         default=None,
@@ -193,6 +197,9 @@ class ModelSpec(StoredEntry):
     normalization: Normalization = Normalization()
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="the family's own settings (architecture, variant)"
+    )
+    moments: int = Field(
+        default=0, ge=0, description="sampled frames that it scores, spread evenly; 0: all"
     )
     clip_frames: int = Field(default=0, description="clip models: frames in a window")
     clip_step: float = Field(
@@ -217,9 +224,9 @@ class ModelSpec(StoredEntry):
 
     @property
     def network(self) -> str:
-        """What its logits follow from. Models that are equal in it say the same of a crop: one
-        network, asked two questions, with a calibration for each."""
-        fed = {"family", "kind", "crop", "sound", "normalization", "options", "fake_index"}
+        """Key of the network and its input. Models that share it run once for each crop: one
+        network that answers two questions, each with its own output and calibration."""
+        fed = {"family", "kind", "crop", "sound", "normalization", "options"}
         files = [file.sha256 or file.path for file in self.files]
         return f"{files} {self.model_dump_json(include=fed)}"
 
@@ -234,7 +241,7 @@ class ModelSpec(StoredEntry):
 
 
 def first_of_network(specs: Iterable[ModelSpec]) -> dict[str, str]:
-    """Return for each model, by id, the first that has its network: the others say what it says."""
+    """Return for each model, by id, the first that shares its network: only that one runs."""
     first: dict[str, str] = {}
     return {spec.id: first.setdefault(spec.network, spec.id) for spec in specs}
 
@@ -280,19 +287,22 @@ class Model(ABC):
     def forward(self, batch: Tensor) -> Tensor:
         """Raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
 
-    def log_odds(self, logits: Tensor) -> Tensor:
+    def log_odds(self, logits: Tensor, spec: ModelSpec | None = None) -> Tensor:
         """Natural-log odds of P(fake), [N], of what `forward` gave.
 
-        One logit is that of the class `spec.fake_index` says; several are those of a softmax.
+        One logit is that of the class `fake_index` says; several are those of a softmax. `spec` is
+        that of another model of the same network; default: this model's own.
         """
         import torch
 
+        spec = spec or self.spec
         flat = logits.reshape(len(logits), -1).float()
         if flat.shape[1] == 1:
-            return flat[:, 0] if self.spec.fake_index else -flat[:, 0]
-        fake = self.spec.fake_index
-        others = torch.cat([flat[:, :fake], flat[:, fake + 1 :]], 1)
-        return flat[:, fake] - others.logsumexp(1)
+            return flat[:, 0] if spec.fake_index else -flat[:, 0]
+        one = spec.fake_index if spec.real_index is None else spec.real_index
+        others = torch.cat([flat[:, :one], flat[:, one + 1 :]], 1)
+        odds = flat[:, one] - others.logsumexp(1)
+        return odds if spec.real_index is None else -odds
 
     def p_fake(self, logits: Tensor) -> Tensor:
         """P(fake) in 0..1, [N], as the original turns its logits into a score."""
@@ -311,14 +321,25 @@ class Model(ABC):
         float32 array [N]
             Logits of P(fake), uncalibrated. Deterministic.
         """
+        return self.read(self.outputs(batch))
+
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
+        """Return the network's raw outputs, [N, ...], of crops as `score` takes them."""
         import torch
 
         check_batch(batch, self.spec)
-        scores = [np.zeros(0, np.float32)]
+        found = []
         for start in range(0, len(batch), self.BATCH):
             x = torch.stack([self.preprocess(item) for item in batch[start : start + self.BATCH]])
-            scores.append(self.log_odds(self._infer(x)).cpu().numpy())
-        return np.concatenate(scores).astype(np.float32)
+            found.append(self._infer(x).cpu().numpy())
+        return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
+
+    def read(self, outputs: np.ndarray, spec: ModelSpec | None = None) -> np.ndarray:
+        """Return logits of P(fake), float32 [N], of what `outputs` gave, as `spec` reads them."""
+        import torch
+
+        odds = self.log_odds(torch.from_numpy(outputs), spec).numpy()
+        return np.asarray(odds, np.float32)
 
     def trials(self) -> list[Image | Sequence[Image]]:
         """Return items for `preprocess` that have nothing in common, to try a new file on: noise,

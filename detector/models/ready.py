@@ -56,15 +56,18 @@ class ReadyModel(Model):
             raise AttributeError(name)
         return getattr(self.whole(), name)
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
-        """See `Model.score`: the same steps, and the same scores, in numpy."""
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
+        """See `Model.outputs`: the same steps, and the same numbers, in numpy."""
         check_batch(batch, self.spec)
-        scores = [np.zeros(0, np.float32)]
+        found = [np.zeros((0, 1), np.float32)] if not len(batch) else []
         for start in range(0, len(batch), self.BATCH):
             shown = [self._prepared(item) for item in batch[start : start + self.BATCH]]
-            logits = self.run(np.stack(shown))[0].reshape(len(shown), -1)
-            scores.append(_log_odds(logits, self.spec.fake_index))
-        return np.concatenate(scores)
+            found.append(self.run(np.stack(shown))[0].reshape(len(shown), -1))
+        return np.concatenate(found)
+
+    def read(self, outputs: np.ndarray, spec: ModelSpec | None = None) -> np.ndarray:
+        """See `Model.read`."""
+        return _log_odds(outputs, spec or self.spec)
 
     def _prepared(self, picture: Image) -> np.ndarray:
         return normalized(fit(np.ascontiguousarray(picture), self.spec.crop), self.spec)
@@ -82,14 +85,15 @@ class ReadyModel(Model):
         return self.whole().explain(batch)
 
 
-def _log_odds(logits: np.ndarray, fake: int) -> np.ndarray:
+def _log_odds(logits: np.ndarray, spec: ModelSpec) -> np.ndarray:
     """Return what `Model.log_odds` does, in numpy: float32 [N, classes] -> [N]."""
     if logits.shape[1] == 1:
-        return logits[:, 0] if fake else -logits[:, 0]
-    others = np.delete(logits, fake, 1)
+        return logits[:, 0] if spec.fake_index else -logits[:, 0]
+    one = spec.fake_index if spec.real_index is None else spec.real_index
+    others = np.delete(logits, one, 1)
     top = others.max(1)
-    odds: np.ndarray = logits[:, fake] - (top + np.log(np.exp(others - top[:, None]).sum(1)))
-    return odds
+    odds: np.ndarray = logits[:, one] - (top + np.log(np.exp(others - top[:, None]).sum(1)))
+    return odds if spec.real_index is None else -odds
 
 
 def load(spec: ModelSpec, family: Path, device: str, whole: Callable[[], Model]) -> Model:

@@ -143,7 +143,7 @@ class AnalysisRun:
         )
         notes: list[str] = []
         workers = self._workers(path, len(sampled), decoded, notes)
-        self._extractors(path, windows)
+        self._extractors(path, windows, len(sampled))
         readers = [Worker(e.read, self.stop) for e in self.extractors.values() if e.reads]
         workers |= dict.fromkeys(readers, "sound")
         for worker in workers:
@@ -224,7 +224,7 @@ class AnalysisRun:
             workers[Worker(self.signals.work, self.stop)] = "signals"
         return workers
 
-    def _extractors(self, path: Path, windows: Sequence[FrameWindow]) -> None:
+    def _extractors(self, path: Path, windows: Sequence[FrameWindow], sampled: int) -> None:
         """Make one for faces, or of a sound for its voice; and for each other modality that a model
         was asked for."""
         assert self.media is not None
@@ -241,6 +241,7 @@ class AnalysisRun:
                         detector=self.request.detector,
                         specs=specs,
                         windows=[w for w in windows if w.recipe.modality is modality],
+                        sampled=sampled,
                         submit=self.scoring.submit,
                         results=self.results,
                         lock=self.lock,

@@ -172,13 +172,11 @@ class ScoreStage:
         with self._turns[network]:
             if self._stop.is_set():
                 return
-            logits = self._run_model(network, batch)
+            outputs = self._run_model(network, batch)
             for id in items[0].models:
                 if self._first[id] != network:
                     continue
-                if id != network:
-                    self._results[id].scored += len(logits)
-                    self._results[id].error = self._results[network].error
+                logits = self._read(network, id, outputs)
                 with self._lock:
                     for item, logit in zip(items, logits, strict=False):
                         self._put(item.segment.logits, id, logit)
@@ -190,23 +188,33 @@ class ScoreStage:
         logits[id] = logit
         logits |= moved
 
-    def _run_model(self, id: str, batch: np.ndarray) -> list[float]:
-        """Logits of one batch; none when the model fails, and it then scores nothing more."""
+    def _run_model(self, id: str, batch: np.ndarray) -> np.ndarray | None:
+        """Return a network's outputs; None when it fails, and it then scores nothing more."""
         result = self._results[id]
         if result.error:
-            return []
+            return None
         begun = time.perf_counter()
         try:
             model, front = self._models[id], self._front
-            logits = front.score(model, batch) if front else model.score(batch)
-            if not np.isfinite(logits).all():
+            outputs = front.outputs(model, batch) if front else model.outputs(batch)
+            if not np.isfinite(outputs).all():
                 raise ModelError(f"{result.title} gave a score that is not a number.")
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
             result.error = why
-            return []
+            return None
         with self._lock:
             result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
-            result.scored += len(batch)
+        return outputs
+
+    def _read(self, network: str, id: str, outputs: np.ndarray | None) -> list[float]:
+        """Return the logits of one of the models that share a network; none where it failed."""
+        result = self._results[id]
+        if outputs is None:
+            result.error = self._results[network].error
+            return []
+        logits = self._models[network].read(outputs, self._specs[id])
+        with self._lock:
+            result.scored += len(logits)
         return [round(float(x), 5) for x in logits]

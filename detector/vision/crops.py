@@ -14,7 +14,7 @@ import numpy as np
 from detector.models.base import Border, CropRecipe
 from detector.models.pictures import fit, roughly
 from detector.schema.analysis import Box, Point
-from detector.vision.alignment import align
+from detector.vision.alignment import align, upright
 
 # BlazeFace's boxes are squares between brows and chin. On 70 faces of as many clips its side was
 # .82 of the height of MTCNN's box (deviation .05), its center .10 of it lower (.03).
@@ -37,11 +37,11 @@ def cut(
     rgb : uint8 array [H, W, 3]
         The upright frame.
     box : Box
-        x0, y0, x1, y1 in pixels; may reach past the frame. Ignored by recipes of kind "whole" and
-        "points".
+        x0, y0, x1, y1 in pixels; may reach past the frame. Ignored by recipes of kind "whole",
+        "points" and "upright".
     recipe : CropRecipe
     landmarks : sequence of Point
-        As `Detection.landmarks`; recipes of kind "points" need them.
+        As `Detection.landmarks`; recipes of kind "points" and "upright" need them.
 
     Returns
     -------
@@ -58,6 +58,8 @@ def cut(
         raise ValueError(f"a frame is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
     if recipe.kind == "points":
         patch = align(rgb, landmarks or (), recipe)
+    elif recipe.kind == "upright":
+        patch = upright(rgb, landmarks or (), recipe)
     elif recipe.kind == "box":
         patch = _widened(rgb, box, recipe)
     else:

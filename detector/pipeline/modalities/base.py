@@ -36,6 +36,8 @@ class Extraction:
         Of its modality.
     windows : sequence of FrameWindow
         That its models of clips, or signals, need.
+    sampled : int
+        Frames that will be sampled.
     submit : callable
         Hands an item to the scoring stage; waits while there are enough.
     results : mapping
@@ -55,6 +57,7 @@ class Extraction:
     detector: vision.FaceDetector
     specs: Sequence[ModelSpec]
     windows: Sequence[FrameWindow]
+    sampled: int
     submit: Callable[[ScoreItem], None]
     results: Mapping[str, ModelResult]
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -69,6 +72,14 @@ class Extraction:
             if spec.kind != "clip":
                 fed[spec.crop] += (spec.id,)
         return dict(fed)
+
+    def scored_at(self, models: Sequence[str]) -> range | set[int]:
+        """Return which of the sampled frames these models score: all, or as many as they state,
+        spread evenly. A closer look leaves none out."""
+        most = max(spec.moments for spec in self.specs if spec.id in models)
+        if not most or most >= self.sampled or self.settings.sampling == "closer":
+            return range(self.sampled)
+        return {(2 * n + 1) * self.sampled // (2 * most) for n in range(most)}
 
 
 class Extractor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from detector import vision
 from detector.media import Frame
+from detector.models.base import CropRecipe
 from detector.pipeline.bounded_queue import timed
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
@@ -20,6 +22,8 @@ SMALLEST_FACE, SMALLEST_SHARE = 16, 240
 frames are searched down to this width (the larger of the two: an 8K frame would take 10 s), so that
 "too small" can be told from "no face"."""
 CLOSER_SEARCHES = 4
+LEAST_SCORED = 4
+"""frames of each person, where there are as many, that a model scores which leaves frames out"""
 
 
 class FaceExtractor(Extractor):
@@ -37,6 +41,10 @@ class FaceExtractor(Extractor):
         self._last_search = -1.0
         self._searched = self._sampled = 0
         self._people: dict[int, SubjectBuilder] = {}
+        self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
+        self._left_out: dict[tuple[int, CropRecipe], list[ScoreItem]] = defaultdict(list)
+        """Crops of frames that a model leaves out: for who is seen in few of the others."""
+        self._submitted: Counter[tuple[int, CropRecipe]] = Counter()
         self.by_time: dict[float, list[vision.Detection]] = {}
         """faces of each frame that was searched"""
 
@@ -123,7 +131,13 @@ class FaceExtractor(Extractor):
             box = vision.box_for(recipe, face.box, run.detector.name)
             crop = vision.cut(frame.rgb, box, recipe, face.landmarks)
             key = recipe if recipe.final else None
-            run.submit(ScoreItem(Modality.FACE, models, segment, crop, key))
+            item = ScoreItem(Modality.FACE, models, segment, crop, key)
+            left_out = self._left_out[number, recipe]
+            if index in self._scored_at[recipe]:
+                self._submitted[number, recipe] += 1
+                run.submit(item)
+            elif len(left_out) < LEAST_SCORED:
+                left_out.append(item)
         if run.signals:
             run.signals.face(frame, index, number, face)
 
@@ -148,6 +162,9 @@ class FaceExtractor(Extractor):
                 self._run.signals.run(number, window.times[0], window.times[-1], crops)
 
     def end(self) -> None:
+        for key, items in self._left_out.items():
+            for item in items[: max(0, LEAST_SCORED - self._submitted[key])]:
+                self._run.submit(item)
         if self._run.options.media is None:
             self._orientation.end(self._sampled)
 

@@ -1,0 +1,136 @@
+"""CLIP ViT-B/16 read at several depths: class tokens of four blocks, one linear layer.
+
+Trunk: the image tower of OpenAI's CLIP ViT-B/16 (Radford et al., ICML 2021, MIT), stored as int8
+rows with a scale for each output channel. Tuned: low-rank updates (LoRA, Hu et al., ICLR 2022),
+layer norms, biases and the head. Multi-block class tokens follow RINE (Koutlis and Papadopoulos,
+ECCV 2024).
+
+Two files: the trunk, which is as published, and what was tuned, which replaces or is added to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector import runtime
+from detector.models.base import Files, ModelSpec
+from detector.models.network import TorchFrameModel
+from detector.models.vit import skip_init
+from detector.weights import load_state, load_strict
+
+CLIP_B16 = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "image_size": 224,
+    "patch_size": 16,
+    "hidden_act": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+}
+"""As `openai/clip-vit-base-patch16` states its vision half."""
+BLOCKS = (6, 8, 10, 12)
+"""Blocks, counted from 1, whose class tokens are read."""
+CLASSES = ("real", "altered", "generated")
+"""Outputs. Entries read them by `real_index` (fake is altered or generated) or `fake_index`."""
+
+
+class ClipBlocks(nn.Module):
+    """float [N, 3, 224, 224], normalized -> logits of `CLASSES`, [N, 3].
+
+    Parameters
+    ----------
+    config : mapping
+        Of transformers' `CLIPVisionConfig`.
+    blocks : tuple of int
+        Blocks to read, counted from 1.
+    """
+
+    def __init__(
+        self, config: Mapping[str, object] = CLIP_B16, blocks: tuple[int, ...] = BLOCKS
+    ) -> None:
+        super().__init__()
+        from transformers import CLIPVisionConfig, CLIPVisionModel
+
+        self.vision = CLIPVisionModel(CLIPVisionConfig(**config, attn_implementation="sdpa"))
+        self.blocks = blocks
+        self.head = nn.Linear(len(blocks) * self.vision.config.hidden_size, len(CLASSES))
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale.exp() * F.linear(self.features(x), self.head.weight) + self.head.bias
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the class tokens of the blocks, each of mean 0 and variance 1, together of length
+        1: [N, blocks * hidden]."""
+        return F.normalize(torch.cat(self.class_tokens(x), 1), dim=1)
+
+    def class_tokens(self, x: Tensor) -> list[Tensor]:
+        """Return the class token after each of the blocks, layer-normalized: [N, hidden] each."""
+        tokens = self.vision.pre_layrnorm(self.vision.embeddings(x))
+        read = []
+        for number, block in enumerate(self.vision.encoder.layers[: max(self.blocks)], 1):
+            tokens = block(tokens, attention_mask=None)
+            if number in self.blocks:
+                token = tokens[:, 0].float()
+                read.append(F.layer_norm(token, token.shape[-1:]))
+        return read
+
+
+def read_trunk(path: Path) -> dict[str, Tensor]:
+    """Return the trunk's weights, float32, each int8 row times its scale."""
+    state = load_state(path)
+    scales = {name: state.pop(name) for name in [n for n in state if n.endswith(".scale")]}
+    for name, scale in scales.items():
+        weight = name.removesuffix("scale") + "weight"
+        state[weight] = state[weight].float() * scale[:, None]
+    return state
+
+
+def tuned(trunk: Mapping[str, Tensor], changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return all weights of `ClipBlocks`: the trunk with the tuned file's tensors in place of its
+    own and its low-rank updates added (`lora_b @ lora_a`)."""
+    state = dict(trunk)
+    for name, tensor in changes.items():
+        if name.endswith(".lora_a"):
+            layer = name.removesuffix("lora_a")
+            update = changes[f"{layer}lora_b"].float() @ tensor.float()
+            state[f"{layer}weight"] = state[f"{layer}weight"] + update
+        elif not name.endswith(".lora_b"):
+            state[name] = tensor.float()
+    return state
+
+
+def build(state: Mapping[str, Tensor], name: str = "clip") -> ClipBlocks:
+    """Return a network in evaluation mode with these weights.
+
+    Raises
+    ------
+    WeightsError
+        A tensor is missing, left over or of another shape.
+    """
+    with skip_init():
+        network = ClipBlocks()
+    load_strict(network, state, name)
+    return network.eval().requires_grad_(False)
+
+
+@lru_cache(maxsize=1)
+def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, runtime.Runner]:
+    """Return the network and its compiled form; both questions share them."""
+    network = build(tuned(read_trunk(trunk), load_state(head))).to(device)
+    return network, runtime.compile(network, torch.zeros(2, 3, 224, 224, device=device), device)
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
+    """Load the trunk and what was tuned, in this order."""
+    trunk, head = files
+    network, run = _network(trunk, head, device)
+    # Gradients end at the class tokens, so maps are taken before the last block that is read.
+    return TorchFrameModel(spec, network, device, network.vision.encoder.layers[BLOCKS[-2]], run)
