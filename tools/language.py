@@ -36,6 +36,7 @@ NOT_COUNTED = (
     "label order unverified",
     "its weight is 0",
     "it tells nothing on new sources",
+    "not measured here",
     "it judges no faces",
     "it gave no score",
     "not downloaded",

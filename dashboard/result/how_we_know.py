@@ -67,9 +67,9 @@ def _thresholds(answer: Answer) -> list[str]:
     if answer.basis is Basis.PUBLISHED:
         return [
             _(
-                "A published model is counted, and judged by its authors’ operating point with a "
-                "margin on both sides. How often that errs on footage like yours was not measured "
-                "here."
+                "A published model alone is counted, and judged by its authors’ operating point "
+                "with a margin. How often that errs on footage like yours was not measured here, "
+                "so it never says “no sign”."
             )
         ]
     if answer.basis is Basis.CUSTOM:

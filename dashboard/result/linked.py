@@ -174,7 +174,7 @@ class ResultViewState:
 
     def choose_models(self) -> None:
         chosen = tuple(st.session_state[self.widget("models")] or ())
-        usual = [m.id for m in self.original.models if m.counted]
+        usual = [m.id for m in self.original.models if m.heard]
         if not chosen:  # no model, no verdict: back to ours
             st.session_state[self.widget("models")] = usual
         self.models = None if not chosen or set(chosen) == set(usual) else chosen

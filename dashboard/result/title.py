@@ -115,17 +115,18 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
             on_change=linked.choose_ours,
         )
     able = [m for m in linked.original.models if m.scored and not m.error]
-    counted = [m.id for m in analysis.models if m.counted]
+    heard = [m.id for m in analysis.models if m.heard]
     st.pills(
-        _("Models that count"),
+        _("Models"),
         [m.id for m in able],
         format_func={m.id: labels.plain(m) for m in able}.__getitem__,
         selection_mode="multi",
-        default=counted,
+        default=heard,
         key=linked.widget("models"),
         on_change=linked.choose_models,
     )
-    for model in (m for m in linked.original.models if m not in able):
+    silent = [m for m in analysis.models if m.heard and not m.counted]
+    for model in [*silent, *(m for m in linked.original.models if m not in able)]:
         why = pulls.not_counted(model) if model.not_counted_because else model.error
         why = why or _("it gave no score")
         st.caption(f"{labels.plain_markdown(labels.plain(model))}: {labels.plain_markdown(why)}")

@@ -51,6 +51,7 @@ def decide(
     models: Collection[str] | None = None,
     weights: Mapping[str, float] | None = None,
     mix: CustomEnsemble | None = None,
+    unmeasured: bool = False,
 ) -> Analysis:
     """Fill every score, label and the verdict from the logits an analysis holds.
 
@@ -63,12 +64,16 @@ def decide(
     models : collection of str, optional
         Ids to count. Default: all that are calibrated or have an operating point (or that the
         person's own threshold was made for) and did not fail. Naming a model here counts it even
-        when nobody set a point for it; one that failed is never counted.
+        when nobody set a point for it; one that failed is never counted, and one without a
+        calibration only where no calibrated model of its question is.
     weights : mapping of str to float, optional
         How many times its usual evidence a model counts, by id; 1 where nothing is said.
     mix : CustomEnsemble, optional
         An ensemble of the person's own. Default: the one that was asked for with the analysis.
         `models` and `weights` go before what it says of them.
+    unmeasured : bool
+        Count models without a calibration beside calibrated ones too, as setting a threshold of
+        one's own does.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def decide(
     limits = thresholds or {}
     mix = mix or analysis.settings.mix
     asked = analysis.media.questions
-    choices = {q: Choice.of(mix, models, weights, limits.get(q)) for q in asked}
+    choices = {q: Choice.of(mix, models, weights, limits.get(q), unmeasured) for q in asked}
     contexts = {q: Context(analysis, q, choice) for q, choice in choices.items()}
     how = mix.aggregation if mix else "mean"
     judged, beside = analysis.judged, background(analysis)

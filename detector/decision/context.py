@@ -3,11 +3,15 @@
 Thresholds belong to the set of models they were made for:
 
 measured   just the models of the manifest's ensemble, as many times as it says: its thresholds.
-published  a published model that nobody calibrated here is counted: the operating point of its
-           authors with a margin; the bundled models' fitted answer is one voter beside it.
 own        just the models for which a person set a threshold by their own untouched clips.
 subset     calibrated models put together otherwise: never narrower than measured or published.
+published  no calibrated model is counted: the operating point of a published model's authors with a
+           margin above it. It never says REAL.
 none       models without a calibration or an operating point: nothing is decided.
+
+Beside calibrated models an uncalibrated one is not counted. One with an operating point is a
+witness: what it says over that point and the margin lowers REAL, and moves the lean
+(`policy`).
 """
 
 from __future__ import annotations
@@ -28,15 +32,17 @@ from detector.schema.analysis import (
     Question,
     Thresholds,
 )
+from detector.schema.ensemble import UNMEASURED
 
 PUBLISHED_MARGIN = 0.3
-"""of probability, on both sides of an operating point that was not measured here"""
-PUBLISHED_START = -0.4
-"""log odds that such a model and the bundled ones together start from; alone it stands at its
-point. Two voters cross a threshold more often than one. With made scores (`python -m
-bench.published`) of a model twice as sure as it should be 5.3 of 100 untouched clips would be
-called FAKE without this, 4.6 with it; of one half as sure 63 and 74 would be cleared."""
-PUBLISHED_DATA = "its authors’ operating point, not measured here"
+"""of probability, from an operating point that was not measured here"""
+PUBLISHED_LIMITS = Thresholds(
+    low=0.0,
+    high=0.5 + PUBLISHED_MARGIN,
+    data="its authors’ operating point, not measured here",
+    no_sign=False,
+)
+"""of a model's evidence, which is 0.5 at its operating point"""
 ADDS_NOTHING = "it tells nothing on new sources"
 """Why a model whose fitted weight is 0 does not vote beside others. Alone it does."""
 CORRELATION = 0.5
@@ -56,6 +62,8 @@ class Choice:
         How many times its usual evidence a model counts, by id; 1 where nothing is said.
     over_time : str
         How a model's logits over time become one; the usual is their mean.
+    unmeasured : bool
+        Count models without a calibration beside calibrated ones.
     """
 
     models: Collection[str] | None = None
@@ -63,6 +71,7 @@ class Choice:
     thresholds: Thresholds | None = None
     min_models: int | None = None
     over_time: str = "mean"
+    unmeasured: bool = False
 
     def usual(self, ids: Collection[str]) -> bool:
         """Whether these models are put together as the manifest says."""
@@ -79,13 +88,14 @@ class Choice:
         models: Collection[str] | None,
         factors: Mapping[str, float] | None,
         thresholds: Thresholds | None,
+        unmeasured: bool,
     ) -> Choice:
         """Put a mix and what goes before it together."""
         if mix is None:
-            return cls(models, factors, thresholds)
+            return cls(models, factors, thresholds, unmeasured=unmeasured)
         chosen = mix.models if models is None else models
         merged = {**mix.weights, **(factors or {})}
-        return cls(chosen, merged, thresholds, mix.min_models, mix.aggregation)
+        return cls(chosen, merged, thresholds, mix.min_models, mix.aggregation, unmeasured)
 
 
 class Context:
@@ -98,22 +108,31 @@ class Context:
         models = [m for m in analysis.models if m.question is question]
         chosen = [m for m in models if choice.models is None or m.id in choice.models]
         self.voters = voters(chosen)
-        self.own = self._own(models)
+        able = [m for m in chosen if m.id in self.voters and m.scored and not m.error]
+        able = [m for m in able if choice.factor(m.id) > 0]
+        self.own = self._own(able)
+        voting = able if choice.unmeasured else deciding(able)
+        self.deciding = set(self.own.models) if self.own else {m.id for m in voting}
         self.models = {m.id: self._counting(m) for m in models}
         self.counted = {id: m for id, m in self.models.items() if m.counted}
         self.published = [id for id, m in self.counted.items() if not _calibrated(m) and _point(m)]
+        self.witnesses = [
+            id for id, m in self.models.items()
+            if m.not_counted_because == UNMEASURED and _point(m)
+        ]  # fmt: skip
         self.asked_by_name = analysis.settings.models is not None
 
     # --- who is counted
 
-    def _own(self, models: Collection[ModelResult]) -> OwnThreshold | None:
-        """Return the person's own threshold, if it holds: for exactly these models as they are, put
-        together as usual."""
+    def _own(self, able: Collection[ModelResult]) -> OwnThreshold | None:
+        """Return the person's own threshold, if it holds: for exactly these models as they are, or
+        the calibrated ones of them, put together as usual."""
         own = self.ensemble.own
-        able = [m for m in models if m.id in self.voters and m.scored and not m.error]
-        identities = {m.id: m.identity for m in able}
-        holds = own and own.models == identities and self.choice.usual(identities)
-        return own if holds else None
+        for models in (able, deciding(able)):
+            identities = {m.id: m.identity for m in models}
+            if own and own.models == identities and self.choice.usual(identities):
+                return own
+        return None
 
     def _counting(self, model: ModelResult) -> ModelResult:
         why = self._why_not(model)
@@ -133,7 +152,9 @@ class Context:
             return "uncalibrated"
         if self.choice.factor(model.id) <= 0:
             return "its weight is 0"
-        return None if model.id in self.voters else ADDS_NOTHING
+        if model.id not in self.voters:
+            return ADDS_NOTHING
+        return None if model.id in self.deciding else UNMEASURED
 
     # --- how much each counts
 
@@ -145,6 +166,11 @@ class Context:
         calibrated = {id for id, m in self.counted.items() if _calibrated(m)}
         silent = {id for id, m in self.models.items() if m.error or not m.scored}
         return bool(calibrated) and calibrated <= fitted and fitted - silent == calibrated
+
+    @cached_property
+    def all_calibrated(self) -> bool:
+        """Whether no counted model lacks a calibration."""
+        return all(map(_calibrated, self.counted.values()))
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -164,8 +190,7 @@ class Context:
     def start(self) -> float:
         """Log odds before any model has said anything."""
         fitted = self.ensemble.calibration if self.as_fitted else None
-        beside = self.published and len(self.published) < len(self.counted)
-        return (fitted.offset if fitted else 0.0) + (PUBLISHED_START if beside else 0.0)
+        return fitted.offset if fitted else 0.0
 
     def calibrate(self, id: str, raw: float) -> float:
         """Return a model's raw logit as evidence: calibrated, or moved to its operating point."""
@@ -186,9 +211,9 @@ class Context:
             return Basis.OWN
         if self.published:
             return Basis.PUBLISHED
-        if self.as_fitted and self.choice.usual(self.counted):
+        if self.as_fitted and self.all_calibrated and self.choice.usual(self.counted):
             return Basis.MEASURED
-        if any(_calibrated(m) for m in self.counted.values()):
+        if any(map(_calibrated, self.counted.values())):
             return Basis.SUBSET
         return Basis.NONE
 
@@ -196,71 +221,89 @@ class Context:
     def thresholds(self) -> Thresholds:
         """Of this very set of models."""
         ours = self.ensemble.thresholds
-        low, high = 0.5 - PUBLISHED_MARGIN, 0.5 + PUBLISHED_MARGIN
-        if self.choice.thresholds is not None:
-            return self.choice.thresholds
+        if (moved := self.choice.thresholds) is not None:
+            update = {} if self.all_calibrated else {"low": 0.0, "no_sign": False}
+            return moved.model_copy(update=update)
         if self.own is not None:
             return self._own_thresholds(self.own, ours)
         if self.basis is Basis.PUBLISHED:
-            return Thresholds(low=low, high=high, data=PUBLISHED_DATA)
+            return PUBLISHED_LIMITS
         if self.basis is Basis.SUBSET:
-            least = min(ours.low, low) if ours.no_sign else 0.0
-            return Thresholds(low=least, high=max(ours.high, high), no_sign=ours.no_sign)
+            high = max(ours.high, PUBLISHED_LIMITS.high)
+            return Thresholds(low=self._low(ours), high=high, no_sign=self._clears(ours))
         measured = self.basis is Basis.MEASURED or not self.counted
         return ours if measured else Thresholds(low=0, high=1)
 
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
         """Return the person's own `high`. What lies below `low` was learned on fakes, which
-        untouched clips are not: it stays what it is without them, and without a calibrated or
-        published model there is none."""
+        untouched clips are not: it stays what it is without them, and there is none where a model
+        without a calibration is counted."""
         high = sigmoid(own.high)
-        low = 0.5 - PUBLISHED_MARGIN if self.published else ours.low
-        known = self.published or all(_calibrated(m) for m in self.counted.values())
-        gives = bool(known) and (bool(self.published) or ours.no_sign)
         return Thresholds(
-            low=min(low, high) if gives else 0.0,
+            low=min(self._low(ours), high),
             high=high,
             false_positive_rate=own.rate,
             data=f"your own {conformal.material(own)}, {own.created:%Y-%m-%d}",
             own=True,
-            no_sign=gives,
+            no_sign=self._clears(ours),
         )
+
+    def _clears(self, ours: Thresholds) -> bool:
+        """Return whether "no sign" was measured, and no model is counted that was not."""
+        return ours.no_sign and self.all_calibrated
+
+    def _low(self, ours: Thresholds) -> float:
+        """Return the measured `low` for the measured set, and never a higher one for another."""
+        if not self._clears(ours):
+            return 0.0
+        usual = self.as_fitted and self.choice.usual(self.counted)
+        return ours.low if usual else min(ours.low, 0.5 - PUBLISHED_MARGIN)
+
+    def limits(self, id: str) -> Thresholds:
+        """Return the thresholds by which one model's own score is labelled."""
+        return PUBLISHED_LIMITS if id in self.witnesses else self.thresholds
 
     @cached_property
     def min_models(self) -> int:
         """How many models a verdict needs.
 
         Who names fewer models than the ensemble needs is judged by those; a model that fails does
-        not lower that. A published model decides alone, and an own threshold holds for its very
-        set, all of which gave a score.
+        not lower that. Only calibrated models are needed, and those that an own threshold is for:
+        it holds for its very set, all of which gave a score.
         """
         if self.choice.min_models is not None:
             return self.choice.min_models
-        if self.own is not None or self.published:
+        if self.own is not None:
             return 1
-        if self.choice.models is None and not self.asked_by_name:
-            return self.ensemble.min_models
         chosen = self.choice.models
+        if chosen is None and not self.asked_by_name:
+            return self.ensemble.min_models
         promised = self.ensemble.own.models if self.ensemble.own else {}
         able = sum(
             m.label_order != "unverified"
-            and (_calibrated(m) or id in promised if chosen is None else id in chosen)
+            and (chosen is None or id in chosen)
+            and (_calibrated(m) or id in promised)
             for id, m in self.models.items()
         )
         return max(1, min(self.ensemble.min_models, able))
 
     @property
-    def strength(self) -> tuple[bool, float]:
-        """To order questions by: with a published model first, then by the AUC on sources left
-        out."""
-        measured = self.ensemble.auc
-        return bool(self.published), measured.value if measured else 0.0
+    def strength(self) -> float:
+        """To order questions by: the AUC on sources left out; 0 where no calibrated model is
+        counted."""
+        auc = self.ensemble.auc
+        return auc.value if auc and any(map(_calibrated, self.counted.values())) else 0.0
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:
     """Return the ids of those that vote beside each other: whose fitted weight is not 0, or who is
     the only one."""
     return {m.id for m in models if m.weight > 0 or len(models) == 1}
+
+
+def deciding(models: Collection[ModelResult]) -> Collection[ModelResult]:
+    """Return the calibrated ones, beside which no other votes; all where there are none."""
+    return [m for m in models if _calibrated(m) and m.label_order != "unverified"] or models
 
 
 def _calibrated(model: ModelResult) -> bool:

@@ -127,7 +127,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         yield NextStep(ActionCode.TEST_LIVE)
         yield NextStep(ActionCode.REACH)
         if facts.strong and label is not Label.FAKE:
-            yield _stronger(answer, facts)
+            yield _stronger(facts)
         return
     # A short change can hide between frames that are far apart.
     hidden = label is not Label.FAKE and widest_gap(analysis) > WIDE_GAP
@@ -148,7 +148,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         yield from compare
     yield from _lost_traces(analysis)
     if facts.strong and label is not Label.FAKE:
-        yield _stronger(answer, facts)
+        yield _stronger(facts)
     # The thresholds are ours, and the person has what it takes to make them theirs.
     ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
     if facts.may_run and ours and facts.untouched >= OWN_CLIPS:
@@ -163,12 +163,8 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     yield NextStep(ActionCode.CHECK_ORIGIN)
 
 
-def _stronger(answer: Answer, facts: Facts) -> NextStep:
-    sides = {part.logit > 0 for part in answer.contributions if part.kind == "model"}
-    return NextStep(
-        ActionCode.ADD_MODEL,
-        {"title": facts.strong, "bytes": facts.strong_bytes, "disagree": len(sides) == 2},
-    )
+def _stronger(facts: Facts) -> NextStep:
+    return NextStep(ActionCode.ADD_MODEL, {"title": facts.strong, "bytes": facts.strong_bytes})
 
 
 def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:

@@ -84,7 +84,7 @@ def judge(
     models = {}
     for id, mean in means.items():
         p = sigmoid(of[id].calibrate(id, mean))
-        models[id] = ModelScore(logit=mean, probability=p, label=label_of(p, of[id].thresholds))
+        models[id] = ModelScore(logit=mean, probability=p, label=label_of(p, of[id].limits(id)))
     looks = known.looks
     scores = [_calibrated(look, of) if look.usable else {} for look in looks]
     answers: list[dict[Question, float]] = [{} for _ in looks]

@@ -7,7 +7,7 @@ kept with the answer. Nothing here is changed in place, and nothing is raised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from detector.decision import parts
@@ -30,6 +30,15 @@ from detector.schema.analysis import (
 )
 
 DECIDED = (Label.FAKE, Label.REAL)
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A model that was not measured here and calls somebody manipulated."""
+
+    probability: float
+    id: str
+    subject: Subject
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,8 @@ class Decision:
     fake_alone: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
     part: parts.StretchAbove | None = None
+    witness: Witness | None = None
+    """the surest one of the models that were not measured here"""
 
     @property
     def asked(self) -> bool:
@@ -106,10 +117,9 @@ def decide_question(
     if len(seen) > 1:
         added = (*added, Contribution(kind="people", logit=total - opinions[top].logit))
     label = label_of(sigmoid(total), context.thresholds)
-    measured = context.basis in (Basis.MEASURED, Basis.OWN) or (
-        context.basis is Basis.CUSTOM and not context.published
-    )
-    measured = measured and context.as_fitted and analysis.media.kind != "image"
+    measured = context.basis in (Basis.MEASURED, Basis.OWN, Basis.CUSTOM)
+    measured = measured and context.all_calibrated and context.as_fitted
+    measured = measured and analysis.media.kind != "image"
     odds = odds_at(context.ensemble.odds, total) if measured else None
     fake_alone = [id for id in seen if opinions[id].label is Label.FAKE]
     lean = lean_of(odds, sigmoid(total))
@@ -119,6 +129,7 @@ def decide_question(
     # The clips that odds were counted on were alike all along, and none of them so poor.
     if part is not None:
         odds, lean = None, Lean.NONE
+    well_seen = [people[id].subject for id in seen if not opinions[id].abstains]
     if opinions[top].abstains:
         odds = None
     draft = replace(
@@ -132,9 +143,24 @@ def decide_question(
         lean=lean,
         fake_alone=() if label is Label.FAKE else tuple(fake_alone),
         part=part,
+        witness=_witness(well_seen, context),
         flipped=_flipped(robustness, context.question),
     )
-    return _lowered(draft, people)
+    lowered = _lowered(draft, people)
+    if lowered.witness and lowered.label is Label.INCONCLUSIVE and lean is Lean.NONE:
+        return replace(lowered, lean=Lean.MANIPULATED)
+    return lowered
+
+
+def _witness(subjects: Sequence[Subject], context: Context) -> Witness | None:
+    """Return the surest of the witnesses that call one of the subjects manipulated."""
+    said = [
+        Witness(score.probability, id, subject)
+        for subject in subjects
+        for id, score in subject.models.items()
+        if id in context.witnesses and score.label is Label.FAKE
+    ]
+    return max(said, key=lambda w: (w.probability, w.id, w.subject.id), default=None)
 
 
 def _flipped(robustness: Robustness | None, of: Question) -> tuple[PerturbationResult, ...]:
@@ -156,6 +182,8 @@ def _objection(d: Decision) -> ReasonCode | None:
         return ReasonCode.SOMEBODY_ABOVE
     if d.label is Label.REAL and d.part:
         return ReasonCode.PART_ABOVE
+    if d.label is Label.REAL and d.witness:
+        return ReasonCode.UNMEASURED_ABOVE
     return ReasonCode.FRAGILE if d.flipped else None
 
 
@@ -198,9 +226,9 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
     """Put the questions beside each other.
 
     FAKE by any question stands, the highest in front. Else the strongest question that was judged
-    is in front, and an undecided weaker one is open. "No sign" stands if a published model is
-    counted for it; where the bundled models are alone it takes every question that was asked. What
-    is seen goes before what is heard, and an open question of the one takes nothing from the other.
+    is in front, and an undecided weaker one is open. "No sign" takes every question that was asked
+    of measured models; others can't give it. What is seen goes before what is heard, and an open
+    question of the one takes nothing from the other.
     """
     asked = {q: d for q, d in decisions.items() if d.asked}
     judged = {q: d for q, d in asked.items() if d.logit is not None}
@@ -215,10 +243,16 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
     lead = judged[leading]
     others = [q for q in asked if q is not leading]
     undecided = tuple(q for q in others if asked[q].label not in DECIDED)
-    unsure = [q for q in others if q in OF_PICTURE and asked[q].label is not Label.REAL]
-    if lead.label is Label.REAL and unsure and not lead.context.published:
+    if lead.label is Label.REAL and any(keeps_open(asked[q]) for q in others):
         return Front(leading, Label.INCONCLUSIVE, undecided, ReasonCode.OTHER_QUESTION_OPEN)
     return Front(leading, lead.label, undecided)
+
+
+def keeps_open(other: Decision) -> bool:
+    """Return whether another question keeps "no sign" from being said of the whole picture."""
+    of_picture = other.asked and other.context.question in OF_PICTURE
+    measured = other.context.basis is not Basis.PUBLISHED
+    return of_picture and measured and other.label is not Label.REAL
 
 
 def order(subjects: list[Subject], leading: str | None) -> list[Subject]:

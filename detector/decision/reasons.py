@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
-from detector.decision.numbers import sigmoid
-from detector.decision.policy import DECIDED, Decision, Front
+from detector.decision.numbers import label_of, sigmoid
+from detector.decision.policy import DECIDED, Decision, Front, keeps_open
 from detector.messages import Param
 from detector.schema.analysis import (
-    OF_PICTURE,
     OF_SOUND,
     Analysis,
     Basis,
@@ -52,6 +51,24 @@ def _reason(
 
 def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
     """Name at most three reasons for one question, strongest first, each with its time."""
+    found = _measured(analysis, decision)
+    if decision.label is not Label.INCONCLUSIVE or not (witness := decision.witness):
+        return found[:MOST]
+    model = decision.context.models[witness.id]
+    said = _reason(
+        ReasonCode.UNMEASURED_ABOVE,
+        witness.subject,
+        _peak(witness.subject, model.id),
+        model.id,
+        title=_name(model),
+        asked=decision.context.question.value,
+    )
+    first = decision.lowered_by is ReasonCode.UNMEASURED_ABOVE
+    return [said, *found][:MOST] if first else [*found[: MOST - 1], said]
+
+
+def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
+    """Name the reasons that the counted models give."""
     if decision.top is None:
         return []
     top, context, code = decision.top.subject, decision.context, decision.lowered_by
@@ -79,7 +96,7 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
     elif code is ReasonCode.FRAGILE:
         trials: Param = [trial.title for trial in decision.flipped]
         first = [_reason(code, trials=trials)]
-    return [*first, *_of_scores(analysis, decision, top)][:MOST]
+    return [*first, *_of_scores(analysis, decision, top)]
 
 
 def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Reason]:
@@ -152,9 +169,9 @@ def _together(decision: Decision, top: Subject, peak: float | None) -> Reason:
 
 def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     """Say that it is not over the threshold: where the score is, and how high it gets."""
-    question, under = decision.context.question, decision.label is Label.REAL
+    question, thresholds = decision.context.question, decision.context.thresholds
+    under = label_of(sigmoid(decision.logit or 0.0), thresholds) is Label.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
-    thresholds = decision.context.thresholds
     missing: dict[str, Param] = {"one_threshold": True} if thresholds.one_sided else {}
     if thresholds.never_decide:
         missing["never"] = True
@@ -314,7 +331,11 @@ def caveats(
         add(CaveatCode.SUBSET)
     if lead.context.thresholds.never_decide and lead.context.basis is Basis.MEASURED:
         add(CaveatCode.NEVER_DECIDES, right=RIGHT, question=lead.context.question.value)
-    elif not lead.context.thresholds.no_sign and front.label is Label.INCONCLUSIVE:
+    elif (
+        not lead.context.thresholds.no_sign
+        and lead.context.basis is not Basis.PUBLISHED
+        and front.label is Label.INCONCLUSIVE
+    ):
         add(CaveatCode.NO_SIGN_WITHHELD, right=RIGHT)
     if (gap := widest_gap(analysis)) > WIDE_GAP:
         add(CaveatCode.SAMPLING_GAP, gap=round(gap))
@@ -330,8 +351,5 @@ def caveats(
 
 def other_open(front: Front, decisions: Mapping[Question, Decision]) -> Reason:
     """Say that another question keeps "no sign" from the whole file."""
-    unsure = next(
-        q for q, d in decisions.items()
-        if d.asked and q in OF_PICTURE and q is not front.leading and d.label is not Label.REAL
-    )  # fmt: skip
+    unsure = next(q for q, d in decisions.items() if q is not front.leading and keeps_open(d))
     return _reason(ReasonCode.OTHER_QUESTION_OPEN, open=unsure.value)

@@ -147,7 +147,7 @@ def calibrate_own(
         except InputError as error:
             left_out[file.name] = error.message
         else:
-            analysis = decide(analysis, models=settings.models)
+            analysis = decide(analysis, models=settings.models, unmeasured=True)
             copy = "There is another copy of it." if analysis.media.sha256 in seen else ""
             if why := copy or _unusable(analysis):
                 left_out[file.name] = why

@@ -103,11 +103,7 @@ def _ask(p: Params, speech: Speech) -> Step:
 
 def _add(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
-    why = (
-        _("{model} would read the same faces; the small models disagree.")
-        if p["disagree"]
-        else _("{model} reads the same faces, and is stronger than the small models.")
-    )
+    why = _("{model} reads the same faces. It can raise suspicion; it was not measured here.")
     cost = "" if p.get("bytes") is None else _("{size:.1f} GB to download")
     return Step(
         _("Add the strong model"),

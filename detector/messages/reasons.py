@@ -177,6 +177,12 @@ WORDINGS: dict[str, Wording] = {
     ),
     "somebody_above": Template("The file as a whole is low, but Person {person} alone is not"),
     "part_above": _part_above,
+    "unmeasured_above": by(
+        "asked",
+        manipulation=Template("{title}, which was not measured here, calls it manipulated"),
+        synthesis=Template("{title}, which was not measured here, calls it made by a machine"),
+        voice=Template("{title}, which was not measured here, calls it cloned"),
+    ),
     "fragile": Template(
         "The verdict turns around when the file is changed a little", _("under {trials}")
     ),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from detector._version import __version__
 from detector.decision.conformal import ThresholdStore
-from detector.decision.context import voters
+from detector.decision.context import deciding, voters
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.schema.analysis import Ensemble, ModelResult, Question, Settings
@@ -30,13 +30,15 @@ def ensembles(
     results: Iterable[ModelResult], own: ThresholdStore, asked: Sequence[Question]
 ) -> dict[Question, Ensemble]:
     """Return the manifest's ensemble of each question that is asked, with the person's own
-    threshold if it is for just these models."""
+    threshold if it is for just these models, or the calibrated ones of them."""
     known, results = registry.manifest().ensembles, list(results)
     out = {}
     for q in asked:
         models = [r for r in results if r.question is q]
         voting = voters(models)
-        threshold = own.threshold(q, {r.id: r.identity for r in models if r.id in voting})
+        models = [r for r in models if r.id in voting]
+        sets = ({r.id: r.identity for r in some} for some in (models, deciding(models)))
+        threshold = next(filter(None, (own.threshold(q, ids) for ids in sets)), None)
         out[q] = known.get(q, Ensemble()).model_copy(update={"own": threshold})
     return out
 

@@ -113,7 +113,7 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
             "No threshold made 95 % of the answers right on sources left out, so there is a "
             "likelihood and no verdict."
         )
-    elif not limits.no_sign:
+    elif not limits.no_sign and answer.basis is not Basis.PUBLISHED:
         out.append(
             "No lower threshold made 95 % of “no sign” right on sources left out, so these models "
             "never say it."

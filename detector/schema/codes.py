@@ -68,6 +68,7 @@ class ReasonCode(StrEnum):
     SEVERAL_PEOPLE = "several_people"
     SOMEBODY_ABOVE = "somebody_above"
     PART_ABOVE = "part_above"
+    UNMEASURED_ABOVE = "unmeasured_above"
     OTHER_QUESTION_OPEN = "other_question_open"
     FRAGILE = "fragile"
     SINGING = "singing"
@@ -125,7 +126,8 @@ class Basis(StrEnum):
     MEASURED = "measured"
     """made here for just these models, on sources left out"""
     PUBLISHED = "published"
-    """the operating point of a published model's authors with a margin; not measured here"""
+    """the operating point of a published model's authors with a margin; not measured here, so never
+    REAL"""
     SUBSET = "subset"
     """models that are calibrated here, but put together otherwise than they were measured"""
     OWN = "own"

@@ -21,6 +21,8 @@ class Calibration(StrictModel):
     clips: int
 
 
+UNMEASURED = "not measured here"
+"""Why a model without a calibration is not counted beside calibrated ones."""
 LabelOrder = Literal["proven", "documented", "unverified"]
 """How sure it is which output of a model means fake: measured on known faces, said by its authors,
 or neither. A model whose order is unverified says so beside its score and never votes."""
@@ -53,6 +55,11 @@ class ModelResult(StrictModel):
     scored: int = Field(default=0, description="frames or windows it scored")
     seconds: float | None = None
     error: str | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether its score can move the answer: counted, or heard beside those that are."""
+        return self.counted or self.not_counted_because == UNMEASURED
 
     @property
     def question(self) -> Question | None:

@@ -86,7 +86,7 @@ def draw() -> None:
             arrivals.draw()
         _stronger()
     with right:
-        _answers(specs)
+        _answers()
     _samples(settings)
 
 
@@ -306,16 +306,14 @@ def _options() -> Settings:
     )
 
 
-def _may_find_no_sign(specs: list[ModelSpec]) -> bool:
-    """Whether a model that is ready may say so: one with a published threshold does, a set of ours
-    where it kept that promise on sources that were left out."""
-    published = any(spec.operating_point is not None for spec in specs)
-    return published or any(one.thresholds.no_sign for one in manifest().ensembles.values())
+def _may_find_no_sign() -> bool:
+    """Whether a set of models kept that promise on sources that were left out."""
+    return any(one.thresholds.no_sign for one in manifest().ensembles.values())
 
 
-def _answers(specs: list[ModelSpec]) -> None:
+def _answers() -> None:
     """Draw the answers that can come, in their colors and words, and what happens to a file."""
-    possible = [label for label in ANSWERS if label is not Label.REAL or _may_find_no_sign(specs)]
+    possible = [label for label in ANSWERS if label is not Label.REAL or _may_find_no_sign()]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):

@@ -103,7 +103,7 @@ def _usual(analysis: Analysis) -> dict[str, float]:
     """Return how many times its usual evidence each model counts in the verdict that stands."""
     ensemble = analysis.settings.mix
     weights = ensemble.weights if ensemble else {}
-    return {m.id: weights.get(m.id, 1.0) if m.counted else 0.0 for m in analysis.models}
+    return {m.id: weights.get(m.id, 1.0) if m.heard else 0.0 for m in analysis.models}
 
 
 def untouched(ensemble: CustomEnsemble, analysis: Analysis) -> bool:

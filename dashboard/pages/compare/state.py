@@ -56,15 +56,15 @@ def able(analysis: Analysis, track: Subject | None = None) -> list[ModelResult]:
 
 
 def at_first(analysis: Analysis, scored: list[ModelResult]) -> list[ModelResult]:
-    """Return what is compared where nobody chose: the models that decided. Those of another
+    """Return what is compared where nobody chose: the models that are heard. Those of another
     question answer something else, and are no company for them."""
-    counted = [m for m in scored if m.counted] or scored
+    known = [m for m in scored if m.heard] or scored
     lead = analysis.verdict.question
-    if counted and not any(m.question is lead for m in counted):
-        lead = counted[0].question
+    if known and not any(m.question is lead for m in known):
+        lead = known[0].question
     alike = [m for m in scored if m.question is lead]
-    deciding = [m for m in alike if m.counted]
-    return deciding if len(deciding) > 1 else alike
+    heard = [m for m in alike if m.heard]
+    return heard if len(heard) > 1 else alike
 
 
 def go(time: float) -> None:

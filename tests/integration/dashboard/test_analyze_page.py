@@ -25,16 +25,19 @@ from dashboard.pages.analyze import first_screen, running
 from detector import media, weights
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
-from detector.models.registry import list_models
+from detector.models.registry import list_models, manifest
 from detector.pipeline import Observer, Progress
 from detector.samples import Sample
 from detector.schema.analysis import (
     Analysis,
+    Ensemble,
     Label,
     Modality,
+    Question,
     Reason,
     ReasonCode,
     Settings,
+    Thresholds,
     Verdict,
 )
 from service.application import Application
@@ -159,13 +162,18 @@ def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) 
     assert "computed when you open" in text
 
 
-def test_no_sign_is_an_answer_once_a_model_is_ready_that_may_give_it(
+def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready = [spec for spec in list_models() if weights.available(spec)]
     published = ready[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     monkeypatch.setattr(first_screen, "list_models", lambda: [published, *ready[1:]])
-    assert "No sign of manipulation found" in html(page())
+    for may in (False, True):
+        limits = Thresholds(low=0.2, high=0.8, no_sign=may)
+        known = {"ensembles": {Question.MANIPULATION: Ensemble(thresholds=limits)}}
+        ours = manifest().model_copy(update=known)
+        monkeypatch.setattr(first_screen, "manifest", lambda ours=ours: ours)
+        assert ("No sign of manipulation found" in html(page())) is may
 
 
 def test_with_nothing_chosen_the_default_set_has_the_names_of_the_options(

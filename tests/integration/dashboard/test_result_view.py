@@ -698,11 +698,26 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path)
     made = make_analysis(clip, people="A", fake=False)
     gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     made.models[0] = gend
-    made = decide(made)
-    page = texts(show(clip, made))
+    alone = decide(made, models=[gend.id])
+    page = texts(show(clip, alone))
     assert "by its authors’ threshold, not measured here" in page
+    assert "so it never says “no sign”" in page
     assert "of untouched clips land above" not in page  # those are other models'
     assert "um-odds" not in page
+
+
+def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip: Path) -> None:
+    made = make_analysis(clip, people="A", fake=False)
+    gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
+    made.models[0] = gend
+    made = decide(made)
+    assert (gend.plain or gend.title, "not counted: not measured here") in pulls.silent(made)
+    at = show(clip, made)
+    assert "by its authors’ threshold" not in texts(at)
+    # It stays among the models that were asked, so that one that is switched off does not take it
+    # along.
+    pills = next(group for group in at.button_group if group.key.endswith("models"))
+    assert gend.id in pills.value
 
 
 def test_odds_are_said_with_their_interval_and_explained_once(clip: Path) -> None:

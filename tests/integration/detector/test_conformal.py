@@ -15,7 +15,7 @@ from detector.decision import conformal, decide
 from detector.decision.conformal import OwnCalibration, ThresholdStore
 from detector.errors import InputError, UsageError
 from detector.evaluation import own_calibration
-from detector.pipeline import Analyzer
+from detector.pipeline import Analyzer, initial_results
 from detector.schema.analysis import (
     Analysis,
     CustomEnsemble,
@@ -170,6 +170,20 @@ def test_an_uncalibrated_model_is_counted_by_its_own_threshold_and_never_clears(
     low = with_own(5.0, one=raw.identity)
     low.models = [raw]
     assert decide(low).verdict.label is Label.INCONCLUSIVE
+
+
+def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_measured() -> None:
+    one = model("one")
+    gend = model("gend", calibration=None, operating_point=0.5, label_order="documented")
+    ours, both = ({m.id: m.identity for m in models} for models in ([one], [one, gend]))
+    clips = [{FACE: float(i)} for i in range(40)]
+    for stored, found in (([ours], ours), ([both], both), ([ours, both], both)):
+        kept = [made(clips, id=str(len(ids)), models={FACE: ids}) for ids in stored]
+        store = ThresholdStore(calibrations=kept)
+        own = initial_results.ensembles([one, gend], store, [FACE])[FACE].own
+        assert own is not None and own.models == found
+    only = ThresholdStore(calibrations=[made(clips, models={FACE: both})])
+    assert initial_results.ensembles([one], only, [FACE])[FACE].own is None
 
 
 # --- on disk --------------------------------------------------------------------------------------

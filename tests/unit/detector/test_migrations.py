@@ -97,16 +97,16 @@ def test_results_of_1_2_say_what_they_said(name: str) -> None:
     old = load(name)
     read = Analysis.model_validate(old)
     assert read.schema_version == "2.0" and read.id == old["id"]
+    assert [tree["probability"] for tree in tracks_1_2(read.model_dump(mode="json"))] == [
+        track["probability"] for track in old["tracks"]
+    ]
+    assert read.verdict.probability == old["verdict"]["probability"]
+    assert [r.text for r in read.verdict.reasons] == [
+        reason["text"] for reason in old["verdict"]["reasons"]
+    ]
     again = decide(read)
     for seen in (read, again):
-        assert [tree["probability"] for tree in tracks_1_2(seen.model_dump(mode="json"))] == [
-            track["probability"] for track in old["tracks"]
-        ]
         assert seen.verdict.label == old["verdict"]["label"]
-        assert seen.verdict.probability == old["verdict"]["probability"]
-        assert [r.text for r in seen.verdict.reasons] == [
-            reason["text"] for reason in old["verdict"]["reasons"]
-        ]
         assert seen.verdict.subject == old["verdict"]["track"]
         for subject, was in zip(seen.judged, old["tracks"], strict=True):
             assert {id: m.logit for id, m in subject.models.items()} == {
@@ -116,6 +116,19 @@ def test_results_of_1_2_say_what_they_said(name: str) -> None:
             spans = {(s.start, id): x for s in subject.spans for id, x in s.logits.items()}
             windows = {(w["start"], w["model"]): w["logit"] for w in was["windows"]}
             assert spans == windows and windows
+
+
+def test_a_result_of_1_2_is_decided_again_by_measured_models_alone() -> None:
+    """It counted published models beside ours; where there are no others they still are."""
+    both = Analysis.model_validate(load("full-frame-1.2.json"))
+    ours = [m.id for m in both.models if m.calibration]
+    again = decide(both)
+    assert {m.id for m in again.models if m.counted} == {"pairs", "detail", "synthesis"}
+    assert again.verdict.probability == decide(both, models=ours).verdict.probability
+    theirs = Analysis.model_validate(load("no-face-1.2.json"))
+    again = decide(theirs)
+    assert again.verdict.probability == theirs.verdict.probability
+    assert (theirs.verdict.thresholds.low, again.verdict.thresholds.low) == (0.2, 0.0)
 
 
 def test_a_whole_picture_of_1_2_was_no_face() -> None:

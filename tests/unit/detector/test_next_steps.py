@@ -197,7 +197,7 @@ def test_a_file_that_was_not_judged_has_its_own_page() -> None:
 def test_every_action_has_its_words() -> None:
     params = {
         "moments": 480, "looked": 32, "frames": 6000, "seconds": 60.0, "why": "copies",
-        "title": "GenD", "bytes": 10**9, "disagree": True, "clips": 20, "needed": 19,
+        "title": "GenD", "bytes": 10**9, "clips": 20, "needed": 19,
     }  # fmt: skip
     for code in ActionCode:
         step = actions.step(NextStep(code, params))
