@@ -150,7 +150,7 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
         **_quality(held[known], labels),
         doubt_gains=gain,
     )
-    about = np.array([clip.question is question for clip in clips])
+    about = np.array([_is_fake_of(clip, question) for clip in clips])
     return _QuestionFit(whole.moved(scale, offset), held, plain, about, report)
 
 
@@ -165,7 +165,7 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
     known = [
         i
         for i, clip in enumerate(clips)
-        if clip.question in (None, question)
+        if (clip.question is None or _is_fake_of(clip, question))
         and clip.people
         and any(id in clip.people[0].logits for id in models)
     ]
@@ -178,6 +178,13 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
             hint="Leave these models out, or add such clips to the labels.",
         )
     return known
+
+
+def _is_fake_of(clip: Clip, question: Question) -> bool:
+    """Whether a fake is one that a question asks for: whether a face is fake covers generated heads
+    too."""
+    both = (Question.MANIPULATION, Question.SYNTHESIS)
+    return clip.question is question or (question is both[0] and clip.question in both)
 
 
 def _folds(clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]) -> Folds:
@@ -254,7 +261,7 @@ def _assemble(
             auc=_strength(x, y, origin),
             odds=odds.table(x, y, origin),
         )  # fmt: skip
-        count = len([c for c in clips if c.question in (None, q) and c.people])
+        count = len([c for c in clips if c.people and (not c.label or _is_fake_of(c, q))])
         for id, weight in zip(fit.ensemble.models, fit.ensemble.weights, strict=True):
             scale, offset = fit.ensemble.maps[id]
             maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
@@ -283,7 +290,10 @@ def _assemble(
 def _combined(
     held: Mapping[Question, np.ndarray], labels: np.ndarray, sources: np.ndarray
 ) -> np.ndarray:
-    """All asked questions as one logit for each clip, held out: for ranking, in the summary."""
+    """All asked questions as one logit for each clip, held out: for ranking, in the summary. The
+    one that asks for fakes of any kind stands for the others."""
+    if Question.MANIPULATION in held:
+        return held[Question.MANIPULATION]
     stacked = np.stack(list(held.values()), 1)
     together = np.array([pooled(row) if np.isfinite(row).all() else np.nan for row in stacked])
     if len(held) == 1:
