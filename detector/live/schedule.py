@@ -28,8 +28,8 @@ COARSER = (1.0, 1.5, 2.0, 3.0)
 SLOW_MODEL = 2.0
 """times the median cost of the frame models: slower ones score fewer frames, where all of them in
 all frames would take more than there is"""
-SELDOM = 4
-"""A slow model scores at least every fourth scored frame, unless that is still too often."""
+SELDOM = 16
+"""A slow model scores at least every 16th scored frame, about once a second at the best rate."""
 LIVELY = 4.0
 """scored frames a second below which faces are searched most seldom"""
 MEMORY = 0.2
