@@ -71,4 +71,4 @@ def test_a_window_of_a_file_is_looked_into(tmp_path: Path) -> None:
 
 def test_a_model_of_faces_hears_nothing() -> None:
     with pytest.raises(ValueError, match="hears nothing"):
-        explained.sound_map(np.zeros(64_000, np.float32), (0, 4), registry.load_model("detail"))
+        explained.sound_map(np.zeros(64_000, np.float32), (0, 4), registry.load_model("clip"))

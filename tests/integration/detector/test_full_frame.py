@@ -150,7 +150,7 @@ def test_without_such_a_model_no_face_is_no_score(
     analyzer: Analyzer, make_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_clip(size=(160, 120), seconds=1, picture=empty)
-    out = analyzer.analyze(path, Settings(frames=2, models=["pairs"]))
+    out = analyzer.analyze(path, Settings(frames=2, models=["texture"]))
     assert not out.judged
     assert out.verdict.reasons[0].code is ReasonCode.NO_FACE
 
