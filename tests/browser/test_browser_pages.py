@@ -344,7 +344,7 @@ def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit: Visitor) 
 
     card = page.get_by_role("dialog")
     until(
-        page.locator(".st-key-card-model-pairs").get_by_role("button", name="Card").click,
+        page.locator(".st-key-card-model-texture").get_by_role("button", name="Card").click,
         card.get_by_text("Which output means fake").wait_for,
     )
     expect(card.locator("table").first).to_be_visible()

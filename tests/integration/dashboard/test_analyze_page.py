@@ -183,7 +183,7 @@ def test_with_nothing_chosen_the_default_set_has_the_names_of_the_options(
     group = next(group for group in at.button_group if group.key == "models")
     group.set_value([]).run()
     said = html(at).split("none chosen: ")[1].split("<")[0]
-    assert "Grain of the face" in said and " Grain," not in said
+    assert "Texture of the face" in said and " Texture," not in said
 
 
 def test_the_privacy_line_follows_the_configuration(
@@ -214,7 +214,7 @@ def test_only_models_that_work_are_offered(
     assert len(specs) < len(list_models())  # MesoNet is known and not downloaded here
     assert {e.label for e in at.expander} == {"Options"}
     off = [spec for spec in specs if not spec.default]
-    assert [spec.id for spec in off] == [first.id, "pairs", "motion"]
+    assert [spec.id for spec in off] == [first.id, "motion"]
     assert texts(at).count("Off unless you turn it on") == len(off)
     assert all(f"Model: {spec.title}." in texts(at) for spec in specs if spec.plain)
 

@@ -230,7 +230,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """A real evaluation of six pictures; one of the models has nothing to say of stills."""
     data = tmp_path_factory.mktemp("data")
     tasks = make_tasks(data)
-    run = Evaluations(tasks, data).start([small_set()], ANN, models=["detail", "motion"])
+    run = Evaluations(tasks, data).start([small_set()], ANN, models=["texture", "motion"])
     ended(run)
     tasks.close()
     assert not run.error and run.report is not None
@@ -290,7 +290,7 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(
     tasks = make_tasks(tmp_path)
     runs = Evaluations(tasks, tmp_path)
     reservation = tasks.scheduler.reserve(2.0)
-    first = runs.start([small_set()], ANN, models=["detail"])
+    first = runs.start([small_set()], ANN, models=["texture"])
     ended(first)
     (first.folder / "report.json").unlink()  # as if it had been killed just before
     with tasks._store.database.writing() as connection:
@@ -306,7 +306,7 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(
     assert lost is not None and lost.state is State.INTERRUPTED and "is kept" in lost.error
     scores = (first.folder / "scores.jsonl").read_bytes()
     again = runs.rerun(first.id, ANN)
-    assert again is not None and again.owner == ANN.id and again.models == ["detail"]
+    assert again is not None and again.owner == ANN.id and again.models == ["texture"]
     assert ended(again).report is not None and runs.find(first.id, ANN) is again
     assert (first.folder / "scores.jsonl").read_bytes() == scores  # nothing was scored twice
     tasks.close()
@@ -434,7 +434,7 @@ def test_the_address_of_somebody_elses_says_no_more(
 def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
     tasks = make_tasks(tmp_path)
     runs = Evaluations(tasks, tmp_path)
-    run = runs.start([small_set()], ANN, models=["detail"])
+    run = runs.start([small_set()], ANN, models=["texture"])
     tasks.cancel(run)
     ended(run)
     assert run.report is None and "stopped" in run.error

@@ -266,12 +266,12 @@ def test_a_server_without_live(
 
 def test_the_line_under_the_picture_says_which_models_score_seldom() -> None:
     heavy = [ModelState(id, title, "frame", every=3) for id, title in (("t", "Tex"), ("s", "Sur"))]
-    state = made_state(models=(*heavy, ModelState("d", "Detail", "frame")))
+    state = made_state(models=(*heavy, ModelState("m", "Mesh", "frame")))
     assert "Tex, Sur: 1 of 3 scored frames" in cards.foot(state, 9.0)
-    assert "Detail" not in cards.foot(state, 9.0)
+    assert "Mesh" not in cards.foot(state, 9.0)
     assert "scored frames" not in cards.foot(made_state(), 9.0)
-    bundled = made_state(models=(ModelState("grain", "Grain", "frame", every=2),))
-    assert "Grain of the face: 1 of 2" in cards.foot(bundled, 9.0), "the name it has elsewhere"
+    bundled = made_state(models=(ModelState("texture", "Texture", "frame", every=2),))
+    assert "Texture of the face: 1 of 2" in cards.foot(bundled, 9.0), "the name it has elsewhere"
 
 
 def test_a_session_from_start_to_its_analysis(

@@ -82,7 +82,7 @@ def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.Monk
     come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
     at = page()
     text = html(at)
-    assert "<h3>Pairs</h3>" in text and "its administrator can add it" in text
+    assert "<h3>Texture</h3>" in text and "its administrator can add it" in text
     assert "The bundled models are small." not in text
     keys = {str(button.key) for button in at.button}
     assert {key for key in keys if key.startswith("more-")}
@@ -94,7 +94,7 @@ def test_the_offer_asks_for_nothing_but_the_short_list() -> None:
     everything = {status.spec.id: status for status in inventory.inventory()}
     short = [entry.id for entry in registry.manifest().recommended]
     assert inventory.offered() == [everything[id] for id in short] and short
-    assert inventory.status("pairs") == everything["pairs"]
+    assert inventory.status("texture") == everything["texture"]
 
 
 def test_offline_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_filters_search_and_table() -> None:
     at = page()
     at.text_input(key="models-find").set_value("mesoinception").run()
     text = html(at)
-    assert "MesoInception4" in text and "<h3>Pairs</h3>" not in text
+    assert "MesoInception4" in text and "<h3>Texture</h3>" not in text
     at.text_input(key="models-find").set_value("no such thing").run()
     assert "Nothing matches" in html(at)
     at.text_input(key="models-find").set_value("").run()
@@ -124,7 +124,7 @@ def test_an_address_may_ask_for_the_models_of_one_question(asked: str, shown: st
     at.query_params["q"] = asked
     turn_to(at, "models").run()
     assert at.segmented_control(key="models-question").value == shown
-    assert ("<h3>Pairs</h3>" in html(at)) is (shown == "all")
+    assert ("<h3>Texture</h3>" in html(at)) is (shown == "all")
 
 
 def test_more_cards_come_when_asked() -> None:
@@ -248,7 +248,9 @@ def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.M
 
 def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     real = selfcheck.selfcheck
-    monkeypatch.setattr(selfcheck, "selfcheck", lambda progress: real(["pairs"], progress=progress))
+    monkeypatch.setattr(
+        selfcheck, "selfcheck", lambda progress: real(["texture"], progress=progress)
+    )
     at = page()
     at.button(key="self-check").click().run()
     running = session.application().self_checks.find(LOCAL)
@@ -257,7 +259,7 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.Monk
     assert not running.error
     at.run()
     table = at.table[0].value
-    assert table["Model"].tolist() == ["Pairs"] and table["Files"].tolist() == ["verified"]
+    assert table["Model"].tolist() == ["Texture"] and table["Files"].tolist() == ["verified"]
     assert "ms a frame here" in html(at)
     with monkeypatch.context() as patch:
         come_as(patch, Principal("guest:a", PrincipalKind.GUEST))
@@ -278,5 +280,5 @@ def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
 
 
 def test_a_crop_is_told_in_words() -> None:
-    assert "0.9 times the face box" in card.crop_words(registry.get_spec("pairs"))
+    assert "1.5 times the face box" in card.crop_words(registry.get_spec("texture"))
     assert "16 frames" in card.crop_words(registry.get_spec("motion"))

@@ -60,7 +60,7 @@ def own(**changes: Any) -> OwnCalibration:
         "rate": 0.05,
         "domain": "<b>phone</b>",
         "sources": 3,
-        "models": {FACE: {id: result(get_spec(id)).identity for id in ("pairs", "detail")}},
+        "models": {FACE: {id: result(get_spec(id)).identity for id in ("clip", "texture")}},
         "base": {FACE: 0.0},
         "clips": [{FACE: float(x)} for x in rng.normal(-1, 1, 40)],
     }
@@ -94,7 +94,7 @@ def test_what_is_kept_is_shown_switched_and_deleted() -> None:
     assert "&lt;b&gt;phone" in page and "<b>phone" not in page
     assert "only for clips like these" in page and "In use" in page
     assert "These 40 clips are of only 3 recordings" in page
-    assert "Swap traces and Fine detail" in page
+    assert "Whole face and Texture of the face" in page
     at.toggle(key="own-on").set_value(False).run()
     assert not conformal.load().on and "Switched off" in texts(at)
     at.button(key="delete-abc123").click().run()
@@ -102,7 +102,7 @@ def test_what_is_kept_is_shown_switched_and_deleted() -> None:
 
 
 def test_what_was_made_for_other_weights_is_not_called_in_use() -> None:
-    conformal.keep(own(models={FACE: {"pairs": "a" * 64}}))
+    conformal.keep(own(models={FACE: {"texture": "a" * 64}}))
     page = texts(show())
     assert "Its models have changed" in page and "In use" not in page
 

@@ -134,7 +134,7 @@ def test_nothing_private_goes_into_the_image() -> None:
     )
     assert [name for name in private.split() if not ignored(name)] == []
     needed = (
-        "app.py detector/media/video.py weights/pairs.safetensors .streamlit/config.toml "
+        "app.py detector/media/video.py weights/texture.safetensors .streamlit/config.toml "
         "requirements.lock service/auth/caller.py"
     )
     assert [name for name in needed.split() if ignored(name)] == []
@@ -415,7 +415,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeSpace]:
 def test_what_would_be_sent_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     space.main(["me/unmask"])
     names = {line.split()[-1] for line in capsys.readouterr().out.splitlines()[:-1]}
-    assert {"Dockerfile", "README.md", "app.py", "weights/pairs.safetensors"} <= names
+    assert {"Dockerfile", "README.md", "app.py", "weights/texture.safetensors"} <= names
     assert not any(
         n.startswith(("tests/", "data/", ".git/", "bench/", "research/")) or "secret" in n
         for n in names
@@ -658,7 +658,7 @@ def test_other_lines_stay_as_they_are() -> None:
     for line in (
         "the models could not be loaded ahead",
         "analysis failed, reference 12AB-34CD",
-        "pairs: weights 3f9c" + "ab" * 30,
+        "texture: weights 3f9c" + "ab" * 30,
         "GET /_stcore/health 200",
         "a worker ended without an answer, status -6",
     ):
@@ -706,7 +706,7 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     hosting.prepare()
     clip, picture = write_clip(tmp_path / "x.mp4", seconds=1), io.BytesIO()
     Image.fromarray(camera((96, 96))(0)).save(picture, "PNG")
-    asked = Settings(frames=2, models=["pairs"])
+    asked = Settings(frames=2, models=["texture"])
     with monkeypatch.context() as patch:
         patch.setattr(media, "probe_still", hostile.crash)
         bad = _ended(

@@ -71,7 +71,9 @@ def test_disk_counts_what_people_brought(tmp_path: Path) -> None:
 
 
 def test_memory_and_load_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "loaded", lambda: [("pairs", "cpu", 600), ("blend", "cpu", 400)])
+    monkeypatch.setattr(
+        registry, "loaded", lambda: [("texture", "cpu", 600), ("blend", "cpu", 400)]
+    )
     memory, (busy, cores) = overview.memory(), overview.load()
     assert memory.models == 1000
     assert 10_000_000 < memory.process < memory.total

@@ -16,7 +16,7 @@ def test_what_decides_a_result_decides_its_key(monkeypatch: pytest.MonkeyPatch) 
     others = {
         result_cache.key("1" * 64, Settings()),
         result_cache.key(CONTENT, Settings(frames=12)),
-        result_cache.key(CONTENT, Settings(models=["grain"])),
+        result_cache.key(CONTENT, Settings(models=["texture"])),
     }
     monkeypatch.setenv("UNMASK_PRECISION", "f32")
     others.add(result_cache.key(CONTENT, Settings()))

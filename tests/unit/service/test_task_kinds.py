@@ -184,7 +184,7 @@ def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(
 ) -> None:
     go, runs = threading.Event(), []
     outcome = Outcome.__new__(Outcome)
-    object.__setattr__(outcome, "id", "pairs")
+    object.__setattr__(outcome, "id", "texture")
     object.__setattr__(outcome, "milliseconds", 12.0)
 
     def check(progress: Any) -> list[Outcome]:
@@ -196,7 +196,7 @@ def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(
     checks = SelfChecks(tasks)
     one = checks.start(ADMIN)
     assert checks.start(ADMIN) is one and checks.find(BEN) is None
-    assert checks.seconds("pairs") is None
+    assert checks.seconds("texture") is None
     go.set()
     assert ended(one).result == [outcome] and runs == [1]
-    assert checks.seconds("pairs") == 0.012 and checks.seconds("detail") is None
+    assert checks.seconds("texture") == 0.012 and checks.seconds("motion") is None

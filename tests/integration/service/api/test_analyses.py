@@ -50,7 +50,7 @@ def test_a_file_becomes_a_task_and_then_a_result(
 ) -> None:
     analyzer.go.clear()
     answer = client.post(
-        "/v1/analyses", files=FILE, data={"frames": "8", "models": "detail, motion"}
+        "/v1/analyses", files=FILE, data={"frames": "8", "models": "texture, motion"}
     )
     assert answer.status_code == 202
     view = answer.json()
@@ -64,7 +64,7 @@ def test_a_file_becomes_a_task_and_then_a_result(
     until(lambda: client.get(view["href"]).json()["state"] == "done")
     done = client.get(view["href"]).json()
     analysis = Analysis.model_validate(done["result"])
-    assert (analysis.settings.frames, analysis.settings.models) == (8, ["detail", "motion"])
+    assert (analysis.settings.frames, analysis.settings.models) == (8, ["texture", "motion"])
     assert done["verdict"] == analysis.verdict.label
     assert [one["id"] for one in client.get("/v1/analyses").json()] == [view["id"]]
     frames = client.get(f"{view['href']}/frames").json()["frames"]

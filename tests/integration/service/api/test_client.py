@@ -36,14 +36,14 @@ def test_a_file_is_sent_followed_and_read(
     remote: UnmaskClient, clip: Path, analyzer: Analyzer
 ) -> None:
     analyzer.go.clear()
-    sent = remote.submit(clip, frames=8, models=["detail", "motion"])
+    sent = remote.submit(clip, frames=8, models=["texture", "motion"])
     assert not sent.ended and sent.name == "clip.mp4"
     until(lambda: remote.task(sent.task.id).stage == "faces")
     analyzer.go.set()
     states = [task.state for task in remote.events(sent.task.id)]
     assert states[-1] == "done"
     analysis = remote.wait(sent.id)
-    assert isinstance(analysis, Analysis) and analysis.settings.models == ["detail", "motion"]
+    assert isinstance(analysis, Analysis) and analysis.settings.models == ["texture", "motion"]
     assert [one.id for one in remote.list()] == [sent.id]
     assert [frame.time for frame in remote.frames(sent.id)] == analysis.timestamps
     assert remote.report(sent.id).startswith(b"%PDF")

@@ -49,7 +49,7 @@ def told(
     client: httpx.Client, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, set[str]]:
     """The labels of each figure of a server at which everything happened once."""
-    monkeypatch.setattr(registry, "loaded", lambda: [("detail", "cpu", 1000)])
+    monkeypatch.setattr(registry, "loaded", lambda: [("texture", "cpu", 1000)])
     sent: dict[str, Any] = {"params": {"wait": 60}, "files": {"file": ("a.mp4", b"clip")}}
     for _time in range(2):
         client.post("/v1/analyses", **sent)

@@ -30,7 +30,7 @@ from tests.support.waiting import PATIENT, until
 
 ROOT = Path(__file__).resolve().parents[4]
 ABORTS = 1000
-SMALL = {"frames": "1", "models": "pairs"}
+SMALL = {"frames": "1", "models": "texture"}
 
 
 def open_files(pid: int | str = "self") -> int:
@@ -221,7 +221,7 @@ def test_hostile_files_come_through_the_command_and_nothing_calls_home(
     for name, content in files.items():
         (tmp_path / "files" / name).write_bytes(content)
     command = [sys.executable, "-m", "detector", "analyze", *more, "--frames", "1"]
-    command += ["--models", "pairs", "--json", str(told)]
+    command += ["--models", "texture", "--json", str(told)]
     run = subprocess.run(
         [*command, *(str(tmp_path / "files" / name) for name in files)],
         cwd=ROOT,

@@ -164,7 +164,7 @@ def test_a_face_is_read_by_the_real_engine_and_kept(
     application: Application, client: httpx.Client, address: str
 ) -> None:
     picture = camera((640, 480))
-    with connect(f"{address}?keep=scores&models=detail") as link:
+    with connect(f"{address}?keep=scores&models=texture") as link:
         until(lambda: json.loads(link.recv())["type"] == "ready")
         lines = []
         for number in range(400):
