@@ -10,20 +10,15 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from detector.errors import WeightsError
 from detector.explain import ways
 from detector.models.families import cooccurrence
 from detector.models.families.cooccurrence import CooccurrenceNet
 from detector.models.layer import Layer
-from detector.training import augment
-from detector.training.cache import FaceCache
-from detector.training.input_transform import OwnInput
-from detector.training.recipe import read_recipe
-from detector.training.run import train
-from tests.support.oval import oval  # noqa: F401
-from tests.support.shelf import CACHED, SIDE, shelf, spec  # noqa: F401
+from detector.training import input_transform
+from tests.support.shelf import SIDE, spec
 
 
 def faces(side: int = SIDE) -> np.ndarray:
@@ -79,7 +74,7 @@ def by_definition(picture: np.ndarray) -> np.ndarray:
 def test_runs_are_counted_by_their_definition() -> None:
     picture = faces(32)[0]
     with torch.no_grad():
-        found = CooccurrenceNet().embed(torch.from_numpy(augment.batch_to_array([picture])))
+        found = CooccurrenceNet().embed(torch.from_numpy(input_transform.batch_to_array([picture])))
     np.testing.assert_allclose(found[0].numpy(), by_definition(picture), atol=1e-6)
 
 
@@ -94,7 +89,7 @@ def test_a_run_backwards_and_in_the_negative_is_of_the_same_class() -> None:
 def test_a_logit_is_the_layer_over_the_description_and_the_sum_of_its_evidence() -> None:
     made = layer()
     network = settled(made)
-    x = torch.from_numpy(augment.batch_to_array(list(faces(96))))
+    x = torch.from_numpy(input_transform.batch_to_array(list(faces(96))))
     with torch.no_grad():
         described = network.embed(x).double()
         expected = ((described - made.center) * made.scale) @ made.weights + made.offset
@@ -130,41 +125,8 @@ def test_what_is_loaded_says_what_was_kept(tmp_path: Path) -> None:
     save_file(network.state_dict(), file)
     model = cooccurrence.load(spec("cooccurrence"), [file], "cpu")
     with torch.no_grad():
-        expected = network(torch.from_numpy(augment.batch_to_array(list(faces())))).numpy()
+        expected = network(torch.from_numpy(input_transform.batch_to_array(list(faces())))).numpy()
     np.testing.assert_allclose(model.score(faces()), expected, atol=1e-5)
     save_file({"table": network.table}, file)
     with pytest.raises(WeightsError, match="do not fit"):
         cooccurrence.load(spec("cooccurrence"), [file], "cpu")
-
-
-@pytest.mark.usefixtures("oval")
-def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(shelf: Path) -> None:  # noqa: F811
-    torch.set_num_threads(1)
-    plan = read_recipe("grain")
-    crop = plan.crop.model_copy(update={"size": SIDE})
-    small = plan.model_copy(update={"crop": crop, "leave_out": "face-edits"})
-    made = train(small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces")
-    assert made is not None
-    network = CooccurrenceNet().eval()
-    network.load_state_dict({name: t.float() for name, t in load_file(made).items()})
-    cache = FaceCache(shelf / "faces" / f"video-1.8-{CACHED}")
-    sees, said = OwnInput(small.crop), dict[str, dict[int, float]]()
-    for entry in cache.entries:
-        x = torch.from_numpy(sees.batch([sees.plain(cache.frames(entry)[0], entry, 0)]))
-        said.setdefault(entry.person, {})[entry.label] = float(network(x))
-    assert len(said) == 24
-    assert all(pair[1] > pair[0] for pair in said.values())
-    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("cooccurrence-*.npz"))) == 3
-
-
-def test_without_the_landmarker_it_says_what_to_fetch(
-    shelf: Path,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    plan = read_recipe("grain")
-    small = plan.model_copy(update={"crop": plan.crop.model_copy(update={"size": SIDE})})
-    with pytest.raises(WeightsError, match="face-landmarker") as said:
-        train(small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces")
-    assert said.value.code == "weights_missing"
