@@ -190,13 +190,17 @@ def finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
     scratch.unlink()
 
 
-def frames_of(item: Item, seconds: float) -> list[np.ndarray]:
-    """Frames of a file at `STEP`, uint8 [H, W, 3]; none if it can't be read."""
+def frames_of(
+    item: Item, seconds: float, step: float = STEP, most: int | None = None
+) -> list[np.ndarray]:
+    """Decode frames of a file, `step` s apart or evenly at most so many: uint8 [H, W, 3] each; none
+    if it can't be read."""
     try:
         info = media.probe(item.file)
-        seconds = min(info.duration or 0.0, seconds)
-        times = np.arange(0.0, max(seconds, STEP / 2), STEP).tolist()
-        return [frame.rgb for frame in media.decode(item.file, info, times, notes=[])]
+        times = np.arange(0.0, max(min(info.duration or 0.0, seconds), step / 2), step)
+        if most and len(times) > most:
+            times = times[np.linspace(0, len(times) - 1, most).round().astype(int)]
+        return [frame.rgb for frame in media.decode(item.file, info, times.tolist(), notes=[])]
     except MediaError as error:
         log.warning("%s is left out: %s", item.name, error.message)
         return []
