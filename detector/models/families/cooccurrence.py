@@ -211,7 +211,7 @@ def build(state: dict[str, Any], name: str = "grain") -> CooccurrenceNet:
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> CooccurrenceModel:
-    """Load what `unmask train grain` wrote (one .safetensors file)."""
+    """Load one .safetensors file."""
     network, side = build(load_state(files[0]), spec.id).to(device), spec.crop.size
     # The counts are whole numbers: the same in any order, and by any backend.
     run = runtime.compile(network, torch.zeros(2, 3, side, side, device=device), device)
