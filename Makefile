@@ -59,7 +59,7 @@ test:
 	$(if $(PYTEST_ARGS),,$(compile) &) $(BIN)/mypy && wait
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/unit --cov --cov-report=)
 	$(if $(PYTEST_ARGS),,$(PYTEST) $(CAMERAS))
-	$(if $(PYTEST_ARGS),,$(PYTEST) -n 3 tests/integration tests/browser tests/research $(CAMERAS:%=--ignore %))
+	$(if $(PYTEST_ARGS),,$(PYTEST) -n 3 tests/integration tests/browser $(CAMERAS:%=--ignore %))
 
 # What all tests together reach. Half as slow again as without, so it is not part of `make test`.
 coverage:

@@ -186,7 +186,6 @@ LONG = (
     "detector/test_cluster.py",
     "detector/test_live.py",
     "detector/test_batch.py",
-    "detector/test_training.py",
     "service/test_cluster.py",
     "detector/test_cluster_command.py",
     "detector/test_closer.py",

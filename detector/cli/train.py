@@ -6,18 +6,25 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from detector.cli.common import Commands, ProgressBar
+from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from detector.training.fit import TrainingOptions
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     train = commands.add_parser("train", help="train a model by a recipe")
-    train.add_argument("recipe", metavar="RECIPE", help="pairs, blend, motion, finetune, or a TOML")
+    train.add_argument("recipe", metavar="RECIPE", help="clip, finetune, texture, or a TOML")
     train.add_argument("--data", type=Path, required=True, metavar="LABELS.csv")
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
     train.add_argument(
-        "--begin", metavar="WEIGHTS", help="start from a file of ours, or from a model by its id"
+        "--begin",
+        metavar="WEIGHTS",
+        help="id of the detector to fine-tune; clip: a file, or shipped; texture: a trunk",
     )
     train.add_argument(
         "--weights",
@@ -38,6 +45,11 @@ def add(commands: Commands) -> None:
     train.add_argument(
         "--leave-out", metavar="FOLD", help="hold out a fold of sources, or A,B, for a figure of it"
     )
+    train.add_argument(
+        "--folds",
+        choices=["sources", "kinds"],
+        help="clip: first leave out each fold of sources in turn, and save its logits",
+    )
     train.add_argument("--resume", action="store_true", help="go on where a stopped run left off")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     train.set_defaults(run=_train)
@@ -51,15 +63,21 @@ def _train(args: argparse.Namespace) -> int:
 
     changes = {name: getattr(args, name) for name in ("images", "rate", "leave_out")}
     changes = {name: value for name, value in changes.items() if value is not None}
+    run = TrainingOptions(
+        args.out,
+        resume=args.resume,
+        device=pick_device(args.device),
+        on_progress=TrainingProgressBar(),
+    )
+    if args.recipe == "clip":
+        print(_clip(args, run, changes))
+        return 0
+    if args.folds:
+        raise UsageError("--folds is for the recipe clip.")
     weights = train(
         read_recipe(args.recipe).model_copy(update=changes),
         args.data,
-        TrainingOptions(
-            args.out,
-            resume=args.resume,
-            device=pick_device(args.device),
-            on_progress=TrainingProgressBar(),
-        ),
+        run,
         cache=args.cache,
         begin=args.begin,
         weights=args.weights,
@@ -69,7 +87,23 @@ def _train(args: argparse.Namespace) -> int:
     return 0
 
 
-COUNTED = {"faces": "files searched for faces", "masking": "steps of masking", "training": "steps"}
+def _clip(args: argparse.Namespace, run: TrainingOptions, changes: dict[str, Any]) -> Path | None:
+    from detector.evaluation import groups
+    from detector.training.clip.recipe import ClipRecipe
+    from detector.training.clip.run import train
+
+    if args.weights or args.tune or args.leave_out:
+        raise UsageError(
+            "The recipe clip takes none of --weights, --tune and --leave-out.",
+            hint="--folds leaves out each fold in turn.",
+        )
+    folds = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[args.folds]
+    return train(
+        ClipRecipe(**changes), args.data, run, cache=args.cache, begin=args.begin, folds=folds
+    )
+
+
+COUNTED = {"faces": "files searched for faces", "training": "steps"}
 """What a stage of a run counts, where it is not what the stage is called."""
 
 

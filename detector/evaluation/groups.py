@@ -105,11 +105,6 @@ class HoldOut(StrictModel):
     holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")
     leave_out: str = ""
     """A fold of either table, or several with commas: their people are held out, and no others."""
-    keep: list[str] = []
-    """Persons (`Item.person`) trained on whatever the split says. Ours name one, SDFVD's v29: the
-    first weights were trained when people were drawn from the files with a face found in them. Of
-    SDFVD these were 18 (v14, at 48 px, has none), of whom 30 % are five. The labels name 19, of
-    whom 30 % are six, and v29 is the sixth. What has seen that clip is not to be judged by it."""
 
 
 def held_out_people(entries: Sequence[Labelled], hold_out: HoldOut) -> set[str]:
@@ -124,4 +119,4 @@ def held_out_people(entries: Sequence[Labelled], hold_out: HoldOut) -> set[str]:
         return {entry.person for entry in leave_out(entries, hold_out.leave_out)[1]}
     shares = {"image": hold_out.holdout_images}
     shares |= dict.fromkeys(("video", "audio"), hold_out.holdout)
-    return held_out(entries, shares) - set(hold_out.keep)
+    return held_out(entries, shares)

@@ -3,7 +3,6 @@
 DFDC and its like show a few hundred actors in thousands of clips: a split by clip has the same
 people on both sides, and a figure on it flatters. Each file's face is embedded (MobileFaceNet,
 `detector.signals.identity`); the cosine of two embeddings says how alike they are.
-`research.actors` measures what stands here on labelled files.
 """
 
 from __future__ import annotations

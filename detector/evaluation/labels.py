@@ -52,6 +52,8 @@ class Item:
     named : str
         Who is shown, where the CSV says it of this file or of its group: the same in every source.
         Empty otherwise.
+    note : str
+        Free text; "region …" or "whole …" says how much of a talking head is generated.
     """
 
     file: Path
@@ -62,6 +64,7 @@ class Item:
     group: str
     source: str
     named: str = ""
+    note: str = ""
 
     @property
     def person(self) -> str:
@@ -154,6 +157,7 @@ def read_labels(path: Path) -> list[Item]:
                 group=row.get("group") or _own_group(name, kind),
                 source=row.get("source") or "unknown",
                 named=(row.get("person") or "").strip(),
+                note=row.get("note") or "",
             )
         )
     return _joined(items)

@@ -1,5 +1,5 @@
-"""What made the bundled weights, and fine-tuning: recipes, faces cut once, the loop.
+"""Training: the CLIP detector, Texture's layer, and fine-tuning of other detectors.
 
-Begin at `run.train` and `recipe.read_recipe`. Uses `evaluation` (labels, splits, metrics), which
-knows nothing of training.
+Begin at `run.train`, `recipe.read_recipe` and `clip.run.train`. Uses `evaluation` (labels, splits,
+metrics), which does not use training.
 """

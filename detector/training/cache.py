@@ -2,7 +2,7 @@
 
 A cache is a folder: `index.json` (one entry a face sequence) and `crops.npy` (uint8
 [N, side, side, 3], all sequences one after another). Crops are cut with the same `cut` as in use,
-only wider (`MARGIN`) so that training can move and zoom within them. It holds other people's faces:
+only wider so that training can move and zoom within them. It holds other people's faces:
 keep it outside the repository, and delete it when done.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -25,14 +25,8 @@ from detector.vision import Detection, FaceDetector, cut, load_detector
 
 log = logging.getLogger(__name__)
 
-MARGIN = 1.4
-"""Side of a cached crop in longer sides of the face box."""
-SIDE = 320
-"""px of a cached crop: a recipe of 192 px that shows 0.9 of a box sees its own pixels."""
-TIGHT_SIDE = 224
-"""px of a cached crop that was a file of its own."""
 STEP = 0.08
-"""Seconds between cached frames of a clip: that of the windows of the clip model."""
+"""Seconds between cached frames of a clip."""
 LOOK = 3
 """A face is looked for in every third cached frame; boxes between are interpolated."""
 SECONDS = 3.0
@@ -47,16 +41,8 @@ class Faces:
     ----------
     start, count : int
         Rows of `crops.npy`.
-    points : list of (x, y)
-        Five landmarks of the first frame, px of the crop; empty if unknown.
-    face : float
-        Longer side of the face box in px of the file (before any resize).
-    tight : bool
-        The file was a crop already, and fills the cached crop as it is.
-    aligned : bool
-        It was cut with the boxes of its original.
     places : list of 14 floats for each crop
-        The face box (x0, y0, x1, y1) and five landmarks, px of the crop; empty for tight files.
+        The face box (x0, y0, x1, y1) and five landmarks, px of the crop.
     """
 
     name: str
@@ -68,10 +54,6 @@ class Faces:
     person: str
     start: int
     count: int
-    points: list[tuple[float, float]]
-    face: float
-    tight: bool = False
-    aligned: bool = False
     places: list[list[float]] = field(default_factory=list)
 
 
@@ -128,8 +110,8 @@ class CacheSpec:
     """
 
     name: str
-    margin: float = MARGIN
-    side: int = SIDE
+    margin: float
+    side: int
     seconds: float = SECONDS
     border: Border = "black"
 
@@ -139,11 +121,11 @@ def build(
     folder: Path,
     spec: CacheSpec,
     *,
-    aligned: Collection[str] = (),
-    tight: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> FaceCache:
     """Cut the faces of many files into a cache.
+
+    A fake is cut with the boxes of its original, so that both crops show the same pixels.
 
     Parameters
     ----------
@@ -151,18 +133,12 @@ def build(
         Files without a face are left out.
     folder : Path
         Made; an existing cache in it is replaced.
-    aligned : collection of str
-        Names of files. A fake of these shows the very frames of its original, and is cut with the
-        boxes of the original, so that both crops show the same pixels.
-    tight : bool
-        The files are face crops already: they are resized, and landmarks are looked for.
     progress : callable
         Called with (files done, files in all).
     """
     folder.mkdir(parents=True, exist_ok=True)
     detector, side = load_detector(), spec.side
     recipe = CropRecipe(scale=spec.margin, size=side, border=spec.border)
-    # With the size of the frames: a fake of other size shows no pixel where its original does.
     boxes: dict[tuple[str, str], tuple[list[Detection], tuple[int, ...]]] = {}
     order = sorted(items, key=lambda item: item.label)
     entries: list[Faces] = []
@@ -170,39 +146,30 @@ def build(
     scratch = folder / "crops.raw"
     with scratch.open("wb") as stream:
         for done, item in enumerate(order):
-            frames = _frames(item, spec.seconds)
+            frames = frames_of(item, spec.seconds)
             key = (item.source, item.group)
-            places: list[list[float]] = []
             shape = frames[0].shape if frames else ()
-            same = (
-                not tight and item.label == 1 and item.name in aligned
-                and key in boxes and boxes[key][1] == shape
-            )  # fmt: skip
-            if tight:
-                crops, points, face = _as_is(frames, side, detector if item.label == 0 else None)
-            else:
-                faces = boxes[key][0] if same else _follow(frames, detector)
-                if item.label == 0 and faces:
-                    boxes.setdefault(key, (faces, shape))
-                n = min(len(frames), len(faces))
-                crops = [cut(frames[i], faces[i].box, recipe) for i in range(n)]
-                places = [_in_crop(face, side, spec.margin) for face in faces[:n]]
-                points = _pairs(places[0][4:]) if n else []
-                face = _side(faces[0].box) if n else 0.0
+            # In a fake of another frame size, the original's boxes would miss the face.
+            same = item.label == 1 and key in boxes and boxes[key][1] == shape
+            faces = boxes[key][0] if same else follow(frames, detector)
+            if item.label == 0 and faces:
+                boxes.setdefault(key, (faces, shape))
+            n = min(len(frames), len(faces))
+            crops = [cut(frames[i], faces[i].box, recipe) for i in range(n)]
             if crops:
                 stream.write(np.stack(crops).tobytes())
                 entries.append(
                     Faces(
                         name=item.name, label=item.label, kind=item.kind, method=item.method,
-                        group=item.group, source=item.source, person=item.person,
-                        start=written, count=len(crops), points=points, face=face, tight=tight,
-                        aligned=same, places=places,
+                        group=item.group, source=item.source, person=item.person, start=written,
+                        count=n,
+                        places=[_in_crop(face, side, spec.margin) for face in faces[:n]],
                     )
                 )  # fmt: skip
                 written += len(crops)
             if progress:
                 progress(done + 1, len(order))
-    _finish(scratch, folder / "crops.npy", (written, side, side, 3))
+    finish(scratch, folder / "crops.npy", (written, side, side, 3))
     (folder / "tried.json").write_text(json.dumps(sorted(item.name for item in items)))
     (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
     return FaceCache(folder)
@@ -215,7 +182,7 @@ def tried(folder: Path) -> set[str]:
     return set(json.loads((folder / "tried.json").read_text()))
 
 
-def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
+def finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
     """Give raw bytes the header of a .npy file without holding them in memory."""
     raw = np.memmap(scratch, np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
     np.save(target, raw)  # in pieces, as NumPy writes what is larger than its buffer
@@ -223,23 +190,33 @@ def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
     scratch.unlink()
 
 
-def _frames(item: Item, seconds: float) -> list[np.ndarray]:
-    """Frames of a file at `STEP`, uint8 [H, W, 3]; none if it can't be read."""
+def frames_of(
+    item: Item, seconds: float, step: float = STEP, most: int | None = None
+) -> list[np.ndarray]:
+    """Decode frames of a file, `step` s apart or evenly at most so many: uint8 [H, W, 3] each; none
+    if it can't be read."""
     try:
         info = media.probe(item.file)
-        seconds = min(info.duration or 0.0, seconds)
-        times = np.arange(0.0, max(seconds, STEP / 2), STEP).tolist()
-        return [frame.rgb for frame in media.decode(item.file, info, times, notes=[])]
+        times = np.arange(0.0, max(min(info.duration or 0.0, seconds), step / 2), step)
+        if most and len(times) > most:
+            times = times[np.linspace(0, len(times) - 1, most).round().astype(int)]
+        return [frame.rgb for frame in media.decode(item.file, info, times.tolist(), notes=[])]
     except MediaError as error:
         log.warning("%s is left out: %s", item.name, error.message)
         return []
 
 
-def _follow(frames: Sequence[np.ndarray], detector: FaceDetector) -> list[Detection]:
-    """Return the largest face of a clip, one detection a frame; empty if it is seen too seldom."""
+def follow(
+    frames: Sequence[np.ndarray], detector: FaceDetector, every: int = LOOK
+) -> list[Detection]:
+    """Track the largest face of a clip; return one detection a frame, or none if it is detected in
+    less than half of them.
+
+    The detector runs on every `every`-th frame; detections between are interpolated.
+    """
     seen: dict[int, Detection] = {}
     last: Detection | None = None
-    sampled = range(0, len(frames), LOOK)
+    sampled = range(0, len(frames), every)
     for index in sampled:
         faces = detector.detect(frames[index], 40)
         if not faces:
@@ -266,20 +243,6 @@ def _follow(frames: Sequence[np.ndarray], detector: FaceDetector) -> list[Detect
     ]
 
 
-def _as_is(
-    frames: Sequence[np.ndarray], side: int, detector: FaceDetector | None
-) -> tuple[list[np.ndarray], list[tuple[float, float]], float]:
-    whole = CropRecipe(kind="whole", size=side)
-    crops = [cut(frame, (0, 0, 1, 1), whole) for frame in frames]
-    faces = detector.detect(frames[0], 40) if detector and frames else []
-    if not faces:
-        return crops, [], 0.0
-    height, width = frames[0].shape[:2]
-    face = max(faces, key=lambda face: _side(face.box))
-    points = [(x * side / width, y * side / height) for x, y in face.landmarks]
-    return crops, points, _side(face.box)
-
-
 def _in_crop(face: Detection, side: int, margin: float) -> list[float]:
     """Return the box and the landmarks of a face in the crop that was cut about it: 14 numbers."""
     x0, y0, x1, y1 = face.box
@@ -287,10 +250,6 @@ def _in_crop(face: Detection, side: int, margin: float) -> list[float]:
     left, top = (x0 + x1) / 2 - side / k / 2, (y0 + y1) / 2 - side / k / 2
     points = [(x0, y0), (x1, y1), *face.landmarks]
     return [round(v, 2) for x, y in points for v in ((x - left) * k, (y - top) * k)]
-
-
-def _pairs(numbers: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _side(box: Box) -> float:

@@ -1,13 +1,13 @@
-"""Training of networks of which one layer is learned (`models/families/texture.py`,
-`models/families/cooccurrence.py`): a fit to what they describe, not a descent over pictures.
+"""The fit of Texture's layer (`models/families/texture.py`): logistic regression on descriptions of
+whole clips, without gradient descent over pictures.
 
-A clip is the mean of what some of its faces show: as they are, and as worse copies of both labels
-(`COPIES`), without which a small face looks like a fake. Within a label each source weighs as the
-root of its clips, so that one page's fifty fakes are not the half of all; both labels weigh alike.
-Beside cross-entropy the fit sees each pair of a footage: the fake above its original
-(`pair_weight`). `decay` is the ridge. What is far from usual counts little more than `bound`
-deviations do: a camera like none before is no fake. Every original teaches with fakes that are
-`made` of it, too (`pasted`, `hulls`): as fakes of their own weight beside it, and in order.
+A clip is the mean description of some of its faces: as they are, and as degraded copies of both
+labels (`COPIES`), without which a small face looks like a fake. Within a label each source weighs
+as the square root of its number of clips, so that one page's fifty fakes are not half of all; both
+labels weigh the same. Beside cross-entropy the fit has a ranking loss on pairs of the same footage
+(`pair_weight`). `decay` is the ridge. Numbers far from usual count little more than `bound`
+deviations do: an unknown camera is not a fake. Every original also teaches with fakes `pasted` from
+it, as fakes of their own weight and in the ranking loss.
 """
 
 from __future__ import annotations
@@ -19,34 +19,26 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.special import expit
-from torch import Tensor, nn
 
-from detector import weights
 from detector.errors import InputError, WeightsError
 from detector.evaluation.labels import hash_of, pairs
 from detector.models.base import CropRecipe
-from detector.models.families.cooccurrence import CooccurrenceNet
 from detector.models.families.texture import TextureNet
 from detector.models.layer import Layer
-from detector.models.mesh import Mesh
 from detector.models.pictures import fit
-from detector.signals.auxiliary import MESH
-from detector.training import hulls, pasted, sample
+from detector.training import pasted
 from detector.training.cache import FaceCache, Faces
-from detector.training.fit import configuration
-from detector.training.input_transform import InputTransform
-from detector.training.job import TrainingJob
+from detector.training.fit import TrainingOptions, configuration
+from detector.training.input_transform import OwnInput
 from detector.training.precision import half_precision
-from detector.training.recipe import MadeKind, Recipe
+from detector.training.recipe import Recipe
 from detector.weights import load_state
 
 FRAMES = 4
@@ -79,59 +71,42 @@ class Made:
     """of them all, where the clips weigh 1"""
 
 
-class Layered(Protocol):
-    """A network that describes a picture, and judges it by one layer over that."""
+@dataclass(frozen=True)
+class LayerJob:
+    """A fit with its data: cached faces of the clips to learn from, and where it writes."""
+
+    plan: Recipe
+    clips: Sequence[tuple[FaceCache, Faces]]
+    run: TrainingOptions
 
     @property
-    def describes(self) -> str:
-        """What its descriptions follow from: they are kept under this name."""
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Describe pictures, float [N, 3, S, S] in -1..1: [N, features]."""
-
-    def settle(self, layer: Layer) -> None:
-        """Take a layer."""
+    def transform(self) -> OwnInput:
+        """How the network sees faces."""
+        return OwnInput(self.plan.crop)
 
 
-def train(job: TrainingJob) -> nn.Module:
+def train(job: LayerJob, trunk: Path | None) -> TextureNet:
     """Fit the layer by a recipe; see `detector.training.run.train`.
 
     Raises
     ------
     WeightsError
-        There is no trunk where one is needed, or it is of another network.
+        There is no trunk, or it is of another network.
     InputError
         The labels hold no originals or no fakes to learn from.
     """
-    network = NETWORKS[job.plan.family](job)
-    entries: dict[str, tuple[FaceCache, Faces]] = {}
-    for source in job.sources:
-        for entry in sample.select(source.part, source.cache.entries):
-            if entry.person not in job.held_out:
-                entries[entry.name] = (source.cache, entry)
-    clips = [entry for _, entry in entries.values()]
+    network = TextureNet(job.plan.crop.size)
+    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    _begin(network, trunk)
+    clips = [entry for _, entry in job.clips]
     if len({entry.label for entry in clips}) < 2:
         raise InputError(f"The recipe {job.plan.name!r} needs originals and fakes.")
-    described = np.stack(_described(network, job, list(entries.values())), 1)
-    made = _made(network, job, list(entries.values())) if job.plan.made else None
+    described = np.stack(_described(network, job), 1)
+    made = _made(network, job) if job.plan.made_weight else None
     network.settle(fitted(described, clips, job.plan, made))
     job.run.out.mkdir(parents=True, exist_ok=True)
     (job.run.out / "config.json").write_text(json.dumps(configuration(job.plan), indent=1))
     return network
-
-
-def _texture(job: TrainingJob) -> TextureNet:
-    network = TextureNet(job.plan.crop.size)
-    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    _begin(network, job.begin)
-    return network
-
-
-NETWORKS: dict[str, Callable[[TrainingJob], TextureNet | CooccurrenceNet]] = {
-    "texture": _texture,
-    "cooccurrence": lambda job: CooccurrenceNet(),
-}
-"""A family's network before its layer is fitted."""
 
 
 def _begin(network: TextureNet, path: Path | None) -> None:
@@ -144,45 +119,36 @@ def _begin(network: TextureNet, path: Path | None) -> None:
     network.load_state_dict({name: state[name] for name in own}, strict=False)
 
 
-def _described(
-    network: Layered, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]
-) -> list[Array]:
+def _described(network: TextureNet, job: LayerJob) -> list[Array]:
     """Describe clips: [copies, features] each."""
     return _kept(
         job,
-        entries,
+        job.clips,
         description_file(network, job.plan.crop),
         lambda cache, entry: describe(network, cache, entry, job.transform, job.plan.crop),
     )
 
 
-def _made(network: Layered, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]) -> Made:
-    """Describe originals encoded once more, and fakes made of them, encoded alike."""
-    mesh = None if set(job.plan.made) <= {"pasted"} else Mesh(*weights.resolve(MESH))
-    originals = [k for k, (_, entry) in enumerate(entries) if entry.label == 0]
-    found: list[tuple[int, Array]] = []
-    for kind in job.plan.made:
-        described = _kept(
-            job,
-            [entries[k] for k in originals],
-            description_file(network, job.plan.crop, kind),
-            partial(describe_made, network, transform=job.transform, mesh=mesh, kind=kind),
-        )
-        found += [(k, one) for k, one in zip(originals, described, strict=True) if one.size]
-    if not found:
-        raise InputError("The face landmarker finds a face in none of the originals.")
-    places, pictures = zip(*found, strict=True)
-    return Made(np.array(places), np.stack(pictures, 1), job.plan.made_weight)
+def _made(network: TextureNet, job: LayerJob) -> Made:
+    """Describe re-encoded originals, and the fakes made of them, encoded alike."""
+    places = [k for k, (_, entry) in enumerate(job.clips) if entry.label == 0]
+    described = _kept(
+        job,
+        [job.clips[k] for k in places],
+        description_file(network, job.plan.crop, "pasted"),
+        lambda cache, entry: describe_made(network, cache, entry, job.transform),
+    )
+    return Made(np.array(places), np.stack(described, 1), job.plan.made_weight)
 
 
 def _kept(
-    job: TrainingJob,
+    job: LayerJob,
     entries: Sequence[tuple[FaceCache, Faces]],
     name: str,
     described: Callable[[FaceCache, Faces], Array],
 ) -> list[Array]:
-    """Return the descriptions of clips. What was described is kept beside the faces, so that
-    another fold of the same clips takes seconds."""
+    """Return the descriptions of clips, cached beside the faces: another fold of the same clips
+    takes seconds."""
     kept: dict[Path, dict[str, Array]] = {}
     found = []
     for number, (cache, entry) in enumerate(entries):
@@ -200,23 +166,22 @@ def _kept(
     return found
 
 
-def description_file(network: Layered, crop: CropRecipe, of: str = "") -> str:
-    """Return the name, beside the faces, of the file with their descriptions, or with those of what
-    was made `of` them: it says what they were made by."""
+def description_file(network: TextureNet, crop: CropRecipe, of: str = "") -> str:
+    """Return the name of the file with descriptions, beside the faces; it holds a hash of all that
+    descriptions depend on, and `of` says which fakes of the originals they are of."""
     seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
     if of:
-        seen += [MADE, *(inspect.getsource(one) for one in (pasted, hulls))]
+        seen += [MADE, inspect.getsource(pasted)]
     made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
-    kind = type(network).__name__.removesuffix("Net").lower()
-    return "-".join(part for part in (kind, of, f"{made_by[:12]}.npz") if part)
+    return "-".join(part for part in ("texture", of, f"{made_by[:12]}.npz") if part)
 
 
 @torch.inference_mode()
 def describe(
-    network: Layered,
+    network: TextureNet,
     cache: FaceCache,
     entry: Faces,
-    transform: InputTransform,
+    transform: OwnInput,
     crop: CropRecipe,
 ) -> Array:
     """Return the mean description of some faces of a clip: float64 [copies, features]."""
@@ -241,62 +206,28 @@ def evenly(count: int, most: int = FRAMES) -> Array:
     return places
 
 
-def _mean(network: Layered, pictures: Sequence[Array], transform: InputTransform) -> Array:
+def _mean(network: TextureNet, pictures: Sequence[Array], transform: OwnInput) -> Array:
     seen = torch.from_numpy(transform.batch(pictures)).to(memory_format=torch.channels_last)
     with half_precision(seen.device):
         mean: Array = network.embed(seen).double().mean(0).numpy()
     return mean
 
 
-def describe_made(
-    network: Layered,
-    cache: FaceCache,
-    entry: Faces,
-    *,
-    transform: InputTransform,
-    mesh: Mesh | None,
-    kind: MadeKind,
-) -> Array:
-    """Return the mean description of faces of an original that was encoded again, and of fakes made
-    of it; of each fake its original: float64 [2, MADE, features]; empty where no mesh is found.
-    Only `pasted` does without one."""
-    frames = cache.frames(entry)
-    chosen = evenly(len(frames))
-    beside = [
-        i + hulls.APART if i + hulls.APART < len(frames) else max(0, i - hulls.APART)
-        for i in chosen
-    ]
-    shown, near = (
-        np.stack([transform.plain(frames[i], entry, int(i)) for i in rows])
-        for rows in (chosen, beside)
-    )
-    rng = np.random.default_rng(int(hash_of(f"{entry.name} {kind}")[:12], 16))
-    made: list[pasted.MadePair | None] = []
-    for _ in range(MADE):
-        if kind == "pasted":
-            made.append(pasted.pasted(shown, rng))
-        else:
-            assert mesh is not None
-            made.append(hulls.blended(shown, near, mesh, kind, rng))
-    found = [pair for pair in made if pair is not None]
-    if len(found) < len(made):
-        return np.zeros(0)
-    described: Array = describe_pairs(network, found, transform)
-    return described
-
-
 @torch.inference_mode()
-def describe_pairs(
-    network: Layered, pairs: Sequence[pasted.MadePair], transform: InputTransform
+def describe_made(
+    network: TextureNet, cache: FaceCache, entry: Faces, transform: OwnInput
 ) -> Array:
-    """Return the mean descriptions of originals and of the fakes made of them: float64
-    [2, pairs, features]."""
-    out = [
+    """Return the mean description of re-encoded faces of an original, and of fakes made of them:
+    float64 [2, MADE, features]."""
+    frames = cache.frames(entry)
+    shown = np.stack([transform.plain(frames[i], entry, int(i)) for i in evenly(len(frames))])
+    rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
+    pairs = [pasted.pasted(shown, rng) for _ in range(MADE)]
+    described = [
         [_mean(network, list(pictures), transform) for pictures in (pair.original, pair.fake)]
         for pair in pairs
     ]
-    described: Array = np.array(out).swapaxes(0, 1)
-    return described
+    return np.array(described).swapaxes(0, 1)
 
 
 def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:
@@ -312,9 +243,9 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
     return fit(decoded[..., ::-1], crop)
 
 
-def standard(described: Array, bound: float | None) -> Layer:
-    """Return a layer that knows what is usual of clips, float [clips, features], and weighs none of
-    it yet."""
+def standard(described: Array, bound: float) -> Layer:
+    """Return a layer with the mean and deviation of descriptions [clips, features] and zero
+    weights."""
     deviation = described.std(0)
     scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
     center = torch.from_numpy(described.mean(0))

@@ -1,4 +1,4 @@
-"""What a training run begins with: a file of ours, or a published detector as it is."""
+"""The detector that fine-tuning starts from."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ from detector.models.vit import TokenModel
 from detector.training.recipe import Recipe
 from detector.weights.files import Origin, Trace, tracing
 
-OURS = ("mobilenet", "videomae")
-"""Families with recipes of their own, which start from a file."""
-
 
 @dataclass(frozen=True)
 class PretrainedDetector:
@@ -37,31 +34,24 @@ class PretrainedDetector:
         return isinstance(self.model, TokenModel)
 
 
-def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | PretrainedDetector:
-    """Open what a run begins with: a file for our own families, else a loaded detector.
+def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
+    """Load the detector that fine-tuning starts from.
 
     Parameters
     ----------
     begin : str
-        A file, or the id of a model or architecture.
+        The id of a model or architecture.
     weights : sequence of Path
         A person's own files of that architecture.
 
     Raises
     ------
     UsageError
-        There is neither; or it is no detector of single faces.
+        There is no such model, or it does not judge single faces.
     WeightsError, ModelError
         It is not on this computer, does not fit, or its license was not accepted.
     """
-    if not weights and Path(begin).is_file():
-        return Path(begin)
-    try:
-        spec = registry.get_spec(begin)
-    except UsageError as error:
-        raise UsageError(
-            f"There is no file and no model {begin!r} to begin with.", hint=error.hint
-        ) from error
+    spec = registry.get_spec(begin)
     if weights:
         template = registry.architectures().get(begin) or spec
         spec = with_files(template, list(weights), known=registry.list_models())
@@ -69,8 +59,6 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | PretrainedDet
     else:
         store.require_license(spec)
         paths = store.resolve(spec)
-    if spec.family in OURS:
-        return paths[0]
     if spec.kind != "frame":
         raise UsageError(
             f"{spec.title} does not judge single faces, and only such can be trained on from."
@@ -83,30 +71,10 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | PretrainedDet
 
 
 def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) -> Recipe:
-    """Return a recipe as it is for a published detector: its crop, and what may change of it.
-
-    Parts whose files are tight crops are left out: published crops show more than these hold.
-
-    Raises
-    ------
-    UsageError
-        The recipe trains no frame model, or nothing of it is left.
-    """
-    if plan.family != "mobilenet":
-        raise UsageError(
-            f"The recipe {plan.name!r} is for a network of ours, not for a published detector."
-        )
-    parts = [part for part in plan.parts if not part.tight]
-    if not parts:
-        raise UsageError(
-            f"The recipe {plan.name!r} is for tight crops alone, and {start.spec.title} looks at "
-            "more of a face than they show."
-        )
+    """Return a recipe with the crop of a detector and with what may change of it."""
     tune = tune or ("norms" if start.transformer else "whole")
     options = {"begun": start.spec.architecture, "tune": tune}
-    return plan.model_copy(
-        update={"family": "published", "crop": start.spec.crop, "parts": parts, "options": options}
-    )
+    return plan.model_copy(update={"crop": start.spec.crop, "options": options})
 
 
 def _origins(

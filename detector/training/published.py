@@ -1,22 +1,24 @@
-"""Training on from a published detector, or from a person's own file of one.
+"""Fine-tuning of a published or bundled detector, or of a person's own file of one.
 
-Nothing about it is changed but its weights: it sees faces as its entry says, is read by its own
-label order, and what comes out is a file with the published one's names, which loads strictly as
-the same architecture (`unmask models add`). That it will is tried before the first step.
+Only its weights change. Crop, normalization and label order stay those of its entry, and the result
+has the tensor names of the published file, so that it loads strictly as the same architecture
+(`unmask models add`). Writing and reading it back is tested before the first step.
 
-Batch norms keep their statistics: a batch of a few dozen faces of a few people knows less of faces
-than what the weights were made with.
+Batch norms keep their statistics: a batch of a few dozen faces of a few people represents faces
+worse than the data that the weights were trained on.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from detector import weights as store
@@ -27,9 +29,12 @@ from detector.models.custom_weights import with_files
 from detector.models.network import TorchFrameModel
 from detector.training import sample
 from detector.training.check import HeldOut
-from detector.training.fit import fit
-from detector.training.job import TrainingJob
+from detector.training.fit import TrainingOptions, decayed, fit
+from detector.training.input_transform import PretrainedInput
+from detector.training.precision import half_precision
 from detector.training.pretrained import PretrainedDetector
+from detector.training.recipe import Recipe
+from detector.training.sample import PairSource
 
 TUNES = ("whole", "norms", "head")
 """What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
@@ -63,17 +68,21 @@ class LogOddsHead(nn.Module):
         return self
 
 
-def train(job: TrainingJob) -> nn.Module:
-    """Train on from `job.published`; gives the averaged `LogOddsHead`.
+def train(
+    start: PretrainedDetector,
+    plan: Recipe,
+    sources: Sequence[PairSource],
+    held: Sequence[PairSource],
+    run: TrainingOptions,
+) -> nn.Module:
+    """Fine-tune a detector on pairs; return its network with averaged weights.
 
     Raises
     ------
     UsageError
         It has no last layer to train alone, or could not be written back.
     """
-    start, plan = job.published, job.plan
-    assert start is not None
-    odds = LogOddsHead(start.model, str(plan.options["tune"]))
+    odds = LogOddsHead(start.model, plan.options["tune"]).to(run.device)
     lost = [
         name
         for name, weight in start.model.network.named_parameters()
@@ -85,7 +94,7 @@ def train(job: TrainingJob) -> nn.Module:
             "are made of those in its file, and there is no way back.",
             hint="Train its last layer alone: --tune head.",
         )
-    trial = job.run.out / "trial"
+    trial = run.out / "trial"
     try:
         write(start, start.model.network, trial)
     except UnmaskError as error:
@@ -95,13 +104,37 @@ def train(job: TrainingJob) -> nn.Module:
         ) from error
     finally:
         shutil.rmtree(trial, ignore_errors=True)
-    return fit(
-        odds,
-        plan,
-        lambda step: sample.draw(job.sources, plan, step, job.transform),
-        job.run,
-        check=HeldOut(job.held, job.transform),
-    )
+    transform = PretrainedInput(start.model)
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        pictures, labels = sample.draw(sources, plan, step, transform)
+        return torch.from_numpy(pictures).to(run.device), torch.from_numpy(labels).to(run.device)
+
+    fit(
+        odds, plan, draw, partial(_loss, plan), run,
+        groups=decayed(odds, plan.decay), check=HeldOut(held, transform),
+    )  # fmt: skip
+    return odds.network
+
+
+def _loss(plan: Recipe, network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
+    with half_precision(pictures.device):
+        logits = network(pictures).float()
+    return pair_loss(logits, labels, plan)
+
+
+def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
+    """Return cross-entropy and a ranking term: within a pair the fake is to score higher.
+
+    Parameters
+    ----------
+    logits, labels : float [2 P]
+        Originals first, then their fakes in the same order.
+    """
+    target = labels * (1 - 2 * plan.smoothing) + plan.smoothing
+    loss = F.binary_cross_entropy_with_logits(logits, target)
+    real, fake = logits.chunk(2)
+    return loss + plan.pair_weight * F.softplus(real - fake).mean()
 
 
 def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[Path]:

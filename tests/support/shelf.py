@@ -17,7 +17,7 @@ from detector.weights.entry import WeightFile
 
 SIDE = 64
 CACHED = 77
-"""px: what `OwnSight` caches for 64 px that show 1.5 of a box."""
+"""px: what `OwnInput` caches for 64 px that show 1.5 of a box."""
 SOURCES = ("iperov/DeepFaceLive", "yuangan/eat", "cnnlstm/cnnlstm.github.io")
 
 
@@ -58,17 +58,15 @@ def shelf(tmp_path: Path) -> Path:
                 Faces(
                     name=name, label=label, kind="video", method=method, group=f"g{person}x",
                     source=source, person=f"{source}:g{person}x", start=len(crops), count=1,
-                    points=points, face=k, places=[[*box, *np.ravel(points).tolist()]],
+                    places=[[*box, *np.ravel(points).tolist()]],
                 )
             )  # fmt: skip
             crops.append(picture)
             rows.append(f"{name},{'fake' if label else 'real'},video,g{person}x,{source},{method}")
-    folder = tmp_path / "faces" / f"video-1.8-{CACHED}"
+    folder = tmp_path / "faces" / f"video-1.8-{CACHED}-mirror"
     folder.mkdir(parents=True)
     np.save(folder / "crops.npy", np.stack(crops))
     (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
     (folder / "tried.json").write_text(json.dumps([entry.name for entry in entries]))
-    # No face here stands at the edge of its picture, so nothing is mirrored.
-    (folder.parent / f"{folder.name}-mirror").symlink_to(folder)
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     return tmp_path

@@ -1,4 +1,4 @@
-"""MobileNetV2 on single face crops (Sandler et al. 2018), trained by `detector.training`.
+"""MobileNetV2 on single face crops (Sandler et al. 2018).
 
 The network has torchvision's names, so its published state dicts fit, but pads as TensorFlow does
 on stride-2 convolutions ("SAME": bottom and right), since the trunk it starts from was trained so.

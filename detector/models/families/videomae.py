@@ -3,7 +3,7 @@
 VideoMAE (Tong et al. 2022, through `transformers`) needs far more clips than we have to learn from
 pixels. As in the hybrid ViT (Dosovitskiy et al. 2021, section 3.1) it takes maps instead: those of
 the trained frame model at 1/16 of the crop, 96 channels a frame, in patches of 2 x 2 cells and
-tubelets of two frames. It may be pretrained by masking first (`detector.training.masking`).
+tubelets of two frames.
 """
 
 from __future__ import annotations

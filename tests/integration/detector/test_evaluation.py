@@ -595,7 +595,7 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
     labels.write_text("\n".join(rows) + "\n")
     recipe = tmp_path / "made.toml"
     recipe.write_text(
-        'name = "made"\nfamily = "mobilenet"\nimages = 10\nrate = 1e-3\nholdout_images = 0.4\n'
+        'name = "made"\nfamily = "published"\nimages = 10\nrate = 1e-3\nholdout_images = 0.4\n'
         '[crop]\nsize = 48\n[[parts]]\nname = "made"\nkind = "image"\nshare = 1.0\n'
     )
     out: dict[str, list[str]] = {}

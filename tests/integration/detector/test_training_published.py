@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -18,7 +20,7 @@ from detector.models import registry, user_models
 from detector.models.base import CropRecipe
 from detector.models.families.classnseg import ClassNSeg
 from detector.schema.analysis import Calibration
-from detector.training import cache, input_transform, pretrained
+from detector.training import augment, cache, fit, input_transform, published, sample
 from detector.training.fit import TrainingOptions
 from detector.training.recipe import Part, Recipe, read_recipe
 from detector.training.run import train
@@ -81,7 +83,7 @@ def meso(folder: Path) -> Path:
 def plan(**changes: object) -> Recipe:
     given: dict[str, object] = {
         **read_recipe("finetune").model_dump(),
-        "images": 96, "pairs": 4, "rate": 5e-3, "check_every": 6, "soften": 0.0, "h264": 0.0,
+        "images": 96, "batch": 8, "rate": 5e-3, "check_every": 6, "soften": 0.0, "h264": 0.0,
         "average": 0.8,
     }  # fmt: skip
     return Recipe.model_validate(given | changes)
@@ -255,7 +257,7 @@ def test_of_a_transformer_norms_and_head_are_trained(
 
 
 def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no file and no model 'mseo4-df'") as raised:
+    with pytest.raises(UsageError, match="mseo4-df") as raised:
         train("finetune", labels, tmp_path / "run", begin="mseo4-df")
     assert "meso4-df" in raised.value.hint
     with pytest.raises(ModelError) as license:
@@ -273,21 +275,11 @@ def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> N
             begin="npr_resnet50",
             weights=[tmp_path / "npr.pth"],
         )
-    with pytest.raises(UsageError, match="for a network of ours"):
-        train("motion", labels, tmp_path / "run", begin="dfb_meso4", weights=[meso(tmp_path)])
-    with pytest.raises(UsageError, match="tight crops alone"):
-        tight = [Part(name="p", kind="image", tight=True, share=1)]
-        start = pretrained.open_start("dfb_meso4", [meso(tmp_path)])
-        assert isinstance(start, pretrained.PretrainedDetector)
-        pretrained.adapted(plan(parts=[p.model_dump() for p in tight]), start)
-    with pytest.raises(UsageError, match="name one with --begin"):
-        train("finetune", labels, tmp_path / "run", begin="pairs", tune="head")
+    with pytest.raises(UsageError, match="--begin"):
+        train("finetune", labels, tmp_path / "run")
+    with pytest.raises(UsageError, match="for fine-tuning"):
+        train("texture", labels, tmp_path / "run", begin="trunk", tune="head")
     assert not (tmp_path / "run").exists()
-
-
-def test_ours_are_begun_with_by_name(labels: Path, tmp_path: Path) -> None:
-    start = pretrained.open_start("pairs")
-    assert isinstance(start, Path) and start.name == "pairs.safetensors"
 
 
 def test_a_calibration_is_kept_with_an_own_model(tmp_path: Path) -> None:
@@ -299,3 +291,48 @@ def test_a_calibration_is_kept_with_an_own_model(tmp_path: Path) -> None:
     assert registry.get_spec("mine").files == spec.files
     with pytest.raises(UsageError, match="not one of your own"):
         user_models.keep_calibration("pairs", fitted)
+
+
+def test_the_loss_ranks_the_fake_of_a_pair_above_its_original() -> None:
+    labels = torch.tensor([0.0, 0.0, 1.0, 1.0])
+    right, wrong = (
+        published.pair_loss(k * torch.tensor([-2.0, -2.0, 2.0, 2.0]), labels, plan(smoothing=0.0))
+        for k in (1, -1)
+    )
+    assert right < 0.2 < wrong
+
+
+def test_the_rate_rises_and_falls() -> None:
+    whole = plan(images=800)
+    rates = [fit.rate_at(step, whole) for step in range(whole.steps)]
+    assert whole.steps == 100 and rates[0] < rates[3] < max(rates) == 1.0
+    assert rates[-1] < 0.02
+
+
+def test_people_of_one_side_are_never_drawn_for_the_other(tmp_path: Path) -> None:
+    entries = [
+        cache.Faces(
+            name=f"{who}{label}", label=label, kind="image", method="m", group=who, source="s",
+            person=who, start=0, count=1,
+        )
+        for who in "abc"
+        for label in (0, 1)
+    ]  # fmt: skip
+    (tmp_path / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
+    np.save(tmp_path / "crops.npy", np.zeros((1, 8, 8, 3), np.uint8))
+    part = Part(name="p", kind="image", share=1.0)
+    for held, people in ((False, {"a", "c"}), (True, {"b"})):
+        source = sample.gather(part, cache.FaceCache(tmp_path), {"b"}, held=held)
+        assert {first.person for group in source.groups for first, _ in group} == people
+
+
+def test_a_pair_gets_the_same_changes() -> None:
+    rng = np.random.default_rng(3)
+    picture = camera((160, 160))(0)
+    for h264 in (0.0, 1.0):
+        looks = [augment.draw_augmentation(rng, h264) for _ in range(12)]
+        assert all((20 <= look.crf <= 38) == bool(h264) for look in looks)
+        changed = [augment.apply(picture, look) for look in looks]
+        for look, once in zip(looks, changed, strict=True):
+            np.testing.assert_array_equal(once, augment.apply(picture.copy(), look))
+        assert sum(not np.array_equal(once, picture) for once in changed) > 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +10,10 @@ import numpy as np
 import pytest
 
 from detector.errors import InputError
-from detector.evaluation.calibration import held_out_items
-from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
 from detector.training.cache import FaceCache, Faces
-from detector.training.recipe import read_recipe
 
 HALF = {"image": 0.5, "video": 0.5}
-SHIPPED = "22f53c8c727cb6466f6343a6cb7a4b97e570f48ffc9ad6260185906b8ad98e0b"
-"""SHA-256 of the names of the older clips that the bundled weights never saw, one a line."""
 
 
 def labels(folder: Path, *rows: str, columns: str = "file,label,group,source,person") -> list[Item]:
@@ -40,6 +34,28 @@ def test_a_split_never_parts_takes_of_a_person() -> None:
     trained = {i.group.split("_")[0] for i in items if i.person not in kept}
     assert not trained & {i.group.split("_")[0] for i in items if i.person in kept}
     assert held_out(items[::-1], {"image": 0.34}) == kept
+
+
+def test_labels_are_read_and_faults_named(tmp_path: Path) -> None:
+    first, second = labels(tmp_path, "x.mp4,REAL", "y.jpg,fake", columns="file,label")
+    assert (first.label, first.kind, first.group) == (0, "video", "x.mp4")
+    assert first.file == tmp_path / "x.mp4"
+    assert (second.label, second.kind, second.method) == (1, "image", "unknown")
+    with pytest.raises(InputError, match="Line 2"):
+        labels(tmp_path, "x.mp4,true", columns="file,label")
+    with pytest.raises(InputError, match="columns"):
+        labels(tmp_path, "x.mp4", columns="name")
+
+
+def test_pairs_are_within_a_group_of_a_source() -> None:
+    items = [
+        Item(Path(name), name, label, "image", "swap", group, source)
+        for name, label, group, source in (
+            ("r", 0, "g", "a"), ("f1", 1, "g", "a"), ("f2", 1, "g", "a"), ("h", 1, "h", "a"),
+            ("elsewhere", 1, "g", "c"),
+        )
+    ]  # fmt: skip
+    assert pairs(items) == [(0, 1), (0, 2)]
 
 
 # --- frames of one video -------------------------------------------------------------------------
@@ -175,7 +191,7 @@ def test_faces_follow_their_labels(tmp_path: Path) -> None:
     entries = [
         Faces(
             name=i.name, label=i.label, kind=i.kind, method=i.method, group=i.group,
-            source=i.source, person=i.person, start=n, count=1, points=[], face=0.0,
+            source=i.source, person=i.person, start=n, count=1,
         )
         for n, i in enumerate(items)
     ]  # fmt: skip
@@ -188,39 +204,12 @@ def test_faces_follow_their_labels(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-# --- the data that the bundled weights are of ----------------------------------------------------
-
-
-@pytest.mark.shared
-def test_the_split_that_calibration_rests_on_stays(shared: Path) -> None:
-    """Of the clips that were there when the bundled weights were trained; who was named and found
-    since must not move them."""
-    labels = shared / "data" / "train.csv"
-    items = [i for i in read_labels(labels) if i.kind == "video"]
-    newer = filled(labels, "face_px")
-    rest_on = [i for i in held_out_items(items, read_recipe("pairs")) if i.name not in newer]
-    assert sum(i.label == 0 for i in rest_on) == 50 and len(rest_on) == 119
-    names = sorted(item.name for item in rest_on)
-    assert hashlib.sha256("\n".join(names).encode()).hexdigest() == SHIPPED
-
-
 @pytest.mark.shared
 def test_frames_of_the_shared_stills_stay_together(shared: Path) -> None:
     items = [i for i in read_labels(shared / "data" / "train.csv") if "_frames/" in i.name]
     assert items
     assert {i.group for i in items} == {i.name.rpartition("_f")[0] for i in items}
     assert len({i.group for i in items}) < len(items)
-
-
-@pytest.mark.shared
-def test_why_one_clip_is_trained_on_whatever_the_split_says(shared: Path) -> None:
-    """See `Recipe.keep`: without the one whose face is not found, that person was not held out."""
-    plan = read_recipe("pairs")
-    (person,) = plan.keep
-    asked = plan.model_copy(update={"keep": []})
-    items = read_labels(shared / "data" / "train.csv")
-    assert person in held_out_people(items, asked)
-    assert person not in held_out_people([i for i in items if i.group != "sdfvd-v14"], asked)
 
 
 def test_clips_collected_after_training_are_told_by_a_column(tmp_path: Path) -> None:

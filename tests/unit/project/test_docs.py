@@ -11,12 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from detector.models import registry
-from detector.models.families.mobilenet import MobileNetV2
-from detector.training.fit import packed
-from detector.training.recipe import read_recipe
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -63,26 +59,6 @@ def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.Monke
     scores = model.score(crops)
     assert scores.shape == (3,) and scores.dtype == np.float32 and np.isfinite(scores).all()
     assert len(set(scores.tolist())) == 3
-
-
-def test_the_example_of_adding_a_recipes_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What `unmask train pairs` leaves: found, verified, loaded and scored by the entry."""
-    (entry,) = blocks("training.md", "toml")
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    file = tmp_path / "weights" / "model.safetensors"
-    file.parent.mkdir()
-    torch.manual_seed(0)
-    save_file(packed(MobileNetV2()), file)
-    keep(tmp_path, entry, file)
-    model = registry.load_model("mine")
-    side = read_recipe("pairs").crop.size
-    crops = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
-    scores = model.score(crops)
-    assert scores.shape == (2,) and np.isfinite(scores).all() and scores[0] != scores[1]
-    maps = model.explain(crops)
-    assert maps is not None and maps.shape == (2, side // 16, side // 16)
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -1,0 +1,1 @@
+"""Training of the CLIP detector (`unmask train clip`). Begin at `run.train`."""

@@ -1,0 +1,181 @@
+"""A run of the CLIP recipe: folds of whole sources with left-out logits, then the network that is
+trained on everything."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector.errors import InputError
+from detector.evaluation import groups, metrics
+from detector.evaluation.labels import read_labels
+from detector.training.clip.faces import REAL, Cuts, open_cache
+from detector.training.clip.feed import Feed, Views
+from detector.training.clip.network import (
+    ClipNetwork,
+    adapters_of,
+    begin_with,
+    fake_score,
+    load_trunk,
+    read_tuned,
+    save,
+)
+from detector.training.clip.recipe import ClipRecipe
+from detector.training.fit import TrainingOptions, fit
+from detector.training.precision import half_precision
+
+LEFT_OUT = "left_out.csv"
+"""Logits of each clip by a network that saw nothing of its source or person."""
+
+
+def train(
+    plan: ClipRecipe,
+    data: Path,
+    run: TrainingOptions,
+    *,
+    cache: Path | None = None,
+    begin: str | None = None,
+    folds: Sequence[str] = (),
+    trunk: Callable[[], nn.Module] = load_trunk,
+) -> Path | None:
+    """Train the CLIP detector.
+
+    Parameters
+    ----------
+    data : Path
+        CSV of labelled files; see `detector.evaluation.labels`.
+    cache : Path, optional
+        Folder of cut faces, shared between runs. Default: `run.out`/faces.
+    begin : str, optional
+        Tuned weights to start from: a file, or `shipped`.
+    folds : sequence of str
+        Folds of sources (`groups.names()`, `groups.source_names()`) to leave out in turn: each gets
+        a network of its own, whose logits of the fold go to `run.out`/left_out.csv.
+    trunk : callable
+        Makes the trunk of each network.
+
+    Returns
+    -------
+    Path or None
+        `run.out`/model.safetensors, trained on all files; None if stopped early.
+
+    Raises
+    ------
+    InputError, UsageError, WeightsError
+        The labels, the folds or the weights can't be used.
+    """
+    items = read_labels(data)
+    tuned = read_tuned(begin) if begin else {}
+    if tuned:
+        into, rank = adapters_of(tuned)
+        plan = plan.model_copy(update={"into": into, "rank": rank})
+    faces = open_cache(
+        (cache or run.out / "faces") / "clip", items,
+        lambda done, total: run.on_progress("faces", done, total, {}),
+    )  # fmt: skip
+    views = Views(faces, plan, run.device)
+
+    def fitted(entries: Sequence[Cuts], where: TrainingOptions) -> ClipNetwork:
+        return _fitted(plan, Feed(_both(entries), plan), views, where, trunk, tuned)
+
+    rows: list[dict[str, object]] = []
+    for fold in folds:
+        rest, held = groups.leave_out(faces.entries, fold)
+        network = fitted(rest, replace(run, out=run.out / "folds" / fold))
+        logits = judge(network, views, held)
+        rows += [_row(entry, fold, own) for entry, own in zip(held, logits, strict=True)]
+        _tell(run, fold, held, logits)
+    if rows and run.stop_after is None:
+        with (run.out / LEFT_OUT).open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    network = fitted(faces.entries, run)
+    if run.stop_after is not None and run.stop_after < plan.steps:
+        return None
+    target = run.out / "model.safetensors"
+    save(network, target)
+    return target
+
+
+def _both(entries: Sequence[Cuts]) -> Sequence[Cuts]:
+    if len({entry.label for entry in entries}) < 2:
+        raise InputError("The recipe clip needs files of both labels to train on.")
+    return entries
+
+
+def _fitted(
+    plan: ClipRecipe, feed: Feed, views: Views, run: TrainingOptions,
+    trunk: Callable[[], nn.Module], tuned: dict[str, Tensor],
+) -> ClipNetwork:  # fmt: skip
+    torch.manual_seed(plan.seed)
+    network = ClipNetwork(trunk(), plan.blocks, plan.into, plan.rank)
+    if tuned:
+        begin_with(network, tuned)
+    network.to(run.device)
+    head = network.head_parameters()
+    known = {id(p) for p in head}
+    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
+    own = [
+        {"params": rest, "lr": plan.rate, "weight_decay": 0.0},
+        {"params": head, "lr": plan.head_rate, "weight_decay": plan.head_decay},
+    ]
+    fit(network, plan, lambda step: views(feed.draw(step)), partial(loss_of, plan), run, groups=own)
+    return network
+
+
+def loss_of(plan: ClipRecipe, network: nn.Module, pictures: Tensor, cls: Tensor) -> Tensor:
+    """Return cross-entropy over the classes, binary cross-entropy of the fake score, and alignment
+    and uniformity of the features (Wang and Isola 2020)."""
+    with half_precision(pictures.device):
+        logits, features = network(pictures)
+    total = F.cross_entropy(logits, cls, label_smoothing=plan.smoothing)
+    fake = (cls != REAL).float() * 0.96 + 0.02
+    binary = F.binary_cross_entropy_with_logits(fake_score(logits), fake)
+    total = total + plan.binary * binary
+    apart = (2 - 2 * features @ features.T).clamp_min(0)
+    others = ~torch.eye(len(cls), dtype=torch.bool, device=cls.device)
+    alike = apart[(cls[:, None] == cls[None]) & others].mean()
+    return total + plan.metric * (alike + torch.exp(-2 * apart[others]).mean().log())
+
+
+@torch.inference_mode()
+def judge(network: ClipNetwork, views: Views, entries: Sequence[Cuts]) -> np.ndarray:
+    """Return the mean logits of each file over frames evenly spread: float [files, 3]."""
+    network.eval()
+    most = views.plan.judged
+    rows, files = [], []
+    for number, entry in enumerate(entries):
+        frames = np.unique(np.linspace(0, entry.count - 1, min(most, entry.count)).astype(int))
+        rows += [entry.start + int(frame) for frame in frames]
+        files += [number] * len(frames)
+    logits = []
+    for start in range(0, len(rows), 64):
+        with half_precision(views.device):
+            logits.append(network(views.plain(rows[start : start + 64]))[0].float().cpu().numpy())
+    total = np.zeros((len(entries), 3))
+    np.add.at(total, files, np.concatenate(logits))
+    return total / np.bincount(files, minlength=len(entries))[:, None]
+
+
+def _row(entry: Cuts, fold: str, logits: np.ndarray) -> dict[str, object]:
+    real, altered, generated = (round(float(value), 4) for value in logits)
+    return {
+        "file": entry.name, "label": "fake" if entry.label else "real", "fold": fold,
+        "real": real, "altered": altered, "generated": generated,
+    }  # fmt: skip
+
+
+def _tell(run: TrainingOptions, fold: str, held: Sequence[Cuts], logits: np.ndarray) -> None:
+    labels = np.array([entry.label for entry in held])
+    if 0 < labels.sum() < len(labels):
+        scores = fake_score(torch.from_numpy(logits)).numpy()
+        run.on_progress(fold, len(held), len(held), {"auc": metrics.auc(scores, labels)})

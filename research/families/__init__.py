@@ -1,1 +1,0 @@
-"""Architectures that were tried and do not ship."""

@@ -1,0 +1,310 @@
+"""The CLIP recipe on made clips of a real face, with a tiny trunk."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from detector.cli import main
+from detector.errors import InputError, WeightsError
+from detector.evaluation import groups, metrics
+from detector.evaluation.labels import Item, read_labels
+from detector.training.clip import augment, faces, network, pseudo
+from detector.training.clip.feed import Feed
+from detector.training.clip.recipe import ClipRecipe
+from detector.training.clip.run import train
+from detector.training.fit import TrainingOptions
+from tests.conftest import camera
+
+SOURCES = {"one/a": "sources-1", "two/b": "sources-2", "three/c": "sources-3"}
+TINY = ClipRecipe(
+    images=1600, batch=16, blocks=[2, 4], size=64, rate=4e-3, head_rate=2e-2, average=0.9,
+    check_every=20, pseudo=2, altered=5, generated=0, metric=0.0, rank=4, seen=140,
+)  # fmt: skip
+
+
+def tiny() -> torch.nn.Module:
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    return CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=64, intermediate_size=128, num_hidden_layers=4, num_attention_heads=4,
+            image_size=64, patch_size=16, hidden_act="quick_gelu",
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 pictures of a face and a fake of each, whose face is checkered."""
+    folder = tmp_path_factory.mktemp("labels")
+    picture = camera((360, 300))
+    rows = ["file,label,group,source,method,note"]
+    for number in range(20):
+        source = list(SOURCES)[number % 3]
+        real = (picture(9 * number) * (0.7 + 0.03 * (number % 10))).astype(np.uint8)
+        fake = real.copy()
+        y, x = np.indices(real.shape[:2])
+        squares = (y // 6 + x // 6) % 2 == 0
+        fake[squares] = fake[squares] * 0.75
+        for name, rgb, label in (("a", real, "real"), ("b", fake, "fake")):
+            file = f"{number}{name}.png"
+            cv2.imwrite(str(folder / file), rgb[..., ::-1])
+            rows.append(f"{file},{label},g{number}x,{source},{label},")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder / "labels.csv"
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cuts")
+
+
+@pytest.fixture(autouse=True)
+def folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "_fold_in", lambda file, item: SOURCES[item.source])
+    torch.set_num_threads(1)
+
+
+def item(method: str, note: str = "", label: int = 1) -> Item:
+    return Item(Path("x"), "x", label, "video", method, "g", "s", note=note)
+
+
+# --- faces ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "method", "note"),
+    [
+        (faces.ALTERED, "face swap (SimSwap)", ""),
+        (faces.ALTERED, "LatentSync lip-sync", ""),
+        (faces.GENERATED, "Hallo2", ""),
+        (faces.GENERATED, "StyleGAN2", ""),
+        (faces.ALTERED, "a portrait tool", "region of the mouth"),
+        (faces.GENERATED, "face swap", "whole head"),
+        (faces.ALTERED, "unknown", ""),
+    ],
+)
+def test_the_note_and_then_the_method_say_which_class(wanted: int, method: str, note: str) -> None:
+    assert faces.class_of(item(method, note)) == wanted
+    assert faces.class_of(item(method, note, label=0)) == faces.REAL
+
+
+@pytest.mark.parametrize("k", [0.5, 2.0])
+def test_a_cut_shows_so_many_units_around_the_face(k: float) -> None:
+    """Landmarks come back where the template says, whatever the size of the face."""
+    frame = cv2.resize(camera((480, 480))(0), (1200, 1200))
+    landmarks = faces.TEMPLATE * k + (400, 300)
+    x, y, scale = faces.place(landmarks)
+    assert (x, y) == pytest.approx((400 + 56 * k, 300 + 64 * k)) and scale == pytest.approx(k)
+    shown = faces.cut(frame, x, y, scale)
+    assert shown.shape == (320, 320, 3)
+    side = round(faces.UNITS * k)
+    x0, y0 = round(x - side / 2), round(y - side / 2)
+    direct = cv2.resize(frame[y0 : y0 + side, x0 : x0 + side], (320, 320))
+    assert np.abs(shown.astype(int) - direct).mean() < 4
+
+
+# --- augmentation --------------------------------------------------------------------------------
+
+
+def test_compression_is_that_of_a_jpeg_file() -> None:
+    rgb = camera((64, 64))(0)
+    x = torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255
+    _, coded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 30])
+    theirs = cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1] / 255
+    torch.manual_seed(0)
+    ours = augment.jpeg(x, torch.tensor([30.0]))[0].permute(1, 2, 0).numpy()
+    lost = np.abs(theirs - rgb / 255).mean()
+    assert np.abs(ours - rgb / 255).mean() == pytest.approx(lost, rel=0.35)
+
+
+def test_a_pair_gets_the_same_quality_and_blur_is_gaussian() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1, 3, 64, 64)
+    blurred = augment.blur(x, torch.tensor([1.5]))[0].permute(1, 2, 0).numpy()
+    expected = cv2.GaussianBlur(x[0].permute(1, 2, 0).numpy(), (15, 15), 1.5)
+    np.testing.assert_allclose(blurred, expected, atol=1e-4)
+    look = augment.Quality(6, 64, torch.device("cpu"))
+    look.noise.zero_()  # drawn for each picture
+    torch.manual_seed(1)
+    pairs = torch.arange(6)
+    first, second = look(x.expand(12, -1, -1, -1), torch.cat([pairs, pairs])).chunk(2)
+    torch.testing.assert_close(first, second)
+    assert len(first.mean((1, 2, 3)).unique()) > 3
+
+
+@pytest.mark.parametrize("kind", [pseudo.SAME, pseudo.FRAME, pseudo.PERSON])
+def test_a_pseudo_fake_changes_the_face_and_not_its_surroundings(kind: int) -> None:
+    torch.manual_seed(kind)
+    count = 24
+    base = torch.from_numpy(camera((128, 128))(0)).permute(2, 0, 1)[None] / 255
+    base = base.expand(count, -1, -1, -1)
+    points = torch.tensor(faces.TEMPLATE * 128 / 200 + 28).float().expand(count, -1, -1)
+    kinds = torch.full((count,), kind)
+    off = (pseudo.pseudo(base, points, base.flip(3), points, kinds) - base).abs().mean(1)
+    inside = off[:, 50:100, 44:84].mean((1, 2))
+    assert (inside > 0.002).float().mean() > 0.6
+    # What lies beyond the region changes only where the target itself is degraded.
+    assert (off[:, :8].mean((1, 2)) < 1e-3).float().mean() > 0.5
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def test_it_learns_and_its_folds_are_of_networks_that_never_saw_them(
+    labels: Path, cut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+
+    class Watched(Feed):
+        def __init__(self, entries: list[faces.Cuts], plan: ClipRecipe) -> None:
+            super().__init__(entries, plan)
+            seen.append({entry.source for entry in entries})
+            rows = {r for e in entries for r in range(e.start, e.start + e.count)}
+            drawn = [self.draw(step) for step in range(20)]
+            assert {r for one in drawn for r in one.row + one.other if r} <= rows
+
+    monkeypatch.setattr("detector.training.clip.run.Feed", Watched)
+    told: dict[str, float] = {}
+
+    def progress(stage: str, done: int, total: int, figures: dict[str, float]) -> None:
+        if "auc" in figures:
+            told[stage] = figures["auc"]
+
+    wanted = ["sources-1", "sources-2"]
+    run = TrainingOptions(tmp_path / "run", on_progress=progress)
+    file = train(TINY, labels, run, cache=cut, folds=wanted, trunk=seeded(tiny))
+    assert file is not None
+    assert seen == [{"two/b", "three/c"}, {"one/a", "three/c"}, set(SOURCES)]
+    with (tmp_path / "run" / "left_out.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    items = {one.name: one for one in read_labels(labels)}
+    assert len(rows) == 28 and all(SOURCES[items[r["file"]].source] == r["fold"] for r in rows)
+    scores = np.array([float(r["altered"]) - float(r["real"]) for r in rows])
+    assert metrics.auc(scores, np.array([r["label"] == "fake" for r in rows])) > 0.7
+    assert set(told) == set(wanted)
+    losses = [float(r["loss"]) for r in read_curve(tmp_path / "run")]
+    assert losses[-1] < 0.93 * losses[0]
+
+
+def read_curve(run: Path) -> list[dict[str, str]]:
+    with (run / "curve.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def seeded(make: Callable[[], torch.nn.Module]) -> Callable[[], torch.nn.Module]:
+    """The same trunk each time it is asked for."""
+
+    def trunk() -> torch.nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return make()
+
+    return trunk
+
+
+def test_a_resumed_run_gives_the_same_numbers(labels: Path, cut: Path, tmp_path: Path) -> None:
+    plan = TINY.model_copy(update={"images": 96, "metric": 0.1})
+
+    def run(out: str, **how: object) -> Path | None:
+        options = TrainingOptions(tmp_path / out, **how)  # type: ignore[arg-type]
+        return train(plan, labels, options, cache=cut, trunk=seeded(tiny))
+
+    whole = run("whole")
+    assert run("parts", stop_after=2) is None
+    parts = run("parts", resume=True)
+    assert whole is not None and parts is not None
+    once, twice = load_file(whole), load_file(parts)
+    assert once.keys() == twice.keys() and all(torch.equal(once[n], twice[n]) for n in once)
+    assert {n.split(".")[-1] for n in once} == {"weight", "bias", "lora_a", "lora_b", "scale"}
+    assert once["head.weight"].shape == (3, 128) and once["head.weight"].dtype == torch.float16
+    assert once["vision.encoder.layers.0.self_attn.q_proj.lora_a"].shape == (4, 64)
+    assert "vision.encoder.layers.0.self_attn.k_proj.bias" in once
+    assert "vision.encoder.layers.0.self_attn.k_proj.weight" not in once
+    # Trained on from that file, the first scores are its own.
+    again = network.ClipNetwork(seeded(tiny)(), plan.blocks, *network.adapters_of(once))
+    network.begin_with(again, once)
+    with pytest.raises(WeightsError, match="do not fit"):
+        network.begin_with(again, {**once, "more": once["scale"]})
+
+
+def test_features_are_normalized_class_tokens_and_lora_merges() -> None:
+    torch.manual_seed(0)
+    net = network.ClipNetwork(tiny(), [2, 4], ["q_proj", "fc1"], 3).eval()
+    for name, parameter in net.named_parameters():
+        if "lora_b" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        logits, features = net(x)
+        plain, merged = tiny(), {}
+        for name, value in net.vision.state_dict().items():
+            if not name.endswith(("lora_a", "lora_b")):
+                merged[name] = value
+        for name, module in net.vision.named_modules():
+            if isinstance(module, network.LoraLinear):
+                merged[f"{name}.weight"] = module.weight + module.lora_b @ module.lora_a
+        plain.load_state_dict(merged)
+        state = plain.pre_layrnorm(plain.embeddings((x - net.mean) / net.std))
+        tokens = []
+        for number, block in enumerate(plain.encoder.layers, 1):
+            state = block(state, None)
+            if number in (2, 4):
+                token = state[:, 0]
+                spread = token.std(1, correction=0, keepdim=True)
+                tokens.append((token - token.mean(1, keepdim=True)) / spread)
+        expected = torch.cat(tokens, 1)
+        expected = expected / expected.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(features, expected, atol=1e-4, rtol=1e-3)
+    head = net.scale.exp() * expected @ net.head.weight.T + net.head.bias
+    torch.testing.assert_close(logits, head, atol=1e-3, rtol=1e-3)
+
+
+def test_a_trunk_of_int8_rows_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    given = transformers.CLIPVisionConfig
+    small = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
+             "num_attention_heads": 4, "image_size": 32}  # fmt: skip
+    monkeypatch.setattr(transformers, "CLIPVisionConfig", lambda **k: given(**small, **k))
+    whole = transformers.CLIPVisionModel(given(**small, patch_size=16)).state_dict()
+    stored: dict[str, torch.Tensor] = {}
+    for name, value in whole.items():
+        if "layers" in name and value.ndim == 2:
+            scale = value.abs().amax(1) / 127
+            stored[f"vision.{name}"] = (value / scale[:, None]).round().to(torch.int8)
+            stored[f"vision.{name.removesuffix('weight')}scale"] = scale
+        elif "position_ids" not in name:
+            stored[f"vision.{name}"] = value.half().contiguous()
+    file = tmp_path / "trunk.safetensors"
+    save_file(stored, file)
+    read = network.load_trunk(file).state_dict()
+    for name, value in read.items():
+        torch.testing.assert_close(value, whole[name], atol=2e-3, rtol=1e-2)
+    stored.pop("vision.pre_layrnorm.weight")
+    save_file(stored, file)
+    with pytest.raises(WeightsError, match="pre_layrnorm"):
+        network.load_trunk(file)
+
+
+def test_what_cannot_be_trained_is_refused(
+    labels: Path, cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    originals = labels.with_name("originals.csv")
+    rows = labels.read_text().splitlines()
+    originals.write_text("\n".join(r for r in rows if ",fake," not in r))
+    with pytest.raises(InputError, match="both labels"):
+        train(TINY, originals, TrainingOptions(tmp_path / "run"), cache=cut, trunk=tiny)
+    out = ["--data", str(labels), "--out", str(tmp_path / "run")]
+    assert main(["train", "clip", *out, "--begin", str(tmp_path / "none.safetensors")]) != 0
+    assert "no weights" in capsys.readouterr().err
+    assert main(["train", "clip", *out, "--tune", "head"]) == 2
+    assert main(["train", "finetune", *out, "--folds", "sources"]) == 2
