@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.training.recipe import Schedule
+from detector.training.recipe import TrainingSchedule
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """Step -> inputs and labels, on the device of the run; must depend on the step alone."""
@@ -97,7 +97,7 @@ def load_trained(network: nn.Module, weights: dict[str, Tensor]) -> None:
         parameter.copy_(weights[name])
 
 
-def rate_at(step: int, plan: Schedule) -> float:
+def rate_at(step: int, plan: TrainingSchedule) -> float:
     """Return the share of the highest learning rate: linear warm-up, then a half cosine to 0.01."""
     rise = max(1, round(plan.warmup * plan.steps))
     if step < rise:
@@ -110,7 +110,11 @@ class _State:
     """What a run is resumed from: trained weights, their average and the optimizer."""
 
     def __init__(
-        self, network: nn.Module, plan: Schedule, groups: list[dict[str, Any]], run: TrainingOptions
+        self,
+        network: nn.Module,
+        plan: TrainingSchedule,
+        groups: list[dict[str, Any]],
+        run: TrainingOptions,
     ) -> None:
         self.network = network
         self.optimizer = torch.optim.AdamW(groups, lr=plan.rate)
@@ -141,7 +145,7 @@ class _State:
 
 def fit(
     network: nn.Module,
-    plan: Schedule,
+    plan: TrainingSchedule,
     draw: Draw,
     loss_of: Loss,
     run: TrainingOptions,
@@ -212,7 +216,7 @@ def _log(path: Path, step: int, figures: dict[str, float]) -> None:
         writer.writerow([step, *(f"{value:.5g}" for value in figures.values())])
 
 
-def configuration(plan: Schedule) -> dict[str, Any]:
+def configuration(plan: TrainingSchedule) -> dict[str, Any]:
     """Return what `config.json` of a run holds."""
     return {
         "recipe": plan.model_dump(),

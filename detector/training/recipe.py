@@ -16,7 +16,7 @@ from detector.schema.base import StrictModel
 FOLDER = Path(__file__).parent / "recipes"
 
 
-class Schedule(StrictModel):
+class TrainingSchedule(StrictModel):
     """How long a network is trained and how its learning rate and averaged weights develop."""
 
     seed: int = 1
@@ -50,7 +50,7 @@ class Part(StrictModel):
     """The labels need not hold such files."""
 
 
-class Recipe(HoldOut, Schedule):
+class Recipe(HoldOut, TrainingSchedule):
     """A run that fine-tunes a detector (`published`) or fits Texture's layer (`texture`)."""
 
     name: str

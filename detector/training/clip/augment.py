@@ -192,7 +192,7 @@ def _coded(plane: Tensor, table: Tensor, factor: Tensor) -> Tensor:
     return (dct.T @ rounded @ dct).permute(0, 1, 3, 2, 4).reshape(count, height, width) + 128
 
 
-class Quality:
+class PairQuality:
     """Color, sharpness, noise, compression and a hole: drawn once for each pair and applied to
     both pictures, so that quality says nothing about the label."""
 

@@ -155,7 +155,7 @@ class Views:
             )
             blended = augment.sample(self._cuts(other[chosen]), theirs, size)
             pictures[made] = pseudo.pseudo(pictures[made], seen, blended, beside, kind[made])
-        return augment.Quality(pairs, size, device)(pictures, pair), cls
+        return augment.PairQuality(pairs, size, device)(pictures, pair), cls
 
     def plain(self, rows: Sequence[int]) -> Tensor:
         """Return pictures as in use, without augmentation."""

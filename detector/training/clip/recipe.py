@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from detector.training.recipe import Schedule
+from detector.training.recipe import TrainingSchedule
 
 
-class ClipRecipe(Schedule):
+class ClipRecipe(TrainingSchedule):
     """The CLIP recipe with its defaults: 90 s on one H100."""
 
     seed: int = 7

@@ -132,7 +132,7 @@ def test_a_pair_gets_the_same_quality_and_blur_is_gaussian() -> None:
     blurred = augment.blur(x, torch.tensor([1.5]))[0].permute(1, 2, 0).numpy()
     expected = cv2.GaussianBlur(x[0].permute(1, 2, 0).numpy(), (15, 15), 1.5)
     np.testing.assert_allclose(blurred, expected, atol=1e-4)
-    look = augment.Quality(6, 64, torch.device("cpu"))
+    look = augment.PairQuality(6, 64, torch.device("cpu"))
     look.noise.zero_()  # drawn for each picture
     torch.manual_seed(1)
     pairs = torch.arange(6)
