@@ -28,9 +28,9 @@ from detector.config import get_config
 if TYPE_CHECKING:
     import torch
 
-MAX_BYTES = 100_000_000
+MAX_BYTES = 400_000_000
 """of a network's weights; larger ones would fill disks, and take as long to read as to convert"""
-MAX_KEPT_BYTES = 500_000_000
+MAX_KEPT_BYTES = 1_600_000_000
 """of all that are kept"""
 FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
 KEYS = "keys"

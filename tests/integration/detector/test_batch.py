@@ -32,7 +32,7 @@ from tests.conftest import write_clip
 from tests.support.links import PRIVATE, serving, whole
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
-QUICK = ["--models", "pairs", "--frames", "3"]
+QUICK = ["--models", "texture", "--frames", "3"]
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_a_command_that_is_wrong_is_one_line(
         ([str(tmp_path / "none")], "no such file"),
         ([str(empty)], "no video"),
         ([str(clips), "--models", "mesonett"], "mesonett"),
-        ([str(clips), "--models", "pairs", "--frames", "4"], "other settings"),
+        ([str(clips), "--models", "texture", "--frames", "4"], "other settings"),
         ([str(clips), "--format", "xml"], "xml"),
         ([str(clips), "--limit", "0"], "--limit"),
     ):
@@ -262,7 +262,7 @@ def test_a_watched_file_is_taken_once_it_has_stopped_growing(clips: Path, tmp_pa
     content = (clips / "0.mp4").read_bytes()
     target = folder / "late.mp4"
     seen: list[str] = []
-    with BatchRun(out, BatchOptions(Settings(models=["pairs"], frames=3))) as batch:
+    with BatchRun(out, BatchOptions(Settings(models=["texture"], frames=3))) as batch:
         watching = threading.Thread(
             target=watch,
             args=(batch, folder, stop),

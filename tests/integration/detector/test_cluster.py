@@ -27,7 +27,7 @@ from detector.schema.analysis import Analysis, Settings
 from tests.support.samples import samples
 from tests.support.waiting import PATIENT, until
 
-QUICK = Settings(models=["pairs"], frames=3)
+QUICK = Settings(models=["texture"], frames=3)
 
 
 Results = dict[Path, dict[str, Any]]

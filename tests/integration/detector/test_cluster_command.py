@@ -18,7 +18,7 @@ from detector.errors import ClusterError
 from tests.integration.detector.test_cluster import many
 from tests.support.waiting import until
 
-QUICK = ["--models", "pairs", "--frames", "3"]
+QUICK = ["--models", "texture", "--frames", "3"]
 SMALL = {**os.environ, "UNMASK_RAY_WORKERS": "2", "UNMASK_RAY_CPUS": "0.5"}
 
 

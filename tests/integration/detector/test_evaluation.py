@@ -68,7 +68,7 @@ def scored(
         group=group or name,
         source=source,
         person=group or name,
-        highest={} if logit is None else {"pairs": logit, "meso4-df": model or 0.0},
+        highest={} if logit is None else {"texture": logit, "meso4-df": model or 0.0},
         answers={} if p is None else {asked: p},
         answer_labels={} if p is None else {asked: verdict},
         probability=p,
@@ -205,14 +205,14 @@ def full() -> KindReport:
         s.model_copy(update={"condition": "crf-32", "probability": 0.5, "verdict": "INCONCLUSIVE"})
         for s in files
     ]
-    return report({NONE: files, Condition("crf", 32): worse}, ["pairs"], ["meso4-df"])
+    return report({NONE: files, Condition("crf", 32): worse}, ["texture"], ["meso4-df"])
 
 
 def test_what_could_not_be_judged_counts_against_us() -> None:
     files = [scored(f"r{i}", 0, -1.0 - i, group=f"g{i}") for i in range(4)]
     files += [scored(f"f{i}", 1, 1.0 + i, group=f"g{i}") for i in range(3)]
     files.append(scored("lost", 1, None, group="g3"))
-    out = report({NONE: files}, ["pairs"])
+    out = report({NONE: files}, ["texture"])
     whole = out.models[0].ranking
     assert whole.auc.value == pytest.approx(0.75)
     assert (whole.auc_judged.value, whole.auc_judged.fake) == (1.0, 3)
@@ -369,15 +369,15 @@ def test_figures_are_written_where_they_belong(full: KindReport, tmp_path: Path)
     assert quality.with_measured(once, model, full, "made") == once
     before, after = (tomllib.loads(text) for text in (manifest, once))
     changed = {m["id"]: m.pop("measured") for m in after["models"] if "measured" in m}
-    stays, first, *rest = changed["pairs"]
+    stays, first, *rest = changed["texture"]
     assert "sources left out" in stays["data"], "what another command measured"
     assert first["value"] == pytest.approx(model.ranking.auc.value, abs=1e-3)
     assert (first["data"], first["clips"]) == ("made clips, all", 52)
     assert len(rest) == len(model.families)
     kept = {m["id"]: m.pop("measured", None) for m in before["models"]}
     assert before == after, "everything but the figures is as it was"
-    assert {id: kept[id] for id in changed if id != "pairs"} == {
-        id: value for id, value in changed.items() if id != "pairs"
+    assert {id: kept[id] for id in changed if id != "texture"} == {
+        id: value for id, value in changed.items() if id != "texture"
     }
     assert once.count("\n# ---") == manifest.count("\n# ---")
     assert full.kind in quality.WORDS
@@ -458,7 +458,7 @@ def test_evaluate_from_the_shell(
     labeled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    options = ["--frames", "3", "--models", "pairs", "--conditions", "jpeg-30,crf-40"]
+    options = ["--frames", "3", "--models", "texture", "--conditions", "jpeg-30,crf-40"]
     assert main(["evaluate", str(labeled), "--out", str(out), *options]) == 0
     said = capsys.readouterr()
     assert said.out.split() == [
@@ -489,7 +489,7 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
         for i, name in enumerate(("real.png", "fake.png"))
     ]
     store = tmp_path / "scores.jsonl"
-    first = score_files(items[:1], models=["pairs"], scoring=Scoring(store=store))
+    first = score_files(items[:1], models=["texture"], scoring=Scoring(store=store))
     # Killed while it wrote the second line.
     with store.open("a") as stream:
         stream.write('{"name": "fake')
@@ -501,25 +501,25 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
         return real(item, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scores, "_analyze", watch)
-    both = score_files(items, models=["pairs"], scoring=Scoring(store=store))
+    both = score_files(items, models=["texture"], scoring=Scoring(store=store))
     assert done == ["fake.png"]
     assert both[0].highest == first[0].highest
     assert both[0].probability == first[0].probability
-    again = score_files(items, models=["pairs"], scoring=Scoring(store=store))
+    again = score_files(items, models=["texture"], scoring=Scoring(store=store))
     assert done == ["fake.png"]
     assert [s.highest for s in again] == [s.highest for s in both]
     # What was kept does not hold for other models, other frames, another condition, another file.
-    score_files(items, models=["detail"], scoring=Scoring(store=store))
-    score_files(items, models=["pairs"], scoring=Scoring(frames=5, store=store))
+    score_files(items, models=["motion"], scoring=Scoring(store=store))
+    score_files(items, models=["texture"], scoring=Scoring(frames=5, store=store))
     score_files(
-        items, models=["pairs"], condition=Condition("blur", 1), scoring=Scoring(store=store)
+        items, models=["texture"], condition=Condition("blur", 1), scoring=Scoring(store=store)
     )
     assert done[1:] == ["real.png", "fake.png"] * 3
     changed = labeled.parent / "fake.png"
     before = changed.read_bytes()
     try:
         changed.write_bytes(before + b"\0")
-        score_files(items, models=["pairs"], scoring=Scoring(frames=5, store=store))
+        score_files(items, models=["texture"], scoring=Scoring(frames=5, store=store))
     finally:
         changed.write_bytes(before)
     assert done[7:] == ["fake.png"]
@@ -537,12 +537,12 @@ def test_a_new_calibration_needs_no_network(
 ) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
-    (before,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
-    spec = changeable("pairs", monkeypatch)
+    (before,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
+    spec = changeable("texture", monkeypatch)
     assert spec.calibration is not None and before.probability is not None
     spec.calibration = spec.calibration.model_copy(update={"offset": 5.0})
     monkeypatch.setattr(scores, "_analyze", None)
-    (after,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
+    (after,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
     assert after.highest == before.highest
     assert after.probability is not None and after.probability > before.probability
 
@@ -552,19 +552,19 @@ def test_faces_cut_otherwise_are_scored_anew(
 ) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
-    (before,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
-    spec = changeable("pairs", monkeypatch)
+    (before,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
+    spec = changeable("texture", monkeypatch)
     spec.crop = spec.crop.model_copy(update={"scale": 1.3 * spec.crop.scale})
-    (after,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
+    (after,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
     assert after.highest != before.highest
 
 
 def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
-    (alone,) = score_files(items, models=["pairs"])
-    (beside,) = score_files(items, models=["pairs"], also=["detail"])
+    (alone,) = score_files(items, models=["texture"])
+    (beside,) = score_files(items, models=["texture"], also=["motion"])
     assert beside.probability == alone.probability
-    assert set(beside.highest) == {"pairs", "detail"}
+    assert set(beside.highest) == {"texture", "motion"}
 
 
 def test_our_own_failure_is_not_kept(
@@ -578,9 +578,9 @@ def test_our_own_failure_is_not_kept(
         score_files(items, models=["meso4-df"], scoring=Scoring(store=store))
     assert not store.exists()
     (beside,) = score_files(
-        items, models=["pairs"], also=["meso4-df"], scoring=Scoring(store=store)
+        items, models=["texture"], also=["meso4-df"], scoring=Scoring(store=store)
     )
-    assert set(beside.highest) == {"pairs"}
+    assert set(beside.highest) == {"texture"}
     with pytest.raises(ModelError, match="Meso4"):
         score_files(items, models=["meso4-df"], scoring=Scoring(store=store))
 
@@ -613,7 +613,7 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(evaluate.identity, "apart", apart)
     plan = read_recipe(recipe)
     made = evaluate.evaluate(
-        labels, models=["pairs"], selection=FileSelection(apart_from=labels, recipe=plan)
+        labels, models=["texture"], selection=FileSelection(apart_from=labels, recipe=plan)
     )
     assert len(out["asked"]) == 8 and len(out["trained"]) == 12
     assert not {n[0] for n in out["asked"]} & {n[0] for n in out["trained"]}
@@ -622,10 +622,10 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text(labels.read_text())
     evaluate.evaluate(
-        elsewhere, models=["pairs"], selection=FileSelection(apart_from=labels, recipe=plan)
+        elsewhere, models=["texture"], selection=FileSelection(apart_from=labels, recipe=plan)
     )
     assert len(out["asked"]) == 20 and len(out["trained"]) == 12
-    evaluate.evaluate(elsewhere, models=["pairs"], selection=FileSelection(match="a-"))
+    evaluate.evaluate(elsewhere, models=["texture"], selection=FileSelection(match="a-"))
     assert out["scored"] == ["a-real.png", "a-fake.png"]
 
 
@@ -639,11 +639,11 @@ def test_what_can_not_be_evaluated_is_said(
     (tmp_path / "store").write_text("not json\n")
     items = [item("x.png", 0, "g", kind="image")]
     with pytest.raises(InputError, match="no store"):
-        score_files(items, models=["pairs"], scoring=Scoring(store=tmp_path / "store"))
+        score_files(items, models=["texture"], scoring=Scoring(store=tmp_path / "store"))
     with pytest.raises(UsageError, match="not on this computer"):
         baselines.published("meso4-df", [])
-    here, missing = baselines.published("all", ["pairs"])
-    assert here == [] and "meso4-df" in missing and "detail" not in missing
+    here, missing = baselines.published("all", ["texture"])
+    assert here == [] and "meso4-df" in missing and "motion" not in missing
 
 
 def test_files_of_one_figure() -> None:

@@ -150,7 +150,7 @@ def test_without_such_a_model_no_face_is_no_score(
     analyzer: Analyzer, make_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_clip(size=(160, 120), seconds=1, picture=empty)
-    out = analyzer.analyze(path, Settings(frames=2, models=["pairs"]))
+    out = analyzer.analyze(path, Settings(frames=2, models=["texture"]))
     assert not out.judged
     assert out.verdict.reasons[0].code is ReasonCode.NO_FACE
 
@@ -212,7 +212,7 @@ def test_networks_score_side_by_side_and_each_in_order(
     running, most, order = set[str](), [0], dict[str, list[int]](first=[], second=[])
 
     class Slow(Bright):
-        def score(self, batch: np.ndarray) -> np.ndarray:
+        def outputs(self, batch: np.ndarray) -> np.ndarray:
             assert self.spec.id not in running, "a network is one thread's at a time"
             running.add(self.spec.id)
             most.append(len(running))
@@ -289,7 +289,7 @@ class Tones(Extractor):
 class Loud(Bright):
     """Says how loud a sound is."""
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
         self.seen.append(batch.shape)
         return batch.mean(1)
 

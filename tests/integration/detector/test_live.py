@@ -68,7 +68,7 @@ class Clock:
 def engine() -> Iterator[live.LiveEngine]:
     """Made faces and models, no threads, a clock that follows the frames."""
     engine = live.LiveEngine(
-        ["pairs", "detail"], workers=0, detector=MadeDetector(), load=made(), clock=Clock()
+        ["texture", "clip"], workers=0, detector=MadeDetector(), load=made(), clock=Clock()
     )
     yield engine
     engine.close()
@@ -170,10 +170,10 @@ def test_box_and_card_say_one_number_of_one_face(people: list[tuple[int, int, fl
     """Also where the two questions have different answers, and with several people in view."""
 
     def load(id: str) -> Model:
-        return (Contrary if id == "synthesis" else MadeModel)(registry.get_spec(id))
+        return (Contrary if id == "clip-generated" else MadeModel)(registry.get_spec(id))
 
     engine = live.LiveEngine(
-        ["pairs", "synthesis"], workers=0, detector=MadeDetector(), load=load, clock=Clock()
+        ["texture", "clip-generated"], workers=0, detector=MadeDetector(), load=load, clock=Clock()
     )
     states = feed(engine, engine.open(), 6, picture(*people))
     engine.close()
@@ -293,7 +293,7 @@ def workers() -> list[threading.Thread]:
 def test_push_never_waits_and_the_newest_frame_wins() -> None:
     go = threading.Event()
     engine = live.LiveEngine(
-        ["pairs", "detail"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
+        ["texture", "clip"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
     )
     try:
         session = engine.open()
@@ -331,7 +331,7 @@ def test_viewers_are_isolated_and_share_the_models() -> None:
 
     shared: dict[str, Model] = {}
     detector = MadeDetector()
-    engine = live.LiveEngine(["pairs", "detail"], workers=0, detector=detector, load=load)
+    engine = live.LiveEngine(["texture", "clip"], workers=0, detector=detector, load=load)
     one, two = engine.open(), engine.open(live.LiveSettings(name="Two"))
     engine.drain()
     for n in range(int(5 * FPS)):
@@ -341,7 +341,7 @@ def test_viewers_are_isolated_and_share_the_models() -> None:
     assert one.state.reading.label is Label.REAL and two.state.reading.label is Label.FAKE
     assert one.finish().media.name == "Live session" and two.finish().media.name == "Two"
     assert two.finish().judged[0].frames[0].time == 0.0  # from its own first frame
-    assert set(shared) == {"pairs", "detail"} and len(loads) == 4
+    assert set(shared) == {"texture", "clip"} and len(loads) == 4
     one.close()
     two.push(FAKE, 200.0)
     engine.drain()
@@ -397,7 +397,7 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch() -> None:
 
 
 def test_too_many_viewers_is_said() -> None:
-    engine = live.LiveEngine(["pairs"], workers=0, viewers=1, load=made(), detector=MadeDetector())
+    engine = live.LiveEngine(["texture"], workers=0, viewers=1, load=made(), detector=MadeDetector())
     session = engine.open()
     with pytest.raises(UsageError, match="all this computer can serve") as error:
         engine.open()
@@ -408,7 +408,7 @@ def test_too_many_viewers_is_said() -> None:
 
 
 def test_closing_frees_threads_frames_and_places() -> None:
-    engine = live.LiveEngine(["pairs"], workers=2, detector=MadeDetector(), load=made())
+    engine = live.LiveEngine(["texture"], workers=2, detector=MadeDetector(), load=made())
     session = engine.open()
     until(lambda: session.state.ready)
     for n in range(50):
@@ -427,23 +427,23 @@ def test_closing_frees_threads_frames_and_places() -> None:
 
 def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
     class Broken(MadeModel):
-        def score(self, batch: np.ndarray) -> np.ndarray:
+        def outputs(self, batch: np.ndarray) -> np.ndarray:
             raise RuntimeError("broken")
 
     known = engine._load
-    engine._load = lambda id: Broken(registry.get_spec(id)) if id == "detail" else known(id)
-    session = engine.open(live.LiveSettings(models=("pairs", "detail", "synthesis")))
+    engine._load = lambda id: Broken(registry.get_spec(id)) if id == "texture" else known(id)
+    session = engine.open(live.LiveSettings(models=("texture", "clip", "clip-generated")))
     state = feed(engine, session, 3, REAL)[-1]
-    assert "Detail takes no part" in next(
+    assert "Texture takes no part" in next(
         h.text for h in state.hints if h.code is live.HintCode.MODEL_FAILED
     )
     states = {m.id: m for m in state.models}
-    assert states["detail"].note and not states["detail"].counted and states["detail"].scored == 0
-    assert states["pairs"].counted and states["pairs"].scored > 10
+    assert states["texture"].note and not states["texture"].counted and states["texture"].scored == 0
+    assert states["clip"].counted and states["clip"].scored > 10
     assert {m.id: bool(m.error) for m in session.finish().models} == {
-        "pairs": False,
-        "detail": True,
-        "synthesis": False,
+        "texture": True,
+        "clip": False,
+        "clip-generated": False,
     }
 
 
@@ -500,16 +500,16 @@ class OfFullFrames(MadeModel):
 
     shapes: ClassVar[set[tuple[int, ...]]] = set()
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
         self.shapes.add(batch.shape)
         return np.full(len(batch), 3.0, np.float32)
 
 
 def test_full_frames_are_no_faces_live_either() -> None:
-    ids = ["pairs", "univfd_clip_l14"]
+    ids = ["texture", "univfd_clip_l14"]
 
     def load(id: str) -> Model:
-        return (MadeModel if id == "pairs" else OfFullFrames)(registry.get_spec(id))
+        return (MadeModel if id == "texture" else OfFullFrames)(registry.get_spec(id))
 
     engine = live.LiveEngine(ids, workers=0, load=load, detector=MadeDetector())  # type: ignore[arg-type]
     session = engine.open(live.LiveSettings(models=ids))
@@ -527,7 +527,7 @@ def test_full_frames_are_no_faces_live_either() -> None:
     assert {n for shape in OfFullFrames.shapes for n in shape[:1]} == {1}  # once, not once a face
     assert all(set(f.logits) == {"univfd_clip_l14"} for f in full_frame.frames)
     for person in people:
-        assert all(set(f.logits) <= {"pairs"} for f in person.frames)
+        assert all(set(f.logits) <= {"texture"} for f in person.frames)
         assert person.models["univfd_clip_l14"].logit == pytest.approx(3.0)  # evidence about each
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
@@ -605,7 +605,7 @@ def test_a_session_is_an_analysis(engine) -> None:
     from detector import report
     from detector.report import as_pdf, collect
 
-    session = engine.open(live.LiveSettings(models=("pairs", "detail"), name="Camera"))
+    session = engine.open(live.LiveSettings(models=("texture", "clip"), name="Camera"))
     feed(engine, session, 8, picture((40, 160, -1.0), (400, 160, 1.0)), start=50.0)
     analysis = session.finish()
     media = analysis.media
@@ -631,7 +631,7 @@ def test_a_session_is_an_analysis(engine) -> None:
 
 def test_a_session_knows_how_much_of_it_was_kept(engine) -> None:
     """What is scored between the analysis and the end is counted and not in it."""
-    session = engine.open(live.LiveSettings(models=("pairs", "detail")))
+    session = engine.open(live.LiveSettings(models=("texture", "clip")))
     feed(engine, session, 4, picture((40, 160, -1.0)))
     assert session.kept is None
     moments, scored = len(session.finish().timestamps), session.state.rates.scored
@@ -666,7 +666,7 @@ def test_a_clip_that_becomes_manipulated_is_named_within_two_seconds(gallery) ->
     """The bundled models and the real face detector, every frame in its turn."""
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.6)
     changed = frames_of(gallery["manipulated"].path, 4.0, 2.6)
-    engine = live.LiveEngine(["pairs", "detail", "synthesis", "motion"], workers=0)
+    engine = live.LiveEngine(["texture", "clip", "clip-generated", "motion"], workers=0)
     session = engine.open()
     engine.drain()
     states = []
@@ -680,7 +680,7 @@ def test_a_clip_that_becomes_manipulated_is_named_within_two_seconds(gallery) ->
     assert 2.6 < first <= 4.6
     assert not [s for s in states if s.hints and s.hints[0].code is live.HintCode.RECAPTURE]
     scored = {m.id: m.scored for m in states[-1].models}
-    assert scored["motion"] > 3 and scored["pairs"] > 40
+    assert scored["motion"] > 3 and scored["texture"] > 40
     votes = {m.id: m.weight > 0 for m in registry.manifest().models}
     assert all(m.counted == votes[m.id] for m in states[-1].models)
     engine.close()
@@ -692,9 +692,9 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
     from detector.schema.analysis import Settings
 
     path = gallery["untouched"].path
-    settings = Settings(models=["pairs", "detail"], sampling="fps", fps=2.0, end=3.0)
+    settings = Settings(models=["texture", "clip"], sampling="fps", fps=2.0, end=3.0)
     whole = Analyzer(device="cpu").analyze(path, settings, scores_only=True)
-    engine = live.LiveEngine(["pairs", "detail"], workers=0)
+    engine = live.LiveEngine(["texture", "clip"], workers=0)
     session = engine.open()
     engine.drain()
     for face in whole.judged[0].frames:
@@ -756,7 +756,7 @@ def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float)
 def test_the_command_watches_a_file(gallery, tmp_path, capsys) -> None:
     clip = short_clip(gallery, tmp_path, 2.0)
     out = tmp_path / "out.json"
-    status = main(["live", str(clip), "--models", "pairs,detail", "--json", "-", "--out", str(out)])
+    status = main(["live", str(clip), "--models", "texture,clip", "--json", "-", "--out", str(out)])
     captured = capsys.readouterr()
     assert status == 0
     lines = [json.loads(line) for line in captured.out.splitlines()]
@@ -778,7 +778,7 @@ def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeyp
 
     monkeypatch.setattr("detector.cli.live._file", lambda path, real: ("clip.mp4", frames()))
     out = tmp_path / "out.json"
-    assert main(["live", "clip.mp4", "--models", "pairs", "--out", str(out)]) == 0
+    assert main(["live", "clip.mp4", "--models", "texture", "--out", str(out)]) == 0
     captured = capsys.readouterr()
     assert "unmask: Stopped." in captured.err and captured.out.startswith("clip.mp4: ")
     assert len(Analysis.model_validate_json(out.read_text()).judged[0].frames) >= 8
@@ -796,7 +796,7 @@ def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeyp
     ],
 )
 def test_what_can_not_be_watched_is_said_in_one_line(source, sentence, capsys) -> None:
-    status = main(["live", source, "--models", "pairs"])
+    status = main(["live", source, "--models", "texture"])
     error = capsys.readouterr().err
     assert status == 2 and sentence in error, error
     assert "secret" not in error and "Traceback" not in error
@@ -886,7 +886,7 @@ def test_the_command_watches_a_stream_and_stops_in_time(gallery, tmp_path, capsy
     out = tmp_path / "out.json"
     try:
         status = main(
-            ["live", server.url, "--models", "pairs", "--seconds", "3", "--out", str(out)]
+            ["live", server.url, "--models", "texture", "--seconds", "3", "--out", str(out)]
         )
     finally:
         server.close()

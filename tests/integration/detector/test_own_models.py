@@ -142,7 +142,7 @@ def test_names_are_made_and_kept_apart(state: dict[str, Tensor], tmp_path: Path)
     altered = {k: v + 1 if k.endswith("fc2.bias") else v for k, v in state.items()}
     write(tmp_path / "X!.pth", altered)
     assert user_models.add(tmp_path / "X!.pth", NAME).id == "x-2"
-    for taken in ("pairs", NAME, "x"):
+    for taken in ("texture", NAME, "x"):
         with pytest.raises(UsageError, match="is taken"):
             user_models.new_id(taken)
     with pytest.raises(UsageError, match="may only have"):
@@ -256,9 +256,9 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         user_models.add(tmp_path / "x.pth", "dfb_meso5")
     assert NAME in caught.value.hint
     with pytest.raises(UsageError, match="no architecture 'pairs'"):
-        user_models.add(tmp_path / "x.pth", "pairs")
+        user_models.add(tmp_path / "x.pth", "texture")
     with pytest.raises(UsageError, match="not one of your own"):
-        user_models.remove("pairs")
+        user_models.remove("texture")
 
 
 def test_a_persons_own_text_is_left_alone(
@@ -308,7 +308,7 @@ def test_on_the_command_line(
     assert f"This looks like {NAME}" in capsys.readouterr().err
     assert main(["models", "architectures"]) == 0
     assert NAME in capsys.readouterr().out
-    assert main(["models", "delete", "pairs"]) == 1
+    assert main(["models", "delete", "texture"]) == 1
     assert "comes with Unmask" in capsys.readouterr().err
     assert main(["models", "remove", "mine"]) == 0
     assert main(["models", "remove", "mine"]) == 2

@@ -82,7 +82,7 @@ def test_trials_of_the_manipulated_sample(
     """A real model on the bundled clip, whatever its weights make of it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     clip = gallery["manipulated"]
-    analysis = analyzer.analyze(clip, Settings(models=["pairs"], frames=8), scores_only=True)
+    analysis = analyzer.analyze(clip, Settings(models=["texture"], frames=8), scores_only=True)
     assert analysis.provenance is None
     assert not analysis.signals
     told: list[tuple[int, int, str]] = []
@@ -99,7 +99,7 @@ def test_trials_of_the_manipulated_sample(
     names = [t.condition for t in found.trials]
     assert names == ["mirror", "blur-5"]  # JPEG is for pictures
     mirror, blur = found.trials
-    assert set(mirror.models) == {"pairs"}
+    assert set(mirror.models) == {"texture"}
     assert mirror.probability is not None
     assert found.unchanged.probability is not None
     assert blur.probability is not None
@@ -107,7 +107,7 @@ def test_trials_of_the_manipulated_sample(
     # A trial is no more than the changed copy, analyzed: by hand it comes out the same, but for
     # what writing the copy with an encoder and finding the face in it again change.
     copy = corruptions.apply(clip, Condition("mirror"), tmp_path, part=(found.start, found.end))
-    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=FRAMES), scores_only=True)
+    again = analyzer.analyze(copy, Settings(models=["texture"], frames=FRAMES), scores_only=True)
     assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
         mirror.probability, abs=0.02
     )
@@ -122,7 +122,7 @@ def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     clip = gallery["manipulated"]
-    analysis = analyzer.analyze(clip, Settings(models=["pairs"], frames=8), scores_only=True)
+    analysis = analyzer.analyze(clip, Settings(models=["texture"], frames=8), scores_only=True)
     searched: set[int] = set()
     detector = analyzer.detector()
     detect, follow = detector.detect, detector.follow
@@ -142,7 +142,7 @@ def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
     assert len(searched) == FRAMES  # different ones, all in the unchanged part
     (harsh,) = found.trials
     copy = corruptions.apply(clip, Condition("crf", 40), tmp_path, part=(found.start, found.end))
-    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=FRAMES), scores_only=True)
+    again = analyzer.analyze(copy, Settings(models=["texture"], frames=FRAMES), scores_only=True)
     assert harsh.probability is not None
     assert harsh.probability != found.unchanged.probability
     assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
@@ -180,7 +180,7 @@ def test_a_picture_is_tried_too_and_on_the_command_line(
     gallery: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a.json"
-    arguments = ["robustness", str(gallery["picture"]), "--models", "pairs", "--device", "cpu"]
+    arguments = ["robustness", str(gallery["picture"]), "--models", "texture", "--device", "cpu"]
     assert main([*arguments, "--conditions", "jpeg-50,crf-32", "--json", str(out)]) == 0
     analysis = Analysis.model_validate_json(out.read_text())
     assert analysis.robustness is not None

@@ -516,7 +516,7 @@ def test_the_command_line_reads_apart(
 
     clip, bad = write_clip(tmp_path / "clip.mp4", seconds=2), tmp_path / "bad.png"
     Image.fromarray(camera((64, 48))(0)).save(bad)
-    options = ["--frames", "3", "--models", "pairs", "--json", "-"]
+    options = ["--frames", "3", "--models", "texture", "--json", "-"]
     assert main(["analyze", str(clip), *options]) == 0
     here = json.loads(capsys.readouterr().out)
     monkeypatch.setattr(media, "probe_still", hostile.crash)

@@ -22,7 +22,7 @@ from tests.conftest import camera
 
 Clip = Callable[..., Path]
 SIZE = (480, 270)
-FEW = Settings(frames=6, models=["pairs"])
+FEW = Settings(frames=6, models=["texture"])
 
 
 @pytest.fixture(scope="module")
@@ -125,12 +125,12 @@ def test_a_closer_look_and_trials_stand_the_same_way(analyzer: Analyzer, make_cl
     path = make_clip(
         "head.mp4", seconds=3, size=SIZE, picture=lambda n: media.turn(camera(SIZE)(n), 180)
     )
-    settings = Settings(frames=16, models=["pairs"], sampling="closer")
+    settings = Settings(frames=16, models=["texture"], sampling="closer")
     out = analyzer.analyze(path, settings)
     assert out.media.turned == 180
     assert sum("turned by" in note for note in out.media.notes) == 1
     assert len(out.judged[0].frames) == len(out.timestamps) == 16
-    heat = explain.heatmap(path, out, "A", 1.0, "pairs")
+    heat = explain.heatmap(path, out, "A", 1.0, "texture")
     assert heat is not None
     found = try_out(path, out, analyzer, conditions=[Condition("crf", 30), Condition("crop", 0.05)])
     assert [t.error for t in found.trials] == [None, None]
