@@ -140,7 +140,7 @@ def crowd(url: str, pid: int, count: int) -> None:
         path = Path(folder) / f"{number}.png"
         path.write_bytes(out.getvalue())
         with UnmaskClient(url, timeout=PATIENT, retries=10_000) as client:
-            return client.wait(client.submit(path, models=["detail"]).id).verdict.label
+            return client.wait(client.submit(path, models=["texture"]).id).verdict.label
 
     with tempfile.TemporaryDirectory() as folder:
         send(count)  # what is loaded once is

@@ -310,7 +310,7 @@ def _mix(args: argparse.Namespace) -> CustomEnsemble | None:
 
 
 def _weights(text: str) -> dict[str, float]:
-    """ "pairs=2,detail=0.5" -> {"pairs": 2.0, "detail": 0.5}."""
+    """ "clip=2,texture=0.5" -> {"clip": 2.0, "texture": 0.5}."""
     weights = {}
     for part in text.split(","):
         id, equals, value = part.partition("=")
@@ -321,7 +321,7 @@ def _weights(text: str) -> dict[str, float]:
         if not equals or not id.strip() or not 0 <= weight < 1e6:
             raise UsageError(
                 f"--weights: {part.strip()!r} is not a model and a number of 0 or more.",
-                hint="For example --weights pairs=1,detail=0.5.",
+                hint="For example --weights clip=1,texture=0.5.",
             )
         weights[id.strip()] = weight
     return weights

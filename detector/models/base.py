@@ -331,13 +331,15 @@ class Model(ABC):
         found = []
         for start in range(0, len(batch), self.BATCH):
             x = torch.stack([self.preprocess(item) for item in batch[start : start + self.BATCH]])
-            found.append(self._infer(x).cpu().numpy())
+            found.append(self._infer(x).float().cpu().numpy())
         return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
 
     def read(self, outputs: np.ndarray, spec: ModelSpec | None = None) -> np.ndarray:
         """Return logits of P(fake), float32 [N], of what `outputs` gave, as `spec` reads them."""
         import torch
 
+        if not len(outputs):
+            return np.zeros(0, np.float32)
         odds = self.log_odds(torch.from_numpy(outputs), spec).numpy()
         return np.asarray(odds, np.float32)
 

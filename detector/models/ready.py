@@ -122,7 +122,7 @@ def _compiled(model: Model) -> Runner | None:
     """Return what a model's scores come from, if they do by the usual steps alone."""
     from detector.models.network import TorchModel
 
-    own = ("preprocess", "_prepare", "_infer", "log_odds", "score")
+    own = ("preprocess", "_prepare", "_infer", "log_odds", "outputs", "read", "score")
     usual = isinstance(model, TorchModel) and all(
         getattr(type(model), name) is getattr(TorchModel, name) for name in own
     )

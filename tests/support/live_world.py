@@ -74,7 +74,7 @@ class MadeModel(Model):
     def log_odds_of(self, wanted: np.ndarray) -> np.ndarray:
         return wanted
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
         self._work()
         mean = batch.reshape(len(batch), -1, 3).mean(1)
         wanted = self.log_odds_of(((mean[:, 0] - mean[:, 2]) / 2 - BASE) / TINT * 4.0)

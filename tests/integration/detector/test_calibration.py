@@ -109,7 +109,7 @@ def test_few_frames_are_learned_from_short_versions() -> None:
         few = {id: x + rng.normal(0, 8) for id, x in clip.people[0].logits.items()}
         short = ScoredPerson(few, replace(GOOD, frames=2))
         made.append(replace(clip, worse=(short,)))
-    asked = {FACE: ["texture"]}
+    asked = {FACE: ["clip"]}
     found = fit_clips(made, asked, "made")
     assert found.ensembles[FACE].uncertainty.frames > 0.3
     assert found.ensembles[FACE].uncertainty.size == 0.0
@@ -125,7 +125,7 @@ def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
     for clip in clips(rng, 160):
         weaker = {id: x / 2 for id, x in clip.people[0].logits.items()}
         made.append(replace(clip, worse=(ScoredPerson(weaker, replace(GOOD, frames=2)),)))
-    asked = {FACE: ["texture"]}
+    asked = {FACE: ["clip"]}
     found = fit_clips(made, asked, "made").ensembles[FACE]
     assert found.uncertainty == UncertaintyRates()
     assert found == fit_clips([replace(c, worse=()) for c in made], asked, "made").ensembles[FACE]
@@ -281,7 +281,7 @@ def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
         question = (None, FACE, None, WHOLE)[i % 4]
         face = rng.normal(5.0 if question is FACE else -5.0, 2.2)
         whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
-        logits = {"texture": 0.3 * face + 1, "clip": rng.normal(), "clip-generated": 2.0 * whole}
+        logits = {"clip": 0.3 * face + 1, "texture": rng.normal(), "clip-generated": 2.0 * whole}
         person = ScoredPerson(logits, GOOD)
         out.append(Clip(int(question is not None), f"s{i // 4 % 8}", question, (person,)))
     return out
@@ -290,12 +290,12 @@ def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
 def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
     made = fit_clips(
         clips(np.random.default_rng(0)),
-        {FACE: ["texture", "clip"], WHOLE: ["clip-generated"]},
+        {FACE: ["clip", "texture"], WHOLE: ["clip-generated"]},
         'clips "held out"',
     )
     assert set(made.ensembles) == {FACE, WHOLE}
-    adds = {id: made.weights[id] * made.models[id].scale for id in ("texture", "clip")}
-    assert adds["texture"] > 5 * abs(adds["clip"])
+    adds = {id: made.weights[id] * made.models[id].scale for id in ("clip", "texture")}
+    assert adds["clip"] > 5 * abs(adds["texture"])
     assert made.summary.alarms <= 0.05 and made.summary.right >= 0.9
     assert made.summary.auc > 0.9 and made.summary.risk["20%"] <= made.summary.risk["100%"]
     text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
@@ -315,7 +315,7 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
     for old, new in zip(before.models, after.models, strict=True):
         fresh = {"calibration", "weight", "default"}
         assert old.model_dump(exclude=fresh) == new.model_dump(exclude=fresh)
-        if new.id == "texture":
+        if new.id == "clip":
             assert new.calibration is not None and new.calibration.data == 'clips "held out"'
             assert new.default
     # Comments survive, and writing twice is writing once.
@@ -325,22 +325,22 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
 
 def test_one_question_alone_can_be_calibrated_and_needs_its_fakes() -> None:
     made = clips(np.random.default_rng(1))
-    alone = fit_clips(made, {FACE: ["texture"]}, "made")
+    alone = fit_clips(made, {FACE: ["clip"]}, "made")
     assert set(alone.ensembles) == {FACE}
-    with pytest.raises(InputError, match="clip-generated"):
+    with pytest.raises(InputError, match="synthesis"):
         fit_clips([c for c in made if c.question is not WHOLE], {WHOLE: ["clip-generated"]}, "made")
 
 
 def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could() -> None:
     made = clips(np.random.default_rng(2))
     some = [
-        replace(c, people=(replace(c.people[0], logits={"texture": c.people[0].logits["texture"]}),))
+        replace(c, people=(replace(c.people[0], logits={"clip": c.people[0].logits["clip"]}),))
         if n % 3
         else c
         for n, c in enumerate(made)
     ]
-    found = fit_clips(some, {FACE: ["texture", "clip"]}, "made")
-    assert found.ensembles[FACE].models[0] == "texture" and found.reports[0].auc > 0.9
+    found = fit_clips(some, {FACE: ["clip", "texture"]}, "made")
+    assert found.ensembles[FACE].models[0] == "clip" and found.reports[0].auc > 0.9
 
 
 # --- odds -----------------------------------------------------------------------------------------

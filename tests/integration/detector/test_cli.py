@@ -356,7 +356,7 @@ def test_an_analysis_asks_the_library_of_this_computer(
     shutil.copy(shared, tmp_path / "many" / "shared.mp4")
     Image.fromarray(skimage.data.coffee()).save(tmp_path / "many" / "other.png")
     (tmp_path / "many" / "broken.mp4").write_bytes(b"no video")
-    many = ("batch", tmp_path / "many", "--out", out, "--frames", 4, "--models", "clip")
+    many = ("batch", tmp_path / "many", "--out", out, "--frames", 4, "--models", "texture")
     assert "2 analyzed, 1 failed (unsupported 1)" in unmask(*many, status=2)
     lines = map(json.loads, (out / "results.jsonl").read_text().splitlines())
     told = {line["file"]: (line.get("analysis") or {}).get("comparison") for line in lines}

@@ -302,7 +302,7 @@ def test_an_analysis_is_held_against_its_original_and_its_number_stays(
 ) -> None:
     out = tmp_path / "a.json"
     copy = str(write(tmp_path / "copy.mp4", altered(footage()[:HALF], detector, "face"), 24))
-    models = ["--models", "clip", "--frames", "4"]
+    models = ["--models", "texture", "--frames", "4"]
     assert main(["analyze", copy, *models, "--json", "-"]) == 0
     alone = json.loads(capsys.readouterr().out)
     assert main(["analyze", copy, *models, "--original", str(original), "--json", str(out)]) == 0

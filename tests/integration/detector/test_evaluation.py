@@ -509,7 +509,7 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
     assert done == ["fake.png"]
     assert [s.highest for s in again] == [s.highest for s in both]
     # What was kept does not hold for other models, other frames, another condition, another file.
-    score_files(items, models=["clip"], scoring=Scoring(store=store))
+    score_files(items, models=["motion"], scoring=Scoring(store=store))
     score_files(items, models=["texture"], scoring=Scoring(frames=5, store=store))
     score_files(
         items, models=["texture"], condition=Condition("blur", 1), scoring=Scoring(store=store)
@@ -562,9 +562,9 @@ def test_faces_cut_otherwise_are_scored_anew(
 def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     (alone,) = score_files(items, models=["texture"])
-    (beside,) = score_files(items, models=["texture"], also=["clip"])
+    (beside,) = score_files(items, models=["texture"], also=["motion"])
     assert beside.probability == alone.probability
-    assert set(beside.highest) == {"texture", "clip"}
+    assert set(beside.highest) == {"texture", "motion"}
 
 
 def test_our_own_failure_is_not_kept(
@@ -643,7 +643,7 @@ def test_what_can_not_be_evaluated_is_said(
     with pytest.raises(UsageError, match="not on this computer"):
         baselines.published("meso4-df", [])
     here, missing = baselines.published("all", ["texture"])
-    assert here == [] and "meso4-df" in missing and "clip" not in missing
+    assert here == [] and "meso4-df" in missing and "motion" not in missing
 
 
 def test_files_of_one_figure() -> None:

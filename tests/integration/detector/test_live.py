@@ -427,22 +427,22 @@ def test_closing_frees_threads_frames_and_places() -> None:
 
 def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
     class Broken(MadeModel):
-        def score(self, batch: np.ndarray) -> np.ndarray:
+        def outputs(self, batch: np.ndarray) -> np.ndarray:
             raise RuntimeError("broken")
 
     known = engine._load
-    engine._load = lambda id: Broken(registry.get_spec(id)) if id == "clip" else known(id)
+    engine._load = lambda id: Broken(registry.get_spec(id)) if id == "texture" else known(id)
     session = engine.open(live.LiveSettings(models=("texture", "clip", "clip-generated")))
     state = feed(engine, session, 3, REAL)[-1]
-    assert "Detail takes no part" in next(
+    assert "Texture takes no part" in next(
         h.text for h in state.hints if h.code is live.HintCode.MODEL_FAILED
     )
     states = {m.id: m for m in state.models}
-    assert states["clip"].note and not states["clip"].counted and states["clip"].scored == 0
-    assert states["texture"].counted and states["texture"].scored > 10
+    assert states["texture"].note and not states["texture"].counted and states["texture"].scored == 0
+    assert states["clip"].counted and states["clip"].scored > 10
     assert {m.id: bool(m.error) for m in session.finish().models} == {
-        "texture": False,
-        "clip": True,
+        "texture": True,
+        "clip": False,
         "clip-generated": False,
     }
 
@@ -500,7 +500,7 @@ class OfFullFrames(MadeModel):
 
     shapes: ClassVar[set[tuple[int, ...]]] = set()
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
         self.shapes.add(batch.shape)
         return np.full(len(batch), 3.0, np.float32)
 
@@ -756,7 +756,7 @@ def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float)
 def test_the_command_watches_a_file(gallery, tmp_path, capsys) -> None:
     clip = short_clip(gallery, tmp_path, 2.0)
     out = tmp_path / "out.json"
-    status = main(["live", str(clip), "--models", "pairs,detail", "--json", "-", "--out", str(out)])
+    status = main(["live", str(clip), "--models", "texture,clip", "--json", "-", "--out", str(out)])
     captured = capsys.readouterr()
     assert status == 0
     lines = [json.loads(line) for line in captured.out.splitlines()]

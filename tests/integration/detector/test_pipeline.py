@@ -146,7 +146,7 @@ def test_an_error_in_the_observer_reaches_the_caller(analyzer: Analyzer, clip: P
 def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
     path = tmp_path / "portrait.png"
     cv2.imwrite(str(path), data.astronaut()[..., ::-1])
-    out = analyzer.analyze(path, Settings(models=["texture", "clip", "motion"]))
+    out = analyzer.analyze(path, Settings(models=["texture", "motion"]))
     assert out.media.kind == "image"
     assert out.timestamps == [0.0]
     assert out.verdict.probability is not None
@@ -160,7 +160,7 @@ def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
 def test_what_does_not_vote_does_not_run_unless_asked(analyzer: Analyzer, clip: Path) -> None:
     usual = analyzer.analyze(clip, FEW)
     assert usual.models and all(model.counted for model in usual.models)
-    asked = analyzer.analyze(clip, Settings(frames=6, models=["texture", "clip", "motion"]))
+    asked = analyzer.analyze(clip, Settings(frames=6, models=["texture", "motion"]))
     assert asked.judged[0].spans and not asked.models[-1].counted
     # Signals read the same runs either way.
     flows = [next(s for s in a.signals if s.id == "flow").value for a in (usual, asked)]

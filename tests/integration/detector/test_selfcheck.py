@@ -90,7 +90,7 @@ def test_names_are_the_originals(tmp_path: Path, id: str) -> None:
 
 def add_copy(data: Path, id: str, *, turned: bool) -> None:
     """Our own model as if a person had brought it, perhaps with its label order turned around."""
-    source = registry.get_spec("clip")
+    source = registry.get_spec("texture")
     file = source.files[0]
     target = data / "weights" / "copy.safetensors"
     target.parent.mkdir(exist_ok=True)

@@ -187,15 +187,16 @@ def test_the_pace_follows_what_work_costs() -> None:
     assert pace.model_every["c"] > 10 and pace.model_every["a"] == 1
     assert 1 / pace.score_every >= schedule.LIVELY
     # What it costs decides how often: light ones keep the best rate as long as that is enough.
-    models = ["texture", "clip-generated", "clip", "synthesis"]
-    heavy = costs(detect=0.005, judge=0.004, model_texture=0.04, model_detail=0.006,
-                  model_synthesis=0.006, model_surface=1e-6)  # fmt: skip
-    assert schedule.plan(heavy, models, 1.4, 25).model_every["texture"] == 1
+    models = ["clip", "clip-generated", "texture", "meso4-df"]
+    heavy = costs(detect=0.005, judge=0.004, model_texture=0.006)
+    for id, cost in {"clip": 0.04, "meso4-df": 0.006, "clip-generated": 1e-6}.items():
+        heavy.add(f"model:{id}", cost)
+    assert schedule.plan(heavy, models, 1.4, 25).model_every["clip"] == 1
     tight = schedule.plan(heavy, models, 0.7, 25)
-    assert tight.model_every["texture"] == 2 and tight.model_every["clip"] == 1
+    assert tight.model_every["clip"] == 2 and tight.model_every["texture"] == 1
     assert 1 / tight.score_every >= 0.99 * schedule.BEST_SCORED
     less = schedule.plan(heavy, models, 0.2, 25)
-    assert less.model_every["texture"] == schedule.SELDOM
+    assert less.model_every["clip"] == schedule.SELDOM
     # And when the machine is free again, faces are searched finely again.
     free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
     assert free.coarser == 2.0
@@ -204,15 +205,15 @@ def test_the_pace_follows_what_work_costs() -> None:
 def test_models_of_one_network_score_the_same_frames() -> None:
     """Else the one that is asked oftener would run it again. The line under the picture says so."""
     looks: list[str] = []
-    specs = {id: registry.get_spec(id) for id in ("texture", "clip-generated", "clip")}
+    specs = {id: registry.get_spec(id) for id in ("clip", "clip-generated", "texture")}
     models = {id: MadeModel(spec, lambda id=id: looks.append(id)) for id, spec in specs.items()}
     scorer = Scorer(models, "mtcnn", schedule.Costs())
-    pace = schedule.Schedule(model_every={"texture": 2, "clip-generated": 1, "clip": 1})
-    assert scorer.every(pace) == {"texture": 2, "clip-generated": 2, "clip": 1}
+    pace = schedule.Schedule(model_every={"clip": 2, "clip-generated": 1, "texture": 1})
+    assert scorer.every(pace) == {"clip": 2, "clip-generated": 2, "texture": 1}
     (face,) = MadeDetector().detect(REAL, 40)
     scored = [set(scorer.frame(REAL, {1: face}, pace)[0][1]) for _ in range(3)]
-    assert scored == [set(specs), {"clip"}, set(specs)]
-    assert looks == ["texture", "clip", "clip", "texture", "clip"]
+    assert scored == [set(specs), {"texture"}, set(specs)]
+    assert looks == ["clip", "texture", "texture", "clip", "texture"]
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:

@@ -143,7 +143,7 @@ def test_an_architecture_means_its_first_weights_that_are_here(data: Path) -> No
     path.write_bytes(b"here")
     assert registry.get_spec("ispl_efficientnetb4") == second
     assert registry.architectures()["ispl_efficientnetb4"].id == "ispl_efficientnetb4:dfdc"
-    assert "texture" not in registry.architectures()
+    assert "clip" not in registry.architectures()
     # An architecture may have another name than its weights.
     assert registry.get_spec("mesonet_keras").id == "meso4-df"
 

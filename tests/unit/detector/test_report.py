@@ -571,10 +571,10 @@ def test_no_two_columns_of_the_table_have_one_name() -> None:
     """A model may be called as a question is."""
     analysis = make_analysis(whole=0.0)
     (synth,) = [m for m in analysis.models if m.id == "synth"]
-    synth.id = "synthesis"
+    synth.id = "clip-generated"
     head = report.scores(analysis).splitlines()[0].split(",")
     assert len(set(head)) == len(head)
-    assert {"answer_manipulation", "answer_synthesis", "synthesis", "sbi"} <= set(head)
+    assert {"answer_manipulation", "answer_synthesis", "clip-generated", "sbi"} <= set(head)
 
 
 # --- seals ---------------------------------------------------------------------------------------
