@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from scipy.special import logsumexp
 
 FOLDS = 4
+"""of whole sources; each has a network that was tuned without it"""
 
 SHARE = 0.7
 """of the refitted head in the sum; the rest is the tuned one"""
