@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from detector.decision.numbers import CAUSES, pooled
+from detector.decision.numbers import CAUSES
 from detector.errors import InputError
 from detector.evaluation import fitting, groups, metrics, odds, operating_points, scores
 from detector.evaluation.calibration_report import (
@@ -150,7 +150,7 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
         **_quality(held[known], labels),
         doubt_gains=gain,
     )
-    about = np.array([_is_fake_of(clip, question) for clip in clips])
+    about = np.array([clip.is_fake_of(question) for clip in clips])
     return _QuestionFit(whole.moved(scale, offset), held, plain, about, report)
 
 
@@ -165,7 +165,7 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
     known = [
         i
         for i, clip in enumerate(clips)
-        if (clip.question is None or _is_fake_of(clip, question))
+        if (clip.question is None or clip.is_fake_of(question))
         and clip.people
         and any(id in clip.people[0].logits for id in models)
     ]
@@ -178,13 +178,6 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
             hint="Leave these models out, or add such clips to the labels.",
         )
     return known
-
-
-def _is_fake_of(clip: Clip, question: Question) -> bool:
-    """Whether a fake is one that a question asks for: whether a face is fake covers generated heads
-    too."""
-    both = (Question.MANIPULATION, Question.SYNTHESIS)
-    return clip.question is question or (question is both[0] and clip.question in both)
 
 
 def _folds(clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]) -> Folds:
@@ -261,12 +254,12 @@ def _assemble(
             auc=_strength(x, y, origin),
             odds=odds.table(x, y, origin),
         )  # fmt: skip
-        count = len([c for c in clips if c.people and (not c.label or _is_fake_of(c, q))])
+        count = len([c for c in clips if c.people and (not c.label or c.is_fake_of(q))])
         for id, weight in zip(fit.ensemble.models, fit.ensemble.weights, strict=True):
             scale, offset = fit.ensemble.maps[id]
             maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
             weights[id] = round(float(weight), 3)
-    together = _combined(held, labels, sources)
+    together = _combined(held)
     expected = chosen.elsewhere
     summary = Summary(
         clips=len(clips),
@@ -279,7 +272,7 @@ def _assemble(
         kept=chosen.promises_hold,
         alarms_by_source=operating_points.by_source(chosen.decisions, labels, sources),
         risk=risk(together, labels),
-        risk_without_uncertainty=risk(_combined(plain, labels, sources), labels),
+        risk_without_uncertainty=risk(_combined(plain), labels),
     )
     reports = [fit.report for fit in fits.values()]
     return Calibrated(
@@ -287,26 +280,10 @@ def _assemble(
     )
 
 
-def _combined(
-    held: Mapping[Question, np.ndarray], labels: np.ndarray, sources: np.ndarray
-) -> np.ndarray:
-    """All asked questions as one logit for each clip, held out: for ranking, in the summary. The
-    one that asks for fakes of any kind stands for the others."""
-    if Question.MANIPULATION in held:
-        return held[Question.MANIPULATION]
-    stacked = np.stack(list(held.values()), 1)
-    together = np.array([pooled(row) if np.isfinite(row).all() else np.nan for row in stacked])
-    if len(held) == 1:
-        return together
-    seen = np.isfinite(together)
-    out = np.full(len(together), np.nan)
-    for name in np.unique(sources):
-        rest = seen & (sources != name)
-        if len(set(labels[rest].tolist())) == 2:
-            scale, offset = fitting.platt(together[rest], labels[rest])
-            own = seen & (sources == name)
-            out[own] = scale * together[own] + offset
-    return out
+def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
+    """Return the logit of each clip that stands for the file: that of the question which asks for
+    fakes of any kind, where it was asked."""
+    return held.get(Question.MANIPULATION, next(iter(held.values())))
 
 
 def _strength(held: np.ndarray, labels: np.ndarray, origins: np.ndarray) -> ConfidenceInterval:

@@ -42,6 +42,12 @@ class Clip:
     origin: str = ""
     """Where it was collected: what is resampled as a whole; unless stated, `source`."""
 
+    def is_fake_of(self, question: Question) -> bool:
+        """Return whether it is a fake that a question asks for: whether a face is fake covers
+        generated heads too."""
+        both = (Question.MANIPULATION, Question.SYNTHESIS)
+        return self.question is question or (question is both[0] and self.question in both)
+
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     """Return a scored file as calibration sees it: people as the verdict would pool them.

@@ -288,11 +288,8 @@ class Model(ABC):
         """Raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
 
     def log_odds(self, logits: Tensor, spec: ModelSpec | None = None) -> Tensor:
-        """Natural-log odds of P(fake), [N], of what `forward` gave.
-
-        One logit is that of the class `fake_index` says; several are those of a softmax. `spec` is
-        that of another model of the same network; default: this model's own.
-        """
+        """Natural-log odds of P(fake), [N], of what `forward` gave: a logit, or those of a softmax.
+        `spec` is that of another model of the same network; default: this model's own."""
         import torch
 
         spec = spec or self.spec

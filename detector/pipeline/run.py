@@ -280,7 +280,6 @@ class AnalysisRun:
             raise StageCancelled from None
 
     def _search_shots(self, path: Path) -> None:
-        """Search where the clip cuts, to say what was covered."""
         assert self.media is not None
         try:
             self.shots = planning.shots(path, self.media, self.settings, self.stop)

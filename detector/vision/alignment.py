@@ -142,14 +142,14 @@ def wide_square(rgb: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
             return np.zeros((WIDE_SIDE, WIDE_SIDE, 3), np.uint8)
         size = max(1, round((x1 - x0) * grow)), max(1, round((y1 - y0) * grow))
         rgb = cv2.resize(rgb[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
-        matrix = np.float32(
-            [[1, 0, (x0 - left) * size[0] / (x1 - x0)], [0, 1, (y0 - top) * size[1] / (y1 - y0)]]
-        )
+        across, down = size[0] / (x1 - x0), size[1] / (y1 - y0)
+        matrix = np.array([[1, 0, (x0 - left) * across], [0, 1, (y0 - top) * down]], np.float32)
         flags = cv2.INTER_LINEAR
     else:
-        matrix = np.float32([[grow, 0, -left * grow], [0, grow, -top * grow]])
-    return cv2.warpAffine(
-        rgb, matrix, (WIDE_SIDE, WIDE_SIDE), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+        matrix = np.array([[grow, 0, -left * grow], [0, grow, -top * grow]], np.float32)
+    wide = (WIDE_SIDE, WIDE_SIDE)
+    return np.asarray(
+        cv2.warpAffine(rgb, matrix, wide, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     )
 
 

@@ -118,7 +118,8 @@ def build(state: Mapping[str, Tensor], name: str = "clip") -> ClipBlocks:
     with skip_init():
         network = ClipBlocks()
     load_strict(network, state, name)
-    return network.eval().requires_grad_(False)
+    ready: ClipBlocks = network.eval().requires_grad_(False)
+    return ready
 
 
 @lru_cache(maxsize=1)
