@@ -397,7 +397,9 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch() -> None:
 
 
 def test_too_many_viewers_is_said() -> None:
-    engine = live.LiveEngine(["texture"], workers=0, viewers=1, load=made(), detector=MadeDetector())
+    engine = live.LiveEngine(
+        ["texture"], workers=0, viewers=1, load=made(), detector=MadeDetector()
+    )
     session = engine.open()
     with pytest.raises(UsageError, match="all this computer can serve") as error:
         engine.open()
@@ -438,7 +440,9 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
         h.text for h in state.hints if h.code is live.HintCode.MODEL_FAILED
     )
     states = {m.id: m for m in state.models}
-    assert states["texture"].note and not states["texture"].counted and states["texture"].scored == 0
+    assert (
+        states["texture"].note and not states["texture"].counted and states["texture"].scored == 0
+    )
     assert states["clip"].counted and states["clip"].scored > 10
     assert {m.id: bool(m.error) for m in session.finish().models} == {
         "texture": True,
