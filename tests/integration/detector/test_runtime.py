@@ -291,11 +291,11 @@ def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
     (first, logits, some), (second, again, none) = scored(), scored()
     assert all(first) and not any(second)
     assert some > 0 and none == 0
-    assert len(logits) == 1 and set(logits[0]) > {"texture", "clip", "synthesis"}
+    assert len(logits) == 1 and set(logits[0]) > {"texture", "clip"}
     assert again == logits
 
 
-@pytest.mark.parametrize("id", ["clip", "texture"])
+@pytest.mark.parametrize("id", ["texture"])
 def test_a_ready_model_says_and_shows_what_the_model_itself_does(
     kept: Path, id: str, astronaut: np.ndarray
 ) -> None:
@@ -321,7 +321,7 @@ def test_a_ready_model_says_and_shows_what_the_model_itself_does(
 def test_a_model_is_ready_only_for_the_code_that_made_it(
     kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = registry.get_spec("clip")
+    spec = registry.get_spec("texture")
     files, family = resolve(spec), registry._family_file(spec)
     loads: list[int] = []
 
@@ -352,10 +352,10 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(
 @pytest.mark.parametrize(("fake", "classes"), [(0, 1), (1, 1), (0, 2), (1, 2), (2, 4)])
 def test_log_odds_of_a_ready_model_are_those_of_torch(fake: int, classes: int) -> None:
     logits = np.random.default_rng(1).normal(0, 8, (50, classes)).astype(np.float32)
-    spec = registry.get_spec("clip").model_copy(update={"fake_index": fake})
-    said = registry.load_model("clip").whole()
+    spec = registry.get_spec("texture").model_copy(update={"fake_index": fake})
+    said = registry.load_model("texture").whole()
     expected = type(said).log_odds(SimpleNamespace(spec=spec), torch.from_numpy(logits)).numpy()  # type: ignore[arg-type]
-    np.testing.assert_allclose(ready._log_odds(logits, fake), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(ready._log_odds(logits, spec), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_models_are_loaded_without_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,5 +374,5 @@ def test_each_network_is_loaded_once_and_voices_last(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry, "load_model", lambda id, device: loaded.append(id))
     analyzer = Analyzer(device="cpu")
     monkeypatch.setattr(analyzer, "detector", lambda: None)
-    analyzer.warm_up(["timbre", "texture", "clip-generated", "clip"])
-    assert loaded == ["texture", "clip", "timbre"], "Surface is Texture's network"
+    analyzer.warm_up(["timbre", "clip", "clip-generated", "texture"])
+    assert loaded == ["clip", "texture", "timbre"], "both questions share a network"

@@ -1,0 +1,171 @@
+"""CLIP read at several depths: its tokens, what was tuned, its crop, and its two questions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from detector import weights
+from detector.errors import WeightsError
+from detector.models import ready, registry
+from detector.models.base import first_of_network
+from detector.models.families import clip_blocks
+from detector.models.network import TorchFrameModel, normalize
+from detector.vision import cut
+
+GOLDEN = Path(__file__).parents[2] / "goldens" / "clip_blocks.json"
+SPEC = registry.get_spec("clip")
+GENERATED = registry.get_spec("clip-generated")
+
+
+def pictures() -> np.ndarray:
+    """Waves and noise, uint8 [2, 224, 224, 3]: those that the goldens are of."""
+    y, x = np.mgrid[0:224, 0:224]
+    ways = ((1, 2, 0), (3, -1, 1), (-2, 1, 2))
+    waves = np.stack([127.5 + 127.5 * np.sin((a * x + b * y) / 37 + c) for a, b, c in ways], -1)
+    noise = np.random.default_rng(7).integers(0, 256, (224, 224, 3))
+    return np.stack([np.rint(waves), noise]).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The trunk, and what was tuned, as they ship."""
+    trunk, head = weights.resolve(SPEC)
+    return clip_blocks.read_trunk(trunk), weights.load_state(head)
+
+
+Parts = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
+
+
+def test_class_tokens_are_those_of_another_implementation(parts: Parts) -> None:
+    trunk, changes = parts
+    head = {name: changes[name].float() for name in ("head.weight", "head.bias", "scale")}
+    network = clip_blocks.build({**trunk, **head})
+    with torch.no_grad():
+        tokens = network.class_tokens(normalize(pictures(), SPEC))
+    for wanted in json.loads(GOLDEN.read_text("utf-8"))["tokens"]:
+        at = clip_blocks.BLOCKS.index(wanted["block"])
+        token = tokens[at][("waves", "noise").index(wanted["picture"])]
+        np.testing.assert_allclose(token[:8], wanted["first"], atol=1e-4)
+        assert float(token.abs().mean()) == pytest.approx(wanted["mean_size"], abs=1e-4)
+
+
+def test_low_rank_updates_are_added_and_other_tensors_replaced() -> None:
+    trunk = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2), "b.bias": torch.ones(1)}
+    changes = {
+        "a.lora_a": torch.tensor([[1.0, 2.0, 3.0]]),
+        "a.lora_b": torch.tensor([[1.0], [-1.0]]),
+        "a.bias": torch.tensor([4.0, 5.0]),
+    }
+    state = clip_blocks.tuned(trunk, changes)
+    assert state["a.weight"].tolist() == [[2, 3, 4], [0, -1, -2]]
+    assert state["a.bias"].tolist() == [4, 5] and state["b.bias"].tolist() == [1]
+    assert set(state) == set(trunk)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("missing", [True, False], ids=["missing", "extra"])
+def test_files_that_do_not_fit_are_refused(parts: Parts, part: int, missing: bool) -> None:
+    both = [dict(parts[0]), dict(parts[1])]
+    if missing:
+        del both[part][("vision.pre_layrnorm.weight", "head.bias")[part]]
+        if part == 0:  # both files hold it: a norm that was tuned
+            both[1].pop("vision.pre_layrnorm.weight", None)
+    else:
+        both[part]["another.bias"] = torch.zeros(1)
+    with pytest.raises(WeightsError):
+        clip_blocks.build(clip_blocks.tuned(*both))
+
+
+def test_both_questions_are_read_from_one_pass() -> None:
+    assert first_of_network([SPEC, GENERATED]) == {"clip": "clip", "clip-generated": "clip"}
+    logits = np.random.default_rng(3).normal(0, 4, (6, 3)).astype(np.float32)
+    real, altered, generated = torch.from_numpy(logits).T
+    fake = torch.logaddexp(altered, generated) - real
+    whole = generated - torch.logaddexp(real, altered)
+    made = TorchFrameModel(SPEC, torch.nn.Identity())
+    compiled = ready.ReadyModel(SPEC, lambda batch: [batch], 4, lambda: made)  # type: ignore[arg-type]
+    for model in (made, compiled):
+        np.testing.assert_allclose(model.read(logits), fake, atol=1e-5)
+        np.testing.assert_allclose(model.read(logits, GENERATED), whole, atol=1e-5)
+
+
+LANDMARKS = [(140.0, 130.0), (190.0, 130.0), (165.0, 160.0), (145.0, 190.0), (186.0, 190.0)]
+
+
+def moved(points: list[tuple[float, float]], grow: float, x: float, y: float, turn: float = 0.0):
+    """Landmarks turned about their mean, then scaled and shifted."""
+    all_ = np.array(points)
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    return [tuple(p) for p in ((all_ - all_.mean(0)) @ turned.T + all_.mean(0)) * grow + (x, y)]
+
+
+def test_an_upright_crop_follows_size_and_place_and_does_not_turn() -> None:
+    stripes = np.zeros((400, 400, 3), np.uint8)
+    stripes[:, ::8] = stripes[:, 1::8] = stripes[:, 2::8] = stripes[:, 3::8] = 255
+    box = (0.0, 0.0, 1.0, 1.0)
+    turned = cut(stripes, box, SPEC.crop, moved(LANDMARKS, 1, 0, 0, 0.4)).astype(float)
+    assert turned.std(0).mean() < 1 < turned.std(1).mean(), "the stripes still stand"
+
+    soft = cv2.GaussianBlur(pictures()[1], (0, 0), 3)
+    frame = cv2.resize(soft, (400, 400))
+    double = cv2.resize(frame, (800, 800), interpolation=cv2.INTER_CUBIC)
+    one = cut(frame, box, SPEC.crop, LANDMARKS).astype(float)
+    # Pixel centers of the doubled picture lie half a pixel further.
+    two = cut(double, box, SPEC.crop, moved(LANDMARKS, 2, 0.5, 0.5)).astype(float)
+    assert np.abs(one - two).mean() < 2
+
+
+def test_an_upright_crop_is_reflected_at_the_border() -> None:
+    frame = np.full((400, 400, 3), 200, np.uint8)
+    crop = cut(frame, (0, 0, 1, 1), SPEC.crop, moved(LANDMARKS, 1, -140, -110))
+    assert crop.min() > 190, "nothing is black beyond the edge"
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("grow", [0.4, 1.0, 2.6])
+@pytest.mark.parametrize("at", [(0.0, 0.0), (-120.0, -90.0)], ids=["inside", "at an edge"])
+def test_crops_are_those_of_training(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, astronaut: np.ndarray,
+    grow: float, at: tuple[float, float],
+) -> None:  # fmt: skip
+    monkeypatch.syspath_prepend(str(shared / "gpu"))
+    for name in ("data", "vit"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    import data  # type: ignore[import-not-found]
+
+    for frame in (astronaut, cv2.resize(pictures()[1], (1400, 1400)), astronaut[:300, :260]):
+        points = moved(LANDMARKS, grow, *at, turn=0.2)
+        wide = data.cut(np.ascontiguousarray(frame), *data.place(points))
+        half = 140 / data.UNITS
+        view = F.grid_sample(
+            torch.from_numpy(wide).permute(2, 0, 1)[None].float(),
+            F.affine_grid(torch.tensor([[[half, 0, 0], [0, half, 0]]]), (1, 3, 224, 224),
+                          align_corners=False),
+            padding_mode="reflection", align_corners=False,
+        )  # fmt: skip
+        ours = cut(frame, (0, 0, 1, 1), SPEC.crop, points).astype(float)
+        assert np.abs(ours - view[0].permute(1, 2, 0).numpy()).mean() <= 1
+
+
+@pytest.mark.parametrize(("sampled", "expected"), [(32, 8), (5, 5), (1, 1), (8, 8), (9, 8)])
+def test_moments_are_spread_evenly(sampled: int, expected: int) -> None:
+    from types import SimpleNamespace
+
+    from detector.pipeline.modalities.base import Extraction
+
+    settings = SimpleNamespace(sampling="uniform")
+    run = SimpleNamespace(specs=[SPEC, GENERATED], sampled=sampled, settings=settings)
+    scored_at: Callable[..., range | set[int]] = Extraction.scored_at
+    at = sorted(scored_at(run, ("clip", "clip-generated")))
+    assert len(at) == expected and at[0] >= 0 and at[-1] < sampled
+    steps = np.diff(at)
+    assert not len(steps) or steps.max() - steps.min() <= 1
