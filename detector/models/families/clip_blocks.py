@@ -58,13 +58,21 @@ class ClipBlocks(nn.Module):
         super().__init__()
         from transformers import CLIPVisionConfig, CLIPVisionModel
 
-        self.vision = CLIPVisionModel(CLIPVisionConfig(**config, attn_implementation="sdpa"))
+        settings = CLIPVisionConfig(**config, attn_implementation="sdpa")
+        # Its parts alone: to trace the model as a whole warns of properties that it does not have.
+        self.vision = nn.ModuleDict(dict(CLIPVisionModel(settings).named_children()))
         self.blocks = blocks
-        self.head = nn.Linear(len(blocks) * self.vision.config.hidden_size, len(CLASSES))
+        self.head = nn.Linear(len(blocks) * settings.hidden_size, len(CLASSES))
         self.scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.scale.exp() * F.linear(self.features(x), self.head.weight) + self.head.bias
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """Return the blocks."""
+        layers: nn.ModuleList = self.vision["encoder"].layers
+        return layers
 
     def features(self, x: Tensor) -> Tensor:
         """Return the class tokens of the blocks, each of mean 0 and variance 1, together of length
@@ -73,9 +81,9 @@ class ClipBlocks(nn.Module):
 
     def class_tokens(self, x: Tensor) -> list[Tensor]:
         """Return the class token after each of the blocks, layer-normalized: [N, hidden] each."""
-        tokens = self.vision.pre_layrnorm(self.vision.embeddings(x))
+        tokens = self.vision["pre_layrnorm"](self.vision["embeddings"](x))
         read = []
-        for number, block in enumerate(self.vision.encoder.layers[: max(self.blocks)], 1):
+        for number, block in enumerate(self.layers[: max(self.blocks)], 1):
             tokens = block(tokens, attention_mask=None)
             if number in self.blocks:
                 token = tokens[:, 0].float()
@@ -134,4 +142,4 @@ def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     trunk, head = files
     network, run = _network(trunk, head, device)
     # Gradients end at the class tokens, so maps are taken before the last block that is read.
-    return TorchFrameModel(spec, network, device, network.vision.encoder.layers[BLOCKS[-2]], run)
+    return TorchFrameModel(spec, network, device, network.layers[BLOCKS[-2]], run)
