@@ -275,11 +275,12 @@ def test_too_few_originals_call_nothing_manipulated() -> None:
 
 
 def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
-    """Two models of the face (one knows nothing) and one of the whole picture, 8 sources."""
+    """Two models of fake faces of any kind (one knows nothing) and one of generated heads, 8
+    sources."""
     out = []
     for i in range(count):
         question = (None, FACE, None, WHOLE)[i % 4]
-        face = rng.normal(5.0 if question is FACE else -5.0, 2.2)
+        face = rng.normal(-5.0 if question is None else 5.0, 2.2)
         whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
         logits = {"clip": 0.3 * face + 1, "texture": rng.normal(), "clip-generated": 2.0 * whole}
         person = ScoredPerson(logits, GOOD)
@@ -327,6 +328,7 @@ def test_one_question_alone_can_be_calibrated_and_needs_its_fakes() -> None:
     made = clips(np.random.default_rng(1))
     alone = fit_clips(made, {FACE: ["clip"]}, "made")
     assert set(alone.ensembles) == {FACE}
+    assert alone.reports[0].fakes == 80, "generated heads are fake faces too"
     with pytest.raises(InputError, match="synthesis"):
         fit_clips([c for c in made if c.question is not WHOLE], {WHOLE: ["clip-generated"]}, "made")
 
