@@ -14,6 +14,7 @@ from torch import nn
 
 import research
 from detector.errors import ModelError, WeightsError
+from detector.explain import cam
 from detector.models import vit
 from detector.models.base import ModelSpec
 from research.families import fusion
@@ -106,8 +107,8 @@ def test_a_trained_file_scores_and_explains(tmp_path: Path) -> None:
     torch.testing.assert_close(model.forward(x), net(x).detach())
     logits = model.forward(x)
     torch.testing.assert_close(model.p_fake(logits), logits.softmax(1)[:, 1])
-    maps = model.explain(picture("input_face_224.png")[None])
-    assert maps is not None and maps.shape == (1, 16, 16)
+    maps = cam.draw(model, picture("input_face_224.png")[None])
+    assert maps is not None and maps.shape == (1, 224, 224)
     with pytest.raises(WeightsError, match="another shape"):
         fusion.load(entry("concat"), [tmp_path / "own.safetensors"], "cpu")
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from detector.errors import ModelError, WeightsError
+from detector.explain import cam
 from detector.models.base import CropRecipe
 from detector.training import augment, input_transform, start
 from detector.training.recipe import Part, read_recipe
@@ -63,9 +64,9 @@ def test_scores_are_those_of_the_network_each_time(model, network, crops: np.nda
 
 
 def test_heatmaps_are_a_sixteenth(model, crops: np.ndarray) -> None:
-    maps = model.explain(crops[:3])
-    assert maps.shape == (3, SIDE // 16, SIDE // 16) and maps.dtype == np.float32
-    assert maps.min() >= 0 and maps.max() == 1
+    maps = cam.draw(model, crops[:3])
+    assert maps.shape == (3, SIDE, SIDE) and maps.dtype == np.float32
+    assert maps.min() >= 0 and maps.max() == pytest.approx(1)
 
 
 def test_what_is_pooled_is_what_timm_pools(network) -> None:

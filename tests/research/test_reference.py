@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import UsageError
+from detector.explain import cam
 from detector.models import registry
 from detector.models.families import mobilenet
 from detector.models.network import TorchFrameModel
@@ -37,7 +38,7 @@ def test_what_a_coarse_copy_says_is_taken_off(
     torch.testing.assert_close(held(x), network(x) - 0.5 * network(coarse))
     wanted = spec().model_copy(update={"family": "reference", "options": {"reference": 0.5}})
     shown = TorchFrameModel(wanted, held, target_layer=held.features[mobilenet.MIDDLE - 1])
-    maps = shown.explain(crops[:3])
+    maps = cam.draw(shown, crops[:3])
     assert maps is not None and len(maps) == 3
     learning = reference.ReferenceNet(reference=1.0).train()
     learning(x[:4]).sum().backward()

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from detector.errors import WeightsError
+from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.models.families import mobilenet
@@ -124,9 +125,9 @@ def test_scores_and_heatmaps_through_the_door(
     with torch.no_grad():
         expected = network(normalized(crops)).numpy()
     np.testing.assert_allclose(model.score(crops), expected, atol=5e-3)
-    maps = model.explain(crops[:3])
-    assert maps is not None and maps.shape == (3, SIDE // 16, SIDE // 16)
-    assert maps.min() >= 0 and maps.max() == 1
+    maps = cam.draw(model, crops[:3])
+    assert maps is not None and maps.shape == (3, SIDE, SIDE)
+    assert maps.min() >= 0 and maps.max() == pytest.approx(1)
 
 
 def test_what_does_not_fit_is_refused(network: residual.ResidualNet, tmp_path: Path) -> None:

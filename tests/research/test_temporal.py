@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import UsageError, WeightsError
+from detector.explain import cam
 from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.models.families.mobilenet import MIDDLE_CHANNELS
 from detector.training import clips as clip_training
@@ -73,7 +74,7 @@ def test_scores_and_saliency(head: str, clips: np.ndarray, tmp_path: Path) -> No
     scores = model.score(clips)
     assert scores.shape == (2,) and scores.dtype == np.float32
     np.testing.assert_allclose(model.score(clips[1:]), scores[1:], rtol=1e-4)
-    maps = model.explain(clips)
+    maps = cam.draw(model, clips, "saliency")
     assert maps.shape == (2, FRAMES, SIDE // 16, SIDE // 16)
     assert maps.min() >= 0 and maps.max() == pytest.approx(1.0)
 

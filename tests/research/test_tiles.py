@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from detector.explain import cam
 from detector.training.fit import packed
 from detector.training.recipe import read_recipe
 from detector.training.run import train
@@ -65,7 +66,7 @@ def test_it_learns_scores_and_explains(shelf: Path) -> None:  # noqa: F811
     x = torch.stack([model.preprocess(crop) for crop in crops])
     with torch.no_grad():
         np.testing.assert_allclose(model.score(crops), trained(x).numpy(), atol=5e-3)
-    maps = model.explain(crops)
-    assert maps is not None and maps.shape == (3, SIDE // 16, SIDE // 16)
+    maps = cam.draw(model, crops)
+    assert maps is not None and maps.shape == (3, SIDE, SIDE)
     save_file(packed(trained), shelf / "again.safetensors")
     assert set(load_file(shelf / "again.safetensors")) == set(load_file(written))

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from detector.explain import cam
 from detector.models import registry
 from detector.models.families.mobilenet import MobileNetV2
 from detector.training.fit import packed
@@ -81,8 +82,8 @@ def test_the_example_of_adding_a_recipes_result(
     crops = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     scores = model.score(crops)
     assert scores.shape == (2,) and np.isfinite(scores).all() and scores[0] != scores[1]
-    maps = model.explain(crops)
-    assert maps is not None and maps.shape == (2, side // 16, side // 16)
+    maps = cam.draw(model.whole(), crops)
+    assert maps is not None and maps.shape == (2, side, side)
 
 
 def test_links_between_documents_lead_somewhere() -> None:
