@@ -14,10 +14,14 @@ RUN python -m venv /opt/unmask
 COPY requirements.lock requirements.hashes ./
 COPY tools/setup.py tools/setup.py
 
-# Each file by its sha256, and none that would be built. Without the code: a change of that costs no
-# new installation.
+# Each file by its sha256. Without the code: a change of that costs no new installation.
 RUN /opt/unmask/bin/python tools/setup.py --hashed dashboard postgres s3 > wanted.txt \
     && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
+        --requirement wanted.txt
+
+# What has no wheel is built by the setuptools that was just installed.
+RUN /opt/unmask/bin/python tools/setup.py --sources dashboard postgres s3 > wanted.txt \
+    && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --no-build-isolation \
         --requirement wanted.txt
 
 # The build of the locked torch for processors, from PyTorch's own index; the one on the usual index

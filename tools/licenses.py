@@ -64,7 +64,7 @@ def shipped() -> list[str]:
 
     named = ["torch", "torchvision"]
     pinned = re.compile(r"^([a-z0-9][a-z0-9.-]*)==\S+(?: ; ([^\\\n]+))?", re.M)
-    for name, marker in pinned.findall(hashed(SHIPPED)):
+    for name, marker in pinned.findall(hashed(SHIPPED) + hashed(SHIPPED, sources=True)):
         if not marker or Marker(marker).evaluate():  # else of another system
             named.append(name)
     return sorted(filter(_here, named))

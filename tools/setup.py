@@ -2,6 +2,7 @@
 
     python3 tools/setup.py [dashboard] [test]
     python3 tools/setup.py --hashed [dashboard] …     prints what pip is to install, with hashes
+    python3 tools/setup.py --sources [dashboard] …    the same of what has no wheel
     python3 tools/setup.py --torch cpu|cuda           the same of PyTorch
 
 Only the standard library, and only syntax that an old Python can read far enough to be told that it
@@ -10,7 +11,7 @@ one line.
 
 What is installed
     Each file that pip fetches has to have a sha256 of requirements.hashes (`--require-hashes`), and
-    is a wheel: of what is shipped nothing is built.
+    is a wheel, but for `SOURCES`.
 
 Which PyTorch is installed
     Where there is no NVIDIA GPU, one without CUDA: the wheels on PyPI for Linux bring gigabytes of
@@ -39,7 +40,7 @@ LOCK = ROOT / "requirements.lock"
 HASHES = ROOT / "requirements.hashes"
 HASHED = ["--require-hashes", "--no-deps"]
 SOURCES = ("grad-cam",)
-"""Tests alone: the index has no wheel of these. They are built with what was installed by hash."""
+"""The index has no wheel of these. The setuptools that was installed by its hash builds them."""
 AT_ONCE = 4
 """pips that fetch and unpack: one by itself waits for the index most of the time"""
 STAMP = VENV / "unmask-setup.json"
@@ -77,10 +78,9 @@ def main(extras: list[str]) -> None:
     extras = sorted({*extras, *done.get("extras", [])})
     say("Installing what Unmask needs, each file by its hash")
     install_hashed(hashed(["build", *extras]))
-    if "test" in extras:
-        sources = VENV / "unmask-sources.txt"
-        sources.write_text(hashed(extras, sources=True), encoding="utf-8")
-        pip("install", "--quiet", *HASHED, "--no-build-isolation", "--requirement", str(sources))
+    sources = VENV / "unmask-sources.txt"
+    sources.write_text(hashed(extras, sources=True), encoding="utf-8")
+    pip("install", "--quiet", *HASHED, "--no-build-isolation", "--requirement", str(sources))
     if source is not None:
         install_torch(*source)
     ours = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
@@ -314,8 +314,8 @@ def stop(text: str):  # -> NoReturn, which an old Python's typing may lack
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--hashed"]:
-        print(hashed(sys.argv[2:]), end="")
+    if sys.argv[1:2] in (["--hashed"], ["--sources"]):
+        print(hashed(sys.argv[2:], sources=sys.argv[1] == "--sources"), end="")
     elif sys.argv[1:2] == ["--torch"]:
         print(hashed_torch(sys.argv[2]), end="")
     else:

@@ -1,51 +1,93 @@
-"""Grad-CAM and Grad-CAM++ of single pictures, as large as the picture.
+"""Gradient heatmaps of pytorch-grad-cam, on the target layer of a network that threads share.
 
-Gradients are those of `TorchModel.gradient`, which other threads don't notice; weights and scaling
-are those of pytorch-grad-cam, which the tests hold them against.
+Import this module only to draw: the library brings matplotlib and scikit-learn.
 """
 
 from __future__ import annotations
 
-import cv2
+from functools import partial
+
 import numpy as np
-from torch import Tensor
+import torch
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM
+from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
+from pytorch_grad_cam.utils.reshape_transforms import swinT_reshape_transform
+from torch import Tensor, nn
 
 from detector.models.base import Model, check_batch
-from detector.models.network import EXPLAINED, TorchModel, layout
+from detector.models.network import TorchModel, forward_hook, layout
+
+METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "saliency": HiResCAM}
+"""Classes of the library by the id of a method."""
+BATCH = 4
+"""Pictures explained at once: gradients need the maps of every layer after the target."""
 
 
-def as_maps(output: Tensor) -> Tensor:
-    """Tokens [N, n, C] -> [N, C, g, g], without those that stand in front; maps as they are."""
-    if output.dim() == 4:
-        return output
-    prefix, _, side = layout(output.shape[1], 1)
-    return output[:, prefix:].transpose(1, 2).unflatten(2, (side, side))
+class _Probed(nn.Module):
+    """Give the library a private layer to hook and private tensors to differentiate.
+
+    Other threads may run the shared network meanwhile. `forward` returns log odds [N, 1].
+    """
+
+    def __init__(self, model: TorchModel) -> None:
+        super().__init__()
+        self.model = model
+        self.probe = nn.Identity()
+        # The library reads the device from a parameter.
+        self.place = nn.Parameter(torch.zeros((), device=model.device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        def probe(output: Tensor) -> Tensor:
+            # A leaf receives the gradient; the layers after it may work in place, on a copy.
+            return self.probe(output.detach().requires_grad_(True)).clone()
+
+        assert self.model.target_layer is not None
+        with forward_hook(self.model.target_layer, probe):
+            return self.model.log_odds(self.model.network(x))[:, None]
 
 
-def grad_cam(model: Model, batch: np.ndarray, *, plus: bool = False) -> np.ndarray | None:
-    """Return where a frame model looked for its "fake".
+def draw(model: Model, batch: np.ndarray, method: str = "gradcam") -> np.ndarray | None:
+    """Return where the output of the target layer raised the log odds of "fake".
 
-    uint8 [N, S, S, 3] -> float32 [N, S, S] in 0..1, all zeros where nothing spoke for "fake"; None
-    for a model without a target layer. `plus`: Grad-CAM++ instead.
+    Parameters
+    ----------
+    batch : uint8 [N, S, S, 3] (clip models [N, T, S, S, 3])
+        At least one item.
+    method : str
+        Key of `METHODS`.
+
+    Returns
+    -------
+    float32 [N, S, S] (clip models [N, t, h, w], t steps in time), 0..1, or None
+        All zeros where nothing raised the score; None for a model without a target layer.
+
+    Raises
+    ------
+    ValueError
+        The batch is not what the model takes.
     """
     if not isinstance(model, TorchModel) or model.target_layer is None:
         return None
     check_batch(batch, model.spec)
-    maps = []
-    for x in model.batches(batch, EXPLAINED):
-        output, gradient = map(as_maps, model.gradient(x))
-        weights = gradient.mean((2, 3), keepdim=True)
-        if plus:
-            square = gradient**2
-            total = output.sum((2, 3), keepdim=True)
-            alpha = square / (2 * square + total * square * gradient + 1e-6)
-            weights = (gradient.clamp_min(0) * alpha).sum((2, 3), keepdim=True)
-        for one in (weights * output).sum(1).clamp_min(0).cpu().numpy():
-            size = x.shape[-1], x.shape[-2]
-            maps.append(_stretched(cv2.resize(_stretched(one), size)))
-    return np.stack(maps) if maps else None
+    frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
+    probed = _Probed(model)
+    cam = METHODS[method](probed, [probed.probe], partial(_as_maps, frames=frames))
+    if frames:
+        # The library's zoom of clips aligns corners, which moves maps by up to half a cell.
+        cam.get_target_width_height = lambda _: None
+    with torch.enable_grad():
+        maps = [
+            cam(x, [RawScoresOutputTarget()] * len(x))
+            for x in model.batches(batch, 1 if frames else BATCH)
+        ]
+    return np.concatenate(maps)
 
 
-def _stretched(values: np.ndarray) -> np.ndarray:
-    values = values - values.min()
-    return np.asarray(values / (1e-7 + values.max()), np.float32)
+def _as_maps(output: Tensor, frames: int) -> Tensor:
+    """Lay out tokens [N, n, C], or the maps of each frame [N T, C, h, w]: [N, C, h, w], of clips
+    [N, C, t, h, w]. `frames` is 0 for pictures."""
+    if output.dim() == 4:
+        return output.unflatten(0, (-1, frames)).transpose(1, 2) if frames else output
+    prefix, steps, side = layout(output.shape[1], frames or 1)
+    maps = swinT_reshape_transform(output[:, prefix:], steps * side, side)
+    return maps.unflatten(2, (steps, side)) if frames else maps

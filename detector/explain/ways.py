@@ -39,7 +39,7 @@ _METHODS = (
      "Abnar and Zuidema, ACL 2020, arXiv:2005.00928", 1),
     ("own", "Its own map", "what {} marks by itself", "the model’s own paper", 1),
     ("saliency", "Saliency over time", "what raised the score of {}, by place and time",
-     "gradient times input: Shrikumar et al. 2016, arXiv:1605.01713", 3),
+     "HiResCAM, gradient times map: Draelos and Carin 2020, arXiv:2011.08891", 3),
     ("occlusion", "Occlusion", "where hiding a part lowers the score of {}",
      "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50),
 )  # fmt: skip
@@ -65,12 +65,12 @@ def kind_of(model: Model) -> str:
     from detector.models.vit import TokenClipModel, TokenModel
 
     model = model.whole()
-    if isinstance(model, MapModel | TokenClipModel):
+    if isinstance(model, MapModel):
         return "clip transformer" if attends(model) else "clip"
-    if isinstance(model, TokenModel):
+    if isinstance(model, TokenModel | TokenClipModel):
         return "tokens"
     watched = isinstance(model, TorchModel) and model.target_layer is not None
-    if type(model).explain not in (Model.explain, TorchModel.explain):
+    if type(model).explain is not Model.explain:
         return "own map over convolutions" if watched else "own map"
     return "convolutions" if watched else "closed"
 
@@ -85,13 +85,15 @@ def draw(
 ) -> np.ndarray | None:
     """Look into a model: uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]) -> float32 [N, h, w]
     ([N, T, h, w]) in 0..1, or None where this model can't show it."""
-    from detector.explain import attention, cam, occlusion
+    from detector.explain import attention, occlusion
 
     model = model.whole()
-    if method.id in ("gradcam", "gradcam++"):
-        return cam.grad_cam(model, batch, plus=method.id == "gradcam++")
+    if method.id == "own":
+        return model.explain(batch)
     if method.id == "rollout":
         return attention.rollout(model, batch)
     if method.id == "occlusion":
         return occlusion.occlude(model, batch, on_progress)
-    return model.explain(batch)
+    from detector.explain import cam  # its library takes a second to import
+
+    return cam.draw(model, batch, method.id)

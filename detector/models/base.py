@@ -362,8 +362,7 @@ class Model(ABC):
         return self.forward(batch)
 
     def explain(self, batch: np.ndarray) -> np.ndarray | None:
-        """Where the model looked: float32 [N, h, w] (clip models [N, T, h, w]) in 0..1, scaled per
-        item, or None when this model can't show it."""
+        """Return the maps that the model draws by itself, float32 [N, h, w] in 0..1, or None."""
         return None
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from detector import runtime
-from detector.models.base import ModelSpec, check_batch
+from detector.models.base import ModelSpec
 from detector.models.families.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse
-from detector.models.network import TorchClipModel, scaled
+from detector.models.network import TorchClipModel
 
 STRIDE = 16
 """px of the crop a cell of the maps."""
@@ -72,7 +71,7 @@ class MapModel(TorchClipModel):
 
     def __init__(self, spec: ModelSpec, network: MapNetwork, device: str) -> None:
         fuse(network.trunk).to(memory_format=torch.channels_last)
-        super().__init__(spec, network, device)
+        super().__init__(spec, network, device, network.trunk)
         side = spec.crop.size
         example = torch.zeros(spec.clip_frames, 3, side, side, device=device)
         self._trunk = runtime.compile(network.trunk, example, device)
@@ -81,20 +80,3 @@ class MapModel(TorchClipModel):
         maps = [torch.from_numpy(self._trunk(clip.numpy())[0]) for clip in batch]
         with torch.inference_mode():
             return self.network.judge(torch.stack(maps).to(self.device))
-
-    def explain(self, batch: np.ndarray) -> np.ndarray:
-        """Gradient times input on the maps, summed over channels, where it speaks for "fake".
-
-        float32 [N, T, S / 16, S / 16] in 0..1, scaled a clip.
-        """
-        check_batch(batch, self.spec)
-        side = self.spec.crop.size // STRIDE
-        saliency = [np.zeros((0, self.spec.clip_frames, side, side), np.float32)]
-        for clip in batch:
-            with torch.no_grad():
-                maps = self.network.maps(self.preprocess(clip)[None].to(self.device))
-            # Gradients go to the maps alone, so nothing shared is written.
-            maps = maps.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(self.network.judge(maps).sum(), maps)
-            saliency.append(scaled((gradient * maps).sum(2).clamp_min(0).detach()))
-        return np.concatenate(saliency)

@@ -22,9 +22,6 @@ from detector.weights import load_state, load_strict
 
 N = TypeVar("N", bound=nn.Module)
 
-EXPLAINED = 4
-"""Items explained at once: gradients hold every layer's maps."""
-
 
 def load_network(network: N, spec: ModelSpec, files: Files, rules: Sequence[Rule] = ()) -> N:
     """Put the tensors of a published file into a network, strictly, once `rules` renamed them.
@@ -51,7 +48,9 @@ class TorchModel(Model):
     network : nn.Module
         Takes [N, 3, S, S] (a clip model [N, T, 3, S, S]), gives the original's logits.
     target_layer : nn.Module, optional
-        The layer of `network` whose maps [N, C, h, w] or tokens [N, n, C] explain a score.
+        The layer of `network` whose maps [N, C, h, w] (a clip model's [N T, C, h, w]) or tokens
+        [N, n, C] explain a score. What follows it must still read each place: a head that reads
+        class tokens alone has no gradient at the patches of the last block that it reads.
     run : Runner, optional
         The same network made faster (`runtime.compile`); scores come from it.
     """
@@ -107,54 +106,11 @@ class TorchModel(Model):
     def _infer(self, batch: Tensor) -> Tensor:
         return torch.from_numpy(self.run(batch.numpy())[0]) if self.run else self.forward(batch)
 
-    def explain(self, batch: np.ndarray) -> np.ndarray | None:
-        """Grad-CAM (Selvaraju et al. 2017) towards "fake" on the output of the target layer.
-
-        float32 [N, h, w] (of a clip's tokens [N, t, g, g], t tubelets) in 0..1; all zeros where
-        nothing spoke for "fake".
-        """
-        check_batch(batch, self.spec)
-        if self.target_layer is None:
-            return None
-        clip = self.spec.kind == "clip"
-        maps = [
-            scaled(_cam(*self.gradient(x), self.spec.clip_frames if clip else 0))
-            for x in self.batches(batch, 1 if clip else EXPLAINED)
-        ]
-        return np.concatenate(maps) if maps else np.zeros((0, 1, 1), np.float32)
-
     def batches(self, batch: np.ndarray, count: int) -> Iterator[Tensor]:
         """Yield `count` items at a time as the network takes them, on its device."""
         for start in range(0, len(batch), count):
             items = [self.preprocess(item) for item in batch[start : start + count]]
             yield torch.stack(items).to(self.device)
-
-    def gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the output of the target layer, and how the log odds rise with it."""
-        assert self.target_layer is not None
-        outputs: list[Tensor] = []
-
-        def as_leaf(output: Tensor) -> Tensor:
-            # Gradients go to this leaf alone, so nothing shared is written.
-            outputs.append(output.detach().requires_grad_(True))
-            # The layers after this one may work in place, which a leaf does not bear.
-            return outputs[-1].clone()
-
-        with forward_hook(self.target_layer, as_leaf), torch.enable_grad():
-            odds = self.log_odds(self.network(x))
-        # Of several runs of the layer the last one counts.
-        (gradient,) = torch.autograd.grad(odds.sum(), outputs[-1])
-        return outputs[-1].detach(), gradient
-
-
-def _cam(output: Tensor, gradient: Tensor, frames: int) -> Tensor:
-    """Weigh maps [N, C, h, w] or tokens [N, n, C] by their mean gradient: [N, (t,) g, g]."""
-    if output.dim() == 4:
-        return (gradient.mean((2, 3), keepdim=True) * output).sum(1).clamp_min(0)
-    prefix, steps, side = layout(output.shape[1], frames or 1)
-    gradient, tokens = gradient[:, prefix:], output[:, prefix:]
-    maps = (gradient.mean(1, keepdim=True) * tokens).sum(2).clamp_min(0)
-    return maps.unflatten(1, (steps, side, side) if frames else (side, side))
 
 
 def layout(count: int, frames: int) -> tuple[int, int, int]:
@@ -210,10 +166,3 @@ def forward_hook(layer: nn.Module, callback: Callable[[Tensor], Tensor | None]) 
         yield
     finally:
         handle.remove()
-
-
-def scaled(maps: Tensor) -> np.ndarray:
-    """Scale maps [N, ...], none of them negative, so that each item's highest is 1: float32."""
-    top = maps.flatten(1).amax(1).clamp_min(torch.finfo(torch.float32).tiny)
-    normalized: np.ndarray = (maps / top.view(-1, *[1] * (maps.dim() - 1))).float().cpu().numpy()
-    return normalized

@@ -13,10 +13,7 @@ from detector.models.network import TorchModel
 
 
 class TorchSoundModel(TorchModel):
-    """A network in evaluation mode that takes [N, samples] of mono sound and gives logits.
-
-    Its `target_layer` has maps [N, C, frequency, time], the lowest frequency first.
-    """
+    """A network in evaluation mode that takes [N, samples] of mono sound and gives logits."""
 
     BATCH = 8
 

@@ -242,7 +242,7 @@ class TimbreModel(TorchSoundModel):
     network: Timbre
 
     def __init__(self, spec: ModelSpec, network: Timbre, device: str) -> None:
-        super().__init__(spec, network, device, target_layer=network.convolutions)
+        super().__init__(spec, network, device)
         assert spec.sound
         silence = torch.zeros(2, spec.sound.samples, device=device)
         with torch.inference_mode():

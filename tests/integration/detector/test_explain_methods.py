@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +23,7 @@ from detector.errors import UsageError
 from detector.explain import attention, cam, occlusion, picture, ways
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.models.network import TorchFrameModel, TorchModel, forward_hook
+from detector.models.network import TorchClipModel, TorchFrameModel, TorchModel
 from detector.models.vit import TokenModel
 from detector.schema.analysis import Label, ModelResult
 
@@ -88,6 +87,41 @@ class RedTokens(nn.Module):
         return 100 * (red - 0.1 * green)
 
 
+class RedClips(nn.Module):
+    """The same as `Reds`, on the frames of a clip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = Reds()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.frames(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean(1)
+
+
+class ClassTokens(nn.Module):
+    """A head over the class tokens after the last two of three blocks of a CLIP, random weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import CLIPVisionConfig, CLIPVisionModel
+
+        torch.manual_seed(0)
+        config = CLIPVisionConfig(
+            hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2,
+            image_size=SIDE, patch_size=16,
+        )  # fmt: skip
+        self.clip = CLIPVisionModel(config)
+        self.head = nn.Linear(32, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.clip.pre_layrnorm(self.clip.embeddings(x))
+        seen = []
+        for block in self.clip.encoder.layers:
+            tokens = block(tokens, attention_mask=None)
+            seen.append(tokens[:, 0])
+        return self.head(torch.cat(seen[-2:], 1))
+
+
 class Attentive(nn.Module):
     """Two layers in which every token attends to the patch of the spot alone."""
 
@@ -129,67 +163,48 @@ def near(place: tuple[int, int], far: int) -> bool:
     return max(abs(place[0] - SPOT[0]), abs(place[1] - SPOT[1])) <= far
 
 
-class LogOdds(nn.Module):
-    """A model as pytorch-grad-cam wants one. Layers after the target may work in place, which would
-    change what the library's hook has seen: it hangs on a probe behind a copy."""
-
-    def __init__(self, model: TorchModel) -> None:
-        super().__init__()
-        self.probe = nn.Identity()
-        self.on = nn.Parameter(torch.zeros(()))  # the library asks a parameter for its device
-        self.shared = (model,)
-
-    def forward(self, x: Tensor) -> Tensor:
-        (model,) = self.shared
-        assert model.target_layer is not None
-
-        def probe(output: Tensor) -> Tensor:
-            return self.probe(output.detach().requires_grad_(True)).clone()
-
-        with forward_hook(model.target_layer, probe), torch.enable_grad():
-            return model.log_odds(model.network(x))[:, None]
-
-
 # --- made networks with a known spot
 
 
-@pytest.mark.parametrize("plus", [False, True])
-@pytest.mark.parametrize("kind", ["made", "tokens", "bundled"])
-def test_the_maps_are_those_of_pytorch_grad_cam(kind: str, plus: bool) -> None:
-    from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
-    from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
-
-    model: Any = {
-        "made": made,
-        "tokens": lambda: transformer(RedTokens()),
-        "bundled": lambda: registry.load_model(bundled()[0]).whole(),
-    }[kind]()
-    side = model.spec.crop.size
-    batch = np.stack([cv2.resize(spotted(), (side, side)), np.full((side, side, 3), 90, np.uint8)])
-    x = torch.stack([model.preprocess(item) for item in batch])
-    adapter = LogOdds(model)
-    with (GradCAMPlusPlus if plus else GradCAM)(
-        adapter, [adapter.probe], reshape_transform=cam.as_maps
-    ) as library:
-        expected = library(x, [RawScoresOutputTarget()] * len(x))
-    np.testing.assert_allclose(cam.grad_cam(model, batch, plus=plus), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("plus", [False, True])
-def test_grad_cam_finds_the_spot(plus: bool) -> None:
+@pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
+def test_grad_cam_finds_the_spot(way: str) -> None:
     batch = np.stack([spotted(), np.full((SIDE, SIDE, 3), 100, np.uint8)])
-    maps = cam.grad_cam(made(), batch, plus=plus)
+    maps = cam.draw(made(), batch, way)
     assert maps.shape == (2, SIDE, SIDE) and maps.dtype == np.float32
     assert near(hottest(maps[0]), 7)
     assert maps[0].max() == pytest.approx(1, abs=1e-3) and maps[0][12, 50] < 0.2
     assert not maps[1].any()  # nothing spoke for fake
 
 
-@pytest.mark.parametrize("plus", [False, True])
-def test_grad_cam_reshapes_the_tokens_of_a_transformer(plus: bool) -> None:
+@pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
+def test_grad_cam_reshapes_the_tokens_of_a_transformer(way: str) -> None:
     model = transformer(RedTokens())
-    maps = cam.grad_cam(model, spotted()[None], plus=plus)
+    maps = cam.draw(model, spotted()[None], way)
     assert near(hottest(maps[0]), 8)
+
+
+@pytest.mark.parametrize("way", ["gradcam", "gradcam++", "saliency"])
+def test_a_clip_is_hot_where_and_when_the_spot_is_there(way: str) -> None:
+    network = RedClips()
+    told = spec().model_copy(update={"kind": "clip", "clip_frames": 4})
+    model = TorchClipModel(told, network, "cpu", network.frames.maps)
+    clip = np.full((4, SIDE, SIDE, 3), 100, np.uint8)
+    clip[2] = spotted()
+    maps = cam.draw(model, clip[None], way)
+    assert maps.shape == (1, 4, SIDE // 2, SIDE // 2) and maps.dtype == np.float32
+    assert near(hottest(maps[0, 2]), 7) and maps[0, 2].max() == pytest.approx(1, abs=1e-3)
+    assert not maps[0, [0, 1, 3]].any()
+
+
+def test_class_tokens_are_explained_before_the_last_block_they_are_read_after() -> None:
+    network = ClassTokens()
+    _, before, last = network.clip.encoder.layers
+    batch = np.stack([spotted(), spotted()[::-1]])
+    maps = cam.draw(TokenModel(spec(), network, "cpu", before), batch)
+    assert maps.shape == (2, SIDE, SIDE)
+    assert maps.reshape(2, -1).max(1) == pytest.approx(1, abs=1e-3)
+    assert not np.allclose(maps[0], maps[1])
+    assert not cam.draw(TokenModel(spec(), network, "cpu", last), batch).any()
 
 
 def test_rollout_follows_attention_to_the_patch() -> None:
@@ -230,11 +245,11 @@ def test_a_check_that_is_stopped_stops() -> None:
         occlusion.occlude(made(), spotted()[None], tell)
 
 
-def test_nothing_stays_on_a_network_that_was_looked_into() -> None:
+def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
     model = made()
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
-    cam.grad_cam(model, spotted()[None])
-    cam.grad_cam(model, spotted()[None], plus=True)
+    for way in cam.METHODS:
+        cam.draw(model, spotted()[None], way)
     attention.rollout(transformer(Attentive()), spotted()[None])
     for part in model.network.modules():
         assert not part._forward_hooks and not part._backward_hooks
@@ -242,8 +257,15 @@ def test_nothing_stays_on_a_network_that_was_looked_into() -> None:
     for name, tensor in model.network.named_parameters():
         assert tensor.grad is None and not tensor.requires_grad, name
     assert all(torch.equal(v, before[k]) for k, v in model.network.state_dict().items())
-    with pytest.raises(ValueError, match="takes uint8"):  # an error lets go too
-        cam.grad_cam(model, spotted()[None].astype(np.float32))
+    with pytest.raises(ValueError, match="takes uint8"):
+        cam.draw(model, spotted()[None].astype(np.float32))
+
+    def fail(logits: Tensor) -> Tensor:
+        raise IndexError("no such class")
+
+    monkeypatch.setattr(model, "log_odds", fail)  # an error lets go too
+    with pytest.raises(IndexError, match="no such class"):
+        cam.draw(model, spotted()[None])
     assert not any(part._forward_hooks for part in model.network.modules())
 
 
@@ -436,7 +458,7 @@ def test_the_difference_is_told_beside_hiding_as_much_elsewhere(
 ) -> None:
     model = made()
     monkeypatch.setattr(registry, "load_model", lambda id, **_: model)
-    drawn = cam.grad_cam(model, spotted()[None])[0]
+    drawn = cam.draw(model, spotted()[None])[0]
     heat = picture.Heatmap(spotted(), drawn, "", "gradcam")
     result = ModelResult(
         id="made", title="Made", kind="frame", task="face manipulation", label=Label.FAKE

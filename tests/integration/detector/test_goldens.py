@@ -19,6 +19,7 @@ from torch import Tensor
 
 from detector import vision
 from detector.errors import WeightsError
+from detector.explain import ways
 from detector.models import dry_run, registry
 from detector.models.base import Image, Model
 from detector.models.network import normalize
@@ -149,7 +150,7 @@ def test_a_heatmap_and_a_score_come_of_a_crop(case: tuple[Golden, Model]) -> Non
     crop = fit(shown(golden, model, name), model.spec.crop)[None]
     odds = torch.tensor(model.score(crop))
     assert odds.sigmoid().tolist() == pytest.approx([wanted["p_fake"]], abs=SCORES)
-    maps = model.explain(crop)
+    maps = ways.draw(ways.methods(model)[0], model, crop, None)
     assert maps is not None and maps.ndim == 3 and maps.dtype == np.float32
     assert maps.min() >= 0 and maps.max() <= 1
 

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from detector.explain import cam
 from detector.models import registry
 from detector.models.base import Model
 from tests.support.golden import Golden, clip, picture
@@ -120,9 +121,9 @@ def held(model: Model, x: Tensor, wanted: list[dict[str, Any]]) -> None:
 
 
 def explained(model: Model, crop: np.ndarray, *shape: int) -> None:
-    maps = model.explain(crop[None])
+    maps = cam.draw(model, crop[None])
     assert maps is not None and maps.shape == (1, *shape)
-    assert maps.min() >= 0 and maps.max() == 1
+    assert maps.min() >= 0 and maps.max() == pytest.approx(1)
 
 
 FRAMES = [id for id in SAVED if not id.startswith("videomae")]
@@ -136,10 +137,8 @@ def test_pictures_logits_and_scores_are_the_originals(
     model = load(id, SAVED[id](original.state(), tmp_path))
     first, *_ = inputs(original, model, picture)
     held(model, first, list(original.outputs.values())[:1])
-    side = 16 if "clip" in id or "pe" in id or "ufd" in id else 14
-    explained(
-        model, picture("input_face_256.png" if not model.spec.crop.final else FACE), side, side
-    )
+    crop = picture("input_face_256.png" if not model.spec.crop.final else FACE)
+    explained(model, crop, model.spec.crop.size, model.spec.crop.size)
 
 
 FACE = "input_face_224.png"
@@ -154,7 +153,7 @@ def test_universal_fake_detect_with_its_real_layer(
     model = load(original.data["id"], [trunk, shared / "weights/univfd_head/fc_weights.pth"])
     first, *_ = inputs(original, model, picture)
     held(model, first, list(original.outputs.values())[:1])
-    explained(model, picture(FACE), 16, 16)
+    explained(model, picture(FACE), 224, 224)
 
 
 def test_videomae_as_its_processor_prepares_it(tmp_path: Path, load: Callable[..., Model]) -> None:

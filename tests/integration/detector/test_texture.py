@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.evaluation import groups
+from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import texture
@@ -174,8 +175,8 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
         expected = network(torch.from_numpy(input_transform.batch_to_array(list(crops)))).numpy()
     np.testing.assert_allclose(model.score(crops), expected, atol=5e-3)
     assert np.ptp(expected) > 0.1
-    maps = model.explain(crops[:2])
-    assert maps is not None and maps.shape == (2, SIDE // 16, SIDE // 16) and maps.max() == 1
+    maps = cam.draw(model, crops[:2])
+    assert maps is not None and maps.shape == (2, SIDE, SIDE) and maps.max() == pytest.approx(1)
 
     whole = network.state_dict()
     for lacking in ("features.blocks.2.0.conv_pw.weight", "bound"):

@@ -152,12 +152,15 @@ def index(tmp_path: Path) -> Iterator[str]:
 def test_the_cpu_index_is_used_when_it_answers(place: Place, index: str) -> None:
     run = place.setup("dashboard", TORCH_CPU_INDEX=index)
     assert run.returncode == 0, run.stderr
-    *packages, torch, ours = place.installs()
+    *packages, sources, torch, ours = place.installs()
     wanted = place.root / ".venv" / "unmask-wanted-"
     assert sorted(packages) == [
         f"-m pip install --quiet {STRICT} --requirement {wanted}{number}.txt"
         for number in range(setup.AT_ONCE)
     ]
+    words = "--require-hashes --no-deps --no-build-isolation --requirement"
+    file = place.root / ".venv" / "unmask-sources.txt"
+    assert sources == f"-m pip install --quiet {words} {file}"
     assert torch == torch_by_hash(place, "--extra-index-url", index)
     first, second = pins().split()
     # By its build: with an unknown file there, pip would turn to the one with CUDA.
@@ -201,7 +204,10 @@ def test_each_package_that_is_installed_has_its_hashes(place: Place, extras: lis
     assert len(blocks) == len(set(blocks))
     hashes = {block.split("==")[0]: block.count("--hash=sha256:") for block in blocks}
     assert all(hashes.values()) and "numpy" in hashes
-    assert "grad-cam" not in hashes  # it has no wheel
+    assert "grad-cam" not in hashes and "setuptools" in hashes  # it has no wheel and is built
+    sources = (place.root / ".venv" / "unmask-sources.txt").read_text()
+    assert re.findall("^([a-z-]+)==", sources, re.M) == ["grad-cam"]
+    assert sources.count("--hash=sha256:") == 1
     assert ("streamlit" in hashes) is bool(extras) and ("pytest" in hashes) is ("test" in extras)
 
 
@@ -346,12 +352,12 @@ def test_torch_that_is_there_is_kept(place: Place) -> None:
     assert run.returncode == 0, run.stderr
     *packages, ours = place.installs()
     assert all("--require-hashes" in line for line in packages) and "--editable" in ours
-    assert len(packages) == setup.AT_ONCE
+    assert len(packages) == setup.AT_ONCE + 1
 
 
 def test_the_second_time_nothing_is_done(place: Place) -> None:
     assert place.setup("dashboard").returncode == 0
-    assert len(place.installs()) == setup.AT_ONCE + 2
+    assert len(place.installs()) == setup.AT_ONCE + 3
     run = place.setup("dashboard")
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     assert place.installs() == []
@@ -382,14 +388,14 @@ def test_another_torch_replaces_the_first_and_stays(place: Place) -> None:
     assert place.installs() == []
 
 
-@pytest.mark.parametrize("step", ["wanted-2", "unmask-torch", "--editable"])
+@pytest.mark.parametrize("step", ["wanted-2", "unmask-sources", "unmask-torch", "--editable"])
 def test_a_failed_install_is_tried_again(place: Place, step: str) -> None:
     run = place.setup(FAIL_ON=step)
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith("unmask: pip install failed")
     place.installs()
     assert place.setup().returncode == 0
-    assert len(place.installs()) == setup.AT_ONCE + 2
+    assert len(place.installs()) == setup.AT_ONCE + 3
 
 
 def test_a_broken_environment_is_made_anew_and_no_package_is_one_line(tmp_path: Path) -> None:

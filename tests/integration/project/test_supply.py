@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_every_license_of_what_is_shipped_is_known_and_said() -> None:
     names = licenses.shipped()
-    assert {"numpy", "streamlit", "torch", "psycopg", "boto3", "fpdf2"} <= set(names)
+    assert {"numpy", "streamlit", "torch", "psycopg", "boto3", "fpdf2", "grad-cam"} <= set(names)
     assert "pytest" not in names
     more = {name for name in names if licenses.asks_more(licenses.license_of(name))}
     assert more == set(licenses.SAID), (

@@ -118,8 +118,9 @@ def test_what_the_linter_does_not_know() -> None:
     words = " ".join(step.rest for step in last)
     assert "pip" not in words and "apt-get" not in words
     assert all("--chown" not in copy for copy in of(last, "COPY"))  # its code is not its own
-    packages, torch = of(build, "RUN")[1:3]
+    packages, sources, torch = of(build, "RUN")[1:4]
     assert all("--require-hashes --no-deps --only-binary :all:" in s for s in (packages, torch))
+    assert "--require-hashes --no-deps --no-build-isolation" in sources
     index = "TORCH_INDEX=https://download.pytorch.org/whl/cpu"
     assert of(build, "ARG") == ["TORCH=cpu", index]
     assert "tools/setup.py --torch" in torch and "import torch, torchvision" in torch
@@ -151,7 +152,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def image(place: Path) -> Iterator[Path]:
     """The folder /app as the first stage leaves it: each COPY through .dockerignore, and each RUN
-    but the two that fetch packages."""
+    but those that fetch packages."""
     app = place / "app"
     app.mkdir()
     for line in of(stages()[0], "COPY"):
@@ -185,7 +186,8 @@ def test_the_packages_it_asks_for(image: Path) -> None:
     """The steps that list them are run; pip is not. Each is locked, and the version in this
     environment, which the next test starts the server with, is one that it accepts."""
     wanted = []
-    for step, kind in zip(of(stages()[0], "RUN")[1:3], ("hashed", "torch"), strict=True):
+    steps = of(stages()[0], "RUN")[1:4]
+    for step, kind in zip(steps, ("hashed", "sources", "torch"), strict=True):
         lists = step.split("&&")[0]
         assert lists.startswith(f"/opt/unmask/bin/python tools/setup.py --{kind}")
         assert lists.rstrip().endswith("> wanted.txt")

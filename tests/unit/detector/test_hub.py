@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from detector.errors import LabelOrderError, ModelError, WeightsError
+from detector.explain import cam
 from detector.models import dry_run, hub_import, registry
 from detector.models.base import ModelSpec
 from detector.models.families import hub
@@ -107,8 +108,8 @@ def test_logits_are_transformers_own(tmp_path: Path) -> None:
     torch.testing.assert_close(model.p_fake(wanted), wanted.softmax(1)[:, 1])
     flipped = hub.load(entry(VIT, None, fake_index=0), saved(tmp_path, VIT), "cpu")
     torch.testing.assert_close(flipped.p_fake(wanted), wanted.softmax(1)[:, 0])
-    maps = model.explain(picture("input_face_256.png")[None, ::4, ::4])
-    assert maps is not None and maps.shape == (1, 4, 4)
+    maps = cam.draw(model, picture("input_face_256.png")[None, ::4, ::4])
+    assert maps is not None and maps.shape == (1, 64, 64)
 
 
 def test_names_of_transformers_4_are_read(tmp_path: Path) -> None:
@@ -149,8 +150,9 @@ def test_clips_and_where_they_look(tmp_path: Path) -> None:
     batch = np.stack([picture("input_face_224.png")[i : i + 32, :32] for i in range(4)])[None]
     assert model.score(batch).shape == (1,)
     assert model.score(batch) != model.score(batch[:, ::-1])  # the order of frames matters
-    maps = model.explain(batch)
-    assert maps is not None and maps.shape == (1, 2, 2, 2) and maps.max() == 1
+    for way in ("gradcam", "gradcam++"):
+        maps = cam.draw(model, batch, way)
+        assert maps is not None and maps.shape == (1, 2, 2, 2) and maps.max() == pytest.approx(1)
 
 
 def test_positions_of_clips_are_those_of_transformers() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import WeightsError
+from detector.explain import cam
 from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.models.families import mobilenet
 from detector.weights.entry import WeightFile
@@ -81,23 +82,27 @@ def test_a_batch_of_another_shape_is_refused(model, crops: np.ndarray) -> None:
     with pytest.raises(ValueError, match="takes uint8"):
         model.score(crops[:, :32])
     with pytest.raises(ValueError, match="takes uint8"):
-        model.explain(crops.astype(np.float32))
+        cam.draw(model, crops.astype(np.float32))
 
 
 def test_heatmaps(model, crops: np.ndarray) -> None:
-    maps = model.explain(crops[:3])
-    assert maps.shape == (3, SIDE // 16, SIDE // 16) and maps.dtype == np.float32
-    assert maps.min() >= 0 and maps.max() == 1
-    assert len(model.explain(crops[:0])) == 0
+    maps = cam.draw(model, crops[:3])
+    assert maps.shape == (3, SIDE, SIDE) and maps.dtype == np.float32
+    assert maps.min() >= 0 and maps.max() == pytest.approx(1)
 
 
-def test_scores_stand_while_heatmaps_are_made(model, crops: np.ndarray) -> None:
-    expected = model.score(crops)
-    worker = threading.Thread(target=lambda: [model.explain(crops[:2]) for _ in range(3)])
-    worker.start()
-    while worker.is_alive():
-        np.testing.assert_array_equal(model.score(crops), expected)
-    worker.join()
+def test_threads_score_and_explain_one_network(model, crops: np.ndarray) -> None:
+    x = torch.stack([model.preprocess(crop) for crop in crops])
+    logits, maps = model.forward(x), cam.draw(model, crops[:8])
+    with ThreadPoolExecutor(4) as pool:
+        drawn = [pool.submit(cam.draw, model, crops[:8]) for _ in range(6)]
+        scored = [pool.submit(model.forward, x) for _ in range(12)]
+        for one in drawn:
+            np.testing.assert_array_equal(one.result(), maps)
+        for one in scored:
+            torch.testing.assert_close(one.result(), logits, rtol=0, atol=0)
+    assert not any(part._forward_hooks for part in model.network.modules())
+    assert all(p.grad is None and not p.requires_grad for p in model.network.parameters())
 
 
 @pytest.mark.parametrize("side", [7, 8, 9, 160])

@@ -15,7 +15,10 @@ NETWORKS = {"torch", "torchvision", "transformers", "timm", "openvino", "facenet
 REPORTS = {"fpdf", "fontTools", "matplotlib", "pypdf", "c2pa"}
 NUMBERS = {"scipy.stats", "scipy.optimize", "scipy.fft", "scipy.ndimage", "sklearn", "h5py"}
 COMPILER = {"torch._dynamo", "torch._inductor", "sympy"}
-OTHERS = {"pandas", "alembic", "supabase", "streamlit_webrtc", "aiortc", "huggingface_hub", "ray"}
+OTHERS = {
+    "pandas", "alembic", "supabase", "streamlit_webrtc", "aiortc", "huggingface_hub", "ray",
+    "pytorch_grad_cam",
+}  # fmt: skip
 SERVER = "import dashboard.shell, dashboard.server, dashboard.pages.analyze.view"
 
 
