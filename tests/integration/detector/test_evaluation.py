@@ -338,7 +338,7 @@ def test_a_strangers_words_are_no_formulas(full: KindReport) -> None:
     assert [row[name] for name in ("file", "group", "source", "method")] == [
         "'=cmd|x.mp4", "'+g", "'@s", "'=cmd|x"
     ]  # fmt: skip
-    assert row["logit of pairs"] == "-2.5", "a number stays one"
+    assert row["logit of texture"] == "-2.5", "a number stays one"
     named = full.methods[0].model_copy(update={"name": "=cmd|x"})
     report = Report(
         labels="made.csv",

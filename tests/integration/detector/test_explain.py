@@ -89,9 +89,9 @@ def test_what_lies_beyond_the_edge_is_a_mirror_image(
 
 
 def test_a_heatmap_knows_what_stands_beyond_the_edge(clip: Path, analysis: Analysis) -> None:
-    found = {id: explain.heatmap(clip, analysis, "A", 0.0, id) for id in ("texture", "clip")}
+    found = {id: explain.heatmap(clip, analysis, "A", 0.0, id) for id in ("texture", "motion")}
     borders = {id: heat.border for id, heat in found.items() if heat is not None}
-    assert borders == {"texture": "mirror", "clip": "black"}
+    assert borders == {"texture": "mirror", "motion": "black"}
 
 
 def test_the_overlay_goes_from_the_crop_to_the_map() -> None:

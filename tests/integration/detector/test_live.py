@@ -459,7 +459,7 @@ def test_a_model_that_is_not_here_is_named(engine) -> None:
     session = engine.open()
     state = feed(engine, session, 1, REAL)[-1]
     assert [m.note for m in state.models] == [
-        "pairs is not on this computer.",
+        "texture is not on this computer.",
         "detail is not on this computer.",
     ]
     with pytest.raises(UsageError, match="no model"):

@@ -255,7 +255,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no architecture 'dfb_meso5'") as caught:
         user_models.add(tmp_path / "x.pth", "dfb_meso5")
     assert NAME in caught.value.hint
-    with pytest.raises(UsageError, match="no architecture 'pairs'"):
+    with pytest.raises(UsageError, match="no architecture 'texture'"):
         user_models.add(tmp_path / "x.pth", "texture")
     with pytest.raises(UsageError, match="not one of your own"):
         user_models.remove("texture")
