@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="unmask", description="Was a face in this video or picture altered by a machine?"
+        prog="unmask",
+        description="Was a face in this video or picture made or altered by a machine?",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say more, show tracebacks")
     parser.add_argument("--version", action="version", version=f"unmask {__version__}")

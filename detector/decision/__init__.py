@@ -1,7 +1,7 @@
 """From logits to a verdict: numbers in, codes with parameters out; no sentences, files, networks.
 
-Method. Questions are kept apart to the end: was a face altered, was the whole picture made by a
-machine, was a voice cloned. For each (`context`) a model's raw logit goes through its own Platt
+Method. Questions are kept apart to the end: is a face fake, was a head or picture generated as
+a whole, was a voice cloned. For each (`context`) a model's raw logit goes through its own Platt
 map, a person's logit is the starting point plus the weighted sum over the counted models of their
 means over time, shrunk by the uncertainty that the material brings (`people`). The file pools its
 people, and ordered rules lower what may not stand (`policy`). The questions then stand beside each

@@ -66,7 +66,7 @@ def _who(p: Params, speech: Speech) -> tuple[str, str]:
 
 
 _NEVER_DECIDES = Template(
-    "Whether it was altered: on footage of sources these models had not seen no threshold made "
+    "Whether it is fake: on footage of sources these models had not seen no threshold made "
     "{right} of their answers right, so they give a likelihood and no verdict."
 )
 WORDINGS: dict[str, Wording] = {
@@ -77,27 +77,28 @@ WORDINGS: dict[str, Wording] = {
         "That the file is genuine. New methods can leave no trace these models know."
     ),
     "which_person": Template(
-        "Which of {people} people was altered, for sure: the more there are, the more often a "
+        "Which of {people} people is fake, for sure: the more there are, the more often a "
         "high score is chance, and the likelihood allows for that."
     ),
     "not_asked": by(
         "question",
-        manipulation=Template("Whether a face was altered: no model here was asked that."),
+        manipulation=Template("Whether a face is fake: no model here was asked that."),
         synthesis=Template(
-            "Whether the whole picture was generated: no model here was made for that."
+            "Whether a head or the picture was generated as a whole: no model here was made for "
+            "that."
         ),
         voice=Template("Whether a voice was cloned: no model that was asked here may decide that."),
     ),
     "stays_open": by(
         "question",
-        manipulation=Template("Whether a face was altered: that question stays open."),
+        manipulation=Template("Whether a face is fake: that question stays open."),
         synthesis=Template(
-            "Whether the whole picture was made by a machine: that question stays open."
+            "Whether a head or the picture was generated as a whole: that question stays open."
         ),
         voice=Template("Whether a voice was cloned: that question stays open."),
     ),
     "no_sign_withheld": Template(
-        "That nothing was altered: these models never say “no sign”, since on footage of sources "
+        "That no face is fake: these models never say “no sign”, since on footage of sources "
         "they had not seen no threshold made {right} of such answers right."
     ),
     "never_decides": by(

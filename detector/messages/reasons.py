@@ -134,7 +134,7 @@ def _no_point(p: Params, speech: Speech) -> tuple[str, str]:
     text = (
         _("{titles} gave scores, but nobody has measured from which score on a voice is cloned")
         if p.get("question") == "voice"
-        else _("{titles} gave scores, but nobody has said from which score on a face is altered")
+        else _("{titles} gave scores, but nobody has said from which score on a face is fake")
     )
     return Template(text, _OWN_THRESHOLD)({"titles": p["titles"]}, speech)
 
@@ -189,12 +189,12 @@ WORDINGS: dict[str, Wording] = {
     "other_question_open": by(
         "open",
         synthesis=Template(
-            "No sign in the face, but whether the whole picture was made stays open; the bundled "
-            "models say “no sign” only where both questions agree"
+            "No sign in the face, but whether a head or the picture was generated stays open; the "
+            "bundled models say “no sign” only where both questions agree"
         ),
         manipulation=Template(
-            "No sign of a made picture, but whether the face was altered stays open; the bundled "
-            "models say “no sign” only where both questions agree"
+            "No sign of a generated head or picture, but whether a face is fake stays open; the "
+            "bundled models say “no sign” only where both questions agree"
         ),
     ),
     "no_face": _no_face,

@@ -54,10 +54,10 @@ def question(name: str, speech: Speech = ENGLISH, *, short: bool = False) -> str
     """Return a question as it is put, or its name where room is small."""
     _ = speech.gettext
     if name == "synthesis":
-        return _("Whole picture") if short else _("Whole picture made by a machine?")
+        return _("Whole picture") if short else _("Head or picture generated as a whole?")
     if name == "voice":
         return _("Voice") if short else _("Voice cloned?")
-    return _("Face") if short else _("Face manipulated?")
+    return _("Face") if short else _("Is a face fake?")
 
 
 def says(name: str, speech: Speech = ENGLISH) -> str:

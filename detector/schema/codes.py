@@ -22,9 +22,9 @@ class Question(StrEnum):
     """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
 
     MANIPULATION = "manipulation"
-    """Was the face of a real recording altered: swapped, reenacted, lip-synced?"""
+    """Is a face fake: swapped, reenacted, lip-synced, or generated?"""
     SYNTHESIS = "synthesis"
-    """Was the whole picture made by a machine: talking heads, GAN and diffusion faces?"""
+    """Was a head or picture generated as a whole: talking heads, GAN and diffusion faces?"""
     VOICE = "voice"
     """Was the voice made by a machine: cloned, converted or read out by one?"""
 

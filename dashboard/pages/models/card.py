@@ -33,8 +33,8 @@ KINDS: LazyDict[str, str] = LazyDict(
 )
 QUESTIONS: LazyDict[str, str] = LazyDict(
     lambda: {
-        FACES: _("altered faces"),
-        WHOLE: _("pictures made as a whole"),
+        FACES: _("fake faces"),
+        WHOLE: _("heads and pictures generated as a whole"),
         VOICE: _("voices"),
     }
 )
@@ -387,6 +387,7 @@ def crop_words(spec: ModelSpec) -> str:
         "square": _("a square of {scale} times the face box, {size}"),
         "box": _("the face box with a margin, {size}"),
         "points": _("the face set upright by its landmarks, {size}"),
+        "upright": _("a square about the face, placed by its landmarks and not turned, {size}"),
         "whole": _("the whole picture, {size}"),
     }
     text = texts.get(crop.kind, _("a crop of {size}"))

@@ -22,8 +22,8 @@ ALL = "all"
 QUESTIONS: LazyDict[str, str] = LazyDict(
     lambda: {
         ALL: _("All"),
-        card.FACES: _("Altered faces"),
-        card.WHOLE: _("Made as a whole"),
+        card.FACES: _("Fake faces"),
+        card.WHOLE: _("Generated as a whole"),
         card.VOICE: _("Voice"),
     }
 )

@@ -277,7 +277,7 @@ def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
     rows = texts(at).split('<div class="um-questions">')[1].split("</div></div>")[0]
     said = "Same footage as press &lt;i&gt;1.webm, which you analyzed (likely manipulated)"
     assert "Seen before?" in rows and said in rows
-    assert "check_circle" not in rows.split("Seen before?")[1].split("Face manipulated?")[0]
+    assert "check_circle" not in rows.split("Seen before?")[1].split("Is a face fake?")[0]
     assert "its original" not in texts(at) and "the original may be" not in texts(at)
 
 

@@ -565,7 +565,7 @@ def test_names_at_line_ends_stand_apart() -> None:
 
 def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip: Path) -> None:
     page = texts(show(clip))
-    assert "Face manipulated?" in page and "Not asked: no model for it" in page
+    assert "Is a face fake?" in page and "Not asked: no model for it" in page
     at = show(clip, make_analysis(clip, whole=3.0, fake=False))
     page = texts(at)
     assert "<span>Likely made by a machine</span></h2>" in page
@@ -581,7 +581,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
     made = make_analysis(clip, whole=0.0)
     page = texts(show(clip, made))
     rows = question.rows(made).replace("\u00a0", " ")
-    assert rows.index("Face manipulated?") < rows.index("Whole picture made by a machine?")
+    assert rows.index("Is a face fake?") < rows.index("Head or picture generated as a whole?")
     assert "Not decided: score in between" in rows and "not counted</span>" in rows
     assert "<span>Likely manipulated</span></h2>" in page
     weak = make_analysis(clip, whole=0.0)
@@ -618,7 +618,7 @@ def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -
     assert made.verdict.label is Label.INCONCLUSIVE
     rows = question.rows(made)
     assert "Not decided" in rows and "not counted" not in rows
-    assert "whether the whole picture was made stays open" in verdict_card.sentence(made)
+    assert "whether a head or the picture was generated stays open" in verdict_card.sentence(made)
 
 
 def test_the_chart_alone_follows_the_chosen_question(clip: Path) -> None:

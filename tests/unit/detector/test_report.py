@@ -124,8 +124,8 @@ def test_the_pdf_says_what_a_court_needs(analysis: Analysis, made: dict[str, byt
         "What this can't tell",
         "Who changed it, or why.",
         "A likelihood is no fact about a person",
-        "Face manipulated?",
-        "Whole picture made by a machine?",
+        "Is a face fake?",
+        "Head or picture generated as a whole?",
         "Person B",
         "240 held-out clips",
         "a" * 64,  # the weights' hash
@@ -336,7 +336,7 @@ def test_one_file_of_two_models_is_printed_once() -> None:
         ("Weights, VideoMAE", "c" * 64),
         (
             "Weights, Synthesis",
-            "those of SBI: the same network, asked “Whole picture made by a machine?”",
+            "those of SBI: the same network, asked “Head or picture generated as a whole?”",
         ),
     ]
 

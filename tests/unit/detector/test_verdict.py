@@ -423,7 +423,7 @@ def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
     assert not any("no model here" in limit for limit in asked.verdict.limits)
     alone = decide(made, models=["synth"])
     assert not alone.verdict.answers[Question.MANIPULATION].asked
-    assert any("Whether a face was altered" in limit for limit in alone.verdict.limits)
+    assert any("Whether a face is fake" in limit for limit in alone.verdict.limits)
 
 
 @pytest.mark.parametrize("scores", [(0.9, 0.1), (0.1, 0.9), (0.5, 0.5), (0.1, 0.5), (0.1, 0.1)])
