@@ -390,8 +390,7 @@ def crop_words(spec: ModelSpec) -> str:
         "upright": _("a square about the face, placed by its landmarks and not turned, {size}"),
         "whole": _("the whole picture, {size}"),
     }
-    text = texts.get(crop.kind, _("a crop of {size}"))
-    picture = text.format(scale=f"{crop.scale:g}", size=f"{crop.size} px")
+    picture = texts[crop.kind].format(scale=f"{crop.scale:g}", size=f"{crop.size} px")
     if spec.kind != "clip":
         return picture
     if not spec.clip_step:

@@ -203,7 +203,7 @@ def test_both_answers_stand_in_the_summary() -> None:
     assert "Head or picture generated as a whole? 9" in text
     assert "likely machine-made over 80 %" in text
     # The answer in front comes first, and what pulled which way is under it.
-    assert text.index("Whole picture made") < text.index(face)
+    assert text.index("Head or picture generated") < text.index(face)
     assert "+3.2  Synthesis" in text
 
 
