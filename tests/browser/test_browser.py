@@ -262,9 +262,17 @@ def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
     expect(found).to_have_count(0)
     until(smaller.click, lambda: found.wait_for(timeout=PATIENT))
     person.page.get_by_role("button", name="See these models").click()
-    wanted = person.page.get_by_role("radio", name="Made as a whole")
+    wanted = person.page.get_by_role("radio", name="Generated as a whole")
     expect(wanted).to_be_checked(timeout=PATIENT)
     expect(person.page.get_by_role("heading", name="Community Forensics")).to_be_visible()
+
+
+@pytest.mark.parametrize("sample", ["manipulated", "picture"])
+def test_an_altered_sample_is_called_manipulated(visit: Visitor, sample: str) -> None:
+    page = visit().page
+    wait_ready(page)
+    open_sample(page, sample)
+    assert wait_verdict(page).splitlines()[-1] == "Likely manipulated"
 
 
 def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:
