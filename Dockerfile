@@ -34,7 +34,7 @@ RUN /opt/unmask/bin/python tools/setup.py --torch "$TORCH" > wanted.txt \
     && /opt/unmask/bin/python -c "import torch, torchvision" \
     && rm -r wanted.txt tools
 
-COPY app.py LICENSE ./
+COPY app.py LICENSE NOTICE ./
 COPY .streamlit/config.toml .streamlit/config.toml
 COPY pages pages
 COPY dashboard dashboard
