@@ -22,7 +22,7 @@ from detector.models.families import clip_blocks
 from detector.models.network import TorchFrameModel, normalize
 from detector.vision import cut
 
-GOLDEN = Path(__file__).parents[2] / "goldens" / "clip_blocks.json"
+GOLDEN = Path(__file__).parents[2] / "goldens" / "clip" / "blocks.json"
 SPEC = registry.get_spec("clip")
 GENERATED = registry.get_spec("clip-generated")
 
