@@ -229,7 +229,7 @@ def test_from_a_folder_to_a_verdict(
     twice = folder / "day 1" / "again.mp4"
     twice.write_bytes((folder / "day 0" / "0.mp4").read_bytes())
 
-    options = ["--models", "texture,motion", "--rate", "0.3", "--domain", "my phone"]
+    options = ["--models", "texture,clip", "--rate", "0.3", "--domain", "my phone"]
     assert cli.main(["calibrate", "--real", str(folder), *options]) == 0
     said = capsys.readouterr().out
     assert "4 clips of 2 recordings (my phone)" in said and "30 % false alarms" in said
@@ -237,7 +237,7 @@ def test_from_a_folder_to_a_verdict(
     assert "broken.mp4" in said and "There is another copy" in said
 
     analyzer = Analyzer(device="cpu")
-    pair = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["texture", "motion"]))
+    pair = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["texture", "clip"]))
     used = pair.verdict.thresholds
     assert used.own and "your own 4 clips of 2 recordings (my phone)" in used.data
     assert Analysis.model_validate_json(pair.model_dump_json()) == pair

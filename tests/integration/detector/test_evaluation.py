@@ -562,9 +562,9 @@ def test_faces_cut_otherwise_are_scored_anew(
 def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     (alone,) = score_files(items, models=["texture"])
-    (beside,) = score_files(items, models=["texture"], also=["motion"])
+    (beside,) = score_files(items, models=["texture"], also=["clip"])
     assert beside.probability == alone.probability
-    assert set(beside.highest) == {"texture", "motion"}
+    assert set(beside.highest) == {"texture", "clip"}
 
 
 def test_our_own_failure_is_not_kept(
