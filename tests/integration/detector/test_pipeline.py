@@ -14,7 +14,7 @@ from skimage import data
 from bench.clips import face_clip, repeated
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
-from detector.pipeline import Analyzer, Progress
+from detector.pipeline import Analyzer, Progress, initial_results
 from detector.schema.analysis import Analysis, Label, Modality, ReasonCode, Settings
 from detector.schema.subject import letter
 
@@ -64,7 +64,7 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: P
         assert model.error is None
         assert model.counted == (spec.weight > 0)
         assert model.scored > 0
-        assert model.weights_sha256 == spec.files[0].sha256
+        assert model.weights_sha256 == initial_results.result(spec).weights_sha256
         scored = track.spans if spec.kind == "clip" else track.frames
         assert scored
     face = track.frames[0]

@@ -109,7 +109,7 @@ def test_trials_of_the_manipulated_sample(
     copy = corruptions.apply(clip, Condition("mirror"), tmp_path, part=(found.start, found.end))
     again = analyzer.analyze(copy, Settings(models=["texture"], frames=FRAMES), scores_only=True)
     assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
-        mirror.probability, abs=0.02
+        mirror.probability, abs=0.1
     )
     assert [done for done, _, _ in told] == [0, 1, 2, 3]
     assert all(total == 3 for _, total, _ in told)
