@@ -1,5 +1,6 @@
 # make run    set up on the first start, then serve the dashboard on http://localhost:8501
-# make test   linters, types, import arrows, all tests with the browser test
+# make test   linters, types, unit tests and the checks of tests/fast.txt: ten minutes on two cores
+# make test-all  all integration and browser tests; SHARD=2/5 runs the second fifth of the files
 # make coverage  what all tests together reach
 # make audit  known weaknesses of the locked packages
 # make sbom   what Unmask is made of, as CycloneDX
@@ -8,7 +9,7 @@
 # pip finds, with CUDA (see tools/setup.py for which one is installed otherwise).
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test coverage audit sbom format lock clean
+.PHONY: run dev test test-all coverage audit sbom format lock clean
 
 PORT ?= 8501
 # Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
@@ -25,12 +26,12 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 endif
 
-# Files begin in the order of tests/conftest.py, the longest first. For two cores: units in two
-# processes, then cameras beside little else, since a video link that is starved of a core for some
-# seconds is lost; the others in three, a third of whose work is to wait for servers and browsers.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-CAMERAS := tests/browser/test_browser_live.py tests/integration/service/test_live_loopback.py \
-	tests/integration/project
+# Files begin in the order of tests/conftest.py, the longest first.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	--durations=50 --junitxml=reports/$@.xml
+SHARD ?= 1/1
+files := find tests/integration tests/browser -name 'test_*.py' | sort | \
+	awk -v shard=$(SHARD) 'BEGIN { split(shard, part, "/") } NR % part[2] == part[1] % part[2]'
 # What the tests import, by one process on the core that mypy leaves, and not by each of theirs.
 compile := $(BIN)/python -m pytest --collect-only --quiet tests > /dev/null
 SERVE := $(BIN)/python -m streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
@@ -48,18 +49,25 @@ dev:
 	$(call setup,dashboard)
 	@exec $(SERVE) --server.fileWatcherType auto
 
+define services
+@$(BIN)/python tools/chromium.py
+@$(BIN)/python tools/postgres.py
+@$(BIN)/python tools/standin.py
+@$(BIN)/python tools/caddy.py
+endef
+
 test:
 	$(call setup,dashboard test)
-	@$(BIN)/python tools/chromium.py
-	@$(BIN)/python tools/postgres.py
-	@$(BIN)/python tools/standin.py
-	@$(BIN)/python tools/caddy.py
+	$(services)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(if $(PYTEST_ARGS),,$(compile) &) $(BIN)/mypy && wait
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/unit --cov --cov-report=)
-	$(if $(PYTEST_ARGS),,$(PYTEST) $(CAMERAS))
-	$(if $(PYTEST_ARGS),,$(PYTEST) -n 3 tests/integration tests/browser $(CAMERAS:%=--ignore %))
+	$(compile) & $(BIN)/mypy && wait
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/unit @tests/fast.txt)
+
+test-all:
+	$(call setup,dashboard test)
+	$(services)
+	$(PYTEST) $$($(files))
 
 # What all tests together reach. Half as slow again as without, so it is not part of `make test`.
 coverage:

@@ -1,27 +1,25 @@
 """Tests marked `shared` compare with reference files that are not part of the repository.
 
-They lie in `shared` beside the checkout. Where that folder is missing these tests are deselected,
-and the summary says so.
+They lie in `shared` beside the checkout. Where that folder is missing these tests are deselected.
+So are tests marked `quarantine`: they are flaky, and the marker states the cause. The summary
+reports both. No failing test is run again.
 """
 
 from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 # Their assertions explain themselves as those of test files do.
 pytest.register_assert_rewrite("tests.support.records_contract", "tests.support.sql_contract")
 
-UNIT = Path(__file__).parent / "tests" / "unit"
 SHARED = Path(__file__).resolve().parent.parent / "shared"
-_left_out = pytest.StashKey[int]()
-_tried = pytest.StashKey[bool]()
-
+_deselected = pytest.StashKey[list[str]]()
 
 FIRST_BROWSER = ("browser", "browser_live", "browser_records", "browser_result", "browser_verdict")
 """Half of what drives a browser, by time."""
@@ -47,13 +45,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Turns:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # Long files first, so that neither of two workers is left with one at the end.
     items.sort(key=lambda item: not (_is(item, "large") or _is(item, "browser")))
-    if SHARED.is_dir():
-        return
-    out = [item for item in items if _is(item, "shared")]
+    flaky = [item for item in items if _is(item, "quarantine")]
+    out = [] if SHARED.is_dir() else [item for item in items if _is(item, "shared")]
+    lines = [f"quarantined: {item.nodeid}: {_cause(item)}" for item in flaky]
     if out:
-        config.stash[_left_out] = len(out)
-        config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in out]
+        lines.append(f"{len(out)} tests were left out: they need the reference files in {SHARED}.")
+    config.stash[_deselected] = lines
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["deselected"] = lines
+    if leave := {*flaky, *out}:
+        config.hook.pytest_deselected(items=[item for item in items if item in leave])
+        items[:] = [item for item in items if item not in leave]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker deselected: the process that prints the summary collects nothing."""
+    node.config.stash[_deselected] = getattr(node, "workeroutput", {}).get("deselected", [])
 
 
 def pytest_collection_finish() -> None:
@@ -66,56 +74,16 @@ def _is(item: pytest.Item, marker: str) -> bool:
     return item.get_closest_marker(marker) is not None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A test of real processes, servers or a browser that fails is tried once more, with those of
-    its own, and the summary names it with its failure: on a busy computer one of two thousand is
-    late. What fails when those of a whole file are closed stands as it is, and so do unit tests.
-
-    By hand, since pytest-rerunfailures keeps what a file shares: the second try would meet the
-    browser that hangs and the server that holds what the first one left."""
-    if UNIT in item.path.parents or item.stash.get(_tried, False):
-        return None
-    item.stash[_tried] = True
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]
-    again = any(report.failed for report in reports)
-    rest = pytest.CallInfo.from_call(
-        lambda: item.session._setupstate.teardown_exact(None if again else nextitem), "teardown"
-    )
-    for report in reports:
-        if report.failed:
-            report.outcome = "retried"  # type: ignore[assignment]
-        item.ihook.pytest_runtest_logreport(report=report)
-    if rest.excinfo:
-        report = item.ihook.pytest_runtest_makereport(item=item, call=rest)
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem) if again else True
-
-
-def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    return ("retried", "R", "RETRIED") if report.outcome == "retried" else None
+def _cause(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("quarantine")
+    return str(marker.args[0]) if marker else ""
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if left_out := config.stash.get(_left_out, 0):
-        terminalreporter.write_line(
-            f"{left_out} tests were left out: they need the reference files in {SHARED}.",
-            yellow=True,
-        )
-    retried = terminalreporter.getreports("retried")
-    if names := sorted({report.nodeid for report in retried}):
-        terminalreporter.write_line(
-            f"tried once more, {len(names)}: {', '.join(names)}", yellow=True
-        )
-    for report in retried:
-        terminalreporter.section(f"failed, and was tried once more: {report.nodeid}", yellow=True)
-        terminalreporter.write_line(report.longreprtext)
-        for name, text in report.sections:
-            terminalreporter.write_line(f"--- {name}\n{text}")
+    for line in config.stash.get(_deselected, []):
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(scope="session")

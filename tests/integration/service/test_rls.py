@@ -1032,7 +1032,7 @@ def test_all_text_of_a_record_counts_and_has_a_length(database: Database, ada: U
             database.run(f"update analyses set {column} = %s", [value])
     before = database.value("select stored from analyses")
     database.run("update analyses set note = 'é', tags = '{ab,cd}', models = '{texture}'")
-    assert database.value("select stored from analyses") == before + 2 + 4 + 5
+    assert database.value("select stored from analyses") == before + 2 + 4 + 7
     database.act_as_superuser()
     database.run("insert into quotas (owner, max_bytes) values (%s, 1000)", [ada])
     database.act_as("authenticated", ada)
