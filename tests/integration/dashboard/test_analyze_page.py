@@ -462,12 +462,19 @@ def test_our_own_failure_gives_a_reference_and_can_be_tried_again(
     assert "We can’t read this file" in html(page(key))
 
 
-def unjudged(code: ReasonCode, text: str) -> Analysis:
+PARAMS = {
+    "looked": 32, "kind": "video", "scored": 0, "width": 31, "min_face": 40, "faces": 32, "bad": 32,
+    "seconds": 0.8, "least": 1.0,
+}  # fmt: skip
+"""What sentences of all these reasons need."""
+
+
+def unjudged(code: ReasonCode) -> Analysis:
     analysis = make_analysis()
     verdict = Verdict(
         label=Label.NOT_APPLICABLE,
         thresholds=analysis.verdict.thresholds,
-        reasons=[Reason(code=code, params={"written": text})],
+        reasons=[Reason(code=code, params=PARAMS)],
     )
     return analysis.model_copy(update={"verdict": verdict, "subjects": []})
 
@@ -491,12 +498,12 @@ def test_what_could_not_be_judged_offers_a_real_way_on(
     action: str | None,
     change: dict[str, int],
 ) -> None:
-    analyzer.outcome = unjudged(code, "Because of this.")
+    analyzer.outcome = unjudged(code)
     key = upload(page(), b"x")
     finished(jobs, key)
     at = page(key)
     text = html(at)
-    assert head in text and "Because of this." in text
+    assert head in text and analyzer.outcome.verdict.reasons[0].text in text
     labels = [b.label for b in at.button]
     assert "Choose another file" in labels
     if action is None:
@@ -512,7 +519,7 @@ def test_what_could_not_be_judged_offers_a_real_way_on(
 def test_without_a_face_the_whole_picture_can_be_scored(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analyzer.outcome = unjudged(ReasonCode.NO_FACE, "We found no face.")
+    analyzer.outcome = unjudged(ReasonCode.NO_FACE)
     key = upload(page(), b"x")
     finished(jobs, key)
     at = page(key)

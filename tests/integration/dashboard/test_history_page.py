@@ -81,7 +81,7 @@ def judged(label: Label, probability: float | None, version: str = "") -> Analys
     }
     if probability is None:
         reason = Reason(
-            code=ReasonCode.NO_FACE, params={"written": "We found no face in 32 frames."}
+            code=ReasonCode.NO_FACE, params={"looked": 32, "kind": "video", "scored": 0}
         )
         changes |= {"reasons": [reason], "subject": None}
     software = sample.software.model_copy(update={"version": version} if version else {})

@@ -35,7 +35,7 @@ def row(
 
 def leaning(lean: Lean | None, label: Label = Label.INCONCLUSIVE) -> Analysis:
     made = make_analysis()
-    why = Reason(code=ReasonCode.NO_FACE, params={"written": "We found no face in 32 frames."})
+    why = Reason(code=ReasonCode.NO_FACE, params={"looked": 32, "kind": "video", "scored": 0})
     verdict = made.verdict.model_copy(update={"label": label, "lean": lean, "reasons": [why]})
     return made.model_copy(update={"verdict": verdict})
 
