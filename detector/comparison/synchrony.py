@@ -153,17 +153,6 @@ def equally_long(copy: Movement, original: Movement) -> bool:
     return abs(len(copy.head) - len(original.head)) <= 1
 
 
-def score_together(copy: Movement, original: Movement) -> float | None:
-    """Return how alike they move from their beginnings on, mirrored or not."""
-    lag = round((copy.start - original.start) * RATE)
-    found = [
-        _both(*pair) + _surprise(own, original, lag)
-        for own in (copy, copy.mirrored())
-        if not np.isnan((pair := _correlations(own, original, lag))[0])
-    ]
-    return max(found, default=None)
-
-
 def _shared(a: np.ndarray, b: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what both show where step k of `a` is step k + lag of `b`, less the mean."""
     first, second = max(0, -lag), max(0, lag)
