@@ -19,8 +19,7 @@ from service.records import database
 from service.records.batches import Batches, BatchItem
 from service.records.database import FILE, Database
 from service.records.idempotency import IdempotencyKeys, InProgress
-from service.records.model import LOCAL, RecordsError, ResultOrigin, State
-from service.records.seals import Keyring, origin, origin_of
+from service.records.model import LOCAL, RecordsError, State
 from service.records.sql import SQLStore, open_store
 from service.records.store import RecordScope
 from service.records.tables import metadata
@@ -289,18 +288,3 @@ def test_servers_on_one_database_see_and_stop_each_others_tasks(
     assert not list(tmp_path.rglob(FILE))
     for application in (here, there):
         application.stop()
-
-
-def test_what_was_there_before_the_first_key_is_not_sealed(fresh: str, tmp_path: Path) -> None:
-    """It is not this server's own file: others may have written it."""
-    store = open_store(fresh)
-    record = make("local")
-    store.add(record, SAMPLE)
-    store.seals = Keyring.open(tmp_path, store.database)
-    analysis = store.analysis("local", record.id)
-    assert analysis is not None and origin(analysis.seal, "local") is ResultOrigin.BEFORE
-    late = make("local")
-    store.add(late, store.seals.seal(late, SAMPLE))
-    kept = store.get("local", late.id)
-    assert kept is not None and origin_of(kept) is ResultOrigin.HERE
-    store.close()
