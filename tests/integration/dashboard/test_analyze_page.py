@@ -47,7 +47,6 @@ from service.records.model import RecordsError
 from service.tasks import analyses
 from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
-from tests.support.links import PRIVATE, Handler, serving
 from tests.support.pages import ANALYZER, APP, come_as, html, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
@@ -597,39 +596,3 @@ def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(
     at = page("x" * 22)
     assert "This page could not be drawn" in html(at)
     assert "/secret" not in html(at)
-
-
-# --- a link ---------------------------------------------------------------------------------------
-
-
-def test_a_fetch_tells_its_bytes_and_is_canceled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def slowly(handler: Handler) -> None:
-        handler.begin(Content_Length="9000000")
-        handler.wfile.write(b"GIF89a" + bytes(46 * 65_536 - 6))
-        while not handler.server.left.wait(0.1):
-            handler.wfile.write(b"0")
-
-    with serving(PRIVATE, {"/slow.gif": slowly}) as web, quiet(tmp_path) as jobs:
-        monkeypatch.setenv("UNMASK_LINKS", "1")
-        monkeypatch.setenv("UNMASK_LINKS_PRIVATE", "1")
-        monkeypatch.setenv("UNMASK_LINKS_PORTS", str(web.server_port))
-        at = AppTest.from_file(APP, default_timeout=PATIENT).run()
-        at.text_input(key="link-url").input(web.url(PRIVATE, "/slow.gif"))
-        next(b for b in at.button if b.label == "Fetch").click().run()
-        task = session.find_task(at.session_state["fetch"])
-        assert task is not None and not at.exception
-        until(lambda: task.done >= 46 * 65_536 or not task.active)
-        at.run()
-        assert task.active and first_screen._fetched(task).replace(words.NBSP, " ").startswith(
-            "Fetching the file: 3.0 MB of 9.0 MB"
-        )
-        assert not [one for one in at.text_input if one.key == "link-url"]
-        at.button(key="link-cancel").click().run()
-        until(lambda: not task.active)
-        at.run()
-        assert task.state is State.CANCELED and at.text_input(key="link-url") is not None
-        assert "No file from this link" not in html(at) and not at.exception
-        assert not list(jobs.uploads.root.iterdir())
-        web.left.set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,11 +18,10 @@ from service.records import database
 from service.records.batches import Batches, BatchItem
 from service.records.database import FILE, Database
 from service.records.idempotency import IdempotencyKeys, InProgress
-from service.records.model import LOCAL, RecordsError, State
+from service.records.model import LOCAL, RecordsError
 from service.records.sql import SQLStore, open_store
 from service.records.store import RecordScope
 from service.records.tables import metadata
-from service.tasks.downloads import Download, OnProgress
 from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
@@ -32,8 +30,7 @@ from tests.support.rates_contract import RatesContract
 from tests.support.records_contract import SAMPLE, make
 from tests.support.servers_contract import ServersContract, clock
 from tests.support.sql_contract import SQLContract, start_writer
-from tests.support.tasks import ANN, BEN, ended
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import PATIENT
 
 __all__ = ["clock", "postgres"]
 
@@ -259,32 +256,3 @@ def test_the_server_keeps_its_records_where_it_is_told(
     assert store.sweep(over, timedelta(days=30)) == [record.id]
     application.stop()
     store.close()
-
-
-def test_servers_on_one_database_see_and_stop_each_others_tasks(
-    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNMASK_DATABASE", fresh)
-    here, there = Application(tmp_path / "here"), Application(tmp_path / "there")
-
-    def work(on_progress: OnProgress) -> None:
-        for number in range(10**6):
-            on_progress(number, 10**6)
-            time.sleep(0.01)
-
-    download = here.downloads.start("a", work, ANN)
-
-    def seen() -> Download:
-        found = there.downloads.find("a", ANN)
-        assert found is not None and found is not download
-        return found
-
-    until(lambda: there.downloads.find("a", ANN) is not None and seen().done > 2)
-    assert seen().state is State.RUNNING and seen().total == 10**6
-    assert there.downloads.find("a", BEN) is None
-    assert there.downloads.start("a", work, ANN).id == download.id
-    there.tasks.cancel(seen())
-    assert ended(download).state is State.CANCELED
-    assert not list(tmp_path.rglob(FILE))
-    for application in (here, there):
-        application.stop()
