@@ -33,9 +33,8 @@ import av
 import faiss
 import numpy as np
 
-from bench import comparison
 from bench.clips import face_clip
-from bench.made_copies import Way, written
+from bench.copies import CopyOptions, write_copy
 from detector import media
 from detector.comparison.fingerprints import Fingerprints, Hashes, fingerprint
 from service.context import LOCAL, RequestContext
@@ -51,22 +50,26 @@ from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore
 
 WAYS = {
-    "crf 32": Way(crf=32),
-    "crf 38": Way(crf=38),
-    "half size": Way(crf=28, scale=0.5),
-    "double size": Way(scale=2.0),
-    "mirrored": Way(mirror=True),
-    "15 fps": Way(fps=15),
-    "60 fps": Way(fps=60),
-    "graded": Way(grade=(0.8, 1.1, 0.9)),
-    "5 % off each side": Way(crop=(0.05, 0.05, 0.05, 0.05)),
-    "10 % off one side": Way(crop=(0.1, 0.0, 0.0, 0.0)),
-    "10 % off each way": Way(crop=(0.07, 0.03, 0.03, 0.07)),
-    "20 % off each way": Way(crop=(0.1, 0.1, 0.1, 0.1)),
-    "20 % off one corner": Way(crop=(0.2, 0.2, 0.0, 0.0)),
-    "20 % off each side": Way(crop=(0.2, 0.2, 0.2, 0.2)),
+    "crf 32": CopyOptions(crf=32),
+    "crf 38": CopyOptions(crf=38),
+    "half size": CopyOptions(crf=28, scale=0.5),
+    "double size": CopyOptions(scale=2.0),
+    "mirrored": CopyOptions(mirror=True),
+    "15 fps": CopyOptions(fps=15),
+    "60 fps": CopyOptions(fps=60),
+    "graded": CopyOptions(grade=(0.8, 1.1, 0.9)),
+    "5 % off each side": CopyOptions(crop=(0.05, 0.05, 0.05, 0.05)),
+    "10 % off one side": CopyOptions(crop=(0.1, 0.0, 0.0, 0.0)),
+    "10 % off each way": CopyOptions(crop=(0.07, 0.03, 0.03, 0.07)),
+    "20 % off each way": CopyOptions(crop=(0.1, 0.1, 0.1, 0.1)),
+    "20 % off one corner": CopyOptions(crop=(0.2, 0.2, 0.0, 0.0)),
+    "20 % off each side": CopyOptions(crop=(0.2, 0.2, 0.2, 0.2)),
 }
-CROPPED = Way(crop=(0.1, 0.1, 0.1, 0.1))
+CROPPED = CopyOptions(crop=(0.1, 0.1, 0.1, 0.1))
+WHOLE = ("whole", "src cap4d", "driv")
+"""In a note: the whole picture was generated."""
+WHOLE_METHODS = ("EAT", "HyperReenact (self-reenactment)")
+"""Methods that generate the whole picture from one portrait, whose notes do not say so."""
 
 
 def _footage(name: str) -> Footage:
@@ -224,12 +227,11 @@ def _film(
 
 
 def recall(data: Path, most: int) -> None:
-    groups: dict[str, list[dict[str, str]]] = defaultdict(list)
-    with (data / "train.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["file"].startswith("clips/") and row["label"] == "real":
-                groups[row["group"]].append(row)
-    names = sorted(groups)
+    groups = {
+        name: [row for row in rows if row["label"] == "real"]
+        for name, rows in _groups(data).items()
+    }
+    names = sorted(name for name, rows in groups.items() if rows)
     names = names[:: max(1, len(names) // most)][:most]
     paths = {name: data / groups[name][0]["file"] for name in names}
     asked = {name: fingerprint(path) for name, path in paths.items()}
@@ -258,24 +260,47 @@ def recall(data: Path, most: int) -> None:
 
 def fakes(data: Path) -> None:
     """Print how many found fakes lead to their original among all originals of fakes."""
-    trials = [t for t in comparison.trials(data) if t.kind == "matched" and t.second]
-    originals = sorted({t.second["file"] for t in trials if t.second})
+    trials = list(_fakes_of(data))
+    originals = sorted({original for _, original, _ in trials})
     index = PrintIndex((_footage(file), _kept(data / file)) for file in originals)
     print(f"{len(trials)} fakes, {len(originals)} originals")
     with tempfile.TemporaryDirectory() as folder:
         for title, way in {"as found": None, "10 % off each side": CROPPED}.items():
-            for truth in ("region", "whole"):
-                some = [t for t in trials if t.truth == truth]
+            for whole in (False, True):
+                some = [(fake, original) for fake, original, of in trials if of == whole]
                 hits = by_faces = 0
-                for trial in some:
-                    path = data / trial.row["file"]
-                    path = _copy(path, Path(folder), way) if way else path
-                    own = trial.second and trial.second["file"]
-                    mine = [m for m in index.search(fingerprint(path)) if m.footage.name == own]
+                for fake, original in some:
+                    path = _copy(data / fake, Path(folder), way) if way else data / fake
+                    found = index.search(fingerprint(path))
+                    mine = [m for m in found if m.footage.name == original]
                     hits += bool(mine)
                     by_faces += any(m.by_faces for m in mine)
-                kind = "made whole" if truth == "whole" else "pasted"
+                kind = "made whole" if whole else "pasted"
                 print(f"{kind}, {title}: {hits} of {len(some)} found, {by_faces} by faces alone")
+
+
+def _fakes_of(data: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield each fake, an original of its group and window, and whether all of it was generated."""
+    for members in _groups(data).values():
+        originals = [row["file"] for row in members if row["label"] == "real"]
+        for fake in members:
+            if not originals or fake["label"] != "fake" or not fake["group"]:
+                continue
+            window = Path(fake["file"]).stem.rpartition("_w")[2]
+            same = [file for file in originals if Path(file).stem.endswith(f"_w{window}")]
+            text = (fake["note"] + fake["method"]).lower()
+            whole = fake["method"] in WHOLE_METHODS or any(word in text for word in WHOLE)
+            yield fake["file"], (same or originals)[0], whole
+
+
+def _groups(data: Path) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of `train.csv` that are clips, by group."""
+    groups: dict[str, list[dict[str, str]]] = defaultdict(list)
+    with (data / "train.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["file"].startswith("clips/"):
+                groups[row["group"] or row["source"]].append(row)
+    return groups
 
 
 def _kept(path: Path) -> Prints:
@@ -284,11 +309,11 @@ def _kept(path: Path) -> Prints:
     return Prints(prints.times, prints.hashes, prints.faces.times, prints.faces.hashes)
 
 
-def _copy(path: Path, folder: Path, way: Way) -> Path:
+def _copy(path: Path, folder: Path, way: CopyOptions) -> Path:
     with av.open(str(path)) as container:
         rate = float(container.streams.video[0].average_rate or 25)
         frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)][:150]
-    return written(folder / "copy.mp4", frames, rate, way)
+    return write_copy(folder / "copy.mp4", frames, rate, way)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """How a trained network is run: through OpenVINO on a processor, through torch on a GPU.
 
-On the processors this was measured on (`python -m bench.runtime`), OpenVINO takes a quarter of the
+On the processors this was measured on, OpenVINO takes a quarter of the
 time of eager torch with outputs equal to 1e-5. Its default there is bf16, which is not equal, so
 float32 is asked for. Networks only score here; where gradients are needed (heatmaps, training), the
 torch module is used as it is.

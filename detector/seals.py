@@ -22,9 +22,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from detector.schema.seal import ResultSeal
 
-_WRITTEN_ALONG = ("tracks", "moments")
-"""Keys of exports that are computed from the others (`schema.migrations.exported`)."""
-
 
 def canonical(tree: Any) -> bytes:
     """Return a JSON tree as bytes, the same for equal trees."""
@@ -62,11 +59,9 @@ def record_hash(id: str) -> str:
 
 
 def document_hash(tree: dict[str, Any]) -> str:
-    """Return the sha256 of a result's JSON tree, as it was written or exported: without its seal,
+    """Return the sha256 of a result's JSON tree, as it was written: without its seal,
     and without the place of the recording, which is left out where others read it."""
     rest = {key: value for key, value in tree.items() if key != "seal"}
-    if "subjects" in rest:  # not in what older versions wrote, where they are the result
-        rest = {key: value for key, value in rest.items() if key not in _WRITTEN_ALONG}
     if isinstance(rest.get("provenance"), dict):
         rest["provenance"] = rest["provenance"] | {"place": None}
     return digest(canonical(rest))

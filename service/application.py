@@ -38,7 +38,6 @@ from service.records.batches import Batches
 from service.records.database import FILE
 from service.records.idempotency import IdempotencyKeys
 from service.records.instances import Server
-from service.records.legacy import import_presets, import_tasks
 from service.records.model import Query, RecordsError, SharedResult, Usage
 from service.records.rescue import open_records
 from service.records.seals import Keyring
@@ -88,8 +87,6 @@ class Application:
         self.gallery = Gallery()
         store = open_records(get_config().database.get_secret_value() or data / FILE)
         store.seals = Keyring.open(data, store.database)
-        import_presets(store, data)
-        import_tasks(store.database, data)
         limits.share(store.database)
         self.keys = ApiKeys(store.database)
         self.idempotency = IdempotencyKeys(store.database)

@@ -249,7 +249,7 @@ class BatchRun:
         analysis = self._beside_its_original(analysis, path, call)
         if options.report:
             options.report(entry.name, analysis, path)
-        self._write({**line, "analysis": analysis.exported()})
+        self._write({**line, "analysis": analysis.model_dump(mode="json")})
         call.count("analyzed", entry)
 
     def _beside_its_original(self, analysis: Analysis, path: Path, call: _Call) -> Analysis:

@@ -134,7 +134,7 @@ def _analyze(args: argparse.Namespace) -> int:
             found, told = library.original_of(Path(path), result.media)
             if (original := args.original or found) is not None:
                 result = _against(result, Path(path), original)
-            output.add(result.exported())
+            output.add(result.model_dump(mode="json"))
             if args.report:
                 report.write_report(args.report, result, Path(path), args)
             if args.json != "-":

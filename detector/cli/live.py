@@ -119,7 +119,7 @@ def _live(args: argparse.Namespace) -> int:
         lines.close()
         engine.close()
     if args.out:
-        write_json(args.out, analysis.exported())
+        write_json(args.out, analysis.model_dump(mode="json"))
     if args.json != "-" and args.out != "-":
         tell(summary(analysis))
         tell(*_known(ring, wanted=not args.no_library))

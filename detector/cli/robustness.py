@@ -50,7 +50,7 @@ def _robustness(args: argparse.Namespace) -> int:
     )
     analysis = decide(analysis.model_copy(update={"robustness": robustness}))
     if args.json:
-        write_json(args.json, analysis.exported())
+        write_json(args.json, analysis.model_dump(mode="json"))
     if args.json != "-":
         tell(*_lines(analysis, analysis.robustness or robustness))
     return 0

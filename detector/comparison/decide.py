@@ -1,7 +1,7 @@
 """Measurements in, a finding out. No picture is read here.
 
 Every limit is a multiple of what re-encoding is expected to leave between these two files, chosen
-on one half of the matched clips and made copies (`python -m bench.comparison`).
+on one half of the matched clips and made copies.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ OVER_RIM_ALL, OVER_UPPER, SLIGHT, MOSTLY = 1.6, 1.7, 1.3, 0.7
 """Also under the limit a face differs that does so by this many times its rim's ratio, or its mouth
 by this many times the upper face's, at least by this many times what is expected, in this share of
 the moments: whatever an encoder errs by, it errs by about a face as in it. Of 76 copies in which no
-face was changed the most was 1.5 (`python -m bench.comparison`)."""
+face was changed the most was 1.5."""
 MOUTH_ALONE = 1.7
 """How many times the upper face's ratio the lower's is where the mouth alone differs."""
 PERSISTS = 0.12

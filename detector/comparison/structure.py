@@ -21,7 +21,7 @@ INSIDE = 0.95
 """of a face's ellipse"""
 SAME_SHAPES = 0.92
 """Correlation from which nothing else may be said to differ: of 60 untouched copies at CRF 18 to 40
-one had less (`python -m bench.comparison`, the half for tuning)."""
+one had less (the half for tuning)."""
 
 
 def checked(

@@ -27,7 +27,7 @@ from detector.schema.comparison import (
 COPY_SECONDS, ORIGINAL_SECONDS = 12.0, 120.0
 """that are looked at, from the start"""
 SURELY = 9.0
-"""Score from which two faces move alike: `python -m bench.synchrony` says what chance does."""
+"""Score from which two faces move alike (chance: docs/comparison.md)."""
 USUAL_OFFSETS, FOR_TENFOLD = 60, 0.7
 """Offsets that such clips are tried at, and by how much the score has to be higher where they are
 ten times as many: by so much it rises from what one in a thousand reaches to one in ten thousand.
@@ -38,7 +38,7 @@ much less the score has to be there: it is one offset of many."""
 WHOLE = 7.5
 """Score where both are equally long, too, and so begin and end together, as who drives a face with
 a whole file has it: a single offset. Of all 68,653 unrelated pairs of equal length among 902 clips
-the highest there is 7.46 (`python -m bench.synchrony --together`)."""
+the highest there is 7.46 (docs/comparison.md)."""
 STEADY, HALVES = 2, 40
 """Steps by which the offset of either half may lie off that of the whole, of `HALVES` steps and
 more: who says the same sentence again says it at another pace."""
@@ -151,17 +151,6 @@ def _best(copy: Movement, original: Movement, mirrored: bool) -> Synchrony | Non
 def equally_long(copy: Movement, original: Movement) -> bool:
     """Whether both show a face for as many steps, but for one that rounding adds."""
     return abs(len(copy.head) - len(original.head)) <= 1
-
-
-def score_together(copy: Movement, original: Movement) -> float | None:
-    """Return how alike they move from their beginnings on, mirrored or not."""
-    lag = round((copy.start - original.start) * RATE)
-    found = [
-        _both(*pair) + _surprise(own, original, lag)
-        for own in (copy, copy.mirrored())
-        if not np.isnan((pair := _correlations(own, original, lag))[0])
-    ]
-    return max(found, default=None)
 
 
 def _shared(a: np.ndarray, b: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:

@@ -154,12 +154,6 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
     return _QuestionFit(whole.moved(scale, offset), held, plain, about, report)
 
 
-def held_out_logits(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> np.ndarray:
-    """Return what a question's ensemble says of each clip, by what the other sources fit and
-    without uncertainty: float [clips], NaN where nobody is judged."""
-    return _held_out(clips, _folds(clips, _known(clips, question, models), models))
-
-
 def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
     """Clips that a question is fitted on: originals and its own fakes, scored by every model."""
     known = [

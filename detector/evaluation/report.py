@@ -7,9 +7,6 @@ of a person together), those of shares from Wilson's formula.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
-from pydantic import computed_field, field_validator, model_validator
 
 from detector.evaluation.baselines import Baseline
 from detector.evaluation.tallies import Bar, Estimate, Number, Share
@@ -87,22 +84,6 @@ class AnswerReport(StrictModel):
     calibration: CalibrationQuality
     risk: Risk
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_older(cls, data: Any) -> Any:
-        """Take what a report before 2026-11-21 calls `honesty`."""
-        if not isinstance(data, dict) or "honesty" not in data:
-            return data
-        older = data["honesty"]
-        rest = {key: value for key, value in data.items() if key != "honesty"}
-        return {"calibration": older, **rest}
-
-    @computed_field(description="deprecated: `calibration`")  # type: ignore[prop-decorator]
-    @property
-    def honesty(self) -> CalibrationQuality:
-        """The name that `calibration` had before, written for one version more."""
-        return self.calibration
-
 
 class ModelReport(StrictModel):
     """One model alone, or the ensemble, each on the person most suspicious to it."""
@@ -138,16 +119,6 @@ class ConditionReport(StrictModel):
     decisions: Decisions
     models: dict[str, Estimate]
     """AUC of each model alone."""
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _numbers_alone(cls, models: dict[str, Any]) -> dict[str, Any]:
-        """Take reports from before, which hold no intervals here."""
-        bare = {"low": None, "high": None, "real": 0, "fake": 0}
-        return {
-            id: {"value": figure, **bare} if isinstance(figure, float) else figure
-            for id, figure in models.items()
-        }
 
 
 class KindReport(StrictModel):

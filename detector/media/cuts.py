@@ -47,7 +47,7 @@ SHARE = 0.1
 """of the analysis that the quick way may cost, by the counts below."""
 MOMENT_COSTS, PREDICTED_COSTS = 10.0, 0.3
 """What a looked-at moment (faces, models) and a predicted frame take, as megapixels of key frames
-decoded and in shares of a key frame of the same size. `python -m bench.shots` measures both."""
+decoded and in shares of a key frame of the same size."""
 MAX_GROUP, MAX_GROUP_FRAMES = 12.0, 310
 """s and frames. Key frames further apart (encoders' usual most are 250 and 300 frames) say nothing
 about cuts."""

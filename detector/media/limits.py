@@ -35,7 +35,7 @@ changes, a changed copy."""
 
 WORKER = Limits(
     # The most that a file within the limits takes is 3.5 GB (120 megapixels of 16-bit gray), an 8K
-    # video 1.5 GB: `python -m bench.sandbox --memory`.
+    # video 1.5 GB.
     memory=4 * 1024**3,
     # More than an hour of 1080p, decoded whole at 50 frames a second, and an end to what has none.
     cpu=3600,

@@ -17,15 +17,11 @@ __all__ = ["ENGLISH", "Coded", "Param", "Params", "Speech", "Wording", "detail",
 def wording(message: Coded, speech: Speech = ENGLISH) -> tuple[str, str]:
     """Return the sentence of a message and its detail, both without markup.
 
-    A message of an older result, which was written as a sentence, is said as it was written.
-
     Raises
     ------
     KeyError
         Nobody wrote a sentence for this code: a fault of ours, which a test looks for.
     """
-    if "written" in message.params:
-        return str(message.params["written"]), str(message.params.get("written_detail", ""))
     code = str(message.code)
     for catalogue in (reasons.WORDINGS, caveats.WORDINGS, caveats.EVIDENCE):
         if code in catalogue:

@@ -36,7 +36,7 @@ def clip_vision() -> nn.Module:
 
 
 class _Transformer(TorchModel):
-    """Scores in bf16 where a processor has it (`bench.transformers` says how fast, and how near);
+    """Scores in bf16 where a processor has it (speed and difference: weights/catalog/gend.md);
     `forward` and heatmaps stay in float32."""
 
     def _infer(self, batch: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from detector.seals import canonical, digest
 CSV_MARK = "# unmask-seal "
 """Begins the last line of a sealed table; most programs can be told that # is a comment."""
 SPLIT = (
-    "media", "verdict", "models", "subjects", "tracks", "provenance", "robustness", "software",
+    "media", "verdict", "models", "subjects", "provenance", "robustness", "software",
     "settings",
 )  # fmt: skip
 """parts of an analysis that are named when one of them was changed"""
@@ -31,7 +31,7 @@ def as_tree(content: Content) -> dict[str, Any]:
         "sha256_at_export": content.sha256,
         "notes": content.notes,
         **({"origin": content.origin} if content.origin else {}),
-        "analysis": content.analysis.exported(),
+        "analysis": content.analysis.model_dump(mode="json"),
     }
 
 

@@ -11,12 +11,12 @@ Units: times in seconds from the first frame, boxes and landmarks in pixels of t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from detector.schema.base import Probability as Probability
-from detector.schema.base import StrictModel, deprecated, track_of_subject, written_only
+from detector.schema.base import StrictModel
 from detector.schema.codes import OF_PICTURE as OF_PICTURE
 from detector.schema.codes import OF_SOUND as OF_SOUND
 from detector.schema.codes import QUESTION_OF as QUESTION_OF
@@ -41,7 +41,6 @@ from detector.schema.extent import Coverage as Coverage
 from detector.schema.extent import Heard as Heard
 from detector.schema.extent import Software as Software
 from detector.schema.media import Media as Media
-from detector.schema.migrations import exported, migrate
 from detector.schema.origin import Provenance
 from detector.schema.robustness import PerturbationResult as PerturbationResult
 from detector.schema.robustness import Robustness as Robustness
@@ -105,9 +104,6 @@ class Signal(StrictModel):
     )
     times: list[float] = Field(default_factory=list, description="moments to look at, s")
 
-    track = track_of_subject()
-    _drop_written = written_only("track")
-
 
 class Analysis(StrictModel):
     """Everything known of one file."""
@@ -122,9 +118,7 @@ class Analysis(StrictModel):
     models: list[ModelResult]
     subjects: list[Subject] = Field(description="the most suspicious first")
     timestamps: list[float] = Field(description="s, ascending; of the sampled frames")
-    coverage: Coverage | None = Field(
-        default=None, description="None for a live session, and in results of older versions"
-    )
+    coverage: Coverage | None = Field(default=None, description="None for a live session")
     evidence: list[Evidence] = Field(default_factory=list)
     signals: list[Signal] = Field(default_factory=list)
     provenance: Provenance | None = None
@@ -140,12 +134,6 @@ class Analysis(StrictModel):
     seal: ResultSeal | None = Field(
         default=None, description="of the server that made it; None for what no server keeps"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_older(cls, data: Any) -> Any:
-        """Open what older versions wrote (`detector.schema.migrations`)."""
-        return migrate(data) if isinstance(data, dict) else data
 
     @property
     def seen(self) -> list[Subject]:
@@ -167,16 +155,6 @@ class Analysis(StrictModel):
         seal = self.seal.model_copy(update={"place": None}) if self.seal else None
         return self.model_copy(update={"provenance": self.provenance.without_place(), "seal": seal})
 
-    def exported(self) -> dict[str, Any]:
-        """Return it as JSON for readers outside: until 2.1 with `tracks`, as 1.2 wrote them."""
-        return exported(self.model_dump(mode="json"))
-
-    @property
-    def tracks(self) -> list[Subject]:
-        """Deprecated, goes with 2.1: `judged`."""
-        deprecated("Analysis.tracks", "Analysis.judged")
-        return self.judged
-
 
 class ErrorDetail(StrictModel):
     """Why a file has no analysis."""
@@ -189,6 +167,6 @@ class ErrorDetail(StrictModel):
 class Failure(StrictModel):
     """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["1.0", "1.1", "1.2", "2.0"] = SCHEMA_VERSION
+    schema_version: Literal["2.0"] = SCHEMA_VERSION
     name: str
     error: ErrorDetail

@@ -107,8 +107,6 @@ class CaveatCode(StrEnum):
     SUBSET = "subset"
     SAMPLING_GAP = "sampling_gap"
     COPIES = "copies"
-    WRITTEN = "written"
-    """of an older result, which was kept as a sentence (`params["written"]`)"""
 
 
 class Lean(StrEnum):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat
 
-from detector.schema.base import Probability, StrictModel, renamed
+from detector.schema.base import Probability, StrictModel
 from detector.schema.codes import QUESTION_OF, Label, Modality, Question, Task
 from detector.schema.verdict import ConfidenceInterval, OddsPoint, Thresholds
 
@@ -157,5 +157,3 @@ class Ensemble(StrictModel):
     own: OwnThreshold | None = Field(
         default=None, description="instead of `thresholds.high`, where its models are counted"
     )
-
-    _read_older = renamed(doubt="uncertainty", caution="multiple_testing_penalty")

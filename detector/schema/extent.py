@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from detector.schema.base import StrictModel, renamed
+from detector.schema.base import StrictModel
 
 
 class Heard(StrictModel):
@@ -60,8 +60,6 @@ class Coverage(StrictModel):
         default=None, description="found between cuts; None: not searched, since that takes long"
     )
     shots_seen: int | None = Field(default=None, description="of these, with a moment in them")
-
-    _read_older = renamed(moments="sampled")
 
 
 class Software(StrictModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from detector.schema.base import Probability, StrictModel, renamed
+from detector.schema.base import Probability, StrictModel
 from detector.schema.codes import Label, Question
 
 
@@ -38,8 +38,6 @@ class Robustness(StrictModel):
     unchanged: PerturbationResult
     trials: list[PerturbationResult]
     seconds: float
-
-    _read_older = renamed(moments="sampled")
 
     @property
     def flipped(self) -> list[PerturbationResult]:

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from detector.messages.states import subject_name
-from detector.schema.base import Probability, StrictModel, deprecated, renamed
+from detector.schema.base import Probability, StrictModel
 from detector.schema.codes import OF_PICTURE, OF_SOUND, Label, Modality, Question, ReasonCode
 
 Box = tuple[float, float, float, float]
@@ -118,8 +118,6 @@ class SubjectAnswer(StrictModel):
         "disagreement",
     )
 
-    _read_older = renamed(doubt="uncertainty")
-
 
 class Subject(StrictModel):
     """What is judged, through the clip.
@@ -171,18 +169,6 @@ class Subject(StrictModel):
     def name(self) -> str:
         """Whom or what it is, as a name: "Person A", "The whole picture"."""
         return subject_name(self.modality, self.id)
-
-    @property
-    def faces(self) -> list[FrameSegment]:
-        """Deprecated, goes with 2.1: `frames`."""
-        deprecated("Subject.faces", "Subject.frames")
-        return self.frames
-
-    @property
-    def whole(self) -> bool:
-        """Deprecated, goes with 2.1: `modality`."""
-        deprecated("Subject.whole", "Subject.modality")
-        return self.modality is Modality.FULL_FRAME
 
 
 def letter(number: int) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, computed_field, field_validator
+from pydantic import Field, computed_field
 
 from detector import messages
 from detector.messages import Param
-from detector.schema.base import Probability, StrictModel, track_of_subject, written_only
+from detector.schema.base import Probability, StrictModel, written_only
 from detector.schema.codes import Basis, CaveatCode, Label, Lean, Question, ReasonCode
 
 
@@ -94,7 +94,7 @@ class CodedMessage(StrictModel):
     code: str
     params: dict[str, Param] = Field(default_factory=dict)
 
-    _drop_written = written_only("text", "detail", "track")
+    _drop_written = written_only("text", "detail")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -116,8 +116,6 @@ class Reason(CodedMessage):
     time: float | None = None
     subject: str | None = None
     model: str | None = None
-
-    track = track_of_subject()
 
 
 class Caveat(CodedMessage):
@@ -167,11 +165,6 @@ class Contribution(StrictModel):
     logit: float
     time: float | None = Field(default=None, description="that model's strongest moment, s")
 
-    @field_validator("kind", mode="before")
-    @classmethod
-    def _read_older(cls, kind: object) -> object:
-        return "probit_shrink" if kind == "held_back" else kind
-
 
 class Answer(StrictModel):
     """One question answered for the file."""
@@ -208,9 +201,6 @@ class Answer(StrictModel):
     )
     counted: int = Field(default=0, description="models that were counted")
 
-    track = track_of_subject()
-    _drop_written = written_only("track")
-
     @property
     def strongest(self) -> Contribution | None:
         """What the model adds that pulls most towards the finding, if any does."""
@@ -240,15 +230,13 @@ class Verdict(StrictModel):
     agree: int = Field(default=0, description="as the leading answer's")
     counted: int = Field(default=0, description="models that were counted")
 
-    _drop_written = written_only("limits", "track")
+    _drop_written = written_only("limits")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def limits(self) -> list[str]:
         """What this can't tell, in English."""
         return [caveat.text for caveat in self.caveats]
-
-    track = track_of_subject()
 
     def undecided(self, question: Question | None) -> bool:
         """Return whether a question stays open, so that a reading of one of its models would stand

@@ -5,7 +5,7 @@ a reading (usual, unclear, unusual, absent) and how to read it. It informs and n
 signal was validated as a detector, and each has innocent causes, which it names.
 
 One file a signal in `measures/`, found by `list_signals`: another takes that file and its ranges in
-`reference.json` (`python -m bench.signals`). `SignalReader` feeds them in the pipeline, from frames
+`reference.json`. `SignalReader` feeds them in the pipeline, from frames
 that are decoded anyway; `blinks.watch` takes a closer look on demand; `views` draws one frame's
 spectrum, noise and error level.
 """

@@ -1,7 +1,7 @@
 """What untouched faces measure, and how a measurement reads beside them.
 
-The figures in reference.json are aggregates over untouched training clips and pictures, made by
-`python -m bench.signals`; the file says of how many, from how many sources.
+The figures in reference.json are aggregates over untouched training clips and pictures; the
+file says of how many, from how many sources.
 """
 
 from __future__ import annotations

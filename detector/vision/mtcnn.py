@@ -2,7 +2,7 @@
 
 The three networks are theirs. The cascade around them is ours, for two reasons: theirs resamples
 each level of the pyramid from the whole frame in float and runs the networks in the memory layout
-that is slow on CPUs (`bench/faces.py` runs both side by side), and at the edge of the picture it
+that is slow on CPUs, and at the edge of the picture it
 squeezes what is left of a face into the square, which moves box and points, where the networks were
 trained with the missing part black.
 """

@@ -11,9 +11,15 @@ import torch
 from detector import weights
 from detector.models.base import repeated
 from detector.models.families import timbre
-from research.voice import corrupt
+from detector.perturbation import sounds
+from detector.perturbation.conditions import Condition
 from research.voice.clips import SAMPLES, Clip, decode
 
+CONDITIONS = {
+    "MP3 32 kbit/s": sounds.change(Condition("mp3", 32)),
+    "8 kHz telephone": sounds.change(Condition("phone")),
+}
+"""What happens to speech on its way, as robustness trials do it."""
 BATCH = 4
 """Windows in one pass."""
 OnProgress = Callable[[str, int, int], None]
@@ -37,13 +43,13 @@ def window(samples: np.ndarray) -> torch.Tensor:
 
 
 def version(clip: Clip, name: str) -> np.ndarray:
-    """Return int16 [n] of a clip: as it is ("0"), degraded at random ("1", "2", …), or under a
-    condition of the card."""
+    """Return int16 [n] of a clip: as it is ("0"), or under one of `CONDITIONS`; at one loudness."""
     x = decode(str(clip.path), SAMPLES / 16_000)
-    if name in corrupt.CONDITIONS:
-        return corrupt.packed(corrupt.CONDITIONS[name](x, np.random.default_rng(3)))
-    number = int(name)
-    return corrupt.packed(corrupt.degraded(x, corrupt.generator(clip, number)) if number else x)
+    if name in CONDITIONS:
+        x = CONDITIONS[name](x, np.random.default_rng(3))
+    x = x[:SAMPLES] / max(float(np.abs(x).max(initial=0)), 1e-4) * 0.9
+    scaled: np.ndarray = (np.clip(x, -1, 1) * 32_767).astype(np.int16)
+    return scaled
 
 
 def statistics(

@@ -175,7 +175,7 @@ class AnalysisView(BaseModel):
             task=TaskView.of(job),
             error=detail_of(job.fault) if job.fault else None,
             verdict=analysis.verdict.label if analysis is not None else None,
-            result=analysis.exported() if analysis is not None and whole else None,
+            result=analysis.model_dump(mode="json") if analysis is not None and whole else None,
             origin=job.origin if analysis is not None else None,
             href=f"{V1}/analyses/{job.key}",
         )

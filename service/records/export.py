@@ -87,4 +87,5 @@ def as_entry(record: Record, analysis: Analysis | None) -> dict[str, object]:
                  "confirmed"},
     )  # fmt: skip
     made = origin(analysis.seal, record.owner).value if analysis else None
-    return {**fields, "origin": made, "analysis": analysis.exported() if analysis else None}
+    tree = analysis.model_dump(mode="json") if analysis else None
+    return {**fields, "origin": made, "analysis": tree}

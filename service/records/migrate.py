@@ -1,9 +1,7 @@
 """A database brought to the form of `tables`, by the steps in `migrations/versions`.
 
 All steps that are missing are one transaction under the database's own lock: two servers that start
-at once do it once, and a stop in between leaves what was there. Steps are numbered without a gap,
-and SQLite's `user_version` says the number as well: versions before Alembic look there, and refuse
-a file that is newer than they are.
+at once do it once, and a stop in between leaves what was there. Steps are numbered without a gap.
 """
 
 from __future__ import annotations
@@ -18,6 +16,8 @@ from service.records.model import RecordsError
 from service.records.tables import HEAD
 
 SCRIPTS = Path(__file__).parent / "migrations"
+INITIAL = "0014"
+"""The first step; there were others before anything was published."""
 LOCK = 0x756E6D61736B
 """Key of PostgreSQL's advisory lock: "unmask"."""
 TIMEOUT_SECONDS = 600
@@ -37,7 +37,7 @@ def upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.set_config("lock_timeout", f"{TIMEOUT_SECONDS}s", True)))
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-    revision, stamped = _form(connection)
+    revision = _revision(connection)
     if revision > int(HEAD):
         raise RecordsError(
             _(
@@ -51,28 +51,25 @@ def upgrade(connection: Connection) -> None:
             ),
         )
     if revision < int(HEAD):
-        _run(connection, stamp=f"{revision:04}" if revision and not stamped else None)
+        _run(connection)
 
 
-def _form(connection: Connection) -> tuple[int, bool]:
-    """Return the number of the last step that a database had, and whether Alembic says so."""
-    numbered = 0
-    if connection.dialect.name == "sqlite":
-        numbered = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+def _revision(connection: Connection) -> int:
+    """Return the number of the last step that a database had, 0 for a new one."""
     if not inspect(connection).has_table("alembic_version"):
-        return numbered, False
+        return 0
     query = select(table("alembic_version", column("version_num", Text)))
     revision: str | None = connection.execute(query).scalar_one_or_none()
-    if revision is not None and not revision.isdigit():
+    if revision is not None and not (revision.isdigit() and revision >= INITIAL):
         raise RecordsError(
             _("The database holds something else than the records of Unmask."),
             code="records_damaged",
             hint=_("Name a database of its own in UNMASK_DATABASE. Nothing was changed."),
         )
-    return max(numbered, int(revision or 0)), revision is not None
+    return int(revision or 0)
 
 
-def _run(connection: Connection, stamp: str | None) -> None:
+def _run(connection: Connection) -> None:
     # Half a second to import, which a database that is up to date need not wait for.
     from alembic import command
     from alembic.config import Config
@@ -80,8 +77,4 @@ def _run(connection: Connection, stamp: str | None) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     with _one_at_a_time:
-        if stamp is not None:
-            command.stamp(config, stamp)
         command.upgrade(config, "head")
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA user_version = {int(HEAD)}")

@@ -37,7 +37,7 @@ from service.records import rules
 from service.records.database import FILE as DATABASE_FILE
 from service.records.database import Database
 from service.records.model import Record, RecordsError, ResultOrigin, ResultSummary
-from service.records.tables import records, results, seal_keys
+from service.records.tables import seal_keys
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +92,7 @@ class Keyring:
 
     @classmethod
     def open(cls, data: Path, database: Database) -> Keyring:
-        """Return the keys of a server, made and written down where they are missing. What its own
-        file of SQLite's held before its first key is sealed then.
+        """Return the keys of a server, made and written down where they are missing.
 
         Raises
         ------
@@ -104,9 +103,6 @@ class Keyring:
 
         keyring = cls(_private_key(data / FILE), database)
         with database.writing() as connection:
-            first = connection.execute(select(seal_keys.c.key).limit(1)).first() is None
-            if first and database.dialect == "sqlite":
-                keyring._seal_all(connection)
             known = select(seal_keys.c.revoked).where(seal_keys.c.key == keyring.own)
             new = {"key": keyring.own, "added": datetime.now(UTC), "revoked": None}
             insert_new(connection, seal_keys, new)
@@ -215,28 +211,6 @@ class Keyring:
         assert self._key is not None
         summary = _summary(ResultSummary.of(analysis))
         return seals.make(self._key, tree, id, media, summary)
-
-    def _seal_all(self, connection: Any) -> None:
-        """Seal what this server's own file holds from before."""
-        from service.records.sql.rows import packed, raw
-
-        query = select(records.c.id, records.c.sha256, results.c.analysis).join(results)
-        count = 0
-        for id, sha256, data in connection.execute(query).all():
-            try:
-                text = raw(data)
-                tree, analysis = json.loads(text), Analysis.model_validate_json(text)
-            except (ValueError, TypeError):  # of another version: stays as it is
-                continue
-            seal = self._seal(id, sha256, analysis, tree)
-            as_json = seal.model_dump_json()
-            tree["seal"] = json.loads(as_json)
-            new = packed(json.dumps(tree, ensure_ascii=False))
-            connection.execute(update(results).where(results.c.id == id).values(analysis=new))
-            connection.execute(update(records).where(records.c.id == id).values(seal=as_json))
-            count += 1
-        if count:
-            log.info("%d results from before were sealed", count)
 
 
 def _summary(result: ResultSummary) -> dict[str, Any]:

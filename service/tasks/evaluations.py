@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.errors import UnmaskError
-from service.context import LOCAL, Principal
+from service.context import Principal
 from service.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
 from service.messages import _
 from service.records.model import State
@@ -116,7 +116,7 @@ class Evaluations:
         """Return the evaluation of an address, if whoever asks may see it and it is still kept."""
         if not _ID.fullmatch(id):
             return None
-        run = self._tasks.find(id, principal) or self._without_owner(id, principal)
+        run = self._tasks.find(id, principal)
         if not isinstance(run, Evaluation):
             return None
         if not hasattr(run, "folder") and not _read(run, self.root / id):
@@ -143,14 +143,6 @@ class Evaluations:
                 if run is not None:
                     self._tasks.dismiss(run)
                 shutil.rmtree(folder, ignore_errors=True)
-
-    def _without_owner(self, id: str, principal: Principal) -> Evaluation | None:
-        """Return an evaluation of a version that kept no owners: an administrator's to see."""
-        run = Evaluation(KIND, LOCAL.id, id=id)
-        if not run.visible_to(principal) or not _read(run, self.root / id) or run.report is None:
-            return None
-        run.state = State.DONE
-        return run
 
 
 def _work(task: Task) -> None:

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench import shifts
 from dashboard import theme
 from detector.schema.analysis import Analysis
 from service.records.database import FILE
 from service.records.model import LOCAL
 from service.records.sql import open_store
 from tests.conftest import camera, write_clip
+from tests.support import layout_shift
 from tests.support.browser import (
     DESKTOP,
     PATIENT,
@@ -194,7 +194,7 @@ def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path
     player stand beside it; and what is drawn stays where it is (0.1 is what is called good)."""
     person = visit(own=True)
     page = person.page
-    shifts.watch(page)
+    layout_shift.watch(page)
     page.reload()
     wait_ready(page)
     moved = {"first page": _moved(page)}
@@ -203,7 +203,7 @@ def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path
     moved["drop"] = _moved(page)
     wait_verdict(page)
     moved["verdict"] = _moved(page)
-    assert shifts.beside(page) == {}
+    assert layout_shift.beside(page) == {}
     page.reload()
     wait_verdict(page)
     page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
@@ -214,7 +214,7 @@ def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path
 def _moved(page: Page) -> list[dict[str, Any]]:
     wait_drawn(page)
     page.wait_for_timeout(1000)
-    return shifts.shifts(page)
+    return layout_shift.shifts(page)
 
 
 def test_several_files_at_once_get_a_row_each(visit: Visitor, tmp_path: Path) -> None:

@@ -15,20 +15,11 @@ from service.records.sql import SQLStore
 from service.records.tables import HEAD, metadata
 
 
-def assert_like_the_tables(store: SQLStore, *, old: bool = False) -> None:
+def assert_like_the_tables(store: SQLStore) -> None:
     """Nothing is in the database that `tables` doesn't have, nor the other way round."""
     with store.database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        different = compare_metadata(context, metadata)
-        if old:
-            # There SQLite reflects no more of a foreign key than its table, and wrote no NOT NULL.
-            for table in ("results", "shares"):
-                keys = connection.exec_driver_sql(f"PRAGMA foreign_key_list({table})").mappings()
-                assert [key["on_delete"] for key in keys] == ["CASCADE"]
-            different = [d for d in different if d[0] not in ("remove_fk", "add_fk")]
-            assert [d[0][:4] for d in different] == [("modify_nullable", None, "results", "id")]
-        else:
-            assert different == []
+        assert compare_metadata(context, metadata) == []
         names = set(inspect(connection).get_table_names())
     assert names == {*metadata.tables, "alembic_version"}
     store.close()

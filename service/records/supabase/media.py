@@ -40,7 +40,7 @@ MAX_ATTEMPTS = 5
 BACKOFF_SECONDS = 0.5
 """s before the second try; doubled for each further one"""
 
-# Kinds that the bucket takes (supabase/migrations/*_media.sql). By name, not by guessing from the
+# Kinds that the bucket takes (supabase/migrations). By name, not by guessing from the
 # system's tables, which differ.
 MIME_TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime", ".webm": "video/webm",

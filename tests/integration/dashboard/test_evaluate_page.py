@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
 import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -266,21 +265,6 @@ def test_an_evaluation_survives_a_restart_and_is_its_owners(finished: Evaluation
     assert again.rerun(finished.id, BEN) is None
     again.sweep(timedelta(hours=1))
     assert finished.folder.is_dir() and again.find(finished.id, ANN) is found
-    tasks.close()
-
-
-def test_what_an_earlier_version_left_is_the_administrators(
-    finished: Evaluation, tmp_path: Path
-) -> None:
-    """It kept no owners."""
-    shutil.copytree(finished.folder, tmp_path / "evaluations" / finished.id)
-    tasks = make_tasks(tmp_path)
-    runs = Evaluations(tasks, tmp_path)
-    assert runs.find(finished.id, ANN) is None
-    found = runs.find(finished.id, ADMIN)
-    assert found is not None and found.report is not None and len(found.scored) == 6
-    runs.delete(finished.id, ADMIN)
-    assert not list(runs.root.iterdir())
     tasks.close()
 
 

@@ -81,7 +81,8 @@ def judged(label: Label, probability: float | None, version: str = "") -> Analys
     }
     if probability is None:
         reason = Reason(
-            code=ReasonCode.NO_FACE, params={"written": "We found no face in 32 frames."}
+            code=ReasonCode.NO_FACE,
+            params={"looked": 32, "kind": "video", "scored": 0, "min_face": 40},
         )
         changes |= {"reasons": [reason], "subject": None}
     software = sample.software.model_copy(update={"version": version} if version else {})
@@ -360,7 +361,10 @@ def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> 
     at.query_params["a"] = kept[4].id
     at.run()
     text = html(at)
-    assert "We found no face in 32 frames." in text and "could not be drawn" not in text
+    assert (
+        "We found no face in 32 frames, so there is no score." in text
+        and "could not be drawn" not in text
+    )
 
 
 def test_a_phone_looks_at_one_by_its_address(kept: list[Record]) -> None:
@@ -499,7 +503,7 @@ def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(
         "leans.mp4": "manipulated"
     }
     assert {name: r["reason"] for name, r in rows.items() if r["reason"]} == {
-        KEPT[4][0]: "We found no face in 32 frames.",
+        KEPT[4][0]: "We found no face in 32 frames, so there is no score.",
         "notes.txt": "This is no video and no picture.",
     }
 

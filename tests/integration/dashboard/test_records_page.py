@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from detector.decision import decide
-from detector.schema.analysis import CustomEnsemble
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
 from service.records.database import FILE
@@ -169,27 +168,6 @@ def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
     assert jobs.find(key, local(jobs)) is not None
     jobs.sweep(100 * 24 * HOUR, 30 * 24 * HOUR, now=now + 8 * 24 * HOUR)
     assert jobs.find(key, local(jobs)) is None and not jobs.uploads.path(key).exists()
-
-
-def test_presets_of_before_become_the_owners(tmp_path: Path, jobs: Jobs) -> None:
-    from service.records.legacy import import_presets
-
-    old = tmp_path / "presets.json"
-    mine, theirs = (
-        CustomEnsemble(name="mine", models=["a"]),
-        CustomEnsemble(name="kept", models=["b"]),
-    )
-    jobs.store.save_preset(LOCAL, CustomEnsemble(name="kept", models=["now"]))
-    old.write_text(f"[{mine.model_dump_json()}, {theirs.model_dump_json()}]")
-    import_presets(jobs.store, tmp_path)
-    assert not old.exists()
-    assert {n: m.models for n, m in jobs.store.presets(LOCAL).items()} == {
-        "mine": ["a"],
-        "kept": ["now"],
-    }
-    old.write_text("{broken")
-    import_presets(jobs.store, tmp_path)
-    assert old.read_text() == "{broken" and len(jobs.store.presets(LOCAL)) == 2
 
 
 def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(

@@ -16,7 +16,7 @@ import pytest
 import skimage.data
 from streamlit.testing.v1 import AppTest
 
-from bench.made_copies import Way, written
+from bench.copies import CopyOptions, write_copy
 from dashboard import session
 from detector import comparison as engine
 from detector import media, paths
@@ -332,7 +332,9 @@ def test_a_cropped_copy_is_known_by_the_face_in_it(
     known().add_prints(LOCAL, fingerprint(clips["press"], press), press, source)
     with av.open(str(clips["press"])) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    cropped = written(tmp_path / "cropped.mp4", frames, 25, Way(crop=(0.12, 0.1, 0.14, 0.1)))
+    cropped = write_copy(
+        tmp_path / "cropped.mp4", frames, 25, CopyOptions(crop=(0.12, 0.1, 0.14, 0.1))
+    )
     shared = looked_for(analyzed(jobs, cropped))
     found = session.application().originals.found(OWNER, shared)
     assert found is not None and found.by_faces

@@ -4,11 +4,15 @@ watermark, in fields, mixed from frame to frame, as a part of a report."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from skimage import data
 
-from bench.made_copies import LATER, Way, written
+from bench.copies import CopyOptions, write_copy
 from detector import vision
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison
@@ -19,11 +23,61 @@ __all__ = ["detector", "original"]  # fixtures
 
 SAME = {"watermark": {"other_edits"}, "fields": {"nothing_differs"}, "mixed": {"nothing_differs"}}
 """What is said of footage in which no face was changed."""
-WAYS = [way for way in LATER if way != "report"]
+WAYS = ("vignette", "fade", "watermark", "fields", "mixed", "curve", "hue")
+"""`fields` are two frames line by line, `mixed` has a mixture between any two frames."""
 
 
 def handed_on(path: Path, frames: list, way: str) -> Path:  # type: ignore[type-arg]
-    return written(path / f"{way}.mp4", frames, FPS, Way(crf=22, also=way, seed=3))
+    fps = 2 * FPS if way == "mixed" else FPS
+    changed = [recolored(frame, way) for frame in edited(frames, way)]
+    return write_copy(path / f"{way}.mp4", changed, fps, CopyOptions(crf=22))
+
+
+def edited(frames: list, way: str) -> list:  # type: ignore[type-arg]
+    if way == "fade":  # from black and to it
+        slow, last = 0.3 * len(frames), len(frames) - 1
+        shares = [min(1.0, i / slow, (last - i) / slow) for i in range(len(frames))]
+        return [(f * share).astype(np.uint8) for f, share in zip(frames, shares, strict=True)]
+    if way == "fields":
+        lines = [frame.copy() for frame in frames]
+        for lower, later in pairwise(lines):
+            lower[1::2] = later[1::2]
+        return lines
+    if way == "mixed":
+        both = [cv2.addWeighted(a, 0.5, b, 0.5, 0.0) for a, b in pairwise(frames)]
+        return [frame for pair in zip(frames[:-1], both, strict=True) for frame in pair]
+    if way == "report":  # other footage before and after
+        height, width = frames[0].shape[:2]
+        picture = cv2.resize(data.coffee(), (width * 3 // 2, height * 3 // 2))
+        count = len(frames) // 2
+        shifts = [int(width / 2 * i / (count - 1)) for i in range(count)]
+        about = [np.ascontiguousarray(picture[:height, x : x + width]) for x in shifts]
+        return [*about, *frames, *about[::-1]]
+    return frames
+
+
+def recolored(rgb: np.ndarray, way: str) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    height, width = rgb.shape[:2]
+    if way == "vignette":
+        rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        dark = 1 - rng.uniform(0.2, 0.4) * (rows**2 + columns**2)
+        return np.asarray(rgb * dark[..., None], np.uint8)
+    if way == "watermark":
+        mark = np.zeros_like(rgb)
+        text = str(rng.choice(["AGENCY AGENCY AGENCY", "sample - sample - sample"]))
+        for row in range(height // 8, height, height // 4):
+            cv2.putText(mark, text, (5, row), cv2.FONT_HERSHEY_SIMPLEX, width / 500, (255,) * 3, 2)
+        return np.clip(rgb + rng.uniform(0.15, 0.4) * mark, 0, 255).astype(np.uint8)
+    if way == "curve":
+        steep = rng.uniform(28, 45)
+        table = 255 / (1 + np.exp((rng.uniform(110, 145) - np.arange(256)) / steep))
+        return table.astype(np.uint8)[rgb]
+    if way == "hue":
+        turned = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
+        turned[..., 0] = (turned[..., 0].astype(int) + int(rng.integers(10, 35))) % 180
+        return cv2.cvtColor(turned, cv2.COLOR_HSV2RGB)
+    return rgb
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -88,7 +142,7 @@ def test_a_copy_that_is_played_otherwise_is_not_the_same(
     original: Path, tmp_path: Path, detector: vision.FaceDetector,
 ) -> None:  # fmt: skip
     frames = footage()
-    copy = written(tmp_path / "copy.mp4", [frames[n] for n in shown], FPS, Way(crf=22))
+    copy = write_copy(tmp_path / "copy.mp4", [frames[n] for n in shown], FPS, CopyOptions(crf=22))
     result = said(copy, original, detector)
     assert result.finding == "transformed"
     assert result.sentence == f"Same footage, {words_for_it}"

@@ -650,14 +650,3 @@ def test_files_of_one_figure() -> None:
     files = [scored(str(i), i % 2, float(i % 2)) for i in range(10)]
     figure = figure_of(Column.of([s.probability for s in files], files))
     assert (figure.value, figure.real, figure.fake) == (1.0, 5, 5)
-
-
-def test_the_older_name_of_calibration_is_read_and_written(full: KindReport) -> None:
-    """A report of the version before has `honesty` in its JSON; this one writes both."""
-    text = full.model_dump_json()
-    assert KindReport.model_validate_json(text).model_dump_json() == text
-    written = json.loads(text)
-    assert written["answers"]
-    for answer in written["answers"]:
-        assert answer["honesty"] == answer.pop("calibration")
-    assert KindReport.model_validate(written).model_dump_json() == text

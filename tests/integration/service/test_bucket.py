@@ -315,21 +315,6 @@ def test_another_server_reads_runs_again_and_deletes(head: Head, s3: S3, environ
     assert one.find(job.key, local(one)) is None and keys(s3, environment) == []
 
 
-def test_another_server_stops_what_runs_and_what_waits(head: Head) -> None:
-    (one, busy), (two, _) = head("one"), head("two")
-    busy.go.clear()
-    runs, waits = submit(one, "runs"), submit(one, "waits")
-    until(lambda: runs.state is State.RUNNING)
-    for job in (runs, waits):
-        found = two.find(job.key, local(two))
-        assert found is not None and found.active
-        two.cancel(job.key)
-    one._tasks.obey()
-    until(lambda: runs.state is State.CANCELED and waits.state is State.CANCELED)
-    for job in (runs, waits):
-        until(lambda job=job: two.find(job.key, local(two)).state is State.CANCELED)  # type: ignore[union-attr,misc]
-
-
 def test_what_another_server_is_at_is_not_swept(head: Head) -> None:
     (one, busy), (two, _) = head("one"), head("two")
     busy.go.clear()

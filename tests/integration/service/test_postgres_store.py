@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,12 +18,10 @@ from service.records import database
 from service.records.batches import Batches, BatchItem
 from service.records.database import FILE, Database
 from service.records.idempotency import IdempotencyKeys, InProgress
-from service.records.model import LOCAL, RecordsError, ResultOrigin, State
-from service.records.seals import Keyring, origin, origin_of
+from service.records.model import LOCAL, RecordsError
 from service.records.sql import SQLStore, open_store
 from service.records.store import RecordScope
 from service.records.tables import metadata
-from service.tasks.downloads import Download, OnProgress
 from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
@@ -33,8 +30,7 @@ from tests.support.rates_contract import RatesContract
 from tests.support.records_contract import SAMPLE, make
 from tests.support.servers_contract import ServersContract, clock
 from tests.support.sql_contract import SQLContract, start_writer
-from tests.support.tasks import ANN, BEN, ended
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import PATIENT
 
 __all__ = ["clock", "postgres"]
 
@@ -250,10 +246,8 @@ def test_the_server_keeps_its_records_where_it_is_told(
     fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNMASK_DATABASE", fresh)
-    (tmp_path / "presets.json").write_text('[{"name": "mine", "models": ["sbi"]}]')
     application = Application(tmp_path)
     store = application.jobs.store
-    assert list(store.presets(LOCAL)) == ["mine"]
     assert not (tmp_path / FILE).exists()
     store.add(record := make(LOCAL), SAMPLE)
     job = application.jobs.find(record.id, RecordScope(LOCAL, store))
@@ -261,48 +255,4 @@ def test_the_server_keeps_its_records_where_it_is_told(
     over = record.touched + timedelta(days=31)
     assert store.sweep(over, timedelta(days=30)) == [record.id]
     application.stop()
-    store.close()
-
-
-def test_servers_on_one_database_see_and_stop_each_others_tasks(
-    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNMASK_DATABASE", fresh)
-    here, there = Application(tmp_path / "here"), Application(tmp_path / "there")
-
-    def work(on_progress: OnProgress) -> None:
-        for number in range(10**6):
-            on_progress(number, 10**6)
-            time.sleep(0.01)
-
-    download = here.downloads.start("a", work, ANN)
-
-    def seen() -> Download:
-        found = there.downloads.find("a", ANN)
-        assert found is not None and found is not download
-        return found
-
-    until(lambda: there.downloads.find("a", ANN) is not None and seen().done > 2)
-    assert seen().state is State.RUNNING and seen().total == 10**6
-    assert there.downloads.find("a", BEN) is None
-    assert there.downloads.start("a", work, ANN).id == download.id
-    there.tasks.cancel(seen())
-    assert ended(download).state is State.CANCELED
-    assert not list(tmp_path.rglob(FILE)) and not list(tmp_path.rglob("tasks.db"))
-    for application in (here, there):
-        application.stop()
-
-
-def test_what_was_there_before_the_first_key_is_not_sealed(fresh: str, tmp_path: Path) -> None:
-    """It is not this server's own file: others may have written it."""
-    store = open_store(fresh)
-    record = make("local")
-    store.add(record, SAMPLE)
-    store.seals = Keyring.open(tmp_path, store.database)
-    analysis = store.analysis("local", record.id)
-    assert analysis is not None and origin(analysis.seal, "local") is ResultOrigin.BEFORE
-    late = make("local")
-    store.add(late, store.seals.seal(late, SAMPLE))
-    kept = store.get("local", late.id)
-    assert kept is not None and origin_of(kept) is ResultOrigin.HERE
     store.close()

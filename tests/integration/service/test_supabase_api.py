@@ -1,137 +1,21 @@
-"""`supabase`'s own client against a stand-in of the API, with our migrations applied in it.
+"""Our store against a stand-in of Supabase's API that is not our work, with our migrations in it.
 
-The stand-in is not our work; what is here is what it does as the service does. Isolation is claimed
-elsewhere, on a real PostgreSQL (tests/integration/service/test_rls.py); docs/supabase.md lists what
-this gets wrong.
+Isolation is claimed elsewhere, on a real PostgreSQL (tests/integration/service/test_rls.py);
+docs/supabase.md lists what this gets wrong.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
-import httpx
 import pytest
-from supabase import (
-    AuthApiError,
-    AuthSessionMissingError,
-    Client,
-    PostgrestAPIError,
-)
+from supabase import Client
 
-from service.records.rules import new_id
 from service.records.supabase.store import SupabaseStore
 from tests.support.records_contract import StoreContract
-from tests.support.standin import PASSWORD, Standin, standin, token
+from tests.support.standin import Standin, standin
 
 __all__ = ["standin"]
-
-
-@pytest.fixture
-def email() -> str:
-    return f"{secrets.token_hex(6)}@example.org"
-
-
-def row(**changes: object) -> dict[str, object]:
-    return {"id": new_id(), "name": "clip.mp4", **changes}
-
-
-def test_an_account_is_made_once_and_entered_with_its_password(
-    standin: Standin, email: str
-) -> None:
-    client = standin.client()
-    made = client.auth.sign_up({"email": email, "password": PASSWORD})
-    assert made.session is not None and made.user is not None and made.user.email == email
-    with pytest.raises(AuthApiError) as taken:
-        standin.client().auth.sign_up({"email": email, "password": PASSWORD})
-    assert taken.value.code == "user_already_exists"
-
-    again = standin.client()
-    with pytest.raises(AuthApiError) as wrong:
-        again.auth.sign_in_with_password({"email": email, "password": PASSWORD + "!"})
-    assert wrong.value.code == "invalid_credentials"
-    with pytest.raises(AuthApiError) as unknown:
-        again.auth.sign_in_with_password({"email": f"x{email}", "password": PASSWORD})
-    # Not told apart: nobody learns who has an account.
-    assert (unknown.value.code, unknown.value.message) == (wrong.value.code, wrong.value.message)
-    assert again.auth.get_session() is None
-    entered = again.auth.sign_in_with_password({"email": email, "password": PASSWORD})
-    assert entered.user is not None and entered.user.id == made.user.id
-
-
-def test_a_refresh_token_is_good_for_one_refresh(standin: Standin) -> None:
-    client = standin.person()
-    first = client.auth.get_session()
-    assert first is not None
-    second = client.auth.refresh_session().session
-    assert second is not None and second.refresh_token != first.refresh_token
-    with pytest.raises(AuthApiError):
-        standin.client().auth.refresh_session(first.refresh_token)
-    # The new one opens the session from nothing, as after a reload of the page.
-    restored = standin.client()
-    assert restored.auth.refresh_session(second.refresh_token).user == second.user
-
-
-def test_signing_out_ends_the_session_on_the_server(standin: Standin) -> None:
-    client = standin.person()
-    session = client.auth.get_session()
-    assert session is not None
-    client.auth.sign_out()
-    with pytest.raises(AuthApiError):
-        standin.client().auth.refresh_session(session.refresh_token)
-    with pytest.raises((AuthSessionMissingError, AuthApiError)):
-        client.auth.refresh_session()
-
-
-def test_rows_of_one_account_do_not_exist_for_another(standin: Standin) -> None:
-    ada, bob = standin.person(), standin.person()
-    mine = row()
-    ada.table("analyses").insert(mine).execute()
-    of_ada = ada.table("analyses").select("id,name,owner").execute().data
-    assert [found["id"] for found in of_ada] == [mine["id"]]
-
-    assert bob.table("analyses").select("id").execute().data == []
-    assert bob.table("analyses").update({"note": "x"}).eq("id", mine["id"]).execute().data == []
-    assert bob.table("analyses").delete().eq("id", mine["id"]).execute().data == []
-    with pytest.raises(PostgrestAPIError) as forged:
-        bob.table("analyses").insert(row(owner=of_ada[0]["owner"])).execute()
-    assert forged.value.code == "42501"
-    assert len(ada.table("analyses").select("id").execute().data) == 1
-
-
-def test_nobody_sees_a_table_without_an_account_or_with_a_forged_token(standin: Standin) -> None:
-    for client in (standin.client(), standin.client()):
-        for table in ("analyses", "shares", "settings", "instance", "removals"):
-            with pytest.raises(PostgrestAPIError) as denied:
-                client.table(table).select("*").execute()
-            assert denied.value.code == "42501"
-    ada = standin.person()
-    ada.table("analyses").insert(row()).execute()
-    owner = ada.table("analyses").select("owner").execute().data[0]["owner"]
-    forged = standin.client()
-    forged.postgrest.auth(
-        token("another secret, of the same length", sub=owner, role="authenticated")
-    )
-    with pytest.raises(PostgrestAPIError):
-        forged.table("analyses").select("*").execute()
-
-
-def test_a_file_goes_in_and_comes_out_by_a_signed_address(standin: Standin) -> None:
-    client = standin.person()
-    owner = client.auth.get_user().user.id
-    mine = row()
-    client.table("analyses").insert(mine).execute()
-    path = f"{owner}/{mine['id']}/clip.mp4"
-    bucket = client.storage.from_("media")
-    bucket.upload(path, b"moving pictures", {"content-type": "video/mp4"})
-    signed = bucket.create_signed_url(path, 60)["signedURL"]
-    assert httpx.get(signed).content == b"moving pictures"
-    assert httpx.get(signed[:-4] + "AAAA").status_code >= 400
-    bucket.remove([path])
-    assert httpx.get(signed).status_code >= 400
-
-
-# --- the dashboard's own store --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,9 @@ def row(
 
 def leaning(lean: Lean | None, label: Label = Label.INCONCLUSIVE) -> Analysis:
     made = make_analysis()
-    why = Reason(code=ReasonCode.NO_FACE, params={"written": "We found no face in 32 frames."})
+    why = Reason(
+        code=ReasonCode.NO_FACE, params={"looked": 32, "kind": "video", "scored": 0, "min_face": 40}
+    )
     verdict = made.verdict.model_copy(update={"label": label, "lean": lean, "reasons": [why]})
     return made.model_copy(update={"verdict": verdict})
 
@@ -49,7 +51,7 @@ def test_a_note_says_where_it_leans_and_that_it_was_here() -> None:
     assert (cells["note"], cells["took"]) == ("Inconclusive, leans manipulated", "known")
     assert listing.note(row("a.mp4", leaning(Lean.NONE), before="b.mp4")) == "was here before"
     why = listing.note(row("a.mp4", leaning(None, Label.NOT_APPLICABLE), before="b.mp4"))
-    assert why == "We found no face in 32 frames · was here before"
+    assert why == "We found no face in 32 frames, so there is no score · was here before"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict() -> None:
         ("b.mp4", "manipulated", ""),
         ("c.mp4", "untouched", ""),
         ("d.mp4", "", ""),
-        ("e.mp4", "", "We found no face in 32 frames."),
+        ("e.mp4", "", "We found no face in 32 frames, so there is no score."),
         ("f.mp4", "", "'=cut off."),
         ("g.txt", "", "This is no media."),
     ]

@@ -619,10 +619,10 @@ def test_what_was_changed_is_named(
     assert "CHANGED" in found.lines()[0]
 
     tree = json.loads(made["json"])
-    tree["analysis"]["tracks"][0]["faces"][0]["time"] += 1
+    tree["analysis"]["subjects"][0]["frames"][0]["time"] += 1
     tree["added"] = 1
     found = report.verify(save(json.dumps(tree).encode(), "json"))
-    assert set(found.changed) == {"tracks", "added was added"}
+    assert set(found.changed) == {"subjects", "added was added"}
 
     found = report.verify(save(made["csv"].replace(b"B,", b"C,", 1), "csv"))
     assert found.changed == ("the table",)
@@ -822,4 +822,3 @@ def test_a_speaker_is_reported_without_a_picture(tmp_path: Path) -> None:
         assert report.verify(path).intact
     tree = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [s["modality"] for s in tree["analysis"]["subjects"]] == ["face", "face", "voice"]
-    assert len(tree["analysis"]["tracks"]) == 2  # 1.2 knew no voices

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.made_copies import Way, written
+from bench.copies import CopyOptions, write_copy
 from detector import media
 from detector.comparison import fingerprints
 from detector.comparison.fingerprints import Fingerprints, fingerprint
@@ -65,7 +65,7 @@ def scene(seed: int, frames: int = 50) -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("clips")
-    return [written(folder / f"{n}.mp4", scene(n), 25, Way(crf=20)) for n in range(6)]
+    return [write_copy(folder / f"{n}.mp4", scene(n), 25, CopyOptions(crf=20)) for n in range(6)]
 
 
 def test_pdq_is_the_references() -> None:
@@ -80,29 +80,31 @@ def test_pdq_is_the_references() -> None:
 
 
 def test_flat_pictures_have_no_fingerprint(tmp_path: Path) -> None:
-    flat = written(tmp_path / "flat.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 10, 25, Way())
+    flat = write_copy(
+        tmp_path / "flat.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 10, 25, CopyOptions()
+    )
     assert len(fingerprint(flat).times) == 0
 
 
 @pytest.mark.parametrize(
     "way",
     [
-        Way(crf=36),
-        Way(scale=0.5),
-        Way(scale=2.0),
-        Way(mirror=True),
-        Way(fps=15),
-        Way(fps=60),
-        Way(grade=(0.8, 1.1, 0.9)),
+        CopyOptions(crf=36),
+        CopyOptions(scale=0.5),
+        CopyOptions(scale=2.0),
+        CopyOptions(mirror=True),
+        CopyOptions(fps=15),
+        CopyOptions(fps=60),
+        CopyOptions(grade=(0.8, 1.1, 0.9)),
     ],
     ids=str,
 )
 def test_a_copy_is_found_and_nothing_else(
-    library: Library, clips: list[Path], tmp_path: Path, way: Way
+    library: Library, clips: list[Path], tmp_path: Path, way: CopyOptions
 ) -> None:
     for clip in clips:
         add_file(library, ALICE, clip)
-    copy = written(tmp_path / "copy.mp4", scene(3)[10:], 25, way)
+    copy = write_copy(tmp_path / "copy.mp4", scene(3)[10:], 25, way)
     [match] = library.search(ALICE, fingerprint(copy))
     assert match.footage.name == "3.mp4" and match.mirrored == way.mirror
     assert match.matched == match.asked
@@ -114,7 +116,7 @@ def test_black_borders_are_no_part_of_it(
 ) -> None:
     add_file(library, ALICE, clips[0])
     boxed = [cv2.copyMakeBorder(f, 40, 40, 0, 0, cv2.BORDER_CONSTANT) for f in scene(0)]
-    copy = written(tmp_path / "boxed.mp4", boxed, 25, Way())
+    copy = write_copy(tmp_path / "boxed.mp4", boxed, 25, CopyOptions())
     assert [m.footage.name for m in library.search(ALICE, fingerprint(copy))] == ["0.mp4"]
 
 
@@ -325,7 +327,7 @@ def test_the_command(
     monkeypatch.setattr(cli.media, "isolate", lambda: None)
     assert cli.main(["add", str(clips[0].parent)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(clips)
-    copy = written(tmp_path / "copy.mp4", scene(2), 25, Way(crf=33, mirror=True))
+    copy = write_copy(tmp_path / "copy.mp4", scene(2), 25, CopyOptions(crf=33, mirror=True))
     assert cli.main(["search", str(copy)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("2.mp4, from 00:00: ") and "mirrored" in shown

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.made_copies import Way, written
+from bench.copies import CopyOptions, write_copy
 from detector.comparison import fingerprints
 from detector.comparison.fingerprints import fingerprint
 from detector.errors import InputError
@@ -59,29 +59,31 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("clips")
     made = {"one": filmed(ONE), "two": filmed(TWO, seed=1), "nobody": scene(2)}
     return {
-        name: written(folder / f"{name}.mp4", frames, 25, Way(crf=20))
+        name: write_copy(folder / f"{name}.mp4", frames, 25, CopyOptions(crf=20))
         for name, frames in made.items()
     }
 
 
-def searched(library: Library, frames: list[np.ndarray], path: Path, way: Way) -> LibraryMatch:
-    [match] = library.search(ALICE, fingerprint(written(path / "copy.mp4", frames, 25, way)))
+def searched(
+    library: Library, frames: list[np.ndarray], path: Path, way: CopyOptions
+) -> LibraryMatch:
+    [match] = library.search(ALICE, fingerprint(write_copy(path / "copy.mp4", frames, 25, way)))
     return match
 
 
 @pytest.mark.parametrize(
     "way",
     [
-        Way(crop=(0.1, 0.1, 0.1, 0.1)),
-        Way(crop=(0.25, 0.2, 0.0, 0.0)),
-        Way(crop=(0.2, 0.0, 0.25, 0.1), crf=32),
-        Way(crop=(0.2, 0.1, 0.15, 0.1), mirror=True),
-        Way(crop=(0.15, 0.15, 0.15, 0.1), scale=0.7),
+        CopyOptions(crop=(0.1, 0.1, 0.1, 0.1)),
+        CopyOptions(crop=(0.25, 0.2, 0.0, 0.0)),
+        CopyOptions(crop=(0.2, 0.0, 0.25, 0.1), crf=32),
+        CopyOptions(crop=(0.2, 0.1, 0.15, 0.1), mirror=True),
+        CopyOptions(crop=(0.15, 0.15, 0.15, 0.1), scale=0.7),
     ],
     ids=str,
 )
 def test_a_cropped_copy_is_found(
-    library: Library, clips: dict[str, Path], tmp_path: Path, way: Way
+    library: Library, clips: dict[str, Path], tmp_path: Path, way: CopyOptions
 ) -> None:
     for name in ("one", "nobody"):
         add_file(library, ALICE, clips[name])
@@ -97,7 +99,7 @@ def test_a_picture_in_a_picture_is_found(
     frames = scene(5)
     for frame, shown in zip(frames, filmed(ONE), strict=True):
         frame[20:200, 30:330] = cv2.resize(shown, (300, 180), interpolation=cv2.INTER_AREA)
-    match = searched(library, frames, tmp_path, Way())
+    match = searched(library, frames, tmp_path, CopyOptions())
     assert match.footage.name == "one.mp4" and match.by_faces
 
 
@@ -105,7 +107,7 @@ def test_a_copy_that_shows_one_of_two_is_found(
     library: Library, clips: dict[str, Path], tmp_path: Path
 ) -> None:
     add_file(library, ALICE, clips["two"])
-    match = searched(library, filmed(TWO, seed=1), tmp_path, Way(crop=(0.6, 0.2, 0.0, 0.1)))
+    match = searched(library, filmed(TWO, seed=1), tmp_path, CopyOptions(crop=(0.6, 0.2, 0.0, 0.1)))
     assert match.footage.name == "two.mp4" and match.by_faces
 
 
@@ -134,7 +136,7 @@ def test_the_widest_face_of_a_frame_comes_first(clips: dict[str, Path]) -> None:
 def test_what_is_kept_has_the_faces_of_every_frame(library: Library, tmp_path: Path) -> None:
     """Somebody else comes, at another place: who was followed is lost, and looked for again."""
     frames = filmed(ONE)[:25] + filmed({(20, 40): CLOSE})[25:]
-    path = written(tmp_path / "cut.mp4", frames, 25, Way())
+    path = write_copy(tmp_path / "cut.mp4", frames, 25, CopyOptions())
     kept = fingerprint(path, to_keep=True)
     assert np.array_equal(kept.faces.times, kept.times) and len(kept.times) >= 4
     add_file(library, ALICE, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.made_copies import Way, written
+from bench.copies import CopyOptions, write_copy
 from detector.comparison.fingerprints import Fingerprints, fingerprint, of_frames
 from detector.live import LiveSettings
 from detector.live.recorder import Ring
@@ -39,7 +39,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 def played(tmp_path: Path) -> tuple[Path, list[np.ndarray]]:
     """A film of eight seconds, and its frames as a camera's link delivers them."""
     frames = scene(3, 80)
-    return written(tmp_path / "film.mp4", frames, FPS, Way(crf=20)), frames
+    return write_copy(tmp_path / "film.mp4", frames, FPS, CopyOptions(crf=20)), frames
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.made_copies import Way, written
+from bench.copies import CopyOptions, write_copy
 from detector import comparison as engine
 from detector import media
 from detector.errors import InputError
@@ -181,9 +181,11 @@ def real(tmp_path: Path) -> Iterator[Application]:
 def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("clips")
     return {
-        "press": written(folder / "press.mp4", scene(1), 25, Way(crf=20)),
-        "shared": written(folder / "shared.mp4", scene(1)[10:40], 25, Way(crf=32, scale=0.5)),
-        "other": written(folder / "other.mp4", scene(2), 25, Way(crf=20)),
+        "press": write_copy(folder / "press.mp4", scene(1), 25, CopyOptions(crf=20)),
+        "shared": write_copy(
+            folder / "shared.mp4", scene(1)[10:40], 25, CopyOptions(crf=32, scale=0.5)
+        ),
+        "other": write_copy(folder / "other.mp4", scene(2), 25, CopyOptions(crf=20)),
     }
 
 
@@ -393,7 +395,7 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(
     ours, theirs = camera(app, OWNER), camera(app, STRANGER)
     app.originals.accompany(ours)
     assert followed == [], "nothing is known"
-    film = written(tmp_path / "film.mp4", scene(1), 25, Way())
+    film = write_copy(tmp_path / "film.mp4", scene(1), 25, CopyOptions())
     add_file(app.originals.library, OWNER.principal.id, film)
     app.originals.accompany(theirs)
     assert followed == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -27,7 +26,6 @@ from service.records.sql import SQLStore, open_store
 from service.records.sql.rows import packed, raw
 from tests.support.pdf import text_of
 from tests.support.records_contract import NOON, SAMPLE, TTL, make, result
-from tests.unit.service.test_migrations import FORM_1
 
 PLACE = Provenance(
     facts=[Fact(group="camera", name="Model", value="X100", source="EXIF")],
@@ -142,7 +140,7 @@ def test_the_sentence_of_a_comparison_is_sealed(tmp_path: Path) -> None:
     analysis = store.analysis(LOCAL, record.id)
     assert analysis is not None and analysis.seal is not None
     assert analysis.comparison is not None
-    sent = analysis.exported()
+    sent = analysis.model_dump(mode="json")
     assert seals.holds(analysis.seal, sent, [store.seals.own])
     assert sent["comparison"]["sentence"] == "Same footage, nothing differs"
     rewrite(tmp_path, record, lambda tree: compared(tree, "Manipulated copy of press.mp4"))
@@ -248,18 +246,6 @@ def test_a_key_that_is_none_stops_the_server_in_words(tmp_path: Path) -> None:
     assert (tmp_path / KEY).read_text() == "something else"
 
 
-def test_what_the_own_file_held_is_sealed_once(tmp_path: Path) -> None:
-    shutil.copy(FORM_1, tmp_path / FILE)  # results of several versions
-    store = opened(tmp_path)
-    done = [r for r in store.search(LOCAL, Query()).records if r.result is not None]
-    assert done
-    for record in done:
-        assert set(who(store, record)) == {ResultOrigin.HERE}
-    late = make(LOCAL)
-    store.add(late, SAMPLE)
-    assert set(who(opened(tmp_path), late)) == {ResultOrigin.BEFORE}
-
-
 # --- reports, and checking elsewhere --------------------------------------------------------------
 
 
@@ -316,17 +302,17 @@ def test_a_stranger_can_check_a_result(tmp_path: Path, capsys: pytest.CaptureFix
     other = opened(tmp_path / "other").seals.own
     assert analysis is not None
     file = tmp_path / "result.json"
-    file.write_text(json.dumps({"id": "x", "result": analysis.exported()}))
+    file.write_text(json.dumps({"id": "x", "result": analysis.model_dump(mode="json")}))
     assert unmask(["verify", str(file), "--key", store.seals.own]) == 0
     assert "Intact" in capsys.readouterr().out
     assert unmask(["verify", str(file), "--key", other]) == 2
     assert "ANOTHER key" in capsys.readouterr().out
-    tree = analysis.exported()
+    tree = analysis.model_dump(mode="json")
     tree["verdict"]["probability"] = 0.01
     file.write_text(json.dumps(tree))
     assert unmask(["verify", str(file), "--key", store.seals.own]) == 2
     assert "CHANGED" in capsys.readouterr().out
-    file.write_text(json.dumps(SAMPLE.exported()))
+    file.write_text(json.dumps(SAMPLE.model_dump(mode="json")))
     assert unmask(["verify", str(file)]) == 2
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,6 @@ import pytest
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
 from service.api.schemas import TaskView
 from service.error_reports import fault_of
-from service.records.database import FILE, Database
-from service.records.legacy import import_tasks
 from service.records.model import RecordsError, State
 from service.tasks.executor import NICENESS, Executor, ThreadExecutor
 from service.tasks.manager import TaskManager
@@ -515,40 +511,6 @@ def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path: Path) -> None
         found = after.find(task.id, ANN)
         assert found is not None and found.state is State.INTERRUPTED
     after.close()
-
-
-def test_the_tasks_of_the_version_before_are_moved_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its table, as it made it, in a file of its own."""
-    old = tmp_path / "tasks.db"
-    moment = datetime(2026, 11, 20, 8, tzinfo=UTC).isoformat(timespec="microseconds")
-    with closing(sqlite3.connect(old)) as file:
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute(
-            "CREATE TABLE tasks (id TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT "
-            "NULL, subject TEXT NOT NULL, params TEXT NOT NULL, server TEXT NOT NULL, state TEXT "
-            "NOT NULL, created TEXT NOT NULL, started TEXT, ended TEXT, fault TEXT)"
-        )
-        for id, state, ended in (("ran", "running", None), ("done", "done", moment)):
-            row = (id, "page", ANN.id, "a", '{"n": 1}', "gone", state, moment, moment, ended, None)
-            file.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        file.execute("PRAGMA user_version = 1")
-        file.commit()
-    database = Database(tmp_path / FILE)
-    import_tasks(database, tmp_path)
-    import_tasks(database, tmp_path)  # the second server finds nothing to move
-    assert not list(tmp_path.glob("tasks.db*"))
-    old.write_bytes(b"no database at all, but a text" * 100)
-    import_tasks(database, tmp_path)
-    assert old.exists() and "left where it is" in caplog.text
-    database.close()
-    tasks = open_tasks(tmp_path)
-    ran, done = tasks.find("ran", ANN), tasks.find("done", ANN)
-    assert ran is not None and ran.state is State.INTERRUPTED and ran.params == {"n": 1}
-    assert done is not None and done.state is State.DONE and done.ended == done.started
-    assert done.created.isoformat(timespec="microseconds") == moment
-    tasks.close()
 
 
 # --- two servers on one database ------------------------------------------------------------------

@@ -21,7 +21,6 @@ from detector.schema.analysis import Analysis
 from service.api import PATHS
 from service.application import Application
 from service.limits import MEGABYTE
-from service.records.model import RecordsError
 from tests.support.waiting import until
 from tests.unit.service.test_jobs import Analyzer
 
@@ -277,21 +276,6 @@ def test_a_full_disk_is_said_and_nothing_is_left(
     monkeypatch.setattr(application.jobs.uploads, "has_room", lambda size: False)
     answer = client.post("/v1/analyses", files=FILE)
     assert (answer.status_code, refusal(answer)["code"]) == (507, "disk_full")
-    assert nothing_left(application)
-
-
-def test_a_killed_database_is_said(client: httpx.Client, application: Application) -> None:
-    def gone(*args: object, **options: object) -> None:
-        raise RecordsError("The database can't be reached.", code="records_unreachable")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(application.jobs.store, "add", gone)
-        patch.setattr(application.jobs.store, "ids", gone)
-        answer = client.post("/v1/analyses", files=FILE)
-        assert (answer.status_code, refusal(answer)["code"]) == (503, "records_unreachable")
-        assert int(answer.headers["Retry-After"]) > 0
-        ready = client.get("/readyz")
-        assert ready.status_code == 503 and ready.json()["checks"]["records"] is False
     assert nothing_left(application)
 
 
