@@ -50,10 +50,7 @@ dev:
 
 test:
 	$(call setup,dashboard test)
-	@$(BIN)/python tools/chromium.py
-	@$(BIN)/python tools/postgres.py
-	@$(BIN)/python tools/standin.py
-	@$(BIN)/python tools/caddy.py
+	@$(BIN)/python tools/programs.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(if $(PYTEST_ARGS),,$(compile) &) $(BIN)/mypy && wait

@@ -17,7 +17,7 @@ from functools import partial
 
 from playwright.sync_api import Page, sync_playwright
 
-from tools import chromium
+from tools import programs
 
 PATIENCE = 120_000  # ms
 
@@ -84,7 +84,7 @@ def main() -> None:
     args = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=programs.chromium(), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(PATIENCE)
