@@ -70,9 +70,9 @@ coverage:
 OSV := import socket; socket.create_connection(("api.osv.dev", 443), 10)
 audit:
 	$(call setup,dashboard test)
-	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) ytdlp ray test > build/locked.txt
+	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) ytdlp ray test build > build/locked.txt
 	@if $(BIN)/python -c '$(OSV)' 2> /dev/null; \
-	then $(BIN)/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement build/locked.txt; \
+	then $(BIN)/pip-audit --vulnerability-service osv --require-hashes --disable-pip --requirement build/locked.txt; \
 	else echo "unmask: NOT AUDITED: api.osv.dev can't be reached" >&2; fi
 
 sbom:
@@ -91,9 +91,10 @@ lock:
 	$(BIN)/uv lock $(UPGRADE)
 	$(BIN)/python tools/lock_cpu.py
 	$(call setup,$(SHIPPED) test)
+	@mkdir -p build && { sed '/^## Packages/q' docs/licenses.md; echo; } > build/licenses.md
 	$(BIN)/python tools/setup.py --list $(SHIPPED) | sed -n 's/==.*//p' \
-	| xargs $(BIN)/pip-licenses --no-version --format markdown --packages | sed 's/  */ /g; s/--*/-/g' > build/licenses
-	sed -i '/^## Packages/q' docs/licenses.md && { echo; cat build/licenses; } >> docs/licenses.md
+	| xargs $(BIN)/pip-licenses --no-version --format markdown --packages | sed 's/  */ /g; s/--*/-/g' >> build/licenses.md
+	mv build/licenses.md docs/licenses.md
 
 clean:
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache
