@@ -7,32 +7,21 @@
 
 FROM python:3.11-slim-bookworm AS build
 
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 
-RUN python -m venv /opt/unmask
-COPY requirements.lock requirements.hashes ./
-COPY tools/setup.py tools/setup.py
-
-# Each file by its sha256. Without the code: a change of that costs no new installation.
-RUN /opt/unmask/bin/python tools/setup.py --hashed dashboard postgres s3 > wanted.txt \
-    && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
-        --requirement wanted.txt
-
-# What has no wheel is built by the setuptools that was just installed.
-RUN /opt/unmask/bin/python tools/setup.py --sources dashboard postgres s3 > wanted.txt \
-    && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --no-build-isolation \
-        --requirement wanted.txt
-
-# The build of the locked torch for processors, from PyTorch's own index; the one on the usual index
-# brings gigabytes for a GPU (TORCH=cuda).
+# Each file by its sha256. Without the code: a change of that costs no new installation. PyTorch is
+# its CPU build, from its own index or a mirror; TORCH=cuda takes the one on PyPI, with gigabytes for
+# a GPU. What installs is removed again.
 ARG TORCH=cpu
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN /opt/unmask/bin/python tools/setup.py --torch "$TORCH" > wanted.txt \
-    && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
-        --extra-index-url "$TORCH_INDEX" --requirement wanted.txt \
+COPY pyproject.toml uv.lock requirements-cpu.txt ./
+COPY tools/setup.py tools/setup.py
+RUN VENV=/opt/unmask TORCH="$TORCH" TORCH_INDEX="$TORCH_INDEX" UV_NO_CACHE=1 \
+    python tools/setup.py --packages-only dashboard postgres s3 \
     && /opt/unmask/bin/python -c "import torch, torchvision" \
-    && rm -r wanted.txt tools
+    && /opt/unmask/bin/pip uninstall --yes uv hatchling editables \
+    && rm -r tools pyproject.toml uv.lock requirements-cpu.txt
 
 COPY app.py LICENSE NOTICE ./
 COPY .streamlit/config.toml .streamlit/config.toml

@@ -2,11 +2,12 @@
 # make test   linters, types, unit tests and the checks of tests/fast.txt: ten minutes on two cores
 # make test-all  all integration and browser tests; SHARD=2/5 runs the second fifth of the files
 # make coverage  what all tests together reach
-# make audit  known weaknesses of the locked packages
-# make sbom   what Unmask is made of, as CycloneDX
+# make audit  known vulnerabilities of the locked packages
+# make sbom   software bill of materials (CycloneDX), in build/
+# make lock   update uv.lock to pyproject.toml, and docs/licenses.md
 #
-# PORT=8601 serves elsewhere, ADDRESS=0.0.0.0 to other computers as well; PYTHON=python3.12 chooses the Python; TORCH=any takes the PyTorch that
-# pip finds, with CUDA (see tools/setup.py for which one is installed otherwise).
+# PORT=8601 serves elsewhere, ADDRESS=0.0.0.0 to other computers as well; PYTHON=python3.12 chooses the Python; TORCH=cuda or TORCH=cpu
+# chooses the build of PyTorch (CPU unless there is an NVIDIA GPU).
 
 .DEFAULT_GOAL := run
 .PHONY: run dev test test-all coverage audit sbom format lock clean
@@ -38,8 +39,10 @@ SERVE := $(BIN)/python -m streamlit run app.py --server.port $(PORT) $(if $(ADDR
 
 define setup
 @test -n "$(PYTHON)" || { echo "unmask: Python 3.11 or newer is missing: sudo apt-get install python3 python3-venv" >&2; exit 1; }
-@GOAL=$@ $(PYTHON) tools/setup.py $(1)
+@$(PYTHON) tools/setup.py $(1)
 endef
+# What the image holds.
+SHIPPED := dashboard postgres s3
 
 run:
 	$(call setup,dashboard)
@@ -49,16 +52,9 @@ dev:
 	$(call setup,dashboard)
 	@exec $(SERVE) --server.fileWatcherType auto
 
-define services
-@$(BIN)/python tools/chromium.py
-@$(BIN)/python tools/postgres.py
-@$(BIN)/python tools/standin.py
-@$(BIN)/python tools/caddy.py
-endef
-
 test:
 	$(call setup,dashboard test)
-	$(services)
+	@$(BIN)/python tools/programs.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(compile) & $(BIN)/mypy && wait
@@ -66,7 +62,7 @@ test:
 
 test-all:
 	$(call setup,dashboard test)
-	$(services)
+	@$(BIN)/python tools/programs.py
 	$(PYTEST) $$($(files))
 
 # What all tests together reach. Half as slow again as without, so it is not part of `make test`.
@@ -74,26 +70,35 @@ coverage:
 	$(call setup,dashboard test)
 	$(PYTEST) -n 3 --cov --cov-report=term --cov-fail-under=91
 
-# 3: nobody could be asked, which it says.
+# Asks OSV. Where it can't be reached, nothing is audited, which is reported and is no failure.
+OSV := import socket; socket.create_connection(("api.osv.dev", 443), 10)
 audit:
 	$(call setup,dashboard test)
-	@$(BIN)/python tools/audit.py || [ $$? -eq 3 ]
+	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) ytdlp ray test build > build/locked.txt
+	@if $(BIN)/python -c '$(OSV)' 2> /dev/null; \
+	then $(BIN)/pip-audit --vulnerability-service osv --require-hashes --disable-pip --requirement build/locked.txt; \
+	else echo "unmask: NOT AUDITED: api.osv.dev can't be reached" >&2; fi
 
 sbom:
 	$(call setup,dashboard test)
-	@$(BIN)/python tools/sbom.py
+	@mkdir -p build && TORCH=cpu $(BIN)/python tools/setup.py --list $(SHIPPED) \
+	| $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-file build/unmask.cdx.json -
 
 format:
 	$(call setup,dashboard test)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# After a change of pyproject.toml: what is installed now becomes what everybody gets.
+# UPGRADE=--upgrade raises all versions, UPGRADE="--upgrade-package NAME" one.
 lock:
 	$(call setup,dashboard test)
-	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/pip install --quiet uv
-	$(BIN)/python tools/lock.py
-	$(BIN)/python tools/licenses.py
+	$(BIN)/uv lock $(UPGRADE)
+	$(BIN)/python tools/lock_cpu.py
+	$(call setup,$(SHIPPED) test)
+	@mkdir -p build && { sed '/^## Packages/q' docs/licenses.md; echo; } > build/licenses.md
+	$(BIN)/python tools/setup.py --list $(SHIPPED) | sed -n 's/==.*//p' \
+	| xargs $(BIN)/pip-licenses --no-version --format markdown --packages | sed 's/  */ /g; s/--*/-/g' >> build/licenses.md
+	mv build/licenses.md docs/licenses.md
 
 clean:
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache

@@ -25,7 +25,7 @@ from playwright.sync_api import sync_playwright
 
 from detector import samples
 from service.records.database import FILE, Database
-from tools import chromium
+from tools import programs
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120_000  # ms
@@ -48,7 +48,7 @@ def once(settings: dict[str, str]) -> dict[str, float]:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
-                executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"]
+                executable_path=programs.chromium(), args=["--no-sandbox", "--disable-gpu"]
             )
             page = browser.new_page()
             while True:

@@ -2,7 +2,7 @@
 
 The texts in the code are English. Each goes through `_` (or `labels.count`, where a number decides
 its form), and a language is one file, `languages/<code>.po` in gettext's format, made and brought
-up to date by `python tools/language.py <code>`. A text that a file lacks stays English.
+up to date by `python -m dashboard.languages.update <code>`. A text that a file lacks stays English.
 
 Whose language: that of the person's browser, where there is a file for it; UNMASK_LANGUAGE sets one
 for everybody. What the detector says of a file is kept as codes, and `detector.messages` puts it
@@ -42,7 +42,7 @@ def _(message: str) -> str:
     Parameters
     ----------
     message : str
-        The English text as a literal, so that `tools/language.py` finds it; what is filled in
+        The English text as a literal, which `dashboard.languages.update` finds; what is filled in
         stands in named braces and is put there by `.format` afterwards.
     """
     return _texts(current()).gettext(message)

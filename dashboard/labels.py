@@ -140,7 +140,7 @@ def unbroken(text: str) -> str:
 
 def of_catalog(text: str) -> str:
     """Return what the catalog says of a model, in the language of whoever looks
-    (`tools/language.py` reads it there); English where it is no bundled one."""
+    (`dashboard.languages.update` reads it there); English where it is no bundled one."""
     return speech().gettext(text) if text else ""
 
 

@@ -77,7 +77,7 @@ class Message(str):
 
 
 def _(text: str) -> Message:
-    """Return a message of a literal text, which `tools/language.py` finds by this name."""
+    """Return a message of a literal text, which `dashboard.languages.update` finds by this name."""
     return Message(MessageSpec(text=text))
 
 

@@ -1,15 +1,10 @@
-"""Puts Unmask into a Space of Hugging Face.
+"""Push Unmask to a Space of Hugging Face, which builds its Dockerfile.
 
-    python tools/space.py OWNER/NAME             shows exactly what would be sent, and sends nothing
+    python tools/space.py OWNER/NAME             lists what would be sent
     HF_TOKEN=hf_... python tools/space.py OWNER/NAME --push [--private]
 
-A Space builds the Dockerfile of its repository. What is sent is what the image is made of, and only
-files that git tracks: never data, uploads or secrets, and not at all when one of the files looks as
-if it held a secret. Files that are no longer part of it are deleted there. The token is read from
-the environment and needs the right to write.
-
-A Space's settings are the front matter of its README. It is put before ours on the way, since
-elsewhere it would be shown as a table.
+Only the image's files that git tracks are sent, and nothing if one of them seems to hold a secret.
+Files that are no longer part of it are deleted there. The Space's settings go before the README.
 """
 
 from __future__ import annotations
@@ -17,14 +12,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tools.leaks import ROOT, leaks, tracked
-
+ROOT = Path(__file__).resolve().parent.parent
 FRONT_MATTER = """\
 ---
 title: Unmask
@@ -40,92 +33,79 @@ short_description: Was a face in this video or picture made by a machine?
 
 """
 ALSO = ("Dockerfile", ".dockerignore", "README.md", "docs/analyze.png", "docs/hosting.md")
-"""Sent beside what the image is made of."""
-_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+"""Sent in addition to the image's files."""
+SECRET_FILES = re.compile(r"(^|/)(\.env(\..+)?|secrets\.toml|id_(rsa|ed25519)|.*\.(pem|key|p12))$")
+SECRETS = re.compile(
+    rb"""
+    -----BEGIN\ (?:RSA\ |EC\ |OPENSSH\ |ENCRYPTED\ )?PRIVATE\ KEY-----\s*[A-Za-z0-9+/=]{40}
+    | \bhf_[A-Za-z0-9]{30,} | \bsb_secret_[A-Za-z0-9_-]{20,}
+    | \bgh[opsur]_[A-Za-z0-9]{36,} | \bgithub_pat_[A-Za-z0-9_]{40,}
+    | \bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}
+    | \bAKIA[A-Z0-9]{16}\b | \bAIza[A-Za-z0-9_-]{35}\b | \bxox[abp]-[A-Za-z0-9-]{20,}
+    | \beyJhbGciOi[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}
+    | (?i:\b[A-Z0-9_]*(?:SECRET|PASSWORD|API_KEY|ACCESS_KEY)[A-Z0-9_]*\s*[=:]\s*
+        ["'][A-Za-z0-9+/=_-]{24,}["'])
+    """,
+    re.VERBOSE,
+)
+
+
+def tracked(root: Path = ROOT) -> list[str]:
+    """Return the path of every file that git tracks and that exists."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True)
+    return [name for name in listed.stdout.decode().split("\0") if name and (root / name).is_file()]
+
+
+def leaks(names: Iterable[str], root: Path = ROOT) -> Iterator[str]:
+    """Yield where a secret seems to be: "path" for a file of secrets, else "path:line"."""
+    for name in names:
+        if SECRET_FILES.search(name):
+            yield name
+        if name.endswith(".safetensors"):  # 100 MB
+            continue
+        content = (root / name).read_bytes()
+        for match in SECRETS.finditer(content):
+            line = content.count(b"\n", 0, match.start()) + 1
+            yield f"{name}:{line}"
 
 
 def sent(root: Path = ROOT) -> dict[str, bytes | Path]:
-    """What goes into the Space: path there -> file here, or its content where that differs.
-
-    Raises
-    ------
-    SystemExit
-        Something is missing, or looks like a secret.
-    """
-    kept = _kept(root)
-    files = [path for path in tracked(root) if kept(path.relative_to(root).as_posix())]
-    if places := list(leaks(files, root)):
+    """Return what goes into the Space: a file, or its content where that differs, by path there."""
+    lines = (root / ".dockerignore").read_text("utf-8").splitlines()
+    parts = {*ALSO, *(line[1:] for line in lines if line.startswith("!"))}
+    names = [n for n in tracked(root) if any(n == p or n.startswith(f"{p}/") for p in parts)]
+    if places := list(leaks(names, root)):
         sys.exit("unmask: nothing was sent, this looks like a secret: " + ", ".join(places))
-    content: dict[str, bytes | Path] = {
-        path.relative_to(root).as_posix(): path for path in sorted(files)
-    }
-    if missing := [name for name in ("Dockerfile", "README.md", "app.py") if name not in content]:
-        sys.exit(f"unmask: not tracked by git: {', '.join(missing)}")
-    content["README.md"] = FRONT_MATTER.encode() + (root / "README.md").read_bytes()
-    return content
-
-
-def _kept(root: Path) -> Callable[[str], bool]:
-    """Whether a path belongs to the image, by .dockerignore (all out, some back in), or to ALSO."""
-    lines = (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    back = [line[1:] for line in lines if line.startswith("!")]
-    return lambda name: (
-        name in ALSO or any(name == place or name.startswith(f"{place}/") for place in back)
-    )
-
-
-def push(space: str, content: dict[str, bytes | Path], token: str, *, private: bool) -> str:
-    """Send it as one commit; returns the Space's address."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-
-    api = HfApi(token=token, endpoint=os.environ.get("HF_ENDPOINT"))
-    address = api.create_repo(
-        space, repo_type="space", space_sdk="docker", private=private, exist_ok=True
-    )
-    there = api.list_repo_files(space, repo_type="space")
-    gone = [name for name in there if name not in content and name != ".gitattributes"]
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        CommitOperationAdd(name, source if isinstance(source, bytes) else str(source))
-        for name, source in content.items()
-    ]
-    operations += [CommitOperationDelete(name) for name in gone]
-    api.create_commit(
-        space, operations, commit_message="Unmask as of this commit", repo_type="space"
-    )
-    return str(address)
+    readme = FRONT_MATTER.encode() + (root / "README.md").read_bytes()
+    return {**{name: root / name for name in names}, "README.md": readme}
 
 
 def main(arguments: list[str] | None = None) -> None:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("space", metavar="OWNER/NAME")
-    parser.add_argument("--push", action="store_true", help="send it; else only show what would be")
-    parser.add_argument("--private", action="store_true", help="when it is made: only for yourself")
-    asked = parser.parse_args(arguments)
-    if not _NAME.fullmatch(asked.space):
-        sys.exit(f"unmask: {asked.space!r} is not the name of a Space: OWNER/NAME")
+    parser.add_argument("--push", action="store_true", help="send it; else only list it")
+    parser.add_argument("--private", action="store_true", help="visible to you alone")
+    chosen = parser.parse_args(arguments)
     content = sent()
-    if not asked.push:
-        for name, source in content.items():
-            size = len(source) if isinstance(source, bytes) else source.stat().st_size
-            print(f"{size:>12,}  {name}")
-        print(f"unmask: {len(content)} files would be sent to {asked.space}; --push sends them")
+    if not chosen.push:
+        print(*content, f"unmask: {len(content)} files; --push sends them", sep="\n")
         return
-    token = os.environ.get("HF_TOKEN", "")
-    if not token:
-        sys.exit("unmask: HF_TOKEN is not set. Make a token that may write, and put it there.")
-    from huggingface_hub.errors import HfHubHTTPError
-
+    token = os.environ.get("HF_TOKEN") or sys.exit("unmask: set HF_TOKEN to a token that may write")
+    api = HfApi(token=token, endpoint=os.environ.get("HF_ENDPOINT"))
+    kind = {"repo_type": "space", "repo_id": chosen.space}
     try:
-        address = push(asked.space, content, token, private=asked.private)
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        why = {401: "the token is not valid", 403: "the token may not write there"}.get(
-            status, f"the hub answered {status}"
-        )
-        if status == 402:
-            why = "a Docker Space needs a paid plan"
-        sys.exit(f"unmask: nothing was sent: {why}.")
-    print(f"unmask: {len(content)} files sent; it is being built at {address}")
+        url = api.create_repo(**kind, space_sdk="docker", private=chosen.private, exist_ok=True)
+        gone = {*api.list_repo_files(**kind)} - {".gitattributes", *content}
+        operations = [CommitOperationDelete(name) for name in sorted(gone)]
+        for name, file in content.items():
+            operations.append(CommitOperationAdd(name, file if type(file) is bytes else str(file)))
+        api.create_commit(**kind, operations=operations, commit_message="Update Unmask")
+    except (HfHubHTTPError, HFValidationError) as error:  # 402: a Docker Space needs a paid plan
+        sys.exit(f"unmask: nothing was sent: {error}")
+    print(f"unmask: {len(content)} files were sent; it is being built at {url}")
 
 
 if __name__ == "__main__":

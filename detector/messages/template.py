@@ -1,6 +1,6 @@
 """Sentences as data: a text with named braces, and what stands in them for a parameter.
 
-`_` only marks a text for `tools/language.py`; it is translated when it is said.
+`_` only marks a text for `dashboard.languages.update`; it is translated when it is said.
 """
 
 from __future__ import annotations

@@ -888,7 +888,7 @@ $$ select private.purge(auth.uid()) where auth.uid() is not null $$;
 revoke all on function public.purge() from public, anon, authenticated;
 grant execute on function public.purge() to authenticated;
 
--- What an operator's own timer calls with the project's secret key (tools/tidy.py).
+-- What an operator's own timer calls with the project's secret key (python -m service.records.supabase.purge).
 create or replace function public.purge_all() returns table (deleted integer)
 language sql volatile security definer set search_path = '' as
 $$ select private.purge() $$;

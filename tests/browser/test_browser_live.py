@@ -32,7 +32,7 @@ from tests.support.browser import (
 )
 from tests.support.live_stand_in import colored, gray
 from tests.support.visits import Visit, Visitor, visitors
-from tools import chromium
+from tools import programs
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -231,7 +231,7 @@ def test_an_address_that_is_not_secure(visit: Visitor, server: Server, browser: 
 
 def test_a_person_who_says_no(browser: Browser, server: Server) -> None:
     strict = browser.browser_type.launch(
-        executable_path=chromium.find(),
+        executable_path=programs.chromium(),
         args=["--no-sandbox", "--use-fake-device-for-media-stream", "--deny-permission-prompts"],
     )
     try:

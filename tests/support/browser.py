@@ -32,7 +32,7 @@ from playwright.sync_api import (
 from service.records.database import FILE
 from tests.support.ports import free_port
 from tests.support.samples import copy_samples
-from tools import chromium
+from tools import programs
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -157,8 +157,8 @@ def _answers(url: str) -> bool:
 @contextmanager
 def chrome(*flags: str) -> Iterator[Browser]:
     """A browser, with flags of its own."""
-    path = chromium.find()
-    assert path, "There is no Chromium: python tools/chromium.py installs one."
+    path = programs.chromium()
+    assert path, "There is no Chromium: python tools/programs.py installs one."
     ARTIFACTS.mkdir(exist_ok=True)
     with _driver() as playwright:
         opened = playwright.chromium.launch(

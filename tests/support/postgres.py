@@ -33,7 +33,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tools import postgres as programs
+from tools import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 MIGRATIONS = ROOT / "supabase" / "migrations"
@@ -203,10 +203,10 @@ def serve() -> Iterator[Postgres]:
     if address := os.environ.get("UNMASK_TEST_DATABASE"):
         yield Postgres(Path(), address)
         return
-    place = programs.find()
+    place = programs.postgres()
     if place is None:
         pytest.fail(
-            "These tests need PostgreSQL: python tools/postgres.py installs it, or says how.",
+            "These tests need PostgreSQL: python tools/programs.py installs it, or says how.",
             pytrace=False,
         )
     # A socket's path may have 107 characters, which pytest's own folders use up.

@@ -34,7 +34,7 @@ from psycopg.rows import dict_row
 from supabase import Client, ClientOptions, create_client
 
 from tests.support.postgres import MIGRATIONS
-from tools import standin as packages
+from tools import programs
 
 REAL = ("UNMASK_TEST_SUPABASE_URL", "UNMASK_TEST_SUPABASE_KEY", "UNMASK_TEST_DATABASE")
 PASSWORD = "correct horse battery staple"
@@ -98,16 +98,16 @@ def token(secret: str, *, lasts: float = 3600, **claims: Any) -> str:
 @contextmanager
 def serve_bridge() -> Iterator[Standin]:
     """Start the bridge on a free port of this computer."""
-    node, modules = packages.node(), packages.find()
+    node, modules = programs.node(), programs.standin()
     if node is None or modules is None:
         pytest.fail(
-            "These tests need the stand-in of Supabase: python tools/standin.py fetches it, or "
+            "These tests need the stand-in of Supabase: python tools/programs.py installs it, or "
             "says what is missing.",
             pytrace=False,
         )
     secret = secrets.token_hex(32)
     process = subprocess.Popen(
-        [node, packages.SOURCE / "bridge.mjs"],
+        [node, programs.STANDIN / "bridge.mjs"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

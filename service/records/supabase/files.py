@@ -64,7 +64,7 @@ class SupabaseFiles(Tables):
 
     def purge_all(self) -> int:
         """Do the same for everybody, and for accounts that are gone. Needs a client with the
-        project's secret key, which no dashboard has: `tools/tidy.py`."""
+        project's secret key, which no dashboard has: `service.records.supabase.purge`."""
         (counts,) = self._call("purge_all", {})
         self._remove_media(None)
         return int(counts["deleted"])

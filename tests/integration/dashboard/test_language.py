@@ -23,6 +23,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import charts, i18n, labels, series, server
 from dashboard.components import evidence_view
 from dashboard.i18n import LazyDict, _
+from dashboard.languages import update as tool
 from dashboard.result import how_we_know, material, player, pulls, question, verdict_card
 from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
@@ -36,7 +37,6 @@ from service.records.model import ErrorReport
 from tests.support import pages
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT
-from tools import language as tool
 
 
 def made(folder: Path, code: str = "eo") -> Path:
@@ -153,6 +153,7 @@ NOT_FOR_PEOPLE = {
     "metrics.py",
     "records/api_keys.py",
     "records/seals.py",
+    "records/supabase/purge.py",
 }
 """Files that speak to whoever starts the server, in the terminal, to a database or a browser."""
 FOR_PROGRAMS = "api/"

@@ -31,8 +31,7 @@ from supabase import AuthApiError, ClientOptions, create_client
 
 from service.auth import config, flows
 from tests.support.postgres import Postgres, postgres
-from tools import caddy, keys
-from tools import postgres as programs
+from tools import keys, programs
 
 __all__ = ["postgres"]
 
@@ -257,7 +256,7 @@ Done = subprocess.CompletedProcess[str]
 
 def run(server: Postgres, name: str, *command: str, **given: str) -> Done:
     """A command of a service, at the tests' own database."""
-    place = programs.find()
+    place = programs.postgres()
     assert place is not None
     return subprocess.run(
         command,
@@ -393,10 +392,11 @@ def free() -> int:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    program = caddy.find()
+    program = programs.caddy()
     if program is None:
         pytest.fail(
-            "This test needs Caddy: python tools/caddy.py fetches it, or says how.", pytrace=False
+            "This test needs Caddy: python tools/programs.py installs it, or says how.",
+            pytrace=False,
         )
     place = tmp_path_factory.mktemp("gateway")
     port = free()

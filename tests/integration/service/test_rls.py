@@ -944,7 +944,7 @@ def test_a_missing_server_fails_and_is_not_skipped(tmp_path: Path) -> None:
         env={"POSTGRES": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
     )
     assert run.returncode == 1 and "1 error" in run.stdout
-    assert "tools/postgres.py installs it" in run.stdout
+    assert "tools/programs.py installs it" in run.stdout
 
 
 def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres: Postgres) -> None:

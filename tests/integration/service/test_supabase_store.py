@@ -17,13 +17,12 @@ from detector.schema.origin import Fact, Provenance
 from service.records.model import Confirmed, Query, RecordsError, State
 from service.records.rules import new_id
 from service.records.store import Store
-from service.records.supabase import analyses, media, rows, tables
+from service.records.supabase import analyses, media, purge, rows, tables
 from service.records.supabase.media import object_path
 from service.records.supabase.store import SupabaseStore
 from tests.support.gateway import Account, Project, postgres, project
 from tests.support.records_contract import NOON, SAMPLE, TTL, StoreContract, make, minutes, result
 from tests.support.standin import token
-from tools import tidy
 
 __all__ = ["postgres", "project"]
 
@@ -474,14 +473,14 @@ def test_the_timer_is_a_command(
     monkeypatch.setenv("SUPABASE_URL", project.url)
     monkeypatch.setenv("SUPABASE_SECRET_KEY", project.token("", role=None) + "x")
     with pytest.raises(SystemExit, match="sign-in is over"):
-        tidy.main()
+        purge.main()
     monkeypatch.setenv("SUPABASE_SECRET_KEY", token(project.secret, role="service_role"))
-    tidy.main()
+    purge.main()
     assert "1 record" in capsys.readouterr().out
     assert store_of(ada).ids(ada.id) == []
     monkeypatch.delenv("SUPABASE_SECRET_KEY")
     with pytest.raises(SystemExit, match="SUPABASE_SECRET_KEY"):
-        tidy.main()
+        purge.main()
 
 
 def test_a_canceled_run_does_not_take_a_result_away(ada: Account) -> None:

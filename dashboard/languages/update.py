@@ -1,12 +1,9 @@
-"""Makes a language of the dashboard, or brings one up to date.
+"""Make the file of a language, or update it: python -m dashboard.languages.update de
 
-    python tools/language.py de
-
-writes dashboard/languages/de.po: every text of the dashboard and every sentence that the detector
-says of a file (`detector.messages`, and what the catalog says of the bundled models), with the
-translations there were.
-A text that changed a little keeps its old translation, marked "fuzzy"; such, and empty ones, are
-shown in English. Any editor for gettext files opens it.
+It writes dashboard/languages/de.po: every text of the dashboard and the service, every sentence of
+`detector.messages`, and what the catalog says of the bundled models, with the translations that
+exist. A text that changed a little keeps its translation, marked "fuzzy"; fuzzy and empty ones are
+shown in English. Any gettext editor opens the file.
 """
 
 from __future__ import annotations
@@ -20,11 +17,11 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-ROOT = Path(__file__).resolve().parents[1]
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
 DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 MESSAGES = ROOT / "detector" / "messages"
-FOLDER = DASHBOARD / "languages"
 MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
 MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
 """What marks texts, and which of its arguments they are: dashboard/i18n.py, words.py, and the
@@ -45,7 +42,7 @@ NOT_COUNTED = (
 
 
 def marked(call: ast.Call) -> list[ast.expr]:
-    """The texts that a call marks: one, or the two forms of one."""
+    """Return the texts that a call marks: one, or the two forms of one."""
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     if name not in MARKS or (name == "count" and len(call.args) != 3):
         return []
@@ -53,20 +50,14 @@ def marked(call: ast.Call) -> list[ast.expr]:
 
 
 def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
-    """Every file of the dashboard, or of another room, by its path in it."""
+    """Yield every file of the dashboard, or of another package, by its path there."""
     for file in sorted(folder.rglob("*.py")):
-        yield file.relative_to(folder).as_posix(), ast.parse(file.read_text("utf-8"))
-
-
-def sentences() -> Iterator[tuple[str, ast.Module]]:
-    """Every file of the detector's sentences, by its path in it."""
-    for file in sorted(MESSAGES.rglob("*.py")):
-        yield file.relative_to(MESSAGES).as_posix(), ast.parse(file.read_text("utf-8"))
+        if file.parent != FOLDER:
+            yield file.relative_to(folder).as_posix(), ast.parse(file.read_text("utf-8"))
 
 
 def facts() -> Iterator[str]:
-    """What is data and is said within a sentence: of the models that ship, and of the changes that
-    Robustness tries."""
+    """Yield the data that sentences quote: of the bundled models, and of Robustness's changes."""
     from detector.models import registry
     from detector.perturbation import conditions
 
@@ -78,7 +69,7 @@ def facts() -> Iterator[str]:
 
 
 def texts(code: str | None = None) -> Catalog:
-    """Every text of the dashboard and of the detector's sentences, untranslated.
+    """Return every text of the dashboard and of the detector's sentences, untranslated.
 
     Read from the syntax tree: before Python 3.12 Babel's own reader sees nothing in an f-string.
     """
@@ -87,7 +78,7 @@ def texts(code: str | None = None) -> Catalog:
         ("dashboard", sources()),
         ("pages", sources(ROOT / "pages")),
         ("service", sources(SERVICE)),
-        ("detector/messages", sentences()),
+        ("detector/messages", sources(MESSAGES)),
     )
     for folder, files in rooms:
         for file, tree in files:
@@ -111,7 +102,6 @@ def update(code: str) -> tuple[int, int]:
         with file.open("rb") as before:
             catalog = read_po(before, locale=code)
     catalog.update(texts(code))
-    FOLDER.mkdir(exist_ok=True)
     with file.open("wb") as output:
         write_po(output, catalog, width=100, omit_header=False, sort_output=True)
     ready = [m for m in catalog if m.id and _whole(m.string) and not m.fuzzy]
@@ -123,8 +113,8 @@ def _whole(string: str | tuple[str, ...]) -> bool:
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Update the file of the language that is named on the command line."""
+    parser = argparse.ArgumentParser(description="Make the file of a language, or update it.")
     parser.add_argument("code", help="of the language: de, fr, pt_BR")
     code = parser.parse_args().code
     try:

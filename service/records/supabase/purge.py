@@ -1,26 +1,23 @@
-"""Keeps the promise to delete in a whole Supabase project; for a timer, such as once an hour.
+"""Delete what is due in a whole Supabase project; for a timer, such as once an hour.
 
-    SUPABASE_URL=… SUPABASE_SECRET_KEY=… python tools/tidy.py
+    SUPABASE_URL=… SUPABASE_SECRET_KEY=… python -m service.records.supabase.purge
 
-Deletes records that were kept long enough, and the files of records and accounts that are gone. SQL
-can't delete files, and no dashboard holds a key that may delete another's: this needs the project's
-secret key (or its older service_role key), so run it where nobody else can read it.
+Deletes the records that are past their time, and the files of deleted records and accounts. SQL
+can't delete files, and no dashboard holds a key that may delete those of others: this needs the
+project's secret key (or its older service_role key), so run it where nobody else can read the key.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, not as a module
 
 from detector.errors import InputError
 from service.records.supabase.store import with_key
 
 
 def main() -> None:
-    """Tidy once; say how many records went."""
+    """Delete once, and print the number of deleted records."""
     url, key = (os.environ.get(name, "") for name in ("SUPABASE_URL", "SUPABASE_SECRET_KEY"))
     if not url or not key:
         sys.exit("unmask: this needs SUPABASE_URL and SUPABASE_SECRET_KEY")

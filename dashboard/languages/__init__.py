@@ -1,0 +1,1 @@
+"""The languages of the pages: one gettext file each, and what updates them."""

@@ -1,0 +1,72 @@
+"""uv.lock: it fits pyproject.toml, every file has its hash, and set-up asks for nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tools import programs, setup
+
+ROOT = Path(__file__).resolve().parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PACKAGES = {p["name"]: p for p in tomllib.loads(setup.LOCK.read_text("utf-8"))["package"]}
+LOCKED = {name: package for name, package in PACKAGES.items() if name != "unmask"}
+
+
+def test_the_lock_satisfies_what_is_declared() -> None:
+    project = PROJECT["project"]
+    groups = (*project["optional-dependencies"].values(), PROJECT["dependency-groups"]["build"])
+    declared = [*project["dependencies"], *(text for group in groups for text in group)]
+    for requirement in map(Requirement, declared):
+        version = LOCKED[canonicalize_name(requirement.name)]["version"]
+        assert requirement.specifier.contains(version), f"{requirement}: make lock"
+
+
+def test_every_file_is_of_the_public_index_and_has_its_hash() -> None:
+    assert len(LOCKED) > 200
+    for name, package in LOCKED.items():
+        assert package["source"] == {"registry": "https://pypi.org/simple"}
+        files = [*package.get("wheels", ()), *filter(None, [package.get("sdist")])]
+        assert files, name
+        for file in files:
+            assert file["url"].startswith("https://files.pythonhosted.org/"), name
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"]), name
+    assert [name for name, package in LOCKED.items() if "wheels" not in package] == [setup.SOURCE]
+
+
+def test_the_cpu_build_is_of_the_locked_version() -> None:
+    text = setup.CPU_BUILD.read_text("utf-8")
+    torch, torchvision = re.findall(r"^(\S+==\S+) \\$", text, re.M)
+    assert torch == f"torch=={LOCKED['torch']['version']}+cpu", "make lock"
+    assert torchvision == f"torchvision=={LOCKED['torchvision']['version']}", "make lock"
+    hashes = set(re.findall(r"sha256:[0-9a-f]{64}", text))
+    assert not hashes & {wheel["hash"] for wheel in LOCKED["torch"]["wheels"]}
+
+
+def test_set_up_asks_for_what_is_needed_with_hashes() -> None:
+    dashboard = setup.requirements(["base", "dashboard"], cpu=True)
+    assert {"numpy", "streamlit", "grad-cam", "sympy", "h2"} <= set(dashboard)
+    assert not {"pytest", "torch", "torchvision", "triton", "uv", "unmask"} & set(dashboard)
+    assert not [name for name in dashboard if name.startswith("nvidia")]
+    for name, line in dashboard.items():
+        pin, *hashes = line.split()
+        assert pin == f"{name}=={LOCKED[name]['version']}"
+        assert hashes and all(value.startswith("--hash=sha256:") for value in hashes)
+    assert "pytest" in setup.requirements(["base", "dashboard", "test"])
+    assert {"torch", "torchvision"} <= set(setup.requirements(["base"]))
+    assert {"uv", "hatchling", "editables", "setuptools"} <= set(setup.requirements(["build"]))
+
+
+def test_the_npm_lock_has_exact_versions_with_hashes_and_names_no_host() -> None:
+    lock = json.loads((programs.STANDIN / "package-lock.json").read_text("utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert {"node_modules/nano-supabase", "node_modules/@electric-sql/pglite"} <= set(packages)
+    for entry in packages.values():
+        assert entry["integrity"].startswith("sha512-") and "resolved" not in entry
+    wanted = json.loads((programs.STANDIN / "package.json").read_text("utf-8"))["dependencies"]
+    assert all(version[0].isdigit() for version in wanted.values())
