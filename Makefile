@@ -101,4 +101,4 @@ lock:
 	mv build/licenses.md docs/licenses.md
 
 clean:
-	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist reports .coverage .mypy_cache .pytest_cache .ruff_cache
