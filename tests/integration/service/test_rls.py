@@ -1218,22 +1218,6 @@ def test_no_time_is_without_end_whoever_writes_it(database: Database, ada: UUID)
                 keep(database, ada, **{column: moment})
 
 
-def test_what_was_written_before_is_brought_into_its_bounds(postgres: Postgres) -> None:
-    name = postgres.copy()
-    with postgres.connect(name) as connection:
-        first = Database(connection)
-        first.run("alter table analyses drop constraint analyses_times")
-        person = first.person()
-        for moment in ("-infinity", "infinity", "0044-03-15 BC"):
-            keep(first, person, **dict.fromkeys(("created", "touched", "analyzed"), moment))
-    postgres.migrate(name)
-    with postgres.transaction(name) as again:
-        assert again.value(
-            "select bool_and(t between '2000-01-01Z' and now()) from analyses, "
-            "unnest(array[created, touched, analyzed]) t"
-        )
-
-
 def test_settings_take_up_a_megabyte_at_most(database: Database, ada: UUID) -> None:
     database.act_as("authenticated", ada)
     preset = (
