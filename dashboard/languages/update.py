@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
@@ -83,7 +83,9 @@ def texts(code: str | None = None) -> Catalog:
     for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
-                found = marked(node) if isinstance(node, ast.Call) else []
+                if not isinstance(node, ast.Call):
+                    continue
+                found = marked(node)
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
                 if literals:
                     message = literals[0] if len(literals) == 1 else tuple(literals)
@@ -108,8 +110,8 @@ def update(code: str) -> tuple[int, int]:
     return len(catalog), len(ready)
 
 
-def _whole(string: str | tuple[str, ...]) -> bool:
-    return all(string) if isinstance(string, tuple) else bool(string)
+def _whole(string: str | Sequence[str] | None) -> bool:
+    return bool(string and all(string))
 
 
 def main() -> None:
