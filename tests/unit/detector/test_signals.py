@@ -339,7 +339,7 @@ def test_a_signal_says_what_else_could_cause_it() -> None:
 
 def test_the_reference_is_aggregates_of_enough_files() -> None:
     table = json.loads(reference.FILE.read_text(encoding="utf-8"))
-    assert set(table) == {"made_by", "ranges", "curves", "blinking"}
+    assert set(table) == {"ranges", "curves", "blinking"}
     for rows in table["ranges"].values():
         for row in rows.values():
             assert row["files"] >= reference.FEWEST and row["sources"] > 1
