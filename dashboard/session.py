@@ -1,4 +1,4 @@
-"""The edge of the pages: who asks, as Streamlit's connection tells, and who answers.
+"""The edge of the pages: the caller, from Streamlit's connection, and the application.
 
 The one place that looks at the browser behind a page. Pages ask here and hand what they get to the
 service; in a thread without a page there is nobody to find, and `request_context` raises.
@@ -150,7 +150,7 @@ def sign_in_error() -> AccountError | None:
 def page_caller() -> Caller:
     """Return the connection of the page that is drawn now."""
     if not _compat.in_script_run():
-        raise RuntimeError("who asks is known while a page is drawn, not in a thread of its own")
+        raise RuntimeError("the caller is known while a page is drawn, not in a thread of its own")
     headers = st.context.headers
     every = ((name, value) for name in headers for value in headers.get_all(name))
     return Caller(

@@ -1,1 +1,1 @@
-"""The application without a face: who asks, what is kept, what runs. No Streamlit in here."""
+"""The application without a user interface: callers, records, tasks. Imports no Streamlit."""

@@ -119,8 +119,8 @@ class Application:
 
     @cached_property
     def viewers(self) -> Viewers:
-        """The running cameras of this server. Each takes cores from the budget: work that nobody
-        waits for slows down."""
+        """The running cameras of this server. Each takes cores from the budget of background
+        work."""
         return Viewers(
             engine,
             max_viewers(),
@@ -151,7 +151,7 @@ class Application:
         return RecordScope(principal.id, store)
 
     def replicates_media(self, context: RequestContext) -> bool:
-        """Return whether the files of who asks are kept as long as their records."""
+        """Return whether the files of the caller are kept as long as their records."""
         return context.principal.kind is PrincipalKind.USER and get_config().supabase_media
 
     def submit(
@@ -206,7 +206,7 @@ class Application:
         return self.links.start(context, url, keep)
 
     def find(self, context: RequestContext, key: str) -> Job | None:
-        """Return the job behind an address, if who asks may see it."""
+        """Return the job behind an address, if the caller may see it."""
         scope = self.scope(context)
         job = self.jobs.find(key, scope)
         if job is None and scope.store is not self.jobs.store:
@@ -245,7 +245,7 @@ class Application:
         return deleted
 
     def count_guest_analyses(self, context: RequestContext) -> int:
-        """Return how many finished analyses, made without an account, who asks may take over."""
+        """Return how many finished analyses, made without an account, the caller may take over."""
         principal, guest = context.principal, context.guest
         if guest is None or principal.kind is not PrincipalKind.USER or not principal.may_analyze:
             return 0
@@ -260,7 +260,7 @@ class Application:
         return self.jobs.transfer(source, self.scope(context))
 
     def usage(self, context: RequestContext) -> Usage:
-        """Return what the records and files of who asks take up, bytes."""
+        """Return what the records and files of the caller take up, bytes."""
         scope = self.scope(context)
         usage = scope.store.usage(scope.owner)
         files = self.jobs.uploads.size(scope.store.ids(scope.owner))

@@ -75,7 +75,7 @@ def _address(value: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError(f"is no address: {value!r}.")
+        raise ValueError(f"is not a valid URL: {value!r}.")
     return value.rstrip("/")
 
 

@@ -1,8 +1,8 @@
-"""Who asks, and for whom an answer is made: handed to every function of the service that needs it.
+"""The caller of the service: handed to every function that needs to know it.
 
 An edge builds a `RequestContext` for each request: `dashboard.session` from what Streamlit keeps of
-a browser's connection. Nothing below an edge looks up who asks, and there is no default: a function
-that is not told for whom it works can't be called.
+a browser's connection. Nothing below an edge looks up the caller, and there is no default:
+a function that needs one can't be called without it.
 
 Knows nothing of cookies, Streamlit or Supabase.
 """
@@ -65,7 +65,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks."""
+    """The caller."""
 
     id: str
     """Owns uploads, records and presets: "local", "guest:<22 characters>", "key:<12 characters>" or

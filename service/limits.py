@@ -162,7 +162,7 @@ def count_rejected(address: str) -> None:
         There were too many from this address.
     """
     if refusal := rejected.take({f"{_ADDRESS}{address}": MAX_REJECTED}):
-        raise _refused(_("Too many keys that are none came from there."), refusal)
+        raise _refused(_("Too many invalid API keys from this address."), refusal)
 
 
 @contextmanager

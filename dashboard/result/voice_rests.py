@@ -91,6 +91,6 @@ def _likelihood(logit: float, model: ModelResult) -> float:
 def _map(path: Path, sha256: str, span: tuple[float, float], model: str, _bar: Any) -> SoundMap:
     """Return the map of a window. The hash is part of the key: a path may come to hold another
     file."""
-    from detector.explain.sound import window_map  # scipy's signals, for who asks
+    from detector.explain.sound import window_map  # on demand: it imports scipy.signal
 
     return window_map(path, span, model, lambda done: _bar.progress(done))

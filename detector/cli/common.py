@@ -60,7 +60,7 @@ def write_json(target: str, data: object) -> None:
 
 
 class JsonOutput:
-    """Results as JSON, to a file or to standard output for "-", each written as it comes.
+    """Results as JSON, to a file or to standard output for "-", each written when it ends.
 
     One is written as it is, several as a list. A file is valid JSON after each of them.
 

@@ -70,7 +70,7 @@ def join(address: str) -> bool:
     Raises
     ------
     UsageError
-        Ray is not installed, or this is no address.
+        Ray is not installed, or the address is invalid.
     ClusterError
         Nobody answers there, or who answers is no cluster that lets this program in.
     """
@@ -177,7 +177,7 @@ def _parse(address: str) -> tuple[str, int]:
         hint = "It is auto, local or HOST:PORT."
         if address.startswith("ray://"):
             hint = "Join the cluster with this computer (ray start --address=HOST:PORT), then auto."
-        raise UsageError(f"{address!r} is no address of a Ray cluster.", hint=hint)
+        raise UsageError(f"{address!r} is not the address of a Ray cluster.", hint=hint)
     return host.strip("[]"), int(port)
 
 

@@ -78,7 +78,7 @@ class ClusterWorker:
         MediaError, UsageError, ModelError, Canceled
             As `Analyzer.analyze`.
         ClusterError
-            This worker has another program or other weights than who asks.
+            This worker has another program or other weights than the caller.
         """
         import ray
 

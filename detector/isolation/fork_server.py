@@ -191,7 +191,7 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
         drop_privileges(request.limits, request.reads, request.writes, request.port)
         _answer(link, memory, request, function)
         end = 0
-    except (EOFError, BrokenPipeError):  # nobody waits for it any more
+    except (EOFError, BrokenPipeError):  # the client is gone
         end = 0
     except MemoryError:
         end = NO_MEMORY

@@ -1,6 +1,6 @@
 """Sentences as data: a text with named braces, and what stands in them for a parameter.
 
-`_` only marks a text for `dashboard.languages.update`; it is translated when it is said.
+`_` only marks a text for `dashboard.languages.update`; it is translated when it is rendered.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ AS_WORDS: dict[str, Callable[[Any, Speech], str]] = {
     "confused_by": lambda cause, speech: speech.gettext(cause) if cause else "",
     "question": says,
 }
-"""Parameter -> how it is said, where it is not said as it is."""
+"""Parameter -> its formatter, where it is not inserted as it is."""
 
 
 @dataclass(frozen=True)

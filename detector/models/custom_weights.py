@@ -19,7 +19,7 @@ def with_files(
 
     Files that are a published variant's are recognized by their hash: the entry is then that
     variant's. Of others nothing that was published or measured holds, and their label order is
-    unverified until it is said or seen.
+    unverified until it is stated or measured.
 
     Parameters
     ----------

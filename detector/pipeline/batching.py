@@ -1,6 +1,6 @@
 """Full batches across runs: what several runs wait to have scored goes through a model together.
 
-Nobody waits for company: a batch is scored at once where its model is free, and what arrives
+No request waits for others: a batch is scored at once where its model is free, and what arrives
 meanwhile is taken together when its turn comes.
 """
 

@@ -1,4 +1,4 @@
-"""Who asks, and what they may do: a key, or a program on this computer.
+"""The caller, and what they may do: a key, or a program on this computer.
 
 Where no accounts are set up, a program on this computer is its owner, as a browser on it is
 (`service.auth.identify`); everybody else shows a key. Who shows a key is that key's principal,

@@ -43,7 +43,7 @@ class NotFound(InputError):
 
 
 class Unauthorized(InputError):
-    """Who asks has shown no key, or none that is in force."""
+    """The caller has shown no key, or none that is in force."""
 
     default_code = "unauthorized"
 

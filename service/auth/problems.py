@@ -1,6 +1,6 @@
 """What can go wrong with an account, in words for a person; and what Supabase calls it.
 
-A sentence never says whether an address has an account here: who asks may be a stranger.
+A sentence never says whether an address has an account here: the caller may be a stranger.
 """
 
 from __future__ import annotations

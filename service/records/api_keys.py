@@ -53,7 +53,7 @@ class ApiKey(BaseModel):
 
     @property
     def principal(self) -> Principal:
-        """Who asks with it."""
+        """The caller with it."""
         return Principal(
             f"{KEY}{self.id}",
             PrincipalKind.KEY,

@@ -161,7 +161,7 @@ def _address(where: Path | str) -> URL:
         pass
     # Never the text itself: a password stands in it.
     raise RecordsError(
-        _("UNMASK_DATABASE is no address of a PostgreSQL database."),
+        _("UNMASK_DATABASE is not a valid PostgreSQL URL."),
         code="records_address",
         hint=_("It looks like postgresql://user:password@host/name."),
     )

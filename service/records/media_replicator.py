@@ -4,7 +4,7 @@ with an empty disk, has them again.
 Kept in the project's bucket as long as the record; without UNMASK_SUPABASE_MEDIA the media is on
 this server alone, for the hours it says.
 
-In the background and one at a time: nobody waits for it, and a copy that can't be made costs
+In the background and one at a time: no request waits for it, and a copy that can't be made costs
 nothing but the copy.
 """
 

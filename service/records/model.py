@@ -262,7 +262,7 @@ class Preferences(BaseModel):
         "for among them and the rest of their library",
     )
     watched: tuple[str, ...] = Field(
-        default=(), description="folders of this computer whose footage is added as it comes in"
+        default=(), description="folders of this computer whose new files are added"
     )
 
 

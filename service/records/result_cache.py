@@ -2,7 +2,7 @@
 
 The bytes of the file, what was asked for, the models with their weights and maps, how they are put
 together, the person's own thresholds, what transformers compute in, and the code. Names, times and
-who asks are not in it.
+the caller are not in it.
 """
 
 from __future__ import annotations

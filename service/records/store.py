@@ -179,7 +179,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class RecordScope:
-    """Who asks, and where their records are kept. Outlives the request: workers hold it."""
+    """The caller, and where their records are kept. Outlives the request: workers hold it."""
 
     owner: str
     store: Store

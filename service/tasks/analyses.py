@@ -60,7 +60,7 @@ class QueueLimits:
     """The bounds of a server's analyses."""
 
     workers: int | None = None
-    """Files analyzed at once. Who asks for more than there are cores gets them."""
+    """Files analyzed at once. May exceed the number of cores."""
     waiting: int = MAX_WAITING
     in_memory: int = MAX_IN_MEMORY
     cores: float = CORES

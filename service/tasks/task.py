@@ -38,7 +38,7 @@ class Priority(IntEnum):
     INTERACTIVE = 1
     """Somebody waits in front of a page."""
     BATCH = 2
-    """Hours of work that nobody waits for; it pauses between its steps while others need the
+    """Hours of background work; it pauses between its steps while others need the
     cores."""
 
 

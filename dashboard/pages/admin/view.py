@@ -150,7 +150,7 @@ def _now() -> None:
                     _("of {number} that ended since the start").format(number=f"{done:,}"),
                 ),
                 (
-                    _("Answered from before"),
+                    _("Served from cache"),
                     f"{hits / brought:.0%}" if brought else "–",
                     _("{hits} of {files}").format(
                         hits=hits, files=labels.count(brought, "file", "files")
@@ -191,7 +191,7 @@ def _task(task: Task) -> None:
 def _longest(tasks: list[Task]) -> str:
     waits = [task.created for task in tasks if task.state is State.QUEUED]
     if not waits:
-        return _("nobody waits")
+        return _("queue empty")
     longest = max(1.0, round((datetime.now(UTC) - min(waits)).total_seconds()))
     return _("longest {time}").format(time=labels.took(longest))
 

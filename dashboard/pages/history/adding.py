@@ -105,7 +105,7 @@ def _key(name: str) -> str:
 
 
 def _begin(start: Callable[[], object]) -> None:
-    """Begin; what is wrong with it is said when the page is drawn again."""
+    """Start the task; errors appear at the next rerun."""
     try:
         start()
     except UnmaskError as error:

@@ -100,7 +100,7 @@ def test_a_server_whose_cluster_does_not_answer_does_not_start(
     monkeypatch: pytest.MonkeyPatch, app: Application
 ) -> None:
     monkeypatch.setenv("UNMASK_RAY_ADDRESS", "nowhere")
-    with pytest.raises(SystemExit, match="'nowhere' is no address of a Ray cluster"):
+    with pytest.raises(SystemExit, match="'nowhere' is not the address of a Ray cluster"):
         startup._join_cluster()
     monkeypatch.delenv("UNMASK_RAY_ADDRESS")
     startup._join_cluster()

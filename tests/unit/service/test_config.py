@@ -68,8 +68,8 @@ def test_blank_is_not_set(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
         ("UNMASK_MEMORY", "much", f"must be {AMOUNT}, not 'much'."),
         ("UNMASK_LOCAL", "of", "must be off or all, not 'of'."),
         ("UNMASK_FRAME_BY", "a.org", "must be origins such as https://a.org, not 'a.org'."),
-        ("UNMASK_PUBLIC_URL", "http://[x", "is no address: 'http://[x'."),
-        ("SUPABASE_URL", "project.example", "is no address: 'project.example'."),
+        ("UNMASK_PUBLIC_URL", "http://[x", "is not a valid URL: 'http://[x'."),
+        ("SUPABASE_URL", "project.example", "is not a valid URL: 'project.example'."),
         ("UNMASK_SESSION_DAYS", "366", "must be a number between 0 and 365, not '366'."),
     ],
 )  # fmt: skip

@@ -1,0 +1,54 @@
+"""Plain English in the source and in commit subjects."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SINCE = "2026-11-28"
+"""Commit subjects are checked from this day on."""
+ADVICE = {
+    "what is fed": "the input",
+    "whom it is of": "name the person or the file",
+    "who asks": "the caller",
+    "it is said": "name who reports it, and where",
+    "nobody waits": "name the mechanism: background, asynchronous, lazy",
+    "as it comes": "by default",
+    "is no address": "is not a valid URL",
+    "answered from before": "served from cache",
+    "that are none": "invalid",
+}
+"""Phrase to avoid -> what to write instead."""
+
+
+def test_no_phrase_of_the_word_list_is_used() -> None:
+    found = []
+    for room in ("detector", "service", "dashboard", "bench", "research", "tools", "docs"):
+        for path in sorted((ROOT / room).rglob("*")):
+            if path.suffix not in {".py", ".md"}:
+                continue
+            text = " ".join(path.read_text("utf-8").lower().split())
+            found += [
+                f"{path.relative_to(ROOT)}: {phrase!r}; write: {instead}"
+                for phrase, instead in ADVICE.items()
+                if re.search(rf"\b{phrase}\b", text)
+            ]
+    assert not found, found
+
+
+def test_commit_subjects_are_short_and_imperative() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no Git history here")
+    command = ["git", "log", "--no-merges", "--format=%s", f"--since={SINCE}T00:00:00Z"]
+    subjects = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    wrong = [
+        subject
+        for subject in subjects.splitlines()
+        if len(subject) > 72 or not re.match(r"[A-Z][a-z]*[^.]*[^.\s]$", subject)
+        or re.match(r"(The|A|An|No|Of|Who|What|Where|That|Nobody)\b", subject)
+    ]  # fmt: skip
+    assert not wrong, wrong
