@@ -245,11 +245,14 @@ def test_a_row_that_can_not_be_read_breaks_no_history(
     store.add(bad := make(ada.id, 2, cache_key="bad"), SAMPLE)
     with project.sql() as database:
         bounds = database.value(
-            "select pg_get_constraintdef(oid) from pg_constraint where conname = 'analyses_times'"
+            "select pg_get_expr(conbin, conrelid) from pg_constraint "
+            "where conname = 'analyses_times'"
         )
         database.run("alter table analyses drop constraint analyses_times")
         database.run(f"update analyses set {damage} where id = %s", [bad.id])
-        database.run(f"alter table analyses add constraint analyses_times {bounds}")
+        database.run(
+            f"alter table analyses add constraint analyses_times check ({bounds}) not valid"
+        )
     assert [record.id for record in store.search(ada.id, Query()).records] == [good.id]
     assert store.find_cached(ada.id, "bad") is None
     with pytest.raises(RecordsError) as unreadable:
