@@ -14,6 +14,7 @@ from detector.decision import parts
 from detector.decision.context import Context
 from detector.decision.numbers import label_of, lean_of, odds_at, pooled, sigmoid
 from detector.decision.people import Judged, Opinion
+from detector.decision.strata import Stratum, strata
 from detector.schema.analysis import (
     OF_PICTURE,
     Analysis,
@@ -30,6 +31,8 @@ from detector.schema.analysis import (
 )
 
 DECIDED = (Label.FAKE, Label.REAL)
+GLIMPSED = 0.25
+"""Share of the looked-at moments under which somebody's score says nothing of the whole file."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Decision:
     fake_alone: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
     part: parts.StretchAbove | None = None
+    unlike: tuple[Stratum, ...] = ()
+    """in what the leading person's material is unlike that of the calibration"""
     witness: Witness | None = None
     """the surest one of the models that were not measured here"""
 
@@ -132,6 +137,11 @@ def decide_question(
     well_seen = [people[id].subject for id in seen if not opinions[id].abstains]
     if opinions[top].abstains:
         odds = None
+    glimpsed = _glimpsed(analysis, people[top].subject, context.question)
+    unlike = strata(analysis, people[top].subject)
+    still = analysis.media.kind == "image" and lean is Lean.UNTOUCHED  # measured on clips alone
+    if glimpsed or unlike or still:
+        odds, lean = None, Lean.NONE
     draft = replace(
         none,
         label=label,
@@ -143,13 +153,19 @@ def decide_question(
         lean=lean,
         fake_alone=() if label is Label.FAKE else tuple(fake_alone),
         part=part,
+        unlike=unlike,
         witness=_witness(well_seen, context),
         flipped=_flipped(robustness, context.question),
     )
     lowered = _lowered(draft, people)
-    if lowered.witness and lowered.label is Label.INCONCLUSIVE and lean is Lean.NONE:
-        return replace(lowered, lean=Lean.MANIPULATED)
-    return lowered
+    leans = lowered.witness and lowered.label is Label.INCONCLUSIVE and lean is Lean.NONE
+    return replace(lowered, lean=Lean.MANIPULATED) if leans and not glimpsed else lowered
+
+
+def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:
+    """Return whether somebody was scored in too few of the moments for a lean of the file."""
+    scored = sum(question in frame.answers for frame in subject.frames)
+    return bool(subject.frames) and scored < GLIMPSED * len(analysis.timestamps)
 
 
 def _witness(subjects: Sequence[Subject], context: Context) -> Witness | None:
@@ -177,6 +193,9 @@ def _objection(d: Decision) -> ReasonCode | None:
         return abstains
     if len(d.context.counted) < d.context.min_models:
         return ReasonCode.TOO_FEW_MODELS
+    theirs = d.context.basis in (Basis.OWN, Basis.CUSTOM)
+    if not theirs and any(stratum.misleads for stratum in d.unlike):
+        return ReasonCode.UNLIKE_MEASURED
     # "No sign" is said of a file only where it would be said of everybody in it.
     if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
         return ReasonCode.SOMEBODY_ABOVE
