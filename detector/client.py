@@ -1,196 +1,53 @@
-"""A client of the REST API (docs/api.md), for programs elsewhere.
+"""Client of the REST API (docs/api.md), for programs on other machines.
 
     with UnmaskClient("https://unmask.example.org", key="um_…") as client:
         analysis = client.analyze("clip.mp4", frames=16)
-        print(analysis.verdict.label, analysis.verdict.probability)
+        frames = client.request("GET", "/v1/analyses").json()
 
-What a busy server sends away (429, 503) is sent again when it says so; a file is sent under a key
-of its own, so that it is analyzed once however often it is sent. Knows nothing of the service: only
-what goes over the wire.
-
-Longer than 400 lines because it is one client: a method a route, with what each answers.
+Retries what a busy server refuses (429, 503) after its Retry-After. Uploads carry an idempotency
+key: a file that is sent twice is analyzed once. `/openapi.json` describes every route.
 """
 
 from __future__ import annotations
 
 import hmac
+import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict
 
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, Label
-from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.schema.analysis import Analysis
+from detector.schema.comparison import Comparison
 
 URL = "http://127.0.0.1:8502"
 """Where `unmask serve` listens."""
 RETRIES = 8
 MAX_WAIT = 60.0
-"""s of the longest wait before a request is sent again"""
-WATCH = 30.0
-"""s that one request waits for a result; then the next does"""
-
-TaskState = Literal["queued", "running", "done", "failed", "canceled", "interrupted"]
+"""s before a request is sent again, at most"""
+TIMEOUT = 90.0  # s
 ENDED = frozenset({"done", "failed", "canceled", "interrupted"})
 
 
 class ApiError(UnmaskError):
-    """What the server refused, or failed at.
+    """Error answer of the server: HTTP `status`, and `request_id`, which its log names."""
 
-    Attributes
-    ----------
-    status : int
-        Of HTTP.
-    request_id : str
-        By which the server's log knows the request.
-    """
-
-    def __init__(self, status: int, error: dict[str, Any]) -> None:
+    def __init__(self, status: int, error: Mapping[str, Any]) -> None:
         message = error.get("message") or f"The server answered {status}."
         super().__init__(message, code=error.get("code"), hint=error.get("hint", ""))
         self.status = status
         self.request_id: str = error.get("request_id", "")
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")  # newer servers say more
+class UnmaskClient(ExitStack):
+    """Connection to a server at `url`, with an API `key` (`unmask keys add`) unless it is local.
 
-
-class RemoteError(_Answer):
-    """Why there is no result."""
-
-    code: str
-    message: str
-    hint: str = ""
-
-
-class RemoteTask(_Answer):
-    """Background work of the server."""
-
-    id: str
-    kind: str
-    state: TaskState
-    stage: str
-    fraction: float
-    seconds_left: float | None
-    error: RemoteError | None
-    href: str
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.state in ENDED
-
-
-class RemoteAnalysis(_Answer):
-    """The analysis of a file: where it stands, and its result once there is one."""
-
-    id: str
-    name: str
-    state: TaskState
-    created: datetime
-    ahead: int
-    task: RemoteTask
-    error: RemoteError | None
-    verdict: Label | None
-    result: Analysis | None
-    href: str
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.state in ENDED
-
-
-class RemoteComparison(_Answer):
-    """A suspected copy against its original: where that stands, and what came of it."""
-
-    id: str
-    state: TaskState
-    task: RemoteTask | None
-    error: RemoteError | None
-    finding: ComparisonFinding | None
-    sentence: str
-    result: Comparison | None
-    href: str
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.state in ENDED
-
-
-class RemoteFace(_Answer):
-    """A subject at one sampled moment."""
-
-    id: str
-    box: tuple[float, float, float, float]
-    probability: float | None
-    scores: dict[str, float]
-    problem: str | None
-
-
-class RemoteFrame(_Answer):
-    """One sampled moment."""
-
-    index: int
-    time: float
-    subjects: list[RemoteFace]
-
-
-class RemoteModel(_Answer):
-    """A model of the server."""
-
-    id: str
-    title: str
-    state: str
-    ready: bool
-    license: str
-
-
-class RemoteBatchItem(_Answer):
-    """One file of a batch."""
-
-    name: str
-    analysis: str | None
-    state: TaskState | None
-    verdict: Label | None
-    error: RemoteError | None
-
-
-class RemoteBatch(_Answer):
-    """Several analyses that are followed as one."""
-
-    id: str
-    done: bool
-    counts: dict[str, int]
-    items: list[RemoteBatchItem]
-    href: str
-
-
-class UnmaskClient:
-    """A connection to a server.
-
-    Parameters
-    ----------
-    url : str
-        Of the server, without `/v1`.
-    key : str, optional
-        Made by `unmask keys add`; a server on this computer needs none.
-    timeout : float
-        s without an answer after which a request is given up.
-    retries : int
-        How often a request is sent again that a busy server sent away.
-    transport : httpx.BaseTransport, optional
-        For tests.
+    All methods raise ApiError where the server refuses or an analysis ends without a result.
     """
 
     def __init__(
@@ -198,211 +55,17 @@ class UnmaskClient:
         url: str = URL,
         key: str | None = None,
         *,
-        timeout: float = 60.0,
-        retries: int = RETRIES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        super().__init__()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._retries = retries
-        self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=timeout + WATCH, transport=transport
+        self._http = self.enter_context(
+            httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, transport=transport)
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
-
-    def analyze(self, path: str | Path, *, webhook: str | None = None, **settings: Any) -> Analysis:
-        """Send a file and wait for its result.
-
-        Parameters
-        ----------
-        path : path
-        webhook : str, optional
-            A public address that the server tells, too.
-        **settings
-            Of `detector.schema.analysis.Settings`: models, frames, sampling, fps, min_face, start,
-            end.
-
-        Raises
-        ------
-        ApiError
-            The server refused it, or there is no result (`code` says why).
-        """
-        return self.wait(self.submit(path, webhook=webhook, **settings).id)
-
-    def submit(
-        self, path: str | Path, *, webhook: str | None = None, **settings: Any
-    ) -> RemoteAnalysis:
-        """Send a file; its analysis, which may not have begun. Parameters as in `analyze`."""
-        answer = self._upload("/v1/analyses", "file", [Path(path)], webhook, settings)
-        return RemoteAnalysis.model_validate(answer)
-
-    def wait(self, id: str) -> Analysis:
-        """Wait for the end of an analysis; its result.
-
-        Raises
-        ------
-        ApiError
-            It ended without one.
-        """
-        found = self.get(id)
-        while not found.ended:
-            for _task in self.events(found.task.id):
-                pass
-            found = self.get(id)
-        if found.result is None:
-            error = found.error or RemoteError(code=found.state, message=f"It is {found.state}.")
-            raise ApiError(200, error.model_dump())
-        return found.result
-
-    def get(self, id: str) -> RemoteAnalysis:
-        """Return an analysis as it is now."""
-        return RemoteAnalysis.model_validate(self._json("GET", f"/v1/analyses/{id}"))
-
-    def list(self, *, limit: int = 20, offset: int = 0) -> list[RemoteAnalysis]:
-        """Return one's own analyses without their results, the newest first."""
-        params = {"limit": limit, "offset": offset}
-        found = self._json("GET", "/v1/analyses", params=params)
-        return [RemoteAnalysis.model_validate(one) for one in found]
-
-    def frames(self, id: str) -> Sequence[RemoteFrame]:
-        """Return the sampled moments of a result."""
-        found = self._json("GET", f"/v1/analyses/{id}/frames")["frames"]
-        return [RemoteFrame.model_validate(one) for one in found]
-
-    def heatmap(
-        self, id: str, frame: int, *, subject: str | None = None, model: str | None = None
-    ) -> bytes:
-        """Return where a model looked in a sampled moment, as a JPEG."""
-        asked = {"subject": subject, "model": model}
-        params = {name: value for name, value in asked.items() if value is not None}
-        return self._send("GET", f"/v1/analyses/{id}/heatmap/{frame}", params=params).content
-
-    def report(self, id: str) -> bytes:
-        """Return the sealed report, a PDF."""
-        return self._send("GET", f"/v1/analyses/{id}/report.pdf").content
-
-    def again(self, id: str) -> RemoteAnalysis:
-        """Analyze a kept file once more, under its address: one that was interrupted or failed."""
-        return RemoteAnalysis.model_validate(self._json("POST", f"/v1/analyses/{id}/again"))
-
-    def delete(self, id: str) -> None:
-        """Stop an analysis, and delete it with its file."""
-        self._send("DELETE", f"/v1/analyses/{id}")
-
-    def task(self, id: str) -> RemoteTask:
-        """Return a task as it is now."""
-        return RemoteTask.model_validate(self._json("GET", f"/v1/tasks/{id}"))
-
-    def cancel(self, id: str) -> RemoteTask:
-        """Ask a task to stop."""
-        return RemoteTask.model_validate(self._json("DELETE", f"/v1/tasks/{id}"))
-
-    def events(self, id: str) -> Iterator[RemoteTask]:
-        """Give each change of a task until it has ended."""
-        with self._http.stream("GET", f"/v1/tasks/{id}/events") as stream:
-            if stream.is_error:
-                stream.read()
-                raise _error(stream)
-            for line in stream.iter_lines():
-                if line.startswith("data:"):
-                    yield RemoteTask.model_validate_json(line[5:])
-
-    def submit_comparison(self, copy: str | Path, original: str | Path) -> RemoteComparison:
-        """Have a suspected copy held against its original; parameters as in `compare`."""
-        sides = {"copy": copy, "original": original}
-        data = {name: one for name, one in sides.items() if isinstance(one, str)}
-        headers = {"Idempotency-Key": uuid.uuid4().hex}
-        with ExitStack() as stack:
-            files = [
-                (name, (one.name, stack.enter_context(one.open("rb"))))
-                for name, one in sides.items()
-                if isinstance(one, Path)
-            ]
-            answer = self._send("POST", "/v1/comparisons", files=files, data=data, headers=headers)
-        return RemoteComparison.model_validate(answer.json())
-
-    def comparison(self, id: str) -> RemoteComparison:
-        """Return a comparison as it is now."""
-        return RemoteComparison.model_validate(self._json("GET", f"/v1/comparisons/{id}"))
-
-    def comparison_report(self, id: str) -> bytes:
-        """Return the sealed report of a comparison, a PDF."""
-        return self._send("GET", f"/v1/comparisons/{id}/report.pdf").content
-
-    def compare(self, copy: str | Path, original: str | Path) -> Comparison:
-        """Hold a suspected copy against its original and wait for what comes of it.
-
-        Parameters
-        ----------
-        copy, original : Path or str
-            A `Path` is a file that is sent; a text is the id of an analysis.
-
-        Raises
-        ------
-        ApiError
-            The server refused it, or there is no finding (`code` says why).
-        """
-        found = self.submit_comparison(copy, original)
-        while not found.ended:
-            for _task in self.events(found.task.id if found.task else found.id):
-                pass
-            found = self.comparison(found.id)
-        if found.result is None:
-            error = found.error or RemoteError(code=found.state, message=f"It is {found.state}.")
-            raise ApiError(200, error.model_dump())
-        return found.result
-
-    def models(self) -> Sequence[RemoteModel]:
-        """Return the models of the server."""
-        return [RemoteModel.model_validate(one) for one in self._json("GET", "/v1/models")]
-
-    def fetch_model(self, id: str) -> RemoteTask:
-        """Have the server download a model."""
-        return RemoteTask.model_validate(self._json("POST", f"/v1/models/{id}/fetch"))
-
-    def submit_batch(
-        self, paths: Sequence[str | Path], *, webhook: str | None = None, **settings: Any
-    ) -> RemoteBatch:
-        """Send several files together. Parameters as in `analyze`."""
-        files = [Path(path) for path in paths]
-        answer = self._upload("/v1/batches", "files", files, webhook, settings)
-        return RemoteBatch.model_validate(answer)
-
-    def batch(self, id: str) -> RemoteBatch:
-        """Return a batch as it is now."""
-        return RemoteBatch.model_validate(self._json("GET", f"/v1/batches/{id}"))
-
-    def _upload(
-        self, path: str, field: str, files: Sequence[Path], webhook: str | None, settings: Any
-    ) -> Any:
-        if isinstance(settings.get("models"), list | tuple):
-            settings["models"] = ",".join(settings["models"])
-        data = {name: str(value) for name, value in settings.items() if value is not None}
-        if webhook:
-            data["webhook"] = webhook
-        headers = {"Idempotency-Key": uuid.uuid4().hex}
-        with ExitStack() as stack:
-            opened = [(field, (f.name, stack.enter_context(f.open("rb")))) for f in files]
-            return self._send("POST", path, files=opened, data=data, headers=headers).json()
-
-    def _json(self, method: str, path: str, **sent: Any) -> Any:
-        return self._send(method, path, **sent).json()
-
-    def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        for left in range(self._retries, -1, -1):
+    def request(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        """Send a request with httpx's `params`, `data`, `files` or `headers`; return the answer."""
+        for left in range(RETRIES, -1, -1):
             for _field, (_name, file) in sent.get("files", ()):
                 file.seek(0)
             answer = self._http.request(method, path, **sent)
@@ -414,6 +77,60 @@ class UnmaskClient:
             raise _error(answer)
         return answer
 
+    def analyze(self, path: str | Path, **settings: Any) -> Analysis:
+        """Upload a file and wait for its result; `settings` as in `submit`."""
+        return self.wait(self.submit([path], **settings)["id"])
+
+    def submit(self, paths: Sequence[str | Path], *, batch: bool = False, **settings: Any) -> Any:
+        """Upload one file, or several as a batch, and return the server's JSON of it.
+
+        `settings` are fields of `detector.schema.analysis.Settings` and `webhook`, a public URL.
+        """
+        if isinstance(settings.get("models"), list | tuple):
+            settings["models"] = ",".join(settings["models"])
+        data = {name: str(value) for name, value in settings.items() if value is not None}
+        path, field = ("/v1/batches", "files") if batch else ("/v1/analyses", "file")
+        return self._upload(path, [(field, Path(one)) for one in paths], data)
+
+    def wait(self, id: str) -> Analysis:
+        """Return the result of an analysis once it ends."""
+        return Analysis.model_validate(self._result(f"/v1/analyses/{id}"))
+
+    def compare(self, copy: str | Path, original: str | Path) -> Comparison:
+        """Compare a copy with its original: each a `Path` to upload, or the id of an analysis."""
+        sides = {"copy": copy, "original": original}
+        data = {name: one for name, one in sides.items() if isinstance(one, str)}
+        files = [(name, one) for name, one in sides.items() if isinstance(one, Path)]
+        sent = self._upload("/v1/comparisons", files, data)
+        return Comparison.model_validate(self._result(f"/v1/comparisons/{sent['id']}"))
+
+    def events(self, task: str) -> Iterator[dict[str, Any]]:
+        """Yield the JSON of a task at each change until it ends."""
+        with self._http.stream("GET", f"/v1/tasks/{task}/events") as stream:
+            if stream.is_error:
+                stream.read()
+                raise _error(stream)
+            for line in stream.iter_lines():
+                if line.startswith("data:"):
+                    yield json.loads(line[5:])
+
+    def _result(self, path: str) -> Any:
+        found = self.request("GET", path).json()
+        while found["state"] not in ENDED:
+            for _event in self.events((found["task"] or found)["id"]):
+                pass
+            found = self.request("GET", path).json()
+        if found["result"] is None:
+            unknown = {"code": found["state"], "message": f"The task is {found['state']}."}
+            raise ApiError(200, found["error"] or unknown)
+        return found["result"]
+
+    def _upload(self, path: str, files: list[tuple[str, Path]], data: dict[str, str]) -> Any:
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        with ExitStack() as stack:
+            opened = [(field, (f.name, stack.enter_context(f.open("rb")))) for field, f in files]
+            return self.request("POST", path, files=opened, data=data, headers=headers).json()
+
 
 def _error(answer: httpx.Response) -> ApiError:
     try:
@@ -423,18 +140,9 @@ def _error(answer: httpx.Response) -> ApiError:
 
 
 def verify_signature(body: bytes, header: str, secret: str, *, within: float = 300.0) -> bool:
-    """Return whether an event of a webhook is the server's, and fresh.
+    """Return whether a webhook's `Unmask-Signature` is valid and at most `within` s old.
 
-    Parameters
-    ----------
-    body : bytes
-        As it came.
-    header : str
-        `Unmask-Signature`.
-    secret : str
-        Of `GET /v1/webhooks/secret`.
-    within : float
-        s of the oldest that counts.
+    `body` is the raw request body, `secret` that of `GET /v1/webhooks/secret`.
     """
     parts = dict(part.partition("=")[::2] for part in header.split(","))
     when = parts.get("t", "")

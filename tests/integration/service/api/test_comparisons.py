@@ -12,6 +12,7 @@ import httpx
 import pytest
 from pypdf import PdfReader
 
+from detector import client as client_module
 from detector import comparison as engine
 from detector.client import ApiError, UnmaskClient
 from detector.errors import Canceled
@@ -63,15 +64,37 @@ def test_two_files_are_compared_and_both_are_analyzed(
     found = remote.compare(copy, original)
     assert found.finding is ComparisonFinding.NOTHING_DIFFERS
     assert (found.copy_media.name, found.original_media.name) == ("shared.mp4", "press.mp4")
-    assert {one.name for one in remote.list()} == {"shared.mp4", "press.mp4"}
+    analyses = remote.request("GET", "/v1/analyses").json()
+    assert {one["name"] for one in analyses} == {"shared.mp4", "press.mp4"}
 
 
 def until_ready(remote: UnmaskClient, *paths: Path) -> list[str]:
     """Analyze files; their ids."""
-    ids = [remote.submit(path).id for path in paths]
+    ids = [remote.submit([path])["id"] for path in paths]
     for id in ids:
         remote.wait(id)
     return ids
+
+
+def begin(remote: UnmaskClient, copy: str, original: str) -> dict[str, Any]:
+    """Start the comparison of two analyses."""
+    data = {"copy": copy, "original": original}
+    return remote.request("POST", "/v1/comparisons", data=data).json()
+
+
+def read(remote: UnmaskClient, id: str) -> dict[str, Any]:
+    """Return a comparison as it is now."""
+    return remote.request("GET", f"/v1/comparisons/{id}").json()
+
+
+def ended(remote: UnmaskClient, id: str) -> bool:
+    """Return whether a comparison has ended."""
+    return read(remote, id)["state"] in client_module.ENDED
+
+
+def report(remote: UnmaskClient, id: str) -> bytes:
+    """Return the report of a comparison."""
+    return remote.request("GET", f"/v1/comparisons/{id}/report.pdf").content
 
 
 def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
@@ -79,20 +102,21 @@ def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
 ) -> None:
     ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
     go.clear()
-    first = remote.submit_comparison(*ids)
-    assert not first.ended and first.task is not None and first.task.kind == "comparison"
-    assert first.finding is None and first.href == f"/v1/comparisons/{first.id}"
-    assert remote.submit_comparison(*ids).id == first.id, "it is under way"
-    until(lambda: remote.task(first.id).fraction == pytest.approx(0.3))
+    first = begin(remote, *ids)
+    assert not ended(remote, first["id"]) and first["task"]["kind"] == "comparison"
+    assert first["finding"] is None and first["href"] == f"/v1/comparisons/{first['id']}"
+    assert begin(remote, *ids)["id"] == first["id"], "it is under way"
+    task = f"/v1/tasks/{first['id']}"
+    until(lambda: remote.request("GET", task).json()["fraction"] == pytest.approx(0.3))
     go.set()
-    until(lambda: remote.comparison(first.id).ended)
-    done = remote.comparison(first.id)
-    assert done.state == "done" and done.sentence == "Same footage, nothing differs"
-    for answer in (f"/v1/comparisons/{first.id}", f"/v1/analyses/{ids[0]}"):
+    until(lambda: ended(remote, first["id"]))
+    done = read(remote, first["id"])
+    assert done["state"] == "done" and done["sentence"] == "Same footage, nothing differs"
+    for answer in (f"/v1/comparisons/{first['id']}", f"/v1/analyses/{ids[0]}"):
         result = httpx.get(url + answer, timeout=PATIENT).json()["result"]
-        assert result.get("comparison", result)["sentence"] == done.sentence
-    assert done.result is not None and done.finding is done.result.finding
-    assert remote.submit_comparison(*ids).id == first.id, "nothing is computed twice"
+        assert result.get("comparison", result)["sentence"] == done["sentence"]
+    assert done["finding"] == done["result"]["finding"]
+    assert begin(remote, *ids)["id"] == first["id"], "nothing is computed twice"
     held = remote.wait(ids[0]).comparison
     assert held is not None and held.original_media.name == "press.mp4"
     assert remote.wait(ids[1]).comparison is None
@@ -103,11 +127,11 @@ def test_a_finding_is_reported_to_whoever_may_see_it(
 ) -> None:
     ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
     remote.compare(*ids)
-    pages = PdfReader(io.BytesIO(remote.comparison_report(remote.submit_comparison(*ids).id))).pages
+    pages = PdfReader(io.BytesIO(report(remote, begin(remote, *ids)["id"]))).pages
     said = " ".join(page.extract_text() for page in pages)
     assert "shared.mp4 against press.mp4" in said and "Same footage" in said
     with pytest.raises(ApiError) as refused:
-        remote.comparison_report("A" * 22)
+        report(remote, "A" * 22)
     assert refused.value.code == "not_found"
 
 
@@ -116,13 +140,13 @@ def test_one_that_is_canceled_has_no_finding(
 ) -> None:
     ids = until_ready(remote, clip(tmp_path, "a.mp4"), clip(tmp_path, "b.mp4"))
     go.clear()
-    begun = remote.submit_comparison(*ids)
-    remote.cancel(begun.id)
-    until(lambda: remote.comparison(begun.id).ended)
-    assert remote.comparison(begun.id).state == "canceled"
-    assert remote.comparison(begun.id).result is None
+    id = begin(remote, *ids)["id"]
+    remote.request("DELETE", f"/v1/tasks/{id}")
+    until(lambda: ended(remote, id))
+    assert read(remote, id)["state"] == "canceled"
+    assert read(remote, id)["result"] is None
     with pytest.raises(ApiError) as refused:
-        remote.comparison_report(begun.id)
+        report(remote, id)
     assert refused.value.code == "no_result" and "canceled" in str(refused.value)
 
 
@@ -148,8 +172,8 @@ def test_nobody_reads_anothers(
     )
     with UnmaskClient(url, hers) as one, UnmaskClient(url, his) as two:
         ids = until_ready(one, clip(tmp_path, "a.mp4"), clip(tmp_path, "b.mp4"))
-        found = one.submit_comparison(*ids)
-        until(lambda: one.comparison(found.id).ended)
+        id = begin(one, *ids)["id"]
+        until(lambda: ended(one, id))
         with pytest.raises(ApiError) as refused:
-            two.comparison(found.id)
+            read(two, id)
         assert refused.value.status == 404
