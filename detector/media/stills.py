@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
+from typing import cast
 
 import numpy as np
 import pillow_heif
@@ -113,9 +114,10 @@ def _colors(image: Image.Image) -> int | None:
     with _parsing():
         shown = image if image.mode == "RGB" else image.convert("RGB")
         counted = shown.getcolors(PALETTE)
-    if counted is None or all(r == g == b for _count, (r, g, b) in counted):
+    if counted is None:
         return None
-    return len(counted)
+    colors = [cast("tuple[int, int, int]", color) for _count, color in counted]
+    return None if all(r == g == b for r, g, b in colors) else len(colors)
 
 
 def decode_still(

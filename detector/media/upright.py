@@ -78,7 +78,7 @@ def deinterlaced(frame: VideoFrame) -> VideoFrame:
 def _deinterlaced(frame: VideoFrame) -> VideoFrame:
     graph = Graph()
     source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format.name, time_base=Fraction(1, 25)
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
     )
     graph.link_nodes(source, graph.add("bwdif", "mode=send_frame"), graph.add("buffersink"))
     graph.configure()

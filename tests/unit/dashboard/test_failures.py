@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import runpy
+from pathlib import Path
 
 import pytest
 import streamlit as st
 
-import app
 from dashboard import shell
 from dashboard.components import status_cards
 from service.records.model import RecordsError
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_streamlit_is_told_to_draw_no_box_of_its_own() -> None:
     """Its handler sees fragments and callbacks, too, which `shell.draw` does not."""
-    assert isinstance(app.app, st.App)
-    assert app.app._on_script_error is shell.show_failure
+    app = runpy.run_path(str(ROOT / "app.py"))["app"]
+    assert isinstance(app, st.App) and app._on_script_error is shell.show_failure
 
 
 @pytest.mark.parametrize("error", [StopIteration(), KeyError("A"), RecordsError("No records.")])
