@@ -82,12 +82,11 @@ def texts(code: str | None = None) -> Catalog:
     )
     for folder, files in rooms:
         for file, tree in files:
-            for node in ast.walk(tree):
-                found = marked(node) if isinstance(node, ast.Call) else []
-                literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
+            for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+                literals = [str(t.value) for t in marked(call) if isinstance(t, ast.Constant)]
                 if literals:
                     message = literals[0] if len(literals) == 1 else tuple(literals)
-                    catalog.add(message, locations=[(f"{folder}/{file}", node.lineno)])
+                    catalog.add(message, locations=[(f"{folder}/{file}", call.lineno)])
     for text in facts():
         if text and text not in catalog:
             catalog.add(text, locations=[("weights/manifest.toml", 1)])
@@ -95,7 +94,7 @@ def texts(code: str | None = None) -> Catalog:
 
 
 def update(code: str) -> tuple[int, int]:
-    """Write a language's file; how many texts it has, and how many of them are translated."""
+    """Write a language's file; return how many texts it has, and how many are translated."""
     file = FOLDER / f"{code}.po"
     catalog = Catalog(locale=code, project="Unmask", fuzzy=False)
     if file.exists():
@@ -104,12 +103,9 @@ def update(code: str) -> tuple[int, int]:
     catalog.update(texts(code))
     with file.open("wb") as output:
         write_po(output, catalog, width=100, omit_header=False, sort_output=True)
-    ready = [m for m in catalog if m.id and _whole(m.string) and not m.fuzzy]
+    whole = (m for m in catalog if m.id and not m.fuzzy)
+    ready = [m for m in whole if m.string and all(m.string)]
     return len(catalog), len(ready)
-
-
-def _whole(string: str | tuple[str, ...]) -> bool:
-    return all(string) if isinstance(string, tuple) else bool(string)
 
 
 def main() -> None:
