@@ -104,7 +104,7 @@ def test_required_and_who_may_vouch(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"SUPABASE_ANON_KEY": ""}, "SUPABASE_ANON_KEY"),
         ({"SUPABASE_URL": ""}, "SUPABASE_URL"),
         ({"SUPABASE_URL": "", "SUPABASE_ANON_KEY": "", "UNMASK_SIGN_IN": "required"}, "need both"),
-        ({"SUPABASE_URL": "project.example"}, "no address"),
+        ({"SUPABASE_URL": "project.example"}, "not a valid URL"),
         (
             {"UNMASK_SIGN_IN": "maybe"},
             "must be optional, required or off, not .maybe",
