@@ -130,7 +130,8 @@ def _gone() -> None:
 def _found(kept: KeptComparison, first: Job, second: Job) -> None:
     comparison, mirrored = kept.comparison, _mirrored(kept, first)
     copy, original = in_roles(kept, first, second)
-    titles = titles_of(comparison)[:: -1 if mirrored else 1]
+    of_copy, of_original = titles_of(comparison)
+    titles = (of_original, of_copy) if mirrored else (of_copy, of_original)
     shown = bool(comparison.moments) and copy.has_media and original.has_media
     if not shown:
         _finding(kept, copy, original)
