@@ -78,6 +78,8 @@ class Scorer:
             first = self._first[id]
             if first not in outputs:
                 outputs[first] = self._run(id, model, cuts[recipe])
+            if first in self.failed:
+                self.failed[id] = self.failed[first]
             scores = _logits(model, outputs[first])
             if recipe.modality is Modality.FULL_FRAME and scores:
                 of_full_frame[id] = scores[0]

@@ -216,6 +216,20 @@ def test_models_of_one_network_score_the_same_frames() -> None:
     assert looks == ["clip", "texture", "texture", "clip", "texture"]
 
 
+def test_a_failed_network_is_named_by_all_its_models() -> None:
+    def broken() -> None:
+        raise RuntimeError
+
+    ids = ("clip", "clip-generated", "texture")
+    models = {
+        id: MadeModel(registry.get_spec(id), broken if id == "clip" else lambda: None) for id in ids
+    }
+    scorer = Scorer(models, "mtcnn", schedule.Costs())
+    (face,) = MadeDetector().detect(REAL, 40)
+    logits, _ = scorer.frame(REAL, {1: face}, schedule.Schedule())
+    assert set(scorer.failed) == {"clip", "clip-generated"} and set(logits[1]) == {"texture"}
+
+
 def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:
     before = optical_flow.FlowFrame.of(picture((240, 160, 0.0)))
     face = MadeDetector().detect(picture((240, 160, 0.0)), 40)
