@@ -1,4 +1,4 @@
-"""The last 60 seconds as a figure: dots are scored frames, the line their 3 s mean, bars alarms.
+"""The last 60 seconds as a figure: dots are scored frames, the line the likelihood, bars alarms.
 
 The axes never move: "now" is at the right edge, and what is older than a minute has left. Of a
 session that has ended they say when in it that was.
@@ -126,8 +126,8 @@ def finding(state: LiveState | None, thresholds: Thresholds) -> str:
         return _("Nothing was scored in the last 60 seconds.")
     over = sum(mean > thresholds.high for mean in means) / len(means)
     return _(
-        "The 3 second mean lay between {low} and {high} in the last 60 seconds, {share} of the "
-        "time above {threshold}."
+        "The likelihood over 8 s lay between {low} and {high} in the last 60 seconds, {share} of "
+        "the time above {threshold}."
     ).format(
         low=labels.percent(min(means)),
         high=labels.percent(max(means)),

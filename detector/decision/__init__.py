@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
-from detector.decision import policy, reasons
+from detector.decision import policy, reasons, session
 from detector.decision.context import Choice, Context
 from detector.decision.material import evidence
 from detector.decision.numbers import label_of, logit, sigmoid
@@ -55,6 +55,8 @@ def decide(
 ) -> Analysis:
     """Fill every score, label and the verdict from the logits an analysis holds.
 
+    The verdict on a live session is that on its last seconds (`session.WINDOW`).
+
     Parameters
     ----------
     analysis : Analysis
@@ -85,8 +87,17 @@ def decide(
         thresholds = dict.fromkeys(Question, thresholds)
     limits = thresholds or {}
     mix = mix or analysis.settings.mix
-    asked = analysis.media.questions
-    choices = {q: Choice.of(mix, models, weights, limits.get(q), unmeasured) for q in asked}
+    choices = {
+        q: Choice.of(mix, models, weights, limits.get(q), unmeasured)
+        for q in analysis.media.questions
+    }
+    whole, now = _decide(analysis, choices, mix), session.newest(analysis)
+    return whole if now is analysis else session.merged(whole, _decide(now, choices, mix))
+
+
+def _decide(
+    analysis: Analysis, choices: Mapping[Question, Choice], mix: CustomEnsemble | None
+) -> Analysis:
     contexts = {q: Context(analysis, q, choice) for q, choice in choices.items()}
     how = mix.aggregation if mix else "mean"
     judged, beside = analysis.judged, background(analysis)

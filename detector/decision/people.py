@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from detector.decision import voice
+from detector.decision import session, voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_FRAMES, POOR_WIDTH, material, variance_terms
 from detector.decision.numbers import label_of, probit_shrink, sigmoid
@@ -98,7 +98,9 @@ def judge(
         _answer_looks(known, context, sum(terms.values()), scores, answers)
         if evidence:
             parts = _contributions(known, context, evidence, scores)
-            few = sum(question in answer for answer in answers) < MIN_FRAMES
+            looked = [sum(id in look.logits for look in looks) for id in _of_frames(context)]
+            few = min([*looked, sum(question in answer for answer in answers)]) < MIN_FRAMES
+            few |= session.seen_briefly(analysis, subject)
             opinions[question] = _opinion(parts, terms, context, _abstains(known, analysis, few))
     filled = [
         look.model_copy(update={"scores": s, "answers": a, "score": None})
@@ -129,6 +131,11 @@ def _means(
         for id, values in raw.items()
         if id in of
     }
+
+
+def _of_frames(context: Context) -> list[str]:
+    """Return the counted models that score single frames: each has to look at a person."""
+    return [id for id, model in context.counted.items() if model.kind == "frame"]
 
 
 def _calibrated(segment: Segment, of: Mapping[str, Context]) -> dict[str, float]:

@@ -9,16 +9,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from detector.decision.material import MIN_FRAMES
+from detector.decision.session import WINDOW
 from detector.live.face_tracker import TrackedFace
 from detector.live.hints import SCREEN, SHORT, Alarms, QualityMonitor
-from detector.live.hysteresis import EARLY_FRAMES, SHORT_WINDOW
 from detector.live.rate_counter import RateCounter
 from detector.live.readout import UNREAD, LiveReadout
 from detector.live.score_history import ScoreHistory
 from detector.live.state import Alarm, Hint, HintCode, LiveFace, LiveSettings, LiveState, ModelState
 from detector.messages.format import clock, percent
 from detector.models.base import ModelSpec
-from detector.schema.analysis import Analysis, FrameSegment, Label
+from detector.schema.analysis import Analysis, FrameSegment, Label, Question
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class SessionDisplay:
             size=self.size,
             faces=self._faces,
             reading=self.readout.now,
-            hints=tuple(self._hints(now, ready, stopped)),
+            hints=tuple(self._hints(now, ready, stopped, max(every.values(), default=1))),
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
             series=self.readout.series,
@@ -126,7 +127,7 @@ class SessionDisplay:
                 face = replace(
                     face,
                     probability=line.probability,
-                    label=line.hysteresis.label,
+                    label=line.label,
                     scored=line.scored,
                     question=line.question,
                 )
@@ -149,11 +150,9 @@ class SessionDisplay:
 
     # --- after a score ---------------------------------------------------------------------------
 
-    def update_scores(
-        self, frame: ScoredFrame, long: Analysis | None, short: Analysis | None, now: float
-    ) -> None:
-        """Take in a scored frame, and the decided analyses of the long and the short window; `now`
-        is s, by the engine's clock."""
+    def update_scores(self, frame: ScoredFrame, decided: Analysis | None, now: float) -> None:
+        """Take in a scored frame, and the verdict on the last `WINDOW` s, where the frame adds to
+        it; `now` is s, by the engine's clock."""
         faces = frame.faces
         self._problems = {
             n: SHORT.get(face.quality.problem, "not judged")
@@ -165,32 +164,39 @@ class SessionDisplay:
             quality, letter = faces[largest].quality, self.history.letter(largest)
             self.quality.add_sample(frame.time, frame.count, quality, letter)
         if self.quality.screen:
-            self.readout.abstain(frame.time, SCREEN)
+            self.readout.lose(frame.time, SCREEN)
             self.alarms.update_reading(frame.time, None, 1.0)
-        elif long is not None and frame.scored:
-            for letter in self.readout.update(frame.time, long, short):
-                self.history.forget(letter, frame.time - SHORT_WINDOW - (self.began or 0.0))
+        elif decided is not None:
+            self.readout.update(frame.time, decided)
             self._label(self._faces)
-            reading = self.readout.now
-            level = self._settings.alarm_above
-            self.alarms.update_reading(
-                frame.time,
-                self.readout.cautious,
-                reading.thresholds.high if level is None else level,
-                reading.person,
-            )
+            self._raise(frame.time, decided)
         if frame.scored:
             self.rates.count("scored", now)
             self.rates.delay("scored", now, now - frame.arrived)
         self.version += 1
 
+    def _raise(self, time: float, decided: Analysis) -> None:
+        """Tell the alarms of a verdict: a likelihood that may decide nothing raises none."""
+        answer = decided.verdict.answers.get(decided.verdict.question or Question.MANIPULATION)
+        if answer is None or answer.probability is None:
+            return
+        level = self._settings.alarm_above
+        self.alarms.update_reading(
+            time,
+            0.0 if answer.lowered_by else answer.probability,
+            answer.thresholds.high if level is None else level,
+            self.readout.now.person,
+        )
+
     # --- in words --------------------------------------------------------------------------------
 
-    def _hints(self, now: float, ready: bool, stopped: Mapping[str, str]) -> list[Hint]:
+    def _hints(
+        self, now: float, ready: bool, stopped: Mapping[str, str], seldomest: int
+    ) -> list[Hint]:
         if not ready:
             return [Hint(HintCode.STARTING, "Starting", "The models are being loaded.", True)]
         rates = self.rates.rates(now)
-        lag = (rates.score_delay or 0.0) + EARLY_FRAMES / max(rates.scored_fps, 0.1)
+        lag = (rates.score_delay or 0.0) + MIN_FRAMES * seldomest / max(rates.scored_fps, 0.1)
         pushed = self.rates.last("pushed")
         silent = now - pushed if pushed is not None and self._drop_frames else 0.0
         rate = rates.scored_fps if self._drop_frames else math.inf
@@ -222,7 +228,8 @@ class SessionDisplay:
         when = f"from {clock(alarm.start - origin)} to {clock(end - origin)}"
         if alarm.kind == "no_face":
             return f"No face {when}."
-        return f"Alarm {when}: a mean of 3 s up to {percent(alarm.peak or 0.0)}."
+        peak = percent(alarm.peak or 0.0)
+        return f"Alarm {when}: a likelihood of up to {peak} over {WINDOW:.0f} s."
 
 
 def known_footage(name: str) -> str:

@@ -16,7 +16,8 @@ from detector.vision import Detection
 FACE_TTL_SECONDS = 0.6
 """s without being found or followed, after which a face is no longer drawn."""
 MAX_DETECTIONS = 40
-"""searches by which a face is told from an earring (`vision.is_face_track`)"""
+"""searches by which a face is told from an earring (`vision.is_face_track`): one that the detector
+is never sure of has to be there in half as many"""
 VELOCITY_WEIGHT = 0.4
 """weight of the newest movement in a face's velocity"""
 
@@ -35,17 +36,16 @@ class TrackedFace:
     """It was found in that frame, not followed into it."""
     velocity: tuple[float, float] = (0.0, 0.0)
     """px/s of the center."""
-    detections: deque[Detection] = field(default_factory=lambda: deque(maxlen=MAX_DETECTIONS))
-    """The newest searches' that found it."""
-    searches: int = 0
-    """Searches since it first was found."""
+    detections: deque[Detection | None] = field(
+        default_factory=lambda: deque(maxlen=MAX_DETECTIONS)
+    )
+    """The newest searches'; None of one that missed it."""
 
     @property
     def confirmed(self) -> bool:
         """A person, not something that looked like a face."""
-        return vision.is_face_track(
-            list(self.detections), max(min(self.searches, MAX_DETECTIONS), 2)
-        )
+        found = [face for face in self.detections if face is not None]
+        return vision.is_face_track(found, MAX_DETECTIONS)
 
     @property
     def width(self) -> float:
@@ -75,7 +75,8 @@ class FaceTracker:
     def __init__(self, detector: vision.FaceDetector, min_face: int) -> None:
         self._detector = detector
         self._min_face = min_face
-        self._tracker = vision.Tracker()
+        # Searches are too close together to forget by their number: who comes back is the same.
+        self._tracker = vision.Tracker(forgotten=math.inf)
         self._people: dict[int, TrackedFace] = {}
         self._before: FlowFrame | None = None
         self._at = -math.inf  # of that frame
@@ -90,14 +91,14 @@ class FaceTracker:
         change. `coarser`: times the smallest face looked for."""
         detections = self._detector.detect(rgb, max(12, round(self._min_face * coarser)))
         numbers = self._tracker.update(time, rgb, detections)
-        for person in self._people.values():
-            person.searches += 1
         for number, face in zip(numbers, detections, strict=True):
             if number in self._people:
                 self._people[number].move(face, time, searched=True)
             else:
-                self._people[number] = TrackedFace(number, face, time, searches=1)
-            self._people[number].detections.append(face)
+                self._people[number] = TrackedFace(number, face, time)
+        found = dict(zip(numbers, detections, strict=True))
+        for number, person in self._people.items():
+            person.detections.append(found.get(number))
         self._before, self._at = FlowFrame.of(rgb), time
         self._forget(time)
         return [self._people[number] for number in numbers]

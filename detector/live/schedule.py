@@ -7,7 +7,7 @@ viewer all show in the same figure. From the costs follow the intervals; nothing
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LEAVE = 0.3
@@ -29,7 +29,8 @@ SLOW_MODEL = 2.0
 """times the median cost of the frame models: slower ones score fewer frames, where all of them in
 all frames would take more than there is"""
 SELDOM = 16
-"""A slow model scores at least every 16th scored frame, about once a second at the best rate."""
+"""A model that is made for few moments of a clip (`ModelSpec.moments`) scores every 16th scored
+frame, about once a second at the best rate; another slow one at least that often."""
 LIVELY = 4.0
 """scored frames a second below which faces are searched most seldom"""
 MEMORY = 0.2
@@ -68,13 +69,14 @@ class Costs:
 
 
 def plan(
-    costs: Costs, frame_models: Collection[str], share: float, fps: float, coarser: float = 1.0
+    costs: Costs, usual: Mapping[str, int], share: float, fps: float, coarser: float = 1.0
 ) -> Schedule:
     """Return intervals that fit into a share of the machine: `share` seconds of work a second.
 
     `costs` are of "follow", "detect", "cut" and "judge" (a frame), "clip" (a window of all clip
-    models), and "model:ID" (a frame's faces, by one of the `frame_models`). `fps`: of the frames
-    that are pushed. `coarser`: what `costs["detect"]` was measured with, one of `COARSER`.
+    models), and "model:ID" (a frame's faces, by a frame model). `usual`: by id, in every
+    n-th scored frame a frame model scores where there is time. `fps`: of the frames that are
+    pushed. `coarser`: what `costs["detect"]` was measured with, one of `COARSER`.
     """
     share = max(share, 0.05)
     follow = costs["follow"]
@@ -85,13 +87,13 @@ def plan(
     clips = min(BEST_CLIPS, CLIPS_SHARE * share / clip) if clip else BEST_CLIPS
     left -= clips * clip
 
-    models = {id: costs[f"model:{id}"] for id in frame_models}
+    models = {id: costs[f"model:{id}"] for id in usual}
     known = sorted(one for one in models.values() if one > 0)
     median = known[len(known) // 2] if known else 0.0
     fixed = costs["cut"] + costs["judge"]
     detect = costs["detect"]  # as measured at `coarser`
 
-    every = dict.fromkeys(models, 1)
+    every = dict(usual)
 
     def taken(detect: float) -> float:
         """Seconds of a scored frame, where finding its faces takes so long."""
@@ -103,7 +105,7 @@ def plan(
         return BEST_SCORED if frame <= 0 else min(BEST_SCORED, left / frame)
 
     step, detect_every = coarser, 1
-    mostly = detect > EASY_DETECTION * (fixed + detect + sum(models.values()))
+    mostly = detect > EASY_DETECTION * taken(detect)
     if mostly and rate(detect) < ENOUGH:
         step = next((c for c in COARSER if c > coarser), coarser)
         detect *= (coarser / step) ** 2
@@ -117,6 +119,9 @@ def plan(
         most = max(SELDOM, math.ceil(cost / (SLOW_MODEL * median))) if slow else 1
         while every[id] < most and left <= BEST_SCORED * taken(detect):
             every[id] += 1
+    for id, often in usual.items():
+        if often > 1 and models[id] <= left / 2:  # once a second at a lower rate too
+            every[id] = max(1, min(every[id], round(rate(detect))))
     for most, wanted in ((2, ENOUGH), (4, LIVELY)):
         while detect_every < most and rate(detect / detect_every) < wanted and mostly:
             detect_every += 1

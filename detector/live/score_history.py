@@ -1,24 +1,23 @@
-"""What has been scored: of the last seconds for the reading, of the whole session for its Analysis.
+"""What has been scored in a session: for the reading on its last seconds, and for its Analysis.
 
-Scores are kept as the records of an `Analysis`, and everything said of them comes from
-`detector.decision.decide`: a live reading is the verdict on a clip of the last 3 s, no second way
-to count. Memory has a bound: of a long session every second sample is forgotten when there are too
-many, evenly over its whole length.
+Scores are kept as the records of an `Analysis`, and `detector.decision.decide` alone judges them:
+the reading and the stored session have the same verdict. Memory has a bound: of a long session the
+samples before the last `WINDOW` seconds are thinned, evenly over its whole length.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
 from detector.decision import conformal
-from detector.live.state import WINDOW, LiveSettings
+from detector.decision.session import WINDOW
+from detector.live.state import LiveSettings
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, subjects
 from detector.pipeline.software import software
@@ -38,14 +37,13 @@ from detector.schema.analysis import (
 from detector.schema.subject import letter
 
 MAX_SAMPLES = 1200
-"""kept of a session: two minutes of all, ten of every fifth"""
-MAX_SPANS = 600
+"""kept of a session: more than a minute of all, or some of each stretch of a longer one"""
+SHORTEST_STRETCH = 0.05
+"""s"""
 MAX_PEOPLE = 48
 """kept of a session; who was seen least goes first"""
 MIN_FRAMES = 3
 """samples: somebody seen in fewer is left out of the session's Analysis where there are others"""
-NEWEST_WINDOW = 2 * WINDOW
-"""s. How long a clip model's newest window speaks for the present."""
 THUMBNAIL = 96
 """px"""
 
@@ -55,25 +53,14 @@ class _ScoreSample:
     time: float
     faces: dict[int, FrameSegment]
     full_frame: FrameSegment | None = None
+    spans: list[tuple[int, SpanSegment]] = field(default_factory=list)
+    """Windows of clip models that were scored after it, by person."""
 
-
-@dataclass
-class DecimatingBuffer:
-    """A list that stays under `most`: then every second entry goes, and of what comes later too."""
-
-    most: int
-    items: list[Any] = field(default_factory=list)
-    every: int = 1
-    seen: int = 0
-
-    def add(self, item: object) -> None:
-        """Keep an item, if its turn is now."""
-        if self.seen % self.every == 0:
-            self.items.append(item)
-            if len(self.items) > self.most:
-                del self.items[1::2]
-                self.every *= 2
-        self.seen += 1
+    @property
+    def scores(self) -> int:
+        """How many there are."""
+        segments = [*self.faces.values(), *(span for _, span in self.spans)]
+        return sum(len(one.logits) for one in [*segments, self.full_frame] if one is not None)
 
 
 class ScoreHistory:
@@ -86,15 +73,15 @@ class ScoreHistory:
         self._ensembles = initial_results.ensembles(
             self.results.values(), conformal.load(), OF_PICTURE
         )
-        self._recent: deque[_ScoreSample] = deque()
-        self._recent_spans: list[tuple[int, SpanSegment]] = []
-        self._session = DecimatingBuffer(MAX_SAMPLES)
-        self._session_spans = DecimatingBuffer(MAX_SPANS)
+        self._samples: list[_ScoreSample] = []
+        self._stretch = SHORTEST_STRETCH
+        """s, of which one sample is kept"""
+        self._last = 0.0
+        """s, of the newest sample with a score"""
         self._seen: Counter[int] = Counter()
         self._letters: dict[int, str] = {}
         self._thumbnails: dict[int, tuple[tuple[bool, float], np.ndarray]] = {}
         """worth, crop"""
-        self._since: dict[int, float] = {}
         self.size = (1, 1)
         """px, of the frames"""
         self.begun = datetime.now(UTC)
@@ -110,31 +97,47 @@ class ScoreHistory:
         full_frame: FrameSegment | None = None,
     ) -> None:
         """One scored sample; no faces: nobody was there. Times ascend."""
-        self._session.add(_ScoreSample(time, dict(faces), full_frame))
-        # No verdict looks at landmarks, and copying them takes most of its time.
-        bare = {n: face.model_copy(update={"landmarks": []}) for n, face in faces.items()}
-        self._recent.append(_ScoreSample(time, bare, full_frame))
+        sample = _ScoreSample(time, dict(faces), full_frame)
+        self._samples.append(sample)
         self._seen.update(faces.keys())
+        if sample.scores:
+            self._last = time
         for id, result in self.results.items():
             result.scored += sum(id in face.logits for face in faces.values())
             result.scored += full_frame is not None and id in full_frame.logits
-        while self._recent and self._recent[0].time < time - WINDOW:
-            self._recent.popleft()
-        self._recent_spans = [
-            (n, w) for n, w in self._recent_spans if w.end >= time - NEWEST_WINDOW
-        ]
+        if len(self._samples) > MAX_SAMPLES:
+            while len(self._thinned()) > MAX_SAMPLES * 3 / 4:
+                self._stretch *= 2
+            self._samples = self._thinned()
         self._forget()
 
     def add_span(self, number: int, span: SpanSegment) -> None:
         """One window's scores of clip models."""
-        self._recent_spans.append((number, span))
-        self._session_spans.add((number, span))
+        if self._samples:
+            self._samples[-1].spans.append((number, span))
         for id in span.logits:
             self.results[id].scored += 1
 
-    def forget(self, letter: str, before: float) -> None:
-        """Leave out what is older of a person, from the reading but not from the session."""
-        self._since |= {n: before for n, known in self._letters.items() if known == letter}
+    def unscore(self) -> None:
+        """Drop the scores of the last `WINDOW` s: what was in front of the camera can't be judged,
+        and was not recognized at once."""
+        for sample in self._samples:
+            if sample.time > self._last - WINDOW:
+                sample.full_frame, sample.spans = None, []
+                for face in sample.faces.values():
+                    face.logits = {}
+        self._last = max((s.time for s in self._samples if s.scores), default=0.0)
+
+    def _thinned(self) -> list[_ScoreSample]:
+        """Return the last `WINDOW` s, and of each stretch before it the sample that most models
+        scored: a model that is asked seldom is kept."""
+        best: dict[tuple[bool, float], _ScoreSample] = {}
+        for sample in self._samples:
+            new = self._last - WINDOW < sample.time <= self._last
+            place = new, sample.time if new else sample.time // self._stretch
+            if place not in best or sample.scores > best[place].scores:
+                best[place] = sample
+        return list(best.values())
 
     @property
     def thresholds(self) -> Thresholds:
@@ -148,36 +151,19 @@ class ScoreHistory:
         if number not in self._thumbnails or worth > self._thumbnails[number][0]:
             self._thumbnails[number] = worth, crop
 
-    def recent(self, seconds: float, time: float) -> Analysis | None:
-        """Return the last seconds as an undecided Analysis; None where nobody was scored."""
-        samples = [s for s in self._recent if s.time > time - seconds - 1e-6]
-        newest: dict[tuple[int, str], float] = {}
-        for number, span in self._recent_spans:
-            for id in span.logits:
-                newest[number, id] = max(newest.get((number, id), 0.0), span.end)
-        spans = [
-            (n, span)
-            for n, span in self._recent_spans
-            # In any case the newest one, so that the models that take part stay the same.
-            if span.end > time - seconds or any(span.end == newest[n, id] for id in span.logits)
-        ]
-        people = self._people(samples, spans, self._since)
-        return self._analysis(people, samples) if people else None
+    def recent(self, failed: Mapping[str, str]) -> Analysis:
+        """Return the last `WINDOW` s as an undecided Analysis; `failed`: why a model took no part,
+        by id."""
+        start = self._last - WINDOW
+        return self._analysis([s for s in self._samples if start < s.time <= self._last], failed)
 
     def session(self, notes: Sequence[str], failed: Mapping[str, str]) -> Analysis:
-        """Return all that was scored as an undecided Analysis, with sentences for `Media.notes`,
-        and why a model took no part, by id."""
-        samples = list(self._session.items)
-        inside = {n for n, count in self._seen.items() if count >= MIN_FRAMES} or set(self._seen)
-        people = self._people(samples, self._session_spans.items, {})
-        people = {n: person for n, person in people.items() if n in inside}
-        analysis = self._analysis(people, samples)
-        for model in analysis.models:
-            model.error = failed.get(model.id)
+        """Return all that was scored as an undecided Analysis, with sentences for `Media.notes`."""
+        analysis = self._analysis(self._thinned(), failed)
         analysis.media.notes.extend(notes)
-        if self._session.every > 1:
+        if self._stretch > SHORTEST_STRETCH:
             analysis.media.notes.append(
-                f"Of a long session every {self._session.every}. scored moment was kept."
+                f"Of a long session one scored moment in {self._stretch:.1f} s was kept."
             )
         return analysis
 
@@ -185,29 +171,25 @@ class ScoreHistory:
         """Return the best picture of each person, by letter."""
         return {self.letter(n): crop for n, (_, crop) in self._thumbnails.items()}
 
-    def _people(
-        self,
-        samples: Sequence[_ScoreSample],
-        spans: Sequence[tuple[int, SpanSegment]],
-        since: Mapping[int, float],
-    ) -> dict[int, SubjectBuilder]:
+    def _people(self, samples: Sequence[_ScoreSample]) -> dict[int, SubjectBuilder]:
+        """Return who was seen, without glimpses where there are others."""
         people: dict[int, SubjectBuilder] = {}
         for index, sample in enumerate(samples):
             for number, face in sample.faces.items():
-                if sample.time >= since.get(number, 0.0):
-                    person = people.setdefault(number, SubjectBuilder())
-                    person.frames[index] = face.model_copy(update={"index": index})
-        for number, span in spans:
-            if number in people and span.end >= since.get(number, 0.0):
-                people[number].spans.append(span)
-        return people
+                person = people.setdefault(number, SubjectBuilder())
+                person.frames[index] = face.model_copy(update={"index": index})
+        for sample in samples:
+            for number, span in sample.spans:
+                if number in people:
+                    people[number].spans.append(span)
+        long = {n: person for n, person in people.items() if self._seen[n] >= MIN_FRAMES}
+        return long or people
 
-    def _analysis(
-        self, people: Mapping[int, SubjectBuilder], samples: Sequence[_ScoreSample]
-    ) -> Analysis:
+    def _analysis(self, samples: Sequence[_ScoreSample], failed: Mapping[str, str]) -> Analysis:
+        people = self._people(samples)
         times = [round(s.time, 4) for s in samples]
         length = times[-1] - times[0] if times else 0.0
-        faces = subjects.people(list(people.values()), self.size[0])
+        faces = subjects.people(list(people.values()), self.size[0], growing=False)
         for number, subject in zip(people, faces, strict=True):
             subject.id = self.letter(number)
         builder = SubjectBuilder(
@@ -224,7 +206,8 @@ class ScoreHistory:
             for id in segment.logits
         )
         results = [
-            result.model_copy(update={"scored": scored[id]}) for id, result in self.results.items()
+            result.model_copy(update={"scored": scored[id], "error": failed.get(id)})
+            for id, result in self.results.items()
         ]
         return Analysis(
             id=self._id(times, people),
@@ -267,14 +250,10 @@ class ScoreHistory:
         """Whoever was seen least, when there were too many people."""
         if len(self._seen) <= MAX_PEOPLE:
             return
-        here = {n for m in self._recent for n in m.faces}
+        here = {n for s in self._samples if s.time > self._last - WINDOW for n in s.faces}
         away = [n for n in self._seen if n not in here]
         for number in sorted(away, key=self._seen.__getitem__)[: len(self._seen) - MAX_PEOPLE]:
             del self._seen[number]
             self._thumbnails.pop(number, None)
-            self._since.pop(number, None)
-            for sample in self._session.items:
+            for sample in self._samples:
                 sample.faces.pop(number, None)
-            self._session_spans.items = [
-                (n, w) for n, w in self._session_spans.items if n != number
-            ]

@@ -11,7 +11,7 @@ import numpy as np
 from detector import vision
 from detector.errors import ModelError
 from detector.live.clip_windows import ClipCrops
-from detector.live.schedule import Costs, Schedule
+from detector.live.schedule import SELDOM, Costs, Schedule
 from detector.models.base import Model, first_of_network
 from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Modality, SpanSegment
@@ -36,9 +36,10 @@ class Scorer:
         """Models that stopped, and why: they score nothing more."""
 
     @property
-    def frame_models(self) -> list[str]:
-        """Ids."""
-        return list(self._frames)
+    def usual(self) -> dict[str, int]:
+        """Of the frame models: n by id, where one scores every n-th of the scored frames if there
+        is time."""
+        return {id: SELDOM if model.spec.moments else 1 for id, model in self._frames.items()}
 
     def every(self, schedule: Schedule) -> dict[str, int]:
         """Return n by id, where a model scores every n-th of the scored frames: as its network
@@ -78,6 +79,8 @@ class Scorer:
             first = self._first[id]
             if first not in outputs:
                 outputs[first] = self._run(id, model, cuts[recipe])
+            if first in self.failed:
+                self.failed[id] = self.failed[first]
             scores = _logits(model, outputs[first])
             if recipe.modality is Modality.FULL_FRAME and scores:
                 of_full_frame[id] = scores[0]

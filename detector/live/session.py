@@ -16,13 +16,11 @@ from detector.live import recapture
 from detector.live.clip_windows import ClipCollector, ClipCrops, unfit
 from detector.live.display import ScoredFrame, SessionDisplay
 from detector.live.face_tracker import FaceTracker
-from detector.live.hysteresis import SHORT_WINDOW
 from detector.live.pool import Pool
-from detector.live.readout import may_be_suspicious
 from detector.live.schedule import LEAVE, Costs, Schedule, plan
 from detector.live.score_history import THUMBNAIL
 from detector.live.scoring import Scorer
-from detector.live.state import WINDOW, LiveSettings, LiveState
+from detector.live.state import LiveSettings, LiveState
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.windows import ClipShape
@@ -256,6 +254,7 @@ class LiveSession:
                 return
             self._notes = notes
             self._scorer = Scorer(models, detector.name, self._costs)
+            self._schedule = Schedule(model_every=self._scorer.usual)
             self._tracker = FaceTracker(detector, self.settings.min_face)
             self._collector = ClipCollector(self._scorer.shapes, detector.name)
             self._display.wait_for_faces()
@@ -312,8 +311,8 @@ class LiveSession:
                 self._planned = now
                 share = self._pool.workers * (1 - LEAVE) / max(1, self._pool.clients)
                 fps = self._display.rates.rate("pushed", now)
-                models = self._scorer.frame_models
-                self._schedule = plan(self._costs, models, share, fps, schedule.coarser)
+                usual = self._scorer.usual
+                self._schedule = plan(self._costs, usual, share, fps, schedule.coarser)
 
     # --- score: frame models, then the reading ---------------------------------------------------
 
@@ -354,20 +353,21 @@ class LiveSession:
                 return
             if striped is not None:
                 self._display.quality.add_stripes(striped)
+            scored = full_frame is not None or any(x.logits for x in segments.values())
             self._display.history.size = self._display.size
             self._display.history.add(frame.time - origin, segments, full_frame)
             for number, portrait in portraits.items():
                 self._display.history.add_thumbnail(number, segments[number], portrait)
-            long = self._display.history.recent(WINDOW, frame.time - origin)
-            short = self._display.history.recent(SHORT_WINDOW, frame.time - origin)
+            if self._display.quality.screen:
+                self._display.history.unscore()
+            judged = scored and not self._display.quality.screen
+            recent = self._display.history.recent(self._failures()) if judged else None
         # Deciding takes milliseconds, in which nobody has to wait for the lock.
-        long = decide(long) if long else None
-        short = decide(short) if short and long and may_be_suspicious(long, SHORT_WINDOW) else None
+        decided = decide(recent) if recent else None
         with self._lock:
             if not self._closed:
-                scored = full_frame is not None or any(x.logits for x in segments.values())
                 done = ScoredFrame(frame.time, frame.arrived, segments, candidate.count, scored)
-                self._display.update_scores(done, long, short, self._clock())
+                self._display.update_scores(done, decided, self._clock())
         self._costs.add("judge", self._clock() - begun)
 
     # --- clip: clip models -----------------------------------------------------------------------

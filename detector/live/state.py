@@ -14,8 +14,6 @@ from detector.messages import states
 from detector.messages.format import percent
 from detector.schema.analysis import Box, Label, Point, Question, Thresholds
 
-WINDOW = 3.0
-"""s. What the reading is the mean of."""
 HISTORY = 60.0
 """s of `LiveState.series`."""
 
@@ -33,7 +31,7 @@ class LiveSettings:
     most_faces: int = 4
     """More people than that are boxed and not scored: the largest are."""
     alarm_above: float | None = None
-    """Likelihood of the 3 s mean above which an alarm begins; None: the upper threshold."""
+    """Likelihood above which an alarm begins; None: the upper threshold."""
     alarm_seconds: float = 3.0
     """s for which it must stay above, and, to end, `ALARM_SLACK` below."""
 
@@ -51,10 +49,11 @@ class LiveFace:
     time: float
     """Of the frame that the box was measured in."""
     probability: float | None
-    """Calibrated and fused over the last `WINDOW` s; None while there is too little."""
+    """By `detector.decision.decide` on the last `session.WINDOW` s; None while there is too
+    little."""
     label: Label
-    """The word, with hysteresis. INCONCLUSIVE while evidence is thin, NOT_APPLICABLE when this face
-    can't be judged (`problem` says why)."""
+    """INCONCLUSIVE while evidence is thin, NOT_APPLICABLE when this face can't be judged
+    (`problem` says why)."""
     problem: str | None = None
     """In a few words for a person: "too small", "too dark", "turned away" ..."""
     landmarks: tuple[Point, ...] = ()
@@ -91,34 +90,27 @@ def word(label: Label, question: Question | None) -> str:
     return _WORDS[label]
 
 
-Trend = Literal["rising", "falling", "steady"]
-
-
 @dataclass(frozen=True)
 class LiveReading:
     """What is said of the session now."""
 
     label: Label
-    """The word. It changes only by the rule of `detector.live.hysteresis`."""
+    """Of the verdict that `detector.decision.decide` gives on the last `session.WINDOW` s."""
     since: float
-    """Time at which the word became this one."""
+    """Time at which the label became this one."""
     text: str
-    """One or two sentences under the word."""
+    """One or two sentences under the label."""
     thresholds: Thresholds
     """That `probability` stands against."""
     probability: float | None = None
-    """Mean of the last `WINDOW` s as `detector.decision` adds it up; None without a scored face."""
+    """Of the person in front, as on the box; None without a scored face."""
     low: float | None = None
     high: float | None = None
     """Range of the frames' own scores in those seconds."""
-    trend: Trend = "steady"
-    """Of the probability over the window."""
     question: Question | None = None
     """Which of the two questions leads."""
     person: str | None = None
     """Whose face it is, with several."""
-    counted: int = 0
-    """Models that take part now."""
 
     @property
     def percent(self) -> str:
@@ -180,7 +172,7 @@ class Alarm:
     end: float | None = None
     """None while it goes on."""
     peak: float | None = None
-    """Highest 3 s mean in it."""
+    """Highest likelihood in it."""
     person: str | None = None
 
 
@@ -213,9 +205,9 @@ class Dot:
     score: float | None
     """Of this frame alone, the most suspicious face; None where there was no face to score."""
     mean: float | None
-    """Of the last `WINDOW` s: `LiveReading.probability` then."""
+    """`LiveReading.probability` then."""
     label: Label
-    """The word then."""
+    """`LiveReading.label` then."""
 
 
 @dataclass(frozen=True)

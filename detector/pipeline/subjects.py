@@ -27,17 +27,21 @@ class SubjectBuilder:
     spans: list[SpanSegment] = field(default_factory=list)
 
 
-def people(builders: Sequence[SubjectBuilder], width: int) -> list[Subject]:
+def people(
+    builders: Sequence[SubjectBuilder], width: int, *, growing: bool = True
+) -> list[Subject]:
     """Return faces as subjects, given in order of first appearance.
 
     Parameters
     ----------
     width : int
         px of the upright frame.
+    growing : bool
+        Scores may still be added to the builders' segments: they are copied.
     """
     out = []
     for number, builder in enumerate(builders):
-        person = _subject(letter(number), Modality.FACE, builder, _visibility)
+        person = _subject(letter(number), Modality.FACE, builder, _visibility, growing)
         if len(builders) > 1:
             center = np.mean([(f.box[0] + f.box[2]) / 2 for f in person.frames]) / width
             person.side = "left" if center < LEFT else "right" if center > RIGHT else "center"
@@ -60,12 +64,19 @@ def full_frame(builder: SubjectBuilder) -> list[Subject]:
 
 
 def _subject(
-    id: str, modality: Modality, builder: SubjectBuilder, rank: Callable[[FrameSegment], Any]
+    id: str,
+    modality: Modality,
+    builder: SubjectBuilder,
+    rank: Callable[[FrameSegment], Any],
+    copied: bool = True,
 ) -> Subject:
-    """Return copies of a subject's segments in order of time, of the spans those with a score; the
-    frame that ranks highest is its thumbnail."""
-    frames = [builder.frames[i].model_copy(deep=True) for i in sorted(builder.frames)]
-    spans = [span.model_copy(deep=True) for span in builder.spans if span.logits]
+    """Return a subject's segments in order of time, of the spans those with a score; the frame that
+    ranks highest is its thumbnail."""
+    frames = [builder.frames[i] for i in sorted(builder.frames)]
+    spans = [span for span in builder.spans if span.logits]
+    if copied:
+        frames = [frame.model_copy(deep=True) for frame in frames]
+        spans = [span.model_copy(deep=True) for span in spans]
     return Subject(
         id=id,
         modality=modality,

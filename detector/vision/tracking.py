@@ -79,9 +79,16 @@ class _Tracklet:
 
 
 class Tracker:
-    """Links faces into people. Made for one clip, used by one thread, fed in order of time."""
+    """Links faces into people. Made for one clip, used by one thread, fed in order of time.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    forgotten : float
+        s after which a face that was not found is forgotten.
+    """
+
+    def __init__(self, forgotten: float = FORGOTTEN) -> None:
+        self._forgotten = forgotten
         self._people: list[_Tracklet] = []
         self._count = 0
         self._look = 0
@@ -185,7 +192,7 @@ class Tracker:
         remembered = [
             person
             for person in self._people
-            if time - person.time <= FORGOTTEN or self._look - person.look <= FORGOTTEN_LOOKS
+            if time - person.time <= self._forgotten or self._look - person.look <= FORGOTTEN_LOOKS
         ]
         away = sorted(p.look for p in remembered if p.look < self._look)
         oldest = away[-MAX_REMEMBERED] if len(away) > MAX_REMEMBERED else 0

@@ -43,11 +43,9 @@ def reading(label: Label = Label.INCONCLUSIVE, probability: float | None = 0.52)
         low=None if probability is None else max(0.0, probability - 0.11),
         high=None if probability is None else min(1.0, probability + 0.11),
         since=40.0,
-        text="The score is falling and is between the thresholds.",
-        trend="falling",
+        text="The score is between the thresholds.",
         question=Question.MANIPULATION,
         thresholds=LIMITS,
-        counted=1,
     )
 
 

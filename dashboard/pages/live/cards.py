@@ -71,7 +71,7 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Ma
     reading = state.reading
     known = labels.state(reading.label, reading.question)
     held = max(0.0, state.time - reading.since)
-    kicker = _("Now · last 3\u00a0s")
+    kicker = _("Now · last 8\u00a0s")
     if held >= 1:
         kicker += " · " + _("for {time}").format(time=labels.clock(held, tenths=False))
     word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
@@ -110,7 +110,7 @@ def _number(state: LiveState) -> Markup:
     )
     ranged = ""
     if span:
-        ranged = _("range in 3\u00a0s: {low} to {high}").format(
+        ranged = _("range in 8\u00a0s: {low} to {high}").format(
             low=labels.whole_percent(span[0]), high=labels.whole_percent(span[1])
         )
     number = rich(
@@ -125,7 +125,7 @@ def _number(state: LiveState) -> Markup:
         reading.thresholds,
         reading.question or Question.MANIPULATION,
         span=span,
-        ranges=_("The frames of 3 seconds range from {least} to {most}."),
+        ranges=_("The frames of 8 seconds range from {least} to {most}."),
     )
 
 
@@ -201,7 +201,7 @@ def spoken(state: LiveState | None, clock: Clock) -> str:
     return over.format(number=alarm.number, what=what, time=length)
 
 
-LOG = ("number", "kind", "person", "start", "seconds", "highest_3s_mean_percent")
+LOG = ("number", "kind", "person", "start", "seconds", "highest_percent")
 """Columns of the file; like those of every export, they are keys and in no language."""
 
 

@@ -139,7 +139,7 @@ def draw_alarm(default: float, *, disabled: bool) -> None:
             value=labels.whole_percent(default),
             key=_ABOVE,
             disabled=disabled,
-            help=_("The mean of 3 s has to stay above it."),
+            help=_("The likelihood over 8 s has to stay above it."),
         )
         waits = {seconds: f"{seconds:g}" for seconds in WAITS}
         controls.choose(_("For so many seconds"), waits, 3.0, _SECONDS, disabled=disabled)

@@ -220,9 +220,7 @@ def below(visit: LivePageState) -> None:
     limits = state.reading.thresholds if state else choices.thresholds()
     question = (state.reading.question if state else None) or Question.MANIPULATION
     with st.container(border=True, key="card-minute", gap=None):
-        legend = _(
-            "dots: one scored frame · line: 3 s mean · the word waits, so that it doesn’t flicker"
-        )
+        legend = _("dots: one scored frame · line: the likelihood over 8 s")
         heads.head(_("Last 60 seconds"), legend)
         beside, plot = st.columns([10, 90], gap=None)
         with beside, st.container(key="live-words"):

@@ -2,70 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from detector import live
+from detector import live, vision
+from detector.decision import decide
 from detector.live import optical_flow, recapture, schedule
+from detector.live.face_tracker import FaceTracker
 from detector.live.hints import Alarms, QualityMonitor
-from detector.live.hysteresis import EARLY, HOLD, LabelHysteresis, WindowVerdict
-from detector.live.score_history import ScoreHistory
+from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
 from detector.live.scoring import Scorer
 from detector.models import registry
-from detector.schema.analysis import Label, Thresholds
+from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode
 from tests.support.live_world import REAL, SIDE, MadeDetector, MadeModel, picture
 
-LIMITS = Thresholds(low=0.3, high=0.7)
+
+def sampled(history: ScoreHistory, time: float, logits: dict[str, float], number: int = 0) -> None:
+    """One scored frame."""
+    quality = Quality(width=160, sharpness=99, brightness=99, yaw=0, confidence=1)
+    box = (0, 0, 99, 99)
+    face = FrameSegment(index=0, time=time, box=box, quality=quality, logits=logits)
+    history.add(time, {number: face})
 
 
-def said(probability: float, frames: int = 20) -> WindowVerdict:
-    label = Label.FAKE if probability > 0.7 else Label.REAL if probability < 0.3 else None
-    return WindowVerdict(label or Label.INCONCLUSIVE, probability, LIMITS, frames)
+def session_of(seconds: float, suspicious: Callable[[float], float]) -> ScoreHistory:
+    """A session of one person, in which CLIP scores about once a second."""
+    specs = [registry.get_spec("clip"), registry.get_spec("texture")]
+    history = ScoreHistory(specs, live.LiveSettings(("clip", "texture")))
+    for n in range(int(seconds * 16)):
+        logit = suspicious(n / 16)
+        sampled(history, n / 16, {"texture": logit} | ({} if n % 16 else {"clip": logit}))
+    return history
 
 
-def test_a_word_is_left_only_beyond_the_slack() -> None:
-    steady = LabelHysteresis(0.0)
-    for n in range(40):
-        steady.update(n / 10, said(0.9), None)
-    assert steady.label is Label.FAKE and steady.since == pytest.approx(HOLD)
-    for n in range(40, 100):
-        steady.update(n / 10, said(0.68), None)  # below the threshold, by less than the slack
-    assert steady.label is Label.FAKE
-    for n in range(100, 140):
-        steady.update(n / 10, said(0.6), None)
-    assert steady.label is Label.INCONCLUSIVE
+@pytest.mark.parametrize("seconds", [2, 5, 20, 120])
+def test_a_session_is_judged_as_it_was_shown_last(seconds: float) -> None:
+    history = session_of(seconds, lambda t: 4.0 if t > seconds - 6 else -1.5)
+    shown, kept = decide(history.recent({})), decide(history.session([], {}))
+    assert kept.verdict == shown.verdict and decide(kept).verdict == shown.verdict
+    assert [m.counted for m in kept.models] == [m.counted for m in shown.models] == [True, True]
+    (before,), (after,) = shown.judged, kept.judged
+    assert (before.probability, before.label) == (after.probability, after.label)
+    assert after.frames[0].time < 1 and after.frames[-1].time > seconds - 1
+    assert len(kept.timestamps) <= MAX_SAMPLES
 
 
-def test_the_early_way_needs_frames_and_time() -> None:
-    steady = LabelHysteresis(0.0)
-    for n in range(40):
-        assert not steady.update(n / 10, said(0.1), said(0.1))
-    assert steady.label is Label.REAL
-    for n in range(40, 60):  # a slow computer: too few frames to go by
-        assert not steady.update(n / 10, said(0.2), said(0.9, frames=3))
-    early = [n / 10 for n in range(60, 80) if steady.update(n / 10, said(0.2), said(0.9))]
-    assert early[0] == pytest.approx(6.0 + EARLY) and steady.label is Label.FAKE
+def test_a_long_session_keeps_the_scores_of_a_model_that_is_asked_seldom() -> None:
+    history = session_of(120, lambda t: -1.0)
+    (person,) = decide(history.session([], {})).judged
+    clip = [frame.time for frame in person.frames if "clip" in frame.logits]
+    assert clip == list(range(120))
 
 
-def test_no_sign_is_taken_back_as_soon() -> None:
-    steady = LabelHysteresis(0.0)
-    for n in range(40):
-        steady.update(n / 10, said(0.1), said(0.1))
-    assert steady.label is Label.REAL
-    early = [n / 10 for n in range(40, 50) if steady.update(n / 10, said(0.2), said(0.5))]
-    assert early == [pytest.approx(4.0 + EARLY)] and steady.label is Label.INCONCLUSIVE
-    # And on to suspicion, if it rises further.
-    later = [n / 10 for n in range(50, 60) if steady.update(n / 10, said(0.5), said(0.9))]
-    assert later and steady.label is Label.FAKE
+def test_a_first_reading_takes_three_seconds_and_every_model() -> None:
+    for seconds, ids in ((2.5, {"clip", "texture"}), (6, {"texture"})):
+        history = ScoreHistory(
+            [registry.get_spec("clip"), registry.get_spec("texture")],
+            live.LiveSettings(("clip", "texture")),
+        )
+        for n in range(int(seconds * 16)):
+            sampled(history, n / 16, dict.fromkeys(ids, 9.0) | ({} if n else {"clip": 9.0}))
+        verdict = decide(history.recent({})).verdict
+        assert verdict.label is Label.INCONCLUSIVE
+        assert verdict.answers[Question.MANIPULATION].lowered_by is ReasonCode.TOO_FEW_FRAMES
 
 
-def test_a_score_that_hovers_about_the_threshold_has_no_early_way() -> None:
-    steady = LabelHysteresis(0.0)
-    for n in range(300):
-        mean = said(0.66 if n // 10 % 2 else 0.72)
-        assert not steady.update(n / 10, mean, said(0.75))
-    assert steady.label is Label.INCONCLUSIVE
+def test_what_was_filmed_from_a_screen_has_no_score() -> None:
+    history = session_of(5, lambda t: 4.0)
+    history.unscore()
+    kept = decide(history.session([], {}))
+    assert kept.verdict.label is Label.NOT_APPLICABLE and kept.verdict.probability is None
+
+
+def test_who_comes_back_is_the_same_person() -> None:
+    tracker = FaceTracker(MadeDetector(), 40)
+    for second in range(40):  # away for half a minute
+        tracker.search(picture() if 4 < second < 36 else REAL, float(second))
+    (person,) = tracker.in_view()
+    assert person.number == 0
+
+
+def test_an_earring_is_no_person() -> None:
+    """A face that the detector is never sure of has to be there most of the time."""
+
+    class Unsure(MadeDetector):
+        often = 1
+
+        def detect(self, rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
+            sure, unsure = super().detect(rgb, min_face)
+            found = [sure, replace(unsure, confidence=0.9)]
+            return found if self.looks % self.often == 0 else [sure]
+
+    two = picture((40, 160, 0.0), (400, 160, 0.0))
+    for often, people in ((1, 2), (3, 1)):
+        detector = Unsure()
+        detector.often = often
+        tracker = FaceTracker(detector, 40)
+        for n in range(60):
+            tracker.search(two, n / 16)
+            assert n > 16 or len(tracker.in_view()) == 1
+        assert len(tracker.in_view()) == people
 
 
 def test_a_slow_computer_says_so() -> None:
@@ -144,18 +184,12 @@ def test_an_alarm_begins_and_ends_once() -> None:
 
 
 def test_people_who_pass_by_are_forgotten() -> None:
-    from detector.live.score_history import MAX_PEOPLE
-    from detector.schema.analysis import FrameSegment, Quality
-
-    ledger = ScoreHistory([registry.get_spec("texture")], live.LiveSettings(("texture",), "x", 40))
-    quality = Quality(width=99, sharpness=99, brightness=99, yaw=0, confidence=1)
+    history = ScoreHistory([registry.get_spec("texture")], live.LiveSettings(("texture",)))
     for n in range(300):
-        face = FrameSegment(
-            index=0, time=n, box=(0, 0, 99, 99), quality=quality, logits={"texture": 1}
-        )
-        ledger.add(float(n), {n // 2: face})
-        ledger.add_thumbnail(n // 2, face, np.zeros((8, 8, 3), np.uint8))
-    assert len(ledger.thumbnails()) <= MAX_PEOPLE + 1
+        sampled(history, float(n), {"texture": 1.0}, n // 2)
+        face = history._samples[-1].faces[n // 2]
+        history.add_thumbnail(n // 2, face, np.zeros((8, 8, 3), np.uint8))
+    assert len(history.thumbnails()) <= MAX_PEOPLE + 1
 
 
 def costs(**seconds: float) -> schedule.Costs:
@@ -166,7 +200,7 @@ def costs(**seconds: float) -> schedule.Costs:
 
 
 def test_the_pace_follows_what_work_costs() -> None:
-    models = ["a", "b"]
+    models = {"a": 1, "b": 1}
     easy = costs(detect=0.01, follow=0.001, judge=0.004, model_a=0.003, model_b=0.003, clip=0.06)
     best = schedule.plan(easy, models, share=1.4, fps=25)
     assert 1 / best.score_every == schedule.BEST_SCORED and best.detect_every == 1
@@ -183,11 +217,11 @@ def test_the_pace_follows_what_work_costs() -> None:
     assert per_frame / slow.score_every + 0.6 / slow.clip_every <= 0.71
     # One slow model among quick ones scores fewer frames instead of holding up all.
     mixed = costs(detect=0.01, judge=0.004, model_a=0.003, model_b=0.003, model_c=0.6)
-    pace = schedule.plan(mixed, ["a", "b", "c"], share=1.0, fps=25)
+    pace = schedule.plan(mixed, {"a": 1, "b": 1, "c": 1}, share=1.0, fps=25)
     assert pace.model_every["c"] > 10 and pace.model_every["a"] == 1
     assert 1 / pace.score_every >= schedule.LIVELY
     # What it costs decides how often: light ones keep the best rate as long as that is enough.
-    models = ["clip", "clip-generated", "texture", "meso4-df"]
+    models = dict.fromkeys(["clip", "clip-generated", "texture", "meso4-df"], 1)
     heavy = costs(detect=0.005, judge=0.004, model_texture=0.006)
     for id, cost in {"clip": 0.04, "meso4-df": 0.006, "clip-generated": 1e-6}.items():
         heavy.add(f"model:{id}", cost)
@@ -197,6 +231,12 @@ def test_the_pace_follows_what_work_costs() -> None:
     assert 1 / tight.score_every >= 0.99 * schedule.BEST_SCORED
     less = schedule.plan(heavy, models, 0.2, 25)
     assert less.model_every["clip"] == schedule.SELDOM
+    # A model of few moments scores once a second, also where few frames are scored.
+    usual = {"clip": schedule.SELDOM, "texture": 1}
+    for share in (1.4, 0.7, 0.2, 0.1):
+        pace = schedule.plan(heavy, usual, share, 25)
+        seconds = pace.model_every["clip"] * pace.score_every
+        assert 0.5 < seconds < 2, share
     # And when the machine is free again, faces are searched finely again.
     free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
     assert free.coarser == 2.0
@@ -214,6 +254,20 @@ def test_models_of_one_network_score_the_same_frames() -> None:
     scored = [set(scorer.frame(REAL, {1: face}, pace)[0][1]) for _ in range(3)]
     assert scored == [set(specs), {"texture"}, set(specs)]
     assert looks == ["clip", "texture", "texture", "clip", "texture"]
+
+
+def test_a_failed_network_is_named_by_all_its_models() -> None:
+    def broken() -> None:
+        raise RuntimeError
+
+    ids = ("clip", "clip-generated", "texture")
+    models = {
+        id: MadeModel(registry.get_spec(id), broken if id == "clip" else lambda: None) for id in ids
+    }
+    scorer = Scorer(models, "mtcnn", schedule.Costs())
+    (face,) = MadeDetector().detect(REAL, 40)
+    logits, _ = scorer.frame(REAL, {1: face}, schedule.Schedule())
+    assert set(scorer.failed) == {"clip", "clip-generated"} and set(logits[1]) == {"texture"}
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:

@@ -1,0 +1,84 @@
+"""The verdict of a live session: on its last seconds, as it was shown when the session ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from detector.schema.analysis import Analysis, Subject
+
+WINDOW = 8.0
+"""s that a live verdict rests on. A model that is asked once a second has then scored as many
+moments of a person as in a file (`ModelSpec.moments`)."""
+LEAST = 3.0
+"""s for which somebody has to be seen in them: neighbouring frames say nearly the same"""
+
+
+def seen_briefly(analysis: Analysis, subject: Subject) -> bool:
+    """Return whether a face was before the camera for too short a time for a verdict."""
+    frames = subject.frames
+    return analysis.media.live and bool(frames) and frames[-1].time - frames[0].time < LEAST
+
+
+def newest(analysis: Analysis) -> Analysis:
+    """Return the last `WINDOW` seconds with a score of a live session; a file as it is."""
+    times = [frame.time for s in analysis.judged for frame in s.frames if frame.logits]
+    if not analysis.media.live or not times:
+        return analysis
+    end, start = max(times), max(times) - WINDOW
+    inside = [n for n, time in enumerate(analysis.timestamps) if start < time <= end]
+    if len(inside) == len(analysis.timestamps):
+        return analysis
+    subjects = [
+        part
+        for subject in analysis.subjects
+        if (part := _within(subject, start, end, inside[0])) is not None
+    ]
+    scored = Counter(id for s in subjects for segment in s.segments for id in segment.logits)
+    return analysis.model_copy(
+        update={
+            "media": analysis.media.model_copy(
+                update={"duration": end - analysis.timestamps[inside[0]]}
+            ),
+            "models": [m.model_copy(update={"scored": scored[m.id]}) for m in analysis.models],
+            "subjects": subjects,
+            "timestamps": [analysis.timestamps[n] for n in inside],
+        }
+    )
+
+
+def _within(subject: Subject, start: float, end: float, first: int) -> Subject | None:
+    """Return a subject between two times, s; None where it was not seen. `first`: index of the
+    first moment."""
+    frames = [
+        frame.model_copy(update={"index": frame.index - first})
+        for frame in subject.frames
+        if start < frame.time <= end
+    ]
+    spans = [span for span in subject.spans if start < span.end <= end]
+    update = {"frames": frames, "spans": spans}
+    return subject.model_copy(update=update) if frames else None
+
+
+def merged(whole: Analysis, now: Analysis) -> Analysis:
+    """Return a decided session with the verdict on its last seconds. People who were not seen in
+    them keep the answer of their own time, and come last."""
+    before = {subject.id: subject for subject in whole.subjects}
+    subjects = []
+    for subject in now.subjects:
+        old = before.pop(subject.id)
+        frames = [
+            frame.model_copy(update={"score": frame.answers.get(subject.question)})
+            if subject.question
+            else frame
+            for frame in old.frames
+        ]
+        subjects.append(subject.model_copy(update={"frames": frames, "spans": old.spans}))
+    scored = {model.id: model.scored for model in whole.models}
+    return whole.model_copy(
+        update={
+            "verdict": now.verdict,
+            "evidence": now.evidence,
+            "models": [m.model_copy(update={"scored": scored[m.id]}) for m in now.models],
+            "subjects": [*subjects, *before.values()],
+        }
+    )
