@@ -202,7 +202,7 @@ def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float,
             out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
         out.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as link:
+    with av.open(file, "r") as link:
         for frame in link.decode(video=0):
             yield frame.time, frame.to_ndarray(format="rgb24")
 

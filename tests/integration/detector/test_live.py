@@ -131,6 +131,7 @@ def test_scores_that_jump_from_frame_to_frame_change_no_word(engine) -> None:
 def test_somebody_new_who_is_manipulated_is_named_as_soon(engine) -> None:
     session = engine.open()
     other = picture((400, 200, 1.0))
+    other[204:360, 400:560, 1] //= 2  # colors of another person
     states = feed(engine, session, 9, lambda t: REAL if t < 5 else other)
     at = {round(s.time, 2): s for s in states}
     assert at[5.96].reading.label is Label.INCONCLUSIVE
