@@ -3,8 +3,8 @@
     python -m bench.live                          # 30 s, one viewer, the bundled sample
     python -m bench.live CLIP --viewers 2
     python -m bench.live --minutes 10             # memory over time
-    python -m bench.live --words LABELS.csv       # what is said of labelled clips, and how often it
-                                                  # changes (no clock: every frame in its turn)
+    python -m bench.live --alarms LABELS.csv      # alarms of labelled clips through a video link
+                                                  # (no clock: every frame in its turn)
     python -m bench.live --recapture LABELS.csv   # stripes of clips that no screen was filmed in
 
 Frames are 640 x 480 and pushed at 25 a second, each then drawn upon as the page does. Reported:
@@ -19,26 +19,33 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import resource
 import statistics
 import tempfile
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
 from detector import live, media, samples
 from detector.live import recapture
+from detector.live.schedule import Schedule
 from detector.schema.analysis import Label
 
 SIZE = (640, 480)
 FPS = 25.0
-LONGEST = 60.0
-"""s of a labelled clip that are watched"""
+BIT_RATES = (500_000, 1_000_000, 1_500_000)
+"""bit/s of the video link, clip by clip"""
+FOUR_A_SECOND = Schedule(score_every=0.25, model_every={"clip": 4})
+"""What is scored of labelled clips: CLIP once a second as on the page, the others more seldom"""
 
 
 def recording(path: Path | None, seconds: float = 8.0) -> list[np.ndarray]:
@@ -182,39 +189,56 @@ def labelled(labels: Path) -> list[tuple[Path, str]]:
         ]
 
 
-def words(labels: Path) -> None:
-    """What a viewer would have read of labelled clips."""
+def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames as a browser's video link delivers them: VP8, encoded in real time."""
+    file = io.BytesIO()
+    options = {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0"}
+    with av.open(file, "w", format="webm") as out:
+        stream = out.add_stream("libvpx", rate=round(FPS), options=options)
+        stream.width, stream.height = SIZE
+        stream.bit_rate, stream.gop_size = bit_rate, 3000
+        stream.codec_context.thread_count = 1
+        for rgb in frames:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        out.mux(stream.encode(None))
+    file.seek(0)
+    with av.open(file, "r") as link:
+        for frame in link.decode(video=0):
+            yield frame.time, frame.to_ndarray(format="rgb24")
+
+
+def alarms(labels: Path, seconds: float, limit: int | None) -> None:
+    """Alarms of labelled clips, each watched for so long, there and back again."""
     engine = live.LiveEngine(workers=0)
-    ends: dict[str, Counter[str]] = {"real": Counter(), "fake": Counter()}
-    ever: dict[str, int] = {"real": 0, "fake": 0}
-    changes: dict[str, list[int]] = {"real": [], "fake": []}
-    for path, label in labelled(labels):
-        info = media.probe(path)
-        rate = min(info.fps or 25.0, 30.0)
-        length = min(info.duration or 0.0, LONGEST)
-        session = engine.open(live.LiveSettings(name=path.name))
-        engine.drain()
-        said: list[Label] = []
-        for frame in media.decode(
-            path, info, [n / rate for n in range(int(length * rate))], notes=[]
-        ):
-            session.push(frame.rgb, frame.time)
+    for label in ("real", "fake"):
+        clips = [path for path, known in labelled(labels) if known == label]
+        clips = clips[:: max(1, len(clips) // limit)][:limit] if limit else clips
+        alarmed = named = raised = crowds = 0
+        for number, path in enumerate(clips):
+            once = recording(path, seconds)
+            frames = list(islice(cycle(once + once[::-1]), round(seconds * FPS)))
+            session = engine.open(live.LiveSettings(name=path.name))
             engine.drain()
-            now = session.state.reading.label
-            if now is not Label.NOT_APPLICABLE and (not said or said[-1] is not now):
-                said.append(now)
-        session.close()
-        ends[label][said[-1] if said else "none"] += 1
-        ever[label] += Label.FAKE in said
-        changes[label].append(max(0, len(said) - 1))
-        print(f"{label:5}{length:6.1f} s  {' > '.join(said):40} {path.name}", flush=True)
-    for label in ends:
-        total = sum(ends[label].values())
+            session._schedule = FOUR_A_SECOND
+            labelled_fake = False
+            for at, rgb in linked(frames, BIT_RATES[number % len(BIT_RATES)]):
+                session.push(rgb, at)
+                engine.drain()
+                labelled_fake |= session.state.reading.label is Label.FAKE
+            session.close()
+            count = sum(alarm.kind == "manipulated" for alarm in session.state.alarms)
+            record, shown = session.finish(), session.state.reading
+            raised, alarmed, named = raised + count, alarmed + bool(count), named + labelled_fake
+            crowds += len(record.judged) > 1
+            said = f"{shown.label:14} {shown.percent:>5}  {len(record.judged)} people"
+            print(f"{label} {said}  {count} alarms  {path.name}", flush=True)
+        minutes = len(clips) * seconds / 60
         print(
-            f"{label}: {total} clips; at the end {dict(ends[label])}; ever likely manipulated "
-            f"{ever[label]}; changes of the word a clip {np.mean(changes[label]):.2f}, most "
-            f"{max(changes[label], default=0)}"
+            f"{label}: {len(clips)} clips, {minutes:.1f} minutes: {raised} alarms, "
+            f"{10 * raised / max(minutes, 1e-9):.2f} in 10 minutes, in {alarmed} clips; ever "
+            f"likely manipulated {named}; several people {crowds}"
         )
+    engine.close()
 
 
 def screens(labels: Path) -> None:
@@ -240,11 +264,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--models", help="ids, separated by commas")
-    parser.add_argument("--words", type=Path, metavar="LABELS.csv")
+    parser.add_argument("--alarms", type=Path, metavar="LABELS.csv")
+    parser.add_argument("--limit", type=int, help="clips of each label, spread over the list")
     parser.add_argument("--recapture", type=Path, metavar="LABELS.csv")
     args = parser.parse_args()
-    if args.words:
-        words(args.words)
+    if args.alarms:
+        alarms(args.alarms, args.seconds, args.limit)
     elif args.recapture:
         screens(args.recapture)
     else:
