@@ -15,7 +15,7 @@ SHORT = 10.0
 
 
 def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
-    """Return the finding as a head: "Manipulated copy of rally.mov"."""
+    """Return the finding as a head: "Same footage; the face differs"."""
     _ = speech.gettext
     finding = comparison.finding
     if comparison.roles_doubtful:
@@ -32,8 +32,6 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return _("Manipulated copy of {name}").format(name=comparison.original_media.name)
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
-    if assumed(comparison) and finding == "nothing_differs":
-        return _("Same footage as {name}").format(name=comparison.original_media.name)
     if finding == "other_edits":
         if comparison.laid_over:
             return _("Same footage, with something laid over it")
