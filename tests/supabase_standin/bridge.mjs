@@ -32,7 +32,7 @@ const { pgcrypto } = await load("@electric-sql/pglite/dist/contrib/pgcrypto.js")
 const nano = await load("nano-supabase/dist/index.js");
 
 // To make a database takes seconds, to load one that was made tenths: the first start keeps it.
-const kept = join(MODULES, "..", "fresh.tar");
+const kept = join(MODULES, "fresh.tar");
 const made = await readFile(kept).catch(() => undefined);
 // As PostgREST writes moments: to the microsecond, which a Date of JavaScript would lose.
 const moment = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
