@@ -81,7 +81,8 @@ def row(found: Comparison) -> verdict.QuestionRow:
     state, icon = slug(found)
     answer, seen = words.short(found, speech()), words.assumed(found)
     if seen and found.finding is ComparisonFinding.NOTHING_DIFFERS and (why := _answer_of(found)):
-        answer = _("{same}, which you analyzed ({answer})").format(same=answer, answer=why)
+        text = _("Same footage as {name}, which you analyzed ({answer})")
+        answer = text.format(name=found.original_media.name, answer=why)
     return verdict.QuestionRow(
         words.question(speech(), seen=seen), state, icon, answer, "–",
         counts=False, leads=found.accuses,

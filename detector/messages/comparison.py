@@ -32,6 +32,9 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return _("Manipulated copy of {name}").format(name=comparison.original_media.name)
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
+    if assumed(comparison) and finding == "nothing_differs":
+        # "Nothing differs" would sound like proof, and the other file may be manipulated itself.
+        return _("Both files show the same footage")
     if finding == "other_edits":
         if comparison.laid_over:
             return _("Same footage, with something laid over it")

@@ -162,7 +162,7 @@ def test_what_was_merely_seen_before_is_called_no_original(finding: ComparisonFi
             assert "original" not in said(seen)
     assert words.question(seen=True) == "Seen before?"
     same = made(ComparisonFinding.NOTHING_DIFFERS, roles="assumed")
-    assert words.headline(same) == words.short(same) == "Same footage, nothing differs"
+    assert words.headline(same) == words.short(same) == "Both files show the same footage"
     assert words.against(same).endswith("the other file may be manipulated itself.")
     assert words.limits(same).startswith("Whether the footage is genuine: the other file may be")
 
