@@ -131,10 +131,7 @@ class Originals:
         try:
             kept = self.comparisons.store.latest(scope.owner, record.sha256)
             if kept is not None:  # it was compared while this was analyzed
-                other = kept.comparison.original_media.sha256
-                swapped = self._stated(scope.owner, other, record.sha256)
-                if swapped is None or swapped.created < kept.created:
-                    self._attach(job, kept.comparison)
+                self._attach(job, kept.comparison)
             if scope.store.preferences(scope.owner).find_originals:
                 self.lookups.start(LookedFor(scope, job, _file(job, analysis.media)))
         except UnmaskError as error:
@@ -218,9 +215,17 @@ class Originals:
         if current is not None and current.comparison is None:
             self._attach(looked.job, found)
 
-    def compare(self, context: RequestContext, copy: Job, original: Job) -> Task:
+    def compare(
+        self, context: RequestContext, copy: Job, original: Job, *, stated: bool = True
+    ) -> Task:
         """Begin to hold a suspected copy against its original; the task that is at it where there
         is one.
+
+        Parameters
+        ----------
+        stated : bool
+            A person says which of the two is the original. What was stated before stands until it
+            is taken back: two files that were stated the other way round are compared that way.
 
         Raises
         ------
@@ -228,6 +233,11 @@ class Originals:
             It was not taken; the sentence says why.
         """
         person = context.principal
+        sha256s = copy.record.sha256, original.record.sha256
+        states = self.comparisons.store.states
+        if states(person.id, *reversed(sha256s)):
+            copy, original, stated = original, copy, True
+        stated = stated or states(person.id, *sha256s)
         running = self.task(person, copy, original)
         if running is not None and running.active:
             return running
@@ -239,7 +249,15 @@ class Originals:
                 self._hold_roles(RecordScope(copy.record.owner, copy.store), found)
 
         with limits.taking(context):
-            return self.comparisons.start(_file(copy), _file(original), person, keep)
+            return self.comparisons.start(_file(copy), _file(original), person, keep, stated=stated)
+
+    def state(self, context: RequestContext, copy: Job, original: Job) -> KeptComparison | None:
+        """Return the finding about two files of which a person says which is the original; None
+        where they have to be compared for that. What was stated before stands."""
+        kept = self.of_pair(context.principal, copy, original)
+        if kept is None or kept.comparison.copy_media.sha256 == copy.record.sha256:
+            return kept and self.state_roles(context, copy, kept)
+        return kept if kept.comparison.states_roles else None
 
     def state_roles(
         self, context: RequestContext, copy: Job, kept: KeptComparison
@@ -267,17 +285,15 @@ class Originals:
     def _stated(self, owner: str, copy: str, original: str) -> KeptComparison | None:
         """Return the comparison of two files, by their sha256, whose roles are no assumption."""
         kept = self.comparisons.store.find(owner, copy, original)
-        return kept if kept is not None and _says_roles(kept.comparison) else None
+        return kept if kept is not None and kept.comparison.states_roles else None
 
     def _hold_roles(self, scope: RecordScope, stated: Comparison) -> None:
         """Take back what the original's own analyses say of the two in swapped roles, as a lookup
         assumed them or a person stated them before."""
-        if not _says_roles(stated):
+        if not stated.states_roles:
             return
         copy, original = stated.copy_media.sha256, stated.original_media.sha256
         try:
-            if self._stated(scope.owner, original, copy) is None:
-                self.comparisons.store.remove(scope.owner, original, copy)
             for job in (self._jobs.find(id, scope) for id in self._held(scope, original)):
                 analysis = job.analysis if job is not None else None
                 found = analysis.comparison if analysis is not None else None
@@ -312,8 +328,12 @@ class Originals:
             self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": found}))
 
     def comparison(self, person: Principal, copy: Job, original: Job) -> KeptComparison | None:
-        """Return what came of it, where somebody has compared the two."""
+        """Return what came of it, where somebody has compared the two in these roles."""
         return self.comparisons.store.find(person.id, copy.record.sha256, original.record.sha256)
+
+    def of_pair(self, person: Principal, one: Job, other: Job) -> KeptComparison | None:
+        """Return what came of comparing two files, in whichever order that was done."""
+        return self.comparisons.store.of_pair(person.id, one.record.sha256, other.record.sha256)
 
     def task(self, person: Principal, copy: Job, original: Job) -> Task | None:
         """Return the comparison that runs or ended lately."""
@@ -359,11 +379,6 @@ class Originals:
         """Return the ids of a person's records of a file."""
         found = scope.store.search(scope.owner, Query(text=sha256, limit=MAX_PAGE_SIZE))
         return [record.id for record in found.records if record.sha256 == sha256]
-
-
-def _says_roles(found: Comparison) -> bool:
-    """Whether it says who is the original, and so who is not."""
-    return found.roles == "stated" and found.finding.same_footage
 
 
 def _file(job: Job, about: Media | None = None) -> ComparedFile:

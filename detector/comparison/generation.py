@@ -1,4 +1,5 @@
-"""Which of two files of the same footage looks like the younger. A hint, never proof."""
+"""Which of two files of the same footage looks like the younger: a hint, unless a camera's
+signature proves it."""
 
 from __future__ import annotations
 
@@ -44,6 +45,10 @@ def generation(
     traces : pair of FileTraces
         Of the copy and of the original.
     """
+    if traces[0].captured != traces[1].captured:
+        copied: Literal["copy", "original"] = "original" if traces[0].captured else "copy"
+        signed = GenerationHint(code="captured", younger=copied)
+        return Generation(younger=copied, proven=True, hints=[signed])
     votes = [*_of_pictures(copy, original, space, softer), *_of_traces(*traces)]
     total = sum(weight if hint.younger == "copy" else -weight for weight, hint in votes)
     votes.sort(key=lambda vote: -vote[0])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from detector import provenance
+from detector.media.files import open_file
+from detector.provenance.credential import read_credential, trust_list
 from detector.schema.analysis import Media
 from detector.schema.origin import Fact
 
@@ -47,6 +49,8 @@ _DATE = re.compile(r"\A(\d{4})[-:](\d\d)[-:](\d\d)(?:[T ](\d\d):(\d\d))?")
 _FACTOR = re.compile(r"\A(x26[45]) .*\bcrf (\d{1,2}(?:\.\d{1,3})?)(?:,|\Z)")
 _QUALITY = re.compile(r"quality (\d{1,3})\Z")
 
+CAPTURED = "digitalCapture"
+"""IPTC's digital source type of what a camera recorded"""
 FACTOR, QUALITY = "{} CRF", "JPEG quality"
 
 
@@ -60,6 +64,8 @@ class FileTraces:
     """Whether it names one"""
     writer: str = ""
     """That wrote it anew, of `WRITERS`; empty: none is known"""
+    captured: bool = False
+    """Whether a signer of the configured trust list vouches that a camera recorded just this"""
     compression: tuple[str, float] | None = None
     """What says how strongly it was compressed, `FACTOR` of x264 or x265 or `QUALITY`, and how
     much of it"""
@@ -68,10 +74,21 @@ class FileTraces:
 def read(path: str | Path, media: Media) -> FileTraces:
     """Return what a file says; nothing where that can't be read: tags are anybody's bytes."""
     try:
-        return of(provenance.facts(path, media))
+        return replace(of(provenance.facts(path, media)), captured=_captured(path))
     except Exception as error:
         log.info("no traces could be read: %s", type(error).__name__)
         return FileTraces()
+
+
+def _captured(path: str | Path) -> bool:
+    """Return True if a trusted manifest that fits the file says that a camera recorded it, and
+    names nothing that it was made from."""
+    if trust_list() is None:
+        return False
+    with open_file(path) as file:
+        signed = read_credential(file)
+    made = signed.generated or signed.ingredients
+    return signed.state == "trusted" and not made and CAPTURED in signed.sources
 
 
 def of(facts: Iterable[Fact]) -> FileTraces:

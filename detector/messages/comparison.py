@@ -24,7 +24,10 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
             return text.format(name=comparison.original_media.name)
         if comparison.generation.younger == "original":
             return _("Same footage, but the “original” is the younger file")
-        return _("Same footage, and which of the two was changed is open")
+        mouth = finding == "mouth_differs"
+        return (
+            _("Same footage; the mouth differs") if mouth else _("Same footage; the face differs")
+        )
     if finding.manipulated:
         return _("Manipulated copy of {name}").format(name=comparison.original_media.name)
     if comparison.excerpt is not None and finding.same_footage:
@@ -80,6 +83,15 @@ def _other(comparison: Compared, speech: Speech) -> str:
     return _("the other file") if assumed(comparison) else _("the original")
 
 
+def called(comparison: Compared, speech: Speech = ENGLISH) -> tuple[str, str]:
+    """Return what the two files are called within a sentence: their roles where these are known,
+    else their names."""
+    _ = speech.gettext
+    if comparison.roles_known:
+        return _("the copy"), _("the original")
+    return comparison.copy_media.name, comparison.original_media.name
+
+
 def changes(comparison: Compared, speech: Speech = ENGLISH) -> list[str]:
     """Return what was done to the whole of it: "cropped", "mirrored", "slowed to 80 %" …"""
     _ = speech.gettext
@@ -116,9 +128,11 @@ def _lead(comparison: Compared, speech: Speech) -> str:
     _ = speech.gettext
     finding = comparison.finding
     if finding.manipulated:
-        return _("The same footage: {who}, {when}; the rest does not differ.").format(
+        said = _("The same footage: {who}, {when}; the rest does not differ.").format(
             who=_only(comparison, speech), when=when(comparison, comparison.spans, speech)
         )
+        doubt = _("Which of the two was changed is open.")
+        return f"{said} {doubt}" if comparison.roles_doubtful else said
     if finding == "other_edits":
         text = _("The same footage, but more than faces differs, {when}.")
         if comparison.laid_over:
@@ -300,9 +314,11 @@ def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:
     names = {"head": _("The head moves alike"), "features": _("The features in it")}
     text = _("{n:.2f} (correlation; 1 is the same)")
     rows = [(names[trace.what], text.format(n=trace.correlation)) for trace in shared.traces]
-    text = _("{n:.1f} s, from {start:.1f} s of the copy and {there:.1f} s of the original on")
-    there = shared.start + shared.offset
-    told = text.format(n=shared.seconds, start=shared.start, there=there)
+    text = _("{n:.1f} s, from {start:.1f} s of {copy} and {there:.1f} s of {original} on")
+    there, (copy, original) = shared.start + shared.offset, called(comparison, speech)
+    told = text.format(
+        n=shared.seconds, start=shared.start, there=there, copy=copy, original=original
+    )
     chance = _("{score:.1f}, told from {needed:.1f} on; unrelated faces have about 4.6")
     far = chance.format(score=shared.score, needed=shared.needed)
     return [*rows, (_("Over"), told), (_("How far from chance"), far)]
@@ -332,13 +348,17 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
         kept = _("{share:.0f} % of the picture kept").format(share=100 * space.kept)
         rows.append((_("All of it"), listed([*done, kept] if space.cropped else done, speech)))
     if comparison.generation.hints:
-        said = [hint(entry, speech) for entry in comparison.generation.hints]
+        said = [
+            hint(entry, speech, called(comparison, speech)) for entry in comparison.generation.hints
+        ]
         rows.append((_("Which is older"), "; ".join(said)))
     return rows
 
 
-def hint(trace: GenerationHint, speech: Speech = ENGLISH) -> str:
-    """Return what speaks for one of the two being the younger file."""
+def hint(
+    trace: GenerationHint, speech: Speech = ENGLISH, both: tuple[str, str] | None = None
+) -> str:
+    """Return what speaks for one of the two being the younger file; `both` are their names."""
     _ = speech.gettext
     texts = {
         "smaller": _("{which} is the smaller picture, {width} × {height}"),
@@ -349,8 +369,10 @@ def hint(trace: GenerationHint, speech: Speech = ENGLISH) -> str:
         "rewritten": _("{which} was written by {software}"),
         "cropped": _("{which} shows a part of the other’s picture"),
         "shorter": _("{which} is a part of the other’s length"),
+        "captured": _("a camera signed the other file, so {which} was made from it"),
     }
-    which = _("the copy") if trace.younger == "copy" else _("the original")
+    copy, original = both or (_("the copy"), _("the original"))
+    which = copy if trace.younger == "copy" else original
     return texts[trace.code].format(which=which, **trace.params)
 
 

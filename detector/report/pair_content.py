@@ -102,6 +102,13 @@ def collect_pair(
         return replace(content, missing="The pictures could not be drawn.")
 
 
+def titles(comparison: Comparison) -> tuple[str, str]:
+    """Return what the two files are called: their roles where these are known, else their names."""
+    if comparison.roles_known:
+        return "Suspected copy", "Original"
+    return comparison.copy_media.name, comparison.original_media.name
+
+
 def pair_json(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed report as JSON: the Comparison under "comparison", the seal under "seal"."""
     copy, original = content.sha256s
@@ -132,8 +139,9 @@ def _figures(comparison: Comparison, copy: PathLike, original: PathLike) -> Iter
     shown = aligned(os.fspath(copy), os.fspath(original), comparison, index)
     moves = bool(comparison.copy_media.duration)
     at = (f" at {t:.2f} s" if moves else "" for t in (moment.time, moment.original_time))
-    yield _figure("copy", f"The suspected copy{next(at)}", shown.copy)
-    yield _figure("original", f"The original{next(at)}, laid on the copy", shown.original)
+    first, second = titles(comparison)
+    yield _figure("copy", f"{first}{next(at)}", shown.copy)
+    yield _figure("original", f"{second}{next(at)}, laid on the other", shown.original)
     scale = f"Where they differ: black is 0, white {HEAT_LEVELS} gray levels or more"
     yield _figure("heat", scale, shown.heat(HEAT_LEVELS))
 

@@ -8,7 +8,7 @@ import detector
 from detector.messages import comparison as said
 from detector.messages.format import capital, clock
 from detector.report import charts, figures, words
-from detector.report.pair_content import PairContent, pair_json
+from detector.report.pair_content import PairContent, pair_json, titles
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.pdf import finished
 from detector.schema.analysis import Label, Media
@@ -119,10 +119,11 @@ def _measured(pdf: Paper, comparison: Comparison) -> None:
     if comparison.edits:
         pdf.ln(1.5)
         rows = []
+        copy, _original = said.called(comparison)
         for edit in comparison.edits[:EDITS]:
             x0, y0, x1, y1 = (round(side) for side in edit.box)
             kind = "Laid over" if edit.kind == "overlay" else "Changed"
-            place = f"{x0}, {y0} to {x1}, {y1} px of the copy"
+            place = f"{x0}, {y0} to {x1}, {y1} px of {copy}"
             rows.append((kind, place, said.when(comparison, edit.spans), f"{edit.difference:.1f}"))
         pdf.rows(("Outside faces", "Where", "When", "Gray levels"), rows, (32, 62, 56, 24))
 
@@ -145,9 +146,10 @@ def _movement(pdf: Paper, comparison: Comparison) -> None:
         return
     pdf.head("How the face moves", charts.MOVEMENT + 16)
     charts.movement(pdf, shared)
+    copy, original = said.called(comparison)
     pdf.say(
-        f"{shared.seconds:.1f} s, from {shared.start:.1f} s of the copy on, along the way the face "
-        "moves most, each by its own strength. Thick and gray: the original; thin: the copy.",
+        f"{shared.seconds:.1f} s, from {shared.start:.1f} s of {copy} on, along the way the face "
+        f"moves most, each by its own strength. Thick and gray: {original}; thin: {copy}.",
         SMALL, MUTED,
     )  # fmt: skip
 
@@ -162,8 +164,9 @@ def _moments(pdf: Paper, comparison: Comparison) -> None:
         inside = (f"{face.difference:.1f}", f"{face.limit:.1f}", face.person) if face else ("",) * 3
         times = (f"{t:.2f} s" for t in (moment.time, moment.original_time))
         rows.append((*times, *inside, f"{moment.elsewhere:.1f}"))
+    first = ("Copy", "Original") if comparison.roles_known else ("First file", "Second file")
     pdf.rows(
-        ("Copy", "Original", "Inside the face", "Re-encoding leaves", "Person", "Elsewhere"),
+        (*first, "Inside the face", "Re-encoding leaves", "Person", "Elsewhere"),
         rows, (26, 26, 32, 36, 22, 32),
     )  # fmt: skip
 
@@ -172,7 +175,7 @@ def _files(pdf: Paper, content: PairContent) -> None:
     comparison = content.comparison
     pdf.head("The two files", 60)
     both = comparison.copy_media, comparison.original_media
-    for name, media, now in zip(("Suspected copy", "Original"), both, content.sha256s, strict=True):
+    for name, media, now in zip(titles(comparison), both, content.sha256s, strict=True):
         pdf.subhead(name)
         pdf.facts([("Name", media.name), *_hashes(media, now), *words.file_rows(media)], 46.0)
         pdf.ln(1.5)

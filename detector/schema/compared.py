@@ -254,6 +254,10 @@ class Generation(StrictModel):
     younger: Literal["copy", "original"] | None = Field(
         default=None, description="None: nothing tells"
     )
+    proven: bool = Field(
+        default=False,
+        description="the other one is a camera's own recording, by a signature of the trust list",
+    )
     hints: list[GenerationHint] = Field(default_factory=list, description="the strongest first")
 
 
@@ -296,10 +300,21 @@ class Compared(StrictModel):
 
     @property
     def roles_doubtful(self) -> bool:
-        """Whether a face differs and which of the two was changed is open: the "original" is the
-        younger file, or nobody said that it is one and nothing tells."""
-        known = self.roles == "stated" or self.generation.younger == "copy"
-        return self.finding.manipulated and (self.generation.younger == "original" or not known)
+        """Whether a face differs and which of the two was changed is open: nobody stated it and no
+        signature proves it, or the stated original looks like the younger file."""
+        reversed_ = self.generation.younger == "original"
+        return self.finding.manipulated and (reversed_ or not self.roles_known)
+
+    @property
+    def roles_known(self) -> bool:
+        """Whether a person stated which one is the original, or a signature proves it."""
+        proven = self.generation.proven and self.generation.younger == "copy"
+        return self.roles == "stated" or proven
+
+    @property
+    def states_roles(self) -> bool:
+        """Whether it says which one is the original, and so which one is not."""
+        return self.roles == "stated" and self.finding.same_footage
 
     @property
     def accuses(self) -> bool:

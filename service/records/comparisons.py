@@ -35,8 +35,16 @@ class ComparisonStore:
         self._database = database
 
     def save(self, owner: str, comparison: Comparison, id: str = "") -> KeptComparison:
-        """Keep one, in place of an older one of the same two files. It has a new id where none is
-        given."""
+        """Store a comparison and return what is stored of the two files now.
+
+        It replaces an older one of the same two. One with the roles the other way round stays as
+        it is, unless it only assumed them and this one states them.
+
+        Parameters
+        ----------
+        id : str
+            A new one where none is given.
+        """
         pair = comparison.copy_media.sha256, comparison.original_media.sha256
         kept = KeptComparison(id=id or new_id(), created=datetime.now(UTC), comparison=comparison)
         row = {
@@ -49,6 +57,15 @@ class ComparisonStore:
             "comparison": zlib.compress(comparison.model_dump_json().encode(), 6),
         }
         with self._database.writing() as connection:
+            mirror = _of(owner, *reversed(pair))
+            made = table.c.version == detector.__version__
+            stored = connection.execute(select(table).where(*mirror, made)).first()
+            held = _kept(stored) if stored else None
+            stands = comparison.roles == "assumed" or (held and held.comparison.roles == "stated")
+            if held and stands and held.comparison.finding.related and pair[0] != pair[1]:
+                return held
+            if comparison.finding.related:
+                connection.execute(delete(table).where(*mirror))
             connection.execute(delete(table).where(*_of(owner, *pair)))
             connection.execute(table.insert().values(row))
         return kept
@@ -61,6 +78,19 @@ class ComparisonStore:
         """Return that of two files, by their sha256, as this version of the program made it."""
         made = table.c.version == detector.__version__
         return self._one(*_of(owner, copy, original), made)
+
+    def of_pair(self, owner: str, one: str, other: str) -> KeptComparison | None:
+        """Return that of two files in either order: as asked, else a related one the other way
+        round."""
+        if (kept := self.find(owner, one, other)) is not None:
+            return kept
+        kept = self.find(owner, other, one)
+        return kept if kept is not None and kept.comparison.finding.related else None
+
+    def states(self, owner: str, copy: str, original: str) -> bool:
+        """Whether a person stated which of two files is the original, for any version."""
+        kept = self._one(*_of(owner, copy, original))
+        return kept is not None and kept.comparison.states_roles
 
     def latest(self, owner: str, copy: str) -> KeptComparison | None:
         """Return the newest of a suspected copy, by its sha256."""

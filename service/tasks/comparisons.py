@@ -82,9 +82,17 @@ class Comparisons:
         original: ComparedFile,
         principal: Principal,
         on_found: OnFound = lambda found: None,
+        *,
+        stated: bool = True,
     ) -> Task:
-        """Put a pair in line; the task that is at it where there is one. `on_found` is called in
-        the worker.
+        """Put a pair in line; the task that is at it, in either order, where there is one.
+
+        Parameters
+        ----------
+        on_found : callable
+            Called in the worker once the finding is stored.
+        stated : bool
+            A person says which of the two is the original.
 
         Raises
         ------
@@ -96,8 +104,10 @@ class Comparisons:
         def work(task: Task) -> str:
             task.on_progress(0, STEPS)
             found = compared(copy, original, partial(_on_share, task), task.cancel)
-            self.store.save(owner, found, task.id)
-            on_found(found)
+            if not stated:
+                found = found.model_copy(update={"roles": "assumed"})
+            if self.store.save(owner, found, task.id).id == task.id:
+                on_found(found)
             return task.id
 
         subject = _subject(owner, copy.sha256, original.sha256)
@@ -149,7 +159,7 @@ def _on_share(task: Task, share: float) -> None:
     task.on_progress(round(STEPS * share), STEPS)
 
 
-def _subject(owner: str, copy: str, original: str) -> str:
-    """Return what names a pair, whose it is with it: an administrator, who sees the tasks of all,
-    is not given another's."""
-    return hashlib.sha256("\0".join((owner, copy, original)).encode()).hexdigest()[:32]
+def _subject(owner: str, one: str, other: str) -> str:
+    """Return what names a pair in either order, and its owner: an administrator, who sees the tasks
+    of all, is not given another's."""
+    return hashlib.sha256("\0".join((owner, *sorted((one, other)))).encode()).hexdigest()[:32]

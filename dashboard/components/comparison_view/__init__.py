@@ -19,8 +19,9 @@ import streamlit as st
 from PIL import Image
 
 from dashboard import labels
-from dashboard.i18n import _
+from dashboard.i18n import _, speech
 from detector.comparison import HEAT_LEVELS, AlignedPictures
+from detector.messages import comparison as words
 from detector.messages.format import time_ticks
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
 
@@ -46,7 +47,11 @@ def comparison_view(part: Part, data: Mapping[str, Any], *, key: str) -> None:
 
 
 def view_data(
-    id: str, comparison: Comparison, pictures: Sequence[Mapping[str, str] | None]
+    id: str,
+    comparison: Comparison,
+    pictures: Sequence[Mapping[str, str] | None],
+    *,
+    mirrored: bool = False,
 ) -> dict[str, Any]:
     """Return everything the view needs.
 
@@ -57,15 +62,18 @@ def view_data(
     pictures
         For each moment "copy", "original" and "heat" as data addresses; None where they can't be
         shown. Without any there is a chart only.
+    mirrored : bool
+        Show each file on the other side. It changes the view alone: times and measurements stay
+        those of the copy.
     """
     media = comparison.copy_media
     length = max(media.duration or 0.0, 0.1)
     seen_at = [
-        (place, shown or {})
+        (place, _sides(shown or {}, mirrored))
         for place, shown in enumerate(pictures or [None] * len(comparison.moments))
         if shown or not pictures
     ]
-    moments = [_moment(comparison, place, shown) for place, shown in seen_at]
+    moments = [_moment(comparison, place, shown, mirrored) for place, shown in seen_at]
     excess = [comparison.moments[place].excess for place, _shown in seen_at]
     levels = [m["elsewhere"] for m in moments]
     levels += [face["difference"] for m in moments for face in m["faces"]]
@@ -85,7 +93,7 @@ def view_data(
         "end": labels.clock(length),
         "top": max(5, int(np.ceil(1.1 * max(levels, default=0.0)))),
         "ticks": [[t / length, text] for t, text in zip(times, ticks, strict=True) if t <= length],
-        "words": _words(comparison),
+        "words": _words(comparison, mirrored),
     }
     version = hashlib.sha1(json.dumps(body).encode(), usedforsecurity=False).hexdigest()
     return body | {"version": version}
@@ -107,13 +115,29 @@ def addresses(pictures: AlignedPictures) -> dict[str, str]:
     }
 
 
-def _moment(comparison: Comparison, place: int, shown: Mapping[str, str]) -> dict[str, Any]:
+def _sides(shown: Mapping[str, str], mirrored: bool) -> dict[str, str]:
+    """Return what belongs to the two files, each in the other's place if mirrored."""
+    if not (mirrored and shown):
+        return dict(shown)
+    return {**shown, "copy": shown["original"], "original": shown["copy"]}
+
+
+def _moment(
+    comparison: Comparison, place: int, shown: Mapping[str, str], mirrored: bool
+) -> dict[str, Any]:
     moment = comparison.moments[place]
     clock, still = labels.clock(moment.time), not comparison.copy_media.duration
     there = labels.clock(moment.original_time)
     faces = [_face(face, clock) for face in moment.faces]
     say = "; ".join([face["label"] for face in faces]) or clock
-    values = {"time": clock, "there": there, "said": say}
+    copy, original = titles(comparison)
+    values = {"time": clock, "there": there, "copy": copy, "original": original}
+    alt = {
+        "copy": copy if still else _("{copy} at {time}").format(**values),
+        "original": _("{original}, laid on the other file").format(**values)
+        if still
+        else _("{original} at {there}, laid on the other file").format(**values),
+    }
     return {
         **shown,
         "time": moment.time,
@@ -125,15 +149,7 @@ def _moment(comparison: Comparison, place: int, shown: Mapping[str, str]) -> dic
         "elsewhere": moment.elsewhere,
         "limit": moment.limit,
         "faces": faces,
-        "alt": {
-            "copy": _("The suspected copy")
-            if still
-            else _("The suspected copy at {time}").format(**values),
-            "original": _("The original, laid on the copy")
-            if still
-            else _("The original at {there}, laid on the copy").format(**values),
-            "heat": _where(moment, clock),
-        },
+        "alt": {**_sides(alt, mirrored), "heat": _where(moment, clock)},
     }
 
 
@@ -168,7 +184,21 @@ def _face(face: FaceDifference, clock: str) -> dict[str, Any]:
     }
 
 
-def _words(comparison: Comparison) -> dict[str, Any]:
+def titles(comparison: Comparison) -> tuple[str, str]:
+    """Return what stands over each of the two files: their roles where these are known."""
+    if comparison.roles_known:
+        return _("Suspected copy"), _("Original")
+    return words.called(comparison, speech())
+
+
+def _words(comparison: Comparison, mirrored: bool) -> dict[str, Any]:
+    copy, original = titles(comparison)
+    short = _("Copy") if comparison.roles_known else copy
+    sides = {"copy": short, "original": original}
+    edge = _sides(sides, mirrored)
+    wiped = _("{share} % copy") if mirrored else _("{share} % original")
+    if not comparison.roles_known:
+        wiped = "{share} % " + edge["original"]
     people = [p for p in comparison.people if p.part != "none"] or comparison.people
     inside = max((p.difference for p in people), default=0.0)
     values = {
@@ -186,10 +216,10 @@ def _words(comparison: Comparison) -> dict[str, Any]:
             "wipe": _("Wipe"), "blink": _("Blink"), "both": _("Both"), "difference": _("Map"),
         },
         "names": {
-            "copy": _("Suspected copy"), "original": _("Original"), "copyShort": _("Copy"),
+            **_sides({"copy": copy, "original": original}, mirrored), "copyShort": edge["copy"],
         },
-        "edge": _("Edge between original and copy"),
-        "wiped": _("{share} % original"),
+        "edge": _("Edge between the two files"),
+        "wiped": wiped,
         "moment": _("Moment"),
         "before": _("Moment before"),
         "after": _("After alignment, with colors and sharpness matched."),

@@ -7,10 +7,11 @@ from itertools import pairwise
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts
+from dashboard import charts, labels
 from dashboard.components import cards, figures
-from dashboard.i18n import _
+from dashboard.i18n import _, speech
 from dashboard.theme import Palette
+from detector.messages import comparison as words
 from detector.messages.format import time_ticks
 from detector.schema.comparison import Comparison, MovementTrace, SharedMovement
 
@@ -23,22 +24,28 @@ def draw(comparison: Comparison, palette: Palette) -> None:
     shared = comparison.movement
     if shared is None:
         return
+    copy, original = words.called(comparison, speech())
     with st.container(border=True, key="card-near-moves"):
         cards.introduced(
             _("How the face moves"),
-            _("Along the way it moves most, each by its own strength. Solid: the copy, dashed: the "
-              "original at the same moment."),
+            _("Along the way it moves most, each by its own strength. Solid: {copy}, dashed: "
+              "{original} at the same moment.").format(copy=copy, original=original),
         )  # fmt: skip
         alt = _("How the head and its features move in both: correlation {head:.2f} and "
                 "{features:.2f}")  # fmt: skip
         head, features = (trace.correlation for trace in shared.traces)
         figures.chart(
-            figure(shared, palette), "near-moves-chart", alt.format(head=head, features=features)
+            figure(shared, palette, (copy, original)),
+            "near-moves-chart",
+            alt.format(head=head, features=features),
         )
 
 
-def figure(shared: SharedMovement, palette: Palette) -> go.Figure:
+def figure(
+    shared: SharedMovement, palette: Palette, called: tuple[str, str] | None = None
+) -> go.Figure:
     """Return a lane of the head and one of the features, both files in each."""
+    copy, original = called or (_("the copy"), _("the original"))
     names = {"head": _("Head"), "features": _("Features")}
     end = shared.start + shared.step * max(len(t.of_copy) for t in shared.traces)
     ticks, texts = time_ticks(end)
@@ -57,7 +64,7 @@ def figure(shared: SharedMovement, palette: Palette) -> go.Figure:
     lines = [
         line
         for number, trace in enumerate(shared.traces, 1)
-        for line in _lines(shared, trace, number, names[trace.what], palette)
+        for line in _lines(shared, trace, number, (names[trace.what], copy, original), palette)
     ]
     return go.Figure(lines, layout)
 
@@ -78,11 +85,16 @@ def _lanes(shared: SharedMovement, names: dict[str, str]) -> dict[str, dict[str,
 
 
 def _lines(
-    shared: SharedMovement, trace: MovementTrace, number: int, name: str, palette: Palette
+    shared: SharedMovement,
+    trace: MovementTrace,
+    number: int,
+    names: tuple[str, str, str],
+    palette: Palette,
 ) -> list[dict[str, object]]:
+    name, copy, original = names[0], *map(labels.escape, names[1:])
     drawn = (
-        (trace.of_original, palette.accent, "dash", 2.0, _("original")),
-        (trace.of_copy, palette.text, "solid", 1.6, _("copy")),
+        (trace.of_original, palette.accent, "dash", 2.0, original),
+        (trace.of_copy, palette.text, "solid", 1.6, copy),
     )
     return [
         {

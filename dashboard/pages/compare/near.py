@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import labels, session, theme
 from dashboard.components import controls, status_cards, task_progress, typography, verdict
 from dashboard.components.comparison_view import addresses, comparison_view, view_data
+from dashboard.components.comparison_view import titles as titles_of
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _, advice, say, speech
@@ -29,29 +30,43 @@ CACHE_ENTRIES = 8
 """comparisons whose pictures are kept, some megabytes each"""
 
 
-def draw(copy: Job, original: Job) -> KeptComparison | None:
-    """Draw what came of comparing the two, or how far that is; begin it where nothing was."""
+def draw(first: Job, second: Job) -> KeptComparison | None:
+    """Draw what came of comparing the two, or how far that is; begin it where nothing was.
+
+    The order says on which side each is shown, and nothing of which is the original.
+    """
     originals, person = session.application().originals, session.current_user()
-    task = originals.task(person, copy, original)  # first: it may end meanwhile
-    kept = originals.comparison(person, copy, original)
-    if kept is not None:
-        _found(kept, copy, original)
-        return kept
+    task = originals.task(person, first, second)  # first: it may end meanwhile
+    kept = originals.of_pair(person, first, second)
     if task is not None and task.active:
-        _running(task, copy, original)
+        _running(task, first, second)
+    elif kept is not None:
+        _found(kept, first, second)
+        return kept
     elif task is not None and task.state is not State.DONE:
-        _ended(task, copy, original)
-    elif not (copy.has_media and original.has_media):
+        _ended(task, first, second)
+    elif not (first.has_media and second.has_media):
         _gone()
     else:
-        _begin(copy, original)
-    pair.clips(copy, original)
+        _begin(first, second)
+    pair.clips(first, second)
     return None
 
 
-def _begin(copy: Job, original: Job) -> None:
+def in_roles(kept: KeptComparison, first: Job, second: Job) -> tuple[Job, Job]:
+    """Return the two as a finding names them: the copy, the original."""
+    mirrored = _mirrored(kept, first)
+    return (second, first) if mirrored else (first, second)
+
+
+def _mirrored(kept: KeptComparison, first: Job) -> bool:
+    return kept.comparison.copy_media.sha256 != first.record.sha256
+
+
+def _begin(first: Job, second: Job) -> None:
+    context = session.request_context()
     try:
-        session.application().originals.compare(session.request_context(), copy, original)
+        session.application().originals.compare(context, first, second, stated=False)
     except (QueueFull, InputError) as error:
         retry = Action(_("Try again"), "refresh", lambda: None, primary=True)
         card = Card("near-refused", _("Copy against original"), "hourglass", _("Not compared yet"),
@@ -112,13 +127,16 @@ def _gone() -> None:
     status_cards.show(Card("near-gone", _("Copy against original"), "hide_source", head, text))
 
 
-def _found(kept: KeptComparison, copy: Job, original: Job) -> None:
-    comparison = kept.comparison
+def _found(kept: KeptComparison, first: Job, second: Job) -> None:
+    comparison, mirrored = kept.comparison, _mirrored(kept, first)
+    copy, original = in_roles(kept, first, second)
+    over, under = titles_of(comparison)
+    titles = (under, over) if mirrored else (over, under)
     shown = bool(comparison.moments) and copy.has_media and original.has_media
     if not shown:
-        _finding(kept, copy)
+        _finding(kept, copy, original)
         moves.draw(comparison, theme.palette())
-        pair.clips(copy, original)
+        pair.clips(first, second, titles)
         if len(comparison.moments) > 1:
             with st.container(border=True, key="card-near-chart"):
                 comparison_view("chart", view_data(kept.id, comparison, []), key="near-chart")
@@ -126,13 +144,13 @@ def _found(kept: KeptComparison, copy: Job, original: Job) -> None:
     with st.container(key="near"):
         right, left = st.columns([37, 63], gap="medium")
         with right:
-            _finding(kept, copy)
+            _finding(kept, copy, original)
         data = None
         with left, st.container(border=True, key="card-near-viewer"):
             with st.spinner(_("Laying the moments on each other")):
-                data = _data(kept, copy.path, original.path)
+                data = _data(kept, copy.path, original.path, mirrored=mirrored)
             if data is None:
-                pair.clips(copy, original)
+                pair.clips(first, second, titles)
             else:
                 comparison_view("viewer", data, key="near-viewer")
         with left:
@@ -145,7 +163,9 @@ def _found(kept: KeptComparison, copy: Job, original: Job) -> None:
                     comparison_view("chart", _light(data), key="near-chart")
 
 
-def _data(kept: KeptComparison, copy: Path, original: Path) -> dict[str, Any] | None:
+def _data(
+    kept: KeptComparison, copy: Path, original: Path, *, mirrored: bool
+) -> dict[str, Any] | None:
     """Return what the view needs; None where a file can't be read any more."""
     try:
         pictures = _pictures(kept.id, (copy, original), kept.comparison)
@@ -153,7 +173,7 @@ def _data(kept: KeptComparison, copy: Path, original: Path) -> dict[str, Any] | 
         return None
     if not any(pictures):
         return None
-    return view_data(kept.id, kept.comparison, pictures)
+    return view_data(kept.id, kept.comparison, pictures, mirrored=mirrored)
 
 
 @st.cache_data(max_entries=CACHE_ENTRIES, show_spinner=False)
@@ -165,7 +185,7 @@ def _pictures(
     return [addresses(pictures) if pictures is not None else None for pictures in laid]
 
 
-def _finding(kept: KeptComparison, copy: Job) -> None:
+def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
     comparison = kept.comparison
     state, icon = result_original.slug(comparison)
     speaks = speech()
@@ -178,23 +198,33 @@ def _finding(kept: KeptComparison, copy: Job) -> None:
         if alone := _alone(copy):
             rows.append((_("Detectors, alone"), alone))
         show(head, verdict.measured(rows))
-        _roles(kept, copy)
+        _roles(kept, copy, original)
         if limits := words.limits(comparison, speaks):
             show(verdict.limits(_("What this can’t tell"), limits))
         for note in comparison.notes:
             show(verdict.trace(note))
 
 
-def _roles(kept: KeptComparison, copy: Job) -> None:
-    """Ask who is the original, where that was only assumed and the finding hangs on it."""
+def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
+    """Ask which one is the original, where nobody said so and the finding depends on it."""
     comparison = kept.comparison
     if comparison.roles == "stated" or not comparison.finding.manipulated:
         return
-    text = _("It was only seen before. If you know that {name} is the original, say so.")
-    typography.caption(text.format(name=comparison.original_media.name))
-    if controls.button(_("It is the original"), "check", f"near-roles-{kept.id}"):
-        originals = session.application().originals
-        originals.state_roles(session.request_context(), copy, kept)
+    typography.caption(_("Nobody said which of the two is the original. If you know, say so."))
+    text = _("{name} is the original")
+    originals, context = session.application().originals, session.request_context()
+    name = text.format(name=comparison.original_media.name)
+    if controls.button(name, "check", f"near-roles-{kept.id}"):
+        originals.state_roles(context, copy, kept)
+        st.rerun()
+    name = text.format(name=comparison.copy_media.name)
+    both = copy.has_media and original.has_media
+    if both and controls.button(name, "check", f"near-roles-other-{kept.id}"):
+        try:
+            originals.compare(context, original, copy)  # measured anew in these roles
+        except (QueueFull, InputError) as error:
+            typography.alert(advice(error))
+            return
         st.rerun()
 
 

@@ -113,13 +113,14 @@ def scores(first: Job, second: Job, palette: Palette) -> None:
         _scores(a, b, model, titles[model], palette)
 
 
-def clips(copy: Job, original: Job) -> None:
-    """Draw both with players, and what the detectors alone say of each."""
+def clips(first: Job, second: Job, titles: tuple[str, str] | None = None) -> None:
+    """Draw both under their titles with players, and what the detectors alone say of each."""
+    names = titles or (_("First file"), _("Second file"))
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True, key="card-pair-first", height="stretch"):
-        _clip(copy, _("Suspected copy"))
+        _clip(first, names[0])
     with right, st.container(border=True, key="card-pair-second", height="stretch"):
-        _clip(original, _("Original"))
+        _clip(second, names[1])
 
 
 def _clip(job: Job, name: str) -> None:

@@ -82,12 +82,23 @@ def _first() -> None:
     if not pressed or copy is None or original is None:
         return
     try:
-        for name, brought in (("a", copy), ("b", original)):
-            state.choose(name, brought if isinstance(brought, str) else _submit(brought))
+        keys = [one if isinstance(one, str) else _submit(one) for one in (copy, original)]
+        _state(*keys)
+        for name, key in zip("ab", keys, strict=True):
+            state.choose(name, key)
     except (QueueFull, InputError) as error:
         typography.alert(say(error.message))
         return
     st.rerun()
+
+
+def _state(copy: str, original: str) -> None:
+    """Begin to compare two files that were brought as a copy and its original."""
+    jobs = [session.find_job(key) for key in (copy, original)]
+    both = [job for job in jobs if job is not None and job.has_media and not _heard(job)]
+    originals, context = session.application().originals, session.request_context()
+    if len(both) == 2 and originals.state(context, *both) is None:
+        originals.compare(context, *both)
 
 
 def _bring(name: str, label: str, *, without: str = "") -> UploadedFile | str | None:
@@ -181,44 +192,44 @@ def _leave_and_verdict(job: Job) -> None:
     )  # fmt: skip
 
 
-def _clips(copy: Job) -> None:
-    """Draw a suspected copy against its original."""
+def _clips(first: Job) -> None:
+    """Draw two files that may show the same footage."""
     token = st.query_params.get("b")
-    original = session.find_job(token)
-    facts = [copy.name]
-    if original is not None:
-        facts.append(_("against {name}").format(name=original.name))
-    with page_header.row(_("Suspected copy against its original"), facts):
-        _choice("clips", copy)
-        if original is not None and controls.button(_("Swap"), "swap_horiz", "compare-swap"):
-            url_state.enter(original.key)
-            state.choose("b", copy.key)
+    second = session.find_job(token)
+    facts = [first.name]
+    if second is not None:
+        facts.append(_("against {name}").format(name=second.name))
+    with page_header.row(_("Copy and original"), facts):
+        _choice("clips", first)
+        if second is not None and controls.button(_("Swap"), "swap_horiz", "compare-swap"):
+            url_state.enter(second.key)
+            state.choose("b", first.key)
             st.rerun()
         place = st.container(horizontal=True, width="content", gap="small", key="near-actions")
-        _leave_and_verdict(copy)
-    made = {job.origin for job in (copy, original) if job is not None and job.analysis is not None}
+        _leave_and_verdict(first)
+    made = {job.origin for job in (first, second) if job is not None and job.analysis is not None}
     worst = (ResultOrigin.ELSEWHERE, ResultOrigin.BEFORE, ResultOrigin.HERE)
     origin.draw(next((one for one in worst if one in made), ResultOrigin.HERE))
-    if original is None:
+    if second is None:
         if token:
-            typography.notice(_("The original is not kept here."))
-        _upload("b", _("The original, or what it may be a copy of"), like=copy.settings)
+            typography.notice(_("The other file is not kept here any more."))
+        _upload("b", _("The original, or what it may be a copy of"), like=first.settings)
         return
     kept = None
-    if _heard(copy) or _heard(original):
-        pair.clips(copy, original)
+    if _heard(first) or _heard(second):
+        pair.clips(first, second)
         typography.caption(_("Sounds are not aligned: only what is seen can be held together."))
     else:
-        kept = near.draw(copy, original)
+        kept = near.draw(first, second)
     if kept is not None:
         with place:
-            near.export(kept, copy, original)
-    waiting = [job for job in (copy, original) if job.active]
+            near.export(kept, *near.in_roles(kept, first, second))
+    waiting = [job for job in (first, second) if job.active]
     for job in waiting:
         with st.container(border=True, key=f"card-judged-{job.key}"):
             _waiting(job)
     if not waiting:
-        pair.scores(copy, original, theme.palette())
+        pair.scores(first, second, theme.palette())
 
 
 def _heard(job: Job) -> bool:

@@ -58,7 +58,8 @@ async def create(
 ) -> ComparisonView:
     """Hold a suspected copy against its original: `copy` and `original` are files, which are
     analyzed as well, or ids of analyses whose files are still here. The answer says where the
-    finding will be."""
+    finding will be. Two files that were named the other way round before keep those roles: the
+    finding names them."""
     names = (COPY, ORIGINAL)
     async with uploads.receive(request, context, names=names, most=2, least=0) as form:
         id = await run_in_threadpool(_start, application, context, form, idempotency_key)
@@ -114,9 +115,9 @@ def _known(
 def _start(application: Application, context: RequestContext, form: Form, key: str | None) -> str:
     def make() -> str:
         copy, original = (_job(application, context, form, name) for name in (COPY, ORIGINAL))
-        kept = application.originals.comparison(context.principal, copy, original)
+        kept = application.originals.state(context, copy, original)
         if kept is not None:
-            return application.originals.state_roles(context, copy, kept).id
+            return kept.id
         if not (copy.has_media and original.has_media):
             raise InputError(
                 _("The file of one of the two is not kept here any more."),

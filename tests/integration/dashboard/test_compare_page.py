@@ -368,6 +368,23 @@ def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(
     assert "0 points apart" in text
 
 
+def test_swap_changes_the_view_alone(job: Job, tmp_path: Path) -> None:
+    second = other_clip(job, tmp_path)
+    compared(job, second)
+    originals = session.application().originals
+    original = session.application().find(OWNER, second)
+    assert original is not None and original.analysis is not None
+    before = originals.of_pair(OWNER.principal, job, original)
+    at = page(job, b=second)
+    at.button(key="compare-swap").click().run()
+    address = [at.query_params[name] for name in ("a", "b")]
+    assert address in ([second, job.key], [[second], [job.key]])
+    assert "Manipulated copy of press.webm" in html(at)
+    assert originals.task(OWNER.principal, original, job) is None, "nothing is compared anew"
+    assert originals.of_pair(OWNER.principal, original, job) == before
+    assert original.analysis.comparison is None
+
+
 def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
     second = other_clip(job, tmp_path)
     compared(job, second, face=False)

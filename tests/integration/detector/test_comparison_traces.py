@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -15,6 +17,7 @@ from detector.comparison import compare, traces
 from detector.comparison.generation import generation
 from detector.messages import comparison as words
 from detector.schema.comparison import Generation, SpaceAlignment
+from detector.schema.origin import Credential
 
 CAMERA = {"make": "Canon", "model": "EOS R5"}
 SIZE = (256, 192)
@@ -144,6 +147,35 @@ def test_what_can_t_be_read_tells_nothing(tmp_path: Path) -> None:
     assert traces.read(path, about).camera
     path.write_bytes(path.read_bytes()[:40])
     assert traces.read(path, about) == traces.FileTraces()
+
+
+@pytest.mark.parametrize(
+    ("state", "sources", "ingredients", "proves"),
+    [
+        ("trusted", ["digitalCapture"], [], True),
+        ("untrusted", ["digitalCapture"], [], False),
+        ("invalid", ["digitalCapture"], [], False),
+        ("trusted", ["compositeCapture"], [], False),
+        ("trusted", ["digitalCapture"], ["before.mov"], False),
+    ],
+)
+def test_a_trusted_signature_of_a_camera_proves_which_one_is_the_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Any, sources: list[str],
+    ingredients: list[str], proves: bool,
+) -> None:  # fmt: skip
+    signed, other = film(tmp_path / "1.mov"), film(tmp_path / "2.mov")
+
+    def read(file: BinaryIO) -> Credential:
+        if not os.path.samestat(os.fstat(file.fileno()), signed.stat()):
+            return Credential()
+        return Credential(state=state, sources=sources, ingredients=ingredients)
+
+    monkeypatch.setattr(traces, "trust_list", lambda: tmp_path / "list.pem")
+    monkeypatch.setattr(traces, "read_credential", read)
+    assert told(other, signed).proven is proves and told(signed, other).proven is proves
+    if proves:
+        assert told(other, signed).younger == "copy"
+        assert told(signed, other).younger == "original"
 
 
 def test_a_comparison_says_it(tmp_path: Path) -> None:

@@ -139,10 +139,15 @@ def test_who_is_merely_seen_before_is_not_accused_by_order_alone() -> None:
     people = [person("A", "face", (2.0, 7.0))]
     assumed = made(ComparisonFinding.FACE_DIFFERS, people=people, roles="assumed")
     assert not assumed.accuses and assumed.roles_doubtful
-    assert words.headline(assumed) == "Same footage, and which of the two was changed is open"
+    assert words.headline(assumed) == "Same footage; the face differs"
+    assert words.lead(assumed).endswith("Which of the two was changed is open.")
     assert "Manipulated" not in words.sentence(assumed)
     younger = assumed.model_copy(update={"generation": Generation(younger="copy")})
-    assert younger.accuses and words.headline(younger) == "Manipulated copy of rally.mov"
+    assert not younger.accuses, "traces can be copied or removed"
+    signed = assumed.model_copy(update={"generation": Generation(younger="copy", proven=True)})
+    assert signed.accuses and words.headline(signed) == "Manipulated copy of rally.mov"
+    other = assumed.model_copy(update={"generation": Generation(younger="original", proven=True)})
+    assert not other.accuses
     stated = assumed.model_copy(update={"roles": "stated"})
     assert stated.accuses
 

@@ -98,6 +98,44 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
     assert stored(app, OWNER, copy) is None
 
 
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_finding_is_never_overwritten_by_its_mirror(
+    app: Application, finds: Callable[[ComparisonFinding], None], stated: bool
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    copy, original = (analyze(app, OWNER, text, name) for text, name in
+                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    ended(app.originals.compare(OWNER, copy, original))
+    first = app.originals.of_pair(OWNER.principal, original, copy)
+    assert first is not None and first.comparison.copy_media.name == "shared.mp4"
+    ended(app.originals.compare(OWNER, original, copy, stated=stated))
+    for one, other in ((copy, original), (original, copy)):
+        kept = app.originals.of_pair(OWNER.principal, one, other)
+        assert kept is not None and kept.comparison.copy_media.name == "shared.mp4"
+        assert kept.comparison.accuses
+    assert app.originals.comparison(OWNER.principal, original, copy) is None
+    assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
+    kept_of = app.originals.state(OWNER, original, copy)
+    assert kept_of is not None and kept_of.comparison.copy_media.name == "shared.mp4"
+
+
+def test_nobody_is_accused_until_a_person_names_the_original(
+    app: Application, finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    one, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
+    ended(app.originals.compare(OWNER, one, other, stated=False))
+    kept = app.originals.of_pair(OWNER.principal, other, one)
+    assert kept is not None and not kept.comparison.accuses
+    assert kept.comparison.sentence == "Same footage; the face differs"
+    assert app.originals.state(OWNER, other, one) is None, "compared anew in these roles"
+    ended(app.originals.compare(OWNER, other, one))
+    kept = app.originals.of_pair(OWNER.principal, one, other)
+    assert kept is not None and kept.comparison.accuses
+    assert kept.comparison.copy_media.name == "b.mp4"
+    assert stored(app, OWNER, one) is None
+
+
 def test_who_only_has_the_address_changes_nothing_of_it(
     app: Application, finds: Callable[[ComparisonFinding], None]
 ) -> None:
@@ -238,10 +276,13 @@ def test_who_is_the_original_is_said_on_both_pages(
     copy = real.originals.stated_copy(OWNER, again, shared.record.sha256)
     assert copy is not None and copy.copy_media.name == "shared.mp4"
     assert real.originals.stated_copy(STRANGER, again, shared.record.sha256) is None
-    # What is said last holds.
+    # The other way round changes nothing until it is taken back.
     ended(real.originals.compare(OWNER, press, shared))
-    assert stored(real, OWNER, shared) is None
-    look(real, OWNER, clips["shared"], frames=16)
+    assert stored(real, OWNER, press) is None
+    kept = stored(real, OWNER, shared)
+    assert kept is not None and kept.accuses
+    real.originals.not_the_original(OWNER, shared)
+    ended(real.originals.compare(OWNER, press, shared))
     assert stored(real, OWNER, shared) is None
     kept = stored(real, OWNER, press)
     assert kept is not None and kept.accuses
