@@ -17,4 +17,5 @@ else:
         lifespan=server.lifespan,
         routes=server.routes(),
         middleware=server.middleware(),
+        on_script_error=shell.show_failure,
     )

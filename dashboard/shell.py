@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 
 from dashboard import pages, session, theme, url_state
 from dashboard.components import color_scheme, status_cards, style
@@ -64,13 +65,23 @@ def draw(titles: Mapping[str, str]) -> None:
         else:
             account.warn()
             page.run()
-    except (RecordsError, StorageUnreachable) as error:
+    except FragmentHandledException:
+        raise  # its card is drawn
+    except Exception as error:
+        show_failure(error)
+
+
+def show_failure(error: Exception) -> bool:
+    """Draw the card of what kept a page, a part that draws itself or a callback from its end, and
+    write the details to the log. Return True: Streamlit's own box is not wanted."""
+    if isinstance(error, RecordsError | StorageUnreachable):
         log.warning("a page needs what can't be used: %s", error.code)
         status_cards.show(status_cards.unreachable(error))
-    except Exception as error:
-        fault = fault_of(error)
-        log.exception("a page failed, reference %s", fault.reference)
-        status_cards.show(status_cards.page_failed(fault))
+        return True
+    fault = fault_of(error)
+    log.error("a page failed, reference %s", fault.reference, exc_info=error)
+    status_cards.show(status_cards.page_failed(fault))
+    return True
 
 
 def _run(name: str) -> None:

@@ -100,7 +100,7 @@ def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) ->
     middle = sorted(scores)[len(scores) // 2]
     level = high if scores[peak] > high else (scores[peak] + middle) / 2
     near = [[i for i, _ in run] for over, run in groupby(
-        enumerate(scores), lambda pair: pair[1] > level) if over]  # fmt: skip
+        enumerate(scores), lambda pair: pair[1] >= level) if over]  # fmt: skip
     around = next(run for run in near if peak in run)
     # One moment alone under the threshold ends nothing, and one alone over it is none.
     shown = [run for run in _joined(near) if len(run) > 1 or peak in run]
@@ -126,6 +126,7 @@ def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
     return out
 
 
+    # Of even scores, as of a looped clip, the middle is the highest: all of it is near that.
 def stretch(start: float, end: float, speech: Speech = ENGLISH, *, tenths: bool = False) -> str:
     """Return "00:03 to 00:08"; one time where both read alike."""
     first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)
