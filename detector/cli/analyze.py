@@ -256,7 +256,10 @@ def _people(analysis: Analysis) -> list[str]:
             "" if alone is None else f"{percent(alone)} alone",
             "" if verdict.label is Label.REAL else lead.strongest(analysis, top),
         ]
-        lines.append(f"Most suspicious of {len(people)} people: {', '.join(filter(None, said))}")
+        of = f"{len(people)} people"
+        if out := lead.left_out(analysis):
+            of = f"{len(people) - len(out)} of {len(people)} people whose score counts"
+        lines.append(f"Most suspicious of {of}: {', '.join(filter(None, said))}")
     # Without a sign, the sentence counts those that the others' leaves out.
     all_of_them = lead.sentence(analysis) if verdict.label is Label.REAL else ""
     lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis)])))

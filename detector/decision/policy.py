@@ -30,6 +30,8 @@ from detector.schema.analysis import (
 )
 
 DECIDED = (Label.FAKE, Label.REAL)
+GLIMPSED = 0.25
+"""Share of the looked-at moments under which somebody's score says nothing of the whole file."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,9 @@ def decide_question(
     well_seen = [people[id].subject for id in seen if not opinions[id].abstains]
     if opinions[top].abstains:
         odds = None
+    glimpsed = _glimpsed(analysis, people[top].subject, context.question)
+    if glimpsed:
+        odds, lean = None, Lean.NONE
     draft = replace(
         none,
         label=label,
@@ -147,9 +152,14 @@ def decide_question(
         flipped=_flipped(robustness, context.question),
     )
     lowered = _lowered(draft, people)
-    if lowered.witness and lowered.label is Label.INCONCLUSIVE and lean is Lean.NONE:
-        return replace(lowered, lean=Lean.MANIPULATED)
-    return lowered
+    leans = lowered.witness and lowered.label is Label.INCONCLUSIVE and lean is Lean.NONE
+    return replace(lowered, lean=Lean.MANIPULATED) if leans and not glimpsed else lowered
+
+
+def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:
+    """Return whether somebody was scored in too few of the moments for a lean of the file."""
+    scored = sum(question in frame.answers for frame in subject.frames)
+    return bool(subject.frames) and scored < GLIMPSED * len(analysis.timestamps)
 
 
 def _witness(subjects: Sequence[Subject], context: Context) -> Witness | None:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from detector.messages import text
-from detector.messages.format import capital, clock, listed
+from detector.messages.format import capital, clock, listed, percent
 from detector.messages.states import contribution, subject_name
 from detector.messages.types import ENGLISH, Speech
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MANY_PEOPLE = 4
 """named in the sentence about the others; more are counted."""
+LEFT_OUT = ("too_few_frames", "low_quality")
+"""Reasons that keep a person's score from counting where others are seen well enough."""
 MANY_STRETCHES = 3
 """named in the lead; more are counted"""
 IN_BARS = ("above_threshold", "together_above", "below_threshold", "between_thresholds")
@@ -72,6 +74,8 @@ def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     if verdict.question == "synthesis":  # the whole picture, with everybody in it
         texts = {"NOT_APPLICABLE": texts["NOT_APPLICABLE"]}
     rest = [s for s in analysis.seen if s.id != verdict.subject]
+    out = left_out(analysis)
+    rest = [s for s in rest if s not in out]
     sentences = []
     for label, said in texts.items():
         alike = [s for s in rest if _label(s, verdict.question) == label]
@@ -81,7 +85,30 @@ def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
             people = many.format(number=len(alike))
         if alike:
             sentences.append(said.format(people=people))
+    if out:
+        shown = [_scored(s, speech) for s in out[:MANY_PEOPLE]]
+        if (more := len(out) - MANY_PEOPLE) > 0:
+            many = speech.ngettext("{number} more person", "{number} more people", more)
+            shown.append(many.format(number=more))
+        sentences.append(_("Left out: {people}.").format(people=listed(shown, speech)))
     return " ".join(sentences)
+
+
+def left_out(analysis: Analysis) -> list[Subject]:
+    """Return who has a score that does not count because they are seen too little or too poorly,
+    the highest score first; nobody where that is so of the person in front."""
+    verdict = analysis.verdict
+    if verdict.question is None or verdict.subject is None:
+        return []
+    answers = {s.id: s.answers.get(verdict.question) for s in analysis.seen}
+    scores = {
+        id: own.probability
+        for id, own in answers.items()
+        if own is not None and own.probability is not None and own.reason in LEFT_OUT
+    }
+    if verdict.subject in scores:
+        return []
+    return sorted((s for s in analysis.seen if s.id in scores), key=lambda s: -scores[s.id])
 
 
 def _label(subject: Subject, question: Question | None) -> str:
@@ -99,6 +126,7 @@ def strongest(analysis: Analysis, subject: Subject, speech: Speech = ENGLISH) ->
     peak, high = scores.index(max(scores)), analysis.verdict.thresholds.high
     middle = sorted(scores)[len(scores) // 2]
     level = high if scores[peak] > high else (scores[peak] + middle) / 2
+    # Of even scores, as of a looped clip, the middle is the highest: all of it is near that.
     near = [[i for i, _ in run] for over, run in groupby(
         enumerate(scores), lambda pair: pair[1] >= level) if over]  # fmt: skip
     around = next(run for run in near if peak in run)
@@ -126,7 +154,6 @@ def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
     return out
 
 
-    # Of even scores, as of a looped clip, the middle is the highest: all of it is near that.
 def stretch(start: float, end: float, speech: Speech = ENGLISH, *, tenths: bool = False) -> str:
     """Return "00:03 to 00:08"; one time where both read alike."""
     first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)
@@ -225,6 +252,13 @@ def _without_sign(analysis: Analysis, top: Subject, speech: Speech) -> str:
         return _("For {whom}, in {frames}.").format(whom=whom, frames=seen)
     said = _("For {whom}, in {looked} of {frames} frames.")
     return said.format(whom=whom, looked=f"{looked:,}", frames=f"{frames:,}")
+
+
+def _scored(subject: Subject, speech: Speech) -> str:
+    """Return somebody's name with their own score and why it does not count."""
+    more = [percent(subject.probability)] if subject.probability is not None else []
+    more += [word for code, word in why_not(speech).items() if code == subject.reason]
+    return f"{person(subject, speech)} ({', '.join(more)})"
 
 
 def _named(subject: Subject, speech: Speech) -> str:

@@ -2,8 +2,8 @@
 
 Moments may lie 0.03 s apart (a run of frames) or many seconds (32 moments of a long clip). What is
 known of a person is where the face was, where it was going, and its colors; no face recognition.
-So a person who is cut to from another side becomes a new one: two half people are a smaller error
-than one made of two.
+Over a cut the colors alone can tell who it is. A person who is cut to in other light becomes a new
+one: two half people are a smaller error than one made of two.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ REACH, REACH_PER_SECOND, REACH_SECONDS = 0.7, 1.0, 2.0
 """How far a face may come from where it is expected, in face sides: at once, by time, up to."""
 REACH_OVER_CUT = 1.0
 """The same for a person found again after a cut, as where two cameras alternate."""
-GROWTH, GROWTH_OVER_GAP = 2.0, 1.5
-"""How many times as large or small a face may come back."""
+GROWTH, GROWTH_OVER_GAP, GROWTH_OVER_CUT = 2.0, 1.5, 3.0
+"""How many times as large or small a face may come back; the last elsewhere, as in a close-up."""
 LOST = 1.0
 """s. A face that was not found for longer, nor at the last look, needs its colors to return."""
 FORGOTTEN, FORGOTTEN_LOOKS = 10.0, 3
@@ -127,6 +127,7 @@ class Tracker:
         ]
         self._link([person for person in self._people if self._in_view(person, time)], seen)
         self._link(self._people, seen)
+        self._link(self._people, seen, elsewhere=True)
         for person in seen:
             if person.number < 0:
                 person.number = self._count
@@ -140,13 +141,19 @@ class Tracker:
         lately = person.look == self._look - 1 or time - person.time <= LOST
         return person.scene == self._scene and lately
 
-    def _link(self, known: list[_Tracklet], seen: list[_Tracklet]) -> None:
-        """Give numbers to faces that have none, from people who are not in this look yet."""
+    def _link(
+        self, known: list[_Tracklet], seen: list[_Tracklet], *, elsewhere: bool = False
+    ) -> None:
+        """Give numbers to faces that have none, from people who are not in this look yet.
+
+        With `elsewhere` by their colors alone, wherever a cut has put them.
+        """
         known = [person for person in known if person.look < self._look]
         seen = [face for face in seen if face.number < 0]
         if not known or not seen:
             return
-        costs = np.array([[self._cost(person, face) for face in seen] for person in known])
+        cost = _cost_elsewhere if elsewhere else self._cost
+        costs = np.array([[cost(person, face) for face in seen] for person in known])
         for row, column in _assigned(costs):
             if costs[row, column] < NO_MATCH:
                 _move(known[row], seen[column])
@@ -247,6 +254,15 @@ def _assigned(costs: np.ndarray) -> Iterator[tuple[int, int]]:
     from scipy.optimize import linear_sum_assignment
 
     yield from zip(*linear_sum_assignment(costs), strict=True)
+
+
+def _cost_elsewhere(person: _Tracklet, face: _Tracklet) -> float:
+    """Return how unlikely it is that a face is a person's by size and colors, or NO_MATCH."""
+    affinity = colors.affinity(person.colors, face.colors)
+    growth = abs(math.log(face.side / person.side))
+    if affinity < SAME_COLORS or growth > math.log(GROWTH_OVER_CUT):
+        return NO_MATCH
+    return growth + 2 * (1 - affinity)
 
 
 def _move(person: _Tracklet, face: _Tracklet) -> None:

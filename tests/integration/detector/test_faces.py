@@ -528,15 +528,26 @@ def test_a_cut_ends_people_unless_they_are_found_again(mtcnn: vision.FaceDetecto
     }
 
 
-def test_the_same_face_elsewhere_after_a_cut_is_new(mtcnn: vision.FaceDetector) -> None:
+@pytest.mark.parametrize("tone", [60, 200], ids=["cut", "jump cut"])
+@pytest.mark.parametrize("width", [60, 100], ids=["elsewhere", "closer"])
+def test_the_same_face_elsewhere_after_a_cut_is_the_same_person(
+    mtcnn: vision.FaceDetector, tone: int, width: int
+) -> None:
+    one = scene((480, 240), tone=200)
+    put(one, head(60), (110, 120))
+    two = scene((480, 240), tone=tone)
+    put(two, head(width), (370, 120))
+    people = follow(mtcnn, [one, one, two, one], 0.2)
+    assert {n: sorted(looks) for n, looks in people.items()} == {0: [0, 1, 2, 3]}
+
+
+def test_another_face_elsewhere_after_a_cut_is_new(mtcnn: vision.FaceDetector) -> None:
     one = scene((480, 240), tone=200)
     put(one, head(60), (110, 120))
     two = scene((480, 240), tone=60)
-    put(two, head(60), (370, 120))
-    assert {n: sorted(looks) for n, looks in follow(mtcnn, [one, one, two], 0.4).items()} == {
-        0: [0, 1],
-        1: [2],
-    }
+    put(two, head(60, person=1), (370, 120))
+    people = follow(mtcnn, [one, one, two], 0.2)
+    assert {n: sorted(looks) for n, looks in people.items()} == {0: [0, 1], 1: [2]}
 
 
 def test_a_change_of_light_is_no_new_person(mtcnn: vision.FaceDetector) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from detector.cli.analyze import summary
+from detector.decision import decide
 from detector.messages import lead
-from detector.schema.analysis import Analysis, Label, Question
+from detector.messages.format import percent
+from detector.schema.analysis import Analysis, Label, Lean, Question, Subject, Thresholds
 from tests.support.result_sample import make_analysis
 
 
@@ -35,6 +38,44 @@ def scored(*scores: float) -> Analysis:
 def test_every_stretch_over_the_threshold_is_named(scores: list[float], said: str) -> None:
     made = scored(*scores)
     assert lead.strongest(made, made.judged[0]) == said
+
+
+def cut_short(analysis: Analysis, id: str, frames_left: int) -> Analysis:
+    """Decide anew with a person who is seen in the first frames alone that have a score."""
+
+    def cut(subject: Subject) -> Subject:
+        frames = [frame for frame in subject.frames if frame.logits][:frames_left]
+        return subject.model_copy(update={"frames": frames, "spans": []})
+
+    subjects = [cut(s) if s.id == id else s for s in analysis.judged]
+    return decide(analysis.model_copy(update={"subjects": subjects}))
+
+
+def test_who_is_left_out_is_named_with_the_reason() -> None:
+    """Somebody glimpsed in two frames does not lead, however high their score is."""
+    both = make_analysis()
+    for frame in (frame for s in both.judged if s.id == "A" for frame in s.frames):
+        frame.logits.update({model: x + 2.0 for model, x in frame.logits.items()})
+    made = cut_short(both, "B", 2)
+    assert made.verdict.subject == "A"
+    left, leads = (next(s for s in made.judged if s.id == id) for id in "BA")
+    assert left.probability is not None and leads.probability is not None
+    assert left.probability > leads.probability, "or this proves nothing"
+    number = percent(left.probability)
+    said = f"Left out: Person\u00a0B ({number}, too few frames)."
+    assert said in lead.others(made) and said.replace("\u00a0", " ") in summary(made)
+    assert "Inconclusive for Person\u00a0B" not in lead.others(made)
+    assert lead.left_out(make_analysis()) == []
+
+
+def test_three_of_32_moments_give_the_file_no_lean() -> None:
+    whole = make_analysis(people="B")
+    few = cut_short(whole, "B", 3)
+    between = Thresholds(low=0.01, high=0.99)
+    assert decide(whole, thresholds=between).verdict.lean is Lean.MANIPULATED
+    answer = decide(few, thresholds=between).verdict
+    assert answer.label is Label.INCONCLUSIVE and answer.lean is Lean.NONE
+    assert answer.answers[Question.MANIPULATION].odds is None
 
 
 def test_a_picture_made_by_a_machine_accuses_nobody_in_it() -> None:
