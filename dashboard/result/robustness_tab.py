@@ -10,10 +10,11 @@ from dashboard.charts import robustness
 from dashboard.components import figures, tables, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import TableColumn
-from dashboard.i18n import _, ngettext, say
+from dashboard.i18n import _, ngettext, say, speech
 from dashboard.result.linked import ResultViewState
 from detector.errors import InputError
-from detector.schema.analysis import OF_SOUND, Analysis, PerturbationResult, Robustness, Thresholds
+from detector.messages import robustness as words
+from detector.schema.analysis import OF_SOUND, Analysis, Robustness, Thresholds
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
@@ -142,21 +143,8 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
 
 
 def sentence(tried: Robustness, thresholds: Thresholds) -> str:
-    """Return the outcome in a sentence: which changes the verdict, or where none is ever given,
-    which moves the likelihood most."""
-    furthest = tried.furthest
-    if thresholds.never_decide and furthest is not None:
-        moved = _points(tried, furthest)
-        if not moved:
-            return _("The likelihood of this part stays the same under all changes.")
-        text = _("What moves the likelihood of this part most: {change} ({moved}).")
-        return text.format(change=furthest.title, moved=_moved(moved))
-    flips = [t.title for t in tried.flipped]
-    text = _("The verdict of this part is the same under all {number} changes.")
-    if flips:
-        text = _("Fragile: the verdict of this part changes under {changes} ({number} of {total}).")
-    total = len(tried.trials)
-    return text.format(changes=labels.listed(flips), number=len(flips) or total, total=total)
+    """Return the outcome in a sentence or two."""
+    return words.outcome(tried, thresholds, speech())
 
 
 def table(tried: Robustness, thresholds: Thresholds) -> Markup:
@@ -168,7 +156,7 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
         if trial.probability is not None:
             score = labels.percent(trial.probability)
             if tried.unchanged.probability is not None and trial is not tried.unchanged:
-                moved = _moved(_points(tried, trial))
+                moved = words.moved(words.points(tried, trial), speech())
         state = labels.STATES[trial.label]
         says = trial.error or f"{state.glyph} {state.short}"
         if trial in tried.flipped:
@@ -180,20 +168,6 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
     if thresholds.never_decide:
         columns, rows = columns[:3], [row[:3] for row in rows]
     return tables.table(columns, rows)
-
-
-def _points(tried: Robustness, trial: PerturbationResult) -> int:
-    """Return by how many points of percent a trial moved, as the shown numbers do."""
-    assert trial.probability is not None and tried.unchanged.probability is not None
-    shown = labels.whole_percent(trial.probability)
-    return shown - labels.whole_percent(tried.unchanged.probability)
-
-
-def _moved(points: int) -> str:
-    if not points:
-        return _("not at all")
-    by = ngettext("{points}\u00a0point", "{points}\u00a0points", abs(points))
-    return by.format(points=f"{'+' if points > 0 else '−'}{abs(points)}")
 
 
 def _capital(text: str) -> str:

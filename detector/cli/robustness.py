@@ -59,6 +59,7 @@ def _robustness(args: argparse.Namespace) -> int:
 def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
     """Return a line a trial, then what it means."""
     question = analysis.verdict.question
+    from detector.messages import robustness as words
     from detector.messages.states import state
     from detector.report.words import GLYPHS  # brings the reports' fonts and PDFs
 
@@ -71,11 +72,8 @@ def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
         analysis.verdict.answers[robustness.question].thresholds,
         robustness.furthest,
     )
+    said = words.outcome(robustness, thresholds).replace("\u00a0", " ")
     if thresholds.never_decide and furthest is not None:
         moved = abs(robustness.moved(furthest) or 0.0)
-        lines.append(f"  Moves by up to {100 * moved:.0f} points: {furthest.title}.")
-    elif robustness.fragile:
-        lines.append(f"  Fragile: the verdict changes under {len(robustness.flipped)} of them.")
-    else:
-        lines.append(f"  The verdict is the same under all {len(robustness.trials)}.")
-    return lines
+        said = f"Moves by up to {100 * moved:.0f} points: {furthest.title}."
+    return [*lines, f"  {said}"]

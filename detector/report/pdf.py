@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.messages import states
 from detector.messages.format import clock, percent
+from detector.messages.robustness import outcome
 from detector.report import charts, figures, opening, original, words
 from detector.report.content import Content
 from detector.report.paper import MUTED, SMALL, Paper
@@ -269,18 +270,13 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
         if tried.end is not None
         else "The picture"
     )
-    flips = len(tried.flipped)
     thresholds = analysis.verdict.answers[tried.question].thresholds
-    outcome = (
-        f"the verdict changes under {flips} of {len(tried.trials)} changes: it is fragile"
-        if flips
-        else f"the verdict is the same under all {len(tried.trials)} changes"
-    )
-    if thresholds.never_decide and (furthest := tried.furthest) is not None:
-        moved = 100 * (tried.moved(furthest) or 0.0)
-        outcome = f"what moves the likelihood most is {furthest.title}, by {moved:+.0f} points"
     analyzed = "listened to" if of_sound else "looked at"
-    pdf.say(f"{part}, {analyzed} again after a change to the whole part: {outcome}.")
+    said = f"{part}, {analyzed} again after a change to the whole part."
+    if (flips := len(tried.flipped)) and not thresholds.never_decide:
+        many = f"{flips} of {len(tried.trials)} changes"
+        said = f"{said[:-1]}: the verdict changes under {many}: it is fragile."
+    pdf.say(f"{said} {outcome(tried, thresholds)}")
     charts.robustness(pdf, tried, thresholds)
 
 

@@ -341,7 +341,15 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
     assert said == "as it is: 80 %; blur-2: 50 %; mirror: no score."
     same = tried(trial("blur-2", 0.75))
     said = robustness_tab.sentence(same, limits)
-    assert said.startswith("The verdict of this part is the same")
+    assert said == (
+        "The verdict of this part is the same under all 1 changes. The likelihood moves by up to "
+        "−5\u00a0points: blur-2."
+    )
+    failed = robustness_tab.sentence(tried(trial("blur-2", 0.8), trial("crop", None, "no")), limits)
+    assert failed == (
+        "The verdict of this part is the same under 1 of 2 changes; the others gave no score. The "
+        "likelihood does not move."
+    )
 
 
 def test_where_nothing_is_ever_decided_the_furthest_move_is_said() -> None:

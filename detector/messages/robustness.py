@@ -1,0 +1,54 @@
+"""What came of changing a part of the file and judging it again, in a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detector.messages.format import listed, whole_percent
+from detector.messages.types import ENGLISH, Speech
+
+if TYPE_CHECKING:
+    from detector.schema.robustness import PerturbationResult, Robustness
+    from detector.schema.verdict import Thresholds
+
+
+def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH) -> str:
+    """Return whether the verdict holds, and by how much the likelihood moves at most."""
+    _, furthest = speech.gettext, tried.furthest
+    change = points(tried, furthest) if furthest else 0
+    most = moved(change, speech)
+    if thresholds.never_decide and furthest is not None:
+        if not change:
+            return _("The likelihood of this part stays the same under all changes.")
+        text = _("What moves the likelihood of this part most: {change} ({moved}).")
+        return text.format(change=furthest.title, moved=most)
+    flips = [trial.title for trial in tried.flipped]
+    scored, total = sum(trial.error is None for trial in tried.trials), len(tried.trials)
+    if flips:
+        text = _("Fragile: the verdict of this part changes under {changes} ({number} of {total}).")
+    elif scored < total:
+        text = _("The verdict of this part is the same under {number} of {total} changes; the "
+                 "others gave no score.")  # fmt: skip
+    else:
+        text = _("The verdict of this part is the same under all {number} changes.")
+    said = text.format(changes=listed(flips, speech), number=len(flips) or scored, total=total)
+    if furthest is None:
+        return said
+    if not change:
+        return said + " " + _("The likelihood does not move.")
+    text = _("The likelihood moves by up to {moved}: {change}.")
+    return said + " " + text.format(moved=most, change=furthest.title)
+
+
+def points(tried: Robustness, trial: PerturbationResult) -> int:
+    """Return by how many points of percent a trial moved, as the shown numbers do."""
+    assert trial.probability is not None and tried.unchanged.probability is not None
+    return whole_percent(trial.probability) - whole_percent(tried.unchanged.probability)
+
+
+def moved(points: int, speech: Speech = ENGLISH) -> str:
+    """Return a move in words: "−71 points"."""
+    if not points:
+        return speech.gettext("not at all")
+    by = speech.ngettext("{points}\u00a0point", "{points}\u00a0points", abs(points))
+    return by.format(points=f"{'+' if points > 0 else '−'}{abs(points)}")
