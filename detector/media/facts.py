@@ -74,6 +74,8 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
             )
+        if frame.interlaced_frame:
+            notes.append("The picture is interlaced: its fields were put together to judge it.")
         width, height = upright_size(frame, stream)
         check_size(width, height)
         context = stream.codec_context
@@ -92,6 +94,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             codec=context.codec.canonical_name,
             pixel_format=context.pix_fmt,
             bit_rate=_bit_rate(container, stream, size, duration),
+            interlaced=bool(frame.interlaced_frame),
             rotation=-frame.rotation % 360,
             audio=_audio(container),
             notes=notes,

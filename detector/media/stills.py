@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
+from typing import cast
 
 import numpy as np
 import pillow_heif
@@ -48,6 +49,9 @@ _TURNS = {
 """EXIF orientation -> what stands it upright."""
 
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
+
+PALETTE = 256
+"""colors"""
 
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their picture."""
@@ -94,10 +98,26 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
             container=(image.format or "").lower(),
             codec="jpeg" if image.format == "MPO" else (image.format or "").lower(),
             pixel_format=image.mode,
+            colors=_colors(image),
             bit_rate=None if duration is None else size * 8 / duration,
             rotation=_ROTATIONS.get(_orientation(image), 0),
             notes=notes,
         )
+
+
+def _colors(image: Image.Image) -> int | None:
+    """Return how many colors a picture of at most 256 has; None of more, and of shades of gray."""
+    if image.format == "GIF":
+        return PALETTE
+    if image.mode not in ("P", "RGB", "RGBA"):
+        return None
+    with _parsing():
+        shown = image if image.mode == "RGB" else image.convert("RGB")
+        counted = shown.getcolors(PALETTE)
+    if counted is None:
+        return None
+    colors = [cast("tuple[int, int, int]", color) for _count, color in counted]
+    return None if all(r == g == b for r, g, b in colors) else len(colors)
 
 
 def decode_still(

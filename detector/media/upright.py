@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import cast
 
+import av
 import numpy as np
+from av.filter import Graph
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -41,6 +44,8 @@ class Upright:
             self.orientation = orientation(frame)
         transposed, flip_x, flip_y = self.orientation
         width, height = self.size[::-1] if transposed else self.size
+        if frame.interlaced_frame and self.interpolation is not Interpolation.AREA:
+            frame = deinterlaced(frame)
         # Unspecified colors are read as browsers do: high definition is BT.709, the rest BT.601.
         space = frame.colorspace
         if space == _UNSPECIFIED:
@@ -56,6 +61,36 @@ class Upright:
         if flip_y:
             picture = picture[::-1]
         return np.ascontiguousarray(picture)
+
+
+def deinterlaced(frame: VideoFrame) -> VideoFrame:
+    """Return a frame of its first field, with the lines between interpolated.
+
+    Frames are decoded here and there, so that the filter sees none beside this one: bwdif takes the
+    first of a stream from its own lines alone.
+    """
+    try:
+        return _deinterlaced(frame)
+    except av.error.FFmpegError:  # a format or size that the filter does not take
+        return frame
+
+
+def _deinterlaced(frame: VideoFrame) -> VideoFrame:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
+    )
+    graph.link_nodes(source, graph.add("bwdif", "mode=send_frame"), graph.add("buffersink"))
+    graph.configure()
+    stamp = frame.pts
+    for number in range(2):
+        frame.pts = number
+        graph.push(frame)
+    frame.pts = stamp
+    graph.push(None)
+    whole = cast("VideoFrame", graph.pull())
+    whole.colorspace, whole.color_range = frame.colorspace, frame.color_range
+    return whole
 
 
 def upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:

@@ -30,6 +30,12 @@ class Media(StrictModel):
     codec: str
     pixel_format: str | None = None
     bit_rate: float | None = Field(default=None, description="bits a second of the picture stream")
+    colors: int | None = Field(
+        default=None, description="of its palette, or of a still of at most 256; None: any number"
+    )
+    interlaced: bool = Field(
+        default=False, description="two fields a frame; they are put together before it is judged"
+    )
     rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
     turned: Literal[0, 90, 180, 270] = Field(
         default=0,

@@ -432,6 +432,51 @@ def only_frame(path: Path) -> np.ndarray:
     return frames[0].rgb
 
 
+def test_interlaced_frames_show_one_moment(tmp_path: Path) -> None:
+    still = np.ascontiguousarray(data.astronaut()[:240])
+
+    def at(field: int) -> np.ndarray:
+        return np.ascontiguousarray(np.roll(still, 6 * field, axis=1)[:, :320])
+
+    def woven(frame: int) -> np.ndarray:
+        both = at(2 * frame).copy()
+        both[1::2] = at(2 * frame + 1)[1::2]
+        return both
+
+    path = tmp_path / "television.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "12", "x264-params": "tff=1"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(12):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(woven(number), format="rgb24")))
+        out.mux(stream.encode())
+    found = probe(path)
+    assert found.interlaced and any("interlaced" in note for note in found.notes)
+    frames, _ = frames_of(path, [0.0, 0.2, 0.4])
+    assert [round(25 * frame.time) for frame in frames] == [0, 5, 10]
+    for frame in frames:
+        number = round(25 * frame.time)
+        fields = at(2 * number), at(2 * number + 1)
+        off = min(np.abs(frame.rgb.astype(int) - field).mean() for field in fields)
+        combed = min(np.abs(woven(number).astype(int) - field).mean() for field in fields)
+        assert off < 0.6 * combed
+
+
+def test_few_colors_are_counted(tmp_path: Path, astronaut: np.ndarray) -> None:
+    image = Image.fromarray(astronaut)
+    few = image.quantize(64)
+    for name in ("palette.png", "flat.png", "moving.gif"):
+        (few.convert("RGB") if name == "flat.png" else few).save(tmp_path / name)
+    assert probe(tmp_path / "palette.png").colors == 64
+    assert probe(tmp_path / "flat.png").colors == 64
+    assert probe(tmp_path / "moving.gif").colors == 256
+    image.save(tmp_path / "many.png")
+    image.convert("L").save(tmp_path / "gray.png")
+    image.convert("L").convert("RGB").save(tmp_path / "grays.png")
+    for name in ("many.png", "gray.png", "grays.png"):
+        assert probe(tmp_path / name).colors is None, name
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF"])
 def test_still_pictures(tmp_path: Path, astronaut: np.ndarray, kind: str) -> None:
     path = tmp_path / "named.mp4"  # names are not trusted
