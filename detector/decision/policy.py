@@ -14,6 +14,7 @@ from detector.decision import parts
 from detector.decision.context import Context
 from detector.decision.numbers import label_of, lean_of, odds_at, pooled, sigmoid
 from detector.decision.people import Judged, Opinion
+from detector.decision.strata import Stratum, strata
 from detector.schema.analysis import (
     OF_PICTURE,
     Analysis,
@@ -74,6 +75,8 @@ class Decision:
     fake_alone: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
     part: parts.StretchAbove | None = None
+    unlike: tuple[Stratum, ...] = ()
+    """in what the leading person's material is unlike that of the calibration"""
     witness: Witness | None = None
     """the surest one of the models that were not measured here"""
 
@@ -135,7 +138,9 @@ def decide_question(
     if opinions[top].abstains:
         odds = None
     glimpsed = _glimpsed(analysis, people[top].subject, context.question)
-    if glimpsed:
+    unlike = strata(analysis, people[top].subject)
+    still = analysis.media.kind == "image" and lean is Lean.UNTOUCHED  # measured on clips alone
+    if glimpsed or unlike or still:
         odds, lean = None, Lean.NONE
     draft = replace(
         none,
@@ -148,6 +153,7 @@ def decide_question(
         lean=lean,
         fake_alone=() if label is Label.FAKE else tuple(fake_alone),
         part=part,
+        unlike=unlike,
         witness=_witness(well_seen, context),
         flipped=_flipped(robustness, context.question),
     )
@@ -187,6 +193,9 @@ def _objection(d: Decision) -> ReasonCode | None:
         return abstains
     if len(d.context.counted) < d.context.min_models:
         return ReasonCode.TOO_FEW_MODELS
+    theirs = d.context.basis in (Basis.OWN, Basis.CUSTOM)
+    if not theirs and any(stratum.misleads for stratum in d.unlike):
+        return ReasonCode.UNLIKE_MEASURED
     # "No sign" is said of a file only where it would be said of everybody in it.
     if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
         return ReasonCode.SOMEBODY_ABOVE

@@ -93,6 +93,9 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
         first = [Reason(code=above, params=stretch, time=part.peak, subject=part.person)]
     elif code is ReasonCode.TOO_FEW_MODELS:
         first = [_reason(code, counted=len(context.counted), needed=context.min_models)]
+    elif code is ReasonCode.UNLIKE_MEASURED:
+        kind = next(stratum for stratum in decision.unlike if stratum.misleads)
+        first = [_reason(code, top, kind=kind.value)]
     elif code is ReasonCode.FRAGILE:
         trials: Param = [trial.title for trial in decision.flipped]
         first = [_reason(code, trials=trials)]
@@ -318,6 +321,8 @@ def caveats(
     doubtful = [item for item in evidence if item.rating != "good"]
     for item in sorted(doubtful, key=lambda item: item.rating != "poor")[:1]:
         add(CaveatCode.POOR_MATERIAL, item=item.code, **item.params)
+    unlike = CaveatCode.UNMEASURED_MATERIAL
+    out += [Caveat(code=unlike, params={"kind": stratum.value}) for stratum in lead.unlike]
     if front.label is Label.REAL:
         add(CaveatCode.NOT_GENUINE)
     if len(lead.seen) > 1:

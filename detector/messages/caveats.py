@@ -116,5 +116,26 @@ WORDINGS: dict[str, Wording] = {
         "What lies between: a swap shorter than {gap} s could fall between the moments we looked "
         "at."
     ),
+    "unmeasured_material": by(
+        "kind",
+        smooth=Template(
+            "How often it errs on so smooth a face: these models were hardly measured on such."
+        ),
+        grainy=Template(
+            "How often it errs on so grainy a face: these models were hardly measured on such."
+        ),
+        few_colors=Template(
+            "How often it errs on a picture of so few colors: a fake can look untouched there, so "
+            "there are no odds."
+        ),
+        heavy_compression=Template(
+            "How often it errs on so strongly compressed footage: a fake can look untouched there, "
+            "so there are no odds."
+        ),
+        interlaced=Template(
+            "How often it errs on interlaced footage, whose fields were put together first: a fake "
+            "can look untouched there, so there are no odds."
+        ),
+    ),
     "copies": Template("Whether it holds for copies: under {trials} it does not."),
 }

@@ -183,6 +183,18 @@ WORDINGS: dict[str, Wording] = {
         synthesis=Template("{title}, which was not measured here, calls it made by a machine"),
         voice=Template("{title}, which was not measured here, calls it cloned"),
     ),
+    "unlike_measured": by(
+        "kind",
+        smooth=Template(
+            "The face is smoother than what these models were measured on, so its score decides "
+            "nothing",
+            _("Smoothing raises the scores of untouched faces"),
+        ),
+        grainy=Template(
+            "The face is grainier than what these models were measured on, so its score decides "
+            "nothing"
+        ),
+    ),
     "fragile": Template(
         "The verdict turns around when the file is changed a little", _("under {trials}")
     ),

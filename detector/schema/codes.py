@@ -71,6 +71,7 @@ class ReasonCode(StrEnum):
     UNMEASURED_ABOVE = "unmeasured_above"
     OTHER_QUESTION_OPEN = "other_question_open"
     FRAGILE = "fragile"
+    UNLIKE_MEASURED = "unlike_measured"
     SINGING = "singing"
     TOO_NOISY = "too_noisy"
     PHONE_QUALITY = "phone_quality"
@@ -107,6 +108,7 @@ class CaveatCode(StrEnum):
     SUBSET = "subset"
     SAMPLING_GAP = "sampling_gap"
     COPIES = "copies"
+    UNMEASURED_MATERIAL = "unmeasured_material"
     WRITTEN = "written"
     """of an older result, which was kept as a sentence (`params["written"]`)"""
 

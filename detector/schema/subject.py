@@ -28,6 +28,9 @@ class Quality(StrictModel):
 
     width: float = Field(description="of the box, px of the upright frame")
     sharpness: float = Field(description="variance of the Laplacian; of a face at 128 px")
+    grain: float | None = Field(
+        default=None, description="of a face: gray levels of fine residual at its own size, median"
+    )
     brightness: float = Field(description="mean luma inside the box, 0..255")
     yaw: float | None = Field(
         default=None,

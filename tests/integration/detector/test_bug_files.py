@@ -1,0 +1,63 @@
+"""Files on which the product failed, with what is right for each (`../shared/bugs/README.md`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detector import media
+from detector.decision.numbers import logit
+from detector.pipeline import Analyzer
+from detector.schema.analysis import Analysis, CaveatCode, Label, Lean, Question, Settings
+
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer()
+
+
+def judged(analyzer: Analyzer, shared: Path, name: str) -> Analysis:
+    return analyzer.analyze(shared / "bugs" / name, Settings())
+
+
+def kinds(analysis: Analysis) -> list[object]:
+    caveats = analysis.verdict.caveats
+    return [c.params["kind"] for c in caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [
+        ("av1_film_grain.mp4", "av1_no_grain_twin.mp4"),
+        ("untouched_smoothed.mp4", "untouched_smoothed_twin.mp4"),
+    ],
+)
+def test_untouched_material_of_other_texture_is_never_fake(
+    analyzer: Analyzer, shared: Path, name: str, twin: str
+) -> None:
+    found, plain = (judged(analyzer, shared, one) for one in (name, twin))
+    assert found.verdict.label is not Label.FAKE and plain.verdict.label is not Label.FAKE
+    assert found.verdict.probability is not None and plain.verdict.probability is not None
+    moved = abs(logit(found.verdict.probability) - logit(plain.verdict.probability))
+    assert moved <= 0.7 or kinds(found) == ["smooth"]
+
+
+def test_few_colors_are_named_and_give_no_odds(analyzer: Analyzer, shared: Path) -> None:
+    found = judged(analyzer, shared, "fake_256_colours.gif")
+    assert kinds(found) == ["few_colors"]
+    assert found.verdict.answers[Question.MANIPULATION].odds is None
+
+
+def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, shared: Path) -> None:
+    names = ("interlaced.mp4", "interlaced_twin_deinterlaced.mp4")
+    found, twin = (judged(analyzer, shared, name) for name in names)
+    assert found.verdict.probability is not None and twin.verdict.probability is not None
+    moved = abs(logit(found.verdict.probability) - logit(twin.verdict.probability))
+    assert moved <= 0.7
+    assert kinds(found) == ["interlaced"] and found.verdict.lean is not Lean.UNTOUCHED
+    assert any("interlaced" in note for note in found.media.notes)
+    about = media.probe(shared / "bugs" / names[1])
+    assert not about.interlaced and not about.notes

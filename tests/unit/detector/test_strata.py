@@ -1,0 +1,101 @@
+"""Material unlike the calibration's: what may not be said of it, and what is said instead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detector import vision
+from detector.decision import decide
+from detector.schema.analysis import (
+    Analysis,
+    CaveatCode,
+    Label,
+    Lean,
+    OddsPoint,
+    Question,
+    ReasonCode,
+    Thresholds,
+)
+from detector.vision.types import Detection
+from tests.unit.detector.test_verdict import LIMITS, analysis, track, with_scores
+
+ODDS = [
+    OddsPoint(logit=x, clips=200, share=share, low=0.0, high=1.0)
+    for x, share in ((-4.0, 0.1), (4.0, 0.9))
+]
+MEDIA: dict[str, dict[str, object]] = {
+    "few_colors": {"colors": 256},
+    "heavy_compression": {"bit_rate": 200_000.0},
+    "interlaced": {"interlaced": True},
+}
+FACES = {"smooth": {"sharpness": 15.0}, "grainy": {"grain": 4.0}}
+LOSES, MISLEADS = sorted(MEDIA), sorted(FACES)
+
+
+def made(kind: str, score: float) -> Analysis:
+    """A clip of one kind of material, five moments of which have a score."""
+    faces = [
+        frame.model_copy(update={"quality": frame.quality.model_copy(update=FACES.get(kind, {}))})
+        for frame in with_scores(*[score] * 5)
+    ]
+    clip = analysis([track("A", faces)])
+    clip.media = clip.media.model_copy(update=MEDIA.get(kind, {}))
+    clip.ensembles[Question.MANIPULATION].odds = ODDS
+    return clip
+
+
+def test_usual_material_keeps_its_odds_and_verdicts() -> None:
+    for score, label in ((0.95, Label.FAKE), (0.02, Label.REAL)):
+        out = decide(made("usual", score))
+        assert out.verdict.label is label
+        assert out.verdict.answers[Question.MANIPULATION].odds is not None
+        assert CaveatCode.UNMEASURED_MATERIAL not in [c.code for c in out.verdict.caveats]
+
+
+@pytest.mark.parametrize("kind", [*LOSES, *MISLEADS])
+@pytest.mark.parametrize("score", [0.02, 0.35, 0.5, 0.65, 0.95])
+def test_unlike_material_has_a_caveat_and_neither_odds_nor_lean(kind: str, score: float) -> None:
+    out = decide(made(kind, score)).verdict
+    answer = out.answers[Question.MANIPULATION]
+    assert answer.odds is None and out.lean in (None, Lean.NONE)
+    named = [c.params["kind"] for c in out.caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
+    assert named == [kind] and any("How often it errs" in text for text in out.limits)
+    assert out.label is not Label.REAL or (kind in LOSES and score < LIMITS.low)
+
+
+@pytest.mark.parametrize("kind", MISLEADS)
+def test_no_face_is_called_fake_whose_texture_nobody_measured(kind: str) -> None:
+    out = decide(made(kind, 0.95))
+    assert out.verdict.label is Label.INCONCLUSIVE
+    reason = out.verdict.reasons[0]
+    assert (reason.code, reason.params["kind"]) == (ReasonCode.UNLIKE_MEASURED, kind)
+    assert "measured on" in reason.text
+
+
+@pytest.mark.parametrize("kind", LOSES)
+def test_what_hides_traces_takes_no_fake_back(kind: str) -> None:
+    assert decide(made(kind, 0.95)).verdict.label is Label.FAKE
+
+
+def test_a_person_s_own_threshold_holds_on_their_own_material() -> None:
+    out = decide(made("grainy", 0.95), thresholds=Thresholds(low=0.2, high=0.6))
+    assert out.verdict.label is Label.FAKE
+
+
+def test_a_still_picture_leans_to_untouched_by_no_score() -> None:
+    """Odds were counted on clips, and generated stills score low."""
+    still = made("usual", 0.35)
+    still.media = still.media.model_copy(update={"kind": "image", "duration": None, "fps": None})
+    assert decide(still).verdict.lean is Lean.NONE
+    assert decide(made("usual", 0.45)).verdict.label is Label.INCONCLUSIVE
+
+
+def test_grain_is_measured_at_the_face_s_own_size() -> None:
+    random = np.random.default_rng(0)
+    flat = np.full((300, 300, 3), 120, np.uint8)
+    points = ((110, 120), (190, 120), (150, 160), (120, 200), (180, 200))
+    face = Detection((50, 50, 250, 250), points, 1.0)
+    noisy = np.clip(flat + random.normal(0, 8, (300, 300, 1)), 0, 255).astype(np.uint8)
+    plain, grainy = (vision.assess(rgb, face, 40).grain for rgb in (flat, noisy))
+    assert plain == 0.0 and grainy == pytest.approx(5.0, abs=0.6)
