@@ -19,7 +19,7 @@ from detector.live.score_history import ScoreHistory
 from detector.live.state import Alarm, Hint, HintCode, LiveFace, LiveSettings, LiveState, ModelState
 from detector.messages.format import clock, percent
 from detector.models.base import ModelSpec
-from detector.schema.analysis import Analysis, FrameSegment, Label, Question
+from detector.schema.analysis import Analysis, Basis, FrameSegment, Label, Question
 
 
 @dataclass(frozen=True)
@@ -176,14 +176,16 @@ class SessionDisplay:
         self.version += 1
 
     def _raise(self, time: float, decided: Analysis) -> None:
-        """Tell the alarms of a verdict: a likelihood that may decide nothing raises none."""
+        """Tell the alarms of a verdict. A likelihood that may decide nothing raises none, nor one
+        over a threshold that was neither measured nor chosen."""
         answer = decided.verdict.answers.get(decided.verdict.question or Question.MANIPULATION)
         if answer is None or answer.probability is None:
             return
         level = self._settings.alarm_above
+        known = level is not None or answer.basis in (Basis.MEASURED, Basis.OWN)
         self.alarms.update_reading(
             time,
-            0.0 if answer.lowered_by else answer.probability,
+            answer.probability if known and not answer.lowered_by else 0.0,
             answer.thresholds.high if level is None else level,
             self.readout.now.person,
         )

@@ -304,6 +304,15 @@ def test_no_alarm_is_raised_by_what_may_decide_nothing(engine) -> None:
     assert state.reading.text.startswith("Too few models") and not state.alarms
 
 
+def test_a_threshold_that_nobody_measured_or_chose_raises_no_alarm(engine) -> None:
+    def watched(above: float | None) -> live.LiveState:
+        settings = live.LiveSettings(models=("texture",), alarm_above=above)
+        return feed(engine, engine.open(settings), 7, FAKE)[-1]
+
+    assert watched(None).reading.label is Label.FAKE and not watched(None).alarms
+    assert [alarm.kind for alarm in watched(0.9).alarms] == ["manipulated"]
+
+
 # --- queues, threads, viewers ---------------------------------------------------------------------
 
 
