@@ -42,9 +42,9 @@ class Stratum(StrEnum):
 
 def strata(analysis: Analysis, subject: Subject) -> tuple[Stratum, ...]:
     """Return in what a face's material is unlike the calibration's."""
-    if subject.modality is not Modality.FACE or not subject.frames:
-        return ()
     media = analysis.media
+    if media.live or subject.modality is not Modality.FACE or not subject.frames:
+        return ()  # a camera's picture has thresholds of its own
     good = [f.quality for f in subject.frames if f.usable] or [f.quality for f in subject.frames]
     grain = [q.grain for q in good if q.grain is not None]
     bits = bits_per_pixel(media) if media.kind == "video" else None
