@@ -15,6 +15,8 @@ from detector.vision import Detection
 
 FACE_TTL_SECONDS = 0.6
 """s without being found or followed, after which a face is no longer drawn."""
+HIDDEN = 3.0
+"""s for which a hand or a cup may hide a face: who is then in its place is the same person"""
 MAX_DETECTIONS = 40
 """searches by which a face is told from an earring (`vision.is_face_track`): one that the detector
 is never sure of has to be there in half as many"""
@@ -75,8 +77,8 @@ class FaceTracker:
     def __init__(self, detector: vision.FaceDetector, min_face: int) -> None:
         self._detector = detector
         self._min_face = min_face
-        # Searches are too close together to forget by their number: who comes back is the same.
-        self._tracker = vision.Tracker(forgotten=math.inf)
+        # Searches are too close together to tell by their number who is gone.
+        self._tracker = vision.Tracker(lost=HIDDEN, forgotten=math.inf)
         self._people: dict[int, TrackedFace] = {}
         self._before: FlowFrame | None = None
         self._at = -math.inf  # of that frame

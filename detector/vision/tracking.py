@@ -83,12 +83,12 @@ class Tracker:
 
     Parameters
     ----------
-    forgotten : float
-        s after which a face that was not found is forgotten.
+    lost, forgotten : float
+        s after which a face that was not found needs its colors to return, and is forgotten.
     """
 
-    def __init__(self, forgotten: float = FORGOTTEN) -> None:
-        self._forgotten = forgotten
+    def __init__(self, lost: float = LOST, forgotten: float = FORGOTTEN) -> None:
+        self._lost, self._forgotten = lost, forgotten
         self._people: list[_Tracklet] = []
         self._count = 0
         self._look = 0
@@ -145,7 +145,7 @@ class Tracker:
 
     def _in_view(self, person: _Tracklet, time: float) -> bool:
         """Whether the place alone can identify a person."""
-        lately = person.look == self._look - 1 or time - person.time <= LOST
+        lately = person.look == self._look - 1 or time - person.time <= self._lost
         return person.scene == self._scene and lately
 
     def _link(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector import live, vision
+from detector import colors, live, vision
 from detector.decision import decide
 from detector.live import optical_flow, recapture, schedule
 from detector.live.face_tracker import FaceTracker
@@ -76,6 +76,18 @@ def test_what_was_filmed_from_a_screen_has_no_score() -> None:
     history.unscore()
     kept = decide(history.session([], {}))
     assert kept.verdict.label is Label.NOT_APPLICABLE and kept.verdict.probability is None
+
+
+def test_a_face_that_was_hidden_is_the_same_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colors, "affinity", lambda a, b: 0.8)  # turned, or in other light
+    for hidden, number in ((2.0, 0), (5.0, 1)):
+        tracker = FaceTracker(MadeDetector(), 40)
+        for time in (0.0, 0.5):
+            tracker.search(REAL, time)
+        for n in range(1, int(hidden * 2)):
+            tracker.search(picture(), 0.5 + n / 2)
+        (person,) = tracker.search(REAL, 0.5 + hidden)
+        assert person.number == number
 
 
 def test_who_comes_back_is_the_same_person() -> None:
