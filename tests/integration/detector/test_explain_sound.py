@@ -21,7 +21,7 @@ class Tone:
 
     spec = registry.get_spec("timbre")
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch: np.ndarray) -> np.ndarray:
         part = batch[:, SAMPLE_RATE : SAMPLE_RATE * 3 // 2]
         wave = np.exp(-2j * np.pi * 3000 * TIME[: part.shape[1]])
         return np.abs((part * wave).mean(1)).astype(np.float32) * 100
@@ -49,9 +49,9 @@ def test_hiding_keeps_the_loudness(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[np.ndarray] = []
 
     class Listens(Tone):
-        def outputs(self, batch: np.ndarray) -> np.ndarray:
+        def score(self, batch: np.ndarray) -> np.ndarray:
             heard.extend(batch)
-            return super().outputs(batch)
+            return super().score(batch)
 
     samples = np.random.default_rng(2).standard_normal(len(TIME)).astype(np.float32) * 0.1
     explained.sound_map(samples, (0.0, SECONDS), Listens())  # type: ignore[arg-type]

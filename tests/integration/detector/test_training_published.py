@@ -290,7 +290,7 @@ def test_a_calibration_is_kept_with_an_own_model(tmp_path: Path) -> None:
     assert registry.get_spec("mine").calibration == fitted
     assert registry.get_spec("mine").files == spec.files
     with pytest.raises(UsageError, match="not one of your own"):
-        user_models.keep_calibration("pairs", fitted)
+        user_models.keep_calibration("texture", fitted)
 
 
 def test_the_loss_ranks_the_fake_of_a_pair_above_its_original() -> None:
