@@ -274,6 +274,10 @@ class Application:
             from service.records.supabase.store import with_key
 
             shared = with_key(project.url, project.key, self.jobs.store.seals).shared(token, now)
+            if shared is not None:
+                # The project tells nobody the record's id; whoever has the media knows it.
+                id = self.jobs.uploads.token_of(shared.record)
+                shared = shared.model_copy(update={"record": id})
         return shared
 
     def open_share(self, token: str) -> SharedView | None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     event,
     func,
     make_url,
+    text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
@@ -33,7 +34,7 @@ from detector import paths
 from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
-from service.records.tables import Moment
+from service.records.tables import Moment, metadata
 
 FILE = paths.RECORDS
 TIMEOUT_SECONDS = 15.0
@@ -47,7 +48,8 @@ class Database:
     Raises
     ------
     RecordsError
-        It is none of ours, a newer Unmask wrote it, or it can't be opened. It is not changed.
+        It is none of ours, a newer Unmask wrote it, a Supabase API serves it, or it can't be
+        opened. It is not changed.
     """
 
     def __init__(self, where: Path | str) -> None:
@@ -71,6 +73,8 @@ class Database:
             self._write, self._turn = engine, nullcontext()
         try:
             with self.writing() as connection:
+                if self.dialect == "postgresql":
+                    _refuse_if_served(connection)
                 migrate.upgrade(connection)
         except BaseException:
             self.close()
@@ -248,6 +252,48 @@ def _postgresql(url: URL) -> Engine:
         connection.commit()
 
     return engine
+
+
+_SERVED = text("""
+    SELECT true FROM (
+        SELECT a.grantee FROM pg_namespace n, aclexplode(n.nspacl) a
+            WHERE n.nspname = current_schema() AND a.grantee <> 0
+        UNION ALL
+        SELECT a.grantee FROM pg_default_acl d, aclexplode(d.defaclacl) a
+            WHERE d.defaclobjtype = 'r'
+            AND d.defaclnamespace IN (0, to_regnamespace(quote_ident(current_schema())))
+        UNION ALL
+        SELECT a.grantee FROM pg_class c
+            LEFT JOIN pg_attribute t ON t.attrelid = c.oid AND t.attacl IS NOT NULL,
+            LATERAL (
+                SELECT * FROM aclexplode(c.relacl) UNION ALL SELECT * FROM aclexplode(t.attacl)
+            ) a
+            WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+            AND c.relname = ANY (:tables)
+    ) grants
+    WHERE grants.grantee = 0 OR grants.grantee::regrole::text IN ('anon', 'authenticated')
+    LIMIT 1
+""")
+"""Grants that open our schema, its future tables or its tables to everybody or to the roles of a
+Supabase API. Usage of `public` belongs to everybody in any database, and opens no table."""
+
+
+def _refuse_if_served(connection: Connection) -> None:
+    """Raise RecordsError where whoever has a Supabase project's publishable key, or any login of
+    the server, could read and erase the records. Asked at each start: grants come later too."""
+    if connection.scalar(_SERVED, {"tables": [*metadata.tables, "alembic_version"]}):
+        raise RecordsError(
+            _(
+                "UNMASK_DATABASE names a database whose tables are open to others, as in a "
+                "Supabase project: everybody with its publishable key could read and erase the "
+                "records."
+            ),
+            code="records_setup",
+            hint=_(
+                "Name a PostgreSQL database of its own in UNMASK_DATABASE, or set SUPABASE_URL "
+                "alone, to keep accounts' records in the project. Nothing was changed."
+            ),
+        )
 
 
 def _refused_server(error: BaseException) -> RecordsError:

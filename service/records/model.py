@@ -237,7 +237,7 @@ class SharedResult(_Row):
     """What somebody with a link gets: no note, tag or label, not the place of the recording.
 
     `record` names the media on this server and must not reach the person's browser: it is the
-    address that gives more than reading.
+    address that gives more than reading. A project's `record` is its `detector.seals.record_hash`.
     """
 
     share: str

@@ -129,7 +129,7 @@ class Keyring:
         return self.seal(record, after) if held else after
 
     def read(
-        self, document: str | bytes, id: str, *, place: Any = None, sign: str | None = None
+        self, document: str | bytes, record: str, *, place: Any = None, sign: str | None = None
     ) -> Analysis | None:
         """Return a result as it was written, with its seal checked; None if this version can't
         read it.
@@ -138,8 +138,8 @@ class Keyring:
         ----------
         document : str or bytes
             JSON.
-        id : str
-            Of the record it was written for.
+        record : str
+            `seals.record_hash` of the record it was written for.
         place : JSON, optional
             Of the recording, where it is kept apart from the document.
         sign : str, optional
@@ -157,7 +157,7 @@ class Keyring:
             return None
         seal = analysis.seal
         if seal is not None and not (
-            seal.record == seals.record_hash(id)
+            seal.record == record
             and self._known_to_us(seal)
             and seals.holds(seal, tree, self._known)
         ):

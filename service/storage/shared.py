@@ -14,7 +14,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -117,6 +117,10 @@ class SharedUploads(Uploads):
                 deleted.append(token)
         self._clear_copies(spare, now or datetime.now(UTC))
         return deleted
+
+    def _tokens(self) -> Iterator[str]:
+        yield from super()._tokens()
+        yield from (token for token, _put, _clock in self._bucket.listed())
 
     def _clear_copies(self, spare: Collection[str], now: datetime) -> None:
         for folder in list(self.root.iterdir()):

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from detector.errors import InputError
+from detector.seals import record_hash
 from service.config import get_config
 from service.messages import _
 
@@ -135,6 +136,13 @@ class Uploads:
     def has(self, token: str) -> bool:
         """Return whether the media of a token is kept."""
         return self._here(token).is_file()
+
+    def token_of(self, record: str) -> str:
+        """Return the token with this `seals.record_hash`; empty where no media of it is kept."""
+        return next((token for token in self._tokens() if record_hash(token) == record), "")
+
+    def _tokens(self) -> Iterator[str]:
+        return (folder.name for folder in self.root.iterdir())
 
     def _here(self, token: str) -> Path:
         if is_token(token):

@@ -5,6 +5,9 @@
 -- what the dashboard does. `anon`, the role of a request without an account, gets one function of all
 -- this: the one behind a share link.
 --
+-- Every function has `search_path = pg_catalog, pg_temp`. An empty one would look for types in pg_temp
+-- first: whoever may make a temporary type called `uuid` would run its check as a function's owner.
+--
 -- May be applied twice. Runs as `postgres`, who bypasses row-level security and is no superuser.
 
 create schema if not exists private;
@@ -65,34 +68,39 @@ create table if not exists public.settings (
 
 -- Roles ---------------------------------------------------------------------------------------------
 
--- viewer, analyst or admin, by the token's app_metadata, which only the server can set: a person may
--- write anything into their user_metadata. Whatever is not understood is a viewer.
-create or replace function private.app_role() returns text
-language sql stable security definer set search_path = '' as $$
+-- viewer, analyst or admin, by the app_metadata of a token or an account, which only the server can
+-- set: a person may write anything into their user_metadata. Whatever is not understood is a viewer.
+create or replace function private.role_of(app_metadata jsonb, is_anonymous text) returns text
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select case
-    when auth.uid() is null then 'nobody'
     -- Of Supabase's anonymous sign-in: an account that anybody can have any number of.
-    when auth.jwt() ->> 'is_anonymous' = 'true' then 'viewer'
-    when auth.jwt() -> 'app_metadata' ->> 'role' is null
-      then (select default_role from public.instance)
-    when auth.jwt() -> 'app_metadata' ->> 'role' in ('analyst', 'admin')
-      then auth.jwt() -> 'app_metadata' ->> 'role'
+    when is_anonymous = 'true' then 'viewer'
+    when app_metadata ->> 'role' is null then (select i.default_role from public.instance i)
+    when app_metadata ->> 'role' in ('analyst', 'admin') then app_metadata ->> 'role'
     else 'viewer'
   end
 $$;
 
+create or replace function private.app_role() returns text
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select case
+    when auth.uid() is null then 'nobody'
+    else private.role_of(auth.jwt() -> 'app_metadata', auth.jwt() ->> 'is_anonymous')
+  end
+$$;
+
 create or replace function private.may_write() returns boolean
-language sql stable security definer set search_path = '' as
+language sql stable security definer set search_path = pg_catalog, pg_temp as
 $$ select private.app_role() in ('analyst', 'admin') $$;
 
 create or replace function private.is_admin() returns boolean
-language sql stable security definer set search_path = '' as
+language sql stable security definer set search_path = pg_catalog, pg_temp as
 $$ select private.app_role() = 'admin' $$;
 
 -- For the operator, in the SQL editor: select private.set_role('ada@example.org', 'admin');
 -- It holds from that account's next token on, an hour at most. Null takes the role away.
 create or replace function private.set_role(account text, role text) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if set_role.role is not null and set_role.role not in ('viewer', 'analyst', 'admin') then
     raise exception 'A role is viewer, analyst or admin, not %.', set_role.role;
@@ -113,7 +121,7 @@ $$;
 create or replace function private.limits(
   account uuid,
   out max_records integer, out max_bytes bigint, out max_media_bytes bigint, out max_per_hour integer
-) language sql stable security definer set search_path = '' as $$
+) language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(q.max_records, i.max_records), coalesce(q.max_bytes, i.max_bytes),
          coalesce(q.max_media_bytes, i.max_media_bytes), coalesce(q.max_per_hour, i.max_per_hour)
   from public.instance i left join public.quotas q on q.owner = account
@@ -121,19 +129,23 @@ $$;
 
 -- 1 MB in all: 41 settings of 64 KB each would be 2.7. What only gets smaller always goes.
 create or replace function private.count_settings() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   had record;
 begin
   perform pg_advisory_xact_lock(hashtextextended('settings:' || new.owner, 0));
   select count(*) as number,
-         coalesce(sum(octet_length(s.value::text) + octet_length(s.name)), 0) as bytes into had
+         coalesce(sum(octet_length(s.value::pg_catalog.text) + octet_length(s.name)), 0) as bytes
+    into had
     from public.settings s where s.owner = new.owner;
   if had.number > 41 then
     raise exception using errcode = 'PT429', message = 'Too many presets.', detail = 'presets';
   end if;
   if had.bytes > 1048576
-    and (tg_op = 'INSERT' or octet_length(new.value::text) > octet_length(old.value::text))
+    and (
+      tg_op = 'INSERT'
+      or octet_length(new.value::pg_catalog.text) > octet_length(old.value::pg_catalog.text)
+    )
   then
     raise exception using errcode = 'PT429', detail = 'settings',
       message = 'An account may keep 1048576 bytes of settings.';
@@ -213,16 +225,40 @@ create policy "one's own" on public.settings
 
 -- Bytes of a list of texts. What `array_to_string` gives depends on no setting for text.
 create or replace function private.text_bytes(texts text[]) returns bigint
-language sql immutable set search_path = '' as
+language sql immutable set search_path = pg_catalog, pg_temp as
 $$ select coalesce(sum(octet_length(t)), 0)::bigint from unnest(texts) as t $$;
 revoke all on function private.text_bytes(text[]) from public, anon;
 grant execute on function private.text_bytes(text[]) to authenticated;
 
 create or replace function private.longest(texts text[]) returns integer
-language sql immutable set search_path = '' as
+language sql immutable set search_path = pg_catalog, pg_temp as
 $$ select coalesce(max(char_length(t)), 0) from unnest(texts) as t $$;
 revoke all on function private.longest(text[]) from public, anon;
 grant execute on function private.longest(text[]) to authenticated;
+
+-- Whether a JSON value is nothing, or a number within bounds.
+create or replace function private.is_within(value jsonb, low numeric, high numeric)
+returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case coalesce(jsonb_typeof(value), 'null')
+    when 'null' then true when 'number' then value::numeric between low and high else false
+  end
+$$;
+revoke all on function private.is_within(jsonb, numeric, numeric) from public, anon;
+grant execute on function private.is_within(jsonb, numeric, numeric) to authenticated;
+
+-- Whether a text is a WebP in base64, by its first bytes; whoever shows it decodes it.
+create or replace function private.is_webp(encoded text) returns boolean
+language sql immutable strict set search_path = pg_catalog, pg_temp as $$
+  select case
+    when encoded ~ '^[A-Za-z0-9+/]+={0,2}$' and char_length(encoded) % 4 = 0
+      then substr(decode(encoded, 'base64'), 1, 4) = '\x52494646'
+        and substr(decode(encoded, 'base64'), 9, 4) = '\x57454250'
+    else false
+  end
+$$;
+revoke all on function private.is_webp(text) from public, anon;
+grant execute on function private.is_webp(text) to authenticated;
 
 create table if not exists public.analyses (
   id text primary key check (id ~ '^[A-Za-z0-9_-]{22}$'),
@@ -255,7 +291,7 @@ create table if not exists public.analyses (
   document text check (octet_length(document) <= 67108864),
   place text check (octet_length(place) <= 65536),
   -- A WebP of 10 kB at most, in base64.
-  thumbnail text check (octet_length(thumbnail) <= 16384),
+  thumbnail text check (octet_length(thumbnail) <= 16384 and private.is_webp(thumbnail)),
   -- Where its media lies in the bucket, if it was kept.
   media text check (media like owner::text || '/' || id || '/%'),
   -- What it takes up here, in bytes.
@@ -275,6 +311,22 @@ create table if not exists public.analyses (
     private.longest(tags) <= 40 and private.longest(models) <= 200
     and octet_length(coalesce(media, '')) <= 1024
   ),
+  constraint analyses_media check (
+    media is null or (
+      cardinality(string_to_array(media, '/')) = 3
+      and split_part(media, '/', 3) not in ('', '.', '..')
+      and media !~ '[\\[:cntrl:]]'
+    )
+  ),
+  -- detector.schema.codes.Label, and numbers that a page can show.
+  constraint analyses_result check (
+    result is null or (
+      coalesce(result ->> 'verdict', '') in ('FAKE', 'REAL', 'INCONCLUSIVE', 'NOT_APPLICABLE')
+      and private.is_within(result -> 'probability', 0, 1)
+      and private.is_within(result -> 'people', 0, 1000000)
+      and private.is_within(result -> 'duration', 0, 1000000000)
+    )
+  ),
   -- Whoever writes: what no calendar of ours can read is never there.
   constraint analyses_times check (
     isfinite(created) and isfinite(touched)
@@ -291,7 +343,7 @@ create index if not exists analyses_by_age on public.analyses (touched);
 -- After, not before: by then the policy has refused whoever writes in another's name, so nobody can
 -- learn from an error how full another's account is. The lock lets one of two at once through.
 create or replace function private.count_record() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   most record;
   had record;
@@ -333,13 +385,13 @@ create or replace trigger count_growth after update on public.analyses
 
 -- A time that an account writes, as the server takes it: of this century, and no later than now.
 create or replace function private.within_our_time(moment timestamptz) returns timestamptz
-language sql stable set search_path = '' as
+language sql stable set search_path = pg_catalog, pg_temp as
 $$ select least(greatest(moment, timestamptz '2000-01-01 00:00:00+00'), now()) $$;
 revoke all on function private.within_our_time(timestamptz) from public, anon;
 grant execute on function private.within_our_time(timestamptz) to authenticated;
 
 create or replace function private.take_times() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   new.created := private.within_our_time(coalesce(new.created, now()));
   new.touched := private.within_our_time(coalesce(new.touched, now()));
@@ -403,7 +455,7 @@ create or replace function public.search_analyses(
   p_offset integer default 0,
   p_limit integer default 50
 ) returns table (total bigint, counts jsonb, records jsonb)
-language sql stable security invoker set search_path = '' as $$
+language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
   with found as materialized (
     select a.id, a.touched, a.name, a.verdict, a.probability
     from public.analyses a
@@ -445,7 +497,7 @@ $$;
 -- How many records have each tag and each model.
 create or replace function public.facets(p_owner uuid)
 returns table (kind text, name text, number bigint)
-language sql stable security invoker set search_path = '' as $$
+language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
   select 'tag', tag, count(*) from public.analyses a, unnest(a.tags) as tag
     where a.owner = p_owner group by tag
   union all
@@ -456,7 +508,7 @@ $$;
 -- What an account's records and media take up.
 create or replace function public.usage_of(p_owner uuid)
 returns table (records bigint, bytes bigint)
-language sql stable security invoker set search_path = '' as $$
+language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
   select count(*), coalesce(sum(a.stored), 0)::bigint from public.analyses a
   where a.owner = p_owner
 $$;
@@ -521,7 +573,7 @@ create policy "one's own, and admins any" on public.shares
 
 -- A link that was revoked stays revoked.
 create or replace function private.keep_revoked() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   new.revoked := coalesce(old.revoked, now());
   return new;
@@ -532,7 +584,7 @@ create or replace trigger keep_revoked before update on public.shares
   for each row execute function private.keep_revoked();
 
 create or replace function private.take_link_times() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   new.created := private.within_our_time(coalesce(new.created, now()));
   return new;
@@ -546,9 +598,9 @@ create or replace trigger take_link_times before insert on public.shares
 -- and once a statement: a hundred thousand links in one are refused as one. The lock lets one of two
 -- at once through.
 create or replace function private.count_links() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  someone uuid;
+  someone pg_catalog.uuid;
 begin
   for someone in select distinct n.owner from new n order by n.owner loop
     perform pg_advisory_xact_lock(hashtextextended('links:' || someone, 0));
@@ -577,7 +629,7 @@ create or replace trigger count_links after insert on public.shares
 -- Whether two byte strings are the same. Looks at all of them, wherever they differ, so that the time
 -- it takes says nothing about how much of a guess was right.
 create or replace function private.same(a bytea, b bytea) returns boolean
-language plpgsql immutable strict set search_path = '' as $$
+language plpgsql immutable strict set search_path = pg_catalog, pg_temp as $$
 declare
   different integer := octet_length(a) # octet_length(b);
 begin
@@ -589,17 +641,36 @@ end
 $$;
 revoke all on function private.same(bytea, bytea) from public, anon, authenticated;
 
--- What a link leads to: one row, or none, whether it is unknown, expired, revoked, or its record is
--- gone. The one thing here that a request without an account may call. The index finds candidates by
--- the beginning of the hash, which nobody who lacks the token can steer; what decides is the
--- comparison of all of it. The clock is the server's.
+-- Whether an account may keep links: not once it is a viewer, banned or deleted. By its row, not by a
+-- token: who follows a link has none. Not every version of the service has all these columns.
+create or replace function private.may_share(account uuid) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select exists (
+    select from auth.users u, to_jsonb(u) as about
+    where u.id = account
+      and private.role_of(u.raw_app_meta_data, about ->> 'is_anonymous') <> 'viewer'
+      and coalesce((about ->> 'banned_until')::pg_catalog.timestamptz <= now(), true)
+      and about ->> 'deleted_at' is null
+  )
+$$;
+revoke all on function private.may_share(uuid) from public, anon, authenticated;
+
+-- What a link leads to: one row, or none, whether it is unknown, expired, revoked, its record is gone
+-- or its account may share no more. The record is named by a hash alone, the one in the result's seal
+-- (detector.seals.record_hash): its id is an address that gives more than reading. The one thing here
+-- that a request without an account may call. The index finds candidates by the beginning of the
+-- hash, which nobody who lacks the token can steer; what decides is the comparison of all of it. The
+-- clock is the server's.
 create or replace function public.shared_analysis(token text)
 returns table (
   share text, record text, name text, source text, document text, thumbnail text,
   expires timestamptz
 )
-language sql stable security definer set search_path = '' as $$
-  select s.id, a.id, a.name, a.source, a.document, a.thumbnail, s.expires
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select s.id,
+         encode(sha256(convert_to('unmask record', 'UTF8') || '\x00' || convert_to(a.id, 'UTF8')),
+                'hex'),
+         a.name, a.source, a.document, a.thumbnail, s.expires
   from public.shares s
   join public.analyses a on a.id = s.analysis and a.owner = s.owner
   where left(s.hash, 8) = left(encode(sha256(convert_to(token, 'UTF8')), 'hex'), 8)
@@ -607,6 +678,7 @@ language sql stable security definer set search_path = '' as $$
     and s.revoked is null
     and s.expires > now()
     and a.document is not null
+    and private.may_share(s.owner)
 $$;
 revoke all on function public.shared_analysis(text) from public, anon, authenticated;
 grant execute on function public.shared_analysis(text) to anon, authenticated;
@@ -643,7 +715,7 @@ on conflict (id) do update set
 -- Bytes of a file by what is said of it: of no number that is one, more than there is room for; where
 -- nothing is said of a size, nothing.
 create or replace function private.media_size(about jsonb) returns numeric
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select case
     when about is null or jsonb_typeof(about) = 'null' then 0
     when jsonb_typeof(about) = 'object' and not about ?| array['size', 'contentLength'] then 0
@@ -670,10 +742,10 @@ revoke all on private.media_kept from public, anon, authenticated;
 
 create or replace function private.media_of(account uuid)
 returns table (file uuid, path text, size numeric)
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select o.id, o.name, greatest(private.media_size(o.metadata), k.size)
   from storage.objects o left join private.media_kept k on k.file = o.id
-  where o.bucket_id = 'media' and starts_with(o.name, account::text || '/')
+  where o.bucket_id = 'media' and starts_with(o.name, account::pg_catalog.text || '/')
 $$;
 revoke all on function private.media_of(uuid) from public, anon, authenticated;
 
@@ -682,9 +754,9 @@ revoke all on function private.media_of(uuid) from public, anon, authenticated;
 -- earlier row of the same statement, has written since. The row it is asked of is not yet written.
 create or replace function private.takes_media(file uuid, path text, about jsonb, replaces boolean)
 returns boolean
-language plpgsql volatile security definer set search_path = '' as $$
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  account uuid := auth.uid();
+  account pg_catalog.uuid := auth.uid();
   asked numeric := private.media_size(about);
   most bigint;
   had numeric;
@@ -719,9 +791,9 @@ grant execute on function private.takes_media(uuid, text, jsonb, boolean) to aut
 
 -- Whether a path is that of a file of one of the asker's records, exactly three parts deep.
 create or replace function private.is_own_media(path text) returns boolean
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select cardinality(string_to_array(path, '/')) = 3
-    and split_part(path, '/', 1) = auth.uid()::text
+    and split_part(path, '/', 1) = auth.uid()::pg_catalog.text
     and split_part(path, '/', 3) not in ('', '.', '..')
     and exists (
       select from public.analyses a
@@ -788,7 +860,7 @@ create policy "one's own, and admins all" on public.removals
   using (owner = (select auth.uid()) or (select private.is_admin()));
 -- Done only when the file is gone: a row that is taken away too early would lose it.
 create or replace function private.is_stored(path text) returns boolean
-language sql stable security definer set search_path = '' as
+language sql stable security definer set search_path = pg_catalog, pg_temp as
 $$ select exists (select from storage.objects o where o.bucket_id = 'media' and o.name = path) $$;
 revoke all on function private.is_stored(text) from public, anon, authenticated;
 grant execute on function private.is_stored(text) to authenticated;
@@ -801,11 +873,12 @@ create policy "one's own, and admins any, once the file is gone" on public.remov
 
 -- With a record all files in its folder are asked to be removed, named by it or not.
 create or replace function private.ask_removal() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into public.removals (path, owner)
     select o.name, old.owner from storage.objects o
-    where o.bucket_id = 'media' and starts_with(o.name, old.owner::text || '/' || old.id || '/')
+    where o.bucket_id = 'media'
+      and starts_with(o.name, old.owner::pg_catalog.text || '/' || old.id || '/')
     union
     select old.media, old.owner where old.media is not null
     on conflict do nothing;
@@ -824,7 +897,7 @@ create or replace trigger ask_removal after delete on public.analyses
 -- Days that a person may choose: a minute to a century, as a number that is one. What is written
 -- already and is none (1e400) reads as nothing chosen.
 create or replace function private.chosen_days(value jsonb) returns double precision
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select case
     when jsonb_typeof(value -> 'keep_days') = 'number'
       and (value ->> 'keep_days')::numeric between 0.0006 and 36500
@@ -835,7 +908,7 @@ revoke all on function private.chosen_days(jsonb) from public, anon, authenticat
 
 -- Days that an account's records are kept: what the person chose, the instance's at most.
 create or replace function private.keep_days(account uuid) returns double precision
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select least(
     i.keep_days,
     (
@@ -850,9 +923,9 @@ revoke all on function private.keep_days(uuid) from public, anon, authenticated;
 -- Deletes records that are over, of one account or of all, and what was kept of links and counts
 -- beyond use. How many records. Their media is asked to be removed by the trigger on them.
 create or replace function private.purge(account uuid default null) returns integer
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  someone uuid;
+  someone pg_catalog.uuid;
   these integer;
   deleted integer := 0;
 begin
@@ -883,14 +956,14 @@ revoke all on function private.purge(uuid) from public, anon, authenticated;
 
 -- What the dashboard calls for whoever is signed in.
 create or replace function public.purge() returns table (deleted integer)
-language sql volatile security definer set search_path = '' as
+language sql volatile security definer set search_path = pg_catalog, pg_temp as
 $$ select private.purge(auth.uid()) where auth.uid() is not null $$;
 revoke all on function public.purge() from public, anon, authenticated;
 grant execute on function public.purge() to authenticated;
 
 -- What an operator's own timer calls with the project's secret key (python -m service.records.supabase.purge).
 create or replace function public.purge_all() returns table (deleted integer)
-language sql volatile security definer set search_path = '' as
+language sql volatile security definer set search_path = pg_catalog, pg_temp as
 $$ select private.purge() $$;
 revoke all on function public.purge_all() from public, anon, authenticated;
 grant execute on function public.purge_all() to service_role;

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from detector.schema.analysis import Analysis, Settings
+from detector.seals import record_hash
 from service.messages import _
 from service.records import rules
 from service.records.database import Database
@@ -137,7 +138,7 @@ class AnalysisRepository:
         query = select(results.c.analysis).join(records).where(owned(owner, id))
         with self.database.reading() as connection:
             data = connection.execute(query).scalar_one_or_none()
-        return self.seals.read(raw(data), id) if data else None
+        return self.seals.read(raw(data), record_hash(id)) if data else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
         query = (

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select
 
+from detector.seals import record_hash
 from service.records import rules
 from service.records.database import Database
 from service.records.model import SharedResult, ShareLink, State
@@ -78,7 +79,7 @@ class ShareRepository:
             row = connection.execute(query).mappings().first()
         if row is None:
             return None
-        analysis = self.seals.read(raw(row["analysis"]), row["record"])
+        analysis = self.seals.read(raw(row["analysis"]), record_hash(row["record"]))
         if analysis is None:
             return None
         made = origin(analysis.seal, row["owner"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection
 from datetime import datetime
 from typing import Unpack
 
 from detector.schema.analysis import Analysis, Label, Settings
+from detector.seals import record_hash
 from service.records import rules
 from service.records.model import ErrorReport, Facets, Page, Query, Record, State, Usage
 from service.records.store import RecordChanges
@@ -23,6 +23,7 @@ from service.records.supabase.rows import (
     row_of,
     search_arguments,
     storable,
+    thumbnail_of,
 )
 from service.records.supabase.tables import batches, rows_of
 
@@ -91,14 +92,15 @@ class SupabaseAnalyses(SupabaseFiles):
 
     def analysis(self, owner: str, id: str) -> Analysis | None:
         row = self._row(owner, id, "document,place,result")
-        return analysis_of(row, id, self.seals) if row else None
+        return analysis_of(row, record_hash(id), self.seals) if row else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
         thumbnails: dict[str, bytes] = {}
         for some in batches(ids):
             query = self._table("analyses").select("id,thumbnail").eq("owner", owner)
             rows = rows_of(query.in_("id", some).not_.is_("thumbnail", "null"))
-            thumbnails |= {row["id"]: base64.b64decode(row["thumbnail"]) for row in rows}
+            pictures = {row["id"]: thumbnail_of(row["thumbnail"]) for row in rows}
+            thumbnails |= {id: picture for id, picture in pictures.items() if picture}
         return thumbnails
 
     def search(self, owner: str, query: Query) -> Page:

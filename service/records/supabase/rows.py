@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,12 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from PIL import Image
 from pydantic import ValidationError
 from supabase import PostgrestAPIError, StorageException
 
 from detector.schema.analysis import Analysis, Settings
 from service.messages import _
-from service.records import model, rules
+from service.records import model, rules, thumbnails
 from service.records.model import Query, Record, RecordsError, ResultSummary
 from service.records.seals import Keyring
 
@@ -87,13 +89,26 @@ def readable(rows: Iterable[Mapping[str, Any]]) -> Iterator[Record]:
             log.warning("a record that this version can't read was left out")
 
 
-def analysis_of(row: Mapping[str, Any], id: str, seals: Keyring) -> Analysis | None:
-    """Return the result of a record as it was, its seal checked; None if this version can't read
-    it."""
+def thumbnail_of(text: str) -> bytes | None:
+    """Return the picture of a record; None where an account wrote something else in its place."""
+    try:
+        data = base64.b64decode(text, validate=True)
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
+            if max(image.size) > thumbnails.SIDE:
+                return None
+            image.load()
+    except (OSError, ValueError):
+        return None
+    return data
+
+
+def analysis_of(row: Mapping[str, Any], record: str, seals: Keyring) -> Analysis | None:
+    """Return the result of a record as it was, its seal checked against the `record_hash`; None if
+    this version can't read it."""
     if not row.get("document"):
         return None
     if not row.get("place"):
-        return seals.read(row["document"], id)
+        return seals.read(row["document"], record)
     # The signature over the place stands beside it, never in what strangers are shown.
     result = row["result"] if isinstance(row["result"], dict) else {}
     seal = result.get("seal")
@@ -102,7 +117,7 @@ def analysis_of(row: Mapping[str, Any], id: str, seals: Keyring) -> Analysis | N
     except ValueError:
         return None
     sign = seal.get("place") if isinstance(seal, dict) else None
-    return seals.read(row["document"], id, place=place, sign=sign)
+    return seals.read(row["document"], record, place=place, sign=sign)
 
 
 def search_arguments(owner: str, query: Query) -> Row:

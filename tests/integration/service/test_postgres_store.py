@@ -190,6 +190,86 @@ def test_a_step_that_fails_leaves_the_step_before(
     store.close()
 
 
+# --- a database that a Supabase API serves --------------------------------------------------------
+
+
+def tables_of(server: Postgres, name: str) -> set[str]:
+    with server.connect(name) as connection:
+        query = "select relname from pg_class where relnamespace = 'public'::regnamespace"
+        return {row["relname"] for row in connection.execute(query)}
+
+
+@pytest.mark.parametrize("migrated", [False, True], ids=["new", "migrated"])
+@pytest.mark.parametrize("user", ["postgres", SUPERUSER])
+def test_a_supabase_project_is_refused_and_left_as_it_is(
+    postgres: Postgres, migrated: bool, user: str
+) -> None:
+    if migrated:
+        name = postgres.copy()
+    else:
+        postgres.create(name := f"project_{secrets.token_hex(4)}")
+        postgres.prepare(name)
+    before = tables_of(postgres, name)
+    with pytest.raises(RecordsError, match="publishable key") as refused:
+        Database(address_of(postgres, name).replace(SUPERUSER, user))
+    assert refused.value.code == "records_setup" and "UNMASK_DATABASE" in refused.value.hint
+    assert tables_of(postgres, name) == before
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        "alter default privileges grant select on tables to anon",
+        "alter default privileges in schema public grant insert on tables to authenticated",
+        "alter default privileges grant delete on tables to public",
+        "grant usage on schema public to anon",
+    ],
+)
+def test_grants_that_would_open_new_tables_are_refused(
+    postgres: Postgres, fresh: str, grant: str
+) -> None:
+    name = fresh.split("@/")[1].split("?")[0]
+    with postgres.connect(name) as connection:
+        connection.execute(grant)
+    with pytest.raises(RecordsError, match="open to others"):
+        Database(fresh)
+    assert tables_of(postgres, name) == set()
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        "grant select on all tables in schema public to anon",
+        "grant truncate on records to authenticated",
+        "grant select (name) on records to anon",
+        "grant update on results to public",
+    ],
+)
+def test_grants_that_opened_tables_are_refused_at_the_next_start(
+    postgres: Postgres, fresh: str, grant: str
+) -> None:
+    Database(fresh).close()
+    Database(fresh).close()  # nothing was granted: it starts
+    name = fresh.split("@/")[1].split("?")[0]
+    with postgres.connect(name) as connection:
+        connection.execute(grant)
+    with pytest.raises(RecordsError, match="open to others"):
+        Database(fresh)
+
+
+def test_a_schema_of_its_own_in_a_project_is_closed(postgres: Postgres) -> None:
+    name = postgres.copy()
+    with postgres.connect(name) as connection:
+        connection.execute('create schema "Own one" authorization postgres')
+    options = "&options=-csearch_path%3D%22Own%5C%20one%22"
+    Database(address_of(postgres, name).replace(SUPERUSER, "postgres") + options).close()
+    for role in ("anon", "authenticated"):
+        with postgres.transaction(name) as database:
+            database.act_as(role)
+            with database.refused():
+                database.rows('select * from "Own one".records')
+
+
 # --- what goes wrong with a server ----------------------------------------------------------------
 
 

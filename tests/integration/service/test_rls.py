@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import secrets
 import subprocess
@@ -22,6 +23,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from detector.schema.codes import Label
+from detector.seals import record_hash
 from service.records.model import MAX_LINKS
 from service.records.rules import new_id
 from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, Postgres, postgres
@@ -130,6 +133,8 @@ def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(
         "private.is_admin",
         "private.is_own_media",
         "private.is_stored",
+        "private.is_webp",
+        "private.is_within",
         "private.longest",
         "private.may_write",
         "private.takes_media",
@@ -147,11 +152,48 @@ def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(
     database: Database,
 ) -> None:
     found = database.rows(
-        "select proname, proconfig from pg_proc where prosecdef and pronamespace in "
+        "select proname, proconfig from pg_proc where pronamespace in "
         "('public'::regnamespace, 'private'::regnamespace)"
     )
     assert len(found) >= 10
-    assert {tuple(row["proconfig"] or ()) for row in found} == {('search_path=""',)}
+    assert {tuple(row["proconfig"] or ()) for row in found} == {
+        ("search_path=pg_catalog, pg_temp",)
+    }
+
+
+@pytest.mark.parametrize(
+    "type",
+    ["uuid", "text", "jsonb", "numeric", "timestamptz", "float8", "int4", "int8", "interval"],
+)
+def test_a_temporary_type_runs_nothing_with_more_rights(
+    database: Database, ada: UUID, bob: UUID, type: str
+) -> None:
+    id = keep(database, ada)
+    token = link(database, ada, id)
+    mine = keep(database, bob, done=False)
+    database.act_as("authenticated", bob)
+    database.run("create temp table ran (role name)")
+    database.run(
+        "create function pg_temp.run(value anyelement) returns boolean language plpgsql as "
+        "$$ begin insert into pg_temp.ran values (current_user); return true; end $$"
+    )
+    database.run(
+        f'create domain pg_temp."{type}" as pg_catalog."{type}" check (pg_temp.run(value))'
+    )
+    # Tables of the same names beside it, for whatever names one without its schema.
+    for table in TABLES:
+        database.run(f'create temp table "{table}" ()')
+    database.rows("select * from public.purge()")
+    assert len(database.rows("select * from public.shared_analysis(%s)", [token])) == 1
+    database.rows("select * from public.search_analyses(auth.uid())")
+    database.run(
+        "insert into public.settings (kind, value) values ('preferences', '{\"keep_days\": 3}')"
+    )
+    database.run("update public.analyses set note = 'x' where id = %s", [mine])
+    upload(database, bob, mine)
+    database.run("delete from public.analyses where id = %s", [mine])
+    # `auth.uid()` runs with the caller's own rights and path.
+    assert database.rows("select role from pg_temp.ran where role <> 'authenticated'") == []
 
 
 def test_the_migrations_can_be_applied_again_and_keep_what_is_there(postgres: Postgres) -> None:
@@ -323,7 +365,8 @@ def test_a_result_is_there_with_its_document_or_not_at_all(database: Database, a
         ("id", "too-short"), ("id", "x" * 21 + "/"), ("name", "x" * 301), ("note", "x" * 4001),
         ("sha256", "Z" * 64), ("confirmed", "maybe"), ("state", "whatever"), ("size", -1),
         ("thumbnail", "x" * 16385), ("tags", ["x"] * 21), ("source", "elsewhere"),
-        ("media", "elsewhere/clip.mp4"),
+        ("media", "elsewhere/clip.mp4"), ("thumbnail", "no base64 !"), ("thumbnail", "UklGR"),
+        ("thumbnail", base64.b64encode(b"<svg onload=x>").decode()), ("thumbnail", ""),
     ],
 )  # fmt: skip
 def test_what_does_not_belong_there_is_refused(
@@ -334,6 +377,56 @@ def test_what_does_not_belong_there_is_refused(
     names, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
     with database.refused("23514"):
         database.run(f"insert into analyses ({names}) values ({marks})", row)
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", "../x", "a/b", "a/../../b", "a\\b", "a\nb", "a\x7fb"]
+)
+def test_a_path_of_media_leads_nowhere_else(database: Database, ada: UUID, name: str) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    assert database.run("update analyses set media = %s", [f"{ada}/{id}/media.mp4"]) == 1
+    with database.refused("23514"):
+        database.run("update analyses set media = %s", [f"{ada}/{id}/{name}"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"verdict": "PROVEN"}, {"verdict": None}, {"verdict": ["FAKE"]}, {"verdict": "fake"},
+        {"probability": -0.1}, {"probability": 1.01}, {"probability": "NaN"},
+        {"probability": "Infinity"}, {"probability": "0.5"}, {"duration": -1}, {"duration": "inf"},
+        {"people": -1}, {"people": 10**9}, {"people": [1]},
+    ],
+)  # fmt: skip
+def test_a_result_says_what_a_result_can_say(
+    database: Database, ada: UUID, wrong: dict[str, object]
+) -> None:
+    keep(database, ada)
+    database.act_as("authenticated", ada)
+    good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "people": 2}
+    change = "update analyses set result = %s"
+    assert database.run(change, [json.dumps(good)]) == 1
+    with database.refused("23514"):
+        database.run(change, [json.dumps(good | wrong)])
+
+
+def test_a_number_too_large_for_a_number_is_refused(database: Database, ada: UUID) -> None:
+    keep(database, ada)
+    database.act_as("authenticated", ada)
+    for name, state in (("probability", "22003"), ("duration", "23514"), ("people", "23514")):
+        with database.refused(state):
+            database.run(
+                "update analyses set result = %s", [f'{{"verdict": "FAKE", "{name}": 1e400}}']
+            )
+
+
+def test_all_verdicts_are_taken(database: Database, ada: UUID) -> None:
+    keep(database, ada)
+    database.act_as("authenticated", ada)
+    for label in Label:
+        result = json.dumps({"verdict": label, "probability": None})
+        assert database.run("update analyses set result = %s", [result]) == 1
 
 
 # --- roles ----------------------------------------------------------------------------------------
@@ -493,7 +586,8 @@ def test_a_link_gives_a_stranger_the_result_without_note_place_and_owner(
     database.act_as("anon")
     (row,) = database.rows("select * from shared_analysis(%s)", [token])
     assert set(row) == {"share", "record", "name", "source", "document", "thumbnail", "expires"}
-    assert (row["record"], row["name"]) == (id, "clip.mp4")
+    assert (row["record"], row["name"]) == (record_hash(id), "clip.mp4")
+    assert id not in str(row)
     assert row["document"] == '{"secret": "of the owner"}'
     assert "48.85" not in str(row) and "only mine" not in str(row) and str(ada) not in str(row)
 
@@ -503,7 +597,7 @@ def test_a_link_opens_nothing_but_what_it_is_for(database: Database, ada: UUID) 
     token = link(database, ada, first)
     database.act_as("anon")
     assert [r["record"] for r in database.rows("select * from shared_analysis(%s)", [token])] == [
-        first
+        record_hash(first)
     ]
     hashed = hashlib.sha256(token.encode()).hexdigest()
     guesses = ["", "x", "%", token[:-1], token + "x", token.swapcase(), first, second, hashed]
@@ -544,6 +638,43 @@ def test_a_link_dies_with_its_result_and_with_its_record(database: Database, ada
     database.act_as("authenticated", ada)
     database.run("delete from analyses")
     assert visible(database, "shares") == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """raw_app_meta_data = '{"role": "viewer"}'""",
+        """raw_app_meta_data = '{"role": "owner"}'""",
+        "is_anonymous = true",
+        "banned_until = now() + interval '1 hour'",
+        "deleted_at = now()",
+    ],
+)
+def test_links_of_an_account_that_may_share_no_more_are_closed(
+    database: Database, ada: UUID, bob: UUID, change: str
+) -> None:
+    database.run("alter table auth.users add is_anonymous boolean not null default false")
+    database.run("alter table auth.users add banned_until timestamptz, add deleted_at timestamptz")
+    hers, his = (link(database, one, keep(database, one)) for one in (ada, bob))
+    opened = "select * from shared_analysis(%s)"
+    database.act_as("anon")
+    assert len(database.rows(opened, [hers])) == 1
+    database.act_as_superuser()
+    database.run(f"update auth.users set {change} where id = %s", [ada])
+    database.act_as("anon")
+    assert database.rows(opened, [hers]) == [] and len(database.rows(opened, [his])) == 1
+
+
+def test_links_close_while_new_accounts_wait_to_be_let_in(database: Database, ada: UUID) -> None:
+    token = link(database, ada, keep(database, ada))
+    database.run("update instance set default_role = 'viewer'")
+    opened = "select * from shared_analysis(%s)"
+    database.act_as("anon")
+    assert database.rows(opened, [token]) == []
+    database.act_as_superuser()
+    database.run("select private.set_role('ada@example.org', 'analyst')")
+    database.act_as("anon")
+    assert len(database.rows(opened, [token])) == 1
 
 
 def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(

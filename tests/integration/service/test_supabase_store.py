@@ -3,6 +3,7 @@ row-level security, and what only a service elsewhere can get wrong."""
 
 from __future__ import annotations
 
+import io
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from PIL import Image
 from supabase import ClientOptions, create_client
 
 from detector.schema.origin import Fact, Provenance
@@ -21,7 +23,16 @@ from service.records.supabase import analyses, media, purge, rows, tables
 from service.records.supabase.media import object_path
 from service.records.supabase.store import SupabaseStore
 from tests.support.gateway import Account, Project, postgres, project
-from tests.support.records_contract import NOON, SAMPLE, TTL, StoreContract, make, minutes, result
+from tests.support.records_contract import (
+    NOON,
+    PICTURE,
+    SAMPLE,
+    TTL,
+    StoreContract,
+    make,
+    minutes,
+    result,
+)
 from tests.support.standin import token
 
 __all__ = ["postgres", "project"]
@@ -114,6 +125,7 @@ def test_a_stranger_opens_a_link_and_nothing_else(project: Project, ada: Account
     stranger = SupabaseStore(project.client)
     shared = stranger.shared(share.token, NOON)
     assert shared is not None and shared.analysis == SAMPLE
+    assert record.id not in shared.model_dump_json()
     for call in (
         lambda: stranger.get(ada.id, record.id),
         lambda: stranger.search(ada.id, Query()),
@@ -244,15 +256,16 @@ def test_a_row_that_can_not_be_read_breaks_no_history(
     store.add(good := make(ada.id, 1, cache_key="key"), SAMPLE)
     store.add(bad := make(ada.id, 2, cache_key="bad"), SAMPLE)
     with project.sql() as database:
-        bounds = database.value(
-            "select pg_get_expr(conbin, conrelid) from pg_constraint "
-            "where conname = 'analyses_times'"
+        rows = database.rows(
+            "select conname, pg_get_expr(conbin, conrelid) as bounds from pg_constraint "
+            "where conname in ('analyses_times', 'analyses_result')"
         )
-        database.run("alter table analyses drop constraint analyses_times")
+        bounds = {row["conname"]: row["bounds"] for row in rows}
+        for name in bounds:
+            database.run(f"alter table analyses drop constraint {name}")
         database.run(f"update analyses set {damage} where id = %s", [bad.id])
-        database.run(
-            f"alter table analyses add constraint analyses_times check ({bounds}) not valid"
-        )
+        for name, check in bounds.items():
+            database.run(f"alter table analyses add constraint {name} check ({check}) not valid")
     assert [record.id for record in store.search(ada.id, Query()).records] == [good.id]
     assert store.find_cached(ada.id, "bad") is None
     with pytest.raises(RecordsError) as unreadable:
@@ -269,11 +282,29 @@ def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada: Account) -> Non
     assert store.search(ada.id, Query(text="éé.mp4")).total == 1
 
 
+@pytest.mark.parametrize("wrong", [PICTURE[:20], PICTURE[:12]])
+def test_a_picture_that_shows_nothing_is_none(ada: Account, wrong: bytes) -> None:
+    """The table looks at its first bytes alone, and takes what an account writes."""
+    store = store_of(ada)
+    good, bad = make(ada.id, 1), make(ada.id, 2)
+    store.add(good, SAMPLE, PICTURE)
+    store.add(bad, SAMPLE, wrong)
+    assert store.thumbnails(ada.id, [good.id, bad.id]) == {good.id: PICTURE}
+
+
+def test_a_picture_of_many_pixels_is_none(ada: Account) -> None:
+    huge = io.BytesIO()
+    Image.new("RGB", (2000, 2000)).save(huge, "WEBP")
+    store = store_of(ada)
+    store.add(record := make(ada.id), SAMPLE, huge.getvalue())
+    assert len(huge.getvalue()) < 16384 and store.thumbnails(ada.id, [record.id]) == {}
+
+
 def test_long_lists_are_asked_for_in_parts(ada: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     store = store_of(ada)
     records = [make(ada.id, number) for number in range(7)]
     for record in records:
-        store.add(record, SAMPLE, b"RIFF\x04\x00\x00\x00WEBP")
+        store.add(record, SAMPLE, PICTURE)
     monkeypatch.setattr(analyses, "PAGE_SIZE", 3)
     monkeypatch.setattr(tables, "BATCH_SIZE", 2)
     ids = sorted(record.id for record in records)
