@@ -322,7 +322,7 @@ def test_another_cluster_or_none_is_said(cluster: ClusterAnalyzer) -> None:
     with pytest.raises(UsageError, match="part of another cluster"):
         connection.join("127.0.0.1:1")
     for address in ("ray://127.0.0.1:10001", "somewhere", "host:0", "http://host:1", ":1"):
-        with pytest.raises(UsageError, match="no address of a Ray cluster"):
+        with pytest.raises(UsageError, match="not the address of a Ray cluster"):
             connection.join(address)
     options = ClusterOptions("local", cpus=1e4)
     with pytest.raises(ClusterError, match="no room for a worker of 10000 cores"):
