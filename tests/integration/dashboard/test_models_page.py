@@ -206,6 +206,7 @@ def test_another_file_than_the_published_one_is_said(
     at.text_input(key="models-find").set_value(forgotten.id).run()
     at.button(key=f"get-{forgotten.id}").click().run()
     until(lambda: inventory.status(forgotten.id).state == "failed")
+    until(lambda: not ((one := download(forgotten.id)) and one.active))
     at.run()
     assert "File does not match" in html(at) and "does not match its checksum" in html(at)
     assert at.button(key=f"get-{forgotten.id}").label == "Download again"
