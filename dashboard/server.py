@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -37,6 +38,7 @@ from detector.errors import InputError
 from service import auth
 from service.api import PATHS
 from service.config import FALLBACK, get_config, set_fallback
+from service.limits import RateLimitExceeded
 from service.live.viewers import Viewer
 from service.records.model import RecordsError
 from service.storage import previews
@@ -182,8 +184,13 @@ def _file(request: Request) -> Response:
 def _shared(request: Request) -> Response:
     """Return the media behind a link, for as long as it is in force."""
     try:
-        shared = session.application().shared(request.path_params["token"])
+        address = session.request_caller(request).address
+        shared = session.application().shared(request.path_params["token"], address)
         path = session.application().jobs.uploads.path(shared.record) if shared else None
+    except RateLimitExceeded as error:
+        refusal = _refuse(request, 429)
+        refusal.headers["Retry-After"] = str(math.ceil(error.retry_after))
+        return refusal
     except (RecordsError, StorageUnreachable):
         return _refuse(request, 503)
     return _media(request, path)
@@ -245,6 +252,7 @@ def _refuse(request: Request, status: int) -> Response:
     with i18n.use_locale(request.headers.get("accept-language", "")):
         texts = {
             404: _("This file is not kept here."),
+            429: _("Too many links that lead nowhere from this address."),
             503: _("This file can't be reached just now."),
         }
         return PlainTextResponse(texts[status], status_code=status)

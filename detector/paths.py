@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -74,6 +75,8 @@ def write(path: Path, content: str | bytes) -> None:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         fresh.write_bytes(content if isinstance(content, bytes) else content.encode())
+        if path.exists():
+            shutil.copymode(path, fresh)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ import zlib
 from html import escape
 from pathlib import Path
 
-from detector import __version__
+from detector import __version__, paths
 from detector.errors import UsageError
 from detector.media.files import open_file, sha256
 from detector.messages.format import whole_percent
@@ -93,7 +93,7 @@ def write_copy(source: str | os.PathLike[str], target: Path, analysis: Analysis)
 def write_sidecar(target: Path, analysis: Analysis) -> Path:
     """Write the verdict as a small JSON file of its own."""
     text = json.dumps(properties(analysis), indent=2, ensure_ascii=False)
-    target.write_text(text + "\n", encoding="utf-8")
+    paths.write(target, text + "\n")
     return target
 
 

@@ -266,8 +266,14 @@ class Application:
         files = self.jobs.uploads.size(scope.store.ids(scope.owner))
         return usage.model_copy(update={"bytes": usage.bytes + files})
 
-    def shared(self, token: str) -> SharedResult | None:
-        """Return what a share link leads to, for anybody; None when it is over or never was."""
+    def shared(self, token: str, address: str = "") -> SharedResult | None:
+        """Return what a share link leads to, for anybody; None when it is over or never was.
+
+        Raises
+        ------
+        RateLimitExceeded
+            Too many led nowhere from this network address; none is given for a caller's own links.
+        """
         now = datetime.now(UTC)
         shared = self.jobs.store.shared(token, now)
         if shared is None and (project := auth.accounts()):
@@ -278,11 +284,13 @@ class Application:
                 # The project tells nobody the record's id; whoever has the media knows it.
                 id = self.jobs.uploads.token_of(shared.record)
                 shared = shared.model_copy(update={"record": id})
+        if shared is None and address:
+            limits.count_dead_link(address)
         return shared
 
-    def open_share(self, token: str) -> SharedView | None:
-        """Return what a share link leads to, as the result page draws it."""
-        shared = self.shared(token)
+    def open_share(self, token: str, address: str = "") -> SharedView | None:
+        """Return what a share link leads to, as the result page draws it; raise as `shared`."""
+        shared = self.shared(token, address)
         return SharedView.of(token, shared, self.jobs.uploads) if shared else None
 
     def keep_live(

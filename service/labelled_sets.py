@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from detector.errors import InputError, MediaError
+from detector.evaluation.labels import MAX_SHEET_BYTES
 from detector.media.files import one_line
 from service.messages import _
 from service.storage.uploads import CHUNK_BYTES, safe_name
@@ -26,8 +27,6 @@ from service.storage.uploads import CHUNK_BYTES, safe_name
 MAX_FILES = 2000
 MAX_BYTES = 8 << 30
 """Unpacked, in all."""
-MAX_SHEET_BYTES = 16 << 20
-"""Of a labels.csv: `MAX_FILES` rows are a tenth of that."""
 SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".jpg", ".jpeg", ".png", ".webp",
     ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",

@@ -58,6 +58,7 @@ class TooLarge(InputError):
 
 
 _ADDRESS = "address:"
+_LINK = "link:"
 
 RateLimiter = SlidingWindowRateLimiter | SharedRateLimiter
 
@@ -68,7 +69,7 @@ daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)
 requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)
 """Requests of programs."""
 rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)
-"""Keys that were none, by address: nobody tries thousands."""
+"""Keys and share links that were none, by address: nobody tries thousands."""
 
 
 def share(database: Database) -> None:
@@ -163,6 +164,18 @@ def count_rejected(address: str) -> None:
     """
     if refusal := rejected.take({f"{_ADDRESS}{address}": MAX_REJECTED}):
         raise _refused(_("Too many invalid API keys from this address."), refusal)
+
+
+def count_dead_link(address: str) -> None:
+    """Count a share link that leads nowhere.
+
+    Raises
+    ------
+    RateLimitExceeded
+        There were too many from this address.
+    """
+    if refusal := rejected.take({f"{_LINK}{address}": MAX_REJECTED}):
+        raise _refused(_("Too many links that lead nowhere from this address."), refusal)
 
 
 @contextmanager

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import re
 import sys
 import unicodedata
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+from detector import paths
 from detector.errors import InputError, UnmaskError, UsageError
 
 if TYPE_CHECKING:
@@ -44,14 +48,11 @@ def refuse_link(path: str | Path) -> None:
 
 
 def write_text(target: str, text: str) -> None:
-    """Write to a file, or to standard output for "-"."""
+    """Write to a file, which is replaced whole or not at all, or to standard output for "-"."""
     if target == "-":
         print(text)
         return
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{target} could not be written: {error.strerror}.") from None
+    write_bytes(target, f"{text}\n".encode("utf-8", "replace"))
 
 
 def write_json(target: str, data: object) -> None:
@@ -89,13 +90,13 @@ class JsonOutput:
             sys.stdout.write(begin + text)
             sys.stdout.flush()
             return
+        data = (begin + text).encode("utf-8", "replace") + _LIST_END
+        if self._count == 1:
+            write_bytes(self._target, data)
+            return
         try:
-            if self._count == 1:
-                Path(self._target).write_bytes(b"")
             with open(self._target, "r+b", buffering=0) as file:
-                # Over the end of the list so far, in one piece.
-                file.seek(max(0, file.seek(0, 2) - len(_LIST_END)))
-                file.write((begin + text).encode("utf-8", "replace") + _LIST_END)
+                _replace_list_end(file, data)
         except OSError as error:
             raise UsageError(f"{self._target} could not be written: {error.strerror}.") from None
 
@@ -110,16 +111,30 @@ class JsonOutput:
 _LIST_END = b"\n]\n"
 
 
-def write_bytes(target: str, data: bytes) -> None:
-    """Write to a file, which appears whole or not at all."""
-    temporary = Path(target).with_name(f".{Path(target).name}.part")
+def _replace_list_end(file: FileIO, data: bytes) -> None:
+    """Write over the end of a list in one piece; without room for it, the list stays as it was."""
+    end = max(0, file.seek(0, 2) - len(_LIST_END))
+    file.seek(end)
     try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
+        if file.write(data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        file.truncate(end)
+        file.seek(end)
+        file.write(_LIST_END)  # in the room that it had
+        raise
+
+
+def write_bytes(target: str, data: bytes) -> None:
+    """Write to a file, which is replaced whole or not at all; a pipe or device is written to."""
+    path = Path(target).resolve()  # what a link leads to, not the link
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            paths.write(path, data)
     except OSError as error:
         raise UsageError(f"{target} could not be written: {error.strerror}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def tell(*lines: object, error: bool = False) -> None:

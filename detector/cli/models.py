@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from detector.cli.common import Commands, ProgressBar, tell, write_json
+from detector.errors import InputError, LabelOrderError, WeightsError
 
 
 def add(commands: Commands) -> None:
@@ -94,14 +95,17 @@ def _architectures(args: argparse.Namespace) -> int:
 def _add(args: argparse.Namespace) -> int:
     from detector.models import user_models
 
-    spec = user_models.add(
-        args.files[0] if len(args.files) == 1 else args.files,
-        args.architecture,
-        id=args.id,
-        fake_index=args.fake_index,
-        state=args.state,
-        progress=ProgressBar(args.architecture, "bytes"),
-    )
+    try:
+        spec = user_models.add(
+            args.files[0] if len(args.files) == 1 else args.files,
+            args.architecture,
+            id=args.id,
+            fake_index=args.fake_index,
+            state=args.state,
+            progress=ProgressBar(args.architecture, "bytes"),
+        )
+    except (WeightsError, LabelOrderError) as error:  # the file's fault, which the caller chose
+        raise InputError(error.message, code=error.code, hint=error.hint) from error
     print(spec.id)
     if spec.own:
         message = f"Added as {spec.id}. {spec.fake_output}"

@@ -93,6 +93,13 @@ class FileSelection:
             if self.kind in ("all", item.kind)
             and self.match in f"{item.name} {item.source} {item.method}"
         ]
+        missing = next((item for item in items if not item.file.is_file()), None)
+        if missing is not None:
+            raise InputError(
+                f"{labels} lists {missing.name}, which is not there.",
+                code="not_found",
+                hint="Names are relative to the folder of the CSV.",
+            )
         if self.apart_from is not None:
             trained = read_labels(self.apart_from)
             people = held_out_people(trained, self.recipe) if self.recipe else set()
@@ -132,7 +139,7 @@ def evaluate(
     Raises
     ------
     InputError
-        No kind has both originals and fakes.
+        No kind has both originals and fakes, or a file that was chosen is not there.
     """
     selection, scoring = selection or FileSelection(), scoring or Scoring()
     ours = [spec.id for spec in registry.choose(models)]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,9 @@ _TAKE = re.compile(r"[_-]\d+$")
 _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
 """How the name of a video's frame ends: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A
 plain number says nothing: collections of different people's portraits are numbered too."""
+MAX_SHEET_BYTES = 16 << 20
+MAX_ROWS = 100_000
+"""of a labelled CSV; both bound what is read before the first file is opened"""
 SOUNDS = {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus"}
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -110,11 +114,50 @@ def filled(path: Path, column: str) -> set[str]:
     InputError
         There is no such column.
     """
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        if column not in (reader.fieldnames or ()):
+    names = set()
+    for row in _rows(path):
+        if column not in row:
             raise InputError(f"The labels {path} have no column {column!r}.")
-        return {row["file"] for row in reader if (row[column] or "").strip()}
+        if (row[column] or "").strip():
+            names.add(row["file"])
+    return names
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a labelled CSV, one in memory at a time; InputError as `read_labels`."""
+    try:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+        if size > MAX_SHEET_BYTES:
+            raise InputError(
+                f"The labels {path} are larger than {MAX_SHEET_BYTES >> 20} MB.",
+                code="too_large",
+                hint="Choose a CSV of labels, or part it.",
+            )
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            for number, row in enumerate(reader):
+                if number == 0 and not {"file", "label"} <= set(row):
+                    break
+                if number == MAX_ROWS:
+                    raise InputError(
+                        f"The labels {path} list more than {MAX_ROWS:,} files.",
+                        code="too_many_files",
+                        hint="Part them.",
+                    )
+                yield row
+            else:
+                if reader.line_num > 1:
+                    return
+    except MediaError as error:
+        hint = "Choose a CSV of labels." if error.code == "not_a_file" else error.hint
+        raise InputError(f"{path}: {error.message}", code=error.code, hint=hint) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The labels {path} can't be read: {error}") from error
+    raise InputError(
+        f"The labels {path} have no rows with the columns file and label.",
+        hint="The first line names the columns, for example: file,label,group,source,method",
+    )
 
 
 def read_labels(path: Path) -> list[Item]:
@@ -123,24 +166,10 @@ def read_labels(path: Path) -> list[Item]:
     Raises
     ------
     InputError
-        If the file can't be read, a column is missing or a label is neither real nor fake.
+        If the file can't be read, is too long, lacks a column, or a label is neither real nor fake.
     """
-    try:
-        open_file(path).close()
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except MediaError as error:
-        hint = "Choose a CSV of labels." if error.code == "not_a_file" else error.hint
-        raise InputError(f"{path}: {error.message}", code=error.code, hint=hint) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The labels {path} can't be read: {error}") from error
-    if not rows or not {"file", "label"} <= set(rows[0]):
-        raise InputError(
-            f"The labels {path} have no rows with the columns file and label.",
-            hint="The first line names the columns, for example: file,label,group,source,method",
-        )
     items = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(_rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, ValidationError
 
+from detector import paths
 from detector.decision import decide
 from detector.errors import InputError, ModelError
 from detector.evaluation.labels import Item, hash_of
@@ -170,7 +171,7 @@ def _read(store: Path) -> dict[tuple[str, str], _Stored]:
         text = store.read_text(encoding="utf-8")
         if text and not text.endswith("\n"):  # a run that was killed as it wrote
             text = text[: text.rfind("\n") + 1]
-            store.write_text(text, encoding="utf-8")
+            paths.write(store, text)
         lines = [_Stored.model_validate(json.loads(line)) for line in text.splitlines()]
     except (OSError, UnicodeDecodeError, ValueError) as error:
         what = "an older kind" if isinstance(error, ValidationError) else "no store of scores"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from detector import paths
 from detector.evaluation.metrics import Interval
 from detector.evaluation.plots import reliability_svg, risk_svg
 from detector.evaluation.report import (
@@ -246,7 +247,7 @@ def write(report: Report, folder: Path) -> list[Path]:
         files[f"reliability-{kind.kind}.svg"] = reliability_svg(kind)
         files[f"risk-{kind.kind}.svg"] = risk_svg(kind)
     for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        paths.write(folder / name, text)
     return [folder / name for name in files]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -300,7 +301,10 @@ def _read(path: Path) -> dict[str, Any]:
             state = read_archive(path)
         else:
             _allow_harmless()
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                # Of a bare pickle torch warns on standard error, in lines of its own.
+                warnings.simplefilter("ignore")
+                state = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
     except Exception as error:  # safetensors, pickle and zip have no common error

@@ -10,6 +10,7 @@ import uvicorn
 from detector import paths
 from service import auth, startup
 from service.api.app import alone
+from service.api.connections import TimedProtocol
 from service.application import Application
 from service.config import get_config
 
@@ -37,6 +38,7 @@ def main() -> None:
         alone(lambda: Application(paths.data())),
         host=args.host,
         port=args.port,
+        http=TimedProtocol,
         # Whom to believe about where a request is from is `service.auth.caller`'s to say; and an
         # analysis's address opens it, so it stands in no log.
         proxy_headers=False,

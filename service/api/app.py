@@ -20,6 +20,7 @@ from detector import __version__
 from detector.errors import UnmaskError
 from service import metrics
 from service.api import errors
+from service.api.connections import CheckedBody
 from service.api.routes import routers
 from service.api.schemas import V1
 from service.application import Application
@@ -62,6 +63,7 @@ def create_app(application: Callable[[], Application], **options: Any) -> FastAP
     errors.install(app)
     for router in routers():
         app.include_router(router)
+    app.add_middleware(CheckedBody)
     app.add_middleware(RequestLog)
     return app
 

@@ -10,6 +10,7 @@ PostgreSQL is named by an address (`postgresql+psycopg://user:password@host/name
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -35,6 +36,8 @@ from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
 from service.records.tables import Moment, metadata
+
+log = logging.getLogger(__name__)
 
 FILE = paths.RECORDS
 TIMEOUT_SECONDS = 15.0
@@ -122,9 +125,14 @@ class Database:
             yield connection
 
     def empty_log(self) -> None:
-        """Empty SQLite's write-ahead log, where old pages stand. A reader elsewhere can hold that
-        up; the sweeper comes back to it."""
-        self._pragma("wal_checkpoint(TRUNCATE)")
+        """Empty SQLite's write-ahead log, where old pages stand. A reader elsewhere or a full disk
+        can hold that up; the sweeper comes back to it."""
+        try:
+            self._pragma("wal_checkpoint(TRUNCATE)")
+        except RecordsError as error:
+            if error.code != "disk_full":  # what was deleted is: that is no failure to delete it
+                raise
+            log.warning("the log of the records was not emptied: the disk is full")
 
     def shrink(self) -> None:
         """Give the room of what was deleted back to the disk. PostgreSQL does so by itself."""

@@ -27,7 +27,7 @@ from service.error_reports import fault_of
 from service.messages import _
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
-from service.records.model import ErrorReport, Record, State
+from service.records.model import ErrorReport, Record, RecordsError, State
 from service.records.rules import new_id
 from service.records.seals import believed
 from service.records.sql import SQLStore
@@ -231,10 +231,32 @@ class Jobs:
 
     def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
         """Stop jobs and delete them with files, pictures, results and links. Only the owner's own;
-        return the ids that were there."""
+        return the ids that were there.
+
+        Raises
+        ------
+        RecordsError
+            The records can't be used. On a full disk (code "disk_full") the files are gone: that
+            is the room in which another try deletes the records.
+        """
         ours = [key for key in keys if scope.store.get(scope.owner, key) is not None]
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
-        return scope.store.delete(scope.owner, ours)
+        try:
+            return scope.store.delete(scope.owner, ours)
+        except RecordsError as error:
+            if error.code != "disk_full":
+                raise
+        self.store.database.empty_log()  # its pages have a place in the database
+        try:
+            return scope.store.delete(scope.owner, ours)
+        except RecordsError as error:
+            if error.code != "disk_full":
+                raise
+            raise RecordsError(
+                _("The media were deleted. The disk is too full to delete their records as well."),
+                code=error.code,
+                hint=_("Free a little space, and delete them once more."),
+            ) from error
 
     def transfer(self, source: RecordScope, target: RecordScope) -> int:
         """Give finished analyses another owner in another store, under the same addresses. What is

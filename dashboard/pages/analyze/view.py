@@ -26,6 +26,7 @@ from dashboard.components.status_cards import Card
 from dashboard.i18n import _
 from dashboard.pages.analyze import first_screen
 from detector.schema.analysis import Analysis, Label, Media
+from service.limits import RateLimitExceeded
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
 
@@ -66,8 +67,8 @@ def draw() -> None:
 def shared(token: str) -> None:
     """Draw what a link leads to, and nothing else."""
     try:
-        guest = session.application().open_share(token)
-    except RecordsError as error:
+        guest = session.application().open_share(token, session.page_caller().address)
+    except (RecordsError, RateLimitExceeded) as error:
         log.warning("a link could not be followed: %s", error.code)
         _without_verdict(None, status_cards.link_unreachable())
         return

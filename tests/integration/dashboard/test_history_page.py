@@ -30,8 +30,10 @@ from detector.schema.analysis import (
     ReasonCode,
 )
 from detector.schema.comparison import ComparisonFinding
+from service import limits
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
+from service.rate_limit import SlidingWindowRateLimiter
 from service.records import thumbnails
 from service.records.model import (
     LOCAL,
@@ -590,6 +592,17 @@ def test_a_link_whose_place_does_not_answer_is_said(
     assert "Your records" not in text  # they are somebody else's
     request = Request({"type": "http", "path_params": {"token": made.token}, "headers": []})
     assert server._shared(request).status_code == 503
+
+
+def test_guesses_of_links_are_limited(kept: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "rejected", SlidingWindowRateLimiter(60))
+    monkeypatch.setattr(limits, "MAX_REJECTED", 2)
+    scope = {"type": "http", "path_params": {"token": "x" * 22}, "headers": []}
+    request = Request({**scope, "client": ("203.0.113.9", 1)})
+    assert [server._shared(request).status_code for _ in range(3)] == [404, 404, 429]
+    assert int(server._shared(request).headers["Retry-After"]) > 0
+    other = Request({**scope, "client": ("203.0.113.10", 1)})
+    assert server._shared(other).status_code == 404
 
 
 def test_a_link_that_outlives_the_result_is_said(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
+import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -292,6 +294,41 @@ def test_a_published_file_is_installed_under_its_own_name(
     assert not inventory.status("meso4-df").ready
 
 
+class Call:
+    """What a pickle calls when it is opened."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._target,)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 4, 5])
+@pytest.mark.parametrize("name", ["x.pth", "x.bin", "x.safetensors"])
+def test_a_pickle_is_refused_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], protocol: int, name: str
+) -> None:
+    path, ran = tmp_path / name, tmp_path / "ran"
+    path.write_bytes(pickle.dumps({"state_dict": Call(ran)}, protocol))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as a shell shows them
+        assert main(["models", "add", str(path), "--as", NAME]) == 2
+    said = capfd.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and said.err.startswith("unmask: ")
+    assert not ran.exists() and user_models.own_models() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04", b"\x80\x02", b"\x89HDF\r\n"])
+def test_a_file_that_holds_no_weights_is_refused_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    path = tmp_path / "x.pth"
+    path.write_bytes(content)
+    assert main(["models", "add", str(path), "--as", NAME]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
 def test_on_the_command_line(
     state: dict[str, Tensor], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -304,7 +341,7 @@ def test_on_the_command_line(
     assert "ready" in line and "Label order unverified." in line
     assert main(["models", "list", "--own"]) == 0
     assert capsys.readouterr().out.startswith("mine")
-    assert main(["models", "add", str(path), "--as", OTHER]) == 1
+    assert main(["models", "add", str(path), "--as", OTHER]) == 2
     assert f"This looks like {NAME}" in capsys.readouterr().err
     assert main(["models", "architectures"]) == 0
     assert NAME in capsys.readouterr().out

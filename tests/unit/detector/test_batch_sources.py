@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ from PIL import Image
 
 from detector.batch import archive, document, read_container, read_source
 from detector.batch.entry import Entry
-from detector.cli.common import JsonOutput
+from detector.cli.common import JsonOutput, write_json
 from detector.errors import MediaError, UsageError
 from tests.support.containers import RELS, TEXT, docx, packed, pdf, picture
 
@@ -254,6 +258,52 @@ def test_several_results_are_a_list_that_can_be_read_after_each(tmp_path: Path) 
         for n in range(3):
             output.add({"n": n, "ä": "ä"})
             assert json.loads(path.read_text("utf-8")) == [{"n": k, "ä": "ä"} for k in range(n + 1)]
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file grows beyond so many bytes, as on a full disk: a write is cut short, then refused."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_result_without_room_leaves_the_older_one(tmp_path: Path, several: bool) -> None:
+    path = tmp_path / "out.json"
+    path.write_text('{"precious": 1}')
+    for write in (JsonOutput(str(path), several=several).add, partial(write_json, str(path))):
+        with room_for(1000), pytest.raises(UsageError, match="could not be written"):
+            write({"long": "x" * 2000})
+        assert path.read_text() == '{"precious": 1}'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_list_that_fills_the_disk_ends_with_the_last_whole_result(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    output = JsonOutput(str(path), several=True)
+    output.add({"n": 0})
+    for n in range(2):  # a second try does no more harm than the first
+        with room_for(1000), pytest.raises(UsageError, match="could not be written"):
+            output.add({"long": "x" * 2000})
+        assert json.loads(path.read_text())[-1] == {"n": n}
+        output.add({"n": n + 1})
+    assert json.loads(path.read_text()) == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
+def test_a_link_a_device_and_the_rights_of_a_file_stay(tmp_path: Path) -> None:
+    path, link = tmp_path / "out.json", tmp_path / "link.json"
+    path.write_text("older")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    write_json(str(link), {"n": 1})
+    assert link.is_symlink() and json.loads(path.read_text()) == {"n": 1}
+    assert path.stat().st_mode & 0o777 == 0o600
+    write_json("/dev/null", {"n": 1})
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_list_of_files_that_is_far_too_long_is_not_read(

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from detector.errors import InputError
+from detector.evaluation import labels as module
+from detector.evaluation.evaluate import evaluate
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
 from detector.training.cache import FaceCache, Faces
 
@@ -45,6 +47,36 @@ def test_labels_are_read_and_faults_named(tmp_path: Path) -> None:
         labels(tmp_path, "x.mp4,true", columns="file,label")
     with pytest.raises(InputError, match="columns"):
         labels(tmp_path, "x.mp4", columns="name")
+
+
+def test_labels_are_read_row_by_row_within_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = "x.mp4,real"
+    assert len(labels(tmp_path, *[row] * 3, columns="\ufefffile,label")) == 3  # Excel's first mark
+    monkeypatch.setattr(module, "MAX_ROWS", 2)
+    with pytest.raises(InputError, match="more than 2 files"):
+        labels(tmp_path, *[row] * 3, "no.mp4,neither", columns="file,label")
+    with pytest.raises(InputError, match="Line 2"):  # before the rest is read
+        labels(tmp_path, "x.mp4,true", *[row] * 3, columns="file,label")
+    monkeypatch.setattr(module, "MAX_SHEET_BYTES", 1 << 20)
+    for text in (f"{row}\n" * 100_000, "x" * (2 << 20)):  # many rows, or a single cell
+        for read in (read_labels, lambda path: filled(path, "label")):
+            (tmp_path / "big.csv").write_text(f"file,label\n{text}")
+            with pytest.raises(InputError, match="larger than 1 MB") as refused:
+                read(tmp_path / "big.csv")
+            assert refused.value.code == "too_large"
+    (tmp_path / "big.csv").write_text(f"file,label\n{'x' * 200_000},real\n")
+    with pytest.raises(InputError, match="can't be read"):
+        read_labels(tmp_path / "big.csv")
+
+
+def test_the_first_file_that_is_missing_ends_an_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "here.mp4").write_bytes(b"x")
+    labels(tmp_path, "here.mp4,real", "gone.mp4,fake", "gone too.jpg,fake", columns="file,label")
+    with pytest.raises(InputError, match=r"lists gone\.mp4, which is not there") as missing:
+        evaluate(tmp_path / "labels.csv")
+    assert missing.value.code == "not_found"
 
 
 def test_pairs_are_within_a_group_of_a_source() -> None:

@@ -302,6 +302,31 @@ def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., 
     assert jobs.rerun(job.key, Settings(), local(jobs)) is None
 
 
+@pytest.mark.parametrize("refused", [1, 2])
+def test_deleting_on_a_full_disk_ends_consistent(
+    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    jobs = make()
+    job = submit(jobs, "one")
+    wait(job)
+    delete, left = jobs.store.delete, [refused]
+
+    def full(owner: str, ids: list[str]) -> list[str]:
+        if left[0]:
+            left[0] -= 1
+            raise RecordsError("There is no room left.", code="disk_full")
+        return delete(owner, ids)
+
+    monkeypatch.setattr(jobs.store, "delete", full)
+    if refused == 2:
+        with pytest.raises(RecordsError, match="media were deleted") as said:
+            jobs.delete([job.key], local(jobs))
+        assert said.value.code == "disk_full" and "once more" in said.value.hint
+        assert not job.path.parent.exists() and jobs.store.ids(LOCAL) == [job.key]
+    assert jobs.delete([job.key], local(jobs)) == [job.key]
+    assert not job.path.parent.exists() and jobs.store.ids(LOCAL) == []
+
+
 def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
     analyzer.go.clear()
     jobs = make()

@@ -95,6 +95,18 @@ def test_another_kind_of_file_is_refused_and_left_alone(tmp_path: Path) -> None:
         open_store(tmp_path)  # a folder
 
 
+def test_a_log_that_a_full_disk_holds_up_is_no_failure_to_delete(
+    store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(record := make(LOCAL), SAMPLE)
+
+    def full(command: str) -> None:
+        raise RecordsError("There is no room left.", code="disk_full")
+
+    monkeypatch.setattr(store.database, "_pragma", full)
+    assert store.delete(LOCAL, [record.id]) == [record.id] and store.ids(LOCAL) == []
+
+
 @pytest.mark.parametrize("how", ["delete", "forget", "sweep", "change"])
 def test_deleted_words_are_gone_from_the_disk(tmp_path: Path, store: SQLStore, how: str) -> None:
     word = "Zwetschgenknoedel"

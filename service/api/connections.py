@@ -1,0 +1,104 @@
+"""What a client may do with a connection before its request is answered: no half of a request holds
+a place for long, and none has two lengths."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_SECONDS = 20.0
+"""from the first byte of a request, or the connection, to the end of its headers"""
+BODY_SECONDS = 30.0
+"""between two pieces of a body"""
+
+
+class TimedProtocol(H11Protocol):
+    """uvicorn's protocol, closing connections that take too long to say what they want: its own
+    timeout holds between two requests only."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._start()
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        if self._timer is None and (before is None or before.response_complete):
+            self._start()
+        super().data_received(data)
+        if self.cycle is not before:
+            self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def _start(self) -> None:
+        self._timer = self.loop.call_later(HEADER_SECONDS, self._close)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close(self) -> None:
+        self._timer = None
+        if self.transport.get_protocol() is self:  # no WebSocket took over
+            self.transport.close()
+
+
+class CheckedBody:
+    """Middleware: refuses a request of two lengths, which a proxy before this server may have cut
+    elsewhere, and one whose body stops coming."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            await _refuse(400, "Content-Length and Transfer-Encoding contradict each other.")(
+                scope, receive, send
+            )
+            return
+        more, late, begun = True, False, False
+
+        async def timed() -> Message:
+            nonlocal more, late
+            if not more:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), BODY_SECONDS)
+            except TimeoutError:
+                late, more = True, False
+                return {"type": "http.disconnect"}
+            more = message["type"] == "http.request" and message.get("more_body", False)
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            if late and not begun:
+                return  # in place of what the application makes of it
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, timed, watched)
+        except Exception:
+            if not late:
+                raise
+        if late and not begun:
+            await _refuse(408, "The rest of the request did not come.")(scope, receive, send)
+
+
+def _refuse(status: int, sentence: str) -> PlainTextResponse:
+    return PlainTextResponse(sentence, status_code=status, headers={"Connection": "close"})
