@@ -23,7 +23,7 @@ from av.container import InputContainer
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame, stream_isolated
 from detector.media import open_media
-from detector.media.container import packets, seek, sound_stream
+from detector.media.container import clock_origin, packets, seek, sound_stream
 
 SAMPLE_RATE = 16_000
 """Hz; what every voice model here was trained on."""
@@ -145,8 +145,7 @@ class _Reader:
     ) -> None:
         self._container, self._stream = container, stream
         self._notes, self._cancel = notes, cancel
-        first = next(iter(container.streams.video), stream)
-        self._origin = float((first.start_time or 0) * (first.time_base or 0))
+        self._origin = clock_origin(container)
 
     def pieces(self, span: Span) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (start, int16 [n]) of one span, without holes: what is missing is silence."""

@@ -81,7 +81,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
 
 
 def picture_stream(container: InputContainer) -> VideoStream:
-    """Return the moving picture of a container: the largest that is not a cover.
+    """Return the moving picture of a container: of several the largest.
 
     Raises
     ------
@@ -104,13 +104,41 @@ def picture_stream(container: InputContainer) -> VideoStream:
 
 
 def moving_pictures(container: InputContainer) -> list[VideoStream]:
-    """Return the streams of pictures that are no cover."""
-    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    """Return the streams of pictures that are no cover. A single picture beside a sound is one,
+    whatever the file calls it."""
+    streams = container.streams.video
+    moving = [s for s in streams if not s.disposition & Disposition.attached_pic]
+    if sound_stream(container) is None:
+        return moving
+    if demuxer(container) == "matroska" and moving:  # its headers count no frames
+        counts = _first_packets(container, moving)
+        return [s for s in moving if counts[s.index] != 1]
+    return [s for s in moving if s.frames != 1]
+
+
+def _first_packets(container: InputContainer, streams: list[VideoStream]) -> dict[int, int]:
+    """Count the packets of each stream, up to two, and go back to the beginning."""
+    counts = dict.fromkeys((stream.index for stream in streams), 0)
+    for packet in packets(container):
+        if packet.stream_index in counts:
+            counts[packet.stream_index] += 1
+            if min(counts.values()) >= 2:
+                break
+    seek(container, streams[0], min(stream.start_time or 0 for stream in streams))
+    return counts
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
     """Return the first sound that can be decoded."""
     return next((s for s in container.streams.audio if s.codec_context is not None), None)
+
+
+def clock_origin(container: InputContainer) -> float:
+    """Return where the clock of a file begins, s: with its picture, or with its sound."""
+    stream = picture_stream(container) if moving_pictures(container) else sound_stream(container)
+    if stream is None:
+        return 0.0
+    return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def packets(

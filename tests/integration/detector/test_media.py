@@ -877,3 +877,28 @@ def test_hostile_names_on_disk(tmp_path: Path, face_clip: Path) -> None:
         path.write_bytes(face_clip.read_bytes())
         assert probe(path).kind == "video"
         assert frame_at(path, probe(path), 0.5).rgb.shape == (360, 640, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("a.mkv", "mjpeg"), ("a.mkv", "libx264"), ("a.webm", "libvpx")],
+)
+def test_one_picture_beside_a_sound_is_a_cover(tmp_path: Path, name: str, codec: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as out:
+        sound = out.add_stream("libopus", rate=48_000)
+        sound.codec_context.layout = "mono"
+        cover = out.add_stream(codec, rate=25)
+        cover.width = cover.height = 64
+        cover.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), "rgb24")
+        out.mux([*cover.encode(picture), *cover.encode(None)])
+        noise = np.random.default_rng(0).normal(0, 3000, (1, 96_000)).astype(np.int16)
+        for start in range(0, 96_000, 960):
+            block = av.AudioFrame.from_ndarray(noise[:, start : start + 960], "s16", "mono")
+            block.sample_rate, block.pts = 48_000, start
+            out.mux(sound.encode(block))
+        out.mux(sound.encode(None))
+    about = probe(path)
+    assert about.kind == "audio"
+    assert about.duration == pytest.approx(2.0, abs=0.05)

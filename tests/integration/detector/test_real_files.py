@@ -9,7 +9,14 @@ import pytest
 from detector import media
 from detector.decision.numbers import logit
 from detector.pipeline import Analyzer
-from detector.schema.analysis import Analysis, CaveatCode, Label, Lean, Question, Settings
+from detector.schema.analysis import (
+    Analysis,
+    CaveatCode,
+    Label,
+    Lean,
+    Question,
+    Settings,
+)
 
 pytestmark = pytest.mark.shared
 
@@ -61,3 +68,12 @@ def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, share
     assert any("interlaced" in note for note in found.media.notes)
     about = media.probe(shared / "bugs" / names[1])
     assert not about.interlaced and not about.notes
+
+
+@pytest.mark.parametrize("name", ["voice_with_cover_mjpeg.mp4", "voice_with_cover.webm"])
+def test_a_cover_is_no_video(analyzer: Analyzer, shared: Path, name: str) -> None:
+    found = judged(analyzer, shared, name)
+    assert found.media.kind == "audio"
+    assert found.media.duration == pytest.approx(6.0, abs=0.05)
+    assert found.media.audio is not None and found.media.audio.duration == found.media.duration
+    assert any(result.scored for result in found.models)
