@@ -81,7 +81,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
 
 
 def picture_stream(container: InputContainer) -> VideoStream:
-    """Return the moving picture of a container: of several the largest.
+    """Return the moving picture of a container: of several the default one, then the largest.
 
     Raises
     ------
@@ -98,9 +98,15 @@ def picture_stream(container: InputContainer) -> VideoStream:
             code="unsupported_codec",
             hint="Convert it to MP4 with H.264.",
         )
-    stream = max(known, key=lambda s: (s.codec_context.width * s.codec_context.height, -s.index))
+    stream = max(known, key=_precedence)
     check_size(stream.codec_context.width, stream.codec_context.height)
     return stream
+
+
+def _precedence(stream: VideoStream) -> tuple[bool, int, int]:
+    context = stream.codec_context
+    is_default = bool(stream.disposition & Disposition.default)
+    return is_default, context.width * context.height, -stream.index
 
 
 def moving_pictures(container: InputContainer) -> list[VideoStream]:

@@ -74,6 +74,9 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
             )
+        if others := [s for s in moving_pictures(container) if s.index != stream.index]:
+            sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
+            notes.append(f"There is more than one video in this file; not judged: {sizes} pixels.")
         if frame.interlaced_frame:
             notes.append("The picture is interlaced: its fields were put together to judge it.")
         width, height = upright_size(frame, stream)

@@ -77,3 +77,10 @@ def test_a_cover_is_no_video(analyzer: Analyzer, shared: Path, name: str) -> Non
     assert found.media.duration == pytest.approx(6.0, abs=0.05)
     assert found.media.audio is not None and found.media.audio.duration == found.media.duration
     assert any(result.scored for result in found.models)
+
+
+def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
+    found = judged(analyzer, shared, "two_videos_face_default.mp4")
+    assert (found.media.width, found.media.height) == (480, 440)
+    assert len(found.timestamps) == len(found.seen[0].frames) == 32
+    assert [note for note in found.media.notes if "640 × 480" in note]
