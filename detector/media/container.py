@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from detector.errors import MediaError
-from detector.media.files import ACCEPTED, open_file, sniff, top_boxes
+from detector.media.files import ACCEPTED, is_encrypted, open_file, sniff, top_boxes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
@@ -60,6 +60,13 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     with open_file(path) as file:
         if sniff(file) == "picture":
             raise MediaError("This is a picture, not a video.", code="unsupported", hint=ACCEPTED)
+        if is_encrypted(file):
+            raise MediaError(
+                "This file is encrypted (copy protection), so there is no picture or sound in it "
+                "that we can read.",
+                code="encrypted",
+                hint="Use a copy without protection, such as a recording of the screen.",
+            )
         boxes = top_boxes(file)
         file.seek(0)
         nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)

@@ -902,3 +902,15 @@ def test_one_picture_beside_a_sound_is_a_cover(tmp_path: Path, name: str, codec:
     about = probe(path)
     assert about.kind == "audio"
     assert about.duration == pytest.approx(2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", [b"encv", b"drmi"])
+def test_encrypted_pictures_are_refused(make_clip: Clip, kind: bytes) -> None:
+    path = make_clip("a.mp4")
+    content = path.read_bytes()
+    assert content.count(b"avc1") >= 1
+    at = content.index(b"avc1", content.index(b"stsd"))
+    path.write_bytes(content[:at] + kind + content[at + 4 :])
+    with pytest.raises(MediaError, match="encrypted") as error:
+        probe(path)
+    assert error.value.code == "encrypted"

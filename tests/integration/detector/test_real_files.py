@@ -8,6 +8,7 @@ import pytest
 
 from detector import media
 from detector.decision.numbers import logit
+from detector.errors import MediaError
 from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
@@ -84,3 +85,9 @@ def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
     assert (found.media.width, found.media.height) == (480, 440)
     assert len(found.timestamps) == len(found.seen[0].frames) == 32
     assert [note for note in found.media.notes if "640 × 480" in note]
+
+
+def test_encrypted_media_is_named(shared: Path) -> None:
+    with pytest.raises(MediaError, match="encrypted") as error:
+        media.probe(shared / "bugs" / "encrypted.mp4")
+    assert error.value.code == "encrypted"
