@@ -15,6 +15,7 @@ from detector.schema.analysis import (
     CaveatCode,
     Label,
     Lean,
+    Media,
     Question,
     Settings,
 )
@@ -69,6 +70,23 @@ def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, share
     assert any("interlaced" in note for note in found.media.notes)
     about = media.probe(shared / "bugs" / names[1])
     assert not about.interlaced and not about.notes
+
+
+def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
+    assert about.duration is not None
+    notes: list[str] = []
+    times = [(number + 0.5) * about.duration / count for number in range(count)]
+    found = list(media.decode(path, about, times, notes=notes))
+    assert notes == []
+    return found
+
+
+def test_intra_refresh_has_pictures_everywhere(shared: Path) -> None:
+    path = shared / "bugs" / "intra_refresh.ts"
+    about = media.probe(path)
+    assert len(decoded(path, about, 7)) == 7
+    for at, shown in ((1.0, 1.0), (1.5, 1.48), (1.9, 1.88)):
+        assert media.frame_at(path, about, at).time == pytest.approx(shown, abs=0.04)
 
 
 @pytest.mark.parametrize("name", ["voice_with_cover_mjpeg.mp4", "voice_with_cover.webm"])
