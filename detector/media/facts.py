@@ -61,14 +61,16 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         if frame is None:
             raise undecodable()
         end, whole_end = _ends(container, stream, decoder)
-        fps = opening.rate() or rate(stream)
         start = opening.time
         duration = max(end - start, 0.0)
+        fps = opening.rate(duration) or rate(stream)
         if duration == 0.0 and fps:
             duration = 1.0 / fps
         notes = []
         stated = _stated(container, stream)
-        reached = duration if stream.duration is not None else whole_end - start
+        reached = duration
+        if stream.duration is None:  # Matroska's counts from the beginning of its clock
+            reached = whole_end if start < (stated or 0.0) else whole_end - start
         if stated is not None and reached < stated - max(0.5, 0.02 * stated):
             notes.append(
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
@@ -91,7 +93,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             height=height,
             duration=duration,
             fps=fps,
-            frame_count=stream.frames or (round(duration * fps) if fps else None),
+            frame_count=opening.count or (round(duration * fps) if fps else None),
             variable_frame_rate=opening.uneven(),
             container=_container_name(container, head),
             codec=context.codec.canonical_name,
@@ -111,16 +113,24 @@ class _Opening:
         self.frame: VideoFrame | None = None
         self.time = 0.0
         self.times: list[float] = []
+        self.complete = False
+        self.count = stream.frames
         for number, packet in enumerate(packets(container, stream)):
             time = decoder.time_of(packet)
-            if time is not None:
+            if time is not None and not packet.is_discard:
                 self.times.append(time)
             if self.frame is None:
                 self._decode(decoder, packet)
             if number >= (_PROBED_PACKETS if self.frame is not None else _MAX_FRUITLESS):
                 break
+        else:
+            self.complete, self.count = True, len(self.times)
         if self.frame is None:
             self._decode(decoder, None)
+        if not self.complete and demuxer(container) == "mov":  # its index knows the rest
+            entries = [entry for entry in stream.index_entries if not entry.is_discard]
+            self.times = [entry.timestamp * decoder.base for entry in entries]
+            self.complete, self.count = True, len(entries)
 
     def _decode(self, decoder: Decoder, packet: Packet[Any] | None) -> None:
         try:
@@ -130,16 +140,19 @@ class _Opening:
         except av.error.FFmpegError:
             return
 
-    def rate(self) -> float | None:
+    def rate(self, duration: float) -> float | None:
         """Frames per second as seen, where they are uneven: headers then state the usual gap."""
         if not self.uneven():
             return None
+        if self.complete and duration:
+            return len(self.times) / duration
         return (len(self.times) - 1) / (max(self.times) - min(self.times))
 
     def uneven(self) -> bool | None:
         """Whether the gaps between frames differ by more than containers round; None: unknown."""
-        # The last packets are left out: with reordering, their neighbors are yet to come.
-        times = sorted(self.times)[:-_REORDER] or sorted(self.times)
+        times = sorted(self.times)
+        if not self.complete:  # with reordering, the last packets' neighbors are yet to come
+            times = times[:-_REORDER] or times
         gaps = np.diff(times)
         if len(gaps) < 2:
             return None
@@ -159,14 +172,17 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
     for offset in offsets:
         if not seek(container, stream, offset):
             continue
-        picture = whole = -math.inf
+        picture = last = whole = -math.inf
         for packet in packets(container):
             if packet.stream_index == stream.index:
                 time = decoder.time_of(packet)
                 if time is not None:
+                    last = max(last, time)
                     picture = max(picture, time + decoder.length_of(packet))
             elif packet.pts is not None:
                 whole = max(whole, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if stated is not None and demuxer(container) == "matroska" and last < stated < picture:
+            picture = stated  # the last frame's length is libav's guess
         if picture > -math.inf:
             return picture, max(whole, picture)
     return 0.0, 0.0

@@ -914,3 +914,17 @@ def test_encrypted_pictures_are_refused(make_clip: Clip, kind: bytes) -> None:
     with pytest.raises(MediaError, match="encrypted") as error:
         probe(path)
     assert error.value.code == "encrypted"
+
+
+def test_a_rate_that_changes_late_is_noticed(make_clip: Clip) -> None:
+    """Of MP4 the index tells every frame, also those beyond the packets that are read first."""
+    times = [number / 30 for number in range(360)] + [12 + number / 3 for number in range(9)]
+    found = probe(make_clip("late.mp4", size=(64, 48), times=times))
+    assert found.variable_frame_rate and found.frame_count == 369
+    assert found.fps == pytest.approx(369 / (found.duration or 0))
+
+
+def test_few_frames_far_apart(make_clip: Clip) -> None:
+    found = probe(make_clip("slides.mkv", size=(64, 48), times=[0.0, 4.0, 9.0]))
+    assert found.frame_count == 3 and not found.notes
+    assert found.duration is not None and 9.0 <= found.duration < 13.6

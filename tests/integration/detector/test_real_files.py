@@ -72,6 +72,29 @@ def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, share
     assert not about.interlaced and not about.notes
 
 
+@pytest.mark.parametrize(
+    ("name", "duration", "frames", "tolerance"),
+    [
+        ("video_starts_late.mkv", 2.0, 50, 0.01),
+        ("two_frames_in_9s.mkv", 9.0, 2, 0.1),
+        ("hidden_lead_in.mp4", 0.48, 12, 0.001),
+        ("uneven_at_the_end.mp4", 5.73, 100, 0.01),
+        ("intra_refresh.ts", 2.0, 50, 0.01),
+    ],
+)
+def test_lengths_and_counts(
+    shared: Path, name: str, duration: float, frames: int, tolerance: float
+) -> None:
+    path = shared / "bugs" / name
+    about = media.probe(path)
+    assert about.duration == pytest.approx(duration, abs=tolerance)
+    assert about.frame_count == frames
+    assert about.notes == []
+    times = [frame.time for frame in decoded(path, about, 200)]
+    assert times == sorted(set(times))
+    assert len(times) == frames
+
+
 def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
     assert about.duration is not None
     notes: list[str] = []
@@ -79,6 +102,12 @@ def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
     found = list(media.decode(path, about, times, notes=notes))
     assert notes == []
     return found
+
+
+def test_uneven_frame_rates_are_told_by_all_frames(shared: Path) -> None:
+    about = media.probe(shared / "bugs" / "uneven_at_the_end.mp4")
+    assert about.variable_frame_rate and about.fps is not None
+    assert 17.4 <= about.fps <= 17.5
 
 
 def test_intra_refresh_has_pictures_everywhere(shared: Path) -> None:
