@@ -37,6 +37,14 @@ _OPTIONS = {
 }
 _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
 
+RESTARTING = ("mpegts", "mpeg", "ogg")
+"""Demuxers of containers that can be joined end to end, so that their clock restarts on the way.
+Such files are read from the beginning: a time is not a place in them."""
+_RESTART = 1.0
+"""s that a clock has to go back to count as restarted"""
+_BEFORE_RESTART = 3
+"""packets, at most, between one that the end of a part marks as corrupt and the restart"""
+
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
 
@@ -163,15 +171,19 @@ def packets(
 
     Cut-off packets are dropped, since what a decoder makes of them is chance. `damage` is called
     with the time of the first packet after a hole; a file that just ends early is not a hole.
+    Where a clock restarts, it goes on from where it was, for which all packets are read from the
+    beginning.
     """
+    clock = _Clocks() if demuxer(container) in RESTARTING else None
     errors = 0
     hole = False
     while errors < _MAX_READ_ERRORS:
         try:
-            for packet in container.demux(stream) if stream else container.demux():
+            demuxed = container.demux(stream) if stream else container.demux()
+            for packet, intact in clock.continued(demuxed) if clock else _marked(demuxed):
                 if packet.size == 0:
                     continue
-                if packet.is_corrupt:
+                if not intact:
                     hole = True
                     continue
                 if hole:
@@ -185,6 +197,50 @@ def packets(
             # IndexError: PyAV does not know streams that turn up on the way.
             errors += 1
             hole = True
+
+
+def _marked(demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+    return ((packet, not packet.is_corrupt) for packet in demuxed)
+
+
+class _Clocks:
+    """The times of streams whose clocks may restart: they go on from where they were."""
+
+    def __init__(self) -> None:
+        self._shift: dict[int, int] = {}  # ticks added, by stream
+        self._end: dict[int, int] = {}  # of the last packet, ticks
+
+    def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+        """Yield packets and whether they are intact. One that is marked corrupt just before a
+        restart is: only its counter does not fit the next part's."""
+        waiting: list[Packet[Any]] = []
+        for packet in demuxed:
+            restarts = self._move(packet)
+            if waiting and (restarts or len(waiting) > _BEFORE_RESTART):
+                yield from ((one, restarts or not one.is_corrupt) for one in waiting)
+                waiting.clear()
+            if waiting or packet.is_corrupt:
+                waiting.append(packet)
+            else:
+                yield packet, True
+        yield from _marked(iter(waiting))
+
+    def _move(self, packet: Packet[Any]) -> bool:
+        """Move a packet's times behind those before; return True if its clock restarts here."""
+        stated = packet.pts if packet.dts is None else packet.dts
+        if stated is None:
+            return False
+        index = packet.stream_index
+        shift = self._shift.get(index, 0)
+        end = self._end.get(index, stated)
+        restarts = (end - stated - shift) * packet.time_base > _RESTART
+        if restarts:
+            shift = self._shift[index] = end - stated
+        self._end[index] = max(end, stated + shift + (packet.duration or 0))
+        if shift:
+            packet.pts = None if packet.pts is None else packet.pts + shift
+            packet.dts = None if packet.dts is None else packet.dts + shift
+        return restarts
 
 
 def seek(container: InputContainer, stream: VideoStream | AudioStream, ticks: int) -> bool:

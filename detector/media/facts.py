@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from detector.errors import MediaError
 from detector.media.container import (
+    RESTARTING,
     Decoder,
     check_size,
     demuxer,
@@ -167,7 +168,8 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
     """
     start = stream.start_time or 0
     offsets = [start]
-    if (stated := _stated(container, stream)) is not None:
+    stated = _stated(container, stream)
+    if stated is not None and demuxer(container) not in RESTARTING:
         offsets.insert(0, start + int((stated - _TAIL) / decoder.base))
     for offset in offsets:
         if not seek(container, stream, offset):
@@ -237,8 +239,10 @@ def _sound_end(container: InputContainer, stream: AudioStream) -> float:
     base = float(stream.time_base or 1)
     start = (stream.start_time or 0) * base
     stated = stream.duration * base if stream.duration else (container.duration or 0) / 1e6
-    for at in (start + stated - _TAIL, start):
-        if not seek(container, stream, int(at / base)):
+    # From its beginning, where it is: libav seeks in the first part of a chained Ogg alone.
+    joined = demuxer(container) in RESTARTING
+    for at in (start,) if joined else (start + stated - _TAIL, start):
+        if not joined and not seek(container, stream, int(at / base)):
             continue
         end = -math.inf
         for packet in packets(container, stream):

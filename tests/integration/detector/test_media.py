@@ -928,3 +928,20 @@ def test_few_frames_far_apart(make_clip: Clip) -> None:
     found = probe(make_clip("slides.mkv", size=(64, 48), times=[0.0, 4.0, 9.0]))
     assert found.frame_count == 3 and not found.notes
     assert found.duration is not None and 9.0 <= found.duration < 13.6
+
+
+def test_a_joined_transport_stream_goes_on(make_clip: Clip) -> None:
+    """Files of which each counts from zero, one after the other, and the last one shorter."""
+    size = (200, 64)
+    parts = [
+        make_clip(f"{count}.ts", size=size, times=[n / 25 for n in range(count)],
+                  picture=lambda n, start=start: numbered(size)(start + n))
+        for start, count in ((0, 40), (40, 75), (115, 30))
+    ]  # fmt: skip
+    path = parts[0].with_name("joined.ts")
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    found = probe(path)
+    assert found.frame_count == 145 and found.duration == pytest.approx(5.8, abs=0.1)
+    frames, notes = frames_of(path, [n / 25 + 0.02 for n in range(0, 145, 9)])
+    assert [number_in(frame) for frame in frames] == pytest.approx(range(0, 145, 9), abs=2)
+    assert not notes

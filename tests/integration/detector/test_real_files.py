@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from detector import media
+from detector.audio import sound
 from detector.decision.numbers import logit
 from detector.errors import MediaError
 from detector.pipeline import Analyzer
@@ -75,6 +76,7 @@ def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, share
 @pytest.mark.parametrize(
     ("name", "duration", "frames", "tolerance"),
     [
+        ("clock_restarts.ts", 3.5, 105, 0.01),
         ("video_starts_late.mkv", 2.0, 50, 0.01),
         ("two_frames_in_9s.mkv", 9.0, 2, 0.1),
         ("hidden_lead_in.mp4", 0.48, 12, 0.001),
@@ -102,6 +104,15 @@ def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
     found = list(media.decode(path, about, times, notes=notes))
     assert notes == []
     return found
+
+
+def test_a_clock_that_restarts_goes_on(shared: Path) -> None:
+    path = shared / "bugs" / "clock_restarts.ts"
+    for frame in decoded(path, media.probe(path), 70):
+        bars = frame.rgb[4:12].mean(axis=(0, 2)).reshape(10, 32)[:, 8:24].mean(axis=1)
+        number = sum(1 << bit for bit, level in enumerate(bars) if level > 127)
+        right = 30 * frame.time + (512 - 60 if frame.time > 2.0 - 0.01 else 0)
+        assert number == round(right), frame.time
 
 
 def test_uneven_frame_rates_are_told_by_all_frames(shared: Path) -> None:
@@ -132,6 +143,17 @@ def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
     assert (found.media.width, found.media.height) == (480, 440)
     assert len(found.timestamps) == len(found.seen[0].frames) == 32
     assert [note for note in found.media.notes if "640 × 480" in note]
+
+
+def test_chained_ogg_is_heard_whole(shared: Path) -> None:
+    path = shared / "bugs" / "voice_chained.ogg"
+    about = media.probe(path)
+    assert about.duration == pytest.approx(6.0, abs=0.1)
+    notes: list[str] = []
+    blocks = list(sound.read(path, [(0.0, about.duration or 0.0)], notes=notes))
+    assert blocks[-1].end == pytest.approx(6.0, abs=0.1) and not notes
+    second = next(block for block in blocks if block.start >= 3.0)
+    assert second.samples.std() > 0.01
 
 
 def test_encrypted_media_is_named(shared: Path) -> None:
