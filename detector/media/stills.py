@@ -6,6 +6,7 @@ how a page shows them, and what a person means by "the picture".
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
@@ -16,7 +17,7 @@ from typing import cast
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
@@ -49,6 +50,8 @@ _TURNS = {
 """EXIF orientation -> what stands it upright."""
 
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
+
+_SRGB = ImageCms.createProfile("sRGB")
 
 PALETTE = 256
 """colors"""
@@ -170,10 +173,31 @@ def flatten(image: Image.Image) -> np.ndarray:
             image = image.transpose(turn)
         if image.mode.startswith("I") or image.mode == "F":
             return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
+        image = _in_srgb(image)
         if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
         return np.asarray(image.convert("RGB"))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return a picture in the colors of sRGB, by its ICC profile; as it is without a valid one."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return image
+    try:
+        if image.mode in ("P", "PA", "LA", "RGBA"):
+            image = image.convert("RGBA")
+        alpha = image.getchannel("A") if image.mode == "RGBA" else None
+        shown = image if alpha is None else image.convert("RGB")
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        mapping = ImageCms.buildTransform(profile, _SRGB, shown.mode, "RGB")
+        mapped = ImageCms.applyTransform(shown, mapping)
+        if mapped is not None and alpha is not None:
+            mapped.putalpha(alpha)
+        return mapped or image
+    except (ImageCms.PyCMSError, *_BROKEN):  # damaged, or of another color model
+        return image
 
 
 def _gray8(image: Image.Image) -> np.ndarray:

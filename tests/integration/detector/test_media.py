@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from skimage import data
 
 from detector import media as room
@@ -945,3 +945,27 @@ def test_a_joined_transport_stream_goes_on(make_clip: Clip) -> None:
     frames, notes = frames_of(path, [n / 25 + 0.02 for n in range(0, 145, 9)])
     assert [number_in(frame) for frame in frames] == pytest.approx(range(0, 145, 9), abs=2)
     assert not notes
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_the_profile_of_srgb_changes_nothing(
+    tmp_path: Path, astronaut: np.ndarray, mode: str
+) -> None:
+    image = Image.fromarray(astronaut).convert(mode)
+    plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
+    image.save(plain)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.save(marked, icc_profile=profile if mode != "L" else b"no profile")
+    shown, right = (frames_of(path, [0.0])[0][0].rgb.astype(int) for path in (marked, plain))
+    assert np.abs(shown - right).max() <= 1
+
+
+def test_another_color_space_is_brought_to_srgb(tmp_path: Path) -> None:
+    """CIE Lab is the one that Pillow can write without a profile from elsewhere."""
+    green = Image.new("RGB", (32, 32), (40, 160, 60))
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    path = tmp_path / "lab.tiff"
+    shown = ImageCms.profileToProfile(green, srgb, lab, outputMode="LAB")
+    assert shown is not None
+    shown.save(path, icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
+    assert np.abs(frames_of(path, [0.0])[0][0].rgb.astype(int) - (40, 160, 60)).max() <= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detector import media
@@ -143,6 +144,14 @@ def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
     assert (found.media.width, found.media.height) == (480, 440)
     assert len(found.timestamps) == len(found.seen[0].frames) == 32
     assert [note for note in found.media.notes if "640 × 480" in note]
+
+
+def test_color_profiles_are_applied(analyzer: Analyzer, shared: Path) -> None:
+    paths = [shared / "bugs" / name for name in ("icc_display_p3.png", "still_twin.png")]
+    shown, twin = (media.frame_at(path, media.probe(path), 0).rgb.astype(float) for path in paths)
+    assert np.abs(shown - twin).mean() <= 0.5
+    found, right = (judged(analyzer, shared, path.name).verdict.probability for path in paths)
+    assert found is not None and right is not None and abs(logit(found) - logit(right)) <= 0.3
 
 
 def test_chained_ogg_is_heard_whole(shared: Path) -> None:
