@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
-from typing import cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import pillow_heif
@@ -21,8 +21,8 @@ from PIL import ExifTags, Image, ImageCms
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
-from detector.media.files import open_file, sniff
-from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
+from detector.media.files import open_file, sniff, top_boxes
+from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_INDEX_BYTES, MAX_PIXELS, MAX_SIDE
 from detector.schema.analysis import Media
 
 pillow_heif.register_heif_opener()
@@ -160,9 +160,23 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         with _parsing():
             image = Image.open(file, formats=_FORMATS)
         with image:
+            if image.format == "HEIF" and not _turns_itself(file):
+                turn = image.info.get("original_orientation")
+                image.getexif()[ExifTags.Base.Orientation] = turn or 1
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                 raise _too_large(image.size)
             yield image
+
+
+def _turns_itself(file: BinaryIO) -> bool:
+    """Return True if a HEIF file's index turns or mirrors its picture: its EXIF data say so again,
+    and count only where the index does not."""
+    place = top_boxes(file).get(b"meta")
+    if place is None:
+        return False
+    file.seek(place[0])
+    index = file.read(min(place[1], MAX_INDEX_BYTES))
+    return b"irot" in index or b"imir" in index
 
 
 def flatten(image: Image.Image) -> np.ndarray:

@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 from skimage import data
 
 from detector import media as room
@@ -969,3 +969,14 @@ def test_another_color_space_is_brought_to_srgb(tmp_path: Path) -> None:
     assert shown is not None
     shown.save(path, icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
     assert np.abs(frames_of(path, [0.0])[0][0].rgb.astype(int) - (40, 160, 60)).max() <= 3
+
+
+def test_heic_whose_index_says_nothing_is_turned_by_exif(tmp_path: Path) -> None:
+    path = tmp_path / "a.heic"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (64, 48), "red").save(path, exif=exif)
+    assert b"irot" not in path.read_bytes()
+    found = probe(path)
+    assert (found.width, found.height, found.rotation) == (48, 64, 90)
+    assert frames_of(path, [0.0])[0][0].rgb.shape == (64, 48, 3)

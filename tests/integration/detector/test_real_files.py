@@ -154,6 +154,12 @@ def test_color_profiles_are_applied(analyzer: Analyzer, shared: Path) -> None:
     assert found is not None and right is not None and abs(logit(found) - logit(right)) <= 0.3
 
 
+def test_heic_turned_by_exif_alone(analyzer: Analyzer, shared: Path) -> None:
+    found = judged(analyzer, shared, "heic_turned_by_exif_only.heic")
+    assert (found.media.width, found.media.height) == (640, 448)
+    assert len(found.seen) == 1
+
+
 def test_chained_ogg_is_heard_whole(shared: Path) -> None:
     path = shared / "bugs" / "voice_chained.ogg"
     about = media.probe(path)
