@@ -23,7 +23,14 @@ from av.container import InputContainer
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame, stream_isolated
 from detector.media import open_media
-from detector.media.container import packets, seek, sound_stream
+from detector.media.container import (
+    RESTARTING,
+    clock_origin,
+    demuxer,
+    packets,
+    seek,
+    sound_stream,
+)
 
 SAMPLE_RATE = 16_000
 """Hz; what every voice model here was trained on."""
@@ -145,19 +152,20 @@ class _Reader:
     ) -> None:
         self._container, self._stream = container, stream
         self._notes, self._cancel = notes, cancel
-        first = next(iter(container.streams.video), stream)
-        self._origin = float((first.start_time or 0) * (first.time_base or 0))
+        self._origin = clock_origin(container)
+        # Where times are no places, one pass goes through all spans.
+        self._pass = self._frames() if demuxer(container) in RESTARTING else None
 
     def pieces(self, span: Span) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (start, int16 [n]) of one span, without holes: what is missing is silence."""
         start, end = span
-        if start > 0:
+        if start > 0 and self._pass is None:
             ticks = int((start + self._origin) / float(self._stream.time_base or 1))
             seek(self._container, self._stream, ticks)
             self._stream.codec_context.flush_buffers()
         mono = Mono()
         at: float | None = None
-        for frame in self._frames():
+        for frame in self._pass or self._frames():
             time = at if frame.time is None else frame.time - self._origin
             if time is None or time > end:
                 break

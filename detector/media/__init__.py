@@ -86,8 +86,8 @@ def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
     MediaError
         The file is missing, empty, too large, damaged, not media, or must not be followed.
         `code` is one of not_found, unreadable, not_a_file, empty, too_large, too_many_pixels,
-        unsupported, unsupported_codec, reference, no_picture, index_missing, undecodable; where
-        files are read apart also reader_crashed, reader_memory, reader_timeout.
+        unsupported, unsupported_codec, encrypted, reference, no_picture, index_missing,
+        undecodable; where files are read apart also reader_crashed, reader_memory, reader_timeout.
     """
     this = identify(path, name=name)
     return this.of(run_isolated(probe_still if this.picture else probe_video, path, returns=Media))

@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from detector.errors import MediaError
-from detector.media.files import ACCEPTED, open_file, sniff, top_boxes
+from detector.media.files import ACCEPTED, is_encrypted, open_file, sniff, top_boxes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
@@ -36,6 +36,14 @@ _OPTIONS = {
     "enable_drefs": "0",
 }
 _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+
+RESTARTING = ("mpegts", "mpeg", "ogg")
+"""Demuxers of containers that can be joined end to end, so that their clock restarts on the way.
+Such files are read from the beginning: a time is not a place in them."""
+_RESTART = 1.0
+"""s that a clock has to go back to count as restarted"""
+_BEFORE_RESTART = 3
+"""packets, at most, between one that the end of a part marks as corrupt and the restart"""
 
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
@@ -60,6 +68,13 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     with open_file(path) as file:
         if sniff(file) == "picture":
             raise MediaError("This is a picture, not a video.", code="unsupported", hint=ACCEPTED)
+        if is_encrypted(file):
+            raise MediaError(
+                "This file is encrypted (copy protection), so there is no picture or sound in it "
+                "that we can read.",
+                code="encrypted",
+                hint="Use a copy without protection, such as a recording of the screen.",
+            )
         boxes = top_boxes(file)
         file.seek(0)
         nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
@@ -81,7 +96,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
 
 
 def picture_stream(container: InputContainer) -> VideoStream:
-    """Return the moving picture of a container: the largest that is not a cover.
+    """Return the moving picture of a container: of several the default one, then the largest.
 
     Raises
     ------
@@ -98,19 +113,53 @@ def picture_stream(container: InputContainer) -> VideoStream:
             code="unsupported_codec",
             hint="Convert it to MP4 with H.264.",
         )
-    stream = max(known, key=lambda s: (s.codec_context.width * s.codec_context.height, -s.index))
+    stream = max(known, key=_precedence)
     check_size(stream.codec_context.width, stream.codec_context.height)
     return stream
 
 
+def _precedence(stream: VideoStream) -> tuple[bool, int, int]:
+    context = stream.codec_context
+    is_default = bool(stream.disposition & Disposition.default)
+    return is_default, context.width * context.height, -stream.index
+
+
 def moving_pictures(container: InputContainer) -> list[VideoStream]:
-    """Return the streams of pictures that are no cover."""
-    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    """Return the streams of pictures that are no cover. A single picture beside a sound is one,
+    whatever the file calls it."""
+    streams = container.streams.video
+    moving = [s for s in streams if not s.disposition & Disposition.attached_pic]
+    if sound_stream(container) is None:
+        return moving
+    if demuxer(container) == "matroska" and moving:  # its headers count no frames
+        counts = _first_packets(container, moving)
+        return [s for s in moving if counts[s.index] != 1]
+    return [s for s in moving if s.frames != 1]
+
+
+def _first_packets(container: InputContainer, streams: list[VideoStream]) -> dict[int, int]:
+    """Count the packets of each stream, up to two, and go back to the beginning."""
+    counts = dict.fromkeys((stream.index for stream in streams), 0)
+    for packet in packets(container):
+        if packet.stream_index in counts:
+            counts[packet.stream_index] += 1
+            if min(counts.values()) >= 2:
+                break
+    seek(container, streams[0], min(stream.start_time or 0 for stream in streams))
+    return counts
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
     """Return the first sound that can be decoded."""
     return next((s for s in container.streams.audio if s.codec_context is not None), None)
+
+
+def clock_origin(container: InputContainer) -> float:
+    """Return where the clock of a file begins, s: with its picture, or with its sound."""
+    stream = picture_stream(container) if moving_pictures(container) else sound_stream(container)
+    if stream is None:
+        return 0.0
+    return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def packets(
@@ -122,15 +171,19 @@ def packets(
 
     Cut-off packets are dropped, since what a decoder makes of them is chance. `damage` is called
     with the time of the first packet after a hole; a file that just ends early is not a hole.
+    Where a clock restarts, it goes on from where it was, for which all packets are read from the
+    beginning.
     """
+    clock = _Clocks() if demuxer(container) in RESTARTING else None
     errors = 0
     hole = False
     while errors < _MAX_READ_ERRORS:
         try:
-            for packet in container.demux(stream) if stream else container.demux():
+            demuxed = container.demux(stream) if stream else container.demux()
+            for packet, intact in clock.continued(demuxed) if clock else _marked(demuxed):
                 if packet.size == 0:
                     continue
-                if packet.is_corrupt:
+                if not intact:
                     hole = True
                     continue
                 if hole:
@@ -144,6 +197,50 @@ def packets(
             # IndexError: PyAV does not know streams that turn up on the way.
             errors += 1
             hole = True
+
+
+def _marked(demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+    return ((packet, not packet.is_corrupt) for packet in demuxed)
+
+
+class _Clocks:
+    """The times of streams whose clocks may restart: they go on from where they were."""
+
+    def __init__(self) -> None:
+        self._shift: dict[int, int] = {}  # ticks added, by stream
+        self._end: dict[int, int] = {}  # of the last packet, ticks
+
+    def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
+        """Yield packets and whether they are intact. One that is marked corrupt just before a
+        restart is: only its counter does not fit the next part's."""
+        waiting: list[Packet[Any]] = []
+        for packet in demuxed:
+            restarts = self._move(packet)
+            if waiting and (restarts or len(waiting) > _BEFORE_RESTART):
+                yield from ((one, restarts or not one.is_corrupt) for one in waiting)
+                waiting.clear()
+            if waiting or packet.is_corrupt:
+                waiting.append(packet)
+            else:
+                yield packet, True
+        yield from _marked(iter(waiting))
+
+    def _move(self, packet: Packet[Any]) -> bool:
+        """Move a packet's times behind those before; return True if its clock restarts here."""
+        stated = packet.pts if packet.dts is None else packet.dts
+        if stated is None:
+            return False
+        index = packet.stream_index
+        shift = self._shift.get(index, 0)
+        end = self._end.get(index, stated)
+        restarts = (end - stated - shift) * packet.time_base > _RESTART
+        if restarts:
+            shift = self._shift[index] = end - stated
+        self._end[index] = max(end, stated + shift + (packet.duration or 0))
+        if shift:
+            packet.pts = None if packet.pts is None else packet.pts + shift
+            packet.dts = None if packet.dts is None else packet.dts + shift
+        return restarts
 
 
 def seek(container: InputContainer, stream: VideoStream | AudioStream, ticks: int) -> bool:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from detector.errors import MediaError
 from detector.media.container import (
+    RESTARTING,
     Decoder,
     check_size,
     demuxer,
@@ -61,19 +62,24 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         if frame is None:
             raise undecodable()
         end, whole_end = _ends(container, stream, decoder)
-        fps = opening.rate() or rate(stream)
         start = opening.time
         duration = max(end - start, 0.0)
+        fps = opening.rate(duration) or rate(stream)
         if duration == 0.0 and fps:
             duration = 1.0 / fps
         notes = []
         stated = _stated(container, stream)
-        reached = duration if stream.duration is not None else whole_end - start
+        reached = duration
+        if stream.duration is None:  # Matroska's counts from the beginning of its clock
+            reached = whole_end if start < (stated or 0.0) else whole_end - start
         if stated is not None and reached < stated - max(0.5, 0.02 * stated):
             notes.append(
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
             )
+        if others := [s for s in moving_pictures(container) if s.index != stream.index]:
+            sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
+            notes.append(f"There is more than one video in this file; not judged: {sizes} pixels.")
         if frame.interlaced_frame:
             notes.append("The picture is interlaced: its fields were put together to judge it.")
         width, height = upright_size(frame, stream)
@@ -88,7 +94,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             height=height,
             duration=duration,
             fps=fps,
-            frame_count=stream.frames or (round(duration * fps) if fps else None),
+            frame_count=opening.count or (round(duration * fps) if fps else None),
             variable_frame_rate=opening.uneven(),
             container=_container_name(container, head),
             codec=context.codec.canonical_name,
@@ -108,16 +114,24 @@ class _Opening:
         self.frame: VideoFrame | None = None
         self.time = 0.0
         self.times: list[float] = []
+        self.complete = False
+        self.count = stream.frames
         for number, packet in enumerate(packets(container, stream)):
             time = decoder.time_of(packet)
-            if time is not None:
+            if time is not None and not packet.is_discard:
                 self.times.append(time)
             if self.frame is None:
                 self._decode(decoder, packet)
             if number >= (_PROBED_PACKETS if self.frame is not None else _MAX_FRUITLESS):
                 break
+        else:
+            self.complete, self.count = True, len(self.times)
         if self.frame is None:
             self._decode(decoder, None)
+        if not self.complete and demuxer(container) == "mov":  # its index knows the rest
+            entries = [entry for entry in stream.index_entries if not entry.is_discard]
+            self.times = [entry.timestamp * decoder.base for entry in entries]
+            self.complete, self.count = True, len(entries)
 
     def _decode(self, decoder: Decoder, packet: Packet[Any] | None) -> None:
         try:
@@ -127,16 +141,19 @@ class _Opening:
         except av.error.FFmpegError:
             return
 
-    def rate(self) -> float | None:
+    def rate(self, duration: float) -> float | None:
         """Frames per second as seen, where they are uneven: headers then state the usual gap."""
         if not self.uneven():
             return None
+        if self.complete and duration:
+            return len(self.times) / duration
         return (len(self.times) - 1) / (max(self.times) - min(self.times))
 
     def uneven(self) -> bool | None:
         """Whether the gaps between frames differ by more than containers round; None: unknown."""
-        # The last packets are left out: with reordering, their neighbors are yet to come.
-        times = sorted(self.times)[:-_REORDER] or sorted(self.times)
+        times = sorted(self.times)
+        if not self.complete:  # with reordering, the last packets' neighbors are yet to come
+            times = times[:-_REORDER] or times
         gaps = np.diff(times)
         if len(gaps) < 2:
             return None
@@ -151,19 +168,23 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
     """
     start = stream.start_time or 0
     offsets = [start]
-    if (stated := _stated(container, stream)) is not None:
+    stated = _stated(container, stream)
+    if stated is not None and demuxer(container) not in RESTARTING:
         offsets.insert(0, start + int((stated - _TAIL) / decoder.base))
     for offset in offsets:
         if not seek(container, stream, offset):
             continue
-        picture = whole = -math.inf
+        picture = last = whole = -math.inf
         for packet in packets(container):
             if packet.stream_index == stream.index:
                 time = decoder.time_of(packet)
                 if time is not None:
+                    last = max(last, time)
                     picture = max(picture, time + decoder.length_of(packet))
             elif packet.pts is not None:
                 whole = max(whole, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if stated is not None and demuxer(container) == "matroska" and last < stated < picture:
+            picture = stated  # the last frame's length is libav's guess
         if picture > -math.inf:
             return picture, max(whole, picture)
     return 0.0, 0.0
@@ -218,8 +239,10 @@ def _sound_end(container: InputContainer, stream: AudioStream) -> float:
     base = float(stream.time_base or 1)
     start = (stream.start_time or 0) * base
     stated = stream.duration * base if stream.duration else (container.duration or 0) / 1e6
-    for at in (start + stated - _TAIL, start):
-        if not seek(container, stream, int(at / base)):
+    # From its beginning, where it is: libav seeks in the first part of a chained Ogg alone.
+    joined = demuxer(container) in RESTARTING
+    for at in (start,) if joined else (start + stated - _TAIL, start):
+        if not joined and not seek(container, stream, int(at / base)):
             continue
         end = -math.inf
         for packet in packets(container, stream):

@@ -210,6 +210,20 @@ def _refers_elsewhere(file: BinaryIO) -> bool:
     return False
 
 
+def is_encrypted(file: BinaryIO) -> bool:
+    """Return True if the index of an MP4 or QuickTime file describes its picture, or all that it
+    holds, as encrypted (ISO/IEC 23001-7, and Apple's own)."""
+    place = top_boxes(file).get(b"moov")
+    if place is None:
+        return False
+    file.seek(place[0])
+    index = file.read(min(place[1], MAX_INDEX_BYTES))
+    # Of each track: stsd, version and flags, entries, size of the first, its kind.
+    kinds = {match[1] for match in re.finditer(rb"stsd.{12}(.{4})", index, re.DOTALL)}
+    pictures = {b"encv", b"drmi"}
+    return bool(kinds & pictures) or (bool(kinds) and kinds <= {b"enca", b"drms"})
+
+
 def _is_text(head: bytes) -> bool:
     if b"\x00" in head:
         return False

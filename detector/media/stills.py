@@ -6,22 +6,23 @@ how a page shows them, and what a person means by "the picture".
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
-from typing import cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
-from detector.media.files import open_file, sniff
-from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
+from detector.media.files import open_file, sniff, top_boxes
+from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_INDEX_BYTES, MAX_PIXELS, MAX_SIDE
 from detector.schema.analysis import Media
 
 pillow_heif.register_heif_opener()
@@ -49,6 +50,8 @@ _TURNS = {
 """EXIF orientation -> what stands it upright."""
 
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
+
+_SRGB = ImageCms.createProfile("sRGB")
 
 PALETTE = 256
 """colors"""
@@ -157,9 +160,23 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
         with _parsing():
             image = Image.open(file, formats=_FORMATS)
         with image:
+            if image.format == "HEIF" and not _turns_itself(file):
+                turn = image.info.get("original_orientation")
+                image.getexif()[ExifTags.Base.Orientation] = turn or 1
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                 raise _too_large(image.size)
             yield image
+
+
+def _turns_itself(file: BinaryIO) -> bool:
+    """Return True if a HEIF file's index turns or mirrors its picture: its EXIF data say so again,
+    and count only where the index does not."""
+    place = top_boxes(file).get(b"meta")
+    if place is None:
+        return False
+    file.seek(place[0])
+    index = file.read(min(place[1], MAX_INDEX_BYTES))
+    return b"irot" in index or b"imir" in index
 
 
 def flatten(image: Image.Image) -> np.ndarray:
@@ -170,10 +187,31 @@ def flatten(image: Image.Image) -> np.ndarray:
             image = image.transpose(turn)
         if image.mode.startswith("I") or image.mode == "F":
             return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
+        image = _in_srgb(image)
         if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
         return np.asarray(image.convert("RGB"))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return a picture in the colors of sRGB, by its ICC profile; as it is without a valid one."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return image
+    try:
+        if image.mode in ("P", "PA", "LA", "RGBA"):
+            image = image.convert("RGBA")
+        alpha = image.getchannel("A") if image.mode == "RGBA" else None
+        shown = image if alpha is None else image.convert("RGB")
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        mapping = ImageCms.buildTransform(profile, _SRGB, shown.mode, "RGB")
+        mapped = ImageCms.applyTransform(shown, mapping)
+        if mapped is not None and alpha is not None:
+            mapped.putalpha(alpha)
+        return mapped or image
+    except (ImageCms.PyCMSError, *_BROKEN):  # damaged, or of another color model
+        return image
 
 
 def _gray8(image: Image.Image) -> np.ndarray:

@@ -87,14 +87,22 @@ def pictures(
     """
     wanted = deque(enumerate(times))
     given: float | None = None
-    for tolerant in (False, True):
+    tolerant = False
+    while True:
         with open_media(path) as container:
             walk = _Walk(container, wanted, given, notes, cancel, skip, tolerant, beside)
             try:
                 yield from walk.run()
                 return
+            except _NoEntry:
+                skip = False
             except _Damaged:
-                given = walk.given
+                tolerant = True
+            given = walk.given
+
+
+class _NoEntry(Exception):
+    """A key frame can't be decoded without those before it, as with intra refresh."""
 
 
 class _Damaged(Exception):
@@ -246,6 +254,9 @@ class _Walk:
             return
         if clock < self.floor - _EPSILON:
             return  # leading pictures of a key frame: they need what was skipped
+        entered = self.previous is None and math.isfinite(self.floor)
+        if entered and clock > self.floor + _EPSILON:
+            raise _NoEntry()
         if self.origin is None:
             self.origin = clock
         time = clock - self.origin
@@ -270,6 +281,8 @@ class _Walk:
 
     def _finish(self) -> Iterator[tuple[int, float, VideoFrame]]:
         """End the stream: the last frame answers what it was on screen for."""
+        if self.previous is None and math.isfinite(self.floor):
+            raise _NoEntry()
         if self.previous is None and self.given is None:
             raise undecodable()
         last = self.previous

@@ -24,7 +24,7 @@ from av.video.reformatter import VideoReformatter
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import run_isolated
-from detector.media.container import open_media
+from detector.media.container import clock_origin, open_media
 from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.upright import Upright
 from detector.media.video import pictures
@@ -138,8 +138,7 @@ def _transcode_sound(
         source = next((s for s in container.streams.audio if s.codec_context is not None), None)
         if source is None:
             return
-        first = container.streams.video[0] if container.streams.video else None
-        origin = float((first.start_time or 0) * (first.time_base or 0)) if first else 0.0
+        origin = clock_origin(container)
         stream = out.add_stream("libopus", rate=_SOUND)
         stream.codec_context.layout = "stereo"
         resampler = AudioResampler("flt", "stereo", _SOUND, frame_size=_SOUND // 50)

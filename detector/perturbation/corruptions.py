@@ -26,6 +26,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from detector import media
+from detector.media.container import clock_origin
 from detector.media.limits import WORKER_PASS_SECONDS
 from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
@@ -155,8 +156,7 @@ def _sound(
     as they are but for their times, which count from `start`."""
     with media.open_media(path) as container:
         source = container.streams.audio[0] if container.streams.audio else None
-        first = container.streams.video[0] if container.streams.video else None
-        origin = float((first.start_time or 0) * (first.time_base or 0)) if first else 0.0
+        origin = clock_origin(container)
         packets = iter(container.demux(source)) if source else iter(())
         waiting: list[Packet[Any]] = []
 

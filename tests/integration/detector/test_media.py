@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms
 from skimage import data
 
 from detector import media as room
@@ -877,3 +877,106 @@ def test_hostile_names_on_disk(tmp_path: Path, face_clip: Path) -> None:
         path.write_bytes(face_clip.read_bytes())
         assert probe(path).kind == "video"
         assert frame_at(path, probe(path), 0.5).rgb.shape == (360, 640, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("a.mkv", "mjpeg"), ("a.mkv", "libx264"), ("a.webm", "libvpx")],
+)
+def test_one_picture_beside_a_sound_is_a_cover(tmp_path: Path, name: str, codec: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as out:
+        sound = out.add_stream("libopus", rate=48_000)
+        sound.codec_context.layout = "mono"
+        cover = out.add_stream(codec, rate=25)
+        cover.width = cover.height = 64
+        cover.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), "rgb24")
+        out.mux([*cover.encode(picture), *cover.encode(None)])
+        noise = np.random.default_rng(0).normal(0, 3000, (1, 96_000)).astype(np.int16)
+        for start in range(0, 96_000, 960):
+            block = av.AudioFrame.from_ndarray(noise[:, start : start + 960], "s16", "mono")
+            block.sample_rate, block.pts = 48_000, start
+            out.mux(sound.encode(block))
+        out.mux(sound.encode(None))
+    about = probe(path)
+    assert about.kind == "audio"
+    assert about.duration == pytest.approx(2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", [b"encv", b"drmi"])
+def test_encrypted_pictures_are_refused(make_clip: Clip, kind: bytes) -> None:
+    path = make_clip("a.mp4")
+    content = path.read_bytes()
+    assert content.count(b"avc1") >= 1
+    at = content.index(b"avc1", content.index(b"stsd"))
+    path.write_bytes(content[:at] + kind + content[at + 4 :])
+    with pytest.raises(MediaError, match="encrypted") as error:
+        probe(path)
+    assert error.value.code == "encrypted"
+
+
+def test_a_rate_that_changes_late_is_noticed(make_clip: Clip) -> None:
+    """Of MP4 the index tells every frame, also those beyond the packets that are read first."""
+    times = [number / 30 for number in range(360)] + [12 + number / 3 for number in range(9)]
+    found = probe(make_clip("late.mp4", size=(64, 48), times=times))
+    assert found.variable_frame_rate and found.frame_count == 369
+    assert found.fps == pytest.approx(369 / (found.duration or 0))
+
+
+def test_few_frames_far_apart(make_clip: Clip) -> None:
+    found = probe(make_clip("slides.mkv", size=(64, 48), times=[0.0, 4.0, 9.0]))
+    assert found.frame_count == 3 and not found.notes
+    assert found.duration is not None and 9.0 <= found.duration < 13.6
+
+
+def test_a_joined_transport_stream_goes_on(make_clip: Clip) -> None:
+    """Files of which each counts from zero, one after the other, and the last one shorter."""
+    size = (200, 64)
+    parts = [
+        make_clip(f"{count}.ts", size=size, times=[n / 25 for n in range(count)],
+                  picture=lambda n, start=start: numbered(size)(start + n))
+        for start, count in ((0, 40), (40, 75), (115, 30))
+    ]  # fmt: skip
+    path = parts[0].with_name("joined.ts")
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    found = probe(path)
+    assert found.frame_count == 145 and found.duration == pytest.approx(5.8, abs=0.1)
+    frames, notes = frames_of(path, [n / 25 + 0.02 for n in range(0, 145, 9)])
+    assert [number_in(frame) for frame in frames] == pytest.approx(range(0, 145, 9), abs=2)
+    assert not notes
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_the_profile_of_srgb_changes_nothing(
+    tmp_path: Path, astronaut: np.ndarray, mode: str
+) -> None:
+    image = Image.fromarray(astronaut).convert(mode)
+    plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
+    image.save(plain)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.save(marked, icc_profile=profile if mode != "L" else b"no profile")
+    shown, right = (frames_of(path, [0.0])[0][0].rgb.astype(int) for path in (marked, plain))
+    assert np.abs(shown - right).max() <= 1
+
+
+def test_another_color_space_is_brought_to_srgb(tmp_path: Path) -> None:
+    """CIE Lab is the one that Pillow can write without a profile from elsewhere."""
+    green = Image.new("RGB", (32, 32), (40, 160, 60))
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    path = tmp_path / "lab.tiff"
+    shown = ImageCms.profileToProfile(green, srgb, lab, outputMode="LAB")
+    assert shown is not None
+    shown.save(path, icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
+    assert np.abs(frames_of(path, [0.0])[0][0].rgb.astype(int) - (40, 160, 60)).max() <= 3
+
+
+def test_heic_whose_index_says_nothing_is_turned_by_exif(tmp_path: Path) -> None:
+    path = tmp_path / "a.heic"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (64, 48), "red").save(path, exif=exif)
+    assert b"irot" not in path.read_bytes()
+    found = probe(path)
+    assert (found.width, found.height, found.rotation) == (48, 64, 90)
+    assert frames_of(path, [0.0])[0][0].rgb.shape == (64, 48, 3)

@@ -1,0 +1,177 @@
+"""Files on which the product failed, with what is right for each (`../shared/bugs/README.md`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector import media
+from detector.audio import sound
+from detector.decision.numbers import logit
+from detector.errors import MediaError
+from detector.pipeline import Analyzer
+from detector.schema.analysis import (
+    Analysis,
+    CaveatCode,
+    Label,
+    Lean,
+    Media,
+    Question,
+    Settings,
+)
+
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer()
+
+
+def judged(analyzer: Analyzer, shared: Path, name: str) -> Analysis:
+    return analyzer.analyze(shared / "bugs" / name, Settings())
+
+
+def kinds(analysis: Analysis) -> list[object]:
+    caveats = analysis.verdict.caveats
+    return [c.params["kind"] for c in caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [
+        ("av1_film_grain.mp4", "av1_no_grain_twin.mp4"),
+        ("untouched_smoothed.mp4", "untouched_smoothed_twin.mp4"),
+    ],
+)
+def test_untouched_material_of_other_texture_is_never_fake(
+    analyzer: Analyzer, shared: Path, name: str, twin: str
+) -> None:
+    found, plain = (judged(analyzer, shared, one) for one in (name, twin))
+    assert found.verdict.label is not Label.FAKE and plain.verdict.label is not Label.FAKE
+    assert found.verdict.probability is not None and plain.verdict.probability is not None
+    moved = abs(logit(found.verdict.probability) - logit(plain.verdict.probability))
+    assert moved <= 0.7 or kinds(found) == ["smooth"]
+
+
+def test_few_colors_are_named_and_give_no_odds(analyzer: Analyzer, shared: Path) -> None:
+    found = judged(analyzer, shared, "fake_256_colours.gif")
+    assert kinds(found) == ["few_colors"]
+    assert found.verdict.answers[Question.MANIPULATION].odds is None
+
+
+def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, shared: Path) -> None:
+    names = ("interlaced.mp4", "interlaced_twin_deinterlaced.mp4")
+    found, twin = (judged(analyzer, shared, name) for name in names)
+    assert found.verdict.probability is not None and twin.verdict.probability is not None
+    moved = abs(logit(found.verdict.probability) - logit(twin.verdict.probability))
+    assert moved <= 0.7
+    assert kinds(found) == ["interlaced"] and found.verdict.lean is not Lean.UNTOUCHED
+    assert any("interlaced" in note for note in found.media.notes)
+    about = media.probe(shared / "bugs" / names[1])
+    assert not about.interlaced and not about.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "duration", "frames", "tolerance"),
+    [
+        ("clock_restarts.ts", 3.5, 105, 0.01),
+        ("video_starts_late.mkv", 2.0, 50, 0.01),
+        ("two_frames_in_9s.mkv", 9.0, 2, 0.1),
+        ("hidden_lead_in.mp4", 0.48, 12, 0.001),
+        ("uneven_at_the_end.mp4", 5.73, 100, 0.01),
+        ("intra_refresh.ts", 2.0, 50, 0.01),
+    ],
+)
+def test_lengths_and_counts(
+    shared: Path, name: str, duration: float, frames: int, tolerance: float
+) -> None:
+    path = shared / "bugs" / name
+    about = media.probe(path)
+    assert about.duration == pytest.approx(duration, abs=tolerance)
+    assert about.frame_count == frames
+    assert about.notes == []
+    times = [frame.time for frame in decoded(path, about, 200)]
+    assert times == sorted(set(times))
+    assert len(times) == frames
+
+
+def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
+    assert about.duration is not None
+    notes: list[str] = []
+    times = [(number + 0.5) * about.duration / count for number in range(count)]
+    found = list(media.decode(path, about, times, notes=notes))
+    assert notes == []
+    return found
+
+
+def test_a_clock_that_restarts_goes_on(shared: Path) -> None:
+    path = shared / "bugs" / "clock_restarts.ts"
+    for frame in decoded(path, media.probe(path), 70):
+        bars = frame.rgb[4:12].mean(axis=(0, 2)).reshape(10, 32)[:, 8:24].mean(axis=1)
+        number = sum(1 << bit for bit, level in enumerate(bars) if level > 127)
+        right = 30 * frame.time + (512 - 60 if frame.time > 2.0 - 0.01 else 0)
+        assert number == round(right), frame.time
+
+
+def test_uneven_frame_rates_are_told_by_all_frames(shared: Path) -> None:
+    about = media.probe(shared / "bugs" / "uneven_at_the_end.mp4")
+    assert about.variable_frame_rate and about.fps is not None
+    assert 17.4 <= about.fps <= 17.5
+
+
+def test_intra_refresh_has_pictures_everywhere(shared: Path) -> None:
+    path = shared / "bugs" / "intra_refresh.ts"
+    about = media.probe(path)
+    assert len(decoded(path, about, 7)) == 7
+    for at, shown in ((1.0, 1.0), (1.5, 1.48), (1.9, 1.88)):
+        assert media.frame_at(path, about, at).time == pytest.approx(shown, abs=0.04)
+
+
+@pytest.mark.parametrize("name", ["voice_with_cover_mjpeg.mp4", "voice_with_cover.webm"])
+def test_a_cover_is_no_video(analyzer: Analyzer, shared: Path, name: str) -> None:
+    found = judged(analyzer, shared, name)
+    assert found.media.kind == "audio"
+    assert found.media.duration == pytest.approx(6.0, abs=0.05)
+    assert found.media.audio is not None and found.media.audio.duration == found.media.duration
+    assert any(result.scored for result in found.models)
+
+
+def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
+    found = judged(analyzer, shared, "two_videos_face_default.mp4")
+    assert (found.media.width, found.media.height) == (480, 440)
+    assert len(found.timestamps) == len(found.seen[0].frames) == 32
+    assert [note for note in found.media.notes if "640 × 480" in note]
+
+
+def test_color_profiles_are_applied(analyzer: Analyzer, shared: Path) -> None:
+    paths = [shared / "bugs" / name for name in ("icc_display_p3.png", "still_twin.png")]
+    shown, twin = (media.frame_at(path, media.probe(path), 0).rgb.astype(float) for path in paths)
+    assert np.abs(shown - twin).mean() <= 0.5
+    found, right = (judged(analyzer, shared, path.name).verdict.probability for path in paths)
+    assert found is not None and right is not None and abs(logit(found) - logit(right)) <= 0.3
+
+
+def test_heic_turned_by_exif_alone(analyzer: Analyzer, shared: Path) -> None:
+    found = judged(analyzer, shared, "heic_turned_by_exif_only.heic")
+    assert (found.media.width, found.media.height) == (640, 448)
+    assert len(found.seen) == 1
+
+
+def test_chained_ogg_is_heard_whole(shared: Path) -> None:
+    path = shared / "bugs" / "voice_chained.ogg"
+    about = media.probe(path)
+    assert about.duration == pytest.approx(6.0, abs=0.1)
+    notes: list[str] = []
+    blocks = list(sound.read(path, [(0.0, about.duration or 0.0)], notes=notes))
+    assert blocks[-1].end == pytest.approx(6.0, abs=0.1) and not notes
+    second = next(block for block in blocks if block.start >= 3.0)
+    assert second.samples.std() > 0.01
+
+
+def test_encrypted_media_is_named(shared: Path) -> None:
+    with pytest.raises(MediaError, match="encrypted") as error:
+        media.probe(shared / "bugs" / "encrypted.mp4")
+    assert error.value.code == "encrypted"
