@@ -75,7 +75,11 @@ class QueueLimits:
 DEFAULT_LIMITS = QueueLimits()
 
 
-def kind(limits: QueueLimits, cores: float) -> TaskKind[Task]:
+def kind(
+    limits: QueueLimits,
+    cores: float,
+    on_interrupted: Callable[[Task], None] = lambda task: None,
+) -> TaskKind[Task]:
     """Return the kind of work that analyses are on a server with a budget of `cores`."""
     workers = limits.workers or default_workers()
 
@@ -96,6 +100,7 @@ def kind(limits: QueueLimits, cores: float) -> TaskKind[Task]:
         Task,
         max_running=workers,
         refuse=refuse,
+        on_interrupted=on_interrupted,
         max_in_memory=0,  # they are remembered with their records (`jobs`)
     )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
@@ -23,7 +24,7 @@ from detector.errors import Canceled, MediaError, UnmaskError, WeightsError
 from detector.models import registry
 from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
-from service.records import result_cache
+from service.records import result_cache, tables
 from service.records.database import FILE
 from service.records.instances import Server
 from service.records.model import GUEST, LOCAL, RecordsError
@@ -441,6 +442,71 @@ def test_a_server_that_stops_offers_its_analyses_again(
     for job in (running, waiting):
         found = after.find(job.key, local(after))
         assert found is not None and found.state is State.INTERRUPTED
+
+
+def lose(jobs: Jobs) -> None:
+    """Leave the tasks as a server leaves them that is killed."""
+    with jobs.store.database.writing() as connection:
+        connection.execute(update(tables.tasks).values(server="killed"))
+
+
+def test_what_a_killed_server_was_at_is_resumed_once(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    first = make()
+    jobs = submit(first, "one"), submit(first, "two")
+    wait(jobs[0], State.RUNNING)
+    lose(first)
+    second = make()
+    second._tasks.recover()
+    for job in jobs:
+        found = second.find(job.key, local(second))
+        assert found is not None and found.active and found.record.run != job.record.run
+        assert found.record.touched == job.record.touched
+    lose(second)
+    third = make()
+    third._tasks.recover()
+    for job in jobs:
+        found = third.find(job.key, local(third))
+        assert found is not None and found.state is State.INTERRUPTED
+    analyzer.go.set()
+    again = third.rerun(jobs[0].key, Settings(), local(third))  # by hand it still goes
+    assert again is not None
+    wait(again)
+
+
+def test_a_resumed_analysis_ends_like_any_other(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    first = make()
+    job = submit(first, "one")
+    gone = submit(first, "two")
+    lose(first)
+    first.uploads.delete(gone.key)
+    second = make()
+    second._tasks.recover()
+    analyzer.go.set()
+    found = second.find(job.key, local(second))
+    assert found is not None
+    wait(found)
+    assert found.analysis is not None
+    lost = second.find(gone.key, local(second))  # there is nothing to analyze any more
+    assert lost is not None and lost.state is State.INTERRUPTED
+
+
+def test_a_full_line_leaves_an_analysis_interrupted(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    first = make()
+    job = submit(first, "one")
+    lose(first)
+    second = make(waiting=0)
+    second._tasks.recover()
+    found = second.find(job.key, local(second))
+    assert found is not None and found.state is State.INTERRUPTED
 
 
 def test_a_file_whose_record_cannot_be_written_is_not_kept(
