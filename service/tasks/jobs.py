@@ -5,7 +5,9 @@ reload, another tab, a lost connection or a new start of the server finds it aga
 never see each other's.
 
 Kept: the record and the file (`uploads`). A record says QUEUED until its run has ended, and whose
-run it is: when that server no longer lives, the analysis was interrupted and is offered again.
+run it is: when that server no longer lives, the analysis is resumed once, then offered again.
+
+Longer than 400 lines because one class owns an analysis from the queue to its deletion.
 """
 
 from __future__ import annotations
