@@ -31,7 +31,7 @@ from detector.media.container import (
 )
 from detector.media.files import open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import upright_size
+from detector.media.upright import HDR, upright_size
 from detector.schema.analysis import Audio, Media
 
 _PROBED_PACKETS = 300
@@ -80,6 +80,11 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         if others := [s for s in moving_pictures(container) if s.index != stream.index]:
             sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
             notes.append(f"There is more than one video in this file; not judged: {sizes} pixels.")
+        if transfer := HDR.get(frame.color_trc):
+            notes.append(
+                f"This is an HDR video ({transfer}): it was mapped to the usual range of "
+                "brightness, so its scores are less sure."
+            )
         if frame.interlaced_frame:
             notes.append("The picture is interlaced: its fields were put together to judge it.")
         width, height = upright_size(frame, stream)

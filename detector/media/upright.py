@@ -15,6 +15,10 @@ from av.video.stream import VideoStream
 
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
 
+HDR = {16: "PQ", 18: "HLG"}
+"""Transfer functions of high dynamic range, by libav's numbers."""
+_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # as the scale filter calls them
+
 _ASPECTS = (0.25, 4.0)
 """Pixel aspect ratios outside this range are taken for nonsense and ignored."""
 
@@ -38,6 +42,7 @@ class Upright:
         # Read once: it belongs to the stream, and looking at a frame's side data ties the frame
         # into a reference cycle, which keeps its megabytes until the garbage collector comes by.
         self.orientation: tuple[bool, bool, bool] | None = None
+        self.mapping: tuple[tuple[object, ...], Graph] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
         if self.orientation is None:
@@ -46,6 +51,8 @@ class Upright:
         width, height = self.size[::-1] if transposed else self.size
         if frame.interlaced_frame and self.interpolation is not Interpolation.AREA:
             frame = deinterlaced(frame)
+        if frame.color_trc in HDR and self.interpolation is not Interpolation.AREA:
+            frame = self._in_sdr(frame)
         # Unspecified colors are read as browsers do: high definition is BT.709, the rest BT.601.
         space = frame.colorspace
         if space == _UNSPECIFIED:
@@ -61,6 +68,31 @@ class Upright:
         if flip_y:
             picture = picture[::-1]
         return np.ascontiguousarray(picture)
+
+    def _in_sdr(self, frame: VideoFrame) -> VideoFrame:
+        """Return an HDR frame in BT.709 colors: its white of 203 cd/m² is white (ITU-R BT.2408)."""
+        kind = frame.width, frame.height, frame.format.name, frame.color_trc
+        if self.mapping is None or self.mapping[0] != kind:  # its table takes a second to compute
+            self.mapping = kind, _sdr_graph(frame)
+        graph = self.mapping[1]
+        graph.push(frame)
+        return cast("VideoFrame", graph.pull())
+
+
+def _sdr_graph(frame: VideoFrame) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
+    )
+    mapping = graph.add(
+        "scale",
+        f"in_color_matrix=bt2020:in_primaries=bt2020:in_transfer={_TRANSFERS[frame.color_trc]}"
+        ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
+        ":intent=relative_colorimetric",
+    )
+    graph.link_nodes(source, mapping, graph.add("format", "yuv420p"), graph.add("buffersink"))
+    graph.configure()
+    return graph
 
 
 def deinterlaced(frame: VideoFrame) -> VideoFrame:

@@ -980,3 +980,21 @@ def test_heic_whose_index_says_nothing_is_turned_by_exif(tmp_path: Path) -> None
     found = probe(path)
     assert (found.width, found.height, found.rotation) == (48, 64, 90)
     assert frames_of(path, [0.0])[0][0].rgb.shape == (64, 48, 3)
+
+
+@pytest.mark.parametrize(("transfer", "kind", "white"), [(16, "PQ", 0.581), (18, "HLG", 0.75)])
+def test_hdr_white_is_white(tmp_path: Path, transfer: int, kind: str, white: float) -> None:
+    """White of 203 cd/m² is 58 % of PQ and 75 % of HLG (ITU-R BT.2408)."""
+    path = tmp_path / "hdr.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx265", rate=25, options={"x265-params": "log-level=none"})
+        stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p10le"
+        context = stream.codec_context
+        context.color_trc, context.color_primaries, context.colorspace = transfer, 9, 9
+        frame = av.VideoFrame(128, 128, "yuv420p10le")
+        for plane, level in zip(frame.planes, (64 + 876 * white, 512, 512), strict=True):
+            plane.update(np.full(plane.buffer_size // 2, round(level), "<u2").tobytes())
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    found = probe(path)
+    assert [note for note in found.notes if kind in note]
+    assert frames_of(path, [0.0])[0][0].rgb.mean() == pytest.approx(250, abs=6)

@@ -146,6 +146,19 @@ def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
     assert [note for note in found.media.notes if "640 × 480" in note]
 
 
+def test_hdr_is_mapped_to_sdr(analyzer: Analyzer, shared: Path) -> None:
+    names = ("hdr_hlg.mov", "hdr_sdr_twin.mov")
+    for time in (0.12, 1.0, 1.84):
+        mapped, twin = (
+            media.frame_at(path, media.probe(path), time).rgb.astype(float)
+            for path in (shared / "bugs" / name for name in names)
+        )
+        assert np.abs(mapped - twin).mean() <= 4
+    found, twin = (judged(analyzer, shared, name).verdict.probability for name in names)
+    assert found is not None and twin is not None and abs(logit(found) - logit(twin)) <= 0.5
+    assert [n for n in media.probe(shared / "bugs" / names[0]).notes if "HDR" in n]
+
+
 def test_color_profiles_are_applied(analyzer: Analyzer, shared: Path) -> None:
     paths = [shared / "bugs" / name for name in ("icc_display_p3.png", "still_twin.png")]
     shown, twin = (media.frame_at(path, media.probe(path), 0).rgb.astype(float) for path in paths)
