@@ -40,10 +40,12 @@ _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
 RESTARTING = ("mpegts", "mpeg", "ogg")
 """Demuxers of containers that can be joined end to end, so that their clock restarts on the way.
 Such files are read from the beginning: a time is not a place in them."""
-_RESTART = 1.0
-"""s that a clock has to go back to count as restarted"""
+_RESTART = 0.4
+"""s that a clock has to go back to count as restarted: more than frames are reordered by"""
 _BEFORE_RESTART = 3
-"""packets, at most, between one that the end of a part marks as corrupt and the restart"""
+"""packets, at most, between one that the end of a part marks as corrupt and the next part"""
+_PARAMETERS = 32
+"""bytes at the beginning of a key frame, where MPEG-2, H.264 and HEVC state the size"""
 
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
@@ -209,21 +211,31 @@ class _Clocks:
     def __init__(self) -> None:
         self._shift: dict[int, int] = {}  # ticks added, by stream
         self._end: dict[int, int] = {}  # of the last packet, ticks
+        self._heads: dict[int, bytes] = {}  # of the last key frame
 
     def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
-        """Yield packets and whether they are intact. One that is marked corrupt just before a
-        restart is: only its counter does not fit the next part's."""
+        """Yield packets and whether they are intact. One that is marked corrupt just before another
+        part is: only its counter does not fit the next part's."""
         waiting: list[Packet[Any]] = []
         for packet in demuxed:
-            restarts = self._move(packet)
-            if waiting and (restarts or len(waiting) > _BEFORE_RESTART):
-                yield from ((one, restarts or not one.is_corrupt) for one in waiting)
+            begins = self._move(packet) | self._changes(packet)
+            if waiting and (begins or len(waiting) > _BEFORE_RESTART):
+                yield from ((one, begins or not one.is_corrupt) for one in waiting)
                 waiting.clear()
             if waiting or packet.is_corrupt:
                 waiting.append(packet)
             else:
                 yield packet, True
         yield from _marked(iter(waiting))
+
+    def _changes(self, packet: Packet[Any]) -> bool:
+        """Return True if a picture of other parameters than before begins: another size."""
+        if not packet.is_keyframe or not isinstance(packet.stream, VideoStream):
+            return False
+        head = memoryview(packet)[:_PARAMETERS].tobytes()
+        before = self._heads.get(packet.stream_index, head)
+        self._heads[packet.stream_index] = head
+        return head != before
 
     def _move(self, packet: Packet[Any]) -> bool:
         """Move a packet's times behind those before; return True if its clock restarts here."""

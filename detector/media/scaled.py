@@ -60,7 +60,7 @@ def decode_scaled(
     MediaError, Canceled
     """
     if media.kind == "video":
-        upright = Upright(media.width, media.height)
+        upright = Upright(media.width, media.height, framed=True)
         for index, time, picture in pictures(path, times, notes=notes, cancel=cancel):
             yield Frame(index, time, resized(upright(picture), size))
         return

@@ -19,6 +19,9 @@ HDR = {16: "PQ", 18: "HLG"}
 """Transfer functions of high dynamic range, by libav's numbers."""
 _TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # as the scale filter calls them
 
+_SAME_SHAPE = 0.02
+"""Part by which two aspect ratios may differ and be one: coded sizes are rounded."""
+
 _ASPECTS = (0.25, 4.0)
 """Pixel aspect ratios outside this range are taken for nonsense and ignored."""
 
@@ -27,16 +30,23 @@ class Upright:
     """Converts decoded frames of one stream to uint8 [height, width, 3] RGB.
 
     Applies the display matrix (quarter turns and mirroring), and scales where the pixels are not
-    square or a stream changes its size on the way.
+    square. Where a stream changes its size on the way, pictures of another shape keep theirs and
+    lie in the middle of a black canvas.
 
     Parameters
     ----------
     averaged : bool
         Much smaller pictures are wanted: each pixel is the mean of those that it stands for.
+    framed : bool
+        The size is the stream's own: a picture of another shape is put on a canvas of it.
     """
 
-    def __init__(self, width: int, height: int, *, averaged: bool = False) -> None:
+    def __init__(
+        self, width: int, height: int, *, averaged: bool = False, framed: bool = False
+    ) -> None:
         self.size = width, height
+        self.framed = framed
+        self.usual: tuple[int, int] | None = None  # coded size of the stream's first frames
         self.interpolation = Interpolation.AREA if averaged else Interpolation.BILINEAR
         self.scaler = VideoReformatter()
         # Read once: it belongs to the stream, and looking at a frame's side data ties the frame
@@ -49,6 +59,13 @@ class Upright:
             self.orientation = orientation(frame)
         transposed, flip_x, flip_y = self.orientation
         width, height = self.size[::-1] if transposed else self.size
+        left = top = 0
+        if self.framed and (inside := self._inside(frame, width, height)) is not None:
+            left, top = (width - inside[0]) // 2, (height - inside[1]) // 2
+            canvas = np.zeros((height, width, 3), np.uint8)
+            width, height = inside
+        else:
+            canvas = None
         if frame.interlaced_frame and self.interpolation is not Interpolation.AREA:
             frame = deinterlaced(frame)
         if frame.color_trc in HDR and self.interpolation is not Interpolation.AREA:
@@ -61,6 +78,9 @@ class Upright:
             frame, width, height, "rgb24", src_colorspace=space, threads=1,
             interpolation=self.interpolation,
         ).to_ndarray()  # fmt: skip
+        if canvas is not None:
+            canvas[top : top + height, left : left + width] = picture
+            picture = canvas
         if transposed:
             picture = picture.swapaxes(0, 1)
         if flip_x:
@@ -68,6 +88,18 @@ class Upright:
         if flip_y:
             picture = picture[::-1]
         return np.ascontiguousarray(picture)
+
+    def _inside(self, frame: VideoFrame, width: int, height: int) -> tuple[int, int] | None:
+        """Return the size that a frame of another shape takes on the canvas; None of the usual."""
+        shape = frame.width, frame.height
+        if self.usual is None:  # pixels that are not square are widened along one side alone
+            known = shape[0] == width or shape[1] == height
+            self.usual = shape if known else (width, height)
+        if abs(shape[0] * self.usual[1] / (shape[1] * self.usual[0]) - 1) <= _SAME_SHAPE:
+            return None
+        wide, tall = shape[0] * width / self.usual[0], shape[1] * height / self.usual[1]
+        scale = min(width / wide, height / tall)
+        return max(1, round(wide * scale)), max(1, round(tall * scale))
 
     def _in_sdr(self, frame: VideoFrame) -> VideoFrame:
         """Return an HDR frame in BT.709 colors: its white of 203 cd/m² is white (ITU-R BT.2408)."""

@@ -59,7 +59,7 @@ def decode_video(
     beside: bool = False,
 ) -> Iterator[Frame]:
     """Yield the frames on screen at `times`; see `detector.media.decode`."""
-    upright = Upright(media.width, media.height)
+    upright = Upright(media.width, media.height, framed=True)
     found = pictures(path, times, notes=notes, cancel=cancel, skip=skip, beside=beside)
     for index, time, frame in found:
         yield Frame(index, time, upright(frame))
@@ -133,6 +133,8 @@ class _Walk:
     high: float = -math.inf  # latest time of a packet so far
     end: float = 0.0
     damaged_at: float | None = None
+    size: tuple[int, int] | None = None  # of the frames so far
+    resized: str | None = None  # how that changes on the way
     ahead: list[float] = field(default_factory=list)  # of packets after the last answer, times
     spared: bool = False
 
@@ -155,6 +157,8 @@ class _Walk:
     def run(self) -> Iterator[tuple[int, float, VideoFrame]]:
         """Answer the wanted times in order, then say what was damaged on the way."""
         yield from self._answers()
+        if self.resized is not None and self.resized not in self.notes:
+            self.notes.append(self.resized)
         if self.damaged_at is not None and not self.wanted:
             self.notes.append(
                 f"The video is damaged near {self.damaged_at:.1f} s; we used what could be decoded."
@@ -260,11 +264,22 @@ class _Walk:
         if self.origin is None:
             self.origin = clock
         time = clock - self.origin
+        self._notice_size(time, frame)
         if self.previous is not None and time <= self.previous[0]:
             return
         while self.wanted and time > self.wanted[0][1] + _EPSILON:
             yield from self._answer(*(self.previous or (time, frame)))
         self.previous = (time, frame)
+
+    def _notice_size(self, time: float, frame: VideoFrame) -> None:
+        size = frame.width, frame.height
+        if self.size not in (None, size) and self.resized is None:
+            self.resized = (
+                f"The size of the picture changes from {self.size[0]} × {self.size[1]} to "
+                f"{size[0]} × {size[1]} pixels near {time:.1f} s; each was judged in its own "
+                "proportions."
+            )
+        self.size = size
 
     def _answer(self, time: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
         """Answer the next wanted time; a frame that was given before is not given again."""

@@ -998,3 +998,21 @@ def test_hdr_white_is_white(tmp_path: Path, transfer: int, kind: str, white: flo
     found = probe(path)
     assert [note for note in found.notes if kind in note]
     assert frames_of(path, [0.0])[0][0].rgb.mean() == pytest.approx(250, abs=6)
+
+
+def test_a_size_that_changes_on_the_way_is_framed(make_clip: Clip) -> None:
+    parts = []
+    for number, (width, height) in enumerate([(128, 64), (64, 128), (128, 96)]):
+        white = np.full((height, width, 3), 255, np.uint8)
+        parts.append(
+            make_clip(f"{number}.ts", seconds=1, size=(width, height), picture=lambda _, w=white: w)
+        )
+    path = parts[0].with_name("joined.ts")
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames, notes = frames_of(path, [0.5, 1.5, 2.5])
+    lit = [(frame.rgb.max(axis=2) > 128) for frame in frames]
+    shapes = [(int(one.any(axis=0).sum()), int(one.any(axis=1).sum())) for one in lit]
+    assert np.abs(np.subtract(shapes, [(128, 64), (32, 64), (85, 64)])).max() <= 2
+    assert len(notes) == 1 and "128 × 64 to 64 × 128" in notes[0]
+    late, _ = frames_of(path, [1.5])
+    assert np.array_equal(late[0].rgb, frames[1].rgb)

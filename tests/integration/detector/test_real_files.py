@@ -146,6 +146,23 @@ def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
     assert [note for note in found.media.notes if "640 × 480" in note]
 
 
+def test_a_size_that_changes_keeps_its_proportions(analyzer: Analyzer, shared: Path) -> None:
+    path = shared / "bugs" / "turned_midway.ts"
+    about = media.probe(path)
+    assert (about.width, about.height) == (480, 272)
+    notes: list[str] = []
+    frames = list(media.decode(path, about, np.arange(0.05, 1.9, 0.1).tolist(), notes=notes))
+    for frame in frames:
+        lit = np.flatnonzero(frame.rgb.max(axis=(0, 2)) > 24)
+        wide = lit[-1] - lit[0] + 1
+        right = 480 if frame.time < 0.99 else 272 * 272 / 440
+        assert wide == pytest.approx(right, abs=4), frame.time
+    assert len(notes) == 1 and "size" in notes[0] and "damaged" not in notes[0]
+    found = judged(analyzer, shared, path.name)
+    faces = [frame.time for subject in found.seen for frame in subject.frames]
+    assert min(faces) < 1.0 < max(faces)
+
+
 def test_hdr_is_mapped_to_sdr(analyzer: Analyzer, shared: Path) -> None:
     names = ("hdr_hlg.mov", "hdr_sdr_twin.mov")
     for time in (0.12, 1.0, 1.84):
