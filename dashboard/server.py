@@ -129,7 +129,7 @@ def routes() -> list[Route]:
 def middleware(pages: Iterable[str]) -> list[Middleware]:
     """Return what every request goes through, outermost first; `pages` are paths that have one."""
     kinds = (hosting.SecureHeaders, OriginCheck, Departures, RestApi, GuestCookie, FirstPaint)
-    return [*map(Middleware, kinds), Middleware(KnownPages, pages=pages)]
+    return [*(Middleware(kind) for kind in kinds), Middleware(KnownPages, pages=pages)]
 
 
 class KnownPages:
