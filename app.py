@@ -16,6 +16,6 @@ else:
         __file__,
         lifespan=server.lifespan,
         routes=server.routes(),
-        middleware=server.middleware(),
+        middleware=server.middleware(pages.PAGES),
         on_script_error=shell.show_failure,
     )

@@ -11,7 +11,7 @@ import io
 import math
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -21,11 +21,12 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import _compat, hosting, i18n, session, url_state
 from dashboard.cookies import GuestCookie
@@ -125,10 +126,43 @@ def routes() -> list[Route]:
     ]
 
 
-def middleware() -> list[Middleware]:
-    """Return what every request goes through, outermost first."""
+def middleware(pages: Iterable[str]) -> list[Middleware]:
+    """Return what every request goes through, outermost first; `pages` are paths that have one."""
     kinds = (hosting.SecureHeaders, OriginCheck, Departures, RestApi, GuestCookie, FirstPaint)
-    return [Middleware(kind) for kind in kinds]
+    return [*(Middleware(kind) for kind in kinds), Middleware(KnownPages, pages=pages)]
+
+
+class KnownPages:
+    """Middleware: a path that is no page is answered with 404. Streamlit answers every path that it
+    does not know with its front page and 200."""
+
+    _OTHERS = ("_stcore/", "component/", "app/", "session/")
+    """Paths under which HTML is no front page."""
+
+    def __init__(self, app: ASGIApp, pages: Iterable[str]) -> None:
+        self.app, self.base = app, base_path()
+        self._pages = {"", "index.html", "account", *pages}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(self.base).strip("/")
+        if scope["type"] != "http" or path in self._pages or path.startswith(self._OTHERS):
+            await self.app(scope, receive, send)
+            return
+        replaced = False
+
+        async def checked(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                replaced = message["status"] == 200 and kind.startswith("text/html")
+                if replaced:
+                    with i18n.use_locale(Headers(scope=scope).get("accept-language", "")):
+                        refusal = PlainTextResponse(_("There is no such page."), status_code=404)
+                    await refusal(scope, receive, send)
+            if not replaced:
+                await send(message)
+
+        await self.app(scope, receive, checked)
 
 
 class Departures:

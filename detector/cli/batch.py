@@ -42,7 +42,9 @@ def add(commands: Commands) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of everything that fills a folder with results."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="DIR", help="for the results"
+    )
     parser.add_argument(
         "--format",
         default="jsonl,csv",

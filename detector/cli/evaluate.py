@@ -43,7 +43,7 @@ def add(commands: Commands) -> None:
     )
     evaluate.add_argument("--recipe", help="what it kept out of training counts as new")
     out = "write report, figures, plots; go on from its scores"
-    evaluate.add_argument("--out", type=Path, metavar="DIR", help=out)
+    evaluate.add_argument("-o", "--out", type=Path, metavar="DIR", help=out)
     evaluate.add_argument("--store", type=Path, metavar="FILE", help="keep scores; go on from them")
     evaluate.add_argument("--json", metavar="FILE", help="write the figures; - is stdout")
     evaluate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")

@@ -46,7 +46,9 @@ def add(commands: Commands) -> None:
     live.add_argument("source", metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
     live.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
     live.add_argument("--json", metavar="FILE", help="a JSON line a scored frame; - is stdout")
-    live.add_argument("--out", metavar="FILE", help="at the end, the session's Analysis as JSON")
+    live.add_argument(
+        "-o", "--out", metavar="FILE", help="at the end, the session's Analysis as JSON"
+    )
     live.add_argument("--seconds", type=float, metavar="N", help="stop after so long")
     live.add_argument(
         "--speed",

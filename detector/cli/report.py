@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     )
     report.add_argument("analysis", type=Path, metavar="ANALYSIS.json")
     report.add_argument("--media", type=Path, metavar="FILE", help="the file, for its pictures")
-    report.add_argument("--out", metavar="FILE.pdf", help="or .json or .csv; sealed")
+    report.add_argument("-o", "--out", metavar="FILE.pdf", help="or .json or .csv; sealed")
     report.add_argument(
         "--mark", type=Path, metavar="COPY", help="write the verdict into a copy of the media"
     )

@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
     train = commands.add_parser("train", help="train a model by a recipe")
     train.add_argument("recipe", metavar="RECIPE", help="clip, finetune, texture, or a TOML")
     train.add_argument("--data", type=Path, required=True, metavar="LABELS.csv")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR")
     train.add_argument(
         "--begin",
         metavar="WEIGHTS",

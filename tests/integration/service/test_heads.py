@@ -215,13 +215,11 @@ def test_a_server_that_is_killed_in_an_analysis_loses_and_doubles_nothing(
     one.process.wait()
     assert state(two, runs["href"]) in ("running", "queued"), "not before the lease is over"
     for lost in (runs, waits):
-        until(lambda lost=lost: state(two, lost["href"]) == "interrupted")  # type: ignore[misc]
-        assert two.get(lost["task"]["href"])["state"] == "interrupted"
-    again = two.client.post(f"{waits['href']}/again")
-    assert again.status_code == 202 and again.json()["id"] == waits["id"]
-    until(lambda: state(two, waits["href"]) not in ("queued", "running"))
-    assert state(two, waits["href"]) == "done"
-    assert state(two, runs["href"]) == "interrupted", "nothing runs again by itself"
+        task = lost["task"]["href"]
+        until(lambda task=task: two.get(task)["state"] == "interrupted")  # type: ignore[misc]
+    # Both are resumed by the other server, once.
+    until(lambda: state(two, waits["href"]) == "done")
+    assert state(two, runs["href"]) in ("queued", "running", "done")
     listed = [one["id"] for one in two.client.get("/v1/analyses").json()]
     assert sorted(listed) == sorted([runs["id"], waits["id"]]) == sorted(cluster.keys())
     for each in (runs, waits):

@@ -770,7 +770,7 @@ def test_report_and_verify_on_the_command_line(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )
-    made = ["report", str(saved), "--out", str(pdf), "--sign", str(private), "--no-place"]
+    made = ["report", str(saved), "-o", str(pdf), "--sign", str(private), "--no-place"]
     assert main([*made, "--notes", "By mail."]) == 0
     assert main(["verify", str(pdf), "--key", str(public)]) == 0
     assert "Signed with the given key" in capsys.readouterr().out

@@ -53,8 +53,19 @@ def test_who_is_answered_is_said_at_the_start(server: Server) -> None:
     assert "No key is in force: the API answers programs on this computer" in server.log.read_text()
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/docs", "/openapi.json", "/redoc", "/nothing", "/models/nothing", "/admin.php", "/.env",
+     "/static/nothing.js", "/v1x", "/index.htm"],
+)  # fmt: skip
+def test_a_path_that_is_nothing_is_no_page(client: httpx.Client, path: str) -> None:
+    for accept in ("*/*", "text/html"):
+        answer = client.get(path, headers={"Accept": accept})
+        assert answer.status_code == 404 and "<html" not in answer.text
+
+
 def test_the_pages_stay_pages(client: httpx.Client) -> None:
-    for path in ("/", "/models"):
+    for path in ("/", "/models", "/history", "/account", "/?a=x"):
         answer = client.get(path, headers={"Accept": "text/html"})
         assert answer.status_code == 200 and "<html" in answer.text
     assert client.get("/_stcore/health").text == "ok"
