@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import av
@@ -77,16 +78,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
             )
-        if others := [s for s in moving_pictures(container) if s.index != stream.index]:
-            sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
-            notes.append(f"There is more than one video in this file; not judged: {sizes} pixels.")
-        if transfer := HDR.get(frame.color_trc):
-            notes.append(
-                f"This is an HDR video ({transfer}): it was mapped to the usual range of "
-                "brightness, so its scores are less sure."
-            )
-        if frame.interlaced_frame:
-            notes.append("The picture is interlaced: its fields were put together to judge it.")
+        notes += _about_pictures(container, stream, frame)
         width, height = upright_size(frame, stream)
         check_size(width, height)
         context = stream.codec_context
@@ -110,6 +102,22 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             audio=_audio(container),
             notes=notes,
         )
+
+
+def _about_pictures(
+    container: InputContainer, stream: VideoStream, frame: VideoFrame
+) -> Iterator[str]:
+    """Yield notes on other videos in the file, HDR and interlacing."""
+    if others := [s for s in moving_pictures(container) if s.index != stream.index]:
+        sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
+        yield f"There is more than one video in this file; not judged: {sizes} pixels."
+    if transfer := HDR.get(frame.color_trc):
+        yield (
+            f"This is an HDR video ({transfer}): it was mapped to the usual range of "
+            "brightness, so its scores are less sure."
+        )
+    if frame.interlaced_frame:
+        yield "The picture is interlaced: its fields were put together to judge it."
 
 
 class _Opening:

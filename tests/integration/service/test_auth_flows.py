@@ -877,7 +877,8 @@ def test_required_closes_every_page_but_a_link_that_was_given(
         return next(one for one in pages if one.url_path == page)
 
     monkeypatch.setattr(streamlit, "navigation", choose)
-    monkeypatch.setattr(Application, "shared", lambda self, token: None)  # a link that is over
+    # A link that is over.
+    monkeypatch.setattr(Application, "shared", lambda self, token, address="": None)
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
     app = AppTest.from_file(APP, default_timeout=PATIENT)
     for name, value in query.items():
