@@ -582,6 +582,8 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
     for who in "abcdefghij":
         rows.append(f"{who}-real.png,real,image,none,{who},s")
         rows.append(f"{who}-fake.png,fake,image,face swap,{who},s")
+        for side in ("real", "fake"):
+            (tmp_path / f"{who}-{side}.png").touch()
     labels = tmp_path / "labels.csv"
     labels.write_text("\n".join(rows) + "\n")
     recipe = tmp_path / "made.toml"
@@ -625,6 +627,9 @@ def test_what_can_not_be_evaluated_is_said(
 ) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "labels.csv").write_text("file,label\nx.png,real\n")
+    with pytest.raises(InputError, match="lists x.png, which is not there"):
+        evaluate.evaluate(tmp_path / "labels.csv")
+    (tmp_path / "x.png").touch()
     with pytest.raises(InputError, match="both originals and fakes"):
         evaluate.evaluate(tmp_path / "labels.csv")
     (tmp_path / "store").write_text("not json\n")
