@@ -627,7 +627,7 @@ def test_what_can_not_be_evaluated_is_said(
 ) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "labels.csv").write_text("file,label\nx.png,real\n")
-    with pytest.raises(InputError, match="lists x.png, which is not there"):
+    with pytest.raises(InputError, match="which is not there"):
         evaluate.evaluate(tmp_path / "labels.csv")
     (tmp_path / "x.png").touch()
     with pytest.raises(InputError, match="both originals and fakes"):
