@@ -188,13 +188,17 @@ def top_boxes(file: BinaryIO) -> dict[bytes, tuple[int, int]]:
     return boxes
 
 
+def top_box(file: BinaryIO, kind: bytes) -> bytes:
+    """Return the first top-level box of a kind with its header, `MAX_INDEX_BYTES` at most; empty
+    where there is none."""
+    offset, size = top_boxes(file).get(kind, (0, 0))
+    file.seek(offset)
+    return file.read(min(size, MAX_INDEX_BYTES))
+
+
 def _refers_elsewhere(file: BinaryIO) -> bool:
     """Whether a QuickTime or MP4 index keeps its samples in another file (`dref`, `rmra`)."""
-    place = top_boxes(file).get(b"moov")
-    if place is None:
-        return False
-    file.seek(place[0])
-    index = file.read(min(place[1], MAX_INDEX_BYTES))
+    index = top_box(file, b"moov")
     if b"rmra" in index and b"rdrf" in index:
         return True
     for match in re.finditer(b"dref", index):
@@ -213,11 +217,7 @@ def _refers_elsewhere(file: BinaryIO) -> bool:
 def is_encrypted(file: BinaryIO) -> bool:
     """Return True if the index of an MP4 or QuickTime file describes its picture, or all that it
     holds, as encrypted (ISO/IEC 23001-7, and Apple's own)."""
-    place = top_boxes(file).get(b"moov")
-    if place is None:
-        return False
-    file.seek(place[0])
-    index = file.read(min(place[1], MAX_INDEX_BYTES))
+    index = top_box(file, b"moov")
     # Of each track: stsd, version and flags, entries, size of the first, its kind.
     kinds = {match[1] for match in re.finditer(rb"stsd.{12}(.{4})", index, re.DOTALL)}
     pictures = {b"encv", b"drmi"}

@@ -21,8 +21,8 @@ from PIL import ExifTags, Image, ImageCms
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
-from detector.media.files import open_file, sniff, top_boxes
-from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_INDEX_BYTES, MAX_PIXELS, MAX_SIDE
+from detector.media.files import open_file, sniff, top_box
+from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
 from detector.schema.analysis import Media
 
 pillow_heif.register_heif_opener()
@@ -171,11 +171,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 def _turns_itself(file: BinaryIO) -> bool:
     """Return True if a HEIF file's index turns or mirrors its picture: its EXIF data say so again,
     and count only where the index does not."""
-    place = top_boxes(file).get(b"meta")
-    if place is None:
-        return False
-    file.seek(place[0])
-    index = file.read(min(place[1], MAX_INDEX_BYTES))
+    index = top_box(file, b"meta")
     return b"irot" in index or b"imir" in index
 
 
