@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -105,7 +105,11 @@ def picture_stream(container: InputContainer) -> VideoStream:
     MediaError
         There is none, its codec is unknown, or it is too large.
     """
-    moving = moving_pictures(container)
+    return chosen_picture(moving_pictures(container))
+
+
+def chosen_picture(moving: Sequence[VideoStream]) -> VideoStream:
+    """Return the stream of `moving_pictures` that is judged; raises as `picture_stream`."""
     if not moving:
         raise MediaError("There is no video in this file.", code="no_picture", hint=ACCEPTED)
     known = [stream for stream in moving if stream.codec_context is not None]
@@ -158,7 +162,8 @@ def sound_stream(container: InputContainer) -> AudioStream | None:
 
 def clock_origin(container: InputContainer) -> float:
     """Return where the clock of a file begins, s: with its picture, or with its sound."""
-    stream = picture_stream(container) if moving_pictures(container) else sound_stream(container)
+    moving = moving_pictures(container)
+    stream = chosen_picture(moving) if moving else sound_stream(container)
     if stream is None:
         return 0.0
     return float((stream.start_time or 0) * (stream.time_base or 0))

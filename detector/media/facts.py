@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av
@@ -20,11 +20,11 @@ from detector.media.container import (
     RESTARTING,
     Decoder,
     check_size,
+    chosen_picture,
     demuxer,
     moving_pictures,
     open_media,
     packets,
-    picture_stream,
     rate,
     seek,
     sound_stream,
@@ -54,9 +54,10 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         size = os.fstat(file.fileno()).st_size
         head = file.read(SNIFF_BYTES)
     with open_media(path) as container:
-        if not moving_pictures(container) and (sound := sound_stream(container)):
+        moving = moving_pictures(container)
+        if not moving and (sound := sound_stream(container)):
             return _of_sound(container, sound, size, head)
-        stream = picture_stream(container)
+        stream = chosen_picture(moving)
         decoder = Decoder(container, stream, tolerant=True)
         opening = _Opening(container, stream, decoder)
         frame = opening.frame
@@ -78,7 +79,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
             )
-        notes += _about_pictures(container, stream, frame)
+        notes += _about_pictures(moving, stream, frame)
         width, height = upright_size(frame, stream)
         check_size(width, height)
         context = stream.codec_context
@@ -105,10 +106,10 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
 
 
 def _about_pictures(
-    container: InputContainer, stream: VideoStream, frame: VideoFrame
+    moving: Sequence[VideoStream], stream: VideoStream, frame: VideoFrame
 ) -> Iterator[str]:
     """Yield notes on other videos in the file, HDR and interlacing."""
-    if others := [s for s in moving_pictures(container) if s.index != stream.index]:
+    if others := [s for s in moving if s.index != stream.index]:
         sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
         yield f"There is more than one video in this file; not judged: {sizes} pixels."
     if transfer := HDR.get(frame.color_trc):

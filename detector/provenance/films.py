@@ -12,11 +12,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from detector.media.container import (
+    chosen_picture,
     demuxer,
     moving_pictures,
     open_media,
     packets,
-    picture_stream,
 )
 from detector.media.files import open_file
 from detector.provenance import xmp
@@ -79,8 +79,9 @@ def read_film(
     with open_media(path) as container:
         tags = _tags(container)
         facts = [*named_facts(tags, TAGS, "container")]
-        if moving_pictures(container) or not container.streams.audio:
-            stream = picture_stream(container)
+        moving = moving_pictures(container)
+        if moving or not container.streams.audio:
+            stream = chosen_picture(moving)
             facts += named_facts(_tags(stream), STREAM_TAGS, "container")
             facts += _encoder(container, stream)
         has_boxes = demuxer(container) == "mov"
