@@ -112,17 +112,22 @@ class Upright:
 
 
 def _sdr_graph(frame: VideoFrame) -> Graph:
+    mapping = (
+        f"in_color_matrix=bt2020:in_primaries=bt2020:in_transfer={_TRANSFERS[frame.color_trc]}"
+        ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
+        ":intent=relative_colorimetric"
+    )
+    return _graph(frame, ("scale", mapping), ("format", "yuv420p"))
+
+
+def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
+    """Return a chain of filters, each a name and its arguments, for frames like this one."""
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
     )
-    mapping = graph.add(
-        "scale",
-        f"in_color_matrix=bt2020:in_primaries=bt2020:in_transfer={_TRANSFERS[frame.color_trc]}"
-        ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
-        ":intent=relative_colorimetric",
-    )
-    graph.link_nodes(source, mapping, graph.add("format", "yuv420p"), graph.add("buffersink"))
+    chain = (graph.add(name, arguments) for name, arguments in filters)
+    graph.link_nodes(source, *chain, graph.add("buffersink"))
     graph.configure()
     return graph
 
@@ -140,12 +145,7 @@ def deinterlaced(frame: VideoFrame) -> VideoFrame:
 
 
 def _deinterlaced(frame: VideoFrame) -> VideoFrame:
-    graph = Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
-    )
-    graph.link_nodes(source, graph.add("bwdif", "mode=send_frame"), graph.add("buffersink"))
-    graph.configure()
+    graph = _graph(frame, ("bwdif", "mode=send_frame"))
     stamp = frame.pts
     for number in range(2):
         frame.pts = number
