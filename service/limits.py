@@ -162,8 +162,7 @@ def count_rejected(address: str) -> None:
     RateLimitExceeded
         There were too many from this address.
     """
-    if refusal := rejected.take({f"{_ADDRESS}{address}": MAX_REJECTED}):
-        raise _refused(_("Too many invalid API keys from this address."), refusal)
+    _count_guess(f"{_ADDRESS}{address}", _("Too many invalid API keys from this address."))
 
 
 def count_dead_link(address: str) -> None:
@@ -174,8 +173,12 @@ def count_dead_link(address: str) -> None:
     RateLimitExceeded
         There were too many from this address.
     """
-    if refusal := rejected.take({f"{_LINK}{address}": MAX_REJECTED}):
-        raise _refused(_("Too many links that lead nowhere from this address."), refusal)
+    _count_guess(f"{_LINK}{address}", _("Too many links that lead nowhere from this address."))
+
+
+def _count_guess(key: str, sentence: str) -> None:
+    if refusal := rejected.take({key: MAX_REJECTED}):
+        raise _refused(sentence, refusal)
 
 
 @contextmanager
