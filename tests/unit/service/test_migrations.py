@@ -20,6 +20,15 @@ from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.records_contract import NOON, make
 
 
+def stored(folder: Path) -> Path:
+    """Write a database with one record, and return its file."""
+    path = folder / FILE
+    first = open_store(path)
+    first.add(make(LOCAL))
+    first.close()
+    return path
+
+
 def test_the_steps_end_where_the_tables_are(tmp_path: Path) -> None:
     assert_like_the_tables(open_store(tmp_path / FILE))
 
@@ -63,10 +72,7 @@ def test_what_another_program_keeps_is_refused_and_left_alone(
 def test_a_step_that_fails_leaves_the_step_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / FILE
-    first = open_store(path)
-    first.add(make(LOCAL))
-    first.close()
+    path = stored(tmp_path)
     with sqlite3.connect(path) as db:
         before = "\n".join(db.iterdump())
     with monkeypatch.context() as patch:
@@ -86,10 +92,7 @@ def test_a_step_that_fails_leaves_the_step_before(
 def test_several_at_once_bring_a_file_over_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / FILE
-    first = open_store(path)
-    first.add(make(LOCAL))
-    first.close()
+    path = stored(tmp_path)
     add_step(tmp_path / "next", COLUMN, monkeypatch)
     stores: list[SQLStore] = []
     starts = [threading.Thread(target=lambda: stores.append(open_store(path))) for _ in range(4)]
