@@ -189,7 +189,6 @@ class AnalysisRun:
                 self.specs,
                 self.cancel,
                 replace(options, shots=self.shots),
-                for_signals=not self.request.scores_only,
             )
         for id, why in unfit.items():
             self.results[id].not_counted_because = why
@@ -217,10 +216,10 @@ class AnalysisRun:
         if self.request.scores_only:
             return workers
         workers[Worker(lambda: self._inspect(path), self.stop)] = "score"
-        if self.media.kind != "audio":
+        if self.media.kind != "audio" and self.shots is None and not self._shots_planned():
+            workers[Worker(lambda: self._search_shots(path), self.stop)] = "score"
+        if self.media.kind in ("video", "animation"):
             self.signals = SignalStage(sampled, self.stop, self.timings)
-            if self.shots is None and not self._shots_planned():
-                workers[Worker(lambda: self._search_shots(path), self.stop)] = "score"
             workers[Worker(self.signals.work, self.stop)] = "signals"
         return workers
 

@@ -19,7 +19,7 @@ from detector.signals.lips import TalkingClip
 from detector.vision import Detection
 
 QUEUED = 48
-"""faces and runs that may wait: half a megabyte each at most, and a run of crops twice that."""
+"""faces that may wait: half a megabyte each at most"""
 SMALLEST = 40
 """px; lips of a narrower face are too small"""
 
@@ -44,10 +44,6 @@ class SignalStage:
         """Send off one person's face in one sampled frame."""
         patch = signals.cut_patch(frame.rgb, face.box, face.landmarks, frame.time)
         self._queue.put(partial(self._reader.face, person, index, patch))
-
-    def run(self, person: int, start: float, end: float, crops: np.ndarray) -> None:
-        """Send off one person's run of crops."""
-        self._queue.put(partial(self._reader.run, person, start, end, crops))
 
     def end(self) -> None:
         """Nothing follows."""
@@ -83,10 +79,6 @@ class SignalStage:
             for i, (number, person) in enumerate(people.items())
         }
         return self._reader.signals(analysis, shapes, clip)
-
-    def curves(self, person: int) -> dict[str, np.ndarray]:
-        """See `signals.SignalReader.curves`."""
-        return self._reader.curves(person)
 
 
 def talking(

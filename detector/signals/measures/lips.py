@@ -6,7 +6,7 @@ from detector.errors import MediaError
 from detector.schema.analysis import Signal
 from detector.signals import lips
 from detector.signals.measure import Observer, SignalMeasure, SubjectContext
-from detector.signals.reference import Range, SignalSpec
+from detector.signals.reference import SignalSpec
 
 JUMP = 0.15
 """s by which a window's lag differs from the clip's, where its moment is named"""
@@ -19,7 +19,7 @@ PROVEN = (
 )
 
 
-def say(lag: float, known: Range | None) -> str:
+def say(lag: float) -> str:
     """Return the lag in words."""
     if abs(lag) < NEAR:
         return "together"
@@ -56,7 +56,7 @@ class LipSync(Observer):
             )
         strength = f"Strength {sync.strength:.1f}; from {lips.SURE:.0f} on a lag is told."
         if sync.strength < lips.SURE:
-            return SPEC.signal(0.0, subject.kind, subject.track.id).model_copy(
+            return SPEC.signal(0.0, subject.track.id).model_copy(
                 update={
                     "value": "nothing in common found",
                     "number": None,
@@ -72,4 +72,4 @@ class LipSync(Observer):
         return signal.model_copy(update={"how_to_read": f"{signal.how_to_read} {strength}"})
 
 
-SIGNAL = SignalMeasure(SPEC, rank=80, stills=False, observe=LipSync)
+SIGNAL = SignalMeasure(SPEC, rank=80, observe=LipSync)
