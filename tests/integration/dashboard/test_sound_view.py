@@ -98,7 +98,7 @@ def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
 def test_the_tabs_of_a_sound_speak_of_no_face(clip: Path) -> None:
     page = pages.result(clip, make_analysis(clip), "message.wav")
     said = texts(page)
-    assert "There are none of a sound." in said and "goes through MP3, Opus and a telephone" in said
+    assert "this file has only sound" in said and "goes through MP3, Opus and a telephone" in said
     assert "5 windows" in said and "frames" not in said and "this person" not in said
     assert "towards cloned" in said and "towards manipulated" not in said
     assert "towards real" in said and "towards untouched" not in said
@@ -197,7 +197,7 @@ def test_the_voice_of_a_video_stands_beside_its_people(tmp_path: Path) -> None:
     spoken = make_analysis(write_clip(tmp_path / "message.wav"), calibrated=False)
     analysis.media.audio = spoken.media.audio
     analysis.subjects.append(spoken.subjects[0])
-    analysis.signals = [lips.SPEC.signal(0.24, "video", "A")]
+    analysis.signals = [lips.SPEC.signal(0.24, "A")]
     page = texts(pages.result(video, decide(analysis)))
     assert "The voice" in page and "Sound over time" in page and "10.0 of 13.0 s, good" in page
     assert "Lips and voice: sound 0.24 s late. A signal, which informs and does not vote" in page
