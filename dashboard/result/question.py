@@ -159,4 +159,4 @@ def why_open(analysis: Analysis, question: Question) -> str:
         return _("no score")
     if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
         return _("one weak model") if answer.counted == 1 else _("weak models")
-    return _("score in between")
+    return _("score below the threshold")

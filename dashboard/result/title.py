@@ -57,8 +57,7 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
     """Nothing was computed for this file today."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"):
         text = _(
-            "You had this very file analyzed before, with the same models and settings. This is "
-            "the answer of {when}."
+            "You've already analyzed this file with the same models and settings. Result of {when}:"
         ).format(when=record_cells.local(analysis.created))
         typography.caption(text, width="content")
         again = linked.widget("again")

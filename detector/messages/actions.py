@@ -138,7 +138,7 @@ def _test_live(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     return Step(
         _("Test them while they are on camera"),
-        _("A picture that is made as you watch has to follow each move, and can slip."),
+        _("A live deepfake must follow every move, and may slip."),
         _("What to ask for"),
         _("a minute"),
     )

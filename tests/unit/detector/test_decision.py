@@ -427,7 +427,7 @@ def test_a_set_that_may_not_say_no_sign_never_does() -> None:
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.UNTOUCHED
     assert CaveatCode.NO_SIGN_WITHHELD in [c.code for c in out.verdict.caveats]
-    assert any("never say" in text for text in out.verdict.limits)
+    assert any("aren't reliable enough to call" in text for text in out.verdict.limits)
     assert "not over the threshold of 90" in out.verdict.reasons[0].text
 
 
