@@ -26,7 +26,6 @@ from detector.schema.analysis import (
     Question,
     Robustness,
 )
-from detector.signals.measures import lips
 from tests.support import pages
 from tests.support import result_sample as picture_sample
 from tests.support.pages import texts
@@ -197,10 +196,8 @@ def test_the_voice_of_a_video_stands_beside_its_people(tmp_path: Path) -> None:
     spoken = make_analysis(write_clip(tmp_path / "message.wav"), calibrated=False)
     analysis.media.audio = spoken.media.audio
     analysis.subjects.append(spoken.subjects[0])
-    analysis.signals = [lips.SPEC.signal(0.24, "A")]
     page = texts(pages.result(video, decide(analysis)))
     assert "The voice" in page and "Sound over time" in page and "10.0 of 13.0 s, good" in page
-    assert "Lips and voice: sound 0.24 s late. A signal, which informs and does not vote" in page
     assert "All speech is judged as one voice" in page
     assert "2 people" in page and page.count("not in frame") == silent.count("not in frame")
 
