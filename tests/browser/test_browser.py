@@ -280,7 +280,8 @@ SHOWN = """() => {
   }
   const controls = [...page.querySelectorAll(
     'button, input, select, textarea, summary, video, a, [role=tab], [role=slider]')];
-  return {words, controls: controls.filter(e => seen(e) && !e.disabled).map(e => e.innerText || e.ariaLabel)};
+  return {words, controls: controls.filter(e => seen(e) && !e.disabled)
+                                   .map(e => e.innerText || e.ariaLabel)};
 }"""
 """Words and controls that a page shows."""
 
