@@ -367,7 +367,7 @@ class Application:
                 (self.cluster or self.analyzer).warm_up()
                 then()
             self.prepared.set()
-            if get_config().warm_up and self.tasks.rest(self._stopped):
+            if get_config().warm_up and self.tasks.wait_until_idle(self._stopped):
                 if not self.cluster:
                     self.analyzer.warm_up_voices()
                 at_rest()

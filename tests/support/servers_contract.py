@@ -208,7 +208,7 @@ class ServersContract:
         tasks.submit(task, lambda task: go.wait(PATIENT))
         with ThreadPoolExecutor(1) as another_thread:
             assert another_thread.submit(tasks.recover).result() == []
-            another_thread.submit(tasks.obey).result()
+            another_thread.submit(tasks.apply_remote_cancellations).result()
             found = another_thread.submit(tasks._restore, task.id).result()
         assert found is not None and found.active
         go.set()
@@ -281,7 +281,7 @@ class ServersContract:
         assert found is not None and found.state is State.QUEUED
         getattr(there, how)(found)
         assert waits.state is State.QUEUED
-        here.obey()
+        here.apply_remote_cancellations()
         assert waits.state is State.CANCELED and not runs.cancel.is_set()
         assert (there.find(waits.id, ANN) is None) == (how == "dismiss")
         go.set()
