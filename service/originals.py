@@ -58,7 +58,7 @@ class Originals:
         self.lookups = Lookups(
             tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
         )
-        jobs.runner.on_done = self.look
+        jobs.runner.on_done = self.enqueue_lookup
         self._watcher: FolderWatcher | None = None
         self._starting = threading.Lock()
 
@@ -121,7 +121,7 @@ class Originals:
 
     # --- lookups and comparisons ------------------------------------------------------------------
 
-    def look(self, job: Job) -> None:
+    def enqueue_lookup(self, job: Job) -> None:
         """Look quietly whether what was just analyzed is known footage of its owner's; it waits
         behind everything that somebody waits for."""
         analysis, record = job.analysis, job.record
@@ -137,7 +137,7 @@ class Originals:
         except UnmaskError as error:
             log.warning("an original was not looked for: %s", error.code)
 
-    def accompany(self, viewer: Viewer) -> None:
+    def attach_to_live(self, viewer: Viewer) -> None:
         """While a camera is on, look whether it shows known footage of whoever watches it."""
         from service.live import known_footage
 
@@ -177,11 +177,11 @@ class Originals:
         """Return the lookup of a file that is under way, or that ended lately."""
         return self._tasks.latest(lookups.KIND, job.key, person)
 
-    def stop_looking(self, scope: RecordScope) -> None:
+    def disable_lookups(self, scope: RecordScope) -> None:
         """Forget the fingerprints of what a person analyzed: they want no originals looked for."""
         self._footage.forget(scope.owner)
 
-    def bring(
+    def import_known(
         self, context: RequestContext, scope: RecordScope, found: FoundFootage, settings: Settings
     ) -> Job | None:
         """Analyze known footage of a folder, so that it can be looked at beside a copy; None where

@@ -287,7 +287,7 @@ def open_comparison(record: Job, match: KnownMatch) -> None:
         context, scope = session.request_context(), session.record_scope()
         originals = session.application().originals
         try:
-            job = originals.bring(context, scope, match.found, record.settings)
+            job = originals.import_known(context, scope, match.found, record.settings)
         except (QueueFull, InputError) as error:
             typography.alert(advice(error))
             return

@@ -344,10 +344,10 @@ def test_known_footage_of_a_folder_is_an_original(
     assert found is not None and found.source == str(clips["press"].parent.resolve())
     assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
     scope = real.scope(OWNER)
-    brought = real.originals.bring(OWNER, scope, found, Settings())
+    brought = real.originals.import_known(OWNER, scope, found, Settings())
     assert brought is not None and brought.record.sha256 == found.found
     guest = real.scope(GUEST)
-    assert real.originals.bring(GUEST, guest, found, Settings()) is None, "a path is not theirs"
+    assert real.originals.import_known(GUEST, guest, found, Settings()) is None, "a path is not theirs"
     until(lambda: not brought.active)
 
 
@@ -373,7 +373,7 @@ def test_who_wants_no_originals_leaves_no_fingerprints(
     scope = real.scope(OWNER)
     look(real, OWNER, clips["press"])
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
-    real.originals.stop_looking(scope)
+    real.originals.disable_lookups(scope)
     job = analyze(real, OWNER, clips["other"].read_bytes(), "other.mp4")
     assert real.tasks.latest(lookups.KIND, job.key, OWNER.principal) is None
     assert real.originals.library.store.list(LOCAL.id) == []
@@ -405,7 +405,7 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     shared = look(real, OWNER, clips["shared"])
     assert real.originals.searched(OWNER, shared) == 0, "it was found"
     real.originals.not_the_original(OWNER, shared)
-    real.originals.look(shared)
+    real.originals.enqueue_lookup(shared)
     task = real.originals.lookup(OWNER.principal, shared)
     assert task is not None and ended(task).state is State.DONE
     assert real.originals.searched(OWNER, shared) == 1, "without what is not its original"
@@ -434,16 +434,16 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(
     app: Application, followed: list[object], tmp_path: Path
 ) -> None:
     ours, theirs = camera(app, OWNER), camera(app, STRANGER)
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [], "nothing is known"
     film = write_copy(tmp_path / "film.mp4", scene(1), 25, CopyOptions())
     add_file(app.originals.library, OWNER.principal.id, film)
-    app.originals.accompany(theirs)
+    app.originals.attach_to_live(theirs)
     assert followed == []
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [ours]
     app.jobs.store.save_preferences(OWNER.principal.id, Preferences(find_originals=False))
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [ours]
 
 
@@ -454,5 +454,5 @@ def test_a_camera_goes_on_where_its_library_fails(
         raise InputError("The records can't be read.", code="records")
 
     monkeypatch.setattr(FootageStore, "count", fails)
-    app.originals.accompany(camera(app, OWNER))
+    app.originals.attach_to_live(camera(app, OWNER))
     assert followed == []
