@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from detector.errors import Canceled, InputError, UnmaskError
 from service.error_reports import fault_of, hint_of, message_of
 from service.limits import NotAllowed, RateLimitExceeded, TooLarge
-from service.live.viewers import Full
+from service.live.viewers import TooManyViewers
 from service.messages import _
 from service.records.idempotency import InProgress
 from service.records.model import ErrorReport, RecordsError
@@ -96,7 +96,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnsupportedBody, 415),
     (RateLimitExceeded, 429),
     (QueueFull, 503),
-    (Full, 503),
+    (TooManyViewers, 503),
     (StorageUnreachable, 503),
     (StorageError, 507),
     (RecordsError, 503),

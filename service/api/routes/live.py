@@ -26,7 +26,7 @@ from service.api.errors import RefusalDetail
 from service.api.routes.tasks import RECHECK
 from service.api.schemas import V1
 from service.application import Application
-from service.live.viewers import Keep, LiveOptions, Viewer, letterbox
+from service.live.viewers import LiveOptions, SessionRetention, Viewer, letterbox
 from service.messages import _
 
 router = APIRouter(prefix=V1, tags=["live"])
@@ -57,7 +57,9 @@ async def live(
     viewer = await run_in_threadpool(
         application.viewers.open,
         LiveSettings(models=ids, min_face=min_face, alarm_above=alarm_above),
-        LiveOptions(models=ids, keep=Keep(keep), mirror=False, scope=application.scope(context)),
+        LiveOptions(
+            models=ids, keep=SessionRetention(keep), mirror=False, scope=application.scope(context)
+        ),
     )
     try:
         await websocket.accept()

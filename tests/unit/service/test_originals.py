@@ -20,7 +20,7 @@ from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignm
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
-from service.live.viewers import Keep, LiveOptions, Viewer
+from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import lookups
@@ -347,7 +347,9 @@ def test_known_footage_of_a_folder_is_an_original(
     brought = real.originals.import_known(OWNER, scope, found, Settings())
     assert brought is not None and brought.record.sha256 == found.found
     guest = real.scope(GUEST)
-    assert real.originals.import_known(GUEST, guest, found, Settings()) is None, "a path is not theirs"
+    assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
+        "a path is not theirs"
+    )
     until(lambda: not brought.active)
 
 
@@ -426,7 +428,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def camera(app: Application, context: RequestContext) -> Viewer:
-    options = LiveOptions(keep=Keep.NOTHING, scope=app.scope(context))
+    options = LiveOptions(keep=SessionRetention.NOTHING, scope=app.scope(context))
     return Viewer(StandInSession(LiveSettings()), options)  # type: ignore[arg-type]
 
 
