@@ -35,7 +35,7 @@ from detector import paths
 from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
-from service.records.tables import Moment, metadata
+from service.records.tables import UtcDateTime, metadata
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,8 @@ class Database:
         """The time by the database's clock, which all its servers share, as a part of a
         statement."""
         if self.dialect == "sqlite":
-            return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=Moment)
-        return func.clock_timestamp(type_=Moment)
+            return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=UtcDateTime)
+        return func.clock_timestamp(type_=UtcDateTime)
 
     def close(self) -> None:
         """Close all connections."""

@@ -46,7 +46,7 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\ufffd")
 
 
-class Words(TypeDecorator[str]):
+class TextType(TypeDecorator[str]):
     """A text of people's or of a `StrEnum`."""
 
     impl = Text
@@ -56,7 +56,7 @@ class Words(TypeDecorator[str]):
         return None if value is None else storable(str(value))
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A time in UTC, whole to the microsecond. SQLite has no such type: a text that sorts."""
 
     impl = Text
@@ -76,7 +76,7 @@ class Moment(TypeDecorator[datetime]):
         return moment.astimezone(UTC)
 
 
-class WordList(TypeDecorator[tuple[str, ...]]):
+class StringList(TypeDecorator[tuple[str, ...]]):
     """Several texts in their order, as JSON that both databases can look into."""
 
     impl = Text
@@ -114,25 +114,25 @@ def _required(type: Any, *names: str) -> list[Column[Any]]:
 
 records = _table(
     "records",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "owner", "name", "sha256", "source", "state", "run", "cache_key"),
-    *_required(Words, "note", "confirmed", "search_text"),
-    *_required(Moment, "created", "touched"),
+    Column("id", TextType, primary_key=True),
+    *_required(TextType, "owner", "name", "sha256", "source", "state", "run", "cache_key"),
+    *_required(TextType, "note", "confirmed", "search_text"),
+    *_required(UtcDateTime, "created", "touched"),
     *_required(BYTES, "size"),
-    *_required(WordList, "tags"),
+    *_required(StringList, "tags"),
     *_required(Text, "settings"),  # JSON
     Column("fault", Text),  # JSON
-    Column("again", Moment),
+    Column("again", UtcDateTime),
     # The summary of the result, all of it or nothing.
-    Column("analyzed", Moment),
-    Column("verdict", Words),
-    Column("question", Words),
+    Column("analyzed", UtcDateTime),
+    Column("verdict", TextType),
+    Column("question", TextType),
     Column("probability", NUMBER),
     Column("people", Integer),
-    Column("kind", Words),
+    Column("kind", TextType),
     Column("duration", NUMBER),
-    Column("models", WordList, nullable=False, server_default="[]"),
-    Column("version", Words),
+    Column("models", StringList, nullable=False, server_default="[]"),
+    Column("version", TextType),
     Column("seal", Text),  # JSON
 )
 Index("records_by_time", records.c.owner, records.c.touched.desc(), records.c.id)
@@ -155,32 +155,32 @@ results = _table(
 
 shares = _table(
     "shares",
-    Column("id", Words, primary_key=True),
+    Column("id", TextType, primary_key=True),
     Column("record", ForeignKey(records.c.id, ondelete="CASCADE"), nullable=False),
-    Column("token_hash", Words, nullable=False, unique=True),
-    *_required(Moment, "created", "expires"),
+    Column("token_hash", TextType, nullable=False, unique=True),
+    *_required(UtcDateTime, "created", "expires"),
 )
 Index("shares_of_record", shares.c.record)
 
 preferences = _table(
-    "preferences", Column("owner", Words, primary_key=True), *_required(Text, "chosen")
+    "preferences", Column("owner", TextType, primary_key=True), *_required(Text, "chosen")
 )  # JSON
 
 presets = _table(
     "presets",
-    Column("owner", Words, primary_key=True),
-    Column("name", Words, primary_key=True),
+    Column("owner", TextType, primary_key=True),
+    Column("name", TextType, primary_key=True),
     *_required(Text, "mix"),  # JSON
 )
 
 tasks = _table(
     "tasks",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "kind", "owner", "subject", "server", "state"),
+    Column("id", TextType, primary_key=True),
+    *_required(TextType, "kind", "owner", "subject", "server", "state"),
     *_required(Text, "params"),  # JSON, as `fault` and `progress` are
-    *_required(Moment, "created"),
-    Column("started", Moment),
-    Column("ended", Moment),
+    *_required(UtcDateTime, "created"),
+    Column("started", UtcDateTime),
+    Column("ended", UtcDateTime),
     Column("fault", Text),
     Column("progress", Text),
     Column("cancel", Boolean, nullable=False, server_default=false()),
@@ -190,37 +190,37 @@ Index("tasks_by_subject", tasks.c.kind, tasks.c.subject)
 
 servers = _table(
     "servers",
-    Column("id", Words, primary_key=True),
-    Column("seen", Moment, nullable=False),  # by the database's clock
+    Column("id", TextType, primary_key=True),
+    Column("seen", UtcDateTime, nullable=False),  # by the database's clock
 )
 
 seal_keys = _table(
     "seal_keys",
-    Column("key", Words, primary_key=True),  # public
-    Column("added", Moment, nullable=False),
-    Column("revoked", Moment),
+    Column("key", TextType, primary_key=True),  # public
+    Column("added", UtcDateTime, nullable=False),
+    Column("revoked", UtcDateTime),
 )
 
 rate_counts = _table(
     "rate_counts",
-    Column("key", Words, primary_key=True),  # hashed
+    Column("key", TextType, primary_key=True),  # hashed
     Column("slot", BYTES, primary_key=True, autoincrement=False),
     *_required(Integer, "count"),
-    *_required(Moment, "expires"),
+    *_required(UtcDateTime, "expires"),
 )
 Index("rate_counts_by_end", rate_counts.c.expires)
 
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("name", Words, nullable=False),
-    Column("hash", Words, nullable=False),
-    Column("scopes", WordList, nullable=False),
-    Column("created", Moment, nullable=False),
-    Column("expires", Moment),
-    Column("revoked", Moment),
-    Column("used", Moment),
+    Column("id", TextType, primary_key=True),
+    Column("name", TextType, nullable=False),
+    Column("hash", TextType, nullable=False),
+    Column("scopes", StringList, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime),
+    Column("revoked", UtcDateTime),
+    Column("used", UtcDateTime),
     Column("files_per_hour", Integer),
     Column("files_per_day", Integer),
     sqlite_with_rowid=False,
@@ -229,31 +229,31 @@ api_keys = Table(
 api_requests = Table(
     "api_requests",
     metadata,
-    Column("owner", Words, primary_key=True),
-    Column("key", Words, primary_key=True),
-    Column("fingerprint", Words, nullable=False),
-    Column("subject", Words),  # None: being worked on
-    Column("created", Moment, nullable=False),
+    Column("owner", TextType, primary_key=True),
+    Column("key", TextType, primary_key=True),
+    Column("fingerprint", TextType, nullable=False),
+    Column("subject", TextType),  # None: being worked on
+    Column("created", UtcDateTime, nullable=False),
     sqlite_with_rowid=False,
 )
 
 api_batches = Table(
     "api_batches",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("owner", Words, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("id", TextType, primary_key=True),
+    Column("owner", TextType, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("items", Text, nullable=False),  # JSON
-    Column("name", Words, nullable=False, server_default=""),
+    Column("name", TextType, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 
 footage = _table(
     "footage",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "owner", "sha256", "name"),
-    Column("source", Words, nullable=False),  # the folder, or where else it comes from
-    Column("added", Moment, nullable=False),
+    Column("id", TextType, primary_key=True),
+    *_required(TextType, "owner", "sha256", "name"),
+    Column("source", TextType, nullable=False),  # the folder, or where else it comes from
+    Column("added", UtcDateTime, nullable=False),
     Column("size", BYTES, nullable=False),
     Column("duration", NUMBER),
     Column("frames", Integer, nullable=False),
@@ -264,9 +264,9 @@ Index("footage_by_content", footage.c.owner, footage.c.sha256, unique=True)
 
 comparisons = _table(
     "comparisons",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "owner", "copy_sha256", "original_sha256", "version"),
-    Column("created", Moment, nullable=False),
+    Column("id", TextType, primary_key=True),
+    *_required(TextType, "owner", "copy_sha256", "original_sha256", "version"),
+    Column("created", UtcDateTime, nullable=False),
     Column("comparison", LargeBinary, nullable=False),  # compressed JSON
     rowid=True,
 )
@@ -280,19 +280,19 @@ Index(
 
 lookups = _table(
     "lookups",
-    Column("owner", Words, primary_key=True),
-    Column("sha256", Words, primary_key=True),
-    *_required(Words, "found", "name", "source"),
+    Column("owner", TextType, primary_key=True),
+    Column("sha256", TextType, primary_key=True),
+    *_required(TextType, "found", "name", "source"),
     Column("start", NUMBER, nullable=False),
     Column("mirrored", Boolean, nullable=False),
     *_required(Integer, "matched", "asked"),
-    Column("created", Moment, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
     Column("searched", Integer, nullable=False, server_default="0"),
     Column("by_faces", Boolean, nullable=False, server_default=false()),
 )
 
 refusals = _table(
     "refusals",
-    *(Column(name, Words, primary_key=True) for name in ("owner", "sha256", "found")),
-    Column("created", Moment, nullable=False),
+    *(Column(name, TextType, primary_key=True) for name in ("owner", "sha256", "found")),
+    Column("created", UtcDateTime, nullable=False),
 )

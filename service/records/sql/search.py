@@ -12,7 +12,7 @@ from service.records.database import Database
 from service.records.model import Facets, Order, Page, Query
 from service.records.seals import Keyring
 from service.records.sql.rows import record_of
-from service.records.tables import Words, records
+from service.records.tables import TextType, records
 
 ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
     "newest": (records.c.touched.desc(), records.c.id),
@@ -62,7 +62,7 @@ class SearchRepository:
         position = func.strpos if self._postgresql else func.instr
         parts = [records.c.owner == owner]
         parts += [
-            position(records.c.search_text, literal(word, Words)) > 0
+            position(records.c.search_text, literal(word, TextType)) > 0
             for word in rules.normalize_text(query.text).split()
         ]
         for column, values in ((records.c.tags, query.tags), (records.c.models, query.models)):
@@ -89,9 +89,9 @@ class SearchRepository:
         return {row.value: row.number for row in connection.execute(statement)}
 
     def _words(self, column: Column[Any]) -> Any:
-        """Return the rows of a `WordList`, each with its text in `value`."""
+        """Return the rows of a `StringList`, each with its text in `value`."""
         elements = func.jsonb_array_elements_text if self._postgresql else func.json_each
-        return elements(column).table_valued(Column("value", Words))
+        return elements(column).table_valued(Column("value", TextType))
 
     @property
     def _postgresql(self) -> bool:
