@@ -169,7 +169,7 @@ class Record(_Row):
     )  # fmt: skip
     fault: ErrorReport | None = None
     result: ResultSummary | None = Field(default=None, description="once there is a result")
-    again: datetime | None = Field(
+    last_cache_hit: datetime | None = Field(
         default=None, description="when the same file last came and was given this result"
     )
     note: str = ""

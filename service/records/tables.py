@@ -122,7 +122,7 @@ records = _table(
     *_required(StringList, "tags"),
     *_required(Text, "settings"),  # JSON
     Column("fault", Text),  # JSON
-    Column("again", UtcDateTime),
+    Column("last_cache_hit", UtcDateTime),
     # The summary of the result, all of it or nothing.
     Column("analyzed", UtcDateTime),
     Column("verdict", TextType),

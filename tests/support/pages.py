@@ -77,7 +77,7 @@ def result(path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k")
         path=path,
         name=name,
         key=key,
-        again=None,
+        last_cache_hit=None,
         read_only=False,
         origin=ResultOrigin.HERE,
         picture=None,

@@ -325,7 +325,7 @@ class StoreContract:
         assert store.find_cached(owner, "other") is None and store.find_cached(owner, "") is None
         when = NOON + minutes(60)
         again = store.record_cache_hit(owner, first.id, when)
-        assert again is not None and (again.again, again.touched) == (when, when)
+        assert again is not None and (again.last_cache_hit, again.touched) == (when, when)
         assert names(store, owner)[0] == first.name
 
     # --- what a person adds

@@ -79,7 +79,7 @@ class AnalysisRepository:
             "touched": now,
             "state": State.QUEUED,
             "fault": None,
-            "again": None,
+            "last_cache_hit": None,
         }
         with self.database.writing() as connection:
             record = _update(connection, owned(owner, id), new)
@@ -172,7 +172,7 @@ class AnalysisRepository:
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
         with self.database.writing() as connection:
-            return _update(connection, owned(owner, id), {"again": now, "touched": now})
+            return _update(connection, owned(owner, id), {"last_cache_hit": now, "touched": now})
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
         cleaned = rules.cleaned_changes(changes)

@@ -52,7 +52,7 @@ class SupabaseAnalyses(SupabaseFiles):
             "touched": now.isoformat(),
             "state": State.QUEUED,
             "fault": None,
-            "again": None,
+            "last_cache_hit": None,
         }
         return self._update(owner, id, new)
 
@@ -130,7 +130,7 @@ class SupabaseAnalyses(SupabaseFiles):
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
         when = now.isoformat()
-        return self._update(owner, id, {"again": when, "touched": when})
+        return self._update(owner, id, {"last_cache_hit": when, "touched": when})
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
         cleaned = rules.cleaned_changes(changes)

@@ -1343,7 +1343,7 @@ def test_times_are_of_this_century_and_past(database: Database, ada: UUID, momen
 
 
 def test_no_time_is_without_end_whoever_writes_it(database: Database, ada: UUID) -> None:
-    for column in ("created", "touched", "analyzed", "again"):
+    for column in ("created", "touched", "analyzed", "last_cache_hit"):
         for moment in ("-infinity", "infinity"):
             with database.refused("23514"):
                 keep(database, ada, **{column: moment})

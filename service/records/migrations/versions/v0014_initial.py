@@ -53,7 +53,7 @@ def _records() -> None:
         *_required(BIG, "size"),
         *_required(WORD_LIST, "tags"),
         *_optional(sa.Text, "fault", "verdict", "question", "kind", "version"),
-        *_optional(MOMENT, "again", "analyzed"),
+        *_optional(MOMENT, "last_cache_hit", "analyzed"),
         *_optional(NUMBER, "probability", "duration"),
         *_optional(sa.Integer, "people"),
         sa.Column("models", WORD_LIST, nullable=False, server_default="[]"),
