@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 FILE = "seal.key"
 _INFO = b"unmask result seal 1"
 _SUMMARY = (
-    "analyzed", "verdict", "question", "probability", "people", "kind", "duration", "models",
+    "analyzed", "verdict", "question", "probability", "subject_count", "kind", "duration", "models",
     "version",
 )  # fmt: skip
 """what version 1 of a seal signs of a summary; what a later version adds is not in it"""

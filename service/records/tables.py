@@ -128,7 +128,7 @@ records = _table(
     Column("verdict", TextType),
     Column("question", TextType),
     Column("probability", NUMBER),
-    Column("people", Integer),
+    Column("subject_count", Integer),
     Column("kind", TextType),
     Column("duration", NUMBER),
     Column("models", StringList, nullable=False, server_default="[]"),

@@ -323,7 +323,7 @@ create table if not exists public.analyses (
     result is null or (
       coalesce(result ->> 'verdict', '') in ('FAKE', 'REAL', 'INCONCLUSIVE', 'NOT_APPLICABLE')
       and private.is_within(result -> 'probability', 0, 1)
-      and private.is_within(result -> 'people', 0, 1000000)
+      and private.is_within(result -> 'subject_count', 0, 1000000)
       and private.is_within(result -> 'duration', 0, 1000000000)
     )
   ),

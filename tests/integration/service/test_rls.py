@@ -396,7 +396,7 @@ def test_a_path_of_media_leads_nowhere_else(database: Database, ada: UUID, name:
         {"verdict": "PROVEN"}, {"verdict": None}, {"verdict": ["FAKE"]}, {"verdict": "fake"},
         {"probability": -0.1}, {"probability": 1.01}, {"probability": "NaN"},
         {"probability": "Infinity"}, {"probability": "0.5"}, {"duration": -1}, {"duration": "inf"},
-        {"people": -1}, {"people": 10**9}, {"people": [1]},
+        {"subject_count": -1}, {"subject_count": 10**9}, {"subject_count": [1]},
     ],
 )  # fmt: skip
 def test_a_result_says_what_a_result_can_say(
@@ -404,7 +404,7 @@ def test_a_result_says_what_a_result_can_say(
 ) -> None:
     keep(database, ada)
     database.act_as("authenticated", ada)
-    good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "people": 2}
+    good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "subject_count": 2}
     change = "update analyses set result = %s"
     assert database.run(change, [json.dumps(good)]) == 1
     with database.refused("23514"):
@@ -414,7 +414,11 @@ def test_a_result_says_what_a_result_can_say(
 def test_a_number_too_large_for_a_number_is_refused(database: Database, ada: UUID) -> None:
     keep(database, ada)
     database.act_as("authenticated", ada)
-    for name, state in (("probability", "22003"), ("duration", "23514"), ("people", "23514")):
+    for name, state in (
+        ("probability", "22003"),
+        ("duration", "23514"),
+        ("subject_count", "23514"),
+    ):
         with database.refused(state):
             database.run(
                 "update analyses set result = %s", [f'{{"verdict": "FAKE", "{name}": 1e400}}']

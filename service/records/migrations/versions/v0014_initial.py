@@ -55,7 +55,7 @@ def _records() -> None:
         *_optional(sa.Text, "fault", "verdict", "question", "kind", "version"),
         *_optional(MOMENT, "last_cache_hit", "analyzed"),
         *_optional(NUMBER, "probability", "duration"),
-        *_optional(sa.Integer, "people"),
+        *_optional(sa.Integer, "subject_count"),
         sa.Column("models", WORD_LIST, nullable=False, server_default="[]"),
         *_optional(sa.Text, "seal"),
         sqlite_with_rowid=False,
