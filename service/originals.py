@@ -200,8 +200,8 @@ class Originals:
 
     def _footage_of(self, looked: LookedFor, found: FoundFootage) -> ComparedFile | None:
         """Return known footage itself, where its owner's analysis or folder still has it."""
-        path = self.media_of(looked.scope, found.found) or _in_folder(looked.scope, found)
-        return ComparedFile(path, found.name, found.found) if path is not None else None
+        path = self.media_of(looked.scope, found.match_sha256) or _in_folder(looked.scope, found)
+        return ComparedFile(path, found.name, found.match_sha256) if path is not None else None
 
     def _matched(self, looked: LookedFor, found: Comparison) -> None:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
@@ -314,7 +314,7 @@ class Originals:
         context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
         found, analysis = self.lookups.store.find(owner, sha256), copy.analysis
-        refused = {found.found} if found is not None else set()
+        refused = {found.match_sha256} if found is not None else set()
         if analysis is not None and analysis.comparison is not None:
             refused.add(analysis.comparison.original_media.sha256)
         for original in refused:
@@ -392,4 +392,4 @@ def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
     folder = Path(found.source)
     if scope.owner != LOCAL or not folder.is_absolute():
         return None
-    return original_in(folder, found.name, found.found)
+    return original_in(folder, found.name, found.match_sha256)

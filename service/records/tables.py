@@ -282,7 +282,7 @@ lookups = _table(
     "lookups",
     Column("owner", TextType, primary_key=True),
     Column("sha256", TextType, primary_key=True),
-    *_required(TextType, "found", "name", "source"),
+    *_required(TextType, "match_sha256", "name", "source"),
     Column("start", NUMBER, nullable=False),
     Column("mirrored", Boolean, nullable=False),
     *_required(Integer, "matched", "asked"),
@@ -293,6 +293,6 @@ lookups = _table(
 
 refusals = _table(
     "refusals",
-    *(Column(name, TextType, primary_key=True) for name in ("owner", "sha256", "found")),
+    *(Column(name, TextType, primary_key=True) for name in ("owner", "sha256", "match_sha256")),
     Column("created", UtcDateTime, nullable=False),
 )

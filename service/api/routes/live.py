@@ -125,8 +125,8 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
             await websocket.send_json({"type": "ready", "models": [m.id for m in state.models]})
         for line in lines.new(state):
             await websocket.send_json({"type": "frame", **line})
-        if viewer.known is not None and viewer.known.found != known:
-            known = viewer.known.found
+        if viewer.known is not None and viewer.known.match_sha256 != known:
+            known = viewer.known.match_sha256
             told = viewer.known.model_dump(include={"name", "source", "matched", "asked"})
             await websocket.send_json({"type": "known", **told})
         if time.monotonic() - checked > RECHECK:

@@ -308,7 +308,7 @@ def test_a_camera_that_shows_known_footage(at: AppTest, browser: Browser) -> Non
     started(at, browser)
     viewer = at.session_state["live-visit"].viewer
     viewer.known = FoundFootage(
-        found="0" * 64, name="<b>rally</b>.mp4", source="/press", start=2.0, mirrored=False,
+        match_sha256="0" * 64, name="<b>rally</b>.mp4", source="/press", start=2.0, mirrored=False,
         matched=9, asked=12,
     )  # fmt: skip
     at.run()

@@ -246,7 +246,11 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     shared = look(real, GUEST, clips["shared"])
     found = real.originals.found(GUEST, shared)
     assert found is not None
-    assert (found.name, found.source, found.found) == ("press.mp4", "analysis", press.record.sha256)
+    assert (found.name, found.source, found.match_sha256) == (
+        "press.mp4",
+        "analysis",
+        press.record.sha256,
+    )
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
     kept = stored(real, GUEST, shared)
     assert kept is not None and kept.roles == "assumed" and not kept.accuses
@@ -345,7 +349,7 @@ def test_known_footage_of_a_folder_is_an_original(
     assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
     scope = real.scope(OWNER)
     brought = real.originals.import_known(OWNER, scope, found, Settings())
-    assert brought is not None and brought.record.sha256 == found.found
+    assert brought is not None and brought.record.sha256 == found.match_sha256
     guest = real.scope(GUEST)
     assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
         "a path is not theirs"

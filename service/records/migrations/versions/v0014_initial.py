@@ -172,7 +172,7 @@ def _footage() -> None:
     op.create_table(
         "lookups",
         *_keys("owner", "sha256"),
-        *_required(sa.Text, "found", "name", "source"),
+        *_required(sa.Text, "match_sha256", "name", "source"),
         *_required(NUMBER, "start"),
         *_required(sa.Boolean, "mirrored"),
         *_required(sa.Integer, "matched", "asked"),
@@ -183,7 +183,7 @@ def _footage() -> None:
     )
     op.create_table(
         "refusals",
-        *_keys("owner", "sha256", "found"),
+        *_keys("owner", "sha256", "match_sha256"),
         *_required(MOMENT, "created"),
         sqlite_with_rowid=False,
     )
