@@ -111,7 +111,7 @@ class Store(Protocol):
         """Return the owner's newest finished record with this key."""
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        """Note that the same file came once more and got this result: sets `again` and
+        """Note that the same file came once more and got this result: sets `last_cache_hit` and
         `touched`."""
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:

@@ -1137,8 +1137,8 @@ def test_an_account_that_cannot_be_purged_stops_no_other(
 def test_times_are_the_servers(database: Database, ada: UUID) -> None:
     id = keep(database, ada)
     database.act_as("authenticated", ada)
-    database.run("update analyses set touched = 'infinity', again = '2099-01-01'")
-    assert database.value("select greatest(touched, again) <= now() from analyses")
+    database.run("update analyses set touched = 'infinity', last_cache_hit = '2099-01-01'")
+    assert database.value("select greatest(touched, last_cache_hit) <= now() from analyses")
     for created in ("infinity", "2099-01-01"):
         database.run(
             "insert into analyses (id, name, created, touched) values (%s, 'x', %s, %s)",
@@ -1323,7 +1323,7 @@ def test_of_two_files_at_once_one_gets_the_last_room(postgres: Postgres) -> None
     "moment", ["-infinity", "infinity", "4000-01-01 BC", "1999-12-31", "9999-01-01"]
 )
 def test_times_are_of_this_century_and_past(database: Database, ada: UUID, moment: str) -> None:
-    columns = "created, touched, analyzed, again"
+    columns = "created, touched, analyzed, last_cache_hit"
     database.act_as("authenticated", ada)
     database.run(
         f"insert into analyses (id, name, {columns}) values (%s, 'x', %s, %s, %s, %s)",
@@ -1334,7 +1334,9 @@ def test_times_are_of_this_century_and_past(database: Database, ada: UUID, momen
         f"unnest(array[{columns}]) t"
     )
     assert database.value(fine)
-    database.run("update analyses set touched = %s, analyzed = %s, again = %s", [moment] * 3)
+    database.run(
+        "update analyses set touched = %s, analyzed = %s, last_cache_hit = %s", [moment] * 3
+    )
     assert database.value(fine)
     id = keep(database, ada)
     database.act_as("authenticated", ada)
