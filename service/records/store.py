@@ -127,10 +127,6 @@ class Store(Protocol):
         """Delete records with results, thumbnails and shares; return the ids that were there. The
         media is the caller's (`Jobs.delete`)."""
 
-    def delete_all(self, owner: str) -> list[str]:
-        """Delete everything of an owner, presets and settings too; return the ids of the
-        records."""
-
     def ids(self, owner: str) -> list[str]:
         """Return those of all the owner's records."""
 

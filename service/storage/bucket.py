@@ -47,8 +47,6 @@ class StoredFile:
     size: int
     """bytes"""
     sha256: str
-    modified: datetime
-    """by the bucket's clock"""
 
 
 class S3Bucket:
@@ -110,12 +108,7 @@ class S3Bucket:
         except _NoSuchObject:
             return None
         about = head["Metadata"]
-        return StoredFile(
-            about.get("name", ""),
-            head["ContentLength"],
-            about.get("sha256", ""),
-            head["LastModified"],
-        )
+        return StoredFile(about.get("name", ""), head["ContentLength"], about.get("sha256", ""))
 
     def fetch(self, token: str, stored: StoredFile, target: Path) -> bool:
         """Bring a file to a path, whole or not at all; False where it is gone.

@@ -59,14 +59,6 @@ class SQLStore(AnalysisRepository, SearchRepository, ShareRepository, Statistics
         with self.database.writing() as connection:
             return bool(connection.execute(removed).rowcount)
 
-    def delete_all(self, owner: str) -> list[str]:
-        with self.database.writing() as connection:
-            deleted = remove(connection, records.c.owner == owner)
-            for table in (preferences_table, presets):
-                connection.execute(delete(table).where(table.c.owner == owner))
-        self.database.empty_log()
-        return deleted
-
     def sweep(self, now: datetime, longest: timedelta, *, spare: Collection[str] = ()) -> list[str]:
         """Delete what was kept long enough: records by their owner's wish, at most `longest`, and
         links that are over. Return the ids of the deleted records; their media is the caller's."""

@@ -49,11 +49,6 @@ class SupabaseFiles(Tables):
             return False
         return self.bucket.fetch(row["media"], folder / PurePosixPath(row["media"]).name)
 
-    def media_url(self, owner: str, id: str) -> str | None:
-        """Return an address of a record's file that anybody can open for `media.SIGNED_URL_TTL`."""
-        row = self._row(owner, id, "media")
-        return self.bucket.url(row["media"]) if row and row["media"] else None
-
     def purge(self, owner: str) -> int:
         """Delete what its owner has kept long enough, and files whose record is gone. For where the
         project has no pg_cron, and for files everywhere: SQL can't delete them. How many records.

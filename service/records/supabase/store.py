@@ -68,16 +68,6 @@ class SupabaseStore(SupabaseAnalyses, SupabaseShares):
         key = {"owner": owner, "kind": "preset", "name": storable(name)}
         return bool(rows_of(self._table("settings").delete().match(key).select("name")))
 
-    def delete_all(self, owner: str) -> list[str]:
-        deleted: list[str] = []
-        while some := self.ids(owner):
-            removed = self.delete(owner, some)
-            if not removed:  # another at it, or not allowed: not again and again
-                break
-            deleted += removed
-        rows_of(self._table("settings").delete(returning="minimal").eq("owner", owner))
-        return deleted
-
 
 @lru_cache(maxsize=2)
 def with_key(url: str, key: str, seals: Keyring | None = None) -> SupabaseStore:

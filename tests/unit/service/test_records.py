@@ -118,7 +118,7 @@ def test_deleted_words_are_gone_from_the_disk(tmp_path: Path, store: SQLStore, h
     if how == "delete":
         store.delete(LOCAL, [record.id])
     elif how == "forget":
-        store.delete_all(LOCAL)
+        store.delete(LOCAL, store.ids(LOCAL))
     elif how == "sweep":
         store.sweep(NOON + 31 * DAY, 30 * DAY)
     else:
