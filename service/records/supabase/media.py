@@ -89,9 +89,8 @@ class Bucket:
         try:
             with translated_errors():
                 bucket = self._connect().storage.from_(BUCKET)
-                return bucket.create_signed_url(path, int(SIGNED_URL_TTL.total_seconds()))[
-                    "signedURL"
-                ]
+                seconds = int(SIGNED_URL_TTL.total_seconds())
+                return bucket.create_signed_url(path, seconds)["signedURL"]
         except RecordsError as error:
             if _is_missing(error.__cause__):
                 return None

@@ -19,7 +19,8 @@ from detector.schema.origin import Fact, Provenance
 from service.records.model import Confirmed, Query, RecordsError, State
 from service.records.rules import new_id
 from service.records.store import Store
-from service.records.supabase import analyses, media, purge, rows, tables
+from service.records.supabase import media, purge, rows
+from service.records.supabase import store as supabase_store
 from service.records.supabase.media import object_path
 from service.records.supabase.store import SupabaseStore
 from tests.support.gateway import Account, Project, postgres, project
@@ -305,8 +306,8 @@ def test_long_lists_are_asked_for_in_parts(ada: Account, monkeypatch: pytest.Mon
     records = [make(ada.id, number) for number in range(7)]
     for record in records:
         store.add(record, SAMPLE, PICTURE)
-    monkeypatch.setattr(analyses, "PAGE_SIZE", 3)
-    monkeypatch.setattr(tables, "BATCH_SIZE", 2)
+    monkeypatch.setattr(supabase_store, "PAGE_SIZE", 3)
+    monkeypatch.setattr(supabase_store, "BATCH_SIZE", 2)
     ids = sorted(record.id for record in records)
     assert store.ids(ada.id) == ids
     assert sorted(store.thumbnails(ada.id, ids)) == ids
