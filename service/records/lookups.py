@@ -77,16 +77,14 @@ class LookupStore:
             table.c.match_sha256 != "",
             or_(table.c.source == ANALYSES, footage.c.id.is_not(None)),
         )  # fmt: skip
-        with self._database.reading() as connection:
-            row = connection.execute(this).mappings().first()
-        return FoundFootage.model_validate(dict(row)) if row else None
+        row = self._database.first(this)
+        return FoundFootage.model_validate(row._asdict()) if row else None
 
     def searched(self, owner: str, sha256: str) -> int:
         """Return among how many files one of the owner's own was looked for and not found; 0 where
         it was found or not looked for."""
         this = table.c.owner == owner, table.c.sha256 == sha256, table.c.match_sha256 == ""
-        with self._database.reading() as connection:
-            return connection.execute(select(table.c.searched).where(*this)).scalar() or 0
+        return int(self._database.scalar(select(table.c.searched).where(*this)) or 0)
 
     def refuse(self, owner: str, sha256: str, match: str) -> None:
         """Note that a file does not come from this footage: it isn't told again."""
@@ -99,8 +97,8 @@ class LookupStore:
     def refused(self, owner: str, sha256: str) -> set[str]:
         """Return what the owner said is not the original of a file, by sha256."""
         this = refusals.c.owner == owner, refusals.c.sha256 == sha256
-        with self._database.reading() as connection:
-            return set(connection.execute(select(refusals.c.match_sha256).where(*this)).scalars())
+        rows = self._database.rows(select(refusals.c.match_sha256).where(*this))
+        return {row.match_sha256 for row in rows}
 
     def forget(self, owner: str, sha256s: Collection[str]) -> None:
         """Forget all that files of these contents are part of."""

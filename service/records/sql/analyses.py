@@ -136,8 +136,7 @@ class AnalysisRepository:
 
     def analysis(self, owner: str, id: str) -> Analysis | None:
         query = select(results.c.analysis).join(records).where(owned(owner, id))
-        with self.database.reading() as connection:
-            data = connection.execute(query).scalar_one_or_none()
+        data = self.database.scalar(query)
         return self.seals.read(raw(data), record_hash(id)) if data else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
@@ -198,8 +197,7 @@ class AnalysisRepository:
 
     def ids(self, owner: str) -> list[str]:
         query = select(records.c.id).where(records.c.owner == owner).order_by(records.c.id)
-        with self.database.reading() as connection:
-            return list(connection.execute(query).scalars())
+        return [row.id for row in self.database.rows(query)]
 
     def usage(self, owner: str) -> Usage:
         size = func.length(results.c.analysis) + func.coalesce(func.length(results.c.thumbnail), 0)
@@ -208,8 +206,7 @@ class AnalysisRepository:
             .select_from(records.outerjoin(results))
             .where(records.c.owner == owner)
         )
-        with self.database.reading() as connection:
-            number, total = connection.execute(query).one()
+        [(number, total)] = map(tuple, self.database.rows(query))
         return Usage(records=number, bytes=total)
 
 
@@ -233,7 +230,7 @@ def _update(connection: Connection, which: ColumnElement[bool], new: Row) -> Rec
 
 
 def _record(connection: Connection, statement: Executable) -> Record | None:
-    row = connection.execute(statement).mappings().first()
+    row = connection.execute(statement).first()
     return record_of(row) if row else None
 
 

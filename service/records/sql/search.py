@@ -44,7 +44,7 @@ class SearchRepository:
         )
         with self.database.reading() as connection:
             counts = {Label(v) if v else None: number for v, number in connection.execute(counted)}
-            rows = connection.execute(statement).mappings().all()
+            rows = connection.execute(statement).all()
         total = sum(n for label, n in counts.items() if not verdicts or label in verdicts)
         found = tuple(self.seals.checked(record_of(row)) for row in rows)
         return Page(records=found, total=total, counts=counts)

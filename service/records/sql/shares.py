@@ -51,15 +51,12 @@ class ShareRepository:
         )
         if id is not None:
             query = query.where(shares.c.record == id)
-        with self.database.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [ShareLink.model_validate(dict(row)) for row in rows]
+        return [ShareLink.model_validate(row._asdict()) for row in self.database.rows(query)]
 
     def revoke(self, owner: str, share_id: str) -> bool:
         theirs = select(records.c.id).where(records.c.owner == owner)
         removed = delete(shares).where(shares.c.id == share_id, shares.c.record.in_(theirs))
-        with self.database.writing() as connection:
-            return bool(connection.execute(removed).rowcount)
+        return bool(self.database.run(removed))
 
     def shared(self, token: str, now: datetime) -> SharedResult | None:
         # Looked up by a hash: how long that takes says nothing of how much of a guess was right.
@@ -75,13 +72,18 @@ class ShareRepository:
             .select_from(shares.join(records).join(results, results.c.id == records.c.id))
             .where(shares.c.token_hash == rules.hash_token(token), shares.c.expires > now)
         )
-        with self.database.reading() as connection:
-            row = connection.execute(query).mappings().first()
+        row = self.database.first(query)
         if row is None:
             return None
-        analysis = self.seals.read(raw(row["analysis"]), record_hash(row["record"]))
+        analysis = self.seals.read(raw(row.analysis), record_hash(row.record))
         if analysis is None:
             return None
-        made = origin(analysis.seal, row["owner"])
-        columns = {name: row[name] for name in ("share", "record", "name", "expires")}
-        return SharedResult(**columns, analysis=analysis.without_place(), origin=made)
+        made = origin(analysis.seal, row.owner)
+        return SharedResult(
+            share=row.share,
+            record=row.record,
+            name=row.name,
+            expires=row.expires,
+            analysis=analysis.without_place(),
+            origin=made,
+        )

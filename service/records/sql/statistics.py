@@ -41,16 +41,14 @@ class StatisticsRepository:
             .order_by(day)
         )
         out: dict[date, dict[Label, int]] = {}
-        with self.database.reading() as connection:
-            for when, verdict, number in connection.execute(query):
-                out.setdefault(date.fromisoformat(str(when)), {})[Label(verdict)] = number
+        for when, verdict, number in map(tuple, self.database.rows(query)):
+            out.setdefault(date.fromisoformat(str(when)), {})[Label(verdict)] = number
         return out
 
     def analyzed(self, since: datetime) -> int:
         """Return how many results were made since a moment."""
         query = select(func.count()).where(records.c.analyzed >= since)
-        with self.database.reading() as connection:
-            return int(connection.execute(query).scalar_one())
+        return int(self.database.scalar(query))
 
     def failures(self, since: datetime) -> list[FailureCount]:
         """Return why analyses that were begun since a moment failed, what is frequent first."""
@@ -59,9 +57,7 @@ class StatisticsRepository:
             .where(records.c.touched >= since, records.c.fault.is_not(None))
             .order_by(records.c.touched)
         )
-        with self.database.reading() as connection:
-            texts = connection.execute(query).scalars().all()
-        reports = [ErrorReport.model_validate_json(text) for text in texts]
+        reports = [ErrorReport.model_validate_json(row.fault) for row in self.database.rows(query)]
         counts = Counter((one.problem.code, one.ours) for one in reports)
         latest = {(one.problem.code, one.ours): one for one in reports}
         return [
@@ -76,5 +72,4 @@ class StatisticsRepository:
             .where(records.c.confirmed != Confirmed.OPEN)
             .order_by(records.c.created, records.c.id)
         )
-        with self.database.reading() as connection:
-            return [record_of(row) for row in connection.execute(query).mappings()]
+        return [record_of(row) for row in self.database.rows(query)]

@@ -35,9 +35,8 @@ class SQLStore(AnalysisRepository, SearchRepository, ShareRepository, Statistics
 
     def preferences(self, owner: str) -> Preferences:
         table = preferences_table.c
-        with self.database.reading() as connection:
-            chosen = connection.execute(select(table.chosen).where(table.owner == owner))
-            return _preferences(chosen.scalar_one_or_none())
+        chosen = self.database.scalar(select(table.chosen).where(table.owner == owner))
+        return _preferences(chosen)
 
     def save_preferences(self, owner: str, preferences: Preferences) -> None:
         row = {"owner": owner, "chosen": preferences.model_dump_json()}
@@ -56,8 +55,7 @@ class SQLStore(AnalysisRepository, SearchRepository, ShareRepository, Statistics
 
     def delete_preset(self, owner: str, name: str) -> bool:
         removed = delete(presets).where(presets.c.owner == owner, presets.c.name == name)
-        with self.database.writing() as connection:
-            return bool(connection.execute(removed).rowcount)
+        return bool(self.database.run(removed))
 
     def sweep(self, now: datetime, longest: timedelta, *, spare: Collection[str] = ()) -> list[str]:
         """Delete what was kept long enough: records by their owner's wish, at most `longest`, and
