@@ -77,6 +77,11 @@ class RefusalDetail(BaseModel):
     request_id: str = Field(default="", description="also in the header X-Request-ID and the log")
     reference: str = Field(default="", description="of our own failure, as the log has it")
 
+    @classmethod
+    def of(cls, error: UnmaskError) -> RefusalDetail:
+        """Return what an error says."""
+        return cls(code=error.code, message=str(error.message), hint=str(error.hint))
+
 
 class ErrorAnswer(BaseModel):
     """The body of every answer that is a refusal."""
@@ -158,7 +163,7 @@ def answer_error(request: HTTPConnection, error: Exception) -> JSONResponse:
     """Return the refusal that an error is."""
     status = status_of(error)
     if status < 500 and isinstance(error, UnmaskError):
-        detail = RefusalDetail(code=error.code, message=str(error.message), hint=str(error.hint))
+        detail = RefusalDetail.of(error)
     else:
         fault = fault_of(error)
         detail = detail_of(fault)

@@ -72,8 +72,7 @@ async def live(
         if error.code == POLICY:
             await websocket.close(POLICY)
     except UnmaskError as error:
-        detail = RefusalDetail(code=error.code, message=str(error.message), hint=str(error.hint))
-        await websocket.send_json({"type": "error", "error": detail.model_dump()})
+        await websocket.send_json({"type": "error", "error": RefusalDetail.of(error).model_dump()})
         await websocket.close(INVALID_DATA)
     finally:
         await run_in_threadpool(viewer.end)
