@@ -80,7 +80,7 @@ def result(
         path=path,
         name=name,
         key=key,
-        again=None,
+        last_cache_hit=None,
         read_only=False,
         origin=ResultOrigin.HERE,
         picture=None,

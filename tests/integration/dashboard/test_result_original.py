@@ -96,7 +96,7 @@ def analyzed(jobs: Jobs, path: Path, *, fake: bool = True, owner: str = LOCAL) -
 def looked_for(job: Job) -> Job:
     """The same after its original was looked for."""
     app = session.application()
-    app.originals.look(job)
+    app.originals.enqueue_lookup(job)
     task = app.originals.lookup(OWNER.principal, job)
     assert task is not None and ended(task).error == ""
     return job
