@@ -219,31 +219,31 @@ def percent(probability: float) -> str:
 
 
 def alarms(limits: Thresholds) -> str:
-    """Return how many untouched clips landed above `high`, in a sentence; empty where nobody
+    """Return how many untouched clips scored above `high`, in a sentence; empty where nobody
     said."""
-    none = _("None of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty at "
-             "most {most} of clips like these do.")  # fmt: skip
-    some = _("{count} of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty "
-             "at most {most} of clips like these do.")  # fmt: skip
-    rate = _("{rate} of untouched clips land above {limit}.")
+    none = _("In our tests none of {clips} untouched clips scored above {limit} (at most {most}, "
+             "with 95\u00a0% confidence).")  # fmt: skip
+    some = _("In our tests {count} of {clips} untouched clips scored above {limit} (at most "
+             "{most}, with 95\u00a0% confidence).")  # fmt: skip
+    rate = _("{rate} of untouched clips score above {limit}.")
     if limits.own:
-        rate = _("At most {rate} of untouched clips like yours land above {limit}.")
+        rate = _("At most {rate} of untouched clips like yours score above {limit}.")
     figures = limits.false_positives, limits.false_positive_rate, limits.high
-    return _landed(none, some, rate, *figures)
+    return _false_rate(none, some, rate, *figures)
 
 
 def missed(limits: Thresholds) -> str:
-    """Return how many manipulated clips landed below `low`, in a sentence; empty where nobody
+    """Return how many manipulated clips scored below `low`, in a sentence; empty where nobody
     said, and where no score is below it."""
     if limits.one_sided:
         return ""
-    none = _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty at "
-             "most {most} of clips like these do.")  # fmt: skip
-    some = _("{count} of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty "
-             "at most {most} of clips like these do.")  # fmt: skip
-    rate = _("{rate} of manipulated clips land below {limit}.")
+    none = _("In our tests none of {clips} manipulated clips scored below {limit} (at most {most}, "
+             "with 95\u00a0% confidence).")  # fmt: skip
+    some = _("In our tests {count} of {clips} manipulated clips scored below {limit} (at most "
+             "{most}, with 95\u00a0% confidence).")  # fmt: skip
+    rate = _("{rate} of manipulated clips score below {limit}.")
     figures = limits.false_negatives, limits.false_negative_rate, limits.low
-    return _landed(none, some, rate, *figures)
+    return _false_rate(none, some, rate, *figures)
 
 
 def of_these(limits: Thresholds) -> str:
@@ -252,7 +252,7 @@ def of_these(limits: Thresholds) -> str:
     return measured.of_these(limits, speech())
 
 
-def _landed(
+def _false_rate(
     none: str, some: str, rated: str, tally: Tally | None, rate: float | None, limit: float
 ) -> str:
     if tally is None:

@@ -57,15 +57,6 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         _strongest(analysis, linked)
         if heard is not None:
             show(figures.material(material.rated(voice.evidence(heard))))
-        _lips(analysis)
-
-
-def _lips(analysis: Analysis) -> None:
-    """Draw whether the lips move with it: a signal, which is said beside it."""
-    signal = next((s for s in analysis.signals if s.id == "lips"), None)
-    if signal is not None and signal.reading != "absent":
-        text = _("{title}: {value}. A signal, which informs and does not vote: see Signals.")
-        typography.caption(text.format(title=signal.title, value=signal.value))
 
 
 def speaker(analysis: Analysis, linked: ResultViewState) -> None:

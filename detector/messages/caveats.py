@@ -42,8 +42,13 @@ EVIDENCE: dict[str, Wording] = {
 
 
 def _material(p: Params, speech: Speech) -> tuple[str, str]:
+    if p["item"] == "surroundings":
+        text = _(
+            "The face nearly fills the frame, so mistakes in either direction are more likely."
+        )
+        return Template(text)({}, speech)
     name, value = EVIDENCE[str(p["item"])](p, speech)
-    text = speech.gettext("{name}: {value}, which makes errors of both kinds more likely.")
+    text = speech.gettext("{name}: {value}, so mistakes in either direction are more likely.")
     return text.format(name=name, value=value), ""
 
 
@@ -59,7 +64,7 @@ def _who(p: Params, speech: Speech) -> tuple[str, str]:
     if p.get("question") == "voice":
         text = _(
             "Who made the voice, or whose it imitates. Strong noise removal, dubbing and some "
-            "phone apps leave like traces."
+            "phone apps leave similar traces."
         )
         return Template(text)({}, speech)
     return Template("Who changed it, or why.")(p, speech)
@@ -98,8 +103,8 @@ WORDINGS: dict[str, Wording] = {
         voice=Template("Whether a voice was cloned: that question stays open."),
     ),
     "no_sign_withheld": Template(
-        "That no face is fake: these models never say “no sign”, since on footage of sources "
-        "they had not seen no threshold made {right} of such answers right."
+        "Whether the file is untouched: the installed models aren't reliable enough to call it "
+        "that. On footage of new sources no threshold made {right} of such answers right."
     ),
     "never_decides": by(
         "question",

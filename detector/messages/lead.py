@@ -37,11 +37,11 @@ def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     if verdict.label in ("FAKE", "REAL"):
         return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
     if why is None:
-        enough = _("Not enough to decide.")
         if not where:
-            return f"{capital(whom)}. {enough}"
-        said = _("{whom}, most at {when}. {enough}")
-        return said.format(whom=capital(whom), when=where, enough=enough)
+            said = _("{whom} scored too low to decide.")
+        else:
+            said = _("{whom} scored highest ({when}), but too low to decide.")
+        return said.format(whom=capital(whom), when=where)
     if why.code != "models_disagree":
         return f"{text(why, speech).rstrip('.')}."
     said = _("The models pull opposite ways for {whom}.").format(whom=whom)
