@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
+from dashboard.components.tables import facts
 
 
 def head(
@@ -50,8 +51,7 @@ def limits(title: Text, text: Text) -> Markup:
 
 def measured(rows: Iterable[tuple[Text, Text]]) -> Markup:
     """Return names and values of what was measured."""
-    cells = [tag("dt", name) + tag("dd", value) for name, value in rows]
-    return tag("dl", *cells, cls="um-measured")
+    return facts(rows, cls="um-facts um-measured")
 
 
 def own(text: Text) -> Markup:
