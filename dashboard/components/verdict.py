@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
-from dashboard.components.tables import facts
 
 
 def head(
@@ -47,11 +46,6 @@ def odds(text: Text) -> Markup:
 def limits(title: Text, text: Text) -> Markup:
     """Return what a verdict can't tell; inside the card, because it is part of it."""
     return tag("div", tag("h3", title), tag("p", text), cls="um-limits")
-
-
-def measured(rows: Iterable[tuple[Text, Text]]) -> Markup:
-    """Return names and values of what was measured."""
-    return facts(rows, cls="um-facts um-measured")
 
 
 def own(text: Text) -> Markup:

@@ -19,6 +19,7 @@ from dashboard.components import (
 )
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Action, Card
+from dashboard.components.tables import facts
 from dashboard.components.timeline import comparison as view
 from dashboard.i18n import _, advice, say, speech
 from dashboard.pages.compare import moves, pair
@@ -230,7 +231,7 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
         rows = [*words.figures(comparison, speaks), *_people(comparison)]
         if alone := _alone(copy):
             rows.append((_("Detectors, alone"), alone))
-        show(head, verdict.measured(rows))
+        show(head, facts(rows, cls="um-facts um-measured"))
         _roles(kept, copy, original)
         if limits := words.limits(comparison, speaks):
             show(verdict.limits(_("What this can’t tell"), limits))

@@ -112,7 +112,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     verdict.number: ((BAD, BAD), {}),
     verdict.odds: ((BAD,), {}),
     verdict.limits: ((BAD, BAD), {}),
-    verdict.measured: (([(BAD, BAD)],), {}),
     verdict.own: ((BAD,), {}),
     verdict.questions: (([QUESTION],), {}),
     verdict.sides: ((BAD, (BAD, BAD), (BAD, BAD)), {"bare": True}),
