@@ -13,6 +13,7 @@ from dashboard import charts, series, theme
 from dashboard.components import origin
 from dashboard.i18n import _
 from dashboard.result import (
+    cards,
     details,
     heat_view,
     inspector,
@@ -25,8 +26,8 @@ from dashboard.result import (
     timeline,
     title,
     verdict_card,
-    voice_card,
 )
+from dashboard.result.cards import voice
 from dashboard.result.linked import ResultViewState
 from dashboard.result.record import ResultRecord
 from detector.schema.analysis import Analysis
@@ -88,11 +89,11 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
         next_card.draw(decided, linked, match)
         with st.container(key="result-side", gap="small"):
             player.draw(front, people, sizes, linked, lanes)
-            voice_card.draw(decided, linked)
+            cards.draw(decided, linked)
             material.draw(front)
     if original.media.kind != "image":
         timeline.draw(charted, lanes, sizes, linked, palette, table, asked)
-    sound = sound_view.later(decided, linked) if voice_card.spoken(decided) else None
+    sound = sound_view.later(decided, linked) if voice.spoken(decided) else None
     st.checkbox(_("Show frames, file and details"), key=linked.widget("more-below"))
     with st.container(key="result-more", gap=20):
         heat = _below(decided, charted, lanes, linked)

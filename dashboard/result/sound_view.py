@@ -14,13 +14,13 @@ from dashboard.components.controls import choose
 from dashboard.components.markup import show
 from dashboard.i18n import _
 from dashboard.result import (
+    cards,
     details,
     material,
     next_card,
     question,
     title,
     verdict_card,
-    voice_card,
     voice_rests,
     voice_table,
 )
@@ -43,7 +43,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
         next_card.draw(analysis, linked)
         with st.container(key="result-side", gap="small"):
             _player(analysis, linked)
-            voice_card.speaker(analysis, linked)
+            cards.draw(analysis, linked)
             material.draw(analysis)
     pictures = later(analysis, linked)
     left, right = st.columns([62, 38], gap=20)

@@ -188,11 +188,7 @@ def spoken(state: LiveState | None, clock: Clock) -> str:
     if state is None or not state.alarms:
         return ""
     alarm = state.alarms[0]
-    what = (
-        labels.QUESTIONS[Question.MANIPULATION].fake_short
-        if alarm.kind == "manipulated"
-        else labels.WHY_NOT[ReasonCode.NO_FACE]
-    )
+    what = labels.says(None) if alarm.kind == "manipulated" else labels.WHY_NOT[ReasonCode.NO_FACE]
     if alarm.end is None:
         begun = _("Alarm {number}: {what} since {time}.")
         return begun.format(number=alarm.number, what=what, time=clock(alarm.start))
