@@ -18,7 +18,7 @@ from detector.report.paper import MUTED, SMALL, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.seal import NewSeal
 from detector.report.table import as_json
-from detector.schema.analysis import OF_SOUND, Analysis, Label, Subject
+from detector.schema.analysis import Analysis, Label, Subject
 
 PEOPLE = 4
 """people whose score over time is drawn, most suspicious first"""
@@ -262,7 +262,7 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     if tried is None:
         return
     pdf.head("Robustness", 36 + 5 * len(tried.trials))
-    of_sound = tried.question in OF_SOUND
+    of_sound = tried.question.of_sound
     looks = words.windows(tried.sampled) if of_sound else words.moments(tried.sampled)
     part = (
         f"{looks} from {clock(tried.start)} to {clock(tried.end)}"
