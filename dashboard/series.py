@@ -17,7 +17,6 @@ from detector.schema.analysis import (
     Analysis,
     FrameSegment,
     Label,
-    Modality,
     ReasonCode,
     SpanSegment,
     Subject,
@@ -113,7 +112,7 @@ def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> L
     until : float, optional
         While a run is going on: moments after this time are "not scored yet".
     """
-    if track.modality is Modality.VOICE:
+    if track.modality.of_sound:
         return _heard(analysis, track)
     faces = {face.index: face for face in track.frames}
     ids = dict.fromkeys(id for face in track.frames for id in face.scores)
