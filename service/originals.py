@@ -327,10 +327,6 @@ class Originals:
         if found.finding.related:
             self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": found}))
 
-    def comparison(self, person: Principal, copy: Job, original: Job) -> KeptComparison | None:
-        """Return what came of it, where somebody has compared the two in these roles."""
-        return self.comparisons.store.find(person.id, copy.record.sha256, original.record.sha256)
-
     def of_pair(self, person: Principal, one: Job, other: Job) -> KeptComparison | None:
         """Return what came of comparing two files, in whichever order that was done."""
         return self.comparisons.store.of_pair(person.id, one.record.sha256, other.record.sha256)
