@@ -195,13 +195,8 @@ def _address(where: Path | str) -> URL:
 
 def sqlite_engine(url: URL) -> Engine:
     """Open a file of SQLite's, readable by this user of the computer only; made when it is missing.
-    Transactions of the execution option `writes` wait for other processes at their beginning.
-
-    Raises
-    ------
-    RecordsError
-        It can't be opened.
-    """
+    Transactions of the execution option `writes` wait for other processes at their beginning. Raise
+    RecordsError if it can't be opened."""
     path = Path(str(url.database))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
