@@ -15,7 +15,7 @@ from detector.links.addresses import MAX_URL
 from detector.links.cameras import CameraAddress
 from detector.models.base import ModelSpec
 from detector.models.registry import list_models, manifest, usable
-from detector.schema.analysis import QUESTION_OF, Modality, Question, Thresholds
+from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from service.live import cameras
 from service.live.viewers import LiveOptions, SessionRetention
 
@@ -160,9 +160,7 @@ def models() -> list[ModelSpec]:
 
 def hears() -> bool:
     """Return whether a model of voices is here that is asked by default."""
-    return any(
-        spec.modality is Modality.VOICE and spec.default and usable(spec) for spec in list_models()
-    )
+    return any(spec.modality.of_sound and spec.default and usable(spec) for spec in list_models())
 
 
 def microphone() -> bool:
@@ -200,7 +198,7 @@ def settings(options: LiveOptions) -> LiveSettings:
     )
 
 
-def thresholds(question: Question = Question.MANIPULATION) -> Thresholds:
+def thresholds() -> Thresholds:
     """Return those of the default ensemble, for axes that stand there before the first score."""
-    ensemble = manifest().ensembles.get(question)
+    ensemble = manifest().ensembles.get(Question.MANIPULATION)
     return ensemble.thresholds if ensemble is not None else FALLBACK

@@ -32,7 +32,7 @@ from dashboard.pages.live.state import (
 )
 from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
-from detector.schema.analysis import Question, Settings
+from detector.schema.analysis import Settings
 from service.live import cameras, recordings
 from service.live.viewers import SessionRetention, Viewer
 
@@ -218,7 +218,7 @@ def below(visit: LivePageState) -> None:
     if viewer is not None and heard is not None:
         voice.draw(heard, viewer.seconds)
     limits = state.reading.thresholds if state else choices.thresholds()
-    question = (state.reading.question if state else None) or Question.MANIPULATION
+    question = state.reading.question if state else None
     with st.container(border=True, key="card-minute", gap=None):
         legend = _("dots: one scored frame · line: the likelihood over 8 s")
         heads.head(_("Last 60 seconds"), legend)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Unpack
 
 from pydantic import ValidationError
 from sqlalchemy import (
@@ -72,17 +71,6 @@ ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
     "name": (func.lower(records.c.name), records.c.id),
     "likelihood": (records.c.probability.desc().nulls_last(), records.c.id),
 }
-
-
-class FailureCount(NamedTuple):
-    """One reason why analyses failed."""
-
-    code: str
-    ours: bool
-    """The files are not at fault."""
-    number: int
-    message: str
-    """What was said of the latest, in English."""
 
 
 class SQLStore:
@@ -434,40 +422,6 @@ class SQLStore:
             connection.execute(delete(shares).where(shares.c.expires <= now))
         self.database.shrink()
         return deleted
-
-    def verdicts_by_day(self, since: datetime) -> dict[date, dict[Label, int]]:
-        """Return how many results there are, by the day in UTC on which they were made."""
-        day = func.date(records.c.analyzed)
-        query = (
-            select(day, records.c.verdict, func.count())
-            .where(records.c.analyzed >= since)
-            .group_by(day, records.c.verdict)
-            .order_by(day)
-        )
-        out: dict[date, dict[Label, int]] = {}
-        for when, verdict, number in map(tuple, self.database.rows(query)):
-            out.setdefault(date.fromisoformat(str(when)), {})[Label(verdict)] = number
-        return out
-
-    def analyzed(self, since: datetime) -> int:
-        """Return how many results were made since a moment."""
-        query = select(func.count()).where(records.c.analyzed >= since)
-        return int(self.database.scalar(query))
-
-    def failures(self, since: datetime) -> list[FailureCount]:
-        """Return why analyses that were begun since a moment failed, what is frequent first."""
-        query = (
-            select(records.c.fault)
-            .where(records.c.touched >= since, records.c.fault.is_not(None))
-            .order_by(records.c.touched)
-        )
-        reports = [ErrorReport.model_validate_json(row.fault) for row in self.database.rows(query)]
-        counts = Counter((one.problem.code, one.ours) for one in reports)
-        latest = {(one.problem.code, one.ours): one for one in reports}
-        return [
-            FailureCount(code, ours, number, latest[code, ours].problem.message)
-            for (code, ours), number in counts.most_common()
-        ]
 
     def confirmed(self) -> list[Record]:
         """Return the records of which somebody found out what they are, the oldest first."""
