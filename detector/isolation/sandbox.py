@@ -147,7 +147,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         head: Any = None,
         cancel: Event | None = None,
     ) -> Iterator[Any]:
-        """Let a function of frames run in a worker, a few frames ahead.
+        """Let a function of frames run in a worker, a few frames ahead. Raise as `call` does.
 
         Parameters
         ----------
@@ -159,11 +159,6 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         head : type, optional
             Of what the function yields before the frames: something that pydantic can check. One
             worker then answers what would take two.
-
-        Raises
-        ------
-        MediaError, Canceled
-            As `call`.
         """
         request = self._request(function, arguments, reads)
         return self._stream(request, size, count, notes, head=head, cancel=cancel)

@@ -79,18 +79,13 @@ class ApiKeys:
         files_per_hour: int | None = None,
         files_per_day: int | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key.
+        """Make a key. Raise InputError if the name or the scopes are missing.
 
         Returns
         -------
         key : ApiKey
         text : str
             The key itself. It is kept nowhere.
-
-        Raises
-        ------
-        InputError
-            It has no name, or nothing that it is for.
         """
         if not name.strip() or len(name) > MAX_NAME or not scopes:
             raise InputError(

@@ -119,13 +119,8 @@ class FootageStore:
         size: int = 0,
         duration: float | None = None,
     ) -> Footage | None:
-        """Keep the fingerprints of a file; None where its content is known already.
-
-        Raises
-        ------
-        InputError
-            This owner's library is full.
-        """
+        """Keep the fingerprints of a file; None where its content is known already. Raise
+        InputError if this owner's library is full."""
         if self.count(owner) >= MAX_FOOTAGE:
             full = _("A library holds {most} files at most.").format(most=f"{MAX_FOOTAGE:,}")
             raise InputError(full, hint=_("Remove some first."))
