@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import markupsafe
 
@@ -22,6 +22,7 @@ from detector.messages import Coded, format, lead, measured, states
 from detector.messages.format import capital as capital
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
+from detector.questions import QuestionSpec
 from detector.schema.analysis import (
     Label,
     Lean,
@@ -80,27 +81,24 @@ STATES: LazyDict[Label, StateWords] = LazyDict(
 )
 
 
-@dataclass(frozen=True)
-class QuestionWords:
-    """How one question is put."""
-
-    text: str
-    short: str  # its name where room is small
-    fake: str  # the answer over the threshold; the others are those of `STATES`
-    fake_short: str
-
-
-QUESTIONS: LazyDict[Question, QuestionWords] = LazyDict(
-    lambda: {
-        q: QuestionWords(
-            states.question(q.value, speech()),
-            states.question(q.value, speech(), short=True),
-            states.state(Label.FAKE.value, q.value, speech()),
-            states.says(q.value, speech()),
-        )
-        for q in Question
+def _translated(spec: QuestionSpec) -> QuestionSpec:
+    words: dict[str, Any] = {
+        field.name: speech().gettext(text)
+        for field in fields(spec)
+        if isinstance(text := getattr(spec, field.name), str) and text and field.name != "task"
     }
+    return replace(spec, **words)
+
+
+QUESTIONS: LazyDict[Question, QuestionSpec] = LazyDict(
+    lambda: {q: _translated(q.spec) for q in Question}
 )
+"""Their entries, with their words in the language of whoever looks."""
+
+
+def says(question: Question | None) -> str:
+    """Return what a score over the threshold says, within a sentence: "likely manipulated"."""
+    return states.says(question, speech())
 
 
 def state(label: Label, question: Question | None) -> StateWords:

@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import charts, series, theme
 from dashboard.components import origin
 from dashboard.result import (
+    cards,
     details,
     heat_view,
     inspector,
@@ -23,8 +24,8 @@ from dashboard.result import (
     timeline,
     title,
     verdict_card,
-    voice_card,
 )
+from dashboard.result.cards import voice
 from dashboard.result.linked import ResultViewState
 from dashboard.result.record import ResultRecord
 from detector.schema.analysis import Analysis
@@ -85,10 +86,10 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
         verdict_card.draw(decided, linked)
         with st.container(key="result-side", gap="small"):
             player.draw(front, people, sizes, linked, lanes)
-            voice_card.draw(decided, linked)
+            cards.draw(decided, linked)
     if original.media.kind != "image":
         timeline.draw(charted, lanes, sizes, linked, palette, table, asked)
-    sound = sound_view.later(decided, linked) if voice_card.spoken(decided) else None
+    sound = sound_view.later(decided, linked) if voice.spoken(decided) else None
     everyone = {lane.track.id: lane for lane in lanes}
     person = linked.person if linked.person in everyone else charted.verdict.subject
     moment = inspector.Moment(charted, everyone.get(person or ""), linked)

@@ -184,7 +184,8 @@ def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> No
         figures.missing(_("The frame can’t be read any more."))
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
-    figures.caption(figures.titled(_("Crop"), described(face.quality)))
+    quality = described(face.quality) if face.quality.problem else ""
+    figures.caption(figures.titled(_("Crop"), quality))
 
 
 def described(quality: Quality) -> str:

@@ -12,7 +12,6 @@ from dashboard.result import original
 from detector.decision import voice
 from detector.messages import comparison
 from detector.schema.analysis import (
-    OF_SOUND,
     Analysis,
     Answer,
     Label,
@@ -33,7 +32,7 @@ def answered(analysis: Analysis) -> list[Question]:
 
 def of_picture(analysis: Analysis) -> list[Question]:
     """Return those of them that are about what is seen."""
-    return [q for q in answered(analysis) if q not in OF_SOUND]
+    return [q for q in answered(analysis) if not q.of_sound]
 
 
 def viewed(analysis: Analysis, question: Question | None) -> Analysis:
@@ -117,11 +116,11 @@ def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.Ques
 
 def _not_asked_because(analysis: Analysis, question: Question) -> str:
     """Return why no model of a question was counted, in a few words."""
-    heard = voice.heard_of(analysis) if question in OF_SOUND else None
+    heard = voice.heard_of(analysis) if question.of_sound else None
     if heard and (code := voice.unscorable(heard)):
         return _("Not judged: {why}").format(why=labels.WHY_NOT[code])
     scored = any(m.scored and m.question is question for m in analysis.models)
-    if question in OF_SOUND and scored:
+    if question.of_sound and scored:
         return _("Not judged: no calibrated model")
     return _("Not asked: no model for it")
 

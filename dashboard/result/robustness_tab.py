@@ -133,7 +133,7 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
             "of a part differ from the whole sound's.",
             tried.sampled,
         )
-        text = (of_sound if tried.question in OF_SOUND else of_clip).format(
+        text = (of_sound if tried.question.of_sound else of_clip).format(
             number=tried.sampled,
             start=labels.clock(tried.start),
             end=labels.clock(tried.end),

@@ -15,15 +15,16 @@ from dashboard.components.markup import show
 from dashboard.components.timeline import sound
 from dashboard.i18n import _
 from dashboard.result import (
+    cards,
     details,
     next_card,
     question,
     title,
     verdict_card,
-    voice_card,
     voice_rests,
     voice_table,
 )
+from dashboard.result.cards import voice
 from dashboard.result.linked import ResultViewState
 from dashboard.result.timeline import SHOWN
 from detector.audio.pictures import DEPTH
@@ -42,7 +43,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
         verdict_card.draw(analysis, linked)
         with st.container(key="result-side", gap="small"):
             _player(analysis, linked)
-            voice_card.speaker(analysis, linked)
+            cards.draw(analysis, linked)
             next_card.draw(analysis, linked)
     pictures = later(analysis, linked)
     details.draw(analysis, linked, analysis)
@@ -97,8 +98,8 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
     with st.container(horizontal_alignment="right"):
         kind = choose(_("Picture"), kinds, "mel", linked.widget("frequencies"), hidden=True)
     view = st.container()
-    voice = voice_card.voice_of(analysis)
-    scored = voice is not None and any(span.score is not None for span in voice.spans)
+    heard = voice.voice_of(analysis)
+    scored = heard is not None and any(span.score is not None for span in heard.spans)
     typography.caption(
         _("Gray: no speech, or too little of it to score.")
         if scored

@@ -107,7 +107,7 @@ def _lane(
     named: Mapping[str, str],
 ) -> None:
     limits = analysis.verdict.thresholds
-    question = analysis.verdict.question or Question.MANIPULATION
+    question = analysis.verdict.question
     end = series.length(analysis)
     person = lane.track.id
     with st.container(key=f"lane-{person}", gap=None):

@@ -130,9 +130,8 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
     else:
         counted = [m for m in analysis.models if m.counted and m.question is lead]
         fitted = all(m.calibration and m.calibration.clips for m in counted)
-        many = labels.count(len(counted), "model", "models")
-        text = _("{models}, calibrated") if fitted else _("{models}, uncalibrated")
-        parts.append(text.format(models=many))
+        if not fitted:
+            parts.append(_("uncalibrated"))
     top = _track(analysis, answer.subject)
     alone = top.answers[lead].probability if top and lead in top.answers else None
     if answer.people > 1 and alone is not None:

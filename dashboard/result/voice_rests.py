@@ -12,8 +12,8 @@ from dashboard import labels
 from dashboard.components import controls, typography
 from dashboard.components.timeline import sound
 from dashboard.i18n import _
+from dashboard.result.cards.voice import voice_of
 from dashboard.result.linked import ResultViewState
-from dashboard.result.voice_card import voice_of
 from detector.decision import sigmoid
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, ModelResult, SpanSegment

@@ -140,7 +140,7 @@ def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
 
 
 def lean_of(odds: EmpiricalOdds | None, probability: float) -> Lean:
-    """Return where a score leans: by its odds. Without odds a score leans to "manipulated" alone."""
+    """Return where a score leans: by its odds; without odds to "manipulated" alone."""
     share = odds.share if odds else probability
     if share >= LEANS[1]:
         return Lean.MANIPULATED

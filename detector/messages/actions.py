@@ -68,7 +68,7 @@ def _compare(p: Params, speech: Speech) -> Step:
             "No match in {files:,} other file.", "No match in {files:,} other files.", files
         )
         why = f"{none.format(files=files)} {why}"
-    return Step(head, why, _("Compare two clips"), _("under a minute"))
+    return Step(head, why, _("Compare two clips"), "")
 
 
 def _compare_same(p: Params, speech: Speech) -> Step:
@@ -80,8 +80,7 @@ def _compare_same(p: Params, speech: Speech) -> Step:
         why = _("{name} shows the same footage. If only the face differs, one of them was changed.")
     if p["compared"]:
         why = _("{name} shows the same footage. See where the two differ, moment by moment.")
-    cost = "" if p["compared"] else _("under a minute")
-    return Step(head, why.format(name=p["name"]), _("Open"), cost)
+    return Step(head, why.format(name=p["name"]), _("Open"), "")
 
 
 def _ask(p: Params, speech: Speech) -> Step:
@@ -129,7 +128,7 @@ def _origin(p: Params, speech: Speech) -> Step:
         _("Check where it came from"),
         _("Date, place and who posted it first say what no model can."),
         _("How to check"),
-        _("some minutes"),
+        "",
     )
 
 
@@ -139,7 +138,7 @@ def _test_live(p: Params, speech: Speech) -> Step:
         _("Test them while they are on camera"),
         _("A live deepfake must follow every move, and may slip."),
         _("What to ask for"),
-        _("a minute"),
+        "",
     )
 
 
@@ -149,7 +148,7 @@ def _reach(p: Params, speech: Speech) -> Step:
         _("Reach them another way"),
         _("A face on a screen proves nobody; a number that you knew before does more."),
         _("How to check"),
-        _("some minutes"),
+        "",
     )
 
 

@@ -255,7 +255,7 @@ class AnalysisRun:
         """Whether the file has what a modality is extracted from. A rerun of changed pictures, or a
         first look at frames, leaves the sound out."""
         assert self.media is not None
-        if modality is not Modality.VOICE:
+        if not modality.of_sound:
             return self.media.kind != "audio"
         again = self.options.frames_only or self.options.change is not None
         return self.media.audio is not None and not again

@@ -7,7 +7,6 @@ from detector.messages import measured, states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, signed
 from detector.schema.analysis import (
-    OF_SOUND,
     Analysis,
     Answer,
     Audio,
@@ -88,9 +87,7 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
     """Return how often the thresholds erred, on what that was measured and, where the odds are
     printed (`odds`), how these are made."""
     limits, out = answer.thresholds, []
-    untouched, manipulated = "untouched", "manipulated"
-    if question in OF_SOUND:
-        untouched, manipulated = "real", "cloned"
+    untouched, manipulated = question.spec.real_word, question.spec.fake_word
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):
         out.append(f"Judged {states.basis(answer.basis)}.")
     elif limits.own and limits.false_positive_rate is not None:
