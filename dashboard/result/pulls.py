@@ -162,10 +162,8 @@ def strongest(analysis: Analysis) -> Contribution | None:
 
 
 def traces(analysis: Analysis) -> list[str]:
-    """Return sentences: what the strongest trace is, when, and what else can cause it.
-
-    Where the scores stay low, how high they get.
-    """
+    """Return sentences: why the models together decide, what the strongest trace is, when, and what
+    else can cause it. Where the scores stay low, how high they get."""
     spoken = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
     reasons = [reason for reason in analysis.verdict.reasons if reason.code in spoken]
     sentences = [f"{labels.say(reason).rstrip('.')}." for reason in reasons]

@@ -85,27 +85,12 @@ def rows(analysis: Analysis) -> Markup:
         answers.items(),
         key=lambda item: (item[0] is not analysis.verdict.question, not item[1].asked),
     )
-    asked = [_row(analysis, question, answer) for question, answer in ordered]
-    rows = [*asked, *map(_not_asked, _impossible(analysis))]
+    rows = [_row(analysis, question, answer) for question, answer in ordered]
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
         last = comparison.assumed(found) and not found.accuses
         rows.insert(len(rows) if last else 0, original.row(found))
     return verdict.questions(rows)
-
-
-def _impossible(analysis: Analysis) -> list[Question]:
-    """Return the questions that the file can't be asked: there is no sound, or no picture."""
-    if analysis.media.kind == "image" or analysis.media.live:
-        return []
-    return [q for q in Question if q not in analysis.media.questions]
-
-
-def _not_asked(question: Question) -> verdict.QuestionRow:
-    why = _("Not asked: no sound") if question.of_sound else _("Not asked: no picture")
-    state = labels.STATES[Label.NOT_APPLICABLE]
-    text = labels.QUESTIONS[question].text
-    return verdict.QuestionRow(text, state.slug, state.icon, why, "–", counts=False, leads=False)
 
 
 def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.QuestionRow:

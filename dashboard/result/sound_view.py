@@ -16,7 +16,6 @@ from dashboard.i18n import _
 from dashboard.result import (
     cards,
     details,
-    material,
     next_card,
     question,
     title,
@@ -40,17 +39,12 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
     title.draw(analysis, linked)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(analysis, linked)
-        next_card.draw(analysis, linked)
         with st.container(key="result-side", gap="small"):
             _player(analysis, linked)
             cards.draw(analysis, linked)
-            material.draw(analysis)
+            next_card.draw(analysis, linked)
     pictures = later(analysis, linked)
-    left, right = st.columns([62, 38], gap=20)
-    with left:
-        details.draw_tabs(analysis, linked)
-    with right:
-        details.draw_file(analysis, linked)
+    details.draw(analysis, linked, analysis)
     return pictures
 
 

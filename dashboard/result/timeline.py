@@ -67,15 +67,10 @@ def draw(
     with st.container(border=True, key="card-timeline"):
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
             show(heading(_("Score over time")), keys(analysis, named), width="stretch")
-            hint = st.empty()
             if len(questions) > 1:
                 shorts = {q: labels.QUESTIONS[q].short for q in questions}
                 choose(_("Question"), shorts, questions[0], linked.widget("question"), hidden=True)
             shown = choose(_("Show as"), SHOWN, "lanes", linked.widget("shown"), hidden=True)
-            click = (
-                _("Click a row to go there") if shown == "table" else _("Click a point to go there")
-            )
-            typography.remark(click, cls="um-hint", at=hint)
         if shown == "table":
             _table(analysis, lanes, linked, named, table)
             return

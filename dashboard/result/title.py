@@ -57,7 +57,7 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
     """Nothing was computed for this file today."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"):
         text = _(
-            "You've already analyzed this file with the same models and settings. Result of {when}:"
+            "You already analyzed this file, with the same models and settings, on {when}."
         ).format(when=record_cells.local(analysis.created))
         typography.caption(text, width="content")
         again = linked.widget("again")
@@ -68,17 +68,12 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
-    """Return 00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42, 3 models, took 38 s."""
-    ran = sum(1 for model in analysis.models if model.scored)
+    """Return 00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42."""
     when = _("kept from {when}") if cached else _("analyzed {when}")
-    parts = [
+    return [
         *page_header.facts(analysis.media),
         when.format(when=record_cells.local(analysis.created)),
-        labels.count(ran, "model", "models"),
     ]
-    if (seconds := total(analysis)) is not None:
-        parts.append(_("took {time}").format(time=labels.took(seconds)))
-    return parts
 
 
 def total(analysis: Analysis) -> float | None:
