@@ -30,7 +30,7 @@ from tests.support.waiting import PATIENT, until
 
 SCENERY = Question("scenery")
 ASKED = "Was the background replaced?"
-MODELS = {"alone": ["backdrop"], "beside": ["backdrop", "texture"], "default": None}
+MODELS = {"alone": ["backdrop"], "beside": ["backdrop", "texture"], "without": ["texture"]}
 
 LEADING = pytest.mark.parametrize("analysis", ["alone"], indirect=True)
 
@@ -86,7 +86,7 @@ def test_the_question_is_answered_and_leads(analyses: dict[str, Analysis]) -> No
     beside = analyses["beside"]
     answers = {q: answer.asked for q, answer in beside.verdict.answers.items()}
     assert answers[SCENERY] and answers[Question.MANIPULATION]
-    assert not analyses["default"].verdict.answers[SCENERY].asked
+    assert not analyses["without"].verdict.answers[SCENERY].asked
 
 
 def test_json_reads_back(analysis: Analysis) -> None:
