@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     train = commands.add_parser("train", help="train a model by a recipe")
-    train.add_argument("recipe", metavar="RECIPE", help="clip, finetune, texture, or a TOML")
+    train.add_argument("recipe", metavar="RECIPE", help="clip, finetune, texture, voice, or a TOML")
     train.add_argument("--data", type=Path, required=True, metavar="LABELS.csv")
     train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR")
     train.add_argument(
         "--begin",
         metavar="WEIGHTS",
-        help="id of the detector to fine-tune; clip: a file, or shipped; texture: a trunk",
+        help="id of the detector to fine-tune; clip: a file, or shipped; texture, voice: a trunk",
     )
     train.add_argument(
         "--weights",
@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
     train.add_argument(
         "--folds",
         choices=["sources", "kinds"],
-        help="clip: first leave out each fold of sources in turn, and save its logits",
+        help="clip, voice: first leave out each fold of sources in turn, and save its logits",
     )
     train.add_argument("--resume", action="store_true", help="go on where a stopped run left off")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -72,8 +72,11 @@ def _train(args: argparse.Namespace) -> int:
     if args.recipe == "clip":
         print(_clip(args, run, changes))
         return 0
+    if args.recipe == "voice":
+        print(_voice(args, run, changes))
+        return 0
     if args.folds:
-        raise UsageError("--folds is for the recipe clip.")
+        raise UsageError("--folds is for the recipes clip and voice.")
     weights = train(
         read_recipe(args.recipe).model_copy(update=changes),
         args.data,
@@ -100,6 +103,21 @@ def _clip(args: argparse.Namespace, run: TrainingOptions, changes: dict[str, Any
     folds = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[args.folds]
     return train(
         ClipRecipe(**changes), args.data, run, cache=args.cache, begin=args.begin, folds=folds
+    )
+
+
+def _voice(args: argparse.Namespace, run: TrainingOptions, changes: dict[str, Any]) -> Path:
+    from detector.evaluation import groups
+    from detector.training.voice import VoiceRecipe, train
+
+    if args.weights or args.tune or args.cache or args.folds == "kinds" or changes:
+        raise UsageError("The recipe voice takes --begin and --folds sources alone.")
+    return train(
+        VoiceRecipe(),
+        args.data,
+        run,
+        begin=Path(args.begin) if args.begin else None,
+        folds=groups.voice_names() if args.folds else (),
     )
 
 
