@@ -227,14 +227,8 @@ class BatchService:
         batch: Batch,
         known: MutableMapping[str, BatchRow] | None = None,
     ) -> list[BatchRow]:
-        """Return all files of a batch in the order they came.
-
-        Parameters
-        ----------
-        known : mutable mapping, optional
-            Rows of files that are over, by id: they are not looked up again, and new ones are put
-            in.
-        """
+        """Return all files of a batch in the order they came. `known` caches the rows of files that
+        are over, by id."""
         known = {} if known is None else known
         rows = []
         for item in batch.items:

@@ -87,13 +87,8 @@ def _refuse(waiting: int, running: int) -> UnmaskError | None:
 
 
 class KnownFootage:
-    """What is added to the libraries of a server's people.
-
-    Parameters
-    ----------
-    library : callable
-        Gives the library, which takes a moment to import.
-    """
+    """What is added to the libraries of a server's people. `library` is a callable, since its
+    import takes a moment."""
 
     def __init__(
         self,

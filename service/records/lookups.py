@@ -52,15 +52,8 @@ class LookupStore:
         self._database = database
 
     def save(self, owner: str, sha256: str, found: FoundFootage | None, searched: int = 0) -> None:
-        """Keep what a file shows, in place of what was found before.
-
-        Parameters
-        ----------
-        found : FoundFootage or None
-            None: nothing.
-        searched : int
-            Files among which it was looked for.
-        """
+        """Store what a file shows, None for nothing, in place of what was found before. `searched`
+        is the number of files among which it was looked for."""
         row = (found or _NOTHING).model_dump(exclude={"added"})
         row |= {"owner": owner, "sha256": sha256, "searched": searched}
         with self._database.writing() as connection:
