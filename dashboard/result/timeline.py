@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
-from dashboard.components import cards, evidence_view, typography
+from dashboard.components import cards, typography
 from dashboard.components import lanes as beside
 from dashboard.components.cards import Mark
 from dashboard.components.chips import bold, chip
 from dashboard.components.controls import choose
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import Text, rich, show
+from dashboard.components.timeline import evidence
 from dashboard.components.typography import heading
 from dashboard.i18n import LazyDict, _
 from dashboard.result.linked import ResultViewState
@@ -74,7 +75,7 @@ def draw(
         if shown == "table":
             _table(analysis, lanes, linked, named, table)
             return
-        with st.container(key=evidence_view.LANES, gap=None):
+        with st.container(key=evidence.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
                 _lane(analysis, lane, size, linked, palette, named)
         hatched(lanes, series.length(analysis))

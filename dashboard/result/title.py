@@ -23,7 +23,7 @@ def draw(analysis: Analysis, linked: ResultViewState, *, primary: bool = True) -
     primary : bool
         The report is what is most likely wanted, of all that can be pressed on the page.
     """
-    name, cached = linked.record.name, linked.record.again is not None
+    name, cached = linked.record.name, linked.record.last_cache_hit is not None
     with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:
             _actions(analysis, linked)

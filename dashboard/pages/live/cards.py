@@ -154,7 +154,9 @@ def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
     """Return the newest alarms as rows."""
     if not raised:
         return typography.nothing(_("None in this session."))
-    drawn = tables.plain([_alarm(alarm, now, clock) for alarm in raised[:SHOWN_ALARMS]])
+    drawn = tables.plain(
+        [_alarm(alarm, now, clock) for alarm in raised[:SHOWN_ALARMS]], "um-alarms"
+    )
     if (more := len(raised) - SHOWN_ALARMS) > 0:
         earlier = _("{number} earlier in the log.").format(number=more)
         drawn += typography.small_print(earlier)

@@ -17,16 +17,16 @@ from detector.models.base import ModelSpec
 from detector.models.registry import list_models, manifest, usable
 from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from service.live import cameras
-from service.live.viewers import Keep, LiveOptions
+from service.live.viewers import LiveOptions, SessionRetention
 
 if TYPE_CHECKING:
     from detector.live import LiveSettings
 
-KEEPS: LazyDict[Keep, str] = LazyDict(
+KEEPS: LazyDict[SessionRetention, str] = LazyDict(
     lambda: {
-        Keep.NOTHING: _("Nothing"),
-        Keep.SCORES: _("Scores"),
-        Keep.VIDEO: _("Scores and video"),
+        SessionRetention.NOTHING: _("Nothing"),
+        SessionRetention.SCORES: _("Scores"),
+        SessionRetention.VIDEO: _("Scores and video"),
     }
 )
 WAITS = (1.0, 3.0, 5.0, 10.0)
@@ -109,7 +109,9 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
         default = [spec.id for spec in models() if spec.default] or list(titles)[:1]
         slower = _("Each one more makes readings slower; the video is not slowed down.")
         controls.choose_any(_("Models"), titles, default, _MODELS, disabled=disabled, help=slower)
-        controls.choose(_("Keep when it stops"), KEEPS, Keep.SCORES, _KEEP, disabled=disabled)
+        controls.choose(
+            _("Keep when it stops"), KEEPS, SessionRetention.SCORES, _KEEP, disabled=disabled
+        )
         if hears() and not by_address():
             st.toggle(
                 _("Listen to the microphone"),
@@ -177,7 +179,7 @@ def options() -> LiveOptions:
     usual = tuple(spec.id for spec in models() if spec.default)
     return LiveOptions(
         models=None if not chosen or chosen == usual else chosen,
-        keep=cast(Keep, state.get(_KEEP) or default.keep),
+        keep=cast(SessionRetention, state.get(_KEEP) or default.keep),
         mirror=bool(state.get(_MIRROR, default.mirror)),
         microphone=microphone(),
         alarm_above=None if above is None else above / 100,

@@ -34,7 +34,7 @@ from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Settings
 from service.live import cameras, recordings
-from service.live.viewers import Keep, Viewer
+from service.live.viewers import SessionRetention, Viewer
 
 if TYPE_CHECKING:
     from detector.live import LiveState, Style
@@ -163,7 +163,7 @@ def _open() -> Viewer:
             hint=_("Ask who runs this server for another role."),
         )
     forget_kept_frames()
-    film = recordings.film() if options.keep is Keep.VIDEO else None
+    film = recordings.film() if options.keep is SessionRetention.VIDEO else None
     options = replace(options, scope=session.record_scope(), film=film, style=_video_style())
     return session.application().viewers.open(choices.settings(options), options)
 

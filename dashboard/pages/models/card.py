@@ -149,7 +149,7 @@ def _facts(status: Status, seconds: float | None) -> Markup:
         (_("License"), _license(status)),
         (_("Weak on"), ", ".join(status.spec.weak_on[:3]) or _("not known yet")),
     ]
-    return facts(rows, cls="um-model-facts")
+    return facts(rows, cls="um-facts um-model-facts")
 
 
 def _calibrated(spec: ModelSpec) -> Text:
@@ -331,7 +331,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
             for file in spec.files
         ),
     ]
-    show(facts(((name, text) for name, text in rows if text), cls="um-model-facts wide"))
+    show(facts(((name, text) for name, text in rows if text), cls="um-facts um-model-facts wide"))
     if spec.measured:
         typography.chapter(_("Measured by us"))
         controls.table(

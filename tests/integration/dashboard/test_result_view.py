@@ -16,8 +16,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series
-from dashboard.components import evidence_view, lanes, likelihood_scale
+from dashboard.components import lanes, likelihood_scale
 from dashboard.components.player import plays
+from dashboard.components.timeline import evidence
 from dashboard.result import (
     details,
     downloads,
@@ -324,14 +325,12 @@ def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip: Path) ->
     unjudged = analysis.judged[1]
     assert unjudged.label is Label.NOT_APPLICABLE
     lanes = [series.lane(analysis, t) for t in analysis.judged]
-    data = evidence_view.view_data(
-        analysis, lanes, [], time=0.0, seek=0, pictures={("A", 3): "data:x"}
-    )
-    person = data["people"][1]
+    data = evidence.view_data(analysis, lanes, [], time=0.0, seek=0, pictures={("A", 3): "data:x"})
+    person = data["strips"]["rows"][1]
     assert person["chip"] == "Not judged · too blurred" and person["state"] == "na"
     assert {t["text"] for t in person["tiles"]["wide"]} == {"–"}
     assert "too blurred" in person["tiles"]["wide"][0]["name"]
-    assert {f["word"] for f in data["faces"][1]["faces"]} == {"too blurred"}
+    assert {f["word"] for f in data["boxes"]["people"][1]["faces"]} == {"too blurred"}
     assert "Could not be judged: Person A (left, too blurred)." in verdict_card.head(
         analysis
     ).replace("\u00a0", " ")
@@ -341,20 +340,20 @@ def test_only_the_moment_may_change_without_a_new_version(clip: Path) -> None:
     analysis = make_analysis(clip)
     lanes = [series.lane(analysis, t) for t in analysis.judged]
     one, two = (
-        evidence_view.view_data(analysis, lanes, [], time=t, seek=s, pictures={})
+        evidence.view_data(analysis, lanes, [], time=t, seek=s, pictures={})
         for t, s in ((1.0, 1), (2.0, 2))
     )
     assert one["version"] == two["version"]
     other = decide(analysis, thresholds=Thresholds(low=0.1, high=0.2, custom=True))
-    three = evidence_view.view_data(other, lanes, [], time=1.0, seek=1, pictures={})
+    three = evidence.view_data(other, lanes, [], time=1.0, seek=1, pictures={})
     assert three["version"] != one["version"]
 
 
 def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
     analysis = make_analysis(clip)
     lanes = [series.lane(analysis, t) for t in analysis.judged]
-    data = evidence_view.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
-    names = [tile["name"] for tile in data["people"][0]["tiles"]["wide"]]
+    data = evidence.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
+    names = [tile["name"] for tile in data["strips"]["rows"][0]["tiles"]["wide"]]
     assert len(names) == 11
     assert names[0].startswith("Person B, 00:0") and names[0].endswith("not in frame")
     assert re.fullmatch(r"Person B, 00:\d\d\.\d, \d+ percent, likely manipulated", names[3])

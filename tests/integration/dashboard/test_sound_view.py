@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from dashboard import series
-from dashboard.components import sound_view
+from dashboard.components.timeline import sound
 from dashboard.result import how_we_know, voice_rests, voice_table
 from dashboard.result import sound_view as sound_page
 from detector.decision import decide
@@ -84,11 +84,20 @@ def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
     analysis = make_analysis(clip)
     peaks, pictures = sound_page._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
     assert len(peaks) == 900 and set(pictures) == {"mel", "mfcc"}
-    data = sound_view.view_data(analysis, peaks, pictures, time=3.0)
-    assert [(part["start"], part["end"]) for part in data["speech"]] == [(1, 7), (8, 12)]
-    assert [round(score, 2) for _, _, score in data["scores"]][:2] == [0.95, 0.97]
-    assert (data["low"], data["high"], data["end"]) == (0.3, 0.86, 13.0)
-    assert all(text for text in data["words"]["alt"].values())
+    data = sound.view_data(analysis, peaks, pictures["mel"], time=3.0)
+    wave, _mel, score = data["plot"]["lanes"]
+    assert [(part["start"], part["end"]) for part in wave["spans"]] == [(1, 7), (8, 12)]
+    drawn = {mark["css"]: mark["paths"] for mark in score["marks"]}
+
+    def levels(css: str) -> list[float]:
+        """The scores at which lines begin, read back from the lane's height."""
+        return [round((path[0][1] * sound.SCORE - 2) / 88, 2) for path in drawn[css]]
+
+    assert levels("high")[:2] == [0.95, 0.97]
+    assert (levels("limit"), data["end"]) == ([0.3, 0.86], 13.0)
+    mfcc = sound.view_data(analysis, peaks, pictures["mfcc"], mfcc=True, time=3.0)
+    shown = [view["plot"]["lanes"][1]["pictures"][0]["alt"] for view in (data, mfcc)]
+    assert wave["alt"] and score["alt"] and all(shown) and shown[0] != shown[1]
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures.values())
     gone = sound_page._pictures("/nowhere.wav", "hash", 13.0, False)
     assert gone is None
@@ -181,9 +190,11 @@ def test_what_a_score_rests_on_is_said_and_drawn(clip: Path) -> None:
     assert "from 88 % to 73 %" in said
     none = SoundMap(-falls, drawn.bands, drawn.times, 2.0)
     assert "hiding no part lowers" in voice_rests.finding(none, model) and none.map.max() == 0
-    over = sound_view.rests_on(drawn.map, 1.0, 5.0, said)
-    data = sound_view.view_data(analysis, np.zeros((2, 2)), {}, time=0.0, rests=over)
-    assert data["rests"]["alt"] == said and data["rests"]["picture"].startswith("data:image/png")
+    over = sound.rests_on(drawn.map, 1.0, 5.0, said)
+    data = sound.view_data(analysis, np.zeros((2, 2)), "", time=0.0, rests=over)
+    rests = data["plot"]["lanes"][1]["pictures"][1]
+    assert rests["alt"] == said
+    assert data["pictures"][rests["picture"]].startswith("data:image/png")
     window = voice_rests.window_at(analysis, 5.4, "voice")
     assert window is not None and (window.start, window.end) == (5, 7)
 
