@@ -21,7 +21,6 @@ from cryptography.x509.oid import NameOID
 
 from detector.client import verify_signature
 from detector.links import addresses
-from detector.links.addresses import is_public
 from detector.links.transport import PinnedTransport
 from service import webhooks
 from service.records.database import FILE, Database
@@ -39,21 +38,6 @@ from tests.support.waiting import until
 __all__ = ["clock"]
 
 Address = tuple[str, int]
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.9", "169.254.169.254", "0.0.0.0", "::1",
-     "100.64.0.1", "224.0.0.1", "255.255.255.255", "::ffff:127.0.0.1", "fe80::1%eth0", "fc00::1",
-     "64:ff9b::7f00:1", "2002:7f00:1::", "ff02::1", "::"],
-)  # fmt: skip
-def test_nothing_private_is_called(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
-def test_what_is_public_is(address: str) -> None:
-    assert is_public(address)
 
 
 @pytest.mark.parametrize(
