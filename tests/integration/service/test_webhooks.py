@@ -8,9 +8,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,8 @@ from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore
 from service.webhooks import WebhookRefused, Webhooks, check, sign
+from tests.support.links import PRIVATE, Handler, redirect, serving
+from tests.support.links import Server as HookServer
 from tests.support.servers_contract import Clock, clock
 from tests.support.tasks import ANN, BEN, ended, make_tasks
 from tests.support.waiting import until
@@ -92,30 +94,23 @@ def test_a_signature_holds_for_its_body_its_time_and_its_secret() -> None:
 class Receiver:
     """Somebody's server, on this computer: the tests let it pass for a public one."""
 
-    def __init__(self, answers: list[int]) -> None:
+    def __init__(self, server: HookServer, answers: list[int]) -> None:
         self.answers = answers
         self.came: list[tuple[dict[str, str], bytes]] = []
         self.hang = threading.Event()
-        receiver = self
+        self.server = server
+        self.url = server.url("hooks.example.org", "/take?x=1")
+        server.answers["/take"] = self.take
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.came.append((dict(self.headers), body))
-                status = receiver.answers.pop(0) if receiver.answers else 200
-                if not status:
-                    receiver.hang.wait(30)
-                    return
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://hooks.example.org:{self.server.server_port}/take?x=1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def take(self, handler: Handler) -> None:
+        self.came.append((dict(handler.headers), handler.body))
+        status = self.answers.pop(0) if self.answers else 200
+        if not status:
+            self.hang.wait(30)
+        elif status == 302:
+            redirect("http://127.0.0.1:1/elsewhere")(handler)
+        else:
+            handler.begin(status)
 
 
 @pytest.fixture
@@ -125,15 +120,16 @@ def receive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Receiver]
     monkeypatch.setattr(webhooks, "PAUSES", (0.0, 0.01, 0.01))
     resolving_to(monkeypatch, "127.0.0.1")
 
-    def make(*answers: int) -> Receiver:
-        opened.append(Receiver(list(answers)))
-        return opened[-1]
+    with ExitStack() as stack:
 
-    yield make
-    for receiver in opened:
-        receiver.hang.set()
-        receiver.server.shutdown()
-        receiver.server.server_close()
+        def make(*answers: int) -> Receiver:
+            server = stack.enter_context(serving(PRIVATE, {}))
+            opened.append(Receiver(server, list(answers)))
+            return opened[-1]
+
+        yield make
+        for receiver in opened:
+            receiver.hang.set()
 
 
 @pytest.fixture
