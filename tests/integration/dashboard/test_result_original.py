@@ -37,10 +37,9 @@ from service.records.model import LOCAL, Preferences, State
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
 from tests.support.kept import put
-from tests.support.pages import APP, OWNER, buttons, come_as, page, press, run, texts
+from tests.support.pages import OWNER, buttons, come_as, page, press, run, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.tasks import ended
-from tests.support.waiting import PATIENT
 
 Found = ComparisonFinding
 Finds = Callable[..., None]
@@ -244,6 +243,7 @@ def test_what_was_merely_analyzed_is_called_no_original(
     )
     assert head(at) == "Likely manipulated"
     assert "Not the original" not in buttons(at) and "Don’t tell again" in buttons(at)
+    assert step(at).startswith("Compare with the same footage | press &lt;i&gt;1.webm shows")
 
 
 def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
@@ -354,10 +354,8 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     share = jobs.store.share(LOCAL, shared.key, timedelta(hours=1), datetime.now(UTC))
     assert share is not None
     come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
-    by_link = AppTest.from_file(APP, default_timeout=PATIENT)
-    by_link.query_params["s"] = share.token
     by_address = page(a=shared.key)
-    for at in (by_address, run(by_link)):
+    for at in (by_address, page(s=share.token)):
         assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
         assert not {"Open the comparison", "Compare with it", "Not the original"} & {*buttons(at)}
         assert "your library" not in texts(at) and "your analyses" not in texts(at)
@@ -394,15 +392,6 @@ def test_known_footage_is_a_thing_to_do_next(
     assert at.query_params == {"a": shared.key, "b": original.key}
     at = press(page(a=shared.key), "Not the original")
     assert "shows the same footage" not in texts(at) and step(at) == ""
-
-
-def test_analyzed_footage_is_not_called_an_original_there(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
-    finds(Found.FACE_DIFFERS)
-    looked_for(analyzed(jobs, clips["press"]))
-    at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
-    assert step(at).startswith("Compare with the same footage | press &lt;i&gt;1.webm shows")
 
 
 @pytest.mark.parametrize("why", ["gone", "other footage"])
