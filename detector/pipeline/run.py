@@ -175,7 +175,7 @@ class AnalysisRun:
     def _plan(self, path: Path, name: str | None) -> tuple[tuple[float, ...], list[FrameWindow]]:
         options = self.options
         with timed(self.timings, "read"):
-            self.media = options.media or media.probe(path, name=name)
+            self.media = options.media or self._probe(path, name)
             if self.settings.models is None:  # who names a model is told why it gave no score
                 asked = self.media.questions
                 self._take([s for s in self.specs if QUESTION_OF.get(s.task) in asked])
@@ -196,6 +196,17 @@ class AnalysisRun:
         self.reporter.planned = len(sampled)
         self.hashes.begin(self.media, () if self.request.scores_only else sampled)
         return sampled, windows
+
+    def _probe(self, path: Path, name: str | None) -> Media:
+        """Return what the file is, turned as the settings ask."""
+        about = media.probe(path, name=name)
+        if not self.settings.rotate or about.kind == "audio":
+            return about
+        about = media.turned(about, self.settings.rotate)
+        about.notes.append(
+            f"The picture was turned by {self.settings.rotate}° clockwise, as requested."
+        )
+        return about
 
     def _shots_planned(self) -> bool:
         """Whether what is sampled follows from where the clip cuts."""

@@ -39,8 +39,13 @@ class Media(StrictModel):
     rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
     turned: Literal[0, 90, 180, 270] = Field(
         default=0,
-        description="degrees clockwise beyond `rotation`: faces were only found so. Sizes, boxes "
-        "and points are those of the turned picture",
+        description="degrees clockwise beyond `rotation`: faces were only found so, or the "
+        "settings ask for it. Sizes, boxes and points are those of the turned picture",
+    )
+    faces_turned: Literal[0, 90, 180, 270] = Field(
+        default=0,
+        description="degrees clockwise: some faces were only found with the picture turned so, too "
+        "few to turn it unasked",
     )
     audio: Audio | None = None
     live: bool = Field(
