@@ -30,6 +30,7 @@ from detector.pipeline.bounded_queue import (
     with_timestamps,
 )
 from detector.pipeline.coverage import coverage
+from detector.pipeline.frozen import FrozenCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
@@ -109,6 +110,7 @@ class AnalysisRun:
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
         self.hashes = provenance.FrameHashes()
+        self.stillness = FrozenCheck()
         self.signals: SignalStage | None = None
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
@@ -168,6 +170,9 @@ class AnalysisRun:
             if worker.error:
                 raise worker.error
         self.media.notes += [note for note in notes if note not in self.media.notes]
+        self.media.frozen = (
+            self.media.kind == "video" and not notes and self.stillness.holds(sampled)
+        )
         return self._decide(path)
 
     # --- what is sampled -------------------------------------------------------------------------
@@ -314,6 +319,7 @@ class AnalysisRun:
                 with self.lock:
                     index = len(self.timestamps)
                     self.timestamps.append(frame.time)
+                self.stillness.add(frame.rgb)
             self.hashes.add(frame, times)
             for extractor in self.extractors.values():
                 extractor.frame(frame, times, index)
@@ -337,7 +343,8 @@ class AnalysisRun:
         if self.signals:
             with timed(analysis.timings, "signals"):
                 people = self.faces.people()
-                clip = talking(path, analysis.media, self.request.detector, self.cancel)
+                frozen, detector = analysis.media.frozen, self.request.detector
+                clip = None if frozen else talking(path, analysis.media, detector, self.cancel)
                 analysis.signals = self.signals.signals(analysis, people, clip)
         analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)
         self._report("verdict", done=True)

@@ -36,6 +36,9 @@ class Media(StrictModel):
     interlaced: bool = Field(
         default=False, description="two fields a frame; they are put together before it is judged"
     )
+    frozen: bool = Field(
+        default=False, description="a video whose sampled frames are one unmoving picture"
+    )
     rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
     turned: Literal[0, 90, 180, 270] = Field(
         default=0,

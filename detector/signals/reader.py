@@ -80,7 +80,8 @@ class SignalReader:
             kind, soft = analysis.media.kind, _soft(track)
             subject = SubjectContext(track, kind, compressed, soft, landmarks, clip, no_clip)
             observers = self._observers(number)
-            shown = [measure for measure in list_signals() if measure.stills or kind != "image"]
+            moves = kind != "image" and not analysis.media.frozen
+            shown = [measure for measure in list_signals() if measure.stills or moves]
             signals += [observers[measure.spec.id].finish(subject) for measure in shown]
         return signals
 
