@@ -90,6 +90,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-face", type=int, default=40, metavar="PX")
     parser.add_argument("--start", type=float, default=0.0, metavar="S")
     parser.add_argument("--end", type=float, default=None, metavar="S")
+    parser.add_argument(
+        "--rotate",
+        type=int,
+        choices=[0, 90, 180, 270],
+        help="degrees clockwise to turn the picture by (default: where faces are only found so)",
+    )
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +201,10 @@ def settings_of(args: argparse.Namespace) -> Settings:
             models=ids(args.models),
             frames=args.frames if args.frames is not None else most,
             mix=_mix(args),
-            **{key: getattr(args, key) for key in ("sampling", "fps", "min_face", "start", "end")},
+            **{
+                key: getattr(args, key)
+                for key in ("sampling", "fps", "min_face", "start", "end", "rotate")
+            },
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -236,6 +245,8 @@ def summary(analysis: Analysis) -> str:
     if coverage := covered(analysis.coverage):
         lines.append(f"  Looked at: {coverage}")
     lines += [f"  Note: {note}" for note in analysis.media.notes]
+    if turn := analysis.media.faces_turned:
+        lines.append(f"  To analyze it turned: --rotate {turn}")
     lines.append(f"  Can't tell: {' '.join(verdict.limits)}")
     return "\n".join(lines)
 

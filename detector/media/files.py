@@ -59,6 +59,28 @@ _REFERENCES = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+# Where encryption is stated, by container.
+_ENCRYPTION_BYTES = 1 << 18
+_EBML = b"\x1a\x45\xdf\xa3"
+_WEBM_ENCRYPTION = re.compile(
+    # Tracks, and in a track ContentEncodings, ContentEncoding, ContentEncryption
+    rb"\x16\x54\xae\x6b.*?\x6d\x80.{1,8}?\x62\x40.{1,64}?\x50\x35",
+    re.DOTALL,
+)
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_ENCRYPTION = tuple(
+    map(
+        bytes.fromhex,
+        (
+            "fbb3112223bdd211b4b700a0c955fc6e",
+            "14e68a292226174cb935dae07ee9289c",
+            "338505438169e6499b74ad12cb86d58c",
+        ),
+    )
+)
+"""Content Encryption Object, extended, advanced"""
+_TS_SYNC, _TS_PACKET = b"\x47", 188
+
 _DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
@@ -215,6 +237,27 @@ def _refers_elsewhere(file: BinaryIO) -> bool:
 
 
 def is_encrypted(file: BinaryIO) -> bool:
+    """Return True if a file says that what it holds is encrypted."""
+    file.seek(0)
+    head = file.read(_ENCRYPTION_BYTES)
+    if head.startswith(_EBML):
+        return _WEBM_ENCRYPTION.search(head) is not None
+    if head.startswith(_ASF):
+        header = head[: int.from_bytes(head[16:24], "little")]
+        return any(guid in header for guid in _ASF_ENCRYPTION)
+    if head[:1] == _TS_SYNC == head[_TS_PACKET : _TS_PACKET + 1]:
+        return _is_scrambled(head)
+    return _is_encrypted_mp4(file)
+
+
+def _is_scrambled(head: bytes) -> bool:
+    """Return True if most packets of a transport stream's picture and sound are scrambled; its
+    tables never are."""
+    controls = [head[at + 3] >> 6 for at in range(0, len(head) - 3, _TS_PACKET)]
+    return sum(control >= 2 for control in controls) > len(controls) / 2
+
+
+def _is_encrypted_mp4(file: BinaryIO) -> bool:
     """Return True if the index of an MP4 or QuickTime file describes its picture, or all that it
     holds, as encrypted (ISO/IEC 23001-7, and Apple's own)."""
     index = top_box(file, b"moov")

@@ -81,6 +81,14 @@ class Settings(StrictModel):
     min_face: int = Field(default=40, ge=12, le=1000, description="narrowest face judged, px")
     start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
+    rotate: int | None = Field(
+        default=None,
+        ge=0,
+        le=270,
+        multiple_of=90,
+        description="degrees clockwise beyond what the file's tags say; None: turned where faces "
+        "are only found so",
+    )
     mix: CustomEnsemble | None = Field(default=None, description="an ensemble of one's own")
 
 

@@ -82,6 +82,7 @@ class CaveatCode(StrEnum):
     SAMPLING_GAP = "sampling_gap"
     COPIES = "copies"
     UNMEASURED_MATERIAL = "unmeasured_material"
+    FROZEN = "frozen"
 
 
 class Lean(StrEnum):
