@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import PurePath
 
 from detector.errors import UnmaskError
-from detector.schema.analysis import Settings, Verdict
+from detector.schema.analysis import Label, Settings, Verdict, headline_label
 from service import limits, links
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
@@ -100,6 +100,17 @@ class BatchRow:
             sampled=(p.sampled, p.sampled_total) if (p := job.progress) else (0, 0),
             kept=job.has_media,
         )
+
+    @property
+    def copy_of(self) -> str | None:
+        """Name of the original of which the file is a manipulated copy."""
+        result = self.record.result if self.record is not None else None
+        return result.copy_of if result is not None else None
+
+    @property
+    def label(self) -> Label | None:
+        """The label of the headline; None without a verdict."""
+        return headline_label(self.verdict.label, self.copy_of) if self.verdict else None
 
     @property
     def over(self) -> bool:
@@ -236,6 +247,8 @@ class BatchService:
         scope: RecordScope,
         batch: Batch,
         known: MutableMapping[str, BatchRow] | None = None,
+        *,
+        fresh: bool = False,
     ) -> list[BatchRow]:
         """Return all files of a batch in the order they came.
 
@@ -244,8 +257,14 @@ class BatchService:
         known : mutable mapping, optional
             Rows of files that are over, by id: they are not looked up again, and new ones are put
             in.
+        fresh : bool
+            Read the records of these rows again: a comparison may have been added.
         """
         known = {} if known is None else known
+        if fresh and known:
+            records = scope.store.records(scope.owner, known)
+            for id, kept in list(known.items()):
+                known[id] = replace(kept, record=records.get(id, kept.record))
         rows = []
         for item in batch.items:
             row = known.get(item.analysis or "")

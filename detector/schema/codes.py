@@ -18,6 +18,12 @@ class Label(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
+def headline_label(detectors: Label, copy_of: str | None) -> Label:
+    """Return the label of a result's headline: a comparison that found a manipulated copy of a file
+    stands above what the detectors say."""
+    return Label.FAKE if copy_of is not None else detectors
+
+
 class Question(StrEnum):
     """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest migration."""
 
 
@@ -134,6 +134,7 @@ records = _table(
     Column("models", WordList, nullable=False, server_default="[]"),
     Column("version", Words),
     Column("seal", Text),  # JSON
+    Column("copy_of", Words),
 )
 Index("records_by_time", records.c.owner, records.c.touched.desc(), records.c.id)
 _keyed = records.c.cache_key != ""

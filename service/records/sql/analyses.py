@@ -127,6 +127,16 @@ class AnalysisRepository:
             record = _first(connection, owned(owner, id))
         return self.seals.checked(record) if record else None
 
+    def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
+        query = select(records).where(records.c.owner == owner)
+        with self.database.reading() as connection:
+            found = [
+                record_of(row)
+                for some in batches(ids)
+                for row in connection.execute(query.where(records.c.id.in_(some))).mappings()
+            ]
+        return {record.id: self.seals.checked(record) for record in found}
+
     def open(self, viewer: str, id: str) -> Record | None:
         with self.database.reading() as connection:
             record = _first(connection, records.c.id == id)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, exists, func, literal, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 
 from detector.schema.analysis import Label
 from service.records import rules
@@ -20,6 +30,10 @@ ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
     "name": (func.lower(records.c.name), records.c.id),
     "likelihood": (records.c.probability.desc().nulls_last(), records.c.id),
 }
+HEADLINE_LABEL = case(
+    (records.c.copy_of.is_not(None), literal_column(f"'{Label.FAKE}'")), else_=records.c.verdict
+)
+"""`detector.schema.codes.headline_label`"""
 
 
 class SearchRepository:
@@ -31,10 +45,8 @@ class SearchRepository:
     def search(self, owner: str, query: Query) -> Page:
         filters = self._conditions(owner, query)
         verdicts = query.verdicts
-        page = [*filters, records.c.verdict.in_(list(verdicts))] if verdicts else filters
-        counted = (
-            select(records.c.verdict, func.count()).where(*filters).group_by(records.c.verdict)
-        )
+        page = [*filters, HEADLINE_LABEL.in_(list(verdicts))] if verdicts else filters
+        counted = select(HEADLINE_LABEL, func.count()).where(*filters).group_by(HEADLINE_LABEL)
         statement = (
             select(records)
             .where(*page)
