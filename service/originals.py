@@ -23,7 +23,7 @@ from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
 from service.records.footage import FootageStore
-from service.records.lookups import FoundFootage, LookupStore
+from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
 from service.records.store import RecordScope
 from service.tasks import lookups
@@ -157,15 +157,14 @@ class Originals:
             return None
         return self.lookups.store.find(job.record.owner, job.record.sha256)
 
-    def searched(self, context: RequestContext, job: Job) -> int:
-        """Return among how many files of its owner's an analyzed file was looked for and not
-        found. 0 where it was not looked for or found, where none of these files is left, where
-        they want no originals looked for, and for anybody else."""
+    def missed(self, context: RequestContext, job: Job) -> MissedLookup:
+        """Return how an analyzed file was looked for among its owner's files and not found. All 0
+        where it was not looked for or found, where none of these files is left, where they want no
+        originals looked for, and for anybody else."""
         owner, sha256 = job.record.owner, job.record.sha256
-        if not self.others(context, job):
-            return 0
-        files = self.lookups.store.searched(owner, sha256)
-        return files if job.store.preferences(owner).find_originals else 0
+        if not self.others(context, job) or not job.store.preferences(owner).find_originals:
+            return MissedLookup()
+        return self.lookups.store.missed(owner, sha256)
 
     def others(self, context: RequestContext, job: Job) -> int:
         """Return how many files are in the library of an analyzed file's owner beside that file; 0

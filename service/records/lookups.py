@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import and_, delete, or_, select
@@ -38,6 +39,18 @@ class FoundFootage(BaseModel):
     )
 
 
+class MissedLookup(NamedTuple):
+    """A lookup that found nothing to tell of."""
+
+    searched: int = 0
+    """files of the library"""
+    matched: int = 0
+    asked: int = 0
+    """frames of the file that the most alike one shows, of those looked for: too few"""
+    refused: int = 0
+    """files that were left out, since a person said that they are not its original"""
+
+
 _NOTHING = FoundFootage(found="", name="", source="", start=0.0, mirrored=False, matched=0, asked=0)
 """How it is kept that nothing was found."""
 _KEPT = [table.c[name] for name in FoundFootage.model_fields if name != "added"]
@@ -49,18 +62,14 @@ class LookupStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, owner: str, sha256: str, found: FoundFootage | None, searched: int = 0) -> None:
-        """Keep what a file shows, in place of what was found before.
-
-        Parameters
-        ----------
-        found : FoundFootage or None
-            None: nothing.
-        searched : int
-            Files among which it was looked for.
-        """
-        row = (found or _NOTHING).model_dump(exclude={"added"})
-        row |= {"owner": owner, "sha256": sha256, "searched": searched}
+    def save(self, owner: str, sha256: str, outcome: FoundFootage | MissedLookup) -> None:
+        """Keep what a file shows, in place of what was found before."""
+        missed = outcome if isinstance(outcome, MissedLookup) else None
+        found = _NOTHING if isinstance(outcome, MissedLookup) else outcome
+        row = found.model_dump(exclude={"added"}) | {"owner": owner, "sha256": sha256}
+        if missed is not None:
+            row |= missed._asdict()
+            del row["refused"]
         with self._database.writing() as connection:
             upsert(connection, table, row | {"created": datetime.now(UTC)})
 
@@ -79,12 +88,15 @@ class LookupStore:
             row = connection.execute(this).mappings().first()
         return FoundFootage.model_validate(dict(row)) if row else None
 
-    def searched(self, owner: str, sha256: str) -> int:
-        """Return among how many files one of the owner's own was looked for and not found; 0 where
-        it was found or not looked for."""
+    def missed(self, owner: str, sha256: str) -> MissedLookup:
+        """Return how one of the owner's own was looked for and not found; all 0 where it was found
+        or not looked for."""
         this = table.c.owner == owner, table.c.sha256 == sha256, table.c.found == ""
+        columns = table.c.searched, table.c.matched, table.c.asked
         with self._database.reading() as connection:
-            return connection.execute(select(table.c.searched).where(*this)).scalar() or 0
+            row = connection.execute(select(*columns).where(*this)).first()
+        searched, matched, asked = row or (0, 0, 0)
+        return MissedLookup(searched, matched, asked, len(self.refused(owner, sha256)))
 
     def refuse(self, owner: str, sha256: str, found: str) -> None:
         """Note that a file does not come from this footage: it isn't told again."""

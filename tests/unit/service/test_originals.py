@@ -398,23 +398,23 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     """Not of a library that is empty or switched off, nor once something was found."""
     finds(ComparisonFinding.NOTHING_DIFFERS)
     other = look(real, OWNER, clips["other"])
-    assert real.originals.searched(OWNER, other) == 0, "there was nothing to look in"
+    assert real.originals.missed(OWNER, other).searched == 0, "there was nothing to look in"
     press = look(real, OWNER, clips["press"])
-    assert real.originals.searched(OWNER, press) == 1
-    assert real.originals.searched(GUEST, press) == 0, "it is not theirs"
+    assert real.originals.missed(OWNER, press).searched == 1
+    assert real.originals.missed(GUEST, press).searched == 0, "it is not theirs"
     shared = look(real, OWNER, clips["shared"])
-    assert real.originals.searched(OWNER, shared) == 0, "it was found"
+    assert real.originals.missed(OWNER, shared).searched == 0, "it was found"
     real.originals.not_the_original(OWNER, shared)
     real.originals.look(shared)
     task = real.originals.lookup(OWNER.principal, shared)
     assert task is not None and ended(task).state is State.DONE
-    assert real.originals.searched(OWNER, shared) == 1, "without what is not its original"
+    assert real.originals.missed(OWNER, shared).searched == 1, "without what is not its original"
     scope = real.scope(OWNER)
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
-    assert real.originals.searched(OWNER, press) == 0
+    assert real.originals.missed(OWNER, press).searched == 0
     scope.store.save_preferences(scope.owner, Preferences())
     real.originals.library.store.forget(LOCAL.id)
-    assert real.originals.searched(OWNER, press) == 0, "nothing is left of it"
+    assert real.originals.missed(OWNER, press).searched == 0, "nothing is left of it"
 
 
 @pytest.fixture
