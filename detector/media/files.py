@@ -75,6 +75,23 @@ def safe_name(name: str) -> str:
     return base if base.strip(". ") else "file"
 
 
+MAX_STEM_LENGTH = 80
+"""characters of a file name that are kept on disk; some systems stop at 255 bytes"""
+
+
+def disk_name(name: str) -> str:
+    """Return a file name that is harmless on disk, in a shell and in a header.
+
+    The extension is kept in lower case, since some formats are told apart by it.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = plain.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, _dot, suffix = plain.rpartition(".") if "." in plain else (plain, "", "")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:MAX_STEM_LENGTH] or "file"
+    suffix = re.sub(r"[^a-z0-9]", "", suffix.lower())[:8]
+    return f"{stem}.{suffix}" if suffix else stem
+
+
 def one_line(text: str) -> str:
     """Return a stranger's text as one line (NFC), without control, format (Cf) and private
     characters and lone surrogates."""
