@@ -4,7 +4,8 @@ and gone on with after a restart.
 A file of a batch is set aside when it comes (`Jobs.submit` without `start`), as if its analysis had
 been interrupted. One task a batch puts them in line, no more at a time than the server runs: others
 who bring a file wait for one of these, not for all. Pausing ends that task, and the files that run
-are finished; a server that dies leaves it interrupted, and what was not analyzed is where it was.
+are finished; when a server dies, the next one resumes it once, then it is interrupted, and what was
+not analyzed is where it was.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from service.limits import MEGABYTE
 from service.messages import _
 from service.records.batches import Batch, Batches, BatchItem
 from service.records.model import Record, State
+from service.records.rules import has_account
 from service.records.store import RecordScope
 from service.storage.uploads import max_upload_mb
 from service.tasks.jobs import Job, Jobs
@@ -133,7 +135,8 @@ class BatchService:
 
     def __init__(self, tasks: TaskManager, jobs: Jobs, batches: Batches) -> None:
         self._tasks, self._jobs, self._batches = tasks, jobs, batches
-        tasks.register(KIND)
+        self._kind = replace(KIND, on_interrupted=self._resume)
+        tasks.register(self._kind)
 
     def bring(
         self,
@@ -178,7 +181,7 @@ class BatchService:
         """Run what is left of a batch; nothing happens where it runs."""
         if not any(item.analysis for item in batch.items):
             return
-        task = BatchTask(KIND, principal.id, subject=batch.id)
+        task = BatchTask(self._kind, principal.id, subject=batch.id)
         self._tasks.submit_once(task, partial(self._run, scope), principal)
 
     def pause(self, principal: Principal, batch: Batch) -> None:
@@ -228,7 +231,7 @@ class BatchService:
 
     def task(self, principal: Principal, batch: Batch) -> BatchTask | None:
         """Return the latest run of a batch that this server knows of."""
-        return self._tasks.latest(KIND, batch.id, principal)
+        return self._tasks.latest(self._kind, batch.id, principal)
 
     def state(self, principal: Principal, batch: Batch, rows: Sequence[BatchRow]) -> BatchState:
         """Say where a batch stands."""
@@ -275,6 +278,11 @@ class BatchService:
                     known[item.analysis] = row
             rows.append(replace(row, item=item))  # several may share an analysis
         return rows
+
+    def _resume(self, task: Task) -> None:
+        """Go on with a batch whose server was killed; an account's needs its owner's token."""
+        if not has_account(task.owner):
+            self._tasks.resume(task, partial(self._run, RecordScope(task.owner, self._jobs.store)))
 
     def _run(self, scope: RecordScope, task: Task) -> None:
         """In a worker: put files in line until none is left; more may come meanwhile."""

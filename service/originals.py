@@ -27,7 +27,7 @@ from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
 from service.records.store import RecordScope
 from service.tasks import lookups
-from service.tasks.comparisons import ComparedFile, Comparisons
+from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
 from service.tasks.executor import ThreadExecutor
 from service.tasks.jobs import Job, Jobs
 from service.tasks.lookups import LookedFor, Lookups
@@ -54,7 +54,7 @@ class Originals:
         self._tasks, self._jobs = tasks, jobs
         self._footage = FootageStore(database)
         self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs.uploads)
-        self.comparisons = Comparisons(tasks, ComparisonStore(database))
+        self.comparisons = Comparisons(tasks, ComparisonStore(database), self._lost_pair)
         self.lookups = Lookups(
             tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
         )
@@ -240,15 +240,31 @@ class Originals:
         running = self.task(person, copy, original)
         if running is not None and running.active:
             return running
-        ours = context.owns(copy.record.owner)  # who only sees it learns the answer, no more
+        params = {"copy": copy.key, "original": original.key, "stated": stated}
+        ours = context.owns(copy.record.owner)
+        pair = self._pair(copy, original, ours=ours, stated=stated)
+        with limits.taking(context):
+            return self.comparisons.start(pair, person, params)
 
+    def _pair(self, copy: Job, original: Job, *, ours: bool, stated: bool) -> ComparedPair:
         def keep(found: Comparison) -> None:
-            if ours:
+            if ours:  # who only sees it learns the answer, no more
                 self._attach(copy, found)
                 self._hold_roles(RecordScope(copy.record.owner, copy.store), found)
 
-        with limits.taking(context):
-            return self.comparisons.start(_file(copy), _file(original), person, keep, stated=stated)
+        return ComparedPair(_file(copy), _file(original), keep, stated)
+
+    def _lost_pair(self, task: Task) -> ComparedPair | None:
+        """Return the two files of a comparison whose server was killed; None where one is gone, or
+        needs an account's token."""
+        scope = RecordScope(task.owner, self._jobs.store)
+        copy, original = (
+            self._jobs.find(task.params.get(name, ""), scope) for name in ("copy", "original")
+        )
+        if copy is None or original is None or not (copy.has_media and original.has_media):
+            return None
+        ours = copy.record.owner == task.owner
+        return self._pair(copy, original, ours=ours, stated=task.params["stated"])
 
     def state(self, context: RequestContext, copy: Job, original: Job) -> KeptComparison | None:
         """Return the finding about two files of which a person says which is the original; None
