@@ -26,7 +26,8 @@ MAX_FILES = 2000
 MAX_BYTES = 8 << 30
 """Unpacked, in all."""
 SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".jpg", ".jpeg", ".png", ".webp",
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
+    ".gif", ".jpg", ".jpeg", ".png", ".webp",
     ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
 }  # fmt: skip
 LABELS = {
