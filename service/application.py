@@ -127,7 +127,7 @@ class Application:
             engine,
             max_viewers(),
             lambda viewer: recordings.ended(viewer, self.keep_live),
-            on_open=self.originals.accompany,
+            on_open=self.originals.attach_to_live,
             reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
         )
 
@@ -320,7 +320,7 @@ class Application:
         """
         with media.open("rb") if media else nullcontext() as file:
             job = self.jobs.import_result(analysis, name, scope, media=file, thumbnail=thumbnail)
-        self.originals.look(job)
+        self.originals.enqueue_lookup(job)
         return job.key
 
     def _perturb(
@@ -367,7 +367,7 @@ class Application:
                 (self.cluster or self.analyzer).warm_up()
                 then()
             self.prepared.set()
-            if get_config().warm_up and self.tasks.rest(self._stopped):
+            if get_config().warm_up and self.tasks.wait_until_idle(self._stopped):
                 if not self.cluster:
                     self.analyzer.warm_up_voices()
                 at_rest()

@@ -26,7 +26,7 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
-from service.storage.uploads import CHUNK_BYTES, Uploads, is_full, no_room
+from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind
 
@@ -273,13 +273,11 @@ class KnownFootage:
         try:
             for number, file in enumerate(files):
                 path = folder / f"{number:03d}-{disk_name(file.name)}"
-                with path.open("xb") as target:
+                with full_disk_refused(), path.open("xb") as target:
                     shutil.copyfileobj(file.source, target, CHUNK_BYTES)
                 copies.append((path, file.name))
-        except BaseException as error:
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
-            if is_full(error):
-                raise no_room() from error
             raise
         return folder, copies
 

@@ -58,7 +58,7 @@ class Originals:
         self.lookups = Lookups(
             tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
         )
-        jobs.runner.on_done = self.look
+        jobs.runner.on_done = self.enqueue_lookup
         self._watcher: FolderWatcher | None = None
         self._starting = threading.Lock()
 
@@ -121,7 +121,7 @@ class Originals:
 
     # --- lookups and comparisons ------------------------------------------------------------------
 
-    def look(self, job: Job) -> None:
+    def enqueue_lookup(self, job: Job) -> None:
         """Look quietly whether what was just analyzed is known footage of its owner's; it waits
         behind everything that somebody waits for."""
         analysis, record = job.analysis, job.record
@@ -137,7 +137,7 @@ class Originals:
         except UnmaskError as error:
             log.warning("an original was not looked for: %s", error.code)
 
-    def accompany(self, viewer: Viewer) -> None:
+    def attach_to_live(self, viewer: Viewer) -> None:
         """While a camera is on, look whether it shows known footage of whoever watches it."""
         from service.live import known_footage
 
@@ -176,11 +176,11 @@ class Originals:
         """Return the lookup of a file that is under way, or that ended lately."""
         return self._tasks.latest(lookups.KIND, job.key, person)
 
-    def stop_looking(self, scope: RecordScope) -> None:
+    def disable_lookups(self, scope: RecordScope) -> None:
         """Forget the fingerprints of what a person analyzed: they want no originals looked for."""
         self._footage.forget(scope.owner)
 
-    def bring(
+    def import_known(
         self, context: RequestContext, scope: RecordScope, found: FoundFootage, settings: Settings
     ) -> Job | None:
         """Analyze known footage of a folder, so that it can be looked at beside a copy; None where
@@ -199,8 +199,8 @@ class Originals:
 
     def _footage_of(self, looked: LookedFor, found: FoundFootage) -> ComparedFile | None:
         """Return known footage itself, where its owner's analysis or folder still has it."""
-        path = self.media_of(looked.scope, found.found) or _in_folder(looked.scope, found)
-        return ComparedFile(path, found.name, found.found) if path is not None else None
+        path = self.media_of(looked.scope, found.match_sha256) or _in_folder(looked.scope, found)
+        return ComparedFile(path, found.name, found.match_sha256) if path is not None else None
 
     def _matched(self, looked: LookedFor, found: Comparison) -> None:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
@@ -329,7 +329,7 @@ class Originals:
         context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
         found, analysis = self.lookups.store.find(owner, sha256), copy.analysis
-        refused = {found.found} if found is not None else set()
+        refused = {found.match_sha256} if found is not None else set()
         if analysis is not None and analysis.comparison is not None:
             refused.add(analysis.comparison.original_media.sha256)
         for original in refused:
@@ -407,4 +407,4 @@ def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
     folder = Path(found.source)
     if scope.owner != LOCAL or not folder.is_absolute():
         return None
-    return original_in(folder, found.name, found.found)
+    return original_in(folder, found.name, found.match_sha256)

@@ -36,7 +36,7 @@ from detector.pipeline.options import RunOptions
 from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
 from detector.pipeline.scoring import ScoreStage
-from detector.pipeline.signal_stage import SignalStage, talking
+from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.software import software
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import (
@@ -168,7 +168,7 @@ class AnalysisRun:
             if worker.error:
                 raise worker.error
         self.media.notes += [note for note in notes if note not in self.media.notes]
-        return self._decide(path)
+        return self._decide()
 
     # --- what is sampled -------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class AnalysisRun:
         """Whether the file has what a modality is extracted from. A rerun of changed pictures, or a
         first look at frames, leaves the sound out."""
         assert self.media is not None
-        if modality is not Modality.VOICE:
+        if not modality.of_sound:
             return self.media.kind != "audio"
         again = self.options.frames_only or self.options.change is not None
         return self.media.audio is not None and not again
@@ -317,16 +317,14 @@ class AnalysisRun:
 
     # --- what comes out --------------------------------------------------------------------------
 
-    def _decide(self, path: Path) -> Analysis:
+    def _decide(self) -> Analysis:
         if self.provenance:
             self.provenance.hashes = self.hashes.found
         with timed(self.timings, "verdict"):
             analysis = decide(self._analysis())
         if self.signals:
             with timed(analysis.timings, "signals"):
-                people = self.faces.people()
-                clip = talking(path, analysis.media, self.request.detector, self.cancel)
-                analysis.signals = self.signals.signals(analysis, people, clip)
+                analysis.signals = self.signals.signals(analysis, self.faces.people())
         analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)
         self._report("verdict", done=True)
         return analysis

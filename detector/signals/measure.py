@@ -8,10 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from detector.schema.analysis import Signal, Subject
-from detector.signals.lips import TalkingClip
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SignalSpec
 
@@ -24,17 +21,10 @@ class SubjectContext:
     ----------
     soft : str
         Why shapes say less of this person, if so.
-    landmarks : sequence of (s, float array [5, 2])
-        At every look, ascending.
-    clip : TalkingClip or None
-        The file itself, where this is who speaks in it; else `no_clip` says why it is not.
     """
 
     track: Subject
     soft: str
-    landmarks: Sequence[tuple[float, np.ndarray]]
-    clip: TalkingClip | None = None
-    no_clip: str = "There is no sound."
 
     def signal(
         self, spec: SignalSpec, value: float, *, weak: str = "", times: Sequence[float] = ()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from detector.schema.analysis import Analysis, Modality, Signal, Subject
-from detector.signals.lips import TalkingClip
 from detector.signals.measure import Observer, SubjectContext, list_signals
 from detector.signals.patch import FacePatch
 
@@ -16,9 +15,6 @@ PEOPLE = 6
 SOFT = "A small or soft face can look alike."
 SMALL = 96.0
 """px of the width of a face, under which shapes say less."""
-
-Landmarks = Sequence[tuple[float, np.ndarray]]
-"""(s, five landmarks [5, 2]) of a person at every look, ascending."""
 
 
 class SignalReader:
@@ -48,8 +44,7 @@ class SignalReader:
     def signals(
         self,
         analysis: Analysis,
-        people: Mapping[str, tuple[int, Landmarks]],
-        clip: TalkingClip | None = None,
+        people: Mapping[str, int],
     ) -> list[Signal]:
         """Return what was read, the most suspicious people first.
 
@@ -58,19 +53,14 @@ class SignalReader:
         analysis : Analysis
             Decided.
         people : mapping
-            Subject's id -> the person's number as in `face`, and its landmarks.
-        clip : TalkingClip, optional
-            The file, where somebody speaks in it.
+            Subject's id -> the person's number as in `face`.
         """
         signals: list[Signal] = []
         seen = [t for t in analysis.judged if t.modality is Modality.FACE]
-        no_clip = _silent(analysis)
-        if clip is not None and len(seen) > 1:
-            clip, no_clip = None, "Several people are seen, and nobody knows who of them speaks."
         for track in seen[:PEOPLE]:
-            number, landmarks = people[track.id]
-            subject = SubjectContext(track, _soft(track), landmarks, clip, no_clip)
-            signals += [observer.finish(subject) for observer in self._observers(number).values()]
+            subject = SubjectContext(track, _soft(track))
+            observers = self._observers(people[track.id])
+            signals += [observer.finish(subject) for observer in observers.values()]
         return signals
 
     def _observers(self, person: int) -> dict[str, Observer]:
@@ -79,14 +69,6 @@ class SignalReader:
                 measure.spec.id: measure.observe(self._frames) for measure in list_signals()
             }
         return self._people[person]
-
-
-def _silent(analysis: Analysis) -> str:
-    """Why there is no speech to hold lips against."""
-    if analysis.media.audio is None:
-        return "There is no sound."
-    heard = analysis.media.audio.heard
-    return "Nobody listened to the sound." if heard is None else "Nobody speaks in it."
 
 
 def _soft(track: Subject) -> str:

@@ -28,7 +28,7 @@ from service.application import Application
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
 from service.messages import _
-from service.storage.uploads import is_full, max_upload_mb, no_room
+from service.storage.uploads import full_disk_refused, max_upload_mb
 from service.tasks.job import Job
 from service.tasks.task import QueueFull
 
@@ -179,17 +179,15 @@ async def receive(
     megabytes = limits.megabytes(context.principal, max_upload_mb())
     limited = _limited(request, megabytes)
     form_request = Request(request.scope, limited)
+    fields = form_request.form(
+        max_files=most, max_fields=MAX_FIELDS + most, max_part_size=MAX_FIELD_BYTES
+    )
     try:
-        async with form_request.form(
-            max_files=most, max_fields=MAX_FIELDS + most, max_part_size=MAX_FIELD_BYTES
-        ) as form:
-            yield _checked(form, names, most, least)
+        with full_disk_refused():
+            async with fields as form:
+                yield _checked(form, names, most, least)
     except ClientDisconnect:
         raise HTTPException(400, "the client went away") from None
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise
 
 
 def _limited(request: Request, megabytes: int) -> Receive:

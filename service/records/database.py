@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Executable,
+    Row,
     create_engine,
     event,
     func,
@@ -35,7 +37,7 @@ from detector import paths
 from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
-from service.records.tables import Moment, metadata
+from service.records.tables import UtcDateTime, metadata
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +95,8 @@ class Database:
         """The time by the database's clock, which all its servers share, as a part of a
         statement."""
         if self.dialect == "sqlite":
-            return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=Moment)
-        return func.clock_timestamp(type_=Moment)
+            return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=UtcDateTime)
+        return func.clock_timestamp(type_=UtcDateTime)
 
     def close(self) -> None:
         """Close all connections."""
@@ -123,6 +125,26 @@ class Database:
         """
         with self._turn, self._refusing(), self._write.begin() as connection:
             yield connection
+
+    def rows(self, query: Executable) -> Sequence[Row[Any]]:
+        """Read all rows of a query; raise as `reading`."""
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def first(self, query: Executable) -> Row[Any] | None:
+        """Read the first row of a query; raise as `reading`."""
+        with self.reading() as connection:
+            return connection.execute(query).first()
+
+    def scalar(self, query: Executable) -> Any:
+        """Read the first column of the first row of a query; raise as `reading`."""
+        with self.reading() as connection:
+            return connection.scalar(query)
+
+    def run(self, statement: Executable) -> int:
+        """Write one statement; return the number of changed rows, raise as `writing`."""
+        with self.writing() as connection:
+            return connection.execute(statement).rowcount
 
     def empty_log(self) -> None:
         """Empty SQLite's write-ahead log, where old pages stand. A reader elsewhere or a full disk

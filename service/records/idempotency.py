@@ -81,5 +81,4 @@ class IdempotencyKeys:
 
     def _write(self, statement: Update | Delete, owner: str, key: str) -> None:
         table = api_requests
-        with self._database.writing() as connection:
-            connection.execute(statement.where(table.c.owner == owner, table.c.key == key))
+        self._database.run(statement.where(table.c.owner == owner, table.c.key == key))

@@ -114,7 +114,7 @@ class Store(Protocol):
         """Return the owner's newest finished record with this key."""
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        """Note that the same file came once more and got this result: sets `again` and
+        """Note that the same file came once more and got this result: sets `last_cache_hit` and
         `touched`."""
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
@@ -129,10 +129,6 @@ class Store(Protocol):
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
         """Delete records with results, thumbnails and shares; return the ids that were there. The
         media is the caller's (`Jobs.delete`)."""
-
-    def delete_all(self, owner: str) -> list[str]:
-        """Delete everything of an owner, presets and settings too; return the ids of the
-        records."""
 
     def ids(self, owner: str) -> list[str]:
         """Return those of all the owner's records."""

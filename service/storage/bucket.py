@@ -21,7 +21,7 @@ from typing import Any
 
 from detector.media.files import sha256
 from service.messages import _
-from service.storage.uploads import StorageError, Upload, is_full, no_room
+from service.storage.uploads import StorageError, Upload, full_disk_refused
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 ATTEMPTS = 4
@@ -47,8 +47,6 @@ class StoredFile:
     size: int
     """bytes"""
     sha256: str
-    modified: datetime
-    """by the bucket's clock"""
 
 
 class S3Bucket:
@@ -110,12 +108,7 @@ class S3Bucket:
         except _NoSuchObject:
             return None
         about = head["Metadata"]
-        return StoredFile(
-            about.get("name", ""),
-            head["ContentLength"],
-            about.get("sha256", ""),
-            head["LastModified"],
-        )
+        return StoredFile(about.get("name", ""), head["ContentLength"], about.get("sha256", ""))
 
     def fetch(self, token: str, stored: StoredFile, target: Path) -> bool:
         """Bring a file to a path, whole or not at all; False where it is gone.
@@ -225,14 +218,11 @@ def _translated() -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        yield
+        with full_disk_refused():
+            yield
     except (BotoCoreError, Boto3Error, ClientError) as error:
         refused = isinstance(error, ClientError)
         code = error.response["Error"]["Code"] if refused else type(error).__name__
         kind = _NoSuchObject if code in _MISSING else StorageUnreachable
         text = _("The storage of files can't be reached just now ({code}).")
         raise kind(text.format(code=code), hint=_("Try again in a moment.")) from error
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise

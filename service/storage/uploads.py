@@ -110,16 +110,15 @@ class Uploads:
         folder = self.root / token
         digest, count = hashlib.sha256(), 0
         try:
-            folder.mkdir(mode=0o700)
-            with (folder / _COMING).open("wb") as target:
-                while chunk := source.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    count += target.write(chunk)
-            (folder / _COMING).replace(folder / disk_name(name))
-        except BaseException as error:
+            with full_disk_refused():
+                folder.mkdir(mode=0o700)
+                with (folder / _COMING).open("wb") as target:
+                    while chunk := source.read(CHUNK_BYTES):
+                        digest.update(chunk)
+                        count += target.write(chunk)
+                (folder / _COMING).replace(folder / disk_name(name))
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
-            if is_full(error):
-                raise no_room() from error
             raise
         return Upload(token, digest.hexdigest(), count)
 
@@ -229,9 +228,15 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def is_full(error: BaseException) -> bool:
-    """Return whether an error says that a disk is full."""
-    return isinstance(error, OSError) and error.errno in _FULL
+@contextmanager
+def full_disk_refused() -> Iterator[None]:
+    """Raise StorageError in place of the OSError of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise no_room() from error
+        raise
 
 
 def no_room() -> StorageError:

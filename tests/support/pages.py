@@ -69,15 +69,18 @@ def texts(at: AppTest) -> str:
     return " ".join(block.proto.body for block in at.get("html")).replace("\u00a0", " ")
 
 
-def result(path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k") -> AppTest:
-    """The result page of one file, whose record has the id `key`."""
+def result(
+    path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k", *, details: bool = True
+) -> AppTest:
+    """The result page of one file, whose record has the id `key`, with Details open."""
     at = AppTest.from_function(_result, default_timeout=PATIENT)
+    at.session_state[f"result.{key}.widget.details"] = details
     at.session_state["record"] = SimpleNamespace(
         analysis=analysis,
         path=path,
         name=name,
         key=key,
-        again=None,
+        last_cache_hit=None,
         read_only=False,
         origin=ResultOrigin.HERE,
         picture=None,

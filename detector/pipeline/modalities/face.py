@@ -197,3 +197,6 @@ class FaceExtractor(Extractor):
         for at_once in seen.values():  # as the detector gives them
             at_once.sort(key=lambda pair: (pair[1].box[0] + pair[1].box[2], pair[1].box[1]))
         return seen
+
+
+EXTRACTOR = FaceExtractor

@@ -15,7 +15,6 @@ from detector import explain
 from detector.decision import decide
 from detector.schema.analysis import Analysis, Signal
 from detector.signals import blinks, identity
-from detector.signals.measures import lips
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip
@@ -66,7 +65,6 @@ def with_signals(path: Path) -> Analysis:
     person = analysis.judged[0].id
     analysis.signals = [
         identity.DRIFT.signal(0.2, person, times=[6.0]),
-        lips.SPEC.signal(0.1, person),
         blinks.BLINKS.absent(blinks.ABSENT, person),
     ]
     return analysis
@@ -160,7 +158,6 @@ def test_the_signals_are_a_table_with_icon_and_word(clip: Path) -> None:
     at = show(clip)
     table = at.table[0].value
     readings = dict(zip(table["Signal"], table["Reading"], strict=True))
-    assert readings["**Lips and voice**"] == ":orange-badge[:material/help: Unclear]"
     assert readings["**Identity over time**"] == ":red-badge[:material/warning: Unusual]"
     assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
     assert "Signals inform and do not vote." in texts(at)

@@ -15,10 +15,13 @@ from detector import selfcheck, weights
 from detector.errors import WeightsError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
+from detector.schema.analysis import Question
 from service.context import LOCAL, Principal, PrincipalKind
 from service.tasks.downloads import Download
 from tests.support.pages import APP, come_as, html, texts, turn_to
 from tests.support.waiting import PATIENT, until
+
+_WHOLE = Question.SYNTHESIS.spec.task
 
 pytestmark = pytest.mark.usefixtures("jobs")
 
@@ -141,7 +144,7 @@ def test_filters_search_and_table() -> None:
     assert len(at.dataframe[0].value) == len(ready)
 
 
-@pytest.mark.parametrize(("asked", "shown"), [(card.WHOLE, card.WHOLE), ("nothing known", "all")])
+@pytest.mark.parametrize(("asked", "shown"), [(_WHOLE, _WHOLE), ("nothing known", "all")])
 def test_an_address_may_ask_for_the_models_of_one_question(asked: str, shown: str) -> None:
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()

@@ -40,6 +40,7 @@ def page(**address: str) -> AppTest:
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     for name, value in address.items():
         at.query_params[name] = value
+    at.session_state[f"result.{address.get('a')}.widget.details"] = True
     at.run()
     assert not at.exception, [e.message for e in at.exception]
     return at

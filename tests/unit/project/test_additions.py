@@ -225,7 +225,7 @@ def test_every_signal_says_what_it_is_for_and_has_a_range() -> None:
     ranges = reference._table()["ranges"]
     for measure in list_signals():
         assert measure.spec.purpose.startswith("Points to "), measure.spec.id
-        assert measure.spec.id in ranges or measure.spec.id in ("blinking", "lips")
+        assert measure.spec.id in ranges or measure.spec.id == "blinking"
 
 
 def test_families_are_families_and_nothing_else() -> None:

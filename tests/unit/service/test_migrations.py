@@ -11,7 +11,6 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from detector.schema.comparison import ComparisonFinding
 from service.records import migrate
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError
@@ -19,8 +18,6 @@ from service.records.sql import SQLStore, open_store
 from service.records.tables import HEAD
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.records_contract import NOON, make
-from tests.support.result_sample import make_analysis
-from tests.unit.detector.test_comparison_words import made, media
 
 
 def stored(folder: Path) -> Path:
@@ -117,22 +114,4 @@ def test_the_path_may_hold_what_means_something_to_alembic(
     store = open_store(tmp_path / "a %(b)s?c#d.db")
     store.add(record := make(LOCAL, created=NOON))
     assert store.get(LOCAL, record.id) == record and (tmp_path / "a %(b)s?c#d.db").is_file()
-    store.close()
-
-
-def test_older_records_learn_of_which_original_they_are_a_copy(tmp_path: Path) -> None:
-    found = made(ComparisonFinding.FACE_DIFFERS, original_media=media("press.mp4"))
-    store = open_store(tmp_path / FILE)
-    store.add(copy := make(LOCAL), make_analysis().model_copy(update={"comparison": found}))
-    store.add(other := make(LOCAL), make_analysis())
-    store.close()
-    with sqlite3.connect(tmp_path / FILE) as db:
-        db.execute("ALTER TABLE records DROP COLUMN copy_of")
-        db.execute("UPDATE alembic_version SET version_num = '0014'")
-    db.close()
-    store = open_store(tmp_path / FILE)
-    for id, name in ((copy.id, "press.mp4"), (other.id, None)):
-        record = store.get(LOCAL, id)
-        assert record is not None and record.result is not None
-        assert record.result.copy_of == name
     store.close()

@@ -22,7 +22,7 @@ from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignm
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
-from service.live.viewers import Keep, LiveOptions, Viewer
+from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records import tables
 from service.records.footage import FootageStore
 from service.records.model import Preferences
@@ -287,7 +287,11 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     shared = look(real, GUEST, clips["shared"])
     found = real.originals.found(GUEST, shared)
     assert found is not None
-    assert (found.name, found.source, found.found) == ("press.mp4", "analysis", press.record.sha256)
+    assert (found.name, found.source, found.match_sha256) == (
+        "press.mp4",
+        "analysis",
+        press.record.sha256,
+    )
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
     kept = stored(real, GUEST, shared)
     assert kept is not None and kept.roles == "assumed" and not kept.accuses
@@ -385,10 +389,12 @@ def test_known_footage_of_a_folder_is_an_original(
     assert found is not None and found.source == str(clips["press"].parent.resolve())
     assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
     scope = real.scope(OWNER)
-    brought = real.originals.bring(OWNER, scope, found, Settings())
-    assert brought is not None and brought.record.sha256 == found.found
+    brought = real.originals.import_known(OWNER, scope, found, Settings())
+    assert brought is not None and brought.record.sha256 == found.match_sha256
     guest = real.scope(GUEST)
-    assert real.originals.bring(GUEST, guest, found, Settings()) is None, "a path is not theirs"
+    assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
+        "a path is not theirs"
+    )
     until(lambda: not brought.active)
 
 
@@ -414,7 +420,7 @@ def test_who_wants_no_originals_leaves_no_fingerprints(
     scope = real.scope(OWNER)
     look(real, OWNER, clips["press"])
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
-    real.originals.stop_looking(scope)
+    real.originals.disable_lookups(scope)
     job = analyze(real, OWNER, clips["other"].read_bytes(), "other.mp4")
     assert real.tasks.latest(lookups.KIND, job.key, OWNER.principal) is None
     assert real.originals.library.store.list(LOCAL.id) == []
@@ -446,7 +452,7 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     shared = look(real, OWNER, clips["shared"])
     assert real.originals.missed(OWNER, shared).searched == 0, "it was found"
     real.originals.not_the_original(OWNER, shared)
-    real.originals.look(shared)
+    real.originals.enqueue_lookup(shared)
     task = real.originals.lookup(OWNER.principal, shared)
     assert task is not None and ended(task).state is State.DONE
     assert real.originals.missed(OWNER, shared).searched == 1, "without what is not its original"
@@ -467,7 +473,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def camera(app: Application, context: RequestContext) -> Viewer:
-    options = LiveOptions(keep=Keep.NOTHING, scope=app.scope(context))
+    options = LiveOptions(keep=SessionRetention.NOTHING, scope=app.scope(context))
     return Viewer(StandInSession(LiveSettings()), options)  # type: ignore[arg-type]
 
 
@@ -475,16 +481,16 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(
     app: Application, followed: list[object], tmp_path: Path
 ) -> None:
     ours, theirs = camera(app, OWNER), camera(app, STRANGER)
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [], "nothing is known"
     film = write_copy(tmp_path / "film.mp4", scene(1), 25, CopyOptions())
     add_file(app.originals.library, OWNER.principal.id, film)
-    app.originals.accompany(theirs)
+    app.originals.attach_to_live(theirs)
     assert followed == []
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [ours]
     app.jobs.store.save_preferences(OWNER.principal.id, Preferences(find_originals=False))
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [ours]
 
 
@@ -495,5 +501,5 @@ def test_a_camera_goes_on_where_its_library_fails(
         raise InputError("The records can't be read.", code="records")
 
     monkeypatch.setattr(FootageStore, "count", fails)
-    app.originals.accompany(camera(app, OWNER))
+    app.originals.attach_to_live(camera(app, OWNER))
     assert followed == []
