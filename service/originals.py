@@ -81,15 +81,8 @@ class Originals:
         return watcher.state(folder) if watcher and folder in self.watched() else None
 
     def watch(self, context: RequestContext, folder: str, *, on: bool) -> None:
-        """Add what comes into a folder of this computer from now on, or no longer.
-
-        Raises
-        ------
-        NotAllowed
-            Somebody elsewhere names a folder of this computer.
-        InputError
-            There is no such folder; too many are watched.
-        """
+        """Add what comes into a folder of this computer from now on, or no longer. Raise as
+        `folder_of` does, or InputError if too many folders are watched."""
         path = folder_of(context, folder) if on else folder
         store = self._jobs.store
         with self._starting:
@@ -184,13 +177,7 @@ class Originals:
         self, context: RequestContext, scope: RecordScope, found: FoundFootage, settings: Settings
     ) -> Job | None:
         """Analyze known footage of a folder, so that it can be looked at beside a copy; None where
-        it is gone.
-
-        Raises
-        ------
-        QueueFull, InputError
-            It was not taken; the sentence says why.
-        """
+        it is gone. Raise QueueFull or InputError if it is not accepted."""
         path = _in_folder(scope, found)
         if path is None:
             return None
@@ -218,18 +205,13 @@ class Originals:
         self, context: RequestContext, copy: Job, original: Job, *, stated: bool = True
     ) -> Task:
         """Begin to hold a suspected copy against its original; the task that is at it where there
-        is one.
+        is one. Raise QueueFull or InputError if it is not accepted.
 
         Parameters
         ----------
         stated : bool
             A person says which of the two is the original. What was stated before stands until it
             is taken back: two files that were stated the other way round are compared that way.
-
-        Raises
-        ------
-        QueueFull, InputError
-            It was not taken; the sentence says why.
         """
         person = context.principal
         sha256s = copy.record.sha256, original.record.sha256
@@ -319,13 +301,8 @@ class Originals:
 
     def not_the_original(self, context: RequestContext, copy: Job) -> None:
         """Take back from one's own analysis what it was compared with and what was found: neither
-        is its original, and no lookup tells of it again.
-
-        Raises
-        ------
-        InputError
-            It is somebody else's.
-        """
+        is its original, and no lookup tells of it again. Raise InputError if it is somebody
+        else's."""
         context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
         found, analysis = self.lookups.store.find(owner, sha256), copy.analysis
@@ -341,10 +318,6 @@ class Originals:
         """Add what was found to the analysis of the copy, where the two are related."""
         if found.finding.related:
             self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": found}))
-
-    def comparison(self, person: Principal, copy: Job, original: Job) -> KeptComparison | None:
-        """Return what came of it, where somebody has compared the two in these roles."""
-        return self.comparisons.store.find(person.id, copy.record.sha256, original.record.sha256)
 
     def of_pair(self, person: Principal, one: Job, other: Job) -> KeptComparison | None:
         """Return what came of comparing two files, in whichever order that was done."""

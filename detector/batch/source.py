@@ -44,7 +44,8 @@ class Source:
 
 
 def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
-    """Return the entries of a source; nothing of them is opened yet.
+    """Return the entries of a source; nothing of them is opened yet. Raise InputError if it can't
+    be read, or must not be.
 
     Parameters
     ----------
@@ -55,11 +56,6 @@ def read_source(path: Path, *, leave_out: Path | None = None, links: Links | Non
         A folder that is passed by: where the results go.
     links : callable, optional
         Opens links in tables and lists; None: they are errors.
-
-    Raises
-    ------
-    InputError
-        It can't be read, or must not be.
     """
     if path.is_dir():
         return of_files(path, files(path, leave_out))
@@ -130,19 +126,10 @@ def is_container(head: bytes) -> bool:
 
 
 def read_container(path: Path, name: str, *, inside: str | None = None) -> Source | None:
-    """Return what is in an archive or a document; None where a file is neither. It is known by its
-    content, and leads to nothing outside of itself: lists of paths are not followed.
-
-    Parameters
-    ----------
-    inside : str, optional
-        What goes before the names in an archive; its own name and "/" where nothing is said.
-
-    Raises
-    ------
-    MediaError
-        It can't be read, or must not be.
-    """
+    """Return what is in an archive or a document; None if a file is neither. It is recognized by
+    its content, and lists of paths in it are not followed. `inside` goes before the names in an
+    archive; by default its own name and "/". Raise MediaError if it can't be read, or must not
+    be."""
     with open_file(path) as file:
         head = file.read(8)
     if not is_container(head):

@@ -25,13 +25,8 @@ class SettledFiles:
         self._finished: dict[Path, tuple[int, int]] = {}
 
     def look(self) -> list[Path]:
-        """Return the settled media files that were not finished as they are now.
-
-        Raises
-        ------
-        MediaError
-            There is no such folder, or it is gone.
-        """
+        """Return the settled media files that were not finished as they are now. Raise MediaError
+        if there is no such folder."""
         if not self._folder.is_dir():
             raise MediaError(f"There is no folder {self._folder}.", code="not_found")
         before, self._now = self._now, dict(self._states())
@@ -61,12 +56,7 @@ def watch(
     """Analyze what is in a folder and what comes into it, until `stop` is set.
 
     A file that changes later is analyzed again, and its new result takes the place of the old one.
-
-    Raises
-    ------
-    MediaError
-        There is no such folder, or it is gone.
-    DiskFull
+    Raise MediaError if there is no such folder, or DiskFull.
     """
     settled = SettledFiles(folder, batch.out)
     while not stop.is_set():

@@ -46,6 +46,7 @@ from detector.evaluation.tallies import (
 from detector.messages.format import capital
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
+from detector.pipeline.initial_results import result
 from detector.pipeline.software import software
 from detector.schema.analysis import Label, Question
 
@@ -193,7 +194,7 @@ def evaluate(
         software=software(scoring.device),
         frames=scoring.frames,
         thresholds={q: e.thresholds for q, e in registry.manifest().ensembles.items()},
-        weights={id: str(registry.get_spec(id).files[0].sha256) for id in [*ours, *here]},
+        weights={id: str(result(registry.get_spec(id)).weights_sha256) for id in [*ours, *here]},
         kinds=kinds,
         missing_baselines=missing,
         notes=notes,

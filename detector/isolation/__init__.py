@@ -41,12 +41,8 @@ _active: Sandbox | None = None
 def isolate(limits: Limits, preload: Sequence[str] = ()) -> Sandbox:
     """Run every `run_isolated` and `stream_isolated` of this program in a worker from here on.
 
-    Calling it again changes nothing. Parameters as of `Sandbox`.
-
-    Raises
-    ------
-    UnmaskError
-        This system has no such processes.
+    Calling it again changes nothing. Parameters as of `Sandbox`. Raise UnmaskError if this system
+    can't fork.
     """
     global _active
     if _active is None:

@@ -47,20 +47,9 @@ _AHEAD, _ROOM = 3, 96 * 1024**2
 
 
 class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
-    """Makes workers. One instance serves all threads.
-
-    Parameters
-    ----------
-    limits : Limits
-        What one call may take.
-    preload : sequence of str
-        Modules that the fork server imports once, so that no worker has to.
-
-    Raises
-    ------
-    UnmaskError
-        On a system without `fork` (Windows), where there are none.
-    """
+    """Makes workers, each bounded by `limits`; one instance serves all threads. The fork server
+    imports the modules of `preload` once, so that no worker has to. Raise UnmaskError on a system
+    without `fork` (Windows)."""
 
     def __init__(self, limits: Limits, preload: Sequence[str] = ()) -> None:
         if not hasattr(os, "fork"):
@@ -147,7 +136,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         head: Any = None,
         cancel: Event | None = None,
     ) -> Iterator[Any]:
-        """Let a function of frames run in a worker, a few frames ahead.
+        """Let a function of frames run in a worker, a few frames ahead. Raise as `call` does.
 
         Parameters
         ----------
@@ -159,11 +148,6 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         head : type, optional
             Of what the function yields before the frames: something that pydantic can check. One
             worker then answers what would take two.
-
-        Raises
-        ------
-        MediaError, Canceled
-            As `call`.
         """
         request = self._request(function, arguments, reads)
         return self._stream(request, size, count, notes, head=head, cancel=cancel)

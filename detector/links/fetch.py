@@ -142,12 +142,8 @@ def fetch(
 
 
 def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
-    """Return an address that is fetched here, as far as its form says; nothing is resolved.
-
-    Raises
-    ------
-    LinkRefused
-    """
+    """Return an address that is fetched here, as far as its form says; nothing is resolved. Raise
+    LinkRefused otherwise."""
     if not allowed():
         raise LinkRefused(
             "Links are not fetched here: this installation takes files only.",

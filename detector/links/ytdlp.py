@@ -36,13 +36,8 @@ _SILENT = logging.Logger("yt-dlp", logging.CRITICAL + 1)
 
 
 def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -> str:
-    """Write the video of a page into a folder; return its file's name.
-
-    Raises
-    ------
-    UsageError
-        There is none that can be fetched; one sentence says why.
-    """
+    """Write the video of a page into a folder; return its file's name. Raise UsageError if no video
+    can be fetched."""
     from yt_dlp import YoutubeDL
 
     with YoutubeDL(_options(folder, proxy, max_bytes)) as downloader:

@@ -131,13 +131,12 @@ def status_of(error: Exception) -> int:
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 
-def detail_of(fault: ErrorReport, request_id: str = "") -> RefusalDetail:
+def detail_of(fault: ErrorReport) -> RefusalDetail:
     """Return what a fault says."""
     return RefusalDetail(
         code=fault.problem.code,
         message=str(message_of(fault)),
         hint=str(hint_of(fault)),
-        request_id=request_id,
         reference=fault.reference if fault.ours else "",
     )
 

@@ -171,16 +171,8 @@ class AnalysisView(BaseModel):
 
     @classmethod
     def of(cls, job: Job, ahead: int, *, whole: bool = True) -> AnalysisView:
-        """Return an analysis as it is now.
-
-        Parameters
-        ----------
-        job : Job
-        ahead : int
-            Files before it.
-        whole : bool
-            With its result; else the verdict alone.
-        """
+        """Return an analysis as it is now, with `ahead` files before it; without `whole`, the
+        verdict alone in place of the result."""
         analysis = job.analysis
         return cls(
             id=job.key,

@@ -129,13 +129,7 @@ class Form:
 
     @property
     def settings(self) -> Settings:
-        """What was asked for.
-
-        Raises
-        ------
-        InputError
-            A value that makes no sense, a model that nobody knows.
-        """
+        """What was asked for. Raise InputError if a value is invalid or a model unknown."""
         given: dict[str, Any] = {n: v for n in SETTINGS if (v := self.fields.get(n, "").strip())}
         if "models" in given:
             given["models"] = [id.strip() for id in given["models"].split(",") if id.strip()]
@@ -156,7 +150,8 @@ async def receive(
     most: int = 1,
     least: int = 1,
 ) -> AsyncIterator[Form]:
-    """Take in the form of a request; its files are gone when this ends.
+    """Take in the form of a request; its files are gone when this ends. Raise TooLarge,
+    UnsupportedBody or InputError if the form is not accepted.
 
     Parameters
     ----------
@@ -164,11 +159,6 @@ async def receive(
         What the fields with files may be called.
     most, least : int
         Files.
-
-    Raises
-    ------
-    TooLarge, UnsupportedBody, InputError
-        It was not taken.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):

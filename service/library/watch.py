@@ -35,13 +35,8 @@ class FolderWatch:
         cancel: threading.Event | None = None,
     ) -> None:
         """Add what has come into it and was the same at the last look. What is known from it, and
-        was not touched since, is not opened.
-
-        Raises
-        ------
-        InputError, Canceled
-            There is no such folder, or it is gone; the library is full.
-        """
+        was not touched since, is not opened. Raise InputError if there is no such folder or the
+        library is full, or Canceled."""
         if not self._folder.is_dir():
             raise InputError(_("There is no folder {folder}.").format(folder=self._folder))
         ready = self._settled.look()
@@ -83,15 +78,8 @@ class WatchState:
 
 
 class FolderWatcher:
-    """Looks at one owner's folders again and again, one after another.
-
-    Parameters
-    ----------
-    library : callable
-        Gives the library, which takes a moment to import.
-    folders : callable
-        Gives the folders that are watched at the moment.
-    """
+    """Looks at one owner's folders again and again, one after another. `library` is a callable,
+    since its import takes a moment; `folders` gives the folders that are watched at the moment."""
 
     def __init__(
         self,

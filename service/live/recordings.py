@@ -71,13 +71,7 @@ def _filmed(analysis: Analysis, video: Path, name: str) -> Media:
 
 
 def last_seconds(viewer: Viewer) -> tuple[io.BytesIO, str]:
-    """Return the last 14 s as a clip, and its name.
-
-    Raises
-    ------
-    InputError
-        There is nothing yet.
-    """
+    """Return the last 14 s as a clip, and its name. Raise InputError if there are no frames yet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "last.mp4"
         if not viewer.ring.write(path):

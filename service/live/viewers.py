@@ -275,15 +275,8 @@ class Viewers:
         self._reaper: threading.Thread | None = None
 
     def open(self, settings: LiveSettings, options: LiveOptions) -> Viewer:
-        """Begin to follow a camera.
-
-        Raises
-        ------
-        TooManyViewers
-            All places are taken.
-        UnmaskError
-            The engine refuses, such as for a model that isn't here.
-        """
+        """Begin to follow a camera. Raise TooManyViewers if all places are taken, UnmaskError if
+        the engine refuses."""
         engine = self._engine()
         with self._lock:
             self._open = [viewer for viewer in self._open if not viewer.ended]

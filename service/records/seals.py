@@ -92,13 +92,8 @@ class Keyring:
 
     @classmethod
     def open(cls, data: Path, database: Database) -> Keyring:
-        """Return the keys of a server, made and written down where they are missing.
-
-        Raises
-        ------
-        RecordsError
-            The key can't be read or made, or was revoked.
-        """
+        """Return the keys of a server, made and written down where they are missing. Raise
+        RecordsError if the key can't be read or made, or was revoked."""
         from service.records.sql.rows import insert_new
 
         keyring = cls(_private_key(data / FILE), database)

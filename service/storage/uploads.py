@@ -97,12 +97,8 @@ class Uploads:
         """Copy a file to disk under a fresh token.
 
         `source` is read from its present position to the end, in chunks; `size` are the bytes to
-        come, when known, to refuse before writing.
-
-        Raises
-        ------
-        StorageError
-            When the disk is full; what was written is removed first.
+        come, when known, to refuse before writing. Raise StorageError and leave nothing if the disk
+        is full.
         """
         if size is not None and not self.has_room(size):
             raise no_room()

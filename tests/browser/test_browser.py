@@ -37,6 +37,7 @@ from tests.support.browser import (
     open_details,
     open_sample,
     serve,
+    still,
     take,
     until,
     wait_drawn,
@@ -214,7 +215,7 @@ def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path
 
 def _moved(page: Page) -> list[dict[str, Any]]:
     wait_drawn(page)
-    page.wait_for_timeout(1000)
+    still(page)
     return layout_shift.shifts(page)
 
 
@@ -378,7 +379,6 @@ def test_a_file_over_the_limit_is_refused_in_words(visit: Visitor, tmp_path: Pat
     person.page.set_input_files(".st-key-drop input", file)
     person.page.get_by_test_id("stTooltipErrorHoverTarget").wait_for()
     eventually(
-        person.page,
         lambda: person.page.evaluate(
             "getComputedStyle(document.querySelector('[data-testid=stFileUploaderDropzone]'),"
             " '::after').content"

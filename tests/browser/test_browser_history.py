@@ -135,7 +135,7 @@ def test_from_a_sample_to_nothing_left_of_it(
         record = store.get(LOCAL, id[1])
         return record.note if record else ""
 
-    until(write, lambda: eventually(page, kept, NOTE.__eq__))
+    until(write, lambda: eventually(kept, NOTE.__eq__))
     until(
         page.locator('[class*="st-key-found-"]').get_by_text("Fake", exact=True).click,
         lambda: expect(page.locator(".um-preview")).to_contain_text("Confirmed fake"),
@@ -189,7 +189,7 @@ def test_from_a_sample_to_nothing_left_of_it(
         lambda: expect(page.locator(".um-said").first).to_contain_text(f"{name} was deleted."),
     )
     expect(page.get_by_text("Nothing matches.")).to_be_visible()
-    eventually(page, folder.exists, lambda there: not there)
+    eventually(folder.exists, lambda there: not there)
     until(
         page.get_by_role("button", name="Clear the filters").click,
         lambda: preview(page, "earlier-0.mp4"),

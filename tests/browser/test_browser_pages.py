@@ -166,7 +166,7 @@ def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: 
         wait_ready(page)
         page.locator(".st-key-options summary").click()
     wait_drawn(page)
-    eventually(page, lambda: page.evaluate(NOT_HIGH_ENOUGH), lambda found: not found)
+    eventually(lambda: page.evaluate(NOT_HIGH_ENOUGH), lambda found: not found)
     for width, height in ((720, 450), TABLET):
         page.set_viewport_size({"width": width, "height": height})
         person.assert_fits()

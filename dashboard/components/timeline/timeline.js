@@ -58,7 +58,7 @@ const shape = (tag, attributes) =>
 
 const icon = (name) => element("span", "um-icon", name, { "aria-hidden": "true" });
 
-const image = (css, src, alt) => Object.assign(element("img", css), { src, alt, draggable: false });
+const image = (css = "", src = "", alt = "") => Object.assign(element("img", css), { src, alt, draggable: false });
 
 const button = (css, content, act, attributes = {}) => {
   const node = element("button", css, content, { type: "button", ...attributes });
@@ -121,11 +121,15 @@ class View {
     cancelAnimationFrame(this.frame);
     cancelAnimationFrame(this.pending);
     clearTimeout(this.soon);
+    this.clear();
+    this.leave();
+  }
+
+  clear() {
     for (const layer of this.layers) {
       layer.destroy?.();
       layer.node?.remove();
     }
-    this.leave();
   }
 
   leave() {
@@ -142,9 +146,11 @@ class View {
       groups.set(data.id, this.group);
       this.group.views.add(this);
     }
-    if (!this.data) {
-      const kinds = Object.entries(LAYERS).filter(([name]) => data[name]);
-      this.layers = kinds.map(([, Layer]) => new Layer(this));
+    const kinds = Object.keys(LAYERS).filter((name) => data[name]);
+    if (String(kinds) !== String(this.kinds)) {
+      this.clear();
+      this.layers = kinds.map((name) => new LAYERS[name](this));
+      this.kinds = kinds;
     }
     Object.assign(this, { data, report });
     if (fresh) this.draw();
@@ -304,6 +310,7 @@ class Overlay {
 
   draw() {
     this.node?.remove();
+    this.node = null;
   }
 
   attach() {
@@ -607,6 +614,8 @@ class Viewer extends Layer {
     const { words, size, modes, moments } = this.view.data.viewer;
     this.modes = choice(words.how, modes, this.mode, (mode) => this.switch(mode));
     this.at = element("span", "at");
+    this.destroy(); // what an earlier drawing has begun
+    this.range = null;
     this.pictures = { copy: image(), original: image(), heat: image() };
     const frames = Object.entries(this.pictures).map(([name, picture]) => {
       const title = words[name] && element("span", "name", words[name]);

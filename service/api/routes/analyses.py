@@ -64,13 +64,7 @@ def pdf(content: bytes, name: str) -> Response:
 
 
 def find(id: str, context: Reader, application: App) -> Job:
-    """Return the analysis behind an id, for whoever has it.
-
-    Raises
-    ------
-    NotFound
-        There is none.
-    """
+    """Return the analysis behind an id, for whoever has it. Raise NotFound if there is none."""
     job = application.find(context, id)
     if job is None:
         raise NotFound(_("There is no such analysis."))
@@ -81,13 +75,7 @@ Known = Annotated[Job, Depends(find)]
 
 
 def finished(job: Known) -> Analysis:
-    """Return the result of an analysis.
-
-    Raises
-    ------
-    Conflict
-        There is none yet, or there will be none.
-    """
+    """Return the result of an analysis. Raise Conflict if it has none."""
     if job.analysis is None:
         raise Conflict(
             _("There is no result: the analysis is {state}.").format(state=job.state.value),
@@ -205,13 +193,8 @@ def report(job: Known, analysis: Result, place: bool = True) -> Response:
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:
-    """Put a file in line; or find what the same request did before.
-
-    Raises
-    ------
-    UnmaskError
-        It was not taken.
-    """
+    """Put a file in line; or find what the same request did before. Raise UnmaskError if it is not
+    accepted."""
     source, settings = form.sources[0], form.settings
 
     def make() -> str:

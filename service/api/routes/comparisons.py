@@ -86,12 +86,7 @@ def _known(
     id: str, context: RequestContext, application: Application
 ) -> tuple[KeptComparison | None, Task | None]:
     """Return what is known of a comparison of whoever asks: the finding, or the task that is at it.
-
-    Raises
-    ------
-    NotFound
-        There is none, or it is somebody else's.
-    """
+    Raise NotFound if there is neither."""
     person = context.principal
     task = application.tasks.find(id, person)  # first: it may end meanwhile
     kept = application.originals.comparisons.store.get(person.id, id)

@@ -91,15 +91,8 @@ async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
 
 
 async def _take(websocket: WebSocket, viewer: Viewer) -> None:
-    """Hand frames on until the client has said `end`.
-
-    Raises
-    ------
-    WebSocketDisconnect
-        It left.
-    InputError
-        What it sent is no frame.
-    """
+    """Hand frames on until the client has said `end`. Raise WebSocketDisconnect if the client
+    leaves, InputError if a message is not a frame."""
     while not viewer.ended:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
@@ -136,13 +129,8 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
 
 
 def decode(data: bytes) -> np.ndarray:
-    """Return the picture of a frame, uint8 [H, W, 3] RGB, at the size of a session.
-
-    Raises
-    ------
-    InputError
-        It is no JPEG, or too large. Its header says so before it is decoded.
-    """
+    """Return the picture of a frame, uint8 [H, W, 3] RGB, at the size of a session. Raise
+    InputError if it is not a JPEG, or too large; its header is checked before it is decoded."""
     refusal = InputError(
         _("A frame is a JPEG of at most {bytes} MB and {side} px.").format(
             bytes=MAX_FRAME_BYTES >> 20, side=MAX_FRAME_SIDE

@@ -67,13 +67,8 @@ class Bucket:
         self._connect = connect
 
     def put(self, path: str, file: Path) -> None:
-        """Bring a file up, in place of what is there.
-
-        Raises
-        ------
-        RecordsError
-            The bucket or its policies refuse it, or the service fails.
-        """
+        """Bring a file up, in place of what is there. Raise RecordsError if the bucket or its
+        policies refuse it, or the service fails."""
         kind = MIME_TYPES.get(Path(path).suffix, FALLBACK_MIME_TYPE)
         size = file.stat().st_size
         with translated_errors(), file.open("rb") as source:

@@ -294,14 +294,9 @@ class SupabaseStore:
     # --- media: which file is whose, and what is deleted with its record --------------------------
 
     def keep_media(self, owner: str, id: str, file: Path) -> bool:
-        """Put a copy of a record's file into the bucket. False if there is no such record.
-
-        Raises
-        ------
-        RecordsError
-            It is too large or of a kind that the bucket doesn't take, the account's room is used
-            up, or the service fails. The record stands without it.
-        """
+        """Put a copy of a record's file into the bucket. False if there is no such record. Raise
+        RecordsError if the bucket does not take it, the account's room is used up, or the service
+        fails; the record stands without it."""
         path = object_path(owner, id, file)
         # First: a file that is there is then always known of, and goes with its record.
         if self._update(owner, id, {"media": path}) is None:
@@ -388,13 +383,8 @@ class SupabaseStore:
 
 
 def rows_of(query: Any) -> list[Row]:
-    """Ask the service and return the rows of its answer; none where it has none.
-
-    Raises
-    ------
-    RecordsError
-        The service refuses or can't be reached.
-    """
+    """Ask the service and return the rows of its answer; none where it has none. Raise RecordsError
+    if the service refuses or can't be reached."""
     with translated_errors():
         return list(query.execute().data or [])
 

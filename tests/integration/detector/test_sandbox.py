@@ -31,7 +31,7 @@ from detector.perturbation.conditions import Condition
 from detector.schema.analysis import Settings
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
-from tests.support.waiting import until
+from tests.support.waiting import at_once, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
@@ -429,11 +429,7 @@ def test_several_at_once(tmp_path: Path, apart: Sandbox) -> None:
         except MediaError as error:
             answers[number] = error.code
 
-    threads = [threading.Thread(target=read, args=(n,)) for n in range(18)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once(read, range(18))
     assert answers == {n: ["reader_crashed", "index_missing", 3][n % 3] for n in range(18)}
 
 

@@ -10,16 +10,14 @@ import hmac
 import os
 import re
 import shutil
-import signal
-import socket
 import stat
 import subprocess
-import threading
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,10 @@ import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
 from service.auth import config, flows
+from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres, postgres
+from tests.support.processes import running
 from tools import keys, programs
 
 __all__ = ["postgres"]
@@ -384,12 +385,6 @@ class Gateway:
     asked: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)
 
 
-def free() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     program = programs.caddy()
@@ -399,45 +394,24 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             pytrace=False,
         )
     place = tmp_path_factory.mktemp("gateway")
-    port = free()
+    port = free_port()
     made = Gateway(f"http://127.0.0.1:{port}", place / "log")
     text = (FOLDER / "Caddyfile").read_text("utf-8")
     changes = {":8000 {": f":{port} {{", "/srv/mail": str(FOLDER / "mail")}
-    servers = []
-    for service, upstream in (("auth", 9999), ("rest", 3000), ("storage", 5000)):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _noting(made, service))
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        changes[f"{service}:{upstream}"] = f"127.0.0.1:{server.server_port}"
-    for old, new in changes.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    file = place / "Caddyfile"
-    file.write_text(text)
-    with made.log.open("w") as log:
-        running = subprocess.Popen(
-            [program, "run", "--config", file, "--adapter", "caddyfile"],
-            env={"HOME": str(place), "PATH": os.environ["PATH"]},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            end = time.monotonic() + 30
-            while True:
-                try:
-                    assert httpx.get(f"{made.url}/health").status_code == 200
-                    break
-                except httpx.TransportError:
-                    said = made.log.read_text()
-                    assert running.poll() is None and time.monotonic() < end, said
-                    time.sleep(0.05)
-            yield made
-        finally:
-            running.send_signal(signal.SIGTERM)
-            running.wait(30)
-            for server in servers:
-                server.shutdown()
-                server.server_close()
+    with ExitStack() as stack:
+        for service, upstream in (("auth", 9999), ("rest", 3000), ("storage", 5000)):
+            notes = everywhere(partial(_note, made, service))
+            server = stack.enter_context(serving(PRIVATE, notes))
+            changes[f"{service}:{upstream}"] = f"{PRIVATE}:{server.server_port}"
+        for old, new in changes.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        file = place / "Caddyfile"
+        file.write_text(text)
+        command = [program, "run", "--config", file, "--adapter", "caddyfile"]
+        home = {"HOME": str(place), "PATH": os.environ["PATH"]}
+        stack.enter_context(running(command, f"{made.url}/health", made.log, env=home))
+        yield made
 
 
 ANSWERS = {
@@ -447,31 +421,12 @@ ANSWERS = {
 """Of the services; others answer with an empty list."""
 
 
-def _noting(gateway: Gateway, service: str) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def note(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            gateway.asked.append((service, self.command, self.path, headers))
-            if "break" in self.path:
-                self.close_connection = True
-                return
-            status, body = ANSWERS.get(self.path.split("?")[0], (200, b"[]"))
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = note
-
-    return Handler
+def _note(gateway: Gateway, service: str, asked: Handler) -> None:
+    headers = {name.lower(): value for name, value in asked.headers.items()}
+    gateway.asked.append((service, asked.command, asked.path, headers))
+    if "break" not in asked.path:
+        status, body = ANSWERS.get(asked.path.split("?")[0], (200, b"[]"))
+        whole(body, status, Content_Type="application/json")(asked)
 
 
 def test_the_clients_paths_reach_the_services_without_their_beginning(gateway: Gateway) -> None:

@@ -44,7 +44,7 @@ from service.tasks.scheduler import Scheduler
 from tests.conftest import Picture, camera
 from tests.support import speech as made
 from tests.support.live_stand_in import StandInEngine, colored, gray
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import PATIENT, at_once, until
 
 GRAY = np.full((240, 320, 3), 128, np.uint8)
 
@@ -389,11 +389,7 @@ def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, cl
     crowd = Viewers(lambda: engine, 2, keep, clock=clock)  # type: ignore[arg-type, return-value]
     viewer = crowd.open(LiveSettings(), LiveOptions())
     viewer.receive(frame())
-    threads = [threading.Thread(target=viewer.end) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda _: viewer.end(), range(4))
     assert kept == [viewer] and engine.opened[0].closed == 1
     assert viewer.problem == "", "and nothing of what only the log may say"
 

@@ -24,6 +24,7 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records import tables
+from service.records.comparisons import KeptComparison
 from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import lookups
@@ -154,7 +155,7 @@ def test_a_finding_is_never_overwritten_by_its_mirror(
         kept = app.originals.of_pair(OWNER.principal, one, other)
         assert kept is not None and kept.comparison.copy_media.name == "shared.mp4"
         assert kept.comparison.accuses
-    assert app.originals.comparison(OWNER.principal, original, copy) is None
+    assert stored_comparison(app, OWNER.principal, original, copy) is None
     assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
     kept_of = app.originals.state(OWNER, original, copy)
     assert kept_of is not None and kept_of.comparison.copy_media.name == "shared.mp4"
@@ -188,7 +189,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(
     seen = app.find(STRANGER, theirs.key)
     assert seen is not None and before is not None
     assert ended(app.originals.compare(STRANGER, seen, mine)).state is State.DONE
-    kept = app.originals.comparison(STRANGER.principal, seen, mine)
+    kept = stored_comparison(app, STRANGER.principal, seen, mine)
     assert kept is not None and kept.comparison.accuses, "the answer is theirs"
     app.originals.state_roles(STRANGER, seen, kept)
     run = theirs.record.run
@@ -216,7 +217,7 @@ def test_other_footage_is_added_to_nothing(
     copy, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
     ended(app.originals.compare(OWNER, copy, other))
     assert stored(app, OWNER, copy) is None
-    assert app.originals.comparison(OWNER.principal, copy, other) is not None
+    assert stored_comparison(app, OWNER.principal, copy, other) is not None
 
 
 def test_a_comparison_goes_with_either_analysis(
@@ -225,12 +226,12 @@ def test_a_comparison_goes_with_either_analysis(
     finds(ComparisonFinding.NOTHING_DIFFERS)
     copy, original = analyze(app, GUEST, b"a", "a.mp4"), analyze(app, GUEST, b"b", "b.mp4")
     ended(app.originals.compare(GUEST, copy, original))
-    assert app.originals.comparison(GUEST.principal, copy, original) is not None
-    assert app.originals.comparison(OWNER.principal, copy, original) is None
+    assert stored_comparison(app, GUEST.principal, copy, original) is not None
+    assert stored_comparison(app, OWNER.principal, copy, original) is None
     app.delete(OWNER, original.key)
-    assert app.originals.comparison(GUEST.principal, copy, original) is not None
+    assert stored_comparison(app, GUEST.principal, copy, original) is not None
     app.delete(GUEST, original.key)
-    assert app.originals.comparison(GUEST.principal, copy, original) is None
+    assert stored_comparison(app, GUEST.principal, copy, original) is None
 
 
 # --- looked for quietly ---------------------------------------------------------------------------
@@ -268,6 +269,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+def stored_comparison(
+    app: Application, person: Principal, copy: Job, original: Job
+) -> KeptComparison | None:
+    store = app.originals.comparisons.store
+    return store.find(person.id, copy.record.sha256, original.record.sha256)
+
+
 def look(app: Application, context: RequestContext, path: Path, frames: int = 32) -> Job:
     """Analyze a file and wait until its original was looked for."""
     job = analyze(app, context, path.read_bytes(), path.name, frames)
@@ -297,7 +305,7 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     assert kept is not None and kept.roles == "assumed" and not kept.accuses
     assert stored(real, GUEST, press) is None
     # Until a person says which of the two is the original.
-    among = real.originals.comparison(GUEST.principal, shared, press)
+    among = stored_comparison(real, GUEST.principal, shared, press)
     assert among is not None and not among.comparison.accuses
     said = real.originals.state_roles(GUEST, shared, among)
     assert said.id == among.id and said.comparison.accuses
@@ -319,7 +327,7 @@ def test_who_is_the_original_is_said_on_both_pages(
     assert kept is not None and kept.accuses
     again = look(real, OWNER, clips["press"], frames=16)
     assert stored(real, OWNER, again) is None
-    assert real.originals.comparison(OWNER.principal, press, shared) is None
+    assert stored_comparison(real, OWNER.principal, press, shared) is None
     copy = real.originals.stated_copy(OWNER, again, shared.record.sha256)
     assert copy is not None and copy.copy_media.name == "shared.mp4"
     assert real.originals.stated_copy(STRANGER, again, shared.record.sha256) is None
@@ -342,11 +350,11 @@ def test_roles_that_were_assumed_are_stated_both_ways(
     press, shared = look(real, OWNER, clips["press"]), look(real, OWNER, clips["shared"])
     again = look(real, OWNER, clips["press"], frames=16)
     assert stored(real, OWNER, again) is not None
-    among = real.originals.comparison(OWNER.principal, shared, press)
+    among = stored_comparison(real, OWNER.principal, shared, press)
     assert among is not None
     real.originals.state_roles(OWNER, shared, among)
     assert stored(real, OWNER, again) is None
-    assert real.originals.comparison(OWNER.principal, press, shared) is None
+    assert stored_comparison(real, OWNER.principal, press, shared) is None
 
 
 def test_what_is_not_the_original_is_not_told_again(
