@@ -67,7 +67,7 @@ def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
         strong_bytes=offered.download if offered else None,
         untouched=_untouched(),
         same=_same(match),
-        searched=match.searched,
+        searched=match.missed.searched,
         file_there=there,
     )
 

@@ -84,23 +84,25 @@ class FileSelection:
     ) -> tuple[list[Item], list[str]]:
         """Return the files of a labelled CSV, whatever their kinds hold, and notes on what is left
         out."""
-        items, notes = read_labels(labels), []
+
+        def check(item: Item) -> None:
+            if self._wants(item) and not item.file.is_file():
+                raise InputError(
+                    f"{labels} lists {item.name}, which is not there.",
+                    code="not_found",
+                    hint="Names are relative to the folder of the CSV.",
+                )
+
+        notes: list[str] = []
         if self.recipe and (self.apart_from is None or self.apart_from.samefile(labels)):
+            items = read_labels(labels)  # all of them, which tell whom the recipe keeps out
             people = held_out_people(items, self.recipe)
             items = [item for item in items if item.person in people]
-        items = [
-            item
-            for item in items
-            if self.kind in ("all", item.kind)
-            and self.match in f"{item.name} {item.source} {item.method}"
-        ]
-        missing = next((item for item in items if not item.file.is_file()), None)
-        if missing is not None:
-            raise InputError(
-                f"{labels} lists {missing.name}, which is not there.",
-                code="not_found",
-                hint="Names are relative to the folder of the CSV.",
-            )
+            for item in items:
+                check(item)
+        else:
+            items = read_labels(labels, check)
+        items = [item for item in items if self._wants(item)]
         if self.apart_from is not None:
             trained = read_labels(self.apart_from)
             people = held_out_people(trained, self.recipe) if self.recipe else set()
@@ -108,6 +110,12 @@ class FileSelection:
             items, note = identity.apart(items, trained, cache=cache, progress=on_compared)
             notes.append(note)
         return items, notes
+
+    def _wants(self, item: Item) -> bool:
+        return (
+            self.kind in ("all", item.kind)
+            and self.match in f"{item.name} {item.source} {item.method}"
+        )
 
 
 def evaluate(

@@ -24,6 +24,10 @@ from detector.schema.analysis import Media
 ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg."
 
 _CHUNK = 1024 * 1024
+_MAX_JPEGS = 64 * _CHUNK
+"""bytes in which the first two pictures of a raw MJPEG stream have to be"""
+_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+"""of a JPEG, neither within what is coded nor a restart in it"""
 
 # Brands of the ISO base media format that hold pictures, not a film.
 _PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
@@ -97,6 +101,23 @@ def safe_name(name: str) -> str:
     return base if base.strip(". ") else "file"
 
 
+MAX_STEM_LENGTH = 80
+"""characters of a file name that are kept on disk; some systems stop at 255 bytes"""
+
+
+def disk_name(name: str) -> str:
+    """Return a file name that is harmless on disk, in a shell and in a header.
+
+    The extension is kept in lower case, since some formats are told apart by it.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = plain.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, _dot, suffix = plain.rpartition(".") if "." in plain else (plain, "", "")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:MAX_STEM_LENGTH] or "file"
+    suffix = re.sub(r"[^a-z0-9]", "", suffix.lower())[:8]
+    return f"{stem}.{suffix}" if suffix else stem
+
+
 def one_line(text: str) -> str:
     """Return a stranger's text as one line (NFC), without control, format (Cf) and private
     characters and lone surrogates."""
@@ -166,7 +187,9 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
     head = file.read(SNIFF_BYTES)
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
         return "picture"
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")):
+    if is_jpeg(head):
+        return "stream" if _in_motion(file) else "picture"
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")):
         return "picture"
     if head.startswith((b"II*\x00", b"MM\x00*")) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
         return "picture"
@@ -188,6 +211,40 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
             f"This {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
         )
     return "stream"
+
+
+def is_jpeg(head: bytes) -> bool:
+    """Return whether a file begins with a JPEG: alone, or the first of a raw MJPEG stream."""
+    return head.startswith(b"\xff\xd8\xff")
+
+
+def _in_motion(file: BinaryIO) -> bool:
+    """Whether a JPEG is followed at once by another of the same size, as in a raw MJPEG stream. One
+    with a list of others (MPF) is a photo with its previews or its second view."""
+    file.seek(0)
+    data = file.read(_MAX_JPEGS)
+    first = _jpeg(data, 0)
+    following = _jpeg(data, first[1]) if first is not None else None
+    return first is not None and following is not None and following[0] == first[0]
+
+
+def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
+    """Return height and width of a JPEG as it has them, and where it ends; None where there is no
+    whole one, and of one with a list of others."""
+    size = b""
+    if not is_jpeg(data[at : at + 3]):
+        return None
+    at += 2
+    while (marker := _MARKER.search(data, at)) is not None:
+        kind, at = marker[1][0], marker.end()
+        if kind == 0xD9:
+            return size, at
+        if kind == 0xE2 and data[at + 2 : at + 6] == b"MPF\0":
+            return None
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            size = data[at + 3 : at + 7]
+        at += int.from_bytes(data[at : at + 2], "big")
+    return None
 
 
 def top_boxes(file: BinaryIO) -> dict[bytes, tuple[int, int]]:

@@ -96,6 +96,8 @@ def _stronger() -> None:
     if model is None:
         return
     text = _("The bundled models are small. {model} is stronger, as published.")
+    if (ended := upsell_banner.latest(model)) and ended.error:
+        text += " " + _("Its last download ended: {why}").format(why=say(ended.error))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stronger"):
         typography.caption(text.format(model=upsell_banner.named(model)), width="content")
         st.page_link(

@@ -33,6 +33,7 @@ from service.context import Principal, PrincipalKind
 from service.library.catalog import Library
 from service.originals import Originals
 from service.records.footage import ANALYSES
+from service.records.lookups import MissedLookup
 from service.records.model import LOCAL, Preferences, State
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
@@ -497,3 +498,29 @@ def test_what_was_not_found_is_said_in_the_row_as_well(
     assert said in texts(run(at)) and said not in texts(page(a=shared.key)), (
         "who did not see it begin"
     )
+
+
+@pytest.mark.parametrize(
+    ("matched", "refused", "said"),
+    [
+        (4, False, "shows a part of this footage: 4 of 32 frames match, too few to name it"),
+        (0, True, "but for those that you said are not its original"),
+    ],
+)
+def test_files_that_match_too_little_or_were_refused_are_not_denied(
+    jobs: Jobs,
+    clips: dict[str, Path],
+    lookup: SimpleNamespace,
+    matched: int,
+    refused: bool,
+    said: str,
+) -> None:
+    known().add_folder(LOCAL, clips["other"].parent)
+    shared = analyzed(jobs, clips["shared"])
+    at = page(a=shared.key)
+    store = session.application().originals.lookups.store
+    if refused:
+        store.refuse(LOCAL, shared.record.sha256, "ab" * 32)
+    store.save(LOCAL, shared.record.sha256, MissedLookup(1, matched, 32))
+    lookup.active, lookup.state = False, State.DONE
+    assert said in texts(run(at)) and "Only this file" not in texts(at)

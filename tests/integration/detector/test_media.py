@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import random
 import socket
@@ -89,6 +90,7 @@ def refusal(path: str | Path) -> MediaError:
         ("b.webm", "libvpx", "webm", "vp8"),
         ("a.mp4", "libsvtav1", "mp4", "av1"),
         ("a.avi", "mjpeg", "avi", "mjpeg"),
+        ("b.mov", "mjpeg", "mov", "mjpeg"),
         ("b.avi", "libx264", "avi", "h264"),
         ("a.mpg", "mpeg2video", "mpeg", "mpeg2video"),
         ("a.ts", "libx264", "mpegts", "h264"),
@@ -112,6 +114,34 @@ def test_reads_what_people_have(
     assert [frame.time for frame in frames] == pytest.approx(times, abs=0.002)
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
     assert notes == []
+
+
+def test_a_raw_mjpeg_stream_is_a_video_and_no_picture(make_clip: Clip) -> None:
+    size = (200, 64)
+    path = make_clip("a.mjpeg", codec="mjpeg", size=size, seconds=1, picture=numbered(size))
+    renamed = path.rename(path.with_name("a.jpg"))  # the content decides
+    found = probe(renamed)
+    assert (found.kind, found.container, found.codec) == ("video", "mjpeg", "mjpeg")
+    assert (found.width, found.height, found.frame_count) == (200, 64, 25)
+    assert found.duration == pytest.approx(1.0) and found.fps == pytest.approx(25.0)
+    assert found.notes == ["It holds no times: 25 pictures a second are assumed."]
+    frames, notes = frames_of(renamed, [0.0, 0.24, 0.96])
+    assert [number_in(frame) for frame in frames] == [0, 6, 24] and notes == []
+
+
+def test_a_photo_with_other_pictures_in_it_stays_a_picture(
+    tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    photo, preview = Image.fromarray(astronaut), Image.fromarray(astronaut[::4, ::4])
+    small, large = io.BytesIO(), io.BytesIO()
+    preview.save(small, "JPEG")
+    photo.save(large, "JPEG", exif=b"Exif\x00\x00" + small.getvalue()[:4000])
+    path = tmp_path / "a.jpg"
+    for behind in (b"", small.getvalue(), b"\x00" * 100, large.getvalue()[:-2]):
+        path.write_bytes(large.getvalue() + behind)
+        assert probe(path).kind == "image"
+    photo.save(path, "MPO", save_all=True, append_images=[photo])  # two views
+    assert probe(path).kind == "image"
 
 
 def test_colors_and_size_survive(make_clip: Clip, astronaut: np.ndarray) -> None:
