@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from detector.errors import InputError, MediaError, UnmaskError
 from service.limits import MEGABYTE
 from service.messages import _, ngettext
-from service.storage.uploads import CHUNK_BYTES, Uploads, is_full, no_room
+from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
 if TYPE_CHECKING:
     from detector.batch import Entry
@@ -43,15 +43,8 @@ class RefusedFile(NamedTuple):
 def opened(
     file: IncomingFile, uploads: Uploads, *, most: int, largest: int
 ) -> Iterator[IncomingFile | RefusedFile]:
-    """Yield the file itself, or what is in it, one open at a time.
-
-    Parameters
-    ----------
-    most : int
-        Files that are wanted; what is beyond is said in one line.
-    largest : int
-        Bytes of one of them.
-    """
+    """Yield the file itself, or what is in it, one open at a time. Files beyond `most` are reported
+    in one line; `largest` bounds the bytes of each."""
     # Brings the pipeline, which a first page need not wait for.
     from detector.batch import is_container, read_container
 
@@ -110,24 +103,15 @@ def _unpacked(entry: Entry, folder: Path, uploads: Uploads, largest: int) -> Pat
     if not uploads.has_room(entry.size or 0):
         raise no_room()
     folder.mkdir(mode=0o700)
-    try:
+    with full_disk_refused():
         return entry.open(folder)
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise
 
 
 def _copy(file: IncomingFile, path: Path, uploads: Uploads) -> None:
     if not uploads.has_room(file.size or 0):
         raise no_room()
-    try:
-        with path.open("wb") as out:
-            shutil.copyfileobj(file.source, out, CHUNK_BYTES)
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise
+    with full_disk_refused(), path.open("wb") as out:
+        shutil.copyfileobj(file.source, out, CHUNK_BYTES)
 
 
 def _too_large(largest: int) -> MediaError:

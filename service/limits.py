@@ -33,13 +33,8 @@ MEGABYTE = 1 << 20
 
 
 class RateLimitExceeded(QueueFull):
-    """The allowance is used up for now.
-
-    Attributes
-    ----------
-    retry_after : float
-        s until there is room; infinite where there never is.
-    """
+    """The allowance is used up; `retry_after` is the s until there is room, infinite if there never
+    is."""
 
     default_code = "quota"
     retry_after = 0.0
@@ -96,17 +91,8 @@ def sweep() -> None:
 @contextmanager
 def taking(context: RequestContext, size: int | None = None, count: int = 1) -> Iterator[None]:
     """Count files that are taken in within, the largest of `size` bytes, against the rate limits of
-    whose they are; uncount them when that raises.
-
-    Raises
-    ------
-    NotAllowed
-        An account that only reads.
-    TooLarge
-        For a guest.
-    RateLimitExceeded
-        For this hour; says how long to wait.
-    """
+    their owner; uncount them if that raises. Raise NotAllowed for an account that only reads,
+    TooLarge for a guest's large file, RateLimitExceeded with the time to wait."""
     person = context.principal
     if not person.may_analyze:
         raise NotAllowed(
@@ -137,12 +123,8 @@ def check(context: RequestContext) -> None:
 
 
 def count_request(context: RequestContext) -> None:
-    """Count a request of a program, by its key and by where it is from.
-
-    Raises
-    ------
-    RateLimitExceeded
-    """
+    """Count a request of a program, by its key and by where it is from. Raise RateLimitExceeded if
+    there were too many."""
     most = get_config().requests_per_minute
     if context.principal.kind is PrincipalKind.LOCAL or not most:
         return
@@ -155,24 +137,14 @@ def count_request(context: RequestContext) -> None:
 
 
 def count_rejected(address: str) -> None:
-    """Count a key that was none.
-
-    Raises
-    ------
-    RateLimitExceeded
-        There were too many from this address.
-    """
+    """Count a key that was none. Raise RateLimitExceeded if there were too many from this
+    address."""
     _count_guess(f"{_ADDRESS}{address}", _("Too many invalid API keys from this address."))
 
 
 def count_dead_link(address: str) -> None:
-    """Count a share link that leads nowhere.
-
-    Raises
-    ------
-    RateLimitExceeded
-        There were too many from this address.
-    """
+    """Count a share link that leads nowhere. Raise RateLimitExceeded if there were too many from
+    this address."""
     _count_guess(f"{_LINK}{address}", _("Too many links that lead nowhere from this address."))
 
 

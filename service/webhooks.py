@@ -69,15 +69,8 @@ class DeliveryFailed(ModelError):
 
 
 class Webhooks:
-    """The deliveries of a server.
-
-    Parameters
-    ----------
-    tasks : TaskManager
-    data : Path
-        The data folder, where the key of the secrets is.
-    find : callable
-    """
+    """The deliveries of a server. `data` is the folder with the key of the secrets; `find` returns
+    an analysis of an owner."""
 
     def __init__(self, tasks: TaskManager, data: Path, find: FindJob) -> None:
         self._tasks, self._find, self._data = tasks, find, data
@@ -98,13 +91,8 @@ class Webhooks:
         return "whsec_" + hmac.digest(key, f"webhook:{owner}".encode(), "sha256").hex()
 
     def start(self, url: str, analysis: str, principal: Principal) -> Task:
-        """Call an address when an analysis has ended.
-
-        Raises
-        ------
-        WebhookRefused
-            The address may not be called.
-        """
+        """Call an address when an analysis has ended. Raise WebhookRefused if the address may not
+        be called."""
         check(url)
         params = {"url": url, "analysis": analysis}
         task = Task(self.kind, principal.id, subject=analysis, params=params)
@@ -175,13 +163,8 @@ def event(id: str, job: Job | None) -> dict[str, Any]:
 
 
 def check(url: str) -> None:
-    """Look at an address before it is called; resolves its name.
-
-    Raises
-    ------
-    WebhookRefused
-        It may not be called.
-    """
+    """Look at an address before it is called; resolves its name. Raise WebhookRefused if it may not
+    be called."""
     if get_config().offline:
         raise WebhookRefused(_("This server calls nobody: it is offline (UNMASK_OFFLINE)."))
     try:

@@ -57,18 +57,9 @@ class _BoundedListing:
 def members(
     path: Path, *, most: int | None = None, unpacked: int | None = None
 ) -> list[zipfile.ZipInfo]:
-    """Return the files of an archive, unless it is made to do harm.
-
-    Parameters
-    ----------
-    most, unpacked : int, optional
-        Files and bytes, in all; `MAX_FILES` and `MAX_UNPACKED` where nothing is said.
-
-    Raises
-    ------
-    MediaError
-        It is damaged, or has too many files, or is a bomb.
-    """
+    """Return the files of an archive; at most `most` files and `unpacked` bytes, or else
+    `MAX_FILES` and `MAX_UNPACKED`. Raise MediaError if it is damaged, has too many files or is a
+    ZIP bomb."""
     most, unpacked = most or MAX_FILES, unpacked or MAX_UNPACKED
     try:
         with path.open("rb") as file, zipfile.ZipFile(cast(IO[bytes], _BoundedListing(file))) as z:
@@ -120,13 +111,7 @@ def _entry(path: Path, info: zipfile.ZipInfo, name: str) -> Entry:
 
 
 def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
-    """Unpack one file into a folder, under a name of ours.
-
-    Raises
-    ------
-    MediaError
-        As `chunks`.
-    """
+    """Unpack one file into a folder, under a name of ours. Raise MediaError as `chunks` does."""
     ending = Path(safe_name(info.filename)).suffix[:8]
     target = folder / f"file{ending}"
     with target.open("wb") as out:
@@ -136,13 +121,8 @@ def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
 
 
 def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield what is in a file of an archive.
-
-    Raises
-    ------
-    MediaError
-        It is damaged, larger than it says, or an archive itself.
-    """
+    """Yield what is in a file of an archive. Raise MediaError if it is damaged, larger than it
+    states, or an archive itself."""
     left = min(info.file_size, MAX_BYTES)
     try:
         with zipfile.ZipFile(path) as opened, opened.open(info) as source:

@@ -65,15 +65,9 @@ class ClusterOptions:
 
 
 def join(address: str) -> bool:
-    """Make this process part of a cluster; whether it wasn't.
-
-    Raises
-    ------
-    UsageError
-        Ray is not installed, or the address is invalid.
-    ClusterError
-        Nobody answers there, or who answers is no cluster that lets this program in.
-    """
+    """Make this process part of a cluster and return whether it wasn't. Raise UsageError if Ray is
+    not installed or the address is invalid, ClusterError if no cluster there lets this program
+    in."""
     if address not in (LOCAL, AUTO):
         _parse(address)
     ray = load()
@@ -92,13 +86,7 @@ def join(address: str) -> bool:
 
 
 def load() -> ModuleType:
-    """Return Ray.
-
-    Raises
-    ------
-    UsageError
-        It is not installed, or not whole.
-    """
+    """Return Ray. Raise UsageError if it can't be imported."""
     if "ray" not in sys.modules:
         # Nobody is told that it is used, and a cluster of this computer listens on no network.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -43,13 +43,14 @@ from detector.evaluation.tallies import (
     paired_ranking,
     reliability,
 )
+from detector.messages.format import capital
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
+from detector.pipeline.initial_results import result
 from detector.pipeline.software import software
 from detector.schema.analysis import Label, Question
 
 KINDS = ("video", "image", "audio")
-TITLES = {Question.MANIPULATION: "Face manipulation", Question.SYNTHESIS: "Whole-image synthesis"}
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def evaluate(
         software=software(scoring.device),
         frames=scoring.frames,
         thresholds={q: e.thresholds for q, e in registry.manifest().ensembles.items()},
-        weights={id: str(registry.get_spec(id).files[0].sha256) for id in [*ours, *here]},
+        weights={id: str(result(registry.get_spec(id)).weights_sha256) for id in [*ours, *here]},
         kinds=kinds,
         missing_baselines=missing,
         notes=notes,
@@ -255,7 +256,7 @@ def _answers(scored: Sequence[Scored]) -> list[AnswerReport]:
     for asked in Question:
         own = [s for s in scored if s.label == 0 or question(s.method) is asked]
         if any(asked in s.answers for s in own) and any(s.label for s in own):
-            answers.append(_answer(own, str(asked), TITLES[asked], asked))
+            answers.append(_answer(own, str(asked), capital(asked.spec.task), asked))
     return answers
 
 

@@ -99,12 +99,8 @@ class Session:
         self._failure: Unreachable | None = None
 
     def client(self) -> supabase.Client:
-        """Return the client, with a token that is good for some seconds at least.
-
-        Raises
-        ------
-        SignedOut, Unreachable
-        """
+        """Return the client, with a token that is good for some seconds at least. Raise SignedOut
+        or Unreachable."""
         with self._lock:
             if self._client is None:
                 if self._store.get(KIND, self.key) is None:
@@ -126,14 +122,8 @@ class Session:
             return self._client
 
     def principal(self) -> Principal:
-        """Return who is signed in, as the account server said within the last minutes.
-
-        Raises
-        ------
-        SignedOut
-        Unreachable
-            For so long that what is known is too old.
-        """
+        """Return who is signed in, as the account server said within the last minutes. Raise
+        SignedOut, or Unreachable if what is known is too old."""
         with self._lock:
             now = time.monotonic()
             known, age = self._principal, now - self._checked
@@ -200,13 +190,8 @@ class SessionManager:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def begin(self, grant: Grant, *, ttl: float) -> str:
-        """Begin the session of a browser that has just signed in.
-
-        Returns
-        -------
-        str
-            Its cookie: always a fresh one, so that one that was planted before is worth nothing.
-        """
+        """Begin the session of a browser that has just signed in and return its cookie: always a
+        fresh one, so that a planted one is worth nothing."""
         cookie = token()
         # What Google or GitHub let their own servers do for this person is no business of ours.
         grant = grant.model_copy(update={"provider_token": None, "provider_refresh_token": None})

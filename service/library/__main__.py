@@ -198,7 +198,7 @@ def _original_of(library: Library, lookups: LookupStore, file: Path) -> dict[str
     if told is None:
         return None
     folder = Path(told.source)
-    path = original_in(folder, told.name, told.found) if folder.is_absolute() else None
+    path = original_in(folder, told.name, told.match_sha256) if folder.is_absolute() else None
     return told.model_dump(mode="json") | {"path": str(path) if path else None}
 
 

@@ -41,17 +41,9 @@ class IdempotencyKeys:
         self._database = database
 
     def claim(self, owner: str, key: str, fingerprint: str) -> str | None:
-        """Return what an earlier request under this key made; None where this one is to be done.
-
-        Parameters
-        ----------
-        fingerprint : str
-            Of all that decides what is made.
-
-        Raises
-        ------
-        KeyReused, InProgress
-        """
+        """Return what an earlier request under this key made; None if this one is to be done.
+        `fingerprint` covers all that decides what is made. Raise KeyReused if the key was sent with
+        another request, InProgress if that is not done yet."""
         table = api_requests
         this = (table.c.owner == owner) & (table.c.key == key)
         with self._database.writing() as connection:
@@ -81,5 +73,4 @@ class IdempotencyKeys:
 
     def _write(self, statement: Update | Delete, owner: str, key: str) -> None:
         table = api_requests
-        with self._database.writing() as connection:
-            connection.execute(statement.where(table.c.owner == owner, table.c.key == key))
+        self._database.run(statement.where(table.c.owner == owner, table.c.key == key))

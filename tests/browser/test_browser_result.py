@@ -28,6 +28,7 @@ from tests.support.browser import (
     Server,
     click_plot,
     eventually,
+    open_details,
     still,
     until,
     wait_drawn,
@@ -145,6 +146,7 @@ def click_tile(tile: Locator, shows: Callable[[], object]) -> None:
 
 # These two look at the page as it opens.
 def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
+    open_details(page)
     for rule in rules():
         if rule.where == "result":
             page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
@@ -219,6 +221,7 @@ def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
     second = pulls.rows(make_analysis())[1]
     assert second.time is not None
     time = second.time
+    open_details(page)
     until(
         page.locator(f".st-key-pull-to-{second.id}").get_by_role("button").click,
         lambda: wait_for_moment(page, time),
@@ -362,15 +365,11 @@ def test_a_phone_has_no_sideways_scroll_and_seven_tiles(visit: Visitor, served: 
         )
         eventually(lambda: page.evaluate(CUT), lambda cut: cut == [])
     places = page.evaluate(
-        """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next', '.st-key-player',
-                  '.st-key-card-timeline', '.st-key-title-actions']
+        """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-player',
+                  '.st-key-card-timeline', '.st-key-card-next', '.st-key-title-actions']
              .map(hook => document.querySelector(hook).getBoundingClientRect().top)"""
     )
     assert places == sorted(places)
-    below = page.locator(".st-key-card-inspector")
-    expect(below).to_be_hidden()
-    page.get_by_text("Show frames, file and details").click()
-    expect(below).to_be_visible()
 
 
 OUTSIDE = """() => [...document.querySelectorAll(

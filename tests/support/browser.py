@@ -204,6 +204,14 @@ def wait_verdict(page: Page) -> str:
     return head.inner_text()
 
 
+def open_details(page: Page) -> None:
+    """Open what a result shows on demand."""
+    if page.locator(".st-key-card-details").count() == 0:
+        head = page.locator('[class*="widget-details"] summary')
+        until(head.click, page.locator(".st-key-card-details").wait_for)
+        wait_drawn(page)
+
+
 def eventually(
     read: Callable[[], _Read], holds: Callable[[_Read], object], patience: int = QUICK
 ) -> _Read:

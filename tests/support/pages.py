@@ -68,8 +68,10 @@ def run(at: AppTest) -> AppTest:
 
 
 def page(name: str = "", **address: str) -> AppTest:
-    """A page of the app by its name, the first one without, with this in the address."""
+    """A page of the app by its name, the first one without, with this in the address, and with the
+    Details of a result open."""
     at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.session_state[f"result.{address.get('a')}.widget.details"] = True
     if name:
         turn_to(at, name)
     for key, value in address.items():
@@ -103,15 +105,18 @@ def texts(at: AppTest) -> str:
     return " ".join(block.proto.body for block in at.get("html")).replace("\u00a0", " ")
 
 
-def result(path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k") -> AppTest:
-    """The result page of one file, whose record has the id `key`."""
+def result(
+    path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k", *, details: bool = True
+) -> AppTest:
+    """The result page of one file, whose record has the id `key`, with Details open."""
     at = AppTest.from_function(_result, default_timeout=PATIENT)
+    at.session_state[f"result.{key}.widget.details"] = details
     at.session_state["record"] = SimpleNamespace(
         analysis=analysis,
         path=path,
         name=name,
         key=key,
-        again=None,
+        last_cache_hit=None,
         read_only=False,
         origin=ResultOrigin.HERE,
         picture=None,

@@ -251,7 +251,7 @@ def test_several_files_get_a_row_each_with_what_becomes_of_them(
     at.run()
     assert texts(at).count("Likely manipulated") >= 2
     button(at, "Clear the list").click().run()
-    assert "What you brought" not in texts(at)
+    assert "Your files" not in texts(at)
 
 
 def test_of_several_files_those_that_are_not_taken_say_why(

@@ -389,7 +389,9 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> 
     app = session.application()
     other = app.find(OWNER, second)
     assert other is not None
-    kept = app.originals.comparison(OWNER.principal, job, other)
+    kept = app.originals.comparisons.store.find(
+        OWNER.principal.id, job.record.sha256, other.record.sha256
+    )
     assert kept is not None
     traces = [
         MovementTrace(

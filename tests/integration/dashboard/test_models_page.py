@@ -14,10 +14,13 @@ from detector import selfcheck, weights
 from detector.errors import WeightsError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
+from detector.schema.analysis import Question
 from service.context import LOCAL, Principal, PrincipalKind
 from service.tasks.downloads import Download
 from tests.support.pages import come_as, html, page
 from tests.support.waiting import until
+
+_WHOLE = Question.SYNTHESIS.spec.task
 
 pytestmark = pytest.mark.usefixtures("jobs")
 
@@ -108,7 +111,7 @@ def test_filters_search_and_table() -> None:
     assert len(at.dataframe[0].value) == len(ready)
 
 
-@pytest.mark.parametrize(("asked", "shown"), [(card.WHOLE, card.WHOLE), ("nothing known", "all")])
+@pytest.mark.parametrize(("asked", "shown"), [(_WHOLE, _WHOLE), ("nothing known", "all")])
 def test_an_address_may_ask_for_the_models_of_one_question(asked: str, shown: str) -> None:
     at = page("models", q=asked)
     assert at.segmented_control(key="models-question").value == shown

@@ -95,7 +95,7 @@ def analyzed(jobs: Jobs, path: Path, *, fake: bool = True, owner: str = LOCAL) -
 def looked_for(job: Job) -> Job:
     """The same after its original was looked for."""
     app = session.application()
-    app.originals.look(job)
+    app.originals.enqueue_lookup(job)
     task = app.originals.lookup(OWNER.principal, job)
     assert task is not None and ended(task).error == ""
     return job
@@ -404,7 +404,7 @@ def test_what_cannot_be_opened_or_is_other_footage_is_no_step(
     if why == "gone":  # who does not sit here opens no folder
         come_as(monkeypatch, OWNER.principal)
     at = page(a=shared.key)
-    assert banner(at) and step(at).startswith("Compare with an original | If you find footage")
+    assert banner(at) and step(at).startswith("Compare with an original | Footage of the same")
 
 
 def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
@@ -416,7 +416,7 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
     looked_for(shared)
     at = page(a=shared.key)
     assert banner(at) == ""
-    assert step(at).startswith("Find the original | No match in 1 other file. If you")
+    assert step(at).startswith("Find the original | No match in 1 other file. Footage")
     at = press(at, "Compare two clips")
     assert at.query_params == {"a": shared.key, "w": "clips"}
     with pytest.MonkeyPatch.context() as patch:

@@ -153,9 +153,6 @@ def test_what_does_not_vote_does_not_run_unless_asked(analyzer: Analyzer, clip: 
     assert usual.models and all(model.counted for model in usual.models)
     asked = analyzer.analyze(clip, Settings(frames=6, models=["texture", "motion"]))
     assert asked.judged[0].spans and not asked.models[-1].counted
-    # Signals read the same runs either way.
-    flows = [next(s for s in a.signals if s.id == "flow").value for a in (usual, asked)]
-    assert flows[0] is not None and flows[0] == flows[1]
 
 
 def test_two_people_are_two_tracks(analyzer: Analyzer, tmp_path: Path) -> None:

@@ -278,12 +278,12 @@ def test_answers_are_not_believed(box: Sandbox, file: str) -> None:
 
 def test_what_comes_before_frames_is_checked(box: Sandbox, file: str) -> None:
     asked: dict[str, Any] = {"size": (8, 8), "count": 1, "notes": [], "reads": (file,)}
-    head, frames = box.headed(hostile.headed_frames, file, 3, head=int, **asked)
-    assert head == 3 and [(f.time, int(f.rgb.max())) for f in frames] == [(0.5, 7)]
+    frames = box.frames(hostile.headed_frames, file, 3, head=int, **asked)
+    assert next(frames) == 3 and [(f.time, int(f.rgb.max())) for f in frames] == [(0.5, 7)]
     with pytest.raises(MediaError, match="crash"):
-        box.headed(hostile.headed_frames, file, "not a number", head=int, **asked)
+        next(box.frames(hostile.headed_frames, file, "not a number", head=int, **asked))
     with pytest.raises(MediaError, match="crash"):  # it begins with a frame
-        box.headed(hostile.lying_frames, file, head=int, **asked)
+        next(box.frames(hostile.lying_frames, file, head=int, **asked))
 
 
 @pytest.mark.usefixtures("apart")

@@ -31,7 +31,14 @@ from detector.live import LiveEngine, LiveSettings, LiveVoice
 from detector.live.pool import Pool
 from detector.live.recorder import Recorder, Ring
 from service.live import viewers as room
-from service.live.viewers import CORES, Full, Keep, LiveOptions, Viewer, Viewers
+from service.live.viewers import (
+    CORES,
+    LiveOptions,
+    SessionRetention,
+    TooManyViewers,
+    Viewer,
+    Viewers,
+)
 from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from tests.conftest import Picture, camera
@@ -329,7 +336,7 @@ def test_viewers_are_apart_and_no_more_than_there_are_places(
 ) -> None:
     first = crowd.open(LiveSettings(models=("a",)), LiveOptions())
     second = crowd.open(LiveSettings(models=("b",)), LiveOptions())
-    with pytest.raises(Full, match="2 cameras are on already"):
+    with pytest.raises(TooManyViewers, match="2 cameras are on already"):
         crowd.open(LiveSettings(), LiveOptions())
     assert len(engine.opened) == 2, "who is refused costs the engine nothing"
     first.receive(frame())
@@ -595,7 +602,9 @@ def test_a_recording_lines_up_with_the_scores(
 ) -> None:
     crowd = Viewers(lambda: engine, 1, clock=clock)  # type: ignore[arg-type, return-value]
     film = tmp_path / "film.mp4"
-    viewer = crowd.open(LiveSettings(), LiveOptions(keep=Keep.VIDEO, mirror=True, film=film))
+    viewer = crowd.open(
+        LiveSettings(), LiveOptions(keep=SessionRetention.VIDEO, mirror=True, film=film)
+    )
     clock.now += 5  # the link takes its time: 0 s is the first frame
     picture = camera((320, 240))
     for number in range(30):
