@@ -454,6 +454,7 @@ def answer(project: Project, asked: Asked) -> Answer:
 
 
 def serve(project: Project, asked: Handler) -> None:
+    asked.close_connection = False  # the client of all tests keeps its connections
     url = urlsplit(asked.path)
     headers = {name.lower(): value for name, value in asked.headers.items()}
     query = dict(parse_qsl(url.query, keep_blank_values=True))

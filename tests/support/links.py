@@ -55,6 +55,8 @@ class Handler(BaseHTTPRequestHandler):
     def begin(self, status: int = 200, **headers: str) -> None:
         """Send a status and headers; `Content_Length` for Content-Length."""
         self.send_response(status)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Connection", "close")

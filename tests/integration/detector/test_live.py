@@ -845,7 +845,7 @@ def breaks_off(clip: Path) -> Answer:
     data = clip.read_bytes()
 
     def answer(handler: Handler) -> None:
-        handler.begin(Content_Type="video/mp2t", Connection="close")
+        handler.begin(Content_Type="video/mp2t")
         part = data[: len(data) // 2] if len(handler.server.came) == 1 else data
         for start in range(0, len(part), 4096):
             handler.wfile.write(part[start : start + 4096])
