@@ -59,7 +59,6 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
-        self.send_header("Connection", "close")
         self.end_headers()
 
     def log_message(self, *args: object) -> None: ...

@@ -486,7 +486,7 @@ def test_a_face_that_was_found_turned_is_offered(jobs: Jobs, analyzer: StandIn) 
     analyzer.outcome.media.faces_turned = 270
     key = upload(page(), b"x")
     finished(jobs, key)
-    at = page(key)
+    at = page(a=key)
     next(b for b in at.button if b.label == "Analyze it turned by 270°").click().run()
     finished(jobs, key)
     assert analyzer.settings[-1] is not None and analyzer.settings[-1].rotate == 270
