@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from detector.cli.common import Commands, ProgressBar, ids, tell, write_text
 from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from detector.evaluation.report import Report
+
+MAX_NAMED = 5
+"""files of a ZIP that were left out, by name; more are counted"""
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     evaluate = commands.add_parser("evaluate", help="measure the models on labelled files")
-    evaluate.add_argument("labels", type=Path, metavar="LABELS.csv")
+    evaluate.add_argument("labels", type=Path, metavar="LABELS.csv|SET.zip")
     evaluate.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
     evaluate.add_argument("--kind", choices=["all", "video", "image", "audio"], default="all")
     evaluate.add_argument(
@@ -52,10 +62,6 @@ def add(commands: Commands) -> None:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from detector.evaluation import tables
-    from detector.evaluation.evaluate import FileSelection, evaluate
-    from detector.evaluation.scores import Scoring
-    from detector.perturbation import conditions
-    from detector.training.recipe import read_recipe
 
     if args.limit is not None and args.limit < 1:
         raise UsageError("--limit takes a number of files.")
@@ -64,8 +70,46 @@ def _evaluate(args: argparse.Namespace) -> int:
             args.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{args.out} can't be made: {error.strerror}.") from None
-    report = evaluate(
-        args.labels,
+    with _labels_of(args.labels) as labels:
+        report = _measure(args, labels)
+    report.labels = str(args.labels)
+    if args.out:
+        for path in tables.write(report, args.out):
+            print(path)
+    if args.json:
+        write_text(args.json, report.model_dump_json(indent=2))
+    if args.json != "-" and not args.out:
+        tell(tables.to_markdown(report))
+    return 0
+
+
+@contextmanager
+def _labels_of(path: Path) -> Iterator[Path]:
+    """Yield the CSV of the labels: that of a ZIP is unpacked with its files until the end."""
+    from detector.evaluation import labelled_sets
+
+    if path.suffix.lower() != ".zip":
+        yield path
+        return
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file.", hint="Check the path.")
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+        found = labelled_sets.unpack(path, Path(folder))
+        for name, why in found.left_out[:MAX_NAMED]:
+            tell(f"unmask: left out {name}: {why.value.replace('_', ' ')}", error=True)
+        if (more := len(found.left_out) - MAX_NAMED) > 0:
+            tell(f"unmask: and {more} more", error=True)
+        yield found.labels
+
+
+def _measure(args: argparse.Namespace, labels: Path) -> Report:
+    from detector.evaluation.evaluate import FileSelection, evaluate
+    from detector.evaluation.scores import Scoring
+    from detector.perturbation import conditions
+    from detector.training.recipe import read_recipe
+
+    return evaluate(
+        labels,
         models=ids(args.models),
         selection=FileSelection(
             kind=args.kind,
@@ -84,11 +128,3 @@ def _evaluate(args: argparse.Namespace) -> int:
         ),
         on_compared=ProgressBar("faces compared"),
     )
-    if args.out:
-        for path in tables.write(report, args.out):
-            print(path)
-    if args.json:
-        write_text(args.json, report.model_dump_json(indent=2))
-    if args.json != "-" and not args.out:
-        tell(tables.to_markdown(report))
-    return 0
