@@ -29,9 +29,10 @@ COPY pages pages
 COPY dashboard dashboard
 COPY service service
 COPY detector detector
+COPY cli cli
 COPY weights weights
 # Written now, since the user of the second stage can't.
-RUN /opt/unmask/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py pages dashboard service detector
+RUN /opt/unmask/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py pages dashboard service detector cli
 
 
 FROM python:3.11-slim-bookworm

@@ -22,9 +22,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from cli import main
 from detector.batch import BatchOptions, BatchRun, read_source, table, watch
 from detector.batch.journal import Journal
-from detector.cli import main
 from detector.errors import UsageError
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Settings

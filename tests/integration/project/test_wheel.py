@@ -28,10 +28,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_has_the_library_the_command_and_the_weights(wheel: Path) -> None:
-    assert {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")} == {"detector"}
+    assert {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")} == {
+        "detector",
+        "cli",
+    }
     assert (wheel / "detector" / "py.typed").is_file(), "its types can't be used by others"
     (info,) = wheel.glob("*.dist-info")
-    assert "unmask = detector.cli:main" in (info / "entry_points.txt").read_text()
+    assert "unmask = cli:main" in (info / "entry_points.txt").read_text()
     carried = {p.relative_to(wheel / "detector" / "_weights") for p in wheel.rglob("_weights/**/*")}
     ours = {p.relative_to(ROOT / "weights") for p in (ROOT / "weights").rglob("*")}
     assert carried == ours

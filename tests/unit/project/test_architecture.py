@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-ROOMS = {"detector", "service", "dashboard", "pages", "bench", "research", "tests", "tools"}
+ROOMS = {"detector", "service", "dashboard", "cli", "pages", "bench", "research", "tests", "tools"}
 
 
 @functools.cache
@@ -59,7 +59,7 @@ def test_pages_are_thin() -> None:
         assert tops <= allowed, path
     for path in [
         path
-        for room in ("dashboard", "service", "detector")
+        for room in ("dashboard", "service", "detector", "cli")
         for path in (ROOT / room).rglob("*.py")
     ]:
         assert not {"app", "pages"} & {name.split(".")[0] for name in imports(path)}, path
@@ -117,7 +117,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector"], ["ray", "ytdlp"]),
+        (["detector", "cli"], ["ray", "ytdlp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
         (["tests", "conftest.py", "bench", "research"], ["dashboard", "test"]),
     ],
@@ -149,7 +149,11 @@ def test_ray_is_known_in_one_room() -> None:
 def test_every_dependency_is_of_use() -> None:
     used: set[str] = set()
     for name in outside(
-        [p for room in ("detector", "service", "dashboard") for p in (ROOT / room).rglob("*.py")]
+        [
+            p
+            for room in ("detector", "service", "dashboard", "cli")
+            for p in (ROOT / room).rglob("*.py")
+        ]
     ):
         used |= distributions().get(name, {name})
     # Not imported: an extra that fpdf2 looks for, and a package of which a file alone is read.
@@ -160,7 +164,7 @@ def test_every_dependency_is_of_use() -> None:
 def test_each_class_has_a_name_of_its_own() -> None:
     """Whoever searches for a class finds one; `Protocol`s and private ones count too."""
     places: dict[str, list[str]] = {}
-    for room in ("detector", "service", "dashboard"):
+    for room in ("detector", "service", "dashboard", "cli"):
         for path in (ROOT / room).rglob("*.py"):
             for node in nodes(path):
                 if isinstance(node, ast.ClassDef):

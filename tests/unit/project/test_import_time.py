@@ -35,7 +35,7 @@ def imported(code: str) -> set[str]:
     ("code", "unwanted"),
     [
         ("import detector", NETWORKS | REPORTS | NUMBERS | OTHERS | {"numpy", "pydantic", "av"}),
-        ("import detector.cli", NETWORKS | REPORTS | OTHERS),
+        ("import cli", NETWORKS | REPORTS | OTHERS),
         ("import detector.pipeline", NETWORKS | REPORTS | OTHERS | NUMBERS | COMPILER),
         (
             "import detector.models.network, detector.vision.mtcnn, detector.signals.mobilefacenet",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-ROOMS = ("detector", "service", "dashboard", "pages", "research")
+ROOMS = ("detector", "service", "dashboard", "cli", "pages", "research")
 
 MAX_FILE, MAX_FUNCTION = 400, 60
 """Lines; of a function without its docstring, which may say as much as it needs."""

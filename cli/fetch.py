@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, line, tell
+from cli.common import Commands, ProgressBar, line, tell
 from detector.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, write_json
+from cli.common import Commands, write_json
 
 if TYPE_CHECKING:
     from detector.selfcheck import CheckProgress

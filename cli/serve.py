@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from detector.cli.app import run_module
-from detector.cli.common import Commands
+from cli.app import run_module
+from cli.common import Commands
 
 
 def add(commands: Commands) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.cli.common import Commands, ProgressBar
+from cli.common import Commands, ProgressBar
 from detector.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, refuse_link, tell, write_bytes, write_json
-from detector.cli.report import add_signing, ending
+from cli.common import Commands, ProgressBar, refuse_link, tell, write_bytes, write_json
+from cli.report import add_signing, ending
 
 if TYPE_CHECKING:
     from detector.schema.comparison import Comparison

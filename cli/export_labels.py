@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from detector.cli.app import add_handed_on, run_module
-from detector.cli.common import Commands
+from cli.app import add_handed_on, run_module
+from cli.common import Commands
 
 
 def add(commands: Commands) -> None:

@@ -8,8 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from detector.cli.batch import add_output, listed, open_batch
-from detector.cli.common import Commands, ProgressBar, tell
+from cli.batch import add_output, listed, open_batch
+from cli.common import Commands, ProgressBar, tell
 from detector.errors import UsageError
 
 

@@ -17,9 +17,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from cli import known, main
+from cli.analyze import summary
 from detector import __version__, media, pipeline
-from detector.cli import known, main
-from detector.cli.analyze import summary
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
 from tests.conftest import write_clip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from detector.cli.common import Commands
+from cli.common import Commands
 
 
 def add(commands: Commands) -> None:

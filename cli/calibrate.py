@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import Commands, ProgressBar, ids, tell, write_text
+from cli.common import Commands, ProgressBar, ids, tell, write_text
 from detector.errors import UsageError
 
 if TYPE_CHECKING:

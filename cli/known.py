@@ -14,8 +14,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from cli.app import process_of
 from detector import paths
-from detector.cli.app import process_of
 from detector.media.files import one_line, safe_name
 from detector.schema.analysis import Media
 

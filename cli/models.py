@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from detector.cli.common import Commands, ProgressBar, tell, write_json
+from cli.common import Commands, ProgressBar, tell, write_json
 from detector.errors import InputError, LabelOrderError, WeightsError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from detector.cli.common import Commands, ProgressBar, ids, refuse_link, tell, write_json
+from cli.common import Commands, ProgressBar, ids, refuse_link, tell, write_json
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
 

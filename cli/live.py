@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.cli import known
-from detector.cli.analyze import summary
-from detector.cli.common import Commands, ids, say, tell, write_json
+from cli import known
+from cli.analyze import summary
+from cli.common import Commands, ids, say, tell, write_json
 from detector.errors import MediaError, UsageError
 from detector.messages import states
 from detector.messages.format import clock

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from detector.cli.common import Commands, tell, write_bytes
+from cli.common import Commands, tell, write_bytes
 from detector.errors import MediaError, UsageError
 from detector.schema.analysis import Analysis
 

@@ -12,8 +12,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from cli.common import ProgressBar, line, say, tell
 from detector._version import __version__
-from detector.cli.common import ProgressBar, line, say, tell
 from detector.errors import InputError, UnmaskError
 
 _COMMANDS = (

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli import known, report
-from detector.cli.common import (
+from cli import known, report
+from cli.common import (
     Commands,
     JsonOutput,
     ProgressBar,

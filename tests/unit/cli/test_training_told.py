@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from detector.cli import main
-from detector.cli.common import ProgressBar
-from detector.cli.train import TrainingProgressBar
+from cli import main
+from cli.common import ProgressBar
+from cli.train import TrainingProgressBar
 from detector.errors import UsageError
 
 
@@ -78,7 +78,7 @@ def test_work_that_breaks_leaves_the_terminal_as_it_was(monkeypatch: pytest.Monk
         assert sys.stdout is out, "results are never taken for progress"
         raise UsageError("It broke.")
 
-    monkeypatch.setattr("detector.cli.selfcheck._selfcheck", broken)
+    monkeypatch.setattr("cli.selfcheck._selfcheck", broken)
     assert main(["selfcheck"]) == 2
     assert sys.stderr is screen and "It broke." in screen.getvalue()
     assert screen.getvalue().rfind("\x1b[?25h") > screen.getvalue().rfind("\x1b[?25l") >= 0

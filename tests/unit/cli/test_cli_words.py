@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.cli import main
-from detector.cli.analyze import summary
+from cli import main
+from cli.analyze import summary
 from detector.schema.analysis import Label, Question
 from tests.support.result_sample import make_analysis
 

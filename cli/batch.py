@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli import known, report
-from detector.cli.analyze import add_machine, add_settings, settings_of, thresholds_of
-from detector.cli.common import Commands, ProgressBar, ids, say
+from cli import known, report
+from cli.analyze import add_machine, add_settings, settings_of, thresholds_of
+from cli.common import Commands, ProgressBar, ids, say
 from detector.errors import UsageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from detector.cli.common import Commands, ProgressBar, ids, tell, write_text
+from cli.common import Commands, ProgressBar, ids, tell, write_text
 from detector.errors import UsageError
 
 
