@@ -2,107 +2,140 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cli.common import Commands, ProgressBar, ids, tell, write_text
+import typer
+
+from cli.common import ProgressBar, ids, tell, write_text
+from cli.options import Device, Option, Store, between
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.evaluation.calibration_report import Calibrated
 
-
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    calibrate = commands.add_parser(
-        "calibrate",
-        help="fit calibration and thresholds, or set them by your own untouched clips",
-        description="With LABELS.csv: fit both questions' ensembles on labelled clips that no "
-        "model was trained on. With --real: set thresholds by your own untouched clips, for "
-        "this computer's data folder.",
-    )
-    calibrate.add_argument("labels", type=Path, nargs="?", metavar="LABELS.csv")
-    calibrate.add_argument("--models", metavar="ID,ID", help="instead of the default ones")
-    calibrate.add_argument(
-        "--rate", type=float, default=0.05, help="untouched clips called manipulated, at most"
-    )
-    calibrate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-
-    labelled = calibrate.add_argument_group("from labelled clips")
-    labelled.add_argument("--recipe", help="take only what this recipe kept out of training")
-    where = "clips with something in this column count too: what was collected after training"
-    labelled.add_argument("--where", default="", metavar="COLUMN", help=where)
-    labelled.add_argument("--right", type=float, default=0.95, help="of decided clips, at least")
-    conditions = "learn uncertainty from worse copies too: crf-35,resize-0.5"
-    labelled.add_argument("--conditions", default="", metavar="NAMES", help=conditions)
-    labelled.add_argument("--store", type=Path, metavar="FILE", help="keep scores; go on from them")
-    labelled.add_argument("--write", action="store_true", help="write it into the manifest")
-    labelled.add_argument("--json", metavar="FILE", help="write what was found; - is stdout")
-
-    own = calibrate.add_argument_group("from your own untouched clips")
-    own.add_argument(
-        "--real", type=Path, metavar="FOLDER", help="videos nobody has altered, or real voices"
-    )
-    own.add_argument("--domain", default="", metavar="WORDS", help="what they are, in a few words")
-    own.add_argument(
-        "--sources",
-        type=int,
-        metavar="N",
-        help="different recordings that the clips are of; without it, each folder is one",
-    )
-    own.add_argument("--list", action="store_true", help="show the thresholds of your own")
-    own.add_argument("--delete", metavar="ID", help="delete one of them; `all` deletes every one")
-    own.add_argument("--switch", choices=["on", "off"], help="use them, or ours")
-    calibrate.set_defaults(run=_calibrate)
+LABELLED = "from labelled clips"
+OWN = "from your own untouched clips"
+"""Headings of the help."""
+app = typer.Typer(add_completion=False)
 
 
-def _calibrate(args: argparse.Namespace) -> int:
-    for name in ("rate", "right"):
-        if not 0 < getattr(args, name) < 1:
-            raise UsageError(f"--{name} is a share between 0 and 1, such as 0.05.")
-    if args.sources is not None and args.sources < 1:
-        raise UsageError("--sources is a number of recordings, 1 or more.")
-    if args.labels is not None and args.real is not None:
+@app.command()
+def calibrate(
+    labels: Annotated[Path | None, typer.Argument(metavar="LABELS.csv")] = None,
+    models: Annotated[
+        str | None, Option(metavar="ID,ID", help="instead of the default ones")
+    ] = None,
+    rate: Annotated[
+        float, Option(callback=between(0, 1), help="untouched clips called manipulated, at most")
+    ] = 0.05,
+    device: Device = "auto",
+    recipe: Annotated[
+        str | None,
+        Option(rich_help_panel=LABELLED, help="take only what this recipe kept out of training"),
+    ] = None,
+    where: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="COLUMN",
+            help="clips with something in this column count too: what was collected after training",
+        ),
+    ] = "",
+    right: Annotated[
+        float,
+        Option(
+            rich_help_panel=LABELLED,
+            callback=between(0, 1),
+            help="of decided clips, at least",
+        ),
+    ] = 0.95,
+    conditions: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="NAMES",
+            help="learn uncertainty from worse copies too: crf-35,resize-0.5",
+        ),
+    ] = "",
+    store: Store = None,
+    write: Annotated[
+        bool, Option("--write", rich_help_panel=LABELLED, help="write it into the manifest")
+    ] = False,
+    json: Annotated[
+        str | None,
+        Option(rich_help_panel=LABELLED, metavar="FILE", help="write what was found; - is stdout"),
+    ] = None,
+    real: Annotated[
+        Path | None,
+        Option(
+            rich_help_panel=OWN,
+            metavar="FOLDER",
+            help="videos nobody has altered, or real voices",
+        ),
+    ] = None,
+    domain: Annotated[
+        str, Option(rich_help_panel=OWN, metavar="WORDS", help="what they are, in a few words")
+    ] = "",
+    sources: Annotated[
+        int | None,
+        Option(
+            rich_help_panel=OWN,
+            metavar="N",
+            min=1,
+            help="different recordings that the clips are of; without it, each folder is one",
+        ),
+    ] = None,
+    list_own: Annotated[
+        bool, Option("--list", rich_help_panel=OWN, help="show the thresholds of your own")
+    ] = False,
+    delete: Annotated[
+        str | None,
+        Option(
+            rich_help_panel=OWN, metavar="ID", help="delete one of them; `all` deletes every one"
+        ),
+    ] = None,
+    switch: Annotated[
+        Literal["on", "off"] | None, Option(rich_help_panel=OWN, help="use them, or ours")
+    ] = None,
+) -> int:
+    """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained
+    on. With --real: set thresholds by your own untouched clips, for this computer's data folder."""
+    if labels is not None and real is not None:
         raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
-    if args.labels is not None:
-        return _labelled(args)
-    if args.real is not None:
-        return _own(args)
-    if args.list or args.delete or args.switch:
-        return _manage(args)
-    raise UsageError(
-        "There is nothing to calibrate on.",
-        hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
-    )
-
-
-def _labelled(args: argparse.Namespace) -> int:
-    from detector.evaluation import manifest
-    from detector.evaluation.calibration import calibrate
+    if labels is None:
+        if real is not None:
+            return _own(real, domain, sources, ids(models), rate, device)
+        if list_own or delete or switch:
+            return _manage(delete, switch)
+        raise UsageError(
+            "There is nothing to calibrate on.",
+            hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
+        )
+    from detector.evaluation import calibration, manifest
     from detector.evaluation.calibration_report import to_markdown
     from detector.evaluation.operating_points import Promises
     from detector.evaluation.scores import Scoring
-    from detector.perturbation import conditions
+    from detector.perturbation import conditions as changes
     from detector.training.recipe import read_recipe
 
-    fitted = calibrate(
-        args.labels,
-        models=ids(args.models) or [],
-        recipe=read_recipe(args.recipe) if args.recipe else None,
-        where=args.where,
-        conditions=conditions.parse(args.conditions) if args.conditions else (),
-        promises=Promises(args.rate, args.right),
-        scoring=Scoring(device=args.device, store=args.store, on_progress=ProgressBar("scored")),
+    fitted = calibration.calibrate(
+        labels,
+        models=ids(models) or [],
+        recipe=read_recipe(recipe) if recipe else None,
+        where=where,
+        conditions=changes.parse(conditions) if conditions else (),
+        promises=Promises(rate, right),
+        scoring=Scoring(device=device, store=store, on_progress=ProgressBar("scored")),
     )
-    if args.json:
-        write_text(args.json, fitted.model_dump_json(indent=2))
-    if args.json != "-":
+    if json:
+        write_text(json, fitted.model_dump_json(indent=2))
+    if json != "-":
         tell(to_markdown(fitted))
-        if not args.write:
+        if not write:
             print(manifest.to_toml(fitted))
-    if args.write:
+    if write:
         print(_write(fitted), file=sys.stderr)
     return 0
 
@@ -121,21 +154,28 @@ def _write(fitted: Calibrated) -> str:
     return f"kept with {', '.join(sorted(mine))}; our own ensembles stay as they are"
 
 
-def _own(args: argparse.Namespace) -> int:
+def _own(
+    folder: Path,
+    domain: str,
+    sources: int | None,
+    models: list[str] | None,
+    rate: float,
+    device: str,
+) -> int:
     from detector.decision import conformal
     from detector.evaluation.own_calibration import OwnClips, calibrate_own
     from detector.pipeline import Analyzer
 
     result = calibrate_own(
-        OwnClips(args.real, args.domain, args.sources),
-        models=ids(args.models),
-        rate=args.rate,
-        analyzer=Analyzer(device=args.device),
+        OwnClips(folder, domain, sources),
+        models=models,
+        rate=rate,
+        analyzer=Analyzer(device=device),
         progress=ProgressBar("scored"),
     )
     conformal.keep(result.calibration)
     print(conformal.in_words(result.calibration))
-    print(conformal.guarantee(len(result.calibration.clips), args.rate))
+    print(conformal.guarantee(len(result.calibration.clips), rate))
     if warning := conformal.alike(result.calibration):
         print(f"Warning: {warning}")
     for name, why in result.left_out.items():
@@ -143,14 +183,14 @@ def _own(args: argparse.Namespace) -> int:
     return 0
 
 
-def _manage(args: argparse.Namespace) -> int:
+def _manage(delete: str | None, switch: str | None) -> int:
     from detector.decision import conformal
     from detector.evaluation.own_calibration import holds
 
-    if args.delete:
-        conformal.delete(None if args.delete == "all" else args.delete)
-    if args.switch:
-        conformal.switch(args.switch == "on")
+    if delete:
+        conformal.delete(None if delete == "all" else delete)
+    if switch:
+        conformal.switch(switch == "on")
     store = conformal.load()
     for calibration in store.calibrations:
         state = "in use" if store.on else "switched off"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import json
 import os
 import re
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import typer
 
 from detector import paths
 from detector.errors import InputError, UnmaskError, UsageError
@@ -21,10 +24,28 @@ if TYPE_CHECKING:
 
     from detector.schema.analysis import ErrorDetail
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 WIDTH = 24
 """letters of a progress bar"""
+
+
+def require_action(context: typer.Context) -> int:
+    """Show what a group of commands can do where none is named; return the exit status."""
+    if context.invoked_subcommand is not None:
+        return 0
+    with redirect_stdout(sys.stderr):
+        typer.echo(context.get_help())
+    return 2
+
+
+@contextmanager
+def user_files() -> Iterator[None]:
+    """Report a file that can't be read or written as bad input."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(str(error)) from None
 
 
 def ids(text: str | None) -> list[str] | None:

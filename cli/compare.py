@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cli.common import Commands, ProgressBar, refuse_link, tell, write_bytes, write_json
-from cli.report import add_signing, ending
+import typer
+
+from cli.common import ProgressBar, refuse_link, tell, write_bytes, write_json
+from cli.options import Option, Sandbox, Sign
+from cli.report import ending
 
 if TYPE_CHECKING:
     from detector.schema.comparison import Comparison
@@ -19,49 +21,48 @@ MANIPULATED, OTHER_FOOTAGE = 10, 11
 can be said."""
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    compare = commands.add_parser(
-        "compare",
-        help="what differs between a suspected copy and its original",
-        description="Hold a suspected copy against its original: aligned in time and place, what "
-        "differs inside the faces and elsewhere by more than re-encoding leaves? Exit status 0: "
-        f"nothing but how it was encoded, cut or graded; {MANIPULATED}: a face or something else "
-        f"was changed; {OTHER_FOOTAGE}: not the same footage, or nothing can be said of faces.",
-    )
-    compare.add_argument("copy", type=Path, metavar="COPY")
-    compare.add_argument("original", type=Path, metavar="ORIGINAL")
-    compare.add_argument("--json", metavar="FILE", help="all figures by moment; - is stdout")
-    compare.add_argument("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
-    add_signing(compare)
-    compare.add_argument(
-        "--sandbox",
-        action="store_true",
-        help="read the files in processes that may do nothing else, for files from strangers",
-    )
-    compare.set_defaults(run=_compare)
+app = typer.Typer(add_completion=False)
 
 
-def _compare(args: argparse.Namespace) -> int:
-    if args.sandbox:
+@app.command(
+    help="Hold a suspected copy against its original: aligned in time and place, what differs "
+    "inside the faces and elsewhere by more than re-encoding leaves? Exit status 0: nothing but "
+    f"how it was encoded, cut or graded; {MANIPULATED}: a face or something else was changed; "
+    f"{OTHER_FOOTAGE}: not the same footage, or nothing can be said of faces."
+)
+def compare(
+    copy: Annotated[Path, typer.Argument(metavar="COPY")],
+    original: Annotated[Path, typer.Argument(metavar="ORIGINAL")],
+    json: Annotated[
+        str | None, Option(metavar="FILE", help="all figures by moment; - is stdout")
+    ] = None,
+    report_file: Annotated[
+        str | None,
+        Option("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures"),
+    ] = None,
+    sign: Sign = None,
+    sandbox: Sandbox = False,
+) -> int:
+    """Hold a suspected copy against its original."""
+    if sandbox:
         from detector import media
 
         media.isolate()
-    from detector.comparison import compare
+    from detector import comparison
 
-    for path in (args.copy, args.original):
+    for path in (copy, original):
         refuse_link(path)
-    form = ending(args.report, *FORMS) if args.report else ""
+    form = ending(report_file, *FORMS) if report_file else ""
     bar = ProgressBar("comparing", "share")
-    result = compare(args.copy, args.original, on_progress=lambda share: bar(share, 1.0))
-    if args.json:
-        write_json(args.json, result.model_dump(mode="json"))
-    if args.report:
+    result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
+    if json:
+        write_json(json, result.model_dump(mode="json"))
+    if report_file:
         from detector import report
 
-        content = report.collect_pair(result, args.copy, args.original)
-        write_bytes(args.report, report.PAIR_FORMS[form](content, report.signing_key(args.sign)))
-    if args.json != "-":
+        content = report.collect_pair(result, copy, original)
+        write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
+    if json != "-":
         tell(*lines(result))
     return status(result)
 

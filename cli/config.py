@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
+import typer
 
-from cli.common import Commands
+from detector.config import as_text, get_config
 
-
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    config = commands.add_parser(
-        "config",
-        help="list the environment variables that are read",
-        description="List the environment variables that are read, and what they are set to. "
-        "Those of the dashboard's server too: python -m service.config",
-    )
-    config.set_defaults(run=_config)
+app = typer.Typer(add_completion=False)
 
 
-def _config(args: argparse.Namespace) -> int:
-    from detector.config import as_text, get_config
-
+@app.command()
+def config() -> int:
+    """List the environment variables that are read, and what they are set to. Those of the
+    dashboard's server too: python -m service.config"""
     print(as_text(get_config()))
     return 0

@@ -1,20 +1,35 @@
-"""`unmask export-labels`: what was confirmed in History, as a labelled set. What it takes,
-`service.feedback` says."""
+"""`unmask export-labels`: what was confirmed in History, as a labelled set."""
 
 from __future__ import annotations
 
-import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
 
-from cli.app import add_handed_on, run_module
-from cli.common import Commands
+import typer
+
+from cli.common import user_files
+from detector import paths
+from service.feedback import write_labels
+from service.records.database import configured
+from service.records.sql import open_store
+from service.storage.shared import open_uploads
+
+app = typer.Typer(add_completion=False)
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    add_handed_on(
-        commands, "export-labels", "write files confirmed in History as a labelled set", _export
+@app.command("export-labels")
+def export_labels(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="gets labels.csv and the files")],
+) -> int:
+    """Write the files that were confirmed in History as a labelled set."""
+    with user_files(), closing(open_store(configured())) as store:
+        written = write_labels(store.confirmed(), open_uploads(paths.data()), folder)
+    print(folder / "labels.csv")
+    print(
+        f"{written.real} untouched and {written.fake} manipulated files. Left out: {written.gone} "
+        f"whose media is not kept any more, {written.contradicted} that were confirmed as both.",
+        file=sys.stderr,
     )
-
-
-def _export(args: argparse.Namespace) -> int:
-    return run_module("History", "sqlalchemy", "service.feedback", *args.rest)
+    return 0

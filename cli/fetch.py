@@ -2,53 +2,54 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cli.common import Commands, ProgressBar, line, tell
+import typer
+
+from cli.common import ProgressBar, line, tell
+from cli.options import Option
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.models.base import ModelSpec
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    fetch = commands.add_parser(
-        "fetch",
-        help="download published models",
-        description="Download published models, verified, resumed where a download stopped.",
-    )
-    fetch.add_argument(
-        "ids",
-        nargs="+",
-        metavar="ID",
-        help="a model's id; `recommended` for the short list; hf:owner/name[@revision] for any "
-        "picture or video classifier of Hugging Face's hub",
-    )
-    fetch.add_argument(
-        "--accept-license", action="store_true", help="of models that are not free for every use"
-    )
-    fetch.add_argument("--fake", metavar="LABEL", help="hf: the class that means fake")
-    fetch.add_argument("--id", metavar="NAME", help="hf: what to call it")
-    fetch.set_defaults(run=_fetch)
+app = typer.Typer(add_completion=False)
 
 
-def _fetch(args: argparse.Namespace) -> int:
-    if (args.fake or args.id) and not (len(args.ids) == 1 and args.ids[0].startswith("hf:")):
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID",
+            help="a model's id; `recommended` for the short list; hf:owner/name\\[@revision] for "
+            "any picture or video classifier of Hugging Face's hub",
+        ),
+    ],
+    accept_license: Annotated[
+        bool, Option("--accept-license", help="of models that are not free for every use")
+    ] = False,
+    fake: Annotated[
+        str | None, Option(metavar="LABEL", help="hf: the class that means fake")
+    ] = None,
+    id: Annotated[str | None, Option(metavar="NAME", help="hf: what to call it")] = None,
+) -> int:
+    """Download published models, verified, resumed where a download stopped."""
+    if (fake or id) and not (len(names) == 1 and names[0].startswith("hf:")):
         raise UsageError("--fake and --id go with one model of the hub, hf:owner/name.")
-    for id in args.ids:
-        if id.startswith("hf:"):
-            _fetch_hub(id, args)
-        elif id == "recommended":
-            _fetch_recommended(args)
+    for name in names:
+        if name.startswith("hf:"):
+            _fetch_hub(name, fake, id, accept_license)
+        elif name == "recommended":
+            _fetch_recommended(accept_license)
         else:
-            _fetch_one(id, args)
+            _fetch_one(name, accept_license)
     return 0
 
 
-def _fetch_one(id: str, args: argparse.Namespace) -> None:
+def _fetch_one(id: str, accept_license: bool) -> None:
     from detector import weights
     from detector.models import registry
     from detector.signals.auxiliary import AUXILIARY_MODELS
@@ -60,16 +61,16 @@ def _fetch_one(id: str, args: argparse.Namespace) -> None:
         for path in weights.fetch(model, ProgressBar(id, "bytes")):
             print(path)
     else:
-        _fetch_known(registry.get_spec(id), args)
+        _fetch_known(registry.get_spec(id), accept_license)
 
 
-def _fetch_known(spec: ModelSpec, args: argparse.Namespace) -> None:
+def _fetch_known(spec: ModelSpec, accept_license: bool) -> None:
     from detector import weights
     from detector.models import inventory, registry
 
     if spec.research_only:
         print(f"{spec.title}: {spec.license_weights}", file=sys.stderr)
-        if args.accept_license:
+        if accept_license:
             weights.accept_license(spec)
         weights.require_license(spec)
     inventory.download(spec.id, ProgressBar(spec.id, "bytes"))
@@ -77,7 +78,7 @@ def _fetch_known(spec: ModelSpec, args: argparse.Namespace) -> None:
         print(path)
 
 
-def _fetch_recommended(args: argparse.Namespace) -> None:
+def _fetch_recommended(accept_license: bool) -> None:
     from detector import weights
     from detector.models import registry
 
@@ -87,16 +88,17 @@ def _fetch_recommended(args: argparse.Namespace) -> None:
         known = "here already" if size == 0 else "size unknown"
         amount = f"{size / 1e6:,.0f} MB" if size else known
         print(f"{spec.title} ({spec.license_weights}; {amount}): {entry.adds}", file=sys.stderr)
-        _fetch_known(spec, args)
+        _fetch_known(spec, accept_license)
 
 
-def _fetch_hub(name: str, args: argparse.Namespace) -> None:
+def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool) -> None:
     from detector.models import hub_import, registry
     from detector.weights import hub
 
-    if args.fake is None and (known := hub_import.known(hub.parse(name)[0])):
+    if fake is None and (known := hub_import.known(hub.parse(name)[0])):
         print(f"Unmask knows this model as {known.id}.", file=sys.stderr)
-        return _fetch_known(registry.get_spec(known.id), args)
+        _fetch_known(registry.get_spec(known.id), accept_license)
+        return
     model = hub.inspect(name)
     labels = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
     tell(
@@ -108,11 +110,10 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
     )
     spec = hub_import.add(
         model,
-        fake=args.fake,
-        id=args.id,
-        accept_license=args.accept_license,
+        fake=fake,
+        id=id,
+        accept_license=accept_license,
         progress=ProgressBar(model.repo, "bytes"),
     )
     tell(f"  output {spec.fake_index} means fake: {line(spec.fake_output)}", error=True)
     print(spec.id)
-    return None

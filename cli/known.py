@@ -1,60 +1,49 @@
-"""What this computer's library of known footage says of an analyzed file: its original, or nothing.
-
-The library is the service's, which this package does without: it is asked as `unmask library` is,
-in a process of its own, and only where there is one.
-"""
+"""The original of an analyzed file, where this computer's library of known footage has it."""
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-import json
-import subprocess
 import threading
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from cli.app import process_of
 from detector import paths
 from detector.media.files import one_line, safe_name
 from detector.schema.analysis import Media
 
-PATIENCE_SECONDS = 300.0
-"""for a file to be hashed, its pictures looked at, and the library searched"""
+if TYPE_CHECKING:
+    from service.library.local import LocalOriginals
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option of everything that asks the library."""
-    parser.add_argument(
-        "--no-library",
-        action="store_true",
-        help="do not look whether this computer's library of known footage has its original",
-    )
+def open_originals(stack: ExitStack) -> LocalOriginals:
+    """Open the library, until the stack is closed."""
+    from service.library.local import LocalOriginals
+    from service.records.database import Database, configured
+
+    return LocalOriginals(stack.enter_context(closing(Database(configured()))))
 
 
 class OriginalFinder:
-    """The library, asked by one process for any number of files. A context manager; safe between
-    threads, of which one asks at a time.
+    """The library of any number of files. A context manager; safe between threads, of which one
+    searches at a time.
 
     Parameters
     ----------
     wanted : bool
-        False: it answers nothing.
+        False: it finds nothing.
     """
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._wanted = wanted
-        self._asking = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
+        self._searching = threading.Lock()
+        self._opened = ExitStack()
+        self._originals: LocalOriginals | None = None
 
     def __enter__(self) -> OriginalFinder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is None:
-            return
-        with self._process as process:  # which closes its pipes, and so ends it
-            process.kill()
+        self._opened.close()
 
     def original_of(self, path: Path, about: Media) -> tuple[Path | None, str]:
         """Return the known footage that a file shows best, where it still is, and a line that tells
@@ -67,46 +56,28 @@ class OriginalFinder:
         about : Media
             Of the file.
         """
-        if (
-            not self._wanted
-            or about.kind == "audio"
-            or paths.checkout() is None
-            or not (paths.data() / paths.RECORDS).is_file()
-            or importlib.util.find_spec("sqlalchemy") is None
-        ):
+        if about.kind == "audio" or not (paths.data() / paths.RECORDS).is_file():
             return None, ""
-        with self._asking:
-            found = self._answer(path)
-        if found is None:
-            return None, ""
-        at = f"{int(found['start']) // 60:02}:{int(found['start']) % 60:02}"
-        seen = "faces, framed otherwise" if found["by_faces"] else "frames"
-        share = f"{found['matched']} of {found['asked']} looked-for {seen}"
-        name, source = safe_name(found["name"]), one_line(found["source"])
-        told = f"  In your library: {name}, from {at} ({share}; {source})"
-        return (Path(found["path"]) if found["path"] else None), told
-
-    def _answer(self, path: Path) -> dict[str, Any] | None:
-        """Ask the process, which is started by the first question; once it has failed, nothing more
-        is asked."""
-        try:
-            if self._process is None:
-                command, environment = process_of("service.library", "original", "-")
-                self._process = subprocess.Popen(
-                    command, env=environment, text=True, stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                )  # fmt: skip
-            process = self._process
-            assert process.stdin is not None and process.stdout is not None
-            patience = threading.Timer(PATIENCE_SECONDS, process.kill)
-            patience.start()
+        with self._searching:
+            originals = self._library()
             try:
-                process.stdin.write(json.dumps(str(path.absolute())) + "\n")
-                process.stdin.flush()
-                found: dict[str, Any] | None = json.loads(process.stdout.readline())
-            finally:
-                patience.cancel()
-        except (OSError, ValueError):
-            self._wanted = False
-            return None
-        return found
+                answer = originals.find(path, about) if originals else None
+            except Exception:  # a library that fails spoils no analysis
+                answer = None
+        if answer is None:
+            return None, ""
+        found, original = answer
+        at = f"{int(found.start) // 60:02}:{int(found.start) % 60:02}"
+        seen = "faces, framed otherwise" if found.by_faces else "frames"
+        share = f"{found.matched} of {found.asked} looked-for {seen}"
+        name, source = safe_name(found.name), one_line(found.source)
+        return original, f"  In your library: {name}, from {at} ({share}; {source})"
+
+    def _library(self) -> LocalOriginals | None:
+        """Return the library, opened once; None where that failed, or its extra is missing."""
+        if self._wanted and self._originals is None:
+            try:
+                self._originals = open_originals(self._opened)
+            except (Exception, SystemExit):  # SystemExit: a variable of the server is wrong
+                self._wanted = False
+        return self._originals

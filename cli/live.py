@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import sys
@@ -11,11 +10,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
 
 from cli import known
 from cli.analyze import summary
-from cli.common import Commands, ids, say, tell, write_json
+from cli.common import ids, say, tell, write_json
+from cli.options import Models, NoLibrary, Option, between
 from detector.errors import MediaError, UsageError
 from detector.messages import states
 from detector.messages.format import clock
@@ -40,66 +42,76 @@ SETTLE = 2.0
 """s that the last frames get to be scored"""
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    live = commands.add_parser("live", help="watch a camera, a stream or a file")
-    live.add_argument("source", metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
-    live.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
-    live.add_argument("--json", metavar="FILE", help="a JSON line a scored frame; - is stdout")
-    live.add_argument(
-        "-o", "--out", metavar="FILE", help="at the end, the session's Analysis as JSON"
-    )
-    live.add_argument("--seconds", type=float, metavar="N", help="stop after so long")
-    live.add_argument(
-        "--speed",
-        choices=["real", "full"],
-        help="of a file: real (as a camera, frames are dropped when the computer is slow) or full "
-        "(every frame, as fast as it goes; the default)",
-    )
-    live.add_argument("--min-face", type=int, default=40, metavar="PX")
-    live.add_argument(
-        "--alarm",
-        type=float,
-        metavar="PERCENT",
-        help="likelihood above which an alarm begins; default: the upper threshold",
-    )
-    live.add_argument("--alarm-seconds", type=float, default=3.0, metavar="S")
-    known.add_option(live)
-    live.set_defaults(run=_live)
+app = typer.Typer(add_completion=False)
 
 
-def _live(args: argparse.Namespace) -> int:
+@app.command()
+def live(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
+    ],
+    models: Models = None,
+    json: Annotated[
+        str | None, Option(metavar="FILE", help="a JSON line a scored frame; - is stdout")
+    ] = None,
+    out: Annotated[
+        str | None,
+        Option("-o", "--out", metavar="FILE", help="at the end, the session's Analysis as JSON"),
+    ] = None,
+    seconds: Annotated[
+        float | None, Option(metavar="N", callback=between(0), help="stop after so long")
+    ] = None,
+    speed: Annotated[
+        Literal["real", "full"] | None,
+        Option(
+            help="of a file: real (as a camera, frames are dropped when the computer is slow) or "
+            "full (every frame, as fast as it goes; the default)"
+        ),
+    ] = None,
+    min_face: Annotated[int, Option(metavar="PX", min=12, max=1000)] = 40,
+    alarm: Annotated[
+        float | None,
+        Option(
+            metavar="PERCENT",
+            callback=between(0, 100),
+            help="likelihood above which an alarm begins; default: the upper threshold",
+        ),
+    ] = None,
+    alarm_seconds: Annotated[float, Option(metavar="S", min=0, max=60)] = 3.0,
+    no_library: NoLibrary = False,
+) -> int:
+    """Watch a camera, a stream or a file."""
     from detector.live import LiveEngine, LiveSettings
     from detector.live.recorder import Ring
     from detector.media import stream
 
-    moving = stream.is_address(args.source) or stream.is_device(args.source)
-    if moving and args.speed == "full":
+    moving = stream.is_address(source) or stream.is_device(source)
+    if moving and speed == "full":
         raise UsageError("A camera or a stream has its own speed.", hint="Leave --speed out.")
-    _check(args)
     stop = threading.Event()
-    full = not moving and args.speed != "real"
+    full = not moving and speed != "real"
     console = _Console()
     if moving:
-        source = stream.Stream(args.source, lost=console.lost, stop=stop)
-        name, frames = source.name, source.frames()
+        opened = stream.Stream(source, lost=console.lost, stop=stop)
+        name, frames = opened.name, opened.frames()
     else:
-        name, frames = _file(args.source, real=not full)
+        name, frames = _file(source, real=not full)
     ring = Ring(fps=LIBRARY_FPS)
     frames = _remembered(frames, ring)
-    if args.seconds is not None:
-        frames = itertools.takewhile(lambda frame: frame[0] <= args.seconds, frames)
-    models = ids(args.models)
+    if seconds is not None:
+        frames = itertools.takewhile(lambda frame: frame[0] <= seconds, frames)
+    chosen = ids(models)
     engine = LiveEngine(workers=0 if full else None)
-    settings = LiveSettings(
-        models=tuple(models) if models is not None else None,
-        name=name,
-        min_face=args.min_face,
-        alarm_above=None if args.alarm is None else args.alarm / 100,
-        alarm_seconds=args.alarm_seconds,
+    session = engine.open(
+        LiveSettings(
+            models=tuple(chosen) if chosen is not None else None,
+            name=name,
+            min_face=min_face,
+            alarm_above=None if alarm is None else alarm / 100,
+            alarm_seconds=alarm_seconds,
+        )
     )
-    session = engine.open(settings)
-    lines = _Lines(args.json)
+    lines = _Lines(json)
     failure: MediaError | None = None
     try:
         try:
@@ -120,11 +132,11 @@ def _live(args: argparse.Namespace) -> int:
     finally:
         lines.close()
         engine.close()
-    if args.out:
-        write_json(args.out, analysis.model_dump(mode="json"))
-    if args.json != "-" and args.out != "-":
+    if out:
+        write_json(out, analysis.model_dump(mode="json"))
+    if json != "-" and out != "-":
         tell(summary(analysis))
-        tell(*_known(ring, wanted=not args.no_library))
+        tell(*_known(ring, wanted=not no_library))
     return 2 if failure is not None else 0
 
 
@@ -144,17 +156,6 @@ def _known(ring: Ring, *, wanted: bool) -> list[str]:
             return []
         _path, told = finder.original_of(path, media.probe(path))
     return [told] if told else []
-
-
-def _check(args: argparse.Namespace) -> None:
-    if args.seconds is not None and args.seconds <= 0:
-        raise UsageError("--seconds takes a number above 0.")
-    if args.alarm is not None and not 0 < args.alarm < 100:
-        raise UsageError("--alarm is a percent, above 0 and below 100.")
-    if not 0 <= args.alarm_seconds <= 60:
-        raise UsageError("--alarm-seconds is between 0 and 60.")
-    if not 12 <= args.min_face <= 1000:
-        raise UsageError("--min-face is between 12 and 1000.")
 
 
 def _file(path: str, *, real: bool) -> tuple[str, Frames]:

@@ -2,73 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import Annotated
 
-from cli.common import Commands, ProgressBar, tell, write_json
+import typer
+
+from cli.common import ProgressBar, tell, write_json
+from cli.options import Json, Option
 from detector.errors import InputError, LabelOrderError, WeightsError
 
+Ids = Annotated[list[str], typer.Argument(metavar="ID")]
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    models = commands.add_parser("models", help="list the models; add, remove or delete one")
-    models.add_argument("--json", action="store_true")
-    models.set_defaults(run=_list)
-    actions = models.add_subparsers(metavar="ACTION")
-
-    listing = actions.add_parser("list", help="list the models (also without an action)")
-    listing.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
-    listing.add_argument("--own", action="store_true", help="only those that you added")
-    listing.set_defaults(run=_list)
-
-    known = actions.add_parser("architectures", help="what a checkpoint file can be added as")
-    known.set_defaults(run=_architectures)
-
-    own = actions.add_parser(
-        "add",
-        help="add a checkpoint file of a known architecture",
-        description="Every tensor of the file must find its place, or nothing is added. "
-        "The file is copied.",
-    )
-    own.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="the file, its https address, or all of a model's files",
-    )
-    own.add_argument("--as", dest="architecture", required=True, metavar="ARCHITECTURE")
-    own.add_argument("--id", metavar="NAME", help="what to call it; default: the file's name")
-    own.add_argument(
-        "--fake-index",
-        type=int,
-        metavar="N",
-        help="which output means fake; of a single logit 1 if it is of fake, 0 if it is of real",
-    )
-    own.add_argument(
-        "--state",
-        default="",
-        metavar="NAME",
-        help="which of several sets of weights in the file, such as model_ema",
-    )
-    own.set_defaults(run=_add)
-
-    for name, help, run in (
-        ("remove", "forget a model that you added", _remove),
-        ("delete", "delete downloaded weights", _delete),
-        ("accept", "accept the license of a model", _accept),
-    ):
-        action = actions.add_parser(name, help=help)
-        action.add_argument("ids", nargs="+", metavar="ID")
-        action.set_defaults(run=run)
+app = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
 
 
-def _list(args: argparse.Namespace) -> int:
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context, json: Json = False) -> int:
+    """List the models; add, remove or delete one."""
+    context.obj = json  # `models --json list` is `models list --json`
+    return _list(json=json) if context.invoked_subcommand is None else 0
+
+
+@app.command("list")
+def list_models(
+    context: typer.Context,
+    json: Json = False,
+    own: Annotated[bool, Option("--own", help="only those that you added")] = False,
+) -> int:
+    """List the models (also without an action)."""
+    return _list(json=json or context.obj, own=own)
+
+
+def _list(*, json: bool, own: bool = False) -> int:
     from detector.models import inventory
 
-    states = inventory.inventory()
-    if getattr(args, "own", False):
-        states = [state for state in states if state.spec.own]
-    if args.json:
+    states = [state for state in inventory.inventory() if state.spec.own or not own]
+    if json:
         rows = [
             s.spec.model_dump(mode="json", exclude_none=True)
             | {"ready": s.ready, "state": s.state, "why": s.why}
@@ -84,7 +53,9 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _architectures(args: argparse.Namespace) -> int:
+@app.command()
+def architectures() -> int:
+    """Tell what a checkpoint file can be added as."""
     from detector.models import registry
 
     for name, spec in registry.architectures().items():
@@ -92,17 +63,46 @@ def _architectures(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add(args: argparse.Namespace) -> int:
+@app.command()
+def add(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="the file, its https address, or all of a model's files"
+        ),
+    ],
+    architecture: Annotated[str, Option("--as", metavar="ARCHITECTURE")],
+    id: Annotated[
+        str | None, Option(metavar="NAME", help="what to call it; default: the file's name")
+    ] = None,
+    fake_index: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help="which output means fake; of a single logit 1 if it is of fake, 0 if it is of "
+            "real",
+        ),
+    ] = None,
+    state: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            help="which of several sets of weights in the file, such as model_ema",
+        ),
+    ] = "",
+) -> int:
+    """Add a checkpoint file of a known architecture. Every tensor of the file must find its place,
+    or nothing is added. The file is copied."""
     from detector.models import user_models
 
     try:
         spec = user_models.add(
-            args.files[0] if len(args.files) == 1 else args.files,
-            args.architecture,
-            id=args.id,
-            fake_index=args.fake_index,
-            state=args.state,
-            progress=ProgressBar(args.architecture, "bytes"),
+            files[0] if len(files) == 1 else files,
+            architecture,
+            id=id,
+            fake_index=fake_index,
+            state=state,
+            progress=ProgressBar(architecture, "bytes"),
         )
     except (WeightsError, LabelOrderError) as error:  # the file's fault, which the caller chose
         raise InputError(error.message, code=error.code, hint=error.hint) from error
@@ -122,27 +122,33 @@ def _add(args: argparse.Namespace) -> int:
     return 0
 
 
-def _remove(args: argparse.Namespace) -> int:
+@app.command()
+def remove(ids: Ids) -> int:
+    """Forget a model that you added."""
     from detector.models import user_models
 
-    for id in args.ids:
+    for id in ids:
         print(f"{id}: removed, {user_models.remove(id) / 1e6:,.1f} MB freed", file=sys.stderr)
     return 0
 
 
-def _delete(args: argparse.Namespace) -> int:
+@app.command()
+def delete(ids: Ids) -> int:
+    """Delete downloaded weights."""
     from detector.models import inventory
 
-    for id in args.ids:
+    for id in ids:
         print(f"{id}: {inventory.delete(id) / 1e6:,.1f} MB freed", file=sys.stderr)
     return 0
 
 
-def _accept(args: argparse.Namespace) -> int:
+@app.command()
+def accept(ids: Ids) -> int:
+    """Accept the license of a model."""
     from detector import weights
     from detector.models import registry
 
-    for id in args.ids:
+    for id in ids:
         spec = registry.get_spec(id)
         date = weights.accepted_license(spec) or weights.accept_license(spec)
         print(f"{spec.id}: {spec.license_weights}, accepted {date:%Y-%m-%d}", file=sys.stderr)

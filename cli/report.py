@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from cli.common import Commands, tell, write_bytes
+import typer
+
+from cli.common import tell, write_bytes
+from cli.options import Option, ReportOptions, grouped
 from detector.errors import MediaError, UsageError
 from detector.schema.analysis import Analysis
 
@@ -15,38 +18,35 @@ ENDINGS = ("pdf", "json", "csv")
 LARGEST = 256 * 1024**2
 """bytes of a saved analysis; one of 2,000 moments with 20 people has 60 MB"""
 
-
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    report = commands.add_parser(
-        "report",
-        help="write a report of a saved analysis",
-        description="Write a report of a saved analysis (analyze --json, or a JSON report).",
-    )
-    report.add_argument("analysis", type=Path, metavar="ANALYSIS.json")
-    report.add_argument("--media", type=Path, metavar="FILE", help="the file, for its pictures")
-    report.add_argument("-o", "--out", metavar="FILE.pdf", help="or .json or .csv; sealed")
-    report.add_argument(
-        "--mark", type=Path, metavar="COPY", help="write the verdict into a copy of the media"
-    )
-    add_options(report)
-    report.set_defaults(run=_report)
+app = typer.Typer(add_completion=False)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of everything that writes a report."""
-    parser.add_argument("--notes", default="", metavar="TEXT", help="the analyst's, for the report")
-    parser.add_argument(
-        "--no-place", action="store_true", help="leave out where the file says it was recorded"
-    )
-    add_signing(parser)
+@app.command()
+@grouped
+def report(
+    analysis: Annotated[Path, typer.Argument(metavar="ANALYSIS.json")],
+    options: ReportOptions,
+    media: Annotated[Path | None, Option(metavar="FILE", help="the file, for its pictures")] = None,
+    out: Annotated[
+        str | None, Option("-o", "--out", metavar="FILE.pdf", help="or .json or .csv; sealed")
+    ] = None,
+    mark: Annotated[
+        Path | None, Option(metavar="COPY", help="write the verdict into a copy of the media")
+    ] = None,
+) -> int:
+    """Write a report of a saved analysis (analyze --json, or a JSON report)."""
+    from detector.verdict_metadata import write_copy
 
-
-def add_signing(parser: argparse.ArgumentParser) -> None:
-    """Option of everything that signs a report."""
-    parser.add_argument(
-        "--sign", type=Path, metavar="KEY.pem", help="the operator's Ed25519 key, for the report"
-    )
+    if not out and not mark:
+        raise UsageError("Say what to write: --out report.pdf, or --mark copy.mp4.")
+    if mark and media is None:
+        raise UsageError("--mark needs the file itself: --media FILE.")
+    read = read_analysis(analysis)
+    if out:
+        write_report(out, read, media, options)
+    if mark and media:
+        tell(write_copy(media, mark, read))
+    return 0
 
 
 def ending(
@@ -62,14 +62,16 @@ def ending(
 
 
 def write_report(
-    target: str, analysis: Analysis, media: Path | None, args: argparse.Namespace
+    target: str, analysis: Analysis, media: Path | None, options: ReportOptions
 ) -> None:
     """Write a report in the form that its name asks for."""
     from detector import report
 
-    form, place = ending(target), not args.no_place
-    key = report.signing_key(args.sign)
-    content = report.collect(analysis, media, notes=args.notes, place=place, pictures=form == "pdf")
+    form, place = ending(target), not options.no_place
+    key = report.signing_key(options.sign)
+    content = report.collect(
+        analysis, media, notes=options.notes, place=place, pictures=form == "pdf"
+    )
     write_bytes(target, report.FORMS[form](content, key))
 
 
@@ -95,18 +97,3 @@ def read_analysis(path: Path) -> Analysis:
         raise UsageError(
             f"{path.name} is not an analysis of Unmask.", hint="Save one with: analyze --json FILE"
         ) from None
-
-
-def _report(args: argparse.Namespace) -> int:
-    from detector.verdict_metadata import write_copy
-
-    if not args.out and not args.mark:
-        raise UsageError("Say what to write: --out report.pdf, or --mark copy.mp4.")
-    if args.mark and args.media is None:
-        raise UsageError("--mark needs the file itself: --media FILE.")
-    analysis = read_analysis(args.analysis)
-    if args.out:
-        write_report(args.out, analysis, args.media, args)
-    if args.mark:
-        tell(write_copy(args.media, args.mark, analysis))
-    return 0

@@ -2,57 +2,59 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
-from cli.common import Commands, ProgressBar, ids, refuse_link, tell, write_json
+import typer
+
+from cli.common import ProgressBar, ids, refuse_link, tell, write_json
+from cli.options import Device, Models, Option
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
 
-
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    robustness = commands.add_parser(
-        "robustness",
-        help="how the verdict moves when the file is changed",
-        description="Analyze a part of a file again: pictures and clips compressed, blurred "
-        "…, sounds as MP3, over a telephone, in noise …",
-    )
-    robustness.add_argument("path", type=Path, metavar="PATH")
-    robustness.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
-    robustness.add_argument(
-        "--conditions",
-        metavar="NAME,NAME",
-        help="instead of the usual: crf-32,resize-0.5,mirror or mp3-32,phone,snr-10",
-    )
-    robustness.add_argument("--json", metavar="FILE", help="Analysis with its trials; - is stdout")
-    robustness.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    robustness.set_defaults(run=_robustness)
+app = typer.Typer(add_completion=False)
 
 
-def _robustness(args: argparse.Namespace) -> int:
+@app.command()
+def robustness(
+    path: Annotated[Path, typer.Argument(metavar="PATH")],
+    models: Models = None,
+    conditions: Annotated[
+        str | None,
+        Option(
+            metavar="NAME,NAME",
+            help="instead of the usual: crf-32,resize-0.5,mirror or mp3-32,phone,snr-10",
+        ),
+    ] = None,
+    json: Annotated[
+        str | None, Option(metavar="FILE", help="Analysis with its trials; - is stdout")
+    ] = None,
+    device: Device = "auto",
+) -> int:
+    """Analyze a part of a file again: pictures and clips compressed, blurred …, sounds as MP3, over
+    a telephone, in noise …"""
     from detector.decision import decide
     from detector.perturbation.conditions import NONE, parse
     from detector.perturbation.robustness import USUAL, try_out
     from detector.pipeline import Analyzer
 
-    refuse_link(args.path)
-    conditions = parse(args.conditions) if args.conditions else USUAL
-    analyzer = Analyzer(device=args.device)
-    analysis = analyzer.analyze(args.path, Settings(models=ids(args.models)))
+    refuse_link(path)
+    wanted = parse(conditions) if conditions else USUAL
+    analyzer = Analyzer(device=device)
+    analysis = analyzer.analyze(path, Settings(models=ids(models)))
     bar = ProgressBar("changes tried")
-    robustness = try_out(
-        args.path,
+    tried = try_out(
+        path,
         analysis,
         analyzer,
-        conditions=[condition for condition in conditions if condition != NONE],
+        conditions=[condition for condition in wanted if condition != NONE],
         on_progress=lambda done, total, _: bar(done, total),
     )
-    analysis = decide(analysis.model_copy(update={"robustness": robustness}))
-    if args.json:
-        write_json(args.json, analysis.model_dump(mode="json"))
-    if args.json != "-":
-        tell(*_lines(analysis, analysis.robustness or robustness))
+    analysis = decide(analysis.model_copy(update={"robustness": tried}))
+    if json:
+        write_json(json, analysis.model_dump(mode="json"))
+    if json != "-":
+        tell(*_lines(analysis, analysis.robustness or tried))
     return 0
 
 

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cli.common import Commands, write_json
+import typer
+
+from cli.common import write_json
+from cli.options import Device, Option
 
 if TYPE_CHECKING:
     from detector.selfcheck import CheckProgress
 
-
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    check = commands.add_parser(
-        "selfcheck",
-        help="verify the models that are here",
-        description="Verify files, compare with known answers, and see whether a model's label "
-        "order looks inverted. Known pictures are fetched from their authors unless UNMASK_OFFLINE "
-        "is set.",
-    )
-    check.add_argument("ids", nargs="*", metavar="ID", help="default: every model that is here")
-    check.add_argument("--json", metavar="FILE", help="write the outcomes; - is stdout")
-    check.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    check.set_defaults(run=_selfcheck)
+app = typer.Typer(add_completion=False)
 
 
-def _selfcheck(args: argparse.Namespace) -> int:
-    from detector.selfcheck import selfcheck, table
+@app.command()
+def selfcheck(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID", help="default: every model that is here")
+    ] = None,
+    json: Annotated[
+        str | None, Option(metavar="FILE", help="write the outcomes; - is stdout")
+    ] = None,
+    device: Device = "auto",
+) -> int:
+    """Verify files, compare with known answers, and see whether a model's label order looks
+    inverted. Known pictures are fetched from their authors unless UNMASK_OFFLINE is set."""
+    from detector import selfcheck as checks
 
-    outcomes = selfcheck(args.ids or None, device=args.device, progress=_tell)
-    if args.json:
-        write_json(args.json, [outcome.model_dump(mode="json") for outcome in outcomes])
-    if args.json != "-":
-        print(table(outcomes))
+    outcomes = checks.selfcheck(ids or None, device=device, progress=_tell)
+    if json:
+        write_json(json, [outcome.model_dump(mode="json") for outcome in outcomes])
+    if json != "-":
+        print(checks.table(outcomes))
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 

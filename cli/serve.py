@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import Annotated
 
-from cli.app import run_module
-from cli.common import Commands
+import typer
 
+from cli.options import Address, Option
+from service.api.server import PORT, serve
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    serve = commands.add_parser("serve", help="serve the REST API without the dashboard")
-    serve.add_argument("--port", type=int, default=8502)
-    serve.add_argument(
-        "--address", help="where to listen; 0.0.0.0: for other computers too (default: only this)"
-    )
-    serve.set_defaults(run=_serve)
+app = typer.Typer(add_completion=False)
 
 
-def _serve(args: argparse.Namespace) -> int:
-    command = ["service.api", "--port", str(args.port)]
-    if args.address:
-        command += ["--host", args.address]
-    return run_module("The API", "fastapi", *command)
+@app.command("serve")
+def serve_api(port: Annotated[int, Option()] = PORT, address: Address = None) -> int:
+    """Serve the REST API without the dashboard."""
+    serve(address or "127.0.0.1", port)
+    return 0

@@ -2,105 +2,106 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal
 
-from cli.common import Commands, ProgressBar
+import typer
+
+from cli.common import ProgressBar
+from cli.options import Device, FlexibleCommand, Option
 from detector.errors import UsageError
 
-if TYPE_CHECKING:
-    from detector.training.fit import TrainingOptions
+app = typer.Typer(add_completion=False)
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    train = commands.add_parser("train", help="train a model by a recipe")
-    train.add_argument("recipe", metavar="RECIPE", help="clip, finetune, texture, or a TOML")
-    train.add_argument("--data", type=Path, required=True, metavar="LABELS.csv")
-    train.add_argument("-o", "--out", type=Path, required=True, metavar="DIR")
-    train.add_argument(
-        "--begin",
-        metavar="WEIGHTS",
-        help="id of the detector to fine-tune; clip: a file, or shipped; texture: a trunk",
-    )
-    train.add_argument(
-        "--weights",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="your own file of the architecture that --begin names",
-    )
-    train.add_argument(
-        "--tune",
-        choices=["whole", "norms", "head"],
-        help="what may change of a published detector; default: norms of transformers, else whole",
-    )
-    train.add_argument("--rate", type=float, metavar="R", help="learning rate, not the recipe's")
-    train.add_argument("--cache", type=Path, metavar="DIR", help="keep cut faces between runs")
-    train.add_argument("--images", type=int, metavar="N", help="instead of the recipe's")
-    train.add_argument(
-        "--leave-out", metavar="FOLD", help="hold out a fold of sources, or A,B, for a figure of it"
-    )
-    train.add_argument(
-        "--folds",
-        choices=["sources", "kinds"],
-        help="clip: first leave out each fold of sources in turn, and save its logits",
-    )
-    train.add_argument("--resume", action="store_true", help="go on where a stopped run left off")
-    train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    train.set_defaults(run=_train)
+class _Command(FlexibleCommand):
+    several = ("--weights",)
 
 
-def _train(args: argparse.Namespace) -> int:
+@app.command(cls=_Command)
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="clip, finetune, texture, or a TOML")
+    ],
+    data: Annotated[Path, Option(metavar="LABELS.csv")],
+    out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
+    begin: Annotated[
+        str | None,
+        Option(
+            metavar="WEIGHTS",
+            help="id of the detector to fine-tune; clip: a file, or shipped; texture: a trunk",
+        ),
+    ] = None,
+    weights: Annotated[
+        list[Path] | None,
+        Option(metavar="FILE …", help="your own files of the architecture that --begin names"),
+    ] = None,
+    tune: Annotated[
+        Literal["whole", "norms", "head"] | None,
+        Option(
+            help="what may change of a published detector; default: norms of transformers, else "
+            "whole"
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None, Option(metavar="R", help="learning rate, not the recipe's")
+    ] = None,
+    cache: Annotated[Path | None, Option(metavar="DIR", help="keep cut faces between runs")] = None,
+    images: Annotated[int | None, Option(metavar="N", help="instead of the recipe's")] = None,
+    leave_out: Annotated[
+        str | None,
+        Option(metavar="FOLD", help="hold out a fold of sources, or A,B, for a figure of it"),
+    ] = None,
+    folds: Annotated[
+        Literal["sources", "kinds"] | None,
+        Option(help="clip: first leave out each fold of sources in turn, and save its logits"),
+    ] = None,
+    resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
+    device: Device = "auto",
+) -> int:
+    """Train a model by a recipe."""
+    from detector.evaluation import groups
     from detector.pipeline.analyzer import pick_device
     from detector.training.fit import TrainingOptions
     from detector.training.recipe import read_recipe
-    from detector.training.run import train
 
-    changes = {name: getattr(args, name) for name in ("images", "rate", "leave_out")}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    given = {"images": images, "rate": rate, "leave_out": leave_out}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     run = TrainingOptions(
-        args.out,
-        resume=args.resume,
-        device=pick_device(args.device),
-        on_progress=TrainingProgressBar(),
+        out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
     )
-    if args.recipe == "clip":
-        print(_clip(args, run, changes))
-        return 0
-    if args.folds:
-        raise UsageError("--folds is for the recipe clip.")
-    weights = train(
-        read_recipe(args.recipe).model_copy(update=changes),
-        args.data,
-        run,
-        cache=args.cache,
-        begin=args.begin,
-        weights=args.weights,
-        tune=args.tune,
-    )
-    print(weights)
-    return 0
+    if recipe == "clip":
+        from detector.training.clip.recipe import ClipRecipe
+        from detector.training.clip.run import train as train_clip
 
-
-def _clip(args: argparse.Namespace, run: TrainingOptions, changes: dict[str, Any]) -> Path | None:
-    from detector.evaluation import groups
-    from detector.training.clip.recipe import ClipRecipe
-    from detector.training.clip.run import train
-
-    if args.weights or args.tune or args.leave_out:
-        raise UsageError(
-            "The recipe clip takes none of --weights, --tune and --leave-out.",
-            hint="--folds leaves out each fold in turn.",
+        if weights or tune or leave_out:
+            raise UsageError(
+                "The recipe clip takes none of --weights, --tune and --leave-out.",
+                hint="--folds leaves out each fold in turn.",
+            )
+        left_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
+        made = train_clip(
+            ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=left_out
         )
-    folds = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[args.folds]
-    return train(
-        ClipRecipe(**changes), args.data, run, cache=args.cache, begin=args.begin, folds=folds
+        print(made)
+        return 0
+    from detector.training.run import train as train_recipe
+
+    if folds:
+        raise UsageError("--folds is for the recipe clip.")
+    made = train_recipe(
+        read_recipe(recipe).model_copy(update=changes),
+        data,
+        run,
+        cache=cache,
+        begin=begin,
+        weights=weights or [],
+        tune=tune,
     )
+    print(made)
+    return 0
 
 
 COUNTED = {"faces": "files searched for faces", "training": "steps"}

@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cli.common import Commands, line, tell
+import typer
+
+from cli.common import line, tell
+from cli.options import Option
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    verify = commands.add_parser(
-        "verify",
-        help="check the seal of a report, or of a result as JSON",
-        description="Check the seal of a report, or that of the server which made a result (JSON "
-        "of the REST API and of exports). Exit status 2 when it was changed.",
-    )
-    verify.add_argument("report", type=Path, metavar="REPORT")
-    verify.add_argument(
-        "--key",
-        metavar="PUBLIC",
-        help="it must be signed with: a PEM file, or a server's key as /v1/seal-keys gives it",
-    )
-    verify.add_argument("--media", type=Path, metavar="FILE", help="it must be about")
-    verify.set_defaults(run=_verify)
+app = typer.Typer(add_completion=False)
 
 
-def _verify(args: argparse.Namespace) -> int:
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(metavar="REPORT")],
+    public: Annotated[
+        str | None,
+        Option(
+            "--key",
+            metavar="PUBLIC",
+            help="it must be signed with: a PEM file, or a server's key as /v1/seal-keys gives it",
+        ),
+    ] = None,
+    media: Annotated[Path | None, Option(metavar="FILE", help="it must be about")] = None,
+) -> int:
+    """Check the seal of a report, or that of the server which made a result (JSON of the REST API
+    and of exports). Exit status 2 when it was changed."""
     from detector import report
-    from detector.media.files import open_file, sha256
 
-    key = _public_key(args.key) if args.key else None
-    if (tree := _result(args.report)) is not None:
-        return _verify_result(tree, key, args.media)
-    verification = report.verify(args.report, key)
-    good = verification.good
+    key = _public_key(public) if public else None
+    if (tree := _result(path)) is not None:
+        return _verify_result(tree, key, media)
+    verification = report.verify(path, key)
     tell(*verification.lines())
-    if args.media:
-        with open_file(args.media) as file:
-            same = sha256(file) == verification.seal.media
-        good = good and same
-        tell(f"{line(args.media.name)} is {'' if same else 'NOT '}the file that it is about.")
+    good = verification.good and (media is None or _is_about(verification.seal.media, media))
     return 0 if good else 2
+
+
+def _is_about(sha256: str, media: Path) -> bool:
+    """Tell whether a seal is about a file."""
+    from detector.media import files
+
+    with files.open_file(media) as file:
+        same = files.sha256(file) == sha256
+    tell(f"{line(media.name)} is {'' if same else 'NOT '}the file that it is about.")
+    return same
 
 
 def _public_key(text: str) -> Ed25519PublicKey:
@@ -80,7 +85,6 @@ def _result(path: Path) -> dict[str, Any] | None:
 
 def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Path | None) -> int:
     from detector import seals
-    from detector.media.files import open_file, sha256
     from detector.report import NoSeal
 
     seal = seals.of_tree(tree)
@@ -100,9 +104,5 @@ def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Pa
             tell("Compare the key with the one the server publishes at /v1/seal-keys.")
         elif not expected:
             tell("That is ANOTHER key than the given one.")
-    if media is not None:
-        with open_file(media) as file:
-            same = sha256(file) == seal.media
-        good = good and same
-        tell(f"{line(media.name)} is {'' if same else 'NOT '}the file that it is about.")
-    return 0 if good and expected else 2
+    about = media is None or _is_about(seal.media, media)
+    return 0 if good and expected and about else 2

@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Annotated
 
-from cli.batch import add_output, listed, open_batch
-from cli.common import Commands, ProgressBar, tell
-from detector.errors import UsageError
+import typer
 
+from cli.batch import OutputOptions, listed, open_batch
+from cli.common import ProgressBar, tell
+from cli.options import MachineOptions, Option, ReportOptions, SettingsOptions, between, grouped
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    watch = commands.add_parser(
-        "watch",
-        help="analyze files as they come into a folder",
-        description="Analyze what is in FOLDER and what comes into it, each file once it has "
-        "stopped growing, until this is stopped (Ctrl-C). Results as of unmask batch.",
-    )
-    watch.add_argument("folder", type=Path, metavar="FOLDER")
-    watch.add_argument(
-        "--every", type=float, default=2.0, metavar="S", help="seconds between two looks (2)"
-    )
-    add_output(watch)
-    watch.set_defaults(run=_watch)
+app = typer.Typer(add_completion=False)
 
 
-def _watch(args: argparse.Namespace) -> int:
-    if not args.every > 0:
-        raise UsageError("--every is a number of seconds above 0.")
-    from detector.batch import watch
+@app.command()
+@grouped
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER")],
+    output: OutputOptions,
+    settings: SettingsOptions,
+    reporting: ReportOptions,
+    machine: MachineOptions,
+    every: Annotated[
+        float, Option(metavar="S", callback=between(0), help="seconds between two looks")
+    ] = 2.0,
+) -> int:
+    """Analyze what is in FOLDER and what comes into it, each file once it has stopped growing,
+    until this is stopped (Ctrl-C). Results as of unmask batch."""
+    from detector.batch import watch as watch_folder
 
     stop = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     bar = ProgressBar("files")
     try:
-        with open_batch(args) as batch:
-            tell(f"unmask: watching {args.folder}", error=True)
-            watch(
+        with open_batch(output, settings, reporting, machine) as batch:
+            tell(f"unmask: watching {folder}", error=True)
+            watch_folder(
                 batch,
-                args.folder,
+                folder,
                 stop,
-                every=args.every,
+                every=every,
                 on_entry=lambda tally, entry, error: listed(bar, tally, entry, error),
             )
     except KeyboardInterrupt:

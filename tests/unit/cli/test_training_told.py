@@ -73,12 +73,12 @@ def test_a_terminal_gets_a_bar_and_the_figures_above_it(monkeypatch: pytest.Monk
 def test_work_that_breaks_leaves_the_terminal_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     screen, out = terminal(monkeypatch), sys.stdout
 
-    def broken(_args: object) -> int:
+    def broken(*_args: object, **_more: object) -> int:
         ProgressBar("scored")(1, 9)
         assert sys.stdout is out, "results are never taken for progress"
         raise UsageError("It broke.")
 
-    monkeypatch.setattr("cli.selfcheck._selfcheck", broken)
+    monkeypatch.setattr("detector.selfcheck.selfcheck", broken)
     assert main(["selfcheck"]) == 2
     assert sys.stderr is screen and "It broke." in screen.getvalue()
     assert screen.getvalue().rfind("\x1b[?25h") > screen.getvalue().rfind("\x1b[?25l") >= 0

@@ -139,7 +139,6 @@ def test_nobody_else_reads_the_environment() -> None:
     theirs = {
         "detector/_torchvision.py": set(),
         "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},
-        "cli/app.py": {"PYTHONPATH"},
         "detector/cluster/connection.py": {"RAY_USAGE_STATS_ENABLED", "RAY_AUTH_TOKEN"},
         "detector/isolation/sandbox.py": set(),
         "detector/provenance/credential.py": set(),

@@ -1,8 +1,7 @@
-"""Serve the API alone: `unmask serve`, or `python -m service.api`."""
+"""Serve the API alone: `unmask serve`."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 
 import uvicorn
@@ -22,13 +21,10 @@ CLOSE_SECONDS = 15
 """s that requests get to end when the server stops"""
 
 
-def main() -> None:
+def serve(host: str, port: int) -> None:
     """Serve until somebody stops it."""
-    parser = argparse.ArgumentParser(prog="unmask serve", description=__doc__)
-    parser.add_argument("--host", "--address", default="127.0.0.1", help="0.0.0.0: everywhere")
-    parser.add_argument("--port", type=int, default=PORT)
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=form, force=True)
     for name in ("unmask", "service", "uvicorn"):
         logging.getLogger(name).setLevel(logging.INFO)
     get_config()
@@ -36,8 +32,8 @@ def main() -> None:
     startup.prepare()
     uvicorn.run(
         alone(lambda: Application(paths.data())),
-        host=args.host,
-        port=args.port,
+        host=host,
+        port=port,
         http=TimedProtocol,
         # Whom to believe about where a request is from is `service.auth.caller`'s to say; and an
         # analysis's address opens it, so it stands in no log.
@@ -49,7 +45,3 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-
-
-if __name__ == "__main__":
-    main()
