@@ -49,6 +49,17 @@ def test_the_arrows_hold() -> None:
     assert "kept, 0 broken" in run.stdout
 
 
+def test_the_library_starts_nothing_above_it() -> None:
+    """A module's name in a string is an import as well."""
+    above = re.compile(r"python -m (service|cli)|\b(service|cli)\.[a-z_]+")
+    found = {
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in (ROOT / "detector").rglob("*.py")
+        for match in above.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert not found
+
+
 def test_pages_are_thin() -> None:
     """A page is put together from the dashboard's parts; only app.py knows the pages."""
     pages = sorted((ROOT / "pages").glob("*.py"))
