@@ -186,7 +186,7 @@ def _people(analysis: Analysis) -> list[str]:
     lines = []
     top = next((person for person in people if person.id == verdict.subject), None)
     # Of a picture that a machine made nobody in it leads.
-    if top is not None and verdict.question is Question.MANIPULATION:
+    if top is not None and verdict.question and not verdict.question.spec.whole:
         alone = top.answers[verdict.question].probability
         said = [
             lead.placed(top),

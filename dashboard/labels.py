@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import markupsafe
 
@@ -22,6 +22,7 @@ from detector.messages import Coded, format, lead, measured, states
 from detector.messages.format import capital as capital
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
+from detector.questions import QuestionSpec
 from detector.schema.analysis import (
     Label,
     Lean,
@@ -80,27 +81,24 @@ STATES: LazyDict[Label, StateWords] = LazyDict(
 )
 
 
-@dataclass(frozen=True)
-class QuestionWords:
-    """How one question is put."""
-
-    text: str
-    short: str  # its name where room is small
-    fake: str  # the answer over the threshold; the others are those of `STATES`
-    fake_short: str
-
-
-QUESTIONS: LazyDict[Question, QuestionWords] = LazyDict(
-    lambda: {
-        q: QuestionWords(
-            states.question(q.value, speech()),
-            states.question(q.value, speech(), short=True),
-            states.state(Label.FAKE.value, q.value, speech()),
-            states.says(q.value, speech()),
-        )
-        for q in Question
+def _translated(spec: QuestionSpec) -> QuestionSpec:
+    words: dict[str, Any] = {
+        field.name: speech().gettext(text)
+        for field in fields(spec)
+        if isinstance(text := getattr(spec, field.name), str) and text and field.name != "task"
     }
+    return replace(spec, **words)
+
+
+QUESTIONS: LazyDict[Question, QuestionSpec] = LazyDict(
+    lambda: {q: _translated(q.spec) for q in Question}
 )
+"""Their entries, with their words in the language of whoever looks."""
+
+
+def says(question: Question | None) -> str:
+    """Return what a score over the threshold says, within a sentence: "likely manipulated"."""
+    return states.says(question, speech())
 
 
 def state(label: Label, question: Question | None) -> StateWords:
@@ -219,31 +217,31 @@ def percent(probability: float) -> str:
 
 
 def alarms(limits: Thresholds) -> str:
-    """Return how many untouched clips landed above `high`, in a sentence; empty where nobody
+    """Return how many untouched clips scored above `high`, in a sentence; empty where nobody
     said."""
-    none = _("None of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty at "
-             "most {most} of clips like these do.")  # fmt: skip
-    some = _("{count} of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty "
-             "at most {most} of clips like these do.")  # fmt: skip
-    rate = _("{rate} of untouched clips land above {limit}.")
+    none = _("In our tests none of {clips} untouched clips scored above {limit} (at most {most}, "
+             "with 95\u00a0% confidence).")  # fmt: skip
+    some = _("In our tests {count} of {clips} untouched clips scored above {limit} (at most "
+             "{most}, with 95\u00a0% confidence).")  # fmt: skip
+    rate = _("{rate} of untouched clips score above {limit}.")
     if limits.own:
-        rate = _("At most {rate} of untouched clips like yours land above {limit}.")
+        rate = _("At most {rate} of untouched clips like yours score above {limit}.")
     figures = limits.false_positives, limits.false_positive_rate, limits.high
-    return _landed(none, some, rate, *figures)
+    return _false_rate(none, some, rate, *figures)
 
 
 def missed(limits: Thresholds) -> str:
-    """Return how many manipulated clips landed below `low`, in a sentence; empty where nobody
+    """Return how many manipulated clips scored below `low`, in a sentence; empty where nobody
     said, and where no score is below it."""
     if limits.one_sided:
         return ""
-    none = _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty at "
-             "most {most} of clips like these do.")  # fmt: skip
-    some = _("{count} of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty "
-             "at most {most} of clips like these do.")  # fmt: skip
-    rate = _("{rate} of manipulated clips land below {limit}.")
+    none = _("In our tests none of {clips} manipulated clips scored below {limit} (at most {most}, "
+             "with 95\u00a0% confidence).")  # fmt: skip
+    some = _("In our tests {count} of {clips} manipulated clips scored below {limit} (at most "
+             "{most}, with 95\u00a0% confidence).")  # fmt: skip
+    rate = _("{rate} of manipulated clips score below {limit}.")
     figures = limits.false_negatives, limits.false_negative_rate, limits.low
-    return _landed(none, some, rate, *figures)
+    return _false_rate(none, some, rate, *figures)
 
 
 def of_these(limits: Thresholds) -> str:
@@ -252,7 +250,7 @@ def of_these(limits: Thresholds) -> str:
     return measured.of_these(limits, speech())
 
 
-def _landed(
+def _false_rate(
     none: str, some: str, rated: str, tally: Tally | None, rate: float | None, limit: float
 ) -> str:
     if tally is None:

@@ -17,7 +17,6 @@ from detector.schema.analysis import (
     Analysis,
     FrameSegment,
     Label,
-    Modality,
     ReasonCode,
     SpanSegment,
     Subject,
@@ -113,7 +112,7 @@ def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> L
     until : float, optional
         While a run is going on: moments after this time are "not scored yet".
     """
-    if track.modality is Modality.VOICE:
+    if track.modality.of_sound:
         return _heard(analysis, track)
     faces = {face.index: face for face in track.frames}
     ids = dict.fromkeys(id for face in track.frames for id in face.scores)
@@ -321,8 +320,7 @@ def label_at(score: float | None, thresholds: Thresholds) -> Label:
 
 
 def place(track: Subject, end: float) -> str:
-    """Return where and when a person is: "right, 00:01 to 00:14", "left, whole clip"."""
+    """Return where and, if not throughout, when a person is: "right, 00:01 to 00:14", "left"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
-    when = _("whole clip") if whole else labels.stretch(track.start, track.end, tenths=False)
-    side = labels.SIDES[track.side]
-    return f"{side}, {when}" if side else when
+    when = "" if whole else labels.stretch(track.start, track.end, tenths=False)
+    return ", ".join(part for part in (labels.SIDES[track.side], when) if part)

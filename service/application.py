@@ -75,13 +75,8 @@ _Step = Callable[[], object]
 
 
 class Application:
-    """What one server process does, for whoever asks.
-
-    Raises
-    ------
-    RecordsError, StorageError
-        The records, or the bucket for the media, can't be used.
-    """
+    """What one server process does, for whoever asks. Raise RecordsError or StorageError if the
+    records or the bucket for the media can't be used."""
 
     def __init__(self, data: Path, analyzer: SharedAnalyzer | None = None) -> None:
         self.started = datetime.now(UTC)
@@ -127,18 +122,13 @@ class Application:
             engine,
             max_viewers(),
             lambda viewer: recordings.ended(viewer, self.keep_live),
-            on_open=self.originals.accompany,
+            on_open=self.originals.attach_to_live,
             reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
         )
 
     def scope(self, context: RequestContext) -> RecordScope:
         """Return whose records they are and where they are kept, also for what goes on in a thread.
-
-        Raises
-        ------
-        RecordsError
-            Signed out since the request began.
-        """
+        Raise RecordsError if the caller has signed out since the request began."""
         principal = context.principal
         if principal.kind is not PrincipalKind.USER:
             return RecordScope(principal.id, self.jobs.store)
@@ -165,13 +155,8 @@ class Application:
         *,
         size: int | None = None,
     ) -> Job:
-        """Take in a file and put its analysis in line, within what this person may ask for.
-
-        Raises
-        ------
-        QueueFull, InputError, RecordsError
-            It was not taken; the sentence says why.
-        """
+        """Take in a file and put its analysis in line, within what this person may ask for. Raise
+        QueueFull, InputError or RecordsError if it is not accepted."""
         with limits.taking(context, size):
             return self.jobs.submit(source, name, settings, self.scope(context), size=size)
 
@@ -184,13 +169,8 @@ class Application:
         seconds: float | None = None,
     ) -> Job:
         """Fetch a file by its address, within `seconds` where these are less than usual, and go on
-        as `submit` does.
-
-        Raises
-        ------
-        QueueFull, InputError, RecordsError
-            It was not fetched, or not taken; the sentence says why.
-        """
+        as `submit` does. Raise QueueFull, InputError or RecordsError if it is not fetched or not
+        accepted."""
         with (
             limits.taking(context),
             links.fetched(url, context.principal, seconds=seconds) as (link, file),
@@ -226,12 +206,7 @@ class Application:
 
     def try_robustness(self, context: RequestContext, job: Job, analysis: Analysis) -> Task:
         """Put the trials of a finished analysis in line; the running ones where there are any.
-
-        Raises
-        ------
-        QueueFull, InputError
-            It was not taken; the sentence says why.
-        """
+        Raise QueueFull or InputError if it is not accepted."""
         context.must_own(job.record.owner)
         add = partial(robustness.add_to, self.jobs, job)
         with limits.taking(context):
@@ -269,13 +244,9 @@ class Application:
         return usage.model_copy(update={"bytes": usage.bytes + files})
 
     def shared(self, token: str, address: str = "") -> SharedResult | None:
-        """Return what a share link leads to, for anybody; None when it is over or never was.
-
-        Raises
-        ------
-        RateLimitExceeded
-            Too many led nowhere from this network address; none is given for a caller's own links.
-        """
+        """Return what a share link leads to, for anybody; None when it is over or never was. Raise
+        RateLimitExceeded if too many links from this network address led nowhere; `address` is
+        empty for a caller's own links."""
         now = datetime.now(UTC)
         shared = self.jobs.store.shared(token, now)
         if shared is None and (project := auth.accounts()):
@@ -320,7 +291,7 @@ class Application:
         """
         with media.open("rb") if media else nullcontext() as file:
             job = self.jobs.import_result(analysis, name, scope, media=file, thumbnail=thumbnail)
-        self.originals.look(job)
+        self.originals.enqueue_lookup(job)
         return job.key
 
     def _perturb(
@@ -331,17 +302,13 @@ class Application:
         return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
 
     def start(self, *, then: _Step = bool, at_rest: _Step = bool) -> None:
-        """Begin a server's background work, once: samples, models, deletion when time is up.
+        """Begin a server's background work, once: samples, models, deletion when time is up. Raise
+        SystemExit if the environment is invalid.
 
         Parameters
         ----------
         then, at_rest : callable
             What is brought ahead after them, and what once nothing else goes on.
-
-        Raises
-        ------
-        SystemExit
-            The environment asks for something impossible.
         """
         get_config()
         if not self._started.acquire(blocking=False):
@@ -367,7 +334,7 @@ class Application:
                 (self.cluster or self.analyzer).warm_up()
                 then()
             self.prepared.set()
-            if get_config().warm_up and self.tasks.rest(self._stopped):
+            if get_config().warm_up and self.tasks.wait_until_idle(self._stopped):
                 if not self.cluster:
                     self.analyzer.warm_up_voices()
                 at_rest()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from detector.errors import InputError, MediaError, UnmaskError
 from service.limits import MEGABYTE
 from service.messages import _, ngettext
-from service.storage.uploads import CHUNK_BYTES, Uploads, is_full, no_room
+from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
 if TYPE_CHECKING:
     from detector.batch import Entry
@@ -110,24 +110,15 @@ def _unpacked(entry: Entry, folder: Path, uploads: Uploads, largest: int) -> Pat
     if not uploads.has_room(entry.size or 0):
         raise no_room()
     folder.mkdir(mode=0o700)
-    try:
+    with full_disk_refused():
         return entry.open(folder)
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise
 
 
 def _copy(file: IncomingFile, path: Path, uploads: Uploads) -> None:
     if not uploads.has_room(file.size or 0):
         raise no_room()
-    try:
-        with path.open("wb") as out:
-            shutil.copyfileobj(file.source, out, CHUNK_BYTES)
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise
+    with full_disk_refused(), path.open("wb") as out:
+        shutil.copyfileobj(file.source, out, CHUNK_BYTES)
 
 
 def _too_large(largest: int) -> MediaError:

@@ -135,7 +135,8 @@ class BatchService:
         name: str = "",
     ) -> Batch:
         """Take files into a batch, and go on with it. One that is not taken says why in its row; an
-        archive or a document is taken for what is in it.
+        archive or a document is taken for what is in it. Raise RecordsError if nothing can be
+        stored.
 
         Parameters
         ----------
@@ -145,11 +146,6 @@ class BatchService:
             Of a batch of theirs that gets more files; a new one without.
         name : str
             Of a new one.
-
-        Raises
-        ------
-        RecordsError
-            Nothing can be kept.
         """
         known = self._batches.get(scope.owner, id) if id else None
         intake = _Intake(self._jobs, context, scope, settings, known.items if known else ())
@@ -196,13 +192,7 @@ class BatchService:
         self, context: RequestContext, scope: RecordScope, batch: Batch, ids: Iterable[str]
     ) -> None:
         """Analyze kept files of a batch once more, before those that wait; while it is paused, they
-        wait as well.
-
-        Raises
-        ------
-        UnmaskError
-            One was not taken, and none after it.
-        """
+        wait as well. Raise UnmaskError at the first that is not accepted."""
         asked: list[str] = []
         try:
             for job in filter(None, (self._jobs.find(id, scope) for id in dict.fromkeys(ids))):

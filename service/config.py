@@ -359,13 +359,8 @@ def set_fallback(values: Mapping[str, str]) -> None:
 
 
 def get_config() -> Config:
-    """Return what is set now; read again only when that changes.
-
-    Raises
-    ------
-    SystemExit
-        A value makes no sense.
-    """
+    """Return what is set now; read again only when that changes. Raise SystemExit if a value is
+    invalid."""
     return _read(snapshot(Config), tuple(_fallback.items()))
 
 

@@ -116,12 +116,6 @@ class RequestContext:
         return owner in {self.principal.id, self.guest.id if self.guest else ""}
 
     def must_own(self, owner: str) -> None:
-        """Refuse what only the owner may do.
-
-        Raises
-        ------
-        InputError
-            It is somebody else's.
-        """
+        """Refuse what only the owner may do. Raise InputError for anybody else."""
         if not self.owns(owner):
             raise InputError(_("Only who brought the file can do this."), code="not_yours")

@@ -92,13 +92,8 @@ def by_month(records: Iterable[Record]) -> dict[datetime, VerdictOutcome]:
 
 def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> LabelSet:
     """Write the files that are still kept, and their labels, into a folder: `labels.csv`, `real`
-    and `fake`. A file is there once, whoever brought it, under its hash.
-
-    Raises
-    ------
-    InputError
-        There is a labels.csv already.
-    """
+    and `fake`. A file is there once, whoever brought it, under its hash. Raise InputError if there
+    is a labels.csv already."""
     if (folder / "labels.csv").exists():
         raise InputError(f"There is a labels.csv in {folder} already.", hint="Name another folder.")
     says: dict[str, set[Confirmed]] = {}

@@ -25,7 +25,7 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
-from service.storage.uploads import CHUNK_BYTES, Uploads, is_full, no_room, safe_name
+from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room, safe_name
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind
 
@@ -124,28 +124,14 @@ class KnownFootage:
 
     def add_folder(self, context: RequestContext, folder: str) -> LibraryTask:
         """Begin to add what is in a folder of this computer; what is known from it is passed over.
-
-        Raises
-        ------
-        NotAllowed
-            Somebody elsewhere names a folder of this computer.
-        InputError
-            There is no such folder, or it can't be read.
-        QueueFull
-            Something is being added already.
-        """
+        Raise as `folder_of` does, or QueueFull if something is being added already."""
         path = Path(folder_of(context, folder))
         task = self._new(context.principal, {"folder": os.fspath(path)})
         return self._submit(context.principal, task, partial(self._look_through, path))
 
     def add_files(self, context: RequestContext, files: Sequence[IncomingFile]) -> LibraryTask:
-        """Begin to add files that were brought; none of them is kept.
-
-        Raises
-        ------
-        QueueFull, InputError
-            They were not taken; the sentence says why.
-        """
+        """Begin to add files that were brought; none of them is kept. Raise QueueFull or InputError
+        if they are not accepted."""
         if len(files) > MAX_FILES:
             text = _("At most {number} files at a time.").format(number=MAX_FILES)
             raise InputError(text, code="too_many_files")
@@ -154,13 +140,8 @@ class KnownFootage:
             return self._take(context.principal, files, self._read)
 
     def add_prints(self, context: RequestContext, file: IncomingFile) -> LibraryTask:
-        """Begin to add fingerprints that others exported.
-
-        Raises
-        ------
-        QueueFull, InputError
-            They were not taken; the sentence says why.
-        """
+        """Begin to add fingerprints that others exported. Raise QueueFull or InputError if they are
+        not accepted."""
         with limits.taking(context, file.size):
             return self._take(context.principal, [file], self._import)
 
@@ -272,13 +253,11 @@ class KnownFootage:
         try:
             for number, file in enumerate(files):
                 path = folder / f"{number:03d}-{safe_name(file.name)}"
-                with path.open("xb") as target:
+                with full_disk_refused(), path.open("xb") as target:
                     shutil.copyfileobj(file.source, target, CHUNK_BYTES)
                 copies.append((path, file.name))
-        except BaseException as error:
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
-            if is_full(error):
-                raise no_room() from error
             raise
         return folder, copies
 
@@ -313,15 +292,8 @@ def may_name_folders(context: RequestContext) -> bool:
 
 
 def folder_of(context: RequestContext, folder: str) -> str:
-    """Return the path of a folder of this computer that a person wrote.
-
-    Raises
-    ------
-    NotAllowed
-        Somebody elsewhere names a folder of this computer.
-    InputError
-        There is no such folder, or it is ours.
-    """
+    """Return the path of a folder of this computer that a person wrote. Raise NotAllowed if the
+    caller is not at this computer, InputError if there is no such folder or it is ours."""
     if not may_name_folders(context):
         raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
     return os.fspath(_folder(folder))

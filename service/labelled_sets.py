@@ -79,13 +79,8 @@ Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]
 
 
 def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
-    """Write a labelled set into an empty folder.
-
-    Raises
-    ------
-    InputError
-        It is no ZIP and no CSV, it holds too much, or it lacks originals or fakes.
-    """
+    """Write a labelled set into an empty folder. Raise InputError if it is neither ZIP nor CSV,
+    holds too much, or lacks originals or fakes."""
     archives = [file for file in files if file.name.lower().endswith(".zip")]
     sheets = [file for file in files if file.name.lower().endswith(".csv")]
     if len(archives) == 1 and len(files) == 1:

@@ -137,12 +137,8 @@ def check(context: RequestContext) -> None:
 
 
 def count_request(context: RequestContext) -> None:
-    """Count a request of a program, by its key and by where it is from.
-
-    Raises
-    ------
-    RateLimitExceeded
-    """
+    """Count a request of a program, by its key and by where it is from. Raise RateLimitExceeded if
+    there were too many."""
     most = get_config().requests_per_minute
     if context.principal.kind is PrincipalKind.LOCAL or not most:
         return
@@ -155,24 +151,14 @@ def count_request(context: RequestContext) -> None:
 
 
 def count_rejected(address: str) -> None:
-    """Count a key that was none.
-
-    Raises
-    ------
-    RateLimitExceeded
-        There were too many from this address.
-    """
+    """Count a key that was none. Raise RateLimitExceeded if there were too many from this
+    address."""
     _count_guess(f"{_ADDRESS}{address}", _("Too many invalid API keys from this address."))
 
 
 def count_dead_link(address: str) -> None:
-    """Count a share link that leads nowhere.
-
-    Raises
-    ------
-    RateLimitExceeded
-        There were too many from this address.
-    """
+    """Count a share link that leads nowhere. Raise RateLimitExceeded if there were too many from
+    this address."""
     _count_guess(f"{_LINK}{address}", _("Too many links that lead nowhere from this address."))
 
 

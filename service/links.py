@@ -18,7 +18,7 @@ from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
 from service.messages import _
 from service.records.model import State
-from service.storage.uploads import StorageError, is_full, max_upload_mb, no_room
+from service.storage.uploads import StorageError, full_disk_refused, max_upload_mb
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, QueueFull, Task, TaskKind
 
@@ -68,15 +68,12 @@ def fetched(
     with tempfile.TemporaryFile(prefix="unmask-") as file:
         _take_place(task)
         try:
-            if task is None:
-                link = links.fetch(url, file, rules)
-            else:
-                told = partial(task.on_progress, stage="fetch")
-                link = links.fetch(url, file, rules, on_progress=told, cancel=task.cancel)
-        except OSError as error:
-            if is_full(error):
-                raise no_room() from error
-            raise
+            with full_disk_refused():
+                if task is None:
+                    link = links.fetch(url, file, rules)
+                else:
+                    told = partial(task.on_progress, stage="fetch")
+                    link = links.fetch(url, file, rules, on_progress=told, cancel=task.cancel)
         finally:
             _places.release()
         yield link, file

@@ -58,7 +58,7 @@ class Originals:
         self.lookups = Lookups(
             tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
         )
-        jobs.runner.on_done = self.look
+        jobs.runner.on_done = self.enqueue_lookup
         self._watcher: FolderWatcher | None = None
         self._starting = threading.Lock()
 
@@ -81,15 +81,8 @@ class Originals:
         return watcher.state(folder) if watcher and folder in self.watched() else None
 
     def watch(self, context: RequestContext, folder: str, *, on: bool) -> None:
-        """Add what comes into a folder of this computer from now on, or no longer.
-
-        Raises
-        ------
-        NotAllowed
-            Somebody elsewhere names a folder of this computer.
-        InputError
-            There is no such folder; too many are watched.
-        """
+        """Add what comes into a folder of this computer from now on, or no longer. Raise as
+        `folder_of` does, or InputError if too many folders are watched."""
         path = folder_of(context, folder) if on else folder
         store = self._jobs.store
         with self._starting:
@@ -121,7 +114,7 @@ class Originals:
 
     # --- lookups and comparisons ------------------------------------------------------------------
 
-    def look(self, job: Job) -> None:
+    def enqueue_lookup(self, job: Job) -> None:
         """Look quietly whether what was just analyzed is known footage of its owner's; it waits
         behind everything that somebody waits for."""
         analysis, record = job.analysis, job.record
@@ -137,7 +130,7 @@ class Originals:
         except UnmaskError as error:
             log.warning("an original was not looked for: %s", error.code)
 
-    def accompany(self, viewer: Viewer) -> None:
+    def attach_to_live(self, viewer: Viewer) -> None:
         """While a camera is on, look whether it shows known footage of whoever watches it."""
         from service.live import known_footage
 
@@ -177,21 +170,15 @@ class Originals:
         """Return the lookup of a file that is under way, or that ended lately."""
         return self._tasks.latest(lookups.KIND, job.key, person)
 
-    def stop_looking(self, scope: RecordScope) -> None:
+    def disable_lookups(self, scope: RecordScope) -> None:
         """Forget the fingerprints of what a person analyzed: they want no originals looked for."""
         self._footage.forget(scope.owner)
 
-    def bring(
+    def import_known(
         self, context: RequestContext, scope: RecordScope, found: FoundFootage, settings: Settings
     ) -> Job | None:
         """Analyze known footage of a folder, so that it can be looked at beside a copy; None where
-        it is gone.
-
-        Raises
-        ------
-        QueueFull, InputError
-            It was not taken; the sentence says why.
-        """
+        it is gone. Raise QueueFull or InputError if it is not accepted."""
         path = _in_folder(scope, found)
         if path is None:
             return None
@@ -200,8 +187,8 @@ class Originals:
 
     def _footage_of(self, looked: LookedFor, found: FoundFootage) -> ComparedFile | None:
         """Return known footage itself, where its owner's analysis or folder still has it."""
-        path = self.media_of(looked.scope, found.found) or _in_folder(looked.scope, found)
-        return ComparedFile(path, found.name, found.found) if path is not None else None
+        path = self.media_of(looked.scope, found.match_sha256) or _in_folder(looked.scope, found)
+        return ComparedFile(path, found.name, found.match_sha256) if path is not None else None
 
     def _matched(self, looked: LookedFor, found: Comparison) -> None:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
@@ -219,18 +206,13 @@ class Originals:
         self, context: RequestContext, copy: Job, original: Job, *, stated: bool = True
     ) -> Task:
         """Begin to hold a suspected copy against its original; the task that is at it where there
-        is one.
+        is one. Raise QueueFull or InputError if it is not accepted.
 
         Parameters
         ----------
         stated : bool
             A person says which of the two is the original. What was stated before stands until it
             is taken back: two files that were stated the other way round are compared that way.
-
-        Raises
-        ------
-        QueueFull, InputError
-            It was not taken; the sentence says why.
         """
         person = context.principal
         sha256s = copy.record.sha256, original.record.sha256
@@ -304,17 +286,12 @@ class Originals:
 
     def not_the_original(self, context: RequestContext, copy: Job) -> None:
         """Take back from one's own analysis what it was compared with and what was found: neither
-        is its original, and no lookup tells of it again.
-
-        Raises
-        ------
-        InputError
-            It is somebody else's.
-        """
+        is its original, and no lookup tells of it again. Raise InputError if it is somebody
+        else's."""
         context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
         found, analysis = self.lookups.store.find(owner, sha256), copy.analysis
-        refused = {found.found} if found is not None else set()
+        refused = {found.match_sha256} if found is not None else set()
         if analysis is not None and analysis.comparison is not None:
             refused.add(analysis.comparison.original_media.sha256)
         for original in refused:
@@ -326,10 +303,6 @@ class Originals:
         """Add what was found to the analysis of the copy, where the two are related."""
         if found.finding.related:
             self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": found}))
-
-    def comparison(self, person: Principal, copy: Job, original: Job) -> KeptComparison | None:
-        """Return what came of it, where somebody has compared the two in these roles."""
-        return self.comparisons.store.find(person.id, copy.record.sha256, original.record.sha256)
 
     def of_pair(self, person: Principal, one: Job, other: Job) -> KeptComparison | None:
         """Return what came of comparing two files, in whichever order that was done."""
@@ -392,4 +365,4 @@ def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
     folder = Path(found.source)
     if scope.owner != LOCAL or not folder.is_absolute():
         return None
-    return original_in(folder, found.name, found.found)
+    return original_in(folder, found.name, found.match_sha256)

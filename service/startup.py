@@ -17,13 +17,8 @@ log = logging.getLogger(__name__)
 
 def prepare() -> None:
     """Clean the log's lines, find the data folder writable, confine what parses uploads, join the
-    cluster where there is one.
-
-    Raises
-    ------
-    SystemExit
-        The data folder can't be written to, or the cluster can't be joined.
-    """
+    cluster where there is one. Raise SystemExit if the data folder can't be written to or the
+    cluster can't be joined."""
     logs.install()
     _check_data_folder()
     _isolate_parsers()
@@ -42,14 +37,9 @@ def _join_cluster() -> None:
 
 
 def _check_data_folder() -> None:
-    """See that the data folder can be written to.
-
-    Raises
-    ------
-    SystemExit
-        It can't, and results would be lost without a word. A Space's storage may come and go, and
-        what it says of itself is that nothing there is kept: it uses the container's own disk.
-    """
+    """See that the data folder can be written to. Raise SystemExit if it can't, since results would
+    be lost without a word. A Space's storage may come and go: there the container's own disk is
+    used."""
     folder = paths.data()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -98,13 +98,8 @@ class Webhooks:
         return "whsec_" + hmac.digest(key, f"webhook:{owner}".encode(), "sha256").hex()
 
     def start(self, url: str, analysis: str, principal: Principal) -> Task:
-        """Call an address when an analysis has ended.
-
-        Raises
-        ------
-        WebhookRefused
-            The address may not be called.
-        """
+        """Call an address when an analysis has ended. Raise WebhookRefused if the address may not
+        be called."""
         check(url)
         params = {"url": url, "analysis": analysis}
         task = Task(self.kind, principal.id, subject=analysis, params=params)
@@ -175,13 +170,8 @@ def event(id: str, job: Job | None) -> dict[str, Any]:
 
 
 def check(url: str) -> None:
-    """Look at an address before it is called; resolves its name.
-
-    Raises
-    ------
-    WebhookRefused
-        It may not be called.
-    """
+    """Look at an address before it is called; resolves its name. Raise WebhookRefused if it may not
+    be called."""
     if get_config().offline:
         raise WebhookRefused(_("This server calls nobody: it is offline (UNMASK_OFFLINE)."))
     try:

@@ -19,18 +19,13 @@ def head(title: Text, note: Text = "", *, width: Width = "stretch") -> None:
 
 def card_head(title: Text, note: Text = "") -> Markup:
     """Return a title with small print at the other end of its line, where there is any."""
-    end = tag("span", note, cls="um-caption") if note else ""
+    end = tag("div", note, cls="um-caption") if note else ""
     return tag("div", heading(title), end, cls="um-cardhead")
 
 
 def titled(name: Text, state: Text) -> Markup:
     """Return a name in bold with its state at the other end of its line."""
     return tag("div", tag("b", name), state, cls="um-cardhead")
-
-
-def wide_head(title: Text, aside: Text) -> None:
-    """Draw a title with something at the other end of its line: a legend, or what the card does."""
-    show(tag("div", heading(title), aside, cls="um-card-head"))
 
 
 def part_head(title: Text, *asides: Text, cls: str = "") -> None:
@@ -114,16 +109,25 @@ def model_problem(text: Text, *, calm: bool) -> Markup:
 
 
 class Mark(NamedTuple):
-    """A mark of a chart: its classes (`.um-keys` in static/result.css), and its words."""
+    """A mark of a chart: its classes (`.um-keys` in static/result.css), its words, and its color
+    where that is none of the classes'."""
 
     cls: str
     words: str
+    color: str = ""
 
 
 def legend(marks: Iterable[Mark]) -> Markup:
     """Return what each mark of a chart stands for."""
-    drawn = join(tag("span", tag("i", cls=mark.cls), mark.words) for mark in marks)
-    return tag("div", drawn, cls="um-keys")
+    drawn = [
+        tag(
+            "span",
+            tag("i", cls=one.cls, style=f"color: {one.color}" if one.color else None),
+            one.words,
+        )
+        for one in marks
+    ]
+    return tag("div", *drawn, cls="um-keys")
 
 
 def preview(*parts: Text) -> Markup:

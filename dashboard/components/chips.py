@@ -34,24 +34,6 @@ def bold(text: Text, tone: str = "") -> Markup:
     return tag("b", text, cls=f"um-ink {tone}" if tone else "")
 
 
-def figures(cells: Iterable[tuple[str, str, str]]) -> Markup:
-    """Return key numbers in a row: name, value, and a note under it. A note without a value is
-    drawn in its place, and smaller."""
-    drawn = [
-        tag(
-            "div",
-            tag("p", name, cls="um-caption"),
-            *(
-                [tag("b", value), tag("span", note, cls="um-caption")]
-                if value
-                else [tag("b", note, cls="few")]
-            ),
-        )
-        for name, value, note in cells
-    ]
-    return tag("div", *drawn, cls="um-figures")
-
-
 def bullets(lines: Iterable[Text], cls: str | None = None, *, ordered: bool = False) -> Markup:
     """Return a list, a line each."""
     return tag("ol" if ordered else "ul", join(tag("li", line) for line in lines), cls=cls or "")

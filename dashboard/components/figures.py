@@ -117,15 +117,6 @@ def interval(value: float, low: float, high: float, text: Text, note: Text) -> M
     return tag("div", line, tag("b", text), tag("span", note), cls="um-auc")
 
 
-def curves(entries: Iterable[tuple[str, str, Text]]) -> Markup:
-    """Return what each line of a figure is: its dash, its color, its name."""
-    drawn = join(
-        tag("span", tag("i", cls=dash, style=f"color: {color}"), name)
-        for dash, color, name in entries
-    )
-    return tag("div", drawn, cls="um-curves")
-
-
 def row_names(names: Iterable[Text], *, top: int, height: int, at: DeltaGenerator) -> None:
     """Draw the names of a figure's rows beside it; `top` and `height` of a row in px."""
     drawn = join(tag("div", name, style=f"height:{height}px") for name in names)

@@ -32,7 +32,7 @@ class _Zone(NamedTuple):
 def scale(
     probability: float,
     thresholds: Thresholds,
-    question: Question,
+    question: Question | None,
     *,
     span: tuple[float, float] | None = None,
     ranges: str = "",

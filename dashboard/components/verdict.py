@@ -48,12 +48,6 @@ def limits(title: Text, text: Text) -> Markup:
     return tag("div", tag("h3", title), tag("p", text), cls="um-limits")
 
 
-def measured(rows: Iterable[tuple[Text, Text]]) -> Markup:
-    """Return names and values of what was measured."""
-    cells = [tag("dt", name) + tag("dd", value) for name, value in rows]
-    return tag("dl", *cells, cls="um-measured")
-
-
 def own(text: Text) -> Markup:
     """Return whose thresholds or models these are, where they are not ours."""
     return tag("span", text, cls="um-own")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from dashboard import url_state
 from detector.models.registry import list_models, usable
-from detector.schema.analysis import Task
+from detector.schema.analysis import Question
 
-_FACES, _WHOLE, _VOICE = get_args(Task)
+_WHOLE = Question.SYNTHESIS.spec.task
 
 
 def here() -> list[str]:

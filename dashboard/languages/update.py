@@ -22,6 +22,7 @@ ROOT = FOLDER.parents[1]
 DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 MESSAGES = ROOT / "detector" / "messages"
+QUESTIONS = ROOT / "detector" / "questions.py"
 MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
 MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
 """What marks texts, and which of its arguments they are: dashboard/i18n.py, words.py, and the
@@ -79,6 +80,7 @@ def texts(code: str | None = None) -> Catalog:
         ("pages", sources(ROOT / "pages")),
         ("service", sources(SERVICE)),
         ("detector/messages", sources(MESSAGES)),
+        ("detector", [(QUESTIONS.name, ast.parse(QUESTIONS.read_text("utf-8")))]),
     )
     for folder, files in rooms:
         for file, tree in files:

@@ -1,5 +1,5 @@
-"""The result of one analysis as one linked view: what, who and when, how sure, why, what it can't
-tell, and every step to check it.
+"""The result of one analysis as one linked view: verdict, player, timeline, the chosen moment and
+what to do next; everything else opens in Details.
 
 Everything here works on the numbers of an `Analysis`. Nothing is detected or scored; one frame and
 one heatmap at a time are drawn on demand.
@@ -11,13 +11,12 @@ import streamlit as st
 
 from dashboard import charts, series, theme
 from dashboard.components import origin
-from dashboard.i18n import _
 from dashboard.result import (
+    cards,
     details,
     heat_view,
     inspector,
     known,
-    material,
     next_card,
     player,
     question,
@@ -25,8 +24,8 @@ from dashboard.result import (
     timeline,
     title,
     verdict_card,
-    voice_card,
 )
+from dashboard.result.cards import voice
 from dashboard.result.linked import ResultViewState
 from dashboard.result.record import ResultRecord
 from detector.schema.analysis import Analysis
@@ -85,38 +84,24 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
     known.banner(record, match)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(decided, linked)
-        next_card.draw(decided, linked, match)
         with st.container(key="result-side", gap="small"):
             player.draw(front, people, sizes, linked, lanes)
-            voice_card.draw(decided, linked)
-            material.draw(front)
+            cards.draw(decided, linked)
     if original.media.kind != "image":
         timeline.draw(charted, lanes, sizes, linked, palette, table, asked)
-    sound = sound_view.later(decided, linked) if voice_card.spoken(decided) else None
-    st.checkbox(_("Show frames, file and details"), key=linked.widget("more-below"))
-    with st.container(key="result-more", gap=20):
-        heat = _below(decided, charted, lanes, linked)
-    return [draw for draw in (sound, heat) if draw]
+    sound = sound_view.later(decided, linked) if voice.spoken(decided) else None
+    everyone = {lane.track.id: lane for lane in lanes}
+    person = linked.person if linked.person in everyone else charted.verdict.subject
+    moment = inspector.Moment(charted, everyone.get(person or ""), linked)
+    left, right = st.columns([62, 38], gap=20)
+    with left:
+        moment.draw()
+    with right:
+        next_card.draw(decided, linked, match)
+    details.draw(decided, linked, front, moment)
+    return [draw for draw in (sound, moment.heatmap()) if draw]
 
 
 def _lanes(analysis: Analysis, linked: ResultViewState) -> list[series.Lane]:
     tracks = analysis.seen if linked.show_all else analysis.seen[:FIRST]
     return [series.lane(analysis, track) for track in tracks]
-
-
-def _below(
-    decided: Analysis, charted: Analysis, lanes: list[series.Lane], linked: ResultViewState
-) -> heat_view.Later | None:
-    """Draw the frame under the glass, the file, the tabs. On a phone they wait for the checkbox
-    above, which is there only."""
-    everyone = {lane.track.id: lane for lane in lanes}
-    chosen = linked.person if linked.person in everyone else charted.verdict.subject
-    left, right = st.columns([62, 38], gap=20)
-    with left:
-        fill = inspector.draw(charted, everyone.get(chosen or ""), linked)
-    with right:
-        details.draw_file(decided, linked)
-    # Beside a picture's short inspector there is room for the tabs as well.
-    with left if decided.media.kind == "image" else st.container():
-        details.draw_tabs(decided, linked)
-    return fill

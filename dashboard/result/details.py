@@ -1,4 +1,5 @@
-"""The foot of a result: models and run in tabs, the file's facts, the downloads."""
+"""What opens on demand below a result: what pulled which way, how good the material is, traces and
+scores of the chosen moment, signals, the file's facts, downloads."""
 
 from __future__ import annotations
 
@@ -12,11 +13,14 @@ from dashboard.i18n import LazyDict, _, ngettext, speech
 from dashboard.labels import NBSP
 from dashboard.result import (
     download_card,
+    material,
     models_tab,
     provenance_tab,
+    pulls,
     robustness_tab,
     signal_tab,
 )
+from dashboard.result.inspector import Moment
 from dashboard.result.linked import ResultViewState
 from dashboard.result.title import total
 from detector import messages
@@ -40,34 +44,63 @@ STAGES: LazyDict[str, str] = LazyDict(
 """Stages overlap: together they take longer than the whole run."""
 
 
-def draw_tabs(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the card with signals, robustness, provenance, the models and the run."""
-    with st.container(border=True, key="card-details"):
-        signals, robust, origin, models, run = st.tabs(
-            [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
-        )
-        with signals:
-            signal_tab.draw(analysis, linked)
-        with robust:
-            robustness_tab.draw(analysis, linked)
-        with origin:
-            provenance_tab.draw(analysis)
-        with models:
-            models_tab.draw(analysis)
-        with run:
-            show(facts(run_facts(analysis)))
-            if analysis.media.kind != "audio":
-                st.toggle(
-                    _("Simple player: no moving boxes, faces as buttons"),
-                    value=linked.simple,
-                    key=linked.widget("simple"),
-                    on_change=linked.choose_simple,
-                )
+def draw(
+    analysis: Analysis, linked: ResultViewState, front: Analysis, moment: Moment | None = None
+) -> None:
+    """Draw what is closed at first, and its content once it is open.
+
+    Parameters
+    ----------
+    front : Analysis
+        As the question in front sees it.
+    moment : Moment, optional
+        The chosen moment of a picture or video.
+    """
+    opened = st.expander(_("Details"), key=linked.widget("details"), on_change="rerun")
+    if not opened.open:
+        return
+    with opened, st.container(key="card-details", gap=20):
+        left, right = st.columns([50, 50], gap=20)
+        with left:
+            pulls.draw(analysis, linked)
+        with right:
+            material.draw(front)
+        if moment is not None:
+            moment.draw_details()
+        left, right = st.columns([62, 38], gap=20)
+        with left:
+            _tabs(analysis, linked)
+        with right:
+            _file(analysis, linked)
 
 
-def draw_file(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the card with the file and the downloads."""
-    with st.container(border=True, key="card-file", height="stretch", gap=None):
+def _tabs(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw signals, robustness, provenance, the models and the run."""
+    signals, robust, origin, models, run = st.tabs(
+        [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
+    )
+    with signals:
+        signal_tab.draw(analysis, linked)
+    with robust:
+        robustness_tab.draw(analysis, linked)
+    with origin:
+        provenance_tab.draw(analysis)
+    with models:
+        models_tab.draw(analysis)
+    with run:
+        show(facts(run_facts(analysis)))
+        if analysis.media.kind != "audio":
+            st.toggle(
+                _("Simple player: no moving boxes, faces as buttons"),
+                value=linked.simple,
+                key=linked.widget("simple"),
+                on_change=linked.choose_simple,
+            )
+
+
+def _file(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw the file and the downloads."""
+    with st.container(key="card-file", gap=None):
         show(typography.heading(_("File")), facts(file_facts(analysis)))
         for sentence in analysis.media.notes:
             show(typography.with_icon("info", sentence, "um-note"))

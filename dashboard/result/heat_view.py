@@ -152,7 +152,7 @@ class HeatmapView:
         ramp = figures.ramp(_("little"), _("most")) if view == "heatmap" else ""
         picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {heat.caption}")
         note = (
-            _("A heatmap shows places, not proof: a wrong score has one too.")
+            _("A heatmap shows places, not proof.")
             if heat.map.any()
             else _("Nothing in this face raised the score.")
         )

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import labels
 from dashboard.components import typography
 from dashboard.i18n import _
-from detector.schema.analysis import OF_SOUND, Analysis, Answer, Basis
+from detector.schema.analysis import Analysis, Answer, Basis
 
 
 def draw(analysis: Analysis) -> None:
@@ -24,36 +24,18 @@ def text(analysis: Analysis) -> list[str]:
     if answer is None or verdict.question is None:
         return []
     ensemble = analysis.ensembles.get(verdict.question)
-    heard = verdict.question in OF_SOUND
+    words = labels.QUESTIONS[verdict.question]
     paragraphs = _thresholds(answer)
     if ensemble is not None and ensemble.auc is not None and answer.basis is Basis.MEASURED:
-        auc = _(
-            "Of a manipulated and an untouched clip of sources left out, these models give the "
-            "manipulated one the higher score in {value} of 100 pairs ({low} to {high})."
-        )
-        if heard:
-            auc = _(
-                "Of a cloned and a real voice of sources left out, these models give the cloned "
-                "one the higher score in {value} of 100 pairs ({low} to {high})."
-            )
         percents = {name: labels.whole_percent(value) for name, value in ensemble.auc}
-        paragraphs.append(auc.format(**percents))
+        paragraphs.append(words.auc.format(**percents))
     if answer.odds is not None:
         odds = _(
             "The odds are those of the {clips} clips with a score near this one among the clips "
             "that the thresholds were made on. Each was scored by a fit that had seen nothing of "
             "its group of sources; the interval is 95\u00a0%, by drawing the groups anew."
         )
-        equally = _(
-            "They assume as many manipulated as untouched clips. Where fakes are rarer than "
-            "that, fewer clips with such a score are manipulated."
-        )
-        if heard:
-            equally = _(
-                "They assume as many cloned as real voices. Where clones are rarer than that, "
-                "fewer clips with such a score are cloned."
-            )
-        paragraphs += [odds.format(clips=f"{answer.odds.clips:,}"), equally]
+        paragraphs += [odds.format(clips=f"{answer.odds.clips:,}"), words.prior]
     added = _(
         "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
         "what is doubtful about the material takes some of it back."

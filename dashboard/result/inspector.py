@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
 from dashboard.components import controls, figures, tables, typography
@@ -26,35 +27,82 @@ from detector.schema.analysis import (
     Modality,
     ModelResult,
     Quality,
-    Subject,
 )
 
 
-def draw(analysis: Analysis, lane: Lane | None, linked: ResultViewState) -> Later | None:
-    """Draw the card.
+class Moment:
+    """The chosen moment of one person, with one model's heatmap of it."""
 
-    Returns
-    -------
-    callable or None
-        What fills the heatmap in. The page calls it after everything else is drawn, so that
-        nothing waits for a network.
-    """
-    still = analysis.media.kind == "image"
-    with st.container(border=True, key="card-inspector", height="content" if still else "stretch"):
-        face = series.nearest_face(lane.track, analysis.timestamps, linked.time) if lane else None
-        time = face.time if face else linked.time
-        able = [m for m in analysis.models if m.scored]
-        with controls.apart("inspector-head"):
-            _head(analysis, lane, face, time)
-            if lane and not still:
-                _peaks(lane, linked, time)
-            model = _model(able, linked, pulls.strongest(analysis)) if able else None
-        if lane is None:
+    def __init__(self, analysis: Analysis, lane: Lane | None, linked: ResultViewState) -> None:
+        self._analysis, self._lane, self._linked = analysis, lane, linked
+        self._still = analysis.media.kind == "image"
+        times = analysis.timestamps
+        self._face = series.nearest_face(lane.track, times, linked.time) if lane else None
+        self._time = self._face.time if self._face else linked.time
+        self._model: ModelResult | None = None
+        self._heatmap: DeltaGenerator | None = None
+        self._options: DeltaGenerator | None = None
+        self._on_frame: OnFrame | None = None
+
+    def draw(self) -> None:
+        """Draw the card: the face, and the place of its heatmap."""
+        analysis, lane, face, linked = self._analysis, self._lane, self._face, self._linked
+        with st.container(border=True, key="card-inspector", height="stretch"):
+            able = [m for m in analysis.models if m.scored]
+            with controls.apart("inspector-head"):
+                _head(analysis, lane, face, self._time)
+                if lane and not self._still:
+                    _peaks(lane, linked, self._time)
+                if able:
+                    self._model = _model(able, linked, pulls.strongest(analysis))
+            if lane is None:
+                return
+            if face is None:
+                _absent(analysis, lane, linked)
+            elif not linked.path.is_file():
+                typography.caption(_("Without the file there is no frame to look into."))
+            else:
+                grid = st.grid(2, min_column_width=130, gap="small")
+                with grid.cell(), st.container(gap=None):
+                    _crop(analysis, face, linked)
+                with grid.cell():
+                    self._heatmap = st.container(gap=None, key="heatmap")
+                if self._model is not None:
+                    self._options = st.popover(
+                        _("Heatmap options"), icon=":material/tune:", type="tertiary"
+                    )
+
+    def draw_details(self) -> None:
+        """Draw the traces of the face, the whole frame and the scores there."""
+        analysis, face, linked = self._analysis, self._face, self._linked
+        if self._lane is None or face is None:
+            return
+        if not linked.path.is_file():
+            show(scores_here(analysis, face))
+            return
+        left, middle, right = st.columns([36, 36, 28], gap=20)
+        with left, st.container(gap="xsmall", key="traces"):
+            traces.draw(analysis, self._lane.track, face, linked)
+        if self._still:  # the player shows all of a picture, and the verdict its scores
+            return
+        with middle:
+            boxes = pictures.boxes_at(analysis, face.time)
+            self._on_frame = _whole(analysis, linked, face.time, boxes)
+        with right:
+            show(scores_here(analysis, face))
+
+    def heatmap(self) -> Later | None:
+        """Return what draws the heatmap into its place, once the whole page is drawn: so nothing
+        waits for a network."""
+        if self._lane is None or self._face is None or self._model is None:
             return None
-        if face is None:
-            _absent(analysis, lane, linked)
+        if self._heatmap is None or self._options is None:
             return None
-        return _glass(analysis, lane.track, face, model, linked)
+        view = HeatmapView(
+            self._analysis, self._lane.track, self._face, self._model, self._linked,
+            self._options, self._on_frame,
+        )  # fmt: skip
+        return view.draw(self._heatmap)
 
 
 def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, shown: float) -> None:
@@ -67,9 +115,6 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
         typography.title(title, width="content")
         return
     parts: list[Text] = [labels.who(lane.track)]
-    if face is not None and not still:
-        moment = _("moment {number} of {total}")
-        parts.append(moment.format(number=face.index + 1, total=len(analysis.timestamps)))
     if face is None or face.score is None:
         parts.append(series.why(face))
     else:
@@ -132,43 +177,6 @@ def _absent(analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
             controls.button(label, "my_location", linked.widget("nearest"), go)
 
 
-def _glass(
-    analysis: Analysis,
-    track: Subject,
-    face: FrameSegment,
-    model: ModelResult | None,
-    linked: ResultViewState,
-) -> Later | None:
-    """Crop, heatmap and traces, then the whole frame beside the scores there."""
-    if not linked.path.is_file():
-        typography.caption(_("Without the file there is no frame to look into."))
-        show(scores_here(analysis, face))
-        return None
-    left, right = st.columns([2, 1], gap="small")
-    with left:
-        grid = st.grid(2, min_column_width=130, gap="small")
-        with grid.cell(), st.container(gap=None):
-            _crop(analysis, face, linked)
-        with grid.cell():
-            slot = st.container(gap=None, key="heatmap")
-    with right, st.container(gap="xsmall", key="traces"):
-        traces.draw(analysis, track, face, linked)
-    below = st.container(
-        horizontal=True, vertical_alignment="bottom", gap="small", key="heatmap-controls"
-    )
-    on_frame = None
-    if analysis.media.kind != "image":  # of a picture the player and the verdict say it all
-        left, right = st.columns([60, 40], gap=20)
-        with left:
-            boxes = pictures.boxes_at(analysis, face.time)
-            on_frame = _whole(analysis, linked, face.time, boxes)
-        with right:
-            show(scores_here(analysis, face))
-    if model is None:
-        return None
-    return HeatmapView(analysis, track, face, model, linked, below, on_frame).draw(slot)
-
-
 def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> None:
     try:
         rgb = pictures.crop(linked.path, analysis, face.time, face.box)
@@ -176,7 +184,8 @@ def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> No
         figures.missing(_("The frame can’t be read any more."))
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
-    figures.caption(figures.titled(_("Crop"), described(face.quality)))
+    quality = described(face.quality) if face.quality.problem else ""
+    figures.caption(figures.titled(_("Crop"), quality))
 
 
 def described(quality: Quality) -> str:

@@ -109,17 +109,19 @@ def look_up(record: ResultRecord) -> KnownMatch:
     try:
         found = originals.found(context, record)
         if comparison is not None and found is not None:
-            if comparison.original_media.sha256 != found.found:
+            if comparison.original_media.sha256 != found.match_sha256:
                 found = None  # a person held it against something else since
         elif found is not None:
             # Other footage is added to no analysis; that it is other footage is known all the same.
-            pair = record.record.sha256, found.found
+            pair = record.record.sha256, found.match_sha256
             kept = originals.comparisons.store.find(context.principal.id, *pair)
             comparison = kept.comparison if kept is not None else None
         copy = None
         if comparison is None and found is not None:
-            copy = originals.stated_copy(context, record, found.found)
-        name = comparison.original_media.sha256 if comparison else found.found if found else ""
+            copy = originals.stated_copy(context, record, found.match_sha256)
+        name = (
+            comparison.original_media.sha256 if comparison else found.match_sha256 if found else ""
+        )
         other = originals.analysis_of(session.record_scope(), name) if name else None
         searched = 0 if name else originals.searched(context, record)
     except RecordsError as error:
@@ -287,7 +289,7 @@ def open_comparison(record: Job, match: KnownMatch) -> None:
         context, scope = session.request_context(), session.record_scope()
         originals = session.application().originals
         try:
-            job = originals.bring(context, scope, match.found, record.settings)
+            job = originals.import_known(context, scope, match.found, record.settings)
         except (QueueFull, InputError) as error:
             typography.alert(advice(error))
             return

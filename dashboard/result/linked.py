@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import streamlit as st
 
 from dashboard import series, session
-from dashboard.components import controls, evidence_view
+from dashboard.components import controls, timeline
 from dashboard.i18n import _, advice
 from dashboard.result.downloads import ExportOptions
 from detector.decision import decide
@@ -104,7 +104,7 @@ class ResultViewState:
 
     def on_moment(self) -> None:
         """Follow what the evidence view reported: the player is there already."""
-        report = evidence_view.reported(self.widget("view"))
+        report = timeline.reported(self.widget("view"))
         if report is None:
             return
         if report.get("cause") == "unplayable":

@@ -44,10 +44,10 @@ def draw(analysis: Analysis, linked: ResultViewState, match: KnownMatch | None =
     steps = next_steps(analysis, facts(linked, match))
     if not steps:
         return
-    with st.container(border=True, key="card-next", gap="small"):
-        cards.head(_("What to do next"), _("most useful first"))
-        for column, step in zip(st.columns(len(steps)), steps, strict=True):
-            with column, st.container(key=f"next-{step.code.value}", gap=None):
+    with st.container(border=True, key="card-next", height="stretch", gap="small"):
+        cards.head(_("What to do next"))
+        for step in steps:
+            with st.container(key=f"next-{step.code.value}", gap=None):
                 _draw_step(step, linked, match)
 
 

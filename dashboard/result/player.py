@@ -15,10 +15,11 @@ import streamlit as st
 
 from dashboard import labels, series, session, url_state
 from dashboard.charts import LaneSize
-from dashboard.components import controls, evidence_view, figures, style, typography
-from dashboard.components.evidence_view import NARROW, WIDE
+from dashboard.components import controls, figures, style, timeline, typography
 from dashboard.components.markup import show
 from dashboard.components.player import SHOWN_AS_IS, plays
+from dashboard.components.timeline import evidence
+from dashboard.components.timeline.evidence import NARROW, WIDE
 from dashboard.i18n import _
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
@@ -66,7 +67,7 @@ def draw(
         for lane in lanes:
             _simple_strip(analysis, lane, linked, cut)
     else:
-        data = evidence_view.view_data(
+        data = evidence.view_data(
             analysis,
             lanes,
             sizes,
@@ -75,7 +76,7 @@ def draw(
             pictures=cut,
             charted=charted,
         )
-        evidence_view.evidence_view(data, key=linked.widget("view"), on_moment=linked.on_moment)
+        timeline.mount(data, key=linked.widget("view"), on_moment=linked.on_moment)
     linked.more_button(hidden, "strips")
     if not ready:
         _wait_for_strips(linked.path, analysis, wanted)
@@ -89,7 +90,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
     playable = (as_it_is or copy is not None) and not linked.unplayable
     shown_as_is = media.kind == "animation" and path.suffix in SHOWN_AS_IS
     style.player_shape(media.width, media.height)
-    with st.container(key=evidence_view.PLAYER, gap=None):
+    with st.container(key=timeline.PLAYER, gap=None):
         if playable:
             # Another start would be another element: the player would begin anew at each click.
             start = linked.time if linked.simple else 0.0
@@ -187,7 +188,7 @@ def _simple_strip(
     analysis: Analysis, lane: Lane, linked: ResultViewState, cut: Mapping[pictures.Key, str]
 ) -> None:
     person, who = lane.track.id, labels.who(lane.track)
-    chip = evidence_view.chip(lane.track, analysis.verdict)
+    chip = evidence.chip(lane.track, analysis.verdict)
     st.markdown(f"**{labels.plain_markdown(who)}** · {chip}")
     limits = analysis.verdict.thresholds
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")

@@ -19,11 +19,11 @@ from dashboard.result.linked import ResultViewState
 from detector.decision.numbers import logit, printed
 from detector.messages import format, lead, states
 from detector.schema.analysis import (
-    OF_SOUND,
     Analysis,
     Answer,
     Contribution,
     ModelResult,
+    Question,
     ReasonCode,
 )
 
@@ -110,16 +110,12 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     combined = _combined(answer)
     end = AXIS * max(abs(row.tenths) for row in [*parts, combined]) or 1
     moves = analysis.media.kind != "image"
-    low, high = _("towards untouched"), _("towards manipulated")
-    as_it_was, changed = _("untouched"), _("manipulated")
-    if analysis.verdict.question in OF_SOUND:
-        low, high = _("towards real"), _("towards cloned")
-        as_it_was, changed = _("real"), _("cloned")
+    question = labels.QUESTIONS[analysis.verdict.question or Question.MANIPULATION]
     show(
         verdict.sides(
             _("What pulled which way"),
-            (low, high),
-            (as_it_was, changed),
+            (question.towards_real, question.towards_fake),
+            (question.real_word, question.fake_word),
             bare=not moves,
         )
     )
@@ -166,10 +162,8 @@ def strongest(analysis: Analysis) -> Contribution | None:
 
 
 def traces(analysis: Analysis) -> list[str]:
-    """Return sentences: what the strongest trace is, when, and what else can cause it.
-
-    Where the scores stay low, how high they get.
-    """
+    """Return sentences: why the models together decide, what the strongest trace is, when, and what
+    else can cause it. Where the scores stay low, how high they get."""
     spoken = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
     reasons = [reason for reason in analysis.verdict.reasons if reason.code in spoken]
     sentences = [f"{labels.say(reason).rstrip('.')}." for reason in reasons]

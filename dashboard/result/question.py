@@ -12,7 +12,6 @@ from dashboard.result import original
 from detector.decision import voice
 from detector.messages import comparison
 from detector.schema.analysis import (
-    OF_SOUND,
     Analysis,
     Answer,
     Label,
@@ -33,7 +32,7 @@ def answered(analysis: Analysis) -> list[Question]:
 
 def of_picture(analysis: Analysis) -> list[Question]:
     """Return those of them that are about what is seen."""
-    return [q for q in answered(analysis) if q not in OF_SOUND]
+    return [q for q in answered(analysis) if not q.of_sound]
 
 
 def viewed(analysis: Analysis, question: Question | None) -> Analysis:
@@ -86,27 +85,12 @@ def rows(analysis: Analysis) -> Markup:
         answers.items(),
         key=lambda item: (item[0] is not analysis.verdict.question, not item[1].asked),
     )
-    asked = [_row(analysis, question, answer) for question, answer in ordered]
-    rows = [*asked, *map(_not_asked, _impossible(analysis))]
+    rows = [_row(analysis, question, answer) for question, answer in ordered]
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
         last = comparison.assumed(found) and not found.accuses
         rows.insert(len(rows) if last else 0, original.row(found))
     return verdict.questions(rows)
-
-
-def _impossible(analysis: Analysis) -> list[Question]:
-    """Return the questions that the file can't be asked: there is no sound, or no picture."""
-    if analysis.media.kind == "image" or analysis.media.live:
-        return []
-    return [q for q in Question if q not in analysis.media.questions]
-
-
-def _not_asked(question: Question) -> verdict.QuestionRow:
-    why = _("Not asked: no sound") if question in OF_SOUND else _("Not asked: no picture")
-    state = labels.STATES[Label.NOT_APPLICABLE]
-    text = labels.QUESTIONS[question].text
-    return verdict.QuestionRow(text, state.slug, state.icon, why, "–", counts=False, leads=False)
 
 
 def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.QuestionRow:
@@ -132,11 +116,11 @@ def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.Ques
 
 def _not_asked_because(analysis: Analysis, question: Question) -> str:
     """Return why no model of a question was counted, in a few words."""
-    heard = voice.heard_of(analysis) if question in OF_SOUND else None
+    heard = voice.heard_of(analysis) if question.of_sound else None
     if heard and (code := voice.unscorable(heard)):
         return _("Not judged: {why}").format(why=labels.WHY_NOT[code])
     scored = any(m.scored and m.question is question for m in analysis.models)
-    if question in OF_SOUND and scored:
+    if question.of_sound and scored:
         return _("Not judged: no calibrated model")
     return _("Not asked: no model for it")
 
@@ -159,4 +143,4 @@ def why_open(analysis: Analysis, question: Question) -> str:
         return _("no score")
     if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
         return _("one weak model") if answer.counted == 1 else _("weak models")
-    return _("score in between")
+    return _("score below the threshold")

@@ -29,7 +29,7 @@ class ResultRecord(Protocol):
         """The record's small picture, for where the media is not kept."""
 
     @property
-    def again(self) -> datetime | None:
+    def last_cache_hit(self) -> datetime | None:
         """When the same file came once more and was given this result without a run."""
 
     @property

@@ -62,12 +62,12 @@ def _what(analysis: Analysis) -> str:
     if analysis.verdict.question in OF_SOUND:
         return _(
             "A part of the sound goes through MP3, Opus and a telephone, is put into noise and "
-            "into a room and made quieter, one at a time, and is analyzed again. A likelihood that "
-            "moves far with it should not be leaned on."
+            "into a room and made quieter, one at a time, and is analyzed again. Don't rely on "
+            "a likelihood that moves far."
         )
     return _(
         "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
-        "at a time, and analyzed again. A verdict that changes with it should not be leaned on."
+        "at a time, and analyzed again. Don't rely on a verdict that changes."
     )
 
 
@@ -133,7 +133,7 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
             "of a part differ from the whole sound's.",
             tried.sampled,
         )
-        text = (of_sound if tried.question in OF_SOUND else of_clip).format(
+        text = (of_sound if tried.question.of_sound else of_clip).format(
             number=tried.sampled,
             start=labels.clock(tried.start),
             end=labels.clock(tried.end),

@@ -33,7 +33,10 @@ SHOWN = 5
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab for the person whose face is looked at."""
     if analysis.media.kind == "audio":
-        typography.caption(_("Signals are read in pictures. There are none of a sound."))
+        typography.caption(_("Signals need a picture; this file has only sound."))
+        return
+    if analysis.media.kind == "image":
+        typography.caption(_("Signals need a video; this file is a picture."))
         return
     seen = analysis.seen
     track = next((t for t in seen if t.id == linked.person), None) or next(iter(seen), None)
@@ -105,7 +108,7 @@ def _moments(signals: list[Signal], track: Subject, linked: ResultViewState) -> 
 def _watch(path: Path, analysis_id: str, person: str, _analysis: Analysis, _bar: object) -> Signal:
     track = next(t for t in _analysis.judged if t.id == person)
     lids = blinks.watch(path, _analysis, track, _bar.progress)  # type: ignore[attr-defined]
-    return blinks.signal(lids, person, _analysis.media.kind)
+    return blinks.signal(lids, person)
 
 
 def _counted(analysis: Analysis, track: Subject, linked: ResultViewState) -> Signal | None:

@@ -9,21 +9,22 @@ import numpy as np
 import streamlit as st
 
 from dashboard import url_state
-from dashboard.components import evidence_view, sound_view, typography
+from dashboard.components import timeline, typography
 from dashboard.components.controls import choose
 from dashboard.components.markup import show
+from dashboard.components.timeline import sound
 from dashboard.i18n import _
 from dashboard.result import (
+    cards,
     details,
-    material,
     next_card,
     question,
     title,
     verdict_card,
-    voice_card,
     voice_rests,
     voice_table,
 )
+from dashboard.result.cards import voice
 from dashboard.result.linked import ResultViewState
 from dashboard.result.timeline import SHOWN
 from detector.audio.pictures import DEPTH
@@ -40,23 +41,18 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
     title.draw(analysis, linked)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(analysis, linked)
-        next_card.draw(analysis, linked)
         with st.container(key="result-side", gap="small"):
             _player(analysis, linked)
-            voice_card.speaker(analysis, linked)
-            material.draw(analysis)
+            cards.draw(analysis, linked)
+            next_card.draw(analysis, linked)
     pictures = later(analysis, linked)
-    left, right = st.columns([62, 38], gap=20)
-    with left:
-        details.draw_tabs(analysis, linked)
-    with right:
-        details.draw_file(analysis, linked)
+    details.draw(analysis, linked, analysis)
     return pictures
 
 
 def _player(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the file in the browser's player."""
-    with st.container(key=evidence_view.PLAYER, gap=None):
+    with st.container(key=timeline.PLAYER, gap=None):
         if linked.path.is_file():
             url = url_state.file_url(linked.record)
             st.audio(url or linked.path, alt=_("The analyzed sound."))
@@ -92,18 +88,36 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
         return
 
     def on_moment() -> None:
-        if (time := sound_view.reported(key)) is not None:
-            linked.time = time
+        if report := timeline.reported(key):
+            linked.time = float(report["time"])
 
     peaks, pictures = drawn
     # In a video it is the evidence view that moves the player, and this one follows.
     seek = linked.seek if analysis.media.kind == "audio" else 0
-    view = st.empty()
+    kinds = {"mel": _("Spectrogram"), "mfcc": "MFCC"}
+    with st.container(horizontal_alignment="right"):
+        kind = choose(_("Picture"), kinds, "mel", linked.widget("frequencies"), hidden=True)
+    view = st.container()
+    heard = voice.voice_of(analysis)
+    scored = heard is not None and any(span.score is not None for span in heard.spans)
+    typography.caption(
+        _("Gray: no speech, or too little of it to score.")
+        if scored
+        else _("No model that counts scored this sound.")
+    )
     with st.container(key="sound-rests", gap="small"):
         rests = voice_rests.draw(analysis, linked)
-    data = sound_view.view_data(analysis, peaks, pictures, time=linked.time, seek=seek, rests=rests)
-    with view.container():
-        sound_view.sound_view(data, key=key, on_moment=on_moment)
+    data = sound.view_data(
+        analysis,
+        peaks,
+        pictures[kind],
+        mfcc=kind == "mfcc",
+        time=linked.time,
+        seek=seek,
+        rests=rests,
+    )
+    with view:
+        timeline.mount(data, key=key, on_moment=on_moment)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -119,6 +133,6 @@ def _pictures(
     mfcc = picture.mfcc[1:]  # the first is loudness, which would drown the others
     spread = float(np.nanquantile(np.abs(mfcc), 0.98)) if np.isfinite(mfcc).any() else 1.0
     return picture.peaks, {
-        "mel": sound_view.as_picture(picture.mel, -DEPTH, 0.0, dark=dark),
-        "mfcc": sound_view.as_picture(mfcc, -spread, spread, dark=dark),
+        "mel": sound.as_picture(picture.mel, -DEPTH, 0.0, dark=dark),
+        "mfcc": sound.as_picture(mfcc, -spread, spread, dark=dark),
     }

@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
-from dashboard.components import cards, evidence_view, typography
+from dashboard.components import cards, typography
 from dashboard.components import lanes as beside
 from dashboard.components.cards import Mark
 from dashboard.components.chips import bold, chip
 from dashboard.components.controls import choose
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import Text, rich, show
+from dashboard.components.timeline import evidence
 from dashboard.components.typography import heading
 from dashboard.i18n import LazyDict, _
 from dashboard.result.linked import ResultViewState
@@ -67,19 +68,14 @@ def draw(
     with st.container(border=True, key="card-timeline"):
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
             show(heading(_("Score over time")), keys(analysis, named), width="stretch")
-            hint = st.empty()
             if len(questions) > 1:
                 shorts = {q: labels.QUESTIONS[q].short for q in questions}
                 choose(_("Question"), shorts, questions[0], linked.widget("question"), hidden=True)
             shown = choose(_("Show as"), SHOWN, "lanes", linked.widget("shown"), hidden=True)
-            click = (
-                _("Click a row to go there") if shown == "table" else _("Click a point to go there")
-            )
-            typography.remark(click, cls="um-hint", at=hint)
         if shown == "table":
             _table(analysis, lanes, linked, named, table)
             return
-        with st.container(key=evidence_view.LANES, gap=None):
+        with st.container(key=evidence.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
                 _lane(analysis, lane, size, linked, palette, named)
         hatched(lanes, series.length(analysis))
@@ -111,7 +107,7 @@ def _lane(
     named: Mapping[str, str],
 ) -> None:
     limits = analysis.verdict.thresholds
-    question = analysis.verdict.question or Question.MANIPULATION
+    question = analysis.verdict.question
     end = series.length(analysis)
     person = lane.track.id
     with st.container(key=f"lane-{person}", gap=None):

@@ -12,7 +12,7 @@ from dashboard.i18n import _
 from dashboard.result import downloads, pulls, sharing
 from dashboard.result.linked import ResultViewState, whole
 from dashboard.result.question import answered
-from detector.schema.analysis import Analysis, Question, Thresholds
+from detector.schema.analysis import Analysis, Thresholds
 
 
 def draw(analysis: Analysis, linked: ResultViewState, *, primary: bool = True) -> None:
@@ -23,7 +23,7 @@ def draw(analysis: Analysis, linked: ResultViewState, *, primary: bool = True) -
     primary : bool
         The report is what is most likely wanted, of all that can be pressed on the page.
     """
-    name, cached = linked.record.name, linked.record.again is not None
+    name, cached = linked.record.name, linked.record.last_cache_hit is not None
     with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:
             _actions(analysis, linked)
@@ -57,8 +57,7 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
     """Nothing was computed for this file today."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"):
         text = _(
-            "You had this very file analyzed before, with the same models and settings. This is "
-            "the answer of {when}."
+            "You already analyzed this file, with the same models and settings, on {when}."
         ).format(when=record_cells.local(analysis.created))
         typography.caption(text, width="content")
         again = linked.widget("again")
@@ -69,17 +68,12 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
-    """Return 00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42, 3 models, took 38 s."""
-    ran = sum(1 for model in analysis.models if model.scored)
+    """Return 00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42."""
     when = _("kept from {when}") if cached else _("analyzed {when}")
-    parts = [
+    return [
         *page_header.facts(analysis.media),
         when.format(when=record_cells.local(analysis.created)),
-        labels.count(ran, "model", "models"),
     ]
-    if (seconds := total(analysis)) is not None:
-        parts.append(_("took {time}").format(time=labels.took(seconds)))
-    return parts
 
 
 def total(analysis: Analysis) -> float | None:
@@ -89,15 +83,10 @@ def total(analysis: Analysis) -> float | None:
 
 def _settings(analysis: Analysis, linked: ResultViewState) -> None:
     questions = answered(analysis) or [analysis.media.questions[0]]
-    named = {
-        Question.MANIPULATION: _("Thresholds, face, %"),
-        Question.SYNTHESIS: _("Thresholds, whole picture, %"),
-        Question.VOICE: _("Thresholds, voice, %"),
-    }
     for question in questions:
         limits = analysis.verdict.answers[question].thresholds
         st.slider(
-            named[question] if len(questions) > 1 else _("Thresholds, %"),
+            labels.QUESTIONS[question].thresholds if len(questions) > 1 else _("Thresholds, %"),
             min_value=0,
             max_value=100,
             value=whole(limits),
@@ -106,7 +95,7 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
             args=(question,),
             help=_("The verdict is drawn again at once; no model runs."),
         )
-        show(meaning(limits, labels.QUESTIONS[question].fake_short))
+        show(meaning(limits, labels.says(question)))
     if any(linked.usual(q).own for q in questions) or linked.ours:
         st.toggle(
             _("Use the threshold from my own clips"),

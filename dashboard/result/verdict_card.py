@@ -1,5 +1,5 @@
 """The verdict card: what, who and when, each question's answer, one number with its scale, what it
-meant in our tests, what pulled which way, what it can't tell. In this order."""
+meant in our tests, why, what it can't tell. In this order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             if not guessing(analysis) or linked.scores_anyway:
                 show(number(analysis), scale(analysis), verdict.odds(odds(analysis)))
                 how_we_know.draw(analysis)
-                pulls.draw(analysis, linked)
+                if why := pulls.traces(analysis):
+                    show(verdict.trace(why[-1]))
             else:
                 with st.container(key="anyway"):
                     text, key = _("Show the scores anyway"), linked.widget("anyway")
@@ -129,9 +130,8 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
     else:
         counted = [m for m in analysis.models if m.counted and m.question is lead]
         fitted = all(m.calibration and m.calibration.clips for m in counted)
-        many = labels.count(len(counted), "model", "models")
-        text = _("{models}, calibrated") if fitted else _("{models}, uncalibrated")
-        parts.append(text.format(models=many))
+        if not fitted:
+            parts.append(_("uncalibrated"))
     top = _track(analysis, answer.subject)
     alone = top.answers[lead].probability if top and lead in top.answers else None
     if answer.people > 1 and alone is not None:

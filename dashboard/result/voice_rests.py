@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import labels
-from dashboard.components import controls, sound_view, typography
+from dashboard.components import controls, typography
+from dashboard.components.timeline import sound
 from dashboard.i18n import _
+from dashboard.result.cards.voice import voice_of
 from dashboard.result.linked import ResultViewState
-from dashboard.result.voice_card import voice_of
 from detector.decision import sigmoid
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, ModelResult, SpanSegment
@@ -50,7 +51,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> dict[str, Any] | None:
     place.empty()
     text = finding(drawn, model)
     typography.caption(text)
-    return sound_view.rests_on(drawn.map, *span, alt=text)
+    return sound.rests_on(drawn.map, *span, alt=text)
 
 
 def window_at(analysis: Analysis, time: float, model: str) -> SpanSegment | None:

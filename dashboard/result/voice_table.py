@@ -9,8 +9,8 @@ import streamlit as st
 from dashboard import labels, series
 from dashboard.components import typography
 from dashboard.i18n import _
+from dashboard.result.cards.voice import voice_of
 from dashboard.result.linked import ResultViewState
-from dashboard.result.voice_card import voice_of
 from detector.schema.analysis import Analysis, Subject
 
 if TYPE_CHECKING:

@@ -110,7 +110,6 @@ SHEETS = (
     "result",
     "models",
     "compare",
-    "evaluate",
     "account",
     "live",
     "history",

@@ -120,13 +120,7 @@ def _entry(path: Path, info: zipfile.ZipInfo, name: str) -> Entry:
 
 
 def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
-    """Unpack one file into a folder, under a name of ours.
-
-    Raises
-    ------
-    MediaError
-        As `chunks`.
-    """
+    """Unpack one file into a folder, under a name of ours. Raise MediaError as `chunks` does."""
     ending = Path(safe_name(info.filename)).suffix[:8]
     target = folder / f"file{ending}"
     with target.open("wb") as out:
@@ -136,13 +130,8 @@ def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
 
 
 def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield what is in a file of an archive.
-
-    Raises
-    ------
-    MediaError
-        It is damaged, larger than it says, or an archive itself.
-    """
+    """Yield what is in a file of an archive. Raise MediaError if it is damaged, larger than it
+    states, or an archive itself."""
     left = min(info.file_size, MAX_BYTES)
     try:
         with zipfile.ZipFile(path) as opened, opened.open(info) as source:

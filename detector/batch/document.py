@@ -110,13 +110,8 @@ def _drawn(tree: Any) -> Iterator[tuple[str, int]]:
 
 
 def pdf(path: Path, name: str) -> list[Entry]:
-    """Return the pictures of a PDF, by page.
-
-    Raises
-    ------
-    MediaError
-        It is damaged, locked or too large.
-    """
+    """Return the pictures of a PDF, by page. Raise MediaError if it is damaged, locked or too
+    large."""
     listed: list[tuple[int, str]] = media.run_isolated(
         list_pdf, path, returns=list[tuple[int, str]]
     )
@@ -138,12 +133,7 @@ def _open_pdf(path: Path, page: int, id: str, folder: Path) -> Path:
 
 def list_pdf(path: Path) -> list[tuple[int, str]]:
     """Return the pictures of a PDF: page, from 1, and id there. Runs in a confined worker where
-    this program is isolated.
-
-    Raises
-    ------
-    MediaError
-    """
+    this program is isolated. Raise MediaError if it can't be read."""
     found: list[tuple[int, str]] = []
     reader = _reader(path)
     try:
@@ -171,12 +161,8 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
 
 
 def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
-    """Write one picture of a PDF into a folder; return its name there.
-
-    Raises
-    ------
-    MediaError
-    """
+    """Write one picture of a PDF into a folder; return its name there. Raise MediaError if it can't
+    be read."""
     try:
         sheet = _reader(path).pages[page - 1]
         known = sheet["/Resources"]["/XObject"] if not id.startswith("~") else {}

@@ -266,22 +266,23 @@ class BatchRun:
             return analysis
         return analysis.model_copy(update={"comparison": found})
 
-    def _claimed(self, id: str, call: _Call) -> _Claim:
-        """Wait until nobody else is at a file with this content, and be the one who is."""
+    @contextmanager
+    def _claimed(self, id: str, call: _Call) -> Iterator[None]:
+        """Wait until no other thread analyzes a file with this content, and keep others waiting."""
         while True:
             with self._counting:
                 busy = self._claims.get(id)
                 if busy is None:
                     self._claims[id] = threading.Event()
-                    return _Claim(self, id)
+                    break
             while not busy.wait(0.1):
                 if call.stop.is_set():
                     raise Canceled()
-
-    def release(self, id: str) -> None:
-        """Let others have a file with this content."""
-        with self._counting:
-            self._claims.pop(id).set()
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._claims.pop(id).set()
 
     def _failed(
         self, call: _Call, entry: Entry, line: Line, error: ErrorDetail, *, known: bool = False
@@ -299,16 +300,6 @@ class BatchRun:
             self.journal.add(line)
             if self._table is not None:
                 self._table.add(line)
-
-
-class _Claim:
-    def __init__(self, batch: BatchRun, id: str) -> None:
-        self._batch, self._id = batch, id
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None:
-        self._batch.release(self._id)
 
 
 class _Call:

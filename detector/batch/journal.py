@@ -104,13 +104,8 @@ class Journal:
             yield self.line(finished)
 
     def add(self, line: Line) -> None:
-        """Write a line through to the disk, all of it or nothing.
-
-        Raises
-        ------
-        OSError
-            The disk refuses; the journal stands as it was.
-        """
+        """Write a line through to the disk, all of it or nothing. Raise OSError and leave the
+        journal as it was if the disk refuses."""
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             self._file.seek(self._end)

@@ -11,7 +11,7 @@ import mimetypes
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from detector.batch import archive, document
@@ -43,20 +43,9 @@ class Source:
     passed_over: int = 0
 
 
-@dataclass
-class _Gathering:
-    """Entries so far."""
-
-    entries: dict[str, Entry] = field(default_factory=dict)
-    passed_over: int = 0
-
-    def add(self, found: Iterable[Entry]) -> None:
-        for entry in found:
-            self.entries.setdefault(entry.name, entry)  # listed twice: once is enough
-
-
 def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
-    """Return the entries of a source; nothing of them is opened yet.
+    """Return the entries of a source; nothing of them is opened yet. Raise InputError if it can't
+    be read, or must not be.
 
     Parameters
     ----------
@@ -67,38 +56,39 @@ def read_source(path: Path, *, leave_out: Path | None = None, links: Links | Non
         A folder that is passed by: where the results go.
     links : callable, optional
         Opens links in tables and lists; None: they are errors.
-
-    Raises
-    ------
-    InputError
-        It can't be read, or must not be.
     """
-    gathering = _Gathering()
     if path.is_dir():
         return of_files(path, files(path, leave_out))
     if path.suffix.lower() in (".csv", ".tsv"):
-        gathering.add(_listed(path, _column(path), links))
-    elif path.suffix.lower() in (".txt", ".lst"):
-        gathering.add(_listed(path, _lines(path), links))
-    else:
-        open_file(path).close()
-        gathering.add(_entries(path, path.name, top=True))
-    return Source(list(gathering.entries.values()), gathering.passed_over)
+        return Source(_unique(_listed(path, _column(path), links)))
+    if path.suffix.lower() in (".txt", ".lst"):
+        return Source(_unique(_listed(path, _lines(path), links)))
+    open_file(path).close()
+    return Source(_unique(_entries(path, path.name, top=True)))
 
 
 def of_files(folder: Path, paths: Iterable[Path]) -> Source:
     """Return the entries of some files of a folder."""
-    gathering = _Gathering()
+    entries: list[Entry] = []
+    passed_over = 0
     for path in paths:
         name = path.relative_to(folder).as_posix()
         if no_media(name):
-            gathering.passed_over += 1
+            passed_over += 1
             continue
         try:
-            gathering.add(_entries(path, name))
+            entries += _entries(path, name)
         except InputError as error:
-            gathering.add([failed(name, error)])
-    return Source(list(gathering.entries.values()), gathering.passed_over)
+            entries.append(failed(name, error))
+    return Source(_unique(entries), passed_over)
+
+
+def _unique(entries: Iterable[Entry]) -> list[Entry]:
+    """Keep the first of several entries of one name."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        first.setdefault(entry.name, entry)
+    return list(first.values())
 
 
 def files(
@@ -137,17 +127,13 @@ def is_container(head: bytes) -> bool:
 
 def read_container(path: Path, name: str, *, inside: str | None = None) -> Source | None:
     """Return what is in an archive or a document; None where a file is neither. It is known by its
-    content, and leads to nothing outside of itself: lists of paths are not followed.
+    content, and leads to nothing outside of itself: lists of paths are not followed. Raise
+    MediaError if it can't be read, or must not be.
 
     Parameters
     ----------
     inside : str, optional
         What goes before the names in an archive; its own name and "/" where nothing is said.
-
-    Raises
-    ------
-    MediaError
-        It can't be read, or must not be.
     """
     with open_file(path) as file:
         head = file.read(8)

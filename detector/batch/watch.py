@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from detector.batch.engine import BatchRun
@@ -11,10 +13,36 @@ from detector.batch.source import files, no_media, of_files
 from detector.errors import Canceled, MediaError
 
 EVERY = 2.0
-"""s between two looks at the folder; a file that is the same in both has stopped growing."""
+"""s between two looks at the folder"""
 
-_State = tuple[int, int]
-"""Size in bytes, time of the last change in ns."""
+
+class SettledFiles:
+    """The files of a folder that have stopped growing: the same size and time in two looks."""
+
+    def __init__(self, folder: Path, leave_out: Path) -> None:
+        self._folder, self._leave_out = folder, leave_out
+        self._now: dict[Path, tuple[int, int]] = {}
+        self._finished: dict[Path, tuple[int, int]] = {}
+
+    def look(self) -> list[Path]:
+        """Return the settled media files that were not finished as they are now. Raise MediaError
+        if there is no such folder."""
+        if not self._folder.is_dir():
+            raise MediaError(f"There is no folder {self._folder}.", code="not_found")
+        before, self._now = self._now, dict(self._states())
+        settled = [path for path, state in self._now.items() if before.get(path) == state]
+        return [path for path in settled if self._finished.get(path) != self._now[path]]
+
+    def finish(self, paths: Iterable[Path]) -> None:
+        """Leave files out of later looks until they change."""
+        self._finished.update({path: self._now[path] for path in paths})
+
+    def _states(self) -> Iterator[tuple[Path, tuple[int, int]]]:
+        for path in files(self._folder, self._leave_out):
+            with suppress(OSError):  # gone again
+                info = path.stat()
+                if info.st_size and not no_media(path.name):
+                    yield path, (info.st_size, info.st_mtime_ns)
 
 
 def watch(
@@ -28,37 +56,14 @@ def watch(
     """Analyze what is in a folder and what comes into it, until `stop` is set.
 
     A file that changes later is analyzed again, and its new result takes the place of the old one.
-
-    Raises
-    ------
-    MediaError
-        There is no such folder, or it is gone.
-    DiskFull
+    Raise MediaError if there is no such folder, or DiskFull.
     """
-    before: dict[Path, _State] = {}
-    finished: dict[Path, _State] = {}
+    settled = SettledFiles(folder, batch.out)
     while not stop.is_set():
-        if not folder.is_dir():
-            raise MediaError(f"There is no folder {folder}.", code="not_found")
-        now = _states(folder, batch.out)
-        ready = [p for p, s in now.items() if before.get(p) == s and finished.get(p) != s]
-        if ready:
+        if ready := settled.look():
             try:
                 batch.run(of_files(folder, ready).entries, on_entry, cancel=stop)
             except Canceled:
                 return
-            finished.update({path: now[path] for path in ready})
-        before = now
+            settled.finish(ready)
         stop.wait(every)
-
-
-def _states(folder: Path, leave_out: Path) -> dict[Path, _State]:
-    states = {}
-    for path in files(folder, leave_out):
-        try:
-            info = path.stat()
-        except OSError:  # gone again
-            continue
-        if info.st_size and not no_media(path.name):
-            states[path] = info.st_size, info.st_mtime_ns
-    return states

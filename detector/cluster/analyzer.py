@@ -67,24 +67,13 @@ class ClusterAnalyzer:
         self._leave()
 
     def warm_up(self) -> None:
-        """Wait until a worker is ready.
-
-        Raises
-        ------
-        ClusterError
-            There is none, and none is to be expected.
-        """
+        """Wait until a worker is ready. Raise ClusterError if none can be expected."""
         member, life = self._pool.take(threading.Event())
         self._pool.give_back(member, life, lost=False)
 
     def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the `id` that the analysis of a file with this content will have.
-
-        Raises
-        ------
-        UsageError
-            A model id is unknown here.
-        """
+        """Return the `id` that the analysis of a file with this content will have. Raise UsageError
+        if a model id is unknown."""
         return initial_results.id_of(sha256, settings)
 
     def analyze(

@@ -92,13 +92,7 @@ def join(address: str) -> bool:
 
 
 def load() -> ModuleType:
-    """Return Ray.
-
-    Raises
-    ------
-    UsageError
-        It is not installed, or not whole.
-    """
+    """Return Ray. Raise UsageError if it can't be imported."""
     if "ray" not in sys.modules:
         # Nobody is told that it is used, and a cluster of this computer listens on no network.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

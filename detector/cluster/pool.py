@@ -86,14 +86,8 @@ class WorkerPool:
         self._watcher.start()
 
     def take(self, cancel: threading.Event) -> tuple[Member, int]:
-        """Wait for a worker that can take a call; return it with the life it is in.
-
-        Raises
-        ------
-        Canceled
-        ClusterError
-            There is none, and none is to be expected.
-        """
+        """Wait for a worker that can take a call; return it with the life it is in. Raise Canceled,
+        or ClusterError if no worker can be expected."""
         with self._changed:
             while True:
                 if cancel.is_set():

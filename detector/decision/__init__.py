@@ -28,6 +28,7 @@ from detector.schema.analysis import (
     CustomEnsemble,
     FrameSegment,
     Label,
+    Lean,
     ModelResult,
     Question,
     Reason,
@@ -243,6 +244,9 @@ def _verdict(
             thresholds=analysis.verdict.thresholds,
             reasons=[why_not] if why_not else [],
         )
+    # What another question leaves open is no reason to call the file untouched.
+    if lead.lean is Lean.UNTOUCHED and front.open and front.leading:
+        lead = answers[front.leading] = lead.model_copy(update={"lean": Lean.NONE})
     first = [reasons.other_open(front, decisions)] if front.lowered_by else []
     others = [a for q, a in answers.items() if q is not front.leading and a.label is Label.FAKE]
     together = [*first, *(r for answer in (lead, *others) for r in answer.reasons)]

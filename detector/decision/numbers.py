@@ -140,8 +140,8 @@ def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
 
 
 def lean_of(odds: EmpiricalOdds | None, probability: float) -> Lean:
-    """Return where a score leans: by its odds, or by itself where there are none."""
+    """Return where a score leans: by its odds; without odds to "manipulated" alone."""
     share = odds.share if odds else probability
     if share >= LEANS[1]:
         return Lean.MANIPULATED
-    return Lean.UNTOUCHED if share <= LEANS[0] else Lean.NONE
+    return Lean.UNTOUCHED if odds and share <= LEANS[0] else Lean.NONE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from detector.decision.context import Context
-from detector.schema.analysis import Question, Subject
+from detector.schema.analysis import Subject
 
 FEWEST = 3
 """Moments in a row over the threshold. Of 39 untouched development clips that as a whole lean
@@ -42,7 +42,7 @@ class StretchAbove:
 
 def longest(subjects: Sequence[Subject], context: Context) -> StretchAbove | None:
     """Return the longest part of anybody's face that stands out, if one does."""
-    if context.question is not Question.MANIPULATION:
+    if not context.question.spec.stretches:
         return None
     found = [part for subject in subjects for part in _parts(subject, context)]
     return max(found, key=lambda part: part.moments, default=None)

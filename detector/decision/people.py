@@ -161,7 +161,7 @@ def _contributions(
 
 def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | None:
     """Return why a subject is too poorly seen or heard for a verdict, if so."""
-    if subject.modality is Modality.VOICE:
+    if subject.modality.of_sound:
         return voice.abstains(voice.heard_of(analysis))
     if not subject.frames:
         return None

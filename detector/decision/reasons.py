@@ -284,8 +284,8 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
     if heard and (code := voice.unscorable(heard)):
         return Reason(code=code, params=voice.params(heard))
     if silent := _without_a_point(contexts):
-        return _reason(ReasonCode.NO_OPERATING_POINT, titles=silent, question=Question.VOICE.value)
-    return _reason(ReasonCode.NO_MODEL, question=Question.VOICE.value)
+        return _reason(ReasonCode.NO_OPERATING_POINT, titles=silent, question=OF_SOUND[0].value)
+    return _reason(ReasonCode.NO_MODEL, question=OF_SOUND[0].value)
 
 
 def _without_a_point(contexts: Mapping[Question, Context]) -> list[str]:
@@ -315,9 +315,8 @@ def caveats(
     def add(code: CaveatCode, **params: Param) -> None:
         out.append(Caveat(code=code, params=params))
 
-    heard = lead.context.question in OF_SOUND
     if front.label is not Label.REAL:
-        add(CaveatCode.WHO_AND_WHY, **({"question": lead.context.question.value} if heard else {}))
+        add(CaveatCode.WHO_AND_WHY, question=lead.context.question.value)
     doubtful = [item for item in evidence if item.rating != "good"]
     for item in sorted(doubtful, key=lambda item: item.rating != "poor")[:1]:
         add(CaveatCode.POOR_MATERIAL, item=item.code, **item.params)

@@ -43,13 +43,13 @@ from detector.evaluation.tallies import (
     paired_ranking,
     reliability,
 )
+from detector.messages.format import capital
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline.software import software
 from detector.schema.analysis import Label, Question
 
 KINDS = ("video", "image", "audio")
-TITLES = {Question.MANIPULATION: "Face manipulation", Question.SYNTHESIS: "Whole-image synthesis"}
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def _answers(scored: Sequence[Scored]) -> list[AnswerReport]:
     for asked in Question:
         own = [s for s in scored if s.label == 0 or question(s.method) is asked]
         if any(asked in s.answers for s in own) and any(s.label for s in own):
-            answers.append(_answer(own, str(asked), TITLES[asked], asked))
+            answers.append(_answer(own, str(asked), capital(asked.spec.task), asked))
     return answers
 
 

@@ -40,6 +40,5 @@ def family(method: str) -> str:
 
 def question(method: str) -> Question:
     """Which question a fake of this method is about."""
-    if family(method) in ("talking head", "avatar", "whole image"):
-        return Question.SYNTHESIS
-    return Question.MANIPULATION
+    kind = family(method)
+    return next((q for q in Question if kind in q.spec.methods), Question.MANIPULATION)

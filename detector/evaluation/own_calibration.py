@@ -16,7 +16,7 @@ from detector.evaluation.labels import SOUNDS
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import Analyzer, initial_results
-from detector.schema.analysis import Analysis, Modality, Question, Settings
+from detector.schema.analysis import Analysis, Question, Settings
 from detector.schema.base import StrictModel
 
 VIDEOS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv"}
@@ -73,7 +73,7 @@ def _asked(files: Sequence[Path], models: Sequence[str] | None) -> list[ModelSpe
             "These are videos and sounds, and a threshold is for one of both.",
             hint="Give them one after the other.",
         )
-    return [spec for spec in specs if (spec.modality is Modality.VOICE) == all(sounds)]
+    return [spec for spec in specs if spec.modality.of_sound == all(sounds)]
 
 
 @dataclass(frozen=True)

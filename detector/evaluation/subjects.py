@@ -45,8 +45,7 @@ class Clip:
     def is_fake_of(self, question: Question) -> bool:
         """Return whether it is a fake that a question asks for: whether a face is fake covers
         generated heads too."""
-        both = (Question.MANIPULATION, Question.SYNTHESIS)
-        return self.question is question or (question is both[0] and self.question in both)
+        return self.question is question or self.question in question.spec.covers
 
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:

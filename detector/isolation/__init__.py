@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from detector.isolation.sandbox import Sandbox, bare_environment
 from detector.isolation.types import Frame, Limits
@@ -41,12 +41,8 @@ _active: Sandbox | None = None
 def isolate(limits: Limits, preload: Sequence[str] = ()) -> Sandbox:
     """Run every `run_isolated` and `stream_isolated` of this program in a worker from here on.
 
-    Calling it again changes nothing. Parameters as of `Sandbox`.
-
-    Raises
-    ------
-    UnmaskError
-        This system has no such processes.
+    Calling it again changes nothing. Parameters as of `Sandbox`. Raise UnmaskError if this system
+    can't fork.
     """
     global _active
     if _active is None:
@@ -131,12 +127,13 @@ def headed_isolated(
     cancel: Event | None = None,
 ) -> tuple[H, Iterator[Frame]]:
     """`function(path, *arguments, notes=..., cancel=...)`, which yields a `head` and then frames,
-    in one worker where this program is isolated. See `Sandbox.headed`."""
+    in one worker where this program is isolated. See `Sandbox.frames`."""
     options: dict[str, Any] = {"notes": [], "cancel": cancel}
     if _active is not None:
         options |= {"head": head, "size": size, "count": count, "reads": (path,)}
-        return _active.headed(function, path, *arguments, **options)
-    frames: Iterator[Any] = function(path, *arguments, **options)
+        frames = _active.frames(function, path, *arguments, **options)
+    else:
+        frames = cast(Iterator[Any], function(path, *arguments, **options))
     return next(frames), frames
 
 

@@ -129,25 +129,25 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             What `function` raised; or the worker crashed, hung or took too much.
         Canceled
         """
-        request = self._request(function, arguments, reads)
+        request = self._request(function, arguments, reads, port)
         if writes is not None:
             request = replace(request, writes=str(writes.resolve()))
-        request = replace(request, port=port)
         with self._worker(request, cancel=cancel) as worker:
             result: T = self._validated(worker.answer(timeout), "result", returns)
             return result
 
     def frames(
         self,
-        function: Callable[..., Iterator[Frame]],
+        function: Callable[..., Iterator[Any]],
         *arguments: Any,
         size: tuple[int, int],
         count: int,
         notes: list[str],
         reads: Paths,
+        head: Any = None,
         cancel: Event | None = None,
-    ) -> Iterator[Frame]:
-        """Let a function of frames run in a worker, a few frames ahead.
+    ) -> Iterator[Any]:
+        """Let a function of frames run in a worker, a few frames ahead. Raise as `call` does.
 
         Parameters
         ----------
@@ -156,45 +156,12 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         size : (width, height)
         notes : list of str
             Gets what the function noted, at the end.
-
-        Raises
-        ------
-        MediaError, Canceled
-            As `call`.
+        head : type, optional
+            Of what the function yields before the frames: something that pydantic can check. One
+            worker then answers what would take two.
         """
         request = self._request(function, arguments, reads)
-        return self._stream(request, size, count, notes, cancel=cancel)
-
-    def headed(
-        self,
-        function: Callable[..., Iterator[Any]],
-        *arguments: Any,
-        head: type[T],
-        size: tuple[int, int],
-        count: int,
-        notes: list[str],
-        reads: Paths,
-        cancel: Event | None = None,
-    ) -> tuple[T, Iterator[Frame]]:
-        """Let a function run in a worker that yields something else, and then frames: what would
-        take two workers to ask of a file takes one.
-
-        Parameters
-        ----------
-        head : type
-            What comes first: something that pydantic can check.
-        function, size, count, notes, reads, cancel
-            As of `frames`.
-
-        Raises
-        ------
-        MediaError, Canceled
-            As `call`.
-        """
-        request = self._request(function, arguments, reads)
-        frames = self._stream(request, size, count, notes, head=head, cancel=cancel)
-        first: T = next(frames)
-        return first, frames
+        return self._stream(request, size, count, notes, head=head, cancel=cancel)
 
     def connection(
         self,
@@ -205,22 +172,9 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         timeout: float,
         cancel: Event | None = None,
     ) -> Iterator[Frame]:
-        """Let a function of frames run in a worker that may read no file and connect to one port of
-        TCP, for as long as frames come.
-
-        Parameters
-        ----------
-        function, size
-            As of `frames`.
-        timeout : float
-            s to wait for a frame.
-
-        Raises
-        ------
-        MediaError, Canceled
-            As `call`.
-        """
-        request = replace(self._request(function, arguments, ()), port=port)
+        """Do the same for a function that may read no file and connect to one port of TCP, for as
+        long as a frame comes every `timeout` s."""
+        request = self._request(function, arguments, (), port)
         return self._stream(request, size, sys.maxsize, [], timeout=timeout, cancel=cancel)
 
     def _stream(
@@ -234,8 +188,6 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         timeout: float | None = None,
         cancel: Event | None = None,
     ) -> Iterator[Any]:
-        """Yield what comes before the frames of a request, where it has a type, then these;
-        parameters as of `headed`."""
         slot = size[0] * size[1] * 3
         if not 0 < slot <= self.limits.frame:
             raise implausible()
@@ -267,7 +219,11 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             raise implausible() from error
 
     def _request(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], reads: Paths
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        reads: Paths,
+        port: int | None = None,
     ) -> Request:
         return Request(
             function=f"{function.__module__}:{function.__qualname__}",
@@ -275,6 +231,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             options={},
             limits=self.limits,
             reads=tuple(os.path.abspath(path) for path in reads),
+            port=port,
             niceness=_niceness(),
         )
 

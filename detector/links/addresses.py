@@ -69,12 +69,8 @@ def is_link(text: str) -> bool:
 
 
 def parse(url: str, rules: LinkRules) -> httpx.URL:
-    """Return an address, if its form may be fetched; nothing is resolved.
-
-    Raises
-    ------
-    LinkRefused
-    """
+    """Return an address, if its form may be fetched; nothing is resolved. Raise LinkRefused
+    otherwise."""
     try:
         parsed = httpx.URL(url.strip()) if len(url) <= MAX_URL else None
     except (httpx.InvalidURL, ValueError, UnicodeError):
@@ -85,12 +81,8 @@ def parse(url: str, rules: LinkRules) -> httpx.URL:
 
 
 def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
-    """Return an address whose scheme, port and parts may be fetched.
-
-    Raises
-    ------
-    LinkRefused
-    """
+    """Return an address whose scheme, port and parts may be fetched. Raise LinkRefused
+    otherwise."""
     if url.scheme not in ("http", "https") or not url.host:
         raise LinkRefused("Only addresses with https:// or http:// are fetched.")
     if url.userinfo:
@@ -111,14 +103,8 @@ def port_of(url: httpx.URL) -> int:
 
 
 def addresses(host: str, port: int, rules: LinkRules, resolve: Resolve | None = None) -> list[str]:
-    """Return the network addresses of a host, all of which may be connected to.
-
-    Raises
-    ------
-    LinkRefused
-        Nobody knows the host, or one of its addresses is not to be connected to: a name that leads
-        to both kinds means no good.
-    """
+    """Return the network addresses of a host, all of which may be connected to. Raise LinkRefused
+    if the host is unknown, or if even one of its addresses must not be connected to."""
     try:
         found = (resolve or system_resolve)(host, port)
     except (OSError, UnicodeError):

@@ -59,13 +59,8 @@ class CameraAddress:
 
 
 def parse(text: str, rules: LinkRules) -> CameraAddress:
-    """Return the address of a camera, if its form may be watched; nothing is resolved.
-
-    Raises
-    ------
-    LinkRefused
-        The sentence holds nothing of what was given but its scheme and port.
-    """
+    """Return the address of a camera, if its form may be watched; nothing is resolved. Raise
+    LinkRefused otherwise; its message names nothing but scheme and port."""
     try:
         url = httpx.URL(text.strip()) if len(text) <= MAX_URL else None
     except (httpx.InvalidURL, ValueError, UnicodeError):
@@ -136,14 +131,8 @@ class CameraStream(stream.Stream):
         )
 
     def connection(self) -> Iterator[np.ndarray]:
-        """Pictures of one connection, as `Stream.connection`.
-
-        Raises
-        ------
-        LinkRefused
-            It may not be connected to, or leads elsewhere.
-        MediaError
-        """
+        """Pictures of one connection, as `Stream.connection`. Raise LinkRefused if it must not be
+        connected to or redirects, MediaError if it fails."""
         opening, reading = self._timeouts
         rules = replace(self._rules, seconds=opening, silence=reading)
         try:

@@ -9,13 +9,13 @@ limits (macOS, Linux before 6.7), a yt-dlp that goes past its proxy.
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,11 +38,7 @@ def available() -> bool:
     """Return whether pages with a player are fetched here: the operator wants it, and yt-dlp is
     installed."""
     config = get_config()
-    return config.ytdlp and config.links and not config.offline and _installed()
-
-
-def _installed() -> bool:
-    return importlib.util.find_spec("yt_dlp") is not None
+    return config.ytdlp and config.links and not config.offline and find_spec("yt_dlp") is not None
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,6 @@ def rules(max_bytes: int) -> LinkRules:
     return LinkRules(max_bytes=max_bytes, ports=ports, private=config.links_private)
 
 
-def _rules_here() -> LinkRules:
-    return rules(MAX_BYTES)
-
-
 def fetch(
     url: str,
     target: BinaryIO,
@@ -145,20 +141,16 @@ def fetch(
         ) from error
 
 
-def check(url: str, rules: LinkRules | None = None) -> httpx.URL:
-    """Return an address that is fetched here, as far as its form says; nothing is resolved.
-
-    Raises
-    ------
-    LinkRefused
-    """
+def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
+    """Return an address that is fetched here, as far as its form says; nothing is resolved. Raise
+    LinkRefused otherwise."""
     if not allowed():
         raise LinkRefused(
             "Links are not fetched here: this installation takes files only.",
             code="links_off",
             hint=_BY_HAND,
         )
-    return parse(url, rules or _rules_here())
+    return parse(url, limits or rules(MAX_BYTES))
 
 
 def name_of(url: str) -> str:

@@ -4,6 +4,7 @@ as one file. Nothing else of ours is imported with it.
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -30,26 +31,13 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
 """What yt-dlp says, as a pattern; a code; what we say. The first that fits."""
 
 
-class _Quiet:
-    """Takes what yt-dlp would print: addresses with tokens stand in it."""
-
-    def debug(self, text: str) -> None: ...
-
-    def info(self, text: str) -> None: ...
-
-    def warning(self, text: str) -> None: ...
-
-    def error(self, text: str) -> None: ...
+_SILENT = logging.Logger("yt-dlp", logging.CRITICAL + 1)
+"""Takes what yt-dlp would print: addresses with tokens stand in it."""
 
 
 def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -> str:
-    """Write the video of a page into a folder; return its file's name.
-
-    Raises
-    ------
-    UsageError
-        There is none that can be fetched; one sentence says why.
-    """
+    """Write the video of a page into a folder; return its file's name. Raise UsageError if no video
+    can be fetched."""
     from yt_dlp import YoutubeDL
 
     with YoutubeDL(_options(folder, proxy, max_bytes)) as downloader:
@@ -80,7 +68,7 @@ def _options(folder: str, proxy: str, max_bytes: int) -> dict[str, Any]:
         "restrictfilenames": True,
         "max_filesize": max_bytes,
         "playlist_items": "1:2",
-        "quiet": True, "no_warnings": True, "noprogress": True, "logger": _Quiet(),
+        "quiet": True, "no_warnings": True, "noprogress": True, "logger": _SILENT,
         "cachedir": False, "updatetime": False, "nopart": True, "overwrites": True,
         "hls_prefer_native": True, "fixup": "never", "postprocessors": [],
         "retries": 2, "fragment_retries": 2, "extractor_retries": 1, "file_access_retries": 0,

@@ -33,7 +33,7 @@ MAX_BYTES = 64 << 20
 
 def unfit(spec: ModelSpec) -> str | None:
     """Why a model can't be served live, if so."""
-    if spec.modality is Modality.VOICE:
+    if spec.modality.of_sound:
         return "it judges no faces"
     if spec.kind != "clip":
         return None

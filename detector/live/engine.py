@@ -15,7 +15,6 @@ from detector.live.state import LiveSettings
 from detector.live.voice import WEIGHT, LiveVoice
 from detector.models import registry
 from detector.models.base import Model
-from detector.schema.analysis import Modality
 
 MAX_WORKERS = 4
 """More threads serve no more viewers: each has one frame to look at and one to score."""
@@ -72,7 +71,7 @@ class LiveEngine:
         asked = settings.models if settings.models is not None else self._models
         specs = registry.choose(asked)
         if asked is None:  # a camera is not heard
-            specs = [spec for spec in specs if spec.modality is not Modality.VOICE]
+            specs = [spec for spec in specs if not spec.modality.of_sound]
         session = LiveSession(
             settings, specs, self._pool, self._load, self._find_detector, self._clock
         )
@@ -92,7 +91,7 @@ class LiveEngine:
     def listen(self) -> LiveVoice:
         """Begin to hear a microphone, with the default models of voices; no place of a camera's is
         taken. Returns at once."""
-        specs = [spec for spec in registry.choose(None) if spec.modality is Modality.VOICE]
+        specs = [spec for spec in registry.choose(None) if spec.modality.of_sound]
         voice = LiveVoice(specs, self._pool, self._load)
         self._pool.add(voice, WEIGHT)
         return voice

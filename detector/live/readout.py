@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from detector import questions
 from detector.decision.session import WINDOW
 from detector.live.state import HISTORY, Dot, LiveReading
 from detector.messages.format import percent
@@ -118,7 +119,7 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
     """Return one or two sentences under the label."""
     label, limits = decided.verdict.label, answer.thresholds
     if label is Label.FAKE:
-        what = "a machine-made face" if _is_synthesis(decided) else "manipulation"
+        what = questions.of(decided.verdict.question).consistent_with
         return f"The score is over the upper threshold: consistent with {what}."
     if label is Label.REAL:
         return f"No sign of manipulation in the last {WINDOW:.0f} s."
@@ -131,7 +132,3 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
     if answer.label is Label.INCONCLUSIVE and not answer.lowered_by:
         return "The score is between the thresholds."
     return decided.verdict.reasons[0].text
-
-
-def _is_synthesis(decided: Analysis) -> bool:
-    return decided.verdict.question is Question.SYNTHESIS

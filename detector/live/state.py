@@ -86,7 +86,7 @@ _WORDS = {
 def word(label: Label, question: Question | None) -> str:
     """Return a label in at most two words."""
     if label is Label.FAKE:
-        return states.state(Label.FAKE, question or Question.MANIPULATION, short=True)
+        return states.state(Label.FAKE, question, short=True)
     return _WORDS[label]
 
 

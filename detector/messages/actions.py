@@ -61,15 +61,14 @@ def _compare(p: Params, speech: Speech) -> Step:
     if p.get("name"):
         return _compare_same(p, speech)
     head = _("Compare with an original")
-    why = _("If you find footage of the same scene, a match in which only the face differs is "
-            "near-proof.")  # fmt: skip
+    why = _("Footage of the same scene in which only the face differs is near-proof.")
     if files := int(p.get("searched") or 0):
         head = _("Find the original")
         none = speech.ngettext(
             "No match in {files:,} other file.", "No match in {files:,} other files.", files
         )
         why = f"{none.format(files=files)} {why}"
-    return Step(head, why, _("Compare two clips"), _("under a minute"))
+    return Step(head, why, _("Compare two clips"), "")
 
 
 def _compare_same(p: Params, speech: Speech) -> Step:
@@ -81,24 +80,23 @@ def _compare_same(p: Params, speech: Speech) -> Step:
         why = _("{name} shows the same footage. If only the face differs, one of them was changed.")
     if p["compared"]:
         why = _("{name} shows the same footage. See where the two differ, moment by moment.")
-    cost = "" if p["compared"] else _("under a minute")
-    return Step(head, why.format(name=p["name"]), _("Open"), cost)
+    return Step(head, why.format(name=p["name"]), _("Open"), "")
 
 
 def _ask(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     if p["why"] == "sound":
-        why = _("Each copy loses traces; the file that was recorded has them all.")
-        return Step(_("Ask for the recording itself"), why, _("How to ask"), _("changes most"))
+        why = _("Each copy loses traces.")
+        return Step(_("Ask for the recording itself"), why, _("How to ask"), "")
     why = {
         "compression": _("This copy was compressed; the traces we look for go first."),
         "size": _("The face is {width} px wide in this copy; larger shows more."),
         "surroundings": _(
             "The face fills this picture; the models compare it with what surrounds it."
         ),
-        "copies": _("Each copy loses traces; the file of the camera has them all."),
+        "copies": _("Each copy loses traces."),
     }[str(p["why"])].format(width=p.get("width"))
-    return Step(_("Ask for the camera original"), why, _("How to ask"), _("changes most"))
+    return Step(_("Ask for the camera original"), why, _("How to ask"), "")
 
 
 def _add(p: Params, speech: Speech) -> Step:
@@ -130,7 +128,7 @@ def _origin(p: Params, speech: Speech) -> Step:
         _("Check where it came from"),
         _("Date, place and who posted it first say what no model can."),
         _("How to check"),
-        _("some minutes"),
+        "",
     )
 
 
@@ -138,9 +136,9 @@ def _test_live(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     return Step(
         _("Test them while they are on camera"),
-        _("A picture that is made as you watch has to follow each move, and can slip."),
+        _("A live deepfake must follow every move, and may slip."),
         _("What to ask for"),
-        _("a minute"),
+        "",
     )
 
 
@@ -150,7 +148,7 @@ def _reach(p: Params, speech: Speech) -> Step:
         _("Reach them another way"),
         _("A face on a screen proves nobody; a number that you knew before does more."),
         _("How to check"),
-        _("some minutes"),
+        "",
     )
 
 

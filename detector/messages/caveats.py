@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.messages.template import Template, _, by
+from detector.messages.template import Template, _, by, of_question
 from detector.messages.types import Params, Speech, Wording
 
 
@@ -42,8 +42,13 @@ EVIDENCE: dict[str, Wording] = {
 
 
 def _material(p: Params, speech: Speech) -> tuple[str, str]:
+    if p["item"] == "surroundings":
+        text = _(
+            "The face nearly fills the frame, so mistakes in either direction are more likely."
+        )
+        return Template(text)({}, speech)
     name, value = EVIDENCE[str(p["item"])](p, speech)
-    text = speech.gettext("{name}: {value}, which makes errors of both kinds more likely.")
+    text = speech.gettext("{name}: {value}, so mistakes in either direction are more likely.")
     return text.format(name=name, value=value), ""
 
 
@@ -55,22 +60,8 @@ def _published(p: Params, speech: Speech) -> tuple[str, str]:
     return text(p, speech)[0], " ".join(str(source) for source in p.get("sources", ()))
 
 
-def _who(p: Params, speech: Speech) -> tuple[str, str]:
-    if p.get("question") == "voice":
-        text = _(
-            "Who made the voice, or whose it imitates. Strong noise removal, dubbing and some "
-            "phone apps leave like traces."
-        )
-        return Template(text)({}, speech)
-    return Template("Who changed it, or why.")(p, speech)
-
-
-_NEVER_DECIDES = Template(
-    "Whether it is fake: on footage of sources these models had not seen no threshold made "
-    "{right} of their answers right, so they give a likelihood and no verdict."
-)
 WORDINGS: dict[str, Wording] = {
-    "who_and_why": _who,
+    "who_and_why": of_question(lambda spec: spec.who_and_why),
     "not_judged": Template("Anything about this file. It was not judged."),
     "poor_material": _material,
     "not_genuine": Template(
@@ -80,36 +71,13 @@ WORDINGS: dict[str, Wording] = {
         "Which of {people} people is fake, for sure: the more there are, the more often a "
         "high score is chance, and the likelihood allows for that."
     ),
-    "not_asked": by(
-        "question",
-        manipulation=Template("Whether a face is fake: no model here was asked that."),
-        synthesis=Template(
-            "Whether a head or the picture was generated as a whole: no model here was made for "
-            "that."
-        ),
-        voice=Template("Whether a voice was cloned: no model that was asked here may decide that."),
-    ),
-    "stays_open": by(
-        "question",
-        manipulation=Template("Whether a face is fake: that question stays open."),
-        synthesis=Template(
-            "Whether a head or the picture was generated as a whole: that question stays open."
-        ),
-        voice=Template("Whether a voice was cloned: that question stays open."),
-    ),
+    "not_asked": of_question(lambda spec: spec.not_asked),
+    "stays_open": of_question(lambda spec: spec.stays_open),
     "no_sign_withheld": Template(
-        "That no face is fake: these models never say “no sign”, since on footage of sources "
-        "they had not seen no threshold made {right} of such answers right."
+        "Whether the file is untouched: the installed models aren't reliable enough to call it "
+        "that. On footage of new sources no threshold made {right} of such answers right."
     ),
-    "never_decides": by(
-        "question",
-        manipulation=_NEVER_DECIDES,
-        synthesis=_NEVER_DECIDES,
-        voice=Template(
-            "Whether the voice was cloned: on speech of sources the model had not heard no "
-            "threshold made {right} of its answers right, so it gives a likelihood and no verdict."
-        ),
-    ),
+    "never_decides": of_question(lambda spec: spec.never_decides),
     "published_point": _published,
     "subset": Template("How often it errs: these thresholds were not made for just these models."),
     "sampling_gap": Template(

@@ -31,17 +31,17 @@ def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     top = next((s for s in analysis.judged if s.id == verdict.subject), None)
     if verdict.label == "NOT_APPLICABLE" or top is None:
         return text(verdict.reasons[0], speech) if verdict.reasons else _("There is no score.")
-    if verdict.label == "REAL" and top.modality != "voice":
+    if verdict.label == "REAL" and not top.modality.of_sound:
         return _without_sign(analysis, top, speech)
     whom, where = _whom(analysis, top, speech), strongest(analysis, top, speech)
     if verdict.label in ("FAKE", "REAL"):
         return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
     if why is None:
-        enough = _("Not enough to decide.")
         if not where:
-            return f"{capital(whom)}. {enough}"
-        said = _("{whom}, most at {when}. {enough}")
-        return said.format(whom=capital(whom), when=where, enough=enough)
+            said = _("{whom} scored too low to decide.")
+        else:
+            said = _("{whom} scored highest ({when}), but too low to decide.")
+        return said.format(whom=capital(whom), when=where)
     if why.code != "models_disagree":
         return f"{text(why, speech).rstrip('.')}."
     said = _("The models pull opposite ways for {whom}.").format(whom=whom)
@@ -71,7 +71,7 @@ def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
         return ""
     if verdict.label == "REAL":  # "For 2 people, in 32 of 150 frames" has said it of those
         del texts["REAL"]
-    if verdict.question == "synthesis":  # the whole picture, with everybody in it
+    if verdict.question and verdict.question.spec.whole:  # everybody is in it
         texts = {"NOT_APPLICABLE": texts["NOT_APPLICABLE"]}
     rest = [s for s in analysis.seen if s.id != verdict.subject]
     out = left_out(analysis)
@@ -229,10 +229,11 @@ def _whom(analysis: Analysis, subject: Subject, speech: Speech) -> str:
     """Return what the question in front is about, as it stands within a sentence. "Face" is said of
     faces only."""
     _ = speech.gettext
-    if subject.modality == "voice":
-        return _("the voice")
-    if subject.modality == "full_frame" or analysis.verdict.question == "synthesis":
-        return _("the whole picture")
+    question = analysis.verdict.question
+    if about := subject.modality.spec.about:
+        return _(about)
+    if question is not None and question.spec.whole:
+        return _(question.spec.about)
     several = len(analysis.seen) > 1
     who = placed(subject, speech) if several else person(subject, speech)
     return _("the face of {person}").format(person=who)
@@ -242,8 +243,8 @@ def _without_sign(analysis: Analysis, top: Subject, speech: Speech) -> str:
     _ = speech.gettext
     scored = sum(s.modality == "face" and s.probability is not None for s in analysis.judged)
     whom = f"{scored:,}\u00a0{speech.ngettext('person', 'people', scored)}"
-    if top.modality == "full_frame":
-        whom = _("the whole picture")
+    if top.modality.spec.about:
+        whom = _(top.modality.spec.about)
     if analysis.media.kind == "image":
         return _("For {whom}.").format(whom=whom)
     frames, looked = analysis.coverage.frames if analysis.coverage else 0, len(analysis.timestamps)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from detector import questions
 from detector.messages.format import capital, clock
 from detector.messages.states import subject
-from detector.messages.template import Template, _, by
+from detector.messages.template import Template, _, by, of_question
 from detector.messages.types import Params, Speech, Wording
 
 
@@ -131,18 +132,8 @@ _OWN_THRESHOLD = _(
 
 
 def _no_point(p: Params, speech: Speech) -> tuple[str, str]:
-    text = (
-        _("{titles} gave scores, but nobody has measured from which score on a voice is cloned")
-        if p.get("question") == "voice"
-        else _("{titles} gave scores, but nobody has said from which score on a face is fake")
-    )
+    text = questions.of(p.get("question")).no_operating_point
     return Template(text, _OWN_THRESHOLD)({"titles": p["titles"]}, speech)
-
-
-def _no_model(p: Params, speech: Speech) -> tuple[str, str]:
-    if p.get("question") == "voice":
-        return Template("No model of voices gave a score.")({}, speech)
-    return Template("No model gave a score.")(p, speech)
 
 
 WORDINGS: dict[str, Wording] = {
@@ -177,12 +168,7 @@ WORDINGS: dict[str, Wording] = {
     ),
     "somebody_above": Template("The file as a whole is low, but Person {person} alone is not"),
     "part_above": _part_above,
-    "unmeasured_above": by(
-        "asked",
-        manipulation=Template("{title}, which was not measured here, calls it manipulated"),
-        synthesis=Template("{title}, which was not measured here, calls it made by a machine"),
-        voice=Template("{title}, which was not measured here, calls it cloned"),
-    ),
+    "unmeasured_above": of_question(lambda spec: spec.unmeasured_above, "asked"),
     "unlike_measured": by(
         "kind",
         smooth=Template(
@@ -198,17 +184,7 @@ WORDINGS: dict[str, Wording] = {
     "fragile": Template(
         "The verdict turns around when the file is changed a little", _("under {trials}")
     ),
-    "other_question_open": by(
-        "open",
-        synthesis=Template(
-            "No sign in the face, but whether a head or the picture was generated stays open; the "
-            "bundled models say “no sign” only where both questions agree"
-        ),
-        manipulation=Template(
-            "No sign of a generated head or picture, but whether a face is fake stays open; the "
-            "bundled models say “no sign” only where both questions agree"
-        ),
-    ),
+    "other_question_open": of_question(lambda spec: spec.keeps_open, "open"),
     "no_face": _no_face,
     "face_too_small": Template("The face is {width} px wide; these models need {min_face}."),
     "too_blurred": _left_out(_("The face is too blurred: {out}")),
@@ -220,7 +196,7 @@ WORDINGS: dict[str, Wording] = {
         _("Use a longer cut, or save one frame as a picture and drop that."),
     ),
     "no_operating_point": _no_point,
-    "no_model": _no_model,
+    "no_model": of_question(lambda spec: spec.no_model),
     "no_speech": Template("Nobody speaks in this sound, or nothing that we could make out."),
     "music": Template("This is music or a tone; nobody speaks in it."),
     "speech_too_short": Template(

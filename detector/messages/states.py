@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from detector import questions
 from detector.messages.types import ENGLISH, Speech
 
 
@@ -15,21 +16,15 @@ def state(
     label : str
         FAKE, REAL, INCONCLUSIVE or NOT_APPLICABLE.
     question : str, optional
-        "manipulation", "synthesis" or "voice".
+        A `Question`; None: in the words of a face.
     short : bool
         For chips and table cells.
     """
-    _ = speech.gettext
-    if label == "FAKE" and question == "synthesis":
-        return _("Likely machine-made") if short else _("Likely made by a machine")
-    if label == "FAKE" and question == "voice":
-        return _("Likely cloned")
+    _, spec = speech.gettext, questions.of(question)
     if label == "FAKE":
-        return _("Likely manipulated")
-    if label == "REAL" and question == "voice" and not short:
-        return _("No sign of a cloned voice found")
+        return _(spec.fake_short or spec.fake) if short else _(spec.fake)
     if label == "REAL":
-        return _("No sign found") if short else _("No sign of manipulation found")
+        return _("No sign found") if short else _(spec.no_sign)
     if label == "INCONCLUSIVE":
         return _("Inconclusive")
     return _("Not judged") if short else _("Could not be judged")
@@ -40,10 +35,7 @@ def headline(label: str, question: str | None, lean: str | None, speech: Speech 
     _ = speech.gettext
     if label == "INCONCLUSIVE" and lean is not None:
         return {
-            "manipulated": {
-                "synthesis": _("Inconclusive, leans machine-made"),
-                "voice": _("Inconclusive, leans cloned"),
-            }.get(question or "", _("Inconclusive, leans manipulated")),
+            "manipulated": _(questions.of(question).leans),
             "untouched": _("Inconclusive, leans untouched"),
             "none": _("Inconclusive, no lean"),
         }[lean]
@@ -52,15 +44,11 @@ def headline(label: str, question: str | None, lean: str | None, speech: Speech 
 
 def question(name: str, speech: Speech = ENGLISH, *, short: bool = False) -> str:
     """Return a question as it is put, or its name where room is small."""
-    _ = speech.gettext
-    if name == "synthesis":
-        return _("Whole picture") if short else _("Head or picture generated as a whole?")
-    if name == "voice":
-        return _("Voice") if short else _("Voice cloned?")
-    return _("Face") if short else _("Is a face fake?")
+    spec = questions.of(name)
+    return speech.gettext(spec.short if short else spec.text)
 
 
-def says(name: str, speech: Speech = ENGLISH) -> str:
+def says(name: str | None, speech: Speech = ENGLISH) -> str:
     """Return what a score over the threshold says, within a sentence."""
     text = state("FAKE", name, speech, short=True)
     return text[:1].lower() + text[1:]
@@ -78,27 +66,20 @@ def zone(label: str, question: str | None = None, speech: Speech = ENGLISH) -> s
     """
     _ = speech.gettext
     if label == "FAKE":
-        return says(question or "manipulation", speech)
+        return says(question, speech)
     return _("no sign") if label == "REAL" else _("inconclusive")
 
 
 def subject(name: str | None, speech: Speech = ENGLISH, *, whole: bool = False) -> str:
     """Return what a question is about, within a sentence: "face" is said of faces only."""
-    _ = speech.gettext
-    if name == "voice":
-        return _("the voice")
-    return _("the whole picture") if whole or name == "synthesis" else _("the face")
+    return speech.gettext("the whole picture" if whole else questions.of(name).about)
 
 
 def subject_name(modality: str, id: str, speech: Speech = ENGLISH) -> str:
     """Return whom or what a subject is, as a name: "Person A", "The whole picture"."""
-    _ = speech.gettext
-    if modality == "full_frame":
-        return _("The whole picture")
-    if id == "voice":
-        return _("The voice")
-    text = _("Speaker {person}") if modality == "voice" else _("Person {person}")
-    return text.format(person=id)
+    spec = questions.Modality(modality).spec
+    only = spec.only if id == modality else ""
+    return speech.gettext(only or spec.name).format(person=id)
 
 
 def contribution(kind: str, id: str, title: str = "", speech: Speech = ENGLISH) -> str:
@@ -157,14 +138,5 @@ def odds(
     share, low, high : float
         Of clips with such a score, how many were manipulated, 0..1, with its 95 % interval.
     """
-    _ = speech.gettext
-    said = _(
-        "Of 100 clips with a score like this, about {share} were manipulated in our tests; "
-        "{low} to {high}."
-    )
-    if question == "voice":
-        said = _(
-            "Of 100 clips with a score like this, about {share} were cloned in our tests; "
-            "{low} to {high}."
-        )
+    said = speech.gettext(questions.of(question).odds)
     return said.format(share=round(share * 100), low=round(low * 100), high=round(high * 100))

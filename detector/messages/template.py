@@ -12,6 +12,7 @@ from typing import Any
 from detector.messages.format import listed, percent
 from detector.messages.states import says
 from detector.messages.types import Params, Speech, Wording
+from detector.questions import QuestionSpec, of
 
 
 def _(text: str) -> str:
@@ -58,3 +59,9 @@ class Template:
 def by(param: str, **choices: Wording) -> Wording:
     """Return the wording that the value of a parameter chooses."""
     return lambda p, speech: choices[str(p[param])](p, speech)
+
+
+def of_question(choose: Callable[[QuestionSpec], str], param: str = "question") -> Wording:
+    """Return the wording that a question has for it (`detector.questions`); of no question, that
+    of a face."""
+    return lambda p, speech: Template(choose(of(p.get(param))))(p, speech)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
 from detector.errors import ModelError
-from detector.schema.analysis import Calibration, LabelOrder, Modality
+from detector.schema.analysis import QUESTION_OF, Calibration, LabelOrder, Modality, Task
 from detector.schema.base import StrictModel
 from detector.weights.entry import WRAPPERS, StoredEntry
 
@@ -167,7 +167,7 @@ class ModelSpec(StoredEntry):
     plain: str = Field(default="", description="what it looks for, as a short name for a person")
     family: str = Field(description="module in detector/models/families/")
     kind: Literal["frame", "clip", "image", "audio"]
-    task: Literal["face manipulation", "whole-image synthesis", "voice"] = "face manipulation"
+    task: Task = "face manipulation"
     summary: str = Field(description="one sentence for a person")
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(
@@ -220,7 +220,8 @@ class ModelSpec(StoredEntry):
     @property
     def modality(self) -> Modality:
         """What it judges, and the only thing it is fed."""
-        return Modality.VOICE if self.kind == "audio" else self.crop.modality
+        judged = QUESTION_OF[self.task].spec.modalities
+        return self.crop.modality if self.crop.modality in judged else judged[0]
 
     @property
     def network(self) -> str:

@@ -115,7 +115,7 @@ def try_out(
         raise UsageError("This file has no score, so there is nothing that could move.")
     begun = time.perf_counter()
     kind = "image" if analysis.media.kind == "image" else "video"
-    kind = "audio" if question in OF_SOUND else kind
+    kind = "audio" if question.of_sound else kind
     chosen = [c for c in conditions if c.fits(kind) and not (kind == "video" and c.kind == "jpeg")]
     if not chosen:
         what = {"image": "a picture", "video": "a clip", "audio": "a sound"}[kind]

@@ -19,7 +19,7 @@ from detector.pipeline.closer import look_closer
 from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer
 from detector.pipeline.run import AnalysisRun, RunRequest
-from detector.schema.analysis import Analysis, Modality, Settings
+from detector.schema.analysis import Analysis, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]
 """Time of a frame in s -> its faces; empty where none was found."""
@@ -87,7 +87,7 @@ class Analyzer:
         self.detector()
 
         def hears(spec: ModelSpec) -> bool:
-            return spec.modality is Modality.VOICE
+            return spec.modality.of_sound
 
         voices_last = sorted(registry.choose(models), key=hears)
         chosen = [spec for spec in voices_last if voices in (None, hears(spec))]

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from detector import media, signals
+from detector import media
 from detector.models.base import ModelSpec
 from detector.pipeline import windows
 from detector.pipeline.options import RunOptions
@@ -16,8 +16,6 @@ from detector.schema.analysis import Media, Modality, Settings
 DENSE = 2.0
 """s between evenly spread timestamps up to which they stay: 64 s at the usual number. The
 calibration was made on such clips."""
-SIGNAL_RUN = windows.ClipShape(frames=16, step=0.08, recipe=signals.RECIPE)
-"""What signals read where no model of clips is fed with such runs: as their reference was made."""
 
 
 def plan(
@@ -27,8 +25,6 @@ def plan(
     specs: Sequence[ModelSpec],
     cancel: threading.Event,
     options: RunOptions,
-    *,
-    for_signals: bool,
 ) -> tuple[tuple[float, ...], list[windows.FrameWindow], dict[str, str]]:
     """Return the timestamps, the windows, and why a clip model gets none, by its id.
 
@@ -36,15 +32,11 @@ def plan(
     ----------
     options : RunOptions
         Each of its `shots` gets a timestamp where they lie far apart and there are not too many.
-    for_signals : bool
-        Add runs for the signals that need them.
     """
     shapes: dict[windows.ClipShape, list[ModelSpec]] = defaultdict(list)
     for spec in specs:
         if spec.kind == "clip" and not options.frames_only:
             shapes[windows.ClipShape.of(spec, info.fps)].append(spec)
-    if for_signals and not options.frames_only and not any(_for_signals(shape) for shape in shapes):
-        shapes[SIGNAL_RUN] = []
     # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
     most = windows.count(settings)
     counts: list[tuple[int, int, float] | tuple[()]]
@@ -62,8 +54,6 @@ def plan(
     runs: list[windows.FrameWindow] = []
     unfit: dict[str, str] = {}
     for (shape, fed), planned in zip(shapes.items(), plans, strict=False):
-        if not fed:
-            continue
         times = planned.windows or _spread(info, settings, shape)
         runs += [windows.FrameWindow(tuple(s.id for s in fed), shape.recipe, t) for t in times]
         if not times:
@@ -71,16 +61,7 @@ def plan(
             if info.kind == "image":
                 why = "it judges motion, and this is a picture"
             unfit |= {spec.id: why for spec in fed}
-    for shape, planned in zip(shapes, plans, strict=False):
-        if for_signals and _for_signals(shape):
-            runs += [windows.FrameWindow((), signals.RECIPE, times) for times in planned.windows]
-            break
     return plans[0].timestamps, runs, unfit
-
-
-def _for_signals(shape: windows.ClipShape) -> bool:
-    """Whether the frames of its runs lie as far apart as those of the signals' reference."""
-    return signals.STEP[0] <= shape.step <= signals.STEP[1]
 
 
 def sparse(info: Media, settings: Settings) -> bool:

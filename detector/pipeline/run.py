@@ -36,7 +36,7 @@ from detector.pipeline.options import RunOptions
 from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
 from detector.pipeline.scoring import ScoreStage
-from detector.pipeline.signal_stage import SignalStage, talking
+from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.software import software
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import (
@@ -168,7 +168,7 @@ class AnalysisRun:
             if worker.error:
                 raise worker.error
         self.media.notes += [note for note in notes if note not in self.media.notes]
-        return self._decide(path)
+        return self._decide()
 
     # --- what is sampled -------------------------------------------------------------------------
 
@@ -189,7 +189,6 @@ class AnalysisRun:
                 self.specs,
                 self.cancel,
                 replace(options, shots=self.shots),
-                for_signals=not self.request.scores_only,
             )
         for id, why in unfit.items():
             self.results[id].not_counted_because = why
@@ -217,10 +216,10 @@ class AnalysisRun:
         if self.request.scores_only:
             return workers
         workers[Worker(lambda: self._inspect(path), self.stop)] = "score"
-        if self.media.kind != "audio":
+        if self.media.kind != "audio" and self.shots is None and not self._shots_planned():
+            workers[Worker(lambda: self._search_shots(path), self.stop)] = "score"
+        if self.media.kind in ("video", "animation"):
             self.signals = SignalStage(sampled, self.stop, self.timings)
-            if self.shots is None and not self._shots_planned():
-                workers[Worker(lambda: self._search_shots(path), self.stop)] = "score"
             workers[Worker(self.signals.work, self.stop)] = "signals"
         return workers
 
@@ -256,7 +255,7 @@ class AnalysisRun:
         """Whether the file has what a modality is extracted from. A rerun of changed pictures, or a
         first look at frames, leaves the sound out."""
         assert self.media is not None
-        if modality is not Modality.VOICE:
+        if not modality.of_sound:
             return self.media.kind != "audio"
         again = self.options.frames_only or self.options.change is not None
         return self.media.audio is not None and not again
@@ -318,16 +317,14 @@ class AnalysisRun:
 
     # --- what comes out --------------------------------------------------------------------------
 
-    def _decide(self, path: Path) -> Analysis:
+    def _decide(self) -> Analysis:
         if self.provenance:
             self.provenance.hashes = self.hashes.found
         with timed(self.timings, "verdict"):
             analysis = decide(self._analysis())
         if self.signals:
             with timed(analysis.timings, "signals"):
-                people = self.faces.people()
-                clip = talking(path, analysis.media, self.request.detector, self.cancel)
-                analysis.signals = self.signals.signals(analysis, people, clip)
+                analysis.signals = self.signals.signals(analysis, self.faces.people())
         analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)
         self._report("verdict", done=True)
         return analysis

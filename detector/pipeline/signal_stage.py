@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
-import numpy as np
-
-from detector import signals, vision
+from detector import signals
 from detector.media import Frame
 from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken, timed
 from detector.pipeline.subjects import SubjectBuilder
-from detector.schema.analysis import Analysis, Media, Signal
+from detector.schema.analysis import Analysis, Signal
 from detector.schema.subject import letter
-from detector.signals.lips import TalkingClip
 from detector.vision import Detection
 
 QUEUED = 48
-"""faces and runs that may wait: half a megabyte each at most, and a run of crops twice that."""
-SMALLEST = 40
-"""px; lips of a narrower face are too small"""
+"""faces that may wait: half a megabyte each at most"""
 
 
 class SignalStage:
@@ -45,10 +38,6 @@ class SignalStage:
         patch = signals.cut_patch(frame.rgb, face.box, face.landmarks, frame.time)
         self._queue.put(partial(self._reader.face, person, index, patch))
 
-    def run(self, person: int, start: float, end: float, crops: np.ndarray) -> None:
-        """Send off one person's run of crops."""
-        self._queue.put(partial(self._reader.run, person, start, end, crops))
-
     def end(self) -> None:
         """Nothing follows."""
         self._queue.put(None)
@@ -65,7 +54,6 @@ class SignalStage:
         self,
         analysis: Analysis,
         people: Mapping[int, SubjectBuilder],
-        clip: TalkingClip | None = None,
     ) -> list[Signal]:
         """Return what was read.
 
@@ -75,29 +63,6 @@ class SignalStage:
             Decided.
         people : mapping
             By number, in order of first appearance: those that the tracks were made of.
-        clip : TalkingClip, optional
-            The file, where somebody speaks in it.
         """
-        shapes = {
-            letter(i): (number, [(time, np.array(face.landmarks)) for time, face in person.anchors])
-            for i, (number, person) in enumerate(people.items())
-        }
-        return self._reader.signals(analysis, shapes, clip)
-
-    def curves(self, person: int) -> dict[str, np.ndarray]:
-        """See `signals.SignalReader.curves`."""
-        return self._reader.curves(person)
-
-
-def talking(
-    path: Path, about: Media, detector: vision.FaceDetector, cancel: threading.Event
-) -> TalkingClip | None:
-    """Return the file for the signal that holds lips against sound; None where nobody speaks."""
-    heard = about.audio.heard if about.audio else None
-    if heard is None or not heard.speech or about.kind != "video":
-        return None
-
-    def find(rgb: np.ndarray) -> Detection | None:
-        return vision.widest(detector.detect(rgb, SMALLEST))
-
-    return TalkingClip(path, about, heard.speech, find, cancel)
+        numbers = {letter(i): number for i, number in enumerate(people)}
+        return self._reader.signals(analysis, numbers)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import io
 
+from detector import questions
 from detector.messages import comparison, lead, states
 from detector.messages.format import capital, clock, percent
 from detector.report import boxes, charts, original, words
 from detector.report.content import Content
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
-from detector.schema.analysis import OF_SOUND, Analysis, Answer, Label, Reason, ReasonCode
+from detector.schema.analysis import Analysis, Answer, Label, Reason, ReasonCode
 
 LIKELIHOOD = (
     "A likelihood is no fact about a person: it says how the scores of this file compare with "
@@ -97,9 +98,9 @@ def _bars(pdf: Paper, analysis: Analysis, answer: Answer) -> None:
     if rows := words.bars(analysis, answer):
         pdf.ln(1)
         pdf.subhead("What pulled which way")
-        of_sound = analysis.verdict.question in OF_SOUND
-        high, low = ("cloned", "real") if of_sound else ("manipulated", "untouched")
-        pdf.say(f"Log odds: above 0 towards {high}, below 0 towards {low}.", SMALL, MUTED)
+        of = questions.of(analysis.verdict.question)
+        axis = f"Log odds: above 0 {of.towards_fake}, below 0 {of.towards_real}."
+        pdf.say(axis, SMALL, MUTED)
         charts.bars(pdf, rows)
 
 

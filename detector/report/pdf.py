@@ -18,7 +18,7 @@ from detector.report.paper import MUTED, SMALL, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.seal import NewSeal
 from detector.report.table import as_json
-from detector.schema.analysis import OF_SOUND, Analysis, Label, Modality, Subject
+from detector.schema.analysis import Analysis, Label, Subject
 
 PEOPLE = 4
 """people whose score over time is drawn, most suspicious first"""
@@ -154,10 +154,9 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
         scored = sum(1 for look in track.looks if look.score is not None)
         widths = sorted(face.quality.width for face in track.frames)
         likelihood = "" if track.probability is None else percent(track.probability)
-        nobody = {Modality.FULL_FRAME: "–", Modality.VOICE: "Voice"}.get(track.modality)
         rows.append(
             (
-                nobody or f"{track.id} {track.side or ''}".strip(),
+                track.modality.spec.in_report or f"{track.id} {track.side or ''}".strip(),
                 f"{clock(track.start)} to {clock(track.end)}" if _moves(analysis) else "",
                 f"{scored} of {len(track.looks)}",
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
@@ -263,7 +262,7 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     if tried is None:
         return
     pdf.head("Robustness", 36 + 5 * len(tried.trials))
-    of_sound = tried.question in OF_SOUND
+    of_sound = tried.question.of_sound
     looks = words.windows(tried.sampled) if of_sound else words.moments(tried.sampled)
     part = (
         f"{looks} from {clock(tried.start)} to {clock(tried.end)}"

@@ -7,7 +7,6 @@ from detector.messages import measured, states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, signed
 from detector.schema.analysis import (
-    OF_SOUND,
     Analysis,
     Answer,
     Audio,
@@ -88,15 +87,13 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
     """Return how often the thresholds erred, on what that was measured and, where the odds are
     printed (`odds`), how these are made."""
     limits, out = answer.thresholds, []
-    untouched, manipulated = "untouched", "manipulated"
-    if question in OF_SOUND:
-        untouched, manipulated = "real", "cloned"
+    untouched, manipulated = question.spec.real_word, question.spec.fake_word
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):
         out.append(f"Judged {states.basis(answer.basis)}.")
     elif limits.own and limits.false_positive_rate is not None:
         rate = percent(limits.false_positive_rate)
         out.append(
-            f"At most {rate} of {untouched} files like yours land above the upper threshold, by "
+            f"At most {rate} of {untouched} files like yours score above the upper threshold, by "
             f"{limits.data}."
         )
     else:
@@ -130,10 +127,10 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
 def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> list[str]:
     """How many files of a kind lie where they should not; empty where nobody said."""
     if tally is None:
-        return [] if rate is None else [f"{percent(rate)} of {kind} files land {where} threshold."]
+        return [] if rate is None else [f"{percent(rate)} of {kind} files score {where} threshold."]
     return [
-        f"{tally.count or 'None'} of {tally.clips} {kind} clips landed {where} threshold; with "
-        f"95 % certainty at most {percent(at_most(tally))} of clips like these do."
+        f"In our tests {tally.count or 'none'} of {tally.clips} {kind} clips scored {where} "
+        f"threshold (at most {percent(at_most(tally))}, with 95 % confidence)."
     ]
 
 

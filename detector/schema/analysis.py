@@ -138,7 +138,7 @@ class Analysis(StrictModel):
     @property
     def seen(self) -> list[Subject]:
         """Those of `judged` that are in the picture."""
-        return [subject for subject in self.judged if subject.modality is not Modality.VOICE]
+        return [subject for subject in self.judged if not subject.modality.of_sound]
 
     @property
     def judged(self) -> list[Subject]:

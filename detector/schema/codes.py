@@ -6,7 +6,13 @@ What they are called for people stands in `detector.messages`.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+
+from detector.questions import OF_PICTURE as OF_PICTURE
+from detector.questions import OF_SOUND as OF_SOUND
+from detector.questions import QUESTION_OF as QUESTION_OF
+from detector.questions import Modality as Modality
+from detector.questions import Question as Question
+from detector.questions import Task as Task
 
 
 class Label(StrEnum):
@@ -16,39 +22,6 @@ class Label(StrEnum):
     REAL = "REAL"
     INCONCLUSIVE = "INCONCLUSIVE"
     NOT_APPLICABLE = "NOT_APPLICABLE"
-
-
-class Question(StrEnum):
-    """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
-
-    MANIPULATION = "manipulation"
-    """Is a face fake: swapped, reenacted, lip-synced, or generated?"""
-    SYNTHESIS = "synthesis"
-    """Was a head or picture generated as a whole: talking heads, GAN and diffusion faces?"""
-    VOICE = "voice"
-    """Was the voice made by a machine: cloned, converted or read out by one?"""
-
-
-class Modality(StrEnum):
-    """What kind of thing is judged. A model is made for one, and is fed nothing else."""
-
-    FACE = "face"
-    FULL_FRAME = "full_frame"
-    VOICE = "voice"
-
-
-Task = Literal["face manipulation", "whole-image synthesis", "voice"]
-"""What a model was made for."""
-QUESTION_OF: dict[str, Question] = {
-    "face manipulation": Question.MANIPULATION,
-    "whole-image synthesis": Question.SYNTHESIS,
-    "voice": Question.VOICE,
-}
-"""Which question a model of a task answers."""
-OF_PICTURE = (Question.MANIPULATION, Question.SYNTHESIS)
-"""What is asked of a picture, and of a face as of a full frame in it."""
-OF_SOUND = (Question.VOICE,)
-"""What is asked of a sound, and of a voice in it."""
 
 
 class ReasonCode(StrEnum):

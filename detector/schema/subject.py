@@ -16,7 +16,7 @@ from pydantic import Field
 
 from detector.messages.states import subject_name
 from detector.schema.base import Probability, StrictModel
-from detector.schema.codes import OF_PICTURE, OF_SOUND, Label, Modality, Question, ReasonCode
+from detector.schema.codes import Label, Modality, Question, ReasonCode
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the upright frame; may reach past its edges."""
@@ -156,7 +156,7 @@ class Subject(StrictModel):
     @property
     def questions(self) -> tuple[Question, ...]:
         """What is asked of it."""
-        return OF_SOUND if self.modality is Modality.VOICE else OF_PICTURE
+        return tuple(q for q in Question if self.modality in q.spec.modalities)
 
     @property
     def segments(self) -> list[FrameSegment | SpanSegment]:

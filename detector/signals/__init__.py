@@ -11,8 +11,7 @@ spectrum, noise and error level.
 """
 
 from detector.signals.measure import list_signals
-from detector.signals.measures.flow import RECIPE, STEP
 from detector.signals.patch import FacePatch, cut_patch
 from detector.signals.reader import SignalReader
 
-__all__ = ["RECIPE", "STEP", "FacePatch", "SignalReader", "cut_patch", "list_signals"]
+__all__ = ["FacePatch", "SignalReader", "cut_patch", "list_signals"]

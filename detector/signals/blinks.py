@@ -166,14 +166,14 @@ def _upright(rgb: np.ndarray, faces: Sequence[FrameSegment], time: float) -> np.
     )
 
 
-def signal(lids: Lids, track: str, media_kind: str = "video") -> Signal:
+def signal(lids: Lids, track: str) -> Signal:
     """Return the rate of blinking as a `Signal`."""
     if lids.seconds < SHORTEST:
         return BLINKS.absent(
             f"The eyes were seen for {lids.seconds:.0f} s; a rate needs {SHORTEST:.0f} s.", track
         )
     known = expected(lids.seconds)
-    return BLINKS.signal(lids.rate, media_kind, track, times=lids.blinks, known=known)
+    return BLINKS.signal(lids.rate, track, times=lids.blinks, known=known)
 
 
 def expected(seconds: float) -> Range | None:
@@ -199,7 +199,7 @@ BLINKS = SignalSpec(
     title="Blinking",
     unit="a minute",
     side="both",
-    say=lambda value, known: f"{value:.0f} a minute",
+    say=lambda value: f"{value:.0f} a minute",
     means="How often the person blinks. People differ, and reading or staring slows it down.",
     low="The person hardly blinks: early face swaps did not, and people who read or concentrate "
     "blink little.",

@@ -1,9 +1,9 @@
-"""The face as frequencies: how much fine detail it has, and whether a regular pattern lies in it.
+"""Spectrum and DCT bands of a face.
 
 Upsampling layers of generators leave spectra that camera pictures don't have: too little or too
 much at the fine end (Durall et al., CVPR 2020, arXiv:2003.01826), or regular peaks (Frank et al.,
-ICML 2020, arXiv:2003.08685). So do sharpening, resizing and compression, which is why this informs
-and does not vote.
+ICML 2020, arXiv:2003.08685). So do sharpening, resizing and compression: this is a view for an
+analyst and no signal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ FACE = 0.9
 """Part of the longer side of the box that is read: the face without its outline."""
 SMALLEST = SIDE / FACE
 """px of the longer side of the box, below which a face would have to be blown up."""
-TOO_SMALL = f"The face is too small: this needs {SMALLEST:.0f} px."
 BINS = SIDE // 2
 """Of the radial profile: bin i is i + 1 cycles per face."""
 COARSE = slice(2, 9)
@@ -28,8 +27,6 @@ FINE = slice(24, 48)
 """Bins of the fine end: the top octave."""
 BLOCK = 8
 """px of the blocks of JPEG, and of most of those of video codecs."""
-HUM = 10
-"""Bins from the middle of the spectrum in which no pattern is searched: a face's own shape."""
 
 _WINDOW = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
 _FREQUENCY = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE))) * SIDE
@@ -42,50 +39,33 @@ _COUNT = np.bincount(_RING.ravel(), minlength=BINS + 2)[1 : BINS + 1]
 def face_plane(face: FacePatch) -> np.ndarray | None:
     """Return the face's luma at `SIDE` px, float32 [SIDE, SIDE]; None where it is smaller than that
     or partly outside the frame."""
-    square = _middle(face, round(FACE * face.side))
-    if square is None or len(square) < SIDE:
-        return None
-    return cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-
-
-def native_plane(face: FacePatch) -> np.ndarray | None:
-    """Return the middle `SIDE` px of the face as they are in the frame, or None."""
-    return _middle(face, SIDE) if face.side >= SMALLEST else None
-
-
-def _middle(face: FacePatch, side: int) -> np.ndarray | None:
+    side = round(FACE * face.side)
     x0, y0, x1, y1 = face.box
     left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
     height, width = face.luma.shape
-    if left < 0 or top < 0 or left + side > width or top + side > height:
+    if side < SIDE or left < 0 or top < 0 or left + side > width or top + side > height:
         return None
-    return face.luma[top : top + side, left : left + side]
+    square = face.luma[top : top + side, left : left + side]
+    return cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
 def spectrum(plane: np.ndarray) -> np.ndarray:
     """Return log power of a plane, dB, float [SIDE, SIDE] with the coarse end in the middle."""
-    return np.fft.fftshift(10 * np.log10(power(plane) + 1e-3))
+    return np.fft.fftshift(10 * np.log10(_power(plane) + 1e-3))
 
 
-def power(plane: np.ndarray) -> np.ndarray:
-    """Return the power spectrum of a plane, float [SIDE, SIDE]. Averaged over frames, what is
-    regular stays and what moves with the face fades."""
+def _power(plane: np.ndarray) -> np.ndarray:
     return np.abs(np.fft.fft2((plane - plane.mean()) * _WINDOW)) ** 2
 
 
 def profile(plane: np.ndarray) -> np.ndarray:
     """Return mean log power by fineness, dB over the face's own coarse end, float [BINS]."""
     rings = (
-        np.bincount(_RING.ravel(), power(plane).ravel(), minlength=BINS + 2)[1 : BINS + 1] / _COUNT
+        np.bincount(_RING.ravel(), _power(plane).ravel(), minlength=BINS + 2)[1 : BINS + 1] / _COUNT
     )
     level = 10 * np.log10(rings + 1e-3)
     relative: np.ndarray = level - level[COARSE].mean()
     return relative
-
-
-def fine_detail(profile: np.ndarray) -> float:
-    """Return the fine end of a profile, dB over the coarse end."""
-    return float(profile[FINE].mean())
 
 
 def bands(plane: np.ndarray) -> np.ndarray:
@@ -100,39 +80,3 @@ def bands(plane: np.ndarray) -> np.ndarray:
     decibels = 10 * np.log10(level + 1e-3)
     relative: np.ndarray = decibels - decibels[0]
     return relative
-
-
-def peak(power: np.ndarray) -> float:
-    """Return how far the strongest lone peak stands out of its neighborhood, dB.
-
-    The blocks of compression have peaks at eighths of both axes; these and the coarse end are left
-    out.
-    """
-    level = 10 * np.log10(np.fft.fftshift(power) + 1e-6)
-    return float((level - median(level, 9))[_PLACES].max())
-
-
-def median(values: np.ndarray, size: int) -> np.ndarray:
-    """Return the median of the `size` x `size` around each place, over the edges as if repeated.
-
-    As `scipy.ndimage.median_filter(values, size, mode="wrap")` gives it, in half the time and
-    without an import that takes a third of a second of the first analysis.
-    """
-    around = np.lib.stride_tricks.sliding_window_view(
-        np.pad(values, size // 2, mode="wrap"), (size, size)
-    )
-    middle = size * size // 2
-    found: np.ndarray = np.partition(around.reshape(*values.shape, -1), middle)[..., middle]
-    return found
-
-
-def _places() -> np.ndarray:
-    """Return where a pattern is searched, bool [SIDE, SIDE], the coarse end in the middle."""
-    index = np.arange(SIDE) - SIDE // 2
-    every = SIDE // BLOCK
-    on_grid = np.abs((index + every // 2) % every - every // 2) <= 1
-    far = np.hypot(index[:, None], index[None, :]) > HUM
-    return far & ~(on_grid[:, None] & on_grid[None, :])
-
-
-_PLACES = _places()

@@ -1,4 +1,4 @@
-"""What the signals read: one person's face in one frame, with some of what is around it."""
+"""One person's face in one frame, with its surroundings: what signals and views read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ ROOM = 2.0
 MOST = 400
 """px. Larger patches are shrunk to it: a face of 200 px holds what is read here, and the cost has a
 bound."""
-INSIDE = 0.8
-"""Ellipse of the face, in half-axes of the box: skin without the hairline and the jaw's edge."""
-AROUND = (1.2, 1.9)
-"""Ring around it: hair, ears, neck, background."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +48,6 @@ class FacePatch:
     def luma(self) -> np.ndarray:
         """float32 [H, W], 0..255."""
         return cv2.cvtColor(self.patch, cv2.COLOR_RGB2GRAY).astype(np.float32)
-
-    @cached_property
-    def _distance(self) -> np.ndarray:
-        """Of each pixel from the middle of the box, in half-axes."""
-        x0, y0, x1, y1 = self.box
-        rows, columns = np.ogrid[: self.patch.shape[0], : self.patch.shape[1]]
-        across = (columns + 0.5 - (x0 + x1) / 2) / max((x1 - x0) / 2, 1.0)
-        down = (rows + 0.5 - (y0 + y1) / 2) / max((y1 - y0) / 2, 1.0)
-        return np.sqrt(across**2 + down**2)
-
-    @cached_property
-    def inside(self) -> np.ndarray:
-        """bool [H, W]: the face."""
-        return self._distance < INSIDE
-
-    @cached_property
-    def around(self) -> np.ndarray:
-        """bool [H, W]: the ring around it."""
-        return (self._distance > AROUND[0]) & (self._distance < AROUND[1])
 
 
 def cut_patch(

@@ -54,14 +54,14 @@ def _table() -> dict[str, Any]:
     return table
 
 
-def usual(id: str, kind: str) -> Range | None:
-    """Return what untouched files of a kind ("video", "image") measure; None if nobody knows."""
-    row = _table()["ranges"].get(kind, {}).get(id)
+def usual(id: str) -> Range | None:
+    """Return what untouched clips measure; None if unknown."""
+    row = _table()["ranges"].get(id)
     return Range(**row) if row else None
 
 
 def curve(id: str, kind: str) -> CurveRange | None:
-    """Return the same for a row of figures, such as the radial profile of the spectrum."""
+    """Return the profile or the bands of untouched files of a kind ("video", "image")."""
     row = _table()["curves"].get(kind, {}).get(id)
     if row is None:
         return None
@@ -105,7 +105,7 @@ class SignalSpec:
     side : {"low", "high", "both"}
         See `read`.
     say : callable
-        (value, its range or None) -> the value in words.
+        The value in words.
     unit : str
         In words, after a figure.
     means, low, high : str
@@ -119,27 +119,21 @@ class SignalSpec:
     title: str
     unit: str
     side: Side
-    say: Callable[[float, Range | None], str]
+    say: Callable[[float], str]
     means: str
     low: str = ""
     high: str = ""
     purpose: str = ""
-    relative: bool = False
-    """Ranges are said beside the median: the figures by themselves mean nothing to a person."""
 
     def span(self, known: Range) -> str:
         """Return the usual range in words."""
-        middle = known.p50 if self.relative else 0.0
-        bounds = (f"{bound - middle + 0.0:.2g}" for bound in (known.p5, known.p95))
-        low, high = (bound.replace("-", "−") for bound in bounds)
+        low, high = (f"{bound:.2g}".replace("-", "−") for bound in (known.p5, known.p95))
         usual = {"high": f"up to {high}", "low": f"from {low}", "both": f"{low} to {high}"}
-        beside = " beside the median" if self.relative else ""
-        return f"Usual: {usual[self.side]} {self.unit}{beside}."
+        return f"Usual: {usual[self.side]} {self.unit}."
 
     def signal(
         self,
         value: float,
-        kind: str,
         track: str | None = None,
         *,
         weak: str = "",
@@ -150,8 +144,6 @@ class SignalSpec:
 
         Parameters
         ----------
-        kind : str
-            "video", "image" or "animation"; what it is compared with.
         weak : str
             Why an unusual value of this file says less, if so.
         times : sequence of float
@@ -159,7 +151,7 @@ class SignalSpec:
         known : Range, optional
             Instead of the one in the reference.
         """
-        known = known or usual(self.id, "image" if kind == "image" else "video")
+        known = known or usual(self.id)
         reading = read(value, known, self.side, bool(weak))
         how = self.means
         if reading != "usual" and known is not None:
@@ -172,7 +164,7 @@ class SignalSpec:
         return Signal(
             id=self.id,
             title=self.title,
-            value=self.say(value, known),
+            value=self.say(value),
             reading=reading,
             how_to_read=f"{how} {self.purpose}".rstrip(),
             subject=track,

@@ -10,13 +10,22 @@ import numpy as np
 
 from detector.schema.analysis import Box, Point
 from detector.signals import frequency
-from detector.signals.noise import error_level, residual
 from detector.signals.patch import cut_patch
 
+QUALITY = 90
+"""Of the JPEG whose difference is the error level (Krawetz 2007)."""
 NOISE_GAIN = 12.0
 """Times the noise is made stronger, to be seen: grey is none, whiter and blacker is more."""
 ERROR_GAIN = 16.0
 """The same for the error level: black is none."""
+SQUARE_5 = (
+    np.array(
+        [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2],
+         [-1, 2, -2, 2, -1]], np.float32,
+    ) / 12
+)  # fmt: skip
+"""A high-pass filter of the spatial rich model (Fridrich and Kodovsky, IEEE TIFS 2012). It gives
+zero where grey levels are even or rise evenly."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,22 @@ def traces(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = ()) -> Traces
         _grey(128 + NOISE_GAIN * residual(seen.luma)),
         _grey(ERROR_GAIN * error_level(seen.patch)),
     )
+
+
+def residual(luma: np.ndarray) -> np.ndarray:
+    """Return what is left of a picture without its content, float32 of the same shape."""
+    return cv2.filter2D(luma, cv2.CV_32F, SQUARE_5, borderType=cv2.BORDER_REFLECT)
+
+
+def error_level(rgb: np.ndarray) -> np.ndarray:
+    """Return what one more JPEG changes, float32 [H, W] in grey levels, mean of the channels."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    _, saved = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    again = cv2.imdecode(saved, cv2.IMREAD_COLOR)
+    assert again is not None  # written a line above
+    # By OpenCV: NumPy takes longer for a mean of three than the JPEG does.
+    changed = cv2.absdiff(bgr, again).astype(np.float32)
+    return cv2.transform(changed, np.full((1, 3), 1 / 3, np.float32))
 
 
 def _grey(values: np.ndarray) -> np.ndarray:

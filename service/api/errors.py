@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from detector.errors import Canceled, InputError, UnmaskError
 from service.error_reports import fault_of, hint_of, message_of
 from service.limits import NotAllowed, RateLimitExceeded, TooLarge
-from service.live.viewers import Full
+from service.live.viewers import TooManyViewers
 from service.messages import _
 from service.records.idempotency import InProgress
 from service.records.model import ErrorReport, RecordsError
@@ -77,6 +77,11 @@ class RefusalDetail(BaseModel):
     request_id: str = Field(default="", description="also in the header X-Request-ID and the log")
     reference: str = Field(default="", description="of our own failure, as the log has it")
 
+    @classmethod
+    def of(cls, error: UnmaskError) -> RefusalDetail:
+        """Return what an error says."""
+        return cls(code=error.code, message=str(error.message), hint=str(error.hint))
+
 
 class ErrorAnswer(BaseModel):
     """The body of every answer that is a refusal."""
@@ -96,7 +101,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (UnsupportedBody, 415),
     (RateLimitExceeded, 429),
     (QueueFull, 503),
-    (Full, 503),
+    (TooManyViewers, 503),
     (StorageUnreachable, 503),
     (StorageError, 507),
     (RecordsError, 503),
@@ -126,13 +131,12 @@ def status_of(error: Exception) -> int:
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 
-def detail_of(fault: ErrorReport, request_id: str = "") -> RefusalDetail:
+def detail_of(fault: ErrorReport) -> RefusalDetail:
     """Return what a fault says."""
     return RefusalDetail(
         code=fault.problem.code,
         message=str(message_of(fault)),
         hint=str(hint_of(fault)),
-        request_id=request_id,
         reference=fault.reference if fault.ours else "",
     )
 
@@ -158,7 +162,7 @@ def answer_error(request: HTTPConnection, error: Exception) -> JSONResponse:
     """Return the refusal that an error is."""
     status = status_of(error)
     if status < 500 and isinstance(error, UnmaskError):
-        detail = RefusalDetail(code=error.code, message=str(error.message), hint=str(error.hint))
+        detail = RefusalDetail.of(error)
     else:
         fault = fault_of(error)
         detail = detail_of(fault)

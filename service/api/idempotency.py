@@ -28,13 +28,8 @@ def once(
     key: str | None,
     make: Callable[[], str],
 ) -> str:
-    """Return the id of what a request makes, or of what it made under the same key before.
-
-    Raises
-    ------
-    KeyReused, InProgress
-        The key belongs to another request, or to one that is not done yet.
-    """
+    """Return the id of what a request makes, or of what it made under the same key before. Raise
+    KeyReused or InProgress if the key belongs to another request or to one that is not done yet."""
     if key is None:
         return make()
     owner, keys = context.principal.id, application.idempotency

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ from service.tasks.job import Job
 from service.tasks.task import ACTIVE, Task
 
 V1 = "/v1"
+BINARY: JsonDict = {"type": "string", "format": "binary"}
+"""A file of a form."""
 _ID = "q0Zl3vJ6T2uYb8Rk1cXw9A"
 _TASK: JsonDict = {
     "id": "9f2c51d07ab4",
@@ -34,6 +37,17 @@ _TASK: JsonDict = {
     "href": "/v1/tasks/9f2c51d07ab4",
     "result": f"/v1/analyses/{_ID}",
 }
+
+
+def form_body(
+    properties: JsonDict,
+    required: Sequence[str] = (),
+    content_type: str = "multipart/form-data",
+) -> dict[str, Any]:
+    """Return the OpenAPI description of a request whose body is a form: it is read as a stream, so
+    that FastAPI can't derive it."""
+    schema = {"type": "object", "required": [*required], "properties": properties}
+    return {"requestBody": {"required": True, "content": {content_type: {"schema": schema}}}}
 
 
 class TaskView(BaseModel):

@@ -28,7 +28,7 @@ from service.application import Application
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
 from service.messages import _
-from service.storage.uploads import is_full, max_upload_mb, no_room
+from service.storage.uploads import full_disk_refused, max_upload_mb
 from service.tasks.job import Job
 from service.tasks.task import QueueFull
 
@@ -129,13 +129,7 @@ class Form:
 
     @property
     def settings(self) -> Settings:
-        """What was asked for.
-
-        Raises
-        ------
-        InputError
-            A value that makes no sense, a model that nobody knows.
-        """
+        """What was asked for. Raise InputError if a value is invalid or a model unknown."""
         given: dict[str, Any] = {n: v for n in SETTINGS if (v := self.fields.get(n, "").strip())}
         if "models" in given:
             given["models"] = [id.strip() for id in given["models"].split(",") if id.strip()]
@@ -156,7 +150,8 @@ async def receive(
     most: int = 1,
     least: int = 1,
 ) -> AsyncIterator[Form]:
-    """Take in the form of a request; its files are gone when this ends.
+    """Take in the form of a request; its files are gone when this ends. Raise TooLarge,
+    UnsupportedBody or InputError if the form is not accepted.
 
     Parameters
     ----------
@@ -164,11 +159,6 @@ async def receive(
         What the fields with files may be called.
     most, least : int
         Files.
-
-    Raises
-    ------
-    TooLarge, UnsupportedBody, InputError
-        It was not taken.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
@@ -179,17 +169,15 @@ async def receive(
     megabytes = limits.megabytes(context.principal, max_upload_mb())
     limited = _limited(request, megabytes)
     form_request = Request(request.scope, limited)
+    fields = form_request.form(
+        max_files=most, max_fields=MAX_FIELDS + most, max_part_size=MAX_FIELD_BYTES
+    )
     try:
-        async with form_request.form(
-            max_files=most, max_fields=MAX_FIELDS + most, max_part_size=MAX_FIELD_BYTES
-        ) as form:
-            yield _checked(form, names, most, least)
+        with full_disk_refused():
+            async with fields as form:
+                yield _checked(form, names, most, least)
     except ClientDisconnect:
         raise HTTPException(400, "the client went away") from None
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise
 
 
 def _limited(request: Request, megabytes: int) -> Receive:

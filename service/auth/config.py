@@ -24,13 +24,8 @@ class Accounts:
 
 
 def accounts() -> Accounts | None:
-    """Return the accounts of this server; None when it has none, or they are switched off.
-
-    Raises
-    ------
-    SystemExit
-        One setting is there without the other that it needs.
-    """
+    """Return the accounts of this server; None when it has none, or they are switched off. Raise
+    SystemExit if one setting lacks the other that it needs."""
     config = get_config()
     if config.sign_in == "off":
         return None

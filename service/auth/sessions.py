@@ -99,12 +99,8 @@ class Session:
         self._failure: Unreachable | None = None
 
     def client(self) -> supabase.Client:
-        """Return the client, with a token that is good for some seconds at least.
-
-        Raises
-        ------
-        SignedOut, Unreachable
-        """
+        """Return the client, with a token that is good for some seconds at least. Raise SignedOut
+        or Unreachable."""
         with self._lock:
             if self._client is None:
                 if self._store.get(KIND, self.key) is None:
@@ -126,14 +122,8 @@ class Session:
             return self._client
 
     def principal(self) -> Principal:
-        """Return who is signed in, as the account server said within the last minutes.
-
-        Raises
-        ------
-        SignedOut
-        Unreachable
-            For so long that what is known is too old.
-        """
+        """Return who is signed in, as the account server said within the last minutes. Raise
+        SignedOut, or Unreachable if what is known is too old."""
         with self._lock:
             now = time.monotonic()
             known, age = self._principal, now - self._checked

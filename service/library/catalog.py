@@ -53,7 +53,8 @@ def media_in(
     on_unreadable: Callable[[Path, MediaError], object],
     leave_out: Path | None = None,
 ) -> Iterator[Path]:
-    """Yield the files of a folder, and of the folders in it, that may be media, by name.
+    """Yield the files of a folder, and of the folders in it, that may be media, by name. Raise
+    InputError if there is no such folder, or it can't be listed.
 
     Parameters
     ----------
@@ -62,11 +63,6 @@ def media_in(
         of the folder.
     leave_out : Path, optional
         A folder that is passed by.
-
-    Raises
-    ------
-    InputError
-        There is no such folder, or it can't be listed.
     """
     if not folder.is_dir():
         raise InputError(_("There is no folder {folder}.").format(folder=folder), code="not_found")
@@ -132,13 +128,8 @@ class Library:
     def add_prints(
         self, owner: str, prints: Fingerprints, about: Media, source: str
     ) -> Footage | None:
-        """Keep fingerprints that were taken; None where their content is known already.
-
-        Raises
-        ------
-        MediaError, InputError
-            There is no picture; the library is full.
-        """
+        """Keep fingerprints that were taken; None where their content is known already. Raise
+        MediaError if there is no picture, InputError if the library is full."""
         if not len(prints.times):
             text = _("There is no picture to know it again by.")
             raise MediaError(text, code="no_picture")
@@ -164,13 +155,8 @@ class Library:
         cancel: threading.Event | None = None,
     ) -> None:
         """Keep the fingerprints of all media in a folder and the folders in it, `at_once` of which
-        are read side by side; what can't be read is told and left out.
-
-        Raises
-        ------
-        InputError, Canceled
-            There is no such folder; the library is full.
-        """
+        are read side by side; what can't be read is told and left out. Raise InputError if there is
+        no such folder or the library is full, or Canceled."""
         found = media_in(folder, lambda path, error: on_file(path, None, error))
         wanted = (path for path in found if only is None or path in only)
         self.add_files(owner, wanted, source_of(folder), on_file, at_once=at_once, cancel=cancel)
@@ -187,17 +173,13 @@ class Library:
         cancel: threading.Event | None = None,
     ) -> None:
         """Keep the fingerprints of files, which are told in their order; what can't be read is told
-        and left out. What `on_file` raises ends it, and what was kept until then stays.
+        and left out. What `on_file` raises ends it, and what was kept until then stays. Raise
+        InputError if the library is full, or Canceled.
 
         Parameters
         ----------
         names : mapping
             What those are called that are not called what they are on disk.
-
-        Raises
-        ------
-        InputError, Canceled
-            The library is full.
         """
 
         def keep(path: Path, reading: Future[_Read]) -> None:
@@ -260,7 +242,8 @@ class Library:
         on_progress: Callable[[int, int], object] = lambda done, total: None,
     ) -> tuple[int, int]:
         """Keep the fingerprints of a file of others; of a damaged one, none. Return how many are
-        new, and how many were known.
+        new, and how many were known. Raise InputError as `exchange.read` does, or if the library is
+        full.
 
         Parameters
         ----------
@@ -269,11 +252,6 @@ class Library:
         on_progress : callable
             Given the files that were kept and those of all; what it raises ends the import, and
             what was kept until then stays.
-
-        Raises
-        ------
-        InputError
-            As `exchange.read`; the library is full.
         """
         total = frames = 0
         for _checked, prints in exchange.read(file):

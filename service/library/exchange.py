@@ -89,13 +89,8 @@ def _text(hashes: np.ndarray) -> str:
 
 
 def read(file: BinaryIO) -> Iterator[tuple[SharedFootage, Prints]]:
-    """Yield what a file of others holds, a line at a time.
-
-    Raises
-    ------
-    InputError
-        It is none, is of a newer version, or is larger or stranger than one can be.
-    """
+    """Yield what a file of others holds, a line at a time. Raise InputError if it is no such file,
+    of a newer version, or out of bounds."""
     head = file.readline(MAX_LINE + 1)
     try:
         header = _Header.model_validate_json(head)

@@ -31,4 +31,6 @@ class LocalOriginals:
         if found is None:
             return None
         folder = Path(found.source)
-        return found, original_in(folder, found.name, found.found) if folder.is_absolute() else None
+        return found, original_in(
+            folder, found.name, found.match_sha256
+        ) if folder.is_absolute() else None

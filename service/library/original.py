@@ -26,7 +26,7 @@ def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
         return None
     match = good[0]
     return FoundFootage(
-        found=match.footage.sha256, name=match.footage.name, source=match.footage.source,
+        match_sha256=match.footage.sha256, name=match.footage.name, source=match.footage.source,
         start=max(0.0, match.start - match.time), mirrored=match.mirrored,
         matched=match.matched, asked=match.asked, by_faces=match.by_faces,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from detector import paths
-from detector.batch.source import files, no_media
+from detector.batch.watch import SettledFiles
 from detector.errors import InputError, MediaError, UnmaskError
 from service.library.catalog import Library, OnFile, source_of
 from service.messages import _
@@ -27,8 +27,7 @@ class FolderWatch:
 
     def __init__(self, library: Library, owner: str, folder: Path) -> None:
         self._library, self._owner, self._folder = library, owner, folder
-        self._before: dict[Path, tuple[int, int]] = {}
-        self._finished: dict[Path, tuple[int, int]] = {}
+        self._settled = SettledFiles(folder, paths.data())
 
     def look(
         self,
@@ -36,24 +35,16 @@ class FolderWatch:
         cancel: threading.Event | None = None,
     ) -> None:
         """Add what has come into it and was the same at the last look. What is known from it, and
-        was not touched since, is not opened.
-
-        Raises
-        ------
-        InputError, Canceled
-            There is no such folder, or it is gone; the library is full.
-        """
+        was not touched since, is not opened. Raise InputError if there is no such folder or the
+        library is full, or Canceled."""
         if not self._folder.is_dir():
             raise InputError(_("There is no folder {folder}.").format(folder=self._folder))
-        now = _states(self._folder)
-        still = [p for p, state in now.items() if self._before.get(p) == state]
-        ready = [p for p in still if now[p] != self._finished.get(p)]
+        ready = self._settled.look()
         if new := self._library.unseen(self._owner, source_of(self._folder), ready):
             self._library.add_folder(
                 self._owner, self._folder, on_file, only=set(new), cancel=cancel
             )
-        self._finished.update({path: now[path] for path in ready})
-        self._before = now
+        self._settled.finish(ready)
 
 
 def watch(
@@ -71,18 +62,6 @@ def watch(
     while not stop.is_set():
         watched.look(on_file)
         stop.wait(every)
-
-
-def _states(folder: Path) -> dict[Path, tuple[int, int]]:
-    states = {}
-    for path in files(folder, paths.data()):
-        try:
-            info = path.stat()
-        except OSError:  # gone again
-            continue
-        if info.st_size and not no_media(path.name):
-            states[path] = info.st_size, info.st_mtime_ns
-    return states
 
 
 @dataclass

@@ -37,12 +37,8 @@ def rules() -> LinkRules:
 
 
 def address(text: str) -> CameraAddress:
-    """Return the address of a camera that may be watched here, as far as its form says.
-
-    Raises
-    ------
-    LinkRefused
-    """
+    """Return the address of a camera that may be watched here, as far as its form says. Raise
+    LinkRefused otherwise."""
     if not allowed():
         raise LinkRefused(_("Cameras are not watched by their address here."), code="cameras_off")
     return parse(text, rules())

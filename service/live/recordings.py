@@ -16,7 +16,7 @@ from pathlib import Path
 from detector import paths
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Media
-from service.live.viewers import Keep, Viewer
+from service.live.viewers import SessionRetention, Viewer
 from service.messages import _
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
     returns it (`Application.keep_live`)."""
     video = viewer.options.film
     try:
-        if viewer.options.keep is Keep.NOTHING or viewer.seconds < MIN_SECONDS:
+        if viewer.options.keep is SessionRetention.NOTHING or viewer.seconds < MIN_SECONDS:
             return
         if viewer.options.scope is None:
             raise TypeError("a session that is kept must say whose it is")
@@ -71,13 +71,7 @@ def _filmed(analysis: Analysis, video: Path, name: str) -> Media:
 
 
 def last_seconds(viewer: Viewer) -> tuple[io.BytesIO, str]:
-    """Return the last 14 s as a clip, and its name.
-
-    Raises
-    ------
-    InputError
-        There is nothing yet.
-    """
+    """Return the last 14 s as a clip, and its name. Raise InputError if there are no frames yet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "last.mp4"
         if not viewer.ring.write(path):

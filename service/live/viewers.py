@@ -52,7 +52,7 @@ FIRST_FRAME_SECONDS = 45.0
 """s that a place is held for a first frame: the link comes up or the page gives up before."""
 
 
-class Keep(StrEnum):
+class SessionRetention(StrEnum):
     """What is kept of a session when it ends."""
 
     NOTHING = "nothing"
@@ -60,7 +60,7 @@ class Keep(StrEnum):
     VIDEO = "video"
 
 
-class Full(UnmaskError):
+class TooManyViewers(UnmaskError):
     """Every place is taken."""
 
     default_code = "too_many_viewers"
@@ -80,7 +80,7 @@ class LiveOptions:
     """What a person chose before Start, and may change while it runs (`mirror`)."""
 
     models: tuple[str, ...] | None = None
-    keep: Keep = Keep.SCORES
+    keep: SessionRetention = SessionRetention.SCORES
     mirror: bool = True
     microphone: bool = False
     """Hear the browser's microphone too, and judge the voice in it."""
@@ -275,15 +275,8 @@ class Viewers:
         self._reaper: threading.Thread | None = None
 
     def open(self, settings: LiveSettings, options: LiveOptions) -> Viewer:
-        """Begin to follow a camera.
-
-        Raises
-        ------
-        Full
-            All places are taken.
-        UnmaskError
-            The engine refuses, such as for a model that isn't here.
-        """
+        """Begin to follow a camera. Raise TooManyViewers if all places are taken, UnmaskError if
+        the engine refuses."""
         engine = self._engine()
         with self._lock:
             self._open = [viewer for viewer in self._open if not viewer.ended]
@@ -300,14 +293,14 @@ class Viewers:
         self._on_open(viewer)
         return viewer
 
-    def _full(self) -> Full:
+    def _full(self) -> TooManyViewers:
         text = ngettext(
             "{number} camera is on already, and no more can be followed here.",
             "{number} cameras are on already, and no more can be followed here.",
             self.capacity,
         )
         hint = _("Try again when one of them has stopped. Clips can be analyzed as usual.")
-        return Full(text.format(number=self.capacity), hint=hint)
+        return TooManyViewers(text.format(number=self.capacity), hint=hint)
 
     def find(self, token: str) -> Viewer | None:
         """Return the running camera whose picture a token names."""

@@ -10,9 +10,10 @@ import hmac
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from detector.errors import InputError
 from service.context import Principal, PrincipalKind, Role, Scope
@@ -78,18 +79,13 @@ class ApiKeys:
         files_per_hour: int | None = None,
         files_per_day: int | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key.
+        """Make a key. Raise InputError if the name or the scopes are missing.
 
         Returns
         -------
         key : ApiKey
         text : str
             The key itself. It is kept nowhere.
-
-        Raises
-        ------
-        InputError
-            It has no name, or nothing that it is for.
         """
         if not name.strip() or len(name) > MAX_NAME or not scopes:
             raise InputError(
@@ -108,8 +104,7 @@ class ApiKeys:
             files_per_day=files_per_day,
         )
         text = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(24)}"
-        with self._database.writing() as connection:
-            connection.execute(insert(api_keys).values(**key.model_dump(), hash=hash_token(text)))
+        self._database.run(insert(api_keys).values(**key.model_dump(), hash=hash_token(text)))
         return key, text
 
     def find(self, text: str) -> ApiKey | None:
@@ -117,9 +112,8 @@ class ApiKeys:
         if not _SHAPE.fullmatch(text):
             return None
         this = select(api_keys).where(api_keys.c.id == text.split("_")[1])
-        with self._database.reading() as connection:
-            row = connection.execute(this).mappings().first()
-        if row is None or not hmac.compare_digest(row["hash"], hash_token(text)):
+        row = self._database.first(this)
+        if row is None or not hmac.compare_digest(row.hash, hash_token(text)):
             return None
         key, now = _key(row), datetime.now(UTC)
         if key.state(now) != "in force":
@@ -130,9 +124,8 @@ class ApiKeys:
 
     def all(self) -> list[ApiKey]:
         """Return all keys, the oldest first."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(api_keys).order_by(api_keys.c.created)).mappings()
-            return [_key(row) for row in rows]
+        query = select(api_keys).order_by(api_keys.c.created)
+        return [_key(row) for row in self._database.rows(query)]
 
     def in_force(self) -> list[ApiKey]:
         """Return those that let somebody in now."""
@@ -154,9 +147,8 @@ class ApiKeys:
 
     def _change(self, id: str, **values: datetime) -> bool:
         change = update(api_keys).where(api_keys.c.id == id, api_keys.c.revoked.is_(None))
-        with self._database.writing() as connection:
-            return bool(connection.execute(change.values(**values)).rowcount)
+        return bool(self._database.run(change.values(**values)))
 
 
-def _key(row: RowMapping) -> ApiKey:
-    return ApiKey.model_validate({name: row[name] for name in ApiKey.model_fields})
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey.model_validate({name: row._mapping[name] for name in ApiKey.model_fields})

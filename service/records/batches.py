@@ -64,28 +64,24 @@ class Batches:
             "name": batch.name,
             "items": _ITEMS.dump_json(batch.items).decode(),
         }
-        with self._database.writing() as connection:
-            connection.execute(insert(api_batches).values(row))
+        self._database.run(insert(api_batches).values(row))
         return batch
 
     def get(self, owner: str, id: str) -> Batch | None:
         """Return one of the owner's own."""
-        with self._database.reading() as connection:
-            row = connection.execute(select(api_batches).where(*_this(owner, id))).first()
+        row = self._database.first(select(api_batches).where(*_this(owner, id)))
         return _batch(row) if row else None
 
     def latest(self, owner: str, number: int) -> list[Batch]:
         """Return the owner's newest."""
         of = select(api_batches).where(api_batches.c.owner == owner)
         newest = of.order_by(api_batches.c.created.desc(), api_batches.c.id).limit(number)
-        with self._database.reading() as connection:
-            return [_batch(row) for row in connection.execute(newest)]
+        return [_batch(row) for row in self._database.rows(newest)]
 
     def rename(self, owner: str, id: str, name: str) -> None:
         """Give one another name; an empty one takes it away."""
         renamed = update(api_batches).where(*_this(owner, id)).values(name=_title(name))
-        with self._database.writing() as connection:
-            connection.execute(renamed)
+        self._database.run(renamed)
 
     def remove(self, owner: str, id: str, analyses: Collection[str]) -> None:
         """Forget some analyses of one: they were deleted."""
@@ -126,8 +122,7 @@ class Batches:
 
     def sweep(self, before: datetime) -> None:
         """Forget those that were made before a moment."""
-        with self._database.writing() as connection:
-            connection.execute(delete(api_batches).where(api_batches.c.created < before))
+        self._database.run(delete(api_batches).where(api_batches.c.created < before))
 
 
 def _batch(row: Row[Any]) -> Batch:

@@ -95,31 +95,26 @@ class ComparisonStore:
     def latest(self, owner: str, copy: str) -> KeptComparison | None:
         """Return the newest of a suspected copy, by its sha256."""
         this = select(table).where(table.c.owner == owner, table.c.copy_sha256 == copy)
-        with self._database.reading() as connection:
-            row = connection.execute(this.order_by(table.c.created.desc()).limit(1)).first()
+        row = self._database.first(this.order_by(table.c.created.desc()).limit(1))
         return _kept(row) if row else None
 
     def remove(self, owner: str, copy: str, original: str) -> None:
         """Remove that of two files, by their sha256."""
-        with self._database.writing() as connection:
-            connection.execute(delete(table).where(*_of(owner, copy, original)))
+        self._database.run(delete(table).where(*_of(owner, copy, original)))
 
     def forget(self, owner: str, sha256s: Collection[str]) -> None:
         """Forget all that a file of these contents is part of."""
         wanted = list(sha256s)
         part = or_(table.c.copy_sha256.in_(wanted), table.c.original_sha256.in_(wanted))
         if wanted:
-            with self._database.writing() as connection:
-                connection.execute(delete(table).where(table.c.owner == owner, part))
+            self._database.run(delete(table).where(table.c.owner == owner, part))
 
     def sweep(self, before: datetime) -> None:
         """Forget those that were made before a moment."""
-        with self._database.writing() as connection:
-            connection.execute(delete(table).where(table.c.created < before))
+        self._database.run(delete(table).where(table.c.created < before))
 
     def _one(self, *conditions: Any) -> KeptComparison | None:
-        with self._database.reading() as connection:
-            row = connection.execute(select(table).where(*conditions)).first()
+        row = self._database.first(select(table).where(*conditions))
         return _kept(row) if row else None
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Executable,
+    Row,
     create_engine,
     event,
     func,
@@ -36,7 +38,7 @@ from service.config import get_config
 from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
-from service.records.tables import Moment, metadata
+from service.records.tables import UtcDateTime, metadata
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ def configured() -> Path | str:
 
 class Database:
     """An open database: a file of SQLite's, made when it is missing, readable by this user of the
-    computer only; or a PostgreSQL database by its address.
+    computer only; or a PostgreSQL database by its address. Every method raises RecordsError if it
+    can't be used.
 
     Raises
     ------
@@ -99,8 +102,8 @@ class Database:
         """The time by the database's clock, which all its servers share, as a part of a
         statement."""
         if self.dialect == "sqlite":
-            return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=Moment)
-        return func.clock_timestamp(type_=Moment)
+            return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=UtcDateTime)
+        return func.clock_timestamp(type_=UtcDateTime)
 
     def close(self) -> None:
         """Close all connections."""
@@ -108,27 +111,35 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Begin a transaction that sees the database as it is at one moment.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Begin a transaction that sees the database as it is at one moment."""
         with self._refusing(), self._read.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Begin a transaction: all of it or nothing, whatever stops it.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Begin a transaction: all of it or nothing, whatever stops it."""
         with self._turn, self._refusing(), self._write.begin() as connection:
             yield connection
+
+    def rows(self, query: Executable) -> Sequence[Row[Any]]:
+        """Read all rows of a query."""
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def first(self, query: Executable) -> Row[Any] | None:
+        """Read the first row of a query."""
+        with self.reading() as connection:
+            return connection.execute(query).first()
+
+    def scalar(self, query: Executable) -> Any:
+        """Read the first column of the first row of a query."""
+        with self.reading() as connection:
+            return connection.scalar(query)
+
+    def run(self, statement: Executable) -> int:
+        """Write one statement and return the number of changed rows."""
+        with self.writing() as connection:
+            return connection.execute(statement).rowcount
 
     def empty_log(self) -> None:
         """Empty SQLite's write-ahead log, where old pages stand. A reader elsewhere or a full disk
@@ -190,13 +201,8 @@ def _address(where: Path | str) -> URL:
 
 def sqlite_engine(url: URL) -> Engine:
     """Open a file of SQLite's, readable by this user of the computer only; made when it is missing.
-    Transactions of the execution option `writes` wait for other processes at their beginning.
-
-    Raises
-    ------
-    RecordsError
-        It can't be opened.
-    """
+    Transactions of the execution option `writes` wait for other processes at their beginning. Raise
+    RecordsError if it can't be opened."""
     path = Path(str(url.database))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ def as_table(
                 "likelihood": "" if likely is None else f"{likely:.4f}",
                 "kind": result.kind,
                 "duration_s": "" if seconds is None else f"{seconds:.3f}",
-                "people": result.people,
+                "people": result.subject_count,
                 "models": "; ".join(result.models),
                 "version": result.version,
                 "origin": origin(result.seal, record.owner).value,

@@ -18,14 +18,13 @@ from service.messages import _
 from service.records.database import Database
 from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH
 from service.records.rules import new_id
-from service.records.sql.rows import insert_new
+from service.records.sql.rows import batches, insert_new
 from service.records.tables import footage as table
 from service.records.tables import records
 
 _ROW_BYTES = 4 + HASH_BYTES
 MAX_FOOTAGE = 200_000
 """files of an owner"""
-_BATCH_SIZE = 500
 ANALYSES = "analysis"
 """Where footage comes from that is known because its owner analyzed it."""
 
@@ -120,13 +119,8 @@ class FootageStore:
         size: int = 0,
         duration: float | None = None,
     ) -> Footage | None:
-        """Keep the fingerprints of a file; None where its content is known already.
-
-        Raises
-        ------
-        InputError
-            This owner's library is full.
-        """
+        """Keep the fingerprints of a file; None where its content is known already. Raise
+        InputError if this owner's library is full."""
         if self.count(owner) >= MAX_FOOTAGE:
             full = _("A library holds {most} files at most.").format(most=f"{MAX_FOOTAGE:,}")
             raise InputError(full, hint=_("Remove some first."))
@@ -140,10 +134,9 @@ class FootageStore:
 
     def list(self, owner: str) -> list[Footage]:
         """Return what an owner knows, the newest first."""
-        newest = select(*_LISTED).where(table.c.owner == owner)
-        with self._database.reading() as connection:
-            rows = connection.execute(newest.order_by(table.c.added.desc(), table.c.id))
-            return [_footage(row) for row in rows]
+        owned = select(*_LISTED).where(table.c.owner == owner)
+        newest = owned.order_by(table.c.added.desc(), table.c.id)
+        return [_footage(row) for row in self._database.rows(newest)]
 
     def page(
         self, owner: str, text: str = "", *, offset: int = 0, limit: int = 50
@@ -168,71 +161,63 @@ class FootageStore:
         newest = func.max(table.c.added)
         parts = [func.count(), func.sum(table.c.duration), func.sum(table.c.frames), newest]
         grouped = select(table.c.source, *parts).where(table.c.owner == owner)
-        with self._database.reading() as connection:
-            rows = connection.execute(grouped.group_by(table.c.source).order_by(newest.desc()))
-            return [
-                FootageSource(source, files, seconds or 0.0, frames, latest)
-                for source, files, seconds, frames, latest in rows
-            ]
+        rows = self._database.rows(grouped.group_by(table.c.source).order_by(newest.desc()))
+        return [
+            FootageSource(source, files, seconds or 0.0, frames, latest)
+            for source, files, seconds, frames, latest in map(tuple, rows)
+        ]
 
     def known_from(self, owner: str, source: str) -> Sequence[tuple[str, int, datetime]]:
         """Return name, bytes and time of each file that is known from one place."""
         columns = table.c.name, table.c.size, table.c.added
         this = select(*columns).where(table.c.owner == owner, table.c.source == source)
-        with self._database.reading() as connection:
-            return [(name, size, added) for name, size, added in connection.execute(this)]
+        return [(row.name, row.size, row.added) for row in self._database.rows(this)]
 
     def get(self, owner: str, id: str) -> Footage | None:
         """Return one of the owner's own."""
         this = select(*_LISTED).where(table.c.owner == owner, table.c.id == id)
-        with self._database.reading() as connection:
-            row = connection.execute(this).first()
+        row = self._database.first(this)
         return _footage(row) if row else None
 
     def knows(self, owner: str, sha256: str) -> bool:
         """Whether an owner knows this very file."""
         this = select(table.c.id).where(table.c.owner == owner, table.c.sha256 == sha256)
-        with self._database.reading() as connection:
-            return connection.execute(this).first() is not None
+        return self._database.first(this) is not None
 
     def count(self, owner: str, *, without: Collection[str] = ()) -> int:
         """Return how many files an owner knows, but for those of some contents, by sha256."""
         this = [table.c.owner == owner]
         if without:
             this += [table.c.sha256.not_in(list(without))]
-        with self._database.reading() as connection:
-            return connection.execute(select(func.count()).where(*this)).scalar_one()
+        return int(self._database.scalar(select(func.count()).where(*this)))
 
     def remove(self, owner: str, ids: Collection[str]) -> int:
         """Forget some of the owner's own; return how many there were."""
-        wanted, removed = list(ids), 0
         with self._database.writing() as connection:
-            for at in range(0, len(wanted), _BATCH_SIZE):
-                some = table.c.id.in_(wanted[at : at + _BATCH_SIZE])
-                gone = connection.execute(delete(table).where(table.c.owner == owner, some))
-                removed += gone.rowcount
-        return removed
+            return sum(
+                connection.execute(
+                    delete(table).where(table.c.owner == owner, table.c.id.in_(some))
+                ).rowcount
+                for some in batches(ids)
+            )
 
     def remove_source(self, owner: str, source: str) -> int:
         """Forget all that an owner knows from one place; return how much it was."""
         this = delete(table).where(table.c.owner == owner, table.c.source == source)
-        with self._database.writing() as connection:
-            return connection.execute(this).rowcount
+        return self._database.run(this)
 
     def promote(self, owner: str, sha256: str, source: str) -> None:
         """Have what was known by an analysis alone stay when that goes: it came from elsewhere."""
         this = table.c.owner == owner, table.c.sha256 == sha256, table.c.source == ANALYSES
         if source != ANALYSES:
-            with self._database.writing() as connection:
-                connection.execute(update(table).where(*this).values(source=source))
+            self._database.run(update(table).where(*this).values(source=source))
 
     def forget(self, owner: str, sha256s: Collection[str] | None = None) -> None:
         """Forget what is known by analyses alone: of these contents, or all of it."""
         conditions = [table.c.owner == owner, table.c.source == ANALYSES]
         if sha256s is not None:
             conditions.append(table.c.sha256.in_(list(sha256s)))
-        with self._database.writing() as connection:
-            connection.execute(delete(table).where(*conditions))
+        self._database.run(delete(table).where(*conditions))
 
     def sweep(self, before: datetime) -> None:
         """Forget what is known by an analysis alone that is gone: of people whose records are in
@@ -250,8 +235,7 @@ class FootageStore:
                 and_(table.c.owner.startswith(GUEST), old),
             )
         )
-        with self._database.writing() as connection:
-            connection.execute(gone)
+        self._database.run(gone)
 
     def prints(self, owner: str) -> Iterator[tuple[Footage, Prints]]:
         """Yield all an owner knows with its fingerprints, as of one moment."""
@@ -267,8 +251,7 @@ class FootageStore:
         """Return how many files an owner knows, and something that changes with them."""
         newest = func.max(table.c.added), func.max(table.c.id), func.min(table.c.id)
         count = select(func.count(), *newest).where(table.c.owner == owner)
-        with self._database.reading() as connection:
-            row = connection.execute(count).one()
+        [row] = self._database.rows(count)
         return row[0], repr(tuple(row))
 
 

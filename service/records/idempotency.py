@@ -42,15 +42,12 @@ class IdempotencyKeys:
 
     def claim(self, owner: str, key: str, fingerprint: str) -> str | None:
         """Return what an earlier request under this key made; None where this one is to be done.
+        Raise KeyReused if it was sent with another request, InProgress if that is not done yet.
 
         Parameters
         ----------
         fingerprint : str
             Of all that decides what is made.
-
-        Raises
-        ------
-        KeyReused, InProgress
         """
         table = api_requests
         this = (table.c.owner == owner) & (table.c.key == key)
@@ -81,5 +78,4 @@ class IdempotencyKeys:
 
     def _write(self, statement: Update | Delete, owner: str, key: str) -> None:
         table = api_requests
-        with self._database.writing() as connection:
-            connection.execute(statement.where(table.c.owner == owner, table.c.key == key))
+        self._database.run(statement.where(table.c.owner == owner, table.c.key == key))

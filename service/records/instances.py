@@ -40,17 +40,8 @@ then."""
 
 
 class Server:
-    """This process among those on a database.
-
-    Attributes
-    ----------
-    id : str
-
-    Raises
-    ------
-    RecordsError
-        The database can't be used.
-    """
+    """This process among those on a database. Every method raises RecordsError if the database
+    can't be used."""
 
     def __init__(self, data: Path, database: Database) -> None:
         self._folder = data / "servers"
@@ -68,26 +59,14 @@ class Server:
         self._thread.start()
 
     def alive(self, id: str) -> bool:
-        """Return whether a server lives: this one, or another on any machine.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Return whether a server lives: this one, or another on any machine."""
         if id == self.id:
             return not self._closed.is_set()
         near = self._holds_its_lock(id)
         return self._beats(id) if near is None else near
 
     def beat(self) -> None:
-        """Say that this server lives.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Say that this server lives."""
         with self._database.writing() as connection:
             upsert(connection, servers, {"id": self.id, "seen": self._database.now})
             now = connection.execute(

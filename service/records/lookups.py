@@ -21,7 +21,7 @@ class FoundFootage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    found: str = Field(description="sha256 of the known footage")
+    match_sha256: str = Field(description="sha256 of the known footage")
     name: str = Field(description="as its owner named it; hostile, escape it")
     source: str = Field(description="the folder it is from, or analysis, upload, import")
     start: float = Field(description="s, in the known footage: where the file begins in it")
@@ -38,7 +38,9 @@ class FoundFootage(BaseModel):
     )
 
 
-_NOTHING = FoundFootage(found="", name="", source="", start=0.0, mirrored=False, matched=0, asked=0)
+_NOTHING = FoundFootage(
+    match_sha256="", name="", source="", start=0.0, mirrored=False, matched=0, asked=0
+)
 """How it is kept that nothing was found."""
 _KEPT = [table.c[name] for name in FoundFootage.model_fields if name != "added"]
 
@@ -67,38 +69,36 @@ class LookupStore:
     def find(self, owner: str, sha256: str) -> FoundFootage | None:
         """Return what one of the owner's own files shows; None where that was taken out of their
         library since."""
-        same = footage.c.owner == table.c.owner, footage.c.sha256 == table.c.found
+        same = footage.c.owner == table.c.owner, footage.c.sha256 == table.c.match_sha256
         both = table.outerjoin(footage, and_(*same))
         this = select(*_KEPT, footage.c.added).select_from(both).where(
             table.c.owner == owner,
             table.c.sha256 == sha256,
-            table.c.found != "",
+            table.c.match_sha256 != "",
             or_(table.c.source == ANALYSES, footage.c.id.is_not(None)),
         )  # fmt: skip
-        with self._database.reading() as connection:
-            row = connection.execute(this).mappings().first()
-        return FoundFootage.model_validate(dict(row)) if row else None
+        row = self._database.first(this)
+        return FoundFootage.model_validate(row._asdict()) if row else None
 
     def searched(self, owner: str, sha256: str) -> int:
         """Return among how many files one of the owner's own was looked for and not found; 0 where
         it was found or not looked for."""
-        this = table.c.owner == owner, table.c.sha256 == sha256, table.c.found == ""
-        with self._database.reading() as connection:
-            return connection.execute(select(table.c.searched).where(*this)).scalar() or 0
+        this = table.c.owner == owner, table.c.sha256 == sha256, table.c.match_sha256 == ""
+        return int(self._database.scalar(select(table.c.searched).where(*this)) or 0)
 
-    def refuse(self, owner: str, sha256: str, found: str) -> None:
+    def refuse(self, owner: str, sha256: str, match: str) -> None:
         """Note that a file does not come from this footage: it isn't told again."""
-        row = {"owner": owner, "sha256": sha256, "found": found}
+        row = {"owner": owner, "sha256": sha256, "match_sha256": match}
         with self._database.writing() as connection:
             upsert(connection, refusals, row | {"created": datetime.now(UTC)})
-            this = table.c.owner == owner, table.c.sha256 == sha256, table.c.found == found
+            this = table.c.owner == owner, table.c.sha256 == sha256, table.c.match_sha256 == match
             connection.execute(delete(table).where(*this))
 
     def refused(self, owner: str, sha256: str) -> set[str]:
         """Return what the owner said is not the original of a file, by sha256."""
         this = refusals.c.owner == owner, refusals.c.sha256 == sha256
-        with self._database.reading() as connection:
-            return set(connection.execute(select(refusals.c.found).where(*this)).scalars())
+        rows = self._database.rows(select(refusals.c.match_sha256).where(*this))
+        return {row.match_sha256 for row in rows}
 
     def forget(self, owner: str, sha256s: Collection[str]) -> None:
         """Forget all that files of these contents are part of."""
@@ -107,7 +107,7 @@ class LookupStore:
             return
         with self._database.writing() as connection:
             for kept in (table, refusals):
-                part = or_(kept.c.sha256.in_(wanted), kept.c.found.in_(wanted))
+                part = or_(kept.c.sha256.in_(wanted), kept.c.match_sha256.in_(wanted))
                 connection.execute(delete(kept).where(kept.c.owner == owner, part))
 
     def sweep(self, before: datetime) -> None:

@@ -27,13 +27,8 @@ _one_at_a_time = threading.Lock()  # Alembic's `op` is a global of the process
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the steps that a database has not had, in the transaction that `connection` is in.
-
-    Raises
-    ------
-    RecordsError
-        A newer Unmask wrote it. It is left as it is.
-    """
+    """Run the steps that a database has not had, in the transaction that `connection` is in. Raise
+    RecordsError and change nothing if a newer version wrote it."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.set_config("lock_timeout", f"{TIMEOUT_SECONDS}s", True)))
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))

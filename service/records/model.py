@@ -115,7 +115,7 @@ class ResultSummary(_Row):
     probability: Probability | None = Field(
         default=None, description="combined likelihood: the one number of the file"
     )
-    people: int = 0
+    subject_count: int = 0
     kind: str = Field(description="video, image, animation or audio")
     duration: float | None = Field(default=None, description="s")
     models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
@@ -130,7 +130,7 @@ class ResultSummary(_Row):
             verdict=verdict.label,
             question=verdict.question,
             probability=verdict.probability,
-            people=sum(s.modality is Modality.FACE for s in analysis.judged),
+            subject_count=sum(s.modality is Modality.FACE for s in analysis.judged),
             kind=analysis.media.kind,
             duration=analysis.media.duration,
             models=tuple(model.id for model in analysis.models if model.scored),
@@ -169,7 +169,7 @@ class Record(_Row):
     )  # fmt: skip
     fault: ErrorReport | None = None
     result: ResultSummary | None = Field(default=None, description="once there is a result")
-    again: datetime | None = Field(
+    last_cache_hit: datetime | None = Field(
         default=None, description="when the same file last came and was given this result"
     )
     note: str = ""

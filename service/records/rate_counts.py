@@ -75,15 +75,11 @@ class SharedRateLimiter:
 
     def clear(self) -> None:
         """Forget everything, of all limiters."""
-        with self._database.writing() as connection:
-            connection.execute(delete(rate_counts))
+        self._database.run(delete(rate_counts))
 
     def sweep(self) -> None:
         """Delete what no window holds any more, of all limiters."""
-        with self._database.writing() as connection:
-            connection.execute(
-                delete(rate_counts).where(rate_counts.c.expires < self._database.now)
-            )
+        self._database.run(delete(rate_counts).where(rate_counts.c.expires < self._database.now))
 
     def _wait(
         self, slots: list[tuple[int, int]], most: int, count: int, now: float

@@ -19,13 +19,8 @@ MAX_CHECKED_BYTES = 200_000_000
 
 def open_records(where: Path | str) -> SQLStore:
     """Return the store of a server. A file of SQLite's that is damaged, or is something else, is
-    moved aside with its log under a name of its own, and the server begins anew.
-
-    Raises
-    ------
-    RecordsError
-        As of `Database`, but for damage.
-    """
+    moved aside with its log under a name of its own, and the server begins anew. Raise RecordsError
+    as `Database` does, but for damage."""
     try:
         return SQLStore(_checked(where))
     except RecordsError as error:

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 FILE = "seal.key"
 _INFO = b"unmask result seal 1"
 _SUMMARY = (
-    "analyzed", "verdict", "question", "probability", "people", "kind", "duration", "models",
+    "analyzed", "verdict", "question", "probability", "subject_count", "kind", "duration", "models",
     "version",
 )  # fmt: skip
 """what version 1 of a seal signs of a summary; what a later version adds is not in it"""
@@ -92,13 +92,8 @@ class Keyring:
 
     @classmethod
     def open(cls, data: Path, database: Database) -> Keyring:
-        """Return the keys of a server, made and written down where they are missing.
-
-        Raises
-        ------
-        RecordsError
-            The key can't be read or made, or was revoked.
-        """
+        """Return the keys of a server, made and written down where they are missing. Raise
+        RecordsError if the key can't be read or made, or was revoked."""
         from service.records.sql.rows import insert_new
 
         keyring = cls(_private_key(data / FILE), database)
@@ -176,15 +171,13 @@ class Keyring:
         """Return each public key of the database, when it came and when it was revoked."""
         assert self._database is not None
         query = select(seal_keys).order_by(seal_keys.c.added)
-        with self._database.reading() as connection:
-            return [(row.key, row.added, row.revoked) for row in connection.execute(query)]
+        return [(row.key, row.added, row.revoked) for row in self._database.rows(query)]
 
     def revoke(self, key: str) -> bool:
         """Believe a key no more: who has it could seal what this server never made."""
         assert self._database is not None
         change = update(seal_keys).where(seal_keys.c.key == key, seal_keys.c.revoked.is_(None))
-        with self._database.writing() as connection:
-            return bool(connection.execute(change.values(revoked=datetime.now(UTC))).rowcount)
+        return bool(self._database.run(change.values(revoked=datetime.now(UTC))))
 
     def _holds(self, record: Record, result: ResultSummary, seal: ResultSeal) -> bool:
         return (

@@ -26,7 +26,7 @@ class SharedView:
     expires: datetime
     origin: ResultOrigin
     picture: bytes | None = None
-    again: datetime | None = None
+    last_cache_hit: datetime | None = None
     read_only: bool = True
 
     @classmethod

@@ -51,12 +51,7 @@ class Store(Protocol):
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
         """Keep a new record. With `analysis` it is a finished one (`record.result` is filled in).
-
-        Raises
-        ------
-        RecordsError
-            The id is taken, also by somebody else.
-        """
+        Raise RecordsError if the id is taken, also by somebody else."""
 
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
@@ -111,25 +106,16 @@ class Store(Protocol):
         """Return the owner's newest finished record with this key."""
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        """Note that the same file came once more and got this result: sets `again` and
+        """Note that the same file came once more and got this result: sets `last_cache_hit` and
         `touched`."""
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
-        """Change what is given.
-
-        Raises
-        ------
-        InputError
-            Too long, or too many; nothing is changed.
-        """
+        """Change what is given. Raise InputError and change nothing if something is too long or too
+        many."""
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
         """Delete records with results, thumbnails and shares; return the ids that were there. The
         media is the caller's (`Jobs.delete`)."""
-
-    def delete_all(self, owner: str) -> list[str]:
-        """Delete everything of an owner, presets and settings too; return the ids of the
-        records."""
 
     def ids(self, owner: str) -> list[str]:
         """Return those of all the owner's records."""
@@ -139,13 +125,8 @@ class Store(Protocol):
     # Read-only links to records.
 
     def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
-        """Make a new link to a finished record, with its token.
-
-        Raises
-        ------
-        InputError
-            It would last longer than `MAX_SHARE_TTL`, or not at all.
-        """
+        """Make a new link to a finished record, with its token. Raise InputError if it would last
+        longer than `MAX_SHARE_TTL`, or no time."""
 
     def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
         """Return links that are in force, to one record or to any, newest first; without tokens."""
@@ -166,13 +147,8 @@ class Store(Protocol):
         """Return ensembles by name, in the order of their names."""
 
     def save_preset(self, owner: str, preset: CustomEnsemble) -> None:
-        """Keep one under its name, in place of another of that name.
-
-        Raises
-        ------
-        InputError
-            It has no name, or there are `MAX_PRESETS` already.
-        """
+        """Keep one under its name, in place of another of that name. Raise InputError if it has no
+        name or there are `MAX_PRESETS` already."""
 
     def delete_preset(self, owner: str, name: str) -> bool: ...
 

@@ -46,7 +46,7 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\ufffd")
 
 
-class Words(TypeDecorator[str]):
+class TextType(TypeDecorator[str]):
     """A text of people's or of a `StrEnum`."""
 
     impl = Text
@@ -56,7 +56,7 @@ class Words(TypeDecorator[str]):
         return None if value is None else storable(str(value))
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A time in UTC, whole to the microsecond. SQLite has no such type: a text that sorts."""
 
     impl = Text
@@ -76,7 +76,7 @@ class Moment(TypeDecorator[datetime]):
         return moment.astimezone(UTC)
 
 
-class WordList(TypeDecorator[tuple[str, ...]]):
+class StringList(TypeDecorator[tuple[str, ...]]):
     """Several texts in their order, as JSON that both databases can look into."""
 
     impl = Text
@@ -108,32 +108,36 @@ def _table(name: str, *columns: Column[Any], rowid: bool = False) -> Table:
     return Table(name, metadata, *columns, sqlite_with_rowid=rowid)
 
 
+def _keys(*names: str) -> list[Column[Any]]:
+    return [Column(name, TextType, primary_key=True) for name in names]
+
+
+def _optional(type: Any, *names: str) -> list[Column[Any]]:
+    return [Column(name, type) for name in names]
+
+
 def _required(type: Any, *names: str) -> list[Column[Any]]:
     return [Column(name, type, nullable=False) for name in names]
 
 
 records = _table(
     "records",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "owner", "name", "sha256", "source", "state", "run", "cache_key"),
-    *_required(Words, "note", "confirmed", "search_text"),
-    *_required(Moment, "created", "touched"),
+    *_keys("id"),
+    *_required(TextType, "owner", "name", "sha256", "source", "state", "run", "cache_key"),
+    *_required(TextType, "note", "confirmed", "search_text"),
+    *_required(UtcDateTime, "created", "touched"),
     *_required(BYTES, "size"),
-    *_required(WordList, "tags"),
+    *_required(StringList, "tags"),
     *_required(Text, "settings"),  # JSON
-    Column("fault", Text),  # JSON
-    Column("again", Moment),
+    *_optional(Text, "fault"),  # JSON
+    *_optional(UtcDateTime, "last_cache_hit"),
     # The summary of the result, all of it or nothing.
-    Column("analyzed", Moment),
-    Column("verdict", Words),
-    Column("question", Words),
-    Column("probability", NUMBER),
-    Column("people", Integer),
-    Column("kind", Words),
-    Column("duration", NUMBER),
-    Column("models", WordList, nullable=False, server_default="[]"),
-    Column("version", Words),
-    Column("seal", Text),  # JSON
+    *_optional(UtcDateTime, "analyzed"),
+    *_optional(TextType, "verdict", "question", "kind", "version"),
+    *_optional(NUMBER, "probability", "duration"),
+    *_optional(Integer, "subject_count"),
+    Column("models", StringList, nullable=False, server_default="[]"),
+    *_optional(Text, "seal"),  # JSON
 )
 Index("records_by_time", records.c.owner, records.c.touched.desc(), records.c.id)
 _keyed = records.c.cache_key != ""
@@ -155,119 +159,95 @@ results = _table(
 
 shares = _table(
     "shares",
-    Column("id", Words, primary_key=True),
+    *_keys("id"),
     Column("record", ForeignKey(records.c.id, ondelete="CASCADE"), nullable=False),
-    Column("token_hash", Words, nullable=False, unique=True),
-    *_required(Moment, "created", "expires"),
+    Column("token_hash", TextType, nullable=False, unique=True),
+    *_required(UtcDateTime, "created", "expires"),
 )
 Index("shares_of_record", shares.c.record)
 
-preferences = _table(
-    "preferences", Column("owner", Words, primary_key=True), *_required(Text, "chosen")
-)  # JSON
+preferences = _table("preferences", *_keys("owner"), *_required(Text, "chosen"))  # JSON
 
-presets = _table(
-    "presets",
-    Column("owner", Words, primary_key=True),
-    Column("name", Words, primary_key=True),
-    *_required(Text, "mix"),  # JSON
-)
+presets = _table("presets", *_keys("owner", "name"), *_required(Text, "mix"))  # JSON
 
 tasks = _table(
     "tasks",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "kind", "owner", "subject", "server", "state"),
+    *_keys("id"),
+    *_required(TextType, "kind", "owner", "subject", "server", "state"),
     *_required(Text, "params"),  # JSON, as `fault` and `progress` are
-    *_required(Moment, "created"),
-    Column("started", Moment),
-    Column("ended", Moment),
-    Column("fault", Text),
-    Column("progress", Text),
+    *_required(UtcDateTime, "created"),
+    *_optional(UtcDateTime, "started", "ended"),
+    *_optional(Text, "fault", "progress"),
     Column("cancel", Boolean, nullable=False, server_default=false()),
 )
 Index("tasks_by_state", tasks.c.state)
 Index("tasks_by_subject", tasks.c.kind, tasks.c.subject)
 
-servers = _table(
-    "servers",
-    Column("id", Words, primary_key=True),
-    Column("seen", Moment, nullable=False),  # by the database's clock
-)
+servers = _table("servers", *_keys("id"), *_required(UtcDateTime, "seen"))  # the database's clock
 
 seal_keys = _table(
     "seal_keys",
-    Column("key", Words, primary_key=True),  # public
-    Column("added", Moment, nullable=False),
-    Column("revoked", Moment),
+    *_keys("key"),  # public
+    *_required(UtcDateTime, "added"),
+    *_optional(UtcDateTime, "revoked"),
 )
 
 rate_counts = _table(
     "rate_counts",
-    Column("key", Words, primary_key=True),  # hashed
+    *_keys("key"),  # hashed
     Column("slot", BYTES, primary_key=True, autoincrement=False),
     *_required(Integer, "count"),
-    *_required(Moment, "expires"),
+    *_required(UtcDateTime, "expires"),
 )
 Index("rate_counts_by_end", rate_counts.c.expires)
 
-api_keys = Table(
+api_keys = _table(
     "api_keys",
-    metadata,
-    Column("id", Words, primary_key=True),
-    Column("name", Words, nullable=False),
-    Column("hash", Words, nullable=False),
-    Column("scopes", WordList, nullable=False),
-    Column("created", Moment, nullable=False),
-    Column("expires", Moment),
-    Column("revoked", Moment),
-    Column("used", Moment),
-    Column("files_per_hour", Integer),
-    Column("files_per_day", Integer),
-    sqlite_with_rowid=False,
+    *_keys("id"),
+    *_required(TextType, "name", "hash"),
+    *_required(StringList, "scopes"),
+    *_required(UtcDateTime, "created"),
+    *_optional(UtcDateTime, "expires", "revoked", "used"),
+    *_optional(Integer, "files_per_hour", "files_per_day"),
 )
 
-api_requests = Table(
+api_requests = _table(
     "api_requests",
-    metadata,
-    Column("owner", Words, primary_key=True),
-    Column("key", Words, primary_key=True),
-    Column("fingerprint", Words, nullable=False),
-    Column("subject", Words),  # None: being worked on
-    Column("created", Moment, nullable=False),
-    sqlite_with_rowid=False,
+    *_keys("owner", "key"),
+    *_required(TextType, "fingerprint"),
+    *_optional(TextType, "subject"),  # None: being worked on
+    *_required(UtcDateTime, "created"),
 )
 
-api_batches = Table(
+api_batches = _table(
     "api_batches",
-    metadata,
-    Column("id", Words, primary_key=True),
-    Column("owner", Words, nullable=False),
-    Column("created", Moment, nullable=False),
-    Column("items", Text, nullable=False),  # JSON
-    Column("name", Words, nullable=False, server_default=""),
-    sqlite_with_rowid=False,
+    *_keys("id"),
+    *_required(TextType, "owner"),
+    *_required(UtcDateTime, "created"),
+    *_required(Text, "items"),  # JSON
+    Column("name", TextType, nullable=False, server_default=""),
 )
 
 footage = _table(
     "footage",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "owner", "sha256", "name"),
-    Column("source", Words, nullable=False),  # the folder, or where else it comes from
-    Column("added", Moment, nullable=False),
-    Column("size", BYTES, nullable=False),
-    Column("duration", NUMBER),
-    Column("frames", Integer, nullable=False),
-    Column("prints", LargeBinary, nullable=False),  # times and hashes, see records.footage
+    *_keys("id"),
+    *_required(TextType, "owner", "sha256", "name"),
+    *_required(TextType, "source"),  # the folder, or where else it comes from
+    *_required(UtcDateTime, "added"),
+    *_required(BYTES, "size"),
+    *_optional(NUMBER, "duration"),
+    *_required(Integer, "frames"),
+    *_required(LargeBinary, "prints"),  # times and hashes, see records.footage
     rowid=True,
 )
 Index("footage_by_content", footage.c.owner, footage.c.sha256, unique=True)
 
 comparisons = _table(
     "comparisons",
-    Column("id", Words, primary_key=True),
-    *_required(Words, "owner", "copy_sha256", "original_sha256", "version"),
-    Column("created", Moment, nullable=False),
-    Column("comparison", LargeBinary, nullable=False),  # compressed JSON
+    *_keys("id"),
+    *_required(TextType, "owner", "copy_sha256", "original_sha256", "version"),
+    *_required(UtcDateTime, "created"),
+    *_required(LargeBinary, "comparison"),  # compressed JSON
     rowid=True,
 )
 Index(
@@ -280,19 +260,16 @@ Index(
 
 lookups = _table(
     "lookups",
-    Column("owner", Words, primary_key=True),
-    Column("sha256", Words, primary_key=True),
-    *_required(Words, "found", "name", "source"),
-    Column("start", NUMBER, nullable=False),
-    Column("mirrored", Boolean, nullable=False),
+    *_keys("owner", "sha256"),
+    *_required(TextType, "match_sha256", "name", "source"),
+    *_required(NUMBER, "start"),
+    *_required(Boolean, "mirrored"),
     *_required(Integer, "matched", "asked"),
-    Column("created", Moment, nullable=False),
+    *_required(UtcDateTime, "created"),
     Column("searched", Integer, nullable=False, server_default="0"),
     Column("by_faces", Boolean, nullable=False, server_default=false()),
 )
 
 refusals = _table(
-    "refusals",
-    *(Column(name, Words, primary_key=True) for name in ("owner", "sha256", "found")),
-    Column("created", Moment, nullable=False),
+    "refusals", *_keys("owner", "sha256", "match_sha256"), *_required(UtcDateTime, "created")
 )

@@ -21,7 +21,7 @@ from typing import Any
 
 from detector.media.files import sha256
 from service.messages import _
-from service.storage.uploads import StorageError, Upload, is_full, no_room
+from service.storage.uploads import StorageError, Upload, full_disk_refused
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 ATTEMPTS = 4
@@ -47,12 +47,11 @@ class StoredFile:
     size: int
     """bytes"""
     sha256: str
-    modified: datetime
-    """by the bucket's clock"""
 
 
 class S3Bucket:
-    """The objects of a bucket under a prefix. Safe to use from several threads.
+    """The objects of a bucket under a prefix. Safe to use from several threads. Every method raises
+    StorageUnreachable if the bucket does not answer.
 
     Parameters
     ----------
@@ -85,12 +84,7 @@ class S3Bucket:
             ) from error
 
     def put(self, upload: Upload, file: Path) -> None:
-        """Copy a file into the bucket; whole or not at all.
-
-        Raises
-        ------
-        StorageUnreachable
-        """
+        """Copy a file into the bucket; whole or not at all."""
         about = {"name": file.name, "sha256": upload.sha256}
         with _translated():
             self._client.upload_file(
@@ -98,24 +92,14 @@ class S3Bucket:
             )
 
     def find(self, token: str) -> StoredFile | None:
-        """Return what is known of a file, or None.
-
-        Raises
-        ------
-        StorageUnreachable
-        """
+        """Return what is known of a file, or None."""
         try:
             with _translated():
                 head = self._client.head_object(Bucket=self.name, Key=self._key(token))
         except _NoSuchObject:
             return None
         about = head["Metadata"]
-        return StoredFile(
-            about.get("name", ""),
-            head["ContentLength"],
-            about.get("sha256", ""),
-            head["LastModified"],
-        )
+        return StoredFile(about.get("name", ""), head["ContentLength"], about.get("sha256", ""))
 
     def fetch(self, token: str, stored: StoredFile, target: Path) -> bool:
         """Bring a file to a path, whole or not at all; False where it is gone.
@@ -147,34 +131,19 @@ class S3Bucket:
         return True
 
     def copy(self, token: str, to: str) -> None:
-        """Make a file another token's, too.
-
-        Raises
-        ------
-        StorageUnreachable
-        """
+        """Make a file another token's, too."""
         source = f"{self.name}/{self._key(token)}"
         with _translated():
             self._client.copy_object(CopySource=source, Bucket=self.name, Key=self._key(to))
 
     def delete(self, token: str) -> None:
-        """Delete a file; one that is gone already costs nothing.
-
-        Raises
-        ------
-        StorageUnreachable
-        """
+        """Delete a file; one that is gone already costs nothing."""
         with _translated():
             self._client.delete_object(Bucket=self.name, Key=self._key(token))
 
     def listed(self) -> Iterator[tuple[str, datetime, datetime]]:
         """Yield the token of each file, when it was put there, and the time now: both by the
-        bucket's clock.
-
-        Raises
-        ------
-        StorageUnreachable
-        """
+        bucket's clock."""
         pages = self._client.get_paginator("list_objects_v2")
         with _translated():
             for page in pages.paginate(Bucket=self.name, Prefix=self._prefix):
@@ -225,14 +194,11 @@ def _translated() -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        yield
+        with full_disk_refused():
+            yield
     except (BotoCoreError, Boto3Error, ClientError) as error:
         refused = isinstance(error, ClientError)
         code = error.response["Error"]["Code"] if refused else type(error).__name__
         kind = _NoSuchObject if code in _MISSING else StorageUnreachable
         text = _("The storage of files can't be reached just now ({code}).")
         raise kind(text.format(code=code), hint=_("Try again in a moment.")) from error
-    except OSError as error:
-        if is_full(error):
-            raise no_room() from error
-        raise

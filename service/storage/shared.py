@@ -50,13 +50,8 @@ class SharedUploads(Uploads):
         self._known: OrderedDict[str, tuple[float, StoredFile | None]] = OrderedDict()
 
     def add(self, source: BinaryIO, name: str, *, size: int | None = None) -> Upload:
-        """Copy a file to disk and into the bucket, under a fresh token.
-
-        Raises
-        ------
-        StorageError
-            When the disk is full, or the bucket does not answer; nothing is left on the disk.
-        """
+        """Copy a file to disk and into the bucket, under a fresh token. Raise StorageError and
+        leave nothing if the disk is full or the bucket does not answer."""
         upload = super().add(source, name, size=size)
         try:
             self._bucket.put(upload, self._here(upload.token))
@@ -172,12 +167,7 @@ def _touch(folder: Path) -> None:
 
 def open_uploads(data: Path) -> Uploads:
     """Return the uploads of a data folder, or of the bucket that servers share (UNMASK_S3_BUCKET).
-
-    Raises
-    ------
-    StorageError
-        The bucket can't be used.
-    """
+    Raise StorageError if the bucket can't be used."""
     config = get_config()
     if not config.s3_bucket:
         return Uploads(data)

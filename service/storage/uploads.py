@@ -99,12 +99,8 @@ class Uploads:
         """Copy a file to disk under a fresh token.
 
         `source` is read from its present position to the end, in chunks; `size` are the bytes to
-        come, when known, to refuse before writing.
-
-        Raises
-        ------
-        StorageError
-            When the disk is full; what was written is removed first.
+        come, when known, to refuse before writing. Raise StorageError and leave nothing if the disk
+        is full.
         """
         if size is not None and not self.has_room(size):
             raise no_room()
@@ -112,16 +108,15 @@ class Uploads:
         folder = self.root / token
         digest, count = hashlib.sha256(), 0
         try:
-            folder.mkdir(mode=0o700)
-            with (folder / _COMING).open("wb") as target:
-                while chunk := source.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    count += target.write(chunk)
-            (folder / _COMING).replace(folder / safe_name(name))
-        except BaseException as error:
+            with full_disk_refused():
+                folder.mkdir(mode=0o700)
+                with (folder / _COMING).open("wb") as target:
+                    while chunk := source.read(CHUNK_BYTES):
+                        digest.update(chunk)
+                        count += target.write(chunk)
+                (folder / _COMING).replace(folder / safe_name(name))
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
-            if is_full(error):
-                raise no_room() from error
             raise
         return Upload(token, digest.hexdigest(), count)
 
@@ -244,9 +239,15 @@ def safe_name(name: str) -> str:
     return f"{stem}.{suffix}" if suffix else stem
 
 
-def is_full(error: BaseException) -> bool:
-    """Return whether an error says that a disk is full."""
-    return isinstance(error, OSError) and error.errno in _FULL
+@contextmanager
+def full_disk_refused() -> Iterator[None]:
+    """Raise StorageError in place of the OSError of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise no_room() from error
+        raise
 
 
 def no_room() -> StorageError:

@@ -59,9 +59,9 @@ class Job(Task):
         return self.store.thumbnails(self.record.owner, [self.key]).get(self.key)
 
     @property
-    def again(self) -> datetime | None:
+    def last_cache_hit(self) -> datetime | None:
         """When the same file came once more and was given this result without a run."""
-        return self.record.again
+        return self.record.last_cache_hit
 
     @property
     def origin(self) -> ResultOrigin:

@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0
 """Longest wait for workers when a server stops."""
-REST_SECONDS = 10.0
-"""Between two looks whether anything goes on: whoever came first has opened a file by then."""
+IDLE_POLL_SECONDS = 10.0
+"""Interval between checks whether tasks wait or run: a first visitor has opened a file by then."""
 REPORT_SECONDS = 0.5
 """Between two writes of how far a task is, and two looks at what other servers run."""
 
@@ -130,9 +130,9 @@ class TaskManager:
         """Return each kind's name with how many tasks of it wait and run."""
         return [(name, *self.scheduler.count(name)) for name in self._kinds]
 
-    def rest(self, stopped: threading.Event) -> bool:
-        """Wait until nothing waits or runs in this process; False where it was stopped before."""
-        while not stopped.wait(REST_SECONDS):
+    def wait_until_idle(self, stopped: threading.Event) -> bool:
+        """Wait until no task waits or runs in this process; return False if stopped first."""
+        while not stopped.wait(IDLE_POLL_SECONDS):
             with self._lock:
                 if not self._here:
                     return True
@@ -160,7 +160,7 @@ class TaskManager:
         with self._lock:
             own = list(self._tasks.get(kind.name, {}).values())
         known = {task.id for task in own}
-        foreign = [t for t in self._elsewhere() if t.kind is kind and t.id not in known]
+        foreign = [t for t in self._remote_tasks() if t.kind is kind and t.id not in known]
         return [cast(AnyTask, task) for task in foreign + own if task.visible_to(principal)]
 
     def subjects(self, kind: TaskKind[Any]) -> set[str]:
@@ -179,12 +179,12 @@ class TaskManager:
 
     def cancel(self, task: Task) -> None:
         """Ask a task to stop: one that waits ends at once, one that runs at its next step, that of
-        another server when it next says how far it is, or looks (`obey`)."""
+        another server when it next says how far it is, or looks (`apply_remote_cancellations`)."""
         task.cancel.set()
         if self.scheduler.remove(task):
             self._end(task, State.CANCELED)
         elif task.active and not self.runs_here(task):
-            with _tolerated():
+            with _suppress_store_errors():
                 self._store.request_cancel(task.id)
 
     def fail_waiting(self, task: Task, error: BaseException) -> bool:
@@ -199,7 +199,7 @@ class TaskManager:
         self.cancel(task)
         with self._lock:
             self._tasks.get(task.kind.name, OrderedDict()).pop(task.id, None)
-        with _tolerated():
+        with _suppress_store_errors():
             self._store.delete(task.id)
 
     def dismiss_subject(self, kind: TaskKind[Any], subject: str) -> None:
@@ -211,12 +211,12 @@ class TaskManager:
                 del known[task.id]
         for task in about:
             self.cancel(task)
-        with _tolerated():
+        with _suppress_store_errors():
             self._store.delete_subject(kind.name, subject)
 
-    def obey(self) -> None:
-        """Stop what was canceled or deleted on another server; what runs hears it by itself when it
-        says how far it is.
+    def apply_remote_cancellations(self) -> None:
+        """Cancel tasks of this server that another server canceled or deleted; a running task also
+        checks at each progress report.
 
         Raises
         ------
@@ -254,11 +254,11 @@ class TaskManager:
         return lost
 
     def watch(self) -> None:
-        """Until this is closed, hear what other servers asked for (`obey`), and take over what one
-        of them left (`recover`)."""
+        """Until this is closed, cancel what other servers canceled and take over what a dead server
+        left (`recover`)."""
         while not self._closing.wait(BEAT_SECONDS):
-            with _tolerated():
-                self.obey()
+            with _suppress_store_errors():
+                self.apply_remote_cancellations()
                 self.recover()
 
     def sweep(self, older_than: timedelta, *, now: datetime | None = None) -> None:
@@ -307,7 +307,7 @@ class TaskManager:
         """Write how far a task is; stop it where it was canceled or deleted on another server, or
         taken for lost: this one was paused, or cut off from the database."""
         self._reported[task] = time.monotonic()
-        with _tolerated():
+        with _suppress_store_errors():
             if not self._store.update(task, State.RUNNING):
                 row = self._store.get(task.id)
                 if row is not None and row.state == State.INTERRUPTED:
@@ -341,7 +341,7 @@ class TaskManager:
             log.exception("the end of a task could not be noted")
         finally:
             task.fault, task.ended = fault, datetime.now(UTC)
-            with _tolerated():
+            with _suppress_store_errors():
                 self._store.update(task, state)
             task.checkpoint = _nothing  # it held the task: a circle, which waits for the collector
             task.state = state
@@ -359,12 +359,12 @@ class TaskManager:
                 self._remember(task)
         return task
 
-    def _elsewhere(self) -> list[Task]:
-        """Return what other servers that live are at."""
+    def _remote_tasks(self) -> list[Task]:
+        """Return the tasks that wait or run on other live servers."""
         now = time.monotonic()
         if now - self._foreign_read >= REPORT_SECONDS:
             self._foreign_read = now
-            with _tolerated():
+            with _suppress_store_errors():
                 self._foreign = [
                     restore(row, self._kinds[row.kind])
                     for row in self._store.active()
@@ -387,7 +387,7 @@ def _nothing() -> None: ...
 
 
 @contextmanager
-def _tolerated() -> Iterator[None]:
+def _suppress_store_errors() -> Iterator[None]:
     """Log it where a store refuses to write or read the state of tasks: that costs no more."""
     try:
         yield

@@ -111,14 +111,9 @@ def restore(row: Row[Any], kind: TaskKind[Any]) -> Task:
     task: Task = kind.restore(kind, row.owner, subject=row.subject, params=params, id=row.id)
     task.created, task.started, task.ended = row.created, row.started, row.ended
     task.fault = ErrorReport.model_validate_json(row.fault) if row.fault else None
-    task.progress = progress_of(row)
+    task.progress = StepProgress(**json.loads(row.progress)) if row.progress else None
     task.state = State(row.state)
     return task
-
-
-def progress_of(row: Row[Any]) -> StepProgress | None:
-    """Return how far a task was when its process last said so."""
-    return StepProgress(**json.loads(row.progress)) if row.progress else None
 
 
 def _state_columns(task: Task, state: State) -> dict[str, Any]:

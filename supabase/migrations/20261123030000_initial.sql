@@ -282,7 +282,7 @@ create table if not exists public.analyses (
   probability double precision
     generated always as ((result ->> 'probability')::double precision) stored,
   models text[] not null default '{}' check (cardinality(models) <= 200),
-  again timestamptz,
+  last_cache_hit timestamptz,
   note text not null default '' check (char_length(note) <= 4000),
   tags text[] not null default '{}' check (cardinality(tags) <= 20),
   confirmed text not null default '' check (confirmed in ('', 'fake', 'real')),
@@ -323,14 +323,15 @@ create table if not exists public.analyses (
     result is null or (
       coalesce(result ->> 'verdict', '') in ('FAKE', 'REAL', 'INCONCLUSIVE', 'NOT_APPLICABLE')
       and private.is_within(result -> 'probability', 0, 1)
-      and private.is_within(result -> 'people', 0, 1000000)
+      and private.is_within(result -> 'subject_count', 0, 1000000)
       and private.is_within(result -> 'duration', 0, 1000000000)
     )
   ),
   -- Whoever writes: what no calendar of ours can read is never there.
   constraint analyses_times check (
     isfinite(created) and isfinite(touched)
-    and (again is null or isfinite(again)) and (analyzed is null or isfinite(analyzed))
+    and (last_cache_hit is null or isfinite(last_cache_hit))
+    and (analyzed is null or isfinite(analyzed))
   )
 );
 create index if not exists analyses_of_owner on public.analyses (owner, touched desc, id);
@@ -395,8 +396,8 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   new.created := private.within_our_time(coalesce(new.created, now()));
   new.touched := private.within_our_time(coalesce(new.touched, now()));
-  if new.again is not null then
-    new.again := private.within_our_time(new.again);
+  if new.last_cache_hit is not null then
+    new.last_cache_hit := private.within_our_time(new.last_cache_hit);
   end if;
   if new.analyzed is not null then
     new.analyzed := private.within_our_time(new.analyzed);
@@ -415,8 +416,8 @@ alter table public.analyses force row level security;
 revoke all on public.analyses from public, anon, authenticated;
 grant select, insert, delete on public.analyses to authenticated;
 -- Whose it is, what file it is of and when it came can't be changed by anybody.
-grant update (touched, settings, state, run, cache_key, fault, result, analyzed, models, again, note,
-              tags, confirmed, haystack, document, place, thumbnail, media)
+grant update (touched, settings, state, run, cache_key, fault, result, analyzed, models,
+              last_cache_hit, note, tags, confirmed, haystack, document, place, thumbnail, media)
   on public.analyses to authenticated;
 
 drop policy if exists "one's own, and admins all" on public.analyses;

@@ -34,8 +34,10 @@ from tests.support.browser import (
     Server,
     click_plot,
     eventually,
+    open_details,
     open_sample,
     serve,
+    still,
     take,
     until,
     wait_drawn,
@@ -140,6 +142,7 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(
         ),
     )
 
+    open_details(page)
     file = take(page.get_by_role("button", name="JSON", exact=True), tmp_path)
     taken = Analysis.model_validate(json.loads(file.read_text("utf-8"))["analysis"])
     assert taken.id == analysis.id
@@ -157,16 +160,15 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(
     # What can be done with the result follows it.
     top = page.locator(".um-verdict").bounding_box()
     actions = page.locator(".st-key-title-actions").bounding_box()
-    # What is below the chart waits for a checkbox, so the chart is the last that is seen.
-    chart = page.locator(".st-key-card-timeline").bounding_box()
-    assert top and actions and chart
-    assert top["y"] < chart["y"] + chart["height"] <= actions["y"]
-    expect(page.locator(".st-key-card-details")).to_be_hidden()
+    steps = page.locator(".st-key-card-next").bounding_box()
+    assert top and actions and steps
+    assert top["y"] < steps["y"] + steps["height"] <= actions["y"]
 
 
 def look_at_the_result(person: Visit, name: str) -> None:
     wait_verdict(person.page)
     person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    open_details(person.page)
     person.assert_hooks("everywhere", "result")
     person.assert_fits()
     person.picture(f"result-{name}")
@@ -213,7 +215,7 @@ def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path
 
 def _moved(page: Page) -> list[dict[str, Any]]:
     wait_drawn(page)
-    page.wait_for_timeout(1000)
+    still(page)
     return layout_shift.shifts(page)
 
 
@@ -267,12 +269,36 @@ def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
     expect(person.page.get_by_role("heading", name="Community Forensics")).to_be_visible()
 
 
+SHOWN = """() => {
+  const seen = e => e.checkVisibility({opacityProperty: true, visibilityProperty: true})
+                    && e.getBoundingClientRect().width > 1;
+  const page = document.querySelector('[data-testid="stMain"]'), words = [];
+  const walk = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walk.nextNode());) {
+    const of = node.parentElement;
+    if (!of.closest('[data-testid="stIconMaterial"], .um-icon, svg, style, script') && seen(of))
+      words.push(...node.data.split(/\\s+/).filter(word => /[\\p{L}\\p{N}]/u.test(word)));
+  }
+  const controls = [...page.querySelectorAll(
+    'button, input, select, textarea, summary, video, a, [role=tab], [role=slider]')];
+  return {words, controls: controls.filter(e => seen(e) && !e.disabled)
+                                   .map(e => e.innerText || e.ariaLabel)};
+}"""
+"""Words and controls that a page shows."""
+
+
 @pytest.mark.parametrize("sample", ["manipulated", "picture"])
 def test_an_altered_sample_is_called_manipulated(visit: Visitor, sample: str) -> None:
     page = visit().page
     wait_ready(page)
     open_sample(page, sample)
     assert wait_verdict(page).splitlines()[-1] == "Likely manipulated"
+    # It is read in ten seconds: everything else opens in Details.
+    page.get_by_text("Heatmap options").wait_for(timeout=PATIENT)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)  # the search for the original
+    shown = page.evaluate(SHOWN)
+    assert len(shown["controls"]) <= 20, " | ".join(shown["controls"])
+    assert len(shown["words"]) <= 250, " ".join(shown["words"])
 
 
 def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:
@@ -353,7 +379,6 @@ def test_a_file_over_the_limit_is_refused_in_words(visit: Visitor, tmp_path: Pat
     person.page.set_input_files(".st-key-drop input", file)
     person.page.get_by_test_id("stTooltipErrorHoverTarget").wait_for()
     eventually(
-        person.page,
         lambda: person.page.evaluate(
             "getComputedStyle(document.querySelector('[data-testid=stFileUploaderDropzone]'),"
             " '::after').content"

@@ -11,7 +11,6 @@ import io
 import json
 import re
 import sqlite3
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 from dashboard.pages.batch.listing import ROW
 from service.records.database import FILE
 from tests.conftest import portrait, write_clip
+from tests.support import waiting
 from tests.support.browser import PATIENT, PHONE, Server, serve, take, until, wait_drawn
 from tests.support.containers import packed
 from tests.support.visits import Visitor, visitors
@@ -94,14 +94,7 @@ def turns(server: Server) -> int:
 def put_first(act: Callable[[], object], server: Server) -> None:
     """Do something until it has put a file first."""
     before = turns(server)
-
-    def shows() -> None:
-        deadline = time.monotonic() + 5
-        while turns(server) == before:
-            assert time.monotonic() < deadline, "no file was put first"
-            time.sleep(0.1)
-
-    until(act, shows)
+    until(act, lambda: waiting.until(lambda: turns(server) != before, 0.1, patience=5))
 
 
 def test_a_batch_outlives_its_server(visit: Visitor, interrupted: Interrupted) -> None:

@@ -67,13 +67,12 @@ def test_a_camera_is_watched_lost_and_watched_again(
     expect(field).to_have_value(source.url(PRIVATE))
     assert "s3cret" not in page.content()
     width = "image => image.naturalWidth"
-    eventually(page, lambda: moving.evaluate(width), lambda seen: seen == 640, PATIENT)
+    eventually(lambda: moving.evaluate(width), lambda seen: seen == 640, PATIENT)
     page.locator('[class*="st-key-verdict"] .um-scale').wait_for()
     expect(page.locator(".um-foot")).to_have_text(re.compile("scored [1-9]"), timeout=PATIENT)
     # What it sends ends after six seconds: it is called again, and the session goes on.
     calls = [method for method, _headers in source.came].count("PLAY")
     eventually(
-        page,
         lambda: [method for method, _headers in source.came].count("PLAY"),
         lambda now: now > calls,
         PATIENT,

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from detector import media, report
-from tests.support.browser import DESKTOP, PATIENT, PHONE, Server, until, wait_drawn
+from tests.support.browser import DESKTOP, PATIENT, PHONE, Server, still, until, wait_drawn
 from tests.support.compared import write_pair
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis
@@ -129,7 +129,7 @@ def test_two_files_are_brought_canceled_and_compared(
     stage, blink = page.locator(".stage"), page.get_by_role("button", name="Blink")
     blink.click()
     before = stage.get_attribute("class")
-    page.wait_for_timeout(1200)
+    assert still(page)
     assert stage.get_attribute("class") == before
     blink.click()
     assert stage.get_attribute("class") != before

@@ -135,7 +135,7 @@ def test_from_a_sample_to_nothing_left_of_it(
         record = store.get(LOCAL, id[1])
         return record.note if record else ""
 
-    until(write, lambda: eventually(page, kept, NOTE.__eq__))
+    until(write, lambda: eventually(kept, NOTE.__eq__))
     until(
         page.locator('[class*="st-key-found-"]').get_by_text("Fake", exact=True).click,
         lambda: expect(page.locator(".um-preview")).to_contain_text("Confirmed fake"),
@@ -189,7 +189,7 @@ def test_from_a_sample_to_nothing_left_of_it(
         lambda: expect(page.locator(".um-said").first).to_contain_text(f"{name} was deleted."),
     )
     expect(page.get_by_text("Nothing matches.")).to_be_visible()
-    eventually(page, folder.exists, lambda there: not there)
+    eventually(folder.exists, lambda there: not there)
     until(
         page.get_by_role("button", name="Clear the filters").click,
         lambda: preview(page, "earlier-0.mp4"),
@@ -284,9 +284,8 @@ def answer(server: Server, key: str) -> int:
 def test_an_operator_sees_counts_and_makes_and_ends_a_key(visit: Visitor, server: Server) -> None:
     person = visit("/admin")
     page = person.page
-    page.get_by_text("Verdicts by day").wait_for(timeout=PATIENT)
+    page.get_by_text("Tasks now").wait_for(timeout=PATIENT)
     expect(page.get_by_text("2 files that were confirmed")).to_be_visible()
-    expect(page.locator(".st-key-card-admin-verdicts .js-plotly-plot")).to_be_visible()
     assert "earlier-" not in page.locator("body").inner_text()
     wait_drawn(page)
     # Who brings a file while new jobs are paused waits, and is told why.

@@ -56,7 +56,6 @@ def test_each_ends_in_a_sentence_and_nothing_calls_home(
     rows = page.locator(".um-arrival")
     expect(rows).to_have_count(len(brought), timeout=PATIENT)
     said = eventually(
-        page,
         rows.all_inner_texts,
         lambda texts: not any(re.search("waiting|%|reading|sending", t, re.I) for t in texts),
         PATIENT,

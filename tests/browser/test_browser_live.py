@@ -163,7 +163,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
     page.locator(".st-key-card-image .um-chip").first.wait_for(timeout=PATIENT)
     page.locator('[class*="st-key-verdict"] .um-scale').wait_for(timeout=PATIENT)
     # A box is seen in the picture that comes back.
-    eventually(page, lambda: colored(shown(page)), lambda seen: seen > 150, PATIENT)
+    eventually(lambda: colored(shown(page)), lambda seen: seen > 150, PATIENT)
     before = seconds(page)
     expect(page.locator(".um-foot")).to_have_text(re.compile("scored [1-9]"), timeout=PATIENT)
     person.picture("live-desktop")
@@ -173,7 +173,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
     listen(other.page)
     start(other)
     # The first goes on beside the second.
-    eventually(page, lambda: seconds(page), lambda now: now > before, PATIENT)
+    eventually(lambda: seconds(page), lambda now: now > before, PATIENT)
     other.page.locator('[class*="st-key-verdict"] .um-scale').wait_for(timeout=PATIENT)
     # What the second says is heard, and nothing of the first, whose microphone is off.
     voice = other.page.locator(".st-key-card-live-voice")
@@ -206,7 +206,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
         page.locator(".st-key-live-stop button").click,
         page.get_by_text("Session ended").wait_for,
     )
-    eventually(page, lambda: seconds(other.page), lambda now: now > 0, PATIENT)
+    eventually(lambda: seconds(other.page), lambda now: now > 0, PATIENT)
     person.picture("live-ended")
     until(
         page.get_by_role("button", name="Open the analysis").click,

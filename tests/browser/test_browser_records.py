@@ -67,7 +67,7 @@ def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kep
     assert "manipulated" in wait_verdict(person.page)
     expect(person.page.locator(".um-title p")).to_contain_text("kept from")
     person.page.get_by_role("button", name="Analyze again").wait_for()
-    eventually(person.page, lambda: set(uploads.iterdir()), before.__eq__)
+    eventually(lambda: set(uploads.iterdir()), before.__eq__)
     person.picture("kept-desktop")
 
 

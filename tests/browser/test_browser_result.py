@@ -28,6 +28,8 @@ from tests.support.browser import (
     Server,
     click_plot,
     eventually,
+    open_details,
+    still,
     until,
     wait_drawn,
 )
@@ -144,6 +146,7 @@ def click_tile(tile: Locator, shows: Callable[[], object]) -> None:
 
 # These two look at the page as it opens.
 def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
+    open_details(page)
     for rule in rules():
         if rule.where == "result":
             page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
@@ -159,13 +162,11 @@ def test_a_start_that_nobody_chose_moves_nothing(page: Page) -> None:
     head.wait_for(timeout=PATIENT)
     before, moment = head.inner_text(), make_analysis().timestamps
     video = "document.querySelector('.st-key-player video')"
-    eventually(page, lambda: page.evaluate(f"{video}.currentTime"), lambda now: now > moment[0])
+    eventually(lambda: page.evaluate(f"{video}.currentTime"), lambda now: now > moment[0])
     at = page.evaluate(f"{video}.currentTime")
     page.evaluate(f"{video}.currentTime = 0")
-    eventually(
-        page, lambda: page.evaluate(f"{video}.currentTime"), lambda now: abs(now - at) < 0.05
-    )
-    page.wait_for_timeout(600)
+    eventually(lambda: page.evaluate(f"{video}.currentTime"), lambda now: abs(now - at) < 0.05)
+    still(page)
     assert head.inner_text() == before
 
 
@@ -191,7 +192,6 @@ def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(pag
     assert playing[0] != place and playing[1] == before
     expect(head).not_to_have_text(before)
     eventually(
-        page,
         lambda: page.evaluate(
             "[document.querySelector('.st-key-player video').currentTime,"
             " document.querySelector('.um-cursor-tag').innerText]"
@@ -221,6 +221,7 @@ def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
     second = pulls.rows(make_analysis())[1]
     assert second.time is not None
     time = second.time
+    open_details(page)
     until(
         page.locator(f".st-key-pull-to-{second.id}").get_by_role("button").click,
         lambda: wait_for_moment(page, time),
@@ -283,7 +284,7 @@ def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person: Visit, served
         )
 
     box.wait_for(timeout=PATIENT)
-    eventually(page, off, lambda far: far <= 2)
+    eventually(off, lambda far: far <= 2)
     expect(page.locator(".st-key-card-timeline")).to_have_count(0)
 
 
@@ -330,7 +331,7 @@ def test_an_avi_is_played_from_a_copy_at_its_own_times(person: Visit, served: Se
         """Whether the picture is the one that the file has at this moment."""
         return read[0] > 0 and read[1] == pytest.approx(3 * int(read[0] * 5 + 0.01), abs=4)
 
-    time, _bright = eventually(page, shown, own)
+    time, _bright = eventually(shown, own)
     page.evaluate("document.querySelector('.st-key-player video').play()")
     page.wait_for_function(
         "t => document.querySelector('.st-key-player video').currentTime > t + 0.5",
@@ -359,21 +360,16 @@ def test_a_phone_has_no_sideways_scroll_and_seven_tiles(visit: Visitor, served: 
         tiles = page.get_by_role("group", name="Person B").get_by_role("button")
         expect(tiles).to_have_count(7)
         eventually(
-            page,
             tiles.first.bounding_box,
             lambda tile: tile and tile["width"] >= 40 and tile["height"] >= 40,
         )
-        eventually(page, lambda: page.evaluate(CUT), lambda cut: cut == [])
+        eventually(lambda: page.evaluate(CUT), lambda cut: cut == [])
     places = page.evaluate(
-        """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next', '.st-key-player',
-                  '.st-key-card-timeline', '.st-key-title-actions']
+        """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-player',
+                  '.st-key-card-timeline', '.st-key-card-next', '.st-key-title-actions']
              .map(hook => document.querySelector(hook).getBoundingClientRect().top)"""
     )
     assert places == sorted(places)
-    below = page.locator(".st-key-card-inspector")
-    expect(below).to_be_hidden()
-    page.get_by_text("Show frames, file and details").click()
-    expect(below).to_be_visible()
 
 
 OUTSIDE = """() => [...document.querySelectorAll(
@@ -396,11 +392,10 @@ def test_a_tablet_keeps_everything_within_its_card(visit: Visitor, served: Serve
         page.set_viewport_size({"width": width, "height": 1024})
         wait_drawn(page)
         person.assert_fits()
-        eventually(page, lambda: page.evaluate(OUTSIDE), lambda found: found == [])
+        eventually(lambda: page.evaluate(OUTSIDE), lambda found: found == [])
     verdict, player = page.locator("[class*=st-key-verdict]"), page.locator(".st-key-player")
     page.set_viewport_size({"width": TABLET[0], "height": 1024})
     eventually(
-        page,
         lambda: [place.first.bounding_box() for place in (verdict, player)],
         lambda boxes: all(boxes) and boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"],
     )

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from dashboard import labels
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Label, Settings
-from tests.support.browser import PATIENT, PHONE, Server, until, wait_drawn
+from tests.support.browser import PATIENT, PHONE, Server, open_details, until, wait_drawn
 from tests.support.kept import put
 from tests.support.visits import Visit, Visitor, visitors
 
@@ -116,7 +116,8 @@ def test_a_clip_has_one_number_on_every_page(person: Visit, served: Served, clip
     page = open_result(person, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first
     assert percents(card.locator(".um-number b").inner_text()) == [number]
-    assert percents(card.locator(".um-pull.all").inner_text()) == [number]
+    open_details(page)
+    assert percents(page.locator(".um-pull.all").inner_text()) == [number]
     assert percents(card.locator(".um-questions .first .n").inner_text()) == [number]
     if len(people) == 1:  # with more, each has a number of their own beside the file's
         assert percents(page.locator(".strip .chip").first.inner_text()) == [number]
@@ -147,9 +148,10 @@ def test_the_words_of_a_verdict_hold_together(person: Visit, served: Served, cli
         assert re.search(r"Inconclusive, (no lean|leans (manipulated|untouched|machine-made))",
                          headline)  # fmt: skip
     # What is printed adds up, and the pointer stands where the number is.
+    open_details(page)
     values = [float(cell.replace("−", "-")) for cell in
-              card.locator(".um-pull:not(.all) .n").all_inner_texts() if cell]  # fmt: skip
-    (total,) = card.locator(".um-pull.all .n").all_inner_texts()
+              page.locator(".um-pull:not(.all) .n").all_inner_texts() if cell]  # fmt: skip
+    (total,) = page.locator(".um-pull.all .n").all_inner_texts()
     assert round(sum(values), 1) == float(total.replace("−", "-"))
     assert lead.probability is not None
     pointer = card.locator(".um-scale .pointer").get_attribute("style") or ""
@@ -213,11 +215,12 @@ def test_a_phone_reads_a_result_in_four_screens(visit: Visitor, served: Served) 
             person.darken()
         page = drawn(person)
         tops = page.evaluate(
-            """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next',
-                      '.st-key-player', '.st-key-card-timeline', '.st-key-title-actions']
+            """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-player',
+                      '.st-key-card-timeline', '.st-key-card-inspector', '.st-key-card-next',
+                      '.st-key-title-actions']
                  .map(hook => document.querySelector(hook).getBoundingClientRect())
                  .map(box => [box.top, box.bottom])"""
         )
-        assert tops == sorted(tops)  # title, verdict, next, player, chart, buttons
+        assert tops == sorted(tops)
         assert tops[-1][1] - tops[0][0] <= 4 * height
         assert page.evaluate(BROKEN) == []

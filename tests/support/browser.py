@@ -7,10 +7,8 @@ import os
 import re
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -31,6 +29,7 @@ from playwright.sync_api import (
 
 from service.records.database import FILE
 from tests.support.ports import free_port
+from tests.support.processes import running
 from tests.support.samples import copy_samples
 from tools import programs
 
@@ -99,29 +98,10 @@ def serve(data: Path, *, first_start: bool = False, **environment: str) -> Itera
     inherited = {k: v for k, v in os.environ.items() if k != "UNMASK_RETENTION_HOURS"}
     ahead = "on" if first_start else "off"
     own = {"UNMASK_DATA": str(data), "UNMASK_WARM_UP": ahead, **environment}
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env=inherited | own,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + PATIENT / 1000
-        while not _answers(f"{url}/_stcore/health"):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
+    with running(command, f"{url}/_stcore/health", log, cwd=ROOT, env=inherited | own) as process:
         yield Server(url, data, log, process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
     assert_discreet(log.read_text(), data)
 
 
@@ -144,14 +124,6 @@ def assert_discreet(said: str, data: Path) -> None:
         with closing(sqlite3.connect(records)) as rows:
             words |= {word for row in rows.execute("SELECT id, name FROM records") for word in row}
     assert not [word for word in words if word in said]
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 @contextmanager
@@ -232,16 +204,39 @@ def wait_verdict(page: Page) -> str:
     return head.inner_text()
 
 
+def open_details(page: Page) -> None:
+    """Open what a result shows on demand."""
+    if page.locator(".st-key-card-details").count() == 0:
+        head = page.locator('[class*="widget-details"] summary')
+        until(head.click, page.locator(".st-key-card-details").wait_for)
+        wait_drawn(page)
+
+
 def eventually(
-    page: Page, read: Callable[[], _Read], holds: Callable[[_Read], object], patience: int = QUICK
+    read: Callable[[], _Read], holds: Callable[[_Read], object], patience: int = QUICK
 ) -> _Read:
     """What is read, again and again for `patience` ms, until something holds of it; for what
     `expect` can't see."""
     deadline = time.monotonic() + patience / 1000
     while not holds(value := read()):
         assert time.monotonic() < deadline, f"after {patience / 1000:g} s it is {value!r}"
-        page.wait_for_timeout(100)
+        time.sleep(0.1)
     return value
+
+
+_STILL = """most => new Promise(done => {
+  const end = quiet => { seen.disconnect(); clearTimeout(timer); clearTimeout(last); done(quiet) }
+  const again = () => setTimeout(end, 500, true)
+  let timer = again()
+  const last = setTimeout(end, most, false)
+  const seen = new MutationObserver(() => { clearTimeout(timer); timer = again() })
+  seen.observe(document, {attributes: true, characterData: true, childList: true, subtree: true})
+})"""
+
+
+def still(page: Page) -> bool:
+    """Wait until nothing of a page has changed for half a second; whether that came within 10 s."""
+    return bool(page.evaluate(_STILL, 10_000))
 
 
 def until(act: Callable[[], object], shows: Callable[[], object]) -> None:
@@ -284,11 +279,15 @@ def click_plot(plot: Locator, across: float, shows: Callable[[], object]) -> Non
         box = plot.bounding_box()
         assert box is not None
         x, y = box["x"] + across * box["width"], box["y"] + box["height"] / 2
+        page.mouse.move(0, 0)
+        page.wait_for_function(f"plot => !{hovered}", arg=plot.element_handle())
         page.mouse.move(x - 3, y)
         page.mouse.move(x, y)
-        page.wait_for_timeout(200)  # Plotly looks for the point below the mouse at its leisure
+        page.wait_for_function(f"plot => {hovered}", arg=plot.element_handle())
         page.mouse.click(x, y)
 
     page = plot.page
+    # Plotly looks for the point below the mouse at its leisure.
+    hovered = "plot.closest('.js-plotly-plot')._hoverdata"
     wait_drawn(page)
     until(click, shows)

@@ -39,8 +39,8 @@ def made(copy: str, original: str) -> Comparison:
 
 def found(sha256: str) -> FoundFootage:
     return FoundFootage(
-        found=sha256, name="<press>.mp4", source="/footage/rallies", start=12.25, mirrored=True,
-        matched=9, asked=12,
+        match_sha256=sha256, name="<press>.mp4", source="/footage/rallies", start=12.25,
+        mirrored=True, matched=9, asked=12,
     )  # fmt: skip
 
 

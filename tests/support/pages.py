@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
 from dashboard import session
@@ -59,6 +60,41 @@ def come_as(
     return context
 
 
+def run(at: AppTest) -> AppTest:
+    """Draw a page anew, without an error."""
+    at.run()
+    assert not at.exception, [e.message for e in at.exception]
+    return at
+
+
+def page(name: str = "", **address: str) -> AppTest:
+    """A page of the app by its name, the first one without, with this in the address, and with the
+    Details of a result open."""
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.session_state[f"result.{address.get('a')}.widget.details"] = True
+    if name:
+        turn_to(at, name)
+    for key, value in address.items():
+        at.query_params[key] = value
+    return run(at)
+
+
+def buttons(at: AppTest) -> list[str]:
+    """What the buttons of a page say."""
+    return [button.label for button in at.button]
+
+
+def button(at: AppTest, label: str) -> Button:
+    """The button that says this."""
+    return next(one for one in at.button if one.label == label)
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    """Press a button, and draw the page anew."""
+    button(at, label).click()
+    return run(at)
+
+
 def html(at: AppTest) -> str:
     """All own HTML of a page."""
     return "\n".join(block.proto.body for block in at.get("html"))
@@ -69,22 +105,23 @@ def texts(at: AppTest) -> str:
     return " ".join(block.proto.body for block in at.get("html")).replace("\u00a0", " ")
 
 
-def result(path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k") -> AppTest:
-    """The result page of one file, whose record has the id `key`."""
+def result(
+    path: Path, analysis: Analysis, name: str = "a.webm", key: str = "k", *, details: bool = True
+) -> AppTest:
+    """The result page of one file, whose record has the id `key`, with Details open."""
     at = AppTest.from_function(_result, default_timeout=PATIENT)
+    at.session_state[f"result.{key}.widget.details"] = details
     at.session_state["record"] = SimpleNamespace(
         analysis=analysis,
         path=path,
         name=name,
         key=key,
-        again=None,
+        last_cache_hit=None,
         read_only=False,
         origin=ResultOrigin.HERE,
         picture=None,
     )
-    at.run()
-    assert not at.exception, [e.message for e in at.exception]
-    return at
+    return run(at)
 
 
 def _result() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from service.records.database import Database
 from service.records.rate_counts import SLOTS, SharedRateLimiter
 from service.records.tables import rate_counts
 from tests.support.servers_contract import Clock
+from tests.support.waiting import at_once
 
 SPAN = 3600
 SLOT = SPAN / SLOTS
@@ -88,19 +88,14 @@ class RatesContract:
         assert one.take({"a": 5}, 4) is None
 
     def test_many_at_once_never_get_more(self, limiter: Callable[..., SharedRateLimiter]) -> None:
-        servers, got = [limiter() for _ in range(3)], []
+        servers = [limiter() for _ in range(3)]
 
-        def come(number: int) -> None:
+        def come(number: int) -> Refusal | None:
             keys = {"a": 25, "address": 40}
             pairs = list(keys.items()) if number % 2 else list(reversed(keys.items()))
-            got.append(servers[number % 3].take(dict(pairs)))
+            return servers[number % 3].take(dict(pairs))
 
-        threads = [threading.Thread(target=come, args=(number,)) for number in range(60)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(got) == 60 and got.count(None) == 25
+        assert at_once(come, range(60)).count(None) == 25
 
     def test_what_is_over_is_swept_and_no_key_can_be_read(
         self, clock: Clock, limiter: Callable[..., SharedRateLimiter]

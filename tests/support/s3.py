@@ -9,17 +9,18 @@ What is not in it: that keys are right (any are taken), and limits of space.
 
 from __future__ import annotations
 
+import os
 import secrets
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.waiting import until
+from tests.support.processes import running
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "unmask",
@@ -58,27 +59,10 @@ class S3:
 def serve_s3() -> Iterator[S3]:
     """Start a server, and stop it again whatever happens."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        assert process.poll() is None, "the S3 server of the tests ended by itself"
-        try:
-            urllib.request.urlopen(f"{url}/moto-api/", timeout=5).close()
-        except OSError:
-            return False
-        return True
-
-    try:
-        until(answers)
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with running(command, f"{url}/moto-api/", Path(os.devnull)):
         yield S3(url)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="session")

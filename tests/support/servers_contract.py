@@ -19,7 +19,7 @@ from service.records import instances
 from service.records.database import Database
 from service.records.instances import BEAT_SECONDS, LEASE_SECONDS, STALE_SECONDS, Server
 from service.records.model import RecordsError, State
-from service.records.tables import Moment, servers
+from service.records.tables import UtcDateTime, servers
 from service.tasks.executor import ThreadExecutor
 from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
@@ -46,7 +46,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(Database, "now", property(lambda self: literal(clock.now, Moment)))
+    monkeypatch.setattr(Database, "now", property(lambda self: literal(clock.now, UtcDateTime)))
     monkeypatch.setattr(instances, "BEAT_SECONDS", BEAT_SECONDS)
     # Beats when the test says so.
     monkeypatch.setattr(Server, "_go_on", lambda self: None)
@@ -208,7 +208,7 @@ class ServersContract:
         tasks.submit(task, lambda task: go.wait(PATIENT))
         with ThreadPoolExecutor(1) as another_thread:
             assert another_thread.submit(tasks.recover).result() == []
-            another_thread.submit(tasks.obey).result()
+            another_thread.submit(tasks.apply_remote_cancellations).result()
             found = another_thread.submit(tasks._restore, task.id).result()
         assert found is not None and found.active
         go.set()
@@ -281,7 +281,7 @@ class ServersContract:
         assert found is not None and found.state is State.QUEUED
         getattr(there, how)(found)
         assert waits.state is State.QUEUED
-        here.obey()
+        here.apply_remote_cancellations()
         assert waits.state is State.CANCELED and not runs.cancel.is_set()
         assert (there.find(waits.id, ANN) is None) == (how == "dismiss")
         go.set()

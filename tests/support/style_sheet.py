@@ -16,7 +16,6 @@ Where = Literal[
     "arrivals",
     "result",
     "models",
-    "evaluate",
     "compare",
     "comparison",
     "account",

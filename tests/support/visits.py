@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect
 
 from dashboard import theme
-from tests.support.browser import ARTIFACTS, DESKTOP, PATIENT, PICTURES, QUICK, eventually
+from tests.support.browser import ARTIFACTS, DESKTOP, PATIENT, PICTURES, QUICK, eventually, still
 from tests.support.style_sheet import Where, rules
 
 _left: dict[tuple[Browser, bool], Page] = {}
@@ -67,14 +67,13 @@ class Visit:
         self.page.set_viewport_size(
             {"width": size["width"], "height": max(size["height"], int(tall))}
         )
-        self.page.wait_for_timeout(700)
+        still(self.page)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png")
         self.page.set_viewport_size(size)
 
     def assert_fits(self) -> None:
         """Nothing reaches over the right edge."""
         eventually(
-            self.page,
             lambda: self.page.evaluate(
                 "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
                 ".map(e => e && [e.scrollWidth, e.clientWidth])"

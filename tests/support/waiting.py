@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 PATIENT = 100.0
 """s for what takes a moment on an idle machine: it only ends a test that would hang."""
 
 
-def until(condition: Callable[[], object], every: float = 0.01) -> None:
+def until(condition: Callable[[], object], every: float = 0.01, patience: float = PATIENT) -> None:
     """Wait for something to become true; to ask `every` so many seconds is for what costs the one
     who is asked, such as a server that is at work."""
-    deadline = time.monotonic() + PATIENT
+    deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, f"it did not happen in {patience:g} s"
         time.sleep(every)
+
+
+def at_once(work: Callable[[_In], _Out], given: Iterable[_In]) -> list[_Out]:
+    """What comes of each of these, done all at the same time."""
+    each = list(given)
+    with ThreadPoolExecutor(len(each)) as pool:
+        return list(pool.map(work, each))

@@ -30,7 +30,7 @@ def draw() -> None:
 def _rows() -> None:
     arrivals = state.arrivals()
     with controls.apart():
-        typography.title(_("What you brought"), width="content")
+        typography.title(_("Your files"), width="content")
         typography.remark(labels.count(len(arrivals), "file", "files"))
         if controls.button(_("Clear the list"), "", "clear-arrivals", kind="tertiary"):
             state.clear_arrivals()

@@ -25,7 +25,6 @@ from dashboard import charts, labels, series, session, theme
 from dashboard.components import (
     cards,
     controls,
-    evidence_view,
     figures,
     page_header,
     player,
@@ -37,6 +36,7 @@ from dashboard.components import progress as progress_parts
 from dashboard.components.chips import chip
 from dashboard.components.markup import join, show
 from dashboard.components.progress import ProgressStep
+from dashboard.components.timeline import evidence
 from dashboard.i18n import _
 from dashboard.pages.analyze.time_left import TimeLeft
 from dashboard.result import question, timeline
@@ -354,7 +354,7 @@ def _timeline(job: Job) -> None:
         return
     palette, limits = theme.palette(), partial.verdict.thresholds
     sizes = charts.lane_sizes(len(tracks))
-    with st.container(key=evidence_view.LANES, gap=None):
+    with st.container(key=evidence.LANES, gap=None):
         for track, size in zip(tracks, sizes, strict=True):
             lane = so_far(partial, track)
             with st.container(key=f"lane-{track.id}", gap=None):

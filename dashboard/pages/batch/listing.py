@@ -171,7 +171,7 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
         "file": title(row),
         "verdict": [f"{shown.glyph} {shown.short}"],
         "likelihood": None if likely is None else labels.whole_percent(likely),
-        "people": (result.people or None) if result else None,
+        "people": (result.subject_count or None) if result else None,
         "length": record_cells.length(row.record) if row.record else "",
         "took": _took(row),
         "note": note(row) or (f"{row.fraction:.0%}" if row.state is State.RUNNING else ""),

@@ -238,7 +238,7 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
     labelled = {id: readings(lane, thresholds[id]) for id, lane in lanes.items()}
     times = list(next(iter(lanes.values())).times)
     with st.container(border=True, key="card-agree"):
-        cards.wide_head(_("Agreement"), cards.legend(_keys({questions[id] for id in lanes})))
+        cards.head(_("Agreement"), cards.legend(_keys({questions[id] for id in lanes})))
         compared = pairs(labelled, lanes, questions)
         figures.chart(
             strip(labelled, times, selection.time, titles, questions, palette),

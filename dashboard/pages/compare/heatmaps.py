@@ -58,7 +58,7 @@ def draw(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
     with st.container(border=True, key="card-looked"):
         scaled = _("scaled per model: compare places, not strength")
         colors = figures.inferno(_("little"), _("most"), scaled)
-        cards.wide_head(_("Where each model looked"), colors)
+        cards.head(_("Where each model looked"), colors)
         if not times:
             typography.caption(_("No model scored this person."))
             return []

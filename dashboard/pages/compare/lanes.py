@@ -68,7 +68,7 @@ def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None
     sizes = charts.lane_sizes(len(lanes), PLOT, PLOT)
     with st.container(border=True, key="card-lanes"):
         how = _("same time axis · shaded: inconclusive · hatched: no score")
-        cards.wide_head(_("Scores side by side"), typography.small(how))
+        cards.head(_("Scores side by side"), typography.small(how))
         for (id, lane), size in zip(lanes.items(), sizes, strict=True):
             model = next(m for m in selection.models if m.id == id)
             thresholds = limits(selection, model)

@@ -8,15 +8,23 @@ from typing import Any
 import streamlit as st
 
 from dashboard import labels, session, theme
-from dashboard.components import controls, status_cards, task_progress, typography, verdict
-from dashboard.components.comparison_view import addresses, comparison_view, view_data
-from dashboard.components.comparison_view import titles as titles_of
+from dashboard.components import (
+    cards,
+    controls,
+    figures,
+    status_cards,
+    task_progress,
+    typography,
+    verdict,
+)
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Action, Card
+from dashboard.components.tables import facts
+from dashboard.components.timeline import comparison as view
 from dashboard.i18n import _, advice, say, speech
 from dashboard.pages.compare import moves, pair
 from dashboard.result import original as result_original
-from detector.comparison import all_aligned
+from detector.comparison import HEAT_LEVELS, all_aligned
 from detector.errors import InputError, UnmaskError
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison
@@ -130,16 +138,14 @@ def _gone() -> None:
 def _found(kept: KeptComparison, first: Job, second: Job) -> None:
     comparison, mirrored = kept.comparison, _mirrored(kept, first)
     copy, original = in_roles(kept, first, second)
-    of_copy, of_original = titles_of(comparison)
+    of_copy, of_original = view.titles(comparison)
     titles = (of_original, of_copy) if mirrored else (of_copy, of_original)
     shown = bool(comparison.moments) and copy.has_media and original.has_media
     if not shown:
         _finding(kept, copy, original)
         moves.draw(comparison, theme.palette())
         pair.clips(first, second, titles)
-        if len(comparison.moments) > 1:
-            with st.container(border=True, key="card-near-chart"):
-                comparison_view("chart", view_data(kept.id, comparison, []), key="near-chart")
+        _chart(comparison, view.view_data(kept.id, comparison, []), None)
         return
     with st.container(key="near"):
         right, left = st.columns([37, 63], gap="medium")
@@ -147,33 +153,61 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
             _finding(kept, copy, original)
         data = None
         with left, st.container(border=True, key="card-near-viewer"):
+            person = _person(comparison)
             with st.spinner(_("Laying the moments on each other")):
-                data = _data(kept, copy.path, original.path, mirrored=mirrored)
-            if data is None:
+                pictures = _readable(kept, copy.path, original.path)
+            if pictures is None:
                 pair.clips(first, second, titles)
             else:
-                comparison_view("viewer", data, key="near-viewer")
+                data = view.view_data(
+                    kept.id, comparison, pictures, mirrored=mirrored, person=person
+                )
+                view.mount("viewer", data, key="near-viewer")
         with left:
             moves.draw(comparison, theme.palette())
         if data is not None:
             with right, st.container(border=True, key="card-near-map"):
-                comparison_view("map", _light(data), key="near-map")
-            if len(data["moments"]) > 1:
-                with st.container(border=True, key="card-near-chart"):
-                    comparison_view("chart", _light(data), key="near-chart")
+                _map(data)
+            _chart(comparison, data, person)
 
 
-def _data(
-    kept: KeptComparison, copy: Path, original: Path, *, mirrored: bool
-) -> dict[str, Any] | None:
-    """Return what the view needs; None where a file can't be read any more."""
+def _person(comparison: Comparison) -> str | None:
+    """Ask of several people whose face is shown."""
+    people = view.people(comparison)
+    if len(people) < 2:
+        return next(iter(people), None)
+    return controls.choose(_("Person"), people, next(iter(people)), "near-person", hidden=True)
+
+
+def _map(data: dict[str, Any]) -> None:
+    typography.title(_("Where they differ"))
+    view.mount("map", data, key="near-map")
+    most = _("{most} or more gray levels").format(most=HEAT_LEVELS)
+    note = _("After alignment, with colors and sharpness matched.")
+    figures.caption(figures.ramp(_("none"), most), typography.small_print(note))
+
+
+def _chart(comparison: Comparison, data: dict[str, Any], person: str | None) -> None:
+    if len(data["moments"]) < 2:
+        return
+    with st.container(border=True, key="card-near-chart"):
+        cards.head(
+            _("Difference over time"),
+            _("mean gray levels, 0 to 255 · click a point to go there"),
+        )
+        view.mount("plot", data, key="near-chart")
+        show(cards.legend(view.key(comparison, person)))
+
+
+def _readable(
+    kept: KeptComparison, copy: Path, original: Path
+) -> list[dict[str, str] | None] | None:
+    """Return the pictures of the moments; None where a file can't be read any more."""
     try:
         pictures = _pictures(kept.id, (copy, original), kept.comparison)
     except (UnmaskError, OSError):
         return None
-    if not any(pictures):
-        return None
-    return view_data(kept.id, kept.comparison, pictures, mirrored=mirrored)
+    return pictures if any(pictures) else None
 
 
 @st.cache_data(max_entries=CACHE_ENTRIES, show_spinner=False)
@@ -182,7 +216,7 @@ def _pictures(
 ) -> list[dict[str, str] | None]:
     """Return the pictures of all moments, by the id of the comparison."""
     laid = all_aligned(*_paths, _comparison)
-    return [addresses(pictures) if pictures is not None else None for pictures in laid]
+    return [view.addresses(pictures) if pictures is not None else None for pictures in laid]
 
 
 def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
@@ -197,7 +231,7 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
         rows = [*words.figures(comparison, speaks), *_people(comparison)]
         if alone := _alone(copy):
             rows.append((_("Detectors, alone"), alone))
-        show(head, verdict.measured(rows))
+        show(head, facts(rows, cls="um-facts um-measured"))
         _roles(kept, copy, original)
         if limits := words.limits(comparison, speaks):
             show(verdict.limits(_("What this can’t tell"), limits))
@@ -253,15 +287,6 @@ def _alone(copy: Job) -> str:
         return said
     number = labels.percent(answer.probability)
     return _("{number} combined likelihood: {said}").format(number=number, said=said.lower())
-
-
-def _light(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of a part that draws the map alone, without the two other pictures."""
-    kept = [
-        {k: v for k, v in moment.items() if k not in ("copy", "original")}
-        for moment in data["moments"]
-    ]
-    return data | {"moments": kept}
 
 
 def export(kept: KeptComparison, copy: Job, original: Job) -> None:

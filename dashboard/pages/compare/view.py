@@ -17,7 +17,7 @@ from detector.errors import InputError
 from detector.evaluation.labels import SOUNDS
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.schema.analysis import Analysis, Modality, Settings
+from detector.schema.analysis import Analysis, Settings
 from service.records.model import ResultOrigin
 from service.tasks.jobs import Job, QueueFull
 
@@ -114,7 +114,7 @@ def _submit(file: UploadedFile) -> str:
 def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     """Drop a file; it is analyzed as `like`, or with models that are chosen here, then compared."""
     usable = [spec for spec in registry.list_models() if registry.usable(spec)]
-    specs = [spec for spec in usable if spec.modality is not Modality.VOICE]
+    specs = [spec for spec in usable if not spec.modality.of_sound]
     names = labels.plain_names(specs)
     default = [spec.id for spec in specs if spec.default]
     with st.container(border=True, key=f"card-bring-{name}"):
@@ -152,7 +152,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
 
 def _of_voices(usable: Sequence[ModelSpec]) -> Settings:
     """Return what a sound is analyzed with: every voice model that is ready."""
-    voices = [spec for spec in usable if spec.modality is Modality.VOICE]
+    voices = [spec for spec in usable if spec.modality.of_sound]
     alone = all(spec.default for spec in voices)
     return Settings(models=None if alone else [spec.id for spec in voices][:MAX_MODELS])
 
@@ -245,7 +245,7 @@ def _models(selection: Selection) -> None:
         return
     if selection.analysis.media.kind != "image":
         lanes.draw(selection, lanes_by_model, palette)
-    heard = selection.track is not None and selection.track.modality is Modality.VOICE
+    heard = selection.track is not None and selection.track.modality.of_sound
     if len(lanes_by_model) < 2:
         text = _("Choose a second model to compare.")
         if heard and len(state.able(selection.analysis, selection.track)) < 2:

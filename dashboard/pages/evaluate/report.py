@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from dashboard import labels, session, theme, url_state
 from dashboard.charts import evaluation as charts
-from dashboard.components import chips, controls, figures, typography
+from dashboard.components import cards, controls, figures, typography
 from dashboard.components.markup import rich, show
 from dashboard.i18n import _, ngettext, say
 from detector.errors import InputError
@@ -59,7 +59,15 @@ def _headline(kind: KindReport) -> None:
         (_("Of these, right"), *_share(decisions.right)),
         (_("Calibration error"), f"{first.calibration.error:.2f}", _("0 is best")),
     ]
-    show(chips.figures(cells))
+    with st.container(horizontal=True):
+        for name, value, note in cells:
+            if value:
+                st.metric(
+                    name, value, note, delta_color="off", delta_arrow="off", border=True,
+                    width="stretch",
+                )  # fmt: skip
+            else:
+                st.metric(name, note, border=True, width="stretch")
 
 
 def _pairs(count: int, won: float) -> tuple[str, str]:
@@ -127,7 +135,10 @@ def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
     truth = np.array([s.label for s in scored])
     groups = [f"{s.source}/{s.group}" for s in scored]
     auc, fakes = kind.answers[0].ranking.auc, float(truth.mean())
-    key = figures.curves(charts.key(list(lines), colors))
+    key = cards.legend(
+        cards.Mark(cls=f"line {dash}", words=name, color=color)
+        for dash, color, name in charts.key(list(lines), colors)
+    )
     left_out = [typography.small_print(text)] if (text := curves_left_out(kind)) else []
     left, right = st.columns(2, gap="medium")
     with left:

@@ -114,7 +114,7 @@ def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict
                 "file": record.name,
                 "verdict": [_verdict(record), *filter(None, [_elsewhere(record)])],
                 "likelihood": None if likely is None else labels.whole_percent(likely),
-                "people": (result.people or None) if result else None,
+                "people": (result.subject_count or None) if result else None,
                 "length": record_cells.length(record),
                 "analyzed": record_cells.when(record.touched),
             }

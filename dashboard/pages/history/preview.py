@@ -92,8 +92,8 @@ def _facts(record: Record, titles: Mapping[str, str]) -> list[tuple[str, Text]]:
             (_("Models"), models or _("none gave a score")),
             (_("Analyzed"), record_cells.local(result.analyzed)),
         ]
-    if record.again is not None:
-        rows.append((_("Brought again"), record_cells.local(record.again)))
+    if record.last_cache_hit is not None:
+        rows.append((_("Uploaded again"), record_cells.local(record.last_cache_hit)))
     if record.source == "live":
         rows.append((_("From"), _("a live session")))
     if record.sha256:

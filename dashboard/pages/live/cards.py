@@ -17,7 +17,7 @@ from dashboard.i18n import _, ngettext
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.models.registry import list_models
-from detector.schema.analysis import Label, Question, ReasonCode, Thresholds
+from detector.schema.analysis import Label, ReasonCode, Thresholds
 
 if TYPE_CHECKING:
     from detector.live import Alarm, Hint, LiveState
@@ -123,7 +123,7 @@ def _number(state: LiveState) -> Markup:
     return verdict.number(number, ranged) + likelihood_scale.scale(
         reading.probability,
         reading.thresholds,
-        reading.question or Question.MANIPULATION,
+        reading.question,
         span=span,
         ranges=_("The frames of 8 seconds range from {least} to {most}."),
     )
@@ -154,7 +154,9 @@ def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
     """Return the newest alarms as rows."""
     if not raised:
         return typography.nothing(_("None in this session."))
-    drawn = tables.plain([_alarm(alarm, now, clock) for alarm in raised[:SHOWN_ALARMS]])
+    drawn = tables.plain(
+        [_alarm(alarm, now, clock) for alarm in raised[:SHOWN_ALARMS]], "um-alarms"
+    )
     if (more := len(raised) - SHOWN_ALARMS) > 0:
         earlier = _("{number} earlier in the log.").format(number=more)
         drawn += typography.small_print(earlier)
@@ -188,11 +190,7 @@ def spoken(state: LiveState | None, clock: Clock) -> str:
     if state is None or not state.alarms:
         return ""
     alarm = state.alarms[0]
-    what = (
-        labels.QUESTIONS[Question.MANIPULATION].fake_short
-        if alarm.kind == "manipulated"
-        else labels.WHY_NOT[ReasonCode.NO_FACE]
-    )
+    what = labels.says(None) if alarm.kind == "manipulated" else labels.WHY_NOT[ReasonCode.NO_FACE]
     if alarm.end is None:
         begun = _("Alarm {number}: {what} since {time}.")
         return begun.format(number=alarm.number, what=what, time=clock(alarm.start))

@@ -15,18 +15,18 @@ from detector.links.addresses import MAX_URL
 from detector.links.cameras import CameraAddress
 from detector.models.base import ModelSpec
 from detector.models.registry import list_models, manifest, usable
-from detector.schema.analysis import QUESTION_OF, Modality, Question, Thresholds
+from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from service.live import cameras
-from service.live.viewers import Keep, LiveOptions
+from service.live.viewers import LiveOptions, SessionRetention
 
 if TYPE_CHECKING:
     from detector.live import LiveSettings
 
-KEEPS: LazyDict[Keep, str] = LazyDict(
+KEEPS: LazyDict[SessionRetention, str] = LazyDict(
     lambda: {
-        Keep.NOTHING: _("Nothing"),
-        Keep.SCORES: _("Scores"),
-        Keep.VIDEO: _("Scores and video"),
+        SessionRetention.NOTHING: _("Nothing"),
+        SessionRetention.SCORES: _("Scores"),
+        SessionRetention.VIDEO: _("Scores and video"),
     }
 )
 WAITS = (1.0, 3.0, 5.0, 10.0)
@@ -109,7 +109,9 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
         default = [spec.id for spec in models() if spec.default] or list(titles)[:1]
         slower = _("Each one more makes readings slower; the video is not slowed down.")
         controls.choose_any(_("Models"), titles, default, _MODELS, disabled=disabled, help=slower)
-        controls.choose(_("Keep when it stops"), KEEPS, Keep.SCORES, _KEEP, disabled=disabled)
+        controls.choose(
+            _("Keep when it stops"), KEEPS, SessionRetention.SCORES, _KEEP, disabled=disabled
+        )
         if hears() and not by_address():
             st.toggle(
                 _("Listen to the microphone"),
@@ -158,9 +160,7 @@ def models() -> list[ModelSpec]:
 
 def hears() -> bool:
     """Return whether a model of voices is here that is asked by default."""
-    return any(
-        spec.modality is Modality.VOICE and spec.default and usable(spec) for spec in list_models()
-    )
+    return any(spec.modality.of_sound and spec.default and usable(spec) for spec in list_models())
 
 
 def microphone() -> bool:
@@ -179,7 +179,7 @@ def options() -> LiveOptions:
     usual = tuple(spec.id for spec in models() if spec.default)
     return LiveOptions(
         models=None if not chosen or chosen == usual else chosen,
-        keep=cast(Keep, state.get(_KEEP) or default.keep),
+        keep=cast(SessionRetention, state.get(_KEEP) or default.keep),
         mirror=bool(state.get(_MIRROR, default.mirror)),
         microphone=microphone(),
         alarm_above=None if above is None else above / 100,
@@ -198,7 +198,7 @@ def settings(options: LiveOptions) -> LiveSettings:
     )
 
 
-def thresholds(question: Question = Question.MANIPULATION) -> Thresholds:
+def thresholds() -> Thresholds:
     """Return those of the default ensemble, for axes that stand there before the first score."""
-    ensemble = manifest().ensembles.get(question)
+    ensemble = manifest().ensembles.get(Question.MANIPULATION)
     return ensemble.thresholds if ensemble is not None else FALLBACK

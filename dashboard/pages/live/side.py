@@ -32,9 +32,9 @@ from dashboard.pages.live.state import (
 )
 from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
-from detector.schema.analysis import Question, Settings
+from detector.schema.analysis import Settings
 from service.live import cameras, recordings
-from service.live.viewers import Keep, Viewer
+from service.live.viewers import SessionRetention, Viewer
 
 if TYPE_CHECKING:
     from detector.live import LiveState, Style
@@ -163,7 +163,7 @@ def _open() -> Viewer:
             hint=_("Ask who runs this server for another role."),
         )
     forget_kept_frames()
-    film = recordings.film() if options.keep is Keep.VIDEO else None
+    film = recordings.film() if options.keep is SessionRetention.VIDEO else None
     options = replace(options, scope=session.record_scope(), film=film, style=_video_style())
     return session.application().viewers.open(choices.settings(options), options)
 
@@ -218,7 +218,7 @@ def below(visit: LivePageState) -> None:
     if viewer is not None and heard is not None:
         voice.draw(heard, viewer.seconds)
     limits = state.reading.thresholds if state else choices.thresholds()
-    question = (state.reading.question if state else None) or Question.MANIPULATION
+    question = state.reading.question if state else None
     with st.container(border=True, key="card-minute", gap=None):
         legend = _("dots: one scored frame · line: the likelihood over 8 s")
         heads.head(_("Last 60 seconds"), legend)

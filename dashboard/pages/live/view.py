@@ -25,7 +25,7 @@ from dashboard.i18n import _, say
 from dashboard.pages.live import cards, choices, ice, link, problems, side, state
 from dashboard.pages.live.state import LivePageState, Phase
 from service.live import recordings
-from service.live.viewers import Keep, LiveOptions, Viewer
+from service.live.viewers import LiveOptions, SessionRetention, Viewer
 
 P = ParamSpec("P")
 
@@ -93,13 +93,13 @@ def _head(visit: LivePageState, *, off: bool = False) -> None:
 def _privacy(visit: LivePageState, options: LiveOptions) -> str:
     """Return what happens to pictures and sound, as things are set now."""
     keep = options.keep
-    if keep is Keep.VIDEO:
+    if keep is SessionRetention.VIDEO:
         text = (
             _("The video is recorded {where}, and kept with the scores when you stop.")
             if visit.busy
             else _("The video will be recorded {where}, and kept with the scores when you stop.")
         )
-    elif keep is Keep.SCORES:
+    elif keep is SessionRetention.SCORES:
         text = _(
             "No picture is recorded. Frames are scored {where} and forgotten; the scores are kept "
             "when you stop."
@@ -208,7 +208,7 @@ def _ended(viewer: Viewer) -> problems.Problem:
         outcome = say(viewer.problem) or _("Something went wrong here; the log says more.")
     elif viewer.result is None:
         outcome = _("Nothing of it was kept.")
-    elif viewer.options.keep is Keep.VIDEO:
+    elif viewer.options.keep is SessionRetention.VIDEO:
         outcome = _("The scores and the video are kept.")
     else:
         outcome = _("The scores are kept, and no picture.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import get_args
 
 import streamlit as st
 from markupsafe import Markup
@@ -19,23 +18,15 @@ from detector.messages import measured
 from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
-from detector.schema.analysis import Task
+from detector.schema.analysis import QUESTION_OF
 from service.tasks.downloads import Download
 
-FACES, WHOLE, VOICE = get_args(Task)
 KINDS: LazyDict[str, str] = LazyDict(
     lambda: {
         "frame": _("frame model"),
         "clip": _("clip model"),
         "image": _("picture model"),
         "audio": _("voice model"),
-    }
-)
-QUESTIONS: LazyDict[str, str] = LazyDict(
-    lambda: {
-        FACES: _("fake faces"),
-        WHOLE: _("heads and pictures generated as a whole"),
-        VOICE: _("voices"),
     }
 )
 _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
@@ -86,6 +77,11 @@ def overall(spec: ModelSpec) -> list[Measured]:
     return [first[left_out] for left_out in (True, False) if left_out in first]
 
 
+def looks_for(spec: ModelSpec) -> str:
+    """Return what a model looks for, within a sentence: "fake faces"."""
+    return labels.QUESTIONS[QUESTION_OF[spec.task]].looks_for
+
+
 def state(status: Status, running: Download | None = None) -> tuple[str, str]:
     """Return icon and words of a model's state."""
     if running and running.active:
@@ -99,7 +95,7 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
 def _head(status: Status, running: Download | None) -> Markup:
     spec = status.spec
     symbol, text = state(status, running)
-    kind = " · ".join([spec.architecture, KINDS[spec.kind], QUESTIONS[spec.task]])
+    kind = " · ".join([spec.architecture, KINDS[spec.kind], looks_for(spec)])
     unverified = _("Label order unverified: shown, not counted.")
     return cards.model_head(
         spec.title,
@@ -153,7 +149,7 @@ def _facts(status: Status, seconds: float | None) -> Markup:
         (_("License"), _license(status)),
         (_("Weak on"), ", ".join(status.spec.weak_on[:3]) or _("not known yet")),
     ]
-    return facts(rows, cls="um-model-facts")
+    return facts(rows, cls="um-facts um-model-facts")
 
 
 def _calibrated(spec: ModelSpec) -> Text:
@@ -335,7 +331,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
             for file in spec.files
         ),
     ]
-    show(facts(((name, text) for name, text in rows if text), cls="um-model-facts wide"))
+    show(facts(((name, text) for name, text in rows if text), cls="um-facts um-model-facts wide"))
     if spec.measured:
         typography.chapter(_("Measured by us"))
         controls.table(

@@ -22,9 +22,7 @@ ALL = "all"
 QUESTIONS: LazyDict[str, str] = LazyDict(
     lambda: {
         ALL: _("All"),
-        card.FACES: _("Fake faces"),
-        card.WHOLE: _("Generated as a whole"),
-        card.VOICE: _("Voice"),
+        **{words.task: words.group for words in labels.QUESTIONS.values()},
     }
 )
 STATES: LazyDict[str, str] = LazyDict(
@@ -228,7 +226,7 @@ def _table(shown: Sequence[Timed]) -> None:
                 _("Model"): spec.title,
                 _("Id"): spec.id,
                 _("State"): card.state(status, downloads.find(spec.id, user))[1],
-                _("Looks for"): card.QUESTIONS[spec.task],
+                _("Looks for"): card.looks_for(spec),
                 _("AUC, sources left out"): next((m.text for m in ours if m.left_out), "–"),
                 _("Size"): labels.size(size) if size else "–",
                 _("License"): spec.license_weights,

@@ -27,7 +27,7 @@ def draw() -> None:
         if chosen != before:
             scope.store.save_preferences(scope.owner, chosen)
             if not chosen.find_originals:
-                session.application().originals.stop_looking(scope)
+                session.application().originals.disable_lookups(scope)
     except InputError as error:  # an account whose project does not answer
         typography.alert(say(error.message))
         return

@@ -35,7 +35,7 @@ class Extraction:
     specs : sequence of ModelSpec
         Of its modality.
     windows : sequence of FrameWindow
-        That its models of clips, or signals, need.
+        That its models of clips need.
     sampled : int
         Frames that will be sampled.
     submit : callable

@@ -153,13 +153,10 @@ class FaceExtractor(Extractor):
         if not window.completed_by(frames):
             return
         for number, crops in window.runs():
-            if window.models:
-                span = window.span()
-                with self._run.lock:
-                    self._people[number].spans.append(span)
-                self._run.submit(ScoreItem(Modality.FACE, window.models, span, crops))
-            elif self._run.signals:
-                self._run.signals.run(number, window.times[0], window.times[-1], crops)
+            span = window.span()
+            with self._run.lock:
+                self._people[number].spans.append(span)
+            self._run.submit(ScoreItem(Modality.FACE, window.models, span, crops))
 
     def end(self) -> None:
         for key, items in self._left_out.items():
@@ -200,3 +197,6 @@ class FaceExtractor(Extractor):
         for at_once in seen.values():  # as the detector gives them
             at_once.sort(key=lambda pair: (pair[1].box[0] + pair[1].box[2], pair[1].box[1]))
         return seen
+
+
+EXTRACTOR = FaceExtractor

@@ -102,3 +102,6 @@ def full_frame_segment(rgb: np.ndarray, time: float, index: int) -> FrameSegment
             brightness=float(gray.mean()),
         ),
     )
+
+
+EXTRACTOR = FullFrameExtractor

@@ -122,3 +122,6 @@ def measured(recording: Recording) -> Heard:
         tonal=round(recording.tonal, 4),
         **rated,
     )
+
+
+EXTRACTOR = VoiceExtractor

@@ -15,4 +15,4 @@ class Blinking(Observer):
         return SPEC.absent(blinks.NOT_YET if blinks.ready() else blinks.ABSENT, subject.track.id)
 
 
-SIGNAL = SignalMeasure(SPEC, rank=90, stills=False, observe=Blinking)
+SIGNAL = SignalMeasure(SPEC, rank=90, observe=Blinking)

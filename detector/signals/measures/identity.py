@@ -50,4 +50,4 @@ class IdentityDrift(Observer):
         return subject.absent(SPEC, self._why or (few if identity.ready() else identity.ABSENT))
 
 
-SIGNAL = SignalMeasure(SPEC, rank=80, stills=False, observe=IdentityDrift)
+SIGNAL = SignalMeasure(SPEC, rank=80, observe=IdentityDrift)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
 from detector.schema.analysis import Analysis
@@ -14,7 +15,7 @@ from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, ErrorAnswer, NotFound, answer
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.tasks import wait_for
-from service.api.schemas import V1, AnalysisView, FramesView
+from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
@@ -26,42 +27,22 @@ router = APIRouter(prefix=f"{V1}/analyses", tags=["analyses"])
 
 MAX_WAIT = 600.0
 """s that a client may wait for a result"""
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "url": {
-                            "type": "string",
-                            "description": "in place of a file, where links are allowed",
-                        },
-                        "models": {
-                            "type": "string",
-                            "description": "ids with commas between; default: the ensemble",
-                        },
-                        "frames": {"type": "integer", "minimum": 1, "maximum": 2000},
-                        "sampling": {
-                            "type": "string",
-                            "enum": ["uniform", "keyframes", "fps", "closer"],
-                        },
-                        "fps": {"type": "number", "minimum": 0.1, "maximum": 60},
-                        "min_face": {"type": "integer", "minimum": 12, "maximum": 1000},
-                        "start": {"type": "number", "minimum": 0, "description": "s"},
-                        "end": {"type": "number", "description": "s"},
-                        "webhook": {
-                            "type": "string",
-                            "description": "a public address that is told when it has ended",
-                        },
-                    },
-                }
-            }
-        },
-    }
+FIELDS: JsonDict = {
+    "file": BINARY,
+    "url": {"type": "string", "description": "in place of a file, where links are allowed"},
+    "models": {"type": "string", "description": "ids with commas between; default: the ensemble"},
+    "frames": {"type": "integer", "minimum": 1, "maximum": 2000},
+    "sampling": {"type": "string", "enum": ["uniform", "keyframes", "fps", "closer"]},
+    "fps": {"type": "number", "minimum": 0.1, "maximum": 60},
+    "min_face": {"type": "integer", "minimum": 12, "maximum": 1000},
+    "start": {"type": "number", "minimum": 0, "description": "s"},
+    "end": {"type": "number", "description": "s"},
+    "webhook": {
+        "type": "string",
+        "description": "a public address that is told when it has ended",
+    },
 }
+"""Fields of the form of an analysis."""
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": what}
     for status, what in {
@@ -83,13 +64,7 @@ def pdf(content: bytes, name: str) -> Response:
 
 
 def find(id: str, context: Reader, application: App) -> Job:
-    """Return the analysis behind an id, for whoever has it.
-
-    Raises
-    ------
-    NotFound
-        There is none.
-    """
+    """Return the analysis behind an id, for whoever has it. Raise NotFound if there is none."""
     job = application.find(context, id)
     if job is None:
         raise NotFound(_("There is no such analysis."))
@@ -100,13 +75,7 @@ Known = Annotated[Job, Depends(find)]
 
 
 def finished(job: Known) -> Analysis:
-    """Return the result of an analysis.
-
-    Raises
-    ------
-    Conflict
-        There is none yet, or there will be none.
-    """
+    """Return the result of an analysis. Raise Conflict if it has none."""
     if job.analysis is None:
         raise Conflict(
             _("There is no result: the analysis is {state}.").format(state=job.state.value),
@@ -123,7 +92,7 @@ Result = Annotated[Analysis, Depends(finished)]
     status_code=202,
     response_model=AnalysisView,
     responses={200: {"model": AnalysisView, "description": "The result, by `wait`."}, **REFUSALS},
-    openapi_extra=FORM,
+    openapi_extra=form_body(FIELDS),
 )
 async def create(
     request: Request,
@@ -144,8 +113,7 @@ async def create(
         job = await run_in_threadpool(lambda: application.find(context, job.key) or job)
     view = await run_in_threadpool(_view, job, application)
     if wait and view.error is not None:
-        ours = job.fault is not None and job.fault.ours
-        return answer(request, 500 if ours else 422, view.error, {"Location": view.href})
+        return answer_failed(request, view, job)
     response.headers["Location"] = view.href
     response.status_code = 202 if job.active else 200
     return view
@@ -225,13 +193,8 @@ def report(job: Known, analysis: Result, place: bool = True) -> Response:
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:
-    """Put a file in line; or find what the same request did before.
-
-    Raises
-    ------
-    UnmaskError
-        It was not taken.
-    """
+    """Put a file in line; or find what the same request did before. Raise UnmaskError if it is not
+    accepted."""
     source, settings = form.sources[0], form.settings
 
     def make() -> str:
@@ -247,6 +210,13 @@ def submit(application: Application, context: RequestContext, form: Form, key: s
     if job is None:
         raise NotFound(_("What this request made before was deleted."))
     return job
+
+
+def answer_failed(request: Request, view: AnalysisView, job: Job) -> Response:
+    """Answer who waited for a result that there won't be."""
+    assert view.error is not None
+    ours = job.fault is not None and job.fault.ours
+    return answer(request, 500 if ours else 422, view.error, {"Location": view.href})
 
 
 def _view(job: Job, application: Application, *, whole: bool = True) -> AnalysisView:

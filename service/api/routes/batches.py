@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,8 +15,8 @@ from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import NotFound, RefusalDetail, detail_of
 from service.api.idempotency import IdempotencyKey, once
-from service.api.routes.analyses import FORM, REFUSALS
-from service.api.schemas import V1
+from service.api.routes.analyses import FIELDS, REFUSALS
+from service.api.schemas import V1, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
@@ -29,6 +29,13 @@ router = APIRouter(prefix=f"{V1}/batches", tags=["batches"])
 MAX_FILES = 50
 """files of one request; a batch may have more, in several"""
 NAMES = ("files", "file")
+FORM = form_body(
+    {
+        "files": {"type": "array", "items": FIELDS["file"], "maxItems": MAX_FILES},
+        "url": {"type": "array", "items": FIELDS["url"], "maxItems": MAX_FILES},
+        **{name: field for name, field in FIELDS.items() if name not in ("file", "url")},
+    }
+)
 
 
 class BatchItemView(BaseModel):
@@ -67,32 +74,14 @@ class BatchView(BaseModel):
 
 
 def find(id: str, context: Reader, application: App) -> Batch:
-    """Return a batch of whoever asks.
-
-    Raises
-    ------
-    NotFound
-        There is none, or it is somebody else's.
-    """
+    """Return a batch of whoever asks. Raise NotFound if they have none with this id."""
     batch = application.batches.get(context.principal.id, id)
     if batch is None:
         raise NotFound(_("There is no such batch."))
     return batch
 
 
-def _body() -> dict[str, Any]:
-    """Return the form of an analysis, with several files."""
-    form = FORM["requestBody"]["content"]["multipart/form-data"]["schema"]
-    files = {"type": "array", "items": form["properties"]["file"], "maxItems": MAX_FILES}
-    links = {"type": "array", "items": form["properties"]["url"], "maxItems": MAX_FILES}
-    others = {k: v for k, v in form["properties"].items() if k not in ("file", "url")}
-    schema = {**form, "properties": {"files": files, "url": links, **others}}
-    return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    }
-
-
-@router.post("", status_code=202, responses=REFUSALS, openapi_extra=_body())
+@router.post("", status_code=202, responses=REFUSALS, openapi_extra=FORM)
 async def create(
     request: Request,
     context: Analyst,
@@ -108,7 +97,7 @@ async def create(
     return view
 
 
-@router.post("/{id}", status_code=202, responses=REFUSALS, openapi_extra=_body())
+@router.post("/{id}", status_code=202, responses=REFUSALS, openapi_extra=FORM)
 async def add(id: str, request: Request, context: Analyst, application: App) -> BatchView:
     """Add files to a batch, such as those that the queue had no room for."""
     await run_in_threadpool(find, id, context, application)
@@ -140,10 +129,8 @@ def _submit(application: Application, context: RequestContext, form: Form) -> li
         try:
             job = source.submit(application, context, settings)
         except UnmaskError as error:
-            refused = RefusalDetail(
-                code=error.code, message=str(error.message), hint=str(error.hint)
-            )
-            items.append(BatchItem(name=source.name, refused=refused.model_dump()))
+            refused = RefusalDetail.of(error).model_dump()
+            items.append(BatchItem(name=source.name, refused=refused))
         else:
             items.append(BatchItem(name=source.name, analysis=job.key))
             if form.webhook:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
+from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
 from detector.errors import InputError
@@ -15,7 +14,7 @@ from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.analyses import PDF, REFUSALS, pdf
-from service.api.schemas import V1, ComparisonView
+from service.api.schemas import BINARY, V1, ComparisonView, form_body
 from service.api.uploads import Form, FormFile
 from service.application import Application
 from service.context import RequestContext
@@ -28,27 +27,18 @@ from service.tasks.task import Task
 router = APIRouter(prefix=f"{V1}/comparisons", tags=["comparisons"])
 
 COPY, ORIGINAL = "copy", "original"
-_EITHER = {
+_EITHER: JsonDict = {
     "description": "a file, or the id of an analysis",
-    "anyOf": [{"type": "string", "format": "binary"}, {"type": "string"}],
-}
-PAIR_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [COPY, ORIGINAL],
-                    "properties": {COPY: _EITHER, ORIGINAL: _EITHER},
-                }
-            }
-        },
-    }
+    "anyOf": [BINARY, {"type": "string"}],
 }
 
 
-@router.post("", status_code=202, responses=REFUSALS, openapi_extra=PAIR_FORM)
+@router.post(
+    "",
+    status_code=202,
+    responses=REFUSALS,
+    openapi_extra=form_body({COPY: _EITHER, ORIGINAL: _EITHER}, (COPY, ORIGINAL)),
+)
 async def create(
     request: Request,
     context: Analyst,
@@ -96,12 +86,7 @@ def _known(
     id: str, context: RequestContext, application: Application
 ) -> tuple[KeptComparison | None, Task | None]:
     """Return what is known of a comparison of whoever asks: the finding, or the task that is at it.
-
-    Raises
-    ------
-    NotFound
-        There is none, or it is somebody else's.
-    """
+    Raise NotFound if there is neither."""
     person = context.principal
     task = application.tasks.find(id, person)  # first: it may end meanwhile
     kept = application.originals.comparisons.store.get(person.id, id)

@@ -14,25 +14,19 @@ from starlette.concurrency import run_in_threadpool
 from detector.schema.analysis import Analysis, Label
 from service.api import uploads
 from service.api.access import Analyst, App
-from service.api.errors import answer
-from service.api.routes.analyses import MAX_WAIT, REFUSALS, submit
+from service.api.routes.analyses import MAX_WAIT, REFUSALS, answer_failed, submit
 from service.api.routes.tasks import wait_for
-from service.api.schemas import AnalysisView
+from service.api.schemas import BINARY, AnalysisView, form_body
 from service.tasks.job import Job
 
 router = APIRouter(tags=["older addresses"], deprecated=True)
 
 NAMES = ("file", "video", "image", "media")
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT, description="s for the result")]
-_BINARY = {"type": "string", "format": "binary"}
 
 
-def _form(*more: str) -> dict[str, Any]:
-    properties: dict[str, Any] = {"file": _BINARY} | {name: {"type": "integer"} for name in more}
-    schema = {"type": "object", "required": ["file"], "properties": properties}
-    return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    }
+def _form(*numbers: str) -> dict[str, Any]:
+    return form_body({"file": BINARY, **{name: {"type": "integer"} for name in numbers}}, ["file"])
 
 
 class VideoScores(BaseModel):
@@ -154,6 +148,5 @@ def _answer(request: Request, job: Job, say: Any) -> Any:
     if job.analysis is not None:
         return say(job, job.analysis)
     if view.error is not None:
-        ours = job.fault is not None and job.fault.ours
-        return answer(request, 500 if ours else 422, view.error)
+        return answer_failed(request, view, job)
     return Response(view.model_dump_json(), 202, media_type="application/json")

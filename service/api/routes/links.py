@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -11,8 +9,8 @@ from service.api import uploads
 from service.api.access import Analyst, App
 from service.api.errors import NotFound
 from service.api.idempotency import IdempotencyKey, once
-from service.api.routes.analyses import FORM, REFUSALS
-from service.api.schemas import V1, TaskView
+from service.api.routes.analyses import FIELDS, REFUSALS
+from service.api.schemas import V1, TaskView, form_body
 from service.api.uploads import Form
 from service.application import Application
 from service.context import RequestContext
@@ -21,25 +19,11 @@ from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/links", tags=["analyses"])
 
-_FIELDS = FORM["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-LINK_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": [uploads.LINK],
-                    "properties": {
-                        name: field
-                        for name, field in _FIELDS.items()
-                        if name not in ("file", "webhook")
-                    },
-                }
-            }
-        },
-    }
-}
+LINK_FORM = form_body(
+    {name: field for name, field in FIELDS.items() if name not in ("file", "webhook")},
+    [uploads.LINK],
+    "application/x-www-form-urlencoded",
+)
 
 
 @router.post("", status_code=202, responses=REFUSALS, openapi_extra=LINK_FORM)

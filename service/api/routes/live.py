@@ -26,7 +26,7 @@ from service.api.errors import RefusalDetail
 from service.api.routes.tasks import RECHECK
 from service.api.schemas import V1
 from service.application import Application
-from service.live.viewers import Keep, LiveOptions, Viewer, letterbox
+from service.live.viewers import LiveOptions, SessionRetention, Viewer, letterbox
 from service.messages import _
 
 router = APIRouter(prefix=V1, tags=["live"])
@@ -57,7 +57,9 @@ async def live(
     viewer = await run_in_threadpool(
         application.viewers.open,
         LiveSettings(models=ids, min_face=min_face, alarm_above=alarm_above),
-        LiveOptions(models=ids, keep=Keep(keep), mirror=False, scope=application.scope(context)),
+        LiveOptions(
+            models=ids, keep=SessionRetention(keep), mirror=False, scope=application.scope(context)
+        ),
     )
     try:
         await websocket.accept()
@@ -70,8 +72,7 @@ async def live(
         if error.code == POLICY:
             await websocket.close(POLICY)
     except UnmaskError as error:
-        detail = RefusalDetail(code=error.code, message=str(error.message), hint=str(error.hint))
-        await websocket.send_json({"type": "error", "error": detail.model_dump()})
+        await websocket.send_json({"type": "error", "error": RefusalDetail.of(error).model_dump()})
         await websocket.close(INVALID_DATA)
     finally:
         await run_in_threadpool(viewer.end)
@@ -90,15 +91,8 @@ async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
 
 
 async def _take(websocket: WebSocket, viewer: Viewer) -> None:
-    """Hand frames on until the client has said `end`.
-
-    Raises
-    ------
-    WebSocketDisconnect
-        It left.
-    InputError
-        What it sent is no frame.
-    """
+    """Hand frames on until the client has said `end`. Raise WebSocketDisconnect if the client
+    leaves, InputError if a message is not a frame."""
     while not viewer.ended:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
@@ -123,8 +117,8 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
             await websocket.send_json({"type": "ready", "models": [m.id for m in state.models]})
         for line in lines.new(state):
             await websocket.send_json({"type": "frame", **line})
-        if viewer.known is not None and viewer.known.found != known:
-            known = viewer.known.found
+        if viewer.known is not None and viewer.known.match_sha256 != known:
+            known = viewer.known.match_sha256
             told = viewer.known.model_dump(include={"name", "source", "matched", "asked"})
             await websocket.send_json({"type": "known", **told})
         if time.monotonic() - checked > RECHECK:
@@ -135,13 +129,8 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
 
 
 def decode(data: bytes) -> np.ndarray:
-    """Return the picture of a frame, uint8 [H, W, 3] RGB, at the size of a session.
-
-    Raises
-    ------
-    InputError
-        It is no JPEG, or too large. Its header says so before it is decoded.
-    """
+    """Return the picture of a frame, uint8 [H, W, 3] RGB, at the size of a session. Raise
+    InputError if it is not a JPEG, or too large; its header is checked before it is decoded."""
     refusal = InputError(
         _("A frame is a JPEG of at most {bytes} MB and {side} px.").format(
             bytes=MAX_FRAME_BYTES >> 20, side=MAX_FRAME_SIDE

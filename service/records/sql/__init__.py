@@ -1,4 +1,4 @@
-"""Records in SQLite or PostgreSQL: one repository a table or two, and the store made of them."""
+"""Records in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table
+import sqlalchemy
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from detector.schema.analysis import Analysis, Settings
@@ -40,14 +41,15 @@ def summary_row(result: ResultSummary) -> Row:
     return result.model_dump() | {"seal": result.seal.model_dump_json() if result.seal else None}
 
 
-def record_of(row: RowMapping) -> Record:
+def record_of(row: sqlalchemy.Row[Any]) -> Record:
     """Return the record of a row of `records`."""
-    plain: Row = {name: row[name] for name in _PLAIN}
-    plain["settings"] = Settings.model_validate_json(row["settings"])
-    plain["fault"] = ErrorReport.model_validate_json(row["fault"]) if row["fault"] else None
-    if row["analyzed"]:
-        seal = ResultSeal.model_validate_json(row["seal"]) if row["seal"] else None
-        plain["result"] = {name: row[name] for name in _SUMMARY} | {"seal": seal}
+    columns = row._mapping
+    plain: Row = {name: columns[name] for name in _PLAIN}
+    plain["settings"] = Settings.model_validate_json(row.settings)
+    plain["fault"] = ErrorReport.model_validate_json(row.fault) if row.fault else None
+    if row.analyzed:
+        seal = ResultSeal.model_validate_json(row.seal) if row.seal else None
+        plain["result"] = {name: columns[name] for name in _SUMMARY} | {"seal": seal}
     return Record.model_validate(plain)
 
 

@@ -1,43 +1,391 @@
-"""The whole store: beside the repositories of records and links, what people set for themselves,
-and what is of the server."""
+"""Records in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, Unpack
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Executable,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
 
-from detector.schema.analysis import CustomEnsemble
+from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.seals import record_hash
+from service.messages import _
 from service.records import rules
 from service.records.database import Database
-from service.records.model import Preferences
-from service.records.sql.analyses import AnalysisRepository, remove
-from service.records.sql.rows import upsert
-from service.records.sql.search import SearchRepository
-from service.records.sql.shares import ShareRepository
-from service.records.sql.statistics import StatisticsRepository
+from service.records.model import (
+    Confirmed,
+    ErrorReport,
+    Facets,
+    Order,
+    Page,
+    Preferences,
+    Query,
+    Record,
+    RecordsError,
+    ResultSummary,
+    SharedResult,
+    ShareLink,
+    State,
+    Usage,
+)
+from service.records.seals import Keyring, origin
+from service.records.sql.rows import (
+    NO_RESULT,
+    Row,
+    batches,
+    pack,
+    raw,
+    record_of,
+    row_of,
+    summary_row,
+    upsert,
+)
+from service.records.store import RecordChanges
+from service.records.tables import TextType, presets, records, results, shares
 from service.records.tables import preferences as preferences_table
-from service.records.tables import presets, records, shares
 
 log = logging.getLogger(__name__)
 
+ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
+    "newest": (records.c.touched.desc(), records.c.id),
+    "oldest": (records.c.touched, records.c.id),
+    "name": (func.lower(records.c.name), records.c.id),
+    "likelihood": (records.c.probability.desc().nulls_last(), records.c.id),
+}
 
-class SQLStore(AnalysisRepository, SearchRepository, ShareRepository, StatisticsRepository):
+
+class SQLStore:
     """A `Store` in SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.seals = Keyring()
 
     def close(self) -> None:
         """Close the database."""
         self.database.close()
 
+    # --- records and their results ----------------------------------------------------------------
+
+    def add(
+        self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
+    ) -> None:
+        if analysis is not None:
+            done = {"result": ResultSummary.of(analysis), "state": State.DONE}
+            record = record.model_copy(update=done)
+        try:
+            with self.database.writing() as connection:
+                connection.execute(insert(records).values(row_of(record)))
+                if analysis is not None:
+                    _put_result(connection, record.id, analysis, thumbnail)
+        except RecordsError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                raise RecordsError(_("There is a record with this id already.")) from error
+            raise
+
+    def restart(
+        self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
+    ) -> Record | None:
+        new = NO_RESULT | {
+            "run": run,
+            "settings": settings.model_dump_json(),
+            "cache_key": cache_key,
+            "touched": now,
+            "state": State.QUEUED,
+            "fault": None,
+            "last_cache_hit": None,
+        }
+        with self.database.writing() as connection:
+            record = _update(connection, _owned(owner, id), new)
+            if record is not None:
+                connection.execute(delete(results).where(results.c.id == id))
+        return record
+
+    def finish(
+        self,
+        owner: str,
+        id: str,
+        run: str,
+        analysis: Analysis,
+        *,
+        thumbnail: bytes | None = None,
+        cache_key: str = "",
+    ) -> bool:
+        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
+        new |= summary_row(ResultSummary.of(analysis))
+        with self.database.writing() as connection:
+            record = _update(connection, and_(_owned(owner, id), records.c.run == run), new)
+            if record is not None:
+                _put_result(connection, id, analysis, thumbnail)
+        return record is not None
+
+    def stop(
+        self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
+    ) -> bool:
+        which = and_(_owned(owner, id), records.c.run == run)
+        with self.database.writing() as connection:
+            new = {"state": state, "fault": fault.model_dump_json() if fault else None}
+            return _update(connection, which, new) is not None
+
+    def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
+        which = and_(_owned(owner, id), records.c.state == State.DONE)
+        with self.database.writing() as connection:
+            record = _update(connection, which, summary_row(ResultSummary.of(analysis)))
+            if record is not None:
+                changed = update(results).where(results.c.id == id)
+                connection.execute(changed.values(analysis=pack(analysis)))
+        return record is not None
+
+    def get(self, owner: str, id: str) -> Record | None:
+        with self.database.reading() as connection:
+            record = _first(connection, _owned(owner, id))
+        return self.seals.checked(record) if record else None
+
+    def open(self, viewer: str, id: str) -> Record | None:
+        with self.database.reading() as connection:
+            record = _first(connection, records.c.id == id)
+        if record and (record.owner == viewer or not rules.has_account(record.owner)):
+            return self.seals.checked(record)
+        return None
+
+    def analysis(self, owner: str, id: str) -> Analysis | None:
+        query = select(results.c.analysis).join(records).where(_owned(owner, id))
+        data = self.database.scalar(query)
+        return self.seals.read(raw(data), record_hash(id)) if data else None
+
+    def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
+        query = (
+            select(results.c.id, results.c.thumbnail)
+            .join(records)
+            .where(records.c.owner == owner, results.c.thumbnail.is_not(None))
+        )
+        with self.database.reading() as connection:
+            return {
+                id: thumbnail
+                for some in batches(ids)
+                for id, thumbnail in connection.execute(query.where(results.c.id.in_(some)))
+            }
+
+    def find_cached(self, owner: str, cache_key: str) -> Record | None:
+        if not cache_key:
+            return None
+        query = (
+            select(records)
+            .where(
+                records.c.owner == owner,
+                records.c.cache_key == cache_key,
+                records.c.cache_key != "",  # the index is of these alone
+                records.c.state == State.DONE,
+            )
+            .order_by(records.c.analyzed.desc(), records.c.id)
+            .limit(1)
+        )
+        with self.database.reading() as connection:
+            return _record(connection, query)
+
+    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
+        with self.database.writing() as connection:
+            return _update(connection, _owned(owner, id), {"last_cache_hit": now, "touched": now})
+
+    def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
+        cleaned = rules.cleaned_changes(changes)
+        with self.database.writing() as connection:
+            record = _first(connection, _owned(owner, id), lock=True)
+            if record is None or not cleaned:
+                return record
+            row = row_of(record.model_copy(update=cleaned))
+            new = {name: row[name] for name in (*cleaned, "search_text")}
+            record = _update(connection, _owned(owner, id), new)
+        self.database.empty_log()
+        return record
+
+    def delete(self, owner: str, ids: Collection[str]) -> list[str]:
+        with self.database.writing() as connection:
+            deleted = [
+                id
+                for some in batches(ids)
+                for id in _remove(connection, records.c.owner == owner, records.c.id.in_(some))
+            ]
+        self.database.empty_log()
+        return deleted
+
+    def ids(self, owner: str) -> list[str]:
+        query = select(records.c.id).where(records.c.owner == owner).order_by(records.c.id)
+        return [row.id for row in self.database.rows(query)]
+
+    def usage(self, owner: str) -> Usage:
+        size = func.length(results.c.analysis) + func.coalesce(func.length(results.c.thumbnail), 0)
+        query = (
+            select(func.count(), func.coalesce(func.sum(size), 0))
+            .select_from(records.outerjoin(results))
+            .where(records.c.owner == owner)
+        )
+        [(number, total)] = map(tuple, self.database.rows(query))
+        return Usage(records=number, bytes=total)
+
+    # --- search -----------------------------------------------------------------------------------
+
+    def search(self, owner: str, query: Query) -> Page:
+        filters = self._conditions(owner, query)
+        verdicts = query.verdicts
+        page = [*filters, records.c.verdict.in_(list(verdicts))] if verdicts else filters
+        counted = (
+            select(records.c.verdict, func.count()).where(*filters).group_by(records.c.verdict)
+        )
+        statement = (
+            select(records)
+            .where(*page)
+            .order_by(*ORDERS[query.order])
+            .limit(query.limit)
+            .offset(query.offset)
+        )
+        with self.database.reading() as connection:
+            counts = {Label(v) if v else None: number for v, number in connection.execute(counted)}
+            rows = connection.execute(statement).all()
+        total = sum(n for label, n in counts.items() if not verdicts or label in verdicts)
+        found = tuple(self.seals.checked(record_of(row)) for row in rows)
+        return Page(records=found, total=total, counts=counts)
+
+    def facets(self, owner: str) -> Facets:
+        with self.database.reading() as connection:
+            return Facets(
+                tags=self._counted(connection, owner, records.c.tags),
+                models=self._counted(connection, owner, records.c.models),
+            )
+
+    def _conditions(self, owner: str, query: Query) -> list[ColumnElement[bool]]:
+        """Return all filters but that of the verdict."""
+        # Unlike with LIKE, no letter of what is looked for means anything.
+        position = func.strpos if self._postgresql else func.instr
+        parts = [records.c.owner == owner]
+        parts += [
+            position(records.c.search_text, literal(word, TextType)) > 0
+            for word in rules.normalize_text(query.text).split()
+        ]
+        for column, values in ((records.c.tags, query.tags), (records.c.models, query.models)):
+            if values:
+                words = self._words(column)
+                parts.append(exists(select(words.c.value).where(words.c.value.in_(list(values)))))
+        if query.confirmed:
+            parts.append(records.c.confirmed.in_(list(query.confirmed)))
+        if query.since is not None:
+            parts.append(records.c.touched >= query.since)
+        if query.until is not None:
+            parts.append(records.c.touched < query.until)
+        return parts
+
+    def _counted(self, connection: Connection, owner: str, column: Column[Any]) -> dict[str, int]:
+        words = self._words(column)
+        number = func.count().label("number")
+        statement = (
+            select(words.c.value, number)
+            .select_from(records.join(words, records.c.owner == owner))
+            .group_by(words.c.value)
+            .order_by(number.desc(), words.c.value)
+        )
+        return {row.value: row.number for row in connection.execute(statement)}
+
+    def _words(self, column: Column[Any]) -> Any:
+        """Return the rows of a `StringList`, each with its text in `value`."""
+        elements = func.jsonb_array_elements_text if self._postgresql else func.json_each
+        return elements(column).table_valued(Column("value", TextType))
+
+    @property
+    def _postgresql(self) -> bool:
+        return self.database.dialect == "postgresql"
+
+    # --- share links ------------------------------------------------------------------------------
+
+    def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
+        rules.check_share_ttl(ttl)
+        link_id, token = secrets.token_hex(8), rules.new_id()
+        link = ShareLink(id=link_id, record=id, created=now, expires=now + ttl, token=token)
+        finished = (
+            select(records.c.id)
+            .where(_owned(owner, id), records.c.state == State.DONE)
+            .with_for_update()  # or it could be deleted, or get another link, in between
+        )
+        with self.database.writing() as connection:
+            if connection.execute(finished).first() is None:
+                return None
+            connection.execute(delete(shares).where(shares.c.record == id, shares.c.expires <= now))
+            number = select(func.count()).select_from(shares).where(shares.c.record == id)
+            rules.check_links(connection.execute(number).scalar_one())
+            row = link.model_dump(exclude={"token"}) | {"token_hash": rules.hash_token(link.token)}
+            connection.execute(insert(shares).values(row))
+        return link
+
+    def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
+        query = (
+            select(shares.c.id, shares.c.record, shares.c.created, shares.c.expires)
+            .join(records)
+            .where(records.c.owner == owner, shares.c.expires > now)
+            .order_by(shares.c.created.desc(), shares.c.id)
+        )
+        if id is not None:
+            query = query.where(shares.c.record == id)
+        return [ShareLink.model_validate(row._asdict()) for row in self.database.rows(query)]
+
+    def revoke(self, owner: str, share_id: str) -> bool:
+        theirs = select(records.c.id).where(records.c.owner == owner)
+        removed = delete(shares).where(shares.c.id == share_id, shares.c.record.in_(theirs))
+        return bool(self.database.run(removed))
+
+    def shared(self, token: str, now: datetime) -> SharedResult | None:
+        # Looked up by a hash: how long that takes says nothing of how much of a guess was right.
+        query = (
+            select(
+                shares.c.id.label("share"),
+                shares.c.record,
+                records.c.name,
+                records.c.owner,
+                shares.c.expires,
+                results.c.analysis,
+            )
+            .select_from(shares.join(records).join(results, results.c.id == records.c.id))
+            .where(shares.c.token_hash == rules.hash_token(token), shares.c.expires > now)
+        )
+        row = self.database.first(query)
+        if row is None:
+            return None
+        analysis = self.seals.read(raw(row.analysis), record_hash(row.record))
+        if analysis is None:
+            return None
+        made = origin(analysis.seal, row.owner)
+        return SharedResult(
+            share=row.share,
+            record=row.record,
+            name=row.name,
+            expires=row.expires,
+            analysis=analysis.without_place(),
+            origin=made,
+        )
+
+    # --- preferences and presets ------------------------------------------------------------------
+
     def preferences(self, owner: str) -> Preferences:
         table = preferences_table.c
-        with self.database.reading() as connection:
-            chosen = connection.execute(select(table.chosen).where(table.owner == owner))
-            return _preferences(chosen.scalar_one_or_none())
+        chosen = self.database.scalar(select(table.chosen).where(table.owner == owner))
+        return _preferences(chosen)
 
     def save_preferences(self, owner: str, preferences: Preferences) -> None:
         row = {"owner": owner, "chosen": preferences.model_dump_json()}
@@ -56,36 +404,74 @@ class SQLStore(AnalysisRepository, SearchRepository, ShareRepository, Statistics
 
     def delete_preset(self, owner: str, name: str) -> bool:
         removed = delete(presets).where(presets.c.owner == owner, presets.c.name == name)
-        with self.database.writing() as connection:
-            return bool(connection.execute(removed).rowcount)
+        return bool(self.database.run(removed))
 
-    def delete_all(self, owner: str) -> list[str]:
-        with self.database.writing() as connection:
-            deleted = remove(connection, records.c.owner == owner)
-            for table in (preferences_table, presets):
-                connection.execute(delete(table).where(table.c.owner == owner))
-        self.database.empty_log()
-        return deleted
+    # --- the whole server: no name, person or file is in the counts -------------------------------
 
     def sweep(self, now: datetime, longest: timedelta, *, spare: Collection[str] = ()) -> list[str]:
         """Delete what was kept long enough: records by their owner's wish, at most `longest`, and
         links that are over. Return the ids of the deleted records; their media is the caller's."""
         others = records.c.id.not_in(list(spare))
         with self.database.writing() as connection:
-            deleted = remove(connection, others, records.c.touched <= now - longest)
+            deleted = _remove(connection, others, records.c.touched <= now - longest)
             for owner, chosen in connection.execute(select(preferences_table)).all():
                 days = _preferences(chosen).keep_days
                 if days is not None and days < longest / timedelta(days=1):
                     expired = records.c.touched <= now - timedelta(days=days)
-                    deleted += remove(connection, others, records.c.owner == owner, expired)
+                    deleted += _remove(connection, others, records.c.owner == owner, expired)
             connection.execute(delete(shares).where(shares.c.expires <= now))
         self.database.shrink()
         return deleted
+
+    def confirmed(self) -> list[Record]:
+        """Return the records of which somebody found out what they are, the oldest first."""
+        query = (
+            select(records)
+            .where(records.c.confirmed != Confirmed.OPEN)
+            .order_by(records.c.created, records.c.id)
+        )
+        return [record_of(row) for row in self.database.rows(query)]
 
 
 def open_store(where: Path | str) -> SQLStore:
     """Return the store in a file of SQLite's or a PostgreSQL database; see `Database`."""
     return SQLStore(Database(where))
+
+
+def _owned(owner: str, id: str) -> ColumnElement[bool]:
+    """Return the condition that holds for the owner's own record alone."""
+    return and_(records.c.id == id, records.c.owner == owner)
+
+
+def _remove(connection: Connection, *which: ColumnElement[bool]) -> list[str]:
+    """Delete records, and by the foreign keys their results and shares; return their ids."""
+    removed = delete(records).where(*which).returning(records.c.id)
+    return list(connection.execute(removed).scalars())
+
+
+def _first(
+    connection: Connection, which: ColumnElement[bool], *, lock: bool = False
+) -> Record | None:
+    query = select(records).where(which)
+    # SQLite has no lock of a row: there a writer is alone.
+    return _record(connection, query.with_for_update() if lock else query)
+
+
+def _update(connection: Connection, which: ColumnElement[bool], new: Row) -> Record | None:
+    """One statement: the record as it is now, or None where the condition doesn't hold."""
+    return _record(connection, update(records).where(which).values(new).returning(*records.c))
+
+
+def _record(connection: Connection, statement: Executable) -> Record | None:
+    row = connection.execute(statement).first()
+    return record_of(row) if row else None
+
+
+def _put_result(
+    connection: Connection, id: str, analysis: Analysis, thumbnail: bytes | None
+) -> None:
+    row = {"id": id, "analysis": pack(analysis), "thumbnail": thumbnail}
+    upsert(connection, results, row)
 
 
 def _preferences(chosen: str | None) -> Preferences:

@@ -67,13 +67,8 @@ class Bucket:
         self._connect = connect
 
     def put(self, path: str, file: Path) -> None:
-        """Bring a file up, in place of what is there.
-
-        Raises
-        ------
-        RecordsError
-            The bucket or its policies refuse it, or the service fails.
-        """
+        """Bring a file up, in place of what is there. Raise RecordsError if the bucket or its
+        policies refuse it, or the service fails."""
         kind = MIME_TYPES.get(Path(path).suffix, FALLBACK_MIME_TYPE)
         size = file.stat().st_size
         with translated_errors(), file.open("rb") as source:
@@ -83,12 +78,14 @@ class Bucket:
                 bucket = self._connect().storage.from_(BUCKET)
                 bucket.upload(path, source.read(), {"content-type": kind, "upsert": "true"})
 
-    def url(self, path: str, ttl: timedelta = SIGNED_URL_TTL) -> str | None:
-        """Return a signed address; None if there is no such file, or it is somebody else's."""
+    def url(self, path: str) -> str | None:
+        """Return an address that anybody can open for `SIGNED_URL_TTL`; None if there is no such
+        file, or it is somebody else's."""
         try:
             with translated_errors():
                 bucket = self._connect().storage.from_(BUCKET)
-                return bucket.create_signed_url(path, int(ttl.total_seconds()))["signedURL"]
+                seconds = int(SIGNED_URL_TTL.total_seconds())
+                return bucket.create_signed_url(path, seconds)["signedURL"]
         except RecordsError as error:
             if _is_missing(error.__cause__):
                 return None

@@ -61,13 +61,8 @@ NO_RESULT: Row = dict.fromkeys(("result", "analyzed", "document", "place", "thum
 
 
 def record_of(row: Mapping[str, Any]) -> Record:
-    """Return the record of a row.
-
-    Raises
-    ------
-    RecordsError
-        It holds what this version can't read: an account may write its own rows by itself.
-    """
+    """Return the record of a row. Raise RecordsError if this version can't read it: an account may
+    write its own rows by itself."""
     plain = {name: row[name] for name in Record.model_fields}
     try:
         plain["settings"] = Settings.model_validate(row["settings"])

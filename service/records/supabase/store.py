@@ -10,27 +10,66 @@ The media itself is `service.records.supabase.media`'s.
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Unpack
 
 import httpx
 from pydantic import ValidationError
 
-from detector.schema.analysis import CustomEnsemble
+from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.seals import record_hash
 from service.records import rules
-from service.records.model import Preferences
-from service.records.seals import Keyring
-from service.records.supabase.analyses import SupabaseAnalyses
-from service.records.supabase.rows import storable
-from service.records.supabase.shares import SupabaseShares
-from service.records.supabase.tables import rows_of
+from service.records.model import (
+    ErrorReport,
+    Facets,
+    Page,
+    Preferences,
+    Query,
+    Record,
+    RecordsError,
+    SharedResult,
+    ShareLink,
+    State,
+    Usage,
+)
+from service.records.seals import Keyring, origin_of_account
+from service.records.store import RecordChanges
+from service.records.supabase.media import Bucket, object_path
+from service.records.supabase.rows import (
+    COLUMNS,
+    NO_RESULT,
+    Row,
+    analysis_of,
+    readable,
+    record_of,
+    result_row,
+    row_of,
+    search_arguments,
+    storable,
+    thumbnail_of,
+    translated_errors,
+)
+
+if TYPE_CHECKING:
+    from supabase import Client
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 8.0
 """that a stranger with a link waits for the service"""
+PAGE_SIZE = 1000
+"""rows asked for at once; a project may be set to give fewer"""
+BATCH_SIZE = 100
+"""ids named in one request: they stand in its address, which servers cut at 8 kB"""
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-class SupabaseStore(SupabaseAnalyses, SupabaseShares):
+class SupabaseStore:
     """A `Store` in a Supabase project.
 
     Parameters
@@ -41,6 +80,183 @@ class SupabaseStore(SupabaseAnalyses, SupabaseShares):
     seals : Keyring, optional
         Whose seals are believed; without, nobody's.
     """
+
+    def __init__(self, connect: Callable[[], Client], seals: Keyring | None = None) -> None:
+        self._connect = connect
+        self.seals = seals or Keyring()
+        self.bucket = Bucket(connect)
+
+    # --- records and their results ----------------------------------------------------------------
+
+    def add(
+        self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
+    ) -> None:
+        row = row_of(record)
+        if analysis is not None:
+            row |= result_row(analysis, thumbnail) | {"state": State.DONE}
+        rows_of(self._table("analyses").insert(row, returning="minimal"))
+
+    def restart(
+        self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
+    ) -> Record | None:
+        new = NO_RESULT | {
+            "run": run,
+            "settings": settings.model_dump(mode="json"),
+            "cache_key": cache_key,
+            "touched": now.isoformat(),
+            "state": State.QUEUED,
+            "fault": None,
+            "last_cache_hit": None,
+        }
+        return self._update(owner, id, new)
+
+    def finish(
+        self,
+        owner: str,
+        id: str,
+        run: str,
+        analysis: Analysis,
+        *,
+        thumbnail: bytes | None = None,
+        cache_key: str = "",
+    ) -> bool:
+        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
+        new |= result_row(analysis, thumbnail)
+        return self._update(owner, id, new, run=run) is not None
+
+    def stop(
+        self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
+    ) -> bool:
+        new = {"state": state, "fault": storable(fault.model_dump(mode="json")) if fault else None}
+        # A result that came first stays: who cancels may be late.
+        return self._update(owner, id, new, run=run, state=State.QUEUED) is not None
+
+    def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
+        new = result_row(analysis)
+        del new["thumbnail"]  # stays
+        return self._update(owner, id, new, state=State.DONE) is not None
+
+    def get(self, owner: str, id: str) -> Record | None:
+        row = self._row(owner, id, COLUMNS)
+        return self.seals.checked(record_of(row)) if row else None
+
+    def open(self, viewer: str, id: str) -> Record | None:
+        # All that is kept here belongs to accounts.
+        return self.get(viewer, id)
+
+    def analysis(self, owner: str, id: str) -> Analysis | None:
+        row = self._row(owner, id, "document,place,result")
+        return analysis_of(row, record_hash(id), self.seals) if row else None
+
+    def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
+        thumbnails: dict[str, bytes] = {}
+        for some in batches(ids):
+            query = self._table("analyses").select("id,thumbnail").eq("owner", owner)
+            rows = rows_of(query.in_("id", some).not_.is_("thumbnail", "null"))
+            pictures = {row["id"]: thumbnail_of(row["thumbnail"]) for row in rows}
+            thumbnails |= {id: picture for id, picture in pictures.items() if picture}
+        return thumbnails
+
+    def search(self, owner: str, query: Query) -> Page:
+        (page,) = self._call("search_analyses", search_arguments(owner, query))
+        known = {"": None} | {label.value: label for label in Label}
+        # An account may write a verdict that is none into a row of its own.
+        counts = {known[k]: n for k, n in page["counts"].items() if k in known}
+        records = tuple(map(self.seals.checked, readable(page["records"])))
+        return Page(records=records, total=page["total"], counts=counts)
+
+    def facets(self, owner: str) -> Facets:
+        rows = self._call("facets", {"p_owner": owner})
+        rows.sort(key=lambda row: (-row["number"], row["name"]))
+        tags, models = (
+            {row["name"]: row["number"] for row in rows if row["kind"] == kind}
+            for kind in ("tag", "model")
+        )
+        return Facets(tags=tags, models=models)
+
+    def find_cached(self, owner: str, cache_key: str) -> Record | None:
+        if not cache_key:
+            return None
+        which = {"owner": owner, "cache_key": cache_key, "state": State.DONE}
+        query = self._table("analyses").select(COLUMNS).match(which)
+        query = query.order("analyzed", desc=True).order("id").limit(1)
+        return next(readable(rows_of(query)), None)
+
+    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
+        when = now.isoformat()
+        return self._update(owner, id, {"last_cache_hit": when, "touched": when})
+
+    def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
+        cleaned = rules.cleaned_changes(changes)
+        record = self.get(owner, id)
+        if record is None or not cleaned:
+            return record
+        row = row_of(record.model_copy(update=cleaned))
+        return self._update(owner, id, {name: row[name] for name in (*cleaned, "haystack")})
+
+    def delete(self, owner: str, ids: Collection[str]) -> list[str]:
+        deleted: list[Row] = []
+        for some in batches(ids):
+            query = self._table("analyses").delete().eq("owner", owner).in_("id", some)
+            deleted += rows_of(query.select("id,media"))
+        if any(row["media"] for row in deleted):
+            self._remove_media(owner)
+        return [row["id"] for row in deleted]
+
+    def ids(self, owner: str) -> list[str]:
+        ids: list[str] = []
+        while True:
+            query = self._table("analyses").select("id").eq("owner", owner).order("id")
+            some = rows_of(query.gt("id", ids[-1] if ids else "").limit(PAGE_SIZE))
+            if not some:
+                return ids
+            ids += [row["id"] for row in some]
+
+    def usage(self, owner: str) -> Usage:
+        (usage,) = self._call("usage_of", {"p_owner": owner})
+        return Usage(records=usage["records"], bytes=usage["bytes"])
+
+    # --- share links ------------------------------------------------------------------------------
+
+    def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
+        rules.check_share_ttl(ttl)
+        row = self._row(owner, id, "state")
+        if row is None or row["state"] != State.DONE:
+            return None
+        link_id, token = rules.new_id(), rules.new_id()
+        link = ShareLink(id=link_id, record=id, created=now, expires=now + ttl, token=token)
+        new = link.model_dump(mode="json", include={"id", "created", "expires"})
+        new |= {"analysis": id, "owner": owner, "hash": rules.hash_token(link.token)}
+        rows_of(self._table("shares").insert(new, returning="minimal"))
+        return link
+
+    def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
+        query = self._table("shares").select("id,analysis,created,expires")
+        query = query.eq("owner", owner).is_("revoked", "null").gt("expires", now.isoformat())
+        if id is not None:
+            query = query.eq("analysis", id)
+        rows = rows_of(query.order("created", desc=True).order("id"))
+        return [ShareLink(record=row.pop("analysis"), **row) for row in rows]
+
+    def revoke(self, owner: str, share_id: str) -> bool:
+        query = self._table("shares").update({"revoked": "now"}).eq("id", share_id)
+        return bool(rows_of(query.eq("owner", owner).is_("revoked", "null").select("id")))
+
+    def shared(self, token: str, now: datetime) -> SharedResult | None:
+        if not _TOKEN.fullmatch(token):
+            return None
+        row = next(iter(self._call("shared_analysis", {"token": token})), None)
+        if row is None:
+            return None
+        analysis = analysis_of(row, row["record"], self.seals)
+        if analysis is None:
+            return None
+        made = origin_of_account(analysis.seal)
+        plain = {name: row[name] for name in ("share", "record", "name", "expires")}
+        shared = SharedResult(**plain, analysis=analysis, origin=made)
+        return shared if shared.expires > now else None
+
+    # --- preferences and presets ------------------------------------------------------------------
 
     def preferences(self, owner: str) -> Preferences:
         try:
@@ -68,15 +284,109 @@ class SupabaseStore(SupabaseAnalyses, SupabaseShares):
         key = {"owner": owner, "kind": "preset", "name": storable(name)}
         return bool(rows_of(self._table("settings").delete().match(key).select("name")))
 
-    def delete_all(self, owner: str) -> list[str]:
-        deleted: list[str] = []
-        while some := self.ids(owner):
-            removed = self.delete(owner, some)
-            if not removed:  # another at it, or not allowed: not again and again
-                break
-            deleted += removed
-        rows_of(self._table("settings").delete(returning="minimal").eq("owner", owner))
-        return deleted
+    # --- media: which file is whose, and what is deleted with its record --------------------------
+
+    def keep_media(self, owner: str, id: str, file: Path) -> bool:
+        """Put a copy of a record's file into the bucket. False if there is no such record. Raise
+        RecordsError if the bucket does not take it, the account's room is used up, or the service
+        fails; the record stands without it."""
+        path = object_path(owner, id, file)
+        # First: a file that is there is then always known of, and goes with its record.
+        if self._update(owner, id, {"media": path}) is None:
+            return False
+        self.bucket.put(path, file)
+        return True
+
+    def fetch_media(self, owner: str, id: str, folder: Path) -> bool:
+        """Bring a record's file back into a folder. False if none was kept, or it is gone; then
+        nothing is written."""
+        row = self._row(owner, id, "media")
+        if row is None or not row["media"]:
+            return False
+        return self.bucket.fetch(row["media"], folder / PurePosixPath(row["media"]).name)
+
+    def purge(self, owner: str) -> int:
+        """Delete what its owner has kept long enough, and files whose record is gone. For where the
+        project has no pg_cron, and for files everywhere: SQL can't delete them. How many records.
+        """
+        (counts,) = self._call("purge", {})
+        self._remove_media(owner)
+        return int(counts["deleted"])
+
+    def purge_all(self) -> int:
+        """Do the same for everybody, and for accounts that are gone. Needs a client with the
+        project's secret key, which no dashboard has: `service.records.supabase.purge`."""
+        (counts,) = self._call("purge_all", {})
+        self._remove_media(None)
+        return int(counts["deleted"])
+
+    def _remove_media(self, owner: str | None) -> None:
+        """Delete the files of deleted records, of one owner or of all. What fails stays on the list
+        for the next time."""
+        try:
+            while True:
+                query = self._table("removals").select("path").order("path").limit(BATCH_SIZE)
+                rows = rows_of(query if owner is None else query.eq("owner", owner))
+                paths = [row["path"] for row in rows]
+                if not paths:
+                    return
+                self.bucket.remove(paths)
+                removed = self._table("removals").delete().in_("path", paths).select("path")
+                if not rows_of(removed):  # still there: not again and again
+                    log.warning("%d files of deleted records can't be removed", len(paths))
+                    return
+        except RecordsError as error:
+            log.warning("files of deleted records wait to be removed: %s", error.code)
+
+    # --- the tables -------------------------------------------------------------------------------
+
+    def _table(self, name: str) -> Any:
+        return self._connect().table(name)
+
+    def _call(self, function: str, arguments: Row) -> list[Row]:
+        return rows_of(self._connect().rpc(function, arguments))
+
+    def _row(self, owner: str, id: str, columns: str) -> Row | None:
+        query = self._table("analyses").select(columns).eq("owner", owner).eq("id", id)
+        return next(iter(rows_of(query)), None)
+
+    def _update(self, owner: str, id: str, new: Row, **only: str) -> Record | None:
+        """One statement: all of it or nothing. The record as it is now, or None."""
+        query = self._table("analyses").update(new).match({"owner": owner, "id": id, **only})
+        return next(map(record_of, rows_of(query.select(COLUMNS))), None)
+
+    def _settings(self, owner: str, kind: str) -> dict[str, Any]:
+        query = self._table("settings").select("name,value").eq("owner", owner).eq("kind", kind)
+        return {row["name"]: row["value"] for row in rows_of(query)}
+
+    def _set(self, owner: str, kind: str, name: str, value: Row) -> None:
+        """Write a setting over the one of that name. Not an upsert: that would need the right to
+        change whose it is."""
+        key = {"owner": owner, "kind": kind, "name": storable(name)}
+        for first in (True, False):
+            if rows_of(self._table("settings").update({"value": value}).match(key).select("name")):
+                return
+            try:
+                rows_of(self._table("settings").insert(key | {"value": value}, returning="minimal"))
+                return
+            except RecordsError as error:
+                # Another tab was quicker: then there is one to update.
+                if error.code != "records_taken" or not first:
+                    raise
+
+
+def rows_of(query: Any) -> list[Row]:
+    """Ask the service and return the rows of its answer; none where it has none. Raise RecordsError
+    if the service refuses or can't be reached."""
+    with translated_errors():
+        return list(query.execute().data or [])
+
+
+def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Yield ids by as many as one request takes."""
+    rest = iter(ids)
+    while some := list(islice(rest, BATCH_SIZE)):
+        yield some
 
 
 @lru_cache(maxsize=2)

@@ -6,27 +6,15 @@ import io
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from detector.schema.analysis import Settings
 from service.batch_files import IncomingFile
 from service.context import Principal, PrincipalKind, Role, Scope
 from service.tasks.jobs import Jobs
-from tests.support.pages import APP, OWNER, come_as, html, texts, turn_to
+from tests.support.pages import OWNER, buttons, come_as, html, page, texts
 from tests.support.scopes import local
-from tests.support.waiting import PATIENT, until
-
-
-def page(name: str, **address: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    turn_to(at, name)
-    for key, value in address.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+from tests.support.waiting import until
 
 
 def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(jobs: Jobs) -> None:
@@ -62,11 +50,8 @@ def test_the_limit_of_a_guest_s_file_is_the_one_that_holds(
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST])
 def test_nobody_else_does(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, role: Role) -> None:
     come_as(monkeypatch, Principal("somebody", PrincipalKind.GUEST, role))
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    turn_to(at, "admin")
-    at.run()
-    assert "Tasks now" not in html(at) and "Make a key" not in [b.label for b in at.button]
+    at = page("admin")
+    assert "Tasks now" not in html(at) and "Make a key" not in buttons(at)
 
 
 def test_a_batch_of_what_is_none_says_so_in_each_row(jobs: Jobs, tmp_path: Path) -> None:

@@ -42,13 +42,12 @@ from detector.schema.comparison import (
 )
 from service.context import Principal, PrincipalKind, RequestContext
 from service.tasks.jobs import Job, Jobs, State
-from tests.support import voice_sample
+from tests.support import pages, voice_sample
 from tests.support.kept import put
-from tests.support.pages import APP, OWNER, html, turn_to
+from tests.support.pages import OWNER, html
 from tests.support.result_sample import make_analysis, make_clip, make_picture
 from tests.support.scopes import local
 from tests.support.tasks import ended
-from tests.support.waiting import PATIENT
 
 
 def lane(values: list[float | None]) -> Lane:
@@ -199,16 +198,7 @@ def test_a_model_is_read_in_the_words_of_its_question(job: Job) -> None:
 
 
 def page(job: Job | None, **more: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    turn_to(at, "compare")
-    if job is not None:
-        at.query_params["a"] = job.key
-    for name, value in more.items():
-        at.query_params[name] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return pages.page("compare", **({"a": job.key} if job else {}), **more)
 
 
 def test_the_empty_page_asks_for_a_clip(job: Job) -> None:
@@ -399,7 +389,9 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> 
     app = session.application()
     other = app.find(OWNER, second)
     assert other is not None
-    kept = app.originals.comparison(OWNER.principal, job, other)
+    kept = app.originals.comparisons.store.find(
+        OWNER.principal.id, job.record.sha256, other.record.sha256
+    )
     assert kept is not None
     traces = [
         MovementTrace(

@@ -14,7 +14,6 @@ import cv2
 import pytest
 import skimage.data
 from sqlalchemy import update
-from streamlit.testing.v1 import AppTest
 
 from dashboard import labels
 from dashboard.pages.evaluate import report
@@ -26,9 +25,8 @@ from service import labelled_sets
 from service.records import tables
 from service.records.model import State
 from service.tasks.evaluations import Evaluation, Evaluations
-from tests.support.pages import APP, come_as, html, quiet, turn_to
+from tests.support.pages import come_as, html, page, quiet
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
-from tests.support.waiting import PATIENT
 
 
 class Given(io.BytesIO):
@@ -303,20 +301,9 @@ def workspace(finished: Evaluation, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield
 
 
-def page(token: str = "") -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    turn_to(at, "evaluate")
-    if token:
-        at.query_params["a"] = token
-    at.run()
-    assert not at.exception, at.exception
-    return at
-
-
 @pytest.mark.usefixtures("workspace")
 def test_the_page_shows_the_figures(finished: Evaluation) -> None:
-    at = page(finished.id)
+    at = page("evaluate", a=finished.id)
     text = html(at)
     assert "3 originals and 3 fakes" in text and "no video or picture" in text
     assert "ROC" in text and "Furthest from the truth" in text
@@ -335,7 +322,7 @@ def test_the_page_says_what_its_figures_are_of(finished: Evaluation) -> None:
     assert finished.report is not None
     (kind,) = finished.report.kinds
     given = kind.answers[0].decisions.decided
-    text = html(page(finished.id)).replace("\u00a0", " ")
+    text = html(page("evaluate", a=finished.id)).replace("\u00a0", " ")
     assert f"how good the material is: {given.count} of 6 got one." in text
     high = finished.report.thresholds[Question.MANIPULATION].high
     assert (
@@ -403,7 +390,7 @@ def test_an_export_holds_figures_and_no_media(finished: Evaluation) -> None:
 
 @pytest.mark.usefixtures("workspace")
 def test_an_unknown_address_says_so() -> None:
-    assert "not kept here" in html(page("A" * 22))
+    assert "not kept here" in html(page("evaluate", a="A" * 22))
 
 
 @pytest.mark.usefixtures("workspace")
@@ -411,7 +398,7 @@ def test_the_address_of_somebody_elses_says_no_more(
     finished: Evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     come_as(monkeypatch, BEN)
-    text = html(page(finished.id))
+    text = html(page("evaluate", a=finished.id))
     assert "not kept here" in text and "3 originals" not in text
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,10 +48,10 @@ from service.records.model import (
 )
 from service.records.rules import new_id
 from service.tasks.jobs import Jobs
-from tests.support.pages import APP, come_as, html, turn_to
+from tests.support import pages
+from tests.support.pages import button, buttons, come_as, html
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
-from tests.support.waiting import PATIENT
 from tests.unit.detector.test_comparison_words import made, media
 
 NOW = datetime.now(UTC)
@@ -125,23 +126,11 @@ def kept(jobs: Jobs) -> list[Record]:
     return fill(jobs)
 
 
-def page(**address: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    turn_to(at, "history")
-    for name, value in address.items():
-        at.query_params[name] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+page = partial(pages.page, "history")
 
 
 def listed(at: AppTest) -> list[str]:
     return list(at.dataframe[0].value["file"]) if at.dataframe else []
-
-
-def button(at: AppTest, label: str):  # type: ignore[no-untyped-def]
-    return next(b for b in at.button if b.label == label)
 
 
 def mark(at: AppTest, rows: list[int], cells: list[tuple[int, str]] | None = None) -> AppTest:
@@ -220,7 +209,7 @@ def test_what_a_guest_left_is_offered_kept_or_refused(
     assert "2\u00a0analyses from before you signed in" in text and "Nothing here yet" in text
     button(at, wish).click().run()
     assert "2\u00a0analyses are in your account now." in html(at)
-    assert wish not in [b.label for b in at.button]
+    assert wish not in buttons(at)
 
     def full(self: Application, context: RequestContext) -> int:
         raise RecordsError("Your account is full.", hint="Delete some.")
@@ -231,7 +220,7 @@ def test_what_a_guest_left_is_offered_kept_or_refused(
     button(at, wish).click().run()
     assert "Your account is full. Delete some." in html(at)
     button(at, "Not now").click().run()
-    assert wish not in [b.label for b in at.button]
+    assert wish not in buttons(at)
 
 
 def test_a_search_stands_in_the_address(kept: list[Record]) -> None:
@@ -359,9 +348,7 @@ def test_what_is_pressed_or_marked_last_is_shown(kept: list[Record]) -> None:
 
 
 def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> None:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.query_params["a"] = kept[4].id
-    at.run()
+    at = pages.page(a=kept[4].id)
     text = html(at)
     assert (
         "We found no face in 32 frames, so there is no score." in text
@@ -532,9 +519,7 @@ def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Rec
     assert len(token) == 22
     (known,) = jobs.store.shares(LOCAL, datetime.now(UTC), kept[0].id)
     assert known.expires - known.created == timedelta(days=7)
-    guest = AppTest.from_file(APP, default_timeout=PATIENT)
-    guest.query_params["s"] = token
-    guest.run()
+    guest = pages.page(s=token)
     text = html(guest)
     assert "council-statement.mp4" in text and "You were sent this result to read" in text
     assert kept[0].id not in text
@@ -547,9 +532,7 @@ def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Rec
 
 
 def test_a_result_is_shared_from_its_own_page(jobs: Jobs, kept: list[Record]) -> None:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.query_params["a"] = kept[0].id
-    at.run()
+    at = pages.page(a=kept[0].id)
     at.button(key=f"result.{kept[0].id}.widget.share").click().run()
     at.button(key=f"link-{kept[0].id}").click().run()
     assert not at.exception
@@ -564,14 +547,11 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(
     jobs.store.change(LOCAL, kept[which].id, note="for us alone", tags=["secret"])
     made = jobs.store.share(LOCAL, kept[which].id, timedelta(days=2), datetime.now(UTC))
     assert made is not None
-    guest = AppTest.from_file(APP, default_timeout=PATIENT)
-    guest.query_params["s"] = made.token
-    guest.run()
-    assert not guest.exception, guest.exception
+    guest = pages.page(s=made.token)
     text = html(guest)
     assert f"until {labels.day(made.expires)}." in text
     assert "for us alone" not in text and "secret" not in text
-    assert not {"Compare", "Delete", "Share", "Analyze again"} & {b.label for b in guest.button}
+    assert not {"Compare", "Delete", "Share", "Analyze again"} & set(buttons(guest))
     assert not guest.text_area
 
 
@@ -585,9 +565,7 @@ def test_a_link_whose_place_does_not_answer_is_said(
         raise RecordsError("Your records can't be reached just now.")
 
     monkeypatch.setattr(jobs.store, "shared", silent)
-    guest = AppTest.from_file(APP, default_timeout=PATIENT)
-    guest.query_params["s"] = made.token
-    text = html(guest.run())
+    text = html(pages.page(s=made.token))
     assert "This result can’t be read now" in text and "went wrong" not in text
     assert "Your records" not in text  # they are somebody else's
     request = Request({"type": "http", "path_params": {"token": made.token}, "headers": []})

@@ -14,8 +14,7 @@ from dashboard.result import heat_view, pictures, signal_tab
 from detector import explain
 from detector.decision import decide
 from detector.schema.analysis import Analysis, Signal
-from detector.signals import blinks
-from detector.signals.measures import changes, flow, noise
+from detector.signals import blinks, identity
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip
@@ -65,9 +64,7 @@ def with_signals(path: Path) -> Analysis:
     analysis = make_analysis(path)
     person = analysis.judged[0].id
     analysis.signals = [
-        noise.SPEC.signal(3.0, "video", person),
-        flow.SPEC.signal(9.0, "video", person, times=[6.0]),
-        changes.SPEC.signal(0.0, "video", person),
+        identity.DRIFT.signal(0.2, person, times=[6.0]),
         blinks.BLINKS.absent(blinks.ABSENT, person),
     ]
     return analysis
@@ -161,8 +158,7 @@ def test_the_signals_are_a_table_with_icon_and_word(clip: Path) -> None:
     at = show(clip)
     table = at.table[0].value
     readings = dict(zip(table["Signal"], table["Reading"], strict=True))
-    assert readings["**Noise**"] == ":green-badge[:material/check_circle: Usual]"
-    assert readings["**Optical flow**"] == ":red-badge[:material/warning: Unusual]"
+    assert readings["**Identity over time**"] == ":red-badge[:material/warning: Unusual]"
     assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
     assert "Signals inform and do not vote." in texts(at)
 

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from dashboard import charts, i18n, labels, series, server
-from dashboard.components import evidence_view
+from dashboard.components.timeline import evidence
 from dashboard.i18n import LazyDict, _
 from dashboard.languages import update as tool
 from dashboard.result import how_we_know, material, player, pulls, question, verdict_card
@@ -377,7 +377,7 @@ def test_people_are_called_in_the_language(esperanto: None) -> None:
     """A result calls them in English (`Track.who`), which no mark in the code can show."""
     analysis = make_analysis()
     lanes = [series.lane(analysis, track) for track in analysis.judged]
-    view = evidence_view.view_data(
+    view = evidence.view_data(
         analysis, lanes, charts.lane_sizes(len(lanes)), time=1.0, seek=0, pictures={}
     )
     found = [str(view), player.alt(analysis), verdict_card.head(analysis)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ from service.records.footage import ANALYSES, Footage
 from service.records.model import Preferences, State
 from service.tasks.jobs import Jobs
 from tests.conftest import write_clip
+from tests.support import pages
 from tests.support.footage_contract import made
-from tests.support.pages import APP, OWNER, come_as, quiet, texts, turn_to
+from tests.support.pages import OWNER, buttons, come_as, press, quiet, run, texts
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT, until
 
@@ -31,19 +33,7 @@ GUEST = Principal("guest:x", PrincipalKind.GUEST)
 HOSTILE = "<b>rally.mp4"
 
 
-def page(**address: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    turn_to(at, "history")
-    for name, value in ({"tab": "library"} | address).items():
-        at.query_params[name] = value
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    at.run()
-    assert not at.exception, at.exception
-    return at
+page = partial(pages.page, "history", tab="library")
 
 
 def known() -> KnownFootage:
@@ -57,15 +47,6 @@ def keep(owner: str, number: int, name: str = "", source: str = "upload") -> Foo
     )  # fmt: skip
     assert kept is not None
     return kept
-
-
-def labels_of(at: AppTest) -> list[str]:
-    return [button.label for button in at.button]
-
-
-def press(at: AppTest, label: str) -> AppTest:
-    next(button for button in at.button if button.label == label).click()
-    return run(at)
 
 
 def listed(at: AppTest) -> list[str]:
@@ -149,7 +130,7 @@ def test_a_folder_is_added_and_looked_through_again(jobs: Jobs, clip: Path, fold
     folder.rmdir()
     at = page()
     assert "can’t be reached; its prints are kept" in texts(at)
-    assert "Look again" not in labels_of(at) and len(listed(at)) == 2
+    assert "Look again" not in buttons(at) and len(listed(at)) == 2
 
 
 def switch(at: AppTest) -> AppTest:
@@ -233,12 +214,12 @@ def test_what_runs_is_shown_and_stopped(
     task = known().add_folder(OWNER, str(clip.parent))
     assert entered.wait(PATIENT)
     at = page()
-    assert "Adding footage" in texts(at) and "Add the folder" not in labels_of(at)
+    assert "Adding footage" in texts(at) and "Add the folder" not in buttons(at)
     press(at, "Stop")
     gate.set()
     ended(task)
     assert "You stopped it. What was added stays." in texts(run(at))
-    assert "Go on" in labels_of(at) and "There was no footage" not in texts(at)
+    assert "Go on" in buttons(at) and "There was no footage" not in texts(at)
 
 
 def test_after_a_restart_it_is_gone_on_with(tmp_path: Path, clip: Path, folder: Path) -> None:
@@ -280,7 +261,7 @@ def test_a_guest_has_a_library_of_their_own_and_names_no_folder(
     come_as(monkeypatch, GUEST)
     at = page()
     assert "No footage yet" in texts(at) and "Add your originals" in texts(at)
-    assert [one.key for one in at.text_input] == [] and "Add the folder" not in labels_of(at)
+    assert [one.key for one in at.text_input] == [] and "Add the folder" not in buttons(at)
     assert "file added" not in texts(at) and "secret" not in texts(at)
     at.file_uploader(key="library-files-0").set_value([("a.mp4", clip.read_bytes(), "video/mp4")])
     run(at)
@@ -364,7 +345,7 @@ def test_what_is_known_is_listed_and_searched(many: list[Footage]) -> None:
 
 def test_marked_files_are_removed_after_a_question(many: list[Footage]) -> None:
     at = page()
-    assert "Remove 2" not in labels_of(at)
+    assert "Remove 2" not in buttons(at)
     mark(at, [0, 2])
     at.button(key="library-remove").click()
     run(at)

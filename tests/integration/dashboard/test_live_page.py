@@ -35,7 +35,7 @@ from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live import recordings
-from service.live.viewers import Keep, Viewer, Viewers
+from service.live.viewers import SessionRetention, Viewer, Viewers
 from service.records.lookups import FoundFootage
 from service.tasks.jobs import Jobs
 from tests.support.cameras import mjpeg
@@ -308,7 +308,7 @@ def test_a_camera_that_shows_known_footage(at: AppTest, browser: Browser) -> Non
     started(at, browser)
     viewer = at.session_state["live-visit"].viewer
     viewer.known = FoundFootage(
-        found="0" * 64, name="<b>rally</b>.mp4", source="/press", start=2.0, mirrored=False,
+        match_sha256="0" * 64, name="<b>rally</b>.mp4", source="/press", start=2.0, mirrored=False,
         matched=9, asked=12,
     )  # fmt: skip
     at.run()
@@ -336,7 +336,7 @@ def test_a_camera_whose_name_comes_late_keeps_its_link(at: AppTest, browser: Bro
 def test_nothing_is_recorded_means_nothing(
     at: AppTest, browser: Browser, engine: StandInEngine, tmp_path: Path
 ) -> None:
-    at.session_state["live-keep"] = Keep.NOTHING
+    at.session_state["live-keep"] = SessionRetention.NOTHING
     at.run()
     assert caption(at) == "Nothing is recorded. Frames are scored on this computer and forgotten."
     camera = started(at, browser)
@@ -353,7 +353,7 @@ def test_nothing_is_recorded_means_nothing(
 def test_a_video_is_kept_where_it_was_asked_for(
     at: AppTest, browser: Browser, tmp_path: Path
 ) -> None:
-    at.session_state["live-keep"] = Keep.VIDEO
+    at.session_state["live-keep"] = SessionRetention.VIDEO
     at.run()
     assert "The video will be recorded on this computer" in caption(at)
     camera = started(at, browser)
@@ -476,7 +476,7 @@ def test_keeping_the_last_seconds(
     at: AppTest, browser: Browser, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs.runner, "_analyzer", Instant())
-    at.session_state["live-keep"] = Keep.NOTHING
+    at.session_state["live-keep"] = SessionRetention.NOTHING
     at.run()
     camera = started(at, browser)
     camera.send(3)

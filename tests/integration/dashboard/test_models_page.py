@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import session
 from dashboard.pages.models import card
@@ -15,24 +14,19 @@ from detector import selfcheck, weights
 from detector.errors import WeightsError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
+from detector.schema.analysis import Question
 from service.context import LOCAL, Principal, PrincipalKind
 from service.tasks.downloads import Download
-from tests.support.pages import APP, come_as, html, turn_to
-from tests.support.waiting import PATIENT, until
+from tests.support.pages import come_as, html, page
+from tests.support.waiting import until
+
+_WHOLE = Question.SYNTHESIS.spec.task
 
 pytestmark = pytest.mark.usefixtures("jobs")
 
 
-def page() -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    turn_to(at, "models").run()
-    assert not at.exception
-    return at
-
-
 def test_every_ready_model_has_its_label() -> None:
-    at = page()
+    at = page("models")
     text = html(at)
     for spec in registry.list_models():
         if spec.bundled:
@@ -50,7 +44,7 @@ def test_every_ready_model_has_its_label() -> None:
 def test_clips_that_a_calibration_took_in_two_forms_are_counted_once() -> None:
     fitted = registry.get_spec("timbre").calibration
     assert fitted is not None and fitted.clips == 2 * 705
-    text = html(page())
+    text = html(page("models"))
     assert "on 705 clips of speech" in text and "as recorded and as MP3" in text
     assert "1410 clips" not in text and "1,410 clips" not in text
     spec = registry.get_spec("texture")
@@ -59,18 +53,18 @@ def test_clips_that_a_calibration_took_in_two_forms_are_counted_once() -> None:
 
 
 def test_a_card_says_where_an_operating_point_is_from() -> None:
-    at = page()
+    at = page("models")
     at.text_input(key="models-find").set_value("meso4-df").run()
     assert "not here; its own score decides, at 0.5" in html(at)
     at.button(key="more-meso4-df").click().run()
     assert "Says fake above" in html(at) and "pipeline.py, compute_accuracy" in html(at)
-    at = page()
+    at = page("models")
     at.text_input(key="models-find").set_value("classnseg").run()
     assert "not yet: shown as uncalibrated" in html(at)
 
 
 def test_the_strong_model_is_offered_once_and_calmly() -> None:
-    at = page()
+    at = page("models")
     first = registry.manifest().recommended[0]
     title = registry.get_spec(first.id).title
     assert "The bundled models are small." in html(at) and title in html(at)
@@ -80,7 +74,7 @@ def test_the_strong_model_is_offered_once_and_calmly() -> None:
 
 def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
-    at = page()
+    at = page("models")
     text = html(at)
     assert "<h3>Texture</h3>" in text and "its administrator can add it" in text
     assert "The bundled models are small." not in text
@@ -99,11 +93,11 @@ def test_the_offer_asks_for_nothing_but_the_short_list() -> None:
 
 def test_offline_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
-    assert "The bundled models are small." not in html(page())
+    assert "The bundled models are small." not in html(page("models"))
 
 
 def test_filters_search_and_table() -> None:
-    at = page()
+    at = page("models")
     at.text_input(key="models-find").set_value("mesoinception").run()
     text = html(at)
     assert "MesoInception4" in text and "<h3>Texture</h3>" not in text
@@ -117,25 +111,22 @@ def test_filters_search_and_table() -> None:
     assert len(at.dataframe[0].value) == len(ready)
 
 
-@pytest.mark.parametrize(("asked", "shown"), [(card.WHOLE, card.WHOLE), ("nothing known", "all")])
+@pytest.mark.parametrize(("asked", "shown"), [(_WHOLE, _WHOLE), ("nothing known", "all")])
 def test_an_address_may_ask_for_the_models_of_one_question(asked: str, shown: str) -> None:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.run()
-    at.query_params["q"] = asked
-    turn_to(at, "models").run()
+    at = page("models", q=asked)
     assert at.segmented_control(key="models-question").value == shown
     assert ("<h3>Texture</h3>" in html(at)) is (shown == "all")
 
 
 def test_more_cards_come_when_asked() -> None:
-    at = page()
+    at = page("models")
     before = html(at).count('class="um-model"')
     at.button(key="models-more").click().run()
     assert html(at).count('class="um-model"') == before + 12
 
 
 def test_all_files_are_read_and_the_outcome_said() -> None:
-    at = page()
+    at = page("models")
     at.button(key="check-files").click().run()
     assert "are what they should be" in html(at)
 
@@ -177,7 +168,7 @@ def test_what_did_not_come_says_why_and_nothing_against_the_model(
         raise fault from OSError(-2, "Name or service not known")
 
     monkeypatch.setattr(weights, "fetch", fail)
-    at = page()
+    at = page("models")
     at.text_input(key="models-find").set_value(forgotten.id).run()
     assert at.button(key=f"get-{forgotten.id}").label.startswith("Download ")
     at.button(key=f"get-{forgotten.id}").click().run()
@@ -202,7 +193,7 @@ def test_another_file_than_the_published_one_is_said(
         raise WeightsError("Not the one the manifest states.", code="weights_corrupted")
 
     monkeypatch.setattr(weights, "fetch", fail)
-    at = page()
+    at = page("models")
     at.text_input(key="models-find").set_value(forgotten.id).run()
     at.button(key=f"get-{forgotten.id}").click().run()
     until(lambda: inventory.status(forgotten.id).state == "failed")
@@ -220,7 +211,7 @@ def test_check_all_files_finds_what_was_laid_into_the_folder(
     folder = weights.cache()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(shared / "weights" / "mesonet" / "Meso4_DF.h5", folder / "Meso4_DF (1).h5")
-    at = page()
+    at = page("models")
     at.text_input(key="models-find").set_value(forgotten.id).run()
     assert "Not downloaded" in html(at)
     at.button(key="check-files").click().run()
@@ -237,7 +228,7 @@ def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.M
     spec = found[0].spec
     asked: list[str] = []
     monkeypatch.setattr(inventory, "download", lambda id, progress=None: asked.append(id))
-    at = page()
+    at = page("models")
     at.text_input(key="models-find").set_value(spec.id).run()
     at.button(key=f"get-{spec.id}").click().run()
     assert not asked and spec.license_weights.split(";")[0] in html(at)
@@ -252,7 +243,7 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         selfcheck, "selfcheck", lambda progress: real(["texture"], progress=progress)
     )
-    at = page()
+    at = page("models")
     at.button(key="self-check").click().run()
     running = session.application().self_checks.find(LOCAL)
     assert running is not None
@@ -264,13 +255,13 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.Monk
     assert "ms a frame here" in html(at)
     with monkeypatch.context() as patch:
         come_as(patch, Principal("guest:a", PrincipalKind.GUEST))
-        stranger = page()
+        stranger = page("models")
         assert not stranger.table  # who did not start it
         assert "ms a frame here" in html(stranger)  # how fast this computer is holds for all
 
 
 def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
-    at = page()
+    at = page("models")
     uploader = next(u for u in at.file_uploader if u.label.startswith("Its file"))
     uploader.upload("my best.pth", b"no weights", "application/octet-stream")
     next(s for s in at.selectbox if s.label.startswith("What it is")).select("dfb_meso4")

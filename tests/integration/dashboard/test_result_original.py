@@ -37,7 +37,7 @@ from service.records.model import LOCAL, Preferences, State
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
 from tests.support.kept import put
-from tests.support.pages import APP, OWNER, come_as, texts
+from tests.support.pages import APP, OWNER, buttons, come_as, page, press, run, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT
@@ -96,22 +96,10 @@ def analyzed(jobs: Jobs, path: Path, *, fake: bool = True, owner: str = LOCAL) -
 def looked_for(job: Job) -> Job:
     """The same after its original was looked for."""
     app = session.application()
-    app.originals.look(job)
+    app.originals.enqueue_lookup(job)
     task = app.originals.lookup(OWNER.principal, job)
     assert task is not None and ended(task).error == ""
     return job
-
-
-def page(job: Job) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=PATIENT)
-    at.query_params["a"] = job.key
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    at.run()
-    assert not at.exception, at.exception
-    return at
 
 
 def banner(at: AppTest) -> str:
@@ -131,15 +119,6 @@ def today() -> str:
     return f"{datetime.now(UTC):%-d %b %Y}"
 
 
-def labels_of(at: AppTest) -> list[str]:
-    return [button.label for button in at.button]
-
-
-def press(at: AppTest, label: str) -> AppTest:
-    next(button for button in at.button if button.label == label).click()
-    return run(at)
-
-
 def test_what_a_live_session_recorded_is_looked_for_too(
     jobs: Jobs, clips: dict[str, Path], finds: Finds
 ) -> None:
@@ -155,7 +134,7 @@ def test_what_a_live_session_recorded_is_looked_for_too(
     assert recorded is not None and unrecorded is not None
     task = app.originals.lookup(OWNER.principal, recorded)
     assert task is not None and ended(task).error == ""
-    assert banner(page(recorded)).startswith(f"{IN_LIBRARY}: nothing differs")
+    assert banner(page(a=recorded.key)).startswith(f"{IN_LIBRARY}: nothing differs")
     assert app.originals.lookup(OWNER.principal, unrecorded) is None, "nothing of it is kept"
 
 
@@ -166,7 +145,7 @@ def test_the_banner_names_the_original_and_opens_the_comparison(
     known().add_folder(LOCAL, clips["press"].parent)
     press_job = analyzed(jobs, clips["press"])
     shared = looked_for(analyzed(jobs, clips["shared"]))
-    at = page(shared)
+    at = page(a=shared.key)
     folder = clips["press"].parent.resolve()
     assert banner(at) == (
         f"{IN_LIBRARY}: only the face differs | press &lt;i&gt;1.webm, added {today()} from "
@@ -190,11 +169,11 @@ def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(
     job = analyzed(jobs, clips["shared"], fake=False)
     before = job.analysis
     assert before is not None and before.verdict.label is Label.REAL
-    at = page(job)
+    at = page(a=job.key)
     assert head(at) == "No sign of manipulation found" and banner(at) == ""
     number = re.search(r"<b>\d+ %</b> combined likelihood", texts(at))
     assert number is not None
-    at = page(looked_for(job))
+    at = page(a=looked_for(job).key)
     assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
     assert number[0] in texts(at), "counts nothing in the detectors' number"
     percent = re.search(r"\d+ %", number[0])
@@ -210,7 +189,7 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = looked_for(analyzed(jobs, clips["shared"]))
-    at = page(shared)
+    at = page(a=shared.key)
     # Also under thresholds of the person's own, which are decided from what was analyzed.
     at.slider(key=f"result.{shared.key}.widget.thresholds.manipulation").set_value((30, 99))
     assert head(run(at)).startswith("Manipulated copy of")
@@ -220,9 +199,9 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(
     looked_for(shared)
     again = looked_for(analyzed(jobs, clips["shared"]))
     for job in (shared, again):
-        at = page(job)
+        at = page(a=job.key)
         assert head(at) == "Likely manipulated" and banner(at) == ""
-        assert "Not the original" not in labels_of(at)
+        assert "Not the original" not in buttons(at)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +225,7 @@ def test_each_finding_has_its_words(
 ) -> None:  # fmt: skip
     finds(finding, **more)
     known().add_folder(LOCAL, clips["press"].parent)
-    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
     assert banner(at).split(" | ")[0] == said
     assert ("Begins at" in banner(at)) is finding.same_footage
     accused = finding in (Found.MOUTH_DIFFERS, Found.FACE_DIFFERS) and not more
@@ -258,13 +237,13 @@ def test_what_was_merely_analyzed_is_called_no_original(
 ) -> None:
     finds(Found.FACE_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
-    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
     assert banner(at).startswith(
         "The same footage is among your analyses: a face differs; which of the two was changed is "
         f"open | press &lt;i&gt;1.webm, analyzed {today()}. "
     )
     assert head(at) == "Likely manipulated"
-    assert "Not the original" not in labels_of(at) and "Don’t tell again" in labels_of(at)
+    assert "Not the original" not in buttons(at) and "Don’t tell again" in buttons(at)
 
 
 def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
@@ -272,7 +251,7 @@ def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
 ) -> None:
     finds(Found.NOTHING_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
-    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
     assert banner(at).split(" | ")[0] == "The same footage is among your analyses"
     rows = texts(at).split('<div class="um-questions">')[1].split("</div></div>")[0]
     said = "Same footage as press &lt;i&gt;1.webm, which you analyzed (likely manipulated)"
@@ -288,10 +267,10 @@ def test_a_stated_original_is_told_whose_original_it_is(
     finds(Found.FACE_DIFFERS)
     shared = looked_for(analyzed(jobs, clips["shared"]))
     original = looked_for(analyzed(jobs, clips["press"]))
-    assert "which of the two was changed is open" in banner(page(original))
+    assert "which of the two was changed is open" in banner(page(a=original.key))
     assert ended(session.application().originals.compare(OWNER, shared, original)).error == ""
-    assert head(page(shared)) == "Manipulated copy of press &lt;i&gt;1.webm"
-    at = page(original)
+    assert head(page(a=shared.key)) == "Manipulated copy of press &lt;i&gt;1.webm"
+    at = page(a=original.key)
     assert head(at) == "Likely manipulated" and "is open" not in texts(at)
     assert banner(at).startswith("This file is named as the original of shared.webm: only the face")
     at = press(at, "Open the comparison")
@@ -311,16 +290,16 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
     shared = looked_for(analyzed(jobs, clips["shared"]))
     found = session.application().originals.found(OWNER, shared)
     assert found is not None
-    at = page(shared)
+    at = page(a=shared.key)
     said = IN_LIBRARY if found.matched == found.asked else "Part of this footage is in your library"
     assert banner(at) == (
         f"{said} | press &lt;i&gt;1.webm, from fingerprints imported {today()}. Begins at "
         f"00:00 of it. {found.matched} of {found.asked} frames match."
     )
     assert "Only its fingerprints are kept here." in texts(at)
-    assert not {"Open the comparison", "Compare with it"} & set(labels_of(at))
+    assert not {"Open the comparison", "Compare with it"} & set(buttons(at))
     known().store.remove_source(LOCAL, "import")
-    assert banner(page(shared)) == ""
+    assert banner(page(a=shared.key)) == ""
 
 
 @pytest.mark.parametrize("source", ["import", ANALYSES])
@@ -339,7 +318,7 @@ def test_a_cropped_copy_is_known_by_the_face_in_it(
     found = session.application().originals.found(OWNER, shared)
     assert found is not None and found.by_faces
     place = "is in your library" if source == "import" else "is among your analyses"
-    said = banner(page(shared))
+    said = banner(page(a=shared.key))
     assert said.startswith(f"Footage of this face, framed otherwise, {place} | press &lt;i&gt;1")
     assert f"The face matches in {found.matched} of {found.asked} frames." in said
 
@@ -357,7 +336,7 @@ def test_an_original_in_a_folder_is_analyzed_for_the_comparison(
         return analyzed(jobs, clips["press"])
 
     monkeypatch.setattr(Jobs, "submit", submit)
-    at = press(page(shared), "Open the comparison")
+    at = press(page(a=shared.key), "Open the comparison")
     assert begun == ["press <i>1.webm"] and "Finding of the comparison" in texts(at)
     assert at.query_params["a"] == shared.key and at.query_params["b"] != shared.key
 
@@ -369,7 +348,7 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     known().add_folder(LOCAL, clips["press"].parent)
     looked_for(analyzed(jobs, clips["press"]))
     shared = looked_for(analyzed(jobs, clips["shared"]))
-    owners = page(shared)
+    owners = page(a=shared.key)
     folder = str(clips["press"].parent.resolve())
     assert folder in texts(owners)
     share = jobs.store.share(LOCAL, shared.key, timedelta(hours=1), datetime.now(UTC))
@@ -377,10 +356,10 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
     by_link = AppTest.from_file(APP, default_timeout=PATIENT)
     by_link.query_params["s"] = share.token
-    by_address = page(shared)
+    by_address = page(a=shared.key)
     for at in (by_address, run(by_link)):
         assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
-        assert not {"Open the comparison", "Compare with it", "Not the original"} & {*labels_of(at)}
+        assert not {"Open the comparison", "Compare with it", "Not the original"} & {*buttons(at)}
         assert "your library" not in texts(at) and "your analyses" not in texts(at)
         assert folder not in str([element.proto for element in at.main])
     assert banner(by_address).startswith("Compared with press &lt;i&gt;1.webm: only the face")
@@ -405,7 +384,7 @@ def test_known_footage_is_a_thing_to_do_next(
     known().add_folder(LOCAL, clips["press"].parent)
     original = analyzed(jobs, clips["press"])
     shared = looked_for(analyzed(jobs, clips["shared"], fake=False))
-    at = page(shared)
+    at = page(a=shared.key)
     assert step(at) == (
         "Compare with its original | press &lt;i&gt;1.webm shows the same footage. See where the "
         "two differ, moment by moment."
@@ -413,7 +392,7 @@ def test_known_footage_is_a_thing_to_do_next(
     at = press(at, "Open")
     assert "Finding of the comparison" in texts(at)
     assert at.query_params == {"a": shared.key, "b": original.key}
-    at = press(page(shared), "Not the original")
+    at = press(page(a=shared.key), "Not the original")
     assert "shows the same footage" not in texts(at) and step(at) == ""
 
 
@@ -422,7 +401,7 @@ def test_analyzed_footage_is_not_called_an_original_there(
 ) -> None:
     finds(Found.FACE_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
-    at = page(looked_for(analyzed(jobs, clips["shared"])))
+    at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
     assert step(at).startswith("Compare with the same footage | press &lt;i&gt;1.webm shows")
 
 
@@ -435,27 +414,27 @@ def test_what_cannot_be_opened_or_is_other_footage_is_no_step(
     shared = looked_for(analyzed(jobs, clips["shared"]))
     if why == "gone":  # who does not sit here opens no folder
         come_as(monkeypatch, OWNER.principal)
-    at = page(shared)
-    assert banner(at) and step(at).startswith("Compare with an original | If you find footage")
+    at = page(a=shared.key)
+    assert banner(at) and step(at).startswith("Compare with an original | Footage of the same")
 
 
 def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
     jobs: Jobs, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = looked_for(analyzed(jobs, clips["shared"]))
-    assert step(page(shared)).startswith("Compare with an original"), "it is empty"
+    assert step(page(a=shared.key)).startswith("Compare with an original"), "it is empty"
     known().add_folder(LOCAL, clips["other"].parent)
     looked_for(shared)
-    at = page(shared)
+    at = page(a=shared.key)
     assert banner(at) == ""
-    assert step(at).startswith("Find the original | No match in 1 other file. If you")
+    assert step(at).startswith("Find the original | No match in 1 other file. Footage")
     at = press(at, "Compare two clips")
     assert at.query_params == {"a": shared.key, "w": "clips"}
     with pytest.MonkeyPatch.context() as patch:
         come_as(patch, Principal("guest:other", PrincipalKind.GUEST))
-        assert "No match in" not in texts(page(shared))
+        assert "No match in" not in texts(page(a=shared.key))
     jobs.store.save_preferences(LOCAL, Preferences(find_originals=False))
-    assert "No match in" not in texts(page(shared))
+    assert "No match in" not in texts(page(a=shared.key))
 
 
 # --- while it is looked for -----------------------------------------------------------------------
@@ -490,7 +469,7 @@ def test_what_a_lookup_found_comes_into_its_own_row_until_it_is_asked_for(
     task = SimpleNamespace(active=True, state=State.RUNNING)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Originals, "lookup", lambda self, person, job: task)
-        at = page(shared)
+        at = page(a=shared.key)
         assert "Looking for the original in your library" in texts(at)
     looked_for(shared)
     task.active, task.state = False, State.DONE
@@ -500,13 +479,13 @@ def test_what_a_lookup_found_comes_into_its_own_row_until_it_is_asked_for(
         assert banner(at) == "" and f"{IN_LIBRARY}</p>" in texts(at)
         at = press(at, "Show")
     assert banner(at).startswith(f"{IN_LIBRARY}: {said} | press")
-    assert "Show" not in labels_of(at)
+    assert "Show" not in buttons(at)
 
 
 def test_an_empty_library_is_not_worth_a_word(
     jobs: Jobs, clips: dict[str, Path], lookup: SimpleNamespace
 ) -> None:
-    at = page(analyzed(jobs, clips["shared"]))
+    at = page(a=analyzed(jobs, clips["shared"]).key)
     assert "your library" not in texts(at)
     lookup.active, lookup.state = False, State.DONE
     assert "your library" not in texts(run(at))
@@ -524,6 +503,8 @@ def test_what_was_not_found_is_said_in_the_row_as_well(
 ) -> None:
     known().add_folder(LOCAL, clips["other"].parent)
     shared = analyzed(jobs, clips["shared"])
-    at = page(shared)
+    at = page(a=shared.key)
     lookup.active, lookup.state = False, state
-    assert said in texts(run(at)) and said not in texts(page(shared)), "who did not see it begin"
+    assert said in texts(run(at)) and said not in texts(page(a=shared.key)), (
+        "who did not see it begin"
+    )

@@ -16,8 +16,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series
-from dashboard.components import evidence_view, lanes, likelihood_scale
+from dashboard.components import lanes, likelihood_scale
 from dashboard.components.player import plays
+from dashboard.components.timeline import evidence
 from dashboard.result import (
     details,
     downloads,
@@ -158,7 +159,7 @@ def test_a_point_chosen_in_a_lane_moves_the_moment_in_the_same_run(clip: Path) -
     at.session_state["result.k.widget.lane.A"] = {"selection": {"points": [{"x": 10.0}]}}
     at.run()
     assert moment(at) == (10.0, "A")
-    assert "Frame at 00:10.0" in texts(at) and "Person A · moment" in texts(at)
+    assert "Frame at 00:10.0" in texts(at) and "Person A ·" in texts(at)
 
 
 def test_models_and_thresholds_are_decided_again_without_a_network(
@@ -324,14 +325,12 @@ def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip: Path) ->
     unjudged = analysis.judged[1]
     assert unjudged.label is Label.NOT_APPLICABLE
     lanes = [series.lane(analysis, t) for t in analysis.judged]
-    data = evidence_view.view_data(
-        analysis, lanes, [], time=0.0, seek=0, pictures={("A", 3): "data:x"}
-    )
-    person = data["people"][1]
+    data = evidence.view_data(analysis, lanes, [], time=0.0, seek=0, pictures={("A", 3): "data:x"})
+    person = data["strips"]["rows"][1]
     assert person["chip"] == "Not judged · too blurred" and person["state"] == "na"
     assert {t["text"] for t in person["tiles"]["wide"]} == {"–"}
     assert "too blurred" in person["tiles"]["wide"][0]["name"]
-    assert {f["word"] for f in data["faces"][1]["faces"]} == {"too blurred"}
+    assert {f["word"] for f in data["boxes"]["people"][1]["faces"]} == {"too blurred"}
     assert "Could not be judged: Person A (left, too blurred)." in verdict_card.head(
         analysis
     ).replace("\u00a0", " ")
@@ -341,20 +340,20 @@ def test_only_the_moment_may_change_without_a_new_version(clip: Path) -> None:
     analysis = make_analysis(clip)
     lanes = [series.lane(analysis, t) for t in analysis.judged]
     one, two = (
-        evidence_view.view_data(analysis, lanes, [], time=t, seek=s, pictures={})
+        evidence.view_data(analysis, lanes, [], time=t, seek=s, pictures={})
         for t, s in ((1.0, 1), (2.0, 2))
     )
     assert one["version"] == two["version"]
     other = decide(analysis, thresholds=Thresholds(low=0.1, high=0.2, custom=True))
-    three = evidence_view.view_data(other, lanes, [], time=1.0, seek=1, pictures={})
+    three = evidence.view_data(other, lanes, [], time=1.0, seek=1, pictures={})
     assert three["version"] != one["version"]
 
 
 def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
     analysis = make_analysis(clip)
     lanes = [series.lane(analysis, t) for t in analysis.judged]
-    data = evidence_view.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
-    names = [tile["name"] for tile in data["people"][0]["tiles"]["wide"]]
+    data = evidence.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
+    names = [tile["name"] for tile in data["strips"]["rows"][0]["tiles"]["wide"]]
     assert len(names) == 11
     assert names[0].startswith("Person B, 00:0") and names[0].endswith("not in frame")
     assert re.fullmatch(r"Person B, 00:\d\d\.\d, \d+ percent, likely manipulated", names[3])
@@ -506,10 +505,12 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() ->
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
     assert (
-        "None of 45 untouched clips landed above 70 %; with 95 % certainty at most 8 % of clips "
-        "like these do."
+        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
+        "confidence)."
     ) in said
-    assert "6 of 33 manipulated clips landed below 30 %; with 95 % certainty at most 35 %" in said
+    assert (
+        "6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % confidence)" in said
+    )
     assert "Measured on 78 clips." in said and " 0 %" not in said
 
 
@@ -523,7 +524,7 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of() -> None:
     ensemble = made.ensembles[Question.MANIPULATION]
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
-    assert "3 of 227 untouched clips landed above 70 %" in said and "landed below" not in said
+    assert "3 of 227 untouched clips scored above 70 %" in said and "scored below" not in said
     assert (
         "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "
         "judged: 227 untouched, 137 manipulated."
@@ -533,7 +534,7 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of() -> None:
 def test_statistics_stand_in_one_place(clip: Path) -> None:
     page = texts(show(clip))
     assert page.count("240 held-out clips") == 1
-    assert page.count("of untouched clips land above") == 1
+    assert page.count("of untouched clips score above") == 1
 
 
 def test_file_facts_say_what_was_done_to_the_picture() -> None:
@@ -582,7 +583,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
     page = texts(show(clip, made))
     rows = question.rows(made).replace("\u00a0", " ")
     assert rows.index("Is a face fake?") < rows.index("Head or picture generated as a whole?")
-    assert "Not decided: score in between" in rows and "not counted</span>" in rows
+    assert "Not decided: score below the threshold" in rows and "not counted</span>" in rows
     assert "<span>Likely manipulated</span></h2>" in page
     weak = make_analysis(clip, whole=0.0)
     ensemble = weak.ensembles[Question.SYNTHESIS]
@@ -702,7 +703,7 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path)
     page = texts(show(clip, alone))
     assert "by its authors’ threshold, not measured here" in page
     assert "so it never says “no sign”" in page
-    assert "of untouched clips land above" not in page  # those are other models'
+    assert "of untouched clips score above" not in page  # those are other models'
     assert "um-odds" not in page
 
 
@@ -751,7 +752,7 @@ def test_own_thresholds_are_named_and_can_be_left_aside(clip: Path) -> None:
     at = show(clip, decide(made))
     page = texts(at)
     assert "with thresholds from your own 40 clips of 3 recordings (phone), 2026-11-20" in page
-    assert "At most 5 % of untouched clips like yours land above 88 %" in page
+    assert "At most 5 % of untouched clips like yours score above 88 %" in page
     at.toggle(key="result.k.widget.own").set_value(False).run()
     page = texts(at)
     assert "your own" not in page and "<span>Likely manipulated</span></h2>" in page

@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from dashboard import series
-from dashboard.components import sound_view
+from dashboard.components.timeline import sound
 from dashboard.result import how_we_know, voice_rests, voice_table
 from dashboard.result import sound_view as sound_page
 from detector.decision import decide
@@ -26,7 +26,6 @@ from detector.schema.analysis import (
     Question,
     Robustness,
 )
-from detector.signals.measures import lips
 from tests.support import pages
 from tests.support import result_sample as picture_sample
 from tests.support.pages import texts
@@ -44,7 +43,7 @@ def test_a_cloned_voice_is_said_in_words(clip: Path) -> None:
     assert analysis.verdict.label is Label.FAKE
     page = texts(pages.result(clip, analysis, "message.wav"))
     assert "<span>Likely cloned</span></h2>" in page and "The voice, 00:01 to 00:07" in page
-    assert "Voice cloned?" in page and page.count("Not asked: no picture") == 2
+    assert "Voice cloned?" in page and "Is a face fake?" not in page
     assert "Speakers are not told apart" in page or "speakers are not told apart" in page
     assert "10.0 of 13.0 s, good" in page and "up to 7.8 kHz, full" in page
     assert "28 dB below speech, good" in page and "Voice traces" in page
@@ -85,11 +84,20 @@ def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
     analysis = make_analysis(clip)
     peaks, pictures = sound_page._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
     assert len(peaks) == 900 and set(pictures) == {"mel", "mfcc"}
-    data = sound_view.view_data(analysis, peaks, pictures, time=3.0)
-    assert [(part["start"], part["end"]) for part in data["speech"]] == [(1, 7), (8, 12)]
-    assert [round(score, 2) for _, _, score in data["scores"]][:2] == [0.95, 0.97]
-    assert (data["low"], data["high"], data["end"]) == (0.3, 0.86, 13.0)
-    assert all(text for text in data["words"]["alt"].values())
+    data = sound.view_data(analysis, peaks, pictures["mel"], time=3.0)
+    wave, _mel, score = data["plot"]["lanes"]
+    assert [(part["start"], part["end"]) for part in wave["spans"]] == [(1, 7), (8, 12)]
+    drawn = {mark["css"]: mark["paths"] for mark in score["marks"]}
+
+    def levels(css: str) -> list[float]:
+        """The scores at which lines begin, read back from the lane's height."""
+        return [round((path[0][1] * sound.SCORE - 2) / 88, 2) for path in drawn[css]]
+
+    assert levels("high")[:2] == [0.95, 0.97]
+    assert (levels("limit"), data["end"]) == ([0.3, 0.86], 13.0)
+    mfcc = sound.view_data(analysis, peaks, pictures["mfcc"], mfcc=True, time=3.0)
+    shown = [view["plot"]["lanes"][1]["pictures"][0]["alt"] for view in (data, mfcc)]
+    assert wave["alt"] and score["alt"] and all(shown) and shown[0] != shown[1]
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures.values())
     gone = sound_page._pictures("/nowhere.wav", "hash", 13.0, False)
     assert gone is None
@@ -98,7 +106,7 @@ def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
 def test_the_tabs_of_a_sound_speak_of_no_face(clip: Path) -> None:
     page = pages.result(clip, make_analysis(clip), "message.wav")
     said = texts(page)
-    assert "There are none of a sound." in said and "goes through MP3, Opus and a telephone" in said
+    assert "this file has only sound" in said and "goes through MP3, Opus and a telephone" in said
     assert "5 windows" in said and "frames" not in said and "this person" not in said
     assert "towards cloned" in said and "towards manipulated" not in said
     assert "towards real" in said and "towards untouched" not in said
@@ -182,9 +190,11 @@ def test_what_a_score_rests_on_is_said_and_drawn(clip: Path) -> None:
     assert "from 88 % to 73 %" in said
     none = SoundMap(-falls, drawn.bands, drawn.times, 2.0)
     assert "hiding no part lowers" in voice_rests.finding(none, model) and none.map.max() == 0
-    over = sound_view.rests_on(drawn.map, 1.0, 5.0, said)
-    data = sound_view.view_data(analysis, np.zeros((2, 2)), {}, time=0.0, rests=over)
-    assert data["rests"]["alt"] == said and data["rests"]["picture"].startswith("data:image/png")
+    over = sound.rests_on(drawn.map, 1.0, 5.0, said)
+    data = sound.view_data(analysis, np.zeros((2, 2)), "", time=0.0, rests=over)
+    rests = data["plot"]["lanes"][1]["pictures"][1]
+    assert rests["alt"] == said
+    assert data["pictures"][rests["picture"]].startswith("data:image/png")
     window = voice_rests.window_at(analysis, 5.4, "voice")
     assert window is not None and (window.start, window.end) == (5, 7)
 
@@ -197,10 +207,8 @@ def test_the_voice_of_a_video_stands_beside_its_people(tmp_path: Path) -> None:
     spoken = make_analysis(write_clip(tmp_path / "message.wav"), calibrated=False)
     analysis.media.audio = spoken.media.audio
     analysis.subjects.append(spoken.subjects[0])
-    analysis.signals = [lips.SPEC.signal(0.24, "video", "A")]
     page = texts(pages.result(video, decide(analysis)))
     assert "The voice" in page and "Sound over time" in page and "10.0 of 13.0 s, good" in page
-    assert "Lips and voice: sound 0.24 s late. A signal, which informs and does not vote" in page
     assert "All speech is judged as one voice" in page
     assert "2 people" in page and page.count("not in frame") == silent.count("not in frame")
 

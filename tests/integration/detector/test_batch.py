@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Settings
 from tests.conftest import write_clip
 from tests.support.links import PRIVATE, serving, whole
+from tests.support.waiting import until
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 QUICK = ["--models", "texture", "--frames", "3"]
@@ -86,13 +86,6 @@ def many(folder: Path, count: int) -> Path:
     return folder
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
 def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
     source, out = many(tmp_path / "clips", 12), tmp_path / "out"
     command = [sys.executable, "-m", "detector", "batch", str(source), "--out", str(out), *QUICK]
@@ -101,7 +94,7 @@ def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path: Path) 
     for least in (2, 5):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
-            wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= least)  # noqa: B023
+            until(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= least)  # noqa: B023
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -275,9 +268,9 @@ def test_a_watched_file_is_taken_once_it_has_stopped_growing(clips: Path, tmp_pa
                     file.write(content[n * len(content) // 20 : (n + 1) * len(content) // 20])
                     time.sleep(0.1)
                 assert not seen
-            wait_for(lambda: seen == ["late.mp4"])
+            until(lambda: seen == ["late.mp4"])
             shutil.copy(clips / "picture.png", target)  # another content under its name
-            wait_for(lambda: len(seen) == 2)
+            until(lambda: len(seen) == 2)
         finally:
             stop.set()
             watching.join(60)
@@ -312,7 +305,7 @@ def test_the_commands_of_the_document(
         process = subprocess.Popen([sys.executable, "-m", "detector", *arguments])
         journal = Path("results-incoming", "results.jsonl")
         try:
-            wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 1)  # noqa: B023
+            until(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 1)  # noqa: B023
             process.terminate()
             assert process.wait(60) == 0
         finally:

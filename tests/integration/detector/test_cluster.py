@@ -23,9 +23,9 @@ from detector.cluster import analyzer as cluster_analyzer
 from detector.cluster.pool import Member
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Settings
 from tests.support.samples import samples
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import PATIENT, at_once, until
 
 QUICK = Settings(models=["texture"], frames=3)
 
@@ -106,20 +106,11 @@ def idle(cluster: ClusterAnalyzer) -> bool:
 
 def test_the_result_is_the_one_of_one_process(cluster: ClusterAnalyzer, alone: Results) -> None:
     """On samples; several at a time."""
-    got: dict[Path, Analysis] = {}
-
-    def work(path: Path) -> None:
-        got[path] = cluster.analyze(path, Settings(frames=8))
-
-    threads = [threading.Thread(target=work, args=(path,)) for path in alone]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENT)
-    assert len(alone) == 2 and set(got) == set(alone)
-    for path, expected in alone.items():
-        assert without_times(got[path].model_dump(mode="json")) == without_times(expected)
-        assert got[path].id == cluster.id_of(got[path].media.sha256, Settings(frames=8))
+    got = at_once(lambda path: cluster.analyze(path, Settings(frames=8)), alone)
+    assert len(alone) == 2
+    for one, expected in zip(got, alone.values(), strict=True):
+        assert without_times(one.model_dump(mode="json")) == without_times(expected)
+        assert one.id == cluster.id_of(one.media.sha256, Settings(frames=8))
 
 
 def test_a_file_that_a_worker_cannot_see_is_sent(

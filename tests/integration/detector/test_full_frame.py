@@ -173,7 +173,7 @@ def test_more_moments_more_windows(make_clip: Callable[..., Path]) -> None:
     info = media.probe(path)
     asked = Settings(frames=64)
     clips, options = [SPECS["clips"]], RunOptions()
-    _, runs, unfit = plan(path, info, asked, clips, Event(), options, for_signals=False)
+    _, runs, unfit = plan(path, info, asked, clips, Event(), options)
     assert len(runs) == 8 and not unfit
     assert all(not run.anchors for run in runs)  # no face is searched for whole frames
     assert max(run.times[-1] for run in runs) <= 16

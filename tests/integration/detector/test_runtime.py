@@ -26,6 +26,7 @@ from detector.models.base import Model
 from detector.models.network import TorchFrameModel
 from detector.pipeline import Analyzer
 from detector.weights import resolve
+from tests.support.waiting import at_once
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +111,7 @@ def test_threads_do_not_mix_their_answers(run: runtime.Runner) -> None:
             if not np.array_equal(run(batch(3, seed))[0], alone[seed]):
                 wrong.append(seed)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(work, range(4))
     assert not wrong
 
 

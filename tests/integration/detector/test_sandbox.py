@@ -31,7 +31,7 @@ from detector.perturbation.conditions import Condition
 from detector.schema.analysis import Settings
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
-from tests.support.waiting import until
+from tests.support.waiting import at_once, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
@@ -278,12 +278,12 @@ def test_answers_are_not_believed(box: Sandbox, file: str) -> None:
 
 def test_what_comes_before_frames_is_checked(box: Sandbox, file: str) -> None:
     asked: dict[str, Any] = {"size": (8, 8), "count": 1, "notes": [], "reads": (file,)}
-    head, frames = box.headed(hostile.headed_frames, file, 3, head=int, **asked)
-    assert head == 3 and [(f.time, int(f.rgb.max())) for f in frames] == [(0.5, 7)]
+    frames = box.frames(hostile.headed_frames, file, 3, head=int, **asked)
+    assert next(frames) == 3 and [(f.time, int(f.rgb.max())) for f in frames] == [(0.5, 7)]
     with pytest.raises(MediaError, match="crash"):
-        box.headed(hostile.headed_frames, file, "not a number", head=int, **asked)
+        next(box.frames(hostile.headed_frames, file, "not a number", head=int, **asked))
     with pytest.raises(MediaError, match="crash"):  # it begins with a frame
-        box.headed(hostile.lying_frames, file, head=int, **asked)
+        next(box.frames(hostile.lying_frames, file, head=int, **asked))
 
 
 @pytest.mark.usefixtures("apart")
@@ -429,11 +429,7 @@ def test_several_at_once(tmp_path: Path, apart: Sandbox) -> None:
         except MediaError as error:
             answers[number] = error.code
 
-    threads = [threading.Thread(target=read, args=(n,)) for n in range(18)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once(read, range(18))
     assert answers == {n: ["reader_crashed", "index_missing", 3][n % 3] for n in range(18)}
 
 

@@ -111,7 +111,7 @@ def test_it_is_off_unless_links_and_it_are_on(
 def test_without_it_a_page_is_a_page(
     web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloader, "_installed", lambda: False)
+    monkeypatch.setattr(downloader, "find_spec", lambda name: None)
     assert refused(web.url("clips.example", "/watch"), tmp_path).code == "link_page"
     assert [path for path, _headers in web.came] == ["/watch"]
 

@@ -10,8 +10,6 @@ import hmac
 import os
 import re
 import shutil
-import signal
-import socket
 import stat
 import subprocess
 import threading
@@ -30,7 +28,9 @@ import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
 from service.auth import config, flows
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres, postgres
+from tests.support.processes import running
 from tools import keys, programs
 
 __all__ = ["postgres"]
@@ -384,12 +384,6 @@ class Gateway:
     asked: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)
 
 
-def free() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     program = programs.caddy()
@@ -399,7 +393,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             pytrace=False,
         )
     place = tmp_path_factory.mktemp("gateway")
-    port = free()
+    port = free_port()
     made = Gateway(f"http://127.0.0.1:{port}", place / "log")
     text = (FOLDER / "Caddyfile").read_text("utf-8")
     changes = {":8000 {": f":{port} {{", "/srv/mail": str(FOLDER / "mail")}
@@ -414,30 +408,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         text = text.replace(old, new)
     file = place / "Caddyfile"
     file.write_text(text)
-    with made.log.open("w") as log:
-        running = subprocess.Popen(
-            [program, "run", "--config", file, "--adapter", "caddyfile"],
-            env={"HOME": str(place), "PATH": os.environ["PATH"]},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            end = time.monotonic() + 30
-            while True:
-                try:
-                    assert httpx.get(f"{made.url}/health").status_code == 200
-                    break
-                except httpx.TransportError:
-                    said = made.log.read_text()
-                    assert running.poll() is None and time.monotonic() < end, said
-                    time.sleep(0.05)
-            yield made
-        finally:
-            running.send_signal(signal.SIGTERM)
-            running.wait(30)
-            for server in servers:
-                server.shutdown()
-                server.server_close()
+    command = [program, "run", "--config", file, "--adapter", "caddyfile"]
+    home = {"HOME": str(place), "PATH": os.environ["PATH"]}
+    with running(command, f"{made.url}/health", made.log, env=home):
+        yield made
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 ANSWERS = {

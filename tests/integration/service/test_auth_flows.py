@@ -40,7 +40,7 @@ from service.auth.steps import AuthReturnContext
 from service.records.store import RecordScope
 from tests.support.fake_auth import KEY, PASSWORD, URL, FakeAuth
 from tests.support.pages import APP
-from tests.support.waiting import PATIENT
+from tests.support.waiting import PATIENT, at_once
 
 HOME = "http://unmask.example"
 HERE = AuthReturnContext(digest("browser-of-mine-0000000"), "203.0.113.9", HOME)
@@ -207,13 +207,7 @@ def test_two_tabs_refresh_once(fake: FakeAuth, service: AuthService) -> None:
     fake.add(ADA)
     seat = enter(service)
     fake.lasts = 3600
-    import threading
-
-    threads = [threading.Thread(target=seat.client) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda _: seat.client(), range(8))
     refreshes = [r for r in fake.seen if r.url.params.get("grant_type") == "refresh_token"]
     assert len(refreshes) == 1
     assert seat.principal().email == ADA

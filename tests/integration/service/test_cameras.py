@@ -20,7 +20,7 @@ from detector.media.limits import WORKER, WORKER_PRELOAD
 from service import logs
 from service.config import Config
 from service.live import cameras
-from service.live.viewers import Keep, LiveOptions, Viewer, Viewers
+from service.live.viewers import LiveOptions, SessionRetention, Viewer, Viewers
 from tests.support import hostile_readers
 from tests.support.cameras import listening, mjpeg, rtsp, secrets_in
 from tests.support.links import PRIVATE, serving
@@ -64,7 +64,7 @@ def allow(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
 
 
 def followed(crowd: Viewers, url: str) -> Viewer:
-    viewer = crowd.open(LiveSettings(), LiveOptions(keep=Keep.NOTHING))
+    viewer = crowd.open(LiveSettings(), LiveOptions(keep=SessionRetention.NOTHING))
     cameras.follow(viewer, cameras.address(url))
     return viewer
 

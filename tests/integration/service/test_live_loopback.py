@@ -31,13 +31,20 @@ from detector.live import LiveEngine, LiveSettings, LiveVoice
 from detector.live.pool import Pool
 from detector.live.recorder import Recorder, Ring
 from service.live import viewers as room
-from service.live.viewers import CORES, Full, Keep, LiveOptions, Viewer, Viewers
+from service.live.viewers import (
+    CORES,
+    LiveOptions,
+    SessionRetention,
+    TooManyViewers,
+    Viewer,
+    Viewers,
+)
 from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from tests.conftest import Picture, camera
 from tests.support import speech as made
 from tests.support.live_stand_in import StandInEngine, colored, gray
-from tests.support.waiting import PATIENT, until
+from tests.support.waiting import PATIENT, at_once, until
 
 GRAY = np.full((240, 320, 3), 128, np.uint8)
 
@@ -329,7 +336,7 @@ def test_viewers_are_apart_and_no_more_than_there_are_places(
 ) -> None:
     first = crowd.open(LiveSettings(models=("a",)), LiveOptions())
     second = crowd.open(LiveSettings(models=("b",)), LiveOptions())
-    with pytest.raises(Full, match="2 cameras are on already"):
+    with pytest.raises(TooManyViewers, match="2 cameras are on already"):
         crowd.open(LiveSettings(), LiveOptions())
     assert len(engine.opened) == 2, "who is refused costs the engine nothing"
     first.receive(frame())
@@ -382,11 +389,7 @@ def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, cl
     crowd = Viewers(lambda: engine, 2, keep, clock=clock)  # type: ignore[arg-type, return-value]
     viewer = crowd.open(LiveSettings(), LiveOptions())
     viewer.receive(frame())
-    threads = [threading.Thread(target=viewer.end) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(lambda _: viewer.end(), range(4))
     assert kept == [viewer] and engine.opened[0].closed == 1
     assert viewer.problem == "", "and nothing of what only the log may say"
 
@@ -599,7 +602,9 @@ def test_a_recording_lines_up_with_the_scores(
 ) -> None:
     crowd = Viewers(lambda: engine, 1, clock=clock)  # type: ignore[arg-type, return-value]
     film = tmp_path / "film.mp4"
-    viewer = crowd.open(LiveSettings(), LiveOptions(keep=Keep.VIDEO, mirror=True, film=film))
+    viewer = crowd.open(
+        LiveSettings(), LiveOptions(keep=SessionRetention.VIDEO, mirror=True, film=film)
+    )
     clock.now += 5  # the link takes its time: 0 s is the first frame
     picture = camera((320, 240))
     for number in range(30):

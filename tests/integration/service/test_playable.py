@@ -21,6 +21,7 @@ from detector.media.limits import WORKER, WORKER_PRELOAD
 from service.storage.previews import NAME, Previews
 from service.storage.uploads import Uploads
 from tests.conftest import camera
+from tests.support.waiting import until
 
 Clip = Callable[..., Path]
 SIZE = (480, 270)
@@ -104,9 +105,7 @@ def kept(make_clip: Clip, tmp_path: Path) -> tuple[Uploads, str, Path]:
 
 
 def wait(previews: Previews, path: Path) -> None:
-    end = time.monotonic() + 60
-    while previews.pending(path) and time.monotonic() < end:
-        time.sleep(0.05)
+    until(lambda: not previews.pending(path))
 
 
 def test_a_copy_lies_beside_the_file_and_goes_with_it(kept: tuple[Uploads, str, Path]) -> None:

@@ -396,7 +396,7 @@ def test_a_path_of_media_leads_nowhere_else(database: Database, ada: UUID, name:
         {"verdict": "PROVEN"}, {"verdict": None}, {"verdict": ["FAKE"]}, {"verdict": "fake"},
         {"probability": -0.1}, {"probability": 1.01}, {"probability": "NaN"},
         {"probability": "Infinity"}, {"probability": "0.5"}, {"duration": -1}, {"duration": "inf"},
-        {"people": -1}, {"people": 10**9}, {"people": [1]},
+        {"subject_count": -1}, {"subject_count": 10**9}, {"subject_count": [1]},
     ],
 )  # fmt: skip
 def test_a_result_says_what_a_result_can_say(
@@ -404,7 +404,7 @@ def test_a_result_says_what_a_result_can_say(
 ) -> None:
     keep(database, ada)
     database.act_as("authenticated", ada)
-    good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "people": 2}
+    good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "subject_count": 2}
     change = "update analyses set result = %s"
     assert database.run(change, [json.dumps(good)]) == 1
     with database.refused("23514"):
@@ -414,7 +414,11 @@ def test_a_result_says_what_a_result_can_say(
 def test_a_number_too_large_for_a_number_is_refused(database: Database, ada: UUID) -> None:
     keep(database, ada)
     database.act_as("authenticated", ada)
-    for name, state in (("probability", "22003"), ("duration", "23514"), ("people", "23514")):
+    for name, state in (
+        ("probability", "22003"),
+        ("duration", "23514"),
+        ("subject_count", "23514"),
+    ):
         with database.refused(state):
             database.run(
                 "update analyses set result = %s", [f'{{"verdict": "FAKE", "{name}": 1e400}}']
@@ -1133,8 +1137,8 @@ def test_an_account_that_cannot_be_purged_stops_no_other(
 def test_times_are_the_servers(database: Database, ada: UUID) -> None:
     id = keep(database, ada)
     database.act_as("authenticated", ada)
-    database.run("update analyses set touched = 'infinity', again = '2099-01-01'")
-    assert database.value("select greatest(touched, again) <= now() from analyses")
+    database.run("update analyses set touched = 'infinity', last_cache_hit = '2099-01-01'")
+    assert database.value("select greatest(touched, last_cache_hit) <= now() from analyses")
     for created in ("infinity", "2099-01-01"):
         database.run(
             "insert into analyses (id, name, created, touched) values (%s, 'x', %s, %s)",
@@ -1319,7 +1323,7 @@ def test_of_two_files_at_once_one_gets_the_last_room(postgres: Postgres) -> None
     "moment", ["-infinity", "infinity", "4000-01-01 BC", "1999-12-31", "9999-01-01"]
 )
 def test_times_are_of_this_century_and_past(database: Database, ada: UUID, moment: str) -> None:
-    columns = "created, touched, analyzed, again"
+    columns = "created, touched, analyzed, last_cache_hit"
     database.act_as("authenticated", ada)
     database.run(
         f"insert into analyses (id, name, {columns}) values (%s, 'x', %s, %s, %s, %s)",
@@ -1330,7 +1334,9 @@ def test_times_are_of_this_century_and_past(database: Database, ada: UUID, momen
         f"unnest(array[{columns}]) t"
     )
     assert database.value(fine)
-    database.run("update analyses set touched = %s, analyzed = %s, again = %s", [moment] * 3)
+    database.run(
+        "update analyses set touched = %s, analyzed = %s, last_cache_hit = %s", [moment] * 3
+    )
     assert database.value(fine)
     id = keep(database, ada)
     database.act_as("authenticated", ada)
@@ -1343,7 +1349,7 @@ def test_times_are_of_this_century_and_past(database: Database, ada: UUID, momen
 
 
 def test_no_time_is_without_end_whoever_writes_it(database: Database, ada: UUID) -> None:
-    for column in ("created", "touched", "analyzed", "again"):
+    for column in ("created", "touched", "analyzed", "last_cache_hit"):
         for moment in ("-infinity", "infinity"):
             with database.refused("23514"):
                 keep(database, ada, **{column: moment})

@@ -19,7 +19,8 @@ from detector.schema.origin import Fact, Provenance
 from service.records.model import Confirmed, Query, RecordsError, State
 from service.records.rules import new_id
 from service.records.store import Store
-from service.records.supabase import analyses, media, purge, rows, tables
+from service.records.supabase import media, purge, rows
+from service.records.supabase import store as supabase_store
 from service.records.supabase.media import object_path
 from service.records.supabase.store import SupabaseStore
 from tests.support.gateway import Account, Project, postgres, project
@@ -109,7 +110,7 @@ def test_an_owner_that_is_not_the_clients_gives_nothing(ada: Account, bob: Accou
     assert forger.get(ada.id, record.id) is None and forger.ids(ada.id) == []
     assert forger.analysis(ada.id, record.id) is None
     assert forger.change(ada.id, record.id, confirmed=Confirmed.REAL) is None
-    assert forger.delete(ada.id, [record.id]) == [] and forger.delete_all(ada.id) == []
+    assert forger.delete(ada.id, [record.id]) == []
     assert forger.search(ada.id, Query()).total == 0
     with pytest.raises(RecordsError) as refused:
         forger.add(make(ada.id))
@@ -271,7 +272,7 @@ def test_a_row_that_can_not_be_read_breaks_no_history(
     with pytest.raises(RecordsError) as unreadable:
         store.get(ada.id, bad.id)
     assert unreadable.value.code == "records_unreadable"
-    assert sorted(store.delete_all(ada.id)) == sorted([good.id, bad.id])
+    assert sorted(store.delete(ada.id, store.ids(ada.id))) == sorted([good.id, bad.id])
 
 
 def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada: Account) -> None:
@@ -305,12 +306,12 @@ def test_long_lists_are_asked_for_in_parts(ada: Account, monkeypatch: pytest.Mon
     records = [make(ada.id, number) for number in range(7)]
     for record in records:
         store.add(record, SAMPLE, PICTURE)
-    monkeypatch.setattr(analyses, "PAGE_SIZE", 3)
-    monkeypatch.setattr(tables, "BATCH_SIZE", 2)
+    monkeypatch.setattr(supabase_store, "PAGE_SIZE", 3)
+    monkeypatch.setattr(supabase_store, "BATCH_SIZE", 2)
     ids = sorted(record.id for record in records)
     assert store.ids(ada.id) == ids
     assert sorted(store.thumbnails(ada.id, ids)) == ids
-    assert sorted(store.delete_all(ada.id)) == ids
+    assert sorted(store.delete(ada.id, ids)) == ids
 
 
 def test_two_tabs_keep_the_same_setting_at_once(
@@ -368,13 +369,12 @@ def test_media_goes_up_and_comes_back(
     assert store.fetch_media(ada.id, record.id, folder)
     assert [file.name for file in folder.iterdir()] == ["media.mp4"]
     assert (folder / "media.mp4").read_bytes() == clip.read_bytes()
-    url = store.media_url(ada.id, record.id)
+    url = store.bucket.url(object_path(ada.id, record.id, clip))
     assert url is not None and httpx.get(url).content == clip.read_bytes()
     assert httpx.get(url.replace("token=", "token=x")).status_code >= 400
 
     others = store_of(bob)
     assert not others.keep_media(bob.id, record.id, clip)
-    assert others.media_url(bob.id, record.id) is None
     assert others.bucket.url(object_path(ada.id, record.id, clip)) is None
     with pytest.raises(RecordsError) as refused:
         others.bucket.put(object_path(ada.id, record.id, clip), clip)
@@ -387,7 +387,7 @@ def test_a_signed_address_is_good_for_a_moment(project: Project, ada: Account, c
     store = store_of(ada)
     store.add(record := make(ada.id))
     store.keep_media(ada.id, record.id, clip)
-    url = store.media_url(ada.id, record.id)
+    url = store.bucket.url(object_path(ada.id, record.id, clip))
     assert url is not None
     said = jwt.decode(url.split("token=")[1], project.secret, ["HS256"])
     assert said["exp"] - said["iat"] == media.SIGNED_URL_TTL.total_seconds() == 60
@@ -451,7 +451,7 @@ def test_files_are_deleted_with_their_records(project: Project, ada: Account, cl
     kept = object_path(ada.id, records[2].id, clip)
     assert len(store.delete(ada.id, [records[0].id, records[1].id])) == 2
     assert [path for path in project.files if path.startswith(ada.id)] == [kept]
-    store.delete_all(ada.id)
+    store.delete(ada.id, store.ids(ada.id))
     assert not any(path.startswith(ada.id) for path in project.files)
     with project.sql() as database:
         assert database.rows("select * from removals where owner = %s", [ada.id]) == []

@@ -112,6 +112,7 @@ def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_not
 
 def test_what_it_calls_manipulated_is_cleared_by_nobody() -> None:
     made = measured(-4.0, 3.0)
+    made.ensembles[FACE].odds = TABLE
     made.subjects[0].frames[3].logits |= {"one": -3.0, "gend": 3.5}
     out = decide(made)
     answer = out.verdict.answers[FACE]
@@ -134,7 +135,9 @@ def test_an_inconclusive_file_leans_to_where_it_points_unless_it_leans_already()
         (-0.3, 3.0, Lean.UNTOUCHED, True),
         (0.3, -9.0, Lean.MANIPULATED, False),
     ):
-        out = decide(measured(ours, strong))
+        made = measured(ours, strong)
+        made.ensembles[FACE].odds = [*TABLE[:2], TABLE[2].model_copy(update={"share": 0.9})]
+        out = decide(made)
         codes = [r.code for r in out.verdict.reasons]
         assert out.verdict.label is Label.INCONCLUSIVE
         assert out.verdict.lean is lean, (ours, strong)
@@ -425,9 +428,9 @@ def test_a_set_that_may_not_say_no_sign_never_does() -> None:
     made = analysis([track("A", with_scores(*[0.001] * 5))])
     made.ensembles[FACE].thresholds = Thresholds(low=0.0, high=0.9, no_sign=False)
     out = decide(made)
-    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.UNTOUCHED
+    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
     assert CaveatCode.NO_SIGN_WITHHELD in [c.code for c in out.verdict.caveats]
-    assert any("never say" in text for text in out.verdict.limits)
+    assert any("aren't reliable enough to call" in text for text in out.verdict.limits)
     assert "not over the threshold of 90" in out.verdict.reasons[0].text
 
 
@@ -567,9 +570,20 @@ def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are
     assert decide(other).verdict.answers[FACE].odds is None  # of another set
 
 
-def test_without_odds_the_score_itself_leans() -> None:
-    for score, lean in ((0.7, Lean.MANIPULATED), (0.3, Lean.NONE), (-0.7, Lean.UNTOUCHED)):
+def test_without_odds_a_score_leans_to_manipulated_alone() -> None:
+    for score, lean in ((0.7, Lean.MANIPULATED), (0.3, Lean.NONE), (-0.7, Lean.NONE)):
         assert decide(beside(0.0, score, 0.0)).verdict.lean is lean
+
+
+def test_an_open_question_keeps_the_file_from_leaning_to_untouched() -> None:
+    made = beside(0.0, -0.3, -0.3)
+    made.ensembles[FACE].odds = TABLE
+    alone = made.model_copy(deep=True)
+    alone.models = [m for m in alone.models if m.question is not WHOLE]
+    assert decide(alone).verdict.lean is Lean.UNTOUCHED
+    out = decide(made)
+    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
+    assert out.verdict.answers[FACE].lean is Lean.NONE
 
 
 # --- where a label is lowered ---------------------------------------------------------------------

@@ -15,6 +15,7 @@ from detector.errors import ModelError, UsageError
 from detector.models import memory
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.models.memory import ModelCache
+from tests.support.waiting import at_once
 
 SIZE = 4_000_000  # bytes of a toy
 
@@ -112,11 +113,7 @@ def test_never_while_scoring(shelf: ModelCache) -> None:
                 wrong.append(id)
             del model
 
-    threads = [threading.Thread(target=run, args=(ids,)) for ids in ("abcabc", "cbacba")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(run, ("abcabc", "cbacba"))
     assert not wrong and scoring == {"a": 4, "b": 4, "c": 4}
     assert sum(shelf.sizes().values()) <= 10_000_000
 

@@ -20,6 +20,7 @@ from detector.models.base import Model
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
 from tests.support.golden import Golden
+from tests.support.waiting import at_once
 
 OWN = """
 [[models]]
@@ -310,16 +311,8 @@ def test_each_model_is_loaded_once_for_all_threads(
 
     monkeypatch.setattr(mesonet, "load", load)
     write_own(data)
-    models: list = []
-    threads = [
-        threading.Thread(target=lambda: models.append(registry.load_model("mine")))
-        for _ in range(5)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(models) == 5 and all(model is models[0] for model in models)
+    models = at_once(lambda _: registry.load_model("mine"), range(5))
+    assert all(model is models[0] for model in models)
     assert Slow.made == 1
 
 

@@ -148,5 +148,5 @@ def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared: Path) -> No
     swapped = identity.drift(embed(one[:4] + other))
     assert same[0] > 0.85
     assert swapped[0] < 0.5 and swapped[1] == 4
-    assert identity.DRIFT.signal(swapped[0], "video").reading == "unusual"
-    assert identity.DRIFT.signal(same[0], "video").reading == "usual"
+    assert identity.DRIFT.signal(swapped[0]).reading == "unusual"
+    assert identity.DRIFT.signal(same[0]).reading == "usual"

@@ -344,7 +344,7 @@ def test_a_face_at_the_edge_has_less_to_be_compared_with(
     out = decide(made)
     found = [(e.rating, e.value) for e in out.evidence if e.code == "surroundings"]
     assert found == ([(rating, f"{seen} % in the picture")] if rating else [])
-    assert ("Surroundings" in " ".join(out.verdict.limits)) is bool(rating)
+    assert ("fills the frame" in " ".join(out.verdict.limits)) is bool(rating)
 
 
 def test_an_analysis_survives_json() -> None:

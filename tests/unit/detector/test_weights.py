@@ -27,6 +27,7 @@ from detector.errors import ModelError, WeightsError
 from detector.models.base import CropRecipe, ModelSpec
 from detector.weights.download import TRIES
 from detector.weights.entry import WeightFile
+from tests.support.waiting import at_once
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
 
@@ -229,15 +230,8 @@ def test_a_damaged_download_is_brought_again(server: Server) -> None:
 
 def test_two_at_once_download_once(server: Server) -> None:
     spec = make_spec(server.url)
-    results: list[list[Path]] = []
-    threads = [
-        threading.Thread(target=lambda: results.append(weights.fetch(spec))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(results) == 4 and results[0][0].read_bytes() == BODY
+    results = at_once(lambda _: weights.fetch(spec), range(4))
+    assert results[0][0].read_bytes() == BODY
     assert len(server.asked) == 1
 
 

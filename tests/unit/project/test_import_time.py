@@ -51,7 +51,7 @@ def imported(code: str) -> set[str]:
             REPORTS | OTHERS | NUMBERS | COMPILER | {"timm"},
         ),
         (
-            "import detector.signals.frequency as f, numpy; f.peak(numpy.ones((96, 96)))",
+            "import detector.signals.frequency as f, numpy; f.bands(numpy.ones((96, 96)))",
             NETWORKS | REPORTS | NUMBERS | OTHERS,
         ),
         (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS | {"dashboard.charts"}),

@@ -109,7 +109,7 @@ def test_what_else_is_brought_ahead_comes_after_the_models(
         warm_up=loaded.set,
         warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None,
     )
-    monkeypatch.setattr("service.tasks.manager.REST_SECONDS", 0.01)
+    monkeypatch.setattr("service.tasks.manager.IDLE_POLL_SECONDS", 0.01)
     monkeypatch.setattr(app, "analyzer", models)
     monkeypatch.setattr("service.startup.fetch_models", lambda: None)
     order: list[bool] = []

@@ -61,10 +61,6 @@ def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(
         may: feedback.VerdictOutcome(right=1, wrong=1),
         june: feedback.VerdictOutcome(right=1, open=1),
     }
-    days = store.verdicts_by_day(datetime(2026, 6, 1, tzinfo=UTC))
-    assert days == {
-        datetime(2026, 6, 7).date(): {Label.INCONCLUSIVE: 1, Label.FAKE: 1, Label.REAL: 1}
-    }
 
 
 def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(

@@ -552,9 +552,9 @@ def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer:
     jobs = make()
     first = submit(jobs, "one")
     wait(first)
-    assert first.again is None
+    assert first.last_cache_hit is None
     again = jobs.submit(io.BytesIO(b"one"), "another name.mp4", Settings(), local(jobs))
-    assert again.key == first.key and again.state is State.DONE and again.again is not None
+    assert again.key == first.key and again.state is State.DONE and again.last_cache_hit is not None
     assert again.analysis == first.analysis and len(analyzer.begun) == 1
     assert len(list(jobs.uploads.root.iterdir())) == 1  # the second copy went
     other = submit(jobs, "one", Settings(min_face=16))
@@ -563,7 +563,7 @@ def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer:
     anew = jobs.rerun(first.key, Settings(), local(jobs))
     assert anew is not None
     wait(anew)
-    assert anew.again is None and len(analyzer.begun) == 3
+    assert anew.last_cache_hit is None and len(analyzer.begun) == 3
 
 
 def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., Jobs]) -> None:
@@ -587,7 +587,7 @@ def test_nobody_gets_anothers_answer(make: Callable[..., Jobs], analyzer: Analyz
     wait(first)
     theirs = submit(jobs, "one", owner=f"{GUEST}b")
     wait(theirs)
-    assert theirs.key != first.key and theirs.again is None and len(analyzer.begun) == 2
+    assert theirs.key != first.key and theirs.last_cache_hit is None and len(analyzer.begun) == 2
 
 
 def test_a_forged_answer_is_not_given_again(
@@ -609,7 +609,7 @@ def test_a_forged_answer_is_not_given_again(
     assert kept is not None and kept.id == first.key, "it would be found"
     second = submit(jobs, "one")
     wait(second)
-    assert second.key != first.key and second.again is None and len(analyzer.begun) == 2
+    assert second.key != first.key and second.last_cache_hit is None and len(analyzer.begun) == 2
     assert second.analysis is not None and second.analysis.verdict.probability != 0.02
 
 
@@ -625,7 +625,7 @@ def test_what_failed_in_part_is_not_given_again(
     wait(submit(jobs, "one"))
     second = submit(jobs, "one")
     wait(second)
-    assert second.again is None and len(analyzer.begun) == 2
+    assert second.last_cache_hit is None and len(analyzer.begun) == 2
 
 
 def test_the_key_is_of_all_that_decides_the_answer(

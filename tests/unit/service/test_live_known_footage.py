@@ -16,7 +16,7 @@ from detector.schema.analysis import Analysis
 from service.library.catalog import Library
 from service.library.index import LibraryMatch
 from service.live import known_footage, recordings
-from service.live.viewers import Keep, LiveOptions, Viewer
+from service.live.viewers import LiveOptions, SessionRetention, Viewer
 from service.records.database import FILE, Database
 from service.records.footage import ANALYSES, FootageStore
 from tests.support.footage import add_file
@@ -54,7 +54,7 @@ class Camera:
         self.now = 0.0
         self.asked = 0
         self._search = search
-        options = LiveOptions(keep=Keep.NOTHING)
+        options = LiveOptions(keep=SessionRetention.NOTHING)
         session = StandInSession(LiveSettings())
         self.viewer = Viewer(session, options, clock=lambda: self.now)  # type: ignore[arg-type]
         known_footage.follow(self.viewer, self.search)
@@ -83,7 +83,7 @@ def test_a_film_in_the_place_of_a_camera_is_told(
     camera.show(scene(9, 80) * 2)
     asked = camera.asked
     until(lambda: camera.asked > asked + 2)
-    assert camera.viewer.known.found == known.found, "that it was shown stays known"
+    assert camera.viewer.known.match_sha256 == known.match_sha256, "that it was shown stays known"
     camera.viewer.end()
 
 
@@ -133,7 +133,7 @@ def test_it_is_said_in_what_is_kept_of_the_session(
         return "id"
 
     session = StandInSession(LiveSettings())
-    options = LiveOptions(keep=Keep.SCORES, scope=object())  # type: ignore[arg-type]
+    options = LiveOptions(keep=SessionRetention.SCORES, scope=object())  # type: ignore[arg-type]
     viewer = Viewer(
         session, options, on_end=lambda viewer: recordings.ended(viewer, keep)  # type: ignore[arg-type]
     )  # fmt: skip

@@ -20,7 +20,8 @@ from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignm
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
-from service.live.viewers import Keep, LiveOptions, Viewer
+from service.live.viewers import LiveOptions, SessionRetention, Viewer
+from service.records.comparisons import KeptComparison
 from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import lookups
@@ -113,7 +114,7 @@ def test_a_finding_is_never_overwritten_by_its_mirror(
         kept = app.originals.of_pair(OWNER.principal, one, other)
         assert kept is not None and kept.comparison.copy_media.name == "shared.mp4"
         assert kept.comparison.accuses
-    assert app.originals.comparison(OWNER.principal, original, copy) is None
+    assert stored_comparison(app, OWNER.principal, original, copy) is None
     assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
     kept_of = app.originals.state(OWNER, original, copy)
     assert kept_of is not None and kept_of.comparison.copy_media.name == "shared.mp4"
@@ -147,7 +148,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(
     seen = app.find(STRANGER, theirs.key)
     assert seen is not None and before is not None
     assert ended(app.originals.compare(STRANGER, seen, mine)).state is State.DONE
-    kept = app.originals.comparison(STRANGER.principal, seen, mine)
+    kept = stored_comparison(app, STRANGER.principal, seen, mine)
     assert kept is not None and kept.comparison.accuses, "the answer is theirs"
     app.originals.state_roles(STRANGER, seen, kept)
     run = theirs.record.run
@@ -175,7 +176,7 @@ def test_other_footage_is_added_to_nothing(
     copy, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
     ended(app.originals.compare(OWNER, copy, other))
     assert stored(app, OWNER, copy) is None
-    assert app.originals.comparison(OWNER.principal, copy, other) is not None
+    assert stored_comparison(app, OWNER.principal, copy, other) is not None
 
 
 def test_a_comparison_goes_with_either_analysis(
@@ -184,12 +185,12 @@ def test_a_comparison_goes_with_either_analysis(
     finds(ComparisonFinding.NOTHING_DIFFERS)
     copy, original = analyze(app, GUEST, b"a", "a.mp4"), analyze(app, GUEST, b"b", "b.mp4")
     ended(app.originals.compare(GUEST, copy, original))
-    assert app.originals.comparison(GUEST.principal, copy, original) is not None
-    assert app.originals.comparison(OWNER.principal, copy, original) is None
+    assert stored_comparison(app, GUEST.principal, copy, original) is not None
+    assert stored_comparison(app, OWNER.principal, copy, original) is None
     app.delete(OWNER, original.key)
-    assert app.originals.comparison(GUEST.principal, copy, original) is not None
+    assert stored_comparison(app, GUEST.principal, copy, original) is not None
     app.delete(GUEST, original.key)
-    assert app.originals.comparison(GUEST.principal, copy, original) is None
+    assert stored_comparison(app, GUEST.principal, copy, original) is None
 
 
 # --- looked for quietly ---------------------------------------------------------------------------
@@ -227,6 +228,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+def stored_comparison(
+    app: Application, person: Principal, copy: Job, original: Job
+) -> KeptComparison | None:
+    store = app.originals.comparisons.store
+    return store.find(person.id, copy.record.sha256, original.record.sha256)
+
+
 def look(app: Application, context: RequestContext, path: Path, frames: int = 32) -> Job:
     """Analyze a file and wait until its original was looked for."""
     job = analyze(app, context, path.read_bytes(), path.name, frames)
@@ -246,13 +254,17 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     shared = look(real, GUEST, clips["shared"])
     found = real.originals.found(GUEST, shared)
     assert found is not None
-    assert (found.name, found.source, found.found) == ("press.mp4", "analysis", press.record.sha256)
+    assert (found.name, found.source, found.match_sha256) == (
+        "press.mp4",
+        "analysis",
+        press.record.sha256,
+    )
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
     kept = stored(real, GUEST, shared)
     assert kept is not None and kept.roles == "assumed" and not kept.accuses
     assert stored(real, GUEST, press) is None
     # Until a person says which of the two is the original.
-    among = real.originals.comparison(GUEST.principal, shared, press)
+    among = stored_comparison(real, GUEST.principal, shared, press)
     assert among is not None and not among.comparison.accuses
     said = real.originals.state_roles(GUEST, shared, among)
     assert said.id == among.id and said.comparison.accuses
@@ -274,7 +286,7 @@ def test_who_is_the_original_is_said_on_both_pages(
     assert kept is not None and kept.accuses
     again = look(real, OWNER, clips["press"], frames=16)
     assert stored(real, OWNER, again) is None
-    assert real.originals.comparison(OWNER.principal, press, shared) is None
+    assert stored_comparison(real, OWNER.principal, press, shared) is None
     copy = real.originals.stated_copy(OWNER, again, shared.record.sha256)
     assert copy is not None and copy.copy_media.name == "shared.mp4"
     assert real.originals.stated_copy(STRANGER, again, shared.record.sha256) is None
@@ -297,11 +309,11 @@ def test_roles_that_were_assumed_are_stated_both_ways(
     press, shared = look(real, OWNER, clips["press"]), look(real, OWNER, clips["shared"])
     again = look(real, OWNER, clips["press"], frames=16)
     assert stored(real, OWNER, again) is not None
-    among = real.originals.comparison(OWNER.principal, shared, press)
+    among = stored_comparison(real, OWNER.principal, shared, press)
     assert among is not None
     real.originals.state_roles(OWNER, shared, among)
     assert stored(real, OWNER, again) is None
-    assert real.originals.comparison(OWNER.principal, press, shared) is None
+    assert stored_comparison(real, OWNER.principal, press, shared) is None
 
 
 def test_what_is_not_the_original_is_not_told_again(
@@ -344,10 +356,12 @@ def test_known_footage_of_a_folder_is_an_original(
     assert found is not None and found.source == str(clips["press"].parent.resolve())
     assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
     scope = real.scope(OWNER)
-    brought = real.originals.bring(OWNER, scope, found, Settings())
-    assert brought is not None and brought.record.sha256 == found.found
+    brought = real.originals.import_known(OWNER, scope, found, Settings())
+    assert brought is not None and brought.record.sha256 == found.match_sha256
     guest = real.scope(GUEST)
-    assert real.originals.bring(GUEST, guest, found, Settings()) is None, "a path is not theirs"
+    assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
+        "a path is not theirs"
+    )
     until(lambda: not brought.active)
 
 
@@ -373,7 +387,7 @@ def test_who_wants_no_originals_leaves_no_fingerprints(
     scope = real.scope(OWNER)
     look(real, OWNER, clips["press"])
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
-    real.originals.stop_looking(scope)
+    real.originals.disable_lookups(scope)
     job = analyze(real, OWNER, clips["other"].read_bytes(), "other.mp4")
     assert real.tasks.latest(lookups.KIND, job.key, OWNER.principal) is None
     assert real.originals.library.store.list(LOCAL.id) == []
@@ -405,7 +419,7 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     shared = look(real, OWNER, clips["shared"])
     assert real.originals.searched(OWNER, shared) == 0, "it was found"
     real.originals.not_the_original(OWNER, shared)
-    real.originals.look(shared)
+    real.originals.enqueue_lookup(shared)
     task = real.originals.lookup(OWNER.principal, shared)
     assert task is not None and ended(task).state is State.DONE
     assert real.originals.searched(OWNER, shared) == 1, "without what is not its original"
@@ -426,7 +440,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def camera(app: Application, context: RequestContext) -> Viewer:
-    options = LiveOptions(keep=Keep.NOTHING, scope=app.scope(context))
+    options = LiveOptions(keep=SessionRetention.NOTHING, scope=app.scope(context))
     return Viewer(StandInSession(LiveSettings()), options)  # type: ignore[arg-type]
 
 
@@ -434,16 +448,16 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(
     app: Application, followed: list[object], tmp_path: Path
 ) -> None:
     ours, theirs = camera(app, OWNER), camera(app, STRANGER)
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [], "nothing is known"
     film = write_copy(tmp_path / "film.mp4", scene(1), 25, CopyOptions())
     add_file(app.originals.library, OWNER.principal.id, film)
-    app.originals.accompany(theirs)
+    app.originals.attach_to_live(theirs)
     assert followed == []
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [ours]
     app.jobs.store.save_preferences(OWNER.principal.id, Preferences(find_originals=False))
-    app.originals.accompany(ours)
+    app.originals.attach_to_live(ours)
     assert followed == [ours]
 
 
@@ -454,5 +468,5 @@ def test_a_camera_goes_on_where_its_library_fails(
         raise InputError("The records can't be read.", code="records")
 
     monkeypatch.setattr(FootageStore, "count", fails)
-    app.originals.accompany(camera(app, OWNER))
+    app.originals.attach_to_live(camera(app, OWNER))
     assert followed == []

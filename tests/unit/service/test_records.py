@@ -107,7 +107,7 @@ def test_a_log_that_a_full_disk_holds_up_is_no_failure_to_delete(
     assert store.delete(LOCAL, [record.id]) == [record.id] and store.ids(LOCAL) == []
 
 
-@pytest.mark.parametrize("how", ["delete", "forget", "sweep", "change"])
+@pytest.mark.parametrize("how", ["delete", "sweep", "change"])
 def test_deleted_words_are_gone_from_the_disk(tmp_path: Path, store: SQLStore, how: str) -> None:
     word = "Zwetschgenknoedel"
     picture = b"RIFF0000WEBP" + b"unmistakable" * 200
@@ -117,8 +117,6 @@ def test_deleted_words_are_gone_from_the_disk(tmp_path: Path, store: SQLStore, h
     assert word.encode() in on_disk(tmp_path) and b"unmistakable" in on_disk(tmp_path)
     if how == "delete":
         store.delete(LOCAL, [record.id])
-    elif how == "forget":
-        store.delete_all(LOCAL)
     elif how == "sweep":
         store.sweep(NOON + 31 * DAY, 30 * DAY)
     else:

@@ -53,9 +53,9 @@ def _records() -> None:
         *_required(BIG, "size"),
         *_required(WORD_LIST, "tags"),
         *_optional(sa.Text, "fault", "verdict", "question", "kind", "version"),
-        *_optional(MOMENT, "again", "analyzed"),
+        *_optional(MOMENT, "last_cache_hit", "analyzed"),
         *_optional(NUMBER, "probability", "duration"),
-        *_optional(sa.Integer, "people"),
+        *_optional(sa.Integer, "subject_count"),
         sa.Column("models", WORD_LIST, nullable=False, server_default="[]"),
         *_optional(sa.Text, "seal"),
         sqlite_with_rowid=False,
@@ -172,7 +172,7 @@ def _footage() -> None:
     op.create_table(
         "lookups",
         *_keys("owner", "sha256"),
-        *_required(sa.Text, "found", "name", "source"),
+        *_required(sa.Text, "match_sha256", "name", "source"),
         *_required(NUMBER, "start"),
         *_required(sa.Boolean, "mirrored"),
         *_required(sa.Integer, "matched", "asked"),
@@ -183,7 +183,7 @@ def _footage() -> None:
     )
     op.create_table(
         "refusals",
-        *_keys("owner", "sha256", "found"),
+        *_keys("owner", "sha256", "match_sha256"),
         *_required(MOMENT, "created"),
         sqlite_with_rowid=False,
     )

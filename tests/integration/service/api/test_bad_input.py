@@ -7,7 +7,6 @@ import io
 import os
 import resource
 import secrets
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from tests.integration.service.api.test_analyses import FILE, nothing_left, refu
 from tests.support.api import served
 from tests.support.ports import free_port
 from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
+from tests.support.processes import running
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
 
@@ -108,30 +108,16 @@ def test_a_truncated_video_says_what_is_missing(client: httpx.Client, tmp_path: 
 def cramped(data: Path, most: int) -> Iterator[str]:
     """A server of its own whose system lets no file grow beyond `most` bytes; its address."""
     port = free_port()
-    environment = {**os.environ, "UNMASK_DATA": str(data), "TMPDIR": str(data)}
-    run = subprocess.Popen(
-        [sys.executable, "-m", "detector", "serve", "--port", str(port)],
-        cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-    )
     url = f"http://127.0.0.1:{port}"
-
-    def up() -> bool:
-        assert run.poll() is None
-        try:
-            return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    try:
-        until(up)
+    with running(
+        [sys.executable, "-m", "detector", "serve", "--port", str(port)],
+        f"{url}/healthz",
+        data / "log",
+        cwd=ROOT,
+        env=os.environ | {"UNMASK_DATA": str(data), "TMPDIR": str(data), "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    ):
         yield url
-    finally:
-        run.terminate()
-        assert run.wait(60) in (0, -15)
 
 
 def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path: Path) -> None:

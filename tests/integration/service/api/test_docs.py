@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import write_clip
 from tests.support.browser import assert_discreet
 from tests.support.ports import free_port
+from tests.support.processes import running
 from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -65,31 +66,12 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         "HOME": str(folder),
     }
     log = folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            ["unmask", "serve", "--port", port],
-            executable=str(command),
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        until(lambda: server.poll() is not None or _answers(port), every=0.1)
-        assert server.poll() is None, log.read_text()
+    start, url = [command, "serve", "--port", port], f"http://127.0.0.1:{port}/healthz"
+    with running(start, url, log, env=environment):
         yield Shell(folder, port, environment)
-    finally:
-        server.terminate()
-        assert server.wait(60) in (0, -15), "it ends by itself when it is asked to"
     text = log.read_text()
     assert "No key is in force" in text
     assert_discreet(text, folder / "data")
-
-
-def _answers(port: str) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def test_the_lines_for_a_shell_work_in_their_order(shell: Shell) -> None:

@@ -25,6 +25,7 @@ from websockets.sync.client import connect
 from service.application import Application
 from tests.support.browser import serve
 from tests.support.ports import free_port
+from tests.support.processes import running
 from tests.support.strangers import WATCH, Bait, called_home, hostile
 from tests.support.waiting import PATIENT, until
 
@@ -144,29 +145,10 @@ def watched(data: Path, log: Path) -> Iterator[str]:
         **os.environ, "UNMASK_DATA": str(data), "WATCHED": str(log),
         "PYTHONPATH": f"{data / 'site'}:{ROOT}", "UNMASK_ADDRESS_FILES_PER_HOUR": "0",
     }  # fmt: skip
-    with (data / "log").open("w") as said:
-        run = subprocess.Popen(
-            [sys.executable, "-m", "detector", "serve", "--port", str(port)],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
     url = f"http://127.0.0.1:{port}"
-
-    def up() -> bool:
-        assert run.poll() is None, (data / "log").read_text()[-2000:]
-        try:
-            return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    try:
-        until(up)
+    command = [sys.executable, "-m", "detector", "serve", "--port", str(port)]
+    with running(command, f"{url}/healthz", data / "log", cwd=ROOT, env=environment):
         yield url
-    finally:
-        run.terminate()
-        assert run.wait(60) in (0, -15)
 
 
 def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_known_footage_is_told_once(
     viewer = application.viewers._open[0]
     for matched in (9, 8):
         viewer.known = FoundFootage(
-            found="0" * 64, name="rally.mp4", source="/press", start=2.0, mirrored=False,
+            match_sha256="0" * 64, name="rally.mp4", source="/press", start=2.0, mirrored=False,
             matched=matched, asked=12,
         )  # fmt: skip
         if matched == 9:

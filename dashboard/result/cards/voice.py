@@ -40,7 +40,15 @@ def voice_of(analysis: Analysis) -> Subject | None:
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the card beside a video's people; nothing where nobody speaks."""
+    """Draw the card of the voice: beside a video's people, or of who speaks in a sound. Nothing
+    where nobody speaks."""
+    if analysis.media.kind == "audio":
+        _speaker(analysis, linked)
+    else:
+        _beside(analysis, linked)
+
+
+def _beside(analysis: Analysis, linked: ResultViewState) -> None:
     heard, subject = spoken(analysis), voice_of(analysis)
     if heard is None and subject is None:
         return
@@ -57,20 +65,9 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         _strongest(analysis, linked)
         if heard is not None:
             show(figures.material(material.rated(voice.evidence(heard))))
-        _lips(analysis)
 
 
-def _lips(analysis: Analysis) -> None:
-    """Draw whether the lips move with it: a signal, which is said beside it."""
-    signal = next((s for s in analysis.signals if s.id == "lips"), None)
-    if signal is not None and signal.reading != "absent":
-        text = _("{title}: {value}. A signal, which informs and does not vote: see Signals.")
-        typography.caption(text.format(title=signal.title, value=signal.value))
-
-
-def speaker(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the card of who speaks in a sound: all of it is judged as one voice, and that is
-    said."""
+def _speaker(analysis: Analysis, linked: ResultViewState) -> None:
     heard = spoken(analysis)
     if heard is None:
         return

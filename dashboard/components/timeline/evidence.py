@@ -1,51 +1,23 @@
-"""The one own component: face strips, boxes over the picture, one cursor over all lanes.
-
-Python says what is there and where it stands (`view_data`); `view.js` draws it, follows the
-playback without any rerun, and reports a moment when a person pauses, seeks or presses a tile.
-"""
+"""The timeline of a video or picture: face strips, boxes over the player, a cursor on the lanes."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import streamlit as st
-
 from dashboard import charts, labels, series
-from dashboard._compat import component_key
 from dashboard.charts import LaneSize
-from dashboard.components import reports
+from dashboard.components.timeline import PLAYER, versioned
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
 from detector.schema.analysis import Analysis, Label, Subject, Thresholds, Verdict
 
-HERE = Path(__file__).parent
 WIDE, NARROW = 11, 7
 """Tiles of a strip on a desktop and under 480 px, where eleven would be too small to press."""
-PLAYER, LANES = "player", "lanes"
-"""Keys of the containers that hold the player and the lanes."""
+LANES = "lanes"
+"""Key of the container that holds the lanes."""
 NO_FACE_ICON, NO_PICTURE_ICON = "face_retouching_off", "face"
-
-_component = st.components.v2.component(
-    "unmask_evidence_view",
-    html='<div class="strips"></div>',
-    css=(HERE / "view.css").read_text("utf-8"),
-    js=(HERE / "view.js").read_text("utf-8"),
-)
-
-
-def evidence_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None]) -> None:
-    """Mount the view. `on_moment` runs before the next rerun and reads `reported(key)`."""
-    _component(key=component_key(key), data=dict(data), on_moment_change=on_moment)
-
-
-def reported(key: str) -> dict[str, Any] | None:
-    """Return what the view reported for this run: {"time", "person" or None, "cause"}."""
-    return reports.reported(key, "moment")
 
 
 def view_data(
@@ -58,7 +30,7 @@ def view_data(
     pictures: Mapping[tuple[str, int], str],
     charted: Sequence[Lane] | None = None,
 ) -> dict[str, Any]:
-    """Return everything the view needs.
+    """Return what the view shows.
 
     Parameters
     ----------
@@ -75,29 +47,33 @@ def view_data(
     moments = analysis.timestamps
     ids = {key: i for i, key in enumerate(pictures)}
     (color, dash), unjudged = ON_VIDEO[Label.NOT_APPLICABLE], labels.STATES[Label.NOT_APPLICABLE]
-    body: dict[str, Any] = {
-        "player": f".st-key-{PLAYER}",
-        "lanes": f".st-key-{LANES}",
-        "media": {"width": analysis.media.width, "height": analysis.media.height},
-        "still": analysis.media.kind == "image",
+    body = {
+        "id": f"evidence-{analysis.id}",
+        "player": {"place": f".st-key-{PLAYER}", "leads": True},
         "end": end,
-        "step": end / len(moments) if moments else end,
-        "unjudged": {"color": color, "dash": dash, "icon": unjudged.icon},
-        "people": [_person(lane, analysis.verdict, end, ids) for lane in lanes],
-        "faces": [_faces(track) for track in analysis.seen],
         "pictures": list(pictures.values()),
-        "lane": {
+        "strips": {
+            "still": analysis.media.kind == "image",
+            "rows": [_row(lane, analysis.verdict, end, ids) for lane in lanes],
+        },
+        "boxes": {
+            "size": [analysis.media.width, analysis.media.height],
+            "step": end / len(moments) if moments else end,
+            "unjudged": {"color": color, "dash": dash, "icon": unjudged.icon},
+            "people": [_faces(track) for track in analysis.seen],
+        },
+        "cursor": {
+            "place": f".st-key-{LANES}",
             "left": charts.LEFT,
             "right": charts.RIGHT,
             "sizes": [{"top": s.top, "plot": s.plot} for s in sizes],
             "lines": [list(zip(lane.times, lane.score, strict=True)) for lane in charted or lanes],
         },
     }
-    version = hashlib.sha1(json.dumps(body).encode(), usedforsecurity=False).hexdigest()
-    return {**body, "version": version, "time": time, "seek": seek}
+    return versioned(body, time=time, seek=seek)
 
 
-def _person(
+def _row(
     lane: Lane, verdict: Verdict, end: float, pictures: Mapping[tuple[str, int], int]
 ) -> dict[str, Any]:
     track = lane.track
@@ -105,7 +81,7 @@ def _person(
     limits = verdict.thresholds
     whole = len(lane.times) <= NARROW
     return {
-        "id": track.id,
+        "person": track.id,
         "name": labels.who(track),
         "state": state.slug,
         "icon": state.icon,
@@ -172,5 +148,5 @@ def _tile(
         "name": name,
         "state": state.slug,
         "icon": NO_FACE_ICON if score is None else NO_PICTURE_ICON,
-        "picture": pictures.get((lane.track.id, tile.index), -1),
+        "pictures": [{"picture": pictures.get((lane.track.id, tile.index), -1)}],
     }

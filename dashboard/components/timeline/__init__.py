@@ -1,0 +1,64 @@
+"""The one own component that shows a recording over time.
+
+Python says what its layers hold (`evidence`, `sound`, `comparison`); `timeline.js` draws them,
+follows the playback without any rerun, and reports the moment that a person chose.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from dashboard._compat import component_key
+from dashboard.components import reports
+
+HERE = Path(__file__).parent
+PLAYER = "player"
+"""Key of the container that holds the player."""
+
+_component = st.components.v2.component(
+    "unmask_timeline",
+    html='<div class="timeline"></div>',
+    css=(HERE / "timeline.css").read_text("utf-8"),
+    js=(HERE / "timeline.js").read_text("utf-8"),
+)
+
+
+def mount(
+    data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None] = lambda: None
+) -> None:
+    """Mount a view. `on_moment` runs before the next rerun and reads `reported(key)`."""
+    _component(key=component_key(key), data=dict(data), on_moment_change=on_moment)
+
+
+def reported(key: str) -> dict[str, Any] | None:
+    """Return what the view reported for this run: {"time", "person" or None, "cause"}."""
+    return reports.reported(key, "moment")
+
+
+def versioned(body: Mapping[str, Any], *, time: float, seek: int = 0) -> dict[str, Any]:
+    """Return a view's data with its moment.
+
+    Parameters
+    ----------
+    time, seek
+        The moment, s, and a number that grows when the server (not the view) moved it.
+    """
+    version = hashlib.sha1(json.dumps(body).encode(), usedforsecurity=False).hexdigest()
+    return {**body, "version": version, "time": time, "seek": seek}
+
+
+def data_address(picture: np.ndarray, kind: str, **options: Any) -> str:
+    """Return a picture as a data address; options are those of Pillow for the kind."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(out.getvalue()).decode()}"

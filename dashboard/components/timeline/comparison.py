@@ -1,0 +1,338 @@
+"""The timeline of a comparison: a copy laid on its original, where they differ, and when.
+
+A page mounts each of its layers (`LAYERS`) in a place of its own; all show one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Literal
+
+import numpy as np
+
+from dashboard import labels
+from dashboard.components import timeline
+from dashboard.components.cards import Mark
+from dashboard.components.timeline import data_address, versioned
+from dashboard.i18n import _, speech
+from detector.comparison import HEAT_LEVELS, AlignedPictures
+from detector.messages import comparison as words
+from detector.messages.format import time_ticks
+from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
+
+Part = Literal["viewer", "map", "plot"]
+AROUND = 1.5
+"""times a face's box that a tile shows"""
+TILES = 10
+HEIGHT = 200
+"""of the chart, px"""
+
+
+def mount(part: Part, data: Mapping[str, Any], *, key: str) -> None:
+    """Mount a part of the view. The chart gets no pictures, the map those of the map alone; the
+    tiles stand under the viewer."""
+    others = {"viewer", "strips", "map", "plot"} - (
+        {part, "strips"} if part == "viewer" else {part}
+    )
+    own = {name: value for name, value in data.items() if name not in others}
+    if part != "viewer":
+        shown = {one["heat"] for one in own.get("map", ())}
+        own["pictures"] = [a if i in shown else "" for i, a in enumerate(data["pictures"])]
+    timeline.mount(own, key=key)
+
+
+def people(comparison: Comparison) -> dict[str, str]:
+    """Return those who are seen at some moment, by id with their names; whose face differs most
+    comes first."""
+    seen = {face.person for moment in comparison.moments for face in moment.faces}
+    ranked = sorted(comparison.people, key=lambda p: (p.part == "none", -p.difference))
+    return {p.id: _("Person {id}").format(id=p.id) for p in ranked if p.id in seen}
+
+
+def view_data(
+    id: str,
+    comparison: Comparison,
+    pictures: Sequence[Mapping[str, str] | None],
+    *,
+    mirrored: bool = False,
+    person: str | None = None,
+) -> dict[str, Any]:
+    """Return what the view shows.
+
+    Parameters
+    ----------
+    id : str
+        Of the comparison.
+    pictures
+        For each moment "copy", "original" and "heat" as data addresses; None where they can't be
+        shown. Without any there is a chart only.
+    mirrored : bool
+        Show each file on the other side. It changes the view alone: times and measurements stay
+        those of the copy.
+    person : str, optional
+        Whose face the tiles show and the chart tells apart.
+    """
+    media = comparison.copy_media
+    length = max(media.duration or 0.0, 0.1)
+    places = [place for place, shown in enumerate(pictures or comparison.moments) if shown]
+    moments = [comparison.moments[place] for place in places]
+    times = [moment.time for moment in moments]
+    opening = max(moments, key=lambda moment: moment.excess).time if moments else 0.0
+    body: dict[str, Any] = {
+        "id": id,
+        "end": length,
+        "moments": times,
+        "pictures": [],
+        "plot": _plot(comparison, moments, person, length),
+    }
+    if pictures:
+        shown = [_sides(pictures[place] or {}, mirrored) for place in places]
+        body["pictures"] = [one[name] for one in shown for name in ("copy", "original", "heat")]
+        body["viewer"] = {
+            "size": [media.width, media.height],
+            "modes": _modes(),
+            "words": _words(comparison, mirrored),
+            "moments": [_moment(comparison, p, i, mirrored) for i, p in enumerate(places)],
+        }
+        body["map"] = [
+            {"heat": 3 * i + 2, "alt": _where(moment, labels.clock(moment.time))}
+            for i, moment in enumerate(moments)
+        ]
+        if strip := _strip(comparison, moments, person, mirrored):
+            body["strips"] = {"still": False, "rows": [strip]}
+    return versioned(body, time=opening)
+
+
+def addresses(pictures: AlignedPictures) -> dict[str, str]:
+    """Return the three pictures of a moment."""
+    laid = {
+        "copy": pictures.copy, "original": pictures.original, "heat": pictures.heat(HEAT_LEVELS),
+    }  # fmt: skip
+    return {name: data_address(one, "WEBP", quality=78, method=0) for name, one in laid.items()}
+
+
+def _sides(shown: Mapping[str, str], mirrored: bool) -> dict[str, str]:
+    """Return what belongs to the two files, each in the other's place if mirrored."""
+    if not (mirrored and shown):
+        return dict(shown)
+    return {**shown, "copy": shown["original"], "original": shown["copy"]}
+
+
+def _moment(comparison: Comparison, place: int, shown: int, mirrored: bool) -> dict[str, Any]:
+    moment = comparison.moments[place]
+    clock, still = labels.clock(moment.time), not comparison.copy_media.duration
+    there = labels.clock(moment.original_time)
+    copy, original = titles(comparison)
+    values = {"time": clock, "there": there, "copy": copy, "original": original}
+    alt = {
+        "copy": copy if still else _("{copy} at {time}").format(**values),
+        "original": _("{original}, laid on the other file").format(**values)
+        if still
+        else _("{original} at {there}, laid on the other file").format(**values),
+    }
+    text = _("moment {n} of {all} · {time}")
+    return {
+        "copy": 3 * shown,
+        "original": 3 * shown + 1,
+        "heat": 3 * shown + 2,
+        "place": text.format(n=place + 1, all=len(comparison.moments), time=clock),
+        "alt": {**_sides(alt, mirrored), "heat": _where(moment, clock)},
+    }
+
+
+def _where(moment: ComparedMoment, clock: str) -> str:
+    """Return the map in words."""
+    most = max(moment.faces, key=lambda face: face.difference, default=None)
+    if most is None:
+        text = _("Where they differ at {time}: {rest} gray levels on average; no face is seen.")
+        return text.format(time=clock, rest=f"{moment.elsewhere:.1f}")
+    text = _(
+        "Where they differ at {time}: {levels} gray levels inside the face of Person {id}, {rest} "
+        "elsewhere."
+    )
+    return text.format(
+        time=clock, levels=f"{most.difference:.1f}", id=most.person, rest=f"{moment.elsewhere:.1f}"
+    )
+
+
+def _said(moment: ComparedMoment, face: FaceDifference) -> str:
+    """Return what was measured in a face, in words."""
+    text = _("{time}, Person {id}: {levels} gray levels apart, re-encoding leaves {limit}")
+    return text.format(
+        time=labels.clock(moment.time), id=face.person,
+        levels=f"{face.difference:.1f}", limit=f"{face.limit:.1f}",
+    )  # fmt: skip
+
+
+def _face_of(moment: ComparedMoment, person: str | None) -> FaceDifference | None:
+    return next((face for face in moment.faces if face.person == person), None)
+
+
+def _strip(
+    comparison: Comparison, moments: Sequence[ComparedMoment], person: str | None, mirrored: bool
+) -> dict[str, Any] | None:
+    """Return tiles with a person's face in both files, evenly over the moments it is seen at."""
+    faces = [(i, face) for i, one in enumerate(moments) if (face := _face_of(one, person))]
+    if not faces or len(moments) < 2:
+        return None
+    ends = [moment.time for moment in moments[1:]] + [float("inf")]
+
+    def tile(i: int, face: FaceDifference) -> dict[str, Any]:
+        moment, level = moments[i], face.difference
+        crop = _crop(comparison, face)
+        return {
+            "time": moment.time,
+            "from": moment.time,
+            "to": min(ends[i], 1e9),
+            "text": f"{level:.0f}" if level >= 10 else f"{level:.1f}",
+            "name": _said(moment, face),
+            "state": "differs" if face.part != "none" else "",
+            "pictures": [{"picture": 3 * i + 1, **crop}, {"picture": 3 * i, **crop}],
+        }
+
+    at = np.linspace(0, len(faces) - 1, min(TILES, len(faces)))
+    wide = [tile(*faces[round(place)]) for place in at]
+    sides = _sides(dict(zip(("copy", "original"), _short(comparison), strict=True)), mirrored)
+    return {
+        "person": person,
+        "name": _("Moment by moment"),
+        "unit": _("inside the face, gray levels"),
+        "names": [sides["original"], sides["copy"], _("Apart by")],
+        "tiles": {"wide": wide, "narrow": wide[::2]},
+    }
+
+
+def _crop(comparison: Comparison, face: FaceDifference) -> dict[str, str]:
+    """Return the size and the place of a picture, as CSS, that show a face in a square."""
+    x0, y0, x1, y1 = face.box
+    whole = (comparison.copy_media.width, comparison.copy_media.height)
+    side = min(*whole, AROUND * max(x1 - x0, y1 - y0))
+    at = [
+        100 * min(max(middle - side / 2, 0), full - side) / (full - side) if full > side else 0
+        for middle, full in zip(((x0 + x1) / 2, (y0 + y1) / 2), whole, strict=True)
+    ]
+    return {
+        "size": " ".join(f"{100 * full / side:.1f}%" for full in whole),
+        "at": " ".join(f"{share:.1f}%" for share in at),
+    }
+
+
+def _plot(
+    comparison: Comparison, moments: Sequence[ComparedMoment], person: str | None, length: float
+) -> dict[str, Any]:
+    """Return the chart of differences, with what re-encoding leaves in a person's face."""
+    own = [(moment, _face_of(moment, person)) for moment in moments]
+    limits = [(m.time, face.limit if face else m.limit) for m, face in own]
+    levels = [limit for _time, limit in limits] + [m.elsewhere for m in moments]
+    levels += [level for m in moments for f in m.faces for level in (f.difference, f.limit)]
+    top = max(5, int(np.ceil(1.1 * max(levels, default=0.0))))
+
+    def line(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        return [(time, min(level, top) / top) for time, level in points]
+
+    def face_line(id: str) -> list[tuple[float, float]]:
+        found = ((m.time, _face_of(m, id)) for m in moments)
+        return line([(time, face.difference) for time, face in found if face])
+
+    differs = []
+    for over, run in groupby(own, lambda one: _differs(one[1])):
+        points = [(moment.time, face) for moment, face in run if face]
+        if over:
+            upper = [(time, face.difference) for time, face in points]
+            lower = [(time, face.limit) for time, face in reversed(points)]
+            differs.append(line(upper + lower))
+    zone = limits + [(time, 0.0) for time, _limit in reversed(limits)]
+    marks = [
+        {"css": "zone", "paths": [line(zone)], "area": True},
+        {"css": "limit", "paths": [line(limits)]},
+        {"css": "differs", "paths": differs, "area": True},
+        {"css": "rest", "paths": [line([(m.time, m.elsewhere) for m in moments])]},
+        *(
+            {"css": "inside" if id == person else "other", "paths": [face_line(id)]}
+            for id in people(comparison)
+        ),
+    ]
+    ticks = [{"level": 1, "text": str(top), "css": ""}, {"level": 0, "text": "0", "css": ""}]
+    if limits and 0.12 * top < (middle := limits[0][1]) < 0.85 * top:
+        ticks.append({"level": middle / top, "text": f"{middle:.1f}", "css": "strong"})
+    times, texts = time_ticks(length)
+    said = ["; ".join(_said(m, face) for face in m.faces) or labels.clock(m.time) for m in moments]
+    return {
+        "move": _("Moment"),
+        "says": said,
+        "times": [pair for pair in zip(times, texts, strict=True) if pair[0] <= length],
+        "lanes": [{"height": HEIGHT, "marks": marks, "ticks": ticks, "alt": _in_words(comparison)}],
+    }
+
+
+def _differs(face: FaceDifference | None) -> bool:
+    return face is not None and face.part != "none" and face.difference > face.limit
+
+
+def key(comparison: Comparison, person: str | None) -> Iterator[Mark]:
+    """Return what each mark of the chart stands for."""
+    if person:
+        name = _("Person {id}").format(id=person)
+        yield Mark(cls="line all", words=_("inside the face, {name}").format(name=name))
+        if len(people(comparison)) > 1:
+            yield Mark(cls="line other", words=_("other people"))
+    yield Mark(cls="line dash", words=_("everywhere else"))
+    yield Mark(cls="band rest", words=_("what re-encoding leaves in that face"))
+    if any(_differs(_face_of(moment, person)) for moment in comparison.moments):
+        yield Mark(cls="band differs", words=_("the face differs by more"))
+
+
+def titles(comparison: Comparison) -> tuple[str, str]:
+    """Return what stands over each of the two files: their roles where these are known."""
+    if comparison.roles_known:
+        return _("Suspected copy"), _("Original")
+    return words.called(comparison, speech())
+
+
+def _short(comparison: Comparison) -> tuple[str, str]:
+    """Return what the two files are called where there is little room."""
+    copy, original = titles(comparison)
+    return (_("Copy") if comparison.roles_known else copy), original
+
+
+def _modes() -> list[tuple[str, str, str]]:
+    """Return the ways to look at the two files: value, words, and words on a phone."""
+    return [
+        ("wipe", _("Wipe"), _("Wipe")),
+        ("blink", _("Blink"), _("Blink")),
+        ("both", _("Side by side"), _("Both")),
+        ("difference", _("Difference"), _("Map")),
+    ]
+
+
+def _words(comparison: Comparison, mirrored: bool) -> dict[str, Any]:
+    copy, original = titles(comparison)
+    wiped = _("{share} % copy") if mirrored else _("{share} % original")
+    if not comparison.roles_known:
+        wiped = "{share} % " + (copy if mirrored else original)
+    return {
+        **_sides({"copy": copy, "original": original}, mirrored),
+        "how": _("How to look at them"),
+        "edge": _("Edge between the two files"),
+        "wiped": wiped,
+        "moment": _("Moment"),
+        "before": _("Moment before"),
+        "next": _("Next moment"),
+        "play": _("Play the moments"),
+        "pause": _("Pause"),
+    }
+
+
+def _in_words(comparison: Comparison) -> str:
+    """Return the chart in words."""
+    changed = [p for p in comparison.people if p.part != "none"] or comparison.people
+    inside = max((p.difference for p in changed), default=0.0)
+    text = _(
+        "Difference over time: inside the face {inside} gray levels, elsewhere {rest}; "
+        "re-encoding alone leaves up to {limit}."
+    )
+    return text.format(
+        inside=f"{inside:.1f}", rest=f"{comparison.elsewhere or 0:.1f}",
+        limit=f"{comparison.limit or 0:.1f}",
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""The timeline of a sound: waveform with speech, a picture of its frequencies, and the score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dashboard import labels
+from dashboard.components.timeline import PLAYER, data_address, versioned
+from dashboard.i18n import _
+from detector.messages.format import time_ticks
+from detector.schema.analysis import Analysis, Modality, Question, SpanSegment, Thresholds
+
+RAMP = ((255, 255, 255), (201, 222, 240), (86, 152, 206), (0, 92, 158), (3, 30, 56))
+"""from quiet to loud: one hue, darker as it grows, so that it is read in gray too"""
+RAMP_AT_NIGHT = ((27, 30, 33), (3, 56, 100), (0, 106, 176), (110, 178, 230), (236, 246, 255))
+"""the same on a dark page: lighter as it grows"""
+RESTS = (230, 120, 0)
+"""of what a score rests on, the stronger the denser: over blue, by day and by night"""
+
+WAVE, SCORE = 72, 92
+"""height of a lane, px"""
+Point = tuple[float, float]
+"""s, and the share of a lane's height"""
+
+
+def view_data(
+    analysis: Analysis,
+    peaks: np.ndarray,
+    picture: str,
+    *,
+    mfcc: bool = False,
+    time: float,
+    seek: int = 0,
+    rests: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what the view shows.
+
+    Parameters
+    ----------
+    peaks : float [C, 2]
+        Of the waveform, -1..1.
+    picture : str
+        The address of the spectrogram, or of the MFCCs.
+    time, seek
+        The moment, s, and a number that grows when the server (not the view) moved it.
+    rests : mapping, optional
+        What a window's score rests on (`rests_on`), drawn over the spectrogram.
+    """
+    heard = analysis.media.audio.heard if analysis.media.audio else None
+    end = max(analysis.media.duration or 0.0, 0.1)
+    answer = analysis.verdict.answers.get(Question.VOICE)
+    limits = answer.thresholds if answer else analysis.verdict.thresholds
+    voice = next((s for s in analysis.subjects if s.modality is Modality.VOICE), None)
+    scored = [span for span in voice.spans if span.score is not None] if voice else []
+    spoken = [
+        {"start": a, "end": b, "name": _("Speech, {stretch}").format(stretch=labels.stretch(a, b))}
+        for a, b in (heard.speech if heard else [])
+    ]
+    score = labels.percent(voice.probability) if voice and voice.probability is not None else ""
+    times, texts = time_ticks(end)
+    body = {
+        "id": f"sound-{analysis.id}",
+        "player": {"place": f".st-key-{PLAYER}", "leads": False},
+        "end": end,
+        "pictures": [picture, *([rests["picture"]] if rests else [])],
+        "plot": {
+            "move": _("Moment in the sound"),
+            "times": list(zip(times, texts, strict=True)),
+            "lanes": [
+                {
+                    "name": _("Waveform"),
+                    "note": _("speech marked"),
+                    "spans": spoken,
+                    "height": WAVE,
+                    "marks": [{"css": "wave", "paths": _wave(peaks, end)}],
+                    "alt": _("Waveform with {count}.").format(
+                        count=labels.count(len(spoken), "stretch of speech", "stretches of speech")
+                    ),
+                },
+                _frequencies(end, None if mfcc else rests, mfcc=mfcc),
+                {
+                    "name": _("Score"),
+                    "note": _("voice models, by window"),
+                    "height": SCORE,
+                    "marks": _marks(scored, limits, end),
+                    "alt": _("Score over time; of the whole sound {score}.").format(
+                        score=score or _("none")
+                    ),
+                },
+            ],
+        },
+    }
+    return versioned(body, time=time, seek=seek)
+
+
+def _frequencies(end: float, rests: Mapping[str, Any] | None, *, mfcc: bool) -> dict[str, Any]:
+    length = labels.took(end)
+    alt = _("Spectrogram of {length}, low tones below, loud is dark.")
+    if mfcc:
+        alt = _("Mel-frequency cepstral coefficients of {length}.")
+    shown = {"css": "picture", "picture": 0, "alt": alt.format(length=length)}
+    drawn = [{**shown, "start": 0.0, "end": end}]
+    if rests:
+        drawn.append({**rests, "css": "rests", "picture": 1})
+    coefficients = _("20 coefficients; no model of ours scores this picture")
+    return {
+        "name": "MFCC" if mfcc else _("Spectrogram"),
+        "note": coefficients if mfcc else _("80 bands, 0 to 8 kHz"),
+        "pictures": drawn,
+    }
+
+
+def _wave(peaks: np.ndarray, end: float) -> list[list[Point]]:
+    """Return an upright line for each column of the waveform, the loudest as high as the lane."""
+    values = np.nan_to_num(peaks)
+    top = max(0.05, float(np.abs(values).max(initial=0.0)))
+    levels = 0.5 + values * 0.47 / top
+    levels[:, 1] = np.maximum(levels[:, 1], levels[:, 0] + 0.8 / WAVE)
+    times = (np.arange(len(peaks)) + 0.5) * end / max(1, len(peaks))
+    return [
+        [(float(t), float(low)), (float(t), float(high))]
+        for t, (low, high) in zip(times.round(3), levels.round(4), strict=True)
+    ]
+
+
+def _marks(scored: list[SpanSegment], limits: Thresholds, end: float) -> list[dict[str, Any]]:
+    """Return the thresholds with the band between them, stretches without a score, and scores."""
+
+    def level(score: float) -> float:
+        return (2 + 88 * score) / SCORE
+
+    def block(start: float, stop: float, low: float, high: float) -> list[Point]:
+        return [(start, low), (start, high), (stop, high), (stop, low)]
+
+    gaps, last = [], 0.0
+    for start, stop in [*((span.start, span.end) for span in scored), (end, end)]:
+        if start - last >= 0.02:
+            gaps.append(block(last, start, 0, 1))
+        last = max(last, stop)
+    lines: dict[str, list[list[Point]]] = {"line": [], "high": []}
+    for span in scored:
+        assert span.score is not None
+        height = level(span.score)
+        css = "high" if span.score > limits.high else "line"
+        lines[css].append([(span.start, height), (span.end, height)])
+    low, high = level(limits.low), level(limits.high)
+    edges = [[(0, height), (end, height)] for height in (low, high)] if scored else []
+    between = [block(0, end, low, high)] if scored else []
+    return [
+        {"css": "between", "paths": between, "area": True},
+        {"css": "gap", "paths": gaps, "area": True},
+        *({"css": css, "paths": paths} for css, paths in lines.items()),
+        {"css": "limit", "paths": edges},
+    ]
+
+
+def rests_on(shares: np.ndarray, start: float, end: float, alt: str) -> dict[str, Any]:
+    """Return what a window's score rests on, as the view draws it over the spectrogram.
+
+    Parameters
+    ----------
+    shares : float [rows, columns]
+        0..1, the first row lowest; nothing is drawn where it is 0.
+    """
+    values = np.kron(shares[::-1], np.ones((80 // len(shares), 8)))
+    rgba = np.empty((*values.shape, 4), np.uint8)
+    rgba[..., :3] = RESTS
+    rgba[..., 3] = np.round(200 * values)
+    return {"start": start, "end": end, "picture": data_address(rgba, "PNG"), "alt": alt}
+
+
+def as_picture(values: np.ndarray, low: float, high: float, *, dark: bool = False) -> str:
+    """Return values [rows, columns], the first row lowest, as a PNG's data address."""
+    share = np.nan_to_num((values - low) / max(high - low, 1e-9), nan=0.0).clip(0, 1)
+    places = np.linspace(0, 1, len(RAMP))
+    ramp = np.array(RAMP_AT_NIGHT if dark else RAMP, float)
+    rgb = np.stack([np.interp(share, places, ramp[:, c]) for c in range(3)], -1)
+    return data_address(rgb[::-1].round().astype(np.uint8), "PNG")

@@ -1,0 +1,294 @@
+"""The questions that are asked of a file, and what can be judged in it: one entry each.
+
+To add a question: a member of `Question`, its task, its `QuestionSpec` here (and a `Modality` with
+its `ModalitySpec` where something new is judged); a module of the modality's name in
+`detector.pipeline.modalities`; a family and a catalog entry of a model; and, where the result page
+shows more than the answer, a module of the question's name in `dashboard.result.cards`.
+
+Sentences are English and marked by `_` for `dashboard.languages.update`; who renders them
+translates them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Task = Literal["face manipulation", "whole-image synthesis", "voice"]
+"""What a model was made for: the question that it answers, as the catalog names it."""
+Medium = Literal["picture", "sound"]
+
+
+class Question(StrEnum):
+    """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
+
+    MANIPULATION = "manipulation"
+    """Is a face fake: swapped, reenacted, lip-synced, or generated?"""
+    SYNTHESIS = "synthesis"
+    """Was a head or picture generated as a whole: talking heads, GAN and diffusion faces?"""
+    VOICE = "voice"
+    """Was the voice made by a machine: cloned, converted or read out by one?"""
+
+    @property
+    def spec(self) -> QuestionSpec:
+        """Return its entry."""
+        return QUESTIONS[self]
+
+    @property
+    def of_sound(self) -> bool:
+        """Return whether it is asked of what is heard, not of what is seen."""
+        return self.spec.modalities[0].of_sound
+
+
+class Modality(StrEnum):
+    """What kind of thing is judged. A model is made for one, and is fed nothing else."""
+
+    FACE = "face"
+    FULL_FRAME = "full_frame"
+    VOICE = "voice"
+
+    @property
+    def spec(self) -> ModalitySpec:
+        """Return its entry."""
+        return MODALITIES[self]
+
+    @property
+    def of_sound(self) -> bool:
+        """Return whether it is heard, not seen."""
+        return self.spec.medium == "sound"
+
+
+def _(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalitySpec:
+    """What kind of thing is judged, and what one of it is called.
+
+    Attributes
+    ----------
+    name : str
+        Of one subject; `{id}` stands for its id.
+    only : str
+        Name of a subject whose id is the modality's: there is one of it in the file.
+    about : str
+        What a score is about, within a sentence; empty: the face of the subject.
+    in_report : str
+        Stands in the report's table of people instead of an id and a side.
+    """
+
+    medium: Medium = "picture"
+    name: str = _("Person {person}")
+    only: str = ""
+    about: str = ""
+    in_report: str = ""
+
+
+MODALITIES: dict[Modality, ModalitySpec] = {
+    Modality.FACE: ModalitySpec(),
+    Modality.FULL_FRAME: ModalitySpec(
+        name=_("The whole picture"), about=_("the whole picture"), in_report="–"
+    ),
+    Modality.VOICE: ModalitySpec(
+        medium="sound",
+        name=_("Speaker {person}"),
+        only=_("The voice"),
+        about=_("the voice"),
+        in_report="Voice",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionSpec:
+    """One question: what it judges, and its words.
+
+    Attributes
+    ----------
+    modalities : tuple of Modality
+        What it is asked of; a model of it that states none is fed the first.
+    task : str
+        Of its models, in the catalog.
+    methods : tuple of str
+        Families of fakes (`detector.evaluation.methods`) that it asks for.
+    covers : tuple of Question
+        Other questions whose fakes count as fakes of this one too.
+    stretches : bool
+        A short stretch over the threshold keeps "no sign" from being said.
+    whole : bool
+        It is about the whole picture, with everybody in it.
+    text, short : str
+        As it is put, and its name where room is small.
+    group, looks_for : str
+        Its models on the Models page: the filter, and within a sentence.
+    about : str
+        What it is about, within a sentence.
+    fake, fake_short, no_sign, leans : str
+        The answers: over the upper threshold, under the lower one, leaning to the first.
+    real_word, fake_word : str
+        What its two kinds of clips are.
+    """
+
+    modalities: tuple[Modality, ...]
+    task: Task
+    methods: tuple[str, ...] = ()
+    covers: tuple[Question, ...] = ()
+    stretches: bool = False
+    whole: bool = False
+
+    text: str
+    short: str
+    group: str
+    looks_for: str
+    about: str
+    fake: str
+    fake_short: str = ""
+    no_sign: str = _("No sign of manipulation found")
+    leans: str = _("Inconclusive, leans manipulated")
+    consistent_with: str = "manipulation"
+    """what a live score over the threshold is consistent with"""
+    thresholds: str
+    """names its thresholds"""
+
+    real_word: str = _("untouched")
+    fake_word: str = _("manipulated")
+    towards_real: str = _("towards untouched")
+    towards_fake: str = _("towards manipulated")
+    odds: str = _(
+        "Of 100 clips with a score like this, about {share} were manipulated in our tests; "
+        "{low} to {high}."
+    )
+    auc: str = _(
+        "Of a manipulated and an untouched clip of sources left out, these models give the "
+        "manipulated one the higher score in {value} of 100 pairs ({low} to {high})."
+    )
+    prior: str = _(
+        "They assume as many manipulated as untouched clips. Where fakes are rarer than "
+        "that, fewer clips with such a score are manipulated."
+    )
+
+    # reasons and caveats
+    no_model: str = _("No model gave a score.")
+    no_operating_point: str = _(
+        "{titles} gave scores, but nobody has said from which score on a face is fake"
+    )
+    unmeasured_above: str
+    stays_open: str
+    keeps_open: str = ""
+    """beside a leading question that has no sign"""
+    not_asked: str
+    never_decides: str = _(
+        "Whether it is fake: on footage of sources these models had not seen no threshold made "
+        "{right} of their answers right, so they give a likelihood and no verdict."
+    )
+    who_and_why: str = _("Who changed it, or why.")
+
+
+QUESTIONS: dict[Question, QuestionSpec] = {
+    Question.MANIPULATION: QuestionSpec(
+        modalities=(Modality.FACE, Modality.FULL_FRAME),
+        task="face manipulation",
+        covers=(Question.SYNTHESIS,),
+        stretches=True,
+        text=_("Is a face fake?"),
+        short=_("Face"),
+        group=_("Fake faces"),
+        looks_for=_("fake faces"),
+        about=_("the face"),
+        fake=_("Likely manipulated"),
+        thresholds=_("Thresholds, face, %"),
+        unmeasured_above=_("{title}, which was not measured here, calls it manipulated"),
+        stays_open=_("Whether a face is fake: that question stays open."),
+        keeps_open=_(
+            "No sign of a generated head or picture, but whether a face is fake stays open; the "
+            "bundled models say “no sign” only where both questions agree"
+        ),
+        not_asked=_("Whether a face is fake: no model here was asked that."),
+    ),
+    Question.SYNTHESIS: QuestionSpec(
+        modalities=(Modality.FACE, Modality.FULL_FRAME),
+        task="whole-image synthesis",
+        methods=("talking head", "avatar", "whole image"),
+        whole=True,
+        text=_("Head or picture generated as a whole?"),
+        short=_("Whole picture"),
+        group=_("Generated as a whole"),
+        looks_for=_("heads and pictures generated as a whole"),
+        about=_("the whole picture"),
+        fake=_("Likely made by a machine"),
+        fake_short=_("Likely machine-made"),
+        leans=_("Inconclusive, leans machine-made"),
+        consistent_with="a machine-made face",
+        thresholds=_("Thresholds, whole picture, %"),
+        unmeasured_above=_("{title}, which was not measured here, calls it made by a machine"),
+        stays_open=_(
+            "Whether a head or the picture was generated as a whole: that question stays open."
+        ),
+        keeps_open=_(
+            "No sign in the face, but whether a head or the picture was generated stays open; the "
+            "bundled models say “no sign” only where both questions agree"
+        ),
+        not_asked=_(
+            "Whether a head or the picture was generated as a whole: no model here was made for "
+            "that."
+        ),
+    ),
+    Question.VOICE: QuestionSpec(
+        modalities=(Modality.VOICE,),
+        task="voice",
+        text=_("Voice cloned?"),
+        short=_("Voice"),
+        group=_("Voice"),
+        looks_for=_("voices"),
+        about=_("the voice"),
+        fake=_("Likely cloned"),
+        no_sign=_("No sign of a cloned voice found"),
+        leans=_("Inconclusive, leans cloned"),
+        thresholds=_("Thresholds, voice, %"),
+        real_word=_("real"),
+        fake_word=_("cloned"),
+        towards_real=_("towards real"),
+        towards_fake=_("towards cloned"),
+        odds=_(
+            "Of 100 clips with a score like this, about {share} were cloned in our tests; "
+            "{low} to {high}."
+        ),
+        auc=_(
+            "Of a cloned and a real voice of sources left out, these models give the cloned "
+            "one the higher score in {value} of 100 pairs ({low} to {high})."
+        ),
+        prior=_(
+            "They assume as many cloned as real voices. Where clones are rarer than that, "
+            "fewer clips with such a score are cloned."
+        ),
+        no_model=_("No model of voices gave a score."),
+        no_operating_point=_(
+            "{titles} gave scores, but nobody has measured from which score on a voice is cloned"
+        ),
+        unmeasured_above=_("{title}, which was not measured here, calls it cloned"),
+        stays_open=_("Whether a voice was cloned: that question stays open."),
+        not_asked=_("Whether a voice was cloned: no model that was asked here may decide that."),
+        never_decides=_(
+            "Whether the voice was cloned: on speech of sources the model had not heard no "
+            "threshold made {right} of its answers right, so it gives a likelihood and no verdict."
+        ),
+        who_and_why=_(
+            "Who made the voice, or whose it imitates. Strong noise removal, dubbing and some "
+            "phone apps leave similar traces."
+        ),
+    ),
+}
+"""In the order in which they are shown."""
+QUESTION_OF: dict[str, Question] = {spec.task: q for q, spec in QUESTIONS.items()}
+"""Which question a model of a task answers."""
+OF_PICTURE = tuple(q for q in QUESTIONS if not q.of_sound)
+"""What is asked of a picture, and of a face as of a full frame in it."""
+OF_SOUND = tuple(q for q in QUESTIONS if q.of_sound)
+"""What is asked of a sound, and of a voice in it."""
+
+
+def of(name: str | None) -> QuestionSpec:
+    """Return the entry of a question by its name; None: of the first, about a face."""
+    return QUESTIONS[Question(name) if name else Question.MANIPULATION]

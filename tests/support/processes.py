@@ -1,0 +1,41 @@
+"""Servers of the tests' own, as programs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.waiting import until
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], url: str, log: Path, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program, wait until it answers at an address, and end it. It has to end by itself
+    when it is asked to."""
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return httpx.get(url, timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        until(answers, every=0.1)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            ended = process.wait(60)
+        finally:
+            process.kill()
+    assert ended in (0, -15), log.read_text()
