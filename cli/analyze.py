@@ -24,7 +24,6 @@ from detector.messages.coverage import covered
 from detector.messages.format import percent, signed
 from detector.schema.analysis import (
     Analysis,
-    Answer,
     ErrorDetail,
     Failure,
     Label,
@@ -32,6 +31,7 @@ from detector.schema.analysis import (
     Question,
     Settings,
     Thresholds,
+    Verdict,
 )
 
 if TYPE_CHECKING:
@@ -143,20 +143,18 @@ def _show(bar: ProgressBar, progress: Progress) -> None:
 def summary(analysis: Analysis) -> str:
     """Return the verdict in a few lines for a terminal."""
     verdict = analysis.verdict
-    headline = states.headline(verdict.label, verdict.question, verdict.lean)
-    lines = [f"{analysis.media.name}: {headline}"]
+    lines = [f"{analysis.media.name}: {analysis.headline}"]
     if (found := analysis.comparison) is not None:
-        alone = "" if found.finding.same_footage else f" {comparison.lead(found)}"
-        lines = [
-            f"{analysis.media.name}: {comparison.sentence(found)}.{alone}",
-            f"  {comparison.against(found)}" if found.finding.related else "",
-            f"  The detectors, alone: {headline}",
-        ]
-        lines = [line for line in lines if line]
+        more = "" if found.finding.same_footage else f" {comparison.lead(found)}"
+        lines.append(f"  {comparison.sentence(found)}.{more}")
+        if found.finding.related:
+            lines.append(f"  {comparison.against(found)}")
+        alone = states.headline(verdict.label, verdict.question, verdict.lean)
+        lines.append(f"  The detectors, alone: {alone}")
     lines += [f"  {line}" for line in _people(analysis)]
     front_answer = verdict.answers.get(verdict.question) if verdict.question else None
     front = sorted(verdict.answers.items(), key=lambda pair: pair[0] is not verdict.question)
-    lines += [line for question, answer in front if (line := _answered(question, answer))]
+    lines += [line for question, _ in front if (line := _answered(verdict, question))]
     if front_answer is not None and front_answer.odds is not None:
         odds = front_answer.odds
         lines.append(f"  {states.odds(odds.share, odds.low, odds.high, verdict.question)}")
@@ -168,11 +166,13 @@ def summary(analysis: Analysis) -> str:
         lines.append(f"  {signed(part.logit):>5}  {name}")
     for model in analysis.models:
         if not model.counted:
-            score = "" if model.probability is None else f" {percent(model.probability)},"
+            score = "" if model.probability is None else f" score {percent(model.probability)},"
             lines.append(f"  {model.title}:{score} not counted: {model.not_counted_because}")
     if coverage := covered(analysis.coverage):
         lines.append(f"  Looked at: {coverage}")
     lines += [f"  Note: {note}" for note in analysis.media.notes]
+    if turn := analysis.media.faces_turned:
+        lines.append(f"  To analyze it turned: --rotate {turn}")
     lines.append(f"  Can't tell: {' '.join(verdict.limits)}")
     return "\n".join(lines)
 
@@ -203,8 +203,9 @@ def _people(analysis: Analysis) -> list[str]:
     return [line.replace("\u00a0", " ") for line in lines if line]
 
 
-def _answered(question: Question, answer: Answer) -> str:
+def _answered(verdict: Verdict, question: Question) -> str:
     """One question in a line; "" where it was not asked or not judged."""
+    answer = verdict.answers[question]
     if answer.probability is None:
         return ""
     limits = answer.thresholds
@@ -213,7 +214,9 @@ def _answered(question: Question, answer: Answer) -> str:
     by = f", {basis}" if basis else ""
     likely = f"{percent(answer.probability)} combined likelihood"
     if answer.stays_open:
-        likely = f"stays open, {percent(answer.probability)} not counted"
+        if verdict.uncounted(question):
+            likely = f"{percent(answer.probability)} not counted"
+        likely = f"stays open, {likely}"
     over = f"{states.says(question)} over {percent(limits.high)}"
     if limits.never_decide:
         over = "no score decides"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +16,9 @@ from detector.errors import UsageError
 
 app = typer.Typer(add_completion=False)
 
+MAX_NAMED = 5
+"""files of a ZIP that were left out, by name; more are counted"""
+
 
 class _Command(FlexibleCommand):
     usual = {"--conditions": "few", "--baselines": "all"}
@@ -20,7 +26,7 @@ class _Command(FlexibleCommand):
 
 @app.command(cls=_Command)
 def evaluate(
-    labels: Annotated[Path, typer.Argument(metavar="LABELS.csv")],
+    labels: Annotated[Path, typer.Argument(metavar="LABELS.csv|SET.zip")],
     models: Models = None,
     kind: Annotated[Literal["all", "video", "image", "audio"], Option()] = "all",
     match: Annotated[
@@ -81,26 +87,28 @@ def evaluate(
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{out} can't be made: {error.strerror}.") from None
-    report = measure(
-        labels,
-        models=ids(models),
-        selection=FileSelection(
-            kind=kind,
-            match=match,
-            limit=limit,
-            apart_from=apart_from,
-            recipe=read_recipe(recipe) if recipe else None,
-        ),
-        conditions=parse(conditions),
-        against=baselines,
-        scoring=Scoring(
-            frames=frames,
-            device=device,
-            store=store or (out / "scores.jsonl" if out else None),
-            on_progress=ProgressBar("scored"),
-        ),
-        on_compared=ProgressBar("faces compared"),
-    )
+    with _labels_of(labels) as labels_csv:
+        report = measure(
+            labels_csv,
+            models=ids(models),
+            selection=FileSelection(
+                kind=kind,
+                match=match,
+                limit=limit,
+                apart_from=apart_from,
+                recipe=read_recipe(recipe) if recipe else None,
+            ),
+            conditions=parse(conditions),
+            against=baselines,
+            scoring=Scoring(
+                frames=frames,
+                device=device,
+                store=store or (out / "scores.jsonl" if out else None),
+                on_progress=ProgressBar("scored"),
+            ),
+            on_compared=ProgressBar("faces compared"),
+        )
+    report.labels = str(labels)
     if out:
         for path in tables.write(report, out):
             print(path)
@@ -109,3 +117,22 @@ def evaluate(
     if json != "-" and not out:
         tell(tables.to_markdown(report))
     return 0
+
+
+@contextmanager
+def _labels_of(path: Path) -> Iterator[Path]:
+    """Yield the CSV of the labels: that of a ZIP is unpacked with its files until the end."""
+    from detector.evaluation import labelled_sets
+
+    if path.suffix.lower() != ".zip":
+        yield path
+        return
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file.", hint="Check the path.")
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+        found = labelled_sets.unpack(path, Path(folder))
+        for name, why in found.left_out[:MAX_NAMED]:
+            tell(f"unmask: left out {name}: {why.value.replace('_', ' ')}", error=True)
+        if (more := len(found.left_out) - MAX_NAMED) > 0:
+            tell(f"unmask: and {more} more", error=True)
+        yield found.labels

@@ -115,6 +115,12 @@ class SettingsOptions:
     min_face: Annotated[int, Option(metavar="PX")] = 40
     start: Annotated[float, Option(metavar="S")] = 0.0
     end: Annotated[float | None, Option(metavar="S")] = None
+    rotate: Annotated[
+        Literal["0", "90", "180", "270"] | None,
+        Option(
+            help="degrees clockwise to turn the picture by (default: where faces are only found so)"
+        ),
+    ] = None
 
     def settings(self) -> Settings:
         """Return the settings that the options ask for. UsageError when they can't be."""
@@ -134,6 +140,7 @@ class SettingsOptions:
                 min_face=self.min_face,
                 start=self.start,
                 end=self.end,
+                rotate=None if self.rotate is None else int(self.rotate),
             )
         except ValidationError as error:
             first = error.errors()[0]

@@ -7,15 +7,19 @@ work with 1.67. A new version of Streamlit is tried here first.
 from __future__ import annotations
 
 import json
+import socket
 import time
 from typing import Any
 
+import uvicorn
 from streamlit import config, net_util, runtime
 from streamlit.runtime import media_file_manager
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile as UploadedFile
+
+from service.api.connections import TimedProtocol
 
 PAGE_END = b"</body>"
 """Where the one HTML page that Streamlit serves can be added to (`dashboard.first_paint`)."""
@@ -35,11 +39,23 @@ def install() -> None:
     - Until somebody opened the front page, it would take the folder pages/ for the pages
       (`PagesManager.uses_pages_directory`), and a link that leads straight to one of ours would
       miss all that `dashboard.shell` puts around it.
+    - It would wait for the rest of half a header for ever: it makes its uvicorn itself, without a
+      way to say which protocol that uses (`uvicorn.Server.startup`).
     """
     net_util.get_external_ip = lambda: None
     PagesManager.uses_pages_directory = False
     media_file_manager.MediaFileMetadata = LastingFile  # type: ignore[misc]
     ForwardMsgQueue.clear = keep_answers  # type: ignore[method-assign, assignment]
+    uvicorn.Server.startup = start_timed  # type: ignore[method-assign, assignment]
+
+
+_startup = uvicorn.Server.startup
+
+
+async def start_timed(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+    """Start with the protocol that closes connections which do not say what they want."""
+    server.config.http_protocol_class = TimedProtocol
+    await _startup(server, sockets)
 
 
 _cleared = ForwardMsgQueue.clear

@@ -34,6 +34,7 @@ from detector.schema.analysis import (
     Tally,
     Thresholds,
     Verdict,
+    headline_label,
 )
 
 NBSP = "\u00a0"
@@ -101,8 +102,11 @@ def says(question: Question | None) -> str:
     return states.says(question, speech())
 
 
-def state(label: Label, question: Question | None) -> StateWords:
-    """Return the state of an answer, in the words of its question: "Likely made by a machine"."""
+def state(label: Label, question: Question | None, copy_of: str | None = None) -> StateWords:
+    """Return the state of an answer, in the words of its question: "Likely made by a machine"; of a
+    manipulated copy of another file, that of its headline."""
+    if copy_of is not None:
+        return replace(STATES[headline_label(label, copy_of)], short=_("Manipulated copy"))
     return STATES[label] if label is not Label.FAKE else _state(label, question)
 
 
@@ -111,14 +115,17 @@ def zone(label: Label, question: Question | None = None) -> str:
     return states.zone(label.value, question and question.value, speech())
 
 
-def headline(verdict: Verdict) -> str:
+def headline(verdict: Verdict, copy_of: str | None = None) -> str:
     """Return what is said of a file: "Inconclusive, leans manipulated"."""
-    return lean_words(verdict.label, verdict.question, verdict.lean)
+    return lean_words(verdict.label, verdict.question, verdict.lean, copy_of)
 
 
-def lean_words(label: Label, question: Question | None, lean: Lean | None) -> str:
-    """Return an answer with where it leans, if it is inconclusive."""
-    return states.headline(label.value, question and question.value, lean and lean.value, speech())
+def lean_words(
+    label: Label, question: Question | None, lean: Lean | None, copy_of: str | None = None
+) -> str:
+    """Return an answer with where it leans, if it is inconclusive; of a manipulated copy, whose."""
+    names = label.value, question and question.value, lean and lean.value
+    return states.headline(*names, speech(), copy_of=copy_of)
 
 
 def say(message: Coded) -> str:

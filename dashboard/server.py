@@ -38,6 +38,7 @@ from dashboard.session_routes import routes as session_routes
 from detector.errors import InputError
 from service import auth
 from service.api import PATHS
+from service.api.connections import CheckedBody
 from service.config import FALLBACK, get_config, set_fallback
 from service.limits import RateLimitExceeded
 from service.live.viewers import Viewer
@@ -128,7 +129,10 @@ def routes() -> list[Route]:
 
 def middleware(pages: Iterable[str]) -> list[Middleware]:
     """Return what every request goes through, outermost first; `pages` are paths that have one."""
-    kinds = (hosting.SecureHeaders, OriginCheck, Departures, RestApi, GuestCookie, FirstPaint)
+    kinds = (
+        hosting.SecureHeaders, CheckedBody, OriginCheck, Departures, RestApi, GuestCookie,
+        FirstPaint,
+    )  # fmt: skip
     return [*(Middleware(kind) for kind in kinds), Middleware(KnownPages, pages=pages)]
 
 

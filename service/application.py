@@ -275,20 +275,9 @@ class Application:
         media: Path | None = None,
         thumbnail: bytes | None = None,
     ) -> str:
-        """Keep a live session among a person's records, and look for the original of its recording.
-
-        Parameters
-        ----------
-        media : Path, optional
-            What was recorded. It is copied; the caller deletes it.
-        thumbnail : bytes, optional
-            `records.thumbnails.small` of a frame, where nothing was recorded.
-
-        Returns
-        -------
-        str
-            The address (`/?a=`).
-        """
+        """Store a live session among a person's records, look for the original of its recording,
+        and return its address (`/?a=`). `media` is copied; `thumbnail` is for a session without
+        one."""
         with media.open("rb") if media else nullcontext() as file:
             job = self.jobs.import_result(analysis, name, scope, media=file, thumbnail=thumbnail)
         self.originals.enqueue_lookup(job)
@@ -302,14 +291,9 @@ class Application:
         return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
 
     def start(self, *, then: _Step = bool, at_rest: _Step = bool) -> None:
-        """Begin a server's background work, once: samples, models, deletion when time is up. Raise
-        SystemExit if the environment is invalid.
-
-        Parameters
-        ----------
-        then, at_rest : callable
-            What is brought ahead after them, and what once nothing else goes on.
-        """
+        """Start a server's background work, once: samples, models, deletion when time is up. `then`
+        runs after the models are loaded, `at_rest` once nothing else runs. Raise SystemExit if the
+        environment is invalid."""
         get_config()
         if not self._started.acquire(blocking=False):
             return

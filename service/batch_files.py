@@ -43,15 +43,8 @@ class RefusedFile(NamedTuple):
 def opened(
     file: IncomingFile, uploads: Uploads, *, most: int, largest: int
 ) -> Iterator[IncomingFile | RefusedFile]:
-    """Yield the file itself, or what is in it, one open at a time.
-
-    Parameters
-    ----------
-    most : int
-        Files that are wanted; what is beyond is said in one line.
-    largest : int
-        Bytes of one of them.
-    """
+    """Yield the file itself, or what is in it, one open at a time. Files beyond `most` are reported
+    in one line; `largest` bounds the bytes of each."""
     # Brings the pipeline, which a first page need not wait for.
     from detector.batch import is_container, read_container
 

@@ -4,7 +4,8 @@ and gone on with after a restart.
 A file of a batch is set aside when it comes (`Jobs.submit` without `start`), as if its analysis had
 been interrupted. One task a batch puts them in line, no more at a time than the server runs: others
 who bring a file wait for one of these, not for all. Pausing ends that task, and the files that run
-are finished; a server that dies leaves it interrupted, and what was not analyzed is where it was.
+are finished; when a server dies, the next one resumes it once, then it is interrupted, and what was
+not analyzed is where it was.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import partial
 from pathlib import PurePath
 
 from detector.errors import UnmaskError
-from detector.schema.analysis import Settings, Verdict
+from detector.schema.analysis import Label, Settings, Verdict, headline_label
 from service import limits, links
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
@@ -27,6 +28,7 @@ from service.limits import MEGABYTE
 from service.messages import _
 from service.records.batches import Batch, Batches, BatchItem
 from service.records.model import Record, State
+from service.records.rules import has_account
 from service.records.store import RecordScope
 from service.storage.uploads import max_upload_mb
 from service.tasks.jobs import Job, Jobs
@@ -102,6 +104,17 @@ class BatchRow:
         )
 
     @property
+    def copy_of(self) -> str | None:
+        """Name of the original of which the file is a manipulated copy."""
+        result = self.record.result if self.record is not None else None
+        return result.copy_of if result is not None else None
+
+    @property
+    def label(self) -> Label | None:
+        """The label of the headline; None without a verdict."""
+        return headline_label(self.verdict.label, self.copy_of) if self.verdict else None
+
+    @property
     def over(self) -> bool:
         """Nothing more becomes of it by itself."""
         return self.over_in(self.state)
@@ -122,7 +135,8 @@ class BatchService:
 
     def __init__(self, tasks: TaskManager, jobs: Jobs, batches: Batches) -> None:
         self._tasks, self._jobs, self._batches = tasks, jobs, batches
-        tasks.register(KIND)
+        self._kind = replace(KIND, on_interrupted=self._resume)
+        tasks.register(self._kind)
 
     def bring(
         self,
@@ -163,7 +177,7 @@ class BatchService:
         """Run what is left of a batch; nothing happens where it runs."""
         if not any(item.analysis for item in batch.items):
             return
-        task = BatchTask(KIND, principal.id, subject=batch.id)
+        task = BatchTask(self._kind, principal.id, subject=batch.id)
         self._tasks.submit_once(task, partial(self._run, scope), principal)
 
     def pause(self, principal: Principal, batch: Batch) -> None:
@@ -207,7 +221,7 @@ class BatchService:
 
     def task(self, principal: Principal, batch: Batch) -> BatchTask | None:
         """Return the latest run of a batch that this server knows of."""
-        return self._tasks.latest(KIND, batch.id, principal)
+        return self._tasks.latest(self._kind, batch.id, principal)
 
     def state(self, principal: Principal, batch: Batch, rows: Sequence[BatchRow]) -> BatchState:
         """Say where a batch stands."""
@@ -226,16 +240,16 @@ class BatchService:
         scope: RecordScope,
         batch: Batch,
         known: MutableMapping[str, BatchRow] | None = None,
+        *,
+        fresh: bool = False,
     ) -> list[BatchRow]:
-        """Return all files of a batch in the order they came.
-
-        Parameters
-        ----------
-        known : mutable mapping, optional
-            Rows of files that are over, by id: they are not looked up again, and new ones are put
-            in.
-        """
+        """Return all files of a batch in the order they came. `known` caches the rows of files that
+        are over, by id; `fresh` reads their records again, since a comparison may have come."""
         known = {} if known is None else known
+        if fresh and known:
+            records = scope.store.records(scope.owner, known)
+            for id, kept in list(known.items()):
+                known[id] = replace(kept, record=records.get(id, kept.record))
         rows = []
         for item in batch.items:
             row = known.get(item.analysis or "")
@@ -246,6 +260,11 @@ class BatchService:
                     known[item.analysis] = row
             rows.append(replace(row, item=item))  # several may share an analysis
         return rows
+
+    def _resume(self, task: Task) -> None:
+        """Go on with a batch whose server was killed; an account's needs its owner's token."""
+        if not has_account(task.owner):
+            self._tasks.resume(task, partial(self._run, RecordScope(task.owner, self._jobs.store)))
 
     def _run(self, scope: RecordScope, task: Task) -> None:
         """In a worker: put files in line until none is left; more may come meanwhile."""

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.media.files import disk_name
 from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
-from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room, safe_name
+from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind
 
@@ -87,13 +88,8 @@ def _refuse(waiting: int, running: int) -> UnmaskError | None:
 
 
 class KnownFootage:
-    """What is added to the libraries of a server's people.
-
-    Parameters
-    ----------
-    library : callable
-        Gives the library, which takes a moment to import.
-    """
+    """What is added to the libraries of a server's people. `library` is a callable, since its
+    import takes a moment."""
 
     def __init__(
         self,
@@ -252,7 +248,7 @@ class KnownFootage:
         copies = []
         try:
             for number, file in enumerate(files):
-                path = folder / f"{number:03d}-{safe_name(file.name)}"
+                path = folder / f"{number:03d}-{disk_name(file.name)}"
                 with full_disk_refused(), path.open("xb") as target:
                     shutil.copyfileobj(file.source, target, CHUNK_BYTES)
                 copies.append((path, file.name))

@@ -33,13 +33,8 @@ MEGABYTE = 1 << 20
 
 
 class RateLimitExceeded(QueueFull):
-    """The allowance is used up for now.
-
-    Attributes
-    ----------
-    retry_after : float
-        s until there is room; infinite where there never is.
-    """
+    """The allowance is used up; `retry_after` is the s until there is room, infinite if there never
+    is."""
 
     default_code = "quota"
     retry_after = 0.0
@@ -96,17 +91,8 @@ def sweep() -> None:
 @contextmanager
 def taking(context: RequestContext, size: int | None = None, count: int = 1) -> Iterator[None]:
     """Count files that are taken in within, the largest of `size` bytes, against the rate limits of
-    whose they are; uncount them when that raises.
-
-    Raises
-    ------
-    NotAllowed
-        An account that only reads.
-    TooLarge
-        For a guest.
-    RateLimitExceeded
-        For this hour; says how long to wait.
-    """
+    their owner; uncount them if that raises. Raise NotAllowed for an account that only reads,
+    TooLarge for a guest's large file, RateLimitExceeded with the time to wait."""
     person = context.principal
     if not person.may_analyze:
         raise NotAllowed(

@@ -104,15 +104,9 @@ class LinkFetches:
         url: str,
         keep: Callable[[FetchedLink, BinaryIO], object],
     ) -> Task:
-        """Begin to fetch a file, and hand it to `keep`, whose answer is the task's result.
-
-        Raises
-        ------
-        LinkRefused
-            Links are off, or this one is none that is fetched; nothing was asked for.
-        QueueFull, RateLimitExceeded, NotAllowed, RecordsError
-            It was not taken.
-        """
+        """Fetch a file in the background; what `keep` returns is the task's result. Raise
+        LinkRefused if links are off or this one is not fetched, QueueFull, RateLimitExceeded,
+        NotAllowed or RecordsError if the task is not accepted."""
         links.check(url)
         limits.check(context)
 

@@ -23,11 +23,11 @@ from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
 from service.records.footage import FootageStore
-from service.records.lookups import FoundFootage, LookupStore
+from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
 from service.records.store import RecordScope
 from service.tasks import lookups
-from service.tasks.comparisons import ComparedFile, Comparisons
+from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
 from service.tasks.executor import ThreadExecutor
 from service.tasks.jobs import Job, Jobs
 from service.tasks.lookups import LookedFor, Lookups
@@ -54,7 +54,7 @@ class Originals:
         self._tasks, self._jobs = tasks, jobs
         self._footage = FootageStore(database)
         self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs.uploads)
-        self.comparisons = Comparisons(tasks, ComparisonStore(database))
+        self.comparisons = Comparisons(tasks, ComparisonStore(database), self._lost_pair)
         self.lookups = Lookups(
             tasks, LookupStore(database), lambda: self.library, self._footage_of, self._matched
         )
@@ -150,15 +150,14 @@ class Originals:
             return None
         return self.lookups.store.find(job.record.owner, job.record.sha256)
 
-    def searched(self, context: RequestContext, job: Job) -> int:
-        """Return among how many files of its owner's an analyzed file was looked for and not
-        found. 0 where it was not looked for or found, where none of these files is left, where
-        they want no originals looked for, and for anybody else."""
+    def missed(self, context: RequestContext, job: Job) -> MissedLookup:
+        """Return how an analyzed file was looked for among its owner's files and not found. All 0
+        where it was not looked for or found, where none of these files is left, where they want no
+        originals looked for, and for anybody else."""
         owner, sha256 = job.record.owner, job.record.sha256
-        if not self.others(context, job):
-            return 0
-        files = self.lookups.store.searched(owner, sha256)
-        return files if job.store.preferences(owner).find_originals else 0
+        if not self.others(context, job) or not job.store.preferences(owner).find_originals:
+            return MissedLookup()
+        return self.lookups.store.missed(owner, sha256)
 
     def others(self, context: RequestContext, job: Job) -> int:
         """Return how many files are in the library of an analyzed file's owner beside that file; 0
@@ -223,15 +222,31 @@ class Originals:
         running = self.task(person, copy, original)
         if running is not None and running.active:
             return running
-        ours = context.owns(copy.record.owner)  # who only sees it learns the answer, no more
+        params = {"copy": copy.key, "original": original.key, "stated": stated}
+        ours = context.owns(copy.record.owner)
+        pair = self._pair(copy, original, ours=ours, stated=stated)
+        with limits.taking(context):
+            return self.comparisons.start(pair, person, params)
 
+    def _pair(self, copy: Job, original: Job, *, ours: bool, stated: bool) -> ComparedPair:
         def keep(found: Comparison) -> None:
-            if ours:
+            if ours:  # who only sees it learns the answer, no more
                 self._attach(copy, found)
                 self._hold_roles(RecordScope(copy.record.owner, copy.store), found)
 
-        with limits.taking(context):
-            return self.comparisons.start(_file(copy), _file(original), person, keep, stated=stated)
+        return ComparedPair(_file(copy), _file(original), keep, stated)
+
+    def _lost_pair(self, task: Task) -> ComparedPair | None:
+        """Return the two files of a comparison whose server was killed; None where one is gone, or
+        needs an account's token."""
+        scope = RecordScope(task.owner, self._jobs.store)
+        copy, original = (
+            self._jobs.find(task.params.get(name, ""), scope) for name in ("copy", "original")
+        )
+        if copy is None or original is None or not (copy.has_media and original.has_media):
+            return None
+        ours = copy.record.owner == task.owner
+        return self._pair(copy, original, ours=ours, stated=task.params["stated"])
 
     def state(self, context: RequestContext, copy: Job, original: Job) -> KeptComparison | None:
         """Return the finding about two files of which a person says which is the original; None

@@ -36,13 +36,8 @@ class SlidingWindowRateLimiter:
         self._storage = MemoryStorage()
 
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
-        """Count so many for each key, if all of them have that many left of what they may have.
-
-        Returns
-        -------
-        Refusal or None
-            None when it was counted. Else none was counted, and this is the key that takes longest.
-        """
+        """Count so many for each key if all of them have that many left, and return None; else
+        count nothing, and return the refusal with the longest wait."""
         with self._lock:
             full = [
                 Refusal(key, most, wait)

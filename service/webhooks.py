@@ -69,15 +69,8 @@ class DeliveryFailed(ModelError):
 
 
 class Webhooks:
-    """The deliveries of a server.
-
-    Parameters
-    ----------
-    tasks : TaskManager
-    data : Path
-        The data folder, where the key of the secrets is.
-    find : callable
-    """
+    """The deliveries of a server. `data` is the folder with the key of the secrets; `find` returns
+    an analysis of an owner."""
 
     def __init__(self, tasks: TaskManager, data: Path, find: FindJob) -> None:
         self._tasks, self._find, self._data = tasks, find, data

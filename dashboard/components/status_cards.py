@@ -202,6 +202,9 @@ def unjudged(key: str, analysis: Analysis) -> Card:
 def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
     settings = analysis.settings
     ways: list[tuple[str, str, dict[str, object]]] = []
+    if turn := analysis.media.faces_turned:
+        text = _("Analyze it turned by {degrees}°").format(degrees=turn)
+        ways.append((text, "rotate_right", {"rotate": turn}))
     smaller = max(SMALLEST, settings.min_face // 2)
     if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL) and smaller < settings.min_face:
         ways.append((_("Look for smaller faces"), "zoom_in", {"min_face": smaller}))

@@ -8,23 +8,28 @@ from dashboard import labels, session
 from detector import weights
 from detector.models import inventory
 from detector.models.inventory import Status
+from service.tasks.downloads import Download
 
 _DECLINED = "offer-declined"
 
 
 def standing() -> Status | None:
     """Return the first model of the short list; None when one of it is here or coming, nothing can
-    be fetched, the person said no, or may not."""
+    be fetched, the person said no, or may not. A download that failed takes nothing back."""
     if st.session_state.get(_DECLINED) or weights.offline():
         return None
     user = session.current_user()
     if not user.may_administer:
         return None  # what is fetched is there for everybody, so it is not theirs to fetch
     wanted = inventory.offered()
-    downloads = session.application().downloads
-    if any(one.ready or downloads.find(one.spec.id, user) for one in wanted):
+    if any(one.ready or ((came := latest(one)) and came.active) for one in wanted):
         return None
     return wanted[0] if wanted else None
+
+
+def latest(wanted: Status) -> Download | None:
+    """Return the download of a model that runs or ended lately."""
+    return session.application().downloads.find(wanted.spec.id, session.current_user())
 
 
 def named(wanted: Status) -> str:

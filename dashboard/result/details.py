@@ -147,7 +147,7 @@ def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
         turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
         rows.append((_("Rotation"), turned))
     if media.turned:
-        why = _("{degrees}° clockwise, since faces were only found so")
+        why = _("{degrees}° clockwise, beyond the file’s own rotation")
         rows.append((_("Turned"), why.format(degrees=media.turned)))
     sha, when, seconds = media.sha256, record_cells.local(analysis.created), total(analysis)
     if seconds is not None:

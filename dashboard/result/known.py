@@ -3,7 +3,7 @@ where the two were held against each other, and the way to both side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
@@ -18,7 +18,7 @@ from detector.errors import InputError
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.records.footage import ANALYSES
-from service.records.lookups import FoundFootage
+from service.records.lookups import FoundFootage, MissedLookup
 from service.records.model import RecordsError, State
 from service.tasks.jobs import Job, QueueFull
 
@@ -41,8 +41,8 @@ class KnownMatch:
         Of the footage with this very file, where that is stated to be the footage's original.
     other : str or None
         The id of an analysis of the footage.
-    searched : int
-        Files of the library in which the footage was looked for and is not.
+    missed : MissedLookup
+        How the footage was looked for in the library and not found.
     problem : str
         Why nothing could be looked up.
     """
@@ -52,7 +52,7 @@ class KnownMatch:
     ours: bool = False
     copy: Comparison | None = None
     other: str | None = None
-    searched: int = 0
+    missed: MissedLookup = field(default_factory=MissedLookup)
     problem: str = ""
 
     @property
@@ -123,10 +123,10 @@ def look_up(record: ResultRecord) -> KnownMatch:
             comparison.original_media.sha256 if comparison else found.match_sha256 if found else ""
         )
         other = originals.analysis_of(session.record_scope(), name) if name else None
-        searched = 0 if name else originals.searched(context, record)
+        missed = MissedLookup() if name else originals.missed(context, record)
     except RecordsError as error:
         return KnownMatch(problem=say(error.message))
-    return KnownMatch(found, comparison, ours=True, copy=copy, other=other, searched=searched)
+    return KnownMatch(found, comparison, ours=True, copy=copy, other=other, missed=missed)
 
 
 def banner(record: ResultRecord, match: KnownMatch) -> None:
@@ -349,9 +349,21 @@ def _looking(record: Job, *, begun: bool) -> None:
         if begun:  # ends the polling; with nothing found the page is as it was
             st.rerun()
         done = task is not None and task.state is State.DONE
-        only = _("Only this file itself in your library shows this footage")
-        unknown = _("Your library was not searched to its end")
-        typography.caption(only if done else unknown, width="content", announced=True)
+        unknown = match.problem or _("Your library was not searched to its end")
+        said = _not_found(match.missed) if done and not match.problem else unknown
+        typography.caption(said, width="content", announced=True)
+
+
+def _not_found(missed: MissedLookup) -> str:
+    """Return what a lookup says that found nothing to tell of."""
+    if missed.matched:
+        text = _("Another file in your library shows a part of this footage: {matched} of {of} "
+                 "frames match, too few to name it")  # fmt: skip
+        return text.format(matched=missed.matched, of=missed.asked)
+    if missed.refused:
+        return _("No other file in your library shows this footage, but for those that you said "
+                 "are not its original")  # fmt: skip
+    return _("Only this file itself in your library shows this footage")
 
 
 def _reveal(record: Job) -> None:

@@ -27,6 +27,7 @@ from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import Job
 
 ICONS = {
+    ActionCode.TURN: "rotate_right",
     ActionCode.LOOK_CLOSER: "zoom_in",
     ActionCode.COMPARE_ORIGINAL: "compare",
     ActionCode.ASK_ORIGINAL: "photo_camera",
@@ -56,7 +57,8 @@ def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
     if not linked.changeable:
         return Facts(may_run=False)
     offered = upsell_banner.standing()
-    look = _closer_look(linked.original) if linked.path.is_file() else None
+    there = linked.path.is_file()
+    look = _closer_look(linked.original) if there else None
     settings, seconds = look or (None, None)
     return Facts(
         closer=settings.frames if settings else 0,
@@ -65,7 +67,8 @@ def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
         strong_bytes=offered.download if offered else None,
         untouched=_untouched(),
         same=_same(match),
-        searched=match.searched,
+        searched=match.missed.searched,
+        file_there=there,
     )
 
 
@@ -149,6 +152,12 @@ _ADVICE: dict[ActionCode, Callable[[ResultViewState], None]] = {
 # --- where a button leads -------------------------------------------------------------------------
 
 
+def _turn(linked: ResultViewState, _match: KnownMatch) -> None:
+    analysis = linked.original
+    turn = {"rotate": analysis.media.faces_turned}
+    linked.rerun(analysis.settings.model_copy(update=turn))
+
+
 def _look(linked: ResultViewState, _match: KnownMatch) -> None:
     if (look := _closer_look(linked.original)) is not None:
         linked.rerun(look[0])
@@ -162,6 +171,7 @@ def _compare(linked: ResultViewState, match: KnownMatch) -> None:
 
 
 _GO: dict[ActionCode, Callable[[ResultViewState, KnownMatch], None]] = {
+    ActionCode.TURN: _turn,
     ActionCode.LOOK_CLOSER: _look,
     ActionCode.COMPARE_ORIGINAL: _compare,
     ActionCode.ADD_MODEL: lambda linked, match: url_state.go_to("models"),

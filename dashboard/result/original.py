@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from dashboard import labels, session
 from dashboard.components import verdict
+from dashboard.components.chips import inked
 from dashboard.components.markup import join
 from dashboard.i18n import _, speech
 from detector.messages import comparison as words
@@ -31,12 +32,6 @@ def slug(comparison: Comparison) -> tuple[labels.Slug, str]:
     return "na", "do_not_disturb_on"
 
 
-def heads(analysis: Analysis) -> Comparison | None:
-    """Return the comparison that heads a result: it says that this is a manipulated copy."""
-    found = analysis.comparison
-    return found if found is not None and found.accuses else None
-
-
 def head(analysis: Analysis, found: Comparison) -> Markup:
     """Return the head of the verdict's card where a comparison is the stronger answer; what the
     detectors say by themselves stays beside it, unaltered."""
@@ -46,7 +41,7 @@ def head(analysis: Analysis, found: Comparison) -> Markup:
         join([_("Verdict"), _("against its original")], " · "),
         state,
         icon,
-        words.headline(found, speaks),
+        analysis.headline_in(speaks),
         words.lead(found, speaks),
         words.against(found, speaks),
         alone(analysis),
@@ -76,6 +71,17 @@ def beside(analysis: Analysis) -> str:
     return f"{said} {words.against(found, speech())}"
 
 
+def outcome(analysis: Analysis) -> Markup | str:
+    """Return what a preview adds below the headline of a file that was held against another: what
+    the detectors say where the comparison is the headline, else its finding; empty without one."""
+    found = analysis.comparison
+    if found is None or not found.finding.related:
+        return ""
+    if found.accuses:
+        return alone(analysis)
+    return inked(words.headline(found, speech()), *slug(found))
+
+
 def row(found: Comparison) -> verdict.QuestionRow:
     """Return the row of the comparison's question among those of the detectors."""
     state, icon = slug(found)
@@ -101,5 +107,6 @@ def _answer_of(found: Comparison) -> str:
         return ""
     if record is None or record.result is None:
         return ""
-    said = labels.state(record.result.verdict, record.result.question).short
+    result = record.result
+    said = labels.state(result.verdict, result.question, result.copy_of).short
     return said[:1].lower() + said[1:]

@@ -130,7 +130,7 @@ def _number(analysis: Analysis, question: Question, answer: Answer) -> str:
     if answer.probability is None:
         return "–"
     if analysis.verdict.uncounted(question):
-        return _("{number}, not counted").format(number=labels.whole_percent(answer.probability))
+        return _("{percent}, not counted").format(percent=labels.percent(answer.probability))
     return labels.percent(answer.probability)
 
 

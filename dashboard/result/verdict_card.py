@@ -41,7 +41,7 @@ IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.STAYS_OPEN)
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card into the container at hand."""
-    slug = "fake" if original.heads(analysis) else labels.STATES[analysis.verdict.label].slug
+    slug = labels.STATES[analysis.label].slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
         show(head(analysis, linked.changed), question.rows(analysis))
         if pulls.answer_of(analysis) is not None:
@@ -59,7 +59,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 def head(analysis: Analysis, changed: bool = False) -> Markup:
     """Return the verdict as heading and sentence. Announced once."""
-    if (found := original.heads(analysis)) is not None:
+    if (found := analysis.accusing_comparison) is not None:
         return original.head(analysis, found)
     state = labels.state(analysis.verdict.label, analysis.verdict.question)
     whose = _changed_settings(analysis) if changed else _own_clips(analysis)
@@ -69,7 +69,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         kicker,
         state.slug,
         state.icon,
-        labels.headline(analysis.verdict),
+        analysis.headline_in(speech()),
         sentence(analysis),
         detail(analysis),
         original.beside(analysis),

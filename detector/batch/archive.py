@@ -57,18 +57,9 @@ class _BoundedListing:
 def members(
     path: Path, *, most: int | None = None, unpacked: int | None = None
 ) -> list[zipfile.ZipInfo]:
-    """Return the files of an archive, unless it is made to do harm.
-
-    Parameters
-    ----------
-    most, unpacked : int, optional
-        Files and bytes, in all; `MAX_FILES` and `MAX_UNPACKED` where nothing is said.
-
-    Raises
-    ------
-    MediaError
-        It is damaged, or has too many files, or is a bomb.
-    """
+    """Return the files of an archive; at most `most` files and `unpacked` bytes, or else
+    `MAX_FILES` and `MAX_UNPACKED`. Raise MediaError if it is damaged, has too many files or is a
+    ZIP bomb."""
     most, unpacked = most or MAX_FILES, unpacked or MAX_UNPACKED
     try:
         with path.open("rb") as file, zipfile.ZipFile(cast(IO[bytes], _BoundedListing(file))) as z:

@@ -45,15 +45,8 @@ class Finished:
 
 
 class Journal:
-    """Lines that outlive the process. Thread-safe.
-
-    Raises
-    ------
-    UsageError
-        The file is no journal of a batch.
-    OSError
-        The disk refuses.
-    """
+    """Lines that outlive the process. Thread-safe. Raise UsageError if the file is no journal of a
+    batch, OSError if the disk refuses."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -15,6 +15,7 @@ from detector.spreadsheets import inert
 COLUMNS = (
     "file", "page", "label", "question", "probability", "lean", "kind", "duration", "subjects",
     "sha256", "id", "error", "message", "original", "finding",
+    "headline",
 )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ def _row(line: Line) -> list[object]:
         len(analysis["subjects"]) if analysis else None, about.get("sha256"), line.get("id"),
         error.get("code"), error.get("message") or _unjudged(verdict),
         comparison["original_media"].get("name"), comparison.get("finding"),
+        analysis.get("headline"),
     ]  # fmt: skip
     return [inert(value) for value in row]
 

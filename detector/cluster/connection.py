@@ -65,15 +65,9 @@ class ClusterOptions:
 
 
 def join(address: str) -> bool:
-    """Make this process part of a cluster; whether it wasn't.
-
-    Raises
-    ------
-    UsageError
-        Ray is not installed, or the address is invalid.
-    ClusterError
-        Nobody answers there, or who answers is no cluster that lets this program in.
-    """
+    """Make this process part of a cluster and return whether it wasn't. Raise UsageError if Ray is
+    not installed or the address is invalid, ClusterError if no cluster there lets this program
+    in."""
     if address not in (LOCAL, AUTO):
         _parse(address)
     ray = load()

@@ -71,15 +71,9 @@ class ClusterWorker:
         return self._analyzer.id_of("", Settings())
 
     def analyze(self, call: Call, pieces: list[Any] | None) -> Analysis | None:
-        """Analyze a file; None where it can't be seen from here and has to be sent.
-
-        Raises
-        ------
-        MediaError, UsageError, ModelError, Canceled
-            As `Analyzer.analyze`.
-        ClusterError
-            This worker has another program or other weights than the caller.
-        """
+        """Analyze a file; None if it can't be seen from here and has to be sent. Raise as
+        `Analyzer.analyze` does, or ClusterError if this worker has another program or other weights
+        than the caller."""
         import ray
 
         if self._analyzer.id_of(call.sha256, call.settings) != call.id:

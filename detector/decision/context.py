@@ -104,12 +104,13 @@ class Context:
     def __init__(self, analysis: Analysis, question: Question, choice: Choice) -> None:
         self.question = question
         self.choice = choice
+        self.frozen = analysis.media.frozen
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
         models = [m for m in analysis.models if m.question is question]
         chosen = [m for m in models if choice.models is None or m.id in choice.models]
         self.voters = voters(chosen)
         able = [m for m in chosen if m.id in self.voters and m.scored and not m.error]
-        able = [m for m in able if choice.factor(m.id) > 0]
+        able = [m for m in able if choice.factor(m.id) > 0 and not self._lacks_motion(m)]
         self.own = self._own(able)
         voting = able if choice.unmeasured else deciding(able)
         self.deciding = set(self.own.models) if self.own else {m.id for m in voting}
@@ -144,6 +145,8 @@ class Context:
             return model.error
         if model.scored == 0:
             return model.not_counted_because or "it gave no score"
+        if self._lacks_motion(model):
+            return "it judges motion, and the video shows one unmoving picture"
         if chosen is not None and model.id not in chosen:
             return "switched off"
         if model.label_order == "unverified":  # not even when it is named: it may be upside down
@@ -156,6 +159,9 @@ class Context:
             return ADDS_NOTHING
         return None if model.id in self.deciding else UNMEASURED
 
+    def _lacks_motion(self, model: ModelResult) -> bool:
+        return self.frozen and model.kind == "clip"
+
     # --- how much each counts
 
     @cached_property
@@ -164,7 +170,10 @@ class Context:
         for what failed or could not look."""
         fitted = set(self.ensemble.models)
         calibrated = {id for id, m in self.counted.items() if _calibrated(m)}
-        silent = {id for id, m in self.models.items() if m.error or not m.scored}
+        silent = {
+            id for id, m in self.models.items()
+            if m.error or not m.scored or self._lacks_motion(m)
+        }  # fmt: skip
         return bool(calibrated) and calibrated <= fitted and fitted - silent == calibrated
 
     @cached_property

@@ -115,7 +115,7 @@ def variance_terms(
 def bits_per_pixel(media: Media) -> float | None:
     """Return the bits spent on one pixel of one frame; None where the file does not tell."""
     pixels = media.width * media.height
-    if media.live or not pixels:
+    if media.live or media.frozen or not pixels:  # an unmoving picture takes next to none
         return None
     if media.kind == "image":
         return media.size * 8 / pixels

@@ -25,6 +25,7 @@ OWN_CLIPS = 19
 class ActionCode(StrEnum):
     """What can be done. Stable: programs may branch on it."""
 
+    TURN = "turn"
     LOOK_CLOSER = "look_closer"
     COMPARE_ORIGINAL = "compare_original"
     ASK_ORIGINAL = "ask_original"
@@ -78,6 +79,8 @@ class Facts:
         or not looked for.
     may_run : bool
         Whether the person may start analyses here; who reads somebody else's result may not.
+    file_there : bool
+        The file is still stored, so that it can be analyzed again.
     """
 
     closer: int = 0
@@ -88,6 +91,7 @@ class Facts:
     same: SameFootage | None = None
     searched: int = 0
     may_run: bool = True
+    file_there: bool = True
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,9 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         if facts.strong and label is not Label.FAKE:
             yield _stronger(facts)
         return
+    # Faces were seen that are not judged.
+    if analysis.media.faces_turned and facts.may_run and facts.file_there:
+        yield NextStep(ActionCode.TURN, {"degrees": analysis.media.faces_turned})
     # A short change can hide between frames that are far apart.
     hidden = label is not Label.FAKE and widest_gap(analysis) > WIDE_GAP
     if hidden and facts.may_run and facts.closer:

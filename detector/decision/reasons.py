@@ -308,9 +308,10 @@ def caveats(
 ) -> list[Caveat]:
     """Name what this can't tell: what applies to this verdict, then to this file."""
     lead = decisions[front.leading] if front.leading else None
+    frozen = [Caveat(code=CaveatCode.FROZEN)] if analysis.media.frozen else []
     if lead is None:
-        return [Caveat(code=CaveatCode.NOT_JUDGED)]
-    out: list[Caveat] = []
+        return [Caveat(code=CaveatCode.NOT_JUDGED), *frozen]
+    out = frozen
 
     def add(code: CaveatCode, **params: Param) -> None:
         out.append(Caveat(code=code, params=params))

@@ -46,6 +46,7 @@ from detector.evaluation.tallies import (
 from detector.messages.format import capital
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
+from detector.pipeline.initial_results import result
 from detector.pipeline.software import software
 from detector.schema.analysis import Label, Question
 
@@ -83,23 +84,25 @@ class FileSelection:
     ) -> tuple[list[Item], list[str]]:
         """Return the files of a labelled CSV, whatever their kinds hold, and notes on what is left
         out."""
-        items, notes = read_labels(labels), []
+
+        def check(item: Item) -> None:
+            if self._wants(item) and not item.file.is_file():
+                raise InputError(
+                    f"{labels} lists {item.name}, which is not there.",
+                    code="not_found",
+                    hint="Names are relative to the folder of the CSV.",
+                )
+
+        notes: list[str] = []
         if self.recipe and (self.apart_from is None or self.apart_from.samefile(labels)):
+            items = read_labels(labels)  # all of them, which tell whom the recipe keeps out
             people = held_out_people(items, self.recipe)
             items = [item for item in items if item.person in people]
-        items = [
-            item
-            for item in items
-            if self.kind in ("all", item.kind)
-            and self.match in f"{item.name} {item.source} {item.method}"
-        ]
-        missing = next((item for item in items if not item.file.is_file()), None)
-        if missing is not None:
-            raise InputError(
-                f"{labels} lists {missing.name}, which is not there.",
-                code="not_found",
-                hint="Names are relative to the folder of the CSV.",
-            )
+            for item in items:
+                check(item)
+        else:
+            items = read_labels(labels, check)
+        items = [item for item in items if self._wants(item)]
         if self.apart_from is not None:
             trained = read_labels(self.apart_from)
             people = held_out_people(trained, self.recipe) if self.recipe else set()
@@ -107,6 +110,12 @@ class FileSelection:
             items, note = identity.apart(items, trained, cache=cache, progress=on_compared)
             notes.append(note)
         return items, notes
+
+    def _wants(self, item: Item) -> bool:
+        return (
+            self.kind in ("all", item.kind)
+            and self.match in f"{item.name} {item.source} {item.method}"
+        )
 
 
 def evaluate(
@@ -185,7 +194,7 @@ def evaluate(
         software=software(scoring.device),
         frames=scoring.frames,
         thresholds={q: e.thresholds for q, e in registry.manifest().ensembles.items()},
-        weights={id: str(registry.get_spec(id).files[0].sha256) for id in [*ours, *here]},
+        weights={id: str(result(registry.get_spec(id)).weights_sha256) for id in [*ours, *here]},
         kinds=kinds,
         missing_baselines=missing,
         notes=notes,

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -160,8 +160,13 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
     )
 
 
-def read_labels(path: Path) -> list[Item]:
+def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
     """Read a labelled CSV.
+
+    Parameters
+    ----------
+    check : callable
+        Called with each file as its row is read; what it raises ends the reading.
 
     Raises
     ------
@@ -176,19 +181,19 @@ def read_labels(path: Path) -> list[Item]:
         name = row["file"] or ""
         suffix = Path(name).suffix.lower()
         kind = row.get("kind") or _kind(suffix)
-        items.append(
-            Item(
-                file=path.parent / name,
-                name=name,
-                label=int(label == "fake"),
-                kind=kind,
-                method=row.get("method") or ("unknown" if label == "fake" else "none"),
-                group=row.get("group") or _own_group(name, kind),
-                source=row.get("source") or "unknown",
-                named=(row.get("person") or "").strip(),
-                note=row.get("note") or "",
-            )
+        item = Item(
+            file=path.parent / name,
+            name=name,
+            label=int(label == "fake"),
+            kind=kind,
+            method=row.get("method") or ("unknown" if label == "fake" else "none"),
+            group=row.get("group") or _own_group(name, kind),
+            source=row.get("source") or "unknown",
+            named=(row.get("person") or "").strip(),
+            note=row.get("note") or "",
         )
+        check(item)
+        items.append(item)
     return _joined(items)
 
 

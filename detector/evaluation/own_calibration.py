@@ -19,7 +19,8 @@ from detector.pipeline import Analyzer, initial_results
 from detector.schema.analysis import Analysis, Question, Settings
 from detector.schema.base import StrictModel
 
-VIDEOS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv"}
+VIDEOS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv",
+          ".mjpeg", ".mjpg"}  # fmt: skip
 ENDINGS = VIDEOS | SOUNDS
 """Files that are taken from a folder; whatever else lies there is passed over."""
 

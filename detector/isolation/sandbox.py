@@ -47,20 +47,9 @@ _AHEAD, _ROOM = 3, 96 * 1024**2
 
 
 class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
-    """Makes workers. One instance serves all threads.
-
-    Parameters
-    ----------
-    limits : Limits
-        What one call may take.
-    preload : sequence of str
-        Modules that the fork server imports once, so that no worker has to.
-
-    Raises
-    ------
-    UnmaskError
-        On a system without `fork` (Windows), where there are none.
-    """
+    """Makes workers, each bounded by `limits`; one instance serves all threads. The fork server
+    imports the modules of `preload` once, so that no worker has to. Raise UnmaskError on a system
+    without `fork` (Windows)."""
 
     def __init__(self, limits: Limits, preload: Sequence[str] = ()) -> None:
         if not hasattr(os, "fork"):

@@ -20,15 +20,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from detector.errors import MediaError
-from detector.media.files import ACCEPTED, is_encrypted, open_file, sniff, top_boxes
+from detector.media.files import ACCEPTED, is_encrypted, is_jpeg, open_file, sniff, top_boxes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
-# a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Raw
-# streams have no times.
+# a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Of raw
+# streams, which have no times, MJPEG alone is read: it would pass for its first picture.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,ivf,mxf,dv,wtv,nut,rm,"
-    "yuv4mpegpipe,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
+    "yuv4mpegpipe,mjpeg,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
 )
 _OPTIONS = {
     "format_whitelist": _CONTAINERS,
@@ -79,11 +79,14 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             )
         boxes = top_boxes(file)
         file.seek(0)
+        raw = is_jpeg(file.read(3))  # the demuxer for pictures in a row would take it as well
+        file.seek(0)
         nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
         try:
             container = av.open(
                 nameless,  # so that libav judges by content alone
                 mode="r",
+                format="mjpeg" if raw else None,
                 options=_CODEC_OPTIONS,
                 container_options=_OPTIONS,
                 io_open=_refuse_more,

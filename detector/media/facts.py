@@ -79,6 +79,8 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
             )
+        if demuxer(container) == "mjpeg":
+            notes.append("It holds no times: 25 pictures a second are assumed.")
         notes += _about_pictures(moving, stream, frame)
         width, height = upright_size(frame, stream)
         check_size(width, height)

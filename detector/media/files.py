@@ -24,6 +24,10 @@ from detector.schema.analysis import Media
 ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg."
 
 _CHUNK = 1024 * 1024
+_MAX_JPEGS = 64 * _CHUNK
+"""bytes in which the first two pictures of a raw MJPEG stream have to be"""
+_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+"""of a JPEG, neither within what is coded nor a restart in it"""
 
 # Brands of the ISO base media format that hold pictures, not a film.
 _PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
@@ -59,6 +63,28 @@ _REFERENCES = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+# Where encryption is stated, by container.
+_ENCRYPTION_BYTES = 1 << 18
+_EBML = b"\x1a\x45\xdf\xa3"
+_WEBM_ENCRYPTION = re.compile(
+    # Tracks, and in a track ContentEncodings, ContentEncoding, ContentEncryption
+    rb"\x16\x54\xae\x6b.*?\x6d\x80.{1,8}?\x62\x40.{1,64}?\x50\x35",
+    re.DOTALL,
+)
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_ENCRYPTION = tuple(
+    map(
+        bytes.fromhex,
+        (
+            "fbb3112223bdd211b4b700a0c955fc6e",
+            "14e68a292226174cb935dae07ee9289c",
+            "338505438169e6499b74ad12cb86d58c",
+        ),
+    )
+)
+"""Content Encryption Object, extended, advanced"""
+_TS_SYNC, _TS_PACKET = b"\x47", 188
+
 _DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
@@ -73,6 +99,23 @@ def safe_name(name: str) -> str:
         tail = 24
         base = f"{base[: MAX_NAME - tail - 1]}…{base[-tail:]}"
     return base if base.strip(". ") else "file"
+
+
+MAX_STEM_LENGTH = 80
+"""characters of a file name that are kept on disk; some systems stop at 255 bytes"""
+
+
+def disk_name(name: str) -> str:
+    """Return a file name that is harmless on disk, in a shell and in a header.
+
+    The extension is kept in lower case, since some formats are told apart by it.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = plain.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, _dot, suffix = plain.rpartition(".") if "." in plain else (plain, "", "")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:MAX_STEM_LENGTH] or "file"
+    suffix = re.sub(r"[^a-z0-9]", "", suffix.lower())[:8]
+    return f"{stem}.{suffix}" if suffix else stem
 
 
 def one_line(text: str) -> str:
@@ -144,7 +187,9 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
     head = file.read(SNIFF_BYTES)
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
         return "picture"
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")):
+    if is_jpeg(head):
+        return "stream" if _in_motion(file) else "picture"
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")):
         return "picture"
     if head.startswith((b"II*\x00", b"MM\x00*")) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
         return "picture"
@@ -166,6 +211,40 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
             f"This {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
         )
     return "stream"
+
+
+def is_jpeg(head: bytes) -> bool:
+    """Return whether a file begins with a JPEG: alone, or the first of a raw MJPEG stream."""
+    return head.startswith(b"\xff\xd8\xff")
+
+
+def _in_motion(file: BinaryIO) -> bool:
+    """Whether a JPEG is followed at once by another of the same size, as in a raw MJPEG stream. One
+    with a list of others (MPF) is a photo with its previews or its second view."""
+    file.seek(0)
+    data = file.read(_MAX_JPEGS)
+    first = _jpeg(data, 0)
+    following = _jpeg(data, first[1]) if first is not None else None
+    return first is not None and following is not None and following[0] == first[0]
+
+
+def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
+    """Return height and width of a JPEG as it has them, and where it ends; None where there is no
+    whole one, and of one with a list of others."""
+    size = b""
+    if not is_jpeg(data[at : at + 3]):
+        return None
+    at += 2
+    while (marker := _MARKER.search(data, at)) is not None:
+        kind, at = marker[1][0], marker.end()
+        if kind == 0xD9:
+            return size, at
+        if kind == 0xE2 and data[at + 2 : at + 6] == b"MPF\0":
+            return None
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            size = data[at + 3 : at + 7]
+        at += int.from_bytes(data[at : at + 2], "big")
+    return None
 
 
 def top_boxes(file: BinaryIO) -> dict[bytes, tuple[int, int]]:
@@ -215,6 +294,27 @@ def _refers_elsewhere(file: BinaryIO) -> bool:
 
 
 def is_encrypted(file: BinaryIO) -> bool:
+    """Return True if a file says that what it holds is encrypted."""
+    file.seek(0)
+    head = file.read(_ENCRYPTION_BYTES)
+    if head.startswith(_EBML):
+        return _WEBM_ENCRYPTION.search(head) is not None
+    if head.startswith(_ASF):
+        header = head[: int.from_bytes(head[16:24], "little")]
+        return any(guid in header for guid in _ASF_ENCRYPTION)
+    if head[:1] == _TS_SYNC == head[_TS_PACKET : _TS_PACKET + 1]:
+        return _is_scrambled(head)
+    return _is_encrypted_mp4(file)
+
+
+def _is_scrambled(head: bytes) -> bool:
+    """Return True if most packets of a transport stream's picture and sound are scrambled; its
+    tables never are."""
+    controls = [head[at + 3] >> 6 for at in range(0, len(head) - 3, _TS_PACKET)]
+    return sum(control >= 2 for control in controls) > len(controls) / 2
+
+
+def _is_encrypted_mp4(file: BinaryIO) -> bool:
     """Return True if the index of an MP4 or QuickTime file describes its picture, or all that it
     holds, as encrypted (ISO/IEC 23001-7, and Apple's own)."""
     index = top_box(file, b"moov")

@@ -197,7 +197,12 @@ class Stream:
             if upright is None:
                 width, height = upright_size(frame, stream)
                 shrink = min(1.0, MAX_SIDE / max(width, height))
-                upright = Upright(max(1, round(width * shrink)), max(1, round(height * shrink)))
+                upright = Upright(
+                    max(1, round(width * shrink)),
+                    max(1, round(height * shrink)),
+                    framed=True,
+                    usual=(frame.width, frame.height),
+                )
             if self.finite and frame.time is not None:
                 # A recording comes as fast as the network: it is shown at its own speed.
                 first = frame.time if first is None else first

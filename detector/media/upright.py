@@ -39,14 +39,22 @@ class Upright:
         Much smaller pictures are wanted: each pixel is the mean of those that it stands for.
     framed : bool
         The size is the stream's own: a picture of another shape is put on a canvas of it.
+    usual : (width, height), optional
+        Coded size of the stream's first frame, px, where `width` and `height` are not as coded.
     """
 
     def __init__(
-        self, width: int, height: int, *, averaged: bool = False, framed: bool = False
+        self,
+        width: int,
+        height: int,
+        *,
+        averaged: bool = False,
+        framed: bool = False,
+        usual: tuple[int, int] | None = None,
     ) -> None:
         self.size = width, height
         self.framed = framed
-        self.usual: tuple[int, int] | None = None  # coded size of the stream's first frames
+        self.usual = usual
         self.interpolation = Interpolation.AREA if averaged else Interpolation.BILINEAR
         self.scaler = VideoReformatter()
         # Read once: it belongs to the stream, and looking at a frame's side data ties the frame

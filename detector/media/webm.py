@@ -96,7 +96,8 @@ def _write(
     fps = min(media.fps or 25.0, RATE)
     step = 1.0 / fps if (media.fps or 25.0) > RATE else 0.5 / fps
     times = np.arange(0.0, (media.duration or 0.0) + step, step).tolist()
-    upright, written = Upright(size[0], size[1]), 0
+    upright: Upright | None = None
+    written = 0
     # Sound is read by a second hand, so that neither waits in memory for the other.
     with av.open(str(target), "w") as out:
         shown = size if media.turned % 180 == 0 else size[::-1]
@@ -110,6 +111,9 @@ def _write(
             convert = VideoReformatter()
             space = _BT709 if shown[1] >= _HD else _BT601
             for _, time, frame in pictures(path, times, notes=[], cancel=cancel):
+                if upright is None:
+                    coded = frame.width, frame.height
+                    upright = Upright(size[0], size[1], framed=True, usual=coded)
                 rgb = np.ascontiguousarray(np.rot90(upright(frame), -media.turned // 90))
                 picture = convert.reformat(
                     VideoFrame.from_ndarray(rgb, "rgb24"), format="yuv420p", dst_colorspace=space

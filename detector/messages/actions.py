@@ -34,6 +34,15 @@ def step(action: Coded, speech: Speech = ENGLISH) -> Step:
     return _STEPS[str(action.code)](action.params, speech)
 
 
+def _turn(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    return Step(
+        _("Turn the picture"),
+        _("Some faces were only found with the picture turned; they are not judged yet."),
+        _("Analyze it turned by {degrees}°").format(degrees=p["degrees"]),
+    )
+
+
 def _look_closer(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     sampled, frames, seconds = int(p["looked"]), int(p["frames"]), p.get("seconds")
@@ -231,6 +240,7 @@ def _duration(seconds: float, speech: Speech) -> str:
 
 
 _STEPS: dict[str, Callable[[Params, Speech], Step]] = {
+    "turn": _turn,
     "look_closer": _look_closer,
     "compare_original": _compare,
     "ask_original": _ask,

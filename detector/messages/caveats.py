@@ -105,5 +105,8 @@ WORDINGS: dict[str, Wording] = {
             "can look untouched there, so there are no odds."
         ),
     ),
+    "frozen": Template(
+        "How the face moves: the video shows one unmoving picture, which was judged as a still."
+    ),
     "copies": Template("Whether it holds for copies: under {trials} it does not."),
 }

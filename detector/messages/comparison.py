@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from detector.messages import states
 from detector.messages.format import capital, clock, listed
 from detector.messages.types import ENGLISH, Speech
 
@@ -28,8 +29,8 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
         return (
             _("Same footage; the mouth differs") if mouth else _("Same footage; the face differs")
         )
-    if finding.manipulated:
-        return _("Manipulated copy of {name}").format(name=comparison.original_media.name)
+    if comparison.accuses:
+        return states.headline("FAKE", None, None, speech, copy_of=comparison.original_media.name)
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
     if assumed(comparison) and finding == "nothing_differs":

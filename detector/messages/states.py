@@ -30,9 +30,25 @@ def state(
     return _("Not judged") if short else _("Could not be judged")
 
 
-def headline(label: str, question: str | None, lean: str | None, speech: Speech = ENGLISH) -> str:
-    """Return the verdict's headline: an inconclusive one says where it leans."""
+def headline(
+    label: str,
+    question: str | None,
+    lean: str | None,
+    speech: Speech = ENGLISH,
+    *,
+    copy_of: str | None = None,
+) -> str:
+    """Return the headline of a result: an inconclusive one says where it leans.
+
+    Parameters
+    ----------
+    copy_of : str, optional
+        Name of the original of which a comparison found the file to be a manipulated copy. It is
+        the stronger answer.
+    """
     _ = speech.gettext
+    if copy_of is not None:
+        return _("Manipulated copy of {name}").format(name=copy_of)
     if label == "INCONCLUSIVE" and lean is not None:
         return {
             "manipulated": _(questions.of(question).leans),

@@ -2,7 +2,8 @@
 
 Faces are searched anyway. Where the first frames have no sure face, the same frames are searched
 turned; a file whose faces are all found the same way around is turned as a whole and gone through
-again. A file with a face in its first frames costs nothing.
+again. Where some faces are upright, or few are found turned, the result says so and a person
+decides (`Settings.rotate`). A file with a face in every frame costs nothing.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from detector import media, vision
 
-TURNS = (180, 90, 270)
+Turn = Literal[90, 180, 270]
+TURNS: tuple[Turn, ...] = (180, 90, 270)
 """Degrees clockwise that are tried."""
 SURE = 0.995
 """Confidence of the face detector. Of 48 frames of 24 clips with a face 45 reach it upright, three
@@ -24,8 +27,11 @@ LEANS = 40.0
 """Degrees by which a head may lean and still be upright."""
 ENOUGH = 3
 """frames with a sure face the same way around, and none upright, for a turn"""
+OFFERED = 2
+"""frames with a sure face the same way around, for a turn to be offered"""
 LOOKS = 8
-"""frames that are searched turned, at most"""
+"""frames that are searched turned, at most: of those without a sure face the first, those after a
+turned one, and some of the rest, evenly"""
 COARSE = 8
 """The narrowest face searched for, as a part of the shorter side: a fifth of the time."""
 
@@ -39,19 +45,21 @@ class WrongOrientation(Exception):
 
 
 class OrientationCheck:
-    """Counts, over the first frames of a file, which way around its faces are found.
+    """Counts, over the frames of a file, which way around its faces are found.
 
     Parameters
     ----------
     least : int
         px; narrower faces don't count.
+    frames : int
+        How many will be checked.
     """
 
-    def __init__(self, detector: vision.FaceDetector, least: int) -> None:
+    def __init__(self, detector: vision.FaceDetector, least: int, frames: int) -> None:
         self._detector, self._least = detector, least
-        self._upright = 0
-        self._turned: Counter[int] = Counter()
-        self._left = LOOKS
+        self._step = max(1, math.ceil((frames - ENOUGH) / (LOOKS - ENOUGH)))
+        self._seen = self._upright = self._looks = 0
+        self._turned: Counter[Turn] = Counter()
 
     def check(self, rgb: np.ndarray, faces: Sequence[vision.Detection]) -> None:
         """Take notice of a frame and of its faces.
@@ -61,31 +69,36 @@ class OrientationCheck:
         WrongOrientation
             It is sure by now.
         """
-        if self._left <= 0 or self._upright:
-            return
+        number, self._seen = self._seen, self._seen + 1
         if sure(faces):
             self._upright += 1
             return
-        self._left -= 1
+        eager = not self._upright and (self._looks < ENOUGH or self._turned)
+        if self._looks >= LOOKS or not (eager or number % self._step == 0):
+            return
+        self._looks += 1
         least = max(self._least, min(rgb.shape[:2]) // COARSE)
         for degrees in TURNS:
             if sure(self._detector.detect(media.turn(rgb, degrees), least)):
                 self._turned[degrees] += 1
-                if self._turned[degrees] >= ENOUGH:
+                if self._turned[degrees] >= ENOUGH and not self._upright:
                     raise WrongOrientation(degrees)
 
-    def end(self, sampled: int) -> None:
-        """Judge a file with fewer sampled frames than are usually enough by all of them.
+    def end(self) -> tuple[Turn, int] | None:
+        """Return by how many degrees a turn is offered, and in how many frames a face was found so;
+        None of a file without such faces.
 
         Raises
         ------
         WrongOrientation
+            Of a file with few frames, all say so.
         """
-        if self._upright or sampled >= ENOUGH:
-            return
         for degrees, count in self._turned.most_common(1):
-            if 0 < sampled == count:
+            if count == self._seen:
                 raise WrongOrientation(degrees)
+            if count >= OFFERED and 2 * count > self._turned.total():
+                return degrees, count
+        return None
 
 
 def sure(faces: Sequence[vision.Detection]) -> bool:

@@ -30,6 +30,7 @@ from detector.pipeline.bounded_queue import (
     with_timestamps,
 )
 from detector.pipeline.coverage import coverage
+from detector.pipeline.frozen import FrozenCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
@@ -109,6 +110,7 @@ class AnalysisRun:
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
         self.hashes = provenance.FrameHashes()
+        self.stillness = FrozenCheck()
         self.signals: SignalStage | None = None
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
@@ -168,6 +170,9 @@ class AnalysisRun:
             if worker.error:
                 raise worker.error
         self.media.notes += [note for note in notes if note not in self.media.notes]
+        self.media.frozen = (
+            self.media.kind == "video" and not notes and self.stillness.holds(sampled)
+        )
         return self._decide()
 
     # --- what is sampled -------------------------------------------------------------------------
@@ -175,7 +180,7 @@ class AnalysisRun:
     def _plan(self, path: Path, name: str | None) -> tuple[tuple[float, ...], list[FrameWindow]]:
         options = self.options
         with timed(self.timings, "read"):
-            self.media = options.media or media.probe(path, name=name)
+            self.media = options.media or self._probe(path, name)
             if self.settings.models is None:  # who names a model is told why it gave no score
                 asked = self.media.questions
                 self._take([s for s in self.specs if QUESTION_OF.get(s.task) in asked])
@@ -195,6 +200,17 @@ class AnalysisRun:
         self.reporter.planned = len(sampled)
         self.hashes.begin(self.media, () if self.request.scores_only else sampled)
         return sampled, windows
+
+    def _probe(self, path: Path, name: str | None) -> Media:
+        """Return what the file is, turned as the settings ask."""
+        about = media.probe(path, name=name)
+        if not self.settings.rotate or about.kind == "audio":
+            return about
+        about = media.turned(about, self.settings.rotate)
+        about.notes.append(
+            f"The picture was turned by {self.settings.rotate}° clockwise, as requested."
+        )
+        return about
 
     def _shots_planned(self) -> bool:
         """Whether what is sampled follows from where the clip cuts."""
@@ -302,6 +318,7 @@ class AnalysisRun:
                 with self.lock:
                     index = len(self.timestamps)
                     self.timestamps.append(frame.time)
+                self.stillness.add(frame.rgb)
             self.hashes.add(frame, times)
             for extractor in self.extractors.values():
                 extractor.frame(frame, times, index)
@@ -322,7 +339,7 @@ class AnalysisRun:
             self.provenance.hashes = self.hashes.found
         with timed(self.timings, "verdict"):
             analysis = decide(self._analysis())
-        if self.signals:
+        if self.signals and not analysis.media.frozen:  # all of them tell of movement
             with timed(analysis.timings, "signals"):
                 analysis.signals = self.signals.signals(analysis, self.faces.people())
         analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)

@@ -8,10 +8,10 @@ import io
 from detector import questions
 from detector.messages import comparison, lead, states
 from detector.messages.format import capital, clock, percent
-from detector.report import boxes, charts, original, words
+from detector.report import boxes, charts, words
 from detector.report.content import Content
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
-from detector.schema.analysis import Analysis, Answer, Label, Reason, ReasonCode
+from detector.schema.analysis import Analysis, Answer, Reason, ReasonCode
 
 LIKELIHOOD = (
     "A likelihood is no fact about a person: it says how the scores of this file compare with "
@@ -56,23 +56,23 @@ def draw(pdf: Paper, content: Content) -> None:
 def _head(pdf: Paper, content: Content) -> None:
     """Draw what is said of the file, of whom and when, as the page of the result does."""
     analysis = content.analysis
-    verdict, manipulated = analysis.verdict, original.head(analysis)
-    state = Label.FAKE if manipulated else verdict.label
+    manipulated, state = analysis.accusing_comparison, analysis.label
     pdf.set_fill_color(*FILL[state])
     pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
     pdf.set_y(MARGIN + 4)
     pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
-    headline = states.headline(verdict.label, verdict.question, verdict.lean)
     about = " ".join(filter(None, [lead.sentence(analysis), lead.others(analysis)]))
     why = lead.reason(analysis)
-    pdf.headline(comparison.headline(manipulated) if manipulated else headline, INK[state])
+    pdf.headline(analysis.headline, INK[state])
     pdf.ln(1)
     if content.origin:
         pdf.say(content.origin, style="B")
     if manipulated:
         pdf.say(f"{comparison.lead(manipulated)} {comparison.against(manipulated)}", 11)
-        pdf.say(f"The detectors, alone: {headline}. {about}", color=MUTED)
+        verdict = analysis.verdict
+        alone = states.headline(verdict.label, verdict.question, verdict.lean)
+        pdf.say(f"The detectors, alone: {alone}. {about}", color=MUTED)
     else:
         pdf.say(about, 11)
         if why is not None and why.detail:

@@ -6,13 +6,6 @@ from __future__ import annotations
 from detector.messages import comparison as words
 from detector.report.paper import MUTED, SMALL, Paper
 from detector.schema.analysis import Analysis
-from detector.schema.comparison import Comparison
-
-
-def head(analysis: Analysis) -> Comparison | None:
-    """Return the comparison that heads a report: it accuses a face, and the roles are clear."""
-    found = analysis.comparison
-    return found if found is not None and found.accuses else None
 
 
 def draw(pdf: Paper, analysis: Analysis) -> None:

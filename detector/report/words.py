@@ -158,7 +158,7 @@ def file_rows(media: Media) -> list[tuple[str, str]]:
     if media.rotation:
         rows.append(("Rotation", f"{media.rotation}° clockwise, to stand upright"))
     if media.turned:
-        rows.append(("Turned", f"{media.turned}° clockwise, since faces were only found so"))
+        rows.append(("Turned", f"{media.turned}° clockwise, beyond the file's own rotation"))
     if media.kind == "video" and not media.live:
         sound = "none"
         if audio := media.audio:

@@ -13,10 +13,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
+from detector.messages import ENGLISH, Speech, states
 from detector.schema.base import Probability as Probability
-from detector.schema.base import StrictModel
+from detector.schema.base import StrictModel, written_only
 from detector.schema.codes import OF_PICTURE as OF_PICTURE
 from detector.schema.codes import OF_SOUND as OF_SOUND
 from detector.schema.codes import QUESTION_OF as QUESTION_OF
@@ -28,6 +29,7 @@ from detector.schema.codes import Modality as Modality
 from detector.schema.codes import Question as Question
 from detector.schema.codes import ReasonCode as ReasonCode
 from detector.schema.codes import Task as Task
+from detector.schema.codes import headline_label as headline_label
 from detector.schema.comparison import Comparison
 from detector.schema.ensemble import Calibration as Calibration
 from detector.schema.ensemble import CustomEnsemble as CustomEnsemble
@@ -81,6 +83,14 @@ class Settings(StrictModel):
     min_face: int = Field(default=40, ge=12, le=1000, description="narrowest face judged, px")
     start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
+    rotate: int | None = Field(
+        default=None,
+        ge=0,
+        le=270,
+        multiple_of=90,
+        description="degrees clockwise beyond what the file's tags say; None: turned where faces "
+        "are only found so",
+    )
     mix: CustomEnsemble | None = Field(default=None, description="an ensemble of one's own")
 
 
@@ -134,6 +144,36 @@ class Analysis(StrictModel):
     seal: ResultSeal | None = Field(
         default=None, description="of the server that made it; None for what no server keeps"
     )
+
+    _drop_written = written_only("headline")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def headline(self) -> str:
+        """The headline of the result, in English."""
+        return self.headline_in(ENGLISH)
+
+    def headline_in(self, speech: Speech) -> str:
+        """Return the headline of the result, the same on every page and in every report."""
+        names = self.verdict.label, self.verdict.question, self.verdict.lean
+        return states.headline(*names, speech, copy_of=self.copy_of)
+
+    @property
+    def accusing_comparison(self) -> Comparison | None:
+        """The comparison that heads the result: it found the file to be a manipulated copy."""
+        found = self.comparison
+        return found if found is not None and found.accuses else None
+
+    @property
+    def copy_of(self) -> str | None:
+        """Name of the original of which the file is a manipulated copy."""
+        found = self.accusing_comparison
+        return found.original_media.name if found is not None else None
+
+    @property
+    def label(self) -> Label:
+        """The label of the headline; `verdict.label` is that of the detectors alone."""
+        return headline_label(self.verdict.label, self.copy_of)
 
     @property
     def seen(self) -> list[Subject]:

@@ -24,6 +24,12 @@ class Label(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
+def headline_label(detectors: Label, copy_of: str | None) -> Label:
+    """Return the label of a result's headline: a comparison that found a manipulated copy of a file
+    stands above what the detectors say."""
+    return Label.FAKE if copy_of is not None else detectors
+
+
 class ReasonCode(StrEnum):
     """Why a verdict is what it is. Stable: programs may branch on it."""
 
@@ -82,6 +88,7 @@ class CaveatCode(StrEnum):
     SAMPLING_GAP = "sampling_gap"
     COPIES = "copies"
     UNMEASURED_MATERIAL = "unmeasured_material"
+    FROZEN = "frozen"
 
 
 class Lean(StrEnum):

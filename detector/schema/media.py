@@ -36,11 +36,19 @@ class Media(StrictModel):
     interlaced: bool = Field(
         default=False, description="two fields a frame; they are put together before it is judged"
     )
+    frozen: bool = Field(
+        default=False, description="a video whose sampled frames are one unmoving picture"
+    )
     rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
     turned: Literal[0, 90, 180, 270] = Field(
         default=0,
-        description="degrees clockwise beyond `rotation`: faces were only found so. Sizes, boxes "
-        "and points are those of the turned picture",
+        description="degrees clockwise beyond `rotation`: faces were only found so, or the "
+        "settings ask for it. Sizes, boxes and points are those of the turned picture",
+    )
+    faces_turned: Literal[0, 90, 180, 270] = Field(
+        default=0,
+        description="degrees clockwise: some faces were only found with the picture turned so, too "
+        "few to turn it unasked",
     )
     audio: Audio | None = None
     live: bool = Field(

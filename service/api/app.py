@@ -35,15 +35,8 @@ never a fact. Send a file to `/v1/analyses`; read docs/api.md for the rest.
 
 
 def create_app(application: Callable[[], Application], **options: Any) -> FastAPI:
-    """Return the API.
-
-    Parameters
-    ----------
-    application : callable
-        Gives the server's application; called with each request.
-    **options
-        Of FastAPI.
-    """
+    """Return the API. `application` gives the server's application and is called with each request;
+    the options are FastAPI's."""
     app = FastAPI(
         title="Unmask",
         version=__version__,

@@ -143,6 +143,7 @@ class AnalysisView(BaseModel):
                     "task": _TASK,
                     "error": None,
                     "verdict": None,
+                    "headline": None,
                     "result": None,
                     "origin": None,
                     "href": f"/v1/analyses/{_ID}",
@@ -158,7 +159,8 @@ class AnalysisView(BaseModel):
     ahead: int = Field(description="files that wait before this one")
     task: TaskView
     error: RefusalDetail | None = Field(description="why there is no result")
-    verdict: Label | None = Field(description="the result's, in short")
+    verdict: Label | None = Field(description="the detectors', in short")
+    headline: str | None = Field(description="what the result's page says of the file, in English")
     result: dict[str, Any] | None = Field(
         description="the Analysis, as `unmask analyze --json` writes it (docs/results.md)"
     )
@@ -169,16 +171,8 @@ class AnalysisView(BaseModel):
 
     @classmethod
     def of(cls, job: Job, ahead: int, *, whole: bool = True) -> AnalysisView:
-        """Return an analysis as it is now.
-
-        Parameters
-        ----------
-        job : Job
-        ahead : int
-            Files before it.
-        whole : bool
-            With its result; else the verdict alone.
-        """
+        """Return an analysis as it is now, with `ahead` files before it; without `whole`, the
+        verdict alone in place of the result."""
         analysis = job.analysis
         return cls(
             id=job.key,
@@ -189,6 +183,7 @@ class AnalysisView(BaseModel):
             task=TaskView.of(job),
             error=detail_of(job.fault) if job.fault else None,
             verdict=analysis.verdict.label if analysis is not None else None,
+            headline=analysis.headline if analysis is not None else None,
             result=analysis.model_dump(mode="json") if analysis is not None and whole else None,
             origin=job.origin if analysis is not None else None,
             href=f"{V1}/analyses/{job.key}",

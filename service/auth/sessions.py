@@ -190,13 +190,8 @@ class SessionManager:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def begin(self, grant: Grant, *, ttl: float) -> str:
-        """Begin the session of a browser that has just signed in.
-
-        Returns
-        -------
-        str
-            Its cookie: always a fresh one, so that one that was planted before is worth nothing.
-        """
+        """Begin the session of a browser that has just signed in and return its cookie: always a
+        fresh one, so that a planted one is worth nothing."""
         cookie = token()
         # What Google or GitHub let their own servers do for this person is no business of ours.
         grant = grant.model_copy(update={"provider_token": None, "provider_refresh_token": None})

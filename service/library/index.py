@@ -112,13 +112,8 @@ class PrintIndex:
         return len(self._frames)
 
     def search(self, prints: Fingerprints, *, without: str = "") -> list[LibraryMatch]:
-        """Return what a file shares pictures with, the most alike first.
-
-        Parameters
-        ----------
-        without : str
-            The sha256 of the file itself: its own entry is no match.
-        """
+        """Return what a file shares pictures with, the most alike first, but for the file with the
+        sha256 `without`: its own entry is no match."""
         faces = _widest(prints.faces)
         found = self._found(self._frames, prints, MAX_QUERY)
         found += [

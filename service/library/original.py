@@ -18,6 +18,12 @@ MIN_SHARE, MIN_FACE_SHARE = 0.5, 1 / 3
 which turn away between a moment of the one and the nearest of the other"""
 
 
+def most_alike(matches: list[LibraryMatch]) -> tuple[int, int]:
+    """Return how many of the looked-for frames the most alike file shows, and of how many."""
+    best = max(matches, key=lambda match: match.share, default=None)
+    return (best.matched, best.asked) if best is not None else (0, 0)
+
+
 def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
     """Return the match that is told: what was brought as known before what was merely analyzed."""
     good = [m for m in matches if m.share >= (MIN_FACE_SHARE if m.by_faces else MIN_SHARE)]

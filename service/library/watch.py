@@ -78,15 +78,8 @@ class WatchState:
 
 
 class FolderWatcher:
-    """Looks at one owner's folders again and again, one after another.
-
-    Parameters
-    ----------
-    library : callable
-        Gives the library, which takes a moment to import.
-    folders : callable
-        Gives the folders that are watched at the moment.
-    """
+    """Looks at one owner's folders again and again, one after another. `library` is a callable,
+    since its import takes a moment; `folders` gives the folders that are watched at the moment."""
 
     def __init__(
         self,

@@ -25,13 +25,8 @@ MIN_SECONDS = 4.0
 
 
 def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
-    """Look until a camera is off; what is found is `viewer.known`, also where it is shown no more.
-
-    Parameters
-    ----------
-    search : callable
-        Looks in the library of whoever opened it.
-    """
+    """Look for what a camera shows until it is off; what is found stays in `viewer.known`. `search`
+    looks in the library of whoever opened the camera."""
     threading.Thread(target=_follow, args=(viewer, search), name="known", daemon=True).start()
 
 

@@ -79,14 +79,8 @@ class ApiKeys:
         files_per_hour: int | None = None,
         files_per_day: int | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key. Raise InputError if the name or the scopes are missing.
-
-        Returns
-        -------
-        key : ApiKey
-        text : str
-            The key itself. It is kept nowhere.
-        """
+        """Make a key; return what is known of it and the key itself, which is stored nowhere. Raise
+        InputError if the name or the scopes are missing."""
         if not name.strip() or len(name) > MAX_NAME or not scopes:
             raise InputError(
                 _("A key needs a name of at most {number} characters, and a scope.").format(

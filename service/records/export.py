@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from detector.messages import states
 from detector.schema.analysis import Analysis, Label, Lean, Verdict
 from detector.spreadsheets import inert
 from service.records.model import Record
@@ -15,7 +16,7 @@ from service.records.seals import origin
 COLUMNS = (
     "file", "sha256", "state", "verdict", "question", "likelihood", "kind", "duration_s", "people",
     "models", "version", "origin", "analyzed", "brought", "confirmed", "tags", "note",
-    "lean", "reason",
+    "lean", "reason", "headline",
 )  # fmt: skip
 
 
@@ -27,14 +28,18 @@ class Remark(NamedTuple):
     reason: str = ""
     """Why there is no result, or the file could not be judged."""
 
+    headline: str = ""
+    """As on the result's page, in English."""
+
     @classmethod
-    def of(cls, verdict: Verdict | None, error: str) -> Remark:
+    def of(cls, verdict: Verdict | None, error: str, copy_of: str | None = None) -> Remark:
         """Return what is to be said of a file, by its verdict or by what went wrong."""
         if verdict is None:
             return cls(reason=str(error))
+        headline = states.headline(verdict.label, verdict.question, verdict.lean, copy_of=copy_of)
         lean = verdict.lean.value if verdict.lean not in (None, Lean.NONE) else ""
         judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
-        return cls(lean, "" if judged else verdict.reasons[0].text)
+        return cls(lean, "" if judged else verdict.reasons[0].text, headline)
 
 
 def as_table(
@@ -42,8 +47,8 @@ def as_table(
     remark: Callable[[Record], Remark],
     refused: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Return a row a record. Likelihoods are 0..1, times in UTC. `refused` are names of files that
-    became none, and why: in the column of notes, too, where it stood first."""
+    """Return a row a record. Likelihoods are 0..1 and not rounded, times in UTC. `refused` are
+    names of files that became none, and why: in the column of notes, too, where it stood first."""
     out = io.StringIO()
     rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     rows.writeheader()
@@ -62,7 +67,7 @@ def as_table(
             row |= {
                 "verdict": result.verdict.value,
                 "question": result.question.value if result.question else "",
-                "likelihood": "" if likely is None else f"{likely:.4f}",
+                "likelihood": "" if likely is None else max(f"{likely:.4f}", str(likely), key=len),
                 "kind": result.kind,
                 "duration_s": "" if seconds is None else f"{seconds:.3f}",
                 "people": result.subject_count,

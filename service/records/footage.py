@@ -141,13 +141,8 @@ class FootageStore:
     def page(
         self, owner: str, text: str = "", *, offset: int = 0, limit: int = 50
     ) -> tuple[Sequence[Footage], int]:
-        """Return some of what an owner knows, the newest first, and how many there are in all.
-
-        Parameters
-        ----------
-        text : str
-            Split at spaces; each part must occur in the name.
-        """
+        """Return some of what an owner knows, the newest first, and how many there are in all. Each
+        part of `text`, split at spaces, must occur in the name."""
         every = [table.c.owner == owner]
         every += [table.c.name.icontains(part, autoescape=True) for part in text.split()]
         newest = select(*_LISTED).where(*every).order_by(table.c.added.desc(), table.c.id)

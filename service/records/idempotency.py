@@ -41,14 +41,9 @@ class IdempotencyKeys:
         self._database = database
 
     def claim(self, owner: str, key: str, fingerprint: str) -> str | None:
-        """Return what an earlier request under this key made; None where this one is to be done.
-        Raise KeyReused if it was sent with another request, InProgress if that is not done yet.
-
-        Parameters
-        ----------
-        fingerprint : str
-            Of all that decides what is made.
-        """
+        """Return what an earlier request under this key made; None if this one is to be done.
+        `fingerprint` covers all that decides what is made. Raise KeyReused if the key was sent with
+        another request, InProgress if that is not done yet."""
         table = api_requests
         this = (table.c.owner == owner) & (table.c.key == key)
         with self._database.writing() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import and_, delete, or_, select
@@ -38,6 +39,18 @@ class FoundFootage(BaseModel):
     )
 
 
+class MissedLookup(NamedTuple):
+    """A lookup that found nothing to tell of."""
+
+    searched: int = 0
+    """files of the library"""
+    matched: int = 0
+    asked: int = 0
+    """frames of the file that the most alike one shows, of those looked for: too few"""
+    refused: int = 0
+    """files that were left out, since a person said that they are not its original"""
+
+
 _NOTHING = FoundFootage(
     match_sha256="", name="", source="", start=0.0, mirrored=False, matched=0, asked=0
 )
@@ -51,18 +64,14 @@ class LookupStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, owner: str, sha256: str, found: FoundFootage | None, searched: int = 0) -> None:
-        """Keep what a file shows, in place of what was found before.
-
-        Parameters
-        ----------
-        found : FoundFootage or None
-            None: nothing.
-        searched : int
-            Files among which it was looked for.
-        """
-        row = (found or _NOTHING).model_dump(exclude={"added"})
-        row |= {"owner": owner, "sha256": sha256, "searched": searched}
+    def save(self, owner: str, sha256: str, outcome: FoundFootage | MissedLookup) -> None:
+        """Keep what a file shows, in place of what was found before."""
+        missed = outcome if isinstance(outcome, MissedLookup) else None
+        found = _NOTHING if isinstance(outcome, MissedLookup) else outcome
+        row = found.model_dump(exclude={"added"}) | {"owner": owner, "sha256": sha256}
+        if missed is not None:
+            row |= missed._asdict()
+            del row["refused"]
         with self._database.writing() as connection:
             upsert(connection, table, row | {"created": datetime.now(UTC)})
 
@@ -80,11 +89,14 @@ class LookupStore:
         row = self._database.first(this)
         return FoundFootage.model_validate(row._asdict()) if row else None
 
-    def searched(self, owner: str, sha256: str) -> int:
-        """Return among how many files one of the owner's own was looked for and not found; 0 where
-        it was found or not looked for."""
+    def missed(self, owner: str, sha256: str) -> MissedLookup:
+        """Return how one of the owner's own was looked for and not found; all 0 where it was found
+        or not looked for."""
         this = table.c.owner == owner, table.c.sha256 == sha256, table.c.match_sha256 == ""
-        return int(self._database.scalar(select(table.c.searched).where(*this)) or 0)
+        columns = table.c.searched, table.c.matched, table.c.asked
+        row = self._database.first(select(*columns).where(*this))
+        missed = MissedLookup(row.searched, row.matched, row.asked) if row else MissedLookup()
+        return missed._replace(refused=len(self.refused(owner, sha256)))
 
     def refuse(self, owner: str, sha256: str, match: str) -> None:
         """Note that a file does not come from this footage: it isn't told again."""

@@ -24,6 +24,7 @@ from detector.schema.analysis import (
     Probability,
     Question,
     Settings,
+    headline_label,
 )
 from detector.schema.seal import ResultSeal
 from service.messages import MessageSpec
@@ -120,11 +121,14 @@ class ResultSummary(_Row):
     duration: float | None = Field(default=None, description="s")
     models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
     version: str = Field(default="", description="of Unmask, that scored it")
+    copy_of: FileName | None = Field(
+        default=None, description="name of the original of which it is a manipulated copy"
+    )
     seal: ResultSeal | None = Field(default=None, description="of the server that made it")
 
     @classmethod
     def of(cls, analysis: Analysis) -> ResultSummary:
-        verdict = analysis.verdict
+        verdict, copy_of = analysis.verdict, analysis.copy_of
         return cls(
             analyzed=analysis.created,
             verdict=verdict.label,
@@ -135,8 +139,14 @@ class ResultSummary(_Row):
             duration=analysis.media.duration,
             models=tuple(model.id for model in analysis.models if model.scored),
             version=analysis.software.version,
+            copy_of=copy_of if copy_of is None else copy_of[:MAX_NAME_LENGTH],
             seal=analysis.seal,
         )
+
+    @property
+    def label(self) -> Label:
+        """The label of the headline; `verdict` is that of the detectors alone."""
+        return headline_label(self.verdict, self.copy_of)
 
 
 class Record(_Row):
@@ -188,7 +198,7 @@ class Query(_Row):
     """
 
     text: str = ""
-    verdicts: frozenset[Label] = frozenset()
+    verdicts: frozenset[Label] = Field(default=frozenset(), description="labels of headlines")
     models: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     confirmed: frozenset[Confirmed] = frozenset()
@@ -202,9 +212,9 @@ class Query(_Row):
 class Page(_Row):
     """A part of what was found.
 
-    `counts` is by verdict under all filters but that of the verdict, None for what has no result,
-    so that a page can say how many each choice would show. Orders are total (ties by id): no record
-    is on two pages.
+    `counts` is by the headline's label under all filters but that of the verdict, None for what has
+    no result, so that a page can say how many each choice would show. Orders are total (ties by
+    id): no record is on two pages.
     """
 
     records: tuple[Record, ...]

@@ -35,13 +35,8 @@ class SharedRateLimiter:
         self._width = span / SLOTS
 
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
-        """Count so many for each key, if all of them have that many left of what they may have.
-
-        Returns
-        -------
-        Refusal or None
-            None when it was counted. Else none was counted, and this is the key that takes longest.
-        """
+        """Count so many for each key if all of them have that many left, and return None; else
+        count nothing, and return the refusal with the longest wait."""
         hashes = {key: self._hash(key) for key in allowed}
         with self._database.writing() as connection:
             self._lock(connection, hashes.values())

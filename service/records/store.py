@@ -82,6 +82,9 @@ class Store(Protocol):
     def get(self, owner: str, id: str) -> Record | None:
         """Return one of the owner's own records."""
 
+    def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
+        """Return some of the owner's own records by id."""
+
     def open(self, viewer: str, id: str) -> Record | None:
         """Return the record behind an address, for whoever asks.
 

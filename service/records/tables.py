@@ -138,6 +138,7 @@ records = _table(
     *_optional(Integer, "subject_count"),
     Column("models", StringList, nullable=False, server_default="[]"),
     *_optional(Text, "seal"),  # JSON
+    *_optional(TextType, "copy_of"),
 )
 Index("records_by_time", records.c.owner, records.c.touched.desc(), records.c.id)
 _keyed = records.c.cache_key != ""

@@ -102,15 +102,9 @@ class S3Bucket:
         return StoredFile(about.get("name", ""), head["ContentLength"], about.get("sha256", ""))
 
     def fetch(self, token: str, stored: StoredFile, target: Path) -> bool:
-        """Bring a file to a path, whole or not at all; False where it is gone.
-
-        Raises
-        ------
-        StorageUnreachable
-            Also where what came is not what was put there.
-        StorageError
-            The disk is full.
-        """
+        """Bring a file to a path, whole or not at all; False if it is gone. Raise
+        StorageUnreachable also if its content is not what was put there, StorageError if the disk
+        is full."""
         coming = target.with_name(f".coming-{os.getpid()}-{id(stored):x}")
         try:
             with _translated():

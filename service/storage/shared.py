@@ -21,9 +21,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from detector.media.files import disk_name
 from service.config import get_config
 from service.storage.bucket import S3Bucket, StoredFile
-from service.storage.uploads import Upload, Uploads, is_token, safe_name
+from service.storage.uploads import Upload, Uploads, is_token
 
 UNUSED_TTL = timedelta(hours=1)
 """after which a copy that nobody used goes"""
@@ -132,7 +133,7 @@ class SharedUploads(Uploads):
         folder = self.root / token
         folder.mkdir(mode=0o700, exist_ok=True)
         try:
-            if not self._bucket.fetch(token, stored, folder / safe_name(stored.name)):
+            if not self._bucket.fetch(token, stored, folder / disk_name(stored.name)):
                 self._forget(token)
         finally:
             with suppress(OSError):

@@ -16,7 +16,6 @@ import hmac
 import re
 import secrets
 import shutil
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from detector.errors import InputError
+from detector.media.files import disk_name
 from detector.seals import record_hash
 from service.config import get_config
 from service.messages import _
@@ -35,8 +35,6 @@ MIN_FREE_BYTES = 100_000_000
 """bytes left on the disk whatever comes in: results and logs need room too."""
 MAX_UPLOAD_MB = 500
 """where nobody says otherwise; .streamlit/config.toml says the same of the pages."""
-MAX_STEM_LENGTH = 80
-"""characters of a file name that are kept on disk; some systems stop at 255 bytes."""
 INCOMPLETE_TTL = timedelta(hours=1)
 """after which half a file is taken for what a stopped server left: copying takes seconds."""
 
@@ -114,7 +112,7 @@ class Uploads:
                     while chunk := source.read(CHUNK_BYTES):
                         digest.update(chunk)
                         count += target.write(chunk)
-                (folder / _COMING).replace(folder / safe_name(name))
+                (folder / _COMING).replace(folder / disk_name(name))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -224,19 +222,6 @@ class Uploads:
 def is_token(text: str) -> bool:
     """Return whether a text can be the token of an upload."""
     return _TOKEN.fullmatch(text) is not None
-
-
-def safe_name(name: str) -> str:
-    """Return a file name that is harmless on disk, in a shell and in a header.
-
-    The extension is kept in lower case, since some formats are told apart by it.
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    plain = plain.replace("\\", "/").rsplit("/", 1)[-1]
-    stem, _dot, suffix = plain.rpartition(".") if "." in plain else (plain, "", "")
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:MAX_STEM_LENGTH] or "file"
-    suffix = re.sub(r"[^a-z0-9]", "", suffix.lower())[:8]
-    return f"{stem}.{suffix}" if suffix else stem
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from detector.decision import conformal
 from detector.errors import Canceled, InputError, UnmaskError
+from detector.media.files import disk_name
 from service.context import Principal
 from service.messages import _
 from service.records.model import ErrorReport, State
-from service.storage.uploads import safe_name
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 
@@ -100,7 +100,7 @@ class Calibrations:
         try:
             clips = []
             for number, (name, source) in enumerate(files):
-                path = folder / f"{number:03d}-{safe_name(name)}"
+                path = folder / f"{number:03d}-{disk_name(name)}"
                 with path.open("wb") as target:
                     shutil.copyfileobj(source, target)
                 clips.append(path)

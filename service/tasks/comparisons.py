@@ -1,7 +1,7 @@
 """Comparisons as background work: a suspected copy held against its original.
 
-Kept: the finding (`service.records.comparisons`), by the contents of both files. An interrupted one
-is offered again by the page that shows it.
+Kept: the finding (`service.records.comparisons`), by the contents of both files. One whose server
+was killed is resumed once, then offered again by the page that shows it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from detector.errors import UnmaskError
 from service.context import Principal
@@ -68,60 +68,85 @@ class ComparedFile:
     """What is known of it; it is read where nothing is."""
 
 
-class Comparisons:
-    """The comparisons of a server. The id of what was kept is that of the task."""
+@dataclass(frozen=True)
+class ComparedPair:
+    """What is compared.
 
-    def __init__(self, tasks: TaskManager, store: ComparisonStore) -> None:
+    Attributes
+    ----------
+    on_found : callable
+        Called in the worker once the finding is stored.
+    stated : bool
+        A person says which of the two is the original.
+    """
+
+    copy: ComparedFile
+    original: ComparedFile
+    on_found: OnFound = lambda found: None
+    stated: bool = True
+
+
+class Comparisons:
+    """The comparisons of a server. The id of what was kept is that of the task.
+
+    Parameters
+    ----------
+    pair_of : callable
+        Gives the pair of a lost task by its parameters; None where it can't be compared any more.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskManager,
+        store: ComparisonStore,
+        pair_of: Callable[[Task], ComparedPair | None] = lambda task: None,
+    ) -> None:
         self.store = store
-        self._tasks = tasks
-        tasks.register(KIND)
+        self._tasks, self._pair_of = tasks, pair_of
+        self.kind = replace(KIND, on_interrupted=self._resume)
+        tasks.register(self.kind)
 
     def start(
-        self,
-        copy: ComparedFile,
-        original: ComparedFile,
-        principal: Principal,
-        on_found: OnFound = lambda found: None,
-        *,
-        stated: bool = True,
+        self, pair: ComparedPair, principal: Principal, params: dict[str, Any] | None = None
     ) -> Task:
         """Put a pair in line; the task that is at it, in either order, where there is one.
 
         Parameters
         ----------
-        on_found : callable
-            Called in the worker once the finding is stored.
-        stated : bool
-            A person says which of the two is the original.
+        params : dict
+            By which `pair_of` finds it again.
 
         Raises
         ------
         QueueFull
             Too many are waiting.
         """
-        owner = principal.id
-
-        def work(task: Task) -> str:
-            task.on_progress(0, STEPS)
-            found = compared(copy, original, partial(_on_share, task), task.cancel)
-            if not stated:
-                found = found.model_copy(update={"roles": "assumed"})
-            if self.store.save(owner, found, task.id).id == task.id:
-                on_found(found)
-            return task.id
-
-        subject = _subject(owner, copy.sha256, original.sha256)
-        return self._tasks.submit_once(Task(KIND, owner, subject=subject), work, principal)
+        subject = _subject(principal.id, pair.copy.sha256, pair.original.sha256)
+        task = Task(self.kind, principal.id, subject=subject, params=params)
+        return self._tasks.submit_once(task, partial(self._work, pair), principal)
 
     def find(self, copy: str, original: str, principal: Principal) -> Task | None:
         """Return the comparison of two files, by their sha256, that runs or ended lately."""
-        return self._tasks.latest(KIND, _subject(principal.id, copy, original), principal)
+        return self._tasks.latest(self.kind, _subject(principal.id, copy, original), principal)
 
     def dismiss(self, copy: str, original: str, principal: Principal) -> None:
         """Forget how one ended, so that it may begin anew."""
         task = self.find(copy, original, principal)
         if task is not None and not task.active:
             self._tasks.dismiss(task)
+
+    def _resume(self, task: Task) -> None:
+        if (pair := self._pair_of(task)) is not None:
+            self._tasks.resume(task, partial(self._work, pair))
+
+    def _work(self, pair: ComparedPair, task: Task) -> str:
+        task.on_progress(0, STEPS)
+        found = compared(pair.copy, pair.original, partial(_on_share, task), task.cancel)
+        if not pair.stated:
+            found = found.model_copy(update={"roles": "assumed"})
+        if self.store.save(task.owner, found, task.id).id == task.id:
+            pair.on_found(found)
+        return task.id
 
 
 def compared(

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.errors import UnmaskError
+from detector.evaluation.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
 from service.context import Principal
-from service.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
 from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager

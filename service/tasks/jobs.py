@@ -46,16 +46,13 @@ from service.tasks.analyses import (
 )
 from service.tasks.job import Job
 from service.tasks.manager import TaskManager
-from service.tasks.task import SYSTEM, QueueFull, Task
+from service.tasks.task import RESUMED, SYSTEM, QueueFull, Task
 from service.tasks.throughput import ThroughputEstimator
 
 __all__ = ["AnalyzerLike", "ErrorReport", "Job", "Jobs", "QueueFull", "QueueLimits", "State",
            "default_workers", "fault_of"]  # fmt: skip
 
 log = logging.getLogger(__name__)
-
-_RESUMED = "resumed"
-"""in the parameters of a task that follows an interrupted one"""
 
 
 class Jobs:
@@ -347,28 +344,24 @@ class Jobs:
         return job
 
     def _resume(self, task: Task) -> None:
-        """Put an analysis in line again whose server was killed, once: a file that brings down its
-        server must not bring down the next ones. An account's record needs its owner's token, and
-        stays interrupted until they come by."""
-        if task.params.get(_RESUMED) or not self.uploads.has(task.subject):
+        """Put an analysis in line again whose server was killed. An account's record needs its
+        owner's token, and stays interrupted until they come by."""
+        if not self.uploads.has(task.subject):
             return
         record = self.store.get(task.owner, task.subject)
         if record is None or record.state is not State.QUEUED:
             return
         if record.run.rpartition(":")[2] != task.id:
             return  # somebody began it anew
-        try:
-            self._tasks.scheduler.refuse_when_full(self.kind)
-            begun = self.store.restart(
-                record.owner, record.id, run=self._new_run(), settings=record.settings,
-                cache_key=record.cache_key, now=record.touched,
-            )  # fmt: skip
-            if begun is not None:
-                job = Job(self.kind, begun, self.store, self.uploads)
-                job.params = {_RESUMED: True}
-                self._enqueue(job)
-        except UnmaskError as error:
-            log.warning("an interrupted analysis was not resumed: %s", error.code)
+        self._tasks.scheduler.refuse_when_full(self.kind)
+        begun = self.store.restart(
+            record.owner, record.id, run=self._new_run(), settings=record.settings,
+            cache_key=record.cache_key, now=record.touched,
+        )  # fmt: skip
+        if begun is not None:
+            job = Job(self.kind, begun, self.store, self.uploads)
+            job.params = {RESUMED: True}
+            self._enqueue(job)
 
     def _elsewhere(self, record: Record) -> bool:
         """Whether another process runs it, or ran it."""

@@ -15,10 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from detector.schema.comparison import Comparison
-from service.library.original import best_match
+from service.library.original import best_match, most_alike
 from service.messages import _
 from service.records.footage import ANALYSES
-from service.records.lookups import FoundFootage, LookupStore
+from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from service.records.model import State
 from service.records.store import RecordScope
 from service.tasks.comparisons import ComparedFile, compared
@@ -104,8 +104,10 @@ class Lookups:
         matches = library.search(owner, prints, without=file.sha256)
         library.add_prints(owner, prints, about, ANALYSES)
         task.on_progress(20, STEPS)
-        found = best_match([match for match in matches if match.footage.sha256 not in refused])
-        self.store.save(owner, file.sha256, found, searched)
+        matches = [match for match in matches if match.footage.sha256 not in refused]
+        found = best_match(matches)
+        missed = MissedLookup(searched, *most_alike(matches))
+        self.store.save(owner, file.sha256, found or missed)
         other = self._media_of(looked, found) if found is not None else None
         if found is None or other is None:
             return

@@ -25,7 +25,7 @@ from service.records.model import ErrorReport, State
 from service.tasks.executor import Executor, ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore, restore
-from service.tasks.task import AnyTask, Task, TaskKind
+from service.tasks.task import RESUMED, AnyTask, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
@@ -247,11 +247,31 @@ class TaskManager:
                 continue  # another server noticed it first
             task = restore(row, kind)
             task.state = State.INTERRUPTED
-            kind.on_interrupted(task)
             with self._lock:
                 self._remember(task)
             lost.append(task)
+        # A batch after the analyses of its files: it begins what waits by then.
+        for task in sorted(lost, key=lambda task: task.kind.priority):
+            if not task.params.get(RESUMED):
+                try:
+                    task.kind.on_interrupted(task)
+                except UnmaskError as error:
+                    log.warning("a lost %s was not resumed: %s", task.kind.name, error.code)
         return lost
+
+    def resume(self, task: Task, work: Work) -> None:
+        """Put a lost task in line again, under its id.
+
+        Raises
+        ------
+        UnmaskError, RecordsError
+            As in `submit`.
+        """
+        params = task.params | {RESUMED: True}
+        kind = task.kind
+        again = kind.restore(kind, task.owner, subject=task.subject, params=params, id=task.id)
+        self.dismiss(task)
+        self.submit(again, work)
 
     def watch(self) -> None:
         """Until this is closed, cancel what other servers canceled and take over what a dead server

@@ -22,6 +22,8 @@ from service.error_reports import hint_of, message_of
 from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)
+RESUMED = "resumed"
+"""in the parameters of a task that follows a lost one"""
 INTERNAL = "internal"
 """The error code of what nobody raised on purpose."""
 MAX_IN_MEMORY = 100
@@ -219,7 +221,8 @@ class TaskKind(Generic[AnyTask]):
     """Given how many of this kind wait and how many run, the error to raise instead of taking one
     more, or None."""
     on_interrupted: Callable[[Task], None] = lambda task: None
-    """Called with a task that was lost with its server, when that is noticed."""
+    """Called with a task that was lost with its server, when that is noticed; not with one that
+    followed a lost one (`RESUMED`): what brings down its server must not bring down the next."""
     sentences: Mapping[State, str] = field(default_factory=dict)
     """What to say of one that ended CANCELED or INTERRUPTED, and of one that FAILED for a reason
     that is nobody's business; without one, what the error itself says."""

@@ -15,7 +15,7 @@ from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignm
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import ANALYSES, FootageStore
-from service.records.lookups import FoundFootage, LookupStore
+from service.records.lookups import FoundFootage, LookupStore, MissedLookup
 from tests.support.footage_contract import made as prints
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -115,7 +115,7 @@ class ComparisonsContract:
         assert lookups.find("ben", A) is None and lookups.find("ann", B) is None
         lookups.save("ann", A, found(C))
         assert told(lookups, "ann", A) == found(C), "the last answer counts"
-        lookups.save("ann", A, None)
+        lookups.save("ann", A, MissedLookup())
         assert lookups.find("ann", A) is None
 
     def test_what_is_not_the_original_is_not_told_again(self, lookups: LookupStore) -> None:
@@ -154,16 +154,17 @@ class ComparisonsContract:
         assert lookups.find("ann", A) is None and lookups.find("ann", C) == seen
 
     def test_among_how_many_files_it_was_not_found(self, lookups: LookupStore) -> None:
-        assert lookups.searched("ann", A) == 0
-        lookups.save("ann", A, None, 3480)
+        assert lookups.missed("ann", A).searched == 0
+        lookups.save("ann", A, MissedLookup(3480, 5, 32))
+        assert lookups.missed("ann", A) == MissedLookup(3480, 5, 32)
         assert lookups.find("ann", A) is None
-        assert (lookups.searched("ann", A), lookups.searched("ben", A)) == (3480, 0)
+        assert (lookups.missed("ann", A).searched, lookups.missed("ben", A).searched) == (3480, 0)
         lookups.refuse("ann", A, B)  # of a page that was drawn before
-        assert lookups.searched("ann", A) == 3480
-        lookups.save("ann", A, found(B), 3481)
-        assert lookups.searched("ann", A) == 0, "it was found"
+        assert lookups.missed("ann", A) == MissedLookup(3480, 5, 32, refused=1)
+        lookups.save("ann", A, found(B))
+        assert lookups.missed("ann", A).searched == 0, "it was found"
         lookups.refuse("ann", A, B)
-        assert lookups.searched("ann", A) == 0, "it was found, whatever it is"
-        lookups.save("ann", A, None, 3480)
+        assert lookups.missed("ann", A).searched == 0, "it was found, whatever it is"
+        lookups.save("ann", A, MissedLookup(3480))
         lookups.forget("ann", [A])
-        assert lookups.searched("ann", A) == 0
+        assert lookups.missed("ann", A).searched == 0

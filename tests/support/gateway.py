@@ -20,13 +20,12 @@ import hmac
 import json
 import re
 import secrets
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -37,6 +36,7 @@ import pytest
 from psycopg import sql
 from supabase import Client, ClientOptions, create_client
 
+from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
 from tests.support.postgres import Database, Postgres, postgres
 from tests.support.standin import token
 
@@ -453,44 +453,22 @@ def answer(project: Project, asked: Asked) -> Answer:
         )
 
 
-def handler(project: Project) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do(self) -> None:
-            url = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            query = dict(parse_qsl(url.query, keep_blank_values=True))
-            given = answer(project, Asked(self.command, url.path, query, headers, body))
-            self.send_response(given.status)
-            self.send_header("Content-Type", given.type)
-            self.send_header("Content-Length", str(len(given.body)))
-            for name, value in given.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(given.body)
-
-        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    return Handler
+def serve(project: Project, asked: Handler) -> None:
+    asked.close_connection = False  # the client of all tests keeps its connections
+    url = urlsplit(asked.path)
+    headers = {name.lower(): value for name, value in asked.headers.items()}
+    query = dict(parse_qsl(url.query, keep_blank_values=True))
+    given = answer(project, Asked(asked.command, url.path, query, headers, asked.body))
+    whole(given.body, given.status, **{"Content-Type": given.type, **given.headers})(asked)
 
 
 @pytest.fixture(scope="session")
 def project(postgres: Postgres) -> Iterator[Project]:
     """A project of this test process; each test makes accounts of its own in it."""
     made = Project(postgres, postgres.copy())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(made))
-    server.daemon_threads = True
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-    yield made
-    server.shutdown()
-    server.server_close()
+    with serving(PRIVATE, everywhere(partial(serve, made))) as server:
+        made.url = server.url(PRIVATE, "")
+        yield made
     made.http.close()
     for connection in made.idle:
         connection.close()

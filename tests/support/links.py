@@ -1,9 +1,11 @@
-"""A small Internet on this computer: 127.0.0.2 stands for it, 127.0.0.1 stays private."""
+"""A small Internet on this computer: 127.0.0.2 stands for it, 127.0.0.1 stays private. And servers
+in it that answer as a test says."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,12 +35,14 @@ def resolver(names: dict[str, list[str]]) -> Callable[[str, int], list[str]]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by the path of a request."""
+    """Answers by the path of a request, whose body is in `body`."""
 
     server: Server
     protocol_version = "HTTP/1.1"
+    body = b""
 
     def do_GET(self) -> None:
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.came.append((self.path, dict(self.headers)))
         self.close_connection = True
         try:
@@ -46,9 +50,13 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:  # whoever asked has left
             self.server.left.set()
 
+    do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do_GET
+
     def begin(self, status: int = 200, **headers: str) -> None:
         """Send a status and headers; `Content_Length` for Content-Length."""
         self.send_response(status)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
@@ -89,14 +97,20 @@ def small_internet(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(addresses, "is_public", lambda address: address == PUBLIC or real(address))
 
 
-def whole(body: bytes, **headers: str) -> Answer:
+def whole(body: bytes, status: int = 200, **headers: str) -> Answer:
     """Answer with a body and its length."""
 
     def answer(handler: Handler) -> None:
-        handler.begin(**{"Content_Length": str(len(body))} | headers)
-        handler.wfile.write(body)
+        handler.begin(status, **{"Content_Length": str(len(body))} | headers)
+        if handler.command != "HEAD":
+            handler.wfile.write(body)
 
     return answer
+
+
+def everywhere(answer: Answer) -> dict[str, Answer]:
+    """The same answer at every path."""
+    return defaultdict(lambda: answer)
 
 
 def redirect(to: str, status: int = 302, **headers: str) -> Answer:

@@ -19,6 +19,7 @@ from detector.schema.analysis import (
     Question,
     Settings,
 )
+from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import GeoLocation, Provenance
 from detector.seals import record_hash
 from service.records.model import (
@@ -41,6 +42,7 @@ from service.records.model import (
 from service.records.rules import new_id
 from service.records.store import Store
 from service.records.thumbnails import small
+from tests.support.comparisons_contract import made
 from tests.support.result_sample import make_analysis
 
 NOON = (datetime.now(UTC) - timedelta(hours=4)).replace(microsecond=123456)
@@ -265,6 +267,23 @@ class StoreContract:
         assert {r.result.verdict for r in page.records if r.result} == {Label.FAKE, Label.REAL}
         page = store.search(owner, Query(text="x", verdicts=frozenset({Label.FAKE})))
         assert page.total == 1 and page.counts == {**everything, Label.FAKE: 1}
+
+    def test_a_manipulated_copy_is_filtered_by_its_headline(self, store: Store, owner: str) -> None:
+        found = made("a" * 64, "b" * 64)
+        found = found.model_copy(update={"finding": ComparisonFinding.FACE_DIFFERS})
+        copy, plain = make(owner, 0), make(owner, 1)
+        store.add(copy, result(Label.REAL, 0.2))
+        store.add(plain, result(Label.REAL, 0.2))
+        assert store.update_result(owner, copy.id, result(Label.REAL, 0.2, comparison=found))
+        fakes = store.search(owner, Query(verdicts=frozenset({Label.FAKE})))
+        assert [record.id for record in fakes.records] == [copy.id] and fakes.total == 1
+        assert fakes.counts == {Label.FAKE: 1, Label.REAL: 1}
+        (summary,) = [record.result for record in fakes.records]
+        assert summary is not None and summary.copy_of == "press.mp4"
+        assert (summary.label, summary.verdict) == (Label.FAKE, Label.REAL)
+        both = store.records(owner, [copy.id, plain.id, new_id()])
+        assert both == {one.id: store.get(owner, one.id) for one in (copy, plain)}
+        assert store.records(owner, []) == {}
 
     def test_a_search_finds_parts_of_words_whatever_the_case(
         self, store: Store, owner: str

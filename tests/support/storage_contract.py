@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.storage.uploads import StorageError, Upload, Uploads, safe_name
+from detector.media.files import disk_name
+from service.storage.uploads import StorageError, Upload, Uploads
 
 DAY = timedelta(hours=24)
 CONTENT = bytes(range(256)) * 10_000
@@ -109,7 +110,7 @@ class StorageContract:
         ],
     )
     def test_names_are_safe_on_disk(self, store: Uploads, name: str, safe: str) -> None:
-        assert safe_name(name) == safe
+        assert disk_name(name) == safe
         kept = keep(store, name, b"x")
         assert store.path(kept.token) == store.root / kept.token / safe
 

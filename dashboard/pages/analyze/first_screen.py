@@ -96,6 +96,8 @@ def _stronger() -> None:
     if model is None:
         return
     text = _("The bundled models are small. {model} is stronger, as published.")
+    if (ended := upsell_banner.latest(model)) and ended.error:
+        text += " " + _("Its last download ended: {why}").format(why=say(ended.error))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stronger"):
         typography.caption(text.format(model=upsell_banner.named(model)), width="content")
         st.page_link(
@@ -290,6 +292,15 @@ def _options() -> Settings:
         key="smallest",
         help=_("Narrower faces are skipped. Under 64 px scores mean little."),
     )
+    turns: dict[int | None, str] = {None: _("As its faces stand"), 0: _("Not at all")}
+    turns |= {degrees: f"{degrees}°" for degrees in (90, 180, 270)}
+    rotate = st.selectbox(
+        _("Turn the picture clockwise"),
+        list(turns),
+        format_func=turns.__getitem__,
+        key="rotate",
+        help=_("Beyond what the file’s own rotation says."),
+    )
     ensemble = None
     scope = session.record_scope()
     if presets := scope.store.presets(scope.owner):
@@ -302,7 +313,13 @@ def _options() -> Settings:
         )
         ensemble = presets.get(name) if name else None
     return Settings.model_validate(
-        {"sampling": sampling, "min_face": smallest, "mix": ensemble, **amount}
+        {
+            "sampling": sampling,
+            "min_face": smallest,
+            "rotate": rotate,
+            "mix": ensemble,
+            **amount,
+        }
     )
 
 

@@ -71,7 +71,7 @@ class RowWords:
 def words(row: BatchRow) -> RowWords:
     """Return how a row is shown: its verdict, or where it stands."""
     if row.verdict is not None:
-        shown = labels.state(row.verdict.label, row.verdict.question)
+        shown = labels.state(row.verdict.label, row.verdict.question, row.copy_of)
         return RowWords(shown.icon, shown.short, shown.glyph, shown.color, shown.slug)
     icon, text = _RUNS[row.state]
     if row.state is None and is_link(row.item.name):
@@ -106,8 +106,8 @@ def known(rows: Sequence[BatchRow]) -> list[BatchRow]:
 
 def group(row: BatchRow) -> str:
     """Return which filter shows a row: that of its verdict, or of what could not be read."""
-    if row.verdict is not None:
-        return row.verdict.label.value
+    if row.label is not None:
+        return row.label.value
     return UNREAD if row.over or (row.state is State.INTERRUPTED and not row.kept) else ""
 
 
@@ -120,14 +120,16 @@ def note(row: BatchRow) -> str:
             return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
         return say(row.error)
     if not row.item.known:
-        return _more(row.verdict)
-    return " · ".join(filter(None, [_more(row.verdict).rstrip("."), _("was here before")]))
+        return _more(row.verdict, row.copy_of)
+    more = _more(row.verdict, row.copy_of).rstrip(".")
+    return " · ".join(filter(None, [more, _("was here before")]))
 
 
-def _more(verdict: Verdict) -> str:
-    """Return where a verdict leans, or why there is none; empty where its word says all."""
-    if verdict.lean not in (None, Lean.NONE):
-        return labels.headline(verdict)
+def _more(verdict: Verdict, copy_of: str | None) -> str:
+    """Return whose copy a file is, where a verdict leans, or why there is none; empty where its
+    word says all."""
+    if copy_of is not None or verdict.lean not in (None, Lean.NONE):
+        return labels.headline(verdict, copy_of)
     if verdict.label is Label.NOT_APPLICABLE and verdict.reasons:
         return labels.say(verdict.reasons[0])
     return ""
@@ -176,7 +178,7 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
         "took": _took(row),
         "note": note(row) or (f"{row.fraction:.0%}" if row.state is State.RUNNING else ""),
     }
-    if row.verdict is not None and (more := _more(row.verdict)):
+    if row.verdict is not None and (more := _more(row.verdict, row.copy_of)):
         cells["note"] = more  # that it was known is said beside it, and has no room here
     return cells
 
@@ -231,7 +233,8 @@ def table(
         f"{one.glyph} {one.short}": one.color
         for label in Label
         for question in Question
-        for one in [labels.state(label, question)]
+        for copy_of in (None, "")
+        for one in [labels.state(label, question, copy_of)]
     }
     colors |= {f"– {text}": "gray" for _icon, text in _RUNS.values()}
     others = (*labels.STAGES.values(), _("Gone"), _("Not fetched"))

@@ -45,13 +45,13 @@ def toggle_selecting() -> None:
     st.session_state[SELECT] = not st.session_state.get(SELECT)
 
 
-def rows(batch: Batch) -> list[BatchRow]:
-    """Return the files of a batch as they are now."""
+def rows(batch: Batch, *, fresh: bool = False) -> list[BatchRow]:
+    """Return the files of a batch as they are now; `fresh` as in `BatchService.rows`."""
     known = st.session_state.get(_OVER)
     if known is None or known[0] != batch.id:
         known = st.session_state[_OVER] = (batch.id, {})
     service, scope = session.application().batch_runs, session.record_scope()
-    return service.rows(scope, batch, known[1])
+    return service.rows(scope, batch, known[1], fresh=fresh)
 
 
 def look_again() -> None:

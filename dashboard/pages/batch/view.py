@@ -24,7 +24,7 @@ _LIVE = (BatchState.RUNNING, BatchState.PAUSING)
 def draw() -> None:
     """Draw the page."""
     batch = state.batch()
-    rows = state.rows(batch) if batch is not None else []
+    rows = state.rows(batch, fresh=True) if batch is not None else []
     now = _state(batch, rows) if batch is not None else None
     _title(batch, now)
     if notice := st.session_state.pop(state.NOTICE, ""):

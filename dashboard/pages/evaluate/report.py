@@ -293,8 +293,8 @@ def _mistake(s: Scored, probability: float) -> Markup:
 
 
 def given_name(name: str) -> str:
-    """Return what the person called a file: a set numbers what it keeps (`service.labelled_sets`),
-    so that two of one name are two files."""
+    """Return what the person called a file: a set numbers what it keeps, so that two of one name
+    are two files (`detector.evaluation.labelled_sets`)."""
     return re.sub(r"^\d{4,}-(?=.)", "", Path(name).name)
 
 

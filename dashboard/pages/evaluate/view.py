@@ -15,9 +15,9 @@ from dashboard.i18n import LazyDict, _, advice, ngettext, say
 from dashboard.pages.evaluate import report, state
 from detector.errors import InputError
 from detector.evaluation import tables
+from detector.evaluation.labelled_sets import LeftOutReason
 from detector.models.registry import list_models, usable
 from service import limits
-from service.labelled_sets import LeftOutReason
 from service.records.model import State
 from service.tasks.evaluations import Evaluation
 from service.tasks.task import QueueFull

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dashboard.result.downloads import file_name
+from detector.messages import states
 from detector.schema.analysis import Analysis, Label
 from service.error_reports import message_of
 from service.records.export import Remark, as_entry, as_table
@@ -71,11 +72,14 @@ class Export:
         verdict leaves a question."""
         if record.fault is not None:
             return Remark(reason=str(message_of(record.fault)))
-        verdict = record.result.verdict if record.result else None
-        if verdict not in (Label.INCONCLUSIVE, Label.NOT_APPLICABLE):
+        result = record.result
+        if result is None:
             return Remark()
+        if result.verdict not in (Label.INCONCLUSIVE, Label.NOT_APPLICABLE):
+            said = states.headline(result.verdict, result.question, None, copy_of=result.copy_of)
+            return Remark(headline=said)
         analysis = self._analysis(record)
-        return Remark.of(analysis.verdict if analysis else None, "")
+        return Remark.of(analysis.verdict if analysis else None, "", result.copy_of)
 
     def _analysis(self, record: Record) -> Analysis | None:
         return self.store.analysis(self.owner, record.id)

@@ -46,7 +46,7 @@ _RUNS: LazyDict[State, tuple[str, str]] = LazyDict(
 def state(record: Record) -> StateWords:
     """Return how a record is shown: its verdict, or where its analysis stands."""
     if record.result is not None:
-        return labels.state(record.result.verdict, record.result.question)
+        return labels.state(record.result.verdict, record.result.question, record.result.copy_of)
     progress = record.state
     if progress is State.QUEUED:  # the store knows no more: the server that runs it does
         job = session.find_job(record.id)
@@ -82,17 +82,18 @@ def _lean(id: str, _analyzed: datetime) -> Lean | None:
 def lean(record: Record) -> Lean | None:
     """Return where an inconclusive record leans."""
     result = record.result
-    if result is None or result.verdict is not Label.INCONCLUSIVE:
+    if result is None or result.label is not Label.INCONCLUSIVE:
         return None
     return _lean(record.id, result.analyzed)
 
 
 def words(record: Record) -> str:
-    """Return its state in words: of an inconclusive one with where it leans."""
-    leans = lean(record)
-    if leans is None or record.result is None:
+    """Return its state in words: of an inconclusive one with where it leans, of a manipulated copy
+    with its original."""
+    result, leans = record.result, lean(record)
+    if result is None or (leans is None and result.copy_of is None):
         return state(record).short
-    return labels.lean_words(record.result.verdict, record.result.question, leans)
+    return labels.lean_words(result.verdict, result.question, leans, result.copy_of)
 
 
 def _elsewhere(record: Record) -> str:

@@ -11,15 +11,14 @@ from markupsafe import Markup
 import detector
 from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, origin, record_cells, typography
-from dashboard.components.chips import bullets, chip, inked
+from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
-from dashboard.i18n import LazyDict, _, advice, say, speech
+from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.history import dialogs, listing, state
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, original, pulls, sharing, verdict_card
 from detector.errors import InputError
-from detector.messages import comparison
 from detector.schema.analysis import Analysis
 from service import error_reports
 from service.records import seals
@@ -69,10 +68,8 @@ def _head(record: Record, analysis: Analysis | None) -> Markup:
     if record.confirmed is not Confirmed.OPEN:
         parts += [" ", chip(CONFIRMED[record.confirmed], symbol="gavel")]
     if analysis is not None:
-        found = analysis.comparison
-        if found is not None and found.finding.related:
-            text = comparison.headline(found, speech())
-            parts.append(typography.outcome(inked(text, *original.slug(found))))
+        if compared := original.outcome(analysis):
+            parts.append(typography.outcome(compared))
         parts.append(typography.outcome(verdict_card.sentence(analysis)))
         if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
             parts += [verdict_card.number(analysis), verdict_card.scale(analysis)]

@@ -53,7 +53,7 @@ def draw(status: Status, seconds: float | None) -> None:
     running = session.application().downloads.find(spec.id, user)
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):
         known = _facts(status, seconds)
-        problem = _download_problem(spec, running) if user.may_administer else ""
+        problem = download_problem(spec, running) if user.may_administer else ""
         show(_head(status, running), _accuracy(spec), known, problem)
         with controls.apart(f"actions-{slug(spec.id)}"):
             if running and running.active and user.may_administer:
@@ -227,7 +227,7 @@ def _download_label(status: Status, ended: Download | None) -> str:
     return _("Download")
 
 
-def _download_problem(spec: ModelSpec, ended: Download | None) -> Text:
+def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
     """Return what became of the last download, where nothing came: one sentence, and no alarm,
     since nothing is wrong with the model."""
     if ended is None or ended.active or not ended.error:

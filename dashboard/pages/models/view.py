@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography, upsell_banner
-from dashboard.components.markup import rich
+from dashboard.components.markup import rich, show
 from dashboard.i18n import LazyDict, _, ngettext, say
 from dashboard.pages.models import card, import_model, selfcheck, state
 from detector.models import inventory, memory
@@ -140,8 +140,12 @@ def _offer() -> None:
             license=wanted.spec.license_weights,
         )
         typography.paragraph(text)
+        ended = upsell_banner.latest(wanted)
+        if problem := card.download_problem(wanted.spec, ended):
+            show(problem)
+        label = _("Try again") if ended and ended.code else _("Download it")
         with st.container(horizontal=True):
-            if controls.button(_("Download it"), "download", "offer", kind="primary"):
+            if controls.button(label, "download", "offer", kind="primary"):
                 card.fetch(wanted.spec.id)
                 st.rerun()
             controls.button(_("Not now"), "", "offer-no", upsell_banner.decline, kind="tertiary")

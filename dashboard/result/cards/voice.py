@@ -59,7 +59,8 @@ def _beside(analysis: Analysis, linked: ResultViewState) -> None:
             show(typography.heading(name), _chip(analysis), width="stretch")
             if answer is not None and answer.probability is not None:
                 percent = labels.percent(answer.probability)
-                text = _("{percent}, not counted") if answer.stays_open else "{percent}"
+                left_out = analysis.verdict.uncounted(Question.VOICE)
+                text = _("{percent}, not counted") if left_out else "{percent}"
                 typography.remark(text.format(percent=percent))
         typography.caption(_one_voice())
         _strongest(analysis, linked)

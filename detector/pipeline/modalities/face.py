@@ -11,7 +11,7 @@ from detector.models.base import CropRecipe
 from detector.pipeline.bounded_queue import timed
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
-from detector.pipeline.orientation import OrientationCheck
+from detector.pipeline.orientation import OrientationCheck, Turn
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
 from detector.pipeline.windows import FrameWindow
@@ -36,10 +36,13 @@ class FaceExtractor(Extractor):
         self._anchors = {t for window in run.windows for t in window.anchors}
         self._tracker = vision.Tracker()
         self._finder = vision.FaceSearch(run.detector, run.settings.min_face)
-        self._orientation = OrientationCheck(run.detector, run.settings.min_face)
+        checked = run.options.media is None and run.settings.rotate is None
+        self._orientation = (
+            OrientationCheck(run.detector, run.settings.min_face, run.sampled) if checked else None
+        )
         self._closer_searches = CLOSER_SEARCHES
         self._last_search = -1.0
-        self._searched = self._sampled = 0
+        self._searched = 0
         self._people: dict[int, SubjectBuilder] = {}
         self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
         self._left_out: dict[tuple[int, CropRecipe], list[ScoreItem]] = defaultdict(list)
@@ -78,9 +81,8 @@ class FaceExtractor(Extractor):
                 builder.anchors.append((frame.time, face))
         if index is None:
             return
-        self._sampled += 1
         self._times[index] = frame.time
-        if self._run.options.media is None:
+        if self._orientation is not None:
             with timed(self._run.timings, "faces"):
                 self._orientation.check(frame.rgb, faces)
         before = [segment for _, segment in known] if known else [None] * len(faces)
@@ -162,8 +164,16 @@ class FaceExtractor(Extractor):
         for key, items in self._left_out.items():
             for item in items[: max(0, LEAST_SCORED - self._submitted[key])]:
                 self._run.submit(item)
-        if self._run.options.media is None:
-            self._orientation.end(self._sampled)
+        if self._orientation is not None and (turn := self._orientation.end()):
+            self._offer(*turn)
+
+    def _offer(self, degrees: Turn, frames: int) -> None:
+        media = self._run.media
+        media.faces_turned = degrees
+        media.notes.append(
+            f"In {frames} moments a face was only found with the picture turned by {degrees}°. "
+            "Analyze it turned to have those faces judged."
+        )
 
     def expected(self) -> int:
         """Return how many faces there are to score."""

@@ -37,6 +37,12 @@ FIELDS: JsonDict = {
     "min_face": {"type": "integer", "minimum": 12, "maximum": 1000},
     "start": {"type": "number", "minimum": 0, "description": "s"},
     "end": {"type": "number", "description": "s"},
+    "rotate": {
+        "type": "integer",
+        "enum": [0, 90, 180, 270],
+        "description": "degrees clockwise to turn the picture by; default: where faces are only "
+        "found so",
+    },
     "webhook": {
         "type": "string",
         "description": "a public address that is told when it has ended",

@@ -90,7 +90,7 @@ def _known(
     person = context.principal
     task = application.tasks.find(id, person)  # first: it may end meanwhile
     kept = application.originals.comparisons.store.get(person.id, id)
-    if task is not None and (task.kind is not comparisons.KIND or task.owner != person.id):
+    if task is not None and (task.kind.name != comparisons.KIND.name or task.owner != person.id):
         task = None
     if kept is None and task is None:
         raise NotFound(_("There is no such comparison."))

@@ -16,11 +16,13 @@ from sqlalchemy import (
     Connection,
     Executable,
     and_,
+    case,
     delete,
     exists,
     func,
     insert,
     literal,
+    literal_column,
     select,
     update,
 )
@@ -71,6 +73,10 @@ ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
     "name": (func.lower(records.c.name), records.c.id),
     "likelihood": (records.c.probability.desc().nulls_last(), records.c.id),
 }
+HEADLINE_LABEL = case(
+    (records.c.copy_of.is_not(None), literal_column(f"'{Label.FAKE}'")), else_=records.c.verdict
+)
+"""`detector.schema.codes.headline_label`"""
 
 
 class SQLStore:
@@ -160,6 +166,16 @@ class SQLStore:
             record = _first(connection, _owned(owner, id))
         return self.seals.checked(record) if record else None
 
+    def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
+        query = select(records).where(records.c.owner == owner)
+        with self.database.reading() as connection:
+            found = [
+                record_of(row)
+                for some in batches(ids)
+                for row in connection.execute(query.where(records.c.id.in_(some)))
+            ]
+        return {record.id: self.seals.checked(record) for record in found}
+
     def open(self, viewer: str, id: str) -> Record | None:
         with self.database.reading() as connection:
             record = _first(connection, records.c.id == id)
@@ -247,10 +263,8 @@ class SQLStore:
     def search(self, owner: str, query: Query) -> Page:
         filters = self._conditions(owner, query)
         verdicts = query.verdicts
-        page = [*filters, records.c.verdict.in_(list(verdicts))] if verdicts else filters
-        counted = (
-            select(records.c.verdict, func.count()).where(*filters).group_by(records.c.verdict)
-        )
+        page = [*filters, HEADLINE_LABEL.in_(list(verdicts))] if verdicts else filters
+        counted = select(HEADLINE_LABEL, func.count()).where(*filters).group_by(HEADLINE_LABEL)
         statement = (
             select(records)
             .where(*page)

@@ -140,6 +140,13 @@ class SupabaseStore:
         row = self._row(owner, id, COLUMNS)
         return self.seals.checked(record_of(row)) if row else None
 
+    def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
+        rows: list[Row] = []
+        for some in batches(ids):
+            query = self._table("analyses").select(COLUMNS).eq("owner", owner)
+            rows += rows_of(query.in_("id", some))
+        return {record.id: self.seals.checked(record) for record in readable(rows)}
+
     def open(self, viewer: str, id: str) -> Record | None:
         # All that is kept here belongs to accounts.
         return self.get(viewer, id)

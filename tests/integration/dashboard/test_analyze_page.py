@@ -208,10 +208,12 @@ def test_options_reach_the_analysis(jobs: Jobs, analyzer: StandIn) -> None:
     at = page()
     next(g for g in at.button_group if g.key == "moments").set_value(64).run()
     at.slider(key="smallest").set_value(24).run()
+    at.selectbox(key="rotate").set_value(180).run()
     key = upload(at, b"x")
     finished(jobs, key)
     assert analyzer.settings[0] is not None
     assert (analyzer.settings[0].frames, analyzer.settings[0].min_face) == (64, 24)
+    assert analyzer.settings[0].rotate == 180
     assert analyzer.settings[0].models is None
 
 
@@ -477,6 +479,17 @@ def test_what_could_not_be_judged_offers_a_real_way_on(
     asked = analyzer.settings[-1]
     assert asked is not None
     assert asked.model_dump().items() >= change.items()
+
+
+def test_a_face_that_was_found_turned_is_offered(jobs: Jobs, analyzer: StandIn) -> None:
+    analyzer.outcome = unjudged(ReasonCode.NO_FACE)
+    analyzer.outcome.media.faces_turned = 270
+    key = upload(page(), b"x")
+    finished(jobs, key)
+    at = page(a=key)
+    next(b for b in at.button if b.label == "Analyze it turned by 270°").click().run()
+    finished(jobs, key)
+    assert analyzer.settings[-1] is not None and analyzer.settings[-1].rotate == 270
 
 
 def test_without_a_face_the_whole_picture_can_be_scored(

@@ -18,10 +18,10 @@ from sqlalchemy import update
 from dashboard import labels
 from dashboard.pages.evaluate import report
 from detector.errors import InputError
+from detector.evaluation import labelled_sets
 from detector.evaluation.labels import read_labels
 from detector.evaluation.tallies import Share
 from detector.schema.analysis import Question
-from service import labelled_sets
 from service.records import tables
 from service.records.model import State
 from service.tasks.evaluations import Evaluation, Evaluations

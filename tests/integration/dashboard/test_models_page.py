@@ -17,7 +17,7 @@ from detector.models.base import ModelSpec
 from detector.schema.analysis import Question
 from service.context import LOCAL, Principal, PrincipalKind
 from service.tasks.downloads import Download
-from tests.support.pages import come_as, html, page
+from tests.support.pages import come_as, html, page, texts
 from tests.support.waiting import until
 
 _WHOLE = Question.SYNTHESIS.spec.task
@@ -70,6 +70,30 @@ def test_the_strong_model_is_offered_once_and_calmly() -> None:
     assert "The bundled models are small." in html(at) and title in html(at)
     at.button(key="offer-no").click().run()
     assert "The bundled models are small." not in html(at)
+
+
+def test_a_failed_download_leaves_the_offer_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offered = inventory.offered()[0]
+
+    def fail(spec: object, progress: object = None) -> None:
+        raise WeightsError("The server answered 404.")
+
+    monkeypatch.setattr(weights, "fetch", fail)
+    downloads = session.application().downloads
+    downloads.start(offered.spec.id, lambda progress: fail(offered), LOCAL)
+    until(lambda: (one := download(offered.spec.id)) and not one.active)
+    try:
+        at = page("models")
+        card = html(at).split("The bundled models are small.")[1]
+        assert offered.recommended in card and "The server answered 404." in card
+        assert at.button(key="offer").label == "Try again"
+        first = texts(page())
+        assert f"{offered.spec.title}" in first and "is stronger, as published." in first
+        assert "Its last download ended: The server answered 404." in first
+    finally:
+        downloads.dismiss(offered.spec.id, LOCAL)
 
 
 def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:

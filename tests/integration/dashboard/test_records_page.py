@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +13,10 @@ from dashboard import session
 from detector.decision import decide
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
-from service.records.database import FILE
 from service.records.model import LOCAL, Preferences
 from service.records.seals import Keyring
-from service.records.sql.rows import packed, raw
 from service.tasks.jobs import Jobs, State
-from tests.support.kept import put
+from tests.support.kept import forge, put
 from tests.support.pages import OWNER, buttons, come_as, html, page
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
@@ -177,18 +173,6 @@ def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs: Jobs, key
     assert "Could not be judged" in html(at) and buttons(at) == ["Analyze a file"]
 
 
-def forge(data: Path, jobs: Jobs, key: str) -> None:
-    """Change the score of a result behind the program's back."""
-    with sqlite3.connect(data / FILE) as db:
-        (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [key]).fetchone()
-        tree = json.loads(raw(old))
-        tree["verdict"]["probability"] = 0.02
-        changed = packed(json.dumps(tree))
-        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [changed, key])
-        db.execute("UPDATE records SET probability = 0.02 WHERE id = ?", [key])
-    jobs._jobs.clear()  # as after a new start
-
-
 def test_what_this_server_did_not_make_is_said_on_every_page(
     tmp_path: Path, jobs: Jobs, key: str
 ) -> None:
@@ -198,7 +182,8 @@ def test_what_this_server_did_not_make_is_said_on_every_page(
     assert share is not None
     said = "Not made by this server"
     assert said not in html(page(a=key)) and said not in html(page(s=share.token))
-    forge(tmp_path, jobs, key)
+    forge(tmp_path, key)
+    jobs._jobs.clear()  # as after a new start
     assert said in html(page(a=key)) and said in html(page(s=share.token))
     at = page("history")
     assert said in html(at)
@@ -216,6 +201,7 @@ def test_compare_says_what_this_server_did_not_make(tmp_path: Path, jobs: Jobs, 
 
     for address in addresses:
         assert said not in html(page("compare", **address)), address
-    forge(tmp_path, jobs, key)
+    forge(tmp_path, key)
+    jobs._jobs.clear()  # as after a new start
     for address in addresses:
         assert html(page("compare", **address)).count(said) == 1, address

@@ -33,14 +33,14 @@ from service.context import Principal, PrincipalKind
 from service.library.catalog import Library
 from service.originals import Originals
 from service.records.footage import ANALYSES
+from service.records.lookups import MissedLookup
 from service.records.model import LOCAL, Preferences, State
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
 from tests.support.kept import put
-from tests.support.pages import APP, OWNER, buttons, come_as, page, press, run, texts
+from tests.support.pages import OWNER, buttons, come_as, page, press, run, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.tasks import ended
-from tests.support.waiting import PATIENT
 
 Found = ComparisonFinding
 Finds = Callable[..., None]
@@ -244,6 +244,7 @@ def test_what_was_merely_analyzed_is_called_no_original(
     )
     assert head(at) == "Likely manipulated"
     assert "Not the original" not in buttons(at) and "Don’t tell again" in buttons(at)
+    assert step(at).startswith("Compare with the same footage | press &lt;i&gt;1.webm shows")
 
 
 def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
@@ -354,10 +355,8 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     share = jobs.store.share(LOCAL, shared.key, timedelta(hours=1), datetime.now(UTC))
     assert share is not None
     come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
-    by_link = AppTest.from_file(APP, default_timeout=PATIENT)
-    by_link.query_params["s"] = share.token
     by_address = page(a=shared.key)
-    for at in (by_address, run(by_link)):
+    for at in (by_address, page(s=share.token)):
         assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
         assert not {"Open the comparison", "Compare with it", "Not the original"} & {*buttons(at)}
         assert "your library" not in texts(at) and "your analyses" not in texts(at)
@@ -394,15 +393,6 @@ def test_known_footage_is_a_thing_to_do_next(
     assert at.query_params == {"a": shared.key, "b": original.key}
     at = press(page(a=shared.key), "Not the original")
     assert "shows the same footage" not in texts(at) and step(at) == ""
-
-
-def test_analyzed_footage_is_not_called_an_original_there(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
-    finds(Found.FACE_DIFFERS)
-    looked_for(analyzed(jobs, clips["press"]))
-    at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
-    assert step(at).startswith("Compare with the same footage | press &lt;i&gt;1.webm shows")
 
 
 @pytest.mark.parametrize("why", ["gone", "other footage"])
@@ -508,3 +498,29 @@ def test_what_was_not_found_is_said_in_the_row_as_well(
     assert said in texts(run(at)) and said not in texts(page(a=shared.key)), (
         "who did not see it begin"
     )
+
+
+@pytest.mark.parametrize(
+    ("matched", "refused", "said"),
+    [
+        (4, False, "shows a part of this footage: 4 of 32 frames match, too few to name it"),
+        (0, True, "but for those that you said are not its original"),
+    ],
+)
+def test_files_that_match_too_little_or_were_refused_are_not_denied(
+    jobs: Jobs,
+    clips: dict[str, Path],
+    lookup: SimpleNamespace,
+    matched: int,
+    refused: bool,
+    said: str,
+) -> None:
+    known().add_folder(LOCAL, clips["other"].parent)
+    shared = analyzed(jobs, clips["shared"])
+    at = page(a=shared.key)
+    store = session.application().originals.lookups.store
+    if refused:
+        store.refuse(LOCAL, shared.record.sha256, "ab" * 32)
+    store.save(LOCAL, shared.record.sha256, MissedLookup(1, matched, 32))
+    lookup.active, lookup.state = False, State.DONE
+    assert said in texts(run(at)) and "Only this file" not in texts(at)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import tomllib
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -640,6 +643,75 @@ def test_what_can_not_be_evaluated_is_said(
         baselines.published("meso4-df", [])
     here, missing = baselines.published("all", ["texture"])
     assert here == [] and "meso4-df" in missing and "motion" not in missing
+
+
+def test_the_first_file_that_is_missing_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label,kind\nb.mp4,real,video\n" + "a.png,real,image\n" * 50_000)
+    read = []
+    row = csv.DictReader.__next__
+    monkeypatch.setattr(csv.DictReader, "__next__", lambda self: read.append(1) or row(self))
+    with pytest.raises(InputError, match=r"lists a\.png, which is not there"):
+        FileSelection(kind="image").of(labels, None, None)
+    assert len(read) == 2, "b.mp4 was not asked for"
+
+
+def pictures(*names: str) -> bytes:
+    """A ZIP of pictures without a face."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1])
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_zip_is_evaluated_as_a_csv_is(
+    listed: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = ["set/a.png", "set/b.png"] if listed else ["set/real/a.png", "set/fake/b.png"]
+    path = tmp_path / "set.zip"
+    path.write_bytes(pictures(*names, "set/notes.txt"))
+    if listed:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("set/labels.csv", "file,label\na.png,real\nb.png,fake\nc.png,fake\n")
+    there: list[bool] = []
+
+    def score(items: Sequence[Item], **_: object) -> list[Scored]:
+        there.extend(item.file.is_file() for item in items)
+        return [scored(item.name, item.label, float(item.label)) for item in items]
+
+    monkeypatch.setattr(scores, "score_files", score)
+    out = tmp_path / "report.json"
+    assert main(["evaluate", str(path), "--models", "texture", "--json", str(out)]) == 0
+    made = json.loads(out.read_text())
+    assert there == [True, True] and made["labels"] == str(path)
+    left_out = "left out c.png: not brought" if listed else "left out set/notes.txt: no folder"
+    assert left_out in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["bomb", "trick", "none", "gone"])
+def test_a_hostile_zip_is_refused(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "set.zip"
+    if what == "bomb":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in ("real/a.png", "fake/b.png"):
+                archive.writestr(name, bytes(64 << 20))
+    elif what == "trick":
+        path.write_bytes(pictures("real/../../a.png", "fake/b.png"))
+    elif what == "none":
+        path.write_bytes(b"no archive")
+    said = {"bomb": "ZIP bomb", "trick": "0 originals", "none": "damaged", "gone": "no such file"}
+    assert main(["evaluate", str(path)]) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "left out" not in x]
+    assert said[what] in line and sorted(tmp_path.iterdir()) == [path] * path.exists()
 
 
 def test_files_of_one_figure() -> None:

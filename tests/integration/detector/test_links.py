@@ -169,6 +169,11 @@ def test_what_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_what_is_public(address: str) -> None:
+    assert is_public(address)
+
+
 def test_an_intranet_still_keeps_the_secrets_of_its_cloud() -> None:
     for address in ("127.0.0.1", "10.1.2.3", "::1", "fc00::1", "100.64.0.1", "::ffff:10.0.0.1"):
         assert not may_connect(address) and may_connect(address, private=True)

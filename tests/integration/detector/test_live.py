@@ -3,7 +3,6 @@ models on made clips; the command on files and on a local stream."""
 
 from __future__ import annotations
 
-import http.server
 import io
 import json
 import threading
@@ -31,6 +30,7 @@ from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model
 from detector.schema.analysis import Analysis, Label, Modality, Thresholds
+from tests.support.links import PRIVATE, Answer, Handler, Server, serving
 from tests.support.live_world import FAKE, REAL, SIDE, MadeDetector, MadeModel, made, picture
 from tests.support.samples import samples as made_samples
 from tests.support.waiting import PATIENT, until
@@ -840,89 +840,66 @@ def test_impossible_options_are_refused(options, capsys) -> None:
     assert options[0] in capsys.readouterr().err
 
 
-class _Server:
-    """Serves a clip over HTTP without saying how long it is; the first answer breaks off."""
+def breaks_off(clip: Path) -> Answer:
+    """Send a clip without saying how long it is, and half of it the first time."""
+    data = clip.read_bytes()
 
-    def __init__(self, clip: Path) -> None:
-        self.asked = 0
-        server = self
+    def answer(handler: Handler) -> None:
+        handler.begin(Content_Type="video/mp2t")
+        part = data[: len(data) // 2] if len(handler.server.came) == 1 else data
+        for start in range(0, len(part), 4096):
+            handler.wfile.write(part[start : start + 4096])
+            time.sleep(0.005)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.asked += 1
-                data = clip.read_bytes()
-                self.send_response(200)
-                self.send_header("Content-Type", "video/mp2t")
-                self.send_header("Connection", "close")
-                self.end_headers()
-                part = data[: len(data) // 2] if server.asked == 1 else data
-                try:
-                    for start in range(0, len(part), 4096):
-                        self.wfile.write(part[start : start + 4096])
-                        time.sleep(0.005)
-                except OSError:
-                    pass
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/live.ts"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+    return answer
 
 
-def test_a_lost_stream_is_opened_again(gallery, tmp_path) -> None:
-    server = _Server(short_clip(gallery, tmp_path, 2.0))
+@pytest.fixture
+def server(gallery, tmp_path) -> Iterator[Server]:
+    clip = short_clip(gallery, tmp_path, 2.0)
+    with serving(PRIVATE, {"/live.ts": breaks_off(clip)}) as started:
+        yield started
+
+
+def test_a_lost_stream_is_opened_again(server) -> None:
+    url = server.url(PRIVATE, "/live.ts")
     lost: list[tuple[str, float]] = []
     stop = threading.Event()
     stream = Stream(
-        server.url, lost=lambda *said: lost.append(said), stop=stop, pauses=(0.05,), reading=3.0
+        url, lost=lambda *said: lost.append(said), stop=stop, pauses=(0.05,), reading=3.0
     )
     times = []
-    try:
-        for t, rgb in stream.frames():
-            assert rgb.shape == (360, 640, 3)
-            times.append(t)
-            if server.asked >= 2 and len(times) >= 60:
-                stop.set()
-    finally:
-        server.close()
-    assert server.asked >= 2 and lost[0] == (f"The connection to {server.url} broke.", 0.05)
+    for t, rgb in stream.frames():
+        assert rgb.shape == (360, 640, 3)
+        times.append(t)
+        if len(server.came) >= 2 and len(times) >= 60:
+            stop.set()
+    assert len(server.came) >= 2 and lost[0] == (f"The connection to {url} broke.", 0.05)
     assert times == sorted(times) and times[0] == 0.0
 
 
-def test_a_stream_that_never_comes_back_ends(gallery, tmp_path, monkeypatch) -> None:
-    server = _Server(short_clip(gallery, tmp_path, 2.0))
+def test_a_stream_that_never_comes_back_ends(server, monkeypatch) -> None:
     monkeypatch.setattr("detector.media.stream.MAX_RETRIES", 2)
     waits: list[float] = []
-    stream = Stream(server.url, lost=lambda _, wait: waits.append(wait), pauses=(0.01, 0.02))
+    url = server.url(PRIVATE, "/live.ts")
+    stream = Stream(url, lost=lambda _, wait: waits.append(wait), pauses=(0.01, 0.02))
     frames = stream.frames()
     next(frames)
-    server.close()
+    server.shutdown()
+    server.server_close()
     with pytest.raises(MediaError, match="did not come back") as error:
         for _ in frames:
             pass
     assert error.value.code == "lost" and waits[-2:] == [0.01, 0.02]
 
 
-def test_the_command_watches_a_stream_and_stops_in_time(gallery, tmp_path, capsys) -> None:
-    server = _Server(short_clip(gallery, tmp_path, 2.0))
-    out = tmp_path / "out.json"
-    try:
-        status = main(
-            ["live", server.url, "--models", "texture", "--seconds", "3", "--out", str(out)]
-        )
-    finally:
-        server.close()
+def test_the_command_watches_a_stream_and_stops_in_time(server, tmp_path, capsys) -> None:
+    out, url = tmp_path / "out.json", server.url(PRIVATE, "/live.ts")
+    status = main(["live", url, "--models", "texture", "--seconds", "3", "--out", str(out)])
     captured = capsys.readouterr()
     assert status == 0, captured.err
     assert "Trying again in 1 s" in captured.err
-    assert captured.out.startswith(f"{server.url}: ")
+    assert captured.out.startswith(f"{url}: ")
     assert Analysis.model_validate_json(out.read_text()).media.frame_count >= 10
 
 

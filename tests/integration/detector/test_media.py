@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import random
 import socket
@@ -17,12 +18,13 @@ import av
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageOps
 from skimage import data
 
 from detector import media as room
 from detector.errors import Canceled, MediaError, UsageError
 from detector.media import Frame, container, decode, frame_at, open_media, plan, probe, safe_name
+from detector.media.stream import Stream
 from detector.media.video import decode_video
 from detector.schema.analysis import Media, Settings
 
@@ -88,6 +90,7 @@ def refusal(path: str | Path) -> MediaError:
         ("b.webm", "libvpx", "webm", "vp8"),
         ("a.mp4", "libsvtav1", "mp4", "av1"),
         ("a.avi", "mjpeg", "avi", "mjpeg"),
+        ("b.mov", "mjpeg", "mov", "mjpeg"),
         ("b.avi", "libx264", "avi", "h264"),
         ("a.mpg", "mpeg2video", "mpeg", "mpeg2video"),
         ("a.ts", "libx264", "mpegts", "h264"),
@@ -111,6 +114,34 @@ def test_reads_what_people_have(
     assert [frame.time for frame in frames] == pytest.approx(times, abs=0.002)
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
     assert notes == []
+
+
+def test_a_raw_mjpeg_stream_is_a_video_and_no_picture(make_clip: Clip) -> None:
+    size = (200, 64)
+    path = make_clip("a.mjpeg", codec="mjpeg", size=size, seconds=1, picture=numbered(size))
+    renamed = path.rename(path.with_name("a.jpg"))  # the content decides
+    found = probe(renamed)
+    assert (found.kind, found.container, found.codec) == ("video", "mjpeg", "mjpeg")
+    assert (found.width, found.height, found.frame_count) == (200, 64, 25)
+    assert found.duration == pytest.approx(1.0) and found.fps == pytest.approx(25.0)
+    assert found.notes == ["It holds no times: 25 pictures a second are assumed."]
+    frames, notes = frames_of(renamed, [0.0, 0.24, 0.96])
+    assert [number_in(frame) for frame in frames] == [0, 6, 24] and notes == []
+
+
+def test_a_photo_with_other_pictures_in_it_stays_a_picture(
+    tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    photo, preview = Image.fromarray(astronaut), Image.fromarray(astronaut[::4, ::4])
+    small, large = io.BytesIO(), io.BytesIO()
+    preview.save(small, "JPEG")
+    photo.save(large, "JPEG", exif=b"Exif\x00\x00" + small.getvalue()[:4000])
+    path = tmp_path / "a.jpg"
+    for behind in (b"", small.getvalue(), b"\x00" * 100, large.getvalue()[:-2]):
+        path.write_bytes(large.getvalue() + behind)
+        assert probe(path).kind == "image"
+    photo.save(path, "MPO", save_all=True, append_images=[photo])  # two views
+    assert probe(path).kind == "image"
 
 
 def test_colors_and_size_survive(make_clip: Clip, astronaut: np.ndarray) -> None:
@@ -916,6 +947,99 @@ def test_encrypted_pictures_are_refused(make_clip: Clip, kind: bytes) -> None:
     assert error.value.code == "encrypted"
 
 
+def refused_as_encrypted(path: Path) -> None:
+    with pytest.raises(MediaError, match="encrypted") as error:
+        probe(path)
+    assert error.value.code == "encrypted"
+
+
+def test_scrambled_transport_streams_are_refused(make_clip: Clip) -> None:
+    path = make_clip("a.ts")
+    content = bytearray(path.read_bytes())
+    assert probe(path).kind == "video"
+    for at in range(0, len(content), 188):
+        identifier = int.from_bytes(content[at + 1 : at + 3], "big") & 0x1FFF
+        if identifier >= 0x100:  # tables stay clear
+            content[at + 3] |= 0x80
+    path.write_bytes(content)
+    refused_as_encrypted(path)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_encrypted_webm_is_refused(make_clip: Clip, codec: str) -> None:
+    path = make_clip("a.webm", codec=codec, seconds=0.2)
+    content = path.read_bytes()
+    at = content.index(b"\x16\x54\xae\x6b")
+    # ContentEncodings, ContentEncoding, its order, scope and type 1, ContentEncryption by AES
+    stated = bytes.fromhex("6d8097 6240 94 5031 81 00 5032 81 01 5033 81 01 5035 85 47e1 82 05 00")
+    filled = content[: at + 4 + 8] + stated + content[at + 4 + 8 :]
+    path.write_bytes(filled)
+    refused_as_encrypted(path)
+
+
+def test_encrypted_asf_is_refused(make_clip: Clip) -> None:
+    path = make_clip("a.wmv", codec="wmv2", seconds=0.2, container="asf")
+    content = path.read_bytes()
+    assert probe(path).kind == "video"
+    guid = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
+    extra = guid + struct.pack("<Q", 24 + 16) + bytes(16)
+    size, count = struct.unpack_from("<QI", content, 16)
+    path.write_bytes(
+        content[:16] + struct.pack("<QI", size + len(extra), count + 1)
+        + content[28:30] + extra + content[30:]
+    )  # fmt: skip
+    refused_as_encrypted(path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "HEIF"])
+def test_pictures_are_mirrored_and_turned_as_viewers_do(
+    tmp_path: Path, astronaut: np.ndarray, kind: str, orientation: int
+) -> None:
+    path = tmp_path / "a.bin"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored = Image.fromarray(astronaut[:200, :320])
+    stored.save(path, format=kind, exif=exif, quality=95)
+    stored.getexif()[ExifTags.Base.Orientation] = orientation
+    shown = np.asarray(ImageOps.exif_transpose(stored)).astype(int)
+    assert np.abs(only_frame(path).astype(int) - shown).mean() < 5
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        (1, 0, 0, 1),
+        (-1, 0, 0, 1),
+        (1, 0, 0, -1),
+        (-1, 0, 0, -1),
+        (0, 1, 1, 0),
+        (0, 1, -1, 0),
+        (0, -1, 1, 0),
+        (0, -1, -1, 0),
+    ],
+)
+def test_clips_are_mirrored_and_turned_as_players_do(
+    make_clip: Clip, astronaut: np.ndarray, matrix: tuple[int, int, int, int]
+) -> None:
+    """The track header's matrix: x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 6.2.2)."""
+    still = np.ascontiguousarray(astronaut[:96, 150:310])
+    path = make_clip(size=(160, 96), rotation=180, picture=lambda _: still, seconds=0.2)
+    content = bytearray(path.read_bytes())
+    a, b, c, d = matrix
+    at = content.index(b"tkhd") + 44
+    struct.pack_into(">5i", content, at, a << 16, b << 16, 0, c << 16, d << 16)
+    path.write_bytes(content)
+    y, x = np.mgrid[:96, :160]
+    across, down = a * x + c * y, b * x + d * y
+    across, down = across - across.min(), down - down.min()
+    shown = np.zeros((down.max() + 1, across.max() + 1, 3), int)
+    shown[down, across] = still
+    found = probe(path)
+    assert (found.height, found.width) == shown.shape[:2]
+    assert np.abs(frame_at(path, found, 0).rgb - shown).mean() < 8
+
+
 def test_a_rate_that_changes_late_is_noticed(make_clip: Clip) -> None:
     """Of MP4 the index tells every frame, also those beyond the packets that are read first."""
     times = [number / 30 for number in range(360)] + [12 + number / 3 for number in range(9)]
@@ -987,7 +1111,9 @@ def test_hdr_white_is_white(tmp_path: Path, transfer: int, kind: str, white: flo
     """White of 203 cd/m² is 58 % of PQ and 75 % of HLG (ITU-R BT.2408)."""
     path = tmp_path / "hdr.mkv"
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx265", rate=25, options={"x265-params": "log-level=none"})
+        # With B-frames, x265 at times stamps clips of one or two frames with pts before dts.
+        options = {"x265-params": "log-level=none:bframes=0"}
+        stream = out.add_stream("libx265", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p10le"
         context = stream.codec_context
         context.color_trc, context.color_primaries, context.colorspace = transfer, 9, 9
@@ -1016,3 +1142,14 @@ def test_a_size_that_changes_on_the_way_is_framed(make_clip: Clip) -> None:
     assert len(notes) == 1 and "128 × 64 to 64 × 128" in notes[0]
     late, _ = frames_of(path, [1.5])
     assert np.array_equal(late[0].rgb, frames[1].rgb)
+    (tmp_path := path.parent / "copy").mkdir()
+    copy = room.playable(path, probe(path), tmp_path)
+    played, _ = frames_of(copy, [0.5, 1.5, 2.5])
+    lit = [(frame.rgb.max(axis=2) > 128) for frame in played]
+    again = [(int(one.any(axis=0).sum()), int(one.any(axis=1).sum())) for one in lit]
+    assert np.abs(np.subtract(again, shapes)).max() <= 4
+    with open_media(path) as opened:
+        live = list(Stream("tcp://localhost:1")._pictures(opened))
+    lit = [(rgb.max(axis=2) > 128) for rgb in (live[5], live[30], live[55])]
+    again = [(int(one.any(axis=0).sum()), int(one.any(axis=1).sum())) for one in lit]
+    assert np.abs(np.subtract(again, shapes)).max() <= 4

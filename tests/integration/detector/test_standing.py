@@ -11,6 +11,7 @@ import pytest
 from skimage import data
 
 from detector import explain, media
+from detector.cli.analyze import summary
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
 from detector.pipeline import Analyzer
@@ -80,7 +81,7 @@ def test_a_clip_that_stands_wrong_is_turned(
     assert np.abs(frame.rgb.astype(int) - camera(SIZE)(25)).mean() < 8
     assert (
         "Turned",
-        f"{out.media.turned}° clockwise, since faces were only found so",
+        f"{out.media.turned}° clockwise, beyond the file's own rotation",
     ) in file_rows(out.media)
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
@@ -135,6 +136,66 @@ def test_a_closer_look_and_trials_stand_the_same_way(analyzer: Analyzer, make_cl
     found = try_out(path, out, analyzer, conditions=[Condition("crf", 30), Condition("crop", 0.05)])
     assert [t.error for t in found.trials] == [None, None]
     assert found.unchanged.probability == pytest.approx(found.trials[1].probability, abs=0.1)
+
+
+def lying(upright: int) -> Callable[[int], np.ndarray]:
+    """Pictures of a face that is upright in the first ones, and on its side after them."""
+    side = 360
+
+    def picture(number: int) -> np.ndarray:
+        square = np.ascontiguousarray(camera((side, side))(number))
+        return square if number < upright else media.turn(square, 90)
+
+    return picture
+
+
+def test_a_turn_is_offered_where_some_faces_are_upright(
+    analyzer: Analyzer, make_clip: Clip
+) -> None:
+    path = make_clip("fell.mp4", seconds=2, size=(360, 360), picture=lying(10))
+    settings = FEW.model_copy(update={"frames": 12})
+    out = analyzer.analyze(path, settings, scores_only=True)
+    assert (out.media.turned, out.media.faces_turned) == (0, 270)
+    assert [note for note in out.media.notes if "turned by 270°" in note and "Analyze it" in note]
+    assert "--rotate 270" in summary(out)
+    asked = settings.model_copy(update={"rotate": 270})
+    turned = analyzer.analyze(path, asked, scores_only=True)
+    assert (turned.media.turned, turned.media.faces_turned) == (270, 0)
+    assert turned.id != out.id
+    assert [note for note in turned.media.notes if "as requested" in note]
+    seen = {frame.time for subject in turned.judged for frame in subject.frames}
+    assert {time for time in turned.timestamps if time > 0.5} <= seen
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "closer"])
+def test_the_person_decides_how_a_picture_is_turned(
+    analyzer: Analyzer, make_clip: Clip, sampling: str
+) -> None:
+    path = make_clip(
+        "head.mp4", seconds=2, size=SIZE, picture=lambda n: media.turn(camera(SIZE)(n), 90)[:270]
+    )
+    upright = make_clip("up.mp4", seconds=2, size=SIZE)
+    for degrees, file in ((0, path), (90, upright), (180, upright)):
+        asked = Settings(frames=6, models=["texture"], rotate=degrees, sampling=sampling)
+        out = analyzer.analyze(file, asked, scores_only=sampling == "uniform")
+        assert (out.media.turned, out.media.faces_turned) == (degrees, 0)
+        frame = media.frame_at(file, out.media, 1.0)
+        plain = media.frame_at(file, media.probe(file), 1.0)
+        assert np.array_equal(frame.rgb, media.turn(plain.rgb, degrees))
+        assert sum("as requested" in note for note in out.media.notes) == bool(degrees)
+
+
+def test_faces_that_come_late_are_found_turned(analyzer: Analyzer, make_clip: Clip) -> None:
+    """After a title that takes more frames than are searched turned one after the other."""
+    blank = np.full((270, 480, 3), 40, np.uint8)
+    path = make_clip(
+        "title.mp4",
+        seconds=4,
+        size=SIZE,
+        picture=lambda n: blank if n < 50 else media.turn(camera(SIZE)(n), 180),
+    )
+    out = analyzer.analyze(path, FEW.model_copy(update={"frames": 24}), scores_only=True)
+    assert out.media.turned == 180
 
 
 def test_how_a_head_leans() -> None:

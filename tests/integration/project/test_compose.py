@@ -12,12 +12,12 @@ import re
 import shutil
 import stat
 import subprocess
-import threading
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
 from service.auth import config, flows
+from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import running
@@ -397,24 +398,20 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     made = Gateway(f"http://127.0.0.1:{port}", place / "log")
     text = (FOLDER / "Caddyfile").read_text("utf-8")
     changes = {":8000 {": f":{port} {{", "/srv/mail": str(FOLDER / "mail")}
-    servers = []
-    for service, upstream in (("auth", 9999), ("rest", 3000), ("storage", 5000)):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _noting(made, service))
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        changes[f"{service}:{upstream}"] = f"127.0.0.1:{server.server_port}"
-    for old, new in changes.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    file = place / "Caddyfile"
-    file.write_text(text)
-    command = [program, "run", "--config", file, "--adapter", "caddyfile"]
-    home = {"HOME": str(place), "PATH": os.environ["PATH"]}
-    with running(command, f"{made.url}/health", made.log, env=home):
+    with ExitStack() as stack:
+        for service, upstream in (("auth", 9999), ("rest", 3000), ("storage", 5000)):
+            notes = everywhere(partial(_note, made, service))
+            server = stack.enter_context(serving(PRIVATE, notes))
+            changes[f"{service}:{upstream}"] = f"{PRIVATE}:{server.server_port}"
+        for old, new in changes.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        file = place / "Caddyfile"
+        file.write_text(text)
+        command = [program, "run", "--config", file, "--adapter", "caddyfile"]
+        home = {"HOME": str(place), "PATH": os.environ["PATH"]}
+        stack.enter_context(running(command, f"{made.url}/health", made.log, env=home))
         yield made
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 ANSWERS = {
@@ -424,31 +421,12 @@ ANSWERS = {
 """Of the services; others answer with an empty list."""
 
 
-def _noting(gateway: Gateway, service: str) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def note(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            gateway.asked.append((service, self.command, self.path, headers))
-            if "break" in self.path:
-                self.close_connection = True
-                return
-            status, body = ANSWERS.get(self.path.split("?")[0], (200, b"[]"))
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = note
-
-    return Handler
+def _note(gateway: Gateway, service: str, asked: Handler) -> None:
+    headers = {name.lower(): value for name, value in asked.headers.items()}
+    gateway.asked.append((service, asked.command, asked.path, headers))
+    if "break" not in asked.path:
+        status, body = ANSWERS.get(asked.path.split("?")[0], (200, b"[]"))
+        whole(body, status, Content_Type="application/json")(asked)
 
 
 def test_the_clients_paths_reach_the_services_without_their_beginning(gateway: Gateway) -> None:

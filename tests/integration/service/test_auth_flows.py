@@ -213,19 +213,6 @@ def test_two_tabs_refresh_once(fake: FakeAuth, service: AuthService) -> None:
     assert seat.principal().email == ADA
 
 
-def test_requests_carry_the_persons_own_token(fake: FakeAuth, service: AuthService) -> None:
-    fake.add(ADA)
-    fake.add("bob@example.org")
-    one, other = enter(service), enter(service, "bob@example.org")
-    headers = [seat.client().options.headers["Authorization"] for seat in (one, other)]
-    assert headers[0] != headers[1]
-    assert [fake._access[h.removeprefix("Bearer ")].email for h in headers] == [
-        ADA,
-        "bob@example.org",
-    ]
-    assert one.client() is not other.client()
-
-
 def test_a_revoked_account_is_out_within_minutes(
     fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,12 +18,11 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import time
 import tomllib
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +43,13 @@ from dashboard.first_paint import FirstPaint
 from detector import isolation, media
 from detector.schema.analysis import Settings
 from service import logs
-from service.tasks.jobs import Job, Jobs, State
+from service.tasks.jobs import Jobs, State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
+from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
 from tests.support.ports import free_port, listening
 from tests.support.scopes import local
+from tests.support.tasks import ended
 from tests.support.waiting import PATIENT, until
 from tools import space
 
@@ -245,13 +246,12 @@ def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: P
         json.loads(start), cwd=image, env=here, stdout=log, stderr=subprocess.STDOUT, **become
     )
     try:
-        end = time.monotonic() + PATIENT
-        while subprocess.run(
-            json.loads(check), cwd=image, env=here, capture_output=True, **become
-        ).returncode:
-            log.seek(0)
-            assert server.poll() is None and time.monotonic() < end, log.read()
-            time.sleep(0.3)
+        healthy = partial(
+            subprocess.run, json.loads(check), cwd=image, env=here, capture_output=True, **become
+        )
+        until(lambda: server.poll() is not None or not healthy().returncode, every=0.3)
+        log.seek(0)
+        assert server.poll() is None, log.read()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
             assert b"<title>" in page.read()
         # To all: what is published of its port decides who gets in.
@@ -296,28 +296,10 @@ class MadeSpace:
         self.created: dict[str, Any] = {}
         self.tokens: set[str | None] = set()
         self.refuse = 0
-        outer = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                outer.answer(self, b"")
-
-            def do_POST(self) -> None:
-                outer.answer(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
-
-            do_PUT = do_POST
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-
-    def answer(self, request: Any, body: bytes) -> None:
-        path = request.path.split("?")[0]
+    def answer(self, request: Handler) -> None:
+        path, body = request.path.split("?")[0], request.body
         reply: Any = {}
         if not path.startswith("/put/"):  # addresses that the hub signed for one file
             self.tokens.add(request.headers.get("Authorization"))
@@ -355,12 +337,7 @@ class MadeSpace:
                      "siblings": [{"rfilename": name} for name in self.files]}  # fmt: skip
         else:
             status, reply = 404, {"error": path}
-        data = json.dumps(reply).encode()
-        request.send_response(status)
-        request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        request.wfile.write(data)
+        whole(json.dumps(reply).encode(), status, Content_Type="application/json")(request)
 
     def commit(self, body: bytes) -> None:
         for line in body.splitlines():
@@ -377,12 +354,12 @@ class MadeSpace:
 @pytest.fixture()
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeSpace]:
     made = MadeSpace()
-    monkeypatch.setenv("HF_ENDPOINT", made.url)
-    monkeypatch.setenv("HF_TOKEN", "hf_made")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
+    with serving(PRIVATE, everywhere(made.answer)) as server:
+        made.url = server.url(PRIVATE, "")
+        monkeypatch.setenv("HF_ENDPOINT", made.url)
+        monkeypatch.setenv("HF_TOKEN", "hf_made")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        yield made
 
 
 def test_what_would_be_sent_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -641,12 +618,10 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     asked = Settings(frames=2, models=["texture"])
     with monkeypatch.context() as patch:
         patch.setattr(media, "probe_still", hostile.crash)
-        bad = _ended(
-            jobs, jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked, local(jobs))
+        bad = ended(
+            jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked, local(jobs))
         )
-    good = _ended(
-        jobs, jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked, local(jobs))
-    )
+    good = ended(jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked, local(jobs)))
     assert bad.state is State.FAILED and bad.fault is not None and not bad.fault.ours
     assert bad.fault.problem.code == "reader_crashed"
     assert good.state is State.DONE and good.analysis is not None
@@ -656,11 +631,6 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     said = caplog.text
     assert "a worker ended without an answer" in said and said.count(logs.HIDDEN) >= 3
     assert not [word for word in (bad.key, good.key, "holiday", "wedding") if word in said]
-
-
-def _ended(jobs: Jobs, job: Job) -> Job:
-    until(lambda: not job.active)
-    return job
 
 
 # --- what the documents say -----------------------------------------------------------------------

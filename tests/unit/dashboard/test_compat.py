@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
+import uvicorn
 from streamlit import net_util
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import media_file_manager
@@ -11,7 +15,10 @@ from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import _compat
+from dashboard import _compat, server
+from service.api import connections
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -21,6 +28,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> MediaFileManager:
         (net_util, "get_external_ip"),
         (PagesManager, "uses_pages_directory"),
         (ForwardMsgQueue, "clear"),
+        (uvicorn.Server, "startup"),
     ):
         monkeypatch.setattr(changed, name, getattr(changed, name))  # as it was, after the test
     _compat.install()
@@ -56,3 +64,23 @@ def test_where_a_file_may_be_sent_is_told_though_a_run_begins(
     queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=fragments)
     assert [one.file_urls_response.response_id for one in queue.flush()] == ["asked"]
     assert queue.flush() == []
+
+
+def test_half_requests_to_the_pages_hold_no_place_for_long(
+    files: MediaFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
+    assert connections.CheckedBody in [one.cls for one in server.middleware(())]
+    port = free_port()
+    # As Streamlit makes it, which names no protocol.
+    pages = uvicorn.Server(uvicorn.Config(lambda: None, port=port, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=pages.run, daemon=True)
+    thread.start()
+    until(lambda: pages.started)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=3) as link:
+            link.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: 1")
+            assert link.recv(4096) == b"", "closed, unanswered"
+    finally:
+        pages.should_exit = True
+        thread.join()

@@ -77,6 +77,16 @@ def test_a_long_clip_is_looked_at_closer_first(clear: Analysis) -> None:
     assert why == f"At {clock(one.time)} the score reaches 98 %. {words.why}"
 
 
+def test_faces_found_turned_are_offered_first(clear: Analysis) -> None:
+    sideways = long(clear)
+    sideways.media.faces_turned = 90
+    found = next_steps(sideways, EVERYTHING)
+    assert found[0].code is ActionCode.TURN
+    assert actions.step(found[0]).button == "Analyze it turned by 90°"
+    for facts in (Facts(may_run=False), replace(EVERYTHING, file_there=False)):
+        assert ActionCode.TURN not in codes(sideways, facts)
+
+
 def test_nothing_is_started_from_somebody_elses_result(clear: Analysis) -> None:
     there = codes(long(clear), Facts(may_run=False))
     assert there == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]
@@ -198,6 +208,7 @@ def test_every_action_has_its_words() -> None:
     params = {
         "moments": 480, "looked": 32, "frames": 6000, "seconds": 60.0, "why": "copies",
         "title": "GenD", "bytes": 10**9, "clips": 20, "needed": 19,
+        "degrees": 90,
     }  # fmt: skip
     for code in ActionCode:
         step = actions.step(NextStep(code, params))

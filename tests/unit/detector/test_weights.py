@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -27,6 +26,7 @@ from detector.errors import ModelError, WeightsError
 from detector.models.base import CropRecipe, ModelSpec
 from detector.weights.download import TRIES
 from detector.weights.entry import WeightFile
+from tests.support.links import PRIVATE, Handler, everywhere, redirect, serving
 from tests.support.waiting import at_once
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
@@ -63,54 +63,31 @@ class Server:
         self.redirect: str | None = None
         self.asked: list[str | None] = []  # the Range of every request
         self.tokens: list[str | None] = []
-        outer = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/net.bin"
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
+    def answer(self, request: Handler) -> None:
         asked = request.headers.get("Range")
         self.asked.append(asked)
         self.tokens.append(request.headers.get("Authorization"))
         if self.redirect:
-            request.send_response(302)
-            request.send_header("Location", self.redirect)
-            request.send_header("Content-Length", "0")
-            request.end_headers()
+            redirect(self.redirect)(request)
             return
-        body, status = self.body, self.status
+        body, status, headers = self.body, self.status, {}
         match = re.fullmatch(r"bytes=(\d+)-", asked or "")
         if match and self.ranges and status == 200:
             start = int(match[1])
-            body, status = body[start:], 206
-        request.send_response(status)
-        if status == 206:
-            total = len(self.body)
-            request.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        if self.breaks:
-            body = body[: self.breaks.pop(0)]
-            request.close_connection = True
-        request.wfile.write(body)
+            body, status, total = body[start:], 206, len(self.body)
+            headers = {"Content_Range": f"bytes {start}-{total - 1}/{total}"}
+        request.begin(status, Content_Length=str(len(body)), **headers)
+        request.wfile.write(body[: self.breaks.pop(0)] if self.breaks else body)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
+    with serving(PRIVATE, everywhere(server.answer)) as started:
+        server.url = started.url(PRIVATE, "/net.bin")
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from detector.errors import MediaError
 from detector.schema.analysis import Settings
@@ -15,6 +16,7 @@ from service import metrics
 from service.batch_files import IncomingFile
 from service.batches import BatchRow, BatchService, BatchState
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
+from service.records import tables
 from service.records.batches import Batch, Batches
 from service.records.model import State
 from service.records.store import RecordScope
@@ -54,6 +56,16 @@ class Bench:
 
     def states(self, batch: Batch) -> list[State | None]:
         return [row.state for row in self.rows(batch)]
+
+    def kill(self, batch: Batch) -> None:
+        """Leave the tasks as a server leaves them that is killed."""
+        task = self.service.task(LOCAL, batch)
+        assert task is not None
+        self.jobs._tasks._closing.set()
+        task.cancel.set()
+        until(lambda: not task.active)
+        with self.jobs.store.database.writing() as connection:
+            connection.execute(update(tables.tasks).values(server="killed"))
 
     def state(self, batch: Batch) -> BatchState:
         return self.service.state(LOCAL, batch, self.rows(batch))
@@ -126,7 +138,7 @@ def test_stopping_cancels_what_runs_and_what_waits(
     assert analyzer.begun == ["a", "b"]
 
 
-def test_a_new_server_offers_what_was_left_and_redoes_nothing(
+def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(
     open_bench: Callable[..., Bench], analyzer: Analyzer
 ) -> None:
     first = open_bench()
@@ -141,13 +153,44 @@ def test_a_new_server_offers_what_was_left_and_redoes_nothing(
     second = open_bench()
     again = second.batches.get(LOCAL.id, batch.id)
     assert again is not None
-    # What ran is resumed by itself, once; the batch waits for somebody.
-    until(lambda: second.states(again) == [State.DONE, State.DONE, State.INTERRUPTED])
-    assert second.state(again) is BatchState.INTERRUPTED
-    second.service.go_on(LOCAL, second.scope, again)
     until(lambda: second.state(again) is BatchState.DONE)
     assert second.states(again) == [State.DONE] * 3
     assert analyzer.begun == ["a", "b", "b", "c"]
+
+
+def test_a_batch_that_brings_down_two_servers_waits_for_somebody(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    bench = open_bench()
+    batch = bench.bring("b", "c")
+    until(lambda: "b" in analyzer.begun)
+    for _server in range(2):
+        bench.kill(batch)
+        bench = open_bench()
+        until(lambda: analyzer.begun.count("b") == 2)
+    assert bench.states(batch) == [State.INTERRUPTED] * 2
+    assert bench.state(batch) is BatchState.INTERRUPTED
+    analyzer.go.set()
+    bench.service.go_on(LOCAL, bench.scope, batch)
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert bench.states(batch) == [State.DONE] * 2
+
+
+def test_a_paused_batch_stays_paused_on_a_new_server(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    first = open_bench()
+    batch = first.bring("a", "b")
+    until(lambda: "a" in analyzer.begun)
+    first.service.pause(LOCAL, batch)
+    analyzer.go.set()
+    until(lambda: first.state(batch) is BatchState.PAUSED)
+    first.jobs.close()
+    second = open_bench()
+    assert second.states(batch) == [State.DONE, State.INTERRUPTED]
+    assert second.state(batch) is BatchState.INTERRUPTED and analyzer.begun == ["a"]
 
 
 def _failed() -> float:

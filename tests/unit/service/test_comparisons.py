@@ -15,7 +15,7 @@ from detector.schema.comparison import Comparison
 from service.records.comparisons import ComparisonStore
 from service.records.database import FILE, Database
 from service.records.model import State
-from service.tasks.comparisons import ComparedFile, Comparisons
+from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
 from service.tasks.manager import TaskManager
 from tests.support.comparisons_contract import A, B, ComparisonsContract, made, media
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
@@ -63,8 +63,8 @@ def test_each_person_s_comparison_is_a_task_of_their_own(
         return made(more["copy_media"].sha256, more["original_media"].sha256)
 
     monkeypatch.setattr(engine, "compare", compare)
-    one = comparisons.start(file("x.mp4", A), file("y.mp4", B), ANN)
-    two = comparisons.start(file("x.mp4", A), file("y.mp4", B), BEN)
+    one = comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN)
+    two = comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), BEN)
     assert ended(one).state is State.DONE and ended(two).state is State.DONE
     assert one is not two and (one.done, one.total) == (50, 100)
     assert store.find(ANN.id, A, B) is not None and store.find(BEN.id, A, B) is not None
@@ -86,9 +86,9 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
         raise Canceled
 
     monkeypatch.setattr(engine, "compare", compare)
-    one = comparisons.start(file("x.mp4", A), file("y.mp4", B), ANN)
+    one = comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN)
     assert begun.wait(PATIENT)
-    assert comparisons.start(file("x.mp4", A), file("y.mp4", B), ANN) is one
+    assert comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN) is one
     tasks.cancel(one)
     assert ended(one).state is State.CANCELED and "You stopped it." in one.error
     assert store.find(ANN.id, A, B) is None
@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_read_says_so(
         raise MediaError("This is no video.", hint="Bring another one.")
 
     monkeypatch.setattr(engine, "compare", compare)
-    task = ended(comparisons.start(file("x.mp4", A), file("y.mp4", B), ANN))
+    task = ended(comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN))
     assert (task.state, task.error, task.hint) == (
         State.FAILED, "This is no video.", "Bring another one.",
     )  # fmt: skip

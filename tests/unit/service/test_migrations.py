@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,11 @@ from alembic.script import ScriptDirectory
 from service.records import migrate
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError
-from service.records.sql import SQLStore, open_store
+from service.records.sql import open_store
 from service.records.tables import HEAD
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.records_contract import NOON, make
+from tests.support.waiting import at_once
 
 
 def stored(folder: Path) -> Path:
@@ -41,22 +41,16 @@ def test_steps_are_numbered_without_a_gap() -> None:
     assert steps == [f"{n:04}" for n in range(int(HEAD), first - 1, -1)]
 
 
-def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / FILE
-    open_store(path).close()
-    with sqlite3.connect(path) as db:
-        db.execute("UPDATE alembic_version SET version_num = '0999'")
-    db.close()
-    before = path.read_bytes()
-    with pytest.raises(RecordsError, match="newer Unmask") as caught:
-        open_store(path)
-    assert caught.value.code == "records_newer" and "UNMASK_DATA" in caught.value.hint
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("revision", ["ae1027a6acf", "0005"])
-def test_what_another_program_keeps_is_refused_and_left_alone(
-    tmp_path: Path, revision: str
+@pytest.mark.parametrize(
+    ("revision", "said", "code", "hint"),
+    [
+        ("0999", "newer Unmask", "records_newer", "UNMASK_DATA"),
+        ("ae1027a6acf", "something else", "records_damaged", "UNMASK_DATABASE"),
+        ("0005", "something else", "records_damaged", "UNMASK_DATABASE"),
+    ],
+)
+def test_what_is_not_ours_or_newer_is_refused_and_left_alone(
+    tmp_path: Path, revision: str, said: str, code: str, hint: str
 ) -> None:
     path = tmp_path / FILE
     open_store(path).close()
@@ -64,8 +58,9 @@ def test_what_another_program_keeps_is_refused_and_left_alone(
         db.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     db.close()
     before = path.read_bytes()
-    with pytest.raises(RecordsError, match="something else"):
+    with pytest.raises(RecordsError, match=said) as caught:
         open_store(path)
+    assert caught.value.code == code and hint in caught.value.hint
     assert path.read_bytes() == before
 
 
@@ -94,12 +89,7 @@ def test_several_at_once_bring_a_file_over_once(
 ) -> None:
     path = stored(tmp_path)
     add_step(tmp_path / "next", COLUMN, monkeypatch)
-    stores: list[SQLStore] = []
-    starts = [threading.Thread(target=lambda: stores.append(open_store(path))) for _ in range(4)]
-    for start in starts:
-        start.start()
-    for start in starts:
-        start.join()
+    stores = at_once(lambda _: open_store(path), range(4))
     assert [len(store.ids(LOCAL)) for store in stores] == [1] * 4
     for store in stores:
         store.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from bench.copies import CopyOptions, write_copy
 from detector import comparison as engine
@@ -21,6 +23,7 @@ from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
+from service.records import tables
 from service.records.comparisons import KeptComparison
 from service.records.footage import FootageStore
 from service.records.model import Preferences
@@ -29,7 +32,7 @@ from service.tasks.jobs import Job, State
 from tests.support.footage import add_file
 from tests.support.live_stand_in import StandInSession
 from tests.support.tasks import ended
-from tests.support.waiting import until
+from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import SAMPLE, Analyzer
 from tests.unit.service.test_library import scene
 
@@ -97,6 +100,44 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
     assert copy.analysis.verdict == before.verdict, "never a vote"
     app.originals.not_the_original(OWNER, copy)
     assert stored(app, OWNER, copy) is None
+
+
+def test_a_comparison_whose_server_was_killed_is_resumed_once(
+    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, begun = threading.Event(), []
+
+    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+        begun.append(copy)
+        go.wait(PATIENT)
+        return Comparison(
+            copy_media=more["copy_media"], original_media=more["original_media"],
+            finding=ComparisonFinding.FACE_DIFFERS, time=TimeAlignment(compared=3, matched=3),
+        )  # fmt: skip
+
+    monkeypatch.setattr(engine, "compare", compare)
+    copy, original = (analyze(app, OWNER, text, name) for text, name in
+                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    task = app.originals.compare(OWNER, copy, original)
+    servers = [app]
+    try:
+        for number in (1, 2):
+            until(lambda number=number: len(begun) == number)  # type: ignore[misc]
+            with app.jobs.store.database.writing() as connection:
+                connection.execute(update(tables.tasks).values(server="killed"))
+            servers.append(Application(tmp_path, Analyzer()))  # type: ignore[arg-type]
+        lost = servers[-1].tasks.find(task.id, OWNER.principal)
+        assert lost is not None and lost.state is State.INTERRUPTED
+        assert "The server stopped" in lost.error
+        go.set()
+        until(lambda: (found := stored(servers[-1], OWNER, copy)) is not None and found.accuses)
+        assert len(begun) == 2
+    finally:
+        go.set()
+        for server in servers[1:]:
+            server.stop()
+            server.jobs.close()
+            server.jobs.store.close()
 
 
 @pytest.mark.parametrize("stated", [True, False])
@@ -412,23 +453,23 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(
     """Not of a library that is empty or switched off, nor once something was found."""
     finds(ComparisonFinding.NOTHING_DIFFERS)
     other = look(real, OWNER, clips["other"])
-    assert real.originals.searched(OWNER, other) == 0, "there was nothing to look in"
+    assert real.originals.missed(OWNER, other).searched == 0, "there was nothing to look in"
     press = look(real, OWNER, clips["press"])
-    assert real.originals.searched(OWNER, press) == 1
-    assert real.originals.searched(GUEST, press) == 0, "it is not theirs"
+    assert real.originals.missed(OWNER, press).searched == 1
+    assert real.originals.missed(GUEST, press).searched == 0, "it is not theirs"
     shared = look(real, OWNER, clips["shared"])
-    assert real.originals.searched(OWNER, shared) == 0, "it was found"
+    assert real.originals.missed(OWNER, shared).searched == 0, "it was found"
     real.originals.not_the_original(OWNER, shared)
     real.originals.enqueue_lookup(shared)
     task = real.originals.lookup(OWNER.principal, shared)
     assert task is not None and ended(task).state is State.DONE
-    assert real.originals.searched(OWNER, shared) == 1, "without what is not its original"
+    assert real.originals.missed(OWNER, shared).searched == 1, "without what is not its original"
     scope = real.scope(OWNER)
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
-    assert real.originals.searched(OWNER, press) == 0
+    assert real.originals.missed(OWNER, press).searched == 0
     scope.store.save_preferences(scope.owner, Preferences())
     real.originals.library.store.forget(LOCAL.id)
-    assert real.originals.searched(OWNER, press) == 0, "nothing is left of it"
+    assert real.originals.missed(OWNER, press).searched == 0, "nothing is left of it"
 
 
 @pytest.fixture

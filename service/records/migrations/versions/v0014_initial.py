@@ -57,7 +57,7 @@ def _records() -> None:
         *_optional(NUMBER, "probability", "duration"),
         *_optional(sa.Integer, "subject_count"),
         sa.Column("models", WORD_LIST, nullable=False, server_default="[]"),
-        *_optional(sa.Text, "seal"),
+        *_optional(sa.Text, "seal", "copy_of"),
         sqlite_with_rowid=False,
     )
     op.create_index("records_by_time", "records", ["owner", sa.text("touched DESC"), "id"])

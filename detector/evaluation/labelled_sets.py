@@ -1,4 +1,4 @@
-"""A labelled set from what was uploaded: a ZIP with real/ and fake/, or a CSV with its files.
+"""A labelled set from what was brought: a ZIP with real/ and fake/, or a CSV with its files.
 
 Archives are hostile: they are read by `detector.batch.archive`, names are made harmless, what is
 written is counted, and what is no video or picture is left out.
@@ -20,15 +20,14 @@ from typing import Protocol
 
 from detector.errors import InputError, MediaError
 from detector.evaluation.labels import MAX_SHEET_BYTES
-from detector.media.files import one_line
-from service.messages import _
-from service.storage.uploads import CHUNK_BYTES, safe_name
+from detector.media.files import disk_name, one_line
 
 MAX_FILES = 2000
 MAX_BYTES = 8 << 30
 """Unpacked, in all."""
 SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".jpg", ".jpeg", ".png", ".webp",
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
+    ".gif", ".jpg", ".jpeg", ".png", ".webp",
     ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
 }  # fmt: skip
 LABELS = {
@@ -37,6 +36,7 @@ LABELS = {
 }  # fmt: skip
 MAX_WORD = 200
 """letters of a name or a cell that are kept"""
+_CHUNK = 1 << 20
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
 
 
@@ -90,14 +90,33 @@ def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
         rows, left_out = _sheet(sheets[0].read(MAX_SHEET_BYTES + 1), media, folder)
     else:
         raise InputError(
-            _("Bring one ZIP with the folders real and fake, or one CSV with its files."),
-            hint=_("The CSV has the columns file and label; group ties an original to its fakes."),
+            "Bring one ZIP with the folders real and fake, or one CSV with its files.",
+            hint="The CSV has the columns file and label; group ties an original to its fakes.",
         )
+    return _written(rows, left_out, folder)
+
+
+def unpack(path: Path, folder: Path) -> LabelledSet:
+    """Write the labelled set of a ZIP on the disk into an empty folder.
+
+    Raises
+    ------
+    InputError
+        As `make`.
+    """
+    return _written(*_unzipped(path, folder), folder)
+
+
+def _written(
+    rows: list[dict[str, str]], left_out: list[tuple[str, LeftOutReason]], folder: Path
+) -> LabelledSet:
+    """Write labels.csv; raise InputError where originals or fakes are missing."""
     real, fake = (sum(row["label"] == label for row in rows) for label in ("real", "fake"))
     if not real or not fake:
-        text = _("There are {real} originals and {fake} fakes in it; both are needed.")
-        hint = _("A ZIP needs a folder called real and one called fake.")
-        raise InputError(text.format(real=real, fake=fake), hint=hint)
+        raise InputError(
+            f"There are {real} originals and {fake} fakes in it; both are needed.",
+            hint="A ZIP needs a folder called real and one called fake.",
+        )
     path = folder / "labels.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", restval="")
@@ -107,29 +126,31 @@ def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
 
 
 def _archive(file: UploadedMedia, folder: Path) -> Taken:
-    from detector.batch import archive  # brings the pipeline, which a first page need not wait for
-
     with tempfile.TemporaryDirectory(prefix=".zip-", dir=folder) as scratch:
         path = Path(scratch) / "archive.zip"
         with path.open("wb") as out:
             for chunk in _chunks(file):
                 out.write(chunk)
-        try:
-            members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
-        except MediaError as error:
-            raise InputError(
-                _("The ZIP can't be read: {problem}").format(problem=error.message),
-                hint=error.hint,
-            ) from error
-        refused = [member for member in members if archive.problem(member) is not None]
-        left_out = [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
-        harmless = [member for member in members if member not in refused]
-        sheets = [m for m in harmless if PurePosixPath(m.filename).name.lower() == "labels.csv"]
-        if sheets:
-            rows, missing = _listed(path, sheets[0], harmless, folder)
-        else:
-            rows, missing = _by_folder(path, harmless, folder)
-        return rows, missing + left_out
+        return _unzipped(path, folder)
+
+
+def _unzipped(path: Path, folder: Path) -> Taken:
+    from detector.batch import archive  # brings the pipeline, which a first page need not wait for
+
+    try:
+        members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
+    except MediaError as error:
+        problem = f"The ZIP can't be read: {error.message}"
+        raise InputError(problem, code=error.code, hint=error.hint) from error
+    refused = [member for member in members if archive.problem(member) is not None]
+    left_out = [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
+    harmless = [member for member in members if member not in refused]
+    sheets = [m for m in harmless if PurePosixPath(m.filename).name.lower() == "labels.csv"]
+    if sheets:
+        rows, missing = _listed(path, sheets[0], harmless, folder)
+    else:
+        rows, missing = _by_folder(path, harmless, folder)
+    return rows, missing + left_out
 
 
 def _listed(
@@ -166,7 +187,7 @@ def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> 
                 )
             )
             continue
-        name = f"{label}/{number:04}-{safe_name(parts[-1])}"
+        name = f"{label}/{number:04}-{disk_name(parts[-1])}"
         writer.write(partial(_unpacked, path, member), folder / name)
         # An original and its fakes share a name in many collections.
         group = shown(PurePosixPath(parts[-1]).stem)
@@ -176,34 +197,32 @@ def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> 
 
 def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
     if len(text) > MAX_SHEET_BYTES:
-        problem = _("The CSV is larger than {number} MB.")
-        raise InputError(problem.format(number=MAX_SHEET_BYTES >> 20))
+        raise InputError(f"The CSV is larger than {MAX_SHEET_BYTES >> 20} MB.")
     try:
         reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig")))
         lines = list(islice(reader, MAX_FILES + 1))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(_("The CSV can't be read: {problem}.").format(problem=error)) from error
+        raise InputError(f"The CSV can't be read: {error}.") from error
     if not lines or not {"file", "label"} <= set(lines[0]):
-        hint = _("The first line names the columns, for example: {columns}")
         raise InputError(
-            _("The CSV has no rows with the columns file and label."),
-            hint=hint.format(columns="file,label,group,source,method"),
+            "The CSV has no rows with the columns file and label.",
+            hint="The first line names the columns, for example: file,label,group,source,method",
         )
     if len(lines) > MAX_FILES:
-        problem = _("The CSV lists more than {most} files.")
-        raise InputError(problem.format(most=f"{MAX_FILES:,}"))
+        raise InputError(f"The CSV lists more than {MAX_FILES:,} files.")
     by_name = {PurePosixPath(name).name: file for name, file in files.items()}
     rows, left_out, writer = [], [], _BoundedWriter()
     for number, row in enumerate(lines):
         path, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
-            problem = _("Line {number} of the CSV: {label} is neither real nor fake.")
-            raise InputError(problem.format(number=number + 2, label=repr(shown(label))))
+            raise InputError(
+                f"Line {number + 2} of the CSV: {shown(label)!r} is neither real nor fake."
+            )
         file = files.get(path) or by_name.get(PurePosixPath(path.replace("\\", "/")).name)
         if file is None:
             left_out.append((shown(path), LeftOutReason.NOT_BROUGHT))
             continue
-        name = f"{label}/{number:04}-{safe_name(PurePosixPath(path).name)}"
+        name = f"{label}/{number:04}-{disk_name(PurePosixPath(path).name)}"
         writer.write(file, folder / name)
         told = {k: shown(row.get(k) or "") for k in COLUMNS}
         rows.append({**told, "file": name, "label": label})
@@ -227,8 +246,7 @@ class _BoundedWriter:
             for chunk in file():
                 self._left -= len(chunk)
                 if self._left < 0:
-                    text = _("The files are more than {number} GB.")
-                    raise InputError(text.format(number=MAX_BYTES >> 30))
+                    raise InputError(f"The files are more than {MAX_BYTES >> 30} GB.")
                 out.write(chunk)
 
 
@@ -238,10 +256,10 @@ def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
     try:
         yield from archive.chunks(path, member)
     except MediaError as error:
-        text = _("{name} in the ZIP can't be unpacked: {problem}")
-        raise InputError(text.format(name=shown(member.filename), problem=error.message)) from error
+        problem = f"{shown(member.filename)} in the ZIP can't be unpacked: {error.message}"
+        raise InputError(problem, code=error.code) from error
 
 
 def _chunks(file: UploadedMedia) -> Iterator[bytes]:
     file.seek(0)
-    yield from iter(partial(file.read, CHUNK_BYTES), b"")
+    yield from iter(partial(file.read, _CHUNK), b"")

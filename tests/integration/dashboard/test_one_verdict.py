@@ -1,0 +1,161 @@
+"""A file has one headline and one whole percent, wherever it is shown."""
+
+from __future__ import annotations
+
+import csv
+import html as entities
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dashboard import labels, session
+from dashboard.pages.batch import export as batch_export
+from dashboard.pages.batch import listing
+from dashboard.pages.history import export
+from detector import report
+from detector.batch import table as batch_table
+from detector.cli.analyze import summary
+from detector.messages.format import percent, whole_percent
+from detector.schema.analysis import Analysis, Label, Lean
+from detector.schema.comparison import ComparisonFinding
+from detector.schema.origin import Fact, Provenance
+from service.api.schemas import AnalysisView
+from service.batches import BatchRow
+from service.records.batches import BatchItem
+from service.records.model import LOCAL, MAX_PAGE_SIZE, Query
+from service.tasks.jobs import Jobs
+from tests.integration.dashboard.test_history_page import judged, keep, page
+from tests.support.pages import OWNER, html, result
+from tests.support.pdf import text_of
+from tests.unit.detector.test_comparison_words import made, media
+
+
+def leaning(lean: Lean) -> Analysis:
+    analysis = judged(Label.INCONCLUSIVE, 0.48)
+    verdict = analysis.verdict.model_copy(update={"lean": lean})
+    return analysis.model_copy(update={"verdict": verdict})
+
+
+def compared(analysis: Analysis, finding: ComparisonFinding, **more: object) -> Analysis:
+    found = made(finding, original_media=media("press.mp4"), **more)
+    return analysis.model_copy(update={"comparison": found})
+
+
+def marked(analysis: Analysis) -> Analysis:
+    """A result of a file in which a generator left its settings."""
+    fact = Fact(group="generator", name="Prompt", value="a mayor", source="PNG text")
+    provenance = Provenance(facts=[fact], findings=["It holds settings of an image generator."])
+    return analysis.model_copy(update={"provenance": provenance})
+
+
+FACE = ComparisonFinding.FACE_DIFFERS
+CASES = {
+    "fake": (judged(Label.FAKE, 0.79496), Label.FAKE, "Likely manipulated"),
+    "real": (judged(Label.REAL, 0.004), Label.REAL, "No sign of manipulation found"),
+    "leaning": (
+        leaning(Lean.MANIPULATED), Label.INCONCLUSIVE, "Inconclusive, leans manipulated",
+    ),
+    "no lean": (leaning(Lean.NONE), Label.INCONCLUSIVE, "Inconclusive, no lean"),
+    "not judged": (
+        judged(Label.NOT_APPLICABLE, None), Label.NOT_APPLICABLE, "Could not be judged",
+    ),
+    "copy": (
+        compared(judged(Label.REAL, 0.27), FACE), Label.FAKE, "Manipulated copy of press.mp4",
+    ),
+    "roles open": (
+        compared(judged(Label.REAL, 0.27), FACE, roles="assumed"), Label.REAL,
+        "No sign of manipulation found",
+    ),
+    "same footage": (
+        compared(leaning(Lean.UNTOUCHED), ComparisonFinding.NOTHING_DIFFERS), Label.INCONCLUSIVE,
+        "Inconclusive, leans untouched",
+    ),
+    "generator's mark": (
+        marked(judged(Label.REAL, 0.995)), Label.REAL, "No sign of manipulation found",
+    ),
+}  # fmt: skip
+SHORT = {
+    "No sign of manipulation found": "No sign found",
+    "Could not be judged": "Not judged",
+}
+"""of headlines, where room is small"""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> None:
+    analysis, label, headline = CASES[case]
+    likely = analysis.verdict.probability
+    number = None if likely is None else whole_percent(likely)
+    record = keep(jobs, "a.mp4", analysis, 1)
+    job = session.application().find(OWNER, record.id)
+    assert job is not None and job.analysis is not None
+    kept, short = job.analysis, SHORT.get(headline, headline)
+    item = BatchItem(name="a.mp4", analysis=record.id)
+    row = BatchRow.of(item, job)
+
+    # Programs: JSON, the API, the command line, its batch table.
+    line = {"file": "a.mp4", "analysis": json.loads(kept.model_dump_json())}
+    cells = dict(zip(batch_table.COLUMNS, batch_table._row(line), strict=True))
+    view = AnalysisView.of(job, 0)
+    assert kept.headline == view.headline == cells["headline"] == headline
+    assert summary(kept).splitlines()[0] == f"{kept.media.name}: {headline}"
+    assert kept.label is row.label is job.record.result.label is label  # type: ignore[union-attr]
+    assert view.result is not None and view.result["headline"] == headline
+    assert cells["probability"] == view.result["verdict"]["probability"] == likely
+
+    # Tables of History and of a batch.
+    for exported in (
+        export.Export(jobs.store, LOCAL, [record]).as_csv(),
+        batch_export.BatchExport(None, None, [row]).as_csv(),  # type: ignore[arg-type]
+    ):
+        (entry,) = csv.DictReader(io.StringIO(exported.decode()))
+        assert entry["headline"] == headline
+        told = entry["likelihood"]
+        assert (whole_percent(float(told)) if told else None) == number
+
+    # The batch's row.
+    drawn = listing._cells(row, None)
+    word = drawn["verdict"][0].split(" ", 1)[1]  # type: ignore[index]
+    assert headline in (word, drawn["note"]) or word in (short, short.split(",")[0])
+    assert listing.group(row) == label and drawn["likelihood"] == number
+
+    # History: its list, its filter, and the record beside it.
+    at = page(r=record.id)
+    (listed,) = at.dataframe[0].value.to_dict("records")
+    assert listed["verdict"][0].split(" ", 1)[1] in (headline, short)
+    assert (None if number is None else listed["likelihood"]) == number
+    for one in Label:
+        found = jobs.store.search(LOCAL, Query(verdicts=frozenset({one}), limit=MAX_PAGE_SIZE))
+        assert found.total == (one is label) and found.counts == {label: 1}
+    beside = html(at)
+    assert short in beside and (number is None or labels.percent(likely or 0) in beside)
+
+    # The result's page and its report.
+    shown = html(result(tmp_path / "gone.webm", kept))
+    head = re.search(r'<h2 class="um-verdict ([a-z]+)">.*?</span><span>(.*?)</span></h2>', shown)
+    assert head is not None and entities.unescape(head[2]) == headline
+    assert head[1] == labels.STATES[label].slug
+    pdf = text_of(report.as_pdf(report.collect(kept)), 1)
+    assert f"{kept.media.name} {headline}" in pdf
+    if likely is not None:
+        assert f"<b>{labels.percent(likely)}</b> combined likelihood" in shown
+        assert f"{percent(likely)} combined likelihood" in pdf
+        assert f" {percent(likely)} combined likelihood" in summary(kept)
+
+
+def test_a_comparison_that_comes_later_reaches_the_rows_of_a_batch(jobs: Jobs) -> None:
+    record = keep(jobs, "a.mp4", judged(Label.REAL, 0.27), 1)
+    service, scope = session.application().batch_runs, session.application().scope(OWNER)
+    batch = session.application().batches.create(
+        LOCAL, [BatchItem(name="a.mp4", analysis=record.id)]
+    )
+    known: dict[str, BatchRow] = {}
+    assert [row.label for row in service.rows(scope, batch, known)] == [Label.REAL]
+    job = jobs.find(record.id, scope)
+    assert job is not None
+    jobs.update(job, lambda analysis: compared(analysis, FACE))
+    assert [row.label for row in service.rows(scope, batch, known, fresh=True)] == [Label.FAKE]
+    assert known[record.id].copy_of == "press.mp4"

@@ -1,0 +1,57 @@
+"""Videos of one unmoving picture: said in the result, and nothing is said of movement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from detector.pipeline import Analyzer
+from detector.schema.analysis import CaveatCode, Settings
+from tests.conftest import camera
+
+Clip = Callable[..., Path]
+SIZE = (320, 240)
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("voice.mp4", {"seconds": 3, "audio": True}),
+        ("slide.mkv", {"times": [0.0, 4.0]}),
+        ("pulses.webm", {"seconds": 3, "codec": "libvpx", "gop": 12, "options": {"b": "400000"}}),
+    ],
+)
+def test_an_unmoving_picture_is_named(
+    analyzer: Analyzer, make_clip: Clip, name: str, how: dict[str, object]
+) -> None:
+    path = make_clip(name, size=SIZE, picture=camera(SIZE, still=True), **how)
+    out = analyzer.analyze(path, Settings(frames=6, models=["texture", "motion"]))
+    assert out.media.frozen
+    assert CaveatCode.FROZEN in [caveat.code for caveat in out.verdict.caveats]
+    assert any("one unmoving picture" in text for text in out.verdict.limits)
+    assert not any("compressed" in text.lower() for text in out.verdict.limits)
+    motion = next(model for model in out.models if model.id == "motion")
+    assert not motion.counted
+    assert not out.signals
+
+
+def test_what_moves_is_no_unmoving_picture(analyzer: Analyzer, make_clip: Clip) -> None:
+    few = Settings(frames=6, models=["texture"])
+    for number, path in enumerate(
+        (
+            make_clip("moves.mp4", size=SIZE, seconds=2),
+            make_clip("short.mp4", size=SIZE, seconds=0.2, picture=camera(SIZE, still=True)),
+        )
+    ):
+        out = analyzer.analyze(path, few, scores_only=True)
+        assert not out.media.frozen, number
+        assert CaveatCode.FROZEN not in [caveat.code for caveat in out.verdict.caveats]
+    still = make_clip("still.mp4", size=SIZE, seconds=2, picture=camera(SIZE, still=True))
+    assert not analyzer.analyze(still, Settings(frames=1), scores_only=True).media.frozen
