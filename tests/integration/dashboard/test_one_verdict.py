@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+from detector.cli.analyze import summary
 
 from dashboard import labels, session
 from dashboard.pages.batch import export as batch_export
@@ -17,7 +18,6 @@ from dashboard.pages.batch import listing
 from dashboard.pages.history import export
 from detector import report
 from detector.batch import table as batch_table
-from detector.cli.analyze import summary
 from detector.messages.format import percent, whole_percent
 from detector.schema.analysis import Analysis, Label, Lean
 from detector.schema.comparison import ComparisonFinding

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from detector.cli.analyze import summary
 from skimage import data
 
 from detector import explain, media
-from detector.cli.analyze import summary
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
 from detector.pipeline import Analyzer
