@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 import pytest
-from detector.cli.analyze import summary
 
+from cli.analyze import summary
 from dashboard import labels, session
 from dashboard.pages.batch import export as batch_export
 from dashboard.pages.batch import listing

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from detector.cli.analyze import summary
 from skimage import data
 
+from cli.analyze import summary
 from detector import explain, media
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
