@@ -20,11 +20,11 @@ MAX_NAMED = 5
 """files of a ZIP that were left out, by name; more are counted"""
 
 
-class _Command(FlexibleCommand):
+class _EvaluateCommand(FlexibleCommand):
     usual = {"--conditions": "few", "--baselines": "all"}
 
 
-@app.command(cls=_Command)
+@app.command(cls=_EvaluateCommand)
 def evaluate(
     labels: Annotated[Path, typer.Argument(metavar="LABELS.csv|SET.zip")],
     models: Models = None,

@@ -16,11 +16,11 @@ from detector.errors import UsageError
 app = typer.Typer(add_completion=False)
 
 
-class _Command(FlexibleCommand):
+class _TrainCommand(FlexibleCommand):
     several = ("--weights",)
 
 
-@app.command(cls=_Command)
+@app.command(cls=_TrainCommand)
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="clip, finetune, texture, or a TOML")
