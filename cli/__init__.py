@@ -65,13 +65,13 @@ class _LazyCommand(TyperCommand):
         return typer.main.get_command(module.app).make_context(name, *args, **more)
 
 
-app = typer.Typer(
+_root = typer.Typer(
     add_completion=False,
     subcommand_metavar="COMMAND …",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _name, _help in _COMMANDS.items():
-    app.command(_name, cls=_LazyCommand, help=_help)(lambda: None)
+    _root.command(_name, cls=_LazyCommand, help=_help)(lambda: None)
 
 
 def _print_version(wanted: bool) -> None:
@@ -80,7 +80,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@_root.callback(invoke_without_command=True)
 def _unmask(
     context: typer.Context,
     verbose: Annotated[
@@ -99,7 +99,7 @@ def _unmask(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    command, verbose = typer.main.get_command(app), False
+    command, verbose = typer.main.get_command(_root), False
     try:
         with command.make_context(
             "unmask", list(sys.argv[1:] if argv is None else argv)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cli.common import ProgressBar
 from cli.options import Device, FlexibleCommand, Option
 from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from detector.training.fit import TrainingOptions
 
 app = typer.Typer(add_completion=False)
 
@@ -23,7 +26,7 @@ class _TrainCommand(FlexibleCommand):
 @app.command(cls=_TrainCommand)
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="clip, finetune, texture, or a TOML")
+        str, typer.Argument(metavar="RECIPE", help="clip, finetune, texture, voice, or a TOML")
     ],
     data: Annotated[Path, Option(metavar="LABELS.csv")],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
@@ -31,7 +34,8 @@ def train(
         str | None,
         Option(
             metavar="WEIGHTS",
-            help="id of the detector to fine-tune; clip: a file, or shipped; texture: a trunk",
+            help="id of the detector to fine-tune; clip: a file, or shipped; texture, voice: a "
+            "trunk",
         ),
     ] = None,
     weights: Annotated[
@@ -56,13 +60,12 @@ def train(
     ] = None,
     folds: Annotated[
         Literal["sources", "kinds"] | None,
-        Option(help="clip: first leave out each fold of sources in turn, and save its logits"),
+        Option(help="clip, voice: first leave out each fold of sources in turn, save its logits"),
     ] = None,
     resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
     device: Device = "auto",
 ) -> int:
     """Train a model by a recipe."""
-    from detector.evaluation import groups
     from detector.pipeline.analyzer import pick_device
     from detector.training.fit import TrainingOptions
     from detector.training.recipe import read_recipe
@@ -73,24 +76,22 @@ def train(
         out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
     )
     if recipe == "clip":
-        from detector.training.clip.recipe import ClipRecipe
-        from detector.training.clip.run import train as train_clip
-
         if weights or tune or leave_out:
             raise UsageError(
                 "The recipe clip takes none of --weights, --tune and --leave-out.",
                 hint="--folds leaves out each fold in turn.",
             )
-        left_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
-        made = train_clip(
-            ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=left_out
-        )
-        print(made)
+        print(_clip(run, data, changes, cache=cache, begin=begin, folds=folds))
+        return 0
+    if recipe == "voice":
+        if weights or tune or cache or folds == "kinds" or changes:
+            raise UsageError("The recipe voice takes --begin and --folds sources alone.")
+        print(_voice(run, data, begin=begin, folds=folds))
         return 0
     from detector.training.run import train as train_recipe
 
     if folds:
-        raise UsageError("--folds is for the recipe clip.")
+        raise UsageError("--folds is for the recipes clip and voice.")
     made = train_recipe(
         read_recipe(recipe).model_copy(update=changes),
         data,
@@ -102,6 +103,31 @@ def train(
     )
     print(made)
     return 0
+
+
+def _clip(
+    run: TrainingOptions,
+    data: Path,
+    changes: dict[str, Any],
+    *,
+    cache: Path | None,
+    begin: str | None,
+    folds: str | None,
+) -> Path | None:
+    from detector.evaluation import groups
+    from detector.training.clip.recipe import ClipRecipe
+    from detector.training.clip.run import train
+
+    left_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
+    return train(ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=left_out)
+
+
+def _voice(run: TrainingOptions, data: Path, *, begin: str | None, folds: str | None) -> Path:
+    from detector.evaluation import groups
+    from detector.training.voice import VoiceRecipe, train
+
+    left_out = groups.voice_names() if folds else ()
+    return train(VoiceRecipe(), data, run, begin=Path(begin) if begin else None, folds=left_out)
 
 
 COUNTED = {"faces": "files searched for faces", "training": "steps"}

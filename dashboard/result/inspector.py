@@ -184,21 +184,16 @@ def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> No
         figures.missing(_("The frame can’t be read any more."))
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
-    quality = described(face.quality) if face.quality.problem else ""
-    figures.caption(figures.titled(_("Crop"), quality))
+    figures.caption(figures.titled(_("Crop"), _unscored(face.quality)))
 
 
-def described(quality: Quality) -> str:
-    """Return a face's quality in a few words: "212 px wide, sharp, frontal"."""
-    width = _("{width}\u00a0px wide").format(width=f"{quality.width:.0f}")
-    if quality.problem is not None:
-        why = labels.WHY_NOT.get(quality.problem, _("not scored"))
-        return _("{width}, {why}: not scored").format(width=width, why=why)
-    if quality.yaw is None:  # no face
-        return width
-    turned = abs(quality.yaw)
-    pose = _("frontal") if turned < 0.35 else _("half turned") if turned < 0.7 else _("turned")
-    return f"{width}, {pose}"
+def _unscored(quality: Quality) -> str:
+    """Return why a face was not scored, with its width; empty for one that could be."""
+    if quality.problem is None:
+        return ""
+    text = _("{width}\u00a0px wide, {why}: not scored")
+    why = labels.WHY_NOT.get(quality.problem, _("not scored"))
+    return text.format(width=f"{quality.width:.0f}", why=why)
 
 
 def _whole(

@@ -1,7 +1,7 @@
 """Material unlike what thresholds and odds were measured on, and what may not be said of it.
 
 The limits are quantiles of 140 clips of the calibration; how far each kind moves untouched scores
-stands in `research/experiments.md` ("Material unlike the calibration's").
+stands in `docs/experiments.md` ("Material unlike the calibration's").
 """
 
 from __future__ import annotations

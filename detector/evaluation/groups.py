@@ -26,6 +26,7 @@ from detector.schema.base import StrictModel
 
 _KINDS = Path(__file__).parent / "folds.toml"
 _SOURCES = Path(__file__).parent / "source_folds.toml"
+_VOICES = Path(__file__).parent / "voice_folds.toml"
 
 
 S = TypeVar("S", bound=Labelled)
@@ -46,6 +47,16 @@ def names() -> tuple[str, ...]:
 def source_names() -> tuple[str, ...]:
     """Return all folds by source alone, in the order of the table."""
     return tuple(dict.fromkeys(_table(_SOURCES).values()))
+
+
+def voice_names() -> tuple[str, ...]:
+    """Return all folds of repositories of speech, in the order of the table."""
+    return tuple(dict.fromkeys(_table(_VOICES).values()))
+
+
+def voice_fold_of(item: Sourced) -> str | None:
+    """Return the fold in which a clip of speech is left out; None if it never is."""
+    return _table(_VOICES).get(item.source)
 
 
 def fold_of(item: Sourced) -> str:

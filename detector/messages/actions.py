@@ -77,7 +77,7 @@ def _compare(p: Params, speech: Speech) -> Step:
             "No match in {files:,} other file.", "No match in {files:,} other files.", files
         )
         why = f"{none.format(files=files)} {why}"
-    return Step(head, why, _("Compare two clips"), "")
+    return Step(head, why, _("Compare two clips"))
 
 
 def _compare_same(p: Params, speech: Speech) -> Step:
@@ -89,14 +89,14 @@ def _compare_same(p: Params, speech: Speech) -> Step:
         why = _("{name} shows the same footage. If only the face differs, one of them was changed.")
     if p["compared"]:
         why = _("{name} shows the same footage. See where the two differ, moment by moment.")
-    return Step(head, why.format(name=p["name"]), _("Open"), "")
+    return Step(head, why.format(name=p["name"]), _("Open"))
 
 
 def _ask(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     if p["why"] == "sound":
         why = _("Each copy loses traces.")
-        return Step(_("Ask for the recording itself"), why, _("How to ask"), "")
+        return Step(_("Ask for the recording itself"), why, _("How to ask"))
     why = {
         "compression": _("This copy was compressed; the traces we look for go first."),
         "size": _("The face is {width} px wide in this copy; larger shows more."),
@@ -105,7 +105,7 @@ def _ask(p: Params, speech: Speech) -> Step:
         ),
         "copies": _("Each copy loses traces."),
     }[str(p["why"])].format(width=p.get("width"))
-    return Step(_("Ask for the camera original"), why, _("How to ask"), "")
+    return Step(_("Ask for the camera original"), why, _("How to ask"))
 
 
 def _add(p: Params, speech: Speech) -> Step:
@@ -137,7 +137,6 @@ def _origin(p: Params, speech: Speech) -> Step:
         _("Check where it came from"),
         _("Date, place and who posted it first say what no model can."),
         _("How to check"),
-        "",
     )
 
 
@@ -147,7 +146,6 @@ def _test_live(p: Params, speech: Speech) -> Step:
         _("Test them while they are on camera"),
         _("A live deepfake must follow every move, and may slip."),
         _("What to ask for"),
-        "",
     )
 
 
@@ -157,7 +155,6 @@ def _reach(p: Params, speech: Speech) -> Step:
         _("Reach them another way"),
         _("A face on a screen proves nobody; a number that you knew before does more."),
         _("How to check"),
-        "",
     )
 
 

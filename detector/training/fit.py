@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from detector.schema.base import StrictModel
 from detector.training.recipe import TrainingSchedule
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]
@@ -216,7 +217,7 @@ def _log(path: Path, step: int, figures: dict[str, float]) -> None:
         writer.writerow([step, *(f"{value:.5g}" for value in figures.values())])
 
 
-def configuration(plan: TrainingSchedule) -> dict[str, Any]:
+def configuration(plan: StrictModel) -> dict[str, Any]:
     """Return what `config.json` of a run holds."""
     return {
         "recipe": plan.model_dump(),

@@ -28,7 +28,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from detector.errors import InputError, WeightsError
-from detector.evaluation.labels import hash_of, pairs
+from detector.evaluation.labels import Labelled, hash_of, pairs
 from detector.models.base import CropRecipe
 from detector.models.families.texture import TextureNet
 from detector.models.layer import Layer
@@ -252,7 +252,7 @@ def standard(described: Array, bound: float) -> Layer:
     return Layer(center, scale, bound, torch.zeros_like(center), 0.0)
 
 
-def _weights(clips: Sequence[Faces]) -> Array:
+def source_weights(clips: Sequence[Labelled]) -> Array:
     """Return what each clip weighs; they sum to 1, each label to a half."""
     count = Counter((clip.label, clip.source) for clip in clips)
     each = np.array([1 / np.sqrt(count[clip.label, clip.source]) for clip in clips])
@@ -295,12 +295,12 @@ def fitted(
     scaled = apart_of(described)
     x = scaled.reshape(-1, scaled.shape[-1])
     y = np.tile([clip.label for clip in clips], len(COPIES))
-    weight = np.outer(list(COPIES.values()), _weights(clips)).ravel()
+    weight = np.outer(list(COPIES.values()), source_weights(clips)).ravel()
     first, second, share = _ordered(clips, plan.pair_weight)
     apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
     if made is not None:
         before, after = apart_of(made.described).reshape(2, -1, x.shape[1])
-        each = np.repeat(_weights([clips[place] for place in made.places]) * 2 / MADE, MADE)
+        each = np.repeat(source_weights([clips[place] for place in made.places]) * 2 / MADE, MADE)
         x = np.concatenate([x, before, after])
         y = np.concatenate([y, np.zeros(len(before)), np.ones(len(after))])
         weight = np.concatenate([weight, *(made.weight / 2 * each for _ in range(2))])
@@ -308,18 +308,37 @@ def fitted(
         share = np.concatenate([share, ORDERED * plan.pair_weight * each])
     target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
 
-    def loss(theta: Array) -> tuple[float, Array]:
-        z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]
-        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
-        value += (share * np.logaddexp(0, -d)).sum() + plan.decay * (theta[:-1] ** 2).sum()
-        error, order = weight * (expit(z) - target), -share * expit(-d)
-        slope = x.T @ error + apart.T @ order + 2 * plan.decay * theta[:-1]
-        return float(value), np.append(slope, error.sum())
-
-    best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    best = logistic(x, target, weight, apart, share, plan.decay)
     z = scaled[0] @ best[:-1]
     weights = torch.from_numpy(best[:-1] * SPREAD / z.std())
     return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))
+
+
+def logistic(
+    x: Array, target: Array, weight: Array, apart: Array, share: Array, decay: float
+) -> Array:
+    """Fit a logistic regression with a ranking loss: float [features + 1], the offset last.
+
+    Parameters
+    ----------
+    x, target, weight : float [N, features], [N], [N]
+        Rows, the probability each should get, and what it weighs.
+    apart, share : float [pairs, features], [pairs]
+        A fake less its original, and what each pair weighs.
+    decay : float
+        Of the squared weights.
+    """
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]
+        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
+        value += (share * np.logaddexp(0, -d)).sum() + decay * (theta[:-1] ** 2).sum()
+        error, order = weight * (expit(z) - target), -share * expit(-d)
+        slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
+        return float(value), np.append(slope, error.sum())
+
+    best: Array = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    return best
 
 
 def _ordered(clips: Sequence[Faces], pair_weight: float) -> tuple[Array, Array, Array]:

@@ -206,6 +206,7 @@ class View {
     this.sizes.disconnect();
     this.pages.disconnect();
     this.sizes.observe(this.root);
+    if (this.media) this.sizes.observe(this.media);
     for (const { place } of [player, cursor].filter(Boolean)) {
       const node = document.querySelector(place);
       if (node) this.sizes.observe(node);

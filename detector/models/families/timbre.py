@@ -5,8 +5,8 @@ for Scalable Self-Supervised Representation-Based Speech Quality Assessment", IC
 arXiv:2502.05356; MIT), which know how natural speech sounds; the first layers of the encoder of
 Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know how it is spoken; and the
 modulation spectrum, how fast each band of it changes. Both networks stay as they were published;
-only the layers that read their statistics were learned here (`research/voice`): one for sound, one
-for what a telephone leaves of it.
+only the layers that read their statistics were learned here (`unmask train voice`): one for sound,
+one for what a telephone leaves of it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""`python -m research.voice`: from labelled speech to the file that ships, and what it is worth."""
+"""`unmask train voice`: from labelled speech to the file that ships, and what it is worth."""
 
 from __future__ import annotations
 
 import csv
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +10,35 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cli import main
 from detector import paths
-from detector.evaluation import metrics
-from research.voice import __main__ as command
-from research.voice import head
-from research.voice.clips import FOLDS, Clip, read_clips, split
-from research.voice.statistics import statistics, trunk
+from detector.evaluation import groups, metrics
+from detector.evaluation.labels import Item
+from detector.training import voice
+from detector.training.fit import TrainingOptions
 from tests.support.speech import speech
 
+REPOSITORIES = ("jik876/hifi-gan-demo", "sh-lee-prml/HierSpeechpp-demo")
+"""Of the first fold, and of the second."""
 
-def clip(name: str, **given: object) -> Clip:
+
+def clip(name: str, **given: object) -> Item:
     made: dict[str, object] = {
-        "path": Path(name), "fake": False, "method": "", "group": name, "repository": "some/where",
+        "file": Path(name), "name": name, "label": 0, "kind": "audio", "method": "none",
+        "group": name, "source": "some/where",
     }  # fmt: skip
-    return Clip(**(made | given))  # type: ignore[arg-type]
+    return Item(**(made | given))  # type: ignore[arg-type]
 
 
 def test_what_is_left_out_teaches_in_no_way() -> None:
-    repository = FOLDS[0][0]
     clips = [
-        clip("a", fake=True, method="hifi-gan", repository=repository),
-        clip("b", person="ann", repository=repository),
-        clip("c", fake=True, method="hifi-gan", repository="x/y"),
-        clip("d", person="ann", repository="x/y"),
-        clip("e", fake=True, method="vits", repository="x/y"),
+        clip("a", label=1, method="hifi-gan", source=REPOSITORIES[0]),
+        clip("b", named="ann", source=REPOSITORIES[0]),
+        clip("c", label=1, method="hifi-gan", source="x/y"),
+        clip("d", named="ann", source="x/y"),
+        clip("e", label=1, method="vits", source="x/y"),
     ]
-    assert split(clips, 0) == ([4], [0, 1])
+    assert voice.split(clips, "voice-1") == ([4], [0, 1])
 
 
 def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart() -> None:
@@ -45,11 +46,11 @@ def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart
     clips, rows = [], []
     for group in range(60):
         room = chance.normal(0, 3)
-        for fake in (False, True):
-            clips.append(clip(f"{group}{fake}", fake=fake, group=str(group)))
+        for fake in (0, 1):
+            clips.append(clip(f"{group}{fake}", label=fake, group=str(group)))
             rows.append([room + chance.normal(0, 0.1), fake + chance.normal(0, 0.3)])
     x = np.array(rows)
-    found = head.fit(clips, [x], head.HeadRecipe(decay=0.01))
+    found = voice.fit(clips, [x], voice.VoiceRecipe(decay=0.01))
     assert abs(found.weights[0]) < 0.1 * found.weights[1]
     said = found(x)
     assert np.mean(said[1::2] > said[::2]) > 0.95
@@ -67,7 +68,7 @@ def write_labels(folder: Path) -> Path:
             for label, samples in (("real", original), ("fake", _flat(original))):
                 name = f"{label}{number}.wav"
                 _write(folder / name, samples)
-                source = f"{FOLDS[number % 2][0]}:{name}"
+                source = f"{REPOSITORIES[number % 2]}:{name}"
                 table.writerow([name, label, "audio", f"m{number % 2}", number, source, "", "en"])
     return path
 
@@ -87,46 +88,38 @@ def _write(path: Path, samples: np.ndarray) -> None:
     wavfile.write(path, 16_000, (samples * 32_767).astype(np.int16))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["voice", *words])
-    command.main()
-
-
 def test_the_recipe_runs_from_labels_to_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "PLAN", head.HeadRecipe(("0",), ("0",)))
-    labels = write_labels(tmp_path)
-    out = tmp_path / "run"
-    monkeypatch.setattr(command, "FOLDS", FOLDS[:2])
-    run(monkeypatch, "train", str(labels), "--out", str(out))
-    run(monkeypatch, "folds", str(labels), "--out", str(out))
-    written = load_file(out / "timbre.safetensors")
+    plan = voice.VoiceRecipe(wide=("0",), narrow=("0",))
+    monkeypatch.setattr(voice, "VoiceRecipe", lambda: plan)
+    monkeypatch.setattr(groups, "voice_names", lambda: ("voice-1", "voice-2"))
+    labels, out = write_labels(tmp_path), tmp_path / "run"
+    words = ["train", "voice", "--data", str(labels), "-o", str(out), "--folds", "sources"]
+    assert main(words) == 0
+    written = load_file(out / "model.safetensors")
     bundled = load_file(paths.bundled() / "timbre.safetensors")
     assert written.keys() == bundled.keys()
     assert not torch.equal(written["head.weight"], bundled["head.weight"])
-    kept = json.loads((out / "folds.json").read_text())["folds"]
-    assert [len(part["clips"]) for part in kept] == [12, 12]
-    clips = read_clips(labels)
-    fakes = [clips[number].fake for part in kept for number in part["clips"]]
-    logits = np.array([logit for part in kept for logit in part["logits"]["0"]])
-    assert metrics.auc(logits, np.array(fakes)) > 0.9
-    capsys.readouterr()
-    run(monkeypatch, "calibrate", str(labels), "--out", str(out))
-    assert "[ensembles.voice" in capsys.readouterr().out
+    with (out / "left_out.csv").open(newline="") as stream:
+        kept = list(csv.DictReader(stream))
+    assert [row["fold"] for row in kept] == ["voice-1"] * 12 + ["voice-2"] * 12
+    fakes = np.array([row["label"] == "fake" for row in kept])
+    assert metrics.auc(np.array([float(row["logit"]) for row in kept]), fakes) > 0.9
+    assert "[ensembles.voice" in (out / "calibration.toml").read_text()
 
 
 @pytest.mark.shared
 def test_a_small_part_of_the_clips_teaches_something(shared: Path, tmp_path: Path) -> None:
     """Of the repositories' clips one in twenty."""
-    clips = read_clips(shared / "data/voice/voice.csv")[::20]
-    network = trunk(paths.bundled() / "timbre.safetensors")
-    values = statistics(clips, "0", network, tmp_path)[:, :-1]
+    clips = voice.read_speech(shared / "data/voice/voice.csv")[::20]
+    network = voice.trunk(paths.bundled() / "timbre.safetensors")
+    values = voice.statistics(clips, "0", network, TrainingOptions(tmp_path))[:, :-1]
     said, fakes = [], []
-    for fold in range(len(FOLDS)):
-        learned, out = split(clips, fold)
-        found = head.fit([clips[i] for i in learned], [values[learned]], head.HeadRecipe())
+    for fold in groups.voice_names():
+        learned, out = voice.split(clips, fold)
+        found = voice.fit([clips[i] for i in learned], [values[learned]], voice.VoiceRecipe())
         logits = found(values[out])
         said.append((logits - logits.mean()) / logits.std())
-        fakes.append([clips[i].fake for i in out])
+        fakes.append([clips[i].label for i in out])
     assert metrics.auc(np.concatenate(said), np.concatenate(fakes)) > 0.65

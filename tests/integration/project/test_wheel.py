@@ -38,6 +38,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_the_library_the_command_and_the_weights(wheel: Path) -> None:
     assert {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")} == {
         "detector",
+        "service",
+        "dashboard",
         "cli",
     }
     assert (wheel / "detector" / "py.typed").is_file(), "its types can't be used by others"

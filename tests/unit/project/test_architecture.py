@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-ROOMS = {"detector", "service", "dashboard", "cli", "pages", "bench", "research", "tests", "tools"}
+ROOMS = {"detector", "service", "dashboard", "cli", "pages", "bench", "tests", "tools"}
 
 
 @functools.cache
@@ -130,7 +130,7 @@ def declared(*extras: str) -> set[str]:
     [
         (["detector", "cli"], ["ray", "ytdlp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
-        (["tests", "conftest.py", "bench", "research"], ["dashboard", "test"]),
+        (["tests", "conftest.py", "bench"], ["dashboard", "test"]),
     ],
 )
 def test_what_is_imported_is_declared(places: list[str], extras: list[str]) -> None:

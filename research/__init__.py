@@ -1,1 +1,0 @@
-"""Answers of experiments, and the training of the voice model. In no wheel and in no image."""
