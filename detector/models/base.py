@@ -28,7 +28,7 @@ _SIDE = 256
 Image = np.ndarray
 """uint8 [H, W, 3] RGB, of any size."""
 
-Border = Literal["replicate", "black", "mirror"]
+Border = Literal["replicate", "black", "mirror", "inside"]
 
 
 class CropRecipe(StrictModel):
@@ -49,7 +49,8 @@ class CropRecipe(StrictModel):
     square."""
     border: Border = "black"
     """what stands where a square leaves the picture: its nearest pixel, nothing, or the picture
-    again as in a mirror at its edge, which has the grain of a picture."""
+    again as in a mirror at its edge, which has the grain of a picture. inside (square): it never
+    leaves it, since it is moved into it and made no larger than it."""
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     """box: left, top, right, bottom, in shares of the box's width and height."""
     margin_of: Literal["sides", "height"] = "sides"
