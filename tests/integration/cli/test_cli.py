@@ -171,7 +171,7 @@ def test_a_strangers_words_write_no_line_of_ours(
 
 def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "detector", "analyze", str(tmp_path)],
+        [sys.executable, "-m", "cli", "analyze", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
@@ -184,7 +184,7 @@ def test_nothing_stays_among_the_temporary_files(tmp_path: Path, face_clip: Path
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "detector", "analyze", str(face_clip), "--frames", "2"],
+        [sys.executable, "-m", "cli", "analyze", str(face_clip), "--frames", "2"],
         env={**os.environ, "TMPDIR": str(scratch), "UNMASK_DATA": str(tmp_path / "data")},
         capture_output=True,
         text=True,
@@ -212,7 +212,7 @@ def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path: Path) -> N
     (here / "service").mkdir(parents=True)
     (here / "service" / "__init__.py").write_text("raise SystemExit('not ours')")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "detector", "export-labels", "confirmed"],
+        [sys.executable, "-P", "-m", "cli", "export-labels", "confirmed"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "UNMASK_DATA": "kept"},
         cwd=here,
         capture_output=True,
@@ -236,7 +236,7 @@ def test_what_was_analyzed_outlives_a_kill(tmp_path: Path) -> None:
         clips.append(str(clip))
     command = ["analyze", *clips, "--frames", "4", "--json", str(out)]
     with subprocess.Popen(
-        [sys.executable, "-m", "detector", *command],
+        [sys.executable, "-m", "cli", *command],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
     ) as process:
@@ -288,13 +288,13 @@ def test_servers_are_started_where_they_are_told_to_listen(
     [("library", "ACTION"), ("keys", "ACTION"), ("export-labels", "FOLDER")],
 )
 def test_help_of_a_command_that_a_module_runs_is_the_module_s(command: str, shown: str) -> None:
-    asked = [sys.executable, "-m", "detector", command, "--help"]
+    asked = [sys.executable, "-m", "cli", command, "--help"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     assert f"Usage: unmask {command}" in done.stdout and shown in done.stdout
 
 
 def test_a_library_s_actions_are_named_where_none_is_given() -> None:
-    asked = [sys.executable, "-m", "detector", "library"]
+    asked = [sys.executable, "-m", "cli", "library"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "Take fingerprints of files" in done.stderr
@@ -329,7 +329,7 @@ def test_an_analysis_asks_the_library_of_this_computer(
     asked = ("analyze", shared, "--frames", 4, "--json", tmp_path / "result.json")
     alone = unmask(*asked)
     assert "library" not in alone
-    add = [sys.executable, "-m", "detector", "library", "add", str(clip.parent)]
+    add = [sys.executable, "-m", "cli", "library", "add", str(clip.parent)]
     subprocess.run(add, cwd=ROOT, check=True, capture_output=True)  # its readers are confined
     found = unmask(*asked)
     assert (
