@@ -1,7 +1,8 @@
 """The `unmask` command. Exit status: 0 analyzed, 2 bad input or usage, 1 our own failure.
 
-Results go to standard output or to files, everything else to standard error. Each command or group
-of commands is a module with a Typer application `app`, imported when the command is called.
+Results go to standard output or to files, everything else to standard error. A command is a line
+in COMMANDS and a module, imported when it is called, with a function of its name; a group of
+commands has a Typer application `actions` there instead.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import typer
 from typer.core import TyperCommand
 
 from cli.common import ProgressBar, line, require_action, say, tell
+from cli.parsing import Command, grouped
 from detector._version import __version__
 from detector.errors import InputError, UnmaskError, UsageError
 
-_COMMANDS = {
+COMMANDS = {
     "analyze": "analyze videos and pictures",
     "batch": "analyze everything in a folder, table, list, archive or document",
     "watch": "analyze files as they come into a folder",
@@ -53,7 +55,7 @@ class _LazyCommand(TyperCommand):
     def make_context(self, info_name: str | None, *args: Any, **more: Any) -> Any:
         name = str(info_name)
         try:
-            module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+            return command(name).make_context(name, *args, **more)
         except ModuleNotFoundError as error:
             missing = str(error.name).partition(".")[0]
             if name not in _NEED_DASHBOARD or missing in _OURS:
@@ -62,7 +64,17 @@ class _LazyCommand(TyperCommand):
                 f"`unmask {name}` needs the extra `dashboard`: {missing} is not installed.",
                 hint="Type: pip install 'unmask[dashboard]'",
             ) from None
-        return typer.main.get_command(module.app).make_context(name, *args, **more)
+
+
+def command(name: str) -> Any:
+    """Return a command: the `actions` of its module, or the function there that has its name."""
+    stem = name.replace("-", "_")
+    module = importlib.import_module(f"{__name__}.{stem}")
+    actions = getattr(module, "actions", None)
+    if actions is None:
+        actions = typer.Typer(add_completion=False)
+        actions.command(name, cls=Command)(grouped(getattr(module, stem)))
+    return typer.main.get_command(actions)
 
 
 _root = typer.Typer(
@@ -70,7 +82,7 @@ _root = typer.Typer(
     subcommand_metavar="COMMAND …",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _name, _help in _COMMANDS.items():
+for _name, _help in COMMANDS.items():
     _root.command(_name, cls=_LazyCommand, help=_help)(lambda: None)
 
 
@@ -99,13 +111,11 @@ def _unmask(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    command, verbose = typer.main.get_command(_root), False
+    root, verbose = typer.main.get_command(_root), False
     try:
-        with command.make_context(
-            "unmask", list(sys.argv[1:] if argv is None else argv)
-        ) as context:
+        with root.make_context("unmask", list(sys.argv[1:] if argv is None else argv)) as context:
             verbose = context.params["verbose"]
-            return command.invoke(context) or 0
+            return root.invoke(context) or 0
     except typer.Exit as end:
         return end.exit_code
     except typer.TyperException as error:  # of the options

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli import known, report
 from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, tell
-from cli.options import (
-    MachineOptions,
-    NoLibrary,
-    Option,
-    ReportOptions,
-    SettingsOptions,
-    grouped,
-)
+from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from detector.errors import InputError, UsageError
 from detector.messages import comparison, lead, states
 from detector.messages.coverage import covered
@@ -35,21 +25,15 @@ from detector.schema.analysis import (
 )
 
 if TYPE_CHECKING:
-    from detector.pipeline import Analyzer, Progress
-
-app = typer.Typer(add_completion=False)
+    from detector.pipeline import Analyzer
 
 
-@app.command()
-@grouped
 def analyze(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH")],
+    paths: list[str],
     settings: SettingsOptions,
     reporting: ReportOptions,
     machine: MachineOptions,
-    json: Annotated[
-        str | None, Option(metavar="FILE", help="write the Analysis as JSON; - is stdout")
-    ] = None,
+    json: Json = None,
     report_file: Annotated[
         str | None, Option("--report", metavar="FILE.pdf", help="sealed; or .json or .csv")
     ] = None,
@@ -109,7 +93,7 @@ def _one(
     bar = ProgressBar(path if is_web_address(path) else Path(path).name, "share")
     try:
         refuse_link(path)
-        analysis = analyzer.analyze(path, settings, observe=partial(_show, bar))
+        analysis = analyzer.analyze(path, settings, observe=lambda done: bar(done.fraction, 1))
         return decide(analysis, thresholds=limits) if limits else analysis
     except InputError as error:
         if isinstance(error, UsageError):
@@ -134,10 +118,6 @@ def _against(analysis: Analysis, path: Path, original: Path) -> Analysis:
     )
     bar.close()
     return analysis.model_copy(update={"comparison": found})
-
-
-def _show(bar: ProgressBar, progress: Progress) -> None:
-    bar(progress.fraction, 1)
 
 
 def summary(analysis: Analysis) -> str:

@@ -6,21 +6,13 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from cli.options import Address
 
-from cli.options import Address, Option
-
-app = typer.Typer(add_completion=False)
 _ROOT = Path(__file__).parents[1]
 
 
-@app.command("app")
-def open_dashboard(
-    port: Annotated[int, Option()] = 8501,
-    address: Address = None,
-) -> int:
+def app(port: int = 8501, address: Address = None) -> int:
     """Open the dashboard."""
     if find_spec("streamlit") is None:
         raise ModuleNotFoundError("There is no Streamlit.", name="streamlit")

@@ -11,18 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli import known
 from cli.common import ProgressBar, ids, say
-from cli.options import (
-    MachineOptions,
-    NoLibrary,
-    Option,
-    ReportOptions,
-    SettingsOptions,
-    grouped,
-)
+from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,9 +22,6 @@ if TYPE_CHECKING:
     from detector.schema.analysis import Analysis, ErrorDetail
 
 FORMATS = ("jsonl", "csv")
-
-
-app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +53,8 @@ class OutputOptions:
     no_library: NoLibrary = False
 
 
-@app.command()
-@grouped
 def batch(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE")],
+    source: Path,
     output: OutputOptions,
     settings: SettingsOptions,
     reporting: ReportOptions,

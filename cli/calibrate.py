@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from cli.common import ProgressBar, ids, tell, write_text
-from cli.options import Device, Option, Store, between
+from cli.options import Argument, Device, Json, Option, Store, between
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,12 +16,10 @@ if TYPE_CHECKING:
 LABELLED = "from labelled clips"
 OWN = "from your own untouched clips"
 """Headings of the help."""
-app = typer.Typer(add_completion=False)
 
 
-@app.command()
 def calibrate(
-    labels: Annotated[Path | None, typer.Argument(metavar="LABELS.csv")] = None,
+    labels: Annotated[Path | None, Argument(metavar="LABELS.csv")] = None,
     models: Annotated[
         str | None, Option(metavar="ID,ID", help="instead of the default ones")
     ] = None,
@@ -45,11 +41,7 @@ def calibrate(
     ] = "",
     right: Annotated[
         float,
-        Option(
-            rich_help_panel=LABELLED,
-            callback=between(0, 1),
-            help="of decided clips, at least",
-        ),
+        Option(rich_help_panel=LABELLED, callback=between(0, 1), help="of decided clips, at least"),
     ] = 0.95,
     conditions: Annotated[
         str,
@@ -63,16 +55,11 @@ def calibrate(
     write: Annotated[
         bool, Option("--write", rich_help_panel=LABELLED, help="write it into the manifest")
     ] = False,
-    json: Annotated[
-        str | None,
-        Option(rich_help_panel=LABELLED, metavar="FILE", help="write what was found; - is stdout"),
-    ] = None,
+    json: Json = None,
     real: Annotated[
         Path | None,
         Option(
-            rich_help_panel=OWN,
-            metavar="FOLDER",
-            help="videos nobody has altered, or real voices",
+            rich_help_panel=OWN, metavar="FOLDER", help="videos nobody has altered, or real voices"
         ),
     ] = None,
     domain: Annotated[

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli.common import ProgressBar, refuse_link, tell, write_bytes, write_json
-from cli.options import Option, Sandbox, Sign
+from cli.options import Json, Option, Sandbox, Sign
 from cli.report import ending
 
 if TYPE_CHECKING:
@@ -17,33 +15,23 @@ if TYPE_CHECKING:
 FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
 """Endings of a report's name, and what is said of any other."""
 MANIPULATED, OTHER_FOOTAGE = 10, 11
-"""Exit statuses: a face, the mouth or something else was changed; not the same footage, or nothing
-can be said."""
+"""Exit statuses, which the help tells too."""
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command(
-    help="Hold a suspected copy against its original: aligned in time and place, what differs "
-    "inside the faces and elsewhere by more than re-encoding leaves? Exit status 0: nothing but "
-    f"how it was encoded, cut or graded; {MANIPULATED}: a face or something else was changed; "
-    f"{OTHER_FOOTAGE}: not the same footage, or nothing can be said of faces."
-)
 def compare(
-    copy: Annotated[Path, typer.Argument(metavar="COPY")],
-    original: Annotated[Path, typer.Argument(metavar="ORIGINAL")],
-    json: Annotated[
-        str | None, Option(metavar="FILE", help="all figures by moment; - is stdout")
-    ] = None,
+    copy: Path,
+    original: Path,
+    json: Json = None,
     report_file: Annotated[
-        str | None,
-        Option("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures"),
+        str | None, Option("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
     ] = None,
     sign: Sign = None,
     sandbox: Sandbox = False,
 ) -> int:
-    """Hold a suspected copy against its original."""
+    """Hold a suspected copy against its original: aligned in time and place, what differs inside
+    the faces and elsewhere by more than re-encoding leaves? Exit status 0: nothing but how it was
+    encoded, cut or graded; 10: a face or something else was changed; 11: not the same footage, or
+    nothing can be said of faces."""
     if sandbox:
         from detector import media
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import typer
-
 from detector.config import as_text, get_config
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def config() -> int:
     """List the environment variables that are read, and what they are set to. Those of the
     dashboard's server too: python -m service.config"""

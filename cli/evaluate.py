@@ -8,25 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from cli.common import ProgressBar, ids, tell, write_text
-from cli.options import Device, FlexibleCommand, Models, Option, Store
+from cli.options import Argument, Device, Json, Models, Option, Store
 from detector.errors import UsageError
-
-app = typer.Typer(add_completion=False)
 
 MAX_NAMED = 5
 """files of a ZIP that were left out, by name; more are counted"""
 
 
-class _EvaluateCommand(FlexibleCommand):
-    usual = {"--conditions": "few", "--baselines": "all"}
-
-
-@app.command(cls=_EvaluateCommand)
 def evaluate(
-    labels: Annotated[Path, typer.Argument(metavar="LABELS.csv|SET.zip")],
+    labels: Annotated[Path, Argument(metavar="LABELS.csv|SET.zip")],
     models: Models = None,
     kind: Annotated[Literal["all", "video", "image", "audio"], Option()] = "all",
     match: Annotated[
@@ -62,16 +53,11 @@ def evaluate(
     out: Annotated[
         Path | None,
         Option(
-            "-o",
-            "--out",
-            metavar="DIR",
-            help="write report, figures, plots; go on from its scores",
+            "-o", "--out", metavar="DIR", help="write report, figures, plots; go on from its scores"
         ),
     ] = None,
     store: Store = None,
-    json: Annotated[
-        str | None, Option(metavar="FILE", help="write the figures; - is stdout")
-    ] = None,
+    json: Json = None,
     device: Device = "auto",
 ) -> int:
     """Measure the models on labelled files."""

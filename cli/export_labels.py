@@ -7,21 +7,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.common import user_files
+from cli.options import Argument
 from detector import paths
 from service.feedback import write_labels
 from service.records.database import configured
 from service.records.sql import open_store
 from service.storage.shared import open_uploads
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command("export-labels")
 def export_labels(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="gets labels.csv and the files")],
+    folder: Annotated[Path, Argument(metavar="FOLDER", help="gets labels.csv and the files")],
 ) -> int:
     """Write the files that were confirmed in History as a labelled set."""
     with user_files(), closing(open_store(configured())) as store:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli.common import ProgressBar, line, tell
-from cli.options import Option
+from cli.options import Argument, Option
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.models.base import ModelSpec
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
 def fetch(
     names: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="ID",
             help="a model's id; `recommended` for the short list; hf:owner/name\\[@revision] for "
             "any picture or video classifier of Hugging Face's hub",

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cli.common import require_action
-from cli.options import Json, Option, between
+from cli.options import Argument, AsJson, Option, between
 from detector.errors import InputError
 from service.context import Scope
 from service.records.api_keys import ApiKey, ApiKeys
@@ -20,10 +20,10 @@ from service.records.database import Database, configured
 
 USUAL = ",".join((Scope.READ, Scope.ANALYZE))
 """What a key is for unless somebody says otherwise."""
-app = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
+actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
 
 
-@app.callback(invoke_without_command=True)
+@actions.callback(invoke_without_command=True)
 def keys(context: typer.Context) -> int:
     """Keys of the REST API."""
     return require_action(context)
@@ -35,9 +35,9 @@ def _keys() -> Iterator[ApiKeys]:
         yield ApiKeys(database)
 
 
-@app.command()
+@actions.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="whose, or what for")],
+    name: Annotated[str, Argument(metavar="NAME", help="whose, or what for")],
     scopes: Annotated[str, Option(metavar="SCOPE,SCOPE", help=f"of {', '.join(Scope)}")] = USUAL,
     days: Annotated[
         float | None,
@@ -66,8 +66,8 @@ def add(
     return 0
 
 
-@app.command("list")
-def list_keys(as_json: Json = False) -> int:
+@actions.command("list")
+def list_keys(as_json: AsJson = False) -> int:
     """List all keys, without their secrets."""
     with _keys() as keys:
         known = keys.all()
@@ -79,8 +79,8 @@ def list_keys(as_json: Json = False) -> int:
     return 0
 
 
-@app.command()
-def revoke(ids: Annotated[list[str], typer.Argument(metavar="ID")]) -> int:
+@actions.command()
+def revoke(ids: list[str]) -> int:
     """End keys, from this moment."""
     with _keys() as keys:
         unknown = [id for id in ids if not keys.revoke(id)]

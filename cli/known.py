@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from detector import paths
 from detector.media.files import one_line, safe_name
+from detector.messages.format import clock
 from detector.schema.analysis import Media
 
 if TYPE_CHECKING:
@@ -67,11 +68,10 @@ class OriginalFinder:
         if answer is None:
             return None, ""
         found, original = answer
-        at = f"{int(found.start) // 60:02}:{int(found.start) % 60:02}"
         seen = "faces, framed otherwise" if found.by_faces else "frames"
         share = f"{found.matched} of {found.asked} looked-for {seen}"
         name, source = safe_name(found.name), one_line(found.source)
-        return original, f"  In your library: {name}, from {at} ({share}; {source})"
+        return original, f"  In your library: {name}, from {clock(found.start)} ({share}; {source})"
 
     def _library(self) -> LocalOriginals | None:
         """Return the library, opened once; None where that failed, or its extra is missing."""

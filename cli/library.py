@@ -17,10 +17,11 @@ import typer
 
 from cli.common import require_action, user_files
 from cli.known import open_originals
-from cli.options import Json, Option, between
+from cli.options import Argument, AsJson, Option, between
 from detector import media
 from detector.comparison.fingerprints import fingerprint
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.messages.format import clock
 from service.context import LOCAL
 from service.library import watch as watching
 from service.library.catalog import Library, source_of
@@ -32,11 +33,10 @@ from service.records.footage import Footage, FootageStore
 OWNER = LOCAL.id
 NOTHING = 11
 """Exit status of a search that found nothing; as `unmask compare` has it for other footage."""
-FilePath = Annotated[Path, typer.Argument(metavar="FILE")]
-app = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
+actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
 
 
-@app.callback(invoke_without_command=True)
+@actions.callback(invoke_without_command=True)
 def library(context: typer.Context) -> int:
     """Known footage: fingerprints of it are kept, never the footage itself."""
     return require_action(context)
@@ -62,8 +62,8 @@ def _told(path: Path, footage: Footage | None, error: MediaError | None) -> None
         print(f"{footage.id}  {footage.name}  {footage.frames} frames", flush=True)
 
 
-@app.command()
-def add(paths: Annotated[list[Path], typer.Argument(metavar="PATH")]) -> int:
+@actions.command()
+def add(paths: list[Path]) -> int:
     """Take fingerprints of files, or of all media in folders."""
     status = 0
 
@@ -86,9 +86,9 @@ def add(paths: Annotated[list[Path], typer.Argument(metavar="PATH")]) -> int:
     return status
 
 
-@app.command()
+@actions.command()
 def watch(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER")],
+    folder: Path,
     every: Annotated[
         float, Option(metavar="S", callback=between(0), help="between two looks")
     ] = 10.0,
@@ -102,8 +102,8 @@ def watch(
     return 0
 
 
-@app.command("list")
-def list_footage(as_json: Json = False) -> int:
+@actions.command("list")
+def list_footage(as_json: AsJson = False) -> int:
     """Tell what is known."""
     with _library() as opened:
         known = opened.store.list(OWNER)
@@ -116,8 +116,8 @@ def list_footage(as_json: Json = False) -> int:
     return 0
 
 
-@app.command()
-def remove(ids: Annotated[list[str], typer.Argument(metavar="ID")]) -> int:
+@actions.command()
+def remove(ids: list[str]) -> int:
     """Forget footage."""
     with _library() as known:
         removed = known.store.remove(OWNER, ids)
@@ -128,8 +128,8 @@ def remove(ids: Annotated[list[str], typer.Argument(metavar="ID")]) -> int:
     return 0
 
 
-@app.command(help=f"Known footage that a file shows; exit status {NOTHING}: none.")
-def search(file: FilePath, as_json: Json = False) -> int:
+@actions.command(help=f"Known footage that a file shows; exit status {NOTHING}: none.")
+def search(file: Path, as_json: AsJson = False) -> int:
     """Tell which known footage a file shows."""
     with _library(reads_media=True) as known:
         about = media.probe(file)
@@ -143,14 +143,13 @@ def search(file: FilePath, as_json: Json = False) -> int:
     return 0 if found else NOTHING
 
 
-@app.command(
+@actions.command(
     help="The known footage that a file shows best, as an analysis asks for it, in JSON; exit "
     f"status {NOTHING}: none."
 )
 def original(
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="-: a path a line, each a JSON string; null: none"),
+        Path, Argument(metavar="FILE", help="-: a path a line, each a JSON string; null: none")
     ],
 ) -> int:
     """Tell which known footage a file shows best."""
@@ -182,14 +181,14 @@ def _original_of(originals: LocalOriginals, file: Path) -> dict[str, Any] | None
 def _line(match: LibraryMatch, sha256: str) -> str:
     same = ", the same file" if match.footage.sha256 == sha256 else ""
     turned = ", mirrored" if match.mirrored else ""
-    at = f"{int(match.start) // 60:02}:{int(match.start) % 60:02}"
     seen = "faces" if match.by_faces else "frames"
     frames = f"{match.matched} of {match.asked} {seen}, {match.bits} of 256 bits differ"
-    return f"{match.footage.name}, from {at}: {frames}{turned}{same} ({match.footage.source})"
+    place = f"{match.footage.name}, from {clock(match.start)}"
+    return f"{place}: {frames}{turned}{same} ({match.footage.source})"
 
 
-@app.command()
-def export(file: FilePath) -> int:
+@actions.command()
+def export(file: Path) -> int:
     """Write all fingerprints to a file for others."""
     with _library() as known, file.open("xb") as target:
         for line in known.export(OWNER):
@@ -197,8 +196,8 @@ def export(file: FilePath) -> int:
     return 0
 
 
-@app.command("import")
-def import_prints(file: FilePath) -> int:
+@actions.command("import")
+def import_prints(file: Path) -> int:
     """Take fingerprints that others exported."""
     with _library() as known, file.open("rb") as source:
         new, old = known.import_prints(OWNER, source)

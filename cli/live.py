@@ -12,12 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from cli import known
 from cli.analyze import summary
 from cli.common import ids, say, tell, write_json
-from cli.options import Models, NoLibrary, Option, between
+from cli.options import Argument, Models, NoLibrary, Option, between
 from detector.errors import MediaError, UsageError
 from detector.messages import states
 from detector.messages.format import clock
@@ -42,13 +40,9 @@ SETTLE = 2.0
 """s that the last frames get to be scored"""
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
 def live(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
+        str, Argument(metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
     ],
     models: Models = None,
     json: Annotated[

@@ -8,25 +8,23 @@ from typing import Annotated
 import typer
 
 from cli.common import ProgressBar, tell, write_json
-from cli.options import Json, Option
+from cli.options import Argument, AsJson, Option
 from detector.errors import InputError, LabelOrderError, WeightsError
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID")]
-
-app = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
+actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
 
 
-@app.callback(invoke_without_command=True)
-def models(context: typer.Context, json: Json = False) -> int:
+@actions.callback(invoke_without_command=True)
+def models(context: typer.Context, json: AsJson = False) -> int:
     """List the models; add, remove or delete one."""
     context.obj = json  # `models --json list` is `models list --json`
     return _list(json=json) if context.invoked_subcommand is None else 0
 
 
-@app.command("list")
+@actions.command("list")
 def list_models(
     context: typer.Context,
-    json: Json = False,
+    json: AsJson = False,
     own: Annotated[bool, Option("--own", help="only those that you added")] = False,
 ) -> int:
     """List the models (also without an action)."""
@@ -53,7 +51,7 @@ def _list(*, json: bool, own: bool = False) -> int:
     return 0
 
 
-@app.command()
+@actions.command()
 def architectures() -> int:
     """Tell what a checkpoint file can be added as."""
     from detector.models import registry
@@ -63,13 +61,11 @@ def architectures() -> int:
     return 0
 
 
-@app.command()
+@actions.command()
 def add(
     files: Annotated[
         list[str],
-        typer.Argument(
-            metavar="FILE", help="the file, its https address, or all of a model's files"
-        ),
+        Argument(metavar="FILE", help="the file, its https address, or all of a model's files"),
     ],
     architecture: Annotated[str, Option("--as", metavar="ARCHITECTURE")],
     id: Annotated[
@@ -86,8 +82,7 @@ def add(
     state: Annotated[
         str,
         Option(
-            metavar="NAME",
-            help="which of several sets of weights in the file, such as model_ema",
+            metavar="NAME", help="which of several sets of weights in the file, such as model_ema"
         ),
     ] = "",
 ) -> int:
@@ -122,8 +117,8 @@ def add(
     return 0
 
 
-@app.command()
-def remove(ids: Ids) -> int:
+@actions.command()
+def remove(ids: list[str]) -> int:
     """Forget a model that you added."""
     from detector.models import user_models
 
@@ -132,8 +127,8 @@ def remove(ids: Ids) -> int:
     return 0
 
 
-@app.command()
-def delete(ids: Ids) -> int:
+@actions.command()
+def delete(ids: list[str]) -> int:
     """Delete downloaded weights."""
     from detector.models import inventory
 
@@ -142,8 +137,8 @@ def delete(ids: Ids) -> int:
     return 0
 
 
-@app.command()
-def accept(ids: Ids) -> int:
+@actions.command()
+def accept(ids: list[str]) -> int:
     """Accept the license of a model."""
     from detector import weights
     from detector.models import registry

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
 
 from cli.common import ids
 from detector.errors import UsageError
@@ -42,7 +39,8 @@ Address = Annotated[
     str | None,
     Option(help="where to listen; 0.0.0.0: for other computers too (default: only this)"),
 ]
-Json = Annotated[bool, Option("--json", help="write them as JSON")]
+AsJson = Annotated[bool, Option("--json", help="write them as JSON")]
+Json = Annotated[str | None, Option(metavar="FILE", help="write all of it as JSON; - is stdout")]
 Store = Annotated[Path | None, Option(metavar="FILE", help="keep scores; go on from them")]
 Sandbox = Annotated[
     bool,
@@ -208,51 +206,3 @@ def _weights(text: str) -> dict[str, float]:
             )
         weights[id.strip()] = weight
     return weights
-
-
-def grouped(command: Callable[..., int]) -> Callable[..., int]:
-    """Let a command take dataclasses of options: Typer sees an option for each of their fields."""
-    signature = inspect.signature(command, eval_str=True)
-    groups: dict[str, Any] = {
-        name: parameter.annotation
-        for name, parameter in signature.parameters.items()
-        if is_dataclass(parameter.annotation)
-    }
-    parameters: list[inspect.Parameter] = []
-    for name, parameter in signature.parameters.items():
-        group = inspect.signature(groups[name], eval_str=True) if name in groups else None
-        parameters += group.parameters.values() if group else [parameter]
-
-    @functools.wraps(command)
-    def run(**values: Any) -> int:
-        for name, group in groups.items():
-            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
-        return command(**values)
-
-    keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-    run.__signature__ = signature.replace(parameters=keyword)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
-
-
-class FlexibleCommand(TyperCommand):
-    """A command with options that take several values, or their usual one where none follows."""
-
-    several: tuple[str, ...] = ()
-    """Options of which `--option A B` means `--option A --option B`."""
-    usual: dict[str, str] = {}
-    """Values of options that are named without one."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Write the options as Typer reads them."""
-        out: list[str] = []
-        option = ""
-        for arg, following in zip(args, [*args[1:], "-"], strict=True):
-            if arg.startswith("-"):
-                option = arg
-            elif option in self.several and out[-1] != option:
-                out.append(option)
-            out.append(arg)
-            if arg in self.usual and following.startswith("-"):
-                out.append(self.usual[arg])
-        return super().parse_args(ctx, out)

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.common import tell, write_bytes
-from cli.options import Option, ReportOptions, grouped
+from cli.options import Argument, Option, ReportOptions
 from detector.errors import MediaError, UsageError
 from detector.schema.analysis import Analysis
 
@@ -18,13 +16,9 @@ ENDINGS = ("pdf", "json", "csv")
 LARGEST = 256 * 1024**2
 """bytes of a saved analysis; one of 2,000 moments with 20 people has 60 MB"""
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
-@grouped
 def report(
-    analysis: Annotated[Path, typer.Argument(metavar="ANALYSIS.json")],
+    analysis: Annotated[Path, Argument(metavar="ANALYSIS.json")],
     options: ReportOptions,
     media: Annotated[Path | None, Option(metavar="FILE", help="the file, for its pictures")] = None,
     out: Annotated[

@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.common import ProgressBar, ids, refuse_link, tell, write_json
-from cli.options import Device, Models, Option
+from cli.options import Device, Json, Models, Option
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def robustness(
-    path: Annotated[Path, typer.Argument(metavar="PATH")],
+    path: Path,
     models: Models = None,
     conditions: Annotated[
         str | None,
@@ -26,9 +21,7 @@ def robustness(
             help="instead of the usual: crf-32,resize-0.5,mirror or mp3-32,phone,snr-10",
         ),
     ] = None,
-    json: Annotated[
-        str | None, Option(metavar="FILE", help="Analysis with its trials; - is stdout")
-    ] = None,
+    json: Json = None,
     device: Device = "auto",
 ) -> int:
     """Analyze a part of a file again: pictures and clips compressed, blurred …, sounds as MP3, over

@@ -5,25 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli.common import write_json
-from cli.options import Device, Option
+from cli.options import Argument, Device, Json
 
 if TYPE_CHECKING:
     from detector.selfcheck import CheckProgress
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def selfcheck(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="default: every model that is here")
+        list[str] | None, Argument(metavar="ID", help="default: every model that is here")
     ] = None,
-    json: Annotated[
-        str | None, Option(metavar="FILE", help="write the outcomes; - is stdout")
-    ] = None,
+    json: Json = None,
     device: Device = "auto",
 ) -> int:
     """Verify files, compare with known answers, and see whether a model's label order looks

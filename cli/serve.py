@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from cli.options import Address, Option
-from service.api.server import PORT, serve
-
-app = typer.Typer(add_completion=False)
+from cli.options import Address
+from service.api import server
 
 
-@app.command("serve")
-def serve_api(port: Annotated[int, Option()] = PORT, address: Address = None) -> int:
+def serve(port: int = server.PORT, address: Address = None) -> int:
     """Serve the REST API without the dashboard."""
-    serve(address or "127.0.0.1", port)
+    server.serve(address or "127.0.0.1", port)
     return 0

@@ -7,26 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from cli.common import ProgressBar
-from cli.options import Device, FlexibleCommand, Option
+from cli.options import Argument, Device, Option
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.training.fit import TrainingOptions
 
-app = typer.Typer(add_completion=False)
 
-
-class _TrainCommand(FlexibleCommand):
-    several = ("--weights",)
-
-
-@app.command(cls=_TrainCommand)
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="clip, finetune, texture, voice, or a TOML")
+        str, Argument(metavar="RECIPE", help="clip, finetune, texture, voice, or a TOML")
     ],
     data: Annotated[Path, Option(metavar="LABELS.csv")],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],

@@ -6,21 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from cli.common import line, tell
-from cli.options import Option
+from cli.options import Argument, Option
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
 def verify(
-    path: Annotated[Path, typer.Argument(metavar="REPORT")],
+    path: Annotated[Path, Argument(metavar="REPORT")],
     public: Annotated[
         str | None,
         Option(
@@ -40,8 +34,8 @@ def verify(
         return _verify_result(tree, key, media)
     verification = report.verify(path, key)
     tell(*verification.lines())
-    good = verification.good and (media is None or _is_about(verification.seal.media, media))
-    return 0 if good else 2
+    about = media is None or _is_about(verification.seal.media, media)
+    return 0 if verification.good and about else 2
 
 
 def _is_about(sha256: str, media: Path) -> bool:

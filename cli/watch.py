@@ -8,19 +8,13 @@ import threading
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.batch import OutputOptions, listed, open_batch
 from cli.common import ProgressBar, tell
-from cli.options import MachineOptions, Option, ReportOptions, SettingsOptions, between, grouped
-
-app = typer.Typer(add_completion=False)
+from cli.options import MachineOptions, Option, ReportOptions, SettingsOptions, between
 
 
-@app.command()
-@grouped
 def watch(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER")],
+    folder: Path,
     output: OutputOptions,
     settings: SettingsOptions,
     reporting: ReportOptions,

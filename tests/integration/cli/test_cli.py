@@ -277,7 +277,7 @@ def test_servers_are_started_where_they_are_told_to_listen(
     assert started[0][-2:] == ["--server.port", "8601"]
     assert started[1][-2:] == ["--server.address", "0.0.0.0"]
     served: list[tuple[str, int]] = []
-    monkeypatch.setattr("cli.serve.serve", lambda host, port: served.append((host, port)))
+    monkeypatch.setattr("service.api.server.serve", lambda host, port: served.append((host, port)))
     assert main(["serve", "--port", "8602", "--address", "0.0.0.0"]) == 0
     assert main(["serve"]) == 0
     assert served == [("0.0.0.0", 8602), ("127.0.0.1", 8502)]

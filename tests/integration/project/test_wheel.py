@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import _COMMANDS
+from cli import COMMANDS
 from tests.conftest import write_clip
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -109,7 +109,7 @@ def environment(place: Path) -> dict[str, str]:
 
 
 def test_installed_every_command_tells_what_it_takes(unmask: Path, place: Path) -> None:
-    for command in ([], *([name] for name in _COMMANDS)):
+    for command in ([], *([name] for name in COMMANDS)):
         run = subprocess.run(
             [unmask, *command, "--help"], cwd=place, env=environment(place), capture_output=True,
             text=True,
@@ -141,7 +141,7 @@ CALLS = [
 
 
 def test_installed_every_command_works(unmask: Path, place: Path) -> None:
-    assert {call.split()[0] for call, _ in CALLS} | {"watch", "app", "serve"} == set(_COMMANDS)
+    assert {call.split()[0] for call, _ in CALLS} | {"watch", "app", "serve"} == set(COMMANDS)
     for call, status in CALLS:
         run = subprocess.run(
             [unmask, *call.split()], cwd=place, env=environment(place), capture_output=True,
