@@ -15,7 +15,7 @@ from detector.evaluation.labels import Item
 from detector.schema.analysis import Question
 
 
-class LeftOut(NamedTuple):
+class LeftOutLogit(NamedTuple):
     """The logit of a version of a file, by what was learned without its fold."""
 
     fold: str
@@ -25,7 +25,7 @@ class LeftOut(NamedTuple):
 
 
 def write(
-    rows: Sequence[LeftOut], folder: Path, id: str, question: Question, what: str
+    rows: Sequence[LeftOutLogit], folder: Path, id: str, question: Question, what: str
 ) -> Calibrated:
     """Write `left_out.csv`, and `calibration.toml` with the ensemble of one model."""
     with (folder / "left_out.csv").open("w", newline="") as stream:
