@@ -297,11 +297,9 @@ class Context:
         return max(1, min(self.ensemble.min_models, able))
 
     @property
-    def strength(self) -> float:
-        """To order questions by: the AUC on sources left out; 0 where no calibrated model is
-        counted."""
-        auc = self.ensemble.auc
-        return auc.value if auc and any(map(_calibrated, self.counted.values())) else 0.0
+    def measured(self) -> bool:
+        """Whether any calibrated model is counted."""
+        return any(map(_calibrated, self.counted.values()))
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:

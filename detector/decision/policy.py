@@ -244,21 +244,18 @@ class Front:
 def front(decisions: Mapping[Question, Decision]) -> Front:
     """Put the questions beside each other.
 
-    FAKE by any question stands, the highest in front. Else the strongest question that was judged
-    is in front, and an undecided weaker one is open. "No sign" takes every question that was asked
-    of measured models; others can't give it. What is seen goes before what is heard, and an open
-    question of the one takes nothing from the other.
+    FAKE by any question stands, else the most suspicious one is in front, and the other, if it is
+    undecided, is open: a fake of one kind is none of another. "No sign" takes every question that
+    was asked of measured models; others can't give it. What is seen goes before what is heard, and
+    an open question of the one takes nothing from the other.
     """
     asked = {q: d for q, d in decisions.items() if d.asked}
     judged = {q: d for q, d in asked.items() if d.logit is not None}
     if not judged:
         return Front(None, Label.NOT_APPLICABLE)
     fakes = [q for q, d in judged.items() if d.label is Label.FAKE]
-    leading = (
-        max(fakes, key=lambda q: judged[q].logit or 0.0)
-        if fakes
-        else max(judged, key=lambda q: (q in OF_PICTURE, judged[q].context.strength))
-    )
+    in_front = fakes or [q for q in judged if q in OF_PICTURE] or list(judged)
+    leading = max(in_front, key=lambda q: (judged[q].context.measured, judged[q].logit or 0.0))
     lead = judged[leading]
     others = [q for q in asked if q is not leading]
     undecided = tuple(q for q in others if asked[q].label not in DECIDED)

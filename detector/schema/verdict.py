@@ -211,7 +211,7 @@ class Answer(StrictModel):
 class Verdict(StrictModel):
     """What is said of the file.
 
-    `question` is the one in front: the strongest that decided, else the strongest that was asked.
+    `question` is the one in front: the one that calls the file fake, else the most suspicious.
     `probability` (the one number of the file), `thresholds`, `subject`, `agree` and `counted` are
     its answer's. A question that stays open beside it is in `answers` alone.
     """

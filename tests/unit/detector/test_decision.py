@@ -20,7 +20,6 @@ from detector.schema.analysis import (
     Calibration,
     Caveat,
     CaveatCode,
-    ConfidenceInterval,
     Contribution,
     CustomEnsemble,
     Label,
@@ -284,7 +283,7 @@ def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_meas
     for whole_score, label in ((-9.0, Label.REAL), (1.0, Label.REAL), (3.0, Label.FAKE)):
         faces = [face(i, one=-4.0, synth=whole_score) for i in range(5)]
         theirs = whole(calibration=None, operating_point=0.5, label_order="documented")
-        made = strong_question(analysis([track("A", faces)], [model("one"), theirs]), WHOLE)
+        made = analysis([track("A", faces)], [model("one"), theirs])
         out = decide(made)
         assert out.verdict.label is label
         assert out.verdict.answers[WHOLE].basis is Basis.PUBLISHED
@@ -437,34 +436,31 @@ def test_a_set_that_may_not_say_no_sign_never_does() -> None:
 # --- the questions beside each other --------------------------------------------------------------
 
 
-def strong_question(made: Analysis, question: Question) -> Analysis:
-    made.ensembles[question].auc = ConfidenceInterval(value=0.9, low=0.85, high=0.95)
-    return made
-
-
-@pytest.mark.parametrize("strongest", [FACE, WHOLE])
-def test_the_strongest_question_is_in_front_and_an_undecided_weaker_one_is_open(
-    strongest: Question,
-) -> None:
-    made = analysis([track("A", both(0.5, 0.5))], [model("one"), whole()])
-    out = decide(strong_question(made, strongest))
-    weaker = WHOLE if strongest is FACE else FACE
-    assert out.verdict.question is strongest
-    assert out.verdict.answers[weaker].stays_open
-    assert not out.verdict.answers[strongest].stays_open
-    assert out.judged[0].question is strongest
+@pytest.mark.parametrize("first", [FACE, WHOLE])
+def test_the_most_suspicious_question_is_in_front_and_the_other_is_open(first: Question) -> None:
+    scores = (0.55, 0.5) if first is FACE else (0.5, 0.55)
+    out = decide(analysis([track("A", both(*scores))], [model("one"), whole()]))
+    other = WHOLE if first is FACE else FACE
+    assert out.verdict.question is first and out.verdict.probability == pytest.approx(0.55)
+    assert out.verdict.answers[other].stays_open
+    assert not out.verdict.answers[first].stays_open
+    assert out.judged[0].question is first
     assert {r.subject for r in out.verdict.reasons} == {"A"}
 
 
-def test_fake_by_the_weaker_question_stands_in_front() -> None:
-    made = strong_question(analysis([track("A", both(0.1, 0.95))], [model("one"), whole()]), FACE)
+def test_fake_by_one_question_stands_in_front() -> None:
+    made = analysis([track("A", both(0.96, 0.95))], [model("one"), whole()])
+    limits = made.ensembles[FACE].thresholds
+    made.ensembles[FACE].thresholds = limits.model_copy(update={"high": 0.99})
     out = decide(made)
     assert (out.verdict.label, out.verdict.question) == (Label.FAKE, WHOLE)
     assert out.verdict.probability == pytest.approx(0.95)
 
 
 def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_open() -> None:
-    made = strong_question(analysis([track("A", both(0.1, 0.5))], [model("one"), whole()]), FACE)
+    made = analysis([track("A", both(0.1, 0.09))], [model("one"), whole()])
+    limits = made.ensembles[WHOLE].thresholds
+    made.ensembles[WHOLE].thresholds = limits.model_copy(update={"low": 0.05})
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.question is FACE
     assert out.verdict.answers[FACE].label is Label.REAL

@@ -386,11 +386,10 @@ def both(face_score: float, whole_score: float) -> list[FrameSegment]:
         (0.9, 0.1, Label.FAKE, Question.MANIPULATION),
         (0.1, 0.9, Label.FAKE, Question.SYNTHESIS),
         (0.8, 0.9, Label.FAKE, Question.SYNTHESIS),
-        # An undecided weaker question is no headline; where the bundled models are alone it keeps
-        # the file from "no sign".
-        (0.1, 0.5, Label.INCONCLUSIVE, Question.MANIPULATION),
+        (0.1, 0.5, Label.INCONCLUSIVE, Question.SYNTHESIS),
         (0.5, 0.1, Label.INCONCLUSIVE, Question.MANIPULATION),
-        (0.1, 0.2, Label.REAL, Question.MANIPULATION),
+        (0.1, 0.2, Label.REAL, Question.SYNTHESIS),
+        (0.2, 0.1, Label.REAL, Question.MANIPULATION),
     ],
 )
 def test_either_question_can_raise_the_alarm_and_both_must_clear(
