@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from detector.schema.comparison import Comparison
 
 FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
-"""Endings of a report's name, and what is said of any other."""
+"""Endings of a report's name, and the message about any other."""
 MANIPULATED, OTHER_FOOTAGE = 10, 11
 """Exit statuses: a face, the mouth or something else was changed; not the same footage, or nothing
 can be said."""
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         description="Hold a suspected copy against its original: aligned in time and place, what "
         "differs inside the faces and elsewhere by more than re-encoding leaves? Exit status 0: "
         f"nothing but how it was encoded, cut or graded; {MANIPULATED}: a face or something else "
-        f"was changed; {OTHER_FOOTAGE}: not the same footage, or nothing can be said of faces.",
+        f"was changed; {OTHER_FOOTAGE}: not the same footage, or faces can't be judged.",
     )
     compare.add_argument("copy", type=Path, metavar="COPY")
     compare.add_argument("original", type=Path, metavar="ORIGINAL")

@@ -30,7 +30,7 @@ from detector.schema.base import StrictModel
 
 
 class Scored(StrictModel):
-    """One labelled file and what was said of it.
+    """One labelled file and its scores.
 
     Figures are empty or None where the file could not be judged, and `problem` says why.
     """

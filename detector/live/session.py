@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 SEARCH_AGAIN = 0.25
 """s between searches while nobody is in view"""
 LONGEST_FOLLOWED = 0.5
-"""s after which faces are searched again, whatever there is to do: who comes in is seen by then"""
+"""s, upper bound on the delay before a new face is detected"""
 STRIPES_EVERY = 1.0
 """s between two segments for a filmed screen"""
 PLAN_EVERY = 0.5

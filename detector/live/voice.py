@@ -65,7 +65,7 @@ class VoiceState:
     ready: bool
     """The models are loaded."""
     analysis: Analysis | None
-    """What is said of the last `KEPT` s; None before the first reading."""
+    """Analysis of the last `KEPT` s; None before the first reading."""
     thresholds: Thresholds
     series: tuple[Dot, ...]
     """The last `HISTORY` s, ascending: the newest window's score, and the mean of the last ones."""

@@ -188,7 +188,7 @@ def _original(library: Library, args: argparse.Namespace) -> int:
 
 
 def _original_of(library: Library, lookups: LookupStore, file: Path) -> dict[str, Any] | None:
-    """Return what is told of a file's original, and where that is."""
+    """Return the description of a file's original, and its path."""
     if not library.store.count(OWNER):
         return None
     about = media.probe(file)
