@@ -68,11 +68,6 @@ def fold_of(item: Sourced) -> str:
     return _fold_in(_KINDS, item)
 
 
-def source_fold_of(item: Sourced) -> str:
-    """Return the same of `source_names()`."""
-    return _fold_in(_SOURCES, item)
-
-
 def _fold_in(file: Path, item: Sourced) -> str:
     table = _table(file)
     every = tuple(dict.fromkeys(table.values()))

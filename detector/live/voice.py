@@ -72,11 +72,6 @@ class VoiceState:
     failures: tuple[str, ...] = ()
     """Why a model takes no part, a sentence each."""
 
-    @property
-    def reading_time(self) -> float | None:
-        """When the last reading ended, s of the session."""
-        return self.series[-1].time if self.series else None
-
 
 class LiveVoice:
     """One microphone: sound in, states out. Every method may be called from any thread.
