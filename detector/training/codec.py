@@ -7,8 +7,6 @@ from fractions import Fraction
 import av
 import numpy as np
 
-QUALITY = (23, 40)
-"""CRF that clips are met at: from a camera's own file to what a messenger leaves of it."""
 RATE = 12
 """Frames a second that are declared: cached frames are 0.08 s apart. The constant quality of the
 encoder hardly depends on it."""

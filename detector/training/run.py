@@ -13,7 +13,7 @@ from detector.evaluation.labels import Item, read_labels
 from detector.training import layer, published, sample
 from detector.training.cache import FaceCache, build, tried
 from detector.training.fit import OnProgress, TrainingOptions
-from detector.training.input_transform import InputTransform, OwnInput, PretrainedInput
+from detector.training.input_transform import OwnInput, PretrainedInput
 from detector.training.pretrained import adapted, open_start
 from detector.training.recipe import Recipe, read_recipe
 
@@ -132,7 +132,7 @@ def faces(
     items: Sequence[Item],
     folder: Path,
     on_progress: OnProgress,
-    transform: InputTransform,
+    transform: OwnInput | PretrainedInput,
 ) -> dict[str, FaceCache]:
     """Return the cache of each part of a recipe, built where files are missing in it.
 
