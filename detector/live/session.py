@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Analysis, FrameSegment
 from detector.vision import Detection
-
-log = logging.getLogger(__name__)
 
 SEARCH_AGAIN = 0.25
 """s between searches while nobody is in view"""
