@@ -68,6 +68,11 @@ def fold_of(item: Sourced) -> str:
     return _fold_in(_KINDS, item)
 
 
+def source_fold_of(item: Sourced) -> str:
+    """Return the same of `source_names()`."""
+    return _fold_in(_SOURCES, item)
+
+
 def _fold_in(file: Path, item: Sourced) -> str:
     table = _table(file)
     every = tuple(dict.fromkeys(table.values()))

@@ -35,6 +35,7 @@ from detector.models.layer import Layer
 from detector.models.pictures import fit
 from detector.training import pasted
 from detector.training.cache import FaceCache, Faces
+from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration, half_precision
 from detector.training.input_transform import OwnInput
 from detector.training.recipe import Recipe
@@ -215,10 +216,7 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
     if copy == "smaller":
         small = max(8, round(side * rng.uniform(*SMALLER)))
         picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*low_high))]
-    _, coded = cv2.imencode(".jpg", picture[..., ::-1], quality)
-    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
-    return fit(decoded[..., ::-1], crop)
+    return fit(jpeg(picture, int(rng.integers(*low_high))), crop)
 
 
 def standard(described: Array, bound: float) -> Layer:

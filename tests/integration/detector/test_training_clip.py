@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cli import main
 from detector import paths
-from detector.cli import main
 from detector.errors import InputError, WeightsError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import Item, read_labels
