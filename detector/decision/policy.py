@@ -196,7 +196,7 @@ def _objection(d: Decision) -> ReasonCode | None:
     theirs = d.context.basis in (Basis.OWN, Basis.CUSTOM)
     if not theirs and any(stratum.misleads for stratum in d.unlike):
         return ReasonCode.UNLIKE_MEASURED
-    # "No sign" is said of a file only where it would be said of everybody in it.
+    # A file gets "no sign" only where it would be the answer for everybody in it.
     if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
         return ReasonCode.SOMEBODY_ABOVE
     if d.label is Label.REAL and d.part:
@@ -225,14 +225,14 @@ def _lowered(draft: Decision, people: Mapping[str, Judged]) -> Decision:
 
 @dataclass(frozen=True)
 class Front:
-    """Which question stands in front, and what is said of the file.
+    """Which question stands in front, and the verdict of the file.
 
     Attributes
     ----------
     open : tuple of Question
         Undecided beside it: reported, and no part of the verdict.
     lowered_by : ReasonCode or None
-        The other question keeps "no sign" from being said of the whole file.
+        The other question withholds "no sign" from the whole file.
     """
 
     leading: Question | None
@@ -265,7 +265,7 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
 
 
 def keeps_open(other: Decision) -> bool:
-    """Return whether another question keeps "no sign" from being said of the whole picture."""
+    """Return whether another question withholds "no sign" from the whole picture."""
     of_picture = other.asked and other.context.question in OF_PICTURE
     measured = other.context.basis is not Basis.PUBLISHED
     return of_picture and measured and other.label is not Label.REAL
