@@ -910,20 +910,38 @@ def test_hostile_names_on_disk(tmp_path: Path, face_clip: Path) -> None:
         assert frame_at(path, probe(path), 0.5).rgb.shape == (360, 640, 3)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(
     ("name", "codec"),
-    [("a.mp4", "libx264"), ("a.mkv", "mjpeg"), ("a.mkv", "libx264"), ("a.webm", "libvpx")],
+    [
+        ("a.mp4", "libx264"),
+        ("a.mkv", "mjpeg"),
+        ("a.mkv", "libx264"),
+        ("a.webm", "libvpx"),
+        ("a.flv", "libx264"),
+        ("a.ts", "libx264"),
+        ("a.avi", "mjpeg"),
+        ("a.mpg", "mpeg2video"),
+        ("a.nut", "libx264"),
+    ],
 )
-def test_one_picture_beside_a_sound_is_a_cover(tmp_path: Path, name: str, codec: str) -> None:
+def test_a_picture_of_a_moment_beside_a_sound_is_a_cover(
+    tmp_path: Path, name: str, codec: str, count: int
+) -> None:
     path = tmp_path / name
     with av.open(str(path), "w") as out:
-        sound = out.add_stream("libopus", rate=48_000)
+        sound = out.add_stream(
+            {"flv": "aac", "mpg": "mp2", "avi": "libmp3lame"}.get(name[2:], "libopus"), rate=48_000
+        )
         sound.codec_context.layout = "mono"
         cover = out.add_stream(codec, rate=25)
         cover.width = cover.height = 64
         cover.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), "rgb24")
-        out.mux([*cover.encode(picture), *cover.encode(None)])
+        for number in range(count):
+            picture.pts = number
+            out.mux(cover.encode(picture))
+        out.mux(cover.encode(None))
         noise = np.random.default_rng(0).normal(0, 3000, (1, 96_000)).astype(np.int16)
         for start in range(0, 96_000, 960):
             block = av.AudioFrame.from_ndarray(noise[:, start : start + 960], "s16", "mono")
@@ -931,8 +949,33 @@ def test_one_picture_beside_a_sound_is_a_cover(tmp_path: Path, name: str, codec:
             out.mux(sound.encode(block))
         out.mux(sound.encode(None))
     about = probe(path)
-    assert about.kind == "audio"
-    assert about.duration == pytest.approx(2.0, abs=0.05)
+    assert about.kind == "audio" and not about.notes
+    assert about.duration == pytest.approx(2.0, abs=0.1)
+
+
+def test_pictures_that_go_on_beside_a_sound_are_a_video(make_clip: Clip) -> None:
+    for name, times in (("short.mkv", [0.0, 0.04]), ("slides.mkv", [0.0, 3.0])):
+        about = probe(make_clip(name, times=times, audio=True))
+        assert (about.kind, about.frame_count) == ("video", 2), name
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_of_several_default_videos_the_first_is_judged(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream, side in zip(streams, (64, 128), strict=True):
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuv420p"
+            stream.disposition = av.stream.Disposition.default
+        for stream in streams:
+            for _ in range(25):
+                picture = np.full((stream.height, stream.width, 3), 90, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            out.mux(stream.encode(None))
+    about = probe(path)
+    assert about.width == 64
+    assert any("128 × 128" in note for note in about.notes)
 
 
 @pytest.mark.parametrize("kind", [b"encv", b"drmi"])
@@ -1069,6 +1112,71 @@ def test_a_joined_transport_stream_goes_on(make_clip: Clip) -> None:
     frames, notes = frames_of(path, [n / 25 + 0.02 for n in range(0, 145, 9)])
     assert [number_in(frame) for frame in frames] == pytest.approx(range(0, 145, 9), abs=2)
     assert not notes
+
+
+@pytest.mark.parametrize("name", ["a.mpg", "a.vob"])
+def test_joined_program_streams_go_on(make_clip: Clip, name: str) -> None:
+    part = make_clip(name, seconds=2, codec="mpeg2video")
+    content = part.read_bytes()
+    part.write_bytes(content + content)
+    about = probe(part)
+    assert about.duration == pytest.approx(4.0, abs=0.05) and about.frame_count == 100
+    assert len(shown(part, about, 100)) == 100
+
+
+def test_a_chained_theora_goes_on(tmp_path: Path) -> None:
+    content = (Path(__file__).parents[2] / "goldens" / "theora.ogv").read_bytes()  # 6, one twice
+    path = tmp_path / "chained.ogv"
+    path.write_bytes(content * 2)
+    about = probe(path)
+    assert about.duration == pytest.approx(1.2, abs=0.01) and about.frame_count == 10
+    assert len(shown(path, about, 60)) == 10
+
+
+def shown(path: Path, about: Media, count: int) -> list[float]:
+    """Return the times of the frames at so many even moments; there is nothing to note."""
+    notes: list[str] = []
+    times = [(number + 0.5) * (about.duration or 0) / count for number in range(count)]
+    found = [frame.time for frame in decode(path, about, times, notes=notes)]
+    assert found == sorted(set(found)) and not about.notes and not notes
+    return found
+
+
+def test_a_transport_stream_whose_clock_jumps_ahead_goes_on(make_clip: Clip) -> None:
+    first = make_clip("first.ts", seconds=2)
+    later = make_clip("later.ts", times=[3600 + number / 25 for number in range(50)])
+    first.write_bytes(first.read_bytes() + later.read_bytes())
+    about = probe(first)
+    assert about.duration == pytest.approx(4.0, abs=0.01) and about.frame_count == 100
+    assert len(shown(first, about, 200)) == 100
+
+
+def test_an_ogg_that_goes_on_in_another_format_is_said_to(tmp_path: Path) -> None:
+    content = b""
+    for layout in ("mono", "stereo"):
+        path = tmp_path / f"{layout}.ogg"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("libopus", rate=48_000)
+            stream.codec_context.layout = layout
+            for start in range(0, 96_000, 960):
+                samples = np.zeros((1, 960 * stream.codec_context.channels), np.int16)
+                block = av.AudioFrame.from_ndarray(samples, "s16", layout)
+                block.sample_rate, block.pts = 48_000, start
+                out.mux(stream.encode(block))
+            out.mux(stream.encode(None))
+        content += path.read_bytes()
+    path.write_bytes(content)
+    about = probe(path)
+    assert about.duration == pytest.approx(2.0, abs=0.05)
+    assert any("was not heard" in note for note in about.notes)
+
+
+def test_a_slow_clip_of_few_frames_is_whole(make_clip: Clip) -> None:
+    for name in ("slow.mp4", "slow.mkv"):
+        path = make_clip(name, times=[0.0, 1.0, 2.0, 3.0, 4.0], fps=1)
+        about = probe(path)
+        assert about.duration == pytest.approx(5.0, abs=0.01)
+        assert len(shown(path, about, 100)) == 5
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
