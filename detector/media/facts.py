@@ -32,7 +32,7 @@ from detector.media.container import (
 )
 from detector.media.files import open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import HDR, upright_size
+from detector.media.upright import HDR, HDR_NOTE, upright_size
 from detector.schema.analysis import Audio, Media
 
 _PROBED_PACKETS = 300
@@ -115,10 +115,7 @@ def _about_pictures(
         sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
         yield f"There is more than one video in this file; not judged: {sizes} pixels."
     if transfer := HDR.get(frame.color_trc):
-        yield (
-            f"This is an HDR video ({transfer}): it was mapped to the usual range of "
-            "brightness, so its scores are less sure."
-        )
+        yield HDR_NOTE.format(what="video", kind=transfer)
     if frame.interlaced_frame:
         yield "The picture is interlaced: its fields were put together to judge it."
 

@@ -1203,6 +1203,37 @@ def test_another_color_space_is_brought_to_srgb(tmp_path: Path) -> None:
     assert np.abs(frames_of(path, [0.0])[0][0].rgb.astype(int) - (40, 160, 60)).max() <= 3
 
 
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "coded", "shown"),
+    [
+        # from the matrices of SMPTE EG 432-1 and ITU-R BT.2020
+        (12, 13, (150, 150, 150), (150, 150, 150)),
+        (12, 13, (180, 110, 90), (191, 107, 85)),
+        (9, 13, (180, 110, 90), (212, 97, 85)),
+        (9, 16, (148, 148, 148), (255, 255, 255)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_colors_that_an_index_states_are_brought_to_srgb(
+    tmp_path: Path,
+    kind: str,
+    primaries: int,
+    transfer: int,
+    coded: tuple[int, int, int],
+    shown: tuple[int, int, int],
+) -> None:
+    path = tmp_path / f"a.{kind.lower()}"
+    pillow_heif.register_heif_opener()
+    Image.new("RGB", (64, 64), coded).save(path, quality=100)
+    content, of_srgb = path.read_bytes(), b"colrnclx\0\x01\0\x0d"
+    assert of_srgb in content
+    stated = b"colrnclx" + struct.pack(">HH", primaries, transfer)
+    path.write_bytes(content.replace(of_srgb, stated))
+    rgb = frames_of(path, [0.0])[0][0].rgb.astype(int)
+    assert np.abs(rgb[16:48, 16:48].mean(axis=(0, 1)) - shown).max() <= 4
+    assert any("HDR" in note for note in probe(path).notes) == (transfer == 16)
+
+
 def test_heic_whose_index_says_nothing_is_turned_by_exif(tmp_path: Path) -> None:
     path = tmp_path / "a.heic"
     exif = Image.Exif()
