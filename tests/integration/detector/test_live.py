@@ -459,7 +459,7 @@ def test_closing_frees_threads_frames_and_places() -> None:
 
 def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
     class Broken(MadeModel):
-        def outputs(self, batch: np.ndarray) -> np.ndarray:
+        def score(self, batch: np.ndarray) -> np.ndarray:
             raise RuntimeError("broken")
 
     known = engine._load
@@ -528,7 +528,7 @@ class OfFullFrames(MadeModel):
 
     shapes: ClassVar[set[tuple[int, ...]]] = set()
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch: np.ndarray) -> np.ndarray:
         self.shapes.add(batch.shape)
         return np.full(len(batch), 3.0, np.float32)
 
