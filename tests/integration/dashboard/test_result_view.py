@@ -593,6 +593,17 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
     assert "Not decided: one weak model" in question.rows(decide(weak))
 
 
+def withheld(*clip: Path) -> Analysis:
+    """No sign in the face, and a whole picture that is less suspicious and has no threshold."""
+    made = make_analysis(*clip, whole=-6.0, fake=False)
+    limits = made.ensembles[Question.SYNTHESIS].thresholds
+    unable = made.ensembles[Question.SYNTHESIS].model_copy(
+        update={"thresholds": limits.model_copy(update={"low": 0.0})}
+    )
+    made.ensembles[Question.SYNTHESIS] = unable
+    return decide(made)
+
+
 def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     made = make_analysis(whole=0.9)
     assert made.verdict.answers[Question.SYNTHESIS].stays_open
@@ -608,14 +619,14 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     face = [str(cell) for cell in models_tab.row(made, made.models[0])]
     assert "Likely manipulated" in face[2] and "not counted" not in face[2]
     assert "that ask" not in face[6]
-    withheld = make_analysis(whole=0.0, fake=False)
-    (synth,) = [m for m in withheld.models if m.id == "synth"]
-    said = str(models_tab.row(withheld, synth)[2])
+    open_only = withheld()
+    (synth,) = [m for m in open_only.models if m.id == "synth"]
+    said = str(models_tab.row(open_only, synth)[2])
     assert "Not decided" in said and "not counted" not in said
 
 
 def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -> None:
-    made = make_analysis(clip, whole=0.0, fake=False)
+    made = withheld(clip)
     assert made.verdict.label is Label.INCONCLUSIVE
     rows = question.rows(made)
     assert "Not decided" in rows and "not counted" not in rows
