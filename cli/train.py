@@ -14,7 +14,7 @@ from detector.errors import UsageError
 
 def train(
     recipe: Annotated[
-        str, Argument(metavar="RECIPE", help="clip, finetune, texture, voice, or a TOML")
+        str, Argument(metavar="RECIPE", help="clip, finetune, generated, texture, voice, or a TOML")
     ],
     data: Annotated[Path, Option(metavar="LABELS.csv")],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
@@ -48,7 +48,9 @@ def train(
     ] = None,
     folds: Annotated[
         Literal["sources", "kinds"] | None,
-        Option(help="clip, voice: first leave out each fold of sources in turn, save its logits"),
+        Option(
+            help="clip, generated, voice: leave out each fold of sources in turn, save its logits"
+        ),
     ] = None,
     resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
     device: Device = "auto",
@@ -87,8 +89,16 @@ def train(
         held_out = groups.voice_names() if folds else ()
         trunk = Path(begin) if begin else None
         saved = train_voice(VoiceRecipe(), data, run, begin=trunk, folds=held_out)
+    elif recipe == "generated":
+        from detector.training.clip.generated import GeneratedRecipe
+        from detector.training.clip.generated import train as train_generated
+
+        if weights or tune or cache or begin or folds == "kinds" or changes:
+            raise UsageError("The recipe generated takes --folds sources alone.")
+        held_out = groups.source_names() if folds else ()
+        saved = train_generated(GeneratedRecipe(), data, run, folds=held_out)
     elif folds:
-        raise UsageError("--folds is for the recipes clip and voice.")
+        raise UsageError("--folds is for the recipes clip, generated and voice.")
     else:
         from detector.training.run import train as train_recipe
 
