@@ -218,6 +218,18 @@ def sound(media: Media) -> str:
     return f"{codec}{rate}{sampled}"
 
 
+def confidence(ends: tuple[float, float]) -> str:
+    """Return the interval of a likelihood: "95 % interval 62 to 91 %"."""
+    shown = format.interval(ends, speech()).replace(" %", f"{NBSP}%")
+    return _("95\u00a0% interval {interval}").format(interval=shown)
+
+
+def alone(person: str | None, probability: float) -> str:
+    """Return the own number of one of several people."""
+    text = _("Person\u00a0{person} alone {percent}")
+    return text.format(person=person, percent=percent(probability))
+
+
 def percent(probability: float) -> str:
     """Return 0.789 as "79 %". Whole percents only."""
     return f"{whole_percent(probability)}{NBSP}%"

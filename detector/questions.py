@@ -157,15 +157,15 @@ class QuestionSpec:
     towards_real: str = _("towards untouched")
     towards_fake: str = _("towards manipulated")
     odds: str = _(
-        "Of 100 clips with a score like this, about {share} were manipulated in our tests; "
-        "{low} to {high}."
+        "Of 100 clips with a score like this, {low} to {high} were manipulated in our tests, with "
+        "95 % confidence."
     )
     auc: str = _(
         "Of a manipulated and an untouched clip of sources left out, these models give the "
         "manipulated one the higher score in {value} of 100 pairs ({low} to {high})."
     )
     prior: str = _(
-        "They assume as many manipulated as untouched clips. Where fakes are rarer than "
+        "It assumes as many manipulated as untouched clips. Where fakes are rarer than "
         "that, fewer clips with such a score are manipulated."
     )
 
@@ -252,15 +252,15 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         towards_real=_("towards real"),
         towards_fake=_("towards cloned"),
         odds=_(
-            "Of 100 clips with a score like this, about {share} were cloned in our tests; "
-            "{low} to {high}."
+            "Of 100 clips with a score like this, {low} to {high} were cloned in our tests, with "
+            "95 % confidence."
         ),
         auc=_(
             "Of a cloned and a real voice of sources left out, these models give the cloned "
             "one the higher score in {value} of 100 pairs ({low} to {high})."
         ),
         prior=_(
-            "They assume as many cloned as real voices. Where clones are rarer than that, "
+            "It assumes as many cloned as real voices. Where clones are rarer than that, "
             "fewer clips with such a score are cloned."
         ),
         no_model=_("No model of voices gave a score."),

@@ -94,15 +94,15 @@ WORDINGS: dict[str, Wording] = {
         ),
         few_colors=Template(
             "How often it errs on a picture of so few colors: a fake can look untouched there, so "
-            "there are no odds."
+            "there is no interval."
         ),
         heavy_compression=Template(
             "How often it errs on so strongly compressed footage: a fake can look untouched there, "
-            "so there are no odds."
+            "so there is no interval."
         ),
         interlaced=Template(
             "How often it errs on interlaced footage, whose fields were put together first: a fake "
-            "can look untouched there, so there are no odds."
+            "can look untouched there, so there is no interval."
         ),
     ),
     "frozen": Template(

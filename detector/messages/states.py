@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detector import questions
+from detector.messages.format import whole_percent
 from detector.messages.types import ENGLISH, Speech
 
 
@@ -147,12 +148,13 @@ def odds(
     question: str | None = None,
     speech: Speech = ENGLISH,
 ) -> str:
-    """Return what a score meant in our tests, in a sentence.
+    """Return in a sentence what a score meant in our tests: the interval of its likelihood.
 
     Parameters
     ----------
     share, low, high : float
         Of clips with such a score, how many were manipulated, 0..1, with its 95 % interval.
     """
-    said = speech.gettext(questions.of(question).odds)
-    return said.format(share=round(share * 100), low=round(low * 100), high=round(high * 100))
+    low, high = min(low, share), max(high, share)
+    text = speech.gettext(questions.of(question).odds)
+    return text.format(low=whole_percent(low), high=whole_percent(high))
