@@ -187,10 +187,12 @@ WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
             "The models found traces that are common in edited faces and rare in untouched ones."
         ),
         Label.INCONCLUSIVE: _(
-            "Not enough to decide. It says where it leans, and what such scores meant in our tests."
+            "Not enough to decide. It says where it leans, and how sure such scores are."
         ),
         Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
-        Label.NOT_APPLICABLE: _("No face, too small, too dark or damaged. You will read which."),
+        Label.NOT_APPLICABLE: _(
+            "No face or voice, too little of it, or too poor. You will read which."
+        ),
     }
 )
 

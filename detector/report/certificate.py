@@ -94,9 +94,9 @@ def _load(data: bytes, name: str, password: str) -> SimpleSigner:
         ) from error
     first, *chain = (Certificate.load(c.public_bytes(Encoding.DER)) for c in certificates)
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return SimpleSigner(
-        first, PrivateKeyInfo.load(plain), SimpleCertificateStore.from_certs([first, *chain])
-    )
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+    store.register_multiple([first, *chain])
+    return SimpleSigner(first, PrivateKeyInfo.load(plain), store)
 
 
 def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from fontTools.ttLib import TTFont
 from fpdf import FPDF, FontFace
 from fpdf.enums import TableBordersLayout, WrapMode
+from fpdf.fonts import TTFFont
 
 from detector.config import get_config
 from detector.errors import UsageError
@@ -89,6 +91,12 @@ class Paper(FPDF):
         self.set_auto_page_break(True, margin=20)
         self.add_page()
 
+    def close_fonts(self) -> None:
+        """Close the files of the fonts; nothing more is drawn."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.close()
+
     def footer(self) -> None:
         """Draw the file's hash and the page's number, on every page."""
         self.ends.append(self.get_y())
@@ -139,10 +147,10 @@ class Paper(FPDF):
         """Draw a paragraph with its title on a darker ground, as the page of a result does."""
         height = 4.6 * self.spacing
         self.ink()
-        lines = self.multi_cell(
+        needed: Any = self.multi_cell(
             WIDTH, height, self._fit(text), align="L", padding=3, dry_run=True, output="HEIGHT"
         )
-        if self.will_page_break(lines + 6):
+        if self.will_page_break(needed + 6):
             self.add_page()
         self.ln(1)
         self.subhead(title)
@@ -263,10 +271,15 @@ def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: da
         paper = Paper(title, footer, created, spacing)
         draw(paper)
         shortest = min([*paper.ends, paper.get_y()])
-        if shortest >= LEAST or paper.pages_count == 1:
-            return paper
         drawn.append((shortest, spacing, paper))
-    return max(drawn, key=lambda pair: pair[:2])[2]
+        if shortest >= LEAST or len(paper.pages) == 1:
+            break
+    else:
+        paper = max(drawn, key=lambda kept: kept[:2])[2]
+    for *_, other in drawn:
+        if other is not paper:
+            other.close_fonts()
+    return paper
 
 
 def own_font() -> Path | None:

@@ -89,7 +89,7 @@ def finished(
     """Return a report, sealed and signed, with how that is checked and with its data (JSON)
     attached."""
     signer = certificate.signer() if content.signed else None
-    attachment, by = heading.attachment, signer.subject_name if signer else ""
+    attachment, by = heading.attachment, (signer.subject_name or "") if signer else ""
 
     def whole(pdf: Paper) -> None:
         draw(pdf)
@@ -144,6 +144,8 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
         said = words.statistics(question, answer, odds=question is lead)  # as `opening` prints them
         pdf.say(about + " ".join([words.operating_point(question, answer), *said]), SMALL)
     if rates := [row for pair in put for row in words.error_rates(*pair)]:
+        if pdf.will_page_break(7.0 + 6.0 * len(rates)):
+            pdf.add_page()
         pdf.rows(
             ("Error", "In our tests", "Rate", "95 % interval"), rows=rates, widths=(74, 34, 26, 40)
         )

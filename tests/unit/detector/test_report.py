@@ -868,11 +868,14 @@ def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it() -> 
     limits.false_negatives = Tally(count=0, clips=137)
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
     assert "likely manipulated above 70 %, no sign below 30 %, else inconclusive" in text
-    assert "Untouched called manipulated 3 of 227 1.3 % 0.4 to 3.8 %" in text
+    assert "Untouched called manipulated 3 of 227 1.3 % 0.5 to 3.8 %" in text
     assert "Manipulated called untouched 0 of 137 0.0 % 0.0 to 2.7 %" in text
     assert "What was not tested" in text and "MesoNet-4: not counted, not downloaded" in text
     assert "The file was not compared with an original." in text
-    assert "unmask analyze 'council statement.webm' --models sbi,xcep,clip,synth" in text
+    assert (
+        "0 of 137" in text
+        and "unmask analyze 'council statement.webm' --models sbi,xcep,clip --sampling" in text
+    )
     assert "--frames 32 --json again.json" in text
 
 
