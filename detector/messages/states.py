@@ -155,6 +155,6 @@ def odds(
     share, low, high : float
         Of clips with such a score, how many were manipulated, 0..1, with its 95 % interval.
     """
-    low, high = min(low, share), max(high, share)
     text = speech.gettext(questions.of(question).odds)
-    return text.format(low=whole_percent(low), high=whole_percent(high))
+    likely = {"share": share, "low": low, "high": high}
+    return text.format(**{name: whole_percent(value) for name, value in likely.items()})

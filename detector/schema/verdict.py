@@ -210,7 +210,7 @@ class Answer(StrictModel):
         there are no odds."""
         if self.odds is None or self.probability is None:
             return None
-        return min(self.odds.low, self.probability), max(self.odds.high, self.probability)
+        return self.odds.low, self.odds.high
 
     @property
     def strongest(self) -> Contribution | None:

@@ -370,10 +370,10 @@ def test_nothing_moves_when_a_lookup_ends(
     before = place(at, "result-top")
     task.active, task.state = False, State.DONE
     at.run()
-    assert "Only this file itself in your library shows this footage" in texts(at)
+    assert "No other file in your library matches" in texts(at)
     assert place(at, "result-top") == before
     later = page(a=key)  # who did not see it begin
-    assert "Only this file itself in your library shows this footage" not in texts(later)
+    assert "No other file in your library matches" not in texts(later)
     assert place(later, "result-top")[-1] == before[-1]
 
 
