@@ -103,7 +103,7 @@ def says(question: Question | None) -> str:
 
 
 def state(label: Label, question: Question | None, copy_of: str | None = None) -> StateWords:
-    """Return the state of an answer, in the words of its question: "Likely made by a machine"; of a
+    """Return the state of an answer, in the words of its question: "Likely AI-generated"; of a
     manipulated copy of another file, that of its headline."""
     if copy_of is not None:
         return replace(STATES[headline_label(label, copy_of)], short=_("Manipulated copy"))

@@ -125,7 +125,7 @@ class QuestionSpec:
         Its models on the Models page: the filter, and within a sentence.
     about : str
         What it is about, within a sentence.
-    fake, fake_short, no_sign, leans : str
+    fake, no_sign, leans : str
         The answers: over the upper threshold, under the lower one, leaning to the first.
     real_word, fake_word : str
         What its two kinds of clips are.
@@ -144,7 +144,6 @@ class QuestionSpec:
     looks_for: str
     about: str
     fake: str
-    fake_short: str = ""
     no_sign: str = _("No sign of manipulation found")
     leans: str = _("Inconclusive, leans manipulated")
     consistent_with: str = "manipulation"
@@ -217,12 +216,11 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         group=_("Generated as a whole"),
         looks_for=_("heads and pictures generated as a whole"),
         about=_("the whole picture"),
-        fake=_("Likely made by a machine"),
-        fake_short=_("Likely machine-made"),
-        leans=_("Inconclusive, leans machine-made"),
-        consistent_with="a machine-made face",
+        fake=_("Likely AI-generated"),
+        leans=_("Inconclusive, leans AI-generated"),
+        consistent_with="an AI-generated face",
         thresholds=_("Thresholds, whole picture, %"),
-        unmeasured_above=_("{title}, which was not measured here, calls it made by a machine"),
+        unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
         stays_open=_(
             "Whether a head or the picture was generated as a whole: that question stays open."
         ),

@@ -184,7 +184,7 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
             scene.side, 0.0,
         ),
         (
-            made("voice.wav", "Machine-made voice",
+            made("voice.wav", "Synthetic voice",
                  "Made by us: sounds of speech from a formula. No person spoke them.", _NOBODY,
                  altered=True),
             _waveform, 0.0,

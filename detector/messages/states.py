@@ -10,7 +10,7 @@ from detector.messages.types import ENGLISH, Speech
 def state(
     label: str, question: str | None = None, speech: Speech = ENGLISH, *, short: bool = False
 ) -> str:
-    """Return an answer in words, in those of its question: "Likely made by a machine".
+    """Return an answer in words, in those of its question: "Likely AI-generated".
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def state(
     """
     _, spec = speech.gettext, questions.of(question)
     if label == "FAKE":
-        return _(spec.fake_short or spec.fake) if short else _(spec.fake)
+        return _(spec.fake)
     if label == "REAL":
         return _("No sign found") if short else _(spec.no_sign)
     if label == "INCONCLUSIVE":

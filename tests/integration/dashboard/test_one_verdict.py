@@ -116,11 +116,11 @@ CASES = {
     "all but certain": (judged(Label.FAKE, 0.9997), Label.FAKE, "Likely manipulated"),
     "all but excluded": (judged(Label.REAL, 0.0004), Label.REAL, "No sign of manipulation found"),
     "machine-made": (
-        asked(Question.SYNTHESIS, Label.FAKE, 0.94), Label.FAKE, "Likely made by a machine",
+        asked(Question.SYNTHESIS, Label.FAKE, 0.94), Label.FAKE, "Likely AI-generated",
     ),
-    "leans machine-made": (
+    "leans AI-generated": (
         asked(Question.SYNTHESIS, Label.INCONCLUSIVE, 0.7, Lean.MANIPULATED), Label.INCONCLUSIVE,
-        "Inconclusive, leans machine-made",
+        "Inconclusive, leans AI-generated",
     ),
     "live": (watched(judged(Label.FAKE, 0.96)), Label.FAKE, "Likely manipulated"),
     "live, open": (

@@ -570,12 +570,12 @@ def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip:
     assert "Is a face fake?" in page and "Not asked: no model for it" in page
     at = show(clip, make_analysis(clip, whole=3.0, fake=False))
     page = texts(at)
-    assert "<span>Likely made by a machine</span></h2>" in page
+    assert "<span>Likely AI-generated</span></h2>" in page
     # "face" is said of faces only
     head = next(e.proto.body for e in at.get("html") if "um-verdict" in e.proto.body)
     assert "The whole picture" in head and "face of" not in head
     # of its sound alone: no model of voices was asked
-    assert page.count("Not asked") == 1 and "Likely machine-made" in page
+    assert page.count("Not asked") == 1 and "Likely AI-generated" in page
     assert "inconclusive, 20 to 80 %" in page  # that question's thresholds are drawn
 
 
@@ -642,7 +642,7 @@ def test_thresholds_are_moved_for_each_question(clip: Path) -> None:
     at = show(clip, make_analysis(clip, whole=-2.0))
     at.slider(key="result.k.widget.thresholds.synthesis").set_value((2, 5)).run()
     page = texts(at)
-    assert "Likely machine-made" in page and "with your thresholds" in page
+    assert "Likely AI-generated" in page and "with your thresholds" in page
     assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
 
 

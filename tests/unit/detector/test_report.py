@@ -514,7 +514,7 @@ def test_what_was_looked_at_is_said_in_words_that_suit_the_file() -> None:
 
 def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
     face, whole = make_analysis(), make_analysis(whole=3.0, fake=False)
-    for analysis, says in ((face, "likely manipulated"), (whole, "likely machine-made")):
+    for analysis, says in ((face, "likely manipulated"), (whole, "likely AI-generated")):
         assert analysis.verdict.question is not None
         paper = Paper("scale", "", WHEN)
         charts.scale(paper, 0.5, analysis.verdict.thresholds, analysis.verdict.question)
