@@ -132,7 +132,7 @@ def known(found: FoundFootage, *, running: bool) -> Markup:
 def alarms_head(above: float, seconds: float) -> Markup:
     """Return the head of the alarms' card: when one is raised."""
     after = _("after {seconds}\u00a0s above {percent}").format(
-        seconds=f"{seconds:.0f}", percent=labels.whole_percent(above)
+        seconds=f"{seconds:.0f}", percent=labels.percent(above)
     )
     return card_head(_("Alarms"), after)
 
