@@ -30,8 +30,8 @@ from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.training import left_out
-from detector.training.augment import jpeg
 from detector.training.clip.faces import ALTERED, class_of
+from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import logistic, source_weights
 from detector.training.left_out import LeftOutLogit
@@ -109,8 +109,7 @@ def train(
             logits = values[out] @ weights + bias
             rows += _by_file(fold, version, [items[i] for i in out], logits)
     if rows:
-        clips = [row for row in rows if row.item.kind != "image"]
-        left_out.write(clips, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
+        left_out.write(rows, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
     target = run.out / "model.safetensors"
     save_file(layer(*fit(items, [plain, copies], plan)), target)
     return target
