@@ -45,7 +45,9 @@ class Store(Protocol):
     """
 
     seals: Keyring
-    cases: CaseStore
+
+    @property
+    def cases(self) -> CaseStore: ...
 
     # Records, their results and pictures.
 
