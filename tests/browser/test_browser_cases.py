@@ -59,15 +59,15 @@ def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_p
     expect(page.locator('[class*="st-key-card-case-files"]')).to_contain_text(
         "council statement.webm"
     )
-    page.get_by_label("Your name").fill("Ada")
-    page.get_by_label("Your name").blur()
+    page.get_by_label("Your name", exact=True).fill("Ada")
+    page.get_by_label("Your name", exact=True).blur()
     wait_drawn(page)
     link, note = "https://example.org/post/1", "Brought by mail."
     write(page, "Link", link, "Add link", page.get_by_text(link, exact=True))
     write(page, "Note", note, "Add note", page.get_by_text(note, exact=True))
     page.get_by_text("Reviewed", exact=True).first.click()
-    page.get_by_label("Reviewer").fill("Bob")
-    page.get_by_label("Reviewer").blur()
+    page.get_by_label("Reviewer", exact=True).fill("Bob")
+    page.get_by_label("Reviewer", exact=True).blur()
     wait_drawn(page)
     head = page.locator(".um-title")
     save = page.get_by_role("button", name="Save")

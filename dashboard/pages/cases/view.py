@@ -179,7 +179,10 @@ def _review(case: Case) -> None:
         cards.head(_("Review"))
         if session.current_user().kind is not PrincipalKind.USER:
             st.text_input(
-                _("Your name"), key=state.NAME, max_chars=MAX_TITLE, help=_("Stands in the log.")
+                _("Your name"),
+                key=state.NAME,
+                max_chars=MAX_TITLE,
+                placeholder=_("Stands in the log"),
             )
         status = controls.choose(_("Status"), _STATUS, case.status, f"case-status-{len(case.log)}")
         reviewer = st.text_input(
