@@ -11,6 +11,7 @@ from dashboard.components import cards, controls, typography, upsell_banner
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
 from dashboard.i18n import _, speech
+from dashboard.result import find_original
 from dashboard.result.known import KnownMatch, open_comparison
 from dashboard.result.linked import ResultViewState
 from detector.decision.next_steps import (
@@ -131,6 +132,7 @@ def _how_to_ask(linked: ResultViewState) -> None:
 
 def _how_to_check(linked: ResultViewState) -> None:
     _in_order(actions.how_to_check(speech(), sound=_heard(linked)))
+    find_original.button(linked, "next")
 
 
 def _in_order(steps: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ no network runs and every number is known.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.support.browser import (
     eventually,
     open_details,
     still,
+    take,
     until,
     wait_drawn,
 )
@@ -415,3 +417,54 @@ def test_what_is_open_follows_the_computer_into_the_dark(visit: Visitor, served:
     expect(bands).to_have_css("fill", rgb(theme.DARK.band))
     expect(logo).not_to_have_attribute("src", light)
     expect(page.locator(".um-cursor-tag")).to_have_text(time)
+
+
+def test_keyframes_are_saved_and_picture_searches_get_nothing_by_themselves(
+    visit: Visitor, served: Served, tmp_path: Path
+) -> None:
+    person = visit(served.video)
+    page = person.page
+    wait_drawn(page)
+    open_details(page)
+    dialog = page.get_by_role("dialog")
+    find = page.get_by_role("button", name="Find the original").last
+    until(find.click, lambda: expect(dialog).to_be_visible())
+    expect(dialog).to_contain_text("Nothing leaves by itself")
+    expect(dialog.locator("img").first).to_be_visible()
+    links = dialog.get_by_role("link")
+    expect(links).to_have_count(4)
+    for link in links.all():
+        assert link.get_attribute("target") == "_blank"
+        assert str(link.get_attribute("href")).count("?") == 0, "nothing is in the address"
+    person.picture("find-original")
+    frame = take(dialog.get_by_role("button", name="Save this frame"), tmp_path)
+    with Image.open(frame) as picture:
+        assert picture.size == (WIDTH, HEIGHT)
+    saved = dialog.get_by_role("button", name=re.compile("as ZIP"))
+    assert len(zipfile.ZipFile(take(saved, tmp_path)).namelist()) > 1
+
+
+def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(
+    visit: Visitor, served: Served
+) -> None:
+    person = visit(served.video)
+    page = person.page
+    wait_drawn(page)
+    open_details(page)
+    dialog = page.get_by_role("dialog")
+    until(page.get_by_role("button", name="Magnify").click, lambda: expect(dialog).to_be_visible())
+    shown = dialog.get_by_test_id("stCaptionContainer").or_(dialog.locator(".um-caption")).first
+    expect(dialog.locator("img")).to_be_visible()
+    before = dialog.locator("img").get_attribute("src")
+    first = shown.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(shown).not_to_have_text(first)
+    wait_drawn(page)
+    assert dialog.locator("img").get_attribute("src") != before
+    second = shown.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(shown).not_to_have_text(second)
+    wait_drawn(page)
+    page.keyboard.press("ArrowLeft")
+    expect(shown).to_have_text(second)
+    person.picture("magnifier")
