@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from detector.errors import InputError
 from detector.media.files import one_line
+from detector.schema.analysis import Analysis
 from service import case_export
 from service.case_export import CaseFile
 from service.context import PrincipalKind, RequestContext
 from service.messages import _
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseStatus
-from service.records.model import MAX_NAME_LENGTH, RecordsError
+from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin
 from service.records.store import RecordScope
 from service.tasks.job import Job
 
@@ -23,20 +25,37 @@ _TRIES = 5
 """to append an entry while others do"""
 
 
+class CaseResult(NamedTuple):
+    """The result of a file, and its media where they are still here."""
+
+    analysis: Analysis
+    media: Path | None
+    origin: ResultOrigin
+
+    @classmethod
+    def of(cls, job: Job | None) -> CaseResult | None:
+        """Return that of a job; None where it has none."""
+        if job is None or job.analysis is None:
+            return None
+        return cls(job.analysis, job.path if job.has_media else None, job.origin)
+
+
 class CaseService:
     """The cases of a server. Every method raises InputError where the case is not the caller's, or
     what is given is no entry of a case, and RecordsError where the records can't be used.
 
     Parameters
     ----------
-    scope, find : callable
-        Of the application: whose records they are, and the analysis behind an address.
+    scope : callable
+        Returns whose records they are.
+    find : callable
+        Returns the result of one of the caller's analyses, if it is still here.
     """
 
     def __init__(
         self,
         scope: Callable[[RequestContext], RecordScope],
-        find: Callable[[RequestContext, str], Job | None],
+        find: Callable[[RequestContext, str], CaseResult | None],
     ) -> None:
         self._scope, self._find = scope, find
 
@@ -160,11 +179,8 @@ class CaseService:
         return scope.store.cases.delete(scope.owner, id)
 
     def _file(self, context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
-        job = self._find(context, noted["analysis"])
-        if job is None or job.analysis is None:
-            return CaseFile(noted)
-        path = job.path if job.has_media else None
-        return CaseFile(noted, job.analysis, path, job.origin)
+        found = self._find(context, noted["analysis"])
+        return CaseFile(noted) if found is None else CaseFile(noted, *found)
 
     def _append(
         self,
