@@ -1,7 +1,7 @@
 """What the environment tells the library: each variable once, with its type, bounds and default.
 
-A program that brings variables of its own extends `LibraryConfig` (the dashboard's server does, in
-`service.config`); errors and tables are made here for both.
+A program that brings variables of its own extends `LibraryConfig` (the server does);
+errors and tables are made here for both.
 
     unmask config       what each variable is for, and what it is now
 """

@@ -84,7 +84,7 @@ def apply(picture: np.ndarray, look: AugmentationParams) -> np.ndarray:
     side = picture.shape[0]
     out = picture
     if look.jpeg_first:
-        out = _jpeg(out, look.jpeg_first)
+        out = jpeg(out, look.jpeg_first)
     if look.gamma != 1.0 or look.gain != 1.0:
         out = _color(out, look)
     if look.shrink < 1.0:
@@ -98,7 +98,7 @@ def apply(picture: np.ndarray, look: AugmentationParams) -> np.ndarray:
     if look.crf:
         out = h264(out[None], look.crf)[0]
     elif look.jpeg:
-        out = _jpeg(out, look.jpeg)
+        out = jpeg(out, look.jpeg)
     return out
 
 
@@ -126,7 +126,8 @@ def _color(picture: np.ndarray, look: AugmentationParams) -> np.ndarray:
     return out
 
 
-def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    """Return a picture as JPEG leaves it, uint8 [H, W, 3]."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)

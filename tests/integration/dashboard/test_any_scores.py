@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cli.analyze import summary
 from dashboard import charts, series, theme
 from dashboard.charts import lane_figure
 from dashboard.result import pulls, question, timeline, verdict_card
 from detector import report
-from detector.cli.analyze import summary
 from detector.decision import decide
 from detector.decision.next_steps import Facts, next_steps
 from detector.messages import lead

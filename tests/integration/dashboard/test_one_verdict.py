@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from cli.analyze import summary
 from dashboard import labels, session
 from dashboard.pages.batch import export as batch_export
 from dashboard.pages.batch import listing
 from dashboard.pages.history import export
 from detector import report
 from detector.batch import table as batch_table
-from detector.cli.analyze import summary
 from detector.messages.format import percent, whole_percent
 from detector.schema.analysis import Analysis, Label, Lean
 from detector.schema.comparison import ComparisonFinding

@@ -18,9 +18,9 @@ import pypdf
 import pytest
 import torch
 
+from cli import main
+from cli.live import _Console
 from detector import live, media, samples
-from detector.cli import main
-from detector.cli.live import _Console
 from detector.decision.session import LEAST, WINDOW
 from detector.errors import MediaError, ModelError, UsageError
 from detector.live import recapture, schedule
@@ -805,7 +805,7 @@ def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeyp
             yield n / FPS, rgb
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("detector.cli.live._file", lambda path, real: ("clip.mp4", frames()))
+    monkeypatch.setattr("cli.live._file", lambda path, real: ("clip.mp4", frames()))
     out = tmp_path / "out.json"
     assert main(["live", "clip.mp4", "--models", "texture", "--out", str(out)]) == 0
     captured = capsys.readouterr()

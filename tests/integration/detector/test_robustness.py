@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from skimage import data
 
+from cli import main
 from dashboard import session, theme
 from dashboard.charts import robustness
 from dashboard.result import robustness_tab
 from detector import explain
-from detector.cli import main
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions

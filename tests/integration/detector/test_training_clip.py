@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from detector.cli import main
+from cli import main
 from detector.errors import InputError, WeightsError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import Item, read_labels

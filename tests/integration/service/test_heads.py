@@ -73,7 +73,7 @@ class Head:
         }
         with (folder / "log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "detector", "serve", "--port", str(port)],
+                [sys.executable, "-m", "cli", "serve", "--port", str(port)],
                 env=environment,
                 cwd=ROOT,
                 stdout=log,

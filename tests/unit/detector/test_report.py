@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pypdf import PdfReader, PdfWriter
 
+from cli import main
 from detector import report
-from detector.cli import main
 from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
