@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[
-        str, Argument(metavar="RECIPE", help="clip, finetune, texture, voice, or a TOML")
+        str, Argument(metavar="RECIPE", help="clip, finetune, generated, texture, voice, or a TOML")
     ],
     data: Annotated[Path, Option(metavar="LABELS.csv")],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
@@ -51,7 +51,9 @@ def train(
     ] = None,
     folds: Annotated[
         Literal["sources", "kinds"] | None,
-        Option(help="clip, voice: first leave out each fold of sources in turn, save its logits"),
+        Option(
+            help="clip, generated, voice: leave out each fold of sources in turn, save its logits"
+        ),
     ] = None,
     resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
     device: Device = "auto",
@@ -79,10 +81,15 @@ def train(
             raise UsageError("The recipe voice takes --begin and --folds sources alone.")
         print(_voice(run, data, begin=begin, folds=folds))
         return 0
+    if recipe == "generated":
+        if weights or tune or cache or begin or folds == "kinds" or changes:
+            raise UsageError("The recipe generated takes --folds sources alone.")
+        print(_generated(run, data, folds=folds))
+        return 0
     from detector.training.run import train as train_recipe
 
     if folds:
-        raise UsageError("--folds is for the recipes clip and voice.")
+        raise UsageError("--folds is for the recipes clip, generated and voice.")
     made = train_recipe(
         read_recipe(recipe).model_copy(update=changes),
         data,
@@ -111,6 +118,13 @@ def _clip(
 
     left_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
     return train(ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=left_out)
+
+
+def _generated(run: TrainingOptions, data: Path, *, folds: str | None) -> Path:
+    from detector.evaluation import groups
+    from detector.training.clip.generated import GeneratedRecipe, train
+
+    return train(GeneratedRecipe(), data, run, folds=groups.source_names() if folds else ())
 
 
 def _voice(run: TrainingOptions, data: Path, *, begin: str | None, folds: str | None) -> Path:

@@ -15,7 +15,7 @@ from detector.evaluation.labels import Item
 from detector.schema.analysis import Question
 
 
-class LeftOut(NamedTuple):
+class LeftOutLogit(NamedTuple):
     """The logit of a version of a file, by what was learned without its fold."""
 
     fold: str
@@ -25,15 +25,17 @@ class LeftOut(NamedTuple):
 
 
 def write(
-    rows: Sequence[LeftOut], folder: Path, id: str, question: Question, what: str
+    rows: Sequence[LeftOutLogit], folder: Path, id: str, question: Question, what: str
 ) -> Calibrated:
-    """Write `left_out.csv`, and `calibration.toml` with the ensemble of one model."""
+    """Write `left_out.csv`, and `calibration.toml` with the ensemble of one model, fitted to clips
+    where there are any, else to pictures."""
     with (folder / "left_out.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["file", "label", "fold", "version", "logit"])
         for fold, version, item, logit in rows:
             label = "fake" if item.label else "real"
             writer.writerow([item.name, label, fold, version, round(logit, 4)])
+    judged = [row for row in rows if row.item.kind != "image"] or rows
     clips = [
         subjects.Clip(
             item.label,
@@ -42,9 +44,9 @@ def write(
             (subjects.ScoredPerson({id: logit}, Material(None, None, None, 16)),),
             origin=item.source,
         )
-        for fold, _, item, logit in rows
+        for fold, _, item, logit in judged
     ]
-    files = len({item.name for _, _, item, _ in rows})
+    files = len({item.name for _, _, item, _ in judged})
     found = fit_clips(clips, {question: [id]}, f"{files} {what} that training left out")
     calibration = found.models[id].model_dump().items()
     lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]

@@ -29,7 +29,7 @@ from detector.schema.base import StrictModel
 from detector.training import left_out
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import logistic, source_weights
-from detector.training.left_out import LeftOut
+from detector.training.left_out import LeftOutLogit
 
 ID = "timbre"
 SAMPLES = 64_000
@@ -120,7 +120,7 @@ def train(
         for version in plan.wide:
             said = heads(versions[version][out])
             named = zip(out, said, strict=True)
-            rows += [LeftOut(fold, version, items[i], float(z)) for i, z in named]
+            rows += [LeftOutLogit(fold, version, items[i], float(z)) for i, z in named]
     if rows:
         left_out.write(rows, run.out, ID, Question.VOICE, "clips of speech")
     heads = fit_both(items, versions, plan)

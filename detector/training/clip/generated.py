@@ -34,7 +34,7 @@ from detector.training.augment import jpeg
 from detector.training.clip.faces import ALTERED, class_of
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import logistic, source_weights
-from detector.training.left_out import LeftOut
+from detector.training.left_out import LeftOutLogit
 
 ID = "clip-generated"
 NEVER = -30.0
@@ -101,7 +101,7 @@ def train(
     if len({item.label for item in items}) < 2:
         raise UsageError("The recipe generated needs real and generated files with a face.")
     of_row = np.array([groups.source_fold_of(item) for item in items])
-    rows: list[LeftOut] = []
+    rows: list[LeftOutLogit] = []
     for fold in folds:
         rest, out = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
         weights, bias = fit([items[i] for i in rest], [plain[rest], copies[rest]], plan)
@@ -109,8 +109,7 @@ def train(
             logits = values[out] @ weights + bias
             rows += _by_file(fold, version, [items[i] for i in out], logits)
     if rows:
-        clips = [row for row in rows if row.item.kind != "image"]
-        left_out.write(clips, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
+        left_out.write(rows, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
     target = run.out / "model.safetensors"
     save_file(layer(*fit(items, [plain, copies], plan)), target)
     return target
@@ -160,13 +159,13 @@ def _chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
 
 def _by_file(
     fold: str, version: str, items: Sequence[Item], logits: np.ndarray
-) -> Iterator[LeftOut]:
+) -> Iterator[LeftOutLogit]:
     """Yield the mean logit of each file."""
     of_file: dict[str, list[int]] = {}
     for row, item in enumerate(items):
         of_file.setdefault(item.name, []).append(row)
     for own in of_file.values():
-        yield LeftOut(fold, version, items[own[0]], float(logits[own].mean()))
+        yield LeftOutLogit(fold, version, items[own[0]], float(logits[own].mean()))
 
 
 def _read(

@@ -13,10 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cli import main
-from detector.errors import InputError, WeightsError
+from detector import paths
+from detector.errors import InputError, UsageError, WeightsError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import Item, read_labels
-from detector.training.clip import augment, faces, network, pseudo
+from detector.models.families import clip_blocks
+from detector.training.clip import augment, faces, generated, network, pseudo
 from detector.training.clip.feed import Feed
 from detector.training.clip.recipe import ClipRecipe
 from detector.training.clip.run import train
@@ -308,3 +310,40 @@ def test_what_cannot_be_trained_is_refused(
     assert "no weights" in capsys.readouterr().err
     assert main(["train", "clip", *out, "--tune", "head"]) == 2
     assert main(["train", "finetune", *out, "--folds", "sources"]) == 2
+
+
+# --- the generated head --------------------------------------------------------------------------
+
+
+def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path: Path) -> None:
+    """The fake's checkered face is told from faces of other sources, without the trunk's tuning."""
+    picture = camera((360, 300))
+    rows = ["file,label,source,method"]
+    for number in range(12):
+        real = (picture(9 * number) * (0.7 + 0.03 * (number % 10))).astype(np.uint8)
+        squares = np.indices(real.shape[:2]).sum(0) // 5 % 2 == 0
+        made = np.where(squares[..., None], real * 0.75, real).astype(np.uint8)
+        for rgb, label, method in ((real, "real", "none"), (made, "fake", "StyleGAN2")):
+            cv2.imwrite(str(tmp_path / f"{number}{label}.png"), rgb[..., ::-1])
+            source = list(SOURCES)[number % 3]
+            rows.append(f"{number}{label}.png,{label},{source},{method}")
+    cv2.imwrite(str(tmp_path / "swap.png"), made[..., ::-1])
+    rows.append(f"swap.png,fake,{source},face swap")  # is the other question's
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    run = TrainingOptions(tmp_path / "run")
+    file = generated.train(
+        generated.GeneratedRecipe(), tmp_path / "labels.csv", run, folds=list(SOURCES.values())
+    )
+    with (tmp_path / "run" / "left_out.csv").open() as stream:
+        told = list(csv.DictReader(stream))
+    assert len(told) == 48 and {row["version"] for row in told} == {"as it is", "copy"}
+    items = {one.name: one for one in read_labels(tmp_path / "labels.csv")}
+    assert all(SOURCES[items[row["file"]].source] == row["fold"] for row in told)
+    logits = np.array([float(row["logit"]) for row in told])
+    assert metrics.auc(logits, np.array([row["label"] == "fake" for row in told])) > 0.9
+    assert "[ensembles.synthesis]" in (tmp_path / "run" / "calibration.toml").read_text()
+    trunk = clip_blocks.read_trunk(paths.bundled() / "clip_b16.safetensors")
+    assert clip_blocks.build(trunk | load_file(file)).head.weight[2].any()
+    with pytest.raises(UsageError, match="real and generated"):
+        (tmp_path / "one.csv").write_text("\n".join(rows[:2]))
+        generated.train(generated.GeneratedRecipe(), tmp_path / "one.csv", run)
