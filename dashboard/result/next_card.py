@@ -37,6 +37,7 @@ ICONS = {
     ActionCode.CHECK_ORIGIN: "travel_explore",
     ActionCode.TEST_LIVE: "front_hand",
     ActionCode.REACH: "call",
+    ActionCode.CHECK_SYNTHID: "verified",
 }
 
 
@@ -147,6 +148,7 @@ _ADVICE: dict[ActionCode, Callable[[ResultViewState], None]] = {
     ActionCode.ASK_ORIGINAL: _how_to_ask,
     ActionCode.CHECK_ORIGIN: _how_to_check,
     ActionCode.TEST_LIVE: lambda _linked: _in_order(actions.how_to_test(speech())),
+    ActionCode.CHECK_SYNTHID: lambda _linked: _in_order(actions.how_to_check_synthid(speech())),
     ActionCode.REACH: lambda _linked: _in_order(actions.how_to_reach(speech())),
 }
 
