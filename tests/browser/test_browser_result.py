@@ -22,6 +22,8 @@ from skimage.data import astronaut
 from dashboard import theme
 from dashboard.result import pulls
 from detector import media
+from detector.provenance import conclude
+from detector.schema.origin import Provenance, VisibleMark
 from tests.support.browser import (
     PATIENT,
     PHONE,
@@ -468,3 +470,27 @@ def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(
     page.keyboard.press("ArrowLeft")
     expect(shown).to_have_text(second)
     person.picture("magnifier")
+
+
+def test_a_generators_mark_is_a_finding_and_leads_to_its_verifier(
+    visit: Visitor, served: Served, server: Server, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "made.webm")
+    mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    origin = Provenance(marks=[mark])
+    conclude(origin)
+    analysis = make_analysis(clip, name="marked.webm")
+    marked = put(server.data, clip, analysis.model_copy(update={"provenance": origin}))
+    person = visit(f"/?a={marked}")
+    page = person.page
+    wait_drawn(page)
+    step = page.locator('[class*="st-key-next-check_synthid"]')
+    expect(step).to_contain_text("Check SynthID in the verifier of Google")
+    expect(step).to_contain_text("no hit proves nothing")
+    open_details(page)
+    page.get_by_role("tab", name="Provenance").click()
+    sentence = page.get_by_text("A mark like that of Gemini stands at the bottom right")
+    expect(sentence).to_be_visible()
+        page.get_by_text("A mark like that of Gemini stands at the bottom right")
+    ).to_be_visible()
+    person.picture("generator-mark")
