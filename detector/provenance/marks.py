@@ -35,7 +35,7 @@ TEXTS = {"Veo": "Veo"}
 MAKERS = {"Gemini": "Google", "Veo": "Google"}
 LIMITS = {"Gemini": 0.88, "Veo": 0.78}
 """Correlation from which a mark counts as found: above that of every clip without one, see
-docs/signals.md."""
+docs/report.md."""
 _FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
 _BLUR = 5.0
 

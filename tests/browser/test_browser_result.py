@@ -491,6 +491,4 @@ def test_a_generators_mark_is_a_finding_and_leads_to_its_verifier(
     page.get_by_role("tab", name="Provenance").click()
     sentence = page.get_by_text("A mark like that of Gemini stands at the bottom right")
     expect(sentence).to_be_visible()
-        page.get_by_text("A mark like that of Gemini stands at the bottom right")
-    ).to_be_visible()
     person.picture("generator-mark")
