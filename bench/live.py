@@ -3,7 +3,7 @@
     python -m bench.live                          # 30 s, one viewer, the bundled sample
     python -m bench.live CLIP --viewers 2
     python -m bench.live --minutes 10             # memory over time
-    python -m bench.live --alarms LABELS.csv      # alarms of labelled clips through a video link
+    python -m bench.live --alarms LABELS.csv ...  # alarms of labelled clips through a video link
                                                   # (no clock: every frame in its turn)
     python -m bench.live --recapture LABELS.csv   # stripes of clips that no screen was filmed in
 
@@ -207,11 +207,11 @@ def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float,
             yield frame.time, frame.to_ndarray(format="rgb24")
 
 
-def alarms(labels: Path, seconds: float, limit: int | None) -> None:
+def alarms(lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: int | None) -> None:
     """Alarms of labelled clips, each watched for so long, there and back again."""
     engine = live.LiveEngine(workers=0)
-    for label in ("real", "fake"):
-        clips = [path for path, known in labelled(labels) if known == label]
+    for label in kinds:
+        clips = [path for rows in lists for path, known in labelled(rows) if known == label]
         clips = clips[:: max(1, len(clips) // limit)][:limit] if limit else clips
         alarmed = named = raised = crowds = 0
         for number, path in enumerate(clips):
@@ -264,12 +264,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--models", help="ids, separated by commas")
-    parser.add_argument("--alarms", type=Path, metavar="LABELS.csv")
+    parser.add_argument("--alarms", type=Path, nargs="+", metavar="LABELS.csv")
+    parser.add_argument("--reals", action="store_true", help="untouched clips only")
     parser.add_argument("--limit", type=int, help="clips of each label, spread over the list")
     parser.add_argument("--recapture", type=Path, metavar="LABELS.csv")
     args = parser.parse_args()
     if args.alarms:
-        alarms(args.alarms, args.seconds, args.limit)
+        kinds = ("real",) if args.reals else ("real", "fake")
+        alarms(args.alarms, kinds, args.seconds, args.limit)
     elif args.recapture:
         screens(args.recapture)
     else:

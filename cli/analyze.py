@@ -158,7 +158,7 @@ def summary(analysis: Analysis) -> str:
 
 
 def _people(analysis: Analysis) -> list[str]:
-    """Return who of several people leads, and what is said of the others; nothing of one."""
+    """Return who of several people leads, and the text about the others; nothing of one."""
     verdict = analysis.verdict
     people = [subject for subject in analysis.seen if subject.modality is Modality.FACE]
     if len(people) < 2:

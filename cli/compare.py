@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from detector.schema.comparison import Comparison
 
 FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
-"""Endings of a report's name, and what is said of any other."""
+"""Endings of a report's name, and the message about any other."""
 MANIPULATED, OTHER_FOOTAGE = 10, 11
 """Exit statuses, which the help tells too."""
 
@@ -31,7 +31,7 @@ def compare(
     """Hold a suspected copy against its original: aligned in time and place, what differs inside
     the faces and elsewhere by more than re-encoding leaves? Exit status 0: nothing but how it was
     encoded, cut or graded; 10: a face or something else was changed; 11: not the same footage, or
-    nothing can be said of faces."""
+    faces can't be judged."""
     if sandbox:
         from detector import media
 

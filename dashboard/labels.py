@@ -116,7 +116,7 @@ def zone(label: Label, question: Question | None = None) -> str:
 
 
 def headline(verdict: Verdict, copy_of: str | None = None) -> str:
-    """Return what is said of a file: "Inconclusive, leans manipulated"."""
+    """Return the wording of a file's verdict: "Inconclusive, leans manipulated"."""
     return lean_words(verdict.label, verdict.question, verdict.lean, copy_of)
 
 

@@ -146,7 +146,7 @@ class LibraryConfig(BaseSettings):
         "UNMASK_PRECISION",
         "bf16",
         "what vision transformers compute in on a processor that has it; `f32`: to the last digit"
-        " as their authors do, in twice the time",
+        " as their authors do, in two to four times the time",
     )
     models: Ids = setting(
         "UNMASK_MODELS",

@@ -50,8 +50,7 @@ def maker(
 
 
 def signing(origin: ResultOrigin) -> tuple[Ed25519PrivateKey | None, str]:
-    """Return the key that signs reports of such a result, if there is one, and what is said of
-    it."""
+    """Return the key that signs reports of such a result, or None, and the message about it."""
     from detector import report
 
     if origin is ResultOrigin.ELSEWHERE:

@@ -129,7 +129,7 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
         parts.append(states.basis(answer.basis.value, speech()))
     else:
         counted = [m for m in analysis.models if m.counted and m.question is lead]
-        fitted = all(m.calibration and m.calibration.clips for m in counted)
+        fitted = all(m.calibration for m in counted)
         if not fitted:
             parts.append(_("uncalibrated"))
     top = _track(analysis, answer.subject)

@@ -31,7 +31,7 @@ INCONCLUSIVE, FAKE, REAL = 0, 1, -1
 
 @dataclass(frozen=True)
 class Promises:
-    """What thresholds keep.
+    """Error rates that the thresholds must satisfy.
 
     Attributes
     ----------

@@ -70,7 +70,7 @@ class LiveFace:
 
     @property
     def word(self) -> str:
-        """What is said of this face, in at most two words."""
+        """Reading of this face, in at most two words."""
         if self.problem:
             return self.problem.capitalize()
         return word(self.label, self.question)
@@ -92,7 +92,7 @@ def word(label: Label, question: Question | None) -> str:
 
 @dataclass(frozen=True)
 class LiveReading:
-    """What is said of the session now."""
+    """The current reading of the session."""
 
     label: Label
     """Of the verdict that `detector.decision.decide` gives on the last `session.WINDOW` s."""

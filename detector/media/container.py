@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 from av.audio.stream import AudioStream
@@ -47,6 +48,15 @@ _BEFORE_RESTART = 3
 _PARAMETERS = 32
 """bytes at the beginning of a key frame, where MPEG-2, H.264 and HEVC state the size"""
 
+_SKIPPED = 10.0
+"""s that a clock has to jump ahead to count as restarted, as in FFmpeg"""
+
+_COVER = 0.5
+"""s in which all pictures of a cover come, at most"""
+_COVER_PICTURES = 12
+_BEYOND_COVER = 1.0
+"""s by which what a cover stands beside is longer, at least"""
+
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
 
@@ -77,31 +87,80 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
                 code="encrypted",
                 hint="Use a copy without protection, such as a recording of the screen.",
             )
-        boxes = top_boxes(file)
-        file.seek(0)
-        raw = is_jpeg(file.read(3))  # the demuxer for pictures in a row would take it as well
-        file.seek(0)
-        nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
+        container = _opened(file)
         try:
-            container = av.open(
-                nameless,  # so that libav judges by content alone
-                mode="r",
-                format="mjpeg" if raw else None,
-                options=_CODEC_OPTIONS,
-                container_options=_OPTIONS,
-                io_open=_refuse_more,
-                buffer_size=1 << 20,
-            )
-        except (av.error.FFmpegError, ValueError, OSError) as error:
-            raise _unreadable(boxes) from error
-        try:
+            if doubtful := _doubtful(container):
+                covers = _covers(container, doubtful)
+                container.close()
+                container = _opened(file)  # not every demuxer finds its first packet again
+                for index in covers:
+                    container.streams[index].disposition |= Disposition.attached_pic
             yield container
         finally:
             container.close()
 
 
+def _opened(file: BinaryIO) -> InputContainer:
+    boxes = top_boxes(file)
+    file.seek(0)
+    raw = is_jpeg(file.read(3))  # the demuxer for pictures in a row would take it as well
+    file.seek(0)
+    nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
+    try:
+        return av.open(
+            nameless,  # so that libav judges by content alone
+            mode="r",
+            format="mjpeg" if raw else None,
+            options=_CODEC_OPTIONS,
+            container_options=_OPTIONS,
+            io_open=_refuse_more,
+            buffer_size=1 << 20,
+        )
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise _unreadable(boxes) from error
+
+
+def _doubtful(container: InputContainer) -> set[int]:
+    """Return the streams of pictures that may be covers: beside others, of unknown length."""
+    moving = moving_pictures(container)
+    if len(moving) + bool(sound_stream(container)) < 2:
+        return set()
+    return {stream.index for stream in moving if _indexed(stream) <= _COVER}
+
+
+def _indexed(stream: VideoStream) -> float:
+    """Return from where to where the file's index knows a stream's pictures, s."""
+    entries = stream.index_entries
+    if len(entries) < 2:
+        return 0.0
+    return float((entries[-1].timestamp - entries[0].timestamp) * (stream.time_base or 0))
+
+
+def _covers(container: InputContainer, doubtful: set[int]) -> set[int]:
+    """Return the doubtful streams whose pictures all come in a moment, where another goes on."""
+    spans: dict[int, tuple[float, float]] = {}
+    counts: Counter[int] = Counter()
+    lengths: dict[int, float] = {}
+    for packet in packets(container):
+        counts[packet.stream_index] += 1
+        if packet.pts is not None:
+            time = float(packet.pts * packet.time_base)
+            first, last = spans.get(packet.stream_index, (time, time))
+            spans[packet.stream_index] = min(first, time), max(last, time)
+        lengths = {index: last - first for index, (first, last) in spans.items()}
+        doubtful = {
+            index
+            for index in doubtful
+            if counts[index] <= _COVER_PICTURES and lengths.get(index, 0.0) <= _COVER
+        }
+        if not doubtful:
+            return doubtful
+    longest = max(lengths.values(), default=0.0)
+    return {i for i in doubtful if counts[i] and longest - lengths.get(i, 0.0) >= _BEYOND_COVER}
+
+
 def picture_stream(container: InputContainer) -> VideoStream:
-    """Return the moving picture of a container: of several the default one, then the largest.
+    """Return the moving picture of a container: of several the first default one, or the largest.
 
     Raises
     ------
@@ -129,33 +188,15 @@ def chosen_picture(moving: Sequence[VideoStream]) -> VideoStream:
 
 def _precedence(stream: VideoStream) -> tuple[bool, int, int]:
     context = stream.codec_context
-    is_default = bool(stream.disposition & Disposition.default)
-    return is_default, context.width * context.height, -stream.index
+    if stream.disposition & Disposition.default:
+        return True, 0, -stream.index  # of several, players show the first
+    return False, context.width * context.height, -stream.index
 
 
 def moving_pictures(container: InputContainer) -> list[VideoStream]:
-    """Return the streams of pictures that are no cover. A single picture beside a sound is one,
-    whatever the file calls it."""
-    streams = container.streams.video
-    moving = [s for s in streams if not s.disposition & Disposition.attached_pic]
-    if sound_stream(container) is None:
-        return moving
-    if demuxer(container) == "matroska" and moving:  # its headers count no frames
-        counts = _first_packets(container, moving)
-        return [s for s in moving if counts[s.index] != 1]
-    return [s for s in moving if s.frames != 1]
-
-
-def _first_packets(container: InputContainer, streams: list[VideoStream]) -> dict[int, int]:
-    """Count the packets of each stream, up to two, and go back to the beginning."""
-    counts = dict.fromkeys((stream.index for stream in streams), 0)
-    for packet in packets(container):
-        if packet.stream_index in counts:
-            counts[packet.stream_index] += 1
-            if min(counts.values()) >= 2:
-                break
-    seek(container, streams[0], min(stream.start_time or 0 for stream in streams))
-    return counts
+    """Return the streams of pictures that are no cover (`open_media` marks those too that the file
+    does not call one)."""
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
@@ -180,24 +221,29 @@ def packets(
     """Demux one stream (or all), reading on past errors.
 
     Cut-off packets are dropped, since what a decoder makes of them is chance. `damage` is called
-    with the time of the first packet after a hole; a file that just ends early is not a hole.
+    with the time of the first packet after a hole, or of the last before what can't be read at
+    all; a file that just ends early is not a hole.
     Where a clock restarts, it goes on from where it was, for which all packets are read from the
     beginning.
     """
     clock = _Clocks() if demuxer(container) in RESTARTING else None
     errors = 0
     hole = False
+    latest: float | None = None
     while errors < _MAX_READ_ERRORS:
         try:
-            demuxed = container.demux(stream) if stream else container.demux()
+            source = container.demux(stream) if stream else container.demux()
+            demuxed = (packet for packet in source if not _is_theora_header(packet))
             for packet, intact in clock.continued(demuxed) if clock else _marked(demuxed):
                 if packet.size == 0:
                     continue
                 if not intact:
                     hole = True
                     continue
+                if packet.pts is not None:
+                    latest = float(packet.pts * packet.time_base)
                 if hole:
-                    damage(None if packet.pts is None else float(packet.pts * packet.time_base))
+                    damage(None if packet.pts is None else latest)
                 errors, hole = 0, False
                 yield packet
             return
@@ -207,6 +253,14 @@ def packets(
             # IndexError: PyAV does not know streams that turn up on the way.
             errors += 1
             hole = True
+    damage(latest)
+
+
+def _is_theora_header(packet: Packet[Any]) -> bool:
+    """Return True for what begins a further part of a chained Ogg: its decoder has a header."""
+    codec = packet.stream.codec_context
+    is_theora = codec is not None and codec.name == "theora"
+    return is_theora and packet.size > 0 and memoryview(packet)[0] >= 0x80
 
 
 def _marked(demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
@@ -253,14 +307,21 @@ class _Clocks:
         index = packet.stream_index
         shift = self._shift.get(index, 0)
         end = self._end.get(index, stated)
-        restarts = (end - stated - shift) * packet.time_base > _RESTART
+        ahead = (stated + shift - end) * packet.time_base
+        restarts = ahead < -_RESTART or ahead > _SKIPPED
         if restarts:
             shift = self._shift[index] = end - stated
-        self._end[index] = max(end, stated + shift + (packet.duration or 0))
+        self._end[index] = max(end, stated + shift + (packet.duration or _usual_length(packet)))
         if shift:
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
         return restarts
+
+
+def _usual_length(packet: Packet[Any]) -> int:
+    """Return for how many ticks a picture is shown by its stream's rate."""
+    usual = rate(packet.stream) if isinstance(packet.stream, VideoStream) else None
+    return round(1 / (usual * packet.time_base)) if usual else 0
 
 
 def seek(container: InputContainer, stream: VideoStream | AudioStream, ticks: int) -> bool:
@@ -312,6 +373,8 @@ class Decoder:
         # AVI gives packets a decoding time only, and libav's guess for reordered frames is wrong.
         # Frames come out in order of presentation, so each takes the earliest time not yet used.
         self.reordered = demuxer(container) == "avi" and self.context.has_b_frames > 0
+        # Matroska gives none to pictures before the zero of its clock, which are not shown.
+        self.untimed = demuxer(container) == "matroska"
         self.unused: list[float] = []
         self.latest: float | None = None
 
@@ -328,7 +391,10 @@ class Decoder:
         """Feed one packet, or None at the end; raises av.error.FFmpegError on damage."""
         if self.reordered and packet is not None and packet.dts is not None:
             heapq.heappush(self.unused, packet.dts * self.base)
-        return [(self._stamp(frame), frame) for frame in self.context.decode(packet)]
+        frames = self.context.decode(packet)
+        if self.latest is None and self.untimed:
+            frames = [frame for frame in frames if frame.pts is not None]
+        return [(self._stamp(frame), frame) for frame in frames]
 
     def flush(self) -> None:
         """Forget everything, before a key frame that does not follow what was fed last."""

@@ -32,7 +32,7 @@ from detector.media.container import (
 )
 from detector.media.files import open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import HDR, upright_size
+from detector.media.upright import HDR, HDR_NOTE, upright_size
 from detector.schema.analysis import Audio, Media
 
 _PROBED_PACKETS = 300
@@ -63,7 +63,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         frame = opening.frame
         if frame is None:
             raise undecodable()
-        end, whole_end = _ends(container, stream, decoder)
+        end, whole_end = _ends(path, container, stream, decoder)
         start = opening.time
         duration = max(end - start, 0.0)
         fps = opening.rate(duration) or rate(stream)
@@ -115,10 +115,7 @@ def _about_pictures(
         sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
         yield f"There is more than one video in this file; not judged: {sizes} pixels."
     if transfer := HDR.get(frame.color_trc):
-        yield (
-            f"This is an HDR video ({transfer}): it was mapped to the usual range of "
-            "brightness, so its scores are less sure."
-        )
+        yield HDR_NOTE.format(what="video", kind=transfer)
     if frame.interlaced_frame:
         yield "The picture is interlaced: its fields were put together to judge it."
 
@@ -141,9 +138,13 @@ class _Opening:
             if number >= (_PROBED_PACKETS if self.frame is not None else _MAX_FRUITLESS):
                 break
         else:
-            self.complete, self.count = True, len(self.times)
+            self.complete = True
         if self.frame is None:
             self._decode(decoder, None)
+        if self.frame is not None:  # what comes before it needs pictures that were cut off
+            self.times = [time for time in self.times if time >= self.time]
+        if self.complete:
+            self.count = len(self.times)
         if not self.complete and demuxer(container) == "mov":  # its index knows the rest
             entries = [entry for entry in stream.index_entries if not entry.is_discard]
             self.times = [entry.timestamp * decoder.base for entry in entries]
@@ -158,12 +159,12 @@ class _Opening:
             return
 
     def rate(self, duration: float) -> float | None:
-        """Frames per second as seen, where they are uneven: headers then state the usual gap."""
-        if not self.uneven():
-            return None
-        if self.complete and duration:
+        """Frames per second as seen, where they are uneven or few: headers then state the usual
+        gap."""
+        uneven = self.uneven()
+        if self.complete and duration and uneven is not False:
             return len(self.times) / duration
-        return (len(self.times) - 1) / (max(self.times) - min(self.times))
+        return (len(self.times) - 1) / (max(self.times) - min(self.times)) if uneven else None
 
     def uneven(self) -> bool | None:
         """Whether the gaps between frames differ by more than containers round; None: unknown."""
@@ -176,39 +177,55 @@ class _Opening:
         return bool(gaps.max() - gaps.min() > 0.002)
 
 
-def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> tuple[float, float]:
+def _ends(
+    path: str | os.PathLike[str], container: InputContainer, stream: VideoStream, decoder: Decoder
+) -> tuple[float, float]:
     """When the picture ends, and when the last of all streams ends, on their clocks in seconds.
 
     Read from the last packets, since headers are often wrong; the whole file is read (but not
     decoded) when its end can't be found by seeking.
     """
+    if demuxer(container) in RESTARTING:
+        with open_media(path) as again:
+            return _last_packets(again, stream, decoder)
     start = stream.start_time or 0
     offsets = [start]
     stated = _stated(container, stream)
-    if stated is not None and demuxer(container) not in RESTARTING:
+    if stated is not None:
         offsets.insert(0, start + int((stated - _TAIL) / decoder.base))
     for offset in offsets:
         if not seek(container, stream, offset):
             continue
-        picture = last = whole = -math.inf
-        for packet in packets(container):
-            if packet.stream_index == stream.index:
-                time = decoder.time_of(packet)
-                if time is not None:
-                    last = max(last, time)
-                    picture = max(picture, time + decoder.length_of(packet))
-            elif packet.pts is not None:
-                whole = max(whole, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        if stated is not None and demuxer(container) == "matroska" and last < stated < picture:
-            picture = stated  # the last frame's length is libav's guess
+        picture, whole = _last_packets(container, stream, decoder)
         if picture > -math.inf:
-            return picture, max(whole, picture)
+            return picture, whole
     return 0.0, 0.0
+
+
+def _last_packets(
+    container: InputContainer, stream: VideoStream, decoder: Decoder
+) -> tuple[float, float]:
+    """Read to the end; see `_ends`."""
+    stated = _stated(container, stream)
+    picture = last = whole = -math.inf
+    for packet in packets(container):
+        if packet.stream_index == stream.index:
+            time = decoder.time_of(packet)
+            if time is not None:
+                last = max(last, time)
+                picture = max(picture, time + decoder.length_of(packet))
+        elif packet.pts is not None:
+            whole = max(whole, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    if stated is not None and demuxer(container) == "matroska" and last < stated < picture:
+        picture = stated  # the last frame's length is libav's guess
+    return picture, max(whole, picture)
 
 
 def _stated(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the duration that the file claims; not the guesses that libav makes from the
-    bit rate."""
+    bit rate or from the first and last time of a clock that may restart."""
+    if demuxer(container) in RESTARTING:
+        return None
     if stream.duration:
         return stream.duration * float(stream.time_base or 1)
     if container.duration and demuxer(container) == "matroska":
@@ -227,7 +244,7 @@ def _bit_rate(
 
 def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: bytes) -> Media:
     """Describe a file of sound alone; a cover is no picture of it."""
-    duration = _sound_end(container, stream)
+    duration, unread = _sound_end(container, stream)
     if duration <= 0:
         raise MediaError(
             "We can't read this sound: it holds nothing that can be decoded.",
@@ -246,12 +263,14 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
         codec=stream.codec_context.codec.canonical_name,
         bit_rate=float(stream.bit_rate) if stream.bit_rate else size * 8 / duration,
         audio=audio and audio.model_copy(update={"duration": duration}),
+        notes=[f"What comes after {duration:.1f} s can't be read; it was not heard."] * unread,
     )
 
 
-def _sound_end(container: InputContainer, stream: AudioStream) -> float:
-    """Return how long a sound lasts by its last packets, s: headers are often wrong. All of it
-    is read (but not decoded) when its end can't be found by seeking."""
+def _sound_end(container: InputContainer, stream: AudioStream) -> tuple[float, bool]:
+    """Return how long a sound lasts by its last packets, s, and whether what follows can't be
+    read, as where an Ogg goes on in another format: headers are often wrong. All of it is read
+    (but not decoded) when its end can't be found by seeking."""
     base = float(stream.time_base or 1)
     start = (stream.start_time or 0) * base
     stated = stream.duration * base if stream.duration else (container.duration or 0) / 1e6
@@ -260,13 +279,15 @@ def _sound_end(container: InputContainer, stream: AudioStream) -> float:
     for at in (start,) if joined else (start + stated - _TAIL, start):
         if not joined and not seek(container, stream, int(at / base)):
             continue
-        end = -math.inf
-        for packet in packets(container, stream):
+        end = last = -math.inf
+        holes: list[float | None] = []
+        for packet in packets(container, stream, holes.append):
             if packet.pts is not None:
-                end = max(end, (packet.pts + (packet.duration or 0)) * base)
+                last = packet.pts * base
+                end = max(end, last + (packet.duration or 0) * base)
         if end > start:
-            return end - start
-    return 0.0
+            return end - start, bool(holes) and (holes[-1] or last) >= last
+    return 0.0, False
 
 
 def _audio(container: InputContainer) -> Audio | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
 from detector.media.files import open_file, sniff, top_box
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
+from detector.media.upright import HDR, HDR_NOTE, in_srgb
 from detector.schema.analysis import Media
 
 pillow_heif.register_heif_opener()
@@ -74,6 +76,8 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
         turned = _orientation(image) in (5, 6, 7, 8)
         width, height = image.size[:: -1 if turned else 1]
         notes: list[str] = []
+        if kind := HDR.get(image.info.get("nclx", (0, 0))[1]):
+            notes.append(HDR_NOTE.format(what="picture", kind=kind))
         duration = fps = None
         ends: list[float] = []
         with _parsing():  # formats that hold previews or pages have one picture
@@ -163,6 +167,8 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
             if image.format == "HEIF" and not _turns_itself(file):
                 turn = image.info.get("original_orientation")
                 image.getexif()[ExifTags.Base.Orientation] = turn or 1
+            if image.format in ("HEIF", "AVIF") and "icc_profile" not in image.info:
+                image.info["nclx"] = _nclx(file)
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                 raise _too_large(image.size)
             yield image
@@ -175,6 +181,15 @@ def _turns_itself(file: BinaryIO) -> bool:
     return b"irot" in index or b"imir" in index
 
 
+def _nclx(file: BinaryIO) -> tuple[int, int]:
+    """Return the color primaries and transfer function of a HEIF or AVIF file, by the numbers of
+    ITU-T H.273; those of sRGB where its index states none."""
+    stated = re.search(rb"colrnclx(..)(..)", top_box(file, b"meta"), re.DOTALL)
+    if stated is None:
+        return 1, 13
+    return int.from_bytes(stated[1], "big"), int.from_bytes(stated[2], "big")
+
+
 def flatten(image: Image.Image) -> np.ndarray:
     """Return uint8 [H, W, 3] RGB, upright, over white, whatever the mode of `image`."""
     with _parsing():
@@ -183,11 +198,13 @@ def flatten(image: Image.Image) -> np.ndarray:
             image = image.transpose(turn)
         if image.mode.startswith("I") or image.mode == "F":
             return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
+        nclx = image.info.get("nclx")
         image = _in_srgb(image)
         if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
-        return np.asarray(image.convert("RGB"))
+        rgb = np.asarray(image.convert("RGB"))
+        return in_srgb(rgb, *nclx) if nclx else rgb
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

@@ -17,7 +17,13 @@ _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
 
 HDR = {16: "PQ", 18: "HLG"}
 """Transfer functions of high dynamic range, by libav's numbers."""
-_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # as the scale filter calls them
+HDR_NOTE = (
+    "This is an HDR {what} ({kind}): it was mapped to the usual range of brightness, so its scores "
+    "are less sure."
+)
+# As the scale filter calls them.
+_TRANSFERS = {1: "bt709", 13: "iec61966-2-1", 16: "smpte2084", 18: "arib-std-b67"}
+_PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
 
 _SAME_SHAPE = 0.02
 """Part by which two aspect ratios may differ and be one: coded sizes are rounded."""
@@ -126,6 +132,27 @@ def _sdr_graph(frame: VideoFrame) -> Graph:
         ":intent=relative_colorimetric"
     )
     return _graph(frame, ("scale", mapping), ("format", "yuv420p"))
+
+
+def in_srgb(rgb: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
+    """Return a picture, uint8 [H, W, 3], in the colors of sRGB.
+
+    Parameters
+    ----------
+    primaries, transfer : int
+        Of the picture, by the numbers of ITU-T H.273; what is unknown counts as that of sRGB.
+    """
+    known = _PRIMARIES.get(primaries, "bt709"), _TRANSFERS.get(transfer, "iec61966-2-1")
+    if known[0] == "bt709" and transfer not in HDR:
+        return rgb
+    mapping = (
+        f"in_primaries={known[0]}:in_transfer={known[1]}:out_primaries=bt709"
+        ":out_transfer=iec61966-2-1:intent=relative_colorimetric"
+    )
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
+    graph = _graph(frame, ("scale", mapping), ("format", "rgb24"))
+    graph.push(frame)
+    return cast("VideoFrame", graph.pull()).to_ndarray()
 
 
 def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:

@@ -131,7 +131,7 @@ class _Walk:
     previous: tuple[float, VideoFrame] | None = None
     floor: float = -math.inf  # time of the key frame that decoding began at
     high: float = -math.inf  # latest time of a packet so far
-    end: float = 0.0
+    end: float = -math.inf  # of the packets so far, on the stream's own clock
     damaged_at: float | None = None
     size: tuple[int, int] | None = None  # of the frames so far
     resized: str | None = None  # how that changes on the way
@@ -196,8 +196,8 @@ class _Walk:
             if time is not None:
                 self.ahead.append(time)
             reach = max(reach, math.inf if time is None else time)
-            if time is not None and self.origin is not None:
-                self.end = max(self.end, time + self.decoder.length_of(packet) - self.origin)
+            if time is not None:
+                self.end = max(self.end, time + self.decoder.length_of(packet))
             full = len(held) >= _MAX_HELD or not self.skip
             while held and (full or self.origin is None or reach > self.target):
                 yield from self._feed(held.popleft())
@@ -301,7 +301,7 @@ class _Walk:
         if self.previous is None and self.given is None:
             raise undecodable()
         last = self.previous
-        reached = max(self.end, 0.0 if last is None else last[0])
+        reached = max(self.end - (self.origin or 0.0), 0.0 if last is None else last[0])
         if last is not None:
             while self.wanted and self.wanted[0][1] <= reached + _SLACK:
                 yield from self._answer(*last)

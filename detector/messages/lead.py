@@ -1,4 +1,4 @@
-"""What stands under a headline: whom or what it is about, when, and what is said of the others."""
+"""What stands under a headline: whom or what it is about, when, and the text about the others."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def reason(analysis: Analysis) -> Reason | None:
 
 
 def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
-    """Return what is said of everybody whom the verdict is not about; empty without any."""
+    """Return the text about everybody whom the verdict is not about; empty without any."""
     _, verdict = speech.gettext, analysis.verdict
     texts = {
         "FAKE": _("Likely manipulated too: {people}."),
@@ -226,8 +226,7 @@ def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
 
 
 def _whom(analysis: Analysis, subject: Subject, speech: Speech) -> str:
-    """Return what the question in front is about, as it stands within a sentence. "Face" is said of
-    faces only."""
+    """Return what the question in front is about, within a sentence. "Face" means faces only."""
     _ = speech.gettext
     question = analysis.verdict.question
     if about := subject.modality.spec.about:

@@ -87,7 +87,7 @@ def zone(label: str, question: str | None = None, speech: Speech = ENGLISH) -> s
 
 
 def subject(name: str | None, speech: Speech = ENGLISH, *, whole: bool = False) -> str:
-    """Return what a question is about, within a sentence: "face" is said of faces only."""
+    """Return what a question is about, within a sentence: "face" is used for faces only."""
     return speech.gettext("the whole picture" if whole else questions.of(name).about)
 
 

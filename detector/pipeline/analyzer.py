@@ -137,7 +137,7 @@ class Analyzer:
             `cancel` was set.
         """
         if self._front is not None:
-            runtime.without_helpers()  # those that spin take cores from the runs beside
+            runtime.without_helpers()  # busy-waiting OpenMP threads starve concurrent runs
         request = RunRequest(
             detector=self.detector(),
             device=self.device,

@@ -39,7 +39,7 @@ STROKES = {
     Label.INCONCLUSIVE: (242, 182, 50),
     Label.NOT_APPLICABLE: (215, 219, 223),
 }
-"""RGB of a face's box by what is said of the person."""
+"""RGB of a face's box by the person's label."""
 
 
 @dataclass(frozen=True)

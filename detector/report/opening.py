@@ -54,7 +54,7 @@ def draw(pdf: Paper, content: Content) -> None:
 
 
 def _head(pdf: Paper, content: Content) -> None:
-    """Draw what is said of the file, of whom and when, as the page of the result does."""
+    """Draw the verdict of the file, its person and times, as the page of the result does."""
     analysis = content.analysis
     manipulated, state = analysis.accusing_comparison, analysis.label
     pdf.set_fill_color(*FILL[state])

@@ -33,7 +33,7 @@ METHOD = (
      "files differ where nothing was done. A face differs where it does so by a multiple of that "
      "and by more than what is about it."),
     ("The same footage", "What does not belong to faces has to agree in place and to move alike; "
-     "else nothing is said of faces but whether one moves as the original's."),
+     "else the only statement about faces is whether one moves as the original's."),
     ("The same movement", "Optical flow of a face that is turned upright and brought to one size, "
      "held against the original's at every offset; told where heads and features go together by "
      "more than chance brings unrelated faces, given how much each goes with itself."),

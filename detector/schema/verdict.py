@@ -1,4 +1,4 @@
-"""What is said of a file: its verdict, the answers it was made of, and how sure they are.
+"""A file's verdict, the answers it was made of, and how sure they are.
 
 Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters; the sentences
 that are written along are made of them by `detector.messages`.
@@ -209,9 +209,9 @@ class Answer(StrictModel):
 
 
 class Verdict(StrictModel):
-    """What is said of the file.
+    """Verdict of the file.
 
-    `question` is the one in front: the strongest that decided, else the strongest that was asked.
+    `question` is the one in front: the one that calls the file fake, else the most suspicious.
     `probability` (the one number of the file), `thresholds`, `subject`, `agree` and `counted` are
     its answer's. A question that stays open beside it is in `answers` alone.
     """

@@ -64,19 +64,6 @@ class Head:
         return logits
 
 
-@dataclass(frozen=True)
-class Heads:
-    """Both layers."""
-
-    wide: Head
-    narrow: Head
-
-    def __call__(self, read: np.ndarray) -> np.ndarray:
-        """Return logits of statistics with the level of the upper half behind them."""
-        known, level = read[:, :-1], read[:, -1]
-        return np.where(level < timbre.NARROW, self.narrow(known), self.wide(known))
-
-
 def train(
     plan: VoiceRecipe,
     data: Path,
@@ -118,14 +105,14 @@ def train(
         taught = {name: values[learned] for name, values in versions.items()}
         heads = fit_both([items[i] for i in learned], taught, plan)
         for version in plan.wide:
-            said = heads(versions[version][out])
+            said = judged(heads, versions[version][out])
             named = zip(out, said, strict=True)
             rows += [LeftOutLogit(fold, version, items[i], float(z)) for i, z in named]
     if rows:
         left_out.write(rows, run.out, ID, Question.VOICE, "clips of speech")
     heads = fit_both(items, versions, plan)
     state = {name: value for name, value in load_file(begin).items() if "head." not in name}
-    for name, head in (("head", heads.wide), ("narrow_head", heads.narrow)):
+    for name, head in zip(("head", "narrow_head"), heads, strict=True):
         state[f"{name}.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
         state[f"{name}.bias"] = torch.tensor([head.bias], dtype=torch.float32)
     target = run.out / "model.safetensors"
@@ -202,13 +189,19 @@ def statistics(
     return found
 
 
-def fit_both(items: Sequence[Item], versions: dict[str, np.ndarray], plan: VoiceRecipe) -> Heads:
-    """Learn both layers from statistics of each version, with the level behind them."""
-    wide, narrow = (
-        fit(items, [versions[name][:, :-1] for name in names], plan)
-        for names in (plan.wide, plan.narrow)
-    )
-    return Heads(wide, narrow)
+def fit_both(
+    items: Sequence[Item], versions: dict[str, np.ndarray], plan: VoiceRecipe
+) -> list[Head]:
+    """Learn the wide and the narrow layer from statistics of each version, with the level behind
+    them."""
+    known = {name: values[:, :-1] for name, values in versions.items()}
+    return [fit(items, [known[n] for n in names], plan) for names in (plan.wide, plan.narrow)]
+
+
+def judged(heads: Sequence[Head], read: np.ndarray) -> np.ndarray:
+    """Return logits of statistics with the level of the upper half behind them."""
+    wide, narrow = (head(read[:, :-1]) for head in heads)
+    return np.where(read[:, -1] < timbre.NARROW, narrow, wide)
 
 
 def pairs(items: Sequence[Item], seed: int = 0) -> np.ndarray:

@@ -33,7 +33,7 @@ class Remark(NamedTuple):
 
     @classmethod
     def of(cls, verdict: Verdict | None, error: str, copy_of: str | None = None) -> Remark:
-        """Return what is to be said of a file, by its verdict or by what went wrong."""
+        """Return the text about a file, by its verdict or its error."""
         if verdict is None:
             return cls(reason=str(error))
         headline = states.headline(verdict.label, verdict.question, verdict.lean, copy_of=copy_of)

@@ -30,8 +30,8 @@ from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.training import left_out
-from detector.training.augment import jpeg
 from detector.training.clip.faces import ALTERED, class_of
+from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import logistic, source_weights
 from detector.training.left_out import LeftOutLogit

@@ -435,7 +435,7 @@ def test_a_voice_beside_the_face(at: AppTest, browser: Browser, engine: StandInE
     viewer._first -= 20
     camera.send()
     at.run()
-    assert "No sound of the microphone comes any more." in text(at)
+    assert "This microphone stopped sending audio." in text(at)
     at.button(key="live-stop").click().run()
     assert voice.closed == 1 and "No sound" not in text(at)
     viewer.hear(object())

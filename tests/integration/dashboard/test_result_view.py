@@ -84,7 +84,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(explain, "heatmap", heatmap)
     ways = [explain.METHODS["gradcam"], explain.METHODS["occlusion"]]
     monkeypatch.setattr(explain, "methods_of", lambda id: ways)
-    pictures.forget_heatmaps()
+    pictures._heatmaps.clear()
     pictures.methods.clear()
     return drawn
 

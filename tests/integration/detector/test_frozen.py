@@ -24,6 +24,7 @@ def analyzer() -> Analyzer:
     ("name", "how"),
     [
         ("voice.mp4", {"seconds": 3, "audio": True}),
+        ("poor.mp4", {"seconds": 3, "options": {"crf": "46"}, "gop": 250}),
         ("slide.mkv", {"times": [0.0, 4.0]}),
         ("pulses.webm", {"seconds": 3, "codec": "libvpx", "gop": 12, "options": {"b": "400000"}}),
     ],

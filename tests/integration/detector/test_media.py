@@ -910,20 +910,38 @@ def test_hostile_names_on_disk(tmp_path: Path, face_clip: Path) -> None:
         assert frame_at(path, probe(path), 0.5).rgb.shape == (360, 640, 3)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(
     ("name", "codec"),
-    [("a.mp4", "libx264"), ("a.mkv", "mjpeg"), ("a.mkv", "libx264"), ("a.webm", "libvpx")],
+    [
+        ("a.mp4", "libx264"),
+        ("a.mkv", "mjpeg"),
+        ("a.mkv", "libx264"),
+        ("a.webm", "libvpx"),
+        ("a.flv", "libx264"),
+        ("a.ts", "libx264"),
+        ("a.avi", "mjpeg"),
+        ("a.mpg", "mpeg2video"),
+        ("a.nut", "libx264"),
+    ],
 )
-def test_one_picture_beside_a_sound_is_a_cover(tmp_path: Path, name: str, codec: str) -> None:
+def test_a_picture_of_a_moment_beside_a_sound_is_a_cover(
+    tmp_path: Path, name: str, codec: str, count: int
+) -> None:
     path = tmp_path / name
     with av.open(str(path), "w") as out:
-        sound = out.add_stream("libopus", rate=48_000)
+        sound = out.add_stream(
+            {"flv": "aac", "mpg": "mp2", "avi": "libmp3lame"}.get(name[2:], "libopus"), rate=48_000
+        )
         sound.codec_context.layout = "mono"
         cover = out.add_stream(codec, rate=25)
         cover.width = cover.height = 64
         cover.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), "rgb24")
-        out.mux([*cover.encode(picture), *cover.encode(None)])
+        for number in range(count):
+            picture.pts = number
+            out.mux(cover.encode(picture))
+        out.mux(cover.encode(None))
         noise = np.random.default_rng(0).normal(0, 3000, (1, 96_000)).astype(np.int16)
         for start in range(0, 96_000, 960):
             block = av.AudioFrame.from_ndarray(noise[:, start : start + 960], "s16", "mono")
@@ -931,8 +949,33 @@ def test_one_picture_beside_a_sound_is_a_cover(tmp_path: Path, name: str, codec:
             out.mux(sound.encode(block))
         out.mux(sound.encode(None))
     about = probe(path)
-    assert about.kind == "audio"
-    assert about.duration == pytest.approx(2.0, abs=0.05)
+    assert about.kind == "audio" and not about.notes
+    assert about.duration == pytest.approx(2.0, abs=0.1)
+
+
+def test_pictures_that_go_on_beside_a_sound_are_a_video(make_clip: Clip) -> None:
+    for name, times in (("short.mkv", [0.0, 0.04]), ("slides.mkv", [0.0, 3.0])):
+        about = probe(make_clip(name, times=times, audio=True))
+        assert (about.kind, about.frame_count) == ("video", 2), name
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_of_several_default_videos_the_first_is_judged(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream, side in zip(streams, (64, 128), strict=True):
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuv420p"
+            stream.disposition = av.stream.Disposition.default
+        for stream in streams:
+            for _ in range(25):
+                picture = np.full((stream.height, stream.width, 3), 90, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            out.mux(stream.encode(None))
+    about = probe(path)
+    assert about.width == 64
+    assert any("128 × 128" in note for note in about.notes)
 
 
 @pytest.mark.parametrize("kind", [b"encv", b"drmi"])
@@ -1071,6 +1114,71 @@ def test_a_joined_transport_stream_goes_on(make_clip: Clip) -> None:
     assert not notes
 
 
+@pytest.mark.parametrize("name", ["a.mpg", "a.vob"])
+def test_joined_program_streams_go_on(make_clip: Clip, name: str) -> None:
+    part = make_clip(name, seconds=2, codec="mpeg2video")
+    content = part.read_bytes()
+    part.write_bytes(content + content)
+    about = probe(part)
+    assert about.duration == pytest.approx(4.0, abs=0.05) and about.frame_count == 100
+    assert len(shown(part, about, 100)) == 100
+
+
+def test_a_chained_theora_goes_on(tmp_path: Path) -> None:
+    content = (Path(__file__).parents[2] / "goldens" / "theora.ogv").read_bytes()  # 6, one twice
+    path = tmp_path / "chained.ogv"
+    path.write_bytes(content * 2)
+    about = probe(path)
+    assert about.duration == pytest.approx(1.2, abs=0.01) and about.frame_count == 10
+    assert len(shown(path, about, 60)) == 10
+
+
+def shown(path: Path, about: Media, count: int) -> list[float]:
+    """Return the times of the frames at so many even moments; there is nothing to note."""
+    notes: list[str] = []
+    times = [(number + 0.5) * (about.duration or 0) / count for number in range(count)]
+    found = [frame.time for frame in decode(path, about, times, notes=notes)]
+    assert found == sorted(set(found)) and not about.notes and not notes
+    return found
+
+
+def test_a_transport_stream_whose_clock_jumps_ahead_goes_on(make_clip: Clip) -> None:
+    first = make_clip("first.ts", seconds=2)
+    later = make_clip("later.ts", times=[3600 + number / 25 for number in range(50)])
+    first.write_bytes(first.read_bytes() + later.read_bytes())
+    about = probe(first)
+    assert about.duration == pytest.approx(4.0, abs=0.01) and about.frame_count == 100
+    assert len(shown(first, about, 200)) == 100
+
+
+def test_an_ogg_that_goes_on_in_another_format_is_said_to(tmp_path: Path) -> None:
+    content = b""
+    for layout in ("mono", "stereo"):
+        path = tmp_path / f"{layout}.ogg"
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("libopus", rate=48_000)
+            stream.codec_context.layout = layout
+            for start in range(0, 96_000, 960):
+                samples = np.zeros((1, 960 * stream.codec_context.channels), np.int16)
+                block = av.AudioFrame.from_ndarray(samples, "s16", layout)
+                block.sample_rate, block.pts = 48_000, start
+                out.mux(stream.encode(block))
+            out.mux(stream.encode(None))
+        content += path.read_bytes()
+    path.write_bytes(content)
+    about = probe(path)
+    assert about.duration == pytest.approx(2.0, abs=0.05)
+    assert any("was not heard" in note for note in about.notes)
+
+
+def test_a_slow_clip_of_few_frames_is_whole(make_clip: Clip) -> None:
+    for name in ("slow.mp4", "slow.mkv"):
+        path = make_clip(name, times=[0.0, 1.0, 2.0, 3.0, 4.0], fps=1)
+        about = probe(path)
+        assert about.duration == pytest.approx(5.0, abs=0.01)
+        assert len(shown(path, about, 100)) == 5
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
 def test_the_profile_of_srgb_changes_nothing(
     tmp_path: Path, astronaut: np.ndarray, mode: str
@@ -1093,6 +1201,37 @@ def test_another_color_space_is_brought_to_srgb(tmp_path: Path) -> None:
     assert shown is not None
     shown.save(path, icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
     assert np.abs(frames_of(path, [0.0])[0][0].rgb.astype(int) - (40, 160, 60)).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "coded", "shown"),
+    [
+        # from the matrices of SMPTE EG 432-1 and ITU-R BT.2020
+        (12, 13, (150, 150, 150), (150, 150, 150)),
+        (12, 13, (180, 110, 90), (191, 107, 85)),
+        (9, 13, (180, 110, 90), (212, 97, 85)),
+        (9, 16, (148, 148, 148), (255, 255, 255)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_colors_that_an_index_states_are_brought_to_srgb(
+    tmp_path: Path,
+    kind: str,
+    primaries: int,
+    transfer: int,
+    coded: tuple[int, int, int],
+    shown: tuple[int, int, int],
+) -> None:
+    path = tmp_path / f"a.{kind.lower()}"
+    pillow_heif.register_heif_opener()
+    Image.new("RGB", (64, 64), coded).save(path, quality=100)
+    content, of_srgb = path.read_bytes(), b"colrnclx\0\x01\0\x0d"
+    assert of_srgb in content
+    stated = b"colrnclx" + struct.pack(">HH", primaries, transfer)
+    path.write_bytes(content.replace(of_srgb, stated))
+    rgb = frames_of(path, [0.0])[0][0].rgb.astype(int)
+    assert np.abs(rgb[16:48, 16:48].mean(axis=(0, 1)) - shown).max() <= 4
+    assert any("HDR" in note for note in probe(path).notes) == (transfer == 16)
 
 
 def test_heic_whose_index_says_nothing_is_turned_by_exif(tmp_path: Path) -> None:

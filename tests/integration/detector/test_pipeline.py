@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from skimage import data
 
-from bench.clips import face_clip, repeated
+from bench.clips import face_clip
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress, initial_results
 from detector.schema.analysis import Analysis, Label, Modality, ReasonCode, Settings
 from detector.schema.subject import letter
+from tests.support.footage import repeated
 from tests.support.waiting import at_once
 
 FEW = Settings(frames=6)

@@ -267,9 +267,6 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     assert words.counted(analysis, synth) == "no: its question is not decided"
     assert words.says(analysis, analysis.models[0]) == "▲ Likely manipulated"
     assert words.counted(analysis, analysis.models[0]) == "yes"
-    withheld = make_analysis(whole=0.0, fake=False)
-    assert withheld.verdict.undecided(Question.SYNTHESIS)
-    assert not withheld.verdict.uncounted(Question.SYNTHESIS), "it keeps “no sign” from the file"
 
 
 def test_what_was_not_measured_is_said_of_whom_and_why() -> None:

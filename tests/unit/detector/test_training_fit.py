@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from detector.training.precision import half_precision
+from detector.training.fit import half_precision
 
 
 @pytest.mark.parametrize("able", [True, False])
