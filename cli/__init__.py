@@ -31,6 +31,7 @@ COMMANDS = {
     "robustness": "how the verdict moves when the file is changed",
     "compare": "what differs between a suspected copy and its original",
     "library": "known footage: add, search, share its fingerprints",
+    "case": "analyses, links and notes that belong together, with a log",
     "models": "list the models; add, remove or delete one",
     "fetch": "download published models",
     "selfcheck": "verify the models that are here",
@@ -44,7 +45,7 @@ COMMANDS = {
     "export-labels": "write files confirmed in History as a labelled set",
 }
 """In the order of `unmask --help`."""
-_NEED_DASHBOARD = {"library", "app", "serve", "keys", "export-labels"}
+_NEED_DASHBOARD = {"case", "library", "app", "serve", "keys", "export-labels"}
 """Commands that run with the packages of the extra `dashboard`."""
 _OURS = {"cli", "dashboard", "detector", "service"}
 

@@ -11,6 +11,7 @@ PAGES: LazyDict[str, str] = LazyDict(
         "evaluate": _("Evaluate"),
         "batch": _("Batch"),
         "history": _("History"),
+        "cases": _("Cases"),
         "models": _("Models"),
         "settings": _("Settings"),
         "admin": _("Operator"),

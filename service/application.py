@@ -27,6 +27,7 @@ from detector.schema.analysis import Analysis, Robustness, Settings
 from service import auth, limits, links, startup
 from service.analyzer import SharedAnalyzer
 from service.batches import BatchService
+from service.cases import CaseResult, CaseService
 from service.clock import JumpGuard
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
@@ -102,6 +103,9 @@ class Application:
         self.links = links.LinkFetches(self.tasks)
         self.self_checks = SelfChecks(self.tasks)
         self.originals = Originals(self.tasks, self.jobs, store.database)
+        self.cases = CaseService(
+            self.scope, lambda context, id: CaseResult.of(self.find(context, id))
+        )
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
         self.webhooks = Webhooks(
             self.tasks, data, lambda owner, id: self.jobs.find(id, RecordScope(owner, store))
@@ -340,7 +344,7 @@ class Application:
         self.jobs.sweep(uploads.retention(), uploads.records_retention())
         self.evaluations.sweep(uploads.retention())
         self.tasks.sweep(uploads.retention())
-        for records in (self.batches, self.originals):
+        for records in (self.batches, self.originals, self.jobs.store.cases):
             records.sweep(datetime.now(UTC) - uploads.records_retention())
         limits.sweep()
 

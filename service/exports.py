@@ -9,6 +9,7 @@ import io
 import logging
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,26 @@ def comparison_report(
         content = reports.collect_pair(kept.comparison, copy, original, id=kept.id)
         content = replace(content, signed=_may_sign())
         return reports.PAIR_FORMS[form](content, _signing_key())
+
+
+def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
+    """Return the merged report of a case, sealed; signed where this server made all its results
+    and has a key that can be used."""
+    from detector.report.parts import seal_pdf
+    from detector.report.seal import Seal
+
+    exported = datetime.now(UTC).replace(microsecond=0)
+
+    def seal(sha256: str, parts: dict[str, str]) -> Seal:
+        return Seal(
+            sha256=sha256,
+            parts=parts,
+            analysis=f"case {id}",
+            media=head,
+            exported=exported.isoformat(),
+        )
+
+    return seal_pdf(pdf, seal, _signing_key() if sign else None)
 
 
 def heatmap(

@@ -12,7 +12,7 @@ from dashboard.components.chips import bold
 from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import ScoreRow
 from dashboard.i18n import _
-from dashboard.result import pictures, pulls, traces
+from dashboard.result import find_original, magnifier, pictures, pulls, traces
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
@@ -80,6 +80,9 @@ class Moment:
         if not linked.path.is_file():
             show(scores_here(analysis, face))
             return
+        with st.container(horizontal=True):
+            magnifier.button(linked, face.time, face.box)
+            find_original.button(linked, "details")
         left, middle, right = st.columns([36, 36, 28], gap=20)
         with left, st.container(gap="xsmall", key="traces"):
             traces.draw(analysis, self._lane.track, face, linked)

@@ -11,6 +11,7 @@ from dashboard.components import cards, controls, typography, upsell_banner
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
 from dashboard.i18n import _, speech
+from dashboard.result import find_original
 from dashboard.result.known import KnownMatch, open_comparison
 from dashboard.result.linked import ResultViewState
 from detector.decision.next_steps import (
@@ -36,6 +37,7 @@ ICONS = {
     ActionCode.CHECK_ORIGIN: "travel_explore",
     ActionCode.TEST_LIVE: "front_hand",
     ActionCode.REACH: "call",
+    ActionCode.CHECK_SYNTHID: "verified",
 }
 
 
@@ -131,6 +133,7 @@ def _how_to_ask(linked: ResultViewState) -> None:
 
 def _how_to_check(linked: ResultViewState) -> None:
     _in_order(actions.how_to_check(speech(), sound=_heard(linked)))
+    find_original.button(linked, "next")
 
 
 def _in_order(steps: Sequence[str]) -> None:
@@ -145,6 +148,7 @@ _ADVICE: dict[ActionCode, Callable[[ResultViewState], None]] = {
     ActionCode.ASK_ORIGINAL: _how_to_ask,
     ActionCode.CHECK_ORIGIN: _how_to_check,
     ActionCode.TEST_LIVE: lambda _linked: _in_order(actions.how_to_test(speech())),
+    ActionCode.CHECK_SYNTHID: lambda _linked: _in_order(actions.how_to_check_synthid(speech())),
     ActionCode.REACH: lambda _linked: _in_order(actions.how_to_reach(speech())),
 }
 

@@ -121,6 +121,11 @@ def _frame(path: Path, sha256: str, time: float, _analysis: Analysis) -> np.ndar
     return media.frame_at(path, _analysis.media, time).rgb
 
 
+def frame(path: Path, analysis: Analysis, time: float) -> np.ndarray:
+    """Return the whole frame on screen at a time, as it is; not to be changed."""
+    return _frame(path, analysis.media.sha256, time, analysis)
+
+
 def crop(path: Path, analysis: Analysis, time: float, box: Box) -> np.ndarray:
     """Return a face with some room around it, [448, 448, 3]."""
     return vision.cut(_frame(path, analysis.media.sha256, time, analysis), box, CROP)

@@ -34,6 +34,7 @@ class ActionCode(StrEnum):
     CHECK_ORIGIN = "check_origin"
     TEST_LIVE = "test_live"
     REACH = "reach"
+    CHECK_SYNTHID = "check_synthid"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,11 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
     if answer is None or verdict.label is Label.NOT_APPLICABLE:
         return []
     steps: dict[ActionCode, NextStep] = {}
+    origin = analysis.provenance
+    if origin is not None and origin.maker and analysis.media.kind != "audio":  # a hit settles it
+        steps[ActionCode.CHECK_SYNTHID] = NextStep(
+            ActionCode.CHECK_SYNTHID, {"maker": origin.maker}
+        )
     for step in _steps(analysis, answer, facts):
         steps.setdefault(step.code, step)
     return list(steps.values())[:MOST]

@@ -149,6 +149,17 @@ def _test_live(p: Params, speech: Speech) -> Step:
     )
 
 
+def _synthid(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    return Step(
+        _("Check SynthID in the verifier of {maker}").format(maker=p["maker"]),
+        _("The file names a tool of {maker}. A hit settles it; no hit proves nothing.").format(
+            maker=p["maker"]
+        ),
+        _("How to check it"),
+    )
+
+
 def _reach(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     return Step(
@@ -217,6 +228,17 @@ def how_to_test(speech: Speech = ENGLISH) -> list[str]:
     ]
 
 
+def how_to_check_synthid(speech: Speech = ENGLISH) -> list[str]:
+    """Return how to look for an invisible watermark, one sentence each."""
+    _ = speech.gettext
+    return [
+        _("Google: give the file to the Gemini app, and ask if it was made with Google AI."),
+        _("OpenAI: give the file to the verifier that its help pages name."),
+        _("Both send the file to that company. Use the file itself, not a screenshot."),
+        _("No hit proves nothing: cropping, filters and other tools leave no watermark."),
+    ]
+
+
 def how_to_reach(speech: Speech = ENGLISH) -> list[str]:
     """Return how to make sure of who was in front of a camera, one sentence each."""
     _ = speech.gettext
@@ -246,4 +268,5 @@ _STEPS: dict[str, Callable[[Params, Speech], Step]] = {
     "check_origin": _origin,
     "test_live": _test_live,
     "reach": _reach,
+    "check_synthid": _synthid,
 }

@@ -110,6 +110,7 @@ class AnalysisRun:
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
         self.hashes = provenance.FrameHashes()
+        self.marks = provenance.MarkSearch()
         self.stillness = FrozenCheck()
         self.signals: SignalStage | None = None
 
@@ -198,7 +199,9 @@ class AnalysisRun:
         for id, why in unfit.items():
             self.results[id].not_counted_because = why
         self.reporter.planned = len(sampled)
-        self.hashes.begin(self.media, () if self.request.scores_only else sampled)
+        shown = () if self.request.scores_only else sampled
+        self.hashes.begin(self.media, shown)
+        self.marks.begin(shown)
         return sampled, windows
 
     def _probe(self, path: Path, name: str | None) -> Media:
@@ -320,6 +323,7 @@ class AnalysisRun:
                     self.timestamps.append(frame.time)
                 self.stillness.add(frame.rgb)
             self.hashes.add(frame, times)
+            self.marks.add(frame, times)
             for extractor in self.extractors.values():
                 extractor.frame(frame, times, index)
             self._report("faces")
@@ -337,6 +341,8 @@ class AnalysisRun:
     def _decide(self) -> Analysis:
         if self.provenance:
             self.provenance.hashes = self.hashes.found
+            self.provenance.marks = self.marks.found
+            provenance.conclude(self.provenance)
         with timed(self.timings, "verdict"):
             analysis = decide(self._analysis())
         if self.signals and not analysis.media.frozen:  # all of them tell of movement

@@ -21,14 +21,15 @@ from detector.media.files import open_file
 from detector.provenance.credential import read_credential
 from detector.provenance.earlier import from_metadata, from_sidecar
 from detector.provenance.films import read_film
-from detector.provenance.findings import findings
+from detector.provenance.findings import findings, maker
 from detector.provenance.hashes import FrameHashes
+from detector.provenance.marks import MarkSearch
 from detector.provenance.pictures import read_still
 from detector.provenance.repeats import find_repeats
 from detector.schema.analysis import Media
 from detector.schema.origin import Fact, GeoLocation, Provenance, Repeats
 
-__all__ = ["FrameHashes", "facts", "inspect"]
+__all__ = ["FrameHashes", "MarkSearch", "conclude", "facts", "inspect"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -86,9 +87,14 @@ def inspect(
             "The frames", lambda: run_isolated(find_repeats, path, returns=Repeats, cancel=cancel)
         )
     result.earlier = from_metadata(properties) or from_sidecar(Path(path))
-    result.findings = findings(result)
+    conclude(result)
     result.seconds = round(time.perf_counter() - begun, 3)
     return result
+
+
+def conclude(result: Provenance) -> None:
+    """Say what follows from all that was found."""
+    result.findings, result.maker = findings(result), maker(result)
 
 
 def facts(path: str | os.PathLike[str], media: Media) -> list[Fact]:

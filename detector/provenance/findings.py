@@ -6,14 +6,23 @@ import re
 from collections.abc import Iterator
 
 from detector.provenance.credential import GENERATED
-from detector.schema.origin import Provenance
+from detector.schema.origin import Fact, Provenance
 
 GENERATORS = re.compile(
     r"stable diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|comfyui|invokeai|novelai|"
-    r"\bimagen\b|\bsora\b|\brunway(?:ml)?\b|\bkling\b|\bflux\.1\b|gpt-image|leonardo\.ai",
+    r"\bimagen\b|\bsora\b|\brunway(?:ml)?\b|\bkling\b|\bflux\.1\b|gpt-image|leonardo\.ai|"
+    r"\bveo ?\d?\b|\bheygen\b|\bsynthesia\b|chatgpt|hailuo|pika labs|luma dream|"
+    r"made with google ai",
     re.IGNORECASE,
 )
 """Names of programs that make pictures or films, as they write themselves into `Software`."""
+MAKERS = {
+    "Google": re.compile(
+        r"\bgoogle ai\b|\bgoogle.*gemini|\bimagen\b|\bveo ?\d?\b|made with google", re.I
+    ),
+    "OpenAI": re.compile(r"openai|chatgpt|dall[-·. ]?e\b|gpt-?4o|gpt-image|\bsora\b", re.I),
+}
+"""Makers that mark what their tools make, so that their own verifiers know it again."""
 FEW = 0.02
 """share of repeated frames under which nothing is said: cameras drop a frame now and then"""
 
@@ -24,18 +33,48 @@ def findings(provenance: Provenance) -> list[str]:
     return [sentence for part in parts for sentence in part(provenance)]
 
 
+def maker(provenance: Provenance) -> str | None:
+    """Return which of `MAKERS` the file names as that of its tool, if any."""
+    credential = provenance.credential
+    said = [credential.generator, credential.organization, credential.signer, *credential.actions]
+    said += [fact.value for fact in provenance.facts if _names_tools(fact)]
+    if provenance.marks:
+        return provenance.marks[0].maker
+    text = " · ".join(filter(None, said))
+    return next((name for name, names in MAKERS.items() if names.search(text)), None)
+
+
 def _generated(provenance: Provenance) -> Iterator[str]:
     credential = provenance.credential
+    if credential.state == "invalid":
+        yield (
+            "It carries Content Credentials that are broken: the file was changed after it was "
+            "signed, or they are those of another file."
+        )
     if credential.generated and credential.state in ("trusted", "untrusted"):
-        yield "Its signed origin says that a machine made this picture, or a part of it."
+        signer = credential.organization or credential.signer or "its signer"
+        worth = {
+            "trusted": f"{signer} is on the trust list of this installation.",
+            "untrusted": f"{signer} is on no trust list here: anybody can sign such words.",
+        }[credential.state]
+        yield f"Its signed origin says that a machine made this picture, or a part of it. {worth}"
+    for mark in provenance.marks:
+        yield (
+            f"A mark like that of {mark.name} stands at the {mark.place}. Tools put it on what "
+            "they make; anybody can draw one."
+        )
     for fact in provenance.facts:
         last = re.split(r"[/:]", fact.value)[-1]
         if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:
             yield "Its XMP says that a machine made this picture, or a part of it."
         elif fact.group == "generator" and fact.source != "XMP":
             yield f"It holds settings of an image generator ({fact.source}: {fact.name})."
-        elif fact.group == "software" and (named := GENERATORS.search(fact.value)):
+        elif _names_tools(fact) and (named := GENERATORS.search(fact.value)):
             yield f"It names a program that makes pictures: {named[0]} ({fact.source})."
+
+
+def _names_tools(fact: Fact) -> bool:
+    return fact.group == "software" or fact.name == "Credit"
 
 
 def _encoded_again(provenance: Provenance) -> Iterator[str]:

@@ -76,6 +76,15 @@ class FrameHash(StrictModel):
     phash: str = Field(description="64-bit DCT hash as ImageHash computes it, 16 hex digits")
 
 
+class VisibleMark(StrictModel):
+    """A visible mark of a generator. Anybody can draw one, or cut one off."""
+
+    name: str = Field(description="of the tool")
+    maker: str
+    place: str = Field(description="the corner in which it stands")
+    score: float = Field(description="correlation with our drawing of it, 0 to 1")
+
+
 class EarlierVerdict(StrictModel):
     """A verdict that was written into this file, or beside it. Anybody can write one: it is shown,
     and never counts as evidence."""
@@ -100,6 +109,10 @@ class Provenance(StrictModel):
     place: GeoLocation | None = None
     repeats: Repeats | None = None
     hashes: list[FrameHash] = Field(default_factory=list)
+    marks: list[VisibleMark] = Field(default_factory=list)
+    maker: str | None = Field(
+        default=None, description="whose tool the file names, where its maker has a verifier"
+    )
     earlier: EarlierVerdict | None = None
     unread: list[str] = Field(default_factory=list, description="what could not be read, in words")
     seconds: float = 0.0

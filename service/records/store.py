@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypedDict, Unpack
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
+from service.records.cases import CaseStore
 from service.records.model import (
     Confirmed,
     ErrorReport,
@@ -44,6 +45,9 @@ class Store(Protocol):
     """
 
     seals: Keyring
+
+    @property
+    def cases(self) -> CaseStore: ...
 
     # Records, their results and pictures.
 

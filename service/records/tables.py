@@ -229,6 +229,18 @@ api_batches = _table(
     Column("name", TextType, nullable=False, server_default=""),
 )
 
+cases = _table(
+    "cases",
+    *_keys("id"),
+    *_required(TextType, "owner"),
+    *_required(UtcDateTime, "created", "touched"),
+    *_required(Integer, "entries"),
+    *_required(Boolean, "closed"),
+    *_required(StringList, "analyses"),
+    *_required(Text, "log"),  # JSON Lines
+)
+Index("cases_of_owner", cases.c.owner, cases.c.touched)
+
 footage = _table(
     "footage",
     *_keys("id"),

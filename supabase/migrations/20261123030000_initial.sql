@@ -687,6 +687,73 @@ $$;
 revoke all on function public.shared_analysis(text) from public, anon, authenticated;
 grant execute on function public.shared_analysis(text) to anon, authenticated;
 
+-- Cases --------------------------------------------------------------------------------------------
+
+-- Analyses, links and notes that belong together. `log` has an entry a line, each with the hash of the
+-- one before (service/records/cases.py): a case is what its log says, and a log only grows.
+create table if not exists public.cases (
+  id text primary key check (id ~ '^[A-Za-z0-9_-]{22}$'),
+  owner uuid not null default auth.uid() references auth.users (id) on delete cascade,
+  created timestamptz not null default now() check (isfinite(created)),
+  touched timestamptz not null default now() check (isfinite(touched)),
+  entries integer not null check (entries > 0),
+  closed boolean not null,
+  analyses text[] not null check (cardinality(analyses) <= 5000 and private.longest(analyses) <= 22),
+  log text not null check (octet_length(log) <= 2000000)
+);
+create index if not exists cases_of_owner on public.cases (owner, touched desc);
+
+alter table public.cases enable row level security;
+alter table public.cases force row level security;
+revoke all on public.cases from public, anon, authenticated;
+grant select, insert, delete on public.cases to authenticated;
+grant update (touched, entries, closed, analyses, log) on public.cases to authenticated;
+
+-- Notes of a case are nobody else's, not an administrator's either.
+drop policy if exists "one's own" on public.cases;
+create policy "one's own" on public.cases
+  for select to authenticated using (owner = (select auth.uid()));
+drop policy if exists "in one's own name" on public.cases;
+create policy "in one's own name" on public.cases
+  for insert to authenticated
+  with check (owner = (select auth.uid()) and (select private.may_write()));
+drop policy if exists "one's own, to go on with" on public.cases;
+create policy "one's own, to go on with" on public.cases
+  for update to authenticated
+  using (owner = (select auth.uid()) and (select private.may_write()))
+  with check (owner = (select auth.uid()) and (select private.may_write()));
+drop policy if exists "one's own, to delete" on public.cases;
+create policy "one's own, to delete" on public.cases
+  for delete to authenticated using (owner = (select auth.uid()));
+
+-- What was written into a log stays there.
+create or replace function private.only_append() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if new.entries <= old.entries or not starts_with(new.log, old.log) then
+    raise exception using errcode = '42501', message = 'The log of a case can only be appended to.';
+  end if;
+  return new;
+end
+$$;
+revoke all on function private.only_append() from public, anon, authenticated;
+create or replace trigger only_append before update on public.cases
+  for each row execute function private.only_append();
+
+create or replace function private.count_cases() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('cases:' || new.owner, 0));
+  if (select count(*) from public.cases c where c.owner = new.owner) > 500 then
+    raise exception using errcode = 'PT429', detail = 'cases', message = 'There can be 500 cases.';
+  end if;
+  return null;
+end
+$$;
+revoke all on function private.count_cases() from public, anon, authenticated;
+create or replace trigger count_cases after insert on public.cases
+  for each row execute function private.count_cases();
+
 -- Media --------------------------------------------------------------------------------------------
 
 -- The bucket of media: private, a folder an account, a folder a record in it.
@@ -941,7 +1008,11 @@ begin
         where a.owner = someone
           -- A century at most: an interval has its limits.
           and a.touched < now()
-            - make_interval(secs => least(private.keep_days(someone), 36500) * 86400);
+            - make_interval(secs => least(private.keep_days(someone), 36500) * 86400)
+          and not exists (
+            select from public.cases c
+            where c.owner = someone and not c.closed and a.id = any (c.analyses)
+          );
       get diagnostics these = row_count;
       deleted := deleted + these;
     exception when others then

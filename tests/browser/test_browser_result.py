@@ -7,6 +7,7 @@ no network runs and every number is known.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from skimage.data import astronaut
 from dashboard import theme
 from dashboard.result import pulls
 from detector import media
+from detector.provenance import conclude
+from detector.schema.origin import Provenance, VisibleMark
 from tests.support.browser import (
     PATIENT,
     PHONE,
@@ -30,6 +33,7 @@ from tests.support.browser import (
     eventually,
     open_details,
     still,
+    take,
     until,
     wait_drawn,
 )
@@ -415,3 +419,76 @@ def test_what_is_open_follows_the_computer_into_the_dark(visit: Visitor, served:
     expect(bands).to_have_css("fill", rgb(theme.DARK.band))
     expect(logo).not_to_have_attribute("src", light)
     expect(page.locator(".um-cursor-tag")).to_have_text(time)
+
+
+def test_keyframes_are_saved_and_picture_searches_get_nothing_by_themselves(
+    visit: Visitor, served: Served, tmp_path: Path
+) -> None:
+    person = visit(served.video)
+    page = person.page
+    wait_drawn(page)
+    open_details(page)
+    dialog = page.get_by_role("dialog")
+    find = page.get_by_role("button", name="Find the original").last
+    until(find.click, lambda: expect(dialog).to_be_visible())
+    expect(dialog).to_contain_text("Nothing leaves by itself")
+    expect(dialog.locator("img").first).to_be_visible()
+    links = dialog.get_by_role("link")
+    expect(links).to_have_count(4)
+    for link in links.all():
+        assert link.get_attribute("target") == "_blank"
+        assert str(link.get_attribute("href")).count("?") == 0, "nothing is in the address"
+    person.picture("find-original")
+    frame = take(dialog.get_by_role("button", name="Save this frame"), tmp_path)
+    with Image.open(frame) as picture:
+        assert picture.size == (WIDTH, HEIGHT)
+    saved = dialog.get_by_role("button", name=re.compile("as ZIP"))
+    assert len(zipfile.ZipFile(take(saved, tmp_path)).namelist()) > 1
+
+
+def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(
+    visit: Visitor, served: Served
+) -> None:
+    person = visit(served.video)
+    page = person.page
+    wait_drawn(page)
+    open_details(page)
+    dialog = page.get_by_role("dialog")
+    until(page.get_by_role("button", name="Magnify").click, lambda: expect(dialog).to_be_visible())
+    shown = dialog.get_by_test_id("stCaptionContainer").or_(dialog.locator(".um-caption")).first
+    expect(dialog.locator("img")).to_be_visible()
+    before = dialog.locator("img").get_attribute("src")
+    first = shown.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(shown).not_to_have_text(first)
+    wait_drawn(page)
+    assert dialog.locator("img").get_attribute("src") != before
+    second = shown.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(shown).not_to_have_text(second)
+    wait_drawn(page)
+    page.keyboard.press("ArrowLeft")
+    expect(shown).to_have_text(second)
+    person.picture("magnifier")
+
+
+def test_a_generators_mark_is_a_finding_and_leads_to_its_verifier(
+    visit: Visitor, served: Served, server: Server, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "made.webm")
+    mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    origin = Provenance(marks=[mark])
+    conclude(origin)
+    analysis = make_analysis(clip, name="marked.webm")
+    marked = put(server.data, clip, analysis.model_copy(update={"provenance": origin}))
+    person = visit(f"/?a={marked}")
+    page = person.page
+    wait_drawn(page)
+    step = page.locator('[class*="st-key-next-check_synthid"]')
+    expect(step).to_contain_text("Check SynthID in the verifier of Google")
+    expect(step).to_contain_text("no hit proves nothing")
+    open_details(page)
+    page.get_by_role("tab", name="Provenance").click()
+    sentence = page.get_by_text("A mark like that of Gemini stands at the bottom right")
+    expect(sentence).to_be_visible()
+    person.picture("generator-mark")

@@ -22,6 +22,7 @@ from detector.schema.analysis import (
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import GeoLocation, Provenance
 from detector.seals import record_hash
+from service.records.cases import Case, CaseAction
 from service.records.model import (
     MAX_LINKS,
     MAX_NOTE_LENGTH,
@@ -396,6 +397,23 @@ class StoreContract:
         store.save_preferences(owner, Preferences(keep_days=7))
         store.save_preferences(owner, Preferences(keep_days=2.5))
         assert store.preferences(owner).keep_days == 2.5
+
+    # --- cases
+
+    def test_a_case_grows_and_is_its_owners_alone(
+        self, store: Store, others: Store, owner: str, other: str
+    ) -> None:
+        case = Case(id=new_id(), owner=owner)
+        case = case.appended("ada", CaseAction.CREATED, {"title": "Speech \x00 ☎"})
+        assert store.cases.save(case, 0)
+        longer = case.appended("ada", CaseAction.FILE_ADDED, {"analysis": new_id(), "name": "a"})
+        assert store.cases.save(longer, 1) and not store.cases.save(longer, 1)
+        assert store.cases.get(owner, case.id) == longer and longer.first_broken is None
+        assert store.cases.all(owner) == [longer]
+        assert others.cases.get(other, case.id) is None and others.cases.all(other) == []
+        assert not others.cases.save(longer.model_copy(update={"owner": other}), 2)
+        assert not others.cases.delete(other, case.id)
+        assert store.cases.delete(owner, case.id) and store.cases.get(owner, case.id) is None
 
     # --- shares
 

@@ -15,6 +15,7 @@ from dashboard.components.chips import bullets, chip
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.pages.cases import adding as cases
 from dashboard.pages.history import dialogs, listing, state
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, original, pulls, sharing, verdict_card
@@ -196,6 +197,8 @@ def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None
             )
             if controls.button(_("Share"), "link", f"share-{record.id}"):
                 sharing.share(record.id, record.name)
+            if controls.button(_("Add to a case"), "create_new_folder", f"case-{record.id}"):
+                cases.add([record.id])
         if controls.button(_("Delete"), "delete", f"delete-{record.id}"):
             dialogs.delete([record])
 
@@ -217,6 +220,9 @@ def several(records: Sequence[Record]) -> None:
             ):
                 first, second = records
                 url_state.go_to("compare", a=first.id, b=second.id)
+            results = [record.id for record in records if record.result]
+            if results and controls.button(_("Add to a case"), "create_new_folder", "case-marked"):
+                cases.add(results)
             if controls.button(_("Delete"), "delete", "delete-marked"):
                 dialogs.delete(records)
         typography.caption(_("Export, above, takes these."))

@@ -23,7 +23,9 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    not_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -32,8 +34,10 @@ from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from detector.seals import record_hash
 from service.messages import _
 from service.records import rules
+from service.records.cases import SQLCases
 from service.records.database import Database
 from service.records.model import (
+    GUEST,
     Confirmed,
     ErrorReport,
     Facets,
@@ -62,7 +66,7 @@ from service.records.sql.rows import (
     upsert,
 )
 from service.records.store import RecordChanges
-from service.records.tables import TextType, presets, records, results, shares
+from service.records.tables import TextType, cases, presets, records, results, shares
 from service.records.tables import preferences as preferences_table
 
 log = logging.getLogger(__name__)
@@ -85,6 +89,7 @@ class SQLStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.seals = Keyring()
+        self.cases = SQLCases(database)
 
     def close(self) -> None:
         """Close the database."""
@@ -424,8 +429,14 @@ class SQLStore:
 
     def sweep(self, now: datetime, longest: timedelta, *, spare: Collection[str] = ()) -> list[str]:
         """Delete what was kept long enough: records by their owner's wish, at most `longest`, and
-        links that are over. Return the ids of the deleted records; their media is the caller's."""
-        others = records.c.id.not_in(list(spare))
+        links that are over. Return the ids of the deleted records; their media is the caller's.
+
+        What is in a case that is not closed stays. A guest's does not: they could keep anything
+        forever by this."""
+        files = self._words(cases.c.analyses)
+        lasting = and_(not_(cases.c.closed), not_(cases.c.owner.startswith(GUEST)))
+        in_cases = select(files.c.value).select_from(cases.join(files, true())).where(lasting)
+        others = and_(records.c.id.not_in(list(spare)), records.c.id.not_in(in_cases))
         with self.database.writing() as connection:
             deleted = _remove(connection, others, records.c.touched <= now - longest)
             for owner, chosen in connection.execute(select(preferences_table)).all():

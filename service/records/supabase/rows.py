@@ -18,6 +18,7 @@ from supabase import PostgrestAPIError, StorageException
 from detector.schema.analysis import Analysis, Settings
 from service.messages import _
 from service.records import model, rules, thumbnails
+from service.records.cases import too_many_cases
 from service.records.model import Query, Record, RecordsError, ResultSummary
 from service.records.seals import Keyring
 
@@ -181,6 +182,8 @@ def refusal(code: str, details: str = "") -> RecordsError:
     """Return what an error code of PostgREST, PostgreSQL or the storage service means."""
     if code == "PT429" and details == "links":
         return rules.too_many_links()
+    if code == "PT429" and details == "cases":
+        return too_many_cases()
     if code == "PT429":
         text = _FULL.get(details, _("This account has used up what it may have."))
         delete = _("Delete some, or ask who runs this server for more.")
@@ -193,3 +196,10 @@ def refusal(code: str, details: str = "") -> RecordsError:
         code=code or _("no reason given")
     )
     return RecordsError(text, hint=_("Try again in a moment."))
+
+
+def rows_of(query: Any) -> list[Row]:
+    """Ask the service and return the rows of its answer; none where it has none. Raise RecordsError
+    if the service refuses or can't be reached."""
+    with translated_errors():
+        return list(query.execute().data or [])

@@ -39,6 +39,7 @@ from service.records.model import (
 )
 from service.records.seals import Keyring, origin_of_account
 from service.records.store import RecordChanges
+from service.records.supabase.cases import SupabaseCases
 from service.records.supabase.media import Bucket, object_path
 from service.records.supabase.rows import (
     COLUMNS,
@@ -49,10 +50,10 @@ from service.records.supabase.rows import (
     record_of,
     result_row,
     row_of,
+    rows_of,
     search_arguments,
     storable,
     thumbnail_of,
-    translated_errors,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class SupabaseStore:
         self._connect = connect
         self.seals = seals or Keyring()
         self.bucket = Bucket(connect)
+        self.cases = SupabaseCases(self._table)
 
     # --- records and their results ----------------------------------------------------------------
 
@@ -380,13 +382,6 @@ class SupabaseStore:
                 # Another tab was quicker: then there is one to update.
                 if error.code != "records_taken" or not first:
                     raise
-
-
-def rows_of(query: Any) -> list[Row]:
-    """Ask the service and return the rows of its answer; none where it has none. Raise RecordsError
-    if the service refuses or can't be reached."""
-    with translated_errors():
-        return list(query.execute().data or [])
 
 
 def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:

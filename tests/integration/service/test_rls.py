@@ -32,7 +32,7 @@ from tests.support.waiting import until
 
 __all__ = ["postgres"]
 
-TABLES = ["analyses", "instance", "quotas", "removals", "settings", "shares", "usage"]
+TABLES = ["analyses", "cases", "instance", "quotas", "removals", "settings", "shares", "usage"]
 
 
 @pytest.fixture
@@ -235,6 +235,38 @@ def test_the_server_of_these_tests_is_not_run_by_root(postgres: Postgres) -> Non
     pid = (postgres.folder / "data" / "postmaster.pid").read_text().splitlines()[0]
     owner = subprocess.run(["ps", "-o", "user=", "-p", pid], capture_output=True, text=True)
     assert owner.stdout.strip() not in ("", "root")
+
+
+# --- cases ----------------------------------------------------------------------------------------
+
+
+def test_a_case_is_its_owners_alone_and_its_log_only_grows(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    database.act_as("authenticated", ada)
+    id, values = new_id(), "(id, entries, closed, analyses, log) values (%s, 1, false, '{}', 'one')"
+    database.run(f"insert into cases {values}", [id])
+    assert database.run("update cases set log = 'one two', entries = 2") == 1
+    for changed in ("log = 'two', entries = 3", "log = 'one two three', entries = 2"):
+        with database.refused():
+            database.run(f"update cases set {changed}")
+    for role in ("analyst", "admin"):
+        database.act_as("authenticated", bob, app_metadata={"role": role})
+        assert visible(database, "cases") == 0
+        assert database.run("update cases set log = 'one two three', entries = 3") == 0
+        assert database.run("delete from cases") == 0
+
+
+def test_what_is_in_an_open_case_is_not_purged(database: Database, ada: UUID) -> None:
+    kept, left = (keep(database, ada, touched="2020-01-01") for _ in range(2))
+    database.run(
+        "insert into cases (id, owner, entries, closed, analyses, log) "
+        "values (%s, %s, 1, false, %s, 'one')",
+        [new_id(), ada, [kept]],
+    )
+    database.act_as("authenticated", ada)
+    assert database.rows("select * from public.purge()") == [{"deleted": 1}]
+    assert [row["id"] for row in database.rows("select id from analyses")] == [kept] != [left]
 
 
 # --- records --------------------------------------------------------------------------------------

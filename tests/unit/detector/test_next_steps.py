@@ -18,6 +18,7 @@ from detector.decision.next_steps import (
 from detector.messages import actions
 from detector.messages.format import clock
 from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean, Question
+from detector.schema.origin import Provenance
 from tests.support.result_sample import make_analysis, make_picture
 
 EVERYTHING = Facts(
@@ -208,8 +209,18 @@ def test_every_action_has_its_words() -> None:
     params = {
         "moments": 480, "looked": 32, "frames": 6000, "seconds": 60.0, "why": "copies",
         "title": "GenD", "bytes": 10**9, "clips": 20, "needed": 19,
-        "degrees": 90,
+        "degrees": 90, "maker": "Google",
     }  # fmt: skip
     for code in ActionCode:
         step = actions.step(NextStep(code, params))
         assert step.head and step.why.endswith(".") and step.button
+
+
+def test_a_file_of_a_tool_with_a_verifier_is_checked_there_first(clear: Analysis) -> None:
+    marked = clear.model_copy(update={"provenance": Provenance(maker="Google")})
+    first, *rest = next_steps(marked, EVERYTHING)
+    assert first.code is ActionCode.CHECK_SYNTHID and len(rest) == MOST - 1
+    words = actions.step(first)
+    assert "Google" in words.head and "no hit proves nothing" in words.why
+    assert any("screenshot" in line for line in actions.how_to_check_synthid())
+    assert ActionCode.CHECK_SYNTHID not in codes(clear)

@@ -146,6 +146,17 @@ def _api() -> None:
         sa.Column("name", sa.Text, nullable=False, server_default=""),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "cases",
+        *_keys("id"),
+        *_required(sa.Text, "owner", "log"),
+        *_required(MOMENT, "created", "touched"),
+        *_required(sa.Integer, "entries"),
+        *_required(sa.Boolean, "closed"),
+        *_required(WORD_LIST, "analyses"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("cases_of_owner", "cases", ["owner", "touched"])
 
 
 def _footage() -> None:

@@ -1,0 +1,218 @@
+"""`unmask case`: cases of this computer, the same as on its Cases page."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli.common import require_action, tell, user_files, write_bytes
+from cli.options import Argument, AsJson, Option
+from detector import paths
+from detector.errors import InputError
+from service.cases import CaseResult, CaseService
+from service.context import LOCAL, RequestContext
+from service.records.cases import Case, CaseStatus, first_broken
+from service.records.database import configured
+from service.records.seals import Keyring, origin
+from service.records.sql import open_store
+from service.records.store import RecordScope
+from service.storage.shared import open_uploads
+
+BROKEN = 10
+"""Exit status of a log whose chain is broken."""
+HERE = RequestContext(LOCAL, loopback=True)
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name
+        return ""
+
+
+ME = _me()
+Id = Annotated[str, Argument(metavar="CASE", help="its id, from: unmask case list")]
+By = Annotated[str, Option(metavar="NAME", help="who does it, for the log")]
+actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
+
+
+@actions.callback(invoke_without_command=True)
+def case(context: typer.Context) -> int:
+    """Cases: analyses of History, links and notes, with a log of who did what and when."""
+    return require_action(context)
+
+
+@contextmanager
+def _cases() -> Iterator[CaseService]:
+    with user_files(), closing(open_store(configured())) as store:
+        store.seals = Keyring.open(paths.data(), store.database)
+        uploads = open_uploads(paths.data())
+
+        def find(context: RequestContext, id: str) -> CaseResult | None:
+            analysis = store.analysis(LOCAL.id, id)
+            if analysis is None:
+                return None
+            media = uploads.path(id) if uploads.has(id) else None
+            return CaseResult(analysis, media, origin(analysis.seal, LOCAL.id))
+
+        yield CaseService(lambda context: RecordScope(LOCAL.id, store), find)
+
+
+@actions.command("list")
+def list_cases(as_json: AsJson = False) -> int:
+    """List all cases, the newest change first."""
+    with _cases() as cases:
+        known = cases.all(HERE)
+    if as_json:
+        print(json.dumps([_tree(one) for one in known], indent=2))
+    else:
+        for one in known:
+            files = f"{len(one.files)} files"
+            tell(f"{one.id}  {one.touched:%Y-%m-%d}  {one.status:8}  {files:>8}  {one.title}")
+    return 0
+
+
+@actions.command("open")
+def open_case(title: Annotated[str, Argument(metavar="TITLE")], by: By = ME) -> int:
+    """Open a case, and print its id."""
+    with _cases() as cases:
+        print(cases.open(HERE, title, by).id)
+    return 0
+
+
+@actions.command()
+def show(id: Id, as_json: AsJson = False) -> int:
+    """Show a case with its log."""
+    with _cases() as cases:
+        one = cases.get(HERE, id)
+    if as_json:
+        print(json.dumps(_tree(one), indent=2))
+        return 0
+    tell(one.title, f"{one.status}, reviewer: {one.reviewer or 'nobody yet'}")
+    for entry in one.log:
+        details = ", ".join(f"{name}: {value}" for name, value in entry.details.items())
+        tell(f"{entry.number:3}  {entry.time:%Y-%m-%d %H:%M}  {entry.actor}  {entry.action}")
+        tell(f"     {details}")
+    return _told(one.first_broken)
+
+
+@actions.command()
+def add(
+    id: Id,
+    analyses: Annotated[list[str], Argument(metavar="ANALYSIS", help="ids, as in /?a=ID")],
+    by: By = ME,
+) -> int:
+    """Add analyses of History."""
+    with _cases() as cases:
+        cases.add_files(HERE, id, analyses, by)
+    return 0
+
+
+@actions.command()
+def link(id: Id, url: Annotated[str, Argument(metavar="URL")], by: By = ME) -> int:
+    """Note an address; nothing is fetched."""
+    with _cases() as cases:
+        cases.add_link(HERE, id, url, by)
+    return 0
+
+
+@actions.command()
+def note(id: Id, text: Annotated[str, Argument(metavar="TEXT")], by: By = ME) -> int:
+    """Write a note, which stays as it is."""
+    with _cases() as cases:
+        cases.add_note(HERE, id, text, by)
+    return 0
+
+
+@actions.command()
+def status(
+    id: Id,
+    state: Annotated[CaseStatus, Argument()],
+    reviewer: Annotated[str, Option(metavar="NAME")] = "",
+    by: By = ME,
+) -> int:
+    """Set how far a case is; one that is reviewed needs a reviewer."""
+    with _cases() as cases:
+        cases.set_status(HERE, id, state, reviewer, by)
+    return 0
+
+
+@actions.command()
+def export(
+    id: Id,
+    file: Annotated[Path, Argument(metavar="FILE", help="ends in .pdf, or .zip for a bag")],
+    media: Annotated[bool, Option("--media", help="with the media files; in a .zip")] = False,
+    by: By = ME,
+) -> int:
+    """Write a case as one PDF, or as a BagIt bag with its report, data, log and keyframes."""
+    form: Literal["pdf", "zip"]
+    if file.suffix.lower() == ".pdf" and not media:
+        form = "pdf"
+    elif file.suffix.lower() == ".zip":
+        form = "zip"
+    else:
+        raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
+    with _cases() as cases:
+        write_bytes(str(file), cases.export(HERE, id, form, media=media, by=by))
+    return 0
+
+
+@actions.command(help=f"Check the log of an exported case; exit status {BROKEN}: it is broken.")
+def verify(
+    file: Annotated[Path, Argument(metavar="FILE", help="a bag (.zip), or its log.jsonl")],
+) -> int:
+    """Check the hash chain of an exported log."""
+    with user_files():
+        return _told(first_broken(_log(file)))
+
+
+@actions.command()
+def delete(id: Id) -> int:
+    """Delete a case with its log. The analyses stay."""
+    with _cases() as cases:
+        if not cases.delete(HERE, id):
+            raise InputError("There is no such case.", hint="unmask case list")
+    return 0
+
+
+def _log(file: Path) -> list[dict[str, Any]]:
+    """Return the entries of an exported log. Raise InputError where the file holds none."""
+    try:
+        text = file.read_bytes()
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as bag:
+                (name,) = [name for name in bag.namelist() if name.endswith("/data/log.jsonl")]
+                text = bag.read(name)
+        log = [json.loads(line) for line in text.decode().split("\n") if line]
+        if log and all(isinstance(entry, dict) for entry in log):
+            return log
+    except (ValueError, zipfile.BadZipFile):
+        pass
+    raise InputError(f"{file.name} holds no log of a case.")
+
+
+def _told(broken: int | None) -> int:
+    if broken is None:
+        print("The log is whole: no entry was changed, removed or moved.", file=sys.stderr)
+        return 0
+    print(f"The log is BROKEN at entry {broken}.", file=sys.stderr)
+    return BROKEN
+
+
+def _tree(one: Case) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "status": one.status,
+        "reviewer": one.reviewer,
+        "files": list(one.files.values()),
+        "log": [entry.tree for entry in one.log],
+    }

@@ -1,0 +1,268 @@
+"""The page: all cases; or one, with its files, links, notes, log and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import streamlit as st
+
+from dashboard import labels, session, url_state
+from dashboard.components import cards, controls, page_header, record_cells, typography
+from dashboard.components.markup import show
+from dashboard.components.tables import code, facts
+from dashboard.i18n import LazyDict, _, advice
+from dashboard.pages.cases import state
+from dashboard.result import downloads
+from detector.errors import InputError
+from detector.schema.analysis import Label
+from service.case_export import CHAIN, summary
+from service.cases import MAX_TITLE, MAX_URL, CaseService
+from service.context import PrincipalKind
+from service.records.cases import Case, CaseAction, CaseStatus
+from service.records.model import MAX_NOTE_LENGTH, Record
+
+_STATUS: LazyDict[CaseStatus, str] = LazyDict(
+    lambda: {
+        CaseStatus.OPEN: _("Open"),
+        CaseStatus.REVIEWED: _("Reviewed"),
+        CaseStatus.CLOSED: _("Closed"),
+    }
+)
+_ACTIONS: LazyDict[CaseAction, str] = LazyDict(
+    lambda: {
+        CaseAction.CREATED: _("opened the case"),
+        CaseAction.RENAMED: _("renamed it"),
+        CaseAction.FILE_ADDED: _("added a file"),
+        CaseAction.FILE_REMOVED: _("removed a file"),
+        CaseAction.LINK_ADDED: _("added a link"),
+        CaseAction.NOTE_ADDED: _("wrote a note"),
+        CaseAction.STATUS_SET: _("set the status"),
+        CaseAction.EXPORTED: _("exported it"),
+    }
+)
+
+
+def draw() -> None:
+    """Draw the page."""
+    cases, context = _service(), session.request_context()
+    shown = state.shown()
+    if shown is None:
+        return _list(cases.all(context))
+    try:
+        case = cases.get(context, shown)
+    except InputError as error:
+        typography.alert(advice(error))
+        controls.button(_("All cases"), "arrow_back", "cases-back", partial(state.show, None))
+        return None
+    return _case(case)
+
+
+def _list(cases: list[Case]) -> None:
+    count = labels.count(len(cases), "case", "cases")
+    new = _("New case")
+    with (
+        page_header.row(_("Cases"), [count]),
+        st.popover(new, icon=":material/create_new_folder:", width="content"),
+    ):
+        _field(_("Title"), "title", MAX_TITLE, _("Open it"), _open)
+    _said()
+    if not cases:
+        text = _(
+            "A case keeps analyses, links and notes together, with a log of who did what. Open one "
+            "here, or mark analyses in History and choose “Add to a case”."
+        )
+        typography.paragraph(text)
+    for case in cases:
+        with st.container(border=True, key=f"card-case-{case.id}"), controls.apart():
+            about = [
+                _STATUS[case.status],
+                labels.count(len(case.files), "file", "files"),
+                record_cells.local(case.touched),
+            ]
+            cards.named(case.title, " · ".join(about))
+            go = partial(state.show, case.id)
+            controls.button(_("Open"), "folder_open", f"open-{case.id}", go)
+
+
+def _case(case: Case) -> None:
+    about = [
+        _STATUS[case.status],
+        _("reviewed by {name}").format(name=case.reviewer) if case.reviewer else "",
+        _("opened {time}").format(time=record_cells.local(case.created)),
+    ]
+    with page_header.row(case.title, [part for part in about if part]):
+        with st.popover(_("Export"), icon=":material/download:", width="content"):
+            _exports(case)
+        back = partial(state.show, None)
+        controls.button(_("All cases"), "arrow_back", "cases-back", back)
+    _said()
+    if case.first_broken is not None:
+        text = _("Entry {number} of the log, or one before it, was changed after it was written.")
+        typography.alert(text.format(number=case.first_broken))
+    left, right = st.columns([3, 2], gap=20)
+    with left:
+        _files(case)
+        _links_and_notes(case)
+    with right:
+        _review(case)
+        _log(case)
+
+
+def _service() -> CaseService:
+    return session.application().cases
+
+
+def _said() -> None:
+    if notice := st.session_state.pop(state.NOTICE, ""):
+        typography.notice(notice)
+    if refused := st.session_state.pop(state.REFUSED, ""):
+        typography.alert(refused)
+
+
+def _files(case: Case) -> None:
+    scope = session.record_scope()
+    records = scope.store.records(scope.owner, list(case.files))
+    pictures = scope.store.thumbnails(scope.owner, list(records))
+    with st.container(border=True, key="card-case-files"):
+        cards.head(_("Files"), labels.count(len(case.files), "file", "files"))
+        for id, noted in case.files.items():
+            record = records.get(id)
+            with controls.apart(f"case-file-{id}"):
+                if picture := pictures.get(id):
+                    st.image(picture, width=96, alt=noted["name"])
+                cards.named(noted["name"], _result(record, noted.get("result", "")))
+                with st.container(horizontal=True, width="content"):
+                    if record is not None and controls.button(
+                        _("Open"), "open_in_full", f"case-open-{id}"
+                    ):
+                        url_state.go_to("analyze", a=id)
+                    if not case.closed:
+                        out = partial(_act, _service().remove_file, case.id, id)
+                        controls.button(_("Remove"), "close", f"case-out-{id}", out)
+        if not case.closed and controls.button(_("Add from History"), "add", "case-history"):
+            url_state.go_to("history")
+
+
+def _result(record: Record | None, noted: str) -> str:
+    result = record.result if record is not None else None
+    if result is not None:
+        return labels.state(result.verdict, result.question, result.copy_of).words
+    said = labels.state(Label(noted), None, None).words if noted else ""
+    return _("{result} (the result was deleted since)").format(result=said)
+
+
+def _links_and_notes(case: Case) -> None:
+    with st.container(border=True, key="card-case-notes"):
+        cards.head(_("Links and notes"))
+        for entry in case.log:
+            if entry.action is CaseAction.LINK_ADDED:
+                typography.paragraph(entry.details["url"])
+            elif entry.action is CaseAction.NOTE_ADDED:
+                typography.caption(f"{entry.actor} · {record_cells.local(entry.time)}")
+                typography.paragraph(entry.details["text"])
+        if not case.closed:
+            _field(
+                _("Link"),
+                "url",
+                MAX_URL,
+                _("Add link"),
+                partial(_act, _service().add_link, case.id),
+            )
+            note = partial(_act, _service().add_note, case.id)
+            _field(_("Note"), "note", MAX_NOTE_LENGTH, _("Add note"), note, long=True)
+
+
+def _review(case: Case) -> None:
+    with st.container(border=True, key="card-case-review"):
+        cards.head(_("Review"))
+        if session.current_user().kind is not PrincipalKind.USER:
+            st.text_input(
+                _("Your name"),
+                key=state.NAME,
+                max_chars=MAX_TITLE,
+                placeholder=_("Stands in the log"),
+            )
+        status = controls.choose(_("Status"), _STATUS, case.status, f"case-status-{len(case.log)}")
+        reviewer = st.text_input(
+            _("Reviewer"), case.reviewer, max_chars=MAX_TITLE, key=f"case-reviewer-{len(case.log)}"
+        )
+        run = partial(_act, _service().set_status, case.id, status, reviewer)
+        controls.button(_("Save"), "check", "case-save", run, kind="primary")
+        kept = _("Results in a case that is not closed are kept; files are deleted as elsewhere.")
+        typography.caption(kept)
+        with st.popover(_("Delete"), icon=":material/delete:", width="content"):
+            typography.paragraph(_("Delete this case with its log? The analyses stay."))
+            controls.button(_("Delete for good"), "delete", "case-delete", partial(_drop, case.id))
+
+
+def _log(case: Case) -> None:
+    with st.expander(_("Who did what and when"), icon=":material/history:"):
+        for entry in reversed(case.log):
+            about = summary(entry.details)
+            text = f"{entry.actor} {_ACTIONS[entry.action]}{f': {about}' if about else ''}"
+            typography.paragraph(text)
+            typography.caption(f"{record_cells.local(entry.time)} · {entry.hash[:16]}…")
+        show(facts([(_("Last hash"), code(f"{case.head[:16]}…", case.head))]))
+        typography.caption(CHAIN)
+
+
+def _exports(case: Case) -> None:
+    media = st.checkbox(_("With the media files"), key="case-media")
+    forms: tuple[tuple[Literal["pdf", "zip"], str, bool], ...] = (
+        ("pdf", _("PDF: case and all reports"), False),
+        ("zip", _("ZIP (BagIt): reports, data, log, keyframes"), media),
+    )
+    for form, label, with_media in forms:
+        make = _maker(case.id, form, with_media)
+        name = f"unmask-case-{case.id}.{form}"
+        controls.download(label, make, name, downloads.MIME[form], f"case-{form}", width="stretch")
+    typography.caption(_("Reports are made on this server and take some seconds each."))
+
+
+def _maker(id: str, form: Literal["pdf", "zip"], media: bool) -> Callable[[], bytes]:
+    """Return what makes an export in a thread of its own."""
+    cases, context, by = _service(), session.request_context(), state.by()
+    return lambda: cases.export(context, id, form, media=media, by=by)
+
+
+def _field(
+    label: str,
+    name: str,
+    most: int,
+    button: str,
+    then: Callable[[str], None],
+    *,
+    long: bool = False,
+) -> None:
+    """Draw a field and a button; what was written is taken out of the field."""
+    key = f"case-{name}-{st.session_state.get(state.CLEARED, 0)}"
+    if long:
+        st.text_area(label, max_chars=most, height=90, key=key)
+    else:
+        st.text_input(label, max_chars=most, key=key)
+    controls.button(button, "add", f"{key}-add", lambda: then(st.session_state[key]))
+
+
+def _open(title: str) -> None:
+    try:
+        state.show(_service().open(session.request_context(), title, state.by()).id)
+    except InputError as error:
+        st.session_state[state.REFUSED] = advice(error)
+
+
+def _act(act: Callable[..., Case], id: str, *values: object) -> None:
+    """Do something with a case. What is refused is said, and stands in its field."""
+    try:
+        act(session.request_context(), id, *values, by=state.by())
+    except InputError as error:
+        st.session_state[state.REFUSED] = advice(error)
+    else:
+        st.session_state[state.CLEARED] = st.session_state.get(state.CLEARED, 0) + 1
+
+
+def _drop(id: str) -> None:
+    _service().delete(session.request_context(), id)
+    state.show(None)
+    st.session_state[state.NOTICE] = _("The case was deleted.")

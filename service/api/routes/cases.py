@@ -1,0 +1,157 @@
+"""Cases: analyses, links and notes that belong together, with a log of who did what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.access import Analyst, App, Reader
+from service.api.errors import NotFound
+from service.api.routes.analyses import PDF
+from service.api.schemas import V1
+from service.messages import _
+from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
+
+router = APIRouter(prefix=f"{V1}/cases", tags=["cases"])
+
+ZIP = "application/zip"
+
+
+class _Change(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(default="", description="who does it; an account's own name stands instead")
+
+
+class NewCase(_Change):
+    """A case to be opened."""
+
+    title: str
+
+
+class CaseChange(_Change):
+    """What is done with a case: any of these, in this order."""
+
+    title: str | None = None
+    add_analyses: list[str] = []
+    remove_analysis: str | None = None
+    link: str | None = Field(default=None, description="an address; nothing is fetched")
+    note: str | None = None
+    status: CaseStatus | None = None
+    reviewer: str = Field(default="", description="with the status; one that is reviewed needs it")
+
+
+class CaseView(BaseModel):
+    """A case as it is."""
+
+    id: str
+    title: str
+    status: CaseStatus
+    reviewer: str
+    created: datetime
+    touched: datetime
+    files: list[dict[str, str]] = Field(description="as they were when they were added")
+    links: list[str]
+    notes: list[str]
+    log: list[CaseEntry]
+    first_broken: int | None = Field(description="of the log's entries, where the chain is broken")
+    href: str
+
+    @classmethod
+    def of(cls, case: Case) -> CaseView:
+        """Return the view of a case."""
+        return cls(
+            id=case.id,
+            title=case.title,
+            status=case.status,
+            reviewer=case.reviewer,
+            created=case.created,
+            touched=case.touched,
+            files=list(case.files.values()),
+            links=[entry.details["url"] for entry in case.entries(CaseAction.LINK_ADDED)],
+            notes=[entry.details["text"] for entry in case.entries(CaseAction.NOTE_ADDED)],
+            log=list(case.log),
+            first_broken=case.first_broken,
+            href=f"{V1}/cases/{case.id}",
+        )
+
+
+def find(id: str, context: Reader, application: App) -> Case:
+    """Return a case of whoever asks. Raise NotFound if they have none with this id."""
+    scope = application.scope(context)
+    case = scope.store.cases.get(scope.owner, id)
+    if case is None:
+        raise NotFound(_("There is no such case."))
+    return case
+
+
+Known = Annotated[Case, Depends(find)]
+
+
+@router.get("")
+def search(context: Reader, application: App) -> list[CaseView]:
+    """List one's own cases, the newest change first."""
+    return [CaseView.of(case) for case in application.cases.all(context)]
+
+
+@router.post("", status_code=201)
+def create(new: NewCase, context: Analyst, application: App, response: Response) -> CaseView:
+    """Open a case."""
+    view = CaseView.of(application.cases.open(context, new.title, new.by))
+    response.headers["Location"] = view.href
+    return view
+
+
+@router.get("/{id}")
+def get(case: Known) -> CaseView:
+    """Return a case with its log."""
+    return CaseView.of(case)
+
+
+@router.patch("/{id}")
+def change(case: Known, what: CaseChange, context: Analyst, application: App) -> CaseView:
+    """Do something with a case. Each change is an entry of its log."""
+    cases, id, by = application.cases, case.id, what.by
+    if what.title is not None:
+        case = cases.rename(context, id, what.title, by)
+    if what.add_analyses:
+        case = cases.add_files(context, id, what.add_analyses, by)
+    if what.remove_analysis is not None:
+        case = cases.remove_file(context, id, what.remove_analysis, by)
+    if what.link is not None:
+        case = cases.add_link(context, id, what.link, by)
+    if what.note is not None:
+        case = cases.add_note(context, id, what.note, by)
+    if what.status is not None:
+        case = cases.set_status(context, id, what.status, what.reviewer, by)
+    return CaseView.of(case)
+
+
+@router.delete("/{id}", status_code=204)
+def delete(case: Known, context: Analyst, application: App) -> None:
+    """Delete a case with its log. The analyses stay."""
+    application.cases.delete(context, case.id)
+
+
+@router.post("/{id}/report.pdf", response_class=Response, responses=PDF)
+def report(case: Known, context: Analyst, application: App, by: str = "") -> Response:
+    """Make one sealed PDF of a case and all its reports. The log says that it was made."""
+    return _saved(application.cases.export(context, case.id, "pdf", by=by), case, "pdf")
+
+
+@router.post("/{id}/bag.zip", response_class=Response, responses={200: {"content": {ZIP: {}}}})
+def bag(
+    case: Known, context: Analyst, application: App, media: bool = False, by: str = ""
+) -> Response:
+    """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
+    content = application.cases.export(context, case.id, "zip", media=media, by=by)
+    return _saved(content, case, "zip")
+
+
+def _saved(content: bytes, case: Case, form: Literal["pdf", "zip"]) -> Response:
+    kind = {"pdf": "application/pdf", "zip": ZIP}[form]
+    saved = {"Content-Disposition": f'attachment; filename="unmask-case-{case.id}.{form}"'}
+    return Response(content, media_type=kind, headers=saved)

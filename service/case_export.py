@@ -1,0 +1,255 @@
+"""A case as files: one PDF, or one ZIP in BagIt form (RFC 8493)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from detector import __version__
+from detector.errors import InputError, MediaError
+from detector.schema.analysis import Analysis
+from detector.seals import digest
+from service import exports
+from service.messages import _
+from service.records.cases import Case, CaseAction
+from service.records.model import ResultOrigin
+
+MAX_MEDIA_BYTES = 500_000_000
+"""of the media of a bag, which is held in memory while it is sent"""
+MAX_ANALYSES = 50
+"""analyses of an export: each report takes seconds"""
+_ACTIONS = {
+    CaseAction.CREATED: "Case opened",
+    CaseAction.RENAMED: "Renamed",
+    CaseAction.FILE_ADDED: "File added",
+    CaseAction.FILE_REMOVED: "File removed",
+    CaseAction.LINK_ADDED: "Link added",
+    CaseAction.NOTE_ADDED: "Note added",
+    CaseAction.STATUS_SET: "Status set",
+    CaseAction.EXPORTED: "Exported",
+}
+CHAIN = (
+    "Each entry carries the SHA-256 of its own content and of the entry before, so a changed, "
+    "removed or moved entry breaks the chain. The last hash stands for the whole log: compare it "
+    "with a copy that somebody else keeps."
+)
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A file of a case: what was noted when it was added, and its result where it is still here."""
+
+    noted: Mapping[str, str]
+    analysis: Analysis | None = None
+    media: Path | None = None
+    origin: ResultOrigin = ResultOrigin.HERE
+
+    @property
+    def name(self) -> str:
+        return self.noted.get("name", "")
+
+
+def as_pdf(case: Case, files: Sequence[CaseFile]) -> bytes:
+    """Return a case and the reports of its analyses as one sealed PDF."""
+    return _merged(case, files, [report for file in files if (report := _report(file, "pdf"))])
+
+
+def as_bag(case: Case, files: Sequence[CaseFile], *, media: bool = False) -> bytes:
+    """Return a case as a bag: its report, those of its analyses with their data, its log,
+    keyframes, and the media where they are asked for. Raise InputError if those are too large."""
+    content: dict[str, bytes | Path] = {
+        "case.json": _json(case),
+        "log.jsonl": case.as_lines().encode(),
+    }
+    reports = []
+    for number, file in enumerate(files, 1):
+        stem = f"{number:02} {_safe(Path(file.name).stem)}"
+        if (pdf := _report(file, "pdf")) is not None:
+            reports.append(pdf)
+            content[f"reports/{stem}.pdf"] = pdf
+        if (data := _report(file, "json")) is not None:
+            content[f"analyses/{stem}.json"] = data
+        for name, jpeg in _keyframes(file).items():
+            content[f"keyframes/{stem}/{name}"] = jpeg
+        if media and file.media is not None:
+            content[f"media/{stem}{file.media.suffix}"] = file.media
+    content["report.pdf"] = _merged(case, files, reports)
+    return _bagged(f"unmask-case-{case.id}", case, content)
+
+
+def check_media(files: Sequence[CaseFile]) -> None:
+    """Raise InputError where the media of a case are too large for a bag."""
+    total = sum(file.media.stat().st_size for file in files if file.media is not None)
+    if total > MAX_MEDIA_BYTES:
+        text = _("The media of this case take more than {number} MB.")
+        hint = _("Export it without media, and copy those yourself.")
+        number = MAX_MEDIA_BYTES // 1_000_000
+        raise InputError(text.format(number=number), code="too_large", hint=hint)
+
+
+def _report(file: CaseFile, form: str) -> bytes | None:
+    if file.analysis is None:
+        return None
+    return exports.report(form, file.media or Path(file.name), file.analysis, file.origin)
+
+
+def _keyframes(file: CaseFile) -> dict[str, bytes]:
+    from detector.provenance.keyframes import keyframes
+
+    if file.analysis is None or file.media is None:
+        return {}
+    try:
+        return {f.name: f.jpeg for f in keyframes(file.media, file.analysis.media)}
+    except MediaError:  # damaged since
+        return {}
+
+
+def _json(case: Case) -> bytes:
+    tree = {
+        "id": case.id,
+        "title": case.title,
+        "status": case.status.value,
+        "reviewer": case.reviewer,
+        "files": list(case.files.values()),
+        "links": [entry.details["url"] for entry in case.entries(CaseAction.LINK_ADDED)],
+        "notes": [entry.tree for entry in case.entries(CaseAction.NOTE_ADDED)],
+        "log_head": case.head,
+    }
+    return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+# --- the PDF --------------------------------------------------------------------------------------
+
+
+def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes]) -> bytes:
+    """Return the pages of a case before those of its reports, sealed."""
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(_cover(case, files))))
+    for report in reports:
+        writer.append(io.BytesIO(report))
+    writer.add_attachment("unmask-case.json", _json(case))
+    writer.add_attachment("unmask-case-log.jsonl", case.as_lines().encode())
+    out = io.BytesIO()
+    writer.write(out)
+    ours = all(file.origin is not ResultOrigin.ELSEWHERE for file in files)
+    return exports.sealed_case(out.getvalue(), case.id, case.head, sign=ours)
+
+
+def _cover(case: Case, files: Sequence[CaseFile]) -> bytes:
+    from detector.report.paper import MUTED, SMALL, TEXT, Paper
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    pdf = Paper(f"Unmask case: {case.title}", f"case {case.id}  log {case.head[:32]}…", now)
+    pdf.say(f"Unmask case · {now:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
+    pdf.headline(case.title, TEXT)
+    pdf.ln(1)
+    pdf.facts(
+        [
+            ("Status", case.status.value.capitalize()),
+            ("Reviewer", case.reviewer or "nobody yet"),
+            ("Opened", f"{case.created:%d %B %Y, %H:%M} UTC"),
+            ("Last change", f"{case.touched:%d %B %Y, %H:%M} UTC"),
+            ("Last hash of the log", case.head),
+        ]
+    )
+    if files:
+        pdf.head("Files")
+        rows = [(file.name, _said(file), file.noted.get("sha256", "")) for file in files]
+        pdf.rows(("File", "Result", "SHA-256"), rows, (46, 60, 68))
+    if links := case.entries(CaseAction.LINK_ADDED):
+        pdf.head("Links")
+        for entry in links:
+            pdf.say(f"· {entry.details['url']}")
+    if notes := case.entries(CaseAction.NOTE_ADDED):
+        pdf.head("Notes")
+        for entry in notes:
+            pdf.say(f"{entry.time:%d %B %Y, %H:%M} UTC, {entry.actor}", SMALL, MUTED)
+            pdf.say(entry.details["text"])
+    pdf.head("Who did what and when")
+    pdf.say(CHAIN, SMALL, MUTED)
+    if (broken := case.first_broken) is not None:
+        pdf.say(f"The chain is BROKEN at entry {broken}.", style="B")
+    pdf.rows(
+        ("", "Time (UTC)", "Who", "What", "Hash"),
+        [
+            (
+                str(entry.number),
+                f"{entry.time:%Y-%m-%d %H:%M:%S}",
+                entry.actor,
+                ": ".join(filter(None, [_ACTIONS[entry.action], summary(entry.details)])),
+                entry.hash[:16],
+            )
+            for entry in case.log
+        ],
+        (8, 32, 36, 66, 32),
+    )
+    return bytes(pdf.output())
+
+
+def _said(file: CaseFile) -> str:
+    if file.analysis is None:
+        return f"{file.noted.get('result', '')} (as it was; the result was deleted since)"
+    return file.analysis.headline
+
+
+def summary(details: Mapping[str, str]) -> str:
+    """Return what an entry is about, short."""
+    shown = [details.get(name, "") for name in ("title", "name", "url", "status", "form")]
+    if reviewer := details.get("reviewer"):
+        shown.append(f"by {reviewer}")
+    return ", ".join(filter(None, shown))
+
+
+# --- the bag --------------------------------------------------------------------------------------
+
+
+def _bagged(root: str, case: Case, content: Mapping[str, bytes | Path]) -> bytes:
+    """Return a ZIP with the files under `data/`, and their SHA-256 in the manifest."""
+    sizes = [len(data) if isinstance(data, bytes) else data.stat().st_size
+             for data in content.values()]  # fmt: skip
+    tags = {
+        "bagit.txt": "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
+        "bag-info.txt": f"Bag-Software-Agent: Unmask {__version__}\n"
+        f"Bagging-Date: {datetime.now(UTC):%Y-%m-%d}\n"
+        f"External-Identifier: {case.id}\n"
+        f"Payload-Oxum: {sum(sizes)}.{len(sizes)}\n",
+        "manifest-sha256.txt": "".join(
+            f"{_sha256(data)}  data/{name}\n" for name, data in content.items()
+        ),
+    }
+    tags["tagmanifest-sha256.txt"] = "".join(
+        f"{digest(text.encode())}  {name}\n" for name, text in tags.items()
+    )
+    with tempfile.TemporaryFile() as out:
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bag:
+            for name, text in tags.items():
+                bag.writestr(f"{root}/{name}", text)
+            for name, data in content.items():
+                if isinstance(data, bytes):
+                    bag.writestr(f"{root}/data/{name}", data)
+                else:
+                    bag.write(data, f"{root}/data/{name}", zipfile.ZIP_STORED)
+        out.seek(0)
+        return out.read()
+
+
+def _sha256(data: bytes | Path) -> str:
+    if isinstance(data, bytes):
+        return digest(data)
+    with data.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _safe(name: str) -> str:
+    """Return a name that is one on every system, and needs no escape in a manifest."""
+    return (
+        "".join(c if c.isalnum() or c in " ._-" else "_" for c in name).strip(" .")[:80] or "file"
+    )

@@ -1,0 +1,262 @@
+"""Cases: analyses, links and notes that belong together, and who did what with them.
+
+A case is its log: entries are only ever appended, and what a case holds is read from them. Each
+entry has the SHA-256 of its own canonical JSON, which includes the hash of the entry before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select
+from sqlalchemy import update as updating
+
+from detector.seals import canonical, digest
+from service.messages import _
+from service.records.database import Database
+from service.records.model import GUEST, RecordsError
+from service.records.tables import cases as table
+
+MAX_CASES = 500
+"""of an owner; in a Supabase project supabase/migrations say the same, as of the log's length"""
+MAX_LOG_BYTES = 2_000_000
+FIRST = "0" * 64
+"""Stands for the hash before the first entry."""
+
+
+class CaseStatus(StrEnum):
+    """How far a case is."""
+
+    OPEN = "open"
+    REVIEWED = "reviewed"
+    CLOSED = "closed"
+
+
+class CaseAction(StrEnum):
+    """What was done."""
+
+    CREATED = "created"
+    RENAMED = "renamed"
+    FILE_ADDED = "file_added"
+    FILE_REMOVED = "file_removed"
+    LINK_ADDED = "link_added"
+    NOTE_ADDED = "note_added"
+    STATUS_SET = "status_set"
+    EXPORTED = "exported"
+
+
+class CaseEntry(BaseModel):
+    """One line of a case's log."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int = Field(ge=1)
+    time: datetime = Field(description="UTC")
+    actor: str = Field(description="the account, API key or guest, and the name that was typed")
+    action: CaseAction
+    details: dict[str, str] = {}
+    previous: str = Field(description="hash of the entry before")
+    hash: str = Field(description="SHA-256 of the canonical JSON of all other fields")
+
+    @field_serializer("time")
+    def _in_utc(self, time: datetime) -> str:
+        return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """The entry as JSON."""
+        return self.model_dump(mode="json")
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """Return the hash of an entry's JSON tree."""
+    return digest(canonical({name: entry[name] for name in entry if name != "hash"}))
+
+
+def first_broken(log: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the position, from 1, of the first entry that was changed, removed or put elsewhere;
+    None if the whole chain holds. `log` has the entries' JSON trees."""
+    previous = FIRST
+    for number, entry in enumerate(log, 1):
+        chained = entry.get("number") == number and entry.get("previous") == previous
+        if not chained or entry.get("hash") != entry_hash(entry):
+            return number
+        previous = entry["hash"]
+    return None
+
+
+class Case(BaseModel):
+    """A case of one owner."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(description="22 URL-safe characters")
+    owner: str
+    log: tuple[CaseEntry, ...] = ()
+
+    def appended(self, actor: str, action: CaseAction, details: Mapping[str, str]) -> Case:
+        """Return the case with one entry more."""
+        now = datetime.now(UTC)
+        entry = CaseEntry(
+            number=len(self.log) + 1,
+            time=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as it is stored
+            actor=actor,
+            action=action,
+            details={name: value for name, value in details.items() if value},
+            previous=self.head,
+            hash="",
+        )
+        entry = entry.model_copy(update={"hash": entry_hash(entry.tree)})
+        return self.model_copy(update={"log": (*self.log, entry)})
+
+    @property
+    def head(self) -> str:
+        """The hash of the newest entry: whoever holds it can tell if anything was changed."""
+        return self.log[-1].hash if self.log else FIRST
+
+    @property
+    def first_broken(self) -> int | None:
+        return first_broken([entry.tree for entry in self.log])
+
+    @property
+    def created(self) -> datetime:
+        return self.log[0].time
+
+    @property
+    def touched(self) -> datetime:
+        return self.log[-1].time
+
+    @property
+    def title(self) -> str:
+        return self._last("title")
+
+    @property
+    def status(self) -> CaseStatus:
+        return CaseStatus(self._last("status") or CaseStatus.OPEN)
+
+    @property
+    def closed(self) -> bool:
+        return self.status is CaseStatus.CLOSED
+
+    @property
+    def reviewer(self) -> str:
+        return self._last("reviewer")
+
+    @property
+    def files(self) -> dict[str, dict[str, str]]:
+        """What was noted of each analysis when it was added, by its id."""
+        files: dict[str, dict[str, str]] = {}
+        for entry in self.log:
+            if entry.action is CaseAction.FILE_ADDED:
+                files[entry.details["analysis"]] = entry.details
+            elif entry.action is CaseAction.FILE_REMOVED:
+                files.pop(entry.details["analysis"], None)
+        return files
+
+    def entries(self, action: CaseAction) -> list[CaseEntry]:
+        """Return the entries of one kind."""
+        return [entry for entry in self.log if entry.action is action]
+
+    def as_lines(self) -> str:
+        """Return the log as JSON Lines, as it is stored and exported."""
+        return "".join(canonical(entry.tree).decode() + "\n" for entry in self.log)
+
+    @classmethod
+    def read(cls, id: str, owner: str, lines: str) -> Case:
+        """Return the case of a stored log. Raise RecordsError if this version can't read it."""
+        try:
+            log = [json.loads(line) for line in lines.split("\n") if line]
+            return cls.model_validate({"id": id, "owner": owner, "log": log})
+        except (ValueError, ValidationError) as error:
+            text = _("The log of this case can't be read: it was damaged or changed.")
+            raise RecordsError(text, code="records_unreadable") from error
+
+    def _last(self, name: str) -> str:
+        return next((e.details[name] for e in reversed(self.log) if name in e.details), "")
+
+
+def row_of(case: Case) -> dict[str, Any]:
+    """Return the columns of a case that change with its log. Raise RecordsError if it is full."""
+    log = case.as_lines()
+    if len(log.encode()) > MAX_LOG_BYTES:
+        raise RecordsError(_("This case is full. Begin another one."), code="quota")
+    return {
+        "touched": case.touched,
+        "entries": len(case.log),
+        "closed": case.closed,
+        "analyses": tuple(case.files),
+        "log": log,
+    }
+
+
+def too_many_cases() -> RecordsError:
+    """Return the refusal of a case too many."""
+    text = _("There can be {most} cases.").format(most=MAX_CASES)
+    return RecordsError(text, code="quota", hint=_("Delete some."))
+
+
+class CaseStore(Protocol):
+    """Where the cases of people are kept; each is its owner's alone."""
+
+    def all(self, owner: str) -> list[Case]:
+        """Return the owner's, the newest change first."""
+
+    def get(self, owner: str, id: str) -> Case | None: ...
+
+    def save(self, case: Case, known: int) -> bool:
+        """Store a case that had `known` entries when it was read; 0: a new one. Return False if
+        another request appended to it meanwhile, or it is gone."""
+
+    def delete(self, owner: str, id: str) -> bool: ...
+
+
+class SQLCases:
+    """A `CaseStore` in SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self, owner: str) -> list[Case]:
+        theirs = select(table).where(table.c.owner == owner)
+        newest = theirs.order_by(table.c.touched.desc(), table.c.id)
+        return [_case(row) for row in self._database.rows(newest)]
+
+    def get(self, owner: str, id: str) -> Case | None:
+        row = self._database.first(select(table).where(_this(owner, id)))
+        return _case(row) if row else None
+
+    def save(self, case: Case, known: int) -> bool:
+        row = row_of(case)
+        with self._database.writing() as connection:
+            if known:
+                unchanged = and_(_this(case.owner, case.id), table.c.entries == known)
+                return bool(
+                    connection.execute(updating(table).where(unchanged).values(row)).rowcount
+                )
+            number = select(func.count()).where(table.c.owner == case.owner)
+            if connection.execute(number).scalar_one() >= MAX_CASES:
+                raise too_many_cases()
+            whose = {"id": case.id, "owner": case.owner, "created": case.created}
+            connection.execute(insert(table).values(whose | row))
+        return True
+
+    def delete(self, owner: str, id: str) -> bool:
+        return bool(self._database.run(delete(table).where(_this(owner, id))))
+
+    def sweep(self, before: datetime) -> None:
+        """Delete closed cases, and those of guests, that nobody changed since a moment."""
+        over = or_(table.c.closed, table.c.owner.startswith(GUEST))
+        self._database.run(delete(table).where(table.c.touched < before, over))
+
+
+def _case(row: Row[Any]) -> Case:
+    return Case.read(row.id, row.owner, row.log)
+
+
+def _this(owner: str, id: str) -> ColumnElement[bool]:
+    return and_(table.c.owner == owner, table.c.id == id)

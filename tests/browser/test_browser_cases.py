@@ -1,0 +1,88 @@
+"""A case as a person uses it: opened from History, filled, reviewed and exported.
+
+With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from pypdf import PdfReader
+
+from detector import media
+from service.records.cases import first_broken
+from tests.support.browser import Server, serve, take, until, wait_drawn
+from tests.support.kept import put
+from tests.support.result_sample import make_analysis, make_clip
+from tests.support.visits import Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("data")
+    clip = make_clip(data / "council statement.webm")
+    made = make_analysis(clip).model_copy(update={"media": media.probe(clip)})
+    put(data, clip, made)
+    with serve(data) as started:
+        yield started
+
+
+def write(page: Page, label: str, text: str, button: str, shows: Locator) -> None:
+    def act() -> None:
+        page.get_by_label(label, exact=True).fill(text)
+        page.get_by_label(label, exact=True).blur()
+        wait_drawn(page)
+        page.get_by_role("button", name=button, exact=True).click()
+
+    until(act, lambda: expect(shows).to_be_visible())
+
+
+def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_path: Path) -> None:
+    person = visit()
+    page = person.page
+    page.goto(f"{server.url}/history")
+    dialog = page.get_by_role("dialog")
+    add = page.get_by_role("button", name="Add to a case")
+    until(add.click, lambda: expect(dialog).to_be_visible())
+    dialog.get_by_label("Title").fill("Council statement")
+    dialog.get_by_label("Title").blur()
+    wait_drawn(page)
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator(".um-title h1")).to_have_text("Council statement")
+    expect(page.locator('[class*="st-key-card-case-files"]')).to_contain_text(
+        "council statement.webm"
+    )
+    page.get_by_label("Your name", exact=True).fill("Ada")
+    page.get_by_label("Your name", exact=True).blur()
+    wait_drawn(page)
+    link, note = "https://example.org/post/1", "Brought by mail."
+    write(page, "Link", link, "Add link", page.get_by_text(link, exact=True))
+    write(page, "Note", note, "Add note", page.get_by_text(note, exact=True))
+    page.get_by_text("Reviewed", exact=True).first.click()
+    page.get_by_label("Reviewer", exact=True).fill("Bob")
+    page.get_by_label("Reviewer", exact=True).blur()
+    wait_drawn(page)
+    head = page.locator(".um-title")
+    save = page.get_by_role("button", name="Save")
+    until(save.click, lambda: expect(head).to_contain_text("reviewed by Bob"))
+    person.assert_fits()
+    person.picture("case")
+
+    page.get_by_role("button", name="Export").click()
+    bag = zipfile.ZipFile(take(page.get_by_role("button", name="ZIP (BagIt)"), tmp_path))
+    (log,) = [name for name in bag.namelist() if name.endswith("data/log.jsonl")]
+    entries = [json.loads(line) for line in bag.read(log).splitlines()]
+    assert first_broken(entries) is None
+    assert [entry["action"] for entry in entries][:5] == [
+        "created", "file_added", "link_added", "note_added", "status_set",
+    ]  # fmt: skip
+    assert entries[2]["actor"] == "Ada (local)"
+    pdf = PdfReader(take(page.get_by_role("button", name="PDF: case"), tmp_path))
+    assert "Council statement" in pdf.pages[0].extract_text() and len(pdf.pages) > 2

@@ -1,0 +1,50 @@
+"""Keyframes: one sharp picture of each scene."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut, camera, coffee
+
+from detector import media
+from detector.provenance.keyframes import archive, keyframes
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Three scenes of two seconds, mostly smeared, and one that is black."""
+    gray = np.repeat(camera()[..., None], 3, axis=2)
+    pictures = []
+    for scene in (astronaut(), coffee(), gray, np.zeros((256, 256, 3), np.uint8)):
+        sharp = cv2.resize(scene, (320, 240), interpolation=cv2.INTER_AREA)
+        smeared = cv2.GaussianBlur(sharp, (0, 0), 4)
+        pictures += [sharp if i in (6, 7, 8) else smeared for i in range(20)]
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for picture in pictures:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+def test_each_scene_gives_its_sharpest_picture_and_a_blank_one_none(clip: Path) -> None:
+    info = media.probe(clip)
+    frames = keyframes(clip, info)
+    assert len(frames) == 3
+    assert [int(frame.time // 2) for frame in frames] == [0, 1, 2]
+    for frame in frames:
+        assert frame.sharpness > 400, "the smeared ones have far less"
+
+
+def test_the_archive_holds_them_by_their_times(clip: Path) -> None:
+    frames = keyframes(clip, media.probe(clip), most=2)
+    names = zipfile.ZipFile(io.BytesIO(archive(frames))).namelist()
+    assert len(frames) == 2 and names == [frame.name for frame in frames]

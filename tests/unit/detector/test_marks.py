@@ -1,0 +1,86 @@
+"""Visible marks of generators: found at half size and strong compression, not where none stands."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import streamlit
+from PIL import Image, ImageDraw, ImageFont
+from skimage.data import astronaut, coffee
+
+from detector.isolation import Frame
+from detector.provenance import marks
+from detector.provenance.findings import findings, maker
+from detector.schema.origin import Provenance, VisibleMark
+
+FONTS = Path(streamlit.__file__).parent / "static" / "static" / "media"
+
+
+def encoded(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """The frames as H.264 at CRF 32 leaves them."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": "32"}
+        for rgb in frames:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        out.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as clip:
+        return [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
+
+
+def clip(mark: str | None) -> list[np.ndarray]:
+    """A picture that drifts, 1280 by 720, with a mark at the bottom right; at half of its size."""
+    layer = Image.new("L", (1280, 720))
+    if mark == "Gemini":
+        axis = np.abs(np.linspace(-1, 1, 64))
+        star = axis[:, None] ** 0.55 + axis[None] ** 0.55 <= 1
+        layer.paste(Image.fromarray(np.where(star, 255, 0).astype(np.uint8)), (1190, 630))
+    elif mark:
+        (file,) = FONTS.glob("SourceSansVF-Upright*")  # another than that of the template
+        font = ImageFont.truetype(str(file), 48)
+        font.set_variation_by_axes([600])
+        ImageDraw.Draw(layer).text((1180, 655), mark, 255, font)
+    alpha = np.asarray(layer, np.float32)[..., None] / 255 * 0.8
+    wide = cv2.resize(coffee(), (1400, 800))
+    made = []
+    for i in range(25):
+        rgb = wide[i : i + 720, 3 * i : 3 * i + 1280] * (1 - alpha) + 255 * alpha
+        made.append(cv2.resize(rgb.astype(np.uint8), (640, 360), interpolation=cv2.INTER_AREA))
+    return encoded(made)
+
+
+def search(frames: list[np.ndarray]) -> list[VisibleMark]:
+    times = [i / 25 for i in range(len(frames))]
+    search = marks.MarkSearch()
+    search.begin(times)
+    for index, (time, rgb) in enumerate(zip(times, frames, strict=True)):
+        search.add(Frame(index, time, rgb), [time])
+    return search.found
+
+
+@pytest.mark.parametrize("mark", sorted(marks.LIMITS))
+def test_a_mark_is_found_at_half_size_and_crf_32(mark: str) -> None:
+    (found,) = search(clip(mark))
+    assert (found.name, found.place, found.maker) == (mark, "bottom right", "Google")
+
+
+def test_without_one_nothing_is_found() -> None:
+    assert search(clip(None)) == []
+    assert search([astronaut()]) == []
+    assert search([np.zeros((360, 640, 3), np.uint8)]) == []
+
+
+def test_a_mark_is_a_finding_and_names_whose_verifier_may_know_it() -> None:
+    mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
+    origin = Provenance(marks=[mark])
+    (sentence,) = findings(origin)
+    assert "Gemini" in sentence and "bottom right" in sentence and "anybody" in sentence
+    assert maker(origin) == "Google" and maker(Provenance()) is None

@@ -1,0 +1,95 @@
+"""Cases: their log is a chain, and what they hold is read from it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from service.records.cases import Case, CaseAction, CaseStatus, entry_hash, first_broken
+from service.records.model import GUEST, RecordsError
+from service.records.rules import new_id
+from service.records.sql import open_store
+from tests.support.records_contract import NOON, make
+
+
+def a_case(owner: str = "local") -> Case:
+    case = Case(id=new_id(), owner=owner)
+    case = case.appended("ada", CaseAction.CREATED, {"title": "Council speech"})
+    added = {"analysis": "A" * 22, "name": "speech.mp4", "sha256": "0" * 64}
+    case = case.appended("ada", CaseAction.FILE_ADDED, added)
+    case = case.appended("bob", CaseAction.NOTE_ADDED, {"text": "Brought by mail ☎"})
+    reviewed = {"status": "reviewed", "reviewer": "Bob"}
+    return case.appended("bob", CaseAction.STATUS_SET, reviewed)
+
+
+def test_what_a_case_holds_is_read_from_its_log() -> None:
+    case = a_case()
+    assert (case.title, case.status, case.reviewer) == (
+        "Council speech", CaseStatus.REVIEWED, "Bob",
+    )  # fmt: skip
+    assert [file["name"] for file in case.files.values()] == ["speech.mp4"]
+    removed = case.appended("ada", CaseAction.FILE_REMOVED, {"analysis": "A" * 22})
+    assert not removed.files and len(removed.log) == 5 and removed.first_broken is None
+
+
+def test_a_log_is_the_same_after_it_was_stored() -> None:
+    case = a_case()
+    again = Case.read(case.id, case.owner, case.as_lines())
+    assert again == case and again.first_broken is None and again.head == case.log[-1].hash
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_verifying_tells_the_first_changed_entry(number: int) -> None:
+    log = [json.loads(line) for line in a_case().as_lines().splitlines()]
+    assert first_broken(log) is None
+    log[number - 1]["actor"] = "eve"
+    assert first_broken(log) == number
+
+
+def test_an_entry_that_was_taken_out_or_sealed_again_breaks_the_chain() -> None:
+    log = [json.loads(line) for line in a_case().as_lines().splitlines()]
+    assert first_broken(log[1:]) == 1
+    assert first_broken([*log[:2], log[3]]) == 3
+    log[1]["actor"] = "eve"
+    log[1]["hash"] = entry_hash(log[1])
+    assert first_broken(log) == 3
+
+
+def test_of_two_who_append_at_once_one_is_told(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "records.db")
+    case = a_case()
+    assert store.cases.save(case, 0)
+    one = case.appended("ada", CaseAction.NOTE_ADDED, {"text": "first"})
+    other = case.appended("bob", CaseAction.NOTE_ADDED, {"text": "second"})
+    assert store.cases.save(one, len(case.log)) and not store.cases.save(other, len(case.log))
+    assert store.cases.get("local", case.id) == one
+    store.close()
+
+
+def test_what_is_in_an_open_case_outlives_the_retention(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "records.db")
+    kept, left, guest = make("local", 1), make("local", 2), make(f"{GUEST}ann", 3)
+    for record in (kept, left, guest):
+        store.add(record)
+        if record is left:
+            continue
+        case = Case(id=new_id(), owner=record.owner).appended("ada", CaseAction.CREATED, {})
+        added = case.appended("ada", CaseAction.FILE_ADDED, {"analysis": record.id})
+        store.cases.save(added, 0)
+    later = NOON + timedelta(days=1)
+    assert set(store.sweep(later, timedelta(hours=1))) == {left.id, guest.id}
+    (case,) = store.cases.all("local")
+    closed = case.appended("ada", CaseAction.STATUS_SET, {"status": "closed"})
+    store.cases.save(closed, len(case.log))
+    assert store.sweep(later, timedelta(hours=1)) == [kept.id]
+    store.cases.sweep(closed.touched + timedelta(seconds=1))
+    assert store.cases.all("local") == [] and store.cases.all(f"{GUEST}ann") == []
+    store.close()
+
+
+def test_a_log_that_is_none_is_refused() -> None:
+    with pytest.raises(RecordsError, match="damaged or changed"):
+        Case.read("a" * 22, "local", '{"number": 1}\n')
