@@ -1,5 +1,5 @@
 # Unmask as one container: the dashboard on port 8501, the command line by
-#     docker run --rm -v "$PWD:/in:ro" unmask python -m detector analyze /in/clip.mp4
+#     docker run --rm -v "$PWD:/in:ro" unmask python -m cli analyze /in/clip.mp4
 #
 # Two stages: the first installs the locked packages, the second has no pip cache, no build tools and
 # no right to write anywhere but /data and /tmp. tests/integration/service/test_hosting.py lints this file and runs its
@@ -29,9 +29,10 @@ COPY pages pages
 COPY dashboard dashboard
 COPY service service
 COPY detector detector
+COPY cli cli
 COPY weights weights
 # Written now, since the user of the second stage can't.
-RUN /opt/unmask/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py pages dashboard service detector
+RUN /opt/unmask/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py pages dashboard service detector cli
 
 
 FROM python:3.11-slim-bookworm

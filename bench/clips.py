@@ -52,27 +52,3 @@ def face_picture(width: int, height: int) -> Path:
             picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
         Image.fromarray(picture).save(path, quality=90)
     return path
-
-
-def repeated(source: Path, times: int) -> Path:
-    """The same clip over and over, without encoding again."""
-    path = source.with_stem(f"{source.stem}_x{times}")
-    if path.exists():
-        return path
-    partial = path.with_suffix(".part.mp4")
-    with av.open(str(partial), "w") as out, av.open(str(source)) as probe:
-        template = probe.streams.video[0]
-        target = out.add_stream_from_template(template)
-        assert template.average_rate and template.time_base
-        duration = round(template.frames / template.average_rate / template.time_base)
-        for round_ in range(times):
-            with av.open(str(source)) as again:
-                for packet in again.demux(again.streams.video[0]):
-                    if packet.dts is None or packet.pts is None:
-                        continue
-                    packet.pts += round_ * duration
-                    packet.dts += round_ * duration
-                    packet.stream = target
-                    out.mux(packet)
-    partial.rename(path)
-    return path

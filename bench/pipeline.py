@@ -46,7 +46,7 @@ class Networks:
         self.batches: list[tuple[Model, np.ndarray]] = []
         models = [registry.load_model(s.id, device=analyzer.device) for s in registry.choose(None)]
         detect, follow = detector.detect, detector.follow
-        outputs = [model.outputs for model in models]
+        scores = [model.score for model in models]
 
         def detected(rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
             self.searches.append(partial(detect, rgb.copy(), min_face))
@@ -66,14 +66,14 @@ class Networks:
             return run(batch)
 
         detector.detect, detector.follow = detected, follows  # type: ignore[method-assign]
-        for model, run in zip(models, outputs, strict=True):
-            model.outputs = partial(record, model, run)  # type: ignore[method-assign]
+        for model, run in zip(models, scores, strict=True):
+            model.score = partial(record, model, run)  # type: ignore[method-assign]
         try:
             analyzer.analyze(path, settings)
         finally:
             detector.detect, detector.follow = detect, follow  # type: ignore[method-assign]
-            for model, run in zip(models, outputs, strict=True):
-                model.outputs = run  # type: ignore[method-assign]
+            for model, run in zip(models, scores, strict=True):
+                model.score = run  # type: ignore[method-assign]
 
     def run(self) -> tuple[float, float]:
         """Seconds of face detection and of the models."""
@@ -85,7 +85,7 @@ class Networks:
             search()
         middle = time.perf_counter()
         for model, batch in self.batches:
-            model.outputs(batch)
+            model.score(batch)
         return middle - begun, time.perf_counter() - middle
 
 

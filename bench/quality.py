@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from detector.cli.common import ProgressBar
+from cli.common import ProgressBar
 from detector.evaluation import tables
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.report import AnswerReport, KindReport, ModelReport, Report

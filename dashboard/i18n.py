@@ -134,12 +134,6 @@ def _texts(code: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def forget() -> None:
-    """Read the files anew."""
-    for cached in (_nearest, available, _texts):
-        cached.cache_clear()
-
-
 class LazyDict(Mapping[K, V]):
     """A constant table with texts in it, in the language of whoever looks.
 

@@ -143,7 +143,7 @@ def _guard(loader: Any) -> None:
 
 
 def _without_compiler(loader: Any, name: str) -> None:
-    """Make this loader leave the compiler to whoever asks for it."""
+    """Make this loader load the compiler on demand."""
     eager, lazy = _COMPILER_LINES[name]
     source = loader.get_source(name)
     if source is not None and eager in source:

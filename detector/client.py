@@ -40,8 +40,7 @@ class ApiError(UnmaskError):
     def __init__(self, status: int, error: Mapping[str, Any]) -> None:
         message = error.get("message") or f"The server answered {status}."
         super().__init__(message, code=error.get("code"), hint=error.get("hint", ""))
-        self.status = status
-        self.request_id: str = error.get("request_id", "")
+        self.status, self.request_id = status, str(error.get("request_id", ""))
 
 
 class UnmaskClient(ExitStack):
@@ -145,8 +144,7 @@ def verify_signature(body: bytes, header: str, secret: str, *, within: float = 3
     `body` is the raw request body, `secret` that of `GET /v1/webhooks/secret`.
     """
     parts = dict(part.partition("=")[::2] for part in header.split(","))
-    when = parts.get("t", "")
-    if not when.isdigit() or abs(time.time() - int(when)) > within:
+    if not (when := parts.get("t", "")).isdigit() or abs(time.time() - int(when)) > within:
         return False
     made = hmac.new(secret.encode(), f"{when}.".encode() + body, "sha256").hexdigest()
     return hmac.compare_digest(made, parts.get("v1", ""))

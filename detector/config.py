@@ -1,7 +1,7 @@
 """What the environment tells the library: each variable once, with its type, bounds and default.
 
-A program that brings variables of its own extends `LibraryConfig` (the dashboard's server does, in
-`service.config`); errors and tables are made here for both.
+A program that brings variables of its own extends `LibraryConfig` (the server does);
+errors and tables are made here for both.
 
     unmask config       what each variable is for, and what it is now
 """
@@ -146,7 +146,7 @@ class LibraryConfig(BaseSettings):
         "UNMASK_PRECISION",
         "bf16",
         "what vision transformers compute in on a processor that has it; `f32`: to the last digit"
-        " as their authors do, in twice the time",
+        " as their authors do, in two to four times the time",
     )
     models: Ids = setting(
         "UNMASK_MODELS",
@@ -188,6 +188,15 @@ class LibraryConfig(BaseSettings):
     )
     signing_password: Secret | None = setting(
         "UNMASK_SIGNING_PASSWORD", None, "of that key, where it is encrypted"
+    )
+    pdf_certificate: ExistingPath | None = setting(
+        "UNMASK_PDF_CERTIFICATE",
+        None,
+        "private key and certificate (PKCS#12 or PEM) with which reports are signed as PDF "
+        "([report.md](report.md#a-signature-that-pdf-readers-verify))",
+    )
+    pdf_password: Secret | None = setting(
+        "UNMASK_PDF_PASSWORD", None, "of that file, where it is encrypted"
     )
     report_font: ExistingPath | None = setting(
         "UNMASK_REPORT_FONT", None, "a font for scripts that the report's own do not have"

@@ -1,9 +1,9 @@
 """How a trained network is run: through OpenVINO on a processor, through torch on a GPU.
 
-On the processors this was measured on, OpenVINO takes a quarter of the
-time of eager torch with outputs equal to 1e-5. Its default there is bf16, which is not equal, so
-float32 is asked for. Networks only score here; where gradients are needed (heatmaps, training), the
-torch module is used as it is.
+On the processors this was measured on, OpenVINO takes a quarter of the time of eager torch with
+outputs equal to 1e-5. Its default there is bf16, which is not equal, so float32 is asked for,
+except by large transformers (`computes_in_bf16`). Networks only score here; where gradients are
+needed (heatmaps, training), the torch module is used as it is.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def compile(
     *,
     free: tuple[int, ...] = (0,),
     shared: bool = False,
+    bf16: bool = False,
 ) -> Runner:
     """Make a network ready to score.
 
@@ -58,9 +59,13 @@ def compile(
         Axes of the input whose size may change from call to call.
     shared : bool
         Let calls of several threads go on side by side, on a core each; else they take turns.
+    bf16 : bool
+        Compute in bf16 where the processor has instructions for it (`computes_in_bf16`).
     """
     if device == "cpu":
-        return _OpenVino(_converted(network, example, free), copies=_copies(shared))
+        model = _converted(network, example, free)
+        model.bf16 = bf16
+        return _OpenVino(model, copies=_copies(shared))
     import torch
 
     def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -90,8 +95,10 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
     if (kept := converted.recall(key)) is None:
         return None
     folder, about = kept
+    network = _Network(folder)
+    network.bf16 = bool(about.get("bf16"))
     try:
-        return _OpenVino(_Network(folder), copies=_copies(shared)), about
+        return _OpenVino(network, copies=_copies(shared)), about
     except FileNotFoundError:
         return None
 
@@ -99,6 +106,7 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
 def remember(key: str, runner: Runner, **about: int) -> None:
     """Let `known` find what `compile` gave, where it is kept on disk at all."""
     if isinstance(runner, _OpenVino) and runner.network.folder is not None:
+        about["bf16"] = runner.network.bf16
         converted.remember(key, runner.network.folder, about)
 
 
@@ -236,8 +244,7 @@ def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int,
     return _Network(folder, model)
 
 
-_SETTINGS = {
-    "INFERENCE_PRECISION_HINT": "f32",
+_SETTINGS: dict[str, object] = {
     # One thread: runs go side by side, and two pools of threads starve each other.
     "INFERENCE_NUM_THREADS": 1,
     "NUM_STREAMS": 1,
@@ -252,6 +259,7 @@ class _Network:
 
     def __init__(self, folder: Path | None, model: Any = None) -> None:
         self.folder = folder
+        self.bf16 = False
         self._model = model
 
     def request(self) -> Any:
@@ -269,7 +277,7 @@ class _Network:
         blob = self.folder and converted.read_compiled(self.folder, self._processor())
         if blob:
             with suppress(RuntimeError):
-                return _openvino()[1].import_model(blob, "CPU", _SETTINGS)
+                return _openvino()[1].import_model(blob, "CPU", self._settings)
         return None
 
     def _compiled(self) -> Any:
@@ -278,7 +286,7 @@ class _Network:
             self._model = converted.read(core, self.folder)
         if self._model is None:
             raise FileNotFoundError
-        made = core.compile_model(self._model, "CPU", _SETTINGS)
+        made = core.compile_model(self._model, "CPU", self._settings)
         if self.folder is not None:
             blob = made.export_model().getvalue()
             converted.keep_compiled(self.folder, self._processor(), blob)
@@ -288,9 +296,13 @@ class _Network:
         """Let go of what only compiling needs: nobody will ask again."""
         self._model = None
 
-    @staticmethod
-    def _processor() -> str:
-        return f"{_openvino()[1].get_property('CPU', 'FULL_DEVICE_NAME')} {_SETTINGS}"
+    @property
+    def _settings(self) -> dict[str, object]:
+        bf16 = self.bf16 and computes_in_bf16("cpu")
+        return _SETTINGS | {"INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
+
+    def _processor(self) -> str:
+        return f"{_openvino()[1].get_property('CPU', 'FULL_DEVICE_NAME')} {self._settings}"
 
 
 class _OpenVino:

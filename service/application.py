@@ -75,7 +75,7 @@ _Step = Callable[[], object]
 
 
 class Application:
-    """What one server process does, for whoever asks. Raise RecordsError or StorageError if the
+    """The operations of one server process. Raise RecordsError or StorageError if the
     records or the bucket for the media can't be used."""
 
     def __init__(self, data: Path, analyzer: SharedAnalyzer | None = None) -> None:

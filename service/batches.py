@@ -131,7 +131,7 @@ class BatchRow:
 
 
 class BatchService:
-    """The batches of a server, for whoever asks: each its owner's alone."""
+    """The batches of a server; each is visible to its owner alone."""
 
     def __init__(self, tasks: TaskManager, jobs: Jobs, batches: Batches) -> None:
         self._tasks, self._jobs, self._batches = tasks, jobs, batches

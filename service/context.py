@@ -73,7 +73,7 @@ class Principal:
     function."""
     kind: PrincipalKind
     role: Role = Role.ANALYST
-    """For an account, what the server said of it, never what its browser said."""
+    """For an account, the server's data, never its browser's."""
     email: str = ""
     """Of an account; else empty."""
     files_per_hour: int | None = None

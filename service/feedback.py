@@ -7,25 +7,18 @@ the verdicts did on them, and nothing of files that nobody doubted.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from detector import paths
 from detector.errors import InputError
 from detector.schema.analysis import Label
-from service.config import get_config
-from service.records.database import FILE
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Query, Record
-from service.records.sql import open_store
 from service.records.store import RecordScope
-from service.storage.shared import open_uploads
 from service.storage.uploads import Uploads
 
 COLUMNS = ("file", "label", "kind", "group", "source")
@@ -134,36 +127,3 @@ def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> L
         gone=len(gone - rows.keys()),
         contradicted=sum(len(labels) > 1 for labels in says.values()),
     )
-
-
-def main() -> int:
-    """Run `unmask export-labels`; return the exit status: 2 where nothing could be written."""
-    parser = argparse.ArgumentParser(
-        prog="unmask export-labels",
-        description="Write the files that were confirmed in History as a labelled set.",
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="gets labels.csv and the files")
-    folder: Path = parser.parse_args().folder
-    store = None
-    try:
-        data = paths.data()
-        store = open_store(get_config().database.get_secret_value() or data / FILE)
-        written = write_labels(store.confirmed(), open_uploads(data), folder)
-    except (InputError, OSError) as error:
-        text = error.advice if isinstance(error, InputError) else str(error)
-        print(f"unmask: {text}", file=sys.stderr)
-        return 2
-    finally:
-        if store is not None:
-            store.close()
-    print(folder / "labels.csv")
-    print(
-        f"{written.real} untouched and {written.fake} manipulated files. Left out: {written.gone} "
-        f"whose media is not kept any more, {written.contradicted} that were confirmed as both.",
-        file=sys.stderr,
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -41,7 +41,7 @@ class RateLimitExceeded(QueueFull):
 
 
 class NotAllowed(InputError):
-    """This account is not for that."""
+    """This account may not do that."""
 
     default_code = "not_allowed"
 

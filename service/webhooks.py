@@ -146,7 +146,7 @@ def sign(body: bytes, secret: str, now: int) -> str:
 
 
 def event(id: str, job: Job | None) -> dict[str, Any]:
-    """Return what is said of an analysis that has ended."""
+    """Return the payload for a finished analysis."""
     state = job.state.value if job is not None else "deleted"
     verdict = job.analysis.verdict if job is not None and job.analysis is not None else None
     return {

@@ -191,7 +191,7 @@ LONG = (
     "detector/test_closer.py",
     "api/test_docs.py",
     "service/test_bucket.py",
-    "detector/test_cli.py",
+    "cli/test_cli.py",
 )
 """Files that take longest, in their order: a process that begins one when the others are done keeps
 everybody waiting."""

@@ -88,7 +88,7 @@ def reason(symbol: str, text: Text) -> Markup:
 
 
 def material(content: Text) -> Markup:
-    """Return what is said of the material under a player."""
+    """Return the text about the material under a player."""
     return tag("div", content, cls="um-material")
 
 

@@ -19,7 +19,7 @@ def sentence(analysis: Analysis) -> Text:
 
 
 def others(analysis: Analysis) -> str:
-    """Return what is said of everybody whom the verdict is not about; empty without any."""
+    """Return the text about everybody whom the verdict is not about; empty without any."""
     return lead.others(analysis, speech())
 
 

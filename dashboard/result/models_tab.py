@@ -59,7 +59,7 @@ def _left_out(analysis: Analysis, model: ModelResult) -> str:
 
 def _calibrated(model: ModelResult) -> Text:
     """On how many clips; on what stands behind "How we know"."""
-    if model.calibration is None or not model.calibration.clips:
+    if model.calibration is None:
         return _("by its authors’ point") if model.operating_point else _("no")
     clips, data = model.calibration.clips, model.calibration.data
     text = measured.fitted_on(model.calibration, speech())

@@ -216,12 +216,6 @@ def heatmap(
         return _heatmaps[key]
 
 
-def forget_heatmaps() -> None:
-    """Have every heatmap drawn anew."""
-    with _drawing:
-        _heatmaps.clear()
-
-
 @st.cache_data(max_entries=48, show_spinner=False)
 def effect(
     analysis_id: str,

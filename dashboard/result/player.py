@@ -114,7 +114,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
         "it in full."
     ).format(time=labels.clock(linked.time))
     if previews().pending(path):
-        text += " " + _("A copy that plays is being made.")
+        text += " " + _("Preparing a playable copy.")
     typography.caption(text)
     if not linked.unplayable:
         _wait_for_copy(path)

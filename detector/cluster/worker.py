@@ -101,7 +101,7 @@ class ClusterWorker:
 
 
 def unlike() -> ClusterError:
-    """Return the error of a worker whose results would be others than this computer's."""
+    """Return the error raised when the worker's models or versions differ from the driver's."""
     return ClusterError(
         "The workers of the cluster have another version of Unmask or other weights than this "
         "computer.",

@@ -67,7 +67,7 @@ UNSETTLED = 1.7
 
 @dataclass(frozen=True)
 class Decided:
-    """What is said of all moments together."""
+    """The result over all moments together."""
 
     people: list[ComparedPerson]
     parts: list[dict[int, Part]]

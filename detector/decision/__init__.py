@@ -5,8 +5,9 @@ a whole, was a voice cloned. For each (`context`) a model's raw logit goes throu
 map, a person's logit is the starting point plus the weighted sum over the counted models of their
 means over time, shrunk by the uncertainty that the material brings (`people`). The file pools its
 people, and ordered rules lower what may not stand (`policy`). The questions then stand beside each
-other: the strongest one that decided is in front. `decide` may be called as often as a slider
-moves, on an analysis of this run or of last year's; it changes nothing in place.
+other: the one that calls the file fake is in front, else the most suspicious. `decide` may be
+called as often as a slider moves, on an analysis of this run or of last year's; it changes nothing
+in place.
 """
 
 from __future__ import annotations
@@ -236,6 +237,10 @@ def _verdict(
 ) -> Verdict:
     """Return the answers beside each other, and the one in front."""
     answers = {q: _answer(analysis, d, q in front.open) for q, d in decisions.items()}
+    if front.open:  # what one question leaves open is no reason to call the file untouched
+        for answer in answers.values():
+            if answer.lean is Lean.UNTOUCHED:
+                answer.lean = Lean.NONE
     lead = answers[front.leading] if front.leading else None
     if lead is None:
         return Verdict(
@@ -244,9 +249,6 @@ def _verdict(
             thresholds=analysis.verdict.thresholds,
             reasons=[why_not] if why_not else [],
         )
-    # What another question leaves open is no reason to call the file untouched.
-    if lead.lean is Lean.UNTOUCHED and front.open and front.leading:
-        lead = answers[front.leading] = lead.model_copy(update={"lean": Lean.NONE})
     first = [reasons.other_open(front, decisions)] if front.lowered_by else []
     others = [a for q, a in answers.items() if q is not front.leading and a.label is Label.FAKE]
     together = [*first, *(r for answer in (lead, *others) for r in answer.reasons)]

@@ -192,7 +192,7 @@ def delete(id: str | None, data: Path | None = None) -> None:
     Raises
     ------
     UsageError
-        There is none of this id.
+        There is no threshold with this id.
     """
     store = load(data)
     left = [c for c in store.calibrations if id is not None and c.id != id]

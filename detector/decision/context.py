@@ -185,7 +185,7 @@ class Context:
     def weights(self) -> dict[str, float]:
         """How many times each counted model's calibrated log odds are added."""
         fit = self.ensemble.calibration
-        scale = fit.scale if fit else 1.0  # results before schema 1.2 scaled a mean
+        scale = fit.scale if fit else 1.0
         rest = [id for id in self.counted if id not in self.published]
         out = {}
         for ids, fitted in ((rest, self.as_fitted), (self.published, False)):
@@ -297,11 +297,9 @@ class Context:
         return max(1, min(self.ensemble.min_models, able))
 
     @property
-    def strength(self) -> float:
-        """To order questions by: the AUC on sources left out; 0 where no calibrated model is
-        counted."""
-        auc = self.ensemble.auc
-        return auc.value if auc and any(map(_calibrated, self.counted.values())) else 0.0
+    def measured(self) -> bool:
+        """Whether any calibrated model is counted."""
+        return any(map(_calibrated, self.counted.values()))
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:
@@ -316,13 +314,10 @@ def deciding(models: Collection[ModelResult]) -> Collection[ModelResult]:
 
 
 def _calibrated(model: ModelResult) -> bool:
-    """Whether a map was fitted on clips. Of no clips (results before schema 1.2) is none."""
-    return model.calibration is not None and model.calibration.clips > 0
+    return model.calibration is not None
 
 
 def _point(model: ModelResult) -> float | None:
     """Its authors' operating point, as a probability strictly between 0 and 1."""
     point = model.operating_point
-    if point is None and model.calibration is not None and model.calibration.clips == 0:
-        point = sigmoid(-model.calibration.offset)
     return point if point is not None and 0 < point < 1 else None

@@ -1,6 +1,6 @@
 """How good the material is that a score was made from: face size, sharpness, compression, frames.
 
-Numbers only: what is said of them stands in `detector.messages.caveats`.
+Numbers only: their wording is in `detector.messages.caveats`.
 """
 
 from __future__ import annotations

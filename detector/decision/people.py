@@ -76,7 +76,7 @@ def judge(
     aggregation : str
         How logits over time become one (`over_time`).
     full_frame : Subject, optional
-        What was said of the full frame, as evidence about this face.
+        The answer for the full frame, as evidence about this face.
     """
     of = {id: context for context in contexts.values() for id in context.models}
     known = with_background(subject, full_frame)

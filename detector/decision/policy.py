@@ -196,7 +196,7 @@ def _objection(d: Decision) -> ReasonCode | None:
     theirs = d.context.basis in (Basis.OWN, Basis.CUSTOM)
     if not theirs and any(stratum.misleads for stratum in d.unlike):
         return ReasonCode.UNLIKE_MEASURED
-    # "No sign" is said of a file only where it would be said of everybody in it.
+    # A file gets "no sign" only where it would be the answer for everybody in it.
     if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
         return ReasonCode.SOMEBODY_ABOVE
     if d.label is Label.REAL and d.part:
@@ -225,14 +225,14 @@ def _lowered(draft: Decision, people: Mapping[str, Judged]) -> Decision:
 
 @dataclass(frozen=True)
 class Front:
-    """Which question stands in front, and what is said of the file.
+    """Which question stands in front, and the verdict of the file.
 
     Attributes
     ----------
     open : tuple of Question
         Undecided beside it: reported, and no part of the verdict.
     lowered_by : ReasonCode or None
-        The other question keeps "no sign" from being said of the whole file.
+        The other question withholds "no sign" from the whole file.
     """
 
     leading: Question | None
@@ -244,21 +244,18 @@ class Front:
 def front(decisions: Mapping[Question, Decision]) -> Front:
     """Put the questions beside each other.
 
-    FAKE by any question stands, the highest in front. Else the strongest question that was judged
-    is in front, and an undecided weaker one is open. "No sign" takes every question that was asked
-    of measured models; others can't give it. What is seen goes before what is heard, and an open
-    question of the one takes nothing from the other.
+    FAKE by any question stands, else the most suspicious one is in front, and the other, if it is
+    undecided, is open: a fake of one kind is none of another. "No sign" takes every question that
+    was asked of measured models; others can't give it. What is seen goes before what is heard, and
+    an open question of the one takes nothing from the other.
     """
     asked = {q: d for q, d in decisions.items() if d.asked}
     judged = {q: d for q, d in asked.items() if d.logit is not None}
     if not judged:
         return Front(None, Label.NOT_APPLICABLE)
     fakes = [q for q, d in judged.items() if d.label is Label.FAKE]
-    leading = (
-        max(fakes, key=lambda q: judged[q].logit or 0.0)
-        if fakes
-        else max(judged, key=lambda q: (q in OF_PICTURE, judged[q].context.strength))
-    )
+    in_front = fakes or [q for q in judged if q in OF_PICTURE] or list(judged)
+    leading = max(in_front, key=lambda q: (judged[q].context.measured, judged[q].logit or 0.0))
     lead = judged[leading]
     others = [q for q in asked if q is not leading]
     undecided = tuple(q for q in others if asked[q].label not in DECIDED)
@@ -268,7 +265,7 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
 
 
 def keeps_open(other: Decision) -> bool:
-    """Return whether another question keeps "no sign" from being said of the whole picture."""
+    """Return whether another question withholds "no sign" from the whole picture."""
     of_picture = other.asked and other.context.question in OF_PICTURE
     measured = other.context.basis is not Basis.PUBLISHED
     return of_picture and measured and other.label is not Label.REAL

@@ -1,4 +1,4 @@
-"""Material unlike what thresholds and odds were measured on, and what may not be said of it.
+"""Material unlike what thresholds and odds were measured on, and the answers it may not get.
 
 The limits are quantiles of 140 clips of the calibration; how far each kind moves untouched scores
 stands in `docs/experiments.md` ("Material unlike the calibration's").

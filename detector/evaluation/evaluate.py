@@ -276,7 +276,7 @@ def _answer(
     column = Column.of(values, scored)
     p, truth = column.values[column.judged], column.labels[column.judged]
     chance = metrics.calibration_error_by_chance(p)
-    # Sure of nothing, and wrong: below every answer that was given.
+    # Rank abstentions below every answered file.
     sure = np.where(column.judged, np.abs(column.values - 0.5), -1.0)
     wrong = ~column.judged | ((column.values > 0.5) != (column.labels == 1))
     curve = metrics.risk_coverage(sure, wrong)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
-from scipy.sparse.csgraph import connected_components
 
 from detector import media
 from detector.errors import MediaError, UsageError
@@ -26,13 +24,8 @@ SAME = 0.6
 """Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
 pairs of a DFDC face and an FFHQ face, who are never the same person, none is over 0.55; of DFDC's
 own pairs, fewest lie at 0.6 to 0.7, between strangers near 0 and takes of one actor near 0.8."""
-LINK = 0.7
-"""Cosine from which two faces are put with one person when people are named. Higher than `SAME`: a
-chain of likenesses would make one person of many."""
 FRAMES = 3
 """Pictures of a clip whose embeddings are averaged."""
-_ROWS = 1000
-"""Faces that are compared with all others at once."""
 
 
 def embed(
@@ -132,19 +125,3 @@ def apart(
         f"{len(known)} trained on (cosine over {SAME:g}), or can't be compared."
     )
     return others, note
-
-
-def people(vectors: Sequence[np.ndarray], link: float = LINK) -> np.ndarray:
-    """Return a number for each face: the same for all that are linked by similarity, however
-    indirectly.
-
-    Parameters
-    ----------
-    vectors : sequence of float arrays [128]
-        Of length 1.
-    """
-    faces = np.stack(vectors)
-    starts = range(0, len(faces), _ROWS)
-    linked = vstack([csr_array(faces[i : i + _ROWS] @ faces.T > link) for i in starts])
-    numbers: np.ndarray = connected_components(linked, directed=False)[1]
-    return numbers

@@ -24,14 +24,14 @@ Limits = dict[Question, tuple[float, float]]
 
 WEAKER = 4
 """A weaker question may raise a quarter of the false alarms that the strongest may."""
-TIGHTER = (1.0, 0.75, 0.5, 0.25)
+TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of the two error rates that are tried, until the held-out rates are kept."""
 INCONCLUSIVE, FAKE, REAL = 0, 1, -1
 
 
 @dataclass(frozen=True)
 class Promises:
-    """What thresholds keep.
+    """Error rates that the thresholds must satisfy.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from detector.schema.base import StrictModel
 
 
 class Scored(StrictModel):
-    """One labelled file and what was said of it.
+    """One labelled file and its scores.
 
     Figures are empty or None where the file could not be judged, and `problem` says why.
     """
@@ -149,12 +149,6 @@ def score_files(
         if scoring.on_progress:
             scoring.on_progress(done + 1, len(items))
     return out
-
-
-def replace(store: Path, analyses: Mapping[str, Analysis], models: Sequence[str]) -> None:
-    """Put other analyses of files, by name, into a store: as if these models had made them."""
-    made_by = {id: _made_by(registry.get_spec(id)) for id in models}
-    _append(store, [_Stored(name=n, made_by=made_by, analysis=a) for n, a in analyses.items()])
 
 
 def _append(store: Path, lines: Sequence[_Stored]) -> None:

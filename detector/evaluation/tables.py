@@ -210,7 +210,7 @@ def _decisions(d: Decisions) -> _Figures:
 
 
 def scores_csv(scored: Sequence[Scored]) -> str:
-    """Return one line a file: what it is and what was said of it."""
+    """Return one line a file: its label and its scores."""
     models = list(dict.fromkeys(id for s in scored for id in s.highest))
     questions = list(dict.fromkeys(q for s in scored for q in s.answers))
     head = [

@@ -3,7 +3,7 @@
 A link comes from a stranger, and so do the answers of the server it names: either may lead to the
 machine that fetches, or to its neighbors. So each address is looked at after its name is resolved,
 the connection goes to the very address that was looked at, and every redirect begins anew. Webhooks
-call by the same rule (`service.webhooks`).
+are called by the same rule.
 
 Off unless UNMASK_LINKS says otherwise: who fetches tells a server that the file is looked at.
 """

@@ -28,9 +28,9 @@ PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 """of each scheme that cameras are watched by"""
 USUAL_PORTS = frozenset({*PORTS.values(), 8554})
 FORMATS = "rtsp,rtp,sdp,mpegts,flv,live_flv,mpjpeg,mjpeg,mov,mp4,matroska,webm,h264,hevc,nut"
-"""Containers of a camera: none that names other addresses, as playlists do. What is told of an RTSP
-camera's streams is `sdp`, which may: its connections lead nowhere in a worker, and over TCP libav
-makes none."""
+"""Containers of a camera: none that names other addresses, as playlists do. An RTSP camera
+describes its streams in `sdp`, which may: its connections lead nowhere in a worker, and over TCP
+libav makes none."""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ from detector.links.background import LoopThread
 from detector.links.transport import MAX_ADDRESSES, PinnedTransport, resolving
 
 CHUNK_BYTES = 1 << 16
-MAX_HEAD_BYTES = 16 << 10
-"""bytes of what libav asks for over HTTP"""
 _REDIRECT = re.compile(rb"RTSP/\S*\s+[+0]*3")
 """What libav reads as a redirect: it skips blanks, and reads a number as C does."""
 _TAIL_BYTES = 2048

@@ -12,7 +12,7 @@ from detector import vision
 from detector.errors import ModelError
 from detector.live.clip_windows import ClipCrops
 from detector.live.schedule import SELDOM, Costs, Schedule
-from detector.models.base import Model, first_of_network
+from detector.models.base import Model
 from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Modality, SpanSegment
 from detector.vision import Detection
@@ -29,7 +29,6 @@ class Scorer:
     def __init__(self, models: Mapping[str, Model], detector: str, costs: Costs) -> None:
         self._frames = {id: m for id, m in models.items() if m.spec.kind != "clip"}
         self._clips = {id: m for id, m in models.items() if m.spec.kind == "clip"}
-        self._first = first_of_network(m.spec for m in self._frames.values())
         self._detector, self._costs = detector, costs
         self._count = 0
         self.failed: dict[str, str] = {}
@@ -42,9 +41,8 @@ class Scorer:
         return {id: SELDOM if model.spec.moments else 1 for id, model in self._frames.items()}
 
     def every(self, schedule: Schedule) -> dict[str, int]:
-        """Return n by id, where a model scores every n-th of the scored frames: as its network
-        does, whose cost is that of the first model that asks it."""
-        return {id: schedule.model_every.get(first, 1) for id, first in self._first.items()}
+        """Return n by id, where a model scores every n-th of the scored frames."""
+        return {id: schedule.model_every.get(id, 1) for id in self._frames}
 
     @property
     def shapes(self) -> list[ClipShape]:
@@ -59,7 +57,6 @@ class Scorer:
         logits: dict[int, dict[str, float]] = {number: {} for number in people}
         of_full_frame: dict[str, float] = {}
         cuts: dict[object, np.ndarray] = {}
-        outputs: dict[str, np.ndarray | None] = {}
         numbers, every = list(people), self.every(schedule)
         for id, model in self._frames.items():
             if not numbers or self._count % every[id]:
@@ -76,12 +73,7 @@ class Scorer:
                         box = vision.box_for(recipe, face.box, self._detector)
                         crops.append(vision.cut(rgb, box, recipe, face.landmarks))
                     cuts[recipe] = np.stack(crops)
-            first = self._first[id]
-            if first not in outputs:
-                outputs[first] = self._run(id, model, cuts[recipe])
-            if first in self.failed:
-                self.failed[id] = self.failed[first]
-            scores = _logits(model, outputs[first])
+            scores = self._run(id, model, cuts[recipe])
             if recipe.modality is Modality.FULL_FRAME and scores:
                 of_full_frame[id] = scores[0]
             elif recipe.modality is Modality.FACE:
@@ -98,28 +90,24 @@ class Scorer:
             id: logit
             for id, model in self._clips.items()
             if ClipShape.of(model.spec, None) == run.shape
-            for logit in _logits(model, self._run(id, model, run.crops[None]))
+            for logit in self._run(id, model, run.crops[None])
         }
         self._costs.add("clip", time.perf_counter() - begun)
         if not logits:
             return None
         return SpanSegment(start=round(run.start, 4), end=round(run.end, 4), logits=logits)
 
-    def _run(self, id: str, model: Model, batch: np.ndarray) -> np.ndarray | None:
-        """Return a network's outputs for one batch; None when it fails."""
+    def _run(self, id: str, model: Model, batch: np.ndarray) -> list[float]:
+        """Return the logits of one batch; none when the model fails."""
         if id in self.failed:
-            return None
+            return []
         try:
-            outputs = model.outputs(batch)
-            if not np.isfinite(outputs).all():
+            logits = model.score(batch)
+            if not np.isfinite(logits).all():
                 raise ModelError(f"{model.spec.title} gave a score that is not a number.")
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
             self.failed[id] = why
-            return None
-        return outputs
-
-
-def _logits(model: Model, outputs: np.ndarray | None) -> list[float]:
-    return [] if outputs is None else [round(float(x), 5) for x in model.read(outputs)]
+            return []
+        return [round(float(x), 5) for x in logits]

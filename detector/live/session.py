@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,12 +26,10 @@ from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Analysis, FrameSegment
 from detector.vision import Detection
 
-log = logging.getLogger(__name__)
-
 SEARCH_AGAIN = 0.25
 """s between searches while nobody is in view"""
 LONGEST_FOLLOWED = 0.5
-"""s after which faces are searched again, whatever there is to do: who comes in is seen by then"""
+"""s, upper bound on the delay before a new face is detected"""
 STRIPES_EVERY = 1.0
 """s between two segments for a filmed screen"""
 PLAN_EVERY = 0.5

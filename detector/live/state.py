@@ -70,7 +70,7 @@ class LiveFace:
 
     @property
     def word(self) -> str:
-        """What is said of this face, in at most two words."""
+        """Reading of this face, in at most two words."""
         if self.problem:
             return self.problem.capitalize()
         return word(self.label, self.question)
@@ -92,7 +92,7 @@ def word(label: Label, question: Question | None) -> str:
 
 @dataclass(frozen=True)
 class LiveReading:
-    """What is said of the session now."""
+    """The current reading of the session."""
 
     label: Label
     """Of the verdict that `detector.decision.decide` gives on the last `session.WINDOW` s."""
@@ -103,10 +103,11 @@ class LiveReading:
     thresholds: Thresholds
     """That `probability` stands against."""
     probability: float | None = None
-    """Of the person in front, as on the box; None without a scored face."""
-    low: float | None = None
-    high: float | None = None
-    """Range of the frames' own scores in those seconds."""
+    """Of the verdict; None without a scored face."""
+    interval: tuple[float, float] | None = None
+    """95 % interval of `probability`."""
+    alone: float | None = None
+    """Of the person in front, as on the box, with several."""
     question: Question | None = None
     """Which of the two questions leads."""
     person: str | None = None

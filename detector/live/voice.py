@@ -65,17 +65,12 @@ class VoiceState:
     ready: bool
     """The models are loaded."""
     analysis: Analysis | None
-    """What is said of the last `KEPT` s; None before the first reading."""
+    """Analysis of the last `KEPT` s; None before the first reading."""
     thresholds: Thresholds
     series: tuple[Dot, ...]
     """The last `HISTORY` s, ascending: the newest window's score, and the mean of the last ones."""
     failures: tuple[str, ...] = ()
     """Why a model takes no part, a sentence each."""
-
-    @property
-    def reading_time(self) -> float | None:
-        """When the last reading ended, s of the session."""
-        return self.series[-1].time if self.series else None
 
 
 class LiveVoice:

@@ -370,8 +370,8 @@ class Identity:
     sha256: str
 
     def of(self, media: Media) -> Media:
-        """Return what a parser said of the file. What is known here is not left to it: a hash that
-        lies would be another file's result."""
+        """Return a parser's media information with our own name and hash: a hash that lies would be
+        another file's result."""
         return media.model_copy(
             update={"name": self.name, "sha256": self.sha256, "size": self.size}
         )

@@ -1,8 +1,8 @@
-"""What is said of a result: a code and its parameters -> a sentence.
+"""Wording of a result: a code and its parameters -> a sentence.
 
 One catalogue for the pages, the command line, the PDF and the API. `decision` returns codes with
 parameters and never writes a sentence; here is nothing else than sentences. Each goes through
-gettext, so that a translated page translates its reasons too: whoever asks brings a `Speech`
+gettext, so that a translated page translates its reasons too: the caller passes a `Speech`
 (`gettext.NullTranslations` or a language's). Likelihood, never fact; US English, short, exact.
 """
 

@@ -139,8 +139,8 @@ def _lead(comparison: Compared, speech: Speech) -> str:
         text = _("The same footage, but more than faces differs, {when}.")
         if comparison.laid_over:
             text = _("Something is laid over the same footage {when}, such as a caption, a logo or "
-                     "a watermark. Of no face under it more differs than re-encoding "
-                     "leaves.")  # fmt: skip
+                     "a watermark. No face differs by more than re-encoding "
+                     "explains.")  # fmt: skip
         spans = sorted((s for e in comparison.edits for s in e.spans), key=lambda span: span.start)
         said = text.format(when=when(comparison, spans, speech))
         if comparison.spans:
@@ -222,7 +222,7 @@ def _part(person: ComparedPerson, speech: Speech) -> str:
 
 
 def unchanged(comparison: Compared, speech: Speech = ENGLISH) -> str:
-    """Return what is said of a person of whom nothing was found to differ."""
+    """Return the text about a person who does not differ."""
     _ = speech.gettext
     return _("does not differ") if comparison.finding.same_footage else _("open")
 

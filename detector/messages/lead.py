@@ -1,4 +1,4 @@
-"""What stands under a headline: whom or what it is about, when, and what is said of the others."""
+"""What stands under a headline: whom or what it is about, when, and the text about the others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     if verdict.label in ("FAKE", "REAL"):
         return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
     if why is None:
-        if not where:
+        if verdict.thresholds.never_decide:
+            said = _("{whom} scored highest ({when}); no score of these models decides alone.")
+            if not where:
+                said = _("{whom}: no score of these models decides alone.")
+        elif not where:
             said = _("{whom} scored too low to decide.")
         else:
             said = _("{whom} scored highest ({when}), but too low to decide.")
@@ -59,7 +63,7 @@ def reason(analysis: Analysis) -> Reason | None:
 
 
 def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
-    """Return what is said of everybody whom the verdict is not about; empty without any."""
+    """Return the text about everybody whom the verdict is not about; empty without any."""
     _, verdict = speech.gettext, analysis.verdict
     texts = {
         "FAKE": _("Likely manipulated too: {people}."),
@@ -226,8 +230,7 @@ def why_not(speech: Speech = ENGLISH) -> dict[str, str]:
 
 
 def _whom(analysis: Analysis, subject: Subject, speech: Speech) -> str:
-    """Return what the question in front is about, as it stands within a sentence. "Face" is said of
-    faces only."""
+    """Return what the question in front is about, within a sentence. "Face" means faces only."""
     _ = speech.gettext
     question = analysis.verdict.question
     if about := subject.modality.spec.about:

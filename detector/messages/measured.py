@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 
 def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
-    """Return how many of the clips that thresholds were measured on their rates are of; empty where
-    they are of all."""
+    """Return the size of the subset that the error rates refer to; empty for all clips."""
     untouched, manipulated = limits.false_positives, limits.false_negatives
     if untouched is None or manipulated is None:
         return ""

@@ -7,7 +7,7 @@ A family is one file in this folder with a `load(spec, files, device)` function 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -28,7 +28,7 @@ _SIDE = 256
 Image = np.ndarray
 """uint8 [H, W, 3] RGB, of any size."""
 
-Border = Literal["replicate", "black", "mirror"]
+Border = Literal["replicate", "black", "mirror", "inside"]
 
 
 class CropRecipe(StrictModel):
@@ -49,7 +49,8 @@ class CropRecipe(StrictModel):
     square."""
     border: Border = "black"
     """what stands where a square leaves the picture: its nearest pixel, nothing, or the picture
-    again as in a mirror at its edge, which has the grain of a picture."""
+    again as in a mirror at its edge, which has the grain of a picture. inside (square): it never
+    leaves it, since it is moved into it and made no larger than it."""
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     """box: left, top, right, bottom, in shares of the box's width and height."""
     margin_of: Literal["sides", "height"] = "sides"
@@ -225,8 +226,7 @@ class ModelSpec(StoredEntry):
 
     @property
     def network(self) -> str:
-        """Key of the network and its input. Models that share it run once for each crop: one
-        network that answers two questions, each with its own output and calibration."""
+        """Key of the network and its input."""
         fed = {"family", "kind", "crop", "sound", "normalization", "options"}
         files = [file.sha256 or file.path for file in self.files]
         return f"{files} {self.model_dump_json(include=fed)}"
@@ -239,12 +239,6 @@ class ModelSpec(StoredEntry):
         elif "crop" not in self.model_fields_set:
             raise ValueError("crop: how its pictures are cut must be stated")
         return self
-
-
-def first_of_network(specs: Iterable[ModelSpec]) -> dict[str, str]:
-    """Return for each model, by id, the first that shares its network: only that one runs."""
-    first: dict[str, str] = {}
-    return {spec.id: first.setdefault(spec.network, spec.id) for spec in specs}
 
 
 class Model(ABC):
@@ -288,12 +282,12 @@ class Model(ABC):
     def forward(self, batch: Tensor) -> Tensor:
         """Raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
 
-    def log_odds(self, logits: Tensor, spec: ModelSpec | None = None) -> Tensor:
-        """Natural-log odds of P(fake), [N], of what `forward` gave: a logit, or those of a softmax.
-        `spec` is that of another model of the same network; default: this model's own."""
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """Natural-log odds of P(fake), [N], of what `forward` gave: a logit, or those of a
+        softmax."""
         import torch
 
-        spec = spec or self.spec
+        spec = self.spec
         flat = logits.reshape(len(logits), -1).float()
         if flat.shape[1] == 1:
             return flat[:, 0] if spec.fake_index else -flat[:, 0]
@@ -319,10 +313,6 @@ class Model(ABC):
         float32 array [N]
             Logits of P(fake), uncalibrated. Deterministic.
         """
-        return self.read(self.outputs(batch))
-
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
-        """Return the network's raw outputs, [N, ...], of crops as `score` takes them."""
         import torch
 
         check_batch(batch, self.spec)
@@ -330,16 +320,9 @@ class Model(ABC):
         for start in range(0, len(batch), self.BATCH):
             x = torch.stack([self.preprocess(item) for item in batch[start : start + self.BATCH]])
             found.append(self._infer(x).float().cpu().numpy())
-        return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
-
-    def read(self, outputs: np.ndarray, spec: ModelSpec | None = None) -> np.ndarray:
-        """Return logits of P(fake), float32 [N], of what `outputs` gave, as `spec` reads them."""
-        import torch
-
-        if not len(outputs):
+        if not found:
             return np.zeros(0, np.float32)
-        odds = self.log_odds(torch.from_numpy(outputs), spec).numpy()
-        return np.asarray(odds, np.float32)
+        return np.asarray(self.log_odds(torch.from_numpy(np.concatenate(found))), np.float32)
 
     def trials(self) -> list[Image | Sequence[Image]]:
         """Return items for `preprocess` that have nothing in common, to try a new file on: noise,

@@ -75,7 +75,7 @@ def offered() -> list[Status]:
 
 
 def status(id: str) -> Status:
-    """Return the status of one model. UsageError when there is none of that id."""
+    """Return the status of one model. Raise UsageError if no model has this id."""
     return _statuses([registry.get_spec(id)])[0]
 
 

@@ -56,18 +56,15 @@ class ReadyModel(Model):
             raise AttributeError(name)
         return getattr(self.whole(), name)
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
-        """See `Model.outputs`: the same steps, and the same numbers, in numpy."""
+    def score(self, batch: np.ndarray) -> np.ndarray:
+        """See `Model.score`: the same steps, and the same numbers, in numpy."""
         check_batch(batch, self.spec)
-        found = [np.zeros((0, 1), np.float32)] if not len(batch) else []
+        found = [np.zeros(0, np.float32)]
         for start in range(0, len(batch), self.BATCH):
             shown = [self._prepared(item) for item in batch[start : start + self.BATCH]]
-            found.append(self.run(np.stack(shown))[0].reshape(len(shown), -1))
+            logits = self.run(np.stack(shown))[0].reshape(len(shown), -1)
+            found.append(_log_odds(logits, self.spec))
         return np.concatenate(found)
-
-    def read(self, outputs: np.ndarray, spec: ModelSpec | None = None) -> np.ndarray:
-        """See `Model.read`."""
-        return _log_odds(outputs, spec or self.spec)
 
     def _prepared(self, picture: Image) -> np.ndarray:
         return normalized(fit(np.ascontiguousarray(picture), self.spec.crop), self.spec)
@@ -122,7 +119,7 @@ def _compiled(model: Model) -> Runner | None:
     """Return what a model's scores come from, if they do by the usual steps alone."""
     from detector.models.network import TorchModel
 
-    own = ("preprocess", "_prepare", "_infer", "log_odds", "outputs", "read", "score")
+    own = ("preprocess", "_prepare", "_infer", "log_odds", "score")
     usual = isinstance(model, TorchModel) and all(
         getattr(type(model), name) is getattr(TorchModel, name) for name in own
     )

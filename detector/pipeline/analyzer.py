@@ -12,7 +12,7 @@ from pathlib import Path
 from detector import runtime, vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
-from detector.models.base import ModelSpec, first_of_network
+from detector.models.base import ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.batching import BatchingFront
 from detector.pipeline.closer import look_closer
@@ -76,8 +76,8 @@ class Analyzer:
         return initial_results.id_of(sha256, settings)
 
     def warm_up(self, models: Sequence[str] | None = None, *, voices: bool | None = None) -> None:
-        """Load the face detector and the models, so that the first analysis doesn't wait; of those
-        with one network the first, as it does, and those of voices last: most files are pictures.
+        """Load the face detector and the models, so that the first analysis doesn't wait; those
+        of voices last: most files are pictures.
 
         Parameters
         ----------
@@ -91,9 +91,9 @@ class Analyzer:
 
         voices_last = sorted(registry.choose(models), key=hears)
         chosen = [spec for spec in voices_last if voices in (None, hears(spec))]
-        for id in dict.fromkeys(first_of_network(chosen).values()):
+        for spec in chosen:
             try:
-                registry.load_model(id, device=self.device)
+                registry.load_model(spec.id, device=self.device)
             except ModelError as error:
                 log.warning("%s", error.message)
 
@@ -137,7 +137,7 @@ class Analyzer:
             `cancel` was set.
         """
         if self._front is not None:
-            runtime.without_helpers()  # those that spin take cores from the runs beside
+            runtime.without_helpers()  # busy-waiting OpenMP threads starve concurrent runs
         request = RunRequest(
             detector=self.detector(),
             device=self.device,

@@ -33,19 +33,19 @@ class BatchingFront:
         self._lanes: WeakKeyDictionary[Model, _Lane] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def outputs(self, model: Model, batch: np.ndarray) -> np.ndarray:
-        """Return what `model.outputs(batch)` does, or raise what it raises."""
+    def score(self, model: Model, batch: np.ndarray) -> np.ndarray:
+        """Return what `model.score(batch)` does, or raise what it raises."""
         with self._lock:
             lane = self._lanes.get(model)
             if lane is None:
                 lane = self._lanes[model] = _Lane(self._turns)
-        return lane.outputs(model, batch)
+        return lane.score(model, batch)
 
 
 @dataclass(eq=False)
 class _Request:
     batch: np.ndarray
-    outputs: np.ndarray | None = None
+    logits: np.ndarray | None = None
     error: BaseException | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -58,7 +58,7 @@ class _Lane:
         self._lock = threading.Lock()
         self._waiting: list[_Request] = []
 
-    def outputs(self, model: Model, batch: np.ndarray) -> np.ndarray:
+    def score(self, model: Model, batch: np.ndarray) -> np.ndarray:
         request = _Request(batch)
         with self._lock:
             self._waiting.append(request)
@@ -68,8 +68,8 @@ class _Lane:
         request.done.wait()  # another's turn may still have it
         if request.error is not None:
             raise request.error
-        assert request.outputs is not None
-        return request.outputs
+        assert request.logits is not None
+        return request.logits
 
     def _take(self, own: _Request) -> list[_Request]:
         """Take the longest waiting of one shape; none once `own` was taken."""
@@ -89,7 +89,7 @@ class _Lane:
 def _serve(model: Model, requests: Sequence[_Request]) -> None:
     """Score requests together; where that fails, each alone: one must not fail for another."""
     try:
-        outputs = model.outputs(np.concatenate([request.batch for request in requests]))
+        logits = model.score(np.concatenate([request.batch for request in requests]))
     except BaseException as error:
         if len(requests) > 1:
             for request in requests:
@@ -98,7 +98,7 @@ def _serve(model: Model, requests: Sequence[_Request]) -> None:
         requests[0].error = error
     else:
         ends = np.cumsum([len(request.batch) for request in requests])[:-1]
-        for request, own in zip(requests, np.split(outputs, ends), strict=True):
-            request.outputs = own
+        for request, own in zip(requests, np.split(logits, ends), strict=True):
+            request.logits = own
     for request in requests:
         request.done.set()

@@ -95,7 +95,7 @@ class AnalysisRun:
         self._begin()
 
     def _begin(self) -> None:
-        """Nothing is known yet."""
+        """Reset the run's state."""
         self.own = conformal.load()
         self.asked_for = registry.choose(self.settings.models)
         self._take(self.asked_for)

@@ -21,7 +21,7 @@ import numpy as np
 from detector import runtime
 from detector.errors import ModelError
 from detector.models import registry
-from detector.models.base import Model, ModelSpec, first_of_network
+from detector.models.base import Model, ModelSpec
 from detector.pipeline.batching import BatchingFront
 from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken
 from detector.schema.analysis import Modality, ModelResult, Segment
@@ -93,11 +93,10 @@ class ScoreStage:
         self._results, self._device, self._lock = results, device, lock
         self._models: dict[str, Model] = {}
         self._turns: dict[str, threading.Semaphore] = {}
-        """Batches of a network at a time, by the id of its first model."""
+        """Batches of a model at a time."""
         # Runs that go side by side fill all cores by themselves.
         beside = device == "cpu" and front is None
         self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
-        self._first: dict[str, str] = {}
         self._stop = stop
         self._items: BoundedQueue[ScoreItem | None] = BoundedQueue(MAX_WAITING, stop)
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
@@ -134,8 +133,8 @@ class ScoreStage:
         with ThreadPoolExecutor(self._threads, "score", runtime.without_helpers) as pool:
             for items in self._batches():
                 batch = np.stack([item.data for item in items])
-                for network in dict.fromkeys(self._first[id] for id in items[0].models):
-                    passes.append(pool.submit(self._score, network, items, batch))
+                for id in items[0].models:
+                    passes.append(pool.submit(self._score, id, items, batch))
                 ahead = 0 if items[0].batch is None else self._threads
                 while len(passes) > ahead:
                     passes.popleft().result()
@@ -157,8 +156,7 @@ class ScoreStage:
         yield from waiting.values()
 
     def _load(self) -> None:
-        self._first = first_of_network(self._specs.values())
-        for id in dict.fromkeys(self._first.values()):
+        for id in self._specs:
             turns = 1
             try:
                 self._models[id] = model = registry.load_model(id, device=self._device)
@@ -167,19 +165,14 @@ class ScoreStage:
                 self._results[id].error = error.message
             self._turns[id] = threading.Semaphore(turns)
 
-    def _score(self, network: str, items: Sequence[ScoreItem], batch: np.ndarray) -> None:
-        """Run a network over a batch, for all models that have it."""
-        with self._turns[network]:
+    def _score(self, id: str, items: Sequence[ScoreItem], batch: np.ndarray) -> None:
+        with self._turns[id]:
             if self._stop.is_set():
                 return
-            outputs = self._run_model(network, batch)
-            for id in items[0].models:
-                if self._first[id] != network:
-                    continue
-                logits = self._read(network, id, outputs)
-                with self._lock:
-                    for item, logit in zip(items, logits, strict=False):
-                        self._put(item.segment.logits, id, logit)
+            logits = self._run_model(id, batch)
+            with self._lock:
+                for item, logit in zip(items, logits, strict=False):
+                    self._put(item.segment.logits, id, logit)
 
     def _put(self, logits: dict[str, float], id: str, logit: float) -> None:
         """Add a logit in the order of the models, whichever came first."""
@@ -188,33 +181,23 @@ class ScoreStage:
         logits[id] = logit
         logits |= moved
 
-    def _run_model(self, id: str, batch: np.ndarray) -> np.ndarray | None:
-        """Return a network's outputs; None when it fails, and it then scores nothing more."""
+    def _run_model(self, id: str, batch: np.ndarray) -> list[float]:
+        """Return logits; none when the model fails, and it then scores nothing more."""
         result = self._results[id]
         if result.error:
-            return None
+            return []
         begun = time.perf_counter()
         try:
             model, front = self._models[id], self._front
-            outputs = front.outputs(model, batch) if front else model.outputs(batch)
-            if not np.isfinite(outputs).all():
+            logits = front.score(model, batch) if front else model.score(batch)
+            if not np.isfinite(logits).all():
                 raise ModelError(f"{result.title} gave a score that is not a number.")
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
             result.error = why
-            return None
+            return []
         with self._lock:
             result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
-        return outputs
-
-    def _read(self, network: str, id: str, outputs: np.ndarray | None) -> list[float]:
-        """Return the logits of one of the models that share a network; none where it failed."""
-        result = self._results[id]
-        if outputs is None:
-            result.error = self._results[network].error
-            return []
-        logits = self._models[network].read(outputs, self._specs[id])
-        with self._lock:
             result.scored += len(logits)
         return [round(float(x), 5) for x in logits]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import detector
@@ -10,7 +12,7 @@ from detector.messages.format import capital, clock
 from detector.report import charts, figures, words
 from detector.report.pair_content import PairContent, pair_json, titles
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
-from detector.report.pdf import finished
+from detector.report.pdf import Heading, finished
 from detector.schema.analysis import Label, Media
 from detector.schema.comparison import Comparison, ComparisonFinding
 
@@ -33,7 +35,7 @@ METHOD = (
      "files differ where nothing was done. A face differs where it does so by a multiple of that "
      "and by more than what is about it."),
     ("The same footage", "What does not belong to faces has to agree in place and to move alike; "
-     "else nothing is said of faces but whether one moves as the original's."),
+     "else the only statement about faces is whether one moves as the original's."),
     ("The same movement", "Optical flow of a face that is turned upright and brought to one size, "
      "held against the original's at every offset; told where heads and features go together by "
      "more than chance brings unrelated faces, given how much each goes with itself."),
@@ -49,7 +51,12 @@ def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     copy, original = comparison.copy_media, comparison.original_media
     footer = f"sha256 {copy.sha256[:24]}…  against {original.sha256[:24]}…"
     title = f"Unmask comparison: {copy.name} against {original.name}"
-    pdf = Paper(title, footer, content.exported)
+    heading = Heading(title, footer, ATTACHMENT)
+    return finished(heading, partial(_draw, content), pair_json(content, key), content, key)
+
+
+def _draw(content: PairContent, pdf: Paper) -> None:
+    comparison = content.comparison
     _opening(pdf, content)
     _measured(pdf, comparison)
     _time(pdf, comparison)
@@ -57,7 +64,6 @@ def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     _files(pdf, content)
     _method(pdf, comparison)
     _moments(pdf, comparison)
-    return finished(pdf, ATTACHMENT, pair_json(content, key), content.seal, key)
 
 
 def _state(comparison: Comparison) -> Label:

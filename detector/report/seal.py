@@ -22,8 +22,6 @@ from detector.errors import UsageError
 from detector.schema.base import StrictModel
 from detector.seals import canonical, name_of
 
-KEY = "UNMASK_SIGNING_KEY"
-"""Environment variable: a PEM file with the operator's Ed25519 private key."""
 PASSWORD = "UNMASK_SIGNING_PASSWORD"
 """Environment variable: what that file is encrypted with, if it is."""
 LARGEST_KEY = 10_000

@@ -16,7 +16,7 @@ from detector.questions import Task as Task
 
 
 class Label(StrEnum):
-    """What is said of a file, a person or a model's score."""
+    """Label of a file, a person or a model's score."""
 
     FAKE = "FAKE"
     REAL = "REAL"

@@ -1,4 +1,4 @@
-"""What is found when a suspected copy is held against its original, before a word is said of it.
+"""What is found when a suspected copy is held against its original, before any wording.
 Pure data; `detector.schema.comparison` is the whole.
 
 A *finding* beside the detectors: it answers its own question ("does it differ from its original?")

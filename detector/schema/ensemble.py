@@ -74,7 +74,7 @@ class ModelResult(StrictModel):
         parts = [self.weights_sha256, *([map.scale, map.offset] if map else [])]
         if map is None and self.operating_point is not None:
             parts.append(f"point {self.operating_point:g}")
-        parts.append("added")  # how evidence is put together since schema 1.2
+        parts.append("added")  # how evidence is put together
         return " ".join(str(part) for part in parts)
 
 
@@ -128,7 +128,6 @@ class Ensemble(StrictModel):
     Evidence is added: logit = starting point + sum of weight * calibrated logit over the counted
     models (`ModelResult.weight`, `calibration.offset`; logistic regression on sources left out),
     then less certain by `uncertainty`. A model that could not look adds nothing.
-    (`calibration.scale` is 1; results before schema 1.2 scaled a weighted mean.)
     """
 
     models: list[str] = Field(

@@ -41,7 +41,7 @@ class Quality(StrictModel):
 
 
 class Segment(StrictModel):
-    """One look at a subject, and what was said of it. It spans `start` to `end`, s."""
+    """One look at a subject, and its scores. It spans `start` to `end`, s."""
 
     logits: dict[str, float] = Field(default_factory=dict, description="raw scores, by model id")
     scores: dict[str, Probability] = Field(default_factory=dict, description="calibrated, by id")

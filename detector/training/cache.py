@@ -31,6 +31,8 @@ LOOK = 3
 """A face is looked for in every third cached frame; boxes between are interpolated."""
 SECONDS = 3.0
 """Of a clip, from its start."""
+TOLD = ("label", "method", "group", "source", "person")
+"""What labels tell of a file, and may tell otherwise later."""
 
 
 @dataclass(frozen=True)
@@ -60,30 +62,29 @@ class Faces:
 class FaceCache:
     """A cache opened for reading.
 
+    Parameters
+    ----------
+    items : sequence of Item, optional
+        Files whose entries are used, with their labels of now: a person who was named since the
+        faces were cut must not be on both sides of a split. Default: all, as they were cut.
+
     Attributes
     ----------
     entries : list of Faces
     crops : uint8 memory map [N, side, side, 3]
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, items: Sequence[Item] | None = None) -> None:
         self.folder = folder
-        entries = json.loads((folder / "index.json").read_text())
-        self.entries = [Faces(**entry) for entry in entries]
+        self.entries = [Faces(**entry) for entry in json.loads((folder / "index.json").read_text())]
         self.crops = np.load(folder / "crops.npy", mmap_mode="r")
-
-    def relabel(self, items: Sequence[Item]) -> None:
-        """Leave the entries of these files, by what their labels say now: a person who was named
-        since the faces were cut must not be on both sides of a split."""
-        now = {item.name: item for item in items}
-        self.entries = [
-            replace(
-                entry, label=item.label, method=item.method, group=item.group, source=item.source,
-                person=item.person,
-            )
-            for entry in self.entries
-            if (item := now.get(entry.name))
-        ]  # fmt: skip
+        if items is not None:
+            now = {item.name: item for item in items}
+            self.entries = [
+                replace(entry, **{name: getattr(now[entry.name], name) for name in TOLD})
+                for entry in self.entries
+                if entry.name in now
+            ]
 
     def frames(self, entry: Faces) -> np.ndarray:
         """uint8 [count, side, side, 3], a view of the file."""

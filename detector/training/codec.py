@@ -1,14 +1,13 @@
-"""What a video encoder does to a clip, without a file: H.264 at a chosen quality and back."""
+"""What encoders do to pictures, without a file: H.264 and JPEG at a chosen quality and back."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 
-QUALITY = (23, 40)
-"""CRF that clips are met at: from a camera's own file to what a messenger leaves of it."""
 RATE = 12
 """Frames a second that are declared: cached frames are 0.08 s apart. The constant quality of the
 encoder hardly depends on it."""
@@ -51,3 +50,12 @@ def h264(clip: np.ndarray, crf: int) -> np.ndarray:
     out = np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
     assert len(out) == count  # nothing is dropped between an encoder and its own decoder
     return np.ascontiguousarray(out[:, :height, :width])
+
+
+def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    """Return a picture as JPEG leaves it, uint8 [H, W, 3]."""
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded just now
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

@@ -6,7 +6,6 @@ normalization, which its weights were trained with.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,6 @@ import numpy as np
 
 from detector.models.base import CropRecipe, Model
 from detector.schema.analysis import Box
-from detector.training.augment import Framing
 from detector.training.cache import CacheSpec, Faces
 from detector.training.recipe import Part
 from detector.vision import box_for, cut
@@ -31,27 +29,28 @@ WIDE_SECONDS = 1.0
 """Seconds of a clip that are cached for Texture: many clips teach more than many frames of one."""
 MOST = 640
 """Maximum side of a cached crop, px."""
-_STILL = Framing(1.0, 0.0, 0.0, False)
-
-
-class InputTransform(ABC):
-    """How one network sees faces."""
-
-    @abstractmethod
-    def cached(self, part: Part) -> CacheSpec:
-        """Return which cache holds the faces of a part."""
-
-    @abstractmethod
-    def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
-        """Return the `index`-th crop of an entry as it is seen in use: uint8 [S, S, 3]."""
-
-    @abstractmethod
-    def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the network's input: float32 [N, 3, S, S]."""
 
 
 @dataclass(frozen=True)
-class OwnInput(InputTransform):
+class Framing:
+    """Displacement of the shown square from the detected face.
+
+    Attributes
+    ----------
+    zoom : float
+        Scale factor of the square.
+    dx, dy : float
+        Shift of the center, in longer sides of the face box.
+    """
+
+    zoom: float = 1.0
+    dx: float = 0.0
+    dy: float = 0.0
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class OwnInput:
     """Input of Texture: a square about the face, numbers from -1 to 1."""
 
     crop: CropRecipe
@@ -62,28 +61,26 @@ class OwnInput(InputTransform):
         return round(self.crop.scale * WIDE, 2)
 
     def cached(self, part: Part) -> CacheSpec:
+        """Return which cache holds the faces of a part."""
         border = self.crop.border
         side = min(MOST, round(self.crop.size * WIDE))
         name = f"{part.kind}-{self.margin:g}-{side}-{border}"
         return CacheSpec(name, self.margin, side, WIDE_SECONDS, border)
 
     def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
+        """Return the `index`-th crop of an entry as it is seen in use: uint8 [S, S, 3]."""
         middle = crop.shape[0] / 2
         half = middle / self.margin * self.crop.scale
         box: Box = (middle - half, middle - half, middle + half, middle + half)
         return cut(crop, box, self.crop.model_copy(update={"scale": 1.0}))
 
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        return batch_to_array(pictures)
+        """Return float32 [N, 3, S, S] in -1..1."""
+        stack = np.stack(pictures).astype(np.float32)
+        return (stack / 127.5 - 1.0).transpose(0, 3, 1, 2)
 
 
-def batch_to_array(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Return float32 [N, 3, S, S] in -1..1."""
-    stack = np.stack(pictures).astype(np.float32)
-    return (stack / 127.5 - 1.0).transpose(0, 3, 1, 2)
-
-
-class PretrainedInput(InputTransform):
+class PretrainedInput:
     """Input of a published detector, as its entry says."""
 
     def __init__(self, model: Model) -> None:
@@ -115,7 +112,7 @@ class PretrainedInput(InputTransform):
         return np.ascontiguousarray(shown[:, ::-1]) if framing.flip else shown
 
     def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
-        return self.cut(crop, entry, index, _STILL)
+        return self.cut(crop, entry, index, Framing())
 
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """Return pictures prepared as the original prepares them."""

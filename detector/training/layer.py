@@ -35,9 +35,9 @@ from detector.models.layer import Layer
 from detector.models.pictures import fit
 from detector.training import pasted
 from detector.training.cache import FaceCache, Faces
-from detector.training.fit import TrainingOptions, configuration
+from detector.training.codec import jpeg
+from detector.training.fit import TrainingOptions, configuration, half_precision
 from detector.training.input_transform import OwnInput
-from detector.training.precision import half_precision
 from detector.training.recipe import Recipe
 from detector.weights import load_state
 
@@ -71,22 +71,13 @@ class Made:
     """of them all, where the clips weigh 1"""
 
 
-@dataclass(frozen=True)
-class LayerJob:
-    """A fit with its data: cached faces of the clips to learn from, and where it writes."""
-
-    plan: Recipe
-    clips: Sequence[tuple[FaceCache, Faces]]
-    run: TrainingOptions
-
-    @property
-    def transform(self) -> OwnInput:
-        """How the network sees faces."""
-        return OwnInput(self.plan.crop)
-
-
-def train(job: LayerJob, trunk: Path | None) -> TextureNet:
-    """Fit the layer by a recipe; see `detector.training.run.train`.
+def train(
+    plan: Recipe,
+    clips: Sequence[tuple[FaceCache, Faces]],
+    run: TrainingOptions,
+    trunk: Path | None,
+) -> TextureNet:
+    """Fit the layer by a recipe, on cached faces; see `detector.training.run.train`.
 
     Raises
     ------
@@ -95,17 +86,28 @@ def train(job: LayerJob, trunk: Path | None) -> TextureNet:
     InputError
         The labels hold no originals or no fakes to learn from.
     """
-    network = TextureNet(job.plan.crop.size)
+    network = TextureNet(plan.crop.size)
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     _begin(network, trunk)
-    clips = [entry for _, entry in job.clips]
-    if len({entry.label for entry in clips}) < 2:
-        raise InputError(f"The recipe {job.plan.name!r} needs originals and fakes.")
-    described = np.stack(_described(network, job), 1)
-    made = _made(network, job) if job.plan.made_weight else None
-    network.settle(fitted(described, clips, job.plan, made))
-    job.run.out.mkdir(parents=True, exist_ok=True)
-    (job.run.out / "config.json").write_text(json.dumps(configuration(job.plan), indent=1))
+    entries = [entry for _, entry in clips]
+    if len({entry.label for entry in entries}) < 2:
+        raise InputError(f"The recipe {plan.name!r} needs originals and fakes.")
+    transform = OwnInput(plan.crop)
+    described = _kept(
+        run, clips, description_file(network, plan.crop),
+        lambda cache, entry: describe(network, cache, entry, transform),
+    )  # fmt: skip
+    made = None
+    if plan.made_weight:
+        places = [k for k, entry in enumerate(entries) if entry.label == 0]
+        pasted_on = _kept(
+            run, [clips[k] for k in places], description_file(network, plan.crop, "pasted"),
+            lambda cache, entry: describe_made(network, cache, entry, transform),
+        )  # fmt: skip
+        made = Made(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
+    network.settle(fitted(np.stack(described, 1), entries, plan, made))
+    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
     return network
 
 
@@ -119,30 +121,8 @@ def _begin(network: TextureNet, path: Path | None) -> None:
     network.load_state_dict({name: state[name] for name in own}, strict=False)
 
 
-def _described(network: TextureNet, job: LayerJob) -> list[Array]:
-    """Describe clips: [copies, features] each."""
-    return _kept(
-        job,
-        job.clips,
-        description_file(network, job.plan.crop),
-        lambda cache, entry: describe(network, cache, entry, job.transform, job.plan.crop),
-    )
-
-
-def _made(network: TextureNet, job: LayerJob) -> Made:
-    """Describe re-encoded originals, and the fakes made of them, encoded alike."""
-    places = [k for k, (_, entry) in enumerate(job.clips) if entry.label == 0]
-    described = _kept(
-        job,
-        [job.clips[k] for k in places],
-        description_file(network, job.plan.crop, "pasted"),
-        lambda cache, entry: describe_made(network, cache, entry, job.transform),
-    )
-    return Made(np.array(places), np.stack(described, 1), job.plan.made_weight)
-
-
 def _kept(
-    job: LayerJob,
+    run: TrainingOptions,
     entries: Sequence[tuple[FaceCache, Faces]],
     name: str,
     described: Callable[[FaceCache, Faces], Array],
@@ -158,7 +138,7 @@ def _kept(
         if entry.name not in kept[file]:
             kept[file][entry.name] = described(cache, entry)
         found.append(kept[file][entry.name])
-        job.run.on_progress("training", number + 1, len(entries), {})
+        run.on_progress("training", number + 1, len(entries), {})
     for file, descriptions in kept.items():
         part = file.with_name(f"{os.getpid()}-{name}")
         np.savez(part, **descriptions)  # type: ignore[arg-type]  # its stub knows no names
@@ -182,7 +162,6 @@ def describe(
     cache: FaceCache,
     entry: Faces,
     transform: OwnInput,
-    crop: CropRecipe,
 ) -> Array:
     """Return the mean description of some faces of a clip: float64 [copies, features]."""
     frames = cache.frames(entry)
@@ -193,7 +172,7 @@ def describe(
         shown = [transform.plain(frames[i], entry, int(i)) for i in chosen]
         if copy in QUALITY:
             shown = [
-                worse(picture, crop, copy, f"{entry.source} {entry.group} {k}")
+                worse(picture, transform.crop, copy, f"{entry.source} {entry.group} {k}")
                 for k, picture in enumerate(shown)
             ]
         out.append(_mean(network, shown, transform))
@@ -237,10 +216,7 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
     if copy == "smaller":
         small = max(8, round(side * rng.uniform(*SMALLER)))
         picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*low_high))]
-    _, coded = cv2.imencode(".jpg", picture[..., ::-1], quality)
-    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
-    return fit(decoded[..., ::-1], crop)
+    return fit(jpeg(picture, int(rng.integers(*low_high))), crop)
 
 
 def standard(described: Array, bound: float) -> Layer:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,18 +24,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from detector import weights as store
 from detector.errors import UnmaskError, UsageError, WeightsError
+from detector.evaluation import metrics
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.models.custom_weights import with_files
 from detector.models.network import TorchFrameModel
+from detector.models.vit import TokenModel
 from detector.training import sample
-from detector.training.check import HeldOut
-from detector.training.fit import TrainingOptions, decayed, fit
+from detector.training.fit import TrainingOptions, decayed, fit, half_precision
 from detector.training.input_transform import PretrainedInput
-from detector.training.precision import half_precision
-from detector.training.pretrained import PretrainedDetector
 from detector.training.recipe import Recipe
 from detector.training.sample import PairSource
+from detector.weights.files import Origin, Trace, tracing
 
 TUNES = ("whole", "norms", "head")
 """What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
@@ -42,6 +43,132 @@ made, arXiv:2508.06248); the last layer alone."""
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
 SAME = 1e-4
 """By how much a score of the written file may differ from the trained network's (logits)."""
+
+
+HELD_FRAMES = 3
+"""Pictures of a held-out clip."""
+HELD_PAIRS = 250
+"""Held-out pairs of a part at most."""
+
+
+@dataclass(frozen=True)
+class PretrainedDetector:
+    """A loaded detector, and where in its files each of its tensors stood."""
+
+    spec: ModelSpec
+    model: TorchFrameModel
+    paths: list[Path]
+    origins: dict[str, Origin]
+
+    @property
+    def transformer(self) -> bool:
+        return isinstance(self.model, TokenModel)
+
+
+def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
+    """Load the detector that fine-tuning starts from.
+
+    Parameters
+    ----------
+    begin : str
+        The id of a model or architecture.
+    weights : sequence of Path
+        A person's own files of that architecture.
+
+    Raises
+    ------
+    UsageError
+        There is no such model, or it does not judge single faces.
+    WeightsError, ModelError
+        It is not on this computer, does not fit, or its license was not accepted.
+    """
+    spec = registry.get_spec(begin)
+    if weights:
+        template = registry.architectures().get(begin) or spec
+        spec = with_files(template, list(weights), known=registry.list_models())
+        paths = [Path(file.path) for file in spec.files]
+    else:
+        store.require_license(spec)
+        paths = store.resolve(spec)
+    if spec.kind != "frame":
+        raise UsageError(
+            f"{spec.title} does not judge single faces, and only such can be trained on from."
+        )
+    with tracing() as trace:
+        model = registry.load_family(spec, paths, "cpu")
+    if not isinstance(model, TorchFrameModel):
+        raise UsageError(f"{spec.title} can't be trained: its file is a finished program.")
+    return PretrainedDetector(spec, model, paths, _origins(model.network, spec, paths, trace))
+
+
+def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) -> Recipe:
+    """Return a recipe with the crop of a detector and with what may change of it."""
+    tune = tune or ("norms" if start.transformer else "whole")
+    options = {"begun": start.spec.architecture, "tune": tune}
+    return plan.model_copy(update={"crop": start.spec.crop, "options": options})
+
+
+def _origins(
+    network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: Trace
+) -> dict[str, Origin]:
+    """By the network's names: the file of each tensor and its name there, where it is in one."""
+    own = network.state_dict(keep_vars=True)
+    if paths[0].suffix == ".h5":
+        # Keras's layers, under our names from now on.
+        return {name: Origin(0, name) for name in own}
+    origins = {name: trace.origin(tensor, paths) for name, tensor in own.items()}
+    if None in origins.values():
+        # Networks that another library has filled: the same numbers under (nearly) the same name.
+        states = [{} if p.suffix == ".json" else store.load_state(p, spec) for p in paths]
+        origins = {name: o or _alike(name, own[name], states) for name, o in origins.items()}
+    return {name: origin for name, origin in origins.items() if origin is not None}
+
+
+def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:
+    for number, state in enumerate(states):
+        for older in (name, name.partition(".")[2]):
+            theirs = state.get(older)
+            if theirs is not None and torch.equal(theirs.float(), tensor.detach().float()):
+                return Origin(number, older)
+    return None
+
+
+class HeldOut:
+    """AUC and pairs won on held-out pairs, part by part. Call it with a network."""
+
+    def __init__(self, sources: Sequence[PairSource], transform: PretrainedInput) -> None:
+        self.transform = transform
+        self.parts: dict[str, tuple[np.ndarray, int]] = {}
+        for source in sources:
+            count = 1 if source.part.kind == "image" else HELD_FRAMES
+            couples = [couple for group in source.groups for couple in group]
+            shown = [
+                transform.plain(source.cache.frames(entry)[i], entry, int(i))
+                for couple in couples[:: -(-len(couples) // HELD_PAIRS) or 1]
+                for entry in couple
+                for i in np.linspace(0, entry.count - 1, count).round().astype(int)
+            ]
+            if shown:
+                self.parts[source.part.name] = np.stack(shown), count
+
+    @torch.inference_mode()
+    def __call__(self, network: nn.Module) -> dict[str, float]:
+        network.eval()
+        device = next(network.parameters()).device
+        figures: dict[str, float] = {}
+        for name, (pictures, count) in self.parts.items():
+            logits = []
+            for start in range(0, len(pictures), 32):
+                x = torch.from_numpy(self.transform.batch(list(pictures[start : start + 32])))
+                with half_precision(device):
+                    logits.append(network(x.to(device)).float().cpu().numpy())
+            scores = np.concatenate(logits).reshape(-1, count).mean(1)
+            couples = [(i, i + 1) for i in range(0, len(scores), 2)]
+            figures |= {
+                f"{name} auc": metrics.auc(scores, np.arange(len(scores)) % 2),
+                f"{name} pairs won": metrics.paired_ranking_accuracy(scores, couples),
+            }
+        return figures
 
 
 class LogOddsHead(nn.Module):

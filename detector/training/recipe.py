@@ -66,7 +66,6 @@ class Recipe(HoldOut, TrainingSchedule):
         2.0, gt=0, description="deviations that a described number counts at most, approximately"
     )
     soften: float = Field(0.3, ge=0, le=1, description="share of originals that lose sharpness")
-    clean: float = Field(0, ge=0, le=1, description="share of pairs that only change in color")
     h264: float = Field(0, ge=0, le=1, description="share of pairs re-encoded as video is")
     crop: CropRecipe = CropRecipe()
     options: dict[str, str] = {}

@@ -13,8 +13,7 @@ from detector.evaluation.labels import Item, read_labels
 from detector.training import layer, published, sample
 from detector.training.cache import FaceCache, build, tried
 from detector.training.fit import OnProgress, TrainingOptions
-from detector.training.input_transform import InputTransform, OwnInput, PretrainedInput
-from detector.training.pretrained import adapted, open_start
+from detector.training.input_transform import OwnInput, PretrainedInput
 from detector.training.recipe import Recipe, read_recipe
 
 
@@ -75,10 +74,10 @@ def _finetune(
 ) -> Path | None:  # fmt: skip
     if not begin:
         raise UsageError("Name the detector to fine-tune with --begin.")
-    start = open_start(begin, weights)
+    start = published.open_start(begin, weights)
     items = read_labels(data)
     parts = [p for p in plan.parts if not p.optional or sample.select(p, items)]
-    plan = adapted(plan, start, tune).model_copy(update={"parts": parts})
+    plan = published.adapted(plan, start, tune).model_copy(update={"parts": parts})
     caches = faces(plan, items, cache, run.on_progress, PretrainedInput(start.model))
     people = held_out_people(items, plan)
     sources, held = (
@@ -114,7 +113,7 @@ def _fit_layer(
         for entry in sample.select(part, caches[part.name].entries)
         if entry.person not in people
     }
-    network = layer.train(layer.LayerJob(plan, list(clips.values()), run), trunk)
+    network = layer.train(plan, list(clips.values()), run, trunk)
     from safetensors.torch import save_file
 
     # Kernels and matrices as fp16, statistics as they are.
@@ -132,7 +131,7 @@ def faces(
     items: Sequence[Item],
     folder: Path,
     on_progress: OnProgress,
-    transform: InputTransform,
+    transform: OwnInput | PretrainedInput,
 ) -> dict[str, FaceCache]:
     """Return the cache of each part of a recipe, built where files are missing in it.
 
@@ -149,8 +148,7 @@ def faces(
             raise InputError(f"The labels hold no files for the recipe {recipe.name!r}.")
         have = tried(folder / spec.name)
         if wanted <= have:
-            cached = FaceCache(folder / spec.name)
-            cached.relabel(items)
+            cached = FaceCache(folder / spec.name, items)
         else:
             cached = build(
                 [item for item in items if item.name in have | wanted],

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import torch
 
 from detector.evaluation.labels import Labelled, pairs
-from detector.training import augment
 from detector.training.cache import FaceCache, Faces
+from detector.training.clip.augment import PairQuality, blur
+from detector.training.codec import h264
 from detector.training.input_transform import PretrainedInput
 from detector.training.recipe import Part, Recipe
 
@@ -83,7 +85,11 @@ def draw(
 def one(
     source: PairSource, recipe: Recipe, rng: np.random.Generator, transform: PretrainedInput
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw an original and its fake under the same conditions, uint8 [S, S, 3] each."""
+    """Draw an original and its fake under the same conditions, uint8 [S, S, 3] each.
+
+    Only originals are softened: swaps are softer than their originals, and a detector would learn
+    "soft means fake".
+    """
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     index = int(rng.integers(min(first.count, second.count)))
@@ -92,9 +98,20 @@ def one(
         transform.cut(source.cache.frames(entry)[index], entry, index, framing)
         for entry in (first, second)
     )
-    if rng.random() < recipe.soften:
-        real = augment.soften(real, rng)
-    look = augment.draw_augmentation(rng, recipe.h264)
-    if recipe.clean and rng.random() < recipe.clean:
-        look = augment.only_color(look)
-    return augment.apply(real, look), augment.apply(fake, look)
+    sigma = float(rng.uniform(0.4, 1.4)) * (rng.random() < recipe.soften)
+    crf = int(rng.integers(20, 39)) if rng.random() < recipe.h264 else 0
+    seed = int(rng.integers(2**31))
+    return degraded(real, seed, crf, sigma), degraded(fake, seed, crf)
+
+
+def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -> np.ndarray:
+    """Change color, sharpness, noise and compression of a picture as `seed` says, uint8 [S, S, 3];
+    blurred by `sigma` before, passed through a video encoder after where `crf` is not 0."""
+    torch.manual_seed(seed)
+    x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+    if sigma:
+        x = blur(x, torch.tensor([sigma]))
+    quality = PairQuality(1, picture.shape[1], x.device)
+    x = quality(x, torch.zeros(1, dtype=torch.long))
+    out = (x[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    return h264(out[None], crf)[0] if crf else np.ascontiguousarray(out)

@@ -7,7 +7,6 @@ line. A repository weighs by the root of what it holds, both labels alike.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,9 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from detector import paths, weights
-from detector.decision.material import Material
-from detector.evaluation import groups, manifest, subjects
-from detector.evaluation.calibration import fit_clips
+from detector.evaluation import groups
 from detector.evaluation.labels import Item, read_labels
 from detector.models.base import repeated
 from detector.models.families import timbre
@@ -29,8 +26,10 @@ from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
+from detector.training import left_out
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import logistic, source_weights
+from detector.training.left_out import LeftOutLogit
 
 ID = "timbre"
 SAMPLES = 64_000
@@ -63,19 +62,6 @@ class Head:
     def __call__(self, statistics: np.ndarray) -> np.ndarray:
         logits: np.ndarray = statistics @ self.weights + self.bias
         return logits
-
-
-@dataclass(frozen=True)
-class Heads:
-    """Both layers."""
-
-    wide: Head
-    narrow: Head
-
-    def __call__(self, read: np.ndarray) -> np.ndarray:
-        """Return logits of statistics with the level of the upper half behind them."""
-        known, level = read[:, :-1], read[:, -1]
-        return np.where(level < timbre.NARROW, self.narrow(known), self.wide(known))
 
 
 def train(
@@ -119,46 +105,19 @@ def train(
         taught = {name: values[learned] for name, values in versions.items()}
         heads = fit_both([items[i] for i in learned], taught, plan)
         for version in plan.wide:
-            said = heads(versions[version][out])
-            rows += [(fold, version, items[i], float(z)) for i, z in zip(out, said, strict=True)]
+            said = judged(heads, versions[version][out])
+            named = zip(out, said, strict=True)
+            rows += [LeftOutLogit(fold, version, items[i], float(z)) for i, z in named]
     if rows:
-        _write_left_out(rows, run.out)
+        left_out.write(rows, run.out, ID, Question.VOICE, "clips of speech")
     heads = fit_both(items, versions, plan)
     state = {name: value for name, value in load_file(begin).items() if "head." not in name}
-    for name, head in (("head", heads.wide), ("narrow_head", heads.narrow)):
+    for name, head in zip(("head", "narrow_head"), heads, strict=True):
         state[f"{name}.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
         state[f"{name}.bias"] = torch.tensor([head.bias], dtype=torch.float32)
     target = run.out / "model.safetensors"
     save_file(state, target)
     return target
-
-
-def _write_left_out(rows: Sequence[tuple[str, str, Item, float]], folder: Path) -> None:
-    """Write the logits of what was left out, and the manifest's tables that they give."""
-    with (folder / "left_out.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "label", "fold", "version", "logit"])
-        for fold, version, item, z in rows:
-            label = "fake" if item.label else "real"
-            writer.writerow([item.name, label, fold, version, round(z, 4)])
-    clips = [
-        subjects.Clip(
-            item.label,
-            fold,
-            Question.VOICE if item.label else None,
-            (subjects.ScoredPerson({ID: z}, Material(None, None, None, 16)),),
-            origin=item.source,
-        )
-        for fold, _, item, z in rows
-    ]
-    files = len({item.name for _, _, item, _ in rows})
-    found = fit_clips(
-        clips, {Question.VOICE: [ID]}, f"{files} clips of speech that training left out"
-    )
-    calibration = found.models[ID].model_dump().items()
-    lines = [manifest.to_toml(found), f"weight = {found.weights[ID]}", "", "[models.calibration]"]
-    text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in calibration)])
-    (folder / "calibration.toml").write_text(f"{text}\n")
 
 
 def read_speech(labels: Path) -> list[Item]:
@@ -230,13 +189,19 @@ def statistics(
     return found
 
 
-def fit_both(items: Sequence[Item], versions: dict[str, np.ndarray], plan: VoiceRecipe) -> Heads:
-    """Learn both layers from statistics of each version, with the level behind them."""
-    wide, narrow = (
-        fit(items, [versions[name][:, :-1] for name in names], plan)
-        for names in (plan.wide, plan.narrow)
-    )
-    return Heads(wide, narrow)
+def fit_both(
+    items: Sequence[Item], versions: dict[str, np.ndarray], plan: VoiceRecipe
+) -> list[Head]:
+    """Learn the wide and the narrow layer from statistics of each version, with the level behind
+    them."""
+    known = {name: values[:, :-1] for name, values in versions.items()}
+    return [fit(items, [known[n] for n in names], plan) for names in (plan.wide, plan.narrow)]
+
+
+def judged(heads: Sequence[Head], read: np.ndarray) -> np.ndarray:
+    """Return logits of statistics with the level of the upper half behind them."""
+    wide, narrow = (head(read[:, :-1]) for head in heads)
+    return np.where(read[:, -1] < timbre.NARROW, narrow, wide)
 
 
 def pairs(items: Sequence[Item], seed: int = 0) -> np.ndarray:

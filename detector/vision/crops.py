@@ -117,7 +117,12 @@ def _checked(box: Box) -> Box:
 def _square(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
     x0, y0, x1, y1 = _checked(box)
     side = max(1, _round(recipe.scale * max(x1 - x0, y1 - y0)))
+    rows, columns = rgb.shape[:2]
+    if recipe.border == "inside":
+        side = min(side, rows, columns)
     left, top = _round((x0 + x1 - side) / 2), _round((y0 + y1 - side) / 2)
+    if recipe.border == "inside":
+        left, top = min(max(left, 0), columns - side), min(max(top, 0), rows - side)
     return window(rgb, left, top, left + side, top + side, recipe.border)
 
 

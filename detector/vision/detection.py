@@ -21,7 +21,7 @@ def load_detector(name: str = "mtcnn", device: str = "cpu") -> FaceDetector:
     Raises
     ------
     UsageError
-        If there is none of that name.
+        If no detector has this name.
     WeightsError
         Its weights have to be fetched first.
     """

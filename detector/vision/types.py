@@ -1,4 +1,4 @@
-"""What finds faces, and what is found: the seam between detectors and whoever asks them."""
+"""What finds faces, and what is found: the seam between detectors and their callers."""
 
 from __future__ import annotations
 

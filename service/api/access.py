@@ -85,9 +85,7 @@ def _with_key(
     missing = [scope for scope in needed if scope not in key.scopes]
     if missing:
         raise Forbidden(
-            _("This key is not for that: it lacks the scope {scopes}.").format(
-                scopes=", ".join(missing)
-            )
+            _("This API key lacks the scope {scopes}.").format(scopes=", ".join(missing))
         )
     return RequestContext(key.principal, address=caller.address)
 

@@ -37,7 +37,7 @@ BUSY_SECONDS = 10
 
 
 class NotFound(InputError):
-    """There is no such thing, or none for whoever asks."""
+    """There is no such object, or the caller may not see it."""
 
     default_code = "not_found"
 
@@ -49,7 +49,7 @@ class Unauthorized(InputError):
 
 
 class Forbidden(InputError):
-    """The key is not for that."""
+    """The key lacks the scope."""
 
     default_code = "forbidden"
 
@@ -114,7 +114,7 @@ CODES = {"license": 409, "disk_full": 507, "too_many_viewers": 503}
 MEANINGS: dict[int | str, str] = {
     400: "The body is broken.",
     401: "No key, or none in force.",
-    403: "The key is not for that.",
+    403: "The key lacks the scope.",
     404: "There is no such thing, or it is somebody else's.",
     409: "Not as things stand.",
     422: "The file or a field can't be used.",
@@ -224,7 +224,7 @@ def _invalid(request: HTTPConnection, error: Exception) -> JSONResponse:
 
 
 def invalid(problems: object) -> RefusalDetail:
-    """Return what is said of fields that don't fit, by what pydantic found."""
+    """Return the message about invalid fields, by what pydantic found."""
     assert isinstance(problems, list | tuple)
     where = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

@@ -25,7 +25,7 @@ GUEST, SESSION = "unmask", "unmask-session"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _NOWHERE = "nowhere.invalid"
-"""For a name that is none (RFC 2606)."""
+"""Stands for an invalid name (RFC 2606)."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers of which a proxy sets at least one."""
 

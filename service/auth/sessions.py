@@ -74,7 +74,7 @@ def connect(
 
 
 def principal_of(user: Account, accounts: Accounts) -> Principal:
-    """Return a person from what the account server itself said of them. `app_metadata` is written
+    """Return a person from the account server's own data. `app_metadata` is written
     by the server alone; `user_metadata` is not looked at, since people write it themselves."""
     name = user.app_metadata.get("role")
     name = accounts.default_role if name is None else name

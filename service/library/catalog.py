@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import threading
@@ -22,8 +21,6 @@ from service.library import exchange
 from service.library.index import LibraryMatch, PrintIndex
 from service.messages import _
 from service.records.footage import Footage, FootageStore, Prints, kept_name
-
-log = logging.getLogger(__name__)
 
 UPLOADED, IMPORTED = "upload", "import"
 """Where footage comes from that is in no folder."""

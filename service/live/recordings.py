@@ -7,7 +7,6 @@ language.
 from __future__ import annotations
 
 import io
-import logging
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -18,8 +17,6 @@ from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Media
 from service.live.viewers import SessionRetention, Viewer
 from service.messages import _
-
-log = logging.getLogger(__name__)
 
 MIN_SECONDS = 1.0
 """s; a session that ended sooner was a slip of the finger."""

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from detector import paths
+from service.config import get_config
 from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
@@ -44,6 +45,11 @@ log = logging.getLogger(__name__)
 FILE = paths.RECORDS
 TIMEOUT_SECONDS = 15.0
 """to wait for another process that writes, or for a server that answers"""
+
+
+def configured() -> Path | str:
+    """Return where the records are: UNMASK_DATABASE, else a file in the data folder."""
+    return get_config().database.get_secret_value() or paths.data() / FILE
 
 
 class Database:

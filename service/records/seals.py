@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import logging
 import os
 import secrets
 import sys
@@ -38,8 +37,6 @@ from service.records.database import FILE as DATABASE_FILE
 from service.records.database import Database
 from service.records.model import Record, RecordsError, ResultOrigin, ResultSummary
 from service.records.tables import seal_keys
-
-log = logging.getLogger(__name__)
 
 FILE = "seal.key"
 _INFO = b"unmask result seal 1"

@@ -86,7 +86,7 @@ class Store(Protocol):
         """Return some of the owner's own records by id."""
 
     def open(self, viewer: str, id: str) -> Record | None:
-        """Return the record behind an address, for whoever asks.
+        """Return the record behind an address, for any caller.
 
         The address is a secret that opens what people without an account analyzed, theirs or not:
         they have nothing else to show after a lost cookie. What belongs to an account opens for

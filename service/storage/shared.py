@@ -33,7 +33,7 @@ COMING_TTL = timedelta(minutes=10)
 USED_SECONDS = 60.0
 """between two notes that a copy is used"""
 KNOWN_SECONDS, UNKNOWN_SECONDS = 60.0, 5.0
-"""for which what the bucket said of a file is believed: that it is there, and that it is not"""
+"""for which the bucket's answer is cached: whether a file is there"""
 MAX_KNOWN = 10_000
 PARALLEL = 16
 """questions to the bucket at a time"""

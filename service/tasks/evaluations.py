@@ -4,7 +4,7 @@ Kept, in <data>/evaluations/<id>, until it is swept or deleted:
 
     labels.csv, real/, fake/   what was brought
     run.json                   what was asked for
-    scores.jsonl               what the pipeline said of each file; an interrupted run goes on here
+    scores.jsonl               the scores of each file; an interrupted run goes on here
     report.json                the figures, once there are any
 """
 
@@ -113,7 +113,7 @@ class Evaluations:
         return run
 
     def find(self, id: str, principal: Principal) -> Evaluation | None:
-        """Return the evaluation of an address, if whoever asks may see it and it is still kept."""
+        """Return the evaluation of an address, if the caller may see it and it is still kept."""
         if not _ID.fullmatch(id):
             return None
         run = self._tasks.find(id, principal)
@@ -126,7 +126,7 @@ class Evaluations:
         return run if run.state is not State.DONE or run.report is not None else None
 
     def delete(self, id: str, principal: Principal) -> None:
-        """Stop an evaluation and remove all of it, if it belongs to whoever asks."""
+        """Stop an evaluation and remove all of it, if it belongs to the caller."""
         run = self.find(id, principal)
         if run is not None:
             self._tasks.dismiss(run)

@@ -173,7 +173,7 @@ class Jobs:
         return self._enqueue(Job(self.kind, record, job.store, self.uploads))
 
     def find(self, key: str, scope: RecordScope) -> Job | None:
-        """Return the job behind an address, for whoever asks (`Store.open`), or None.
+        """Return the job behind an address, for any caller (`Store.open`), or None.
 
         The record decides: what was deleted elsewhere is gone here too.
         """

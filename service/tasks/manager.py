@@ -143,14 +143,14 @@ class TaskManager:
         return list(self._kinds.values())
 
     def find(self, id: str, principal: Principal) -> Task | None:
-        """Return a task by its id; None when there is none, or none for whoever asks."""
+        """Return a task by its id; None when there is none, or the caller may not see it."""
         with self._lock:
             known = next((tasks[id] for tasks in self._tasks.values() if id in tasks), None)
         task = known or self._restore(id)
         return task if task is not None and task.visible_to(principal) else None
 
     def latest(self, kind: TaskKind[AnyTask], subject: str, principal: Principal) -> AnyTask | None:
-        """Return the newest task about something that whoever asks may see, as `visible`."""
+        """Return the newest task about something that the caller may see, as `visible`."""
         own = [task for task in self.visible(kind, principal) if task.subject == subject]
         return own[-1] if own else None
 
@@ -363,7 +363,7 @@ class TaskManager:
             task.fault, task.ended = fault, datetime.now(UTC)
             with _suppress_store_errors():
                 self._store.update(task, state)
-            task.checkpoint = _nothing  # it held the task: a circle, which waits for the collector
+            task.checkpoint = _nothing  # breaks a reference cycle: memory is freed at once
             task.state = state
             self._here.discard(task)
 

@@ -161,12 +161,6 @@ class Scheduler:
             self._reserved.append(reservation)
         return reservation
 
-    @property
-    def reserved(self) -> float:
-        """Cores that are held by reservations."""
-        with self._changed:
-            return sum(one.cores for one in self._reserved)
-
     def count(self, kind: str) -> tuple[int, int]:
         """Return how many of a kind wait, and how many run."""
         with self._changed:

@@ -1,8 +1,10 @@
-"""Footage that is added to a library, a file at a time."""
+"""Footage for tests: added to a library a file at a time, and clips of any length."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import av
 
 from detector.errors import MediaError
 from service.library.catalog import UPLOADED, Library
@@ -25,3 +27,27 @@ def add_file(library: Library, owner: str, path: Path, source: str = UPLOADED) -
     if error is not None:
         raise error
     return footage
+
+
+def repeated(source: Path, times: int) -> Path:
+    """The same clip over and over, without encoding again."""
+    path = source.with_stem(f"{source.stem}_x{times}")
+    if path.exists():
+        return path
+    partial = path.with_suffix(".part.mp4")
+    with av.open(str(partial), "w") as out, av.open(str(source)) as probe:
+        template = probe.streams.video[0]
+        target = out.add_stream_from_template(template)
+        assert template.average_rate and template.time_base
+        duration = round(template.frames / template.average_rate / template.time_base)
+        for round_ in range(times):
+            with av.open(str(source)) as again:
+                for packet in again.demux(again.streams.video[0]):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts += round_ * duration
+                    packet.dts += round_ * duration
+                    packet.stream = target
+                    out.mux(packet)
+    partial.rename(path)
+    return path

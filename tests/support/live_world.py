@@ -75,7 +75,7 @@ class MadeModel(Model):
     def log_odds_of(self, wanted: np.ndarray) -> np.ndarray:
         return wanted
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch: np.ndarray) -> np.ndarray:
         self._work()
         # The middle alone: a crop may be wider than the patch.
         rows, columns = (slice(side * 2 // 5, side * 3 // 5) for side in batch.shape[-3:-1])

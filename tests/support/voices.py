@@ -36,6 +36,6 @@ class Loud(Model):
     def forward(self, batch: object) -> object:
         raise NotImplementedError
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch: np.ndarray) -> np.ndarray:
         self.fed.extend(batch)
         return np.full(len(batch), self.logit, np.float32)

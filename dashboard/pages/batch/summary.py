@@ -68,7 +68,7 @@ def _aside(rows: Sequence[BatchRow], task: BatchTask | None) -> str:
 
 
 def interrupted(rows: Sequence[BatchRow]) -> tuple[str, str]:
-    """Return what is said of a batch whose server stopped: head and text."""
+    """Return the message about a batch whose server stopped: head and text."""
     ended = last_end(rows)
     head = _("Interrupted, {done} done. Nothing is lost.")
     if ended is not None:
@@ -85,7 +85,7 @@ def interrupted(rows: Sequence[BatchRow]) -> tuple[str, str]:
 
 
 def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
-    """Return what is said of a batch that was paused: head and text."""
+    """Return the message about a paused batch: head and text."""
     head = _("Paused, {done} done.").format(done=done_of(rows))
     return head, _("The running file was finished first. Nothing is lost if you leave.")
 
@@ -93,7 +93,7 @@ def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
 def finished(
     rows: Sequence[BatchRow], created: datetime, task: BatchTask | None
 ) -> tuple[str, str]:
-    """Return what is said of a batch that is done: head and text. The time is told where all of it
+    """Return the message about a finished batch: head and text. The time is told where all of it
     was one run."""
     files = labels.count(len(rows), "file", "files")
     head = _("Done: {files}.").format(files=files)
@@ -107,11 +107,11 @@ def finished(
 
 
 MAX_BEFORE = 60.0
-"""s between the first file and the run that is told of: beyond it there was another before."""
+"""s between the first file and the run that is reported: beyond it there was another before."""
 
 
 def known(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
-    """Return what is said of files whose content was here before: head and text."""
+    """Return the message about files whose content was here before: head and text."""
     before = listing.known(rows)
     number = len(before)
     if not number:

@@ -111,8 +111,7 @@ def _name(model: ModelResult) -> Markup:
     crop = f" · {spec.crop.size} px" if spec and model.kind != "audio" else ""
     clips = model.calibration.clips if model.calibration else 0
     if not clips:
-        # Results before schema 1.2 kept an operating point as a calibration on no clips.
-        point = model.operating_point is not None or model.calibration is not None
+        point = model.operating_point is not None
         calibrated = _("operating point, not calibrated here") if point else _("uncalibrated")
     else:
         calibrated = ngettext(

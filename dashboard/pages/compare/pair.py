@@ -20,8 +20,6 @@ from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from service.storage.previews import previews
 from service.tasks.jobs import Job
 
-CACHE_ENTRIES = 32
-"""pairs"""
 _TIME = "pair-time"
 """In session state: where both players begin, s."""
 

@@ -47,7 +47,7 @@ _ELSEWHERE: LazyDict[str, str] = LazyDict(
         "import": _("Fingerprints of others"),
     }
 )
-"""What is said of footage that is from no folder."""
+"""Labels of footage that is in no folder."""
 
 
 def draw() -> None:

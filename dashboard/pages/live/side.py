@@ -44,7 +44,7 @@ LINK = "live-browser"
 
 
 def seen() -> link.Seen | None:
-    """Return what the browser said of its cameras."""
+    """Return the state of the browser's cameras."""
     return link.seen(LINK)
 
 

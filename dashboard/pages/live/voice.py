@@ -1,4 +1,4 @@
-"""The voice beside the camera: what is said of it now, and its last minute. Only while the
+"""The voice beside the camera: its current reading, and its last minute. Only while the
 microphone is on."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SILENT = 5.0
 
 
 def draw(state: VoiceState, now: float) -> None:
-    """Draw what is said of the voice: word, likelihood, why not, and how good the sound is; `now`
+    """Draw the reading of the voice: word, likelihood, why not, and how good the sound is; `now`
     is s of the session."""
     with st.container(border=True, key="card-live-voice", gap="small"):
         show(card_head(labels.QUESTIONS[Question.VOICE].text, _("Now · last 12\u00a0s")))
@@ -43,7 +43,7 @@ def _waiting(state: VoiceState, now: float) -> str:
     if state.time is None:
         return _("No sound of the microphone has come yet.")
     if now - state.time > SILENT:
-        return _("No sound of the microphone comes any more.")
+        return _("This microphone stopped sending audio.")
     if not state.ready or state.analysis is None:
         return _("It comes about 4 s after the first words.")
     return ""

@@ -1,4 +1,4 @@
-"""The voice beside the picture: what was said of it, where it is strongest, and how good it is to
+"""The voice beside the picture: its answer, where it is strongest, and how good it is to
 judge. Of a sound and of a video in which somebody speaks."""
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _squash(x: Tensor, dim: int) -> Tensor:
 class CapsuleModel(TorchFrameModel):
     """Reads its capsules as the original does."""
 
-    def log_odds(self, logits: Tensor, spec: ModelSpec | None = None) -> Tensor:
+    def log_odds(self, logits: Tensor) -> Tensor:
         """See `Model.log_odds`; the second softmax is the sigmoid over this difference."""
         real, fake = logits.softmax(-1).mean(1).unbind(1)
         return fake - real

@@ -130,11 +130,12 @@ def build(state: Mapping[str, Tensor], name: str = "clip") -> ClipBlocks:
     return ready
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _network(trunk: Path, head: Path, device: str) -> tuple[ClipBlocks, runtime.Runner]:
-    """Return the network and its compiled form; both questions share them."""
+    """Return the network and its compiled form; entries of the same files share them."""
     network = build(tuned(read_trunk(trunk), load_state(head))).to(device)
-    return network, runtime.compile(network, torch.zeros(2, 3, 224, 224, device=device), device)
+    example = torch.zeros(2, 3, 224, 224, device=device)
+    return network, runtime.compile(network, example, device, bf16=True)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

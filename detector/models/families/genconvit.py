@@ -49,7 +49,7 @@ class GenConViT(nn.Module):
 class GenConViTModel(TorchFrameModel):
     """Reads its two logits as the original does: apart, each through a sigmoid."""
 
-    def log_odds(self, logits: Tensor, spec: ModelSpec | None = None) -> Tensor:
+    def log_odds(self, logits: Tensor) -> Tensor:
         """See `Model.log_odds`: of the winning class, fake as it is and real turned around."""
         fake, real = logits.unbind(1)
         return torch.where(fake > real, fake, -real)

@@ -249,7 +249,7 @@ class LrNetModel(Model):
         with torch.inference_mode():
             return self.network(batch.to(self.device))
 
-    def log_odds(self, logits: Tensor, spec: ModelSpec | None = None) -> Tensor:
+    def log_odds(self, logits: Tensor) -> Tensor:
         """See `Model.log_odds`: of the mean of both readers' P(fake)."""
         return logits[:, :, 1].double().mean(1).logit(eps=1e-12).float()
 

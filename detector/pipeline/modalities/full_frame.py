@@ -69,7 +69,7 @@ class FullFrameExtractor(Extractor):
         return len(self._subject.frames)
 
     def subjects(self, *, partial: bool) -> list[Subject]:
-        """Return the full frame, if anything was said of it."""
+        """Return the full frame, if it was scored."""
         return full_frame(self._subject)
 
     def seen(self) -> SeenAt:

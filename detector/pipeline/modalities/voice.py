@@ -89,7 +89,7 @@ class VoiceExtractor(Extractor):
         return len(self._spans)
 
     def subjects(self, *, partial: bool) -> list[Subject]:
-        """Return the voice, if anything was said of it."""
+        """Return the voice, if it was scored."""
         spans = [span.model_copy(deep=True) for span in self._spans if span.logits]
         if not spans:
             return []
@@ -107,7 +107,7 @@ class VoiceExtractor(Extractor):
 
 
 def measured(recording: Recording) -> Heard:
-    """Return what is said of a recording in a result."""
+    """Return the part of a result about a recording."""
     quality = recording.quality
     rated = {} if quality is None else {
         "band": quality.band,

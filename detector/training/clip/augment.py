@@ -160,10 +160,9 @@ _DCT = torch.tensor(
 
 
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
-    """Compress as JPEG does (4:2:0, without the lossless coding), blocks at a random offset.
-
-    The side of a picture must be a multiple of 16.
-    """
+    """Compress as JPEG does (4:2:0, without the lossless coding), blocks at a random offset."""
+    height, width = x.shape[2:]
+    x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
     shift = (int(one(0, 8)), int(one(0, 8)))
     red, green, blue = (torch.roll(x * 255, shift, (2, 3))).unbind(1)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
@@ -174,7 +173,8 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     )
     luma = _coded(luma, _LUMA, factor)
     out = torch.stack([luma + 1.403 * cr, luma - 0.344 * cb - 0.714 * cr, luma + 1.773 * cb], 1)
-    return torch.roll(out / 255, (-shift[0], -shift[1]), (2, 3)).clamp(0, 1)
+    out = torch.roll(out / 255, (-shift[0], -shift[1]), (2, 3)).clamp(0, 1)
+    return out[..., :height, :width]
 
 
 def _chroma(plane: Tensor, factor: Tensor) -> Tensor:

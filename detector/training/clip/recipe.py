@@ -26,7 +26,6 @@ class ClipRecipe(TrainingSchedule):
     smoothing: float = 0.03
     binary: float = Field(0.5, description="weight of the loss on fake or not")
     metric: float = Field(0.1, description="weight of the loss on distances between features")
-    blocks: list[int] = [6, 8, 10, 12]
     into: list[str] = ["q_proj", "v_proj", "fc1"]
     rank: int = 8
     size: int = Field(224, description="px of a view; a multiple of 16")

@@ -11,26 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from detector.errors import InputError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import read_labels
+from detector.models.families.clip_blocks import ClipBlocks
+from detector.training.clip import network as clip
 from detector.training.clip.faces import REAL, Cuts, open_cache
 from detector.training.clip.feed import Feed, Views
-from detector.training.clip.network import (
-    ClipNetwork,
-    adapters_of,
-    begin_with,
-    fake_score,
-    load_trunk,
-    read_tuned,
-    save,
-)
+from detector.training.clip.network import fake_score, load_trunk
 from detector.training.clip.recipe import ClipRecipe
-from detector.training.fit import TrainingOptions, fit
-from detector.training.precision import half_precision
+from detector.training.fit import TrainingOptions, fit, half_precision
 
 LEFT_OUT = "left_out.csv"
 """Logits of each clip by a network that saw nothing of its source or person."""
@@ -44,7 +37,7 @@ def train(
     cache: Path | None = None,
     begin: str | None = None,
     folds: Sequence[str] = (),
-    trunk: Callable[[], nn.Module] = load_trunk,
+    trunk: Callable[[], ClipBlocks] = load_trunk,
 ) -> Path | None:
     """Train the CLIP detector.
 
@@ -60,7 +53,7 @@ def train(
         Folds of sources (`groups.names()`, `groups.source_names()`) to leave out in turn: each gets
         a network of its own, whose logits of the fold go to `run.out`/left_out.csv.
     trunk : callable
-        Makes the trunk of each network.
+        Makes each network, with the trunk alone.
 
     Returns
     -------
@@ -73,9 +66,9 @@ def train(
         The labels, the folds or the weights can't be used.
     """
     items = read_labels(data)
-    tuned = read_tuned(begin) if begin else {}
+    tuned = clip.read_tuned(begin) if begin else {}
     if tuned:
-        into, rank = adapters_of(tuned)
+        into, rank = clip.adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
     faces = open_cache(
         (cache or run.out / "faces") / "clip", items,
@@ -83,7 +76,7 @@ def train(
     )  # fmt: skip
     views = Views(faces, plan, run.device)
 
-    def fitted(entries: Sequence[Cuts], where: TrainingOptions) -> ClipNetwork:
+    def fitted(entries: Sequence[Cuts], where: TrainingOptions) -> ClipBlocks:
         return _fitted(plan, Feed(_both(entries), plan), views, where, trunk, tuned)
 
     rows: list[dict[str, object]] = []
@@ -102,7 +95,7 @@ def train(
     if run.stop_after is not None and run.stop_after < plan.steps:
         return None
     target = run.out / "model.safetensors"
-    save(network, target)
+    clip.save(network, target)
     return target
 
 
@@ -114,14 +107,14 @@ def _both(entries: Sequence[Cuts]) -> Sequence[Cuts]:
 
 def _fitted(
     plan: ClipRecipe, feed: Feed, views: Views, run: TrainingOptions,
-    trunk: Callable[[], nn.Module], tuned: dict[str, Tensor],
-) -> ClipNetwork:  # fmt: skip
+    trunk: Callable[[], ClipBlocks], tuned: dict[str, Tensor],
+) -> ClipBlocks:  # fmt: skip
     torch.manual_seed(plan.seed)
-    network = ClipNetwork(trunk(), plan.blocks, plan.into, plan.rank)
+    network = clip.tunable(trunk(), plan.into, plan.rank)
     if tuned:
-        begin_with(network, tuned)
+        clip.begin_with(network, tuned)
     network.to(run.device)
-    head = network.head_parameters()
+    head = clip.head_parameters(network)
     known = {id(p) for p in head}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     own = [
@@ -132,11 +125,11 @@ def _fitted(
     return network
 
 
-def loss_of(plan: ClipRecipe, network: nn.Module, pictures: Tensor, cls: Tensor) -> Tensor:
+def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor) -> Tensor:
     """Return cross-entropy over the classes, binary cross-entropy of the fake score, and alignment
     and uniformity of the features (Wang and Isola 2020)."""
     with half_precision(pictures.device):
-        logits, features = network(pictures)
+        logits, features = clip.read(network, pictures)
     total = F.cross_entropy(logits, cls, label_smoothing=plan.smoothing)
     fake = (cls != REAL).float() * 0.96 + 0.02
     binary = F.binary_cross_entropy_with_logits(fake_score(logits), fake)
@@ -148,7 +141,7 @@ def loss_of(plan: ClipRecipe, network: nn.Module, pictures: Tensor, cls: Tensor)
 
 
 @torch.inference_mode()
-def judge(network: ClipNetwork, views: Views, entries: Sequence[Cuts]) -> np.ndarray:
+def judge(network: ClipBlocks, views: Views, entries: Sequence[Cuts]) -> np.ndarray:
     """Return the mean logits of each file over frames evenly spread: float [files, 3]."""
     network.eval()
     most = views.plan.judged
@@ -160,7 +153,8 @@ def judge(network: ClipNetwork, views: Views, entries: Sequence[Cuts]) -> np.nda
     logits = []
     for start in range(0, len(rows), 64):
         with half_precision(views.device):
-            logits.append(network(views.plain(rows[start : start + 64]))[0].float().cpu().numpy())
+            found, _ = clip.read(network, views.plain(rows[start : start + 64]))
+        logits.append(found.float().cpu().numpy())
     total = np.zeros((len(entries), 3))
     np.add.at(total, files, np.concatenate(logits))
     return total / np.bincount(files, minlength=len(entries))[:, None]

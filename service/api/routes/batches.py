@@ -74,7 +74,7 @@ class BatchView(BaseModel):
 
 
 def find(id: str, context: Reader, application: App) -> Batch:
-    """Return a batch of whoever asks. Raise NotFound if they have none with this id."""
+    """Return a batch of the caller. Raise NotFound if they have none with this id."""
     batch = application.batches.get(context.principal.id, id)
     if batch is None:
         raise NotFound(_("There is no such batch."))

@@ -32,7 +32,7 @@ RECHECK = 2.0
 
 
 def find(task: str, context: Reader, application: App) -> Task:
-    """Return a task of whoever asks. Raise NotFound if they have none with this id."""
+    """Return a task of the caller. Raise NotFound if they have none with this id."""
     found = application.tasks.find(task, context.principal)
     if found is None:
         raise NotFound(_("There is no such task."))

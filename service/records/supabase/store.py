@@ -167,7 +167,7 @@ class SupabaseStore:
     def search(self, owner: str, query: Query) -> Page:
         (page,) = self._call("search_analyses", search_arguments(owner, query))
         known = {"": None} | {label.value: label for label in Label}
-        # An account may write a verdict that is none into a row of its own.
+        # An account may write an invalid verdict into a row of its own.
         counts = {known[k]: n for k, n in page["counts"].items() if k in known}
         records = tuple(map(self.seals.checked, readable(page["records"])))
         return Page(records=records, total=page["total"], counts=counts)

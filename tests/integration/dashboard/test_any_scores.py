@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cli.analyze import summary
 from dashboard import charts, series, theme
 from dashboard.charts import lane_figure
 from dashboard.result import pulls, question, timeline, verdict_card
 from detector import report
-from detector.cli.analyze import summary
 from detector.decision import decide
 from detector.decision.next_steps import Facts, next_steps
 from detector.messages import lead
@@ -90,7 +90,7 @@ def render(analysis: Analysis) -> None:
     question.rows(analysis)
     if pulls.answer_of(analysis) is not None:
         assert verdict_card.number(analysis) and verdict_card.scale(analysis)
-        verdict_card.odds(analysis)
+        verdict_card.interval(analysis)
         pulls.rows(analysis)
         pulls.traces(analysis)
     exported = datetime(2026, 11, 27, tzinfo=UTC)

@@ -54,7 +54,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     monkeypatch.setattr(
         explain, "effect", lambda heat, model: explain.Effect(crop, 0.9, 0.4, 0.8, 0.1)
     )
-    pictures.forget_heatmaps()
+    pictures._heatmaps.clear()
     for kept in (pictures.methods, pictures.effect, pictures.traces):
         kept.clear()
     return calls

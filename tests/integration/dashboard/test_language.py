@@ -58,13 +58,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("languages"))
 
 
+def forget() -> None:
+    """Have the files read anew."""
+    for cached in (i18n._nearest, i18n.available, i18n._texts):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def esperanto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(i18n, "FOLDER", folder)
     monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
-    i18n.forget()
+    forget()
     yield
-    i18n.forget()
+    forget()
 
 
 def test_a_text_is_said_in_the_language(esperanto: None) -> None:

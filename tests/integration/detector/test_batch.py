@@ -21,9 +21,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from cli import main
 from detector.batch import BatchOptions, BatchRun, read_source, table, watch
 from detector.batch.journal import Journal
-from detector.cli import main
 from detector.errors import UsageError
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Settings
@@ -88,7 +88,7 @@ def many(folder: Path, count: int) -> Path:
 
 def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
     source, out = many(tmp_path / "clips", 12), tmp_path / "out"
-    command = [sys.executable, "-m", "detector", "batch", str(source), "--out", str(out), *QUICK]
+    command = [sys.executable, "-m", "cli", "batch", str(source), "--out", str(out), *QUICK]
     journal = out / "results.jsonl"
     kept: list[bytes] = []
     for least in (2, 5):
@@ -302,7 +302,7 @@ def test_the_commands_of_the_document(
         if arguments[0] == "batch":
             assert main(arguments) == 0
             continue
-        process = subprocess.Popen([sys.executable, "-m", "detector", *arguments])
+        process = subprocess.Popen([sys.executable, "-m", "cli", *arguments])
         journal = Path("results-incoming", "results.jsonl")
         try:
             until(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 1)  # noqa: B023

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from detector import weights
 from detector.errors import WeightsError
 from detector.models import ready, registry
-from detector.models.base import first_of_network
+from detector.models.base import ModelSpec
 from detector.models.families import clip_blocks
 from detector.models.network import TorchFrameModel, normalize
 from detector.vision import cut
@@ -86,17 +86,26 @@ def test_files_that_do_not_fit_are_refused(parts: Parts, part: int, missing: boo
         clip_blocks.build(clip_blocks.tuned(*both))
 
 
-def test_both_questions_are_read_from_one_pass() -> None:
-    assert first_of_network([SPEC, GENERATED]) == {"clip": "clip", "clip-generated": "clip"}
-    logits = np.random.default_rng(3).normal(0, 4, (6, 3)).astype(np.float32)
+@pytest.mark.parametrize("spec", [SPEC, GENERATED], ids=lambda spec: spec.id)
+def test_three_logits_become_one(spec: ModelSpec) -> None:
+    logits = np.random.default_rng(3).normal(0, 4, (2, 3)).astype(np.float32)
     real, altered, generated = torch.from_numpy(logits).T
-    fake = torch.logaddexp(altered, generated) - real
-    whole = generated - torch.logaddexp(real, altered)
-    made = TorchFrameModel(SPEC, torch.nn.Identity())
-    compiled = ready.ReadyModel(SPEC, lambda batch: [batch], 4, lambda: made)  # type: ignore[arg-type]
-    for model in (made, compiled):
-        np.testing.assert_allclose(model.read(logits), fake, atol=1e-5)
-        np.testing.assert_allclose(model.read(logits, GENERATED), whole, atol=1e-5)
+    wanted = {
+        "clip": torch.logaddexp(altered, generated) - real,
+        "clip-generated": generated - torch.logaddexp(real, altered),
+    }[spec.id]
+    model = TorchFrameModel(spec, torch.nn.Identity())
+    np.testing.assert_allclose(model.log_odds(torch.from_numpy(logits)), wanted, atol=1e-5)
+    compiled = ready.ReadyModel(spec, lambda batch: [logits], 4, lambda: model)  # type: ignore[arg-type]
+    np.testing.assert_allclose(compiled.score(pictures()), wanted, atol=1e-5)
+
+
+def test_the_generated_head_alone_speaks_in_its_file() -> None:
+    """Its third logit alone is fitted; "altered" is never the answer."""
+    head = weights.load_state(weights.resolve(GENERATED)[1])
+    assert set(head) == {"head.weight", "head.bias", "scale"}
+    assert not head["head.weight"][:2].any() and head["head.weight"][2].any()
+    assert head["head.bias"][0] == 0 and head["head.bias"][1] < -20
 
 
 LANDMARKS = [(140.0, 130.0), (190.0, 130.0), (165.0, 160.0), (145.0, 190.0), (186.0, 190.0)]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from skimage import data
 
+from cli.analyze import summary
 from detector import media
-from detector.cli.analyze import summary
 from detector.decision import over_time as fusion
 from detector.errors import Canceled
 from detector.media import cuts

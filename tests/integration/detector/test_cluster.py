@@ -35,7 +35,7 @@ Results = dict[Path, dict[str, Any]]
 
 def analyzed(*paths: Path, frames: int) -> Results:
     """What one process says, which is over before a cluster begins: both would take the memory."""
-    command = [sys.executable, "-m", "detector", "analyze", *map(str, paths), "--json", "-"]
+    command = [sys.executable, "-m", "cli", "analyze", *map(str, paths), "--json", "-"]
     command += ["--frames", str(frames), "--device", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -47,7 +47,7 @@ def _parents(pid: int) -> list[int]:
 def test_a_batch_on_a_cluster_of_its_own_outlives_a_worker_and_itself(tmp_path: Path) -> None:
     """First a worker is killed, then the command; given again without a cluster, it goes on."""
     source, out = many(tmp_path / "clips", 12), tmp_path / "out"
-    command = [sys.executable, "-m", "detector", "batch", str(source), "--out", str(out), *QUICK]
+    command = [sys.executable, "-m", "cli", "batch", str(source), "--out", str(out), *QUICK]
     journal = out / "results.jsonl"
 
     def count() -> int:
@@ -88,7 +88,7 @@ def test_an_address_where_no_cluster_answers_is_one_sentence(kind: str, tmp_path
         "client": ("ray://127.0.0.1:10001", 2, "ray start --address=HOST:PORT"),
     }[kind]
     done = subprocess.run(
-        [sys.executable, "-m", "detector", "batch", str(source), "--out", str(tmp_path / "out")],
+        [sys.executable, "-m", "cli", "batch", str(source), "--out", str(tmp_path / "out")],
         env={**SMALL, "UNMASK_RAY_ADDRESS": address},
         capture_output=True,
         text=True,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+from cli import main
 from detector import vision
-from detector.cli import main
 from detector.comparison import aligned, all_aligned, compare
 from detector.comparison.timing import path as matched_path
 from detector.comparison.timing import stretches

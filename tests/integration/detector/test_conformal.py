@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector import cli
+import cli
 from detector.decision import conformal, decide
 from detector.decision.conformal import OwnCalibration, ThresholdStore
 from detector.errors import InputError, UsageError

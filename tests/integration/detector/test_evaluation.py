@@ -19,7 +19,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from bench import quality
-from detector.cli import main
+from cli import main
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import baselines, evaluate, metrics, scores, tables
 from detector.evaluation.evaluate import FileSelection, limited, report

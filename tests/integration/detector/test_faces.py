@@ -128,6 +128,23 @@ def test_cut_mirrors_the_picture_at_its_edge(beyond: int) -> None:
     np.testing.assert_array_equal(seen, whole[105:205, 100 - beyond : 200 - beyond])
 
 
+@pytest.mark.parametrize(
+    ("box", "wanted"),
+    [
+        ((20.0, 10.0, 40.0, 30.0), (10, 0, 50, 40)),  # within: the square about the box
+        ((60.0, 30.0, 80.0, 50.0), (40, 10, 80, 50)),  # moved in from the far corner
+        ((-30.0, -8.0, 0.0, 22.0), (0, 0, 50, 50)),  # and no larger than the shorter side
+    ],
+)
+def test_a_square_inside_the_picture(
+    box: tuple[float, float, float, float], wanted: tuple[int, int, int, int]
+) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (50, 80, 3)).astype(np.uint8)
+    seen = vision.cut(frame, box, CropRecipe(scale=2.0, size=0, border="inside"))
+    x0, y0, x1, y1 = wanted
+    np.testing.assert_array_equal(seen, frame[y0:y1, x0:x1])
+
+
 @pytest.mark.parametrize("box", [(-90.0, 5.0, -50.0, 45.0), (5.0, 300.0, 45.0, 340.0)])
 def test_cut_beside_the_picture(box: tuple[float, float, float, float]) -> None:
     frame = np.full((50, 50, 3), 200, np.uint8)

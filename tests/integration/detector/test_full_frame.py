@@ -210,7 +210,7 @@ def test_networks_score_side_by_side_and_each_in_order(
     running, most, order = set[str](), [0], dict[str, list[int]](first=[], second=[])
 
     class Slow(Bright):
-        def outputs(self, batch: np.ndarray) -> np.ndarray:
+        def score(self, batch: np.ndarray) -> np.ndarray:
             assert self.spec.id not in running, "a network is one thread's at a time"
             running.add(self.spec.id)
             most.append(len(running))
@@ -287,7 +287,7 @@ class Tones(Extractor):
 class Loud(Bright):
     """Says how loud a sound is."""
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch: np.ndarray) -> np.ndarray:
         self.seen.append(batch.shape)
         return batch.mean(1)
 

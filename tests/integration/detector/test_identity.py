@@ -47,15 +47,6 @@ def test_people_of_training_are_left_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "4 of 6 files left out" in note and "one of 1 trained on" in note
 
 
-def test_likeness_is_passed_on() -> None:
-    # A chain of likenesses is one person; a face of another direction is not.
-    faces = [at(0), at(40), at(80), at(200), at(210)]
-    assert identity.people(faces).tolist() == [0, 0, 0, 1, 1]
-    assert len(set(identity.people(faces, link=0.99).tolist())) == 5
-    many = [at(angle) for angle in np.linspace(0, 359, 2500)]
-    assert set(identity.people(many).tolist()) == {0}
-
-
 def test_without_the_network_it_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 import detector
+from cli import main
 from detector import weights
-from detector.cli import main
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import inventory, registry, user_models
 from tests.support.golden import Golden

@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pypdf import PdfReader
 
+from cli import main
 from detector import report
-from detector.cli import main
 from detector.comparison import compare
 from detector.report.pair_paper import ATTACHMENT
 from detector.schema.comparison import Comparison, ComparisonFinding

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cli import main
 from detector import media
-from detector.cli import main
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions, sounds

@@ -227,14 +227,15 @@ def test_what_was_compiled_for_a_processor_is_not_compiled_again(
     with monkeypatch.context() as patch:
         patch.setattr(type(core), "compile_model", never)
         np.testing.assert_array_equal(compiled(network), first)
-        patch.setattr(runtime._Network, "_processor", staticmethod(lambda: "another"))
+        patch.setattr(runtime._Network, "_processor", lambda self: "another")
         with pytest.raises(AssertionError, match="converted"):
             compiled(network)
     whole = file.read_bytes()
     for damaged in (whole[:-1], whole[:40], b"", whole + b"x"):
         file.write_bytes(damaged)
         np.testing.assert_array_equal(compiled(network), first)
-        assert converted.read_compiled(folder, runtime._Network._processor()), "it is kept again"
+        processor = runtime._Network(folder)._processor()
+        assert converted.read_compiled(folder, processor), "it is kept again"
 
 
 def test_they_are_kept_in_the_data_folder_and_make_room(
@@ -374,3 +375,14 @@ def test_each_network_is_loaded_once_and_voices_last(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(analyzer, "detector", lambda: None)
     analyzer.warm_up(["timbre", "clip", "clip-generated", "texture"])
     assert loaded == ["clip", "texture", "timbre"], "both questions share a network"
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("able", [True, False])
+def test_bf16_needs_a_request_and_a_processor(
+    network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, asked: bool, able: bool
+) -> None:
+    monkeypatch.setattr(runtime, "computes_in_bf16", lambda device: able)
+    runner = runtime.compile(network, torch.zeros(2, 3, 32, 32), "cpu", bf16=asked)
+    expected = "bf16" if asked and able else "f32"
+    assert runner.network._settings["INFERENCE_PRECISION_HINT"] == expected  # type: ignore[attr-defined]

@@ -508,7 +508,7 @@ def test_the_command_line_reads_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same analysis, and a file whose reader crashes is an error in its place."""
-    from detector.cli import main
+    from cli import main
 
     clip, bad = write_clip(tmp_path / "clip.mp4", seconds=2), tmp_path / "bad.png"
     Image.fromarray(camera((64, 48))(0)).save(bad)

@@ -11,8 +11,8 @@ import tomlkit
 import torch
 from safetensors.torch import save_file
 
+from cli import main
 from detector import paths, samples, selfcheck
-from detector.cli import main
 from detector.models import inventory, registry
 from detector.samples import Sample
 from detector.selfcheck import Outcome, polarity

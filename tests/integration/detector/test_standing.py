@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from skimage import data
 
+from cli.analyze import summary
 from detector import explain, media
-from detector.cli.analyze import summary
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
 from detector.pipeline import Analyzer

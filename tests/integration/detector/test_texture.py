@@ -21,7 +21,6 @@ from detector.models.base import CropRecipe
 from detector.models.families import texture
 from detector.models.layer import Layer, face_square
 from detector.models.network import TorchFrameModel
-from detector.training import input_transform
 from detector.training import layer as training
 from detector.training.cache import FaceCache
 from detector.training.input_transform import OwnInput
@@ -36,9 +35,7 @@ def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = texture.TextureNet(SIDE).train()
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
-    x = torch.from_numpy(
-        input_transform.batch_to_array([np.roll(face, 3 * i, 1) for i in range(12)])
-    )
+    x = torch.from_numpy(OwnInput(CropRecipe()).batch([np.roll(face, 3 * i, 1) for i in range(12)]))
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -137,7 +134,7 @@ def test_what_ships_says_what_its_definition_says() -> None:
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (side, side))
     crops = np.stack([face, face[:, ::-1], np.roll(face, 9, 0)])
     with torch.no_grad():
-        x = torch.from_numpy(input_transform.batch_to_array(list(crops)))
+        x = torch.from_numpy(OwnInput(CropRecipe()).batch(list(crops)))
         expected = by_definition(model.network, x).numpy()
         np.testing.assert_allclose(model.network(x).numpy(), expected, atol=1e-4)
     np.testing.assert_allclose(model.score(crops), expected, atol=1e-4)
@@ -172,7 +169,7 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
     crops = np.stack([np.roll(face, 5 * i, 0) for i in range(5)])
     with torch.no_grad():
-        expected = network(torch.from_numpy(input_transform.batch_to_array(list(crops)))).numpy()
+        expected = network(torch.from_numpy(OwnInput(CropRecipe()).batch(list(crops)))).numpy()
     np.testing.assert_allclose(model.score(crops), expected, atol=5e-3)
     assert np.ptp(expected) > 0.1
     maps = cam.draw(model, crops[:2])

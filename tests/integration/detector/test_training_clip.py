@@ -12,11 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from detector.cli import main
-from detector.errors import InputError, WeightsError
+from cli import main
+from detector import paths
+from detector.errors import InputError, UsageError, WeightsError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import Item, read_labels
-from detector.training.clip import augment, faces, network, pseudo
+from detector.models.families import clip_blocks
+from detector.models.families.clip_blocks import ClipBlocks, tuned
+from detector.training.clip import augment, faces, generated, network, pseudo
 from detector.training.clip.feed import Feed
 from detector.training.clip.recipe import ClipRecipe
 from detector.training.clip.run import train
@@ -25,20 +28,17 @@ from tests.conftest import camera
 
 SOURCES = {"one/a": "sources-1", "two/b": "sources-2", "three/c": "sources-3"}
 TINY = ClipRecipe(
-    images=1600, batch=16, blocks=[2, 4], size=64, rate=4e-3, head_rate=2e-2, average=0.9,
+    images=1600, batch=16, size=64, rate=4e-3, head_rate=2e-2, average=0.9,
     check_every=20, pseudo=2, altered=5, generated=0, metric=0.0, rank=4, seen=140,
 )  # fmt: skip
 
 
-def tiny() -> torch.nn.Module:
-    from transformers import CLIPVisionConfig, CLIPVisionModel
-
-    return CLIPVisionModel(
-        CLIPVisionConfig(
-            hidden_size=64, intermediate_size=128, num_hidden_layers=4, num_attention_heads=4,
-            image_size=64, patch_size=16, hidden_act="quick_gelu",
-        )
-    )  # fmt: skip
+def tiny() -> ClipBlocks:
+    config = {
+        "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4, "image_size": 64,
+        "num_attention_heads": 4, "patch_size": 16, "hidden_act": "quick_gelu",
+    }  # fmt: skip
+    return ClipBlocks(config, (2, 4))
 
 
 @pytest.fixture(scope="module")
@@ -200,10 +200,10 @@ def read_curve(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def seeded(make: Callable[[], torch.nn.Module]) -> Callable[[], torch.nn.Module]:
+def seeded(make: Callable[[], ClipBlocks]) -> Callable[[], ClipBlocks]:
     """The same trunk each time it is asked for."""
 
-    def trunk() -> torch.nn.Module:
+    def trunk() -> ClipBlocks:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             return make()
@@ -230,69 +230,36 @@ def test_a_resumed_run_gives_the_same_numbers(labels: Path, cut: Path, tmp_path:
     assert "vision.encoder.layers.0.self_attn.k_proj.bias" in once
     assert "vision.encoder.layers.0.self_attn.k_proj.weight" not in once
     # Trained on from that file, the first scores are its own.
-    again = network.ClipNetwork(seeded(tiny)(), plan.blocks, *network.adapters_of(once))
+    again = network.tunable(seeded(tiny)(), *network.adapters_of(once))
     network.begin_with(again, once)
     with pytest.raises(WeightsError, match="do not fit"):
         network.begin_with(again, {**once, "more": once["scale"]})
 
 
-def test_features_are_normalized_class_tokens_and_lora_merges() -> None:
-    torch.manual_seed(0)
-    net = network.ClipNetwork(tiny(), [2, 4], ["q_proj", "fc1"], 3).eval()
+def test_what_is_trained_scores_as_the_family_that_loads_it(tmp_path: Path) -> None:
+    trunk = seeded(tiny)
+    net = network.tunable(trunk(), ["q_proj", "fc1"], 3).eval()
     for name, parameter in net.named_parameters():
-        if "lora_b" in name:
+        if "lora_b" in name or "layer_norm" in name:
             torch.nn.init.normal_(parameter, std=0.1)
+    network.save(net, tmp_path / "tuned.safetensors")
+    network.begin_with(net, load_file(tmp_path / "tuned.safetensors"))  # as fp16 has them
+    loaded = trunk().eval()
+    loaded.load_state_dict(tuned(loaded.state_dict(), load_file(tmp_path / "tuned.safetensors")))
     x = torch.rand(2, 3, 64, 64)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.MEAN, network.STD))
     with torch.no_grad():
-        logits, features = net(x)
-        plain, merged = tiny(), {}
-        for name, value in net.vision.state_dict().items():
-            if not name.endswith(("lora_a", "lora_b")):
-                merged[name] = value
-        for name, module in net.vision.named_modules():
-            if isinstance(module, network.LoraLinear):
-                merged[f"{name}.weight"] = module.weight + module.lora_b @ module.lora_a
-        plain.load_state_dict(merged)
-        state = plain.pre_layrnorm(plain.embeddings((x - net.mean) / net.std))
-        tokens = []
-        for number, block in enumerate(plain.encoder.layers, 1):
-            state = block(state, None)
-            if number in (2, 4):
-                token = state[:, 0]
-                spread = token.std(1, correction=0, keepdim=True)
-                tokens.append((token - token.mean(1, keepdim=True)) / spread)
-        expected = torch.cat(tokens, 1)
-        expected = expected / expected.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(features, expected, atol=1e-4, rtol=1e-3)
-    head = net.scale.exp() * expected @ net.head.weight.T + net.head.bias
-    torch.testing.assert_close(logits, head, atol=1e-3, rtol=1e-3)
+        logits, features = network.read(net, x)
+        torch.testing.assert_close(features, loaded.features((x - mean) / std))
+        torch.testing.assert_close(logits, loaded((x - mean) / std))
 
 
-def test_a_trunk_of_int8_rows_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import transformers
-
-    given = transformers.CLIPVisionConfig
-    small = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
-             "num_attention_heads": 4, "image_size": 32}  # fmt: skip
-    monkeypatch.setattr(transformers, "CLIPVisionConfig", lambda **k: given(**small, **k))
-    whole = transformers.CLIPVisionModel(given(**small, patch_size=16)).state_dict()
-    stored: dict[str, torch.Tensor] = {}
-    for name, value in whole.items():
-        if "layers" in name and value.ndim == 2:
-            scale = value.abs().amax(1) / 127
-            stored[f"vision.{name}"] = (value / scale[:, None]).round().to(torch.int8)
-            stored[f"vision.{name.removesuffix('weight')}scale"] = scale
-        elif "position_ids" not in name:
-            stored[f"vision.{name}"] = value.half().contiguous()
-    file = tmp_path / "trunk.safetensors"
-    save_file(stored, file)
-    read = network.load_trunk(file).state_dict()
-    for name, value in read.items():
-        torch.testing.assert_close(value, whole[name], atol=2e-3, rtol=1e-2)
+def test_a_trunk_of_another_network_is_refused(tmp_path: Path) -> None:
+    stored = load_file(paths.bundled() / "clip_b16.safetensors")
     stored.pop("vision.pre_layrnorm.weight")
-    save_file(stored, file)
+    save_file(stored, tmp_path / "trunk.safetensors")
     with pytest.raises(WeightsError, match="pre_layrnorm"):
-        network.load_trunk(file)
+        network.load_trunk(tmp_path / "trunk.safetensors")
 
 
 def test_what_cannot_be_trained_is_refused(
@@ -308,3 +275,40 @@ def test_what_cannot_be_trained_is_refused(
     assert "no weights" in capsys.readouterr().err
     assert main(["train", "clip", *out, "--tune", "head"]) == 2
     assert main(["train", "finetune", *out, "--folds", "sources"]) == 2
+
+
+# --- the generated head --------------------------------------------------------------------------
+
+
+def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path: Path) -> None:
+    """The fake's checkered face is told from faces of other sources, without the trunk's tuning."""
+    picture = camera((360, 300))
+    rows = ["file,label,source,method"]
+    for number in range(12):
+        real = (picture(9 * number) * (0.7 + 0.03 * (number % 10))).astype(np.uint8)
+        squares = np.indices(real.shape[:2]).sum(0) // 5 % 2 == 0
+        made = np.where(squares[..., None], real * 0.75, real).astype(np.uint8)
+        for rgb, label, method in ((real, "real", "none"), (made, "fake", "StyleGAN2")):
+            cv2.imwrite(str(tmp_path / f"{number}{label}.png"), rgb[..., ::-1])
+            source = list(SOURCES)[number % 3]
+            rows.append(f"{number}{label}.png,{label},{source},{method}")
+    cv2.imwrite(str(tmp_path / "swap.png"), made[..., ::-1])
+    rows.append(f"swap.png,fake,{source},face swap")  # is the other question's
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    run = TrainingOptions(tmp_path / "run")
+    file = generated.train(
+        generated.GeneratedRecipe(), tmp_path / "labels.csv", run, folds=list(SOURCES.values())
+    )
+    with (tmp_path / "run" / "left_out.csv").open() as stream:
+        told = list(csv.DictReader(stream))
+    assert len(told) == 48 and {row["version"] for row in told} == {"as it is", "copy"}
+    items = {one.name: one for one in read_labels(tmp_path / "labels.csv")}
+    assert all(SOURCES[items[row["file"]].source] == row["fold"] for row in told)
+    logits = np.array([float(row["logit"]) for row in told])
+    assert metrics.auc(logits, np.array([row["label"] == "fake" for row in told])) > 0.9
+    assert "[ensembles.synthesis]" in (tmp_path / "run" / "calibration.toml").read_text()
+    trunk = clip_blocks.read_trunk(paths.bundled() / "clip_b16.safetensors")
+    assert clip_blocks.build(trunk | load_file(file)).head.weight[2].any()
+    with pytest.raises(UsageError, match="real and generated"):
+        (tmp_path / "one.csv").write_text("\n".join(rows[:2]))
+        generated.train(generated.GeneratedRecipe(), tmp_path / "one.csv", run)

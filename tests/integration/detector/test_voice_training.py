@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cli import main
 from detector import paths
-from detector.cli import main
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import Item
 from detector.training import voice

@@ -37,11 +37,16 @@ def sit(service: AuthService, cookie: str) -> Session:
     return seat
 
 
+def join(service: AuthService, email: str) -> Session:
+    """Sign up, and take the seat: this one asks for no confirmation."""
+    session = service.sign_up(email, PASSWORD, HERE)
+    assert session is not None
+    return sit(service, service.begin_tab_session(session))
+
+
 def test_sign_up_then_in_then_out(service: AuthService) -> None:
     email = address()
-    session = service.sign_up(email, PASSWORD, HERE)
-    assert session is not None  # this one asks for no confirmation
-    first = sit(service, service.begin_tab_session(session)).principal()
+    first = join(service, email).principal()
     again = sit(service, service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
     assert again.principal().id == first.id
     assert (again.principal().email, again.principal().role) == (email, Role.ANALYST)
@@ -78,9 +83,7 @@ def test_an_expired_token_is_exchanged_and_kept(
 
 def test_the_role_is_the_servers(standin: Standin, service: AuthService) -> None:
     email = address()
-    session = service.sign_up(email, PASSWORD, HERE)
-    assert session is not None
-    seat = sit(service, service.begin_tab_session(session))
+    seat = join(service, email)
     seat.client().auth.update_user({"data": {"role": "admin"}})  # what anybody may write
     assert seat.principal().role is Role.ANALYST
     standin.sql(
@@ -95,9 +98,7 @@ def test_the_role_is_the_servers(standin: Standin, service: AuthService) -> None
 
 def test_a_new_password_is_the_one_that_counts(service: AuthService) -> None:
     email = address()
-    session = service.sign_up(email, PASSWORD, HERE)
-    assert session is not None
-    seat = sit(service, service.begin_tab_session(session))
+    seat = join(service, email)
     seat.principal()
     service.set_password(seat, "a whole new sentence")
     with pytest.raises(AccountError, match="wrong"):
@@ -109,9 +110,7 @@ def test_an_account_that_is_deleted_is_out(
     standin: Standin, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     email = address()
-    session = service.sign_up(email, PASSWORD, HERE)
-    assert session is not None
-    seat = sit(service, service.begin_tab_session(session))
+    seat = join(service, email)
     seat.principal()
     standin.sql("delete from auth.users where email = $1", email)
     monkeypatch.setattr(sessions, "CHECK_SECONDS", 0)
@@ -120,12 +119,7 @@ def test_an_account_that_is_deleted_is_out(
 
 
 def test_two_people_have_two_clients(service: AuthService) -> None:
-    people = []
-    for _ in range(2):
-        session = service.sign_up(address(), PASSWORD, HERE)
-        assert session is not None
-        people.append(sit(service, service.begin_tab_session(session)))
-    one, other = people
+    people = one, other = join(service, address()), join(service, address())
     assert one.client() is not other.client()
     assert one.principal().id != other.principal().id
     for seat in people:

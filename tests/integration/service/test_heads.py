@@ -17,7 +17,6 @@ import boto3
 import httpx
 import pytest
 
-from bench.clips import repeated
 from detector.schema.analysis import Analysis
 from service.context import Scope
 from service.records.api_keys import ApiKeys
@@ -25,6 +24,7 @@ from service.records.database import Database
 from tests.conftest import write_clip
 from tests.integration.service.test_postgres_store import address_of
 from tests.support import waiting
+from tests.support.footage import repeated
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres, postgres
 from tests.support.s3 import S3, s3
@@ -73,7 +73,7 @@ class Head:
         }
         with (folder / "log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "detector", "serve", "--port", str(port)],
+                [sys.executable, "-m", "cli", "serve", "--port", str(port)],
                 env=environment,
                 cwd=ROOT,
                 stdout=log,

@@ -412,13 +412,13 @@ def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_
     viewers = [crowd.open(LiveSettings(), LiveOptions()) for _ in range(2)]
     with pytest.raises(UnmaskError):
         crowd.open(LiveSettings(), LiveOptions())  # no place, and nothing reserved for it
-    assert scheduler.reserved == 2 * CORES
+    assert [one.cores for one in scheduler._reserved] == [CORES] * 2
     viewers[0].end()
     viewers[0].end()
-    assert scheduler.reserved == CORES
+    assert [one.cores for one in scheduler._reserved] == [CORES]
     clock.now += 1000  # nobody is there any more
     crowd.sweep()
-    assert scheduler.reserved == 0
+    assert scheduler._reserved == []
     crowd.close()
 
 

@@ -66,36 +66,26 @@ class TestPostgres(SQLContract):
     """All of it."""
 
 
+@pytest.fixture
+def where(fresh: str) -> str:
+    """Where the contracts' tables are."""
+    return fresh
+
+
 class TestServers(ServersContract):
     """All of it."""
-
-    @pytest.fixture
-    def where(self, fresh: str) -> str:
-        return fresh
 
 
 class TestRates(RatesContract):
     """All of it."""
 
-    @pytest.fixture
-    def where(self, fresh: str) -> str:
-        return fresh
-
 
 class TestComparisons(ComparisonsContract):
     """All of it."""
 
-    @pytest.fixture
-    def where(self, fresh: str) -> str:
-        return fresh
-
 
 class TestFootage(FootageContract):
     """All of it."""
-
-    @pytest.fixture
-    def where(self, fresh: str) -> str:
-        return fresh
 
 
 def together(number: int, act: Callable[[int], object]) -> list[object]:

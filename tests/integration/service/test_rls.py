@@ -33,7 +33,6 @@ from tests.support.waiting import until
 __all__ = ["postgres"]
 
 TABLES = ["analyses", "instance", "quotas", "removals", "settings", "shares", "usage"]
-ROLES = ["anon", "authenticated"]
 
 
 @pytest.fixture
@@ -50,6 +49,12 @@ def ada(database: Database) -> UUID:
 @pytest.fixture
 def bob(database: Database) -> UUID:
     return database.person("bob@example.org")
+
+
+ONE_LINK = (
+    "insert into shares (id, analysis, expires, hash) values "
+    "(%s, %s, now() + interval '1 hour', encode(sha256('x'), 'hex'))"
+)
 
 
 def keep(database: Database, owner: UUID, *, done: bool = True, **changes: object) -> str:
@@ -318,11 +323,7 @@ def test_nobody_writes_in_anothers_name(database: Database, ada: UUID, bob: UUID
             [ada],
         )
     with database.refused("23503"):  # a link to what is not one's own
-        database.run(
-            "insert into shares (id, analysis, expires, hash) values (%s, %s, "
-            "now() + interval '1 hour', encode(sha256('x'), 'hex'))",
-            [new_id(), before],
-        )
+        database.run(ONE_LINK, [new_id(), before])
     with database.refused():
         database.run(
             "insert into shares (id, analysis, owner, expires, hash) values (%s, %s, %s, "
@@ -446,11 +447,7 @@ def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(
         database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
     assert database.run("update analyses set note = 'x'") == 0
     with database.refused():
-        database.run(
-            "insert into shares (id, analysis, expires, hash) values (%s, %s, "
-            "now() + interval '1 hour', encode(sha256('x'), 'hex'))",
-            [new_id(), id],
-        )
+        database.run(ONE_LINK, [new_id(), id])
     with database.refused():
         upload(database, ada, id)
     assert database.run("delete from analyses") == 1
@@ -940,6 +937,14 @@ def upload(
     return path
 
 
+def with_room_for_1000(database: Database, person: UUID) -> str:
+    """Act as a person whose files may take up 1,000 bytes; a record of theirs."""
+    database.run("update instance set max_media_bytes = 1000")
+    id = keep(database, person)
+    database.act_as("authenticated", person)
+    return id
+
+
 def test_the_bucket_is_private_and_takes_media_up_to_a_size(database: Database) -> None:
     (bucket,) = database.rows("select * from storage.buckets")
     assert (bucket["id"], bucket["public"]) == ("media", False)
@@ -1177,9 +1182,7 @@ def test_all_text_of_a_record_counts_and_has_a_length(database: Database, ada: U
 
 
 def test_a_file_cannot_grow_over_the_limit(database: Database, ada: UUID) -> None:
-    database.run("update instance set max_media_bytes = 1000")
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+    id = with_room_for_1000(database, ada)
     upload(database, ada, id)
     assert database.run("update storage.objects set metadata = '{\"size\": 1000}'") == 1
     for size in ("1001", "2600000000", "999999999999999999"):
@@ -1239,9 +1242,7 @@ SIZED = "insert into storage.objects (bucket_id, name, metadata) values ('media'
      "[]", '["size"]', '"size"', "7"],
 )  # fmt: skip
 def test_a_size_that_is_no_number_is_too_much(database: Database, ada: UUID, about: str) -> None:
-    database.run("update instance set max_media_bytes = 1000")
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+    id = with_room_for_1000(database, ada)
     with database.refused():
         database.run(SIZED, [f"{ada}/{id}/a.mp4", about])
     upload(database, ada, id)
@@ -1260,9 +1261,7 @@ def test_a_file_can_be_brought_and_put_again_as_the_service_asks(
     database: Database, ada: UUID, about: str | None
 ) -> None:
     """Its versions ask with no metadata, with none of a size, or with the length of the request."""
-    database.run("update instance set max_media_bytes = 1000")
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+    id = with_room_for_1000(database, ada)
     assert database.run(SIZED, [f"{ada}/{id}/b.mp4", about]) == 1
     remove(database)
     path = file_of(database, ada, id, 1000)
@@ -1299,9 +1298,7 @@ def test_writing_over_the_size_of_a_file_frees_no_room(
 
 
 def test_files_of_one_statement_are_counted_one_by_one(database: Database, ada: UUID) -> None:
-    database.run("update instance set max_media_bytes = 1000")
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+    id = with_room_for_1000(database, ada)
     for name in ("a.mp4", "b.mp4"):
         upload(database, ada, id, name)
     with database.refused():

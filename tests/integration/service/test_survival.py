@@ -218,7 +218,7 @@ def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_p
     file.write_text("a file where the folder should be")
     environment = {**os.environ, "UNMASK_DATA": str(file), "PYTHONPATH": str(ROOT)}
     run = subprocess.run(
-        [sys.executable, "-m", "detector", "serve", "--port", "0"],
+        [sys.executable, "-m", "cli", "serve", "--port", "0"],
         env=environment,
         capture_output=True,
         text=True,
@@ -295,7 +295,7 @@ def as_any_user(folder: Path, *command: str) -> subprocess.CompletedProcess[str]
 def test_a_folder_of_mode_0555_stops_the_server_in_a_sentence(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o555)
-    run = as_any_user(data, "-m", "detector", "serve", "--port", "0")
+    run = as_any_user(data, "-m", "cli", "serve", "--port", "0")
     assert run.returncode == 1 and "Traceback" not in run.stderr
     (said,) = [line for line in run.stderr.splitlines() if str(data) in line]
     assert "can't be written to" in said and "UNMASK_DATA" in said

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cli import main
 from dashboard import session
 from detector import Analyzer
-from detector.__main__ import main
 from detector.report import as_pdf, collect
 from detector.schema.analysis import Analysis, Label, Modality, Question, Settings
 from service.batch_files import IncomingFile

@@ -21,7 +21,7 @@ ADDED = {
 def make(folder: Path) -> Path:
     """Copy the product and its test support into `folder`, and add the question."""
     unread = shutil.ignore_patterns("__pycache__", "*.safetensors", ".hypothesis")
-    for name in ("detector", "service", "dashboard", "pages", "weights", "tests/support"):
+    for name in ("detector", "service", "dashboard", "cli", "pages", "weights", "tests/support"):
         shutil.copytree(ROOT / name, folder / name, ignore=unread)
     for name in ("app.py", "pyproject.toml", "tests/conftest.py", ".streamlit"):
         if (ROOT / name).is_dir():

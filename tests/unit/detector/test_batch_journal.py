@@ -154,7 +154,7 @@ class Network(Model):
     def forward(self, batch: Any) -> Any:
         raise NotImplementedError
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch: np.ndarray) -> np.ndarray:
         self.passes.append(len(batch))
         self.begun.set()
         assert self.go.wait(30)
@@ -170,7 +170,7 @@ def shared(batches: list[np.ndarray]) -> tuple[list[Any], list[int]]:
 
     def one(n: int) -> None:
         try:
-            out[n] = front.outputs(network, batches[n]).tolist()
+            out[n] = front.score(network, batches[n]).tolist()
         except ValueError as error:
             out[n] = error
 

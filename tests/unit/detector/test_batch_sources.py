@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cli.common import JsonOutput, write_json
 from detector.batch import archive, document, read_container, read_source
 from detector.batch.entry import Entry
-from detector.cli.common import JsonOutput, write_json
 from detector.errors import MediaError, UsageError
 from tests.support.containers import RELS, TEXT, docx, packed, pdf, picture
 

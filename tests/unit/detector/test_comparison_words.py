@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detector.cli.compare import OTHER_FOOTAGE, lines, status
+from cli.compare import OTHER_FOOTAGE, lines, status
 from detector.messages import comparison as words
 from detector.schema.analysis import Media
 from detector.schema.comparison import (

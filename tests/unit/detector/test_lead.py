@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detector.cli.analyze import summary
+from cli.analyze import summary
 from detector.decision import decide
 from detector.messages import lead
 from detector.messages.format import percent

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cli import main
 from detector import paths as folders
 from detector import weights
-from detector.cli import main
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import registry
 from detector.models.base import Model

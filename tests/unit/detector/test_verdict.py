@@ -117,6 +117,14 @@ def analysis(
     )
 
 
+def own_threshold(*models: ModelResult) -> OwnThreshold:
+    """A threshold by own untouched clips, for these models as they are."""
+    return OwnThreshold(
+        high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
+        models={m.id: m.identity for m in models},
+    )  # fmt: skip
+
+
 def with_scores(*values: float, id: str = "one") -> list[FrameSegment]:
     return [face(i, **{id: logit(v)}) for i, v in enumerate(values)]
 
@@ -143,7 +151,8 @@ def test_the_score_of_a_person_is_the_mean_of_logits() -> None:
 def test_labels_follow_the_thresholds(score: float, label: Label) -> None:
     assert label_of(score, LIMITS) == label
     out = decide(analysis([track("A", with_scores(*[score] * 5))]))
-    assert out.verdict.label == label
+    assert out.verdict.label == label and out.verdict.thresholds == LIMITS
+    assert out.verdict.answers[Question.MANIPULATION].lowered_by is None
 
 
 def test_calibration_is_applied_per_model_and_then_the_starting_point() -> None:
@@ -250,6 +259,7 @@ def test_few_good_frames_and_small_faces_are_inconclusive() -> None:
     few = decide(analysis([track("A", with_scores(0.99, 0.99))]))
     assert few.verdict.label == Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code == ReasonCode.TOO_FEW_FRAMES
+    assert few.verdict.answers[Question.MANIPULATION].lowered_by is ReasonCode.TOO_FEW_FRAMES
     faces = [face(i, width=50.0, one=5.0) for i in range(8)]
     small = decide(analysis([track("A", faces)]))
     assert small.verdict.label == Label.INCONCLUSIVE
@@ -311,6 +321,8 @@ def test_custom_thresholds_and_too_few_models() -> None:
     lonely = analysis([track("A", with_scores(*[0.99] * 5))], min_models=2)
     assert decide(lonely).verdict.label == Label.INCONCLUSIVE
     assert decide(lonely).verdict.reasons[0].code == ReasonCode.TOO_FEW_MODELS
+    answer = decide(lonely).verdict.answers[Question.MANIPULATION]
+    assert answer.lowered_by is ReasonCode.TOO_FEW_MODELS
 
 
 def test_a_partial_run_gets_no_verdict() -> None:
@@ -386,11 +398,10 @@ def both(face_score: float, whole_score: float) -> list[FrameSegment]:
         (0.9, 0.1, Label.FAKE, Question.MANIPULATION),
         (0.1, 0.9, Label.FAKE, Question.SYNTHESIS),
         (0.8, 0.9, Label.FAKE, Question.SYNTHESIS),
-        # An undecided weaker question is no headline; where the bundled models are alone it keeps
-        # the file from "no sign".
-        (0.1, 0.5, Label.INCONCLUSIVE, Question.MANIPULATION),
+        (0.1, 0.5, Label.INCONCLUSIVE, Question.SYNTHESIS),
         (0.5, 0.1, Label.INCONCLUSIVE, Question.MANIPULATION),
-        (0.1, 0.2, Label.REAL, Question.MANIPULATION),
+        (0.1, 0.2, Label.REAL, Question.SYNTHESIS),
+        (0.2, 0.1, Label.REAL, Question.MANIPULATION),
     ],
 )
 def test_either_question_can_raise_the_alarm_and_both_must_clear(
@@ -400,6 +411,7 @@ def test_either_question_can_raise_the_alarm_and_both_must_clear(
     out = decide(made)
     assert (out.verdict.label, out.verdict.question) == (label, question)
     answers = out.verdict.answers
+    assert out.verdict.probability == answers[question].probability
     assert answers[Question.MANIPULATION].probability == pytest.approx(face_score)
     assert answers[Question.SYNTHESIS].probability == pytest.approx(whole_score)
     assert answers[Question.MANIPULATION].label == label_of(face_score, LIMITS)
@@ -424,13 +436,6 @@ def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
     alone = decide(made, models=["synth"])
     assert not alone.verdict.answers[Question.MANIPULATION].asked
     assert any("Whether a face is fake" in limit for limit in alone.verdict.limits)
-
-
-@pytest.mark.parametrize("scores", [(0.9, 0.1), (0.1, 0.9), (0.5, 0.5), (0.1, 0.5), (0.1, 0.1)])
-def test_a_file_has_one_number_that_of_the_question_in_front(scores: tuple[float, float]) -> None:
-    verdict = decide(analysis([track("A", both(*scores))], [model("one"), whole()])).verdict
-    assert verdict.question is not None
-    assert verdict.probability == verdict.answers[verdict.question].probability
 
 
 def test_each_question_has_its_own_thresholds_models_and_reasons() -> None:
@@ -566,10 +571,7 @@ def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(
     raw: float, label: Label, asked: list[str] | None
 ) -> None:
     mine = model("mine", calibration=None)
-    own = OwnThreshold(
-        high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
-        models={"mine": mine.identity},
-    )  # fmt: skip
+    own = own_threshold(mine)
     made = shipped(raw, mine, asked=asked, own=own)
     assert decide(made).verdict.label is label and decide(made).verdict.thresholds.own
     assert not missing(made)
@@ -599,10 +601,7 @@ def test_who_has_no_vote_is_not_waited_for() -> None:
     failed = raw.model_copy(update={"scored": 0, "error": "it stopped while scoring"})
     assert not missing(shipped(20, of_ours(first), failed, asked=[first, "raw"]))
     # With a threshold of their own both would have had one.
-    own = OwnThreshold(
-        high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
-        models={m.id: m.identity for m in (of_ours(first), raw)},
-    )  # fmt: skip
+    own = own_threshold(of_ours(first), raw)
     assert not missing(shipped(20, of_ours(first), raw, asked=[first, "raw"], own=own))
     assert missing(shipped(20, of_ours(first), failed, asked=[first, "raw"], own=own))
 

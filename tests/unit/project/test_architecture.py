@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-ROOMS = {"detector", "service", "dashboard", "pages", "bench", "tests", "tools"}
+ROOMS = {"detector", "service", "dashboard", "cli", "pages", "bench", "tests", "tools"}
 
 
 @functools.cache
@@ -49,6 +49,17 @@ def test_the_arrows_hold() -> None:
     assert "kept, 0 broken" in run.stdout
 
 
+def test_the_library_starts_nothing_above_it() -> None:
+    """A module's name in a string is an import as well."""
+    above = re.compile(r"python -m (service|cli)|\b(service|cli)\.[a-z_]+")
+    found = {
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in (ROOT / "detector").rglob("*.py")
+        for match in above.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert not found
+
+
 def test_pages_are_thin() -> None:
     """A page is put together from the dashboard's parts; only app.py knows the pages."""
     pages = sorted((ROOT / "pages").glob("*.py"))
@@ -59,7 +70,7 @@ def test_pages_are_thin() -> None:
         assert tops <= allowed, path
     for path in [
         path
-        for room in ("dashboard", "service", "detector")
+        for room in ("dashboard", "service", "detector", "cli")
         for path in (ROOT / room).rglob("*.py")
     ]:
         assert not {"app", "pages"} & {name.split(".")[0] for name in imports(path)}, path
@@ -117,9 +128,9 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector"], ["ray", "ytdlp"]),
+        (["detector", "cli"], ["ray", "signing", "ytdlp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
-        (["tests", "conftest.py", "bench"], ["dashboard", "test"]),
+        (["tests", "conftest.py", "bench"], ["dashboard", "signing", "test"]),
     ],
 )
 def test_what_is_imported_is_declared(places: list[str], extras: list[str]) -> None:
@@ -149,7 +160,11 @@ def test_ray_is_known_in_one_room() -> None:
 def test_every_dependency_is_of_use() -> None:
     used: set[str] = set()
     for name in outside(
-        [p for room in ("detector", "service", "dashboard") for p in (ROOT / room).rglob("*.py")]
+        [
+            p
+            for room in ("detector", "service", "dashboard", "cli")
+            for p in (ROOT / room).rglob("*.py")
+        ]
     ):
         used |= distributions().get(name, {name})
     # Not imported: an extra that fpdf2 looks for, and a package of which a file alone is read.
@@ -160,7 +175,7 @@ def test_every_dependency_is_of_use() -> None:
 def test_each_class_has_a_name_of_its_own() -> None:
     """Whoever searches for a class finds one; `Protocol`s and private ones count too."""
     places: dict[str, list[str]] = {}
-    for room in ("detector", "service", "dashboard"):
+    for room in ("detector", "service", "dashboard", "cli"):
         for path in (ROOT / room).rglob("*.py"):
             for node in nodes(path):
                 if isinstance(node, ast.ClassDef):

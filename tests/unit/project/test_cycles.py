@@ -45,6 +45,6 @@ def cycle(known: dict[str, Path]) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("package", ["detector", "service", "dashboard"])
+@pytest.mark.parametrize("package", ["detector", "service", "dashboard", "cli"])
 def test_modules_do_not_need_each_other(package: str) -> None:
     assert cycle(modules(ROOT, package)) == []

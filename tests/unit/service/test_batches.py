@@ -237,25 +237,6 @@ def test_what_may_not_be_brought_says_why_in_its_row(
     assert bench.service.state(reader.principal, theirs, []) is BatchState.DONE
 
 
-def test_a_batch_is_its_owners_alone(open_bench: Callable[..., Bench]) -> None:
-    bench = open_bench()
-    batch = bench.bring("a")
-    assert bench.batches.get("guest:somebody", batch.id) is None
-    assert not bench.batches.latest("guest:somebody", 5)
-
-
-def test_the_same_file_again_is_answered_at_once(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
-    bench = open_bench()
-    first = bench.bring("a")
-    until(lambda: bench.state(first) is BatchState.DONE)
-    second = bench.bring("a", "b")
-    until(lambda: bench.state(second) is BatchState.DONE)
-    assert second.items[0].analysis == first.items[0].analysis
-    assert analyzer.begun == ["a", "b"]
-
-
 def test_an_archive_is_a_row_a_file_and_each_is_analyzed(
     open_bench: Callable[..., Bench], analyzer: Analyzer, tmp_path: Path
 ) -> None:

@@ -17,7 +17,9 @@ from service.config import Config, get_config, set_fallback
 
 ROOT = Path(__file__).parents[3]
 ROOMS = [
-    path for room in ("detector", "service", "dashboard") for path in (ROOT / room).rglob("*.py")
+    path
+    for room in ("detector", "service", "dashboard", "cli")
+    for path in (ROOT / room).rglob("*.py")
 ]
 CONFIG = {ROOT / "detector" / "config.py", ROOT / "service" / "config.py"}
 VARIABLES = {name for several in library.names(Config).values() for name in several}
@@ -137,7 +139,6 @@ def test_nobody_else_reads_the_environment() -> None:
     theirs = {
         "detector/_torchvision.py": set(),
         "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},
-        "detector/cli/app.py": {"PYTHONPATH"},
         "detector/cluster/connection.py": {"RAY_USAGE_STATS_ENABLED", "RAY_AUTH_TOKEN"},
         "detector/isolation/sandbox.py": set(),
         "detector/provenance/credential.py": set(),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import main
 from detector.errors import InputError
 from detector.evaluation.labels import read_labels
 from detector.schema.analysis import Label
@@ -93,10 +94,10 @@ def test_the_command_writes_it(
     keep(store, Uploads(tmp_path), Label.FAKE, Confirmed.FAKE, "fake")
     store.close()
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["export-labels", str(tmp_path / "out")])
-    assert feedback.main() == 0
+    command = ["export-labels", str(tmp_path / "out")]
+    assert main(command) == 0
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'out' / 'labels.csv'}\n"
     assert "0 untouched and 1 manipulated" in said.err
-    assert feedback.main() == 2
+    assert main(command) == 2
     assert "already" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cli import main
 from detector.comparison.fingerprints import Fingerprints
 from detector.errors import InputError, MediaError
 from detector.schema.analysis import Media
@@ -21,7 +22,6 @@ from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.known_footage import MAX_FILES, KnownFootage, LibraryTask
 from service.library import catalog
-from service.library.__main__ import main
 from service.library.catalog import Library, media_in
 from service.records.database import FILE, Database
 from service.records.footage import FootageStore
@@ -324,15 +324,17 @@ def test_files_and_folders_are_added_by_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("service.library.__main__.media.isolate", lambda: None)
-    monkeypatch.setattr("service.library.__main__.Library", lambda store: library)
+    monkeypatch.setattr("detector.media.isolate", lambda: None)
+    monkeypatch.setattr("cli.library.Library", lambda store: library)
     (press / "three.mp4").write_bytes(b"the third")
     older = press / "older"
-    assert main(["add", f"{press}/one.mp4", f"{older}/bad.mp4", f"{press}/three.mp4"]) == 2
+    assert (
+        main(["library", "add", f"{press}/one.mp4", f"{older}/bad.mp4", f"{press}/three.mp4"]) == 2
+    )
     shown = capsys.readouterr()
     assert [line.split()[1] for line in shown.out.splitlines()] == ["one.mp4", "three.mp4"]
     assert shown.err.splitlines() == ["unmask: bad.mp4: It is no video.", "2 files known"]
-    assert main(["add", str(older), f"{press}/one.mp4"]) == 2
+    assert main(["library", "add", str(older), f"{press}/one.mp4"]) == 2
     sources = {source.source: source.files for source in library.store.sources(LOCAL.id)}
     assert sources == {str(press): 2, str(older): 1}
 

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 
 from bench.copies import CopyOptions, write_copy
+from cli import main
+from cli.library import NOTHING
 from detector import media
 from detector.comparison import fingerprints
 from detector.comparison.fingerprints import Fingerprints, fingerprint
 from detector.comparison.pdq import pdq
 from detector.errors import InputError
-from service.library import __main__ as cli
 from service.library import exchange
 from service.library.catalog import Library
 from service.library.index import NEAR, PrintIndex
@@ -324,21 +325,21 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(cli.media, "isolate", lambda: None)
-    assert cli.main(["add", str(clips[0].parent)]) == 0
+    monkeypatch.setattr(media, "isolate", lambda: None)
+    assert main(["library", "add", str(clips[0].parent)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(clips)
     copy = write_copy(tmp_path / "copy.mp4", scene(2), 25, CopyOptions(crf=33, mirror=True))
-    assert cli.main(["search", str(copy)]) == 0
+    assert main(["library", "search", str(copy)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("2.mp4, from 00:00: ") and "mirrored" in shown
-    assert cli.main(["export", str(tmp_path / "prints")]) == 0
-    assert cli.main(["list", "--json"]) == 0
+    assert main(["library", "export", str(tmp_path / "prints")]) == 0
+    assert main(["library", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    assert cli.main(["remove", *(row["id"] for row in listed)]) == 0
-    assert cli.main(["search", str(copy)]) == cli.NOTHING
-    assert cli.main(["import", str(tmp_path / "prints")]) == 0
-    assert cli.main(["search", str(copy), "--json"]) == 0
+    assert main(["library", "remove", *(row["id"] for row in listed)]) == 0
+    assert main(["library", "search", str(copy)]) == NOTHING
+    assert main(["library", "import", str(tmp_path / "prints")]) == 0
+    assert main(["library", "search", str(copy), "--json"]) == 0
     [match] = json.loads(capsys.readouterr().out)
     assert match["footage"]["name"] == "2.mp4" and match["footage"]["source"] == "import"
-    assert cli.main(["remove", "nothing"]) == 2
-    assert cli.main(["add", str(tmp_path / "missing")]) == 2
+    assert main(["library", "remove", "nothing"]) == 2
+    assert main(["library", "add", str(tmp_path / "missing")]) == 2

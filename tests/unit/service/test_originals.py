@@ -377,16 +377,6 @@ def test_what_is_not_the_original_is_not_told_again(
     assert store.refused(owner, shared.record.sha256) == set()
 
 
-def test_nobody_learns_what_another_holds(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
-    finds(ComparisonFinding.FACE_DIFFERS)
-    look(real, GUEST, clips["press"])
-    theirs = look(real, OWNER, clips["shared"])
-    assert real.originals.found(OWNER, theirs) is None and stored(real, OWNER, theirs) is None
-    assert {f.name for f in real.originals.library.store.list(LOCAL.id)} == {"shared.mp4"}
-
-
 def test_known_footage_of_a_folder_is_an_original(
     real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
 ) -> None:

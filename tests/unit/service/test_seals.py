@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cli import main as unmask
 from detector import seals
-from detector.cli import main as unmask
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from detector.schema.origin import Fact, GeoLocation, Provenance

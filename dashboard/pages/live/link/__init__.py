@@ -73,7 +73,7 @@ def report(key: str, name: Literal["seen", "answer", "tested"]) -> dict[str, Any
 
 
 def seen(key: str) -> Seen | None:
-    """Return what the browser last said of its cameras; None before it did."""
+    """Return the last state of the browser's cameras; None before the first."""
     sent = report(key, "seen")
     if sent is None:
         return None

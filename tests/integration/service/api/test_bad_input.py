@@ -110,7 +110,7 @@ def cramped(data: Path, most: int) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with running(
-        [sys.executable, "-m", "detector", "serve", "--port", str(port)],
+        [sys.executable, "-m", "cli", "serve", "--port", str(port)],
         f"{url}/healthz",
         data / "log",
         cwd=ROOT,

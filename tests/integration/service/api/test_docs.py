@@ -55,7 +55,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     write_clip(folder / "clip.mp4", seconds=2, size=(640, 360))
     command = folder / "bin" / "unmask"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m detector "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli "$@"\n')
     command.chmod(0o755)
     port = str(free_port())
     environment = {

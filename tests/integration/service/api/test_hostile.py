@@ -146,7 +146,7 @@ def watched(data: Path, log: Path) -> Iterator[str]:
         "PYTHONPATH": f"{data / 'site'}:{ROOT}", "UNMASK_ADDRESS_FILES_PER_HOUR": "0",
     }  # fmt: skip
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "detector", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port)]
     with running(command, f"{url}/healthz", data / "log", cwd=ROOT, env=environment):
         yield url
 
@@ -202,7 +202,7 @@ def test_hostile_files_come_through_the_command_and_nothing_calls_home(
     files = hostile(tmp_path, bait.port)
     for name, content in files.items():
         (tmp_path / "files" / name).write_bytes(content)
-    command = [sys.executable, "-m", "detector", "analyze", *more, "--frames", "1"]
+    command = [sys.executable, "-m", "cli", "analyze", *more, "--frames", "1"]
     command += ["--models", "texture", "--json", str(told)]
     run = subprocess.run(
         [*command, *(str(tmp_path / "files" / name) for name in files)],

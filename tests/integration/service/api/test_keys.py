@@ -181,7 +181,7 @@ def test_a_refused_request_may_come_again(
 
 def unmask(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "detector", "keys", *words],
+        [sys.executable, "-m", "cli", "keys", *words],
         cwd=ROOT,
         env={**os.environ, "UNMASK_DATA": str(data), "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -1,0 +1,140 @@
+"""The `unmask` command. Exit status: 0 analyzed, 2 bad input or usage, 1 our own failure.
+
+Results go to standard output or to files, everything else to standard error. A command is a line
+in COMMANDS and a module, imported when it is called, with a function of its name; a group of
+commands has a Typer application `actions` there instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from cli.common import ProgressBar, line, require_action, say, tell
+from cli.parsing import Command, grouped
+from detector._version import __version__
+from detector.errors import InputError, UnmaskError, UsageError
+
+COMMANDS = {
+    "analyze": "analyze videos and pictures",
+    "batch": "analyze everything in a folder, table, list, archive or document",
+    "watch": "analyze files as they come into a folder",
+    "live": "watch a camera, a stream or a file",
+    "report": "write a report of a saved analysis",
+    "verify": "check the seal of a report, or of a result as JSON",
+    "robustness": "how the verdict moves when the file is changed",
+    "compare": "what differs between a suspected copy and its original",
+    "library": "known footage: add, search, share its fingerprints",
+    "models": "list the models; add, remove or delete one",
+    "fetch": "download published models",
+    "selfcheck": "verify the models that are here",
+    "evaluate": "measure the models on labelled files",
+    "train": "train a model by a recipe",
+    "calibrate": "fit calibration and thresholds, or set them by your own untouched clips",
+    "config": "list the environment variables that are read",
+    "app": "open the dashboard",
+    "serve": "serve the REST API without the dashboard",
+    "keys": "make, list and revoke keys of the REST API",
+    "export-labels": "write files confirmed in History as a labelled set",
+}
+"""In the order of `unmask --help`."""
+_NEED_DASHBOARD = {"library", "app", "serve", "keys", "export-labels"}
+"""Commands that run with the packages of the extra `dashboard`."""
+_OURS = {"cli", "dashboard", "detector", "service"}
+
+
+class _LazyCommand(TyperCommand):
+    """A command whose module is imported when it is called."""
+
+    def make_context(self, info_name: str | None, *args: Any, **more: Any) -> Any:
+        name = str(info_name)
+        try:
+            return command(name).make_context(name, *args, **more)
+        except ModuleNotFoundError as error:
+            missing = str(error.name).partition(".")[0]
+            if name not in _NEED_DASHBOARD or missing in _OURS:
+                raise
+            raise UsageError(
+                f"`unmask {name}` needs the extra `dashboard`: {missing} is not installed.",
+                hint="Type: pip install 'unmask[dashboard]'",
+            ) from None
+
+
+def command(name: str) -> Any:
+    """Return a command: the `actions` of its module, or the function there that has its name."""
+    stem = name.replace("-", "_")
+    module = importlib.import_module(f"{__name__}.{stem}")
+    actions = getattr(module, "actions", None)
+    if actions is None:
+        actions = typer.Typer(add_completion=False)
+        actions.command(name, cls=Command)(grouped(getattr(module, stem)))
+    return typer.main.get_command(actions)
+
+
+_root = typer.Typer(
+    add_completion=False,
+    subcommand_metavar="COMMAND …",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _name, _help in COMMANDS.items():
+    _root.command(_name, cls=_LazyCommand, help=_help)(lambda: None)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"unmask {__version__}")
+        raise typer.Exit
+
+
+@_root.callback(invoke_without_command=True)
+def _unmask(
+    context: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="say more, show tracebacks")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="show the version"),
+    ] = False,
+) -> int:
+    """Was a face in this video or picture made or altered by a machine?"""
+    level = logging.INFO if verbose else logging.ERROR
+    logging.basicConfig(level=level, format="unmask: %(message)s")
+    return require_action(context)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    root, verbose = typer.main.get_command(_root), False
+    try:
+        with root.make_context("unmask", list(sys.argv[1:] if argv is None else argv)) as context:
+            verbose = context.params["verbose"]
+            return root.invoke(context) or 0
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.TyperException as error:  # of the options
+        path = getattr(getattr(error, "ctx", None), "command_path", "unmask")
+        tell(f"unmask: {line(error.format_message())} See: {path} --help", error=True)
+        return error.exit_code
+    except UnmaskError as error:
+        say(error)
+        return 2 if isinstance(error, InputError) else 1
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        print("unmask: stopped", file=sys.stderr)
+        return 1
+    except Exception as error:  # one line for a person; the traceback on request
+        if verbose:
+            raise
+        what = line(f"{type(error).__name__}: {error}")
+        tell(f"unmask: this is our failure, not yours: {what} (-v shows where)", error=True)
+        return 1
+    finally:
+        ProgressBar.close_shown()

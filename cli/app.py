@@ -1,0 +1,26 @@
+"""`unmask app`: the dashboard."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from cli.options import Address
+
+_ROOT = Path(__file__).parents[1]
+
+
+def app(port: int = 8501, address: Address = None) -> int:
+    """Open the dashboard."""
+    if find_spec("streamlit") is None:
+        raise ModuleNotFoundError("There is no Streamlit.", name="streamlit")
+    carried = _ROOT / "dashboard" / "_app"  # in a wheel
+    script = (carried if carried.is_dir() else _ROOT) / "app.py"
+    command = ["streamlit", "run", str(script), "--server.port", str(port)]
+    if address:
+        command += ["--server.address", address]
+    sys.stdout.flush()
+    # -P: a folder called `service` where the person stands is not ours.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", *command])

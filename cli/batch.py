@@ -1,0 +1,170 @@
+"""`unmask batch`: everything in a folder, a table, a list, an archive or a document."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cli import known
+from cli.common import ProgressBar, ids, say
+from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
+from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from detector.batch import BatchRun, BatchTally, Entry
+    from detector.batch.options import WriteReport
+    from detector.schema.analysis import Analysis, ErrorDetail
+
+FORMATS = ("jsonl", "csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Options of everything that fills a folder with results."""
+
+    out: Annotated[Path, Option("-o", "--out", metavar="DIR", help="for the results")]
+    format: Annotated[
+        str,
+        Option(
+            metavar="FORM,FORM",
+            help="jsonl (always written: what is finished is known by it) and csv",
+        ),
+    ] = "jsonl,csv"
+    report: Annotated[bool, Option("--report", help="write each file's sealed PDF report, too")] = (
+        False
+    )
+    parallel: Annotated[
+        int, Option(metavar="N", min=0, help="files at a time (as many as cores)")
+    ] = 0
+    ray: Annotated[
+        str,
+        Option(
+            metavar="ADDRESS",
+            help="on a Ray cluster: auto, local or HOST:PORT (default: UNMASK_RAY_ADDRESS, else "
+            "none)",
+        ),
+    ] = ""
+    no_library: NoLibrary = False
+
+
+def batch(
+    source: Path,
+    output: OutputOptions,
+    settings: SettingsOptions,
+    reporting: ReportOptions,
+    machine: MachineOptions,
+    limit: Annotated[int | None, Option(metavar="N", min=1, help="only the first N files")] = None,
+) -> int:
+    """Analyze everything in SOURCE: a folder, a CSV with a column of paths, a text file with a path
+    a line, a ZIP, a PDF or an office document. Results are written as they come; the same command
+    goes on where it was stopped."""
+    from detector import links
+    from detector.batch import read_source
+
+    opener = links.opener if links.allowed() else None
+    found = read_source(source, leave_out=output.out, links=opener)
+    if not found.entries:
+        raise UsageError(f"There is no video and no picture in {source}.")
+    entries = list(islice(found.entries, limit))
+    bar = ProgressBar("files")
+    with open_batch(output, settings, reporting, machine) as run:
+        try:
+            tally = run.run(
+                entries,
+                lambda tally, entry, error: listed(bar, tally, entry, error),
+                total=len(entries),
+            )
+        finally:
+            bar.close()
+    print(summary(tally, found.passed_over, output.out), file=sys.stderr)
+    if tally.ours:
+        return 1
+    return 2 if tally.failed else 0
+
+
+@contextmanager
+def open_batch(
+    output: OutputOptions,
+    settings: SettingsOptions,
+    reporting: ReportOptions,
+    machine: MachineOptions,
+) -> Iterator[BatchRun]:
+    """Open the folder of results, and the cluster that fills it where there is one. Raises what
+    either does."""
+    from detector import media
+    from detector.batch import BatchOptions, BatchRun
+    from detector.cluster import ClusterAnalyzer, ClusterOptions
+
+    if machine.sandbox:
+        media.isolate()
+    forms = ids(output.format) or []
+    if unknown := sorted(set(forms) - set(FORMATS)):
+        raise UsageError(f"--format: there is no {unknown[0]!r}.", hint="jsonl, csv or both.")
+    options = BatchOptions(
+        settings=settings.settings(),
+        thresholds=settings.thresholds(),
+        table="csv" in forms,
+        report=_reports(output.out, reporting) if output.report else None,
+        parallel=output.parallel,
+        device=machine.device,
+    )
+    wanted = ClusterOptions.configured(output.ray, isolate=machine.sandbox)
+    with ExitStack() as opened:
+        library = opened.enter_context(known.OriginalFinder(wanted=not output.no_library))
+        options = replace(options, original=lambda *file: library.original_of(*file)[0])
+        cluster = None
+        if wanted is not None:
+            cluster = opened.enter_context(ClusterAnalyzer(wanted, device=machine.device))
+            options = replace(options, parallel=output.parallel or cluster.slots)
+        yield opened.enter_context(BatchRun(output.out, options, cluster))
+
+
+def _reports(out: Path, options: ReportOptions) -> WriteReport:
+    """Return what writes the reports, one a file, unless it is there."""
+    from detector import report as reports
+    from detector.batch.journal import write_whole
+
+    folder = out / "reports"
+    key = reports.signing_key(options.sign)
+
+    def write(name: str, analysis: Analysis, media: Path) -> Path:
+        target: Path = folder / f"{_file_name(name)}-{analysis.id[:12]}.pdf"
+        if not target.exists():
+            folder.mkdir(exist_ok=True)
+            place = not options.no_place
+            content = reports.collect(analysis, media, notes=options.notes, place=place)
+            write_whole(target, reports.FORMS["pdf"](content, key))
+        return target
+
+    return write
+
+
+def _file_name(name: str) -> str:
+    """Return the name of an entry as one that every disk takes."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._")[-80:] or "file"
+
+
+def listed(bar: ProgressBar, tally: BatchTally, entry: Entry, error: ErrorDetail | None) -> None:
+    """Show how far a batch is, and an error as it happens."""
+    if error is not None:
+        say(error, entry.name)
+    bar(tally.done, tally.total)
+
+
+def summary(tally: BatchTally, passed_over: int, out: Path) -> str:
+    """Return what was done, in a line."""
+    parts = [f"{tally.analyzed} analyzed"]
+    if tally.found:
+        parts.append(f"{tally.found} known already")
+    if tally.failed:
+        codes = ", ".join(f"{code} {count}" for code, count in tally.codes.most_common())
+        parts.append(f"{tally.failed} failed ({codes})")
+    if passed_over:
+        parts.append(f"{passed_over} passed over by their names")
+    return f"unmask: {', '.join(parts)}: {out / 'results.jsonl'}"

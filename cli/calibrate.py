@@ -1,0 +1,189 @@
+"""`unmask calibrate`: from labelled clips, or thresholds by one's own untouched ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cli.common import ProgressBar, ids, tell, write_text
+from cli.options import Argument, Device, Json, Option, Store, between
+from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from detector.evaluation.calibration_report import Calibrated
+
+LABELLED = "from labelled clips"
+OWN = "from your own untouched clips"
+"""Headings of the help."""
+
+
+def calibrate(
+    labels: Annotated[Path | None, Argument(metavar="LABELS.csv")] = None,
+    models: Annotated[
+        str | None, Option(metavar="ID,ID", help="instead of the default ones")
+    ] = None,
+    rate: Annotated[
+        float, Option(callback=between(0, 1), help="untouched clips called manipulated, at most")
+    ] = 0.05,
+    device: Device = "auto",
+    recipe: Annotated[
+        str | None,
+        Option(rich_help_panel=LABELLED, help="take only what this recipe kept out of training"),
+    ] = None,
+    where: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="COLUMN",
+            help="clips with something in this column count too: what was collected after training",
+        ),
+    ] = "",
+    right: Annotated[
+        float,
+        Option(rich_help_panel=LABELLED, callback=between(0, 1), help="of decided clips, at least"),
+    ] = 0.95,
+    conditions: Annotated[
+        str,
+        Option(
+            rich_help_panel=LABELLED,
+            metavar="NAMES",
+            help="learn uncertainty from worse copies too: crf-35,resize-0.5",
+        ),
+    ] = "",
+    store: Store = None,
+    write: Annotated[
+        bool, Option("--write", rich_help_panel=LABELLED, help="write it into the manifest")
+    ] = False,
+    json: Json = None,
+    real: Annotated[
+        Path | None,
+        Option(
+            rich_help_panel=OWN, metavar="FOLDER", help="videos nobody has altered, or real voices"
+        ),
+    ] = None,
+    domain: Annotated[
+        str, Option(rich_help_panel=OWN, metavar="WORDS", help="what they are, in a few words")
+    ] = "",
+    sources: Annotated[
+        int | None,
+        Option(
+            rich_help_panel=OWN,
+            metavar="N",
+            min=1,
+            help="different recordings that the clips are of; without it, each folder is one",
+        ),
+    ] = None,
+    list_own: Annotated[
+        bool, Option("--list", rich_help_panel=OWN, help="show the thresholds of your own")
+    ] = False,
+    delete: Annotated[
+        str | None,
+        Option(
+            rich_help_panel=OWN, metavar="ID", help="delete one of them; `all` deletes every one"
+        ),
+    ] = None,
+    switch: Annotated[
+        Literal["on", "off"] | None, Option(rich_help_panel=OWN, help="use them, or ours")
+    ] = None,
+) -> int:
+    """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained
+    on. With --real: set thresholds by your own untouched clips, for this computer's data folder."""
+    if labels is not None and real is not None:
+        raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
+    if labels is None:
+        if real is not None:
+            return _own(real, domain, sources, ids(models), rate, device)
+        if list_own or delete or switch:
+            return _manage(delete, switch)
+        raise UsageError(
+            "There is nothing to calibrate on.",
+            hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
+        )
+    from detector.evaluation import calibration, manifest
+    from detector.evaluation.calibration_report import to_markdown
+    from detector.evaluation.operating_points import Promises
+    from detector.evaluation.scores import Scoring
+    from detector.perturbation import conditions as changes
+    from detector.training.recipe import read_recipe
+
+    fitted = calibration.calibrate(
+        labels,
+        models=ids(models) or [],
+        recipe=read_recipe(recipe) if recipe else None,
+        where=where,
+        conditions=changes.parse(conditions) if conditions else (),
+        promises=Promises(rate, right),
+        scoring=Scoring(device=device, store=store, on_progress=ProgressBar("scored")),
+    )
+    if json:
+        write_text(json, fitted.model_dump_json(indent=2))
+    if json != "-":
+        tell(to_markdown(fitted))
+        if not write:
+            print(manifest.to_toml(fitted))
+    if write:
+        print(_write(fitted), file=sys.stderr)
+    return 0
+
+
+def _write(fitted: Calibrated) -> str:
+    """Write a calibration, and return where: of a person's own models in the data folder, which
+    leaves the ensembles that ship as they are; else in the manifest."""
+    from detector.evaluation import manifest
+    from detector.models import user_models
+
+    mine = {spec.id for spec in user_models.own_models()} & set(fitted.models)
+    if not mine:
+        return f"written to {manifest.write(fitted)}"
+    for id in sorted(mine):
+        user_models.keep_calibration(id, fitted.models[id])
+    return f"kept with {', '.join(sorted(mine))}; our own ensembles stay as they are"
+
+
+def _own(
+    folder: Path,
+    domain: str,
+    sources: int | None,
+    models: list[str] | None,
+    rate: float,
+    device: str,
+) -> int:
+    from detector.decision import conformal
+    from detector.evaluation.own_calibration import OwnClips, calibrate_own
+    from detector.pipeline import Analyzer
+
+    result = calibrate_own(
+        OwnClips(folder, domain, sources),
+        models=models,
+        rate=rate,
+        analyzer=Analyzer(device=device),
+        progress=ProgressBar("scored"),
+    )
+    conformal.keep(result.calibration)
+    print(conformal.in_words(result.calibration))
+    print(conformal.guarantee(len(result.calibration.clips), rate))
+    if warning := conformal.alike(result.calibration):
+        print(f"Warning: {warning}")
+    for name, why in result.left_out.items():
+        tell(f"  left out: {name} ({why})")
+    return 0
+
+
+def _manage(delete: str | None, switch: str | None) -> int:
+    from detector.decision import conformal
+    from detector.evaluation.own_calibration import holds
+
+    if delete:
+        conformal.delete(None if delete == "all" else delete)
+    if switch:
+        conformal.switch(switch == "on")
+    store = conformal.load()
+    for calibration in store.calibrations:
+        state = "in use" if store.on else "switched off"
+        if not holds(calibration):
+            state = "not in use, its models have changed"
+        print(f"{calibration.id}  {state}  {conformal.in_words(calibration)}")
+    if not store.calibrations:
+        print("There are no thresholds of your own.")
+    return 0

@@ -1,0 +1,257 @@
+"""What several commands share: writing, lists of ids, progress, one line for an error."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import typer
+
+from detector import paths
+from detector.errors import InputError, UnmaskError, UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from detector.schema.analysis import ErrorDetail
+
+WIDTH = 24
+"""letters of a progress bar"""
+
+
+def require_action(context: typer.Context) -> int:
+    """Show what a group of commands can do where none is named; return the exit status."""
+    if context.invoked_subcommand is not None:
+        return 0
+    with redirect_stdout(sys.stderr):
+        typer.echo(context.get_help())
+    return 2
+
+
+@contextmanager
+def user_files() -> Iterator[None]:
+    """Report a file that can't be read or written as bad input."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(str(error)) from None
+
+
+def ids(text: str | None) -> list[str] | None:
+    """Return the ids of a comma-separated list; None for none."""
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def is_web_address(path: str | Path) -> bool:
+    """Whether a path is meant as a link. `Path` leaves one slash of two."""
+    return re.match(r"https?:/", str(path), re.IGNORECASE) is not None
+
+
+def refuse_link(path: str | Path) -> None:
+    """Raise InputError where a path is meant as a link."""
+    if is_web_address(path):
+        raise InputError(
+            "Links are not read here.",
+            code="link",
+            hint="Download the file first, or give the link on the page, where links are allowed.",
+        )
+
+
+def write_text(target: str, text: str) -> None:
+    """Write to a file, which is replaced whole or not at all, or to standard output for "-"."""
+    if target == "-":
+        print(text)
+        return
+    write_bytes(target, f"{text}\n".encode("utf-8", "replace"))
+
+
+def write_json(target: str, data: object) -> None:
+    """Write as JSON to a file, or to standard output for "-"."""
+    write_text(target, json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def write_result(target: str | None, data: object, *lines: object) -> None:
+    """Write a result as JSON where that was asked for, and its lines for a person on standard
+    output, unless the JSON is there."""
+    if target:
+        write_json(target, data)
+    if target != "-":
+        tell(*lines)
+
+
+class JsonOutput:
+    """Results as JSON, to a file or to standard output for "-", each written when it ends.
+
+    One is written as it is, several as a list. A file is valid JSON after each of them.
+
+    Parameters
+    ----------
+    target : str, optional
+        None: nothing is written.
+    several : bool
+        Whether a list is written.
+    """
+
+    def __init__(self, target: str | None, *, several: bool) -> None:
+        self._target, self._several, self._count = target, several, 0
+
+    def add(self, data: object) -> None:
+        """Write one result. UsageError when the file can't be written."""
+        if self._target is None:
+            return
+        if not self._several:
+            write_json(self._target, data)
+            return
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        begin = ",\n" if self._count else "[\n"
+        self._count += 1
+        if self._target == "-":
+            sys.stdout.write(begin + text)
+            sys.stdout.flush()
+            return
+        data = (begin + text).encode("utf-8", "replace") + _LIST_END
+        if self._count == 1:
+            write_bytes(self._target, data)
+            return
+        try:
+            with open(self._target, "r+b", buffering=0) as file:
+                _replace_list_end(file, data)
+        except OSError as error:
+            raise UsageError(f"{self._target} could not be written: {error.strerror}.") from None
+
+    def __enter__(self) -> JsonOutput:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._target == "-" and self._count and self._several:
+            print("\n]")
+
+
+_LIST_END = b"\n]\n"
+
+
+def _replace_list_end(file: FileIO, data: bytes) -> None:
+    """Write over the end of a list in one piece; without room for it, the list stays as it was."""
+    end = max(0, file.seek(0, 2) - len(_LIST_END))
+    file.seek(end)
+    try:
+        if file.write(data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        file.truncate(end)
+        file.seek(end)
+        file.write(_LIST_END)  # in the room that it had
+        raise
+
+
+def write_bytes(target: str, data: bytes) -> None:
+    """Write to a file, which is replaced whole or not at all; a pipe or device is written to."""
+    path = Path(target).resolve()  # what a link leads to, not the link
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            paths.write(path, data)
+    except OSError as error:
+        raise UsageError(f"{target} could not be written: {error.strerror}.") from None
+
+
+def tell(*lines: object, error: bool = False) -> None:
+    """Print lines that a person reads, on standard output or standard error. Names of files, models
+    and people are strangers' words: nothing in them steers the terminal or turns its direction."""
+    for text in lines:
+        print(_harmless(str(text)), file=sys.stderr if error else None, flush=True)
+
+
+def _harmless(text: str) -> str:
+    """Return a text without control (but newline) and format characters; a tab becomes a space."""
+    steers = ("Cc", "Cf", "Cs", "Co")
+    text = text.replace("\t", " ")
+    return "".join(ch for ch in text if ch == "\n" or unicodedata.category(ch) not in steers)
+
+
+def line(text: str) -> str:
+    """Return a stranger's words within a line: a line break in them would write a line of ours."""
+    return " ".join(_harmless(" ".join(text.split())).split())
+
+
+def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
+    """Print one line on standard error."""
+    parts = [f"unmask: {line(name)}:" if name else "unmask:", error.message, error.hint]
+    tell(" ".join(p for p in parts if p), error=True)
+
+
+class ProgressBar:
+    """How far a piece of work is, on standard error: a bar with the time left on a terminal.
+
+    Anything else that is written to standard error meanwhile stands above it.
+
+    Parameters
+    ----------
+    text : str
+        What is counted, or whose work it is.
+    unit : {"count", "bytes", "share"}
+        Of what it is called with. A count also leaves one line at its end where there is no
+        terminal; the others leave nothing.
+    """
+
+    _shown: ClassVar[ProgressBar | None] = None
+
+    def __init__(self, text: str, unit: Literal["count", "bytes", "share"] = "count") -> None:
+        self.text, self.unit = line(text), unit
+        self._bar: Progress | None = None
+
+    def __call__(self, done: float, total: float) -> None:
+        """Show that `done` of `total` is done; of 0 where nobody knows how much there is."""
+        over = bool(total) and done >= total
+        if sys.stderr.isatty():
+            self._draw(done, total)
+            if over:
+                self.close()
+        elif over and self.unit == "count":
+            print(f"{done} of {total} {self.text}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands, and the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            ProgressBar._shown = None
+
+    @classmethod
+    def close_shown(cls) -> None:
+        """Close the bar that work left behind when it ended early, if there is one."""
+        if cls._shown is not None:
+            cls._shown.close()
+
+    def _draw(self, done: float, total: float) -> None:
+        if self._bar is None:
+            from rich import progress
+            from rich.console import Console
+
+            self.close_shown()
+            count = "{task.completed:.0f} of {task.total:.0f} {task.description}"
+            name = progress.TextColumn("{task.description}", markup=False)
+            bar, left = progress.BarColumn(WIDTH), progress.TimeRemainingColumn(compact=True)
+            columns = {
+                "count": (bar, progress.TextColumn(count, markup=False)),
+                "bytes": (name, bar, progress.DownloadColumn()),
+                "share": (name, bar, progress.TextColumn("{task.percentage:.0f}%")),
+            }[self.unit]
+            console = Console(stderr=True)
+            self._bar = progress.Progress(*columns, left, console=console, redirect_stdout=False)
+            ProgressBar._shown = self
+            self._bar.add_task(self.text, total=total or None)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total or None)

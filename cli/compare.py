@@ -1,0 +1,79 @@
+"""`unmask compare`: a suspected copy beside its original."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cli.common import ProgressBar, refuse_link, write_bytes, write_result
+from cli.options import Json, Option, Sandbox, Sign
+from cli.report import ending
+
+if TYPE_CHECKING:
+    from detector.schema.comparison import Comparison
+
+FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
+"""Endings of a report's name, and the message about any other."""
+MANIPULATED, OTHER_FOOTAGE = 10, 11
+"""Exit statuses, which the help tells too."""
+
+
+def compare(
+    copy: Path,
+    original: Path,
+    json: Json = None,
+    report_file: Annotated[
+        str | None, Option("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
+    ] = None,
+    sign: Sign = None,
+    sandbox: Sandbox = False,
+) -> int:
+    """Hold a suspected copy against its original: aligned in time and place, what differs inside
+    the faces and elsewhere by more than re-encoding leaves? Exit status 0: nothing but how it was
+    encoded, cut or graded; 10: a face or something else was changed; 11: not the same footage, or
+    faces can't be judged."""
+    if sandbox:
+        from detector import media
+
+        media.isolate()
+    from detector import comparison
+
+    for path in (copy, original):
+        refuse_link(path)
+    form = ending(report_file, *FORMS) if report_file else ""
+    bar = ProgressBar("comparing", "share")
+    result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
+    write_result(json, result.model_dump(mode="json"), *lines(result))
+    if report_file:
+        from detector import report
+
+        content = report.collect_pair(result, copy, original)
+        write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
+    return status(result)
+
+
+def status(result: Comparison) -> int:
+    """Return the exit status that says what was found."""
+    if not result.finding.same_footage:
+        return OTHER_FOOTAGE
+    changed = result.finding.manipulated or result.finding == "other_edits"
+    return MANIPULATED if changed else 0
+
+
+def lines(result: Comparison) -> list[str]:
+    """Return what a terminal shows."""
+    from detector.messages import comparison as words
+
+    out = [f"{words.sentence(result)}.", f"  {words.lead(result)}"]
+    out += [f"  {name + ':':20} {value}" for name, value in words.figures(result)]
+    for person in result.people:
+        if len(result.people) > 1:
+            when = words.when(result, person.spans)
+            part = {"none": words.unchanged(result)}.get(
+                person.part, f"{person.part} differs {when}"
+            )
+            out.append(f"  {f'Person {person.id}:':20} {part}")
+    out += [f"  {note}" for note in result.notes]
+    if limits := words.limits(result):
+        out.append(f"  What this can't tell: {limits}")
+    return out

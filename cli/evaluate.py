@@ -1,0 +1,124 @@
+"""`unmask evaluate`: how good the models are on labelled files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cli.common import ProgressBar, ids, tell, write_text
+from cli.options import Argument, Device, Json, Models, Option, Store
+from detector.errors import UsageError
+
+MAX_NAMED = 5
+"""files of a ZIP that were left out, by name; more are counted"""
+
+
+def evaluate(
+    labels: Annotated[Path, Argument(metavar="LABELS.csv|SET.zip")],
+    models: Models = None,
+    kind: Annotated[Literal["all", "video", "image", "audio"], Option()] = "all",
+    match: Annotated[
+        str, Option(metavar="WORD", help="files whose name, source or method holds it")
+    ] = "",
+    frames: Annotated[int, Option(metavar="N")] = 32,
+    conditions: Annotated[
+        str,
+        Option(
+            metavar="few|all|crf-32,…",
+            help="again with the files re-encoded, shrunk, blurred, noisy (few, also without a "
+            "name: one level of each)",
+        ),
+    ] = "none",
+    baselines: Annotated[
+        str | None,
+        Option(
+            metavar="ID,ID",
+            help="beside published models (without ids: all whose weights are on this computer)",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, Option(metavar="N", min=1, help="about N files, in whole groups")
+    ] = None,
+    apart_from: Annotated[
+        Path | None,
+        Option(
+            metavar="TRAIN.csv",
+            help="leave out people who also occur there, as far as their faces tell",
+        ),
+    ] = None,
+    recipe: Annotated[str | None, Option(help="what it kept out of training counts as new")] = None,
+    out: Annotated[
+        Path | None,
+        Option(
+            "-o", "--out", metavar="DIR", help="write report, figures, plots; go on from its scores"
+        ),
+    ] = None,
+    store: Store = None,
+    json: Json = None,
+    device: Device = "auto",
+) -> int:
+    """Measure the models on labelled files."""
+    from detector.evaluation import tables
+    from detector.evaluation.evaluate import FileSelection
+    from detector.evaluation.evaluate import evaluate as measure
+    from detector.evaluation.scores import Scoring
+    from detector.perturbation.conditions import parse
+    from detector.training.recipe import read_recipe
+
+    if out:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{out} can't be made: {error.strerror}.") from None
+    with _labels_of(labels) as labels_csv:
+        report = measure(
+            labels_csv,
+            models=ids(models),
+            selection=FileSelection(
+                kind=kind,
+                match=match,
+                limit=limit,
+                apart_from=apart_from,
+                recipe=read_recipe(recipe) if recipe else None,
+            ),
+            conditions=parse(conditions),
+            against=baselines,
+            scoring=Scoring(
+                frames=frames,
+                device=device,
+                store=store or (out / "scores.jsonl" if out else None),
+                on_progress=ProgressBar("scored"),
+            ),
+            on_compared=ProgressBar("faces compared"),
+        )
+    report.labels = str(labels)
+    if out:
+        for path in tables.write(report, out):
+            print(path)
+    if json:
+        write_text(json, report.model_dump_json(indent=2))
+    if json != "-" and not out:
+        tell(tables.to_markdown(report))
+    return 0
+
+
+@contextmanager
+def _labels_of(path: Path) -> Iterator[Path]:
+    """Yield the CSV of the labels: that of a ZIP is unpacked with its files until the end."""
+    from detector.evaluation import labelled_sets
+
+    if path.suffix.lower() != ".zip":
+        yield path
+        return
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file.", hint="Check the path.")
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+        found = labelled_sets.unpack(path, Path(folder))
+        for name, why in found.left_out[:MAX_NAMED]:
+            tell(f"unmask: left out {name}: {why.value.replace('_', ' ')}", error=True)
+        if (more := len(found.left_out) - MAX_NAMED) > 0:
+            tell(f"unmask: and {more} more", error=True)
+        yield found.labels

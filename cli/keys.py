@@ -1,0 +1,98 @@
+"""`unmask keys`: who may use the REST API from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from cli.common import require_action
+from cli.options import Argument, AsJson, Option, between
+from detector.errors import InputError
+from service.context import Scope
+from service.records.api_keys import ApiKey, ApiKeys
+from service.records.database import Database, configured
+
+USUAL = ",".join((Scope.READ, Scope.ANALYZE))
+"""What a key is for unless somebody says otherwise."""
+actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
+
+
+@actions.callback(invoke_without_command=True)
+def keys(context: typer.Context) -> int:
+    """Keys of the REST API."""
+    return require_action(context)
+
+
+@contextmanager
+def _keys() -> Iterator[ApiKeys]:
+    with closing(Database(configured())) as database:
+        yield ApiKeys(database)
+
+
+@actions.command()
+def add(
+    name: Annotated[str, Argument(metavar="NAME", help="whose, or what for")],
+    scopes: Annotated[str, Option(metavar="SCOPE,SCOPE", help=f"of {', '.join(Scope)}")] = USUAL,
+    days: Annotated[
+        float | None,
+        Option(metavar="N", callback=between(0), help="in force for so long; else for good"),
+    ] = None,
+    files_per_hour: Annotated[int | None, Option(metavar="N", min=1)] = None,
+    files_per_day: Annotated[int | None, Option(metavar="N", min=1)] = None,
+) -> int:
+    """Make a key; it is shown once."""
+    try:
+        allowed = tuple(Scope(word.strip()) for word in scopes.split(",") if word.strip())
+    except ValueError:
+        raise InputError(f"The scopes are {', '.join(Scope)}.") from None
+    with _keys() as keys:
+        key, text = keys.add(
+            name,
+            allowed,
+            ttl=timedelta(days=days) if days is not None else None,
+            files_per_hour=files_per_hour,
+            files_per_day=files_per_day,
+        )
+    print(text)
+    print(
+        f"{_line(key)}\nIt is shown this once. Send it as: Authorization: Bearer …", file=sys.stderr
+    )
+    return 0
+
+
+@actions.command("list")
+def list_keys(as_json: AsJson = False) -> int:
+    """List all keys, without their secrets."""
+    with _keys() as keys:
+        known = keys.all()
+    if as_json:
+        print(json.dumps([key.model_dump(mode="json") for key in known], indent=2))
+    else:
+        for key in known:
+            print(_line(key))
+    return 0
+
+
+@actions.command()
+def revoke(ids: list[str]) -> int:
+    """End keys, from this moment."""
+    with _keys() as keys:
+        unknown = [id for id in ids if not keys.revoke(id)]
+    if unknown:
+        raise InputError(
+            f"No key in force is called {', '.join(unknown)}.", hint="unmask keys list"
+        )
+    return 0
+
+
+def _line(key: ApiKey) -> str:
+    until = f"until {key.expires:%Y-%m-%d}" if key.expires else "for good"
+    used = f"used {key.used:%Y-%m-%d %H:%M}" if key.used else "never used"
+    state = key.state(datetime.now(UTC))
+    return f"{key.id}  {state:9} {until:17} {used:22} {','.join(key.scopes):30} {key.name}"

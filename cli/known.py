@@ -1,0 +1,83 @@
+"""The original of an analyzed file, where this computer's library of known footage has it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector import paths
+from detector.media.files import one_line, safe_name
+from detector.messages.format import clock
+from detector.schema.analysis import Media
+
+if TYPE_CHECKING:
+    from service.library.local import LocalOriginals
+
+
+def open_originals(stack: ExitStack) -> LocalOriginals:
+    """Open the library, until the stack is closed."""
+    from service.library.local import LocalOriginals
+    from service.records.database import Database, configured
+
+    return LocalOriginals(stack.enter_context(closing(Database(configured()))))
+
+
+class OriginalFinder:
+    """The library of any number of files. A context manager; safe between threads, of which one
+    searches at a time.
+
+    Parameters
+    ----------
+    wanted : bool
+        False: it finds nothing.
+    """
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._searching = threading.Lock()
+        self._opened = ExitStack()
+        self._originals: LocalOriginals | None = None
+
+    def __enter__(self) -> OriginalFinder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def original_of(self, path: Path, about: Media) -> tuple[Path | None, str]:
+        """Return the known footage that a file shows best, where it still is, and a line that tells
+        of it; None and "" where there is none, or no library.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        about : Media
+            Of the file.
+        """
+        if about.kind == "audio" or not (paths.data() / paths.RECORDS).is_file():
+            return None, ""
+        with self._searching:
+            originals = self._library()
+            try:
+                answer = originals.find(path, about) if originals else None
+            except Exception:  # a library that fails spoils no analysis
+                answer = None
+        if answer is None:
+            return None, ""
+        found, original = answer
+        seen = "faces, framed otherwise" if found.by_faces else "frames"
+        share = f"{found.matched} of {found.asked} looked-for {seen}"
+        name, source = safe_name(found.name), one_line(found.source)
+        return original, f"  In your library: {name}, from {clock(found.start)} ({share}; {source})"
+
+    def _library(self) -> LocalOriginals | None:
+        """Return the library, opened once; None where that failed, or its extra is missing."""
+        if self._wanted and self._originals is None:
+            try:
+                self._originals = open_originals(self._opened)
+            except (Exception, SystemExit):  # SystemExit: a variable of the server is wrong
+                self._wanted = False
+        return self._originals

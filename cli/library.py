@@ -1,0 +1,205 @@
+"""`unmask library`: known footage on this computer."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.common import require_action, user_files
+from cli.known import open_originals
+from cli.options import Argument, AsJson, Option, between
+from detector import media
+from detector.comparison.fingerprints import fingerprint
+from detector.errors import InputError, MediaError, UnmaskError
+from detector.messages.format import clock
+from service.context import LOCAL
+from service.library import watch as watching
+from service.library.catalog import Library, source_of
+from service.library.index import LibraryMatch
+from service.library.local import LocalOriginals
+from service.records.database import Database, configured
+from service.records.footage import Footage, FootageStore
+
+OWNER = LOCAL.id
+NOTHING = 11
+"""Exit status of a search that found nothing; as `unmask compare` has it for other footage."""
+actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
+
+
+@actions.callback(invoke_without_command=True)
+def library(context: typer.Context) -> int:
+    """Known footage: fingerprints of it are kept, never the footage itself."""
+    return require_action(context)
+
+
+@contextmanager
+def _library(*, reads_media: bool = False) -> Iterator[Library]:
+    """Open this computer's library; files of strangers are read in confined processes."""
+    if reads_media:
+        media.isolate()
+    with user_files():
+        database = Database(configured())
+        try:
+            yield Library(FootageStore(database))
+        finally:
+            database.close()
+
+
+def _told(path: Path, footage: Footage | None, error: MediaError | None) -> None:
+    if error is not None:
+        print(f"unmask: {path.name}: {error.advice}", file=sys.stderr)
+    elif footage is not None:
+        print(f"{footage.id}  {footage.name}  {footage.frames} frames", flush=True)
+
+
+@actions.command()
+def add(paths: list[Path]) -> int:
+    """Take fingerprints of files, or of all media in folders."""
+    status = 0
+
+    def told(path: Path, footage: Footage | None, error: MediaError | None) -> None:
+        nonlocal status
+        status = 2 if error is not None else status
+        _told(path, footage, error)
+
+    def place(path: Path) -> tuple[Path, bool]:
+        return (path, True) if path.is_dir() else (path.parent, False)
+
+    with _library(reads_media=True) as known:
+        for (folder, whole), files in groupby(paths, key=place):
+            if whole:
+                known.add_folder(OWNER, folder, told)
+            else:
+                known.add_files(OWNER, files, source_of(folder), told)
+        count, _version = known.store.version(OWNER)
+    print(f"{count} files known", file=sys.stderr)
+    return status
+
+
+@actions.command()
+def watch(
+    folder: Path,
+    every: Annotated[
+        float, Option(metavar="S", callback=between(0), help="between two looks")
+    ] = 10.0,
+) -> int:
+    """Add what is in a folder and what comes into it."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    print(f"unmask: watching {folder}", file=sys.stderr, flush=True)
+    with _library(reads_media=True) as known:
+        watching.watch(known, OWNER, folder, stop, every=every, on_file=_told)
+    return 0
+
+
+@actions.command("list")
+def list_footage(as_json: AsJson = False) -> int:
+    """Tell what is known."""
+    with _library() as opened:
+        known = opened.store.list(OWNER)
+    if as_json:
+        print(json.dumps([footage.model_dump(mode="json") for footage in known], indent=2))
+        return 0
+    for footage in known:
+        length = f"{footage.duration:.0f} s" if footage.duration else "picture"
+        print(f"{footage.id}  {footage.added:%Y-%m-%d}  {length:>8}  {footage.name}")
+    return 0
+
+
+@actions.command()
+def remove(ids: list[str]) -> int:
+    """Forget footage."""
+    with _library() as known:
+        removed = known.store.remove(OWNER, ids)
+    if removed < len(set(ids)):
+        raise InputError(
+            f"{removed} removed; the others are not known.", hint="unmask library list"
+        )
+    return 0
+
+
+@actions.command(help=f"Known footage that a file shows; exit status {NOTHING}: none.")
+def search(file: Path, as_json: AsJson = False) -> int:
+    """Tell which known footage a file shows."""
+    with _library(reads_media=True) as known:
+        about = media.probe(file)
+        found = known.search(OWNER, fingerprint(file, about))
+    if as_json:
+        rows = [asdict(m) | {"footage": m.footage.model_dump(mode="json")} for m in found]
+        print(json.dumps(rows, indent=2))
+    else:
+        for match in found:
+            print(_line(match, about.sha256))
+    return 0 if found else NOTHING
+
+
+@actions.command(
+    help="The known footage that a file shows best, as an analysis asks for it, in JSON; exit "
+    f"status {NOTHING}: none."
+)
+def original(
+    file: Annotated[
+        Path, Argument(metavar="FILE", help="-: a path a line, each a JSON string; null: none")
+    ],
+) -> int:
+    """Tell which known footage a file shows best."""
+    media.isolate()
+    with user_files(), ExitStack() as stack:
+        originals = open_originals(stack)
+        if str(file) != "-":
+            found = _original_of(originals, file)
+            if found is not None:
+                print(json.dumps(found))
+            return NOTHING if found is None else 0
+        for line in sys.stdin:
+            try:
+                found = _original_of(originals, Path(json.loads(line)))
+            except (UnmaskError, OSError):  # no reason to leave the others unanswered
+                found = None
+            print(json.dumps(found), flush=True)
+    return 0
+
+
+def _original_of(originals: LocalOriginals, file: Path) -> dict[str, Any] | None:
+    answer = originals.find(file, media.probe(file))
+    if answer is None:
+        return None
+    found, path = answer
+    return found.model_dump(mode="json") | {"path": str(path) if path else None}
+
+
+def _line(match: LibraryMatch, sha256: str) -> str:
+    same = ", the same file" if match.footage.sha256 == sha256 else ""
+    turned = ", mirrored" if match.mirrored else ""
+    seen = "faces" if match.by_faces else "frames"
+    frames = f"{match.matched} of {match.asked} {seen}, {match.bits} of 256 bits differ"
+    place = f"{match.footage.name}, from {clock(match.start)}"
+    return f"{place}: {frames}{turned}{same} ({match.footage.source})"
+
+
+@actions.command()
+def export(file: Path) -> int:
+    """Write all fingerprints to a file for others."""
+    with _library() as known, file.open("xb") as target:
+        for line in known.export(OWNER):
+            target.write(line)
+    return 0
+
+
+@actions.command("import")
+def import_prints(file: Path) -> int:
+    """Take fingerprints that others exported."""
+    with _library() as known, file.open("rb") as source:
+        new, old = known.import_prints(OWNER, source)
+    print(f"{new} files added, {old} known already", file=sys.stderr)
+    return 0

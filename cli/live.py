@@ -1,0 +1,274 @@
+"""`unmask live`: a camera, a stream or a file judged while it is watched."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cli import known
+from cli.analyze import summary
+from cli.common import ids, say, tell, write_json
+from cli.options import Argument, Models, NoLibrary, Option, between
+from detector.errors import MediaError, UsageError
+from detector.messages import states
+from detector.messages.format import clock
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from detector.live import LiveEngine, LiveSession, LiveState
+    from detector.live.recorder import Ring
+
+    Frames = Iterator[tuple[float, np.ndarray]]
+
+EVERY = 0.25
+"""s between two updates of the line on a terminal"""
+PLAIN_EVERY = 5.0
+"""s between two lines elsewhere, besides those at each change"""
+MOST_RATE = 30.0
+"""frames a second that a file is watched at, at most"""
+LIBRARY_FPS = 4.0
+"""pictures a second of the last seconds that the library of known footage is asked about"""
+SETTLE = 2.0
+"""s that the last frames get to be scored"""
+
+
+def live(
+    source: Annotated[
+        str, Argument(metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
+    ],
+    models: Models = None,
+    json_file: Annotated[
+        str | None, Option("--json", metavar="FILE", help="a JSON line a scored frame; - is stdout")
+    ] = None,
+    out: Annotated[
+        str | None,
+        Option("-o", "--out", metavar="FILE", help="at the end, the session's Analysis as JSON"),
+    ] = None,
+    seconds: Annotated[
+        float | None, Option(metavar="N", callback=between(0), help="stop after so long")
+    ] = None,
+    speed: Annotated[
+        Literal["real", "full"] | None,
+        Option(
+            help="of a file: real (as a camera, frames are dropped when the computer is slow) or "
+            "full (every frame, as fast as it goes; the default)"
+        ),
+    ] = None,
+    min_face: Annotated[int, Option(metavar="PX", min=12, max=1000)] = 40,
+    alarm: Annotated[
+        float | None,
+        Option(
+            metavar="PERCENT",
+            callback=between(0, 100),
+            help="likelihood above which an alarm begins; default: the upper threshold",
+        ),
+    ] = None,
+    alarm_seconds: Annotated[float, Option(metavar="S", min=0, max=60)] = 3.0,
+    no_library: NoLibrary = False,
+) -> int:
+    """Watch a camera, a stream or a file."""
+    from detector.live import LiveEngine, LiveSettings
+    from detector.live.recorder import Ring
+    from detector.media import stream
+
+    moving = stream.is_address(source) or stream.is_device(source)
+    if moving and speed == "full":
+        raise UsageError("A camera or a stream has its own speed.", hint="Leave --speed out.")
+    stop = threading.Event()
+    full = not moving and speed != "real"
+    console = _Console()
+    if moving:
+        opened = stream.Stream(source, lost=console.lost, stop=stop)
+        name, frames = opened.name, opened.frames()
+    else:
+        name, frames = _file(source, real=not full)
+    ring = Ring(fps=LIBRARY_FPS)
+    frames = _remembered(frames, ring)
+    if seconds is not None:
+        frames = itertools.takewhile(lambda frame: frame[0] <= seconds, frames)
+    chosen = ids(models)
+    engine = LiveEngine(workers=0 if full else None)
+    session = engine.open(
+        LiveSettings(
+            models=tuple(chosen) if chosen is not None else None,
+            name=name,
+            min_face=min_face,
+            alarm_above=None if alarm is None else alarm / 100,
+            alarm_seconds=alarm_seconds,
+        )
+    )
+    failure: MediaError | None = None
+    with closing(engine), _scored_frame_lines(json_file) as write:
+        try:
+            console.say("Loading the models.")
+            for state, last in _watched(engine, session, frames, full=full):
+                write(state)
+                console.write(state, last=last)
+        except MediaError as error:
+            failure = error
+        except KeyboardInterrupt:
+            console.say("Stopped.")
+        finally:
+            stop.set()
+            console.close()
+        if not session.state.rates.looked:
+            raise failure or MediaError(f"{name} gave no picture to look at.", code="no_picture")
+        if failure is not None:
+            say(failure)
+        analysis = session.finish()
+    if out:
+        write_json(out, analysis.model_dump(mode="json"))
+    if json_file != "-" and out != "-":
+        tell(summary(analysis))
+        tell(*_known(ring, wanted=not no_library))
+    return 2 if failure is not None else 0
+
+
+def _remembered(frames: Frames, ring: Ring) -> Frames:
+    for t, rgb in frames:
+        ring.add(rgb, t)
+        yield t, rgb
+
+
+def _known(ring: Ring, *, wanted: bool) -> list[str]:
+    """Return what this computer's library knows of the last seconds."""
+    from detector import media
+
+    with known.OriginalFinder(wanted=wanted) as finder, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "last.mp4"
+        if not ring.write(path):
+            return []
+        _path, told = finder.original_of(path, media.probe(path))
+    return [told] if told else []
+
+
+def _file(path: str, *, real: bool) -> tuple[str, Frames]:
+    """Return the name of a file, and its frames: at their times, or as fast as they are read."""
+    from detector import media
+
+    info = media.probe(path)
+    if info.kind == "image" or not info.duration:
+        raise UsageError(
+            f"{info.name} is a picture, and there is nothing to watch in it.",
+            hint=f"Use: unmask analyze {path}",
+        )
+    rate = min(info.fps or 25.0, MOST_RATE)
+    times = [n / rate for n in range(max(1, int(info.duration * rate)))]
+
+    def frames() -> Frames:
+        begun: float | None = None
+        notes: list[str] = []
+        for frame in media.decode(path, info, times, notes=notes):
+            if real:
+                begun = time.monotonic() if begun is None else begun
+                time.sleep(max(0.0, frame.time - (time.monotonic() - begun)))
+            yield frame.time, frame.rgb
+        for note in notes:
+            print(f"unmask: {info.name}: {note}", file=sys.stderr)
+
+    return info.name, frames()
+
+
+def _watched(
+    engine: LiveEngine, session: LiveSession, frames: Frames, *, full: bool
+) -> Iterator[tuple[LiveState, bool]]:
+    """Push frames until they end; yield the state after each, and whether it is the last."""
+    if full:
+        engine.drain()
+    while not session.state.ready:
+        time.sleep(0.05)
+    for t, rgb in frames:
+        session.push(rgb, t)
+        if full:
+            engine.drain()
+        yield session.state, False
+    deadline = time.monotonic() + SETTLE
+    while not full and time.monotonic() < deadline and session.busy:
+        time.sleep(0.05)
+    yield session.state, True
+
+
+@contextmanager
+def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], None]]:
+    """Yield what writes a JSON object a line for each scored frame that is new, if anywhere."""
+    from detector.live.lines import ScoredFrameLines
+
+    scored = ScoredFrameLines()
+    with ExitStack() as opened:
+        file = sys.stdout
+        if target and target != "-":
+            try:
+                file = opened.enter_context(Path(target).open("w", encoding="utf-8"))
+            except OSError as error:
+                raise UsageError(f"{target} could not be written: {error.strerror}.") from None
+
+        def write(state: LiveState) -> None:
+            for line in scored.new(state) if target else ():
+                print(json.dumps(line, ensure_ascii=False), file=file, flush=True)
+
+        yield write
+
+
+class _Console:
+    """On a terminal one line that follows the reading; elsewhere a line when something changes."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next = 0.0
+        self._shown: tuple[object, ...] = ()
+        self._alarms: dict[int, bool] = {}
+
+    def say(self, text: str) -> None:
+        """Print a line of its own."""
+        if self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr)
+        tell(f"unmask: {text}", error=True)
+
+    def lost(self, sentence: str, wait: float) -> None:
+        """Say that the stream was lost, and when the next retry is."""
+        self.say(f"{sentence} Trying again in {wait:.0f} s.")
+
+    def write(self, state: LiveState, *, last: bool = False) -> None:
+        """Show the reading, if it is time to."""
+        for alarm in reversed(state.alarms):
+            over = alarm.end is not None
+            if self._alarms.get(alarm.number) is over:
+                continue
+            if alarm.number not in self._alarms:
+                text = "no face in view" if alarm.kind == "no_face" else states.says("manipulation")
+                self.say(f"Alarm at {clock(alarm.start)}: {text}.")
+            if alarm.end is not None:
+                self.say(f"The alarm of {clock(alarm.start)} ended at {clock(alarm.end)}.")
+            self._alarms[alarm.number] = over
+        reading, rates = state.reading, state.rates
+        changed = (reading.label, tuple(hint.code for hint in state.hints))
+        now = time.monotonic()
+        due = now >= self._next or (not self._terminal and changed != self._shown)
+        if not (due or last):
+            return
+        self._next = now + (EVERY if self._terminal else PLAIN_EVERY)
+        self._shown = changed
+        hints = "".join(f" | {hint.title}" for hint in state.hints)
+        text = (
+            f"{clock(state.time)} {reading.word} {reading.percent} | "
+            f"{rates.fps:.0f} frames a second, scored {rates.scored_fps:.0f} a second, "
+            f"delay {1000 * (rates.score_delay or 0):.0f} ms{hints}"
+        )
+        if self._terminal:
+            print(f"\r\x1b[K{text[:160]}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            print(file=sys.stderr)

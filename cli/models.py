@@ -1,0 +1,150 @@
+"""`unmask models`: what there is; a person's own files; what may go."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.common import ProgressBar, tell, write_json
+from cli.options import Argument, AsJson, Option
+from detector.errors import InputError, LabelOrderError, WeightsError
+
+actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
+
+
+@actions.callback(invoke_without_command=True)
+def models(context: typer.Context, json: AsJson = False) -> int:
+    """List the models; add, remove or delete one."""
+    context.obj = json  # `models --json list` is `models list --json`
+    return _list(json=json) if context.invoked_subcommand is None else 0
+
+
+@actions.command("list")
+def list_models(
+    context: typer.Context,
+    json: AsJson = False,
+    own: Annotated[bool, Option("--own", help="only those that you added")] = False,
+) -> int:
+    """List the models (also without an action)."""
+    return _list(json=json or context.obj, own=own)
+
+
+def _list(*, json: bool, own: bool = False) -> int:
+    from detector.models import inventory
+
+    states = [state for state in inventory.inventory() if state.spec.own or not own]
+    if json:
+        rows = [
+            s.spec.model_dump(mode="json", exclude_none=True)
+            | {"ready": s.ready, "state": s.state, "why": s.why}
+            for s in states
+        ]
+        write_json("-", rows)
+        return 0
+    for s in states:
+        auc = next((m for m in s.spec.measured if m.metric.endswith("AUC")), None)
+        figure = f"AUC {auc.text}" if auc else "not measured"
+        order = "" if s.spec.label_order != "unverified" else " Label order unverified."
+        tell(f"{s.spec.id:32} {s.spec.kind:6} {s.words:24} {figure:24} {s.spec.summary}{order}")
+    return 0
+
+
+@actions.command()
+def architectures() -> int:
+    """Tell what a checkpoint file can be added as."""
+    from detector.models import registry
+
+    for name, spec in registry.architectures().items():
+        print(f"{name:32} {spec.kind:6} {spec.source}")
+    return 0
+
+
+@actions.command()
+def add(
+    files: Annotated[
+        list[str],
+        Argument(metavar="FILE", help="the file, its https address, or all of a model's files"),
+    ],
+    architecture: Annotated[str, Option("--as", metavar="ARCHITECTURE")],
+    id: Annotated[
+        str | None, Option(metavar="NAME", help="what to call it; default: the file's name")
+    ] = None,
+    fake_index: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help="which output means fake; of a single logit 1 if it is of fake, 0 if it is of "
+            "real",
+        ),
+    ] = None,
+    state: Annotated[
+        str,
+        Option(
+            metavar="NAME", help="which of several sets of weights in the file, such as model_ema"
+        ),
+    ] = "",
+) -> int:
+    """Add a checkpoint file of a known architecture. Every tensor of the file must find its place,
+    or nothing is added. The file is copied."""
+    from detector.models import user_models
+
+    try:
+        spec = user_models.add(
+            files[0] if len(files) == 1 else files,
+            architecture,
+            id=id,
+            fake_index=fake_index,
+            state=state,
+            progress=ProgressBar(architecture, "bytes"),
+        )
+    except (WeightsError, LabelOrderError) as error:  # the file's fault, which the caller chose
+        raise InputError(error.message, code=error.code, hint=error.hint) from error
+    print(spec.id)
+    if spec.own:
+        message = f"Added as {spec.id}. {spec.fake_output}"
+        if spec.label_order == "unverified":
+            message += (
+                " Nobody has shown that this holds for your file: it says so beside its scores and "
+                "takes no part in the verdict. --fake-index states it, `unmask selfcheck "
+                f"{spec.id}` tries it."
+            )
+    else:
+        ready = f"This is the published {spec.title}; it is ready."
+        message = f"{ready} License: {spec.license_weights}."
+    print(message, file=sys.stderr)
+    return 0
+
+
+@actions.command()
+def remove(ids: list[str]) -> int:
+    """Forget a model that you added."""
+    from detector.models import user_models
+
+    for id in ids:
+        print(f"{id}: removed, {user_models.remove(id) / 1e6:,.1f} MB freed", file=sys.stderr)
+    return 0
+
+
+@actions.command()
+def delete(ids: list[str]) -> int:
+    """Delete downloaded weights."""
+    from detector.models import inventory
+
+    for id in ids:
+        print(f"{id}: {inventory.delete(id) / 1e6:,.1f} MB freed", file=sys.stderr)
+    return 0
+
+
+@actions.command()
+def accept(ids: list[str]) -> int:
+    """Accept the license of a model."""
+    from detector import weights
+    from detector.models import registry
+
+    for id in ids:
+        spec = registry.get_spec(id)
+        date = weights.accepted_license(spec) or weights.accept_license(spec)
+        print(f"{spec.id}: {spec.license_weights}, accepted {date:%Y-%m-%d}", file=sys.stderr)
+    return 0

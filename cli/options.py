@@ -1,0 +1,208 @@
+"""Options that several commands have, and groups of them as dataclasses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cli.common import ids
+from detector.errors import UsageError
+from detector.schema.analysis import CustomEnsemble, Settings, Thresholds
+
+Option = typer.Option
+Argument = typer.Argument
+
+
+def between(low: float, high: float = math.inf) -> Callable[[float | None], float | None]:
+    """Return the check of a number that lies between two others, and is neither."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not low < value < high:
+            upper = "" if high == math.inf else f" and below {high:g}"
+            raise typer.BadParameter(f"{value:g} is not above {low:g}{upper}.")
+        return value
+
+    return check
+
+
+Models = Annotated[str | None, Option(metavar="ID,ID", help="instead of the default ensemble")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], Option()]
+Sign = Annotated[
+    Path | None, Option(metavar="KEY.pem", help="the operator's Ed25519 key, for the report")
+]
+Address = Annotated[
+    str | None,
+    Option(help="where to listen; 0.0.0.0: for other computers too (default: only this)"),
+]
+AsJson = Annotated[bool, Option("--json", help="write them as JSON")]
+Json = Annotated[str | None, Option(metavar="FILE", help="write all of it as JSON; - is stdout")]
+Store = Annotated[Path | None, Option(metavar="FILE", help="keep scores; go on from them")]
+Sandbox = Annotated[
+    bool,
+    Option(
+        "--sandbox",
+        help="read the files in processes that may do nothing else, for files from strangers",
+    ),
+]
+NoLibrary = Annotated[
+    bool,
+    Option(
+        "--no-library",
+        help="do not look whether this computer's library of known footage has its original",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """How files are analyzed, which changes no result."""
+
+    device: Device = "auto"
+    sandbox: Sandbox = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Options of everything that writes a report."""
+
+    notes: Annotated[str, Option(metavar="TEXT", help="the analyst's, for the report")] = ""
+    no_place: Annotated[
+        bool, Option("--no-place", help="leave out where the file says it was recorded")
+    ] = False
+    sign: Sign = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsOptions:
+    """What files are analyzed with, and what is looked at."""
+
+    models: Models = None
+    weights: Annotated[
+        str | None,
+        Option(
+            metavar="ID=W,ID=W",
+            help="how many times its usual evidence a model counts (1 where nothing is said; "
+            "0: not)",
+        ),
+    ] = None
+    min_models: Annotated[int | None, Option(metavar="N", help="with fewer: inconclusive")] = None
+    threshold: Annotated[
+        str | None,
+        Option(
+            metavar="P or LOW,HIGH",
+            help="likelihood above which a file counts as manipulated, 0 to 1; with two, no sign "
+            "below the first",
+        ),
+    ] = None
+    frames: Annotated[
+        int | None,
+        Option(
+            metavar="N", help="moments to look at, at most (32; with fps 2000, with closer 480)"
+        ),
+    ] = None
+    sampling: Annotated[
+        Literal["uniform", "keyframes", "fps", "closer"],
+        Option(help="closer: every shot, and more where a score moves"),
+    ] = "uniform"
+    fps: Annotated[float, Option(help="with --sampling fps (3 to 10)")] = 5.0
+    min_face: Annotated[int, Option(metavar="PX")] = 40
+    start: Annotated[float, Option(metavar="S")] = 0.0
+    end: Annotated[float | None, Option(metavar="S")] = None
+    rotate: Annotated[
+        Literal["0", "90", "180", "270"] | None,
+        Option(
+            help="degrees clockwise to turn the picture by (default: where faces are only found so)"
+        ),
+    ] = None
+
+    def settings(self) -> Settings:
+        """Return the settings that the options ask for. UsageError when they can't be."""
+        from pydantic import ValidationError
+
+        from detector.pipeline import CLOSER
+
+        # So many a second is what was asked for: the usual bound would make it fewer.
+        most = {"fps": 2000, "closer": CLOSER}.get(self.sampling, 32)
+        try:
+            return Settings(
+                models=ids(self.models),
+                frames=self.frames if self.frames is not None else most,
+                mix=self._ensemble(),
+                sampling=self.sampling,
+                fps=self.fps,
+                min_face=self.min_face,
+                start=self.start,
+                end=self.end,
+                rotate=None if self.rotate is None else int(self.rotate),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            option = str(first["loc"][0]).replace("_", "-")
+            raise UsageError(f"--{option}: {first['msg'].lower()}.") from None
+
+    def thresholds(self) -> Thresholds | None:
+        """Return "0.9" or "0.2,0.9" as thresholds for this one call."""
+        if self.threshold is None:
+            return None
+        try:
+            values = [float(part) for part in self.threshold.split(",")]
+        except ValueError:
+            values = []
+        low, high = (0.0, *values) if len(values) == 1 else (*values, 0.0, 0.0)[:2]
+        if len(values) not in (1, 2) or not 0 <= low <= high <= 1:
+            raise UsageError(
+                f"--threshold: {self.threshold!r} is not one or two likelihoods between 0 and 1.",
+                hint="For example --threshold 0.9, or --threshold 0.2,0.9.",
+            )
+        return Thresholds(low=low, high=high, custom=True, no_sign=len(values) == 2)
+
+    def _ensemble(self) -> CustomEnsemble | None:
+        """Return an ensemble of one's own, as Compare makes one; None where nothing was changed."""
+        from detector.models import registry
+
+        if self.weights is None and self.min_models is None:
+            return None
+        weights = _weights(self.weights) if self.weights else {}
+        if self.min_models is not None and self.min_models < 1:
+            raise UsageError("--min-models is a number of models, 1 or more.")
+        chosen = [spec.id for spec in registry.choose(ids(self.models))]
+        if unknown := sorted(set(weights) - set(chosen)):
+            raise UsageError(
+                f"--weights names {', '.join(unknown)}, which is not among the models.",
+                hint=f"They are {', '.join(chosen)}; --models names others.",
+            )
+        counted = [id for id in chosen if weights.get(id, 1.0) > 0]
+        if not counted:
+            raise UsageError("--weights leaves no model.", hint="Give at least one more than 0.")
+        least = self.min_models
+        if least is None:
+            usual = registry.manifest().ensembles.values()
+            least = max((e.min_models for e in usual if set(e.models) <= set(counted)), default=1)
+        return CustomEnsemble(
+            models=counted,
+            weights={id: w for id, w in weights.items() if id in counted},
+            min_models=least,
+        )
+
+
+def _weights(text: str) -> dict[str, float]:
+    """ "clip=2,texture=0.5" -> {"clip": 2.0, "texture": 0.5}."""
+    weights = {}
+    for part in text.split(","):
+        id, equals, value = part.partition("=")
+        try:
+            weight = float(value)
+        except ValueError:
+            weight = math.nan
+        if not equals or not id.strip() or not 0 <= weight < 1e6:
+            raise UsageError(
+                f"--weights: {part.strip()!r} is not a model and a number of 0 or more.",
+                hint="For example --weights clip=1,texture=0.5.",
+            )
+        weights[id.strip()] = weight
+    return weights

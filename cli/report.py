@@ -1,0 +1,93 @@
+"""`unmask report`: a saved analysis as a report, or written into a copy of its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cli.common import tell, write_bytes
+from cli.options import Argument, Option, ReportOptions
+from detector.errors import MediaError, UsageError
+from detector.schema.analysis import Analysis
+
+ENDINGS = ("pdf", "json", "csv")
+LARGEST = 256 * 1024**2
+"""bytes of a saved analysis; one of 2,000 moments with 20 people has 60 MB"""
+
+
+def report(
+    analysis: Annotated[Path, Argument(metavar="ANALYSIS.json")],
+    options: ReportOptions,
+    media: Annotated[Path | None, Option(metavar="FILE", help="the file, for its pictures")] = None,
+    out: Annotated[
+        str | None, Option("-o", "--out", metavar="FILE.pdf", help="or .json or .csv; sealed")
+    ] = None,
+    mark: Annotated[
+        Path | None, Option(metavar="COPY", help="write the verdict into a copy of the media")
+    ] = None,
+) -> int:
+    """Write a report of a saved analysis (analyze --json, or a JSON report)."""
+    from detector.verdict_metadata import write_copy
+
+    if not out and not mark:
+        raise UsageError("Say what to write: --out report.pdf, or --mark copy.mp4.")
+    if mark and media is None:
+        raise UsageError("--mark needs the file itself: --media FILE.")
+    read = read_analysis(analysis)
+    if out:
+        write_report(out, read, media, options)
+    if mark and media:
+        tell(write_copy(media, mark, read))
+    return 0
+
+
+def ending(
+    target: str,
+    known: Sequence[str] = ENDINGS,
+    otherwise: str = "A report can be written as PDF, JSON or CSV.",
+) -> str:
+    """Return the form of a report by its name. UsageError for any other."""
+    form = target.rpartition(".")[2].lower()
+    if form not in known:
+        raise UsageError(otherwise, hint="--report result.pdf")
+    return form
+
+
+def write_report(
+    target: str, analysis: Analysis, media: Path | None, options: ReportOptions
+) -> None:
+    """Write a report in the form that its name asks for."""
+    from detector import report
+
+    form, place = ending(target), not options.no_place
+    key = report.signing_key(options.sign)
+    content = report.collect(
+        analysis, media, notes=options.notes, place=place, pictures=form == "pdf"
+    )
+    write_bytes(target, report.FORMS[form](content, key))
+
+
+def read_analysis(path: Path) -> Analysis:
+    """Return a saved analysis, bare or in a JSON report. UsageError when it is none."""
+    from pydantic import ValidationError
+
+    from detector.media.files import open_file
+
+    try:
+        open_file(path).close()
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path.name} is too large for an analysis.")
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(tree, dict) and "unmask_report" in tree:
+            tree = tree.get("analysis")
+        return Analysis.model_validate(tree)
+    except MediaError as error:
+        raise UsageError(f"{path.name}: {error.message}", hint=error.hint) from None
+    except OSError as error:
+        raise UsageError(f"{path.name} can't be read: {error.strerror}.") from None
+    except (ValidationError, ValueError, RecursionError):
+        raise UsageError(
+            f"{path.name} is not an analysis of Unmask.", hint="Save one with: analyze --json FILE"
+        ) from None

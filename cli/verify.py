@@ -1,0 +1,102 @@
+"""`unmask verify`: was a report changed since it was sealed, and who signed it?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cli.common import line, tell
+from cli.options import Argument, Option
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+def verify(
+    path: Annotated[Path, Argument(metavar="REPORT")],
+    public: Annotated[
+        str | None,
+        Option(
+            "--key",
+            metavar="PUBLIC",
+            help="it must be signed with: a PEM file, or a server's key as /v1/seal-keys gives it",
+        ),
+    ] = None,
+    media: Annotated[Path | None, Option(metavar="FILE", help="it must be about")] = None,
+) -> int:
+    """Check the seal of a report, or that of the server which made a result (JSON of the REST API
+    and of exports). Exit status 2 when it was changed."""
+    from detector import report
+
+    key = _public_key(public) if public else None
+    if (tree := _result(path)) is not None:
+        return _verify_result(tree, key, media)
+    verification = report.verify(path, key)
+    tell(*verification.lines())
+    about = media is None or _is_about(verification.seal.media, media)
+    return 0 if verification.good and about else 2
+
+
+def _is_about(sha256: str, media: Path) -> bool:
+    """Tell whether a seal is about a file."""
+    from detector.media import files
+
+    with files.open_file(media) as file:
+        same = files.sha256(file) == sha256
+    tell(f"{line(media.name)} is {'' if same else 'NOT '}the file that it is about.")
+    return same
+
+
+def _public_key(text: str) -> Ed25519PublicKey:
+    from detector import report, seals
+
+    try:
+        return seals.key_of(text)
+    except ValueError:
+        return report.public_key(text)
+
+
+def _result(path: Path) -> dict[str, Any] | None:
+    """Return the result that a file of JSON holds by itself, or as the REST API answers; None for
+    anything else, reports among them."""
+    from detector.report.verify import LARGEST
+
+    try:
+        if path.stat().st_size > LARGEST:
+            return None
+        data = path.read_bytes()
+        tree = json.loads(data) if data.lstrip()[:1] == b"{" else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(tree, dict) or "unmask_report" in tree:
+        return None
+    for found in (tree, tree.get("result"), tree.get("analysis")):
+        if isinstance(found, dict) and "schema_version" in found:
+            return found
+    return None
+
+
+def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Path | None) -> int:
+    from detector import seals
+    from detector.report import NoSeal
+
+    seal = seals.of_tree(tree)
+    if seal is None or not seal.holds:
+        raise NoSeal(
+            "No server's seal is under this result.",
+            hint="It was not made by a server of Unmask, or the seal was taken out.",
+        )
+    by = f"key {seals.fingerprint(seal.key)}"
+    good = seals.holds(seal, tree, {seal.key})
+    expected = key is None or seals.name_of(key) == seal.key
+    if not good:
+        tell("CHANGED since it was sealed, or the seal is WRONG.")
+    else:
+        tell(f"Intact: as the server with {by} made it, {line(seal.sealed)}.")
+        if key is None:
+            tell("Compare the key with the one the server publishes at /v1/seal-keys.")
+        elif not expected:
+            tell("That is ANOTHER key than the given one.")
+    about = media is None or _is_about(seal.media, media)
+    return 0 if good and expected and about else 2

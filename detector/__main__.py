@@ -1,8 +1,0 @@
-"""`python -m detector …` is `unmask …`."""
-
-import sys
-
-from detector.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())

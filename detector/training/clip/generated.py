@@ -1,0 +1,227 @@
+"""The recipe of *CLIP, generated*: one linear layer on the trunk as published.
+
+The trunk has seen none of the labelled files, so a source is left out by fitting the layer without
+it. A face is shown in its surroundings, as it is and as a smaller, recompressed copy. Files count
+by the root of how many their source has, both labels alike. Altered faces in real footage are left
+out: they are the other question's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from detector import media, paths, runtime, vision
+from detector.errors import MediaError, UsageError
+from detector.evaluation import groups
+from detector.evaluation.labels import Item, read_labels
+from detector.models import registry
+from detector.models.families import clip_blocks
+from detector.models.pictures import fit as fit_picture
+from detector.models.pictures import normalized
+from detector.schema.analysis import Question
+from detector.schema.base import StrictModel
+from detector.training import left_out
+from detector.training.clip.faces import ALTERED, class_of
+from detector.training.codec import jpeg
+from detector.training.fit import TrainingOptions, configuration
+from detector.training.layer import logistic, source_weights
+from detector.training.left_out import LeftOutLogit
+
+ID = "clip-generated"
+NEVER = -30.0
+"""Logit of "altered", which this layer does not tell."""
+
+
+class GeneratedRecipe(StrictModel):
+    """How the layer is learned."""
+
+    places: tuple[float, ...] = (0.1, 0.5, 0.85)
+    """Of a clip's length, where its face is read."""
+    smallest: int = 24
+    """px of a face"""
+    tightest: float = 1.7
+    """A picture that shows less around a face, in shares of the wanted square, is left out."""
+    stills: int = 200
+    """At most so many pictures of a source and label."""
+    smaller: tuple[float, float] = (0.4, 1.0)
+    """The copy's size, drawn evenly."""
+    quality: tuple[int, int] = (35, 90)
+    """The copy's JPEG quality, drawn evenly."""
+    decay: float = 0.1
+
+
+class _Features(nn.Module):
+    """Class tokens alone: float [N, 3, 224, 224] -> [N, 3072]."""
+
+    def __init__(self, network: clip_blocks.ClipBlocks) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network.features(x)
+
+
+def train(
+    plan: GeneratedRecipe, data: Path, run: TrainingOptions, *, folds: Sequence[str] = ()
+) -> Path:
+    """Fit the layer on labelled clips and pictures with a face.
+
+    Parameters
+    ----------
+    data : Path
+        CSV of labelled files.
+    folds : sequence of str
+        Folds of sources to leave out in turn: the logits of what was left out go to
+        `run.out`/left_out.csv, the calibration that they give to `run.out`/calibration.toml.
+
+    Returns
+    -------
+    Path
+        `run.out`/model.safetensors, fitted to all files.
+
+    Raises
+    ------
+    InputError, UsageError
+        The labels can't be used.
+    """
+    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+    items = _chosen(read_labels(data), plan)
+    plain, copies, owner = _read(items, plan, run)
+    items = [items[i] for i in owner]
+    if len({item.label for item in items}) < 2:
+        raise UsageError("The recipe generated needs real and generated files with a face.")
+    of_row = np.array([groups.source_fold_of(item) for item in items])
+    rows: list[LeftOutLogit] = []
+    for fold in folds:
+        rest, out = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
+        weights, bias = fit([items[i] for i in rest], [plain[rest], copies[rest]], plan)
+        for version, values in (("as it is", plain), ("copy", copies)):
+            logits = values[out] @ weights + bias
+            rows += _by_file(fold, version, [items[i] for i in out], logits)
+    if rows:
+        left_out.write(rows, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
+    target = run.out / "model.safetensors"
+    save_file(layer(*fit(items, [plain, copies], plan)), target)
+    return target
+
+
+def fit(
+    items: Sequence[Item], versions: Sequence[np.ndarray], plan: GeneratedRecipe
+) -> tuple[np.ndarray, float]:
+    """Return weights [3072] and offset fitted to versions of rows, float [rows, 3072] each."""
+    both = np.concatenate(versions).astype(np.float64)
+    mean, spread = both.mean(0), both.std(0) + 1e-4
+    none = np.zeros((0, both.shape[1]))
+    theta = logistic(
+        (both - mean) / spread,
+        np.tile([float(item.label) for item in items], len(versions)),
+        np.tile(source_weights(items), len(versions)) / len(versions),
+        none,
+        none[:, 0],
+        plan.decay,
+    )
+    weights = theta[:-1] / spread
+    return weights, float(theta[-1] - weights @ mean)
+
+
+def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
+    """Return the tensors that ship: logits of `CLASSES`, of which "generated" alone varies."""
+    head = torch.zeros(len(clip_blocks.CLASSES), len(weights))
+    head[-1] = torch.from_numpy(weights.astype(np.float32))
+    return {
+        "head.weight": head,
+        "head.bias": torch.tensor([0.0, NEVER, bias]),
+        "scale": torch.zeros(()),
+    }
+
+
+def _chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
+    stills: Counter[tuple[str, int]] = Counter()
+    chosen = []
+    for item in items:
+        if class_of(item) == ALTERED:
+            continue
+        stills[item.source, item.label] += item.kind == "image"
+        if item.kind != "image" or stills[item.source, item.label] <= plan.stills:
+            chosen.append(item)
+    return chosen
+
+
+def _by_file(
+    fold: str, version: str, items: Sequence[Item], logits: np.ndarray
+) -> Iterator[LeftOutLogit]:
+    """Yield the mean logit of each file."""
+    of_file: dict[str, list[int]] = {}
+    for row, item in enumerate(items):
+        of_file.setdefault(item.name, []).append(row)
+    for own in of_file.values():
+        yield LeftOutLogit(fold, version, items[own[0]], float(logits[own].mean()))
+
+
+def _read(
+    items: Sequence[Item], plan: GeneratedRecipe, run: TrainingOptions
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features of faces and of their copies, float16 [rows, 3072], and which item each is
+    of, int [rows]; kept in the run's folder."""
+    kept = run.out / "features.npz"
+    if kept.is_file():
+        known = np.load(kept)
+        if known["names"].tolist() == [item.name for item in items]:
+            return known["plain"], known["copies"], known["owner"]
+    trunk = clip_blocks.read_trunk(paths.bundled() / "clip_b16.safetensors")
+    size = len(clip_blocks.BLOCKS) * int(clip_blocks.CLIP_B16["hidden_size"])  # type: ignore[call-overload]
+    network = _Features(clip_blocks.build(trunk | layer(np.zeros(size), 0.0))).to(run.device)
+    example = torch.zeros(2, 3, 224, 224, device=run.device)
+    read = runtime.compile(network.eval(), example, run.device, bf16=True)
+    spec, chance = registry.get_spec(ID), np.random.default_rng(0)
+    rows: list[np.ndarray] = []
+    owner: list[int] = []
+    for i, item in enumerate(items):
+        crops = list(_crops(item, plan))
+        if crops:
+            crops += [_copy(crop, plan, chance) for crop in crops]
+            pictures = np.stack([fit_picture(crop, spec.crop) for crop in crops])
+            rows.append(read(normalized(pictures, spec))[0].astype(np.float16))
+            owner += [i] * (len(crops) // 2)
+        run.on_progress("faces", i + 1, len(items), {})
+    plain = np.concatenate([r[: len(r) // 2] for r in rows])
+    copies = np.concatenate([r[len(r) // 2 :] for r in rows])
+    names = [item.name for item in items]
+    np.savez(kept, plain=plain, copies=copies, owner=np.array(owner), names=np.array(names))
+    return plain, copies, np.array(owner)
+
+
+def _copy(crop: np.ndarray, plan: GeneratedRecipe, chance: np.random.Generator) -> np.ndarray:
+    """Return a smaller JPEG copy of a crop, at times mirrored."""
+    side = max(plan.smallest, round(len(crop) * chance.uniform(*plan.smaller)))
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    turned = small[:, ::-1] if chance.random() < 0.5 else small
+    return jpeg(np.ascontiguousarray(turned), int(chance.integers(*plan.quality)))
+
+
+def _crops(item: Item, plan: GeneratedRecipe) -> Iterator[np.ndarray]:
+    """Yield the widest face of some frames in its surroundings, as large as it is there."""
+    recipe = registry.get_spec(ID).crop.model_copy(update={"size": 0})
+    try:
+        info = media.probe(item.file)
+        times = [place * (info.duration or 0.0) for place in plan.places]
+        frames = [f.rgb for f in media.decode(item.file, info, times, notes=[])]
+    except MediaError:
+        return
+    for rgb in frames:
+        face = vision.widest(vision.load_detector().detect(rgb, plan.smallest))
+        if face is None:
+            continue
+        wanted = recipe.scale * max(face.box[2] - face.box[0], face.box[3] - face.box[1])
+        if wanted <= plan.tightest * min(rgb.shape[:2]):
+            yield vision.cut(rgb, face.box, recipe)

@@ -1,0 +1,367 @@
+"""The command as a shell sees it: what it prints, where, and its exit status."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import skimage.data
+from PIL import Image
+
+from cli import known, main
+from cli.analyze import summary
+from detector import __version__, media, pipeline
+from detector.schema.analysis import Analysis
+from detector.schema.comparison import ComparisonFinding
+from tests.conftest import write_clip
+from tests.support.result_sample import make_analysis
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from bench.clips import face_clip
+
+    path = face_clip(2, 640, 360, 25)
+    target = tmp_path_factory.mktemp("cli") / "clip.mp4"
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+def test_json_on_standard_output_is_the_analysis(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", str(clip), "--frames", "6", "--json", "-"]) == 0
+    analysis = Analysis.model_validate_json(capsys.readouterr().out)
+    assert analysis.media.name == "clip.mp4"
+    assert len(analysis.timestamps) == 6
+    assert analysis.verdict.probability is not None
+
+
+def test_frames_a_second_are_not_cut_to_the_usual_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from bench.clips import face_clip
+
+    path = face_clip(5, 320, 240, 25)
+    assert main(["analyze", str(path), "--sampling", "fps", "--fps", "8", "--json", "-"]) == 0
+    moments = Analysis.model_validate_json(capsys.readouterr().out).timestamps
+    assert len(moments) == 40
+    steps = [b - a for a, b in itertools.pairwise(moments)]
+    assert sum(steps) / len(steps) == pytest.approx(1 / 8, abs=0.01)
+
+
+def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "notes.mp4"
+    bad.write_text("this is not a video")
+    out = tmp_path / "out.json"
+    paths = [str(clip), str(bad), str(clip)]
+    assert main(["analyze", *paths, "--frames", "4", "--json", str(out)]) == 2
+    first, second, third = json.loads(out.read_text())
+    assert second["name"] == "notes.mp4"
+    assert second["error"]["code"]
+    assert first["id"] == third["id"]
+    printed = capsys.readouterr()
+    assert len(printed.err.strip().splitlines()) == 1
+    assert "notes.mp4" in printed.err
+
+
+def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, word in (
+        (["/no/such/file.mp4"], "file.mp4"),
+        ([str(clip), "--models", "mesonett"], "mesonett"),
+        ([str(clip), "--frames", "0"], "--frames"),
+        ([str(clip), "--report", "x.docx"], "JSON"),
+    ):
+        assert main(["analyze", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert word in error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_the_summary_says_the_verdict_in_words(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", str(clip), "--frames", "4"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("clip.mp4: ")
+    assert "likelihood" in text
+    assert "Who changed it, or why." in text
+
+
+def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert any(row["bundled"] and row["ready"] and row["default"] for row in rows)
+    assert main(["models"]) == 0
+    assert rows[0]["id"] in capsys.readouterr().out
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"unmask {__version__}\n"
+
+
+def test_a_strangers_words_do_not_steer_the_terminal(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of files, good and bad; what a report says of itself, as it was and as it is changed;
+    a failure of ours that quotes one."""
+    trick = "a\x1b[2J\u202eb"
+    good, bad = tmp_path / f"{trick}.mp4", tmp_path / f"{trick}2.mp4"
+    shutil.copy(clip, good)
+    bad.write_text("no video")
+    report = tmp_path / "report.json"
+    assert main(["analyze", str(good), "--frames", "4", "--report", str(report)]) == 0
+    assert main(["analyze", str(good), str(bad), "--frames", "4"]) == 2
+    assert main(["verify", str(report), "--media", str(good)]) == 0
+    tree = json.loads(report.read_text())
+    tree["seal"]["exported"] = trick
+    tree[trick] = trick
+    report.write_text(json.dumps(tree))
+    main(["verify", str(report)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.Analyzer, "analyze", Mock(side_effect=RuntimeError(trick)))
+        assert main(["analyze", str(good)]) == 1
+    printed = capsys.readouterr()
+    said = printed.out + printed.err
+    assert "a[2Jb.mp4" in said and "a[2Jb2.mp4" in said
+    assert {c for c in said if unicodedata.category(c) in ("Cc", "Cf")} == {"\n"}
+
+
+def test_a_strangers_words_write_no_line_of_ours(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A changed report can't say of itself that it is intact: not by a key, a value, or a name."""
+    verdict = "Intact: nothing was changed since it was sealed."
+    trick = f"a\n{verdict}\tb"
+    media, report = tmp_path / f"{trick}.mp4", tmp_path / "report.json"
+    shutil.copy(clip, media)
+    assert main(["analyze", str(media), "--frames", "4", "--report", str(report)]) == 0
+    tree = json.loads(report.read_text())
+    tree[trick] = 1
+    tree["seal"] |= {"exported": trick, "analysis": trick, "media": trick}
+    report.write_text(json.dumps(tree))
+    capsys.readouterr()
+    assert main(["verify", str(report), "--media", str(media)]) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.Analyzer, "analyze", Mock(side_effect=RuntimeError(trick)))
+        assert main(["analyze", str(media)]) == 1
+    printed = capsys.readouterr()
+    said = printed.out + printed.err
+    assert said.startswith("CHANGED since it was sealed.\n") and said.count(verdict) == 6
+    assert not [row for row in said.splitlines() if row.startswith(verdict)]
+    assert "\t" not in said
+
+
+def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "analyze", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_stays_among_the_temporary_files(tmp_path: Path, face_clip: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "analyze", str(face_clip), "--frames", "2"],
+        env={**os.environ, "TMPDIR": str(scratch), "UNMASK_DATA": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(scratch.iterdir()) == []
+
+
+def test_both_answers_stand_in_the_summary() -> None:
+    text = summary(make_analysis(whole=3.0, fake=False))
+    assert text.startswith("council statement.webm: Likely AI-generated\n")
+    face = "Is a face fake? 9 % combined likelihood (no sign under 30 %, likely manipulated"
+    assert face in text
+    assert "Head or picture generated as a whole? 9" in text
+    assert "likely AI-generated over 80 %" in text
+    # The answer in front comes first, and what pulled which way is under it.
+    assert text.index("Head or picture generated") < text.index(face)
+    assert "+3.2  Synthesis" in text
+
+
+def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path: Path) -> None:
+    """Also where the person's own folder has a `service` in it."""
+    here = tmp_path / "here"
+    (here / "service").mkdir(parents=True)
+    (here / "service" / "__init__.py").write_text("raise SystemExit('not ours')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", "export-labels", "confirmed"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "UNMASK_DATA": "kept"},
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(Path("confirmed", "labels.csv"))
+    assert (here / "confirmed" / "labels.csv").is_file()
+    assert (here / "kept" / "unmask.db").is_file()
+
+
+def test_what_was_analyzed_outlives_a_kill(tmp_path: Path) -> None:
+    """A result is in the file as soon as it is there, not when the last one is."""
+    from bench.clips import face_clip
+
+    out, clips = tmp_path / "out.json", []
+    for number in range(40):
+        clip = tmp_path / f"clip-{number}.mp4"
+        clip.write_bytes(face_clip(2, 640, 360, 25).read_bytes())
+        clips.append(str(clip))
+    command = ["analyze", *clips, "--frames", "4", "--json", str(out)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        until(lambda: out.exists() and len(read_list(out)) >= 2)
+        process.kill()
+    results = read_list(out)
+    assert 2 <= len(results) < len(clips)
+    for number, result in enumerate(results):
+        assert Analysis.model_validate(result).media.name == f"clip-{number}.mp4"
+
+
+def read_list(path: Path) -> list[object]:
+    """The results in a file that is being written; none while it is empty."""
+    text = path.read_text("utf-8")
+    read = json.loads(text) if text else []
+    assert isinstance(read, list)
+    return read
+
+
+class Replaced(Exception):
+    """Stands in for the end of this process: the server takes its place."""
+
+
+def test_servers_are_started_where_they_are_told_to_listen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless it is told: where .streamlit/config.toml says, on this computer alone."""
+    started: list[list[str]] = []
+
+    def execv(path: str, command: list[str]) -> None:
+        started.append(command)
+        raise Replaced
+
+    monkeypatch.setattr(os, "execv", execv)
+    for words in (["app", "--port", "8601"], ["app", "--address", "0.0.0.0"]):
+        with pytest.raises(Replaced):
+            main(["-v", *words])  # as it is raised
+    assert started[0][-2:] == ["--server.port", "8601"]
+    assert started[1][-2:] == ["--server.address", "0.0.0.0"]
+    served: list[tuple[str, int]] = []
+    monkeypatch.setattr("service.api.server.serve", lambda host, port: served.append((host, port)))
+    assert main(["serve", "--port", "8602", "--address", "0.0.0.0"]) == 0
+    assert main(["serve"]) == 0
+    assert served == [("0.0.0.0", 8602), ("127.0.0.1", 8502)]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("library", "ACTION"), ("keys", "ACTION"), ("export-labels", "FOLDER")],
+)
+def test_help_of_a_command_that_a_module_runs_is_the_module_s(command: str, shown: str) -> None:
+    asked = [sys.executable, "-m", "cli", command, "--help"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert f"Usage: unmask {command}" in done.stdout and shown in done.stdout
+
+
+def test_a_library_s_actions_are_named_where_none_is_given() -> None:
+    asked = [sys.executable, "-m", "cli", "library"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "Take fingerprints of files" in done.stderr
+
+
+def test_a_library_that_fails_is_asked_once_and_holds_nothing_up(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unmask.db").touch()
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    opened = Mock(side_effect=RuntimeError)
+    monkeypatch.setattr(known, "open_originals", opened)
+    about = media.probe(clip)
+    with known.OriginalFinder() as library:
+        assert [library.original_of(clip, about) for _ in range(3)] == [(None, "")] * 3
+    opened.assert_called_once()
+
+
+def test_an_analysis_asks_the_library_of_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    (tmp_path / "press").mkdir()
+    clip = write_clip(tmp_path / "press" / "talk.mp4", seconds=2)
+    shared = write_clip(tmp_path / "shared.mp4", seconds=2, options={"crf": "30"})
+
+    def unmask(*args: object, status: int = 0) -> str:
+        assert main([str(arg) for arg in args]) == status
+        said = capsys.readouterr()
+        return said.out if status == 0 else said.err
+
+    asked = ("analyze", shared, "--frames", 4, "--json", tmp_path / "result.json")
+    alone = unmask(*asked)
+    assert "library" not in alone
+    add = [sys.executable, "-m", "cli", "library", "add", str(clip.parent)]
+    subprocess.run(add, cwd=ROOT, check=True, capture_output=True)  # its readers are confined
+    found = unmask(*asked)
+    assert (
+        f"In your library: talk.mp4, from 00:00 (4 of 4 looked-for frames; {clip.parent})" in found
+    )
+    result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
+    assert result.comparison is not None
+    assert result.comparison.original_media.name == "talk.mp4"
+    assert result.comparison.finding is ComparisonFinding.NOTHING_DIFFERS
+    assert unmask(*asked, "--no-library") == alone
+    watched = ("live", shared, "--models", "texture")
+    assert "  In your library: talk.mp4, from 00:00 (" in unmask(*watched)
+    assert "library" not in unmask(*watched, "--no-library")
+
+    out = tmp_path / "batch"
+    (tmp_path / "many").mkdir()
+    shutil.copy(shared, tmp_path / "many" / "shared.mp4")
+    Image.fromarray(skimage.data.coffee()).save(tmp_path / "many" / "other.png")
+    (tmp_path / "many" / "broken.mp4").write_bytes(b"no video")
+    many = ("batch", tmp_path / "many", "--out", out, "--frames", 4, "--models", "texture")
+    assert "2 analyzed, 1 failed (unsupported 1)" in unmask(*many, status=2)
+    lines = map(json.loads, (out / "results.jsonl").read_text().splitlines())
+    told = {line["file"]: (line.get("analysis") or {}).get("comparison") for line in lines}
+    assert told.pop("shared.mp4")["finding"] == "nothing_differs"
+    assert told == {"other.png": None, "broken.mp4": None}
+    with (out / "results.csv").open() as file:
+        rows = {row["file"]: (row["original"], row["finding"]) for row in csv.DictReader(file)}
+    assert rows["shared.mp4"] == ("talk.mp4", "nothing_differs")
+    assert rows["other.png"] == rows["broken.mp4"] == ("", "")
+
+    clip.unlink()  # what is known of it is left
+    found = unmask(*asked)
+    assert "In your library: talk.mp4" in found
+    result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
+    assert result.comparison is None
