@@ -81,6 +81,15 @@ def write_json(target: str, data: object) -> None:
     write_text(target, json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def write_result(target: str | None, data: object, *lines: object) -> None:
+    """Write a result as JSON where that was asked for, and its lines for a person on standard
+    output, unless the JSON is there."""
+    if target:
+        write_json(target, data)
+    if target != "-":
+        tell(*lines)
+
+
 class JsonOutput:
     """Results as JSON, to a file or to standard output for "-", each written when it ends.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cli.common import ProgressBar, refuse_link, tell, write_bytes, write_json
+from cli.common import ProgressBar, refuse_link, write_bytes, write_result
 from cli.options import Json, Option, Sandbox, Sign
 from cli.report import ending
 
@@ -43,15 +43,12 @@ def compare(
     form = ending(report_file, *FORMS) if report_file else ""
     bar = ProgressBar("comparing", "share")
     result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
-    if json:
-        write_json(json, result.model_dump(mode="json"))
+    write_result(json, result.model_dump(mode="json"), *lines(result))
     if report_file:
         from detector import report
 
         content = report.collect_pair(result, copy, original)
         write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
-    if json != "-":
-        tell(*lines(result))
     return status(result)
 
 

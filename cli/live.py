@@ -8,9 +8,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cli import known
 from cli.analyze import summary
@@ -45,8 +46,8 @@ def live(
         str, Argument(metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
     ],
     models: Models = None,
-    json: Annotated[
-        str | None, Option(metavar="FILE", help="a JSON line a scored frame; - is stdout")
+    json_file: Annotated[
+        str | None, Option("--json", metavar="FILE", help="a JSON line a scored frame; - is stdout")
     ] = None,
     out: Annotated[
         str | None,
@@ -105,12 +106,13 @@ def live(
             alarm_seconds=alarm_seconds,
         )
     )
-    lines = _Lines(json)
     failure: MediaError | None = None
-    try:
+    with closing(engine), _scored_frame_lines(json_file) as write:
         try:
             console.say("Loading the models.")
-            _watch(engine, session, frames, [lines, console], full=full)
+            for state, last in _watched(engine, session, frames, full=full):
+                write(state)
+                console.write(state, last=last)
         except MediaError as error:
             failure = error
         except KeyboardInterrupt:
@@ -123,12 +125,9 @@ def live(
         if failure is not None:
             say(failure)
         analysis = session.finish()
-    finally:
-        lines.close()
-        engine.close()
     if out:
         write_json(out, analysis.model_dump(mode="json"))
-    if json != "-" and out != "-":
+    if json_file != "-" and out != "-":
         tell(summary(analysis))
         tell(*_known(ring, wanted=not no_library))
     return 2 if failure is not None else 0
@@ -179,15 +178,10 @@ def _file(path: str, *, real: bool) -> tuple[str, Frames]:
     return info.name, frames()
 
 
-def _watch(
-    engine: LiveEngine,
-    session: LiveSession,
-    frames: Frames,
-    outputs: Sequence[_Lines | _Console],
-    *,
-    full: bool,
-) -> None:
-    """Push frames and write what is read, until they end."""
+def _watched(
+    engine: LiveEngine, session: LiveSession, frames: Frames, *, full: bool
+) -> Iterator[tuple[LiveState, bool]]:
+    """Push frames until they end; yield the state after each, and whether it is the last."""
     if full:
         engine.drain()
     while not session.state.ready:
@@ -196,38 +190,32 @@ def _watch(
         session.push(rgb, t)
         if full:
             engine.drain()
-        for output in outputs:
-            output.write(session.state)
+        yield session.state, False
     deadline = time.monotonic() + SETTLE
     while not full and time.monotonic() < deadline and session.busy:
         time.sleep(0.05)
-    for output in outputs:
-        output.write(session.state, last=True)
+    yield session.state, True
 
 
-class _Lines:
-    """A JSON object a line: one for each scored frame. Without a target nothing."""
+@contextmanager
+def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], None]]:
+    """Yield what writes a JSON object a line for each scored frame that is new, if anywhere."""
+    from detector.live.lines import ScoredFrameLines
 
-    def __init__(self, target: str | None) -> None:
-        from detector.live.lines import ScoredFrameLines
-
-        self._frames = ScoredFrameLines()
-        self._file: Any = sys.stdout if target == "-" else None
-        if target and not self._file:
+    scored = ScoredFrameLines()
+    with ExitStack() as opened:
+        file = sys.stdout
+        if target and target != "-":
             try:
-                self._file = Path(target).open("w", encoding="utf-8")  # noqa: SIM115 closed by close()
+                file = opened.enter_context(Path(target).open("w", encoding="utf-8"))
             except OSError as error:
                 raise UsageError(f"{target} could not be written: {error.strerror}.") from None
 
-    def write(self, state: LiveState, *, last: bool = False) -> None:
-        """Write the scored frames that are new."""
-        for line in self._frames.new(state) if self._file else ():
-            print(json.dumps(line, ensure_ascii=False), file=self._file, flush=True)
+        def write(state: LiveState) -> None:
+            for line in scored.new(state) if target else ():
+                print(json.dumps(line, ensure_ascii=False), file=file, flush=True)
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._file not in (None, sys.stdout):
-            self._file.close()
+        yield write
 
 
 class _Console:

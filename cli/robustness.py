@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, ids, refuse_link, tell, write_json
+from cli.common import ProgressBar, ids, refuse_link, write_result
 from cli.options import Device, Json, Models, Option
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
@@ -44,10 +44,8 @@ def robustness(
         on_progress=lambda done, total, _: bar(done, total),
     )
     analysis = decide(analysis.model_copy(update={"robustness": tried}))
-    if json:
-        write_json(json, analysis.model_dump(mode="json"))
-    if json != "-":
-        tell(*_lines(analysis, analysis.robustness or tried))
+    lines = _lines(analysis, analysis.robustness or tried)
+    write_result(json, analysis.model_dump(mode="json"), *lines)
     return 0
 
 

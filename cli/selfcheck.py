@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from cli.common import write_json
+from cli.common import write_result
 from cli.options import Argument, Device, Json
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ def selfcheck(
     from detector import selfcheck as checks
 
     outcomes = checks.selfcheck(ids or None, device=device, progress=_tell)
-    if json:
-        write_json(json, [outcome.model_dump(mode="json") for outcome in outcomes])
-    if json != "-":
-        print(checks.table(outcomes))
+    rows = [outcome.model_dump(mode="json") for outcome in outcomes]
+    write_result(json, rows, checks.table(outcomes))
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 

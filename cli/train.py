@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cli.common import ProgressBar
 from cli.options import Argument, Device, Option
 from detector.errors import UsageError
-
-if TYPE_CHECKING:
-    from detector.training.fit import TrainingOptions
 
 
 def train(
@@ -59,6 +56,7 @@ def train(
     device: Device = "auto",
 ) -> int:
     """Train a model by a recipe."""
+    from detector.evaluation import groups
     from detector.pipeline.analyzer import pick_device
     from detector.training.fit import TrainingOptions
     from detector.training.recipe import read_recipe
@@ -68,71 +66,48 @@ def train(
     run = TrainingOptions(
         out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
     )
+    saved: Path | None
     if recipe == "clip":
+        from detector.training.clip.recipe import ClipRecipe
+        from detector.training.clip.run import train as train_clip
+
         if weights or tune or leave_out:
             raise UsageError(
                 "The recipe clip takes none of --weights, --tune and --leave-out.",
                 hint="--folds leaves out each fold in turn.",
             )
-        print(_clip(run, data, changes, cache=cache, begin=begin, folds=folds))
-        return 0
-    if recipe == "voice":
+        held_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
+        saved = train_clip(
+            ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=held_out
+        )
+    elif recipe == "voice":
+        from detector.training.voice import VoiceRecipe
+        from detector.training.voice import train as train_voice
+
         if weights or tune or cache or folds == "kinds" or changes:
             raise UsageError("The recipe voice takes --begin and --folds sources alone.")
-        print(_voice(run, data, begin=begin, folds=folds))
-        return 0
-    if recipe == "generated":
+        held_out = groups.voice_names() if folds else ()
+        trunk = Path(begin) if begin else None
+        saved = train_voice(VoiceRecipe(), data, run, begin=trunk, folds=held_out)
+    elif recipe == "generated":
+        from detector.training.clip.generated import GeneratedRecipe
+        from detector.training.clip.generated import train as train_generated
+
         if weights or tune or cache or begin or folds == "kinds" or changes:
             raise UsageError("The recipe generated takes --folds sources alone.")
-        print(_generated(run, data, folds=folds))
-        return 0
-    from detector.training.run import train as train_recipe
-
-    if folds:
+        held_out = groups.source_names() if folds else ()
+        saved = train_generated(GeneratedRecipe(), data, run, folds=held_out)
+    elif folds:
         raise UsageError("--folds is for the recipes clip, generated and voice.")
-    made = train_recipe(
-        read_recipe(recipe).model_copy(update=changes),
-        data,
-        run,
-        cache=cache,
-        begin=begin,
-        weights=weights or [],
-        tune=tune,
-    )
-    print(made)
+    else:
+        from detector.training.run import train as train_recipe
+
+        settings = read_recipe(recipe).model_copy(update=changes)
+        saved = train_recipe(
+            settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune
+        )
+    print(saved)
     return 0
-
-
-def _clip(
-    run: TrainingOptions,
-    data: Path,
-    changes: dict[str, Any],
-    *,
-    cache: Path | None,
-    begin: str | None,
-    folds: str | None,
-) -> Path | None:
-    from detector.evaluation import groups
-    from detector.training.clip.recipe import ClipRecipe
-    from detector.training.clip.run import train
-
-    left_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
-    return train(ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=left_out)
-
-
-def _generated(run: TrainingOptions, data: Path, *, folds: str | None) -> Path:
-    from detector.evaluation import groups
-    from detector.training.clip.generated import GeneratedRecipe, train
-
-    return train(GeneratedRecipe(), data, run, folds=groups.source_names() if folds else ())
-
-
-def _voice(run: TrainingOptions, data: Path, *, begin: str | None, folds: str | None) -> Path:
-    from detector.evaluation import groups
-    from detector.training.voice import VoiceRecipe, train
-
-    left_out = groups.voice_names() if folds else ()
-    return train(VoiceRecipe(), data, run, begin=Path(begin) if begin else None, folds=left_out)
 
 
 COUNTED = {"faces": "files searched for faces", "training": "steps"}

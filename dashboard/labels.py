@@ -103,7 +103,7 @@ def says(question: Question | None) -> str:
 
 
 def state(label: Label, question: Question | None, copy_of: str | None = None) -> StateWords:
-    """Return the state of an answer, in the words of its question: "Likely made by a machine"; of a
+    """Return the state of an answer, in the words of its question: "Likely AI-generated"; of a
     manipulated copy of another file, that of its headline."""
     if copy_of is not None:
         return replace(STATES[headline_label(label, copy_of)], short=_("Manipulated copy"))
@@ -187,10 +187,12 @@ WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
             "The models found traces that are common in edited faces and rare in untouched ones."
         ),
         Label.INCONCLUSIVE: _(
-            "Not enough to decide. It says where it leans, and what such scores meant in our tests."
+            "Not enough to decide. It says where it leans, and how sure such scores are."
         ),
         Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
-        Label.NOT_APPLICABLE: _("No face, too small, too dark or damaged. You will read which."),
+        Label.NOT_APPLICABLE: _(
+            "No face or voice, too little of it, or too poor. You will read which."
+        ),
     }
 )
 
@@ -216,6 +218,18 @@ def sound(media: Media) -> str:
     codec = media.codec.split("_")[0].upper()
     sampled = f", {media.audio.sample_rate / 1000:g}{NBSP}kHz" if media.audio else ""
     return f"{codec}{rate}{sampled}"
+
+
+def confidence(ends: tuple[float, float]) -> str:
+    """Return the interval of a likelihood: "95 % interval 62 to 91 %"."""
+    shown = format.interval(ends, speech()).replace(" %", f"{NBSP}%")
+    return _("95\u00a0% interval {interval}").format(interval=shown)
+
+
+def alone(person: str | None, probability: float) -> str:
+    """Return the own number of one of several people."""
+    text = _("Person\u00a0{person} alone {percent}")
+    return text.format(person=person, percent=percent(probability))
 
 
 def percent(probability: float) -> str:

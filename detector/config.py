@@ -189,6 +189,15 @@ class LibraryConfig(BaseSettings):
     signing_password: Secret | None = setting(
         "UNMASK_SIGNING_PASSWORD", None, "of that key, where it is encrypted"
     )
+    pdf_certificate: ExistingPath | None = setting(
+        "UNMASK_PDF_CERTIFICATE",
+        None,
+        "private key and certificate (PKCS#12 or PEM) with which reports are signed as PDF "
+        "([report.md](report.md#a-signature-that-pdf-readers-verify))",
+    )
+    pdf_password: Secret | None = setting(
+        "UNMASK_PDF_PASSWORD", None, "of that file, where it is encrypted"
+    )
     report_font: ExistingPath | None = setting(
         "UNMASK_REPORT_FONT", None, "a font for scripts that the report's own do not have"
     )

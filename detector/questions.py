@@ -125,7 +125,7 @@ class QuestionSpec:
         Its models on the Models page: the filter, and within a sentence.
     about : str
         What it is about, within a sentence.
-    fake, fake_short, no_sign, leans : str
+    fake, no_sign, leans : str
         The answers: over the upper threshold, under the lower one, leaning to the first.
     real_word, fake_word : str
         What its two kinds of clips are.
@@ -144,7 +144,6 @@ class QuestionSpec:
     looks_for: str
     about: str
     fake: str
-    fake_short: str = ""
     no_sign: str = _("No sign of manipulation found")
     leans: str = _("Inconclusive, leans manipulated")
     consistent_with: str = "manipulation"
@@ -157,15 +156,15 @@ class QuestionSpec:
     towards_real: str = _("towards untouched")
     towards_fake: str = _("towards manipulated")
     odds: str = _(
-        "Of 100 clips with a score like this, about {share} were manipulated in our tests; "
-        "{low} to {high}."
+        "Of 100 clips with a score like this, {low} to {high} were manipulated in our tests, with "
+        "95 % confidence."
     )
     auc: str = _(
         "Of a manipulated and an untouched clip of sources left out, these models give the "
         "manipulated one the higher score in {value} of 100 pairs ({low} to {high})."
     )
     prior: str = _(
-        "They assume as many manipulated as untouched clips. Where fakes are rarer than "
+        "It assumes as many manipulated as untouched clips. Where fakes are rarer than "
         "that, fewer clips with such a score are manipulated."
     )
 
@@ -217,12 +216,11 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         group=_("Generated as a whole"),
         looks_for=_("heads and pictures generated as a whole"),
         about=_("the whole picture"),
-        fake=_("Likely made by a machine"),
-        fake_short=_("Likely machine-made"),
-        leans=_("Inconclusive, leans machine-made"),
-        consistent_with="a machine-made face",
+        fake=_("Likely AI-generated"),
+        leans=_("Inconclusive, leans AI-generated"),
+        consistent_with="an AI-generated face",
         thresholds=_("Thresholds, whole picture, %"),
-        unmeasured_above=_("{title}, which was not measured here, calls it made by a machine"),
+        unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
         stays_open=_(
             "Whether a head or the picture was generated as a whole: that question stays open."
         ),
@@ -252,15 +250,15 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         towards_real=_("towards real"),
         towards_fake=_("towards cloned"),
         odds=_(
-            "Of 100 clips with a score like this, about {share} were cloned in our tests; "
-            "{low} to {high}."
+            "Of 100 clips with a score like this, {low} to {high} were cloned in our tests, with "
+            "95 % confidence."
         ),
         auc=_(
             "Of a cloned and a real voice of sources left out, these models give the cloned "
             "one the higher score in {value} of 100 pairs ({low} to {high})."
         ),
         prior=_(
-            "They assume as many cloned as real voices. Where clones are rarer than that, "
+            "It assumes as many cloned as real voices. Where clones are rarer than that, "
             "fewer clips with such a score are cloned."
         ),
         no_model=_("No model of voices gave a score."),

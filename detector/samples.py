@@ -1,10 +1,11 @@
 """A small gallery to try the program with, made on first use and free of rights.
 
-Everything comes from two pictures that ship with scikit-image: NASA's public-domain portrait of the
-astronaut Eileen Collins, and Rachel Michetti's coffee cup (CC0). A camera moves over them; in the
+The pictures ship with scikit-image and matplotlib: NASA's public-domain portrait of the astronaut
+Eileen Collins, the US Navy's of Rear Admiral Grace Hopper (public domain), a man at his camera by
+Lav Varshney (CC0), and Rachel Michetti's coffee cup (CC0). A camera moves over them; in the
 manipulated ones the face is blended with an altered copy of itself, the way a face swap leaves it:
 other color, other sharpness, slightly misplaced, with a soft edge. Nobody else's face is put on
-anybody. Every sample says what it is.
+anybody. The voice is made by a formula and is nobody's. Every sample says what it is.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import av
 import cv2
+import matplotlib
 import numpy as np
 from filelock import FileLock
 from PIL import Image, ImageOps
+from scipy.io import wavfile
 from skimage import data
 
-VERSION = 2
+from detector.formants import RATE as VOICE_RATE
+from detector.formants import speech
+
+VERSION = 3
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
 
 FPS = 25
@@ -34,14 +40,23 @@ MANIPULATED_FROM = 1.0
 
 _CLIP = (640, 360)
 _CALL = (768, 432)
-_PICTURE = (640, 800)
+_PICTURE = (640, 700)
 _THUMBNAIL = (480, 270)
+_PAPER, _BARS = (242, 241, 236), (0, 99, 156)
+"""RGB of the drawing of a voice"""
 _NOISE = 2.0
 """Standard deviation of the sensor noise, in levels of 255."""
 
-# Of the portrait, in its pixels (512 x 512).
-_FACE = (224.0, 119.0)
-_FACE_RADII = (41.0, 53.0)
+
+class _Face(NamedTuple):
+    """Where a face is in a portrait, px."""
+
+    center: tuple[float, float]
+    radii: tuple[float, float]
+
+
+_COLLINS = _Face((224.0, 119.0), (41.0, 53.0))
+_HOPPER = _Face((262.0, 226.0), (76.0, 98.0))
 
 # How the altered copy differs: red, green and blue, and contrast.
 _GAIN = (0.97, 0.985, 1.07)
@@ -59,19 +74,24 @@ class Sample:
     path: Path
     thumbnail: Path
     """A 16:9 JPEG."""
-    kind: Literal["video", "image"]
+    kind: Literal["video", "image", "audio"]
     duration: float | None
     """Seconds; None for a picture."""
     manipulated: bool
     """Whether a face in it was altered."""
     credit: str
     """Whose picture it is made of."""
+    offered: bool = True
+    """Whether the first screen shows it."""
 
 
 Draw = Callable[[float], np.ndarray]
 """What a camera sees after some seconds, uint8 [H, W, 3] RGB."""
 _NASA = "Eileen Collins, portrait by NASA, public domain"
+_NAVY = "Grace Hopper, portrait by the US Navy, public domain"
+_CAMERA = "Man at a camera by Lav Varshney, CC0"
 _COFFEE = "Coffee cup by Rachel Michetti, CC0"
+_NOBODY = "Synthetic voice by Unmask, CC0"
 
 
 def make_samples(folder: Path) -> list[Sample]:
@@ -110,54 +130,77 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
     """Return each sample with its files in `folder`, what draws it, and its poster's second."""
     scene = _Scene()
     camera = "Made by us: a camera moves over a public-domain portrait."
+    altered = "the face is blended with an altered copy of itself."
     since = f"From {MANIPULATED_FROM:g} s on"
-    gallery: list[tuple[str, str, str, Draw, float]] = [
+
+    def made(
+        name: str, title: str, subtitle: str, credit: str, *, altered: bool = False,
+        offered: bool = True,
+    ) -> Sample:  # fmt: skip
+        id, ending = name.split(".")
+        kind: Literal["video", "image", "audio"] = {"jpg": "image", "wav": "audio"}.get(
+            ending, "video"
+        )  # type: ignore[assignment]
+        return Sample(
+            id=id,
+            title=title,
+            subtitle=subtitle,
+            path=folder / name,
+            thumbnail=folder / f"{id}-thumbnail.jpg",
+            kind=kind,
+            duration=None if kind == "image" else SECONDS,
+            manipulated=altered,
+            credit=credit,
+            offered=offered,
+        )
+
+    return [
         (
-            "untouched", "Untouched clip",
-            f"{camera} The face is as it was photographed.",
-            scene.untouched, 3.0,
+            made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
+                 _NAVY),
+            scene.portrait, 3.0,
         ),
         (
-            "manipulated", "Manipulated clip",
-            f"{camera} {since}, the face is blended with an altered copy of itself.",
+            made("manipulated.mp4", "Manipulated clip", f"{camera} {since}, {altered}", _NASA,
+                 altered=True),
             scene.manipulated, 3.6,
         ),
         (
-            "two-people", "Two people, one manipulated",
-            f"Made by us from a public-domain portrait, twice: left untouched, right mirrored. "
-            f"{since}, the right face is blended with an altered copy of itself.",
+            made("two-people.mp4", "Two people, one manipulated",
+                 "Made by us from two public-domain portraits: left untouched, right mirrored. "
+                 f"{since}, the right face is blended with an altered copy of itself.",
+                 f"{_NAVY}; {_NASA}", altered=True),
             scene.call, 3.0,
         ),
         (
-            "no-face", "No face",
-            "Made by us: a camera moves over a photograph of a coffee cup (CC0).",
-            scene.coffee, 2.0,
-        ),
-        (
-            "picture", "Manipulated picture",
-            "Made by us from a public-domain portrait: the face is blended with an altered copy "
-            "of itself.",
+            made("picture.jpg", "Manipulated picture",
+                 f"Made by us from a public-domain portrait: {altered}", _NAVY, altered=True),
             scene.picture, 3.6,
         ),
-    ]  # fmt: skip
-    return [
         (
-            Sample(
-                id=id,
-                title=title,
-                subtitle=subtitle,
-                path=folder / f"{id}{'.jpg' if id == 'picture' else '.mp4'}",
-                thumbnail=folder / f"{id}-thumbnail.jpg",
-                kind="image" if id == "picture" else "video",
-                duration=None if id == "picture" else SECONDS,
-                manipulated=id not in ("untouched", "no-face"),
-                credit=_COFFEE if id == "no-face" else _NASA,
-            ),
-            draw,
-            poster,
-        )
-        for id, title, subtitle, draw, poster in gallery
-    ]
+            made("side.jpg", "Untouched picture",
+                 "Made by us from a photograph that is free of rights (CC0): a face from the side, "
+                 "in gray.", _CAMERA),
+            scene.side, 0.0,
+        ),
+        (
+            made("voice.wav", "Synthetic voice",
+                 "Made by us: sounds of speech from a formula. No person spoke them.", _NOBODY,
+                 altered=True),
+            _waveform, 0.0,
+        ),
+        (
+            made("untouched.mp4", "Untouched clip",
+                 f"{camera} The face is as it was photographed.", _NASA, offered=False),
+            scene.untouched, 3.0,
+        ),
+        (
+            made("no-face.mp4", "No face",
+                 "Made by us: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
+                 offered=False),
+            scene.coffee, 2.0,
+        ),
+    ]  # fmt: skip
 
 
 def _complete(samples: list[Sample]) -> bool:
@@ -168,6 +211,8 @@ def _write(sample: Sample, draw: Draw, poster: float) -> None:
     picture = Image.fromarray(draw(poster))
     if sample.kind == "video":
         _write_clip(sample.path, draw)
+    elif sample.kind == "audio":
+        wavfile.write(sample.path, VOICE_RATE, (32767 * _voice()).astype(np.int16))
     else:
         picture.save(sample.path, quality=92)
     # Of a tall picture its upper part: that is where a portrait has its face.
@@ -197,27 +242,43 @@ class _Scene:
     """The pictures, and a camera in front of them. `t` is always in seconds."""
 
     @cached_property
-    def portrait(self) -> np.ndarray:
+    def collins(self) -> np.ndarray:
         return np.asarray(data.astronaut())
+
+    @cached_property
+    def hopper(self) -> np.ndarray:
+        path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+        return np.asarray(Image.open(path).convert("RGB"))
+
+    @cached_property
+    def man(self) -> np.ndarray:
+        return np.asarray(Image.fromarray(data.camera()).convert("RGB"))
 
     @cached_property
     def cup(self) -> np.ndarray:
         return np.asarray(data.coffee())
 
+    def portrait(self, t: float) -> np.ndarray:
+        return _shoot(self.hopper, _CLIP, t, center=(262, 210), zoom=0.98)
+
     def untouched(self, t: float) -> np.ndarray:
-        return _shoot(self.portrait, _CLIP, t, center=(236, 132), zoom=1.62)
+        return _shoot(self.collins, _CLIP, t, center=(236, 132), zoom=1.62)
 
     def manipulated(self, t: float) -> np.ndarray:
         return _shoot(self._altered(t), _CLIP, t, center=(236, 132), zoom=1.62)
 
     def picture(self, t: float) -> np.ndarray:
-        return _shoot(self._altered(t), _PICTURE, t, center=(224, 232), zoom=1.75, sway=0)
+        altered = _blend(self.hopper, t, _HOPPER)
+        return _shoot(altered, _PICTURE, t, center=(258, 345), zoom=1.38, sway=0)
+
+    def side(self, t: float) -> np.ndarray:
+        return _shoot(self.man, _PICTURE, t, center=(228, 218), zoom=2.0, sway=0)
 
     def call(self, t: float) -> np.ndarray:
         """Two people side by side, as in a video call."""
         width, height = _CALL
         tile = (width // 2 - 2, height)
-        left = _shoot(self.portrait, tile, t, center=(226, 150), zoom=1.56)
+        left = _shoot(self.hopper, tile, t, center=(262, 235), zoom=0.86)
         right = _shoot(
             self._altered(t)[:, ::-1], tile, t + 2.3, center=(512 - 226, 156), zoom=1.5, seed=1
         )
@@ -228,7 +289,7 @@ class _Scene:
         return _shoot(self.cup, _CLIP, t, center=(300, 190), zoom=1.28)
 
     def _altered(self, t: float) -> np.ndarray:
-        return _blend(self.portrait, t) if t >= MANIPULATED_FROM else self.portrait
+        return _blend(self.collins, t, _COLLINS) if t >= MANIPULATED_FROM else self.collins
 
 
 def _shoot(
@@ -272,18 +333,20 @@ def _noise_field() -> np.ndarray:
     return field * np.float32(_NOISE)
 
 
-def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
+def _blend(portrait: np.ndarray, t: float, where: _Face) -> np.ndarray:
     """Blend an altered copy of the face over it, under a soft ellipse that drifts a little."""
+    center, radii = where
+    size = radii[0] / _COLLINS.radii[0]
     left, top, right, bottom = (
-        int(_FACE[i] + sign * 1.6 * _FACE_RADII[i]) for sign in (-1, 1) for i in (0, 1)
+        int(center[i] + sign * 1.6 * radii[i]) for sign in (-1, 1) for i in (0, 1)
     )
     face = portrait[top:bottom, left:right]
-    x = _FACE[0] - left + 1.4 * np.sin(2.1 * t)
-    y = _FACE[1] - top + 1.1 * np.sin(1.7 * t + 1)
+    x = center[0] - left + size * 1.4 * np.sin(2.1 * t)
+    y = center[1] - top + size * 1.1 * np.sin(1.7 * t + 1)
     # Slightly larger than the face it covers, and off by a pixel or two.
     grow, turn = 1.045, np.deg2rad(1.2 * np.sin(1.3 * t))
     view = grow * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    shift = np.array([x + 1.5, y - 1.0]) - view @ (x, y)
+    shift = np.array([x + 1.5 * size, y - size]) - view @ (x, y)
     copy = cv2.warpAffine(
         cv2.GaussianBlur(face, (0, 0), 1.0),
         np.column_stack([view, shift]),
@@ -294,8 +357,25 @@ def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
     color = copy.astype(np.float32) * np.array(_GAIN, dtype=np.float32)
     color = 128 + _CONTRAST * (color - 128)
     rows, columns = np.mgrid[: face.shape[0], : face.shape[1]]
-    inside = np.hypot((columns - x) / _FACE_RADII[0], (rows - y) / _FACE_RADII[1]) < 1
-    mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0)[:, :, None]
+    inside = np.hypot((columns - x) / radii[0], (rows - y) / radii[1]) < 1
+    mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0 * size)[:, :, None]
     altered = portrait.copy()
     altered[top:bottom, left:right] = np.clip(mask * color + (1 - mask) * face + 0.5, 0, 255)
     return altered
+
+
+@lru_cache(maxsize=1)
+def _voice() -> np.ndarray:
+    return speech(SECONDS, pitch=150.0, seed=3)
+
+
+def _waveform(t: float) -> np.ndarray:
+    """Return a drawing of the voice, the bars of its loudness."""
+    width, height = _THUMBNAIL
+    drawn = np.full((height, width, 3), _PAPER, np.uint8)
+    bars = np.array_split(np.abs(_voice()), 60)
+    for place, bar in enumerate(bars):
+        half = int(4 + 0.8 * height / 2 * bar.max())
+        x = int((place + 0.5) * width / len(bars))
+        cv2.line(drawn, (x, height // 2 - half), (x, height // 2 + half), _BARS, 3)
+    return drawn

@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -20,6 +21,9 @@ from detector.seals import document_hash
 from service.messages import _
 from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin
+
+if TYPE_CHECKING:
+    from detector.report import ReportDetails
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ def report(
     *,
     notes: str = "",
     place: bool = True,
+    details: ReportDetails | None = None,
 ) -> bytes:
     """Return a sealed report, signed where this server has a key that can be used. One of a result
     that this server did not make says so, and is never signed.
@@ -62,15 +67,23 @@ def report(
         Of the analyst.
     place : bool
         False leaves out where the file says it was recorded.
+    details : ReportDetails, optional
+        Case, reviewer and time zone.
     """
     from detector import report as reports  # its fonts and PDFs take a second to import
 
     with _making:
         content = reports.collect(
-            _as_shown(analysis), path, notes=notes, place=place, pictures=form == "pdf"
+            _as_shown(analysis),
+            path,
+            notes=notes,
+            place=place,
+            pictures=form == "pdf",
+            details=details or reports.ReportDetails(),
         )
-        content = replace(content, origin=ORIGINS[origin])
-        key = _signing_key() if origin is not ResultOrigin.ELSEWHERE else None
+        ours = origin is not ResultOrigin.ELSEWHERE
+        content = replace(content, origin=ORIGINS[origin], signed=ours and _may_sign())
+        key = _signing_key() if ours else None
         return reports.FORMS[form](content, key)
 
 
@@ -90,6 +103,7 @@ def comparison_report(
 
     with _making:
         content = reports.collect_pair(kept.comparison, copy, original, id=kept.id)
+        content = replace(content, signed=_may_sign())
         return reports.PAIR_FORMS[form](content, _signing_key())
 
 
@@ -171,6 +185,18 @@ def _as_shown(analysis: Analysis) -> Analysis:
     if seal is None or document_hash(analysis.model_dump(mode="json")) == seal.document:
         return analysis
     return analysis.model_copy(update={"seal": None})
+
+
+def _may_sign() -> bool:
+    """Return whether the certificate for PDFs can be used, or none is configured."""
+    from detector.report import certificate
+
+    try:
+        certificate.signer()
+    except UsageError as error:
+        log.warning("a report was not signed with a certificate: %s", error.message)
+        return False
+    return True
 
 
 def _signing_key() -> Ed25519PrivateKey | None:

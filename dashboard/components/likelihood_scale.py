@@ -33,9 +33,6 @@ def scale(
     probability: float,
     thresholds: Thresholds,
     question: Question | None,
-    *,
-    span: tuple[float, float] | None = None,
-    ranges: str = "",
 ) -> Markup:
     """Return the scale.
 
@@ -47,10 +44,6 @@ def scale(
     ----------
     probability : float
         Where the pointer stands, 0..1.
-    span : (float, float), optional
-        A bracket over the bar, 0..1.
-    ranges : str
-        What ranges over the bracket, for a screen reader, with its ends left blank.
     """
     low, high, at = thresholds.low * 100, thresholds.high * 100, probability * 100
     says, between = (labels.zone(one, question) for one in (Label.FAKE, Label.INCONCLUSIVE))
@@ -73,12 +66,6 @@ def scale(
         high=labels.percent(thresholds.high),
         says=says,
     )
-    bracket = Markup()
-    if span is not None:
-        least, most = span
-        reach = f"left:{least * 100:.1f}%;width:{(most - least) * 100:.1f}%"
-        bracket = tag("div", cls="range", style=reach)
-        spoken += f" {ranges.format(least=labels.percent(least), most=labels.percent(most))}"
     bars = join(
         tag("div", cls=f"zone {zone.slug}", style=f"width:{zone.end - zone.start:.1f}%")
         for zone in zones
@@ -86,7 +73,7 @@ def scale(
     place = f"left:{at:.1f}%"
     return tag(
         "div",
-        tag("div", bracket, tag("div", cls="pointer", style=place), cls="over"),
+        tag("div", tag("div", cls="pointer", style=place), cls="over"),
         tag("div", bars, tag("div", cls="at", style=place), cls="bar"),
         _under(zones, WIDE, "wide"),
         _under(zones, NARROW, "narrow"),

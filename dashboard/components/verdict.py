@@ -38,11 +38,6 @@ def number(text: Text, beside: Text) -> Markup:
     return tag("div", tag("div", text), tag("div", beside, cls="um-caption"), cls="um-number")
 
 
-def odds(text: Text) -> Markup:
-    """Return what such a number meant in our tests; empty for no text."""
-    return tag("p", text, cls="um-odds") if text else Markup()
-
-
 def limits(title: Text, text: Text) -> Markup:
     """Return what a verdict can't tell; inside the card, because it is part of it."""
     return tag("div", tag("h3", title), tag("p", text), cls="um-limits")

@@ -45,6 +45,19 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         typography.caption(downloads.signing(linked.record.origin)[1], after=True)
         if linked.read_only:
             return
+        with st.container(horizontal=True):
+            for name, label, value in (
+                ("case", _("Case"), options.case),
+                ("reviewer", _("Reviewer"), options.reviewer),
+            ):
+                st.text_input(
+                    label,
+                    value=value,
+                    key=linked.widget(name),
+                    max_chars=200,
+                    placeholder=_("for the report"),
+                    on_change=linked.choose_export,
+                )
         st.text_area(
             _("Notes for the report"),
             value=options.notes,

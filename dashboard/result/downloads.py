@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, tzinfo
 from pathlib import Path, PurePath
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,8 +36,9 @@ class ExportOptions:
     before the last word was typed still has it."""
 
     def __init__(self) -> None:
-        self.notes = ""
+        self.notes = self.case = self.reviewer = ""
         self.place = True
+        self.zone: tzinfo = UTC
 
 
 def maker(
@@ -44,22 +46,36 @@ def maker(
 ) -> Callable[[], bytes]:
     """Return what makes a sealed report when it is called, signed where this server has a key that
     can be used."""
-    return lambda: exports.report(
-        form, path, analysis, origin, notes=options.notes, place=options.place
-    )
+
+    def made() -> bytes:
+        from detector.report import ReportDetails
+
+        details = ReportDetails(options.case, options.reviewer, options.zone)
+        return exports.report(
+            form, path, analysis, origin,
+            notes=options.notes, place=options.place, details=details,
+        )  # fmt: skip
+
+    return made
 
 
 def signing(origin: ResultOrigin) -> tuple[Ed25519PrivateKey | None, str]:
     """Return the key that signs reports of such a result, or None, and the message about it."""
     from detector import report
+    from detector.report import certificate
 
     if origin is ResultOrigin.ELSEWHERE:
         return None, _("Sealed, not signed: this server did not make the result.")
     try:
-        key = report.signing_key()
+        key, signer = report.signing_key(), certificate.signer()
     except UsageError as error:
         return None, _("Sealed, not signed: {problem}").format(problem=say(error.message))
-    return key, _("Sealed and signed with this server's key.") if key else _("Sealed, not signed.")
+    said = _("Sealed and signed with this server's key.") if key else _("Sealed, not signed.")
+    if signer is not None:
+        pdf = _("PDFs are signed with the certificate of {name}.")
+        name = pdf.format(name=signer.subject_name)
+        said = f"{said} {name}" if key else name
+    return key, said
 
 
 def takes_mark(media: Media) -> bool:

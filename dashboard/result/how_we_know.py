@@ -7,7 +7,8 @@ import streamlit as st
 
 from dashboard import labels
 from dashboard.components import typography
-from dashboard.i18n import _
+from dashboard.i18n import _, speech
+from detector.messages import states
 from detector.schema.analysis import Analysis, Answer, Basis
 
 
@@ -30,12 +31,14 @@ def text(analysis: Analysis) -> list[str]:
         percents = {name: labels.whole_percent(value) for name, value in ensemble.auc}
         paragraphs.append(words.auc.format(**percents))
     if answer.odds is not None:
-        odds = _(
-            "The odds are those of the {clips} clips with a score near this one among the clips "
-            "that the thresholds were made on. Each was scored by a fit that had seen nothing of "
-            "its group of sources; the interval is 95\u00a0%, by drawing the groups anew."
+        odds = answer.odds
+        said = states.odds(odds.share, odds.low, odds.high, verdict.question, speech())
+        counted = _(
+            "The interval is of the {clips} clips with a score near this one among the clips that "
+            "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
+            "group of sources; the groups were drawn anew."
         )
-        paragraphs += [odds.format(clips=f"{answer.odds.clips:,}"), words.prior]
+        paragraphs += [said, counted.format(clips=f"{odds.clips:,}"), words.prior]
     added = _(
         "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
         "what is doubtful about the material takes some of it back."

@@ -363,7 +363,7 @@ def _not_found(missed: MissedLookup) -> str:
     if missed.refused:
         return _("No other file in your library shows this footage, but for those that you said "
                  "are not its original")  # fmt: skip
-    return _("Only this file itself in your library shows this footage")
+    return _("No other file in your library matches")
 
 
 def _reveal(record: Job) -> None:

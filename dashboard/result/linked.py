@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import streamlit as st
 
 from dashboard import series, session
-from dashboard.components import controls, timeline
+from dashboard.components import controls, record_cells, timeline
 from dashboard.i18n import _, advice
 from dashboard.result.downloads import ExportOptions
 from detector.decision import decide
@@ -241,10 +241,12 @@ class ResultViewState:
         options: ExportOptions = st.session_state.setdefault(
             f"{self.prefix}.export", ExportOptions()
         )
+        options.zone = record_cells.zone()
         return options
 
     def choose_export(self) -> None:
-        self.export.notes = st.session_state.get(self.widget("notes"), "")
+        for name in ("notes", "case", "reviewer"):
+            setattr(self.export, name, st.session_state.get(self.widget(name), ""))
         self.export.place = not st.session_state.get(self.widget("no-place"), False)
 
     def rerun(self, settings: Settings) -> None:

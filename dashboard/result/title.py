@@ -56,9 +56,9 @@ def _actions(analysis: Analysis, linked: ResultViewState) -> None:
 def _cached(analysis: Analysis, linked: ResultViewState) -> None:
     """Nothing was computed for this file today."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"):
-        text = _(
-            "You already analyzed this file, with the same models and settings, on {when}."
-        ).format(when=record_cells.local(analysis.created))
+        text = _("You've already analyzed this file with these settings. Result of {when}:").format(
+            when=record_cells.local(analysis.created)
+        )
         typography.caption(text, width="content")
         again = linked.widget("again")
         if linked.path.is_file() and controls.button(

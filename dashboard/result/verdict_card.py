@@ -46,7 +46,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         show(head(analysis, linked.changed), question.rows(analysis))
         if pulls.answer_of(analysis) is not None:
             if not guessing(analysis) or linked.scores_anyway:
-                show(number(analysis), scale(analysis), verdict.odds(odds(analysis)))
+                show(number(analysis), scale(analysis))
                 how_we_know.draw(analysis)
                 if why := pulls.traces(analysis):
                     show(verdict.trace(why[-1]))
@@ -123,8 +123,8 @@ def number(analysis: Analysis) -> Markup:
 
 
 def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
-    """By what: the thresholds' standing, or of how many models; and one person's own number."""
-    parts = []
+    """Return the number's interval, by what it is judged, and one person's own number."""
+    parts = list(filter(None, [interval(analysis)]))
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM, Basis.OWN):
         parts.append(states.basis(answer.basis.value, speech()))
     else:
@@ -135,8 +135,7 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
     top = _track(analysis, answer.subject)
     alone = top.answers[lead].probability if top and lead in top.answers else None
     if answer.people > 1 and alone is not None:
-        text = _("Person\u00a0{person} alone {percent}")
-        parts.append(text.format(person=answer.subject, percent=labels.percent(alone)))
+        parts.append(labels.alone(answer.subject, alone))
     return " · ".join(parts)
 
 
@@ -146,17 +145,17 @@ def scale(analysis: Analysis) -> Markup:
     return likelihood_scale.scale(probability, answer.thresholds, lead)
 
 
-def odds(analysis: Analysis) -> str:
-    """Return what such a score meant in our tests; empty where that was not measured."""
+def interval(analysis: Analysis) -> str:
+    """Return the interval of the number, or that there are too few clips for one; empty where that
+    was not measured."""
     answer, lead, _probability = _front(analysis)
-    if answer.odds is not None:
-        known = answer.odds
-        return states.odds(known.share, known.low, known.high, lead, speech())
+    if answer.interval is not None:
+        return labels.confidence(answer.interval)
     table = analysis.ensembles[lead].odds if lead in analysis.ensembles else []
     if answer.lowered_by is not None:  # it says why such a score means less than in our tests
         return ""
     if table and answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image":
-        return _("Too few such clips in our tests to give odds.")
+        return _("too few such clips in our tests for an interval")
     return ""
 
 

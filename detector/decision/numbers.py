@@ -125,7 +125,8 @@ def label_of(probability: float, thresholds: Thresholds) -> Label:
 def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
     """Return the odds of a score, between the points of the table; None where it says too little.
 
-    Beyond its ends the table is level: further out nobody measured.
+    Beyond its ends the table is level: further out nobody measured. The interval holds the score's
+    own probability, whose interval it is.
     """
     if not table:
         return None
@@ -136,6 +137,8 @@ def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
     }
     if odds["clips"] < FEWEST:
         return None
+    own = sigmoid(logit)
+    odds |= {"low": min(odds["low"], own), "high": max(odds["high"], own)}
     return EmpiricalOdds.model_validate(odds | {"clips": int(odds["clips"])})
 
 

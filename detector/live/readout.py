@@ -79,18 +79,17 @@ class LiveReadout:
         if question is None:
             return
         top = next(subject for subject in decided.judged if subject.id == verdict.subject)
-        scores = [frame.answers[question] for frame in top.frames if question in frame.answers]
+        several = len(decided.judged) > 1
         self.now = LiveReading(
             label=verdict.label,
-            # The number on this person's box: one number for one face.
-            probability=top.probability,
-            low=min(scores, default=None),
-            high=max(scores, default=None),
+            probability=verdict.probability,
+            interval=verdict.interval,
+            alone=top.probability if several else None,
             since=self.now.since if self.now.label is verdict.label else time,
             text=_text(decided, verdict.answers[question], top.reason),
             question=question,
             thresholds=verdict.thresholds,
-            person=top.id if len(decided.judged) > 1 else None,
+            person=top.id if several else None,
         )
         newest = [
             frame.answers[question]
@@ -98,7 +97,7 @@ class LiveReadout:
             for frame in subject.frames[-1:]
             if question in frame.answers and frame.index == len(decided.timestamps) - 1
         ]
-        self._dot(Dot(time, max(newest, default=None), top.probability, verdict.label))
+        self._dot(Dot(time, max(newest, default=None), verdict.probability, verdict.label))
 
     def _dot(self, dot: Dot) -> None:
         self._series.append(dot)

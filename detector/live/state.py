@@ -103,10 +103,11 @@ class LiveReading:
     thresholds: Thresholds
     """That `probability` stands against."""
     probability: float | None = None
-    """Of the person in front, as on the box; None without a scored face."""
-    low: float | None = None
-    high: float | None = None
-    """Range of the frames' own scores in those seconds."""
+    """Of the verdict; None without a scored face."""
+    interval: tuple[float, float] | None = None
+    """95 % interval of `probability`."""
+    alone: float | None = None
+    """Of the person in front, as on the box, with several."""
     question: Question | None = None
     """Which of the two questions leads."""
     person: str | None = None

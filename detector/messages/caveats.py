@@ -74,8 +74,8 @@ WORDINGS: dict[str, Wording] = {
     "not_asked": of_question(lambda spec: spec.not_asked),
     "stays_open": of_question(lambda spec: spec.stays_open),
     "no_sign_withheld": Template(
-        "Whether the file is untouched: the installed models aren't reliable enough to call it "
-        "that. On footage of new sources no threshold made {right} of such answers right."
+        "We can't clear a file: the installed models aren't reliable enough to call it untouched. "
+        "On footage of new sources no threshold made {right} of such answers right."
     ),
     "never_decides": of_question(lambda spec: spec.never_decides),
     "published_point": _published,
@@ -94,15 +94,15 @@ WORDINGS: dict[str, Wording] = {
         ),
         few_colors=Template(
             "How often it errs on a picture of so few colors: a fake can look untouched there, so "
-            "there are no odds."
+            "there is no interval."
         ),
         heavy_compression=Template(
             "How often it errs on so strongly compressed footage: a fake can look untouched there, "
-            "so there are no odds."
+            "so there is no interval."
         ),
         interlaced=Template(
             "How often it errs on interlaced footage, whose fields were put together first: a fake "
-            "can look untouched there, so there are no odds."
+            "can look untouched there, so there is no interval."
         ),
     ),
     "frozen": Template(

@@ -37,7 +37,11 @@ def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     if verdict.label in ("FAKE", "REAL"):
         return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
     if why is None:
-        if not where:
+        if verdict.thresholds.never_decide:
+            said = _("{whom} scored highest ({when}); no score of these models decides alone.")
+            if not where:
+                said = _("{whom}: no score of these models decides alone.")
+        elif not where:
             said = _("{whom} scored too low to decide.")
         else:
             said = _("{whom} scored highest ({when}), but too low to decide.")

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from detector.schema.verdict import Thresholds
 
 
+FAR = 20
+"""points by which a score moves that is fragile, although its verdict stays"""
+
+
 def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH) -> str:
     """Return whether the verdict holds, and by how much the likelihood moves at most."""
     _, furthest = speech.gettext, tried.furthest
@@ -35,9 +39,13 @@ def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH)
     if furthest is None:
         return said
     if not change:
-        return said + " " + _("The likelihood does not move.")
-    text = _("The likelihood moves by up to {moved}: {change}.")
-    return said + " " + text.format(moved=most, change=furthest.title)
+        return said + " " + _("The score does not move.")
+    if abs(change) >= FAR and not flips:
+        text = _("The score moves by up to {moved} under {change}: fragile.")
+        return text.format(moved=moved(abs(change), speech, sign=False), change=furthest.title)
+    text = _("The score moves by up to {moved} under {change}.")
+    by = moved(change, speech, sign=False)
+    return said + " " + text.format(moved=by, change=furthest.title)
 
 
 def points(tried: Robustness, trial: PerturbationResult) -> int:
@@ -46,9 +54,9 @@ def points(tried: Robustness, trial: PerturbationResult) -> int:
     return whole_percent(trial.probability) - whole_percent(tried.unchanged.probability)
 
 
-def moved(points: int, speech: Speech = ENGLISH) -> str:
-    """Return a move in words: "−71 points"."""
+def moved(points: int, speech: Speech = ENGLISH, *, sign: bool = True) -> str:
+    """Return a move in words: "−71 points"; without the sign "71 points"."""
     if not points:
         return speech.gettext("not at all")
     by = speech.ngettext("{points}\u00a0point", "{points}\u00a0points", abs(points))
-    return by.format(points=f"{'+' if points > 0 else '−'}{abs(points)}")
+    return by.format(points=f"{('+' if points > 0 else '−') if sign else ''}{abs(points)}")

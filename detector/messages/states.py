@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from detector import questions
+from detector.messages.format import whole_percent
 from detector.messages.types import ENGLISH, Speech
 
 
 def state(
     label: str, question: str | None = None, speech: Speech = ENGLISH, *, short: bool = False
 ) -> str:
-    """Return an answer in words, in those of its question: "Likely made by a machine".
+    """Return an answer in words, in those of its question: "Likely AI-generated".
 
     Parameters
     ----------
@@ -22,7 +23,7 @@ def state(
     """
     _, spec = speech.gettext, questions.of(question)
     if label == "FAKE":
-        return _(spec.fake_short or spec.fake) if short else _(spec.fake)
+        return _(spec.fake)
     if label == "REAL":
         return _("No sign found") if short else _(spec.no_sign)
     if label == "INCONCLUSIVE":
@@ -147,12 +148,13 @@ def odds(
     question: str | None = None,
     speech: Speech = ENGLISH,
 ) -> str:
-    """Return what a score meant in our tests, in a sentence.
+    """Return in a sentence what a score meant in our tests: the interval of its likelihood.
 
     Parameters
     ----------
     share, low, high : float
         Of clips with such a score, how many were manipulated, 0..1, with its 95 % interval.
     """
-    said = speech.gettext(questions.of(question).odds)
-    return said.format(share=round(share * 100), low=round(low * 100), high=round(high * 100))
+    text = speech.gettext(questions.of(question).odds)
+    likely = {"share": share, "low": low, "high": high}
+    return text.format(**{name: whole_percent(value) for name, value in likely.items()})

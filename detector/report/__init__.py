@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.report.content import Content, collect
+from detector.report.content import Content, ReportDetails, collect
 from detector.report.pair_content import PairContent, collect_pair, pair_json
 from detector.report.seal import Seal, public_key, signing_key
 from detector.report.table import as_csv, as_json, scores
@@ -25,6 +25,7 @@ __all__ = [
     "Content",
     "NoSeal",
     "PairContent",
+    "ReportDetails",
     "Seal",
     "Verification",
     "as_csv",

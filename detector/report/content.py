@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,23 @@ class ReportPicture:
 
 
 @dataclass(frozen=True)
+class ReportDetails:
+    """What a person adds to a report beside notes.
+
+    Attributes
+    ----------
+    case, reviewer : str
+        Number or name of the case, and who answers for the report. Empty: a line to write on.
+    zone : tzinfo
+        In which the times of a PDF are printed.
+    """
+
+    case: str = ""
+    reviewer: str = ""
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True)
 class Content:
     """Everything a report says.
 
@@ -79,6 +96,9 @@ class Content:
         Why there are no figures, or fewer, in sentences.
     origin : str
         What a server says of who made the result, where there is something to say.
+    details : ReportDetails
+    signed : bool
+        The operator's certificate signs the PDF, where one is configured.
     """
 
     analysis: Analysis
@@ -88,6 +108,8 @@ class Content:
     figures: tuple[ReportPicture, ...] = ()
     missing: tuple[str, ...] = ()
     origin: str = ""
+    details: ReportDetails = ReportDetails()
+    signed: bool = True
 
     @property
     def unchanged(self) -> bool | None:
@@ -113,6 +135,7 @@ def collect(
     place: bool = True,
     pictures: bool = True,
     exported: datetime | None = None,
+    details: ReportDetails = ReportDetails(),
 ) -> Content:
     """Gather a report.
 
@@ -130,11 +153,12 @@ def collect(
         False leaves them out. Heatmaps run the models once, some seconds.
     exported : datetime, optional
         Instead of now.
+    details : ReportDetails
     """
     if not place:
         analysis = analysis.without_place()
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
-    content = Content(analysis, time, notes=notes.strip()[:LONGEST_NOTES])
+    content = Content(analysis, time, notes=notes.strip()[:LONGEST_NOTES], details=details)
     if path is None:
         return content
     try:

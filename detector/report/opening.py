@@ -1,16 +1,17 @@
-"""The first page of a report: the verdict, whom and when it is about, its most suspicious moment,
-its reasons and its limits."""
+"""The first page of a report: the verdict, whom and when it is about, what it rests on, its limits,
+what to do next, and who answers for the report."""
 
 from __future__ import annotations
 
 import io
 
 from detector import questions
-from detector.messages import comparison, lead, states
-from detector.messages.format import capital, clock, percent
+from detector.decision.next_steps import Facts, next_steps
+from detector.messages import actions, comparison, lead, states
+from detector.messages.format import capital, clock, likelihood
 from detector.report import boxes, charts, words
 from detector.report.content import Content
-from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
+from detector.report.paper import FILL, INK, MARGIN, MUTED, SMALL, WIDTH, Paper
 from detector.schema.analysis import Analysis, Answer, Reason, ReasonCode
 
 LIKELIHOOD = (
@@ -30,12 +31,10 @@ def draw(pdf: Paper, content: Content) -> None:
     _head(pdf, content)
     if answer is not None and answer.probability is not None:
         by = states.basis(answer.basis)
-        said = f"{percent(answer.probability)} combined likelihood{f', {by}' if by else ''}."
-        pdf.say(said, 11)
+        pdf.number(likelihood(answer.probability, answer.interval) + (f", {by}" if by else ""))
         charts.scale(pdf, answer.probability, answer.thresholds, verdict.question)
-        if answer.odds is not None:
-            odds = answer.odds
-            pdf.say(states.odds(odds.share, odds.low, odds.high, verdict.question))
+        if (odds := answer.odds) is not None:
+            pdf.say(states.odds(odds.share, odds.low, odds.high, verdict.question), SMALL, MUTED)
     if analysis.robustness is not None and analysis.robustness.fragile:
         flips = ", ".join(t.title for t in analysis.robustness.flipped)
         pdf.say(f"Fragile: the verdict changes under {flips}.", style="B")
@@ -43,14 +42,9 @@ def draw(pdf: Paper, content: Content) -> None:
     if answer is not None:
         _bars(pdf, analysis, answer)
     _why(pdf, analysis)
-    pdf.ln(1)
-    pdf.subhead("What this can't tell")
-    pdf.set_fill_color(*SUNKEN)
-    pdf.ink(BODY)
-    pdf.multi_cell(
-        WIDTH, 4.6, " ".join([*verdict.limits, LIKELIHOOD]), align="L", fill=True, padding=3,
-        new_x="LMARGIN", new_y="NEXT",
-    )  # fmt: skip
+    _next(pdf, analysis)
+    pdf.box("What this can't tell", " ".join([*verdict.limits, LIKELIHOOD]))
+    _case(pdf, content)
 
 
 def _head(pdf: Paper, content: Content) -> None:
@@ -60,7 +54,10 @@ def _head(pdf: Paper, content: Content) -> None:
     pdf.set_fill_color(*FILL[state])
     pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
     pdf.set_y(MARGIN + 4)
-    pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
+    made, analyzed = (
+        words.when(time, content.details.zone) for time in (content.exported, analysis.created)
+    )
+    pdf.say(f"Unmask report · {made} · analyzed {analyzed}", SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
     about = " ".join(filter(None, [lead.sentence(analysis), lead.others(analysis)]))
     why = lead.reason(analysis)
@@ -114,6 +111,29 @@ def _why(pdf: Paper, analysis: Analysis) -> None:
         pdf.subhead("Why")
     for number, line in enumerate(lines, 1):
         pdf.say(f"{number}. {line}")
+
+
+def _next(pdf: Paper, analysis: Analysis) -> None:
+    """Draw what to do next, as far as it can be done without this program."""
+    steps = [actions.step(step) for step in next_steps(analysis, Facts(may_run=False))]
+    if steps:
+        pdf.subhead("What to do next")
+    for step in steps:
+        pdf.say(f"· {step.head}. {step.why}")
+
+
+def _case(pdf: Paper, content: Content) -> None:
+    """Draw the case and who answers for the report: to be filled in by hand where nobody did."""
+    details = content.details
+    pdf.ln(2)
+    pdf.form(
+        (
+            ("Case", details.case),
+            ("Reviewer", details.reviewer),
+            ("Times of day in", words.zone(content.exported, details.zone)),
+            ("Date and signature", ""),
+        )
+    )
 
 
 def _line(analysis: Analysis, reason: Reason) -> str:

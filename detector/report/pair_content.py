@@ -42,6 +42,8 @@ class PairContent:
         Copy, original and where they differ, at the moment at which most does.
     missing : str
         Why there are no figures, a sentence.
+    signed : bool
+        The operator's certificate signs the PDF, where one is configured.
     """
 
     comparison: Comparison
@@ -50,6 +52,7 @@ class PairContent:
     sha256s: tuple[str | None, str | None] = (None, None)
     figures: tuple[ReportPicture, ...] = ()
     missing: str = ""
+    signed: bool = True
 
     def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
         """Return the seal of a report with this content."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import detector
@@ -10,7 +12,7 @@ from detector.messages.format import capital, clock
 from detector.report import charts, figures, words
 from detector.report.pair_content import PairContent, pair_json, titles
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
-from detector.report.pdf import finished
+from detector.report.pdf import Heading, finished
 from detector.schema.analysis import Label, Media
 from detector.schema.comparison import Comparison, ComparisonFinding
 
@@ -49,7 +51,12 @@ def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     copy, original = comparison.copy_media, comparison.original_media
     footer = f"sha256 {copy.sha256[:24]}…  against {original.sha256[:24]}…"
     title = f"Unmask comparison: {copy.name} against {original.name}"
-    pdf = Paper(title, footer, content.exported)
+    heading = Heading(title, footer, ATTACHMENT)
+    return finished(heading, partial(_draw, content), pair_json(content, key), content, key)
+
+
+def _draw(content: PairContent, pdf: Paper) -> None:
+    comparison = content.comparison
     _opening(pdf, content)
     _measured(pdf, comparison)
     _time(pdf, comparison)
@@ -57,7 +64,6 @@ def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     _files(pdf, content)
     _method(pdf, comparison)
     _moments(pdf, comparison)
-    return finished(pdf, ATTACHMENT, pair_json(content, key), content.seal, key)
 
 
 def _state(comparison: Comparison) -> Label:

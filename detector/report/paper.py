@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from fontTools.ttLib import TTFont
 from fpdf import FPDF, FontFace
 from fpdf.enums import TableBordersLayout, WrapMode
+from fpdf.fonts import TTFFont
 
 from detector.config import get_config
 from detector.errors import UsageError
@@ -63,9 +65,13 @@ _FACES = {
 class Paper(FPDF):
     """A4, every font embedded, PDF/A-3 (which may carry the data it shows)."""
 
-    def __init__(self, title: str, footer: str, created: datetime) -> None:
+    def __init__(self, title: str, footer: str, created: datetime, spacing: float = 1.0) -> None:
         super().__init__(format="A4", enforce_compliance="PDF/A-3B")
         self.foot = footer
+        self.spacing = spacing
+        """of the usual distance between lines"""
+        self.ends: list[float] = []
+        """mm; where the content of each full page ends"""
         self.numbered = False
         """Whether a letter stands as its number, because no embedded font has it."""
         self.set_creation_date(created)
@@ -85,8 +91,15 @@ class Paper(FPDF):
         self.set_auto_page_break(True, margin=20)
         self.add_page()
 
+    def close_fonts(self) -> None:
+        """Close the files of the fonts; nothing more is drawn."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.close()
+
     def footer(self) -> None:
         """Draw the file's hash and the page's number, on every page."""
+        self.ends.append(self.get_y())
         self.set_y(-14)
         self.ink(SMALL - 0.5, MUTED, family="mono")
         self.cell(WIDTH * 0.85, 4, self.foot)
@@ -109,18 +122,69 @@ class Paper(FPDF):
         """Draw a section's title, together with at least `room` mm of what follows."""
         if self.will_page_break(room):
             self.add_page()
-        self.ln(4)
+        self.ln(4 * self.spacing)
         self.ink(12, style="B", family="serif")
         self.start_section(text)
         self.cell(WIDTH, 6, text, new_x="LMARGIN", new_y="NEXT")
         self.set_draw_color(*LINE)
         self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
-        self.ln(2.5)
+        self.ln(2.5 * self.spacing)
 
     def headline(self, text: str, color: Sequence[int]) -> None:
         """Draw what a report says, as its headline."""
         self.ink(19, color, style="B", family="serif")
         self.multi_cell(WIDTH, 9, self._fit(text), align="L", new_x="LMARGIN", new_y="NEXT")
+
+    def number(self, text: str) -> None:
+        """Draw the one number of a report, its percent large."""
+        first, _, rest = text.partition(" % ")
+        self.ink(16, style="B")
+        self.cell(self.get_string_width(f"{first} %") + 2.5, 7.5, f"{first} %")
+        self.ink(11)
+        self.cell(0, 8.3, self._fit(rest), new_x="LMARGIN", new_y="NEXT")
+
+    def box(self, title: str, text: str) -> None:
+        """Draw a paragraph with its title on a darker ground, as the page of a result does."""
+        height = 4.6 * self.spacing
+        self.ink()
+        needed: Any = self.multi_cell(
+            WIDTH, height, self._fit(text), align="L", padding=3, dry_run=True, output="HEIGHT"
+        )
+        if self.will_page_break(needed + 6):
+            self.add_page()
+        self.ln(1)
+        self.subhead(title)
+        self.set_fill_color(*SUNKEN)
+        self.ink()
+        self.multi_cell(
+            WIDTH, height, self._fit(text), align="L", fill=True, padding=3, new_x="LMARGIN",
+            new_y="NEXT",
+        )  # fmt: skip
+
+    def form(self, fields: Sequence[tuple[str, str]]) -> None:
+        """Draw fields beside each other: a name over a value, or over a line to write on."""
+        gap = 4.0
+        width = (WIDTH - gap * (len(fields) - 1)) / len(fields)
+        if self.will_page_break(14):
+            self.add_page()
+        top, lowest = self.get_y(), self.get_y() + 11
+        for place, (name, value) in enumerate(fields):
+            x = MARGIN + place * (width + gap)
+            self.set_xy(x, top)
+            self.ink(SMALL, MUTED)
+            self.cell(width, 4, name, new_x="LEFT", new_y="NEXT")
+            self.ink()
+            self.set_x(x)
+            self.multi_cell(
+                width, 4.5, self._fit(value), align="L", new_x="LEFT", new_y="NEXT",
+                wrapmode=_wrapping(value),
+            )  # fmt: skip
+            lowest = max(lowest, self.get_y())
+        self.set_draw_color(*EDGE)
+        for place in range(len(fields)):
+            x = MARGIN + place * (width + gap)
+            self.line(x, lowest, x + width, lowest)
+        self.set_xy(MARGIN, lowest + 2)
 
     def subhead(self, text: str) -> None:
         """Draw the title of a part of a section."""
@@ -139,8 +203,8 @@ class Paper(FPDF):
         """Draw a paragraph, which may hold foreign text."""
         self.ink(size, color, style=style)
         self.multi_cell(
-            width, size * 0.5, self._fit(text), align="L", new_x="LMARGIN", new_y="NEXT",
-            wrapmode=_wrapping(text),
+            width, size * 0.5 * self.spacing, self._fit(text), align="L", new_x="LMARGIN",
+            new_y="NEXT", wrapmode=_wrapping(text),
         )  # fmt: skip
         self.ln(0.8)
 
@@ -151,10 +215,10 @@ class Paper(FPDF):
             if self.will_page_break(10):
                 self.add_page()
             self.ink(BODY, MUTED)
-            self.multi_cell(names, 4.5, name, align="L", new_x="RIGHT", new_y="TOP")
+            self.multi_cell(names, 4.5 * self.spacing, name, align="L", new_x="RIGHT", new_y="TOP")
             self.ink(8 if hexadecimal else BODY, family="mono" if hexadecimal else "sans")
             self.multi_cell(
-                WIDTH - names, 4.5, self._fit(value), align="L", new_x="LMARGIN",
+                WIDTH - names, 4.5 * self.spacing, self._fit(value), align="L", new_x="LMARGIN",
                 new_y="NEXT", wrapmode=_wrapping(value),
             )  # fmt: skip
 
@@ -166,8 +230,9 @@ class Paper(FPDF):
         self.set_draw_color(*LINE)
         self.set_fill_color(255)
         with self.table(
-            col_widths=tuple(widths), width=WIDTH, line_height=4.0, padding=(0.8, 1.2),
-            borders_layout=TableBordersLayout.HORIZONTAL_LINES, text_align="LEFT",
+            col_widths=tuple(widths), width=WIDTH, line_height=4.0 * self.spacing,
+            padding=(0.8, 1.2), borders_layout=TableBordersLayout.HORIZONTAL_LINES,
+            text_align="LEFT",
             headings_style=FontFace(emphasis="BOLD", color=MUTED, fill_color=SUNKEN),
         ) as table:  # fmt: skip
             table.row(head)
@@ -190,6 +255,31 @@ def printable(text: str) -> str:
     that would turn what follows around, so that a name or a note reads as it is written."""
     known = (_covered(_FONTS / _FACES["sans", ""]) | _covered(own_font())) - _TURNING
     return "".join(c if ord(c) in known or c in "\n\t " else f"[U+{ord(c):04X}]" for c in text)
+
+
+SPACINGS = (1.0, 0.95, 0.9, 0.85)
+"""of the distance between lines, the first that leaves no page all but empty"""
+LEAST = 90.0
+"""mm from the top that the content of a page reaches at least"""
+
+
+def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: datetime) -> Paper:
+    """Return a report as `draw` draws it, its lines as far apart as leaves no page all but
+    empty."""
+    drawn = []
+    for spacing in SPACINGS:
+        paper = Paper(title, footer, created, spacing)
+        draw(paper)
+        shortest = min([*paper.ends, paper.get_y()])
+        drawn.append((shortest, spacing, paper))
+        if shortest >= LEAST or len(paper.pages) == 1:
+            break
+    else:
+        paper = max(drawn, key=lambda kept: kept[:2])[2]
+    for *_, other in drawn:
+        if other is not paper:
+            other.close_fonts()
+    return paper
 
 
 def own_font() -> Path | None:

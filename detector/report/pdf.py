@@ -6,17 +6,20 @@ A function a section, in the order of the paper; the first page is `opening`.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.messages import states
 from detector.messages.format import clock, percent
 from detector.messages.robustness import outcome
-from detector.report import charts, figures, opening, original, words
+from detector.report import certificate, charts, figures, opening, original, words
 from detector.report.content import Content
-from detector.report.paper import MUTED, SMALL, Paper
+from detector.report.pair_content import PairContent
+from detector.report.paper import MUTED, SMALL, Paper, laid_out
 from detector.report.parts import ATTACHMENT, seal_pdf
-from detector.report.seal import NewSeal
 from detector.report.table import as_json
 from detector.schema.analysis import Analysis, Label, Subject
 
@@ -27,6 +30,10 @@ FACTS = 40
 SIGNED = (
     "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the one that "
     "the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"
+)
+CERTIFIED = (
+    "It is signed with the certificate of {name}. A PDF reader such as Acrobat shows whether any "
+    "byte was changed since, and whether it trusts the certificate."
 )
 UNSIGNED = (
     "It is not signed. Its seal shows changes by accident; somebody who changes a report on "
@@ -42,9 +49,16 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     analysis, media = content.analysis, content.analysis.media
     of = "a live session, no file" if media.live else f"sha256 {media.sha256[:32]}…"
     footer = f"{of}  analysis {analysis.id[:16]}"
-    pdf = Paper(f"Unmask report: {media.name}", footer, content.exported)
+    heading = Heading(f"Unmask report: {media.name}", footer, ATTACHMENT)
+    return finished(heading, partial(_draw, content), as_json(content, key), content, key)
+
+
+def _draw(content: Content, pdf: Paper) -> None:
+    analysis = content.analysis
     opening.draw(pdf, content)
+    _notes(pdf, content)
     _questions(pdf, analysis)
+    _not_tested(pdf, analysis)
     original.draw(pdf, analysis)
     _file(pdf, content)
     _material(pdf, analysis)
@@ -54,24 +68,42 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     _signals(pdf, analysis)
     _robustness(pdf, analysis)
     _provenance(pdf, analysis)
-    _making(pdf, analysis)
-    _notes(pdf, content)
-    return finished(pdf, ATTACHMENT, as_json(content, key), content.seal, key)
+    _again(pdf, analysis)
+
+
+class Heading(NamedTuple):
+    """What a report is called, what stands under each page, and the name of its attached data."""
+
+    title: str
+    footer: str
+    attachment: str
 
 
 def finished(
-    pdf: Paper, attachment: str, data: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None
+    heading: Heading,
+    draw: Callable[[Paper], None],
+    data: bytes,
+    content: Content | PairContent,
+    key: Ed25519PrivateKey | None,
 ) -> bytes:
-    """Return a drawn report, sealed, with how that is checked and with its data (JSON) attached
-    under this name."""
-    _checking(pdf, attachment, signed=key is not None)
+    """Return a report, sealed and signed, with how that is checked and with its data (JSON)
+    attached."""
+    signer = certificate.signer() if content.signed else None
+    attachment, by = heading.attachment, (signer.subject_name or "") if signer else ""
+
+    def whole(pdf: Paper) -> None:
+        draw(pdf)
+        _checking(pdf, attachment, signed=key is not None, certified=by)
+
+    pdf = laid_out(whole, heading.title, heading.footer, content.exported)
     pdf.embed_file(
         bytes=data, basename=attachment, mime_type="application/json",
         associated_file_relationship="Data", modification_date=pdf.creation_date,
     )  # fmt: skip
     out = io.BytesIO()
     pdf.output(out)
-    return seal_pdf(out.getvalue(), new_seal, key)
+    sealed = seal_pdf(out.getvalue(), content.seal, key)
+    return sealed if signer is None else certificate.sign(sealed, signer, content.exported)
 
 
 def _moves(analysis: Analysis) -> bool:
@@ -79,7 +111,7 @@ def _moves(analysis: Analysis) -> bool:
 
 
 def _questions(pdf: Paper, analysis: Analysis) -> None:
-    pdf.head("The questions")
+    pdf.head("What was asked, and how often that errs", 24 + 9 * len(analysis.verdict.answers))
     rows, lead = [], analysis.verdict.question
     ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
     for question, answer in ordered:
@@ -110,7 +142,19 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
     for question, answer in put:
         about = f"{states.question(question)} " if len(put) > 1 else ""
         said = words.statistics(question, answer, odds=question is lead)  # as `opening` prints them
-        pdf.say(about + " ".join(said), SMALL)
+        pdf.say(about + " ".join([words.operating_point(question, answer), *said]), SMALL)
+    if rates := [row for pair in put for row in words.error_rates(*pair)]:
+        if pdf.will_page_break(7.0 + 6.0 * len(rates)):
+            pdf.add_page()
+        pdf.rows(
+            ("Error", "In our tests", "Rate", "95 % interval"), rows=rates, widths=(74, 34, 26, 40)
+        )
+
+
+def _not_tested(pdf: Paper, analysis: Analysis) -> None:
+    pdf.head("What was not tested")
+    for line in words.not_tested(analysis):
+        pdf.say(f"· {line}")
 
 
 def _file(pdf: Paper, content: Content) -> None:
@@ -127,7 +171,6 @@ def _file(pdf: Paper, content: Content) -> None:
             ("Name", media.name),
             *([] if media.live else hashes),
             *words.file_rows(media),
-            ("Analyzed", f"{content.analysis.created:%d %B %Y, %H:%M:%S} UTC"),
         ]
     )
     if content.unchanged is False:
@@ -236,6 +279,10 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
         pdf.say("Calibrated on, and good for files like these:", style="B")
         for line in fitted:
             pdf.say(line, SMALL)
+    pdf.say(
+        f"The weights are those of Unmask {analysis.software.version}, each named by the sha256 of "
+        "its file.", SMALL, MUTED,
+    )  # fmt: skip
     pdf.facts(words.weights(analysis))
 
 
@@ -306,9 +353,9 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
         pdf.rows(("Says", "Value", "Where"), rows, (50, 90, 34))
 
 
-def _making(pdf: Paper, analysis: Analysis) -> None:
+def _again(pdf: Paper, analysis: Analysis) -> None:
     software = analysis.software
-    pdf.head("How it was made")
+    pdf.head("How it was made, and how to run it again", 60)
     total = analysis.timings.get("total")
     commit = f", commit {software.commit}" if software.commit else ""
     pdf.facts(
@@ -322,6 +369,14 @@ def _making(pdf: Paper, analysis: Analysis) -> None:
             ("Analysis", analysis.id),
         ]
     )  # fmt: skip
+    if analysis.media.live:
+        return
+    pdf.say(
+        f"Install Unmask {software.version}{commit}, fetch what is not bundled (unmask fetch; the "
+        "weights have the hashes above), and run:"
+    )
+    pdf.facts([("Command", words.command(analysis))])
+    pdf.say("The same file, settings and weights give the same analysis number.", SMALL, MUTED)
 
 
 def _notes(pdf: Paper, content: Content) -> None:
@@ -331,13 +386,16 @@ def _notes(pdf: Paper, content: Content) -> None:
             pdf.say(paragraph or " ")
 
 
-def _checking(pdf: Paper, attachment: str, *, signed: bool) -> None:
+def _checking(pdf: Paper, attachment: str, *, signed: bool, certified: str) -> None:
     pdf.head("How to check this report")
     pdf.say(
         "This file carries the sha256 of its own content, and all that was found as data "
         f"({attachment}). Check it with: unmask verify REPORT.pdf"
     )
-    pdf.say(SIGNED if signed else UNSIGNED)
+    if certified:
+        pdf.say(CERTIFIED.format(name=certified))
+    if signed or not certified:
+        pdf.say(SIGNED if signed else UNSIGNED)
     if pdf.numbered:
         pdf.say(
             "Letters that this report has no font for stand as their numbers, such as [U+4E2D]; "

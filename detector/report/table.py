@@ -30,6 +30,8 @@ def as_tree(content: Content) -> dict[str, Any]:
         "exported": content.exported.isoformat(),
         "sha256_at_export": content.sha256,
         "notes": content.notes,
+        "case": content.details.case,
+        "reviewer": content.details.reviewer,
         **({"origin": content.origin} if content.origin else {}),
         "analysis": content.analysis.model_dump(mode="json"),
     }

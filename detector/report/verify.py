@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from pydantic import ValidationError
 
 from detector.errors import InputError
 from detector.media.files import one_line
+from detector.report import certificate
+from detector.report.certificate import CertificateSignature
 from detector.report.parts import PDF_MARK, PDF_SEAL, pdf_parts
 from detector.report.seal import Seal
 from detector.report.table import CSV_MARK, tree_parts
@@ -26,6 +28,7 @@ Form = Literal["pdf", "json", "csv"]
 SignatureState = Literal["none", "valid", "expected", "other", "wrong"]
 Parts = Callable[[], dict[str, str]]
 
+END_OF_PDF = b"%%EOF\n"
 LARGEST = 256 * 1024**2
 """bytes of a report that is read; a long one with pictures has 2 MB"""
 
@@ -46,6 +49,8 @@ class Verification:
     signature : {"none", "valid", "expected", "other", "wrong"}
         "valid": that of the key in the seal; "expected": that of the key that was given; "other":
         valid, but of another key than the given one; "wrong": it does not fit.
+    certificate : CertificateSignature, optional
+        Of a PDF that was signed with a certificate as well.
     """
 
     intact: bool
@@ -53,6 +58,7 @@ class Verification:
     seal: Seal
     changed: tuple[str, ...]
     signature: SignatureState
+    certificate: CertificateSignature | None = None
 
     @property
     def good(self) -> bool:
@@ -76,9 +82,19 @@ class Verification:
         ]
         return [
             *(["Intact: nothing was changed since it was sealed."] if self.intact else changed),
-            signature,
+            *([signature] if self.signature != "none" or self.certificate is None else []),
+            *self._certified(),
             *_about(seal),
         ]
+
+    def _certified(self) -> list[str]:
+        """Return who signed with a certificate. Whether it is to be trusted a PDF reader says."""
+        if self.certificate is None:
+            return []
+        by = f"{one_line(self.certificate.subject)}, issued by {one_line(self.certificate.issuer)}"
+        if not self.certificate.intact:
+            return [f"The signature with the certificate of {by}, is WRONG."]
+        return [f"Signed with the certificate of {by}."]
 
 
 def _about(seal: Seal) -> tuple[str, str]:
@@ -118,7 +134,7 @@ def verify(path: str | os.PathLike[str], key: Ed25519PublicKey | None = None) ->
     """
     data = _read(Path(path))
     if data.startswith(b"%PDF"):
-        return _checked("pdf", *_split_pdf(data), key)
+        return _checked_pdf(data, key)
     if data.lstrip()[:1] == b"{":
         return _checked("json", *_split_json(data), key)
     return _checked("csv", *_split_csv(data), key)
@@ -158,12 +174,33 @@ def _differences(seal: Seal, parts: Parts) -> list[str]:
     ]
 
 
-def _split_pdf(data: bytes) -> tuple[Seal, str, Parts]:
+def _checked_pdf(data: bytes, key: Ed25519PublicKey | None) -> Verification:
+    """Check the seal over the report as it was drawn, and the certificate's signature, which is
+    appended to it and covers the whole file."""
     seals = list(PDF_SEAL.finditer(data))
     if len(seals) != 1 or data.count(PDF_MARK) != 1:
         raise _no_seal(len(seals))
-    rest = data[: seals[0].start()] + data[seals[0].end() :]
-    return _seal(seals[0][1]), digest(rest), lambda: pdf_parts(rest)
+    end = data.find(END_OF_PDF, seals[0].end())
+    end = len(data) if end < 0 else end + len(END_OF_PDF)
+    rest = data[: seals[0].start()] + data[seals[0].end() : end]
+    seal = _seal(seals[0][1])
+    out = _checked("pdf", seal, digest(rest), lambda: pdf_parts(data), key)
+    if not data[end:].strip():
+        return out
+    signature = certificate.check(data)
+    if signature is None:
+        return replace(out, intact=False, changed=(*out.changed, "something was added at its end"))
+    changed = out.changed or tuple(_hidden(seal, data))
+    if not signature.intact:
+        changed = (*changed, "the certificate's signature does not fit")
+    return replace(out, intact=out.intact and not changed, changed=changed, certificate=signature)
+
+
+def _hidden(seal: Seal, data: bytes) -> list[str]:
+    """Return which pages, pictures or data are others than those that were sealed: whoever appends
+    a signature may append more."""
+    now = pdf_parts(data)
+    return [name for name in sorted({*now, *seal.parts}) if now.get(name) != seal.parts.get(name)]
 
 
 def _split_json(data: bytes) -> tuple[Seal, str, Parts]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from detector.decision.numbers import at_most, logit, printed
+import shlex
+from datetime import datetime, tzinfo
+
+from detector.decision.numbers import at_most, logit, printed, wilson
 from detector.messages import measured, states
 from detector.messages.coverage import covered
-from detector.messages.format import percent, signed
+from detector.messages.format import capital, percent, signed
 from detector.schema.analysis import (
     Analysis,
     Answer,
@@ -117,9 +120,9 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
         )
     if odds and answer.odds is not None:
         out.append(
-            f"The odds are those of the {answer.odds.clips} clips with a score near this one, each "
-            "scored by a fit that had seen nothing of its group of sources (95 % interval by "
-            f"drawing the groups anew). They assume as many {manipulated} as {untouched} clips."
+            f"The interval is of the {answer.odds.clips} clips with a score near this one, each "
+            "scored by a fit that had seen nothing of its group of sources; the groups were drawn "
+            f"anew. It assumes as many {manipulated} as {untouched} clips."
         )
     return out
 
@@ -270,6 +273,97 @@ def absent(analysis: Analysis) -> list[str]:
         people = f" ({', '.join(named)})" if named else ""
         lines.append(f"{title}{people}{f': {why}' if why else ''}")
     return lines
+
+
+def when(moment: datetime, zone: tzinfo) -> str:
+    """Return a time of day in a time zone: "28 November 2026, 12:00 UTC+01:00"."""
+    here = moment.astimezone(zone)
+    return f"{here:%d %B %Y, %H:%M} {here.tzname()}"
+
+
+def zone(moment: datetime, zone: tzinfo) -> str:
+    """Return the name of a time zone, and how far it is from UTC where that does not say it."""
+    here = moment.astimezone(zone)
+    name, offset = here.tzname() or "", f"UTC{here:%z}"
+    return name if name.startswith("UTC") else f"{name} ({offset[:6]}:{offset[6:]})"
+
+
+def operating_point(question: Question, answer: Answer) -> str:
+    """Return from which likelihood on something is said, in a sentence."""
+    limits = answer.thresholds
+    if limits.never_decide:
+        return "Operating point: none; every likelihood is inconclusive."
+    low = "" if limits.one_sided else f", {states.zone('REAL')} below {percent(limits.low)}"
+    return (
+        f"Operating point: {states.zone('FAKE', question)} above {percent(limits.high)}{low}, else "
+        "inconclusive."
+    )
+
+
+def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str, str]]:
+    """Return how often the thresholds erred, as (error, count, rate, 95 % interval)."""
+    limits, spec, rows = answer.thresholds, question.spec, []
+    if answer.basis not in (Basis.MEASURED, Basis.OWN):
+        return []
+    sides = [(f"{spec.real_word} called {spec.fake_word}", limits.false_positives)]
+    if not limits.one_sided:
+        sides.append((f"{spec.fake_word} called {spec.real_word}", limits.false_negatives))
+    for name, tally in sides:
+        if tally is not None:
+            low, high = wilson(tally.count, tally.clips)
+            rate = f"{100 * tally.count / tally.clips:.1f} %"
+            ends = f"{100 * low:.1f} to {100 * high:.1f} %"
+            rows.append((capital(name), f"{tally.count} of {tally.clips}", rate, ends))
+    return rows
+
+
+def not_tested(analysis: Analysis) -> list[str]:
+    """Return what this analysis did not look at, a sentence each."""
+    out = [
+        f"{states.question(question)} No model that was asked here answers that."
+        for question, answer in analysis.verdict.answers.items()
+        if not answer.asked
+    ]
+    out += [
+        f"{model.title}: not counted, {model.not_counted_because}."
+        for model in analysis.models
+        if not model.counted and model.not_counted_because
+    ]
+    coverage = analysis.coverage
+    if coverage is not None and coverage.frames > coverage.sampled:
+        out.append(
+            f"{coverage.frames - coverage.sampled:,} of {coverage.frames:,} frames were not looked "
+            f"at; the longest stretch without one is {coverage.longest_gap:.1f} s."
+        )
+    if analysis.robustness is None:
+        out.append("Whether the verdict survives compression, scaling and noise was not tried.")
+    if analysis.comparison is None and analysis.media.kind != "audio" and not analysis.media.live:
+        out.append("The file was not compared with an original.")
+    out.append(
+        "The error rates hold for material like that which they were measured on; other cameras, "
+        "generators, people and kinds of processing were not tested."
+    )
+    return out
+
+
+def command(analysis: Analysis) -> str:
+    """Return the command that repeats the analysis."""
+    asked, mix = analysis.settings, analysis.settings.mix
+    ids = mix.models if mix else asked.models or [m.id for m in analysis.models if m.scored]
+    parts = ["unmask", "analyze", shlex.quote(analysis.media.name), "--models", ",".join(ids)]
+    if analysis.media.kind != "audio":
+        parts += ["--sampling", asked.sampling, "--min-face", f"{asked.min_face}"]
+        parts += ["--fps", f"{asked.fps:g}"] if asked.sampling == "fps" else []
+        parts += ["--frames", f"{asked.frames}"]
+    parts += ["--start", f"{asked.start:g}"] if asked.start else []
+    parts += ["--end", f"{asked.end:g}"] if asked.end is not None else []
+    parts += ["--rotate", f"{asked.rotate}"] if asked.rotate is not None else []
+    if mix and mix.weights:
+        weights = ",".join(f"{id}={weight:g}" for id, weight in mix.weights.items())
+        parts += ["--weights", weights]
+    if mix:
+        parts += ["--min-models", f"{mix.min_models}"]
+    return " ".join([*parts, "--json", "again.json"])
 
 
 def moments(number: int) -> str:

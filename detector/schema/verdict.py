@@ -201,6 +201,17 @@ class Answer(StrictModel):
     )
     counted: int = Field(default=0, description="models that were counted")
 
+    _drop_written = written_only("interval")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def interval(self) -> tuple[Probability, Probability] | None:
+        """95 % interval of `probability`, by the clips with such a score in our tests; None where
+        there are no odds."""
+        if self.odds is None or self.probability is None:
+            return None
+        return self.odds.low, self.odds.high
+
     @property
     def strongest(self) -> Contribution | None:
         """What the model adds that pulls most towards the finding, if any does."""
@@ -230,7 +241,14 @@ class Verdict(StrictModel):
     agree: int = Field(default=0, description="as the leading answer's")
     counted: int = Field(default=0, description="models that were counted")
 
-    _drop_written = written_only("limits")
+    _drop_written = written_only("limits", "interval")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def interval(self) -> tuple[Probability, Probability] | None:
+        """95 % interval of `probability`: the leading answer's."""
+        answer = self.answers.get(self.question) if self.question else None
+        return answer.interval if answer else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -16,7 +16,7 @@ from service.records.seals import origin
 COLUMNS = (
     "file", "sha256", "state", "verdict", "question", "likelihood", "kind", "duration_s", "people",
     "models", "version", "origin", "analyzed", "brought", "confirmed", "tags", "note",
-    "lean", "reason", "headline",
+    "lean", "reason", "headline", "likelihood_low", "likelihood_high",
 )  # fmt: skip
 
 
@@ -30,6 +30,9 @@ class Remark(NamedTuple):
 
     headline: str = ""
     """As on the result's page, in English."""
+    likelihood_low: float | str = ""
+    likelihood_high: float | str = ""
+    """95 % interval of the likelihood, 0..1."""
 
     @classmethod
     def of(cls, verdict: Verdict | None, error: str, copy_of: str | None = None) -> Remark:
@@ -39,7 +42,8 @@ class Remark(NamedTuple):
         headline = states.headline(verdict.label, verdict.question, verdict.lean, copy_of=copy_of)
         lean = verdict.lean.value if verdict.lean not in (None, Lean.NONE) else ""
         judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
-        return cls(lean, "" if judged else verdict.reasons[0].text, headline)
+        ends = verdict.interval or ("", "")
+        return cls(lean, "" if judged else verdict.reasons[0].text, headline, *ends)
 
 
 def as_table(

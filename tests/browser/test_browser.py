@@ -44,6 +44,7 @@ from tests.support.browser import (
     wait_ready,
     wait_verdict,
 )
+from tests.support.samples import samples
 from tests.support.visits import Visit, Visitor, rgb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -250,7 +251,8 @@ def test_several_files_at_once_get_a_row_each(visit: Visitor, tmp_path: Path) ->
 def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
     person = visit()
     wait_ready(person.page)
-    open_sample(person.page, "no-face")
+    (without,) = (sample.path for sample in samples() if sample.id == "no-face")
+    person.page.locator(".st-key-drop input").set_input_files(without)
     head = person.page.get_by_role("heading", name="No face found")
     head.wait_for(timeout=PATIENT)
     person.assert_hooks("everywhere", "state")

@@ -210,7 +210,7 @@ def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Pa
     expect(built).not_to_have_text(before, timeout=PATIENT)
 
     models = page.locator('[class*="st-key-compare-models"] button')
-    added = models.filter(has_text="Generated head")  # two models of one question are shown
+    added = models.filter(has_text="AI-generated head")  # two models of one question are shown
     until(added.click, lambda: page.wait_for_url(re.compile("[?&]m=")))
     look_at_compare(page)
     later = page.locator('[class*="st-key-looked-go"]').last

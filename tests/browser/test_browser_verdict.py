@@ -145,7 +145,7 @@ def test_the_words_of_a_verdict_hold_together(person: Visit, served: Served, cli
     # An inconclusive file says where it leans, and what to do (6).
     if verdict.label is Label.INCONCLUSIVE:
         headline = card.locator("h2").inner_text()
-        assert re.search(r"Inconclusive, (no lean|leans (manipulated|untouched|machine-made))",
+        assert re.search(r"Inconclusive, (no lean|leans (manipulated|untouched|AI-generated))",
                          headline)  # fmt: skip
     # What is printed adds up, and the pointer stands where the number is.
     open_details(page)

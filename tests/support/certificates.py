@@ -1,4 +1,5 @@
-"""A certificate authority for tests, and files signed under it with C2PA manifests."""
+"""A certificate authority for tests, files signed under it with C2PA manifests, and a certificate
+that signs itself."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import c2pa
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -119,3 +121,32 @@ def _certificate(
         builder = builder.add_extension(purpose, critical=False)
     made = builder.sign(issuer_key, hashes.SHA256())
     return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@dataclass(frozen=True)
+class SelfSigned:
+    """A key with its own certificate: as PKCS#12 and as PEM, both encrypted."""
+
+    p12: Path
+    pem: Path
+    password: str
+    der: bytes
+
+
+def self_signed(folder: Path, name: str = "Unmask test") -> SelfSigned:
+    """A new one, valid for a day."""
+    key, password = ec.generate_private_key(ec.SECP256R1()), b"correct horse"
+    pem = _certificate(name, "Test newsroom", key, name, key, ca=True)
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    hidden = serialization.BestAvailableEncryption(password)
+    p12, both = folder / "key.p12", folder / "key.pem"
+    p12.write_bytes(
+        pkcs12.serialize_key_and_certificates(b"unmask", key, certificate, None, hidden)
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden
+    )
+    both.write_bytes(pem.encode() + private)
+    return SelfSigned(
+        p12, both, password.decode(), certificate.public_bytes(serialization.Encoding.DER)
+    )

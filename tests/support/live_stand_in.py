@@ -40,8 +40,7 @@ def reading(label: Label = Label.INCONCLUSIVE, probability: float | None = 0.52)
     return LiveReading(
         label=label,
         probability=probability,
-        low=None if probability is None else max(0.0, probability - 0.11),
-        high=None if probability is None else min(1.0, probability + 0.11),
+        interval=None if probability is None else (probability - 0.11, probability + 0.11),
         since=40.0,
         text="The score is between the thresholds.",
         question=Question.MANIPULATION,

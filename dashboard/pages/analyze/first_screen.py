@@ -54,8 +54,8 @@ SAMPLING: LazyDict[str, str] = LazyDict(
         "fps": _("By rate"),
     }
 )
-SAMPLE_WIDTH = 150
-"""px; five cards a row on a desktop, two on a phone."""
+SAMPLES, SAMPLE_WIDTH = 6, 150
+"""Cards, and px of one: six a row on a desktop, two on a phone."""
 ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 """In the order of the page."""
 
@@ -366,17 +366,14 @@ def _samples(settings: Settings) -> None:
         none = _("There are no samples: {problem}")
         typography.caption(none.format(problem=say(gallery.problem)))
         return
-    what = _(
-        "Made for Unmask from pictures that are free of rights. Results are computed when you "
-        "open one."
-    )
+    what = _("Three people and a voice, free of rights. Results are computed when you open one.")
     aside = typography.small(what)
     cards.part_head(_("Try a sample"), aside, cls="samples")
     if gallery.samples is None:
         _wait_for_samples()
         return
-    grid = st.grid(5, min_column_width=SAMPLE_WIDTH, gap="small")
-    for sample in gallery.samples:
+    grid = st.grid(SAMPLES, min_column_width=SAMPLE_WIDTH, gap="small")
+    for sample in filter(lambda sample: sample.offered, gallery.samples):
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
             st.image(str(sample.thumbnail), alt=sample.title, width="stretch")
             cards.named(sample.title, sample.subtitle, cls="um-sample")
@@ -389,7 +386,8 @@ def _samples(settings: Settings) -> None:
 def _length(sample: Sample) -> str:
     if sample.duration is None:
         return _("picture")
-    return _("{seconds}\u00a0s video").format(seconds=f"{sample.duration:.0f}")
+    text = _("{seconds}\u00a0s voice") if sample.kind == "audio" else _("{seconds}\u00a0s video")
+    return text.format(seconds=f"{sample.duration:.0f}")
 
 
 def _open(sample: Sample, settings: Settings) -> None:
@@ -404,6 +402,6 @@ def _wait_for_samples() -> None:
     gallery = session.application().gallery
     if gallery.samples is not None or gallery.problem:
         st.rerun()
-    grid = st.grid(5, min_column_width=SAMPLE_WIDTH, gap="small")
-    for _card in range(5):
+    grid = st.grid(SAMPLES, min_column_width=SAMPLE_WIDTH, gap="small")
+    for _card in range(SAMPLES):
         grid.skeleton(height=300)

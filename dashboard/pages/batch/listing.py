@@ -318,6 +318,8 @@ def _ask(id: str) -> None:
 def _card(row: BatchRow, picture: bytes | None) -> Markup:
     likely = likelihood(row)
     line = [labels.percent(likely)] if likely is not None else []
+    if line and row.verdict is not None and row.verdict.interval is not None:
+        line.append(labels.confidence(row.verdict.interval))
     line += [record_cells.length(row.record)] if row.record is not None else []
     line += [note(row)]
     text = " · ".join(part for part in line if part)

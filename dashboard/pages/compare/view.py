@@ -120,7 +120,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     with st.container(border=True, key=f"card-bring-{name}"):
         settings = like
         if settings is None:
-            limit = _("Models, two to {most}").format(most=MAX_MODELS)
+            limit = _("Models, 2 to {most}").format(most=MAX_MODELS)
             ids = controls.choose_any(limit, names, default, f"bring-models-{name}")
             if 2 <= len(ids) <= MAX_MODELS:
                 settings = Settings(models=None if ids == default else ids)
@@ -129,7 +129,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
         before = earlier.choose(f"earlier-{name}", without=url_state.current() or "")
         if settings is None:
             why = (
-                _("Choose two to {most} models to compare.").format(most=MAX_MODELS)
+                _("Choose 2 to {most} models to compare.").format(most=MAX_MODELS)
                 if len(names) > 1
                 else _("Only one model is ready. The Models page has more.")
             )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from dashboard.result.downloads import file_name
 from detector.messages import states
-from detector.schema.analysis import Analysis, Label
+from detector.schema.analysis import Analysis
 from service.error_reports import message_of
 from service.records.export import Remark, as_entry, as_table
 from service.records.model import MAX_PAGE_SIZE, Query, Record
@@ -68,18 +68,18 @@ class Export:
         return buffer.getvalue()
 
     def _remark(self, record: Record) -> Remark:
-        """Return what its row says beside its verdict. Whole results are read of those alone whose
-        verdict leaves a question."""
+        """Return what its row says beside its verdict. Whole results are read of those alone that
+        were judged or leave a question."""
         if record.fault is not None:
             return Remark(reason=str(message_of(record.fault)))
         result = record.result
         if result is None:
             return Remark()
-        if result.verdict not in (Label.INCONCLUSIVE, Label.NOT_APPLICABLE):
+        analysis = self._analysis(record)
+        if analysis is None:
             said = states.headline(result.verdict, result.question, None, copy_of=result.copy_of)
             return Remark(headline=said)
-        analysis = self._analysis(record)
-        return Remark.of(analysis.verdict if analysis else None, "", result.copy_of)
+        return Remark.of(analysis.verdict, "", result.copy_of)
 
     def _analysis(self, record: Record) -> Analysis | None:
         return self.store.analysis(self.owner, record.id)

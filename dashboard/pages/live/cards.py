@@ -100,32 +100,19 @@ def slug(state: LiveState | None) -> str:
 
 
 def _number(state: LiveState) -> Markup:
-    """Return the likelihood with its range and scale."""
+    """Return the likelihood with its interval and scale, as on a result's page."""
     reading = state.reading
     assert reading.probability is not None
-    span = (
-        (reading.low, reading.high)
-        if reading.low is not None and reading.high is not None
-        else None
+    beside = []
+    if reading.interval is not None:
+        beside.append(labels.confidence(reading.interval))
+    if reading.alone is not None:
+        beside.append(labels.alone(reading.person, reading.alone))
+    text = rich(
+        _("<b>{percent}</b> combined likelihood"), percent=labels.percent(reading.probability)
     )
-    ranged = ""
-    if span:
-        ranged = _("range in 8\u00a0s: {low} to {high}").format(
-            low=labels.whole_percent(span[0]), high=labels.whole_percent(span[1])
-        )
-    number = rich(
-        _("<b>{percent}</b> likelihood; Person\u00a0{person}")
-        if reading.person
-        else _("<b>{percent}</b> likelihood"),
-        percent=labels.percent(reading.probability),
-        person=reading.person or "",
-    )
-    return verdict.number(number, ranged) + likelihood_scale.scale(
-        reading.probability,
-        reading.thresholds,
-        reading.question,
-        span=span,
-        ranges=_("The frames of 8 seconds range from {least} to {most}."),
+    return verdict.number(text, " · ".join(beside)) + likelihood_scale.scale(
+        reading.probability, reading.thresholds, reading.question
     )
 
 
@@ -145,7 +132,7 @@ def known(found: FoundFootage, *, running: bool) -> Markup:
 def alarms_head(above: float, seconds: float) -> Markup:
     """Return the head of the alarms' card: when one is raised."""
     after = _("after {seconds}\u00a0s above {percent}").format(
-        seconds=f"{seconds:.0f}", percent=labels.whole_percent(above)
+        seconds=f"{seconds:.0f}", percent=labels.percent(above)
     )
     return card_head(_("Alarms"), after)
 

@@ -192,9 +192,18 @@ def heatmap(
 
 
 @router.get("/{id}/report.pdf", response_class=Response, responses=PDF)
-def report(job: Known, analysis: Result, place: bool = True) -> Response:
+def report(
+    job: Known,
+    analysis: Result,
+    place: bool = True,
+    case: Annotated[str, Query(max_length=200)] = "",
+    reviewer: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    content = exports.report("pdf", job.path, analysis, job.origin, place=place)
+    from detector.report import ReportDetails  # its fonts and PDFs take a second to import
+
+    details = ReportDetails(case, reviewer)
+    content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return pdf(content, "report.pdf")
 
 

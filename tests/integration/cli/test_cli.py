@@ -196,11 +196,11 @@ def test_nothing_stays_among_the_temporary_files(tmp_path: Path, face_clip: Path
 
 def test_both_answers_stand_in_the_summary() -> None:
     text = summary(make_analysis(whole=3.0, fake=False))
-    assert text.startswith("council statement.webm: Likely made by a machine\n")
+    assert text.startswith("council statement.webm: Likely AI-generated\n")
     face = "Is a face fake? 9 % combined likelihood (no sign under 30 %, likely manipulated"
     assert face in text
     assert "Head or picture generated as a whole? 9" in text
-    assert "likely machine-made over 80 %" in text
+    assert "likely AI-generated over 80 %" in text
     # The answer in front comes first, and what pulled which way is under it.
     assert text.index("Head or picture generated") < text.index(face)
     assert "+3.2  Synthesis" in text

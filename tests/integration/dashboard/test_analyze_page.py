@@ -45,8 +45,9 @@ from service.originals import Originals
 from service.records.model import RecordsError
 from service.tasks import analyses
 from service.tasks.jobs import Job, Jobs, State
-from tests.support.pages import ANALYZER, button, come_as, html, page, quiet, texts
+from tests.support.pages import ANALYZER, button, buttons, come_as, html, page, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
+from tests.support.samples import samples
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT, until
 
@@ -145,6 +146,22 @@ def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) 
     assert "deleted after 24" in text
     assert "A sample" in text
     assert "computed when you open" in text
+
+
+def test_the_first_screen_has_one_place_for_files_and_three_people_as_samples(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.application().gallery.samples = samples()
+    at = page()
+    assert len(at.file_uploader) == 1 and not at.text_input, "no field for links where they are off"
+    assert buttons(at).count("Open") == 6
+    text = html(at)
+    assert "Three people and a voice" in text and "Synthetic voice" in text
+    assert text.count("No face or voice, too little of it, or too poor.") == 1
+    assert text.count("stronger, as published") == 1, "the better model is offered once"
+    monkeypatch.setenv("UNMASK_LINKS", "1")
+    (field,) = page().text_input
+    assert field.label == "Or the address of a video or picture"
 
 
 def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
@@ -370,10 +387,10 @@ def test_nothing_moves_when_a_lookup_ends(
     before = place(at, "result-top")
     task.active, task.state = False, State.DONE
     at.run()
-    assert "Only this file itself in your library shows this footage" in texts(at)
+    assert "No other file in your library matches" in texts(at)
     assert place(at, "result-top") == before
     later = page(a=key)  # who did not see it begin
-    assert "Only this file itself in your library shows this footage" not in texts(later)
+    assert "No other file in your library matches" not in texts(later)
     assert place(later, "result-top")[-1] == before[-1]
 
 

@@ -90,7 +90,7 @@ def render(analysis: Analysis) -> None:
     question.rows(analysis)
     if pulls.answer_of(analysis) is not None:
         assert verdict_card.number(analysis) and verdict_card.scale(analysis)
-        verdict_card.odds(analysis)
+        verdict_card.interval(analysis)
         pulls.rows(analysis)
         pulls.traces(analysis)
     exported = datetime(2026, 11, 27, tzinfo=UTC)

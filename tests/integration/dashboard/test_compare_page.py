@@ -91,13 +91,13 @@ def test_models_of_different_questions_neither_agree_nor_differ() -> None:
     assert [(p.first, p.second) for p in agree.pairs(said, drawn, asked)] == [("b", "c")]
     found = agree.differences(said, [0.0, 1.0], {id: id.upper() for id in said}, asked)
     assert [d.text for d in found] == [
-        "C finds no sign where B says likely machine-made",
-        "B finds no sign where C says likely machine-made",
+        "C finds no sign where B says likely AI-generated",
+        "B finds no sign where C says likely AI-generated",
     ]
     figure = agree.strip(said, [0.0, 1.0], 0.0, {id: id.upper() for id in said}, asked, LIGHT)
     cells = dict(zip(figure.data[0].y, figure.data[0].customdata, strict=True))
     assert cells["A"][0].endswith("Likely manipulated")
-    assert cells["B"][1].endswith("Likely machine-made")
+    assert cells["B"][1].endswith("Likely AI-generated")
     assert agree.second(asked, "bac") == 2 and agree.second(asked, "abc") == 1
 
 
@@ -185,7 +185,7 @@ def test_a_model_is_read_in_the_words_of_its_question(job: Job) -> None:
     analysis = make_analysis(whole=2.0, fake=False)
     shown = Selection(job, analysis, analysis.models, analysis.judged[0], 1.0)
     synth = next(m for m in analysis.models if m.id == "synth")
-    assert state.reading(shown, synth, FAKE).short == "Likely machine-made"
+    assert state.reading(shown, synth, FAKE).short == "Likely AI-generated"
     assert state.reading(shown, analysis.models[0], FAKE).short == "Likely manipulated"
     assert state.limits_of(analysis, "synth").high == 0.8
     assert state.limits_of(analysis, "sbi").high == 0.7

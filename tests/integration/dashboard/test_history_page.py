@@ -287,7 +287,7 @@ def test_where_an_inconclusive_one_leans_is_said_in_the_list(jobs: Jobs) -> None
     found = at.dataframe[0].value
     assert dict(zip(found["file"], (cell[0] for cell in found["verdict"]), strict=True)) == {
         "up.mp4": "? Inconclusive, leans manipulated",
-        "made.mp4": "? Inconclusive, leans machine-made",
+        "made.mp4": "? Inconclusive, leans AI-generated",
         "down.mp4": "? Inconclusive, leans untouched",
         "half.mp4": "? Inconclusive, no lean",
         "old.mp4": "? Inconclusive",

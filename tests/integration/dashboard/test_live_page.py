@@ -282,7 +282,7 @@ def test_a_session_from_start_to_its_analysis(
     assert browser.streamer["desired_playing_state"] is True and not cover(at)
     page = text(at)
     assert "24 frames a second" in page and "scored 8 a second" in page and "delay 110" in page
-    assert "Inconclusive" in page and "52 %" in page and "range in 8 s: 41 to 63" in page
+    assert "Inconclusive" in page and "52 %" in page and "interval 41 to 63" in page
     assert "Light low" in page and "Face size good" in page and "180 px" in page
     viewer = at.session_state["live-visit"].viewer
     viewer._first -= 5  # five seconds have passed

@@ -7,6 +7,7 @@ import html as entities
 import io
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from dashboard.pages.batch import listing
 from dashboard.pages.history import export
 from detector import report
 from detector.batch import table as batch_table
-from detector.messages.format import percent, whole_percent
-from detector.schema.analysis import Analysis, Label, Lean
+from detector.messages.format import interval, percent, whole_percent
+from detector.schema.analysis import Analysis, EmpiricalOdds, Label, Lean, Question
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Fact, Provenance
 from service.api.schemas import AnalysisView
@@ -29,6 +30,7 @@ from service.records.model import LOCAL, MAX_PAGE_SIZE, Query
 from service.tasks.jobs import Jobs
 from tests.integration.dashboard.test_history_page import judged, keep, page
 from tests.support.pages import OWNER, html, result
+from tests.support.pages import page as whole_page
 from tests.support.pdf import text_of
 from tests.unit.detector.test_comparison_words import made, media
 
@@ -49,6 +51,31 @@ def marked(analysis: Analysis) -> Analysis:
     fact = Fact(group="generator", name="Prompt", value="a mayor", source="PNG text")
     provenance = Provenance(facts=[fact], findings=["It holds settings of an image generator."])
     return analysis.model_copy(update={"provenance": provenance})
+
+
+def asked(question: Question, label: Label, likely: float, lean: Lean | None = None) -> Analysis:
+    """A result that another question leads."""
+    analysis = judged(label, likely)
+    (answer,) = analysis.verdict.answers.values()
+    changes = {"question": question, "answers": {question: answer}, "lean": lean}
+    verdict = analysis.verdict.model_copy(update=changes)
+    return analysis.model_copy(update={"verdict": verdict})
+
+
+def measured(analysis: Analysis, share: float, low: float, high: float) -> Analysis:
+    """A result whose likelihood has an interval."""
+    verdict = analysis.verdict
+    assert verdict.question is not None
+    odds = EmpiricalOdds(share=share, low=low, high=high, clips=60)
+    answer = verdict.answers[verdict.question].model_copy(update={"odds": odds})
+    verdict = verdict.model_copy(update={"answers": verdict.answers | {verdict.question: answer}})
+    return analysis.model_copy(update={"verdict": verdict})
+
+
+def watched(analysis: Analysis) -> Analysis:
+    """The record of a live session."""
+    media = analysis.media.model_copy(update={"live": True})
+    return analysis.model_copy(update={"media": media})
 
 
 FACE = ComparisonFinding.FACE_DIFFERS
@@ -76,6 +103,37 @@ CASES = {
     "generator's mark": (
         marked(judged(Label.REAL, 0.995)), Label.REAL, "No sign of manipulation found",
     ),
+    "with an interval": (
+        measured(judged(Label.FAKE, 0.951), 0.9, 0.85, 0.99), Label.FAKE, "Likely manipulated",
+    ),
+    "open, with an interval": (
+        measured(leaning(Lean.NONE), 0.52, 0.36, 0.56), Label.INCONCLUSIVE, "Inconclusive, no lean",
+    ),
+    "at the end of its interval": (
+        measured(judged(Label.REAL, 0.05), 0.1, 0.05, 0.17), Label.REAL,
+        "No sign of manipulation found",
+    ),
+    "all but certain": (judged(Label.FAKE, 0.9997), Label.FAKE, "Likely manipulated"),
+    "all but excluded": (judged(Label.REAL, 0.0004), Label.REAL, "No sign of manipulation found"),
+    "machine-made": (
+        asked(Question.SYNTHESIS, Label.FAKE, 0.94), Label.FAKE, "Likely AI-generated",
+    ),
+    "leans AI-generated": (
+        asked(Question.SYNTHESIS, Label.INCONCLUSIVE, 0.7, Lean.MANIPULATED), Label.INCONCLUSIVE,
+        "Inconclusive, leans AI-generated",
+    ),
+    "live": (watched(judged(Label.FAKE, 0.96)), Label.FAKE, "Likely manipulated"),
+    "live, open": (
+        watched(measured(leaning(Lean.MANIPULATED), 0.6, 0.4, 0.7)), Label.INCONCLUSIVE,
+        "Inconclusive, leans manipulated",
+    ),
+    "copy of an open one": (
+        compared(leaning(Lean.UNTOUCHED), FACE), Label.FAKE, "Manipulated copy of press.mp4",
+    ),
+    "no footage in common": (
+        compared(judged(Label.FAKE, 0.97), ComparisonFinding.NOT_SAME_FOOTAGE), Label.FAKE,
+        "Likely manipulated",
+    ),
 }  # fmt: skip
 SHORT = {
     "No sign of manipulation found": "No sign found",
@@ -89,7 +147,7 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
     analysis, label, headline = CASES[case]
     likely = analysis.verdict.probability
     number = None if likely is None else whole_percent(likely)
-    record = keep(jobs, "a.mp4", analysis, 1)
+    record = keep(jobs, "a.mp4", analysis, 1, source="live" if analysis.media.live else "upload")
     job = session.application().find(OWNER, record.id)
     assert job is not None and job.analysis is not None
     kept, short = job.analysis, SHORT.get(headline, headline)
@@ -106,6 +164,17 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
     assert view.result is not None and view.result["headline"] == headline
     assert cells["probability"] == view.result["verdict"]["probability"] == likely
 
+    # The interval of the number, where there is one.
+    ends = kept.verdict.interval
+    tree = json.loads(report.as_json(report.collect(kept)))["analysis"]
+    assert tree["headline"] == headline and tree["verdict"]["probability"] == likely
+    assert tree["verdict"]["interval"] == view.result["verdict"]["interval"]
+    assert tree["verdict"]["interval"] == (None if ends is None else list(ends))
+    between = "" if ends is None else labels.confidence(ends)
+    if ends is not None:
+        assert likely is not None and ends[0] <= likely <= ends[1]
+        assert f"{whole_percent(ends[0])} to {whole_percent(ends[1])} were" in summary(kept)
+
     # Tables of History and of a batch.
     for exported in (
         export.Export(jobs.store, LOCAL, [record]).as_csv(),
@@ -115,6 +184,8 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
         assert entry["headline"] == headline
         told = entry["likelihood"]
         assert (whole_percent(float(told)) if told else None) == number
+        assert entry["likelihood_low"] == ("" if ends is None else str(ends[0]))
+        assert entry["likelihood_high"] == ("" if ends is None else str(ends[1]))
 
     # The batch's row.
     drawn = listing._cells(row, None)
@@ -132,6 +203,15 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
         assert found.total == (one is label) and found.counts == {label: 1}
     beside = html(at)
     assert short in beside and (number is None or labels.percent(likely or 0) in beside)
+    assert between in beside
+
+    # Whoever is sent it.
+    link = jobs.store.share(LOCAL, record.id, timedelta(days=1), datetime.now(UTC))
+    assert link is not None
+    sent = html(whole_page(s=link.token))
+    if likely is not None:
+        assert entities.escape(headline) in sent and between in sent
+        assert f"<b>{labels.percent(likely)}</b> combined likelihood" in sent
 
     # The result's page and its report.
     shown = html(result(tmp_path / "gone.webm", kept))
@@ -143,6 +223,8 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
     if likely is not None:
         assert f"<b>{labels.percent(likely)}</b> combined likelihood" in shown
         assert f"{percent(likely)} combined likelihood" in pdf
+        if ends is not None:
+            assert f"({interval(ends)})" in pdf and between in shown
         assert f" {percent(likely)} combined likelihood" in summary(kept)
 
 

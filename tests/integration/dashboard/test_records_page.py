@@ -38,7 +38,7 @@ def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: s
     assert "Analyze again" not in buttons(at)
     jobs.store.record_cache_hit(LOCAL, key, datetime.now(UTC))
     at = page(a=key)
-    assert "kept from" in html(at) and "with the same models and settings" in html(at)
+    assert "kept from" in html(at) and "already analyzed this file with these settings" in html(at)
     asked: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Application, "rerun", lambda self, context, key, settings: asked.append(key))

@@ -484,7 +484,7 @@ def test_an_empty_library_is_not_worth_a_word(
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (State.DONE, "Only this file itself in your library shows this footage"),
+        (State.DONE, "No other file in your library matches"),
         (State.CANCELED, "Your library was not searched to its end"),
     ],
 )

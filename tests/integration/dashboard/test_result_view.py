@@ -33,6 +33,7 @@ from dashboard.result import (
 from detector import explain, pipeline
 from detector.decision import decide
 from detector.decision.numbers import logit
+from detector.messages.format import percent, whole_percent
 from detector.models import registry
 from detector.schema.analysis import (
     Analysis,
@@ -569,12 +570,12 @@ def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip:
     assert "Is a face fake?" in page and "Not asked: no model for it" in page
     at = show(clip, make_analysis(clip, whole=3.0, fake=False))
     page = texts(at)
-    assert "<span>Likely made by a machine</span></h2>" in page
+    assert "<span>Likely AI-generated</span></h2>" in page
     # "face" is said of faces only
     head = next(e.proto.body for e in at.get("html") if "um-verdict" in e.proto.body)
     assert "The whole picture" in head and "face of" not in head
     # of its sound alone: no model of voices was asked
-    assert page.count("Not asked") == 1 and "Likely machine-made" in page
+    assert page.count("Not asked") == 1 and "Likely AI-generated" in page
     assert "inconclusive, 20 to 80 %" in page  # that question's thresholds are drawn
 
 
@@ -593,6 +594,17 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
     assert "Not decided: one weak model" in question.rows(decide(weak))
 
 
+def withheld(*clip: Path) -> Analysis:
+    """No sign in the face, and a whole picture that is less suspicious and has no threshold."""
+    made = make_analysis(*clip, whole=-6.0, fake=False)
+    limits = made.ensembles[Question.SYNTHESIS].thresholds
+    unable = made.ensembles[Question.SYNTHESIS].model_copy(
+        update={"thresholds": limits.model_copy(update={"low": 0.0})}
+    )
+    made.ensembles[Question.SYNTHESIS] = unable
+    return decide(made)
+
+
 def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     made = make_analysis(whole=0.9)
     assert made.verdict.answers[Question.SYNTHESIS].stays_open
@@ -608,14 +620,14 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     face = [str(cell) for cell in models_tab.row(made, made.models[0])]
     assert "Likely manipulated" in face[2] and "not counted" not in face[2]
     assert "that ask" not in face[6]
-    withheld = make_analysis(whole=0.0, fake=False)
-    (synth,) = [m for m in withheld.models if m.id == "synth"]
-    said = str(models_tab.row(withheld, synth)[2])
+    open_only = withheld()
+    (synth,) = [m for m in open_only.models if m.id == "synth"]
+    said = str(models_tab.row(open_only, synth)[2])
     assert "Not decided" in said and "not counted" not in said
 
 
 def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -> None:
-    made = make_analysis(clip, whole=0.0, fake=False)
+    made = withheld(clip)
     assert made.verdict.label is Label.INCONCLUSIVE
     rows = question.rows(made)
     assert "Not decided" in rows and "not counted" not in rows
@@ -641,7 +653,7 @@ def test_thresholds_are_moved_for_each_question(clip: Path) -> None:
     at = show(clip, make_analysis(clip, whole=-2.0))
     at.slider(key="result.k.widget.thresholds.synthesis").set_value((2, 5)).run()
     page = texts(at)
-    assert "Likely machine-made" in page and "with your thresholds" in page
+    assert "Likely AI-generated" in page and "with your thresholds" in page
     assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
 
 
@@ -704,7 +716,7 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path)
     assert "by its authors’ threshold, not measured here" in page
     assert "so it never says “no sign”" in page
     assert "of untouched clips score above" not in page  # those are other models'
-    assert "um-odds" not in page
+    assert "interval" not in page
 
 
 def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip: Path) -> None:
@@ -721,17 +733,22 @@ def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip: Path) ->
     assert gend.id in pills.value
 
 
-def test_odds_are_said_with_their_interval_and_explained_once(clip: Path) -> None:
+def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip: Path) -> None:
     made = make_analysis(clip)
     table = [OddsPoint(logit=x, share=0.62, low=0.45, high=0.77, clips=60) for x in (-9, 9)]
     ensemble = made.ensembles[Question.MANIPULATION]
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": table})
-    page = texts(show(clip, decide(made)))
-    assert "about 62 were manipulated in our tests; 45 to 77." in page
+    decided = decide(made)
+    low, high = decided.verdict.interval or (0, 0)
+    assert low == 0.45 and high == max(0.77, decided.verdict.probability or 0)
+    page = texts(show(clip, decided))
+    assert f"95 % interval 45 to {percent(high)}" in page
+    said = f"45 to {whole_percent(high)} were manipulated in our tests"
+    assert page.count(said) == 1 and "62" not in said
     assert page.count("as many manipulated as untouched clips") == 1
     few = [point.model_copy(update={"clips": 12}) for point in table]
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": few})
-    assert "Too few such clips in our tests to give odds." in texts(show(clip, decide(made)))
+    assert "too few such clips in our tests for an interval" in texts(show(clip, decide(made)))
 
 
 def test_no_figure_stands_apart_from_its_unit(clip: Path) -> None:

@@ -187,7 +187,8 @@ def test_box_and_card_say_one_number_of_one_face(people: list[tuple[int, int, fl
     assert len(read) > 50
     for state in read:
         (face,) = [f for f in state.faces if f.id == (state.reading.person or state.faces[0].id)]
-        assert face.probability == state.reading.probability
+        alone = state.reading.alone if state.reading.person else state.reading.probability
+        assert face.probability == alone
         assert face.question is state.reading.question
     assert read[-1].series[-1].mean == read[-1].reading.probability
 
@@ -459,7 +460,7 @@ def test_closing_frees_threads_frames_and_places() -> None:
 
 def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
     class Broken(MadeModel):
-        def outputs(self, batch: np.ndarray) -> np.ndarray:
+        def score(self, batch: np.ndarray) -> np.ndarray:
             raise RuntimeError("broken")
 
     known = engine._load
@@ -528,7 +529,7 @@ class OfFullFrames(MadeModel):
 
     shapes: ClassVar[set[tuple[int, ...]]] = set()
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
+    def score(self, batch: np.ndarray) -> np.ndarray:
         self.shapes.add(batch.shape)
         return np.full(len(batch), 3.0, np.float32)
 

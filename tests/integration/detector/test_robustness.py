@@ -342,14 +342,16 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
     same = tried(trial("blur-2", 0.75))
     said = robustness_tab.sentence(same, limits)
     assert said == (
-        "The verdict of this part is the same under all 1 changes. The likelihood moves by up to "
-        "−5\u00a0points: blur-2."
+        "The verdict of this part is the same under all 1 changes. The score moves by up to "
+        "5\u00a0points under blur-2."
     )
     failed = robustness_tab.sentence(tried(trial("blur-2", 0.8), trial("crop", None, "no")), limits)
     assert failed == (
         "The verdict of this part is the same under 1 of 2 changes; the others gave no score. The "
-        "likelihood does not move."
+        "score does not move."
     )
+    far = robustness_tab.sentence(tried(trial("noise", 0.72), unchanged=0.95), limits)
+    assert far == "The score moves by up to 23\u00a0points under noise: fragile."
 
 
 def test_where_nothing_is_ever_decided_the_furthest_move_is_said() -> None:

@@ -25,7 +25,11 @@ def gallery() -> dict[str, Sample]:
 
 
 def test_what_is_in_it(gallery: dict[str, Sample]) -> None:
-    assert list(gallery) == ["untouched", "manipulated", "two-people", "no-face", "picture"]
+    offered = [id for id, sample in gallery.items() if sample.offered]
+    assert offered == ["portrait", "manipulated", "two-people", "picture", "side", "voice"]
+    assert set(gallery) - set(offered) == {"untouched", "no-face"}
+    people = {gallery[id].credit for id in ("portrait", "manipulated", "side")}
+    assert len(people) == 3, "three people, and a voice"
     for sample in gallery.values():
         assert sample.title and sample.subtitle.startswith("Made by us")
         assert "public" in sample.credit or "CC0" in sample.credit
@@ -64,11 +68,16 @@ def test_only_what_is_said_was_altered(gallery: dict[str, Sample]) -> None:
             assert 60 < columns < 200 and 100 < rows < 240
 
 
+SEEN = (
+    ("untouched", 1), ("portrait", 1), ("manipulated", 1), ("two-people", 2), ("no-face", 0),
+)  # fmt: skip
+
+
 def test_faces_are_where_they_should_be(gallery: dict[str, Sample]) -> None:
     from facenet_pytorch import MTCNN
 
     finder = MTCNN(keep_all=True, min_face_size=60, device="cpu")
-    for name, expected in (("untouched", 1), ("manipulated", 1), ("two-people", 2), ("no-face", 0)):
+    for name, expected in SEEN:
         sample = gallery[name]
         boxes, confidence = finder.detect(frame_at(sample.path, probe(sample.path), 3.0).rgb)
         sure = [] if boxes is None else boxes[confidence > 0.9]

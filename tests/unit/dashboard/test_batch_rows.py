@@ -97,8 +97,8 @@ def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict() -> None:
     ]
     made = export.BatchExport(None, None, rows).as_csv().decode()  # type: ignore[arg-type]
     table = list(csv.DictReader(io.StringIO(made)))
-    assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-4:] == [
-        "note", "lean", "reason", "headline",
+    assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-6:] == [
+        "note", "lean", "reason", "headline", "likelihood_low", "likelihood_high",
     ]  # fmt: skip
     assert [(r["file"], r["lean"], r["reason"]) for r in table] == [
         ("a.mp4", "", ""),

@@ -110,7 +110,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     lanes.whole: ((BAD, BAD, BAD), {}),
     verdict.head: ((BAD, "na", "help", BAD, BAD, BAD), {"announced": True}),
     verdict.number: ((BAD, BAD), {}),
-    verdict.odds: ((BAD,), {}),
     verdict.limits: ((BAD, BAD), {}),
     verdict.own: ((BAD,), {}),
     verdict.questions: (([QUESTION],), {}),

@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from detector.schema.analysis import (
     Answer,
     Basis,
     Calibration,
+    CustomEnsemble,
     EmpiricalOdds,
     Label,
     Modality,
@@ -184,8 +185,8 @@ def test_odds_are_explained_where_they_are_printed() -> None:
         answer.odds = odds
     assert analysis.verdict.answers[Question.SYNTHESIS].stays_open
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
-    assert text.count("about 62 were manipulated") == 1
-    assert text.count("The odds are those of the 40 clips") == 1
+    assert text.count("were manipulated in our tests, with 95") == 1
+    assert text.count("The interval is of the 40 clips") == 1
 
 
 def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones() -> None:
@@ -196,7 +197,7 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones() -> None:
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
     said = " ".join(words.statistics(Question.VOICE, answer))
-    assert "They assume as many cloned as real clips." in said
+    assert "It assumes as many cloned as real clips." in said
     assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
     assert "manipulated" not in said and "untouched" not in said
     mine = answer.model_copy(update={"thresholds": limits.model_copy(
@@ -510,7 +511,7 @@ def test_what_was_looked_at_is_said_in_words_that_suit_the_file() -> None:
 
 def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
     face, whole = make_analysis(), make_analysis(whole=3.0, fake=False)
-    for analysis, says in ((face, "likely manipulated"), (whole, "likely machine-made")):
+    for analysis, says in ((face, "likely manipulated"), (whole, "likely AI-generated")):
         assert analysis.verdict.question is not None
         paper = Paper("scale", "", WHEN)
         charts.scale(paper, 0.5, analysis.verdict.thresholds, analysis.verdict.question)
@@ -819,3 +820,69 @@ def test_a_speaker_is_reported_without_a_picture(tmp_path: Path) -> None:
         assert report.verify(path).intact
     tree = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [s["modality"] for s in tree["analysis"]["subjects"]] == ["face", "face", "voice"]
+
+
+# --- its pages -----------------------------------------------------------------------------------
+
+
+def sheets(pdf: bytes) -> list[int]:
+    """How many lines of text each page has, without its foot."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        pages = [page.get_textpage().get_text_range() for page in document]
+    return [len([line for line in page.splitlines() if line.strip()]) - 2 for page in pages]
+
+
+@pytest.mark.parametrize("lines", range(0, 46, 3))
+def test_no_page_has_a_few_lines_alone(lines: int) -> None:
+    """However long what stands in a report is."""
+    notes = "\n".join(f"Line {number} of the notes." for number in range(lines))
+    pdf = report.as_pdf(report.collect(make_analysis(), notes=notes, exported=WHEN))
+    assert min(sheets(pdf)) > 8, sheets(pdf)
+
+
+def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis: Analysis) -> None:
+    details = report.ReportDetails("2026-117", "Ana Ruiz", timezone(timedelta(hours=1)))
+    content = report.collect(analysis, exported=WHEN, details=details)
+    first = text_of(report.as_pdf(content), 1)
+    places = [
+        first.index(part)
+        for part in (
+            "13:00 UTC+01:00", "Likely manipulated", "combined likelihood",
+            "What pulled which way", "What to do next", "What this can't tell", "Case",
+            "2026-117",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+    assert "Ana Ruiz" in first and "Date and signature" in first and "UTC+01:00" in first
+    data = json.loads(report.as_json(content))
+    assert (data["case"], data["reviewer"]) == ("2026-117", "Ana Ruiz")
+
+
+def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it() -> None:
+    analysis = make_analysis()
+    limits = analysis.verdict.answers[Question.MANIPULATION].thresholds
+    limits.false_positives = Tally(count=3, clips=227)
+    limits.false_negatives = Tally(count=0, clips=137)
+    text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
+    assert "likely manipulated above 70 %, no sign below 30 %, else inconclusive" in text
+    assert "Untouched called manipulated 3 of 227 1.3 % 0.5 to 3.8 %" in text
+    assert "Manipulated called untouched 0 of 137 0.0 % 0.0 to 2.7 %" in text
+    assert "What was not tested" in text and "MesoNet-4: not counted, not downloaded" in text
+    assert "The file was not compared with an original." in text
+    assert (
+        "0 of 137" in text
+        and "unmask analyze 'council statement.webm' --models sbi,xcep,clip --sampling" in text
+    )
+    assert "--frames 32 --json again.json" in text
+
+
+def test_the_command_repeats_the_settings() -> None:
+    analysis = make_analysis()
+    mix = CustomEnsemble(models=["sbi"], weights={"sbi": 2.0}, min_models=1)
+    settings = {"sampling": "fps", "fps": 2.5, "start": 1.0, "end": 4.5, "rotate": 90, "mix": mix}
+    analysis.settings = analysis.settings.model_copy(update=settings)
+    assert words.command(analysis) == (
+        "unmask analyze 'council statement.webm' --models sbi --sampling fps --min-face 40 "
+        "--fps 2.5 --frames 32 --start 1 --end 4.5 --rotate 90 --weights sbi=2 --min-models 1 "
+        "--json again.json"
+    )

@@ -128,9 +128,9 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["ray", "ytdlp"]),
+        (["detector", "cli"], ["ray", "signing", "ytdlp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
-        (["tests", "conftest.py", "bench"], ["dashboard", "test"]),
+        (["tests", "conftest.py", "bench"], ["dashboard", "signing", "test"]),
     ],
 )
 def test_what_is_imported_is_declared(places: list[str], extras: list[str]) -> None:

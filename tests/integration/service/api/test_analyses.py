@@ -19,6 +19,7 @@ from detector.schema.analysis import Analysis
 from service.api import PATHS
 from service.application import Application
 from service.limits import MEGABYTE
+from tests.support.pdf import text_of
 from tests.support.waiting import until
 from tests.unit.service.test_jobs import Analyzer
 
@@ -67,7 +68,9 @@ def test_a_file_becomes_a_task_and_then_a_result(
     frames = client.get(f"{view['href']}/frames").json()["frames"]
     assert [frame["time"] for frame in frames] == analysis.timestamps
     assert {s["id"] for s in frames[-1]["subjects"]} == {"A", "B"}
-    report = client.get(f"{view['href']}/report.pdf")
+    about = {"case": "2026-117", "reviewer": "Ana Ruiz"}
+    report = client.get(f"{view['href']}/report.pdf", params=about)
+    assert all(value in text_of(report.content, 1) for value in about.values())
     assert report.content.startswith(b"%PDF") and report.headers["content-type"].endswith("pdf")
     assert client.delete(view["href"]).status_code == 204
     assert client.get(view["href"]).status_code == 404 and nothing_left(application)

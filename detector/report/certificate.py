@@ -1,0 +1,176 @@
+"""The signature that PDF readers verify (PAdES): over the whole file, with an operator's
+certificate. Needs pyHanko (the extra `signing`)."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
+
+from detector.config import get_config
+from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from pyhanko.sign.signers import SimpleSigner
+
+CERTIFICATE = "UNMASK_PDF_CERTIFICATE"
+"""Environment variable: a PKCS#12 or PEM file with a private key and its certificate."""
+PASSWORD = "UNMASK_PDF_PASSWORD"
+"""Environment variable: what that file is encrypted with, if it is."""
+LARGEST = 1_000_000
+"""bytes of a certificate file"""
+FIELD = "Signature"
+NO_PYHANKO = "This needs pyHanko, which is not installed."
+INSTALL = "Install it with: pip install 'unmask[signing]'"
+
+
+@dataclass(frozen=True)
+class CertificateSignature:
+    """The certificate's signature in a PDF.
+
+    Attributes
+    ----------
+    subject, issuer : str
+        Names in the certificate. Whether they are to be trusted is for the reader to decide.
+    intact : bool
+        Every byte of the file is as it was signed.
+    """
+
+    subject: str
+    issuer: str
+    intact: bool
+
+
+def signer() -> SimpleSigner | None:
+    """Return what signs PDFs: the key and certificate that `UNMASK_PDF_CERTIFICATE` names; None
+    where it is not set.
+
+    Raises
+    ------
+    UsageError
+        The file can't be used, or pyHanko is not installed.
+    """
+    config = get_config()
+    if config.pdf_certificate is None:
+        return None
+    path = config.pdf_certificate
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST)
+    except OSError as error:
+        raise UsageError(f"{path.name} can't be read: {error.strerror}.") from None
+    secret = config.pdf_password
+    return _load(data, path.name, secret.get_secret_value() if secret else "")
+
+
+@lru_cache(maxsize=4)
+def _load(data: bytes, name: str, password: str) -> SimpleSigner:
+    try:
+        from asn1crypto.keys import PrivateKeyInfo
+        from asn1crypto.x509 import Certificate
+        from pyhanko.sign.signers import SimpleSigner
+        from pyhanko_certvalidator.registry import SimpleCertificateStore
+    except ModuleNotFoundError:
+        raise UsageError(NO_PYHANKO, hint=INSTALL) from None
+    try:
+        key, certificates = _parse(data, password.encode() or None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UsageError(
+            f"{name} holds no private key with its certificate that we can read.",
+            hint=f"It has to be PKCS#12 or PEM. The password goes into {PASSWORD}.",
+        ) from error
+    first, *chain = (Certificate.load(c.public_bytes(Encoding.DER)) for c in certificates)
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+    store.register_multiple([first, *chain])
+    return SimpleSigner(first, PrivateKeyInfo.load(plain), store)
+
+
+def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
+    """Return the key and its certificates, that of the key first. ValueError where one is
+    missing."""
+    key: PrivateKeyTypes | None
+    if b"-----BEGIN" in data:
+        key = load_pem_private_key(data, password)
+        certificates = x509.load_pem_x509_certificates(data)
+    else:
+        key, own, others = load_key_and_certificates(data, password)
+        certificates = [*([own] if own else []), *others]
+    if key is None:
+        raise ValueError("no private key")
+    public = key.public_key()
+    certificates.sort(key=lambda certificate: certificate.public_key() != public)
+    if not certificates or certificates[0].public_key() != public:
+        raise ValueError("no certificate of this key")
+    return key, certificates
+
+
+def sign(pdf: bytes, by: SimpleSigner, exported: datetime) -> bytes:
+    """Return a finished PDF with the signature appended; no later change is allowed."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import signers
+    from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
+
+    out = io.BytesIO()
+    signers.sign_pdf(
+        IncrementalPdfFileWriter(io.BytesIO(pdf)),
+        signers.PdfSignatureMetadata(
+            field_name=FIELD,
+            md_algorithm="sha256",
+            subfilter=SigSeedSubFilter.PADES,
+            certify=True,
+            docmdp_permissions=MDPPerm.NO_CHANGES,
+            reason=f"Report of Unmask, exported {exported:%Y-%m-%d %H:%M:%S} UTC",
+        ),
+        signer=by,
+        output=out,
+    )
+    return out.getvalue()
+
+
+def check(pdf: bytes) -> CertificateSignature | None:
+    """Return what the certificate's signature says of a PDF; None where it has none.
+
+    Raises
+    ------
+    UsageError
+        pyHanko is not installed.
+    """
+    try:
+        from pyhanko.pdf_utils.misc import PdfError
+        from pyhanko.pdf_utils.reader import PdfFileReader
+        from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
+        from pyhanko.sign.validation.errors import SignatureValidationError
+        from pyhanko_certvalidator import ValidationContext
+    except ModuleNotFoundError:
+        raise UsageError(NO_PYHANKO, hint=INSTALL) from None
+    try:
+        signatures = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
+        if len(signatures) != 1:
+            return None
+        (signature,) = signatures
+        own = signature.signer_cert
+        # Whom to trust is not asked here: its own certificate passes.
+        trusted = ValidationContext(trust_roots=[own], allow_fetching=False)
+        status = validate_pdf_signature(signature, trusted)
+    except (PdfError, SignatureValidationError, ValueError, LookupError, TypeError):
+        return None
+    whole = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
+    return CertificateSignature(
+        own.subject.human_friendly,
+        own.issuer.human_friendly,
+        intact=status.intact and status.valid and whole,
+    )

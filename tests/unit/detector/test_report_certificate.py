@@ -1,0 +1,139 @@
+"""Reports that are signed with a certificate, as PDF readers verify it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from asn1crypto import x509
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
+from pyhanko.sign.validation.status import PdfSignatureStatus
+from pyhanko_certvalidator import ValidationContext
+
+from detector import report
+from detector.errors import UsageError
+from detector.report import certificate as signing
+from detector.schema.analysis import Analysis
+from tests.support.certificates import SelfSigned, self_signed
+from tests.support.pdf import text_of
+from tests.support.result_sample import make_analysis
+
+WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return make_analysis()
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[bytes, str], Path]:
+    def write(data: bytes, form: str) -> Path:
+        path = tmp_path / f"report.{form}"
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> SelfSigned:
+    return self_signed(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(params=["p12", "pem"])
+def signed(
+    request: pytest.FixtureRequest,
+    analysis: Analysis,
+    certificate: SelfSigned,
+    monkeypatch: pytest.MonkeyPatch,
+) -> bytes:
+    """A report signed with the certificate that the environment names."""
+    monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(getattr(certificate, request.param)))
+    monkeypatch.setenv("UNMASK_PDF_PASSWORD", certificate.password)
+    return report.as_pdf(report.collect(analysis, exported=WHEN))
+
+
+def validated(pdf: bytes, certificate: SelfSigned) -> PdfSignatureStatus:
+    """What pyHanko's own validator says, with the certificate as its only root."""
+    (signature,) = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
+    root = x509.Certificate.load(certificate.der)
+    return validate_pdf_signature(
+        signature, ValidationContext(trust_roots=[root], allow_fetching=False)
+    )
+
+
+def test_a_pdf_is_signed_with_the_operators_certificate(
+    signed: bytes, certificate: SelfSigned, save: Callable[[bytes, str], Path]
+) -> None:
+    status = validated(signed, certificate)
+    assert status.bottom_line and status.intact and status.valid and status.trusted
+    assert status.coverage is SignatureCoverageLevel.ENTIRE_FILE
+    assert status.docmdp_ok and status.signing_cert.dump() == certificate.der
+    assert "certificate of Unmask test" in text_of(signed)
+    checked = report.verify(save(signed, "pdf"))
+    assert checked.good and checked.certificate is not None and checked.certificate.intact
+    assert "Common Name: Unmask test" in checked.certificate.subject
+    assert any("Signed with the certificate of" in line for line in checked.lines())
+
+
+def test_a_wrong_byte_breaks_the_certificates_signature(
+    signed: bytes, certificate: SelfSigned, save: Callable[[bytes, str], Path]
+) -> None:
+    at = signed.index(b"stream\n") + 40  # within what a page draws
+    wrong = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
+    status = validated(wrong, certificate)
+    assert not status.intact and not status.bottom_line
+    assert not report.verify(save(wrong, "pdf")).good
+
+
+def test_what_is_appended_to_a_signed_pdf_is_told(
+    signed: bytes, certificate: SelfSigned, save: Callable[[bytes, str], Path]
+) -> None:
+    writer = IncrementalPdfFileWriter(io.BytesIO(signed))
+    page = writer.root["/Pages"]["/Kids"][0]
+    page["/Rotate"] = generic.NumberObject(90)
+    writer.update_container(page)
+    out = io.BytesIO()
+    writer.write(out)
+    status = validated(out.getvalue(), certificate)
+    assert status.coverage is not SignatureCoverageLevel.ENTIRE_FILE and not status.bottom_line
+    assert not report.verify(save(out.getvalue(), "pdf")).good
+
+
+def test_a_certificate_does_not_vouch_for_pages_that_were_put_under_it(
+    analysis: Analysis, certificate: SelfSigned, save: Callable[[bytes, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Whoever changes a sealed report and signs it with a certificate of their own."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(report.as_pdf(report.collect(analysis))))
+    page = writer.root["/Pages"]["/Kids"][0]
+    page["/Contents"] = writer.add_object(generic.StreamObject(stream_data=b"BT ET"))
+    writer.update_container(page)
+    out = io.BytesIO()
+    writer.write(out)
+    monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(certificate.p12))
+    monkeypatch.setenv("UNMASK_PDF_PASSWORD", certificate.password)
+    by = signing.signer()
+    assert by is not None
+    checked = report.verify(save(signing.sign(out.getvalue(), by, WHEN), "pdf"))
+    assert not checked.good and "page 1" in checked.changed
+
+
+def test_a_certificate_that_cannot_be_used_is_said(
+    certificate: SelfSigned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(certificate.p12))
+    with pytest.raises(UsageError, match="no private key with its certificate"):
+        signing.signer()
+    other = tmp_path / "other.pem"
+    other.write_text("-----BEGIN nothing")
+    monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(other))
+    with pytest.raises(UsageError, match=r"other\.pem holds no private key"):
+        signing.signer()
