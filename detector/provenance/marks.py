@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -36,7 +35,6 @@ MAKERS = {"Gemini": "Google", "Veo": "Google"}
 LIMITS = {"Gemini": 0.88, "Veo": 0.78}
 """Correlation from which a mark counts as found: above that of every clip without one, see
 docs/report.md."""
-_FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
 _BLUR = 5.0
 
 
@@ -114,7 +112,10 @@ def templates(mark: str) -> tuple[np.ndarray, ...]:
 
 
 def _text(text: str, height: int, width: float) -> np.ndarray:
-    font = ImageFont.truetype(str(_FONT), 4 * height)
+    import matplotlib  # takes long; its font is there wherever reports are printed
+
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
+    font = ImageFont.truetype(str(file), 4 * height)
     x0, y0, x1, y1 = font.getbbox(text)
     image = Image.new("L", (int(x1 - x0), int(y1 - y0)))
     ImageDraw.Draw(image).text((-x0, -y0), text, 255, font)

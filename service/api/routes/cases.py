@@ -80,7 +80,7 @@ class CaseView(BaseModel):
 
 
 def find(id: str, context: Reader, application: App) -> Case:
-    """Return a case of whoever asks. Raise NotFound if they have none with this id."""
+    """Return a case of the caller. Raise NotFound if they have none with this id."""
     scope = application.scope(context)
     case = scope.store.cases.get(scope.owner, id)
     if case is None:
