@@ -23,6 +23,8 @@ TURNS: tuple[Turn, ...] = (180, 90, 270)
 SURE = 0.995
 """Confidence of the face detector. Of 48 frames of 24 clips with a face 45 reach it upright, three
 turned by 180 degrees do and three by 90 or 270."""
+LIKELY = 0.95
+"""Confidence that is enough for an offer where the file shows no upright face as it is."""
 LEANS = 40.0
 """Degrees by which a head may lean and still be upright."""
 ENOUGH = 3
@@ -60,6 +62,8 @@ class OrientationCheck:
         self._step = max(1, math.ceil((frames - ENOUGH) / (LOOKS - ENOUGH)))
         self._seen = self._upright = self._looks = 0
         self._turned: Counter[Turn] = Counter()
+        self._likely: Counter[Turn] = Counter()
+        self._faces = False
 
     def check(self, rgb: np.ndarray, faces: Sequence[vision.Detection]) -> None:
         """Take notice of a frame and of its faces.
@@ -70,6 +74,7 @@ class OrientationCheck:
             It is sure by now.
         """
         number, self._seen = self._seen, self._seen + 1
+        self._faces = self._faces or sure(faces, LIKELY)
         if sure(faces):
             self._upright += 1
             return
@@ -79,7 +84,9 @@ class OrientationCheck:
         self._looks += 1
         least = max(self._least, min(rgb.shape[:2]) // COARSE)
         for degrees in TURNS:
-            if sure(self._detector.detect(media.turn(rgb, degrees), least)):
+            found = self._detector.detect(media.turn(rgb, degrees), least)
+            self._likely[degrees] += sure(found, LIKELY)
+            if sure(found):
                 self._turned[degrees] += 1
                 if self._turned[degrees] >= ENOUGH and not self._upright:
                     raise WrongOrientation(degrees)
@@ -98,12 +105,16 @@ class OrientationCheck:
                 raise WrongOrientation(degrees)
             if count >= OFFERED and 2 * count > self._turned.total():
                 return degrees, count
+        for degrees, count in self._likely.most_common(1):
+            enough = min(OFFERED, self._seen)
+            if not self._faces and count >= enough and 2 * count > self._likely.total():
+                return degrees, count
         return None
 
 
-def sure(faces: Sequence[vision.Detection]) -> bool:
+def sure(faces: Sequence[vision.Detection], least: float = SURE) -> bool:
     """Whether a face among them is one for certain, and upright."""
-    return any(face.confidence >= SURE and abs(lean(face)) <= LEANS for face in faces)
+    return any(face.confidence >= least and abs(lean(face)) <= LEANS for face in faces)
 
 
 def lean(face: vision.Detection) -> float:

@@ -170,8 +170,9 @@ class FaceExtractor(Extractor):
     def _offer(self, degrees: Turn, frames: int) -> None:
         media = self._run.media
         media.faces_turned = degrees
+        moments = "1 moment" if frames == 1 else f"{frames} moments"
         media.notes.append(
-            f"In {frames} moments a face was only found with the picture turned by {degrees}°. "
+            f"In {moments} a face was only found with the picture turned by {degrees}°. "
             "Analyze it turned to have those faces judged."
         )
 

@@ -76,7 +76,7 @@ def test_a_person_is_known_again_and_a_stranger_is_not(
     cache = tmp_path / "faces.npz"
     found = identity.embed([*items, nothing], cache=cache)
     one, two, other = (found[str(path)] for path in paths)
-    assert one @ two > identity.LINK
+    assert one @ two > 0.7 > identity.SAME
     assert max(one @ other, two @ other) < 0.5
     assert str(nothing.file) not in found
     monkeypatch.setattr(identity, "_faces", None)

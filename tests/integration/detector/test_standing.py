@@ -15,7 +15,7 @@ from detector import explain, media
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import try_out
 from detector.pipeline import Analyzer
-from detector.pipeline.orientation import lean, sure
+from detector.pipeline.orientation import OrientationCheck, lean, sure
 from detector.report.words import file_rows
 from detector.schema.analysis import Analysis, Settings
 from detector.vision import Detection
@@ -196,6 +196,22 @@ def test_faces_that_come_late_are_found_turned(analyzer: Analyzer, make_clip: Cl
     )
     out = analyzer.analyze(path, FEW.model_copy(update={"frames": 24}), scores_only=True)
     assert out.media.turned == 180
+
+
+@pytest.mark.parametrize("faces", [0, 1])
+def test_a_turn_is_offered_for_less_sure_faces_where_none_is_upright(faces: int) -> None:
+    points = [(30, 40), (70, 40), (50, 60), (35, 80), (65, 80)]
+    face = Detection(box=(20, 20, 80, 100), landmarks=points, confidence=0.97)
+
+    class Doubtful:
+        def detect(self, rgb: np.ndarray, least: int) -> list[Detection]:
+            return [face] if rgb[-1, -1].any() else []
+
+    picture = np.zeros((100, 120, 3), np.uint8)
+    picture[0, 0] = 255  # the last pixel once it is turned by 180 degrees
+    check = OrientationCheck(Doubtful(), 24, 1)
+    check.check(picture, [face] * faces)
+    assert check.end() == (None if faces else (180, 1))
 
 
 def test_how_a_head_leans() -> None:
