@@ -135,6 +135,9 @@ def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes]) -> 
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(_cover(case, files))))
     for report in reports:
         writer.append(io.BytesIO(report))
+    # Signatures of the reports are of files of their own; the whole gets its own.
+    writer.remove_annotations("/Widget")
+    writer.root_object.pop("/AcroForm", None)
     writer.add_attachment("unmask-case.json", _json(case))
     writer.add_attachment("unmask-case-log.jsonl", case.as_lines().encode())
     out = io.BytesIO()

@@ -110,6 +110,7 @@ def comparison_report(
 def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
     """Return the merged report of a case, sealed; signed where this server made all its results
     and has a key that can be used."""
+    from detector.report import certificate
     from detector.report.parts import seal_pdf
     from detector.report.seal import Seal
 
@@ -124,7 +125,9 @@ def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
             exported=exported.isoformat(),
         )
 
-    return seal_pdf(pdf, seal, _signing_key() if sign else None)
+    sealed = seal_pdf(pdf, seal, _signing_key() if sign else None)
+    signer = certificate.signer() if sign and _may_sign() else None
+    return sealed if signer is None else certificate.sign(sealed, signer, exported)
 
 
 def heatmap(

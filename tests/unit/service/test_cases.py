@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto import x509
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko.sign.validation.status import SignatureCoverageLevel
+from pyhanko_certvalidator import ValidationContext
 
+from service.case_export import CaseFile, as_pdf
 from service.records.cases import Case, CaseAction, CaseStatus, entry_hash, first_broken
-from service.records.model import GUEST, RecordsError
+from service.records.model import GUEST, RecordsError, ResultOrigin
 from service.records.rules import new_id
 from service.records.sql import open_store
+from tests.support.certificates import self_signed
 from tests.support.records_contract import NOON, make
+from tests.support.result_sample import make_analysis
 
 
 def a_case(owner: str = "local") -> Case:
@@ -93,3 +103,21 @@ def test_what_is_in_an_open_case_outlives_the_retention(tmp_path: Path) -> None:
 def test_a_log_that_is_none_is_refused() -> None:
     with pytest.raises(RecordsError, match="damaged or changed"):
         Case.read("a" * 22, "local", '{"number": 1}\n')
+
+
+def test_the_pdf_of_a_case_is_signed_as_a_whole_where_a_certificate_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(certificate.p12))
+    monkeypatch.setenv("UNMASK_PDF_PASSWORD", certificate.password)
+    case = a_case()
+    file = CaseFile({"name": "council statement.webm"}, make_analysis())
+    pdf = as_pdf(case, [file])
+    (signature,) = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
+    root = x509.Certificate.load(certificate.der)
+    trusted = ValidationContext(trust_roots=[root], allow_fetching=False)
+    status = validate_pdf_signature(signature, trusted)
+    assert status.bottom_line and status.coverage is SignatureCoverageLevel.ENTIRE_FILE
+    foreign = as_pdf(case, [replace(file, origin=ResultOrigin.ELSEWHERE)])
+    assert not PdfFileReader(io.BytesIO(foreign)).embedded_signatures
