@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import av
 import cv2
@@ -30,7 +30,7 @@ from skimage import data
 from detector.formants import RATE as VOICE_RATE
 from detector.formants import speech
 
-VERSION = 3
+VERSION = 4
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
 
 FPS = 25
@@ -48,15 +48,8 @@ _NOISE = 2.0
 """Standard deviation of the sensor noise, in levels of 255."""
 
 
-class _Face(NamedTuple):
-    """Where a face is in a portrait, px."""
-
-    center: tuple[float, float]
-    radii: tuple[float, float]
-
-
-_COLLINS = _Face((224.0, 119.0), (41.0, 53.0))
-_HOPPER = _Face((262.0, 226.0), (76.0, 98.0))
+_CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)
+"""Of the face in the astronaut's portrait, px."""
 
 # How the altered copy differs: red, green and blue, and contrast.
 _GAIN = (0.97, 0.985, 1.07)
@@ -174,7 +167,7 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         ),
         (
             made("picture.jpg", "Manipulated picture",
-                 f"Made by us from a public-domain portrait: {altered}", _NAVY, altered=True),
+                 f"Made by us from a public-domain portrait: {altered}", _NASA, altered=True),
             scene.picture, 3.6,
         ),
         (
@@ -268,8 +261,7 @@ class _Scene:
         return _shoot(self._altered(t), _CLIP, t, center=(236, 132), zoom=1.62)
 
     def picture(self, t: float) -> np.ndarray:
-        altered = _blend(self.hopper, t, _HOPPER)
-        return _shoot(altered, _PICTURE, t, center=(258, 345), zoom=1.38, sway=0)
+        return _shoot(self._altered(t), _PICTURE, t, center=(224, 232), zoom=1.75, sway=0)
 
     def side(self, t: float) -> np.ndarray:
         return _shoot(self.man, _PICTURE, t, center=(228, 218), zoom=2.0, sway=0)
@@ -289,7 +281,7 @@ class _Scene:
         return _shoot(self.cup, _CLIP, t, center=(300, 190), zoom=1.28)
 
     def _altered(self, t: float) -> np.ndarray:
-        return _blend(self.collins, t, _COLLINS) if t >= MANIPULATED_FROM else self.collins
+        return _blend(self.collins, t) if t >= MANIPULATED_FROM else self.collins
 
 
 def _shoot(
@@ -333,20 +325,19 @@ def _noise_field() -> np.ndarray:
     return field * np.float32(_NOISE)
 
 
-def _blend(portrait: np.ndarray, t: float, where: _Face) -> np.ndarray:
+def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
     """Blend an altered copy of the face over it, under a soft ellipse that drifts a little."""
-    center, radii = where
-    size = radii[0] / _COLLINS.radii[0]
+    center, radii = _CENTER, _RADII
     left, top, right, bottom = (
         int(center[i] + sign * 1.6 * radii[i]) for sign in (-1, 1) for i in (0, 1)
     )
     face = portrait[top:bottom, left:right]
-    x = center[0] - left + size * 1.4 * np.sin(2.1 * t)
-    y = center[1] - top + size * 1.1 * np.sin(1.7 * t + 1)
+    x = center[0] - left + 1.4 * np.sin(2.1 * t)
+    y = center[1] - top + 1.1 * np.sin(1.7 * t + 1)
     # Slightly larger than the face it covers, and off by a pixel or two.
     grow, turn = 1.045, np.deg2rad(1.2 * np.sin(1.3 * t))
     view = grow * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    shift = np.array([x + 1.5 * size, y - size]) - view @ (x, y)
+    shift = np.array([x + 1.5, y - 1]) - view @ (x, y)
     copy = cv2.warpAffine(
         cv2.GaussianBlur(face, (0, 0), 1.0),
         np.column_stack([view, shift]),
@@ -358,7 +349,7 @@ def _blend(portrait: np.ndarray, t: float, where: _Face) -> np.ndarray:
     color = 128 + _CONTRAST * (color - 128)
     rows, columns = np.mgrid[: face.shape[0], : face.shape[1]]
     inside = np.hypot((columns - x) / radii[0], (rows - y) / radii[1]) < 1
-    mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0 * size)[:, :, None]
+    mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0)[:, :, None]
     altered = portrait.copy()
     altered[top:bottom, left:right] = np.clip(mask * color + (1 - mask) * face + 0.5, 0, 255)
     return altered

@@ -43,7 +43,17 @@ from tests.support.visits import Visit, Visitor, rgb, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
-PAGES = ("Analyze", "Live", "Compare", "Evaluate", "Batch", "History", "Models", "Settings")
+PAGES = (
+    "Analyze",
+    "Live",
+    "Compare",
+    "Evaluate",
+    "Batch",
+    "History",
+    "Cases",
+    "Models",
+    "Settings",
+)
 
 
 NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
