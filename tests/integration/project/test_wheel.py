@@ -136,6 +136,7 @@ CALLS = [
     ("config", 0),
     ("keys add somebody", 0),
     ("export-labels confirmed", 0),
+    ("case list", 0),
 ]
 """A call of each command that ends by itself, and its exit status."""
 
