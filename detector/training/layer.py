@@ -290,6 +290,42 @@ def fitted(
     return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))
 
 
+def fit_rows(
+    clips: Sequence[Labelled],
+    versions: Sequence[Array],
+    decay: float,
+    couples: Array | None = None,
+    ranking: float = 0.0,
+) -> tuple[Array, float]:
+    """Fit a layer to several versions of the same rows, and return its weights and offset.
+
+    Parameters
+    ----------
+    versions : sequence of float [rows, features]
+        They weigh alike; features are standardized over all of them.
+    couples : int [n, 2], optional
+        Rows of an original and of a fake of it.
+    ranking : float
+        What all of them weigh beside cross-entropy.
+    """
+    mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
+    spread = spread + 1e-4
+    scaled = (np.stack(versions) - mean) / spread
+    x = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
+    first, second = (np.zeros((0, 2), int) if couples is None else couples).T
+    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
+    theta = logistic(
+        x,
+        np.tile([float(clip.label) for clip in clips], len(versions)),
+        np.tile(source_weights(clips), len(versions)) / len(versions),
+        apart,
+        np.full(len(apart), ranking / max(1, len(apart))),
+        decay,
+    )
+    weights = theta[:-1] / spread
+    return weights, float(theta[-1] - weights @ mean)
+
+
 def logistic(
     x: Array, target: Array, weight: Array, apart: Array, share: Array, decay: float
 ) -> Array:

@@ -28,7 +28,7 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.training import left_out
 from detector.training.fit import TrainingOptions, configuration
-from detector.training.layer import logistic, source_weights
+from detector.training.layer import fit_rows
 from detector.training.left_out import LeftOutLogit
 
 ID = "timbre"
@@ -220,19 +220,4 @@ def pairs(items: Sequence[Item], seed: int = 0) -> np.ndarray:
 
 def fit(items: Sequence[Item], versions: Sequence[np.ndarray], plan: VoiceRecipe) -> Head:
     """Learn one layer from versions of the clips, float [clips, statistics] each."""
-    mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
-    spread = spread + 1e-4
-    scaled = (np.stack(versions) - mean) / spread
-    x = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
-    first, second = pairs(items).T
-    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
-    theta = logistic(
-        x,
-        np.tile([float(item.label) for item in items], len(versions)),
-        np.tile(source_weights(items), len(versions)) / len(versions),
-        apart,
-        np.full(len(apart), plan.ranking / max(1, len(apart))),
-        plan.decay,
-    )
-    found = theta[:-1] / spread
-    return Head(found, float(theta[-1] - found @ mean))
+    return Head(*fit_rows(items, versions, plan.decay, pairs(items), plan.ranking))

@@ -33,7 +33,7 @@ from detector.training import left_out
 from detector.training.clip.faces import ALTERED, class_of
 from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration
-from detector.training.layer import logistic, source_weights
+from detector.training.layer import fit_rows
 from detector.training.left_out import LeftOutLogit
 
 ID = "clip-generated"
@@ -119,19 +119,7 @@ def fit(
     items: Sequence[Item], versions: Sequence[np.ndarray], plan: GeneratedRecipe
 ) -> tuple[np.ndarray, float]:
     """Return weights [3072] and offset fitted to versions of rows, float [rows, 3072] each."""
-    both = np.concatenate(versions).astype(np.float64)
-    mean, spread = both.mean(0), both.std(0) + 1e-4
-    none = np.zeros((0, both.shape[1]))
-    theta = logistic(
-        (both - mean) / spread,
-        np.tile([float(item.label) for item in items], len(versions)),
-        np.tile(source_weights(items), len(versions)) / len(versions),
-        none,
-        none[:, 0],
-        plan.decay,
-    )
-    weights = theta[:-1] / spread
-    return weights, float(theta[-1] - weights @ mean)
+    return fit_rows(items, [version.astype(np.float64) for version in versions], plan.decay)
 
 
 def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
