@@ -63,9 +63,8 @@ def compile(
         Compute in bf16 where the processor has instructions for it (`computes_in_bf16`).
     """
     if device == "cpu":
-        model = _converted(network, example, free)
-        model.bf16 = bf16
-        return _OpenVino(model, copies=_copies(shared))
+        folder, model = _converted(network, example, free)
+        return _OpenVino(_Network(folder, model, bf16=bf16), copies=_copies(shared))
     import torch
 
     def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -95,8 +94,7 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
     if (kept := converted.recall(key)) is None:
         return None
     folder, about = kept
-    network = _Network(folder)
-    network.bf16 = bool(about.get("bf16"))
+    network = _Network(folder, bf16=bool(about.get("bf16")))
     try:
         return _OpenVino(network, copies=_copies(shared)), about
     except FileNotFoundError:
@@ -215,14 +213,16 @@ _converting = threading.Lock()
 """torch traces one network at a time: two threads that do find each other's in their graphs."""
 
 
-def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> _Network:
-    """Return a network in OpenVINO's form."""
+def _converted(
+    network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]
+) -> tuple[Path | None, Any]:
+    """Return a network in OpenVINO's form, and where it is kept on disk."""
     import torch
 
     openvino, core = _openvino()
     folder = converted.place(network, example, free)
     if folder is not None and (known := converted.read(core, folder)) is not None:
-        return _Network(folder, known)
+        return folder, known
     with _converting, torch.no_grad(), warnings.catch_warnings():
         # Its way through torch.jit.trace; torch has deprecated that, not removed it.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -241,7 +241,7 @@ def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int,
     model.reshape(openvino.PartialShape(shape))
     if folder is not None:
         converted.keep(openvino, model, folder)
-    return _Network(folder, model)
+    return folder, model
 
 
 _SETTINGS: dict[str, object] = {
@@ -257,9 +257,8 @@ _SETTINGS: dict[str, object] = {
 class _Network:
     """A network in OpenVINO's form, in memory or where it is kept on disk."""
 
-    def __init__(self, folder: Path | None, model: Any = None) -> None:
-        self.folder = folder
-        self.bf16 = False
+    def __init__(self, folder: Path | None, model: Any = None, *, bf16: bool = False) -> None:
+        self.folder, self.bf16 = folder, bf16
         self._model = model
 
     def request(self) -> Any:
