@@ -208,11 +208,4 @@ def _told(broken: int | None) -> int:
 
 
 def _tree(one: Case) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "title": one.title,
-        "status": one.status,
-        "reviewer": one.reviewer,
-        "files": list(one.files.values()),
-        "log": [entry.tree for entry in one.log],
-    }
+    return one.tree | {"log": [entry.tree for entry in one.log]}

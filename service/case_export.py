@@ -112,12 +112,7 @@ def _keyframes(file: CaseFile) -> dict[str, bytes]:
 
 
 def _json(case: Case) -> bytes:
-    tree = {
-        "id": case.id,
-        "title": case.title,
-        "status": case.status.value,
-        "reviewer": case.reviewer,
-        "files": list(case.files.values()),
+    tree = case.tree | {
         "links": [entry.details["url"] for entry in case.entries(CaseAction.LINK_ADDED)],
         "notes": [entry.tree for entry in case.entries(CaseAction.NOTE_ADDED)],
         "log_head": case.head,

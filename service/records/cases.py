@@ -158,6 +158,17 @@ class Case(BaseModel):
                 files.pop(entry.details["analysis"], None)
         return files
 
+    @property
+    def tree(self) -> dict[str, Any]:
+        """What it is and holds, for JSON."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "status": self.status.value,
+            "reviewer": self.reviewer,
+            "files": list(self.files.values()),
+        }
+
     def entries(self, action: CaseAction) -> list[CaseEntry]:
         """Return the entries of one kind."""
         return [entry for entry in self.log if entry.action is action]
