@@ -101,16 +101,6 @@ def made(analysis: Analysis) -> dict[str, bytes]:
     return {form: write(content, None) for form, write in report.FORMS.items()}
 
 
-@pytest.fixture
-def save(tmp_path: Path) -> Callable[[bytes, str], Path]:
-    def write(data: bytes, form: str) -> Path:
-        path = tmp_path / f"report.{form}"
-        path.write_bytes(data)
-        return path
-
-    return write
-
-
 # --- what it says --------------------------------------------------------------------------------
 
 

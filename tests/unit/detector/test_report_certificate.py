@@ -32,16 +32,6 @@ def analysis() -> Analysis:
     return make_analysis()
 
 
-@pytest.fixture
-def save(tmp_path: Path) -> Callable[[bytes, str], Path]:
-    def write(data: bytes, form: str) -> Path:
-        path = tmp_path / f"report.{form}"
-        path.write_bytes(data)
-        return path
-
-    return write
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> SelfSigned:
     return self_signed(tmp_path_factory.mktemp("certificate"))
