@@ -267,6 +267,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         ),
         unmeasured_above=_("{title}, which was not measured here, calls it cloned"),
         stays_open=_("Whether a voice was cloned: that question stays open."),
+        keeps_open=_("No sign in the picture, but the voice leans to cloned"),
         not_asked=_("Whether a voice was cloned: no model that was asked here may decide that."),
         never_decides=_(
             "Whether the voice was cloned: on speech of sources the model had not heard no "

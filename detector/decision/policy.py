@@ -247,7 +247,7 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
     FAKE by any question stands, else the most suspicious one is in front, and the other, if it is
     undecided, is open: a fake of one kind is none of another. "No sign" takes every question that
     was asked of measured models; others can't give it. What is seen goes before what is heard, and
-    an open question of the one takes nothing from the other.
+    a voice takes "no sign" from the picture only where it leans to cloned.
     """
     asked = {q: d for q, d in decisions.items() if d.asked}
     judged = {q: d for q, d in asked.items() if d.logit is not None}
@@ -265,10 +265,11 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
 
 
 def keeps_open(other: Decision) -> bool:
-    """Return whether another question withholds "no sign" from the whole picture."""
-    of_picture = other.asked and other.context.question in OF_PICTURE
-    measured = other.context.basis is not Basis.PUBLISHED
-    return of_picture and measured and other.label is not Label.REAL
+    """Return whether another question withholds "no sign" from the whole file."""
+    if not other.asked or other.context.basis is Basis.PUBLISHED:
+        return False
+    of_picture = other.context.question in OF_PICTURE
+    return other.label is not Label.REAL if of_picture else other.lean is Lean.MANIPULATED
 
 
 def order(subjects: list[Subject], leading: str | None) -> list[Subject]:

@@ -14,6 +14,7 @@ from detector.pipeline import initial_results
 from detector.schema.analysis import (
     Analysis,
     Answer,
+    Audio,
     Basis,
     Calibration,
     Caveat,
@@ -22,6 +23,7 @@ from detector.schema.analysis import (
     CustomEnsemble,
     Label,
     Lean,
+    Modality,
     ModelResult,
     OddsPoint,
     OwnThreshold,
@@ -30,6 +32,8 @@ from detector.schema.analysis import (
     Reason,
     ReasonCode,
     Robustness,
+    SpanSegment,
+    Subject,
     Thresholds,
 )
 from tests.unit.detector.test_verdict import (
@@ -447,6 +451,34 @@ def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_o
     assert out.verdict.answers[FACE].label is Label.REAL
     assert out.verdict.reasons[0].code is ReasonCode.OTHER_QUESTION_OPEN
     assert "head or the picture" in out.verdict.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    ("heard", "label", "headline"),
+    [
+        (-2.0, Label.REAL, "No sign of manipulation found"),
+        (2.0, Label.INCONCLUSIVE, "Inconclusive, no lean"),
+        (6.0, Label.FAKE, "Likely cloned"),
+    ],
+)
+def test_a_voice_that_leans_to_cloned_takes_no_sign_from_the_picture(
+    heard: float, label: Label, headline: str
+) -> None:
+    made = analysis([track("A", with_scores(*[0.01] * 5))])
+    made.media.audio = Audio(codec="aac", channels=1, sample_rate=16_000)
+    said = SpanSegment(start=0, end=4, logits={"voice": heard})
+    made.subjects.append(
+        Subject(id="voice", modality=Modality.VOICE, start=0, end=4, thumbnail_time=0, spans=[said])
+    )
+    made.models.append(model("voice", kind="audio", task="voice", modality=Modality.VOICE))
+    made.ensembles[Question.VOICE] = made.ensembles[FACE].model_copy(
+        update={"models": ["voice"], "thresholds": Thresholds(low=0, high=0.95), "odds": []}
+    )
+    out = decide(made)
+    assert out.verdict.label is label and out.headline == headline
+    if label is Label.INCONCLUSIVE:
+        assert out.verdict.reasons[0].code is ReasonCode.OTHER_QUESTION_OPEN
+        assert "the voice leans to cloned" in out.verdict.reasons[0].text
 
 
 # --- evidence adds up -----------------------------------------------------------------------------
