@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 
 from detector.decision.material import Material
 from detector.decision.numbers import mapped, sigmoid
-from detector.evaluation import manifest, subjects
+from detector.evaluation import calibration_report, manifest, metrics, subjects
 from detector.evaluation.calibration import fit_clips
 from detector.evaluation.calibration_report import Calibrated
 from detector.evaluation.labels import Item
@@ -42,10 +43,22 @@ class LeftOutLogit(NamedTuple):
 
 
 def write(
-    rows: Sequence[LeftOutLogit], folder: Path, id: str, question: Question, what: str
+    rows: Sequence[LeftOutLogit],
+    folder: Path,
+    id: str,
+    question: Question,
+    what: str,
+    trivial: Sequence[LeftOutLogit] = (),
 ) -> Calibrated:
-    """Write `left_out.csv`, and `calibration.toml` with the ensemble of one model, fitted to clips
-    where there are any, else to pictures; beside clips, pictures have a threshold of their own."""
+    """Write `left_out.csv`, `left_out.md` with figures, and `calibration.toml` with the ensemble of
+    one model, fitted to clips where there are any, else to pictures; beside clips, pictures have a
+    threshold of their own.
+
+    Parameters
+    ----------
+    trivial : sequence of LeftOutLogit, optional
+        What needs no detector, a version each: it stands in the table alone.
+    """
     with (folder / "left_out.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["file", "label", "fold", "version", "logit"])
@@ -71,7 +84,25 @@ def write(
     lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
     text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in calibration)])
     (folder / "calibration.toml").write_text(f"{text}\n")
+    report = calibration_report.to_markdown(found)
+    (folder / "left_out.md").write_text(f"{ranking([*rows, *trivial])}\n\n{report}")
     return found
+
+
+def ranking(rows: Sequence[LeftOutLogit]) -> str:
+    """Return AUC, with an interval from resampling sources, and equal error rate by version."""
+    versions: dict[str, list[LeftOutLogit]] = defaultdict(list)
+    for row in rows:
+        versions[row.version].append(row)
+    lines = ["| version | fakes / real | AUC | equal error rate |", "|---|---|---|---|"]
+    for version, some in versions.items():
+        scores = np.array([row.logit for row in some])
+        labels = np.array([row.item.label for row in some])
+        auc = metrics.bootstrap(metrics.auc, scores, labels, [row.item.source for row in some])
+        error = metrics.equal_error(scores, labels)
+        fakes = int(labels.sum())
+        lines.append(f"| {version} | {fakes} / {len(some) - fakes} | {auc} | {error:.0%} |")
+    return "\n".join(lines)
 
 
 def _of_pictures(
