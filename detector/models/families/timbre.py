@@ -5,8 +5,7 @@ for Scalable Self-Supervised Representation-Based Speech Quality Assessment", IC
 arXiv:2502.05356; MIT), which know how natural speech sounds; the first layers of the encoder of
 Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know how it is spoken; and the
 modulation spectrum, how fast each band of it changes. Both networks stay as they were published;
-only the layers that read their statistics were learned here (`unmask train voice`): one for sound,
-one for what a telephone leaves of it.
+only the layer that reads their statistics was learned here (`unmask train voice`).
 """
 
 from __future__ import annotations
@@ -39,11 +38,6 @@ MODULATIONS = (1, 5, 10, 20, 40, 80, 150, 256)
 """Edges in bins of 0.195 Hz: 0.2, 1, 2, 4, 8, 16, 29 and 50 Hz."""
 TRANSFORM = 512
 """Points of the transform of a frame, and of that over time."""
-LOW, HIGH = 128, 136
-"""Bins up to 4 kHz, and from 4.25 kHz."""
-NARROW = -3.4
-"""Power of ten from the mean of the low bins to that of the high ones, below which the upper half
-of the spectrum is missing: nearly no recording lies there, and all telephone versions of them."""
 
 
 def moments(x: Tensor) -> Tensor:
@@ -180,7 +174,7 @@ class Timbre(nn.Module):
         self.convolutions, self.encoder = Convolutions(), WhisperEncoder()
         self.modulation = Modulation()
         size = 3 * CHANNELS[-1] * MAPS + 2 * WIDTH + BANDS * (len(MODULATIONS) - 1)
-        self.head, self.narrow_head = nn.Linear(size, 1), nn.Linear(size, 1)
+        self.head = nn.Linear(size, 1)
 
     def statistics(self, samples: Tensor) -> Tensor:
         """Return what a last layer reads: [N, 3896]."""
@@ -194,18 +188,8 @@ class Timbre(nn.Module):
         return torch.cat([moments(maps), change, moments(steps), self.modulation(samples)], 1)
 
     def forward(self, samples: Tensor) -> Tensor:
-        return self.judged(samples, self.statistics(samples))
-
-    def judged(self, samples: Tensor, read: Tensor) -> Tensor:
-        """Return the logits by their statistics, [N, 1]."""
-        narrow = upper_half(samples)[:, None] < NARROW
-        return torch.where(narrow, self.narrow_head(read), self.head(read))
-
-
-def upper_half(samples: Tensor) -> Tensor:
-    """Return the power above 4.25 kHz over that below 4 kHz, as a power of ten: [N]."""
-    power = _power(_peak_one(samples), TRANSFORM, TRANSFORM).mean(2) + 1e-9
-    return (power[:, HIGH:].mean(1) / power[:, :LOW].mean(1)).log10()
+        logits: Tensor = self.head(self.statistics(samples))
+        return logits
 
 
 def _peak_one(samples: Tensor) -> Tensor:
@@ -262,7 +246,8 @@ class TimbreModel(TorchSoundModel):
                 torch.from_numpy(run(x.cpu().numpy())[0]).to(self.device)
                 for run, x in ((self._convolve, spectrum), (self._encode, mels))
             )
-            return network.judged(samples, network.collected(loud, maps, steps))
+            logit: Tensor = network.head(network.collected(loud, maps, steps))
+            return logit
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TimbreModel:

@@ -43,10 +43,10 @@ def test_every_ready_model_has_its_label() -> None:
 
 def test_clips_that_a_calibration_took_in_two_forms_are_counted_once() -> None:
     fitted = registry.get_spec("timbre").calibration
-    assert fitted is not None and fitted.clips == 2 * 705
+    assert fitted is not None and fitted.clips == 2 * 421
     text = html(page("models"))
-    assert "on 705 clips of speech" in text and "as recorded and as MP3" in text
-    assert "1410 clips" not in text and "1,410 clips" not in text
+    assert "on 421 clips of speech" in text and "as recorded and as Opus" in text
+    assert "842 clips" not in text
     spec = registry.get_spec("texture")
     assert spec.calibration is not None
     assert card._calibrated(spec) == f"on {spec.calibration.clips} clips"

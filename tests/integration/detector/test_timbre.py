@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy import signal
 from torch import Tensor, nn
 
 from detector.models import registry
@@ -86,20 +85,6 @@ def test_moments_are_mean_and_spread() -> None:
     mean, spread = timbre.moments(x)[0].tolist()
     assert mean == 1.0
     assert spread == pytest.approx(np.std([0, 2, 0, 2], ddof=1))
-
-
-def test_a_telephone_has_a_layer_of_its_own() -> None:
-    samples = waves()
-    low = signal.butter(12, 3_400, fs=16_000, output="sos")
-    telephone = torch.from_numpy(signal.sosfiltfilt(low, samples.numpy()).astype(np.float32))
-    assert bool((timbre.upper_half(samples) > timbre.NARROW).all())
-    assert bool((timbre.upper_half(telephone) < timbre.NARROW).all())
-    network = timbre.Timbre().eval()
-    for layer, answer in ((network.head, 1.0), (network.narrow_head, 2.0)):
-        nn.init.zeros_(layer.weight)
-        nn.init.constant_(layer.bias, answer)
-    with torch.inference_mode():
-        assert network(torch.cat([samples, telephone])).flatten().tolist() == [1, 1, 2, 2]
 
 
 def test_loudness_does_not_count() -> None:

@@ -91,9 +91,10 @@ def _write(path: Path, samples: np.ndarray) -> None:
 def test_the_recipe_runs_from_labels_to_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = voice.VoiceRecipe(wide=("0",), narrow=("0",))
+    plan = voice.VoiceRecipe(versions=("0",))
     monkeypatch.setattr(voice, "VoiceRecipe", lambda: plan)
     monkeypatch.setattr(groups, "voice_names", lambda: ("voice-1", "voice-2"))
+    monkeypatch.setattr(voice, "MODERN", {"m0", "m1"})
     labels, out = write_labels(tmp_path), tmp_path / "run"
     words = ["train", "voice", "--data", str(labels), "-o", str(out), "--folds", "sources"]
     assert main(words) == 0
@@ -107,6 +108,8 @@ def test_the_recipe_runs_from_labels_to_figures(
     fakes = np.array([row["label"] == "fake" for row in kept])
     assert metrics.auc(np.array([float(row["logit"]) for row in kept]), fakes) > 0.9
     assert "[ensembles.voice" in (out / "calibration.toml").read_text()
+    table = (out / "left_out.md").read_text()
+    assert "| 0 | 12 / 12 | " in table and "| loudness | 12 / 12 | " in table
 
 
 @pytest.mark.shared
@@ -114,7 +117,7 @@ def test_a_small_part_of_the_clips_teaches_something(shared: Path, tmp_path: Pat
     """Of the repositories' clips one in twenty."""
     clips = voice.read_speech(shared / "data/voice/voice.csv")[::20]
     network = voice.trunk(paths.bundled() / "timbre.safetensors")
-    values = voice.statistics(clips, "0", network, TrainingOptions(tmp_path))[:, :-1]
+    values = voice.statistics(clips, "0", network, TrainingOptions(tmp_path))
     said, fakes = [], []
     for fold in groups.voice_names():
         learned, out = voice.split(clips, fold)
