@@ -37,14 +37,7 @@ _locale = ContextVar("locale", default=SOURCE)
 
 
 def _(message: str) -> str:
-    """Return a text in the language of whoever looks at this page.
-
-    Parameters
-    ----------
-    message : str
-        The English text as a literal, which `dashboard.languages.update` finds; what is filled in
-        stands in named braces and is put there by `.format` afterwards.
-    """
+    """Translate a literal English text, which `dashboard.languages.update` extracts."""
     return _texts(current()).gettext(message)
 
 
@@ -102,8 +95,7 @@ def use_locale(header: str) -> Iterator[None]:
 
 @lru_cache(maxsize=256)
 def _nearest(*wanted: str) -> str:
-    """Return the first language there is a file for: "de-AT" -> "de_AT", else "de"; else
-    English."""
+    """Return the first language with a file: "de-AT" -> "de_AT", else "de"; else English."""
     from babel import UnknownLocaleError, negotiate_locale
 
     codes = [code.replace("-", "_") for code in wanted]

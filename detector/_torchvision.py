@@ -103,8 +103,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarr
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Guards the execution of the torchvision package and of the modules that import the compiler,
-    and otherwise stays out of the way."""
+    """Guard the import of torchvision and of the modules that import the compiler."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -153,8 +152,7 @@ def _without_compiler(loader: Any, name: str) -> None:
 
 @contextmanager
 def _compiler_elsewhere() -> Iterator[None]:
-    """Let what is imported meanwhile make the compiler's folder where it is deleted again, unless
-    the person said where it is to be."""
+    """Put the compiler's cache into a temporary folder, unless the person chose one."""
     import tempfile  # here, so that `import detector` costs nothing
 
     if _COMPILER_FOLDER in os.environ:

@@ -154,8 +154,7 @@ def _compiled_name(processor: str) -> str:
 
 
 def _make_room(folder: Path) -> None:
-    """Delete those that were not used for longest, until the others fit; what a process left half
-    written is one of them."""
+    """Delete the least recently used models and partial files until the others fit."""
     with suppress(OSError):
         left = MAX_KEPT_BYTES
         for kept in sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):

@@ -305,8 +305,7 @@ class _Network:
 
 
 class _OpenVino:
-    """A network in as many copies as calls go on at the same time, up to `copies`; the first is
-    made at once."""
+    """A network with up to `copies` infer requests, made on demand."""
 
     def __init__(self, network: _Network, *, copies: int = 1) -> None:
         self.network = network

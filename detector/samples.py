@@ -214,8 +214,7 @@ def _write(sample: Sample, draw: Draw, poster: float) -> None:
 
 
 def _write_clip(path: Path, draw: Draw) -> None:
-    """H.264 that every browser plays, its index in front. The number of threads is part of
-    what comes out, so it is fixed."""
+    """Write H.264 for browsers, index in front, with fixed threads: they change the bytes."""
     with av.open(str(path), "w", container_options={"movflags": "+faststart"}) as output:
         stream = output.add_stream(
             "libx264", rate=FPS, options={"crf": "17", "preset": "veryfast", "threads": "2"}
@@ -294,8 +293,7 @@ def _shoot(
     sway: float = 1.0,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return what a camera held by hand sees of a picture: slow pan and zoom, a little shake,
-    noise."""
+    """Return a handheld camera's view of a picture: slow pan and zoom, shake, noise."""
     width, height = size
     zoom *= 1 + 0.05 * sway * np.sin(0.9 * t)
     x = center[0] + sway * (11 * np.sin(0.8 * t) + 0.5 * np.sin(7.1 * t))
@@ -311,8 +309,7 @@ def _shoot(
 
 
 def _noise(size: tuple[int, int], number: int) -> np.ndarray:
-    """float32 [H, W, 3]: another part of one field of noise for each frame, which is quicker than
-    drawing all of it anew."""
+    """Return float32 [H, W, 3]: for each frame another part of one noise field, which is faster."""
     width, height = size
     row, column = np.random.default_rng(number).integers(0, 512, 2)
     return _noise_field()[row : row + height, column : column + width]

@@ -138,8 +138,7 @@ def _description(verdict: dict[str, str]) -> str:
 
 
 def _merged(packet: bytes, piece: str) -> bytes | None:
-    """Return a packet with ours put last, and an earlier one of ours taken out; None when that
-    can't be done without touching the rest."""
+    """Return a packet with our part replaced and last; None where the rest would change."""
     begin = f'<rdf:Description rdf:about="" xmlns:unmask="{NAMESPACE}" '.encode()
     if begin in packet:
         at = packet.index(begin)

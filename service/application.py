@@ -349,8 +349,7 @@ class Application:
         limits.sweep()
 
     def _sweep_account(self, owner: str, store: SupabaseStore) -> None:
-        """Keep the promise to delete for an account, in the background when its owner comes by: a
-        project need not have anything else that does."""
+        """Purge an account's expired records in the background when its owner comes by."""
         now = time.monotonic()
         with self._sweeping:
             if now - self._swept.get(owner, -math.inf) < ACCOUNT_SWEEP_SECONDS:

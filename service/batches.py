@@ -358,8 +358,7 @@ class _Intake:
         self.items.append(BatchItem(name=name, refused=why))
 
     def _set_aside(self, file: IncomingFile) -> None:
-        """Keep a file until its turn comes; one whose answer is here, or on its way, is not kept
-        twice."""
+        """Store a file until its turn, unless its answer is here or on its way."""
         title = PurePath(file.name).name
         job = self._jobs.submit(
             file.source, title, self._settings, self._scope, size=file.size, start=False

@@ -190,8 +190,7 @@ class KnownFootage:
     def _add(
         self, task: LibraryTask, files: Mapping[Path, str], source: str, *, brought: bool = False
     ) -> None:
-        """Add files, each named for who adds it; those that can't be read are noted. What was
-        `brought` is known by that name, and deleted as soon as it was read."""
+        """Add files under their owner's names, note unreadable ones, delete uploads once read."""
         from service.library.catalog import full_of_frames
 
         done = 0

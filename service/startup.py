@@ -37,9 +37,7 @@ def _join_cluster() -> None:
 
 
 def _check_data_folder() -> None:
-    """See that the data folder can be written to. Raise SystemExit if it can't, since results would
-    be lost without a word. A Space's storage may come and go: there the container's own disk is
-    used."""
+    """Exit if the data folder is read-only; on a Space fall back to the container's disk."""
     folder = paths.data()
     try:
         folder.mkdir(parents=True, exist_ok=True)

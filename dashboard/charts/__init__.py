@@ -195,8 +195,7 @@ def _line(
 
 
 def _hatch(gap: series.Gap, palette: Palette) -> Part:
-    """Return a block where there is no score. What is only on its way is plain instead of
-    hatched."""
+    """Return a block where there is no score: hatched, or plain where a score is still to come."""
     x, y = [gap.start, gap.end, gap.end, gap.start], [0, 0, 1, 1]
     if gap.why is series.Missing.NOT_YET:
         return area(x, y, palette.sunken)

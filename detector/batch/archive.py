@@ -37,8 +37,7 @@ _TRICK = re.compile(r"\A[/\\]|\A[A-Za-z]:|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
 
 
 class _BoundedListing:
-    """A file of which nothing long is read in one piece: zipfile does that with the list of files,
-    and makes an object of each."""
+    """A file without long reads, since zipfile reads its list of files in one piece."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

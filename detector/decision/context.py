@@ -126,8 +126,7 @@ class Context:
     # --- who is counted
 
     def _own(self, able: Collection[ModelResult]) -> OwnThreshold | None:
-        """Return the person's own threshold, if it holds: for exactly these models as they are, or
-        the calibrated ones of them, put together as usual."""
+        """Return the person's own threshold if it was made for exactly these models and maps."""
         own = self.ensemble.own
         for models in (able, deciding(able)):
             identities = {m.id: m.identity for m in models}
@@ -244,9 +243,7 @@ class Context:
         return ours if measured else Thresholds(low=0, high=1)
 
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
-        """Return the person's own `high`. What lies below `low` was learned on fakes, which
-        untouched clips are not: it stays what it is without them, and there is none where a model
-        without a calibration is counted."""
+        """Return the own `high`, and the calibrated `low` unless an uncalibrated model counts."""
         high = sigmoid(own.high)
         return Thresholds(
             low=min(self._low(ours), high),

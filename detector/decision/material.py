@@ -165,8 +165,7 @@ def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
 
 
 def _surroundings(media: Media, face: Subject) -> float | None:
-    """Return which share of the square about a face is in the picture, median over frames; None of
-    what is no face."""
+    """Return the median share of the square about a face inside the picture."""
     if face.modality is not Modality.FACE or not media.width or not media.height:
         return None
     size = media.width, media.height

@@ -289,8 +289,7 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
 
 
 def _without_a_point(contexts: Mapping[Question, Context]) -> list[str]:
-    """Return the titles of the models that gave scores, and of which nobody knows from which score
-    on they mean anything."""
+    """Return the titles of the models that scored but have no known operating point."""
     models = [m for context in contexts.values() for m in context.models.values()]
     return [
         m.title

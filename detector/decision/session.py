@@ -47,8 +47,7 @@ def newest(analysis: Analysis) -> Analysis:
 
 
 def _within(subject: Subject, start: float, end: float, first: int) -> Subject | None:
-    """Return a subject between two times, s; None where it was not seen. `first`: index of the
-    first moment."""
+    """Return a subject between two times, s, or None; `first` is the index of the first moment."""
     frames = [
         frame.model_copy(update={"index": frame.index - first})
         for frame in subject.frames

@@ -91,8 +91,7 @@ class EnsembleFit:
         return pooled(self.logits(judged).tolist()) if judged else float("nan")
 
     def _evidence(self, people: Sequence[ScoredPerson]) -> tuple[np.ndarray, np.ndarray]:
-        """Return summed evidence of people without the starting point, and how much there is of
-        each cause of uncertainty."""
+        """Return people's summed evidence without the intercept, and each cause of doubt."""
         share = dict(zip(self.models, self.weights.tolist(), strict=True))
         fused, amounts = [], []
         for person in people:

@@ -202,17 +202,14 @@ def _kind(suffix: str) -> str:
 
 
 def _own_group(name: str, kind: str) -> str:
-    """Return the group of a file that the CSV gives none: the video that a still was taken from,
-    if its name says so, or the file alone."""
+    """Return the group of a file without one: the video that its name comes from, else itself."""
     stem = name.removesuffix(Path(name).suffix)
     video = _FRAME.sub("", stem)
     return video if kind == "image" and video != stem else name
 
 
 def _joined(items: Sequence[Item]) -> list[Item]:
-    """Return the same files, one name for all that must not part: a name is one person in every
-    source; given to one file of a group, or to one take, it holds for the others; names that share
-    a group are one."""
+    """Return the files with one group name for all that share a person, a take or a group."""
     names: dict[tuple[str, str], set[str]] = {}
     for item in items:
         names.setdefault((item.source, item.footage), set()).update({item.named} - {""})

@@ -262,7 +262,6 @@ def _points(scores: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def _at(fpr: Array, tpr: Array) -> Array:
-    """Return the curve at the rates of `GRID`: the best that is reached with no more false alarms,
-    so that an upright part counts at its foot."""
+    """Return the curve at `GRID`: the best value with no more false alarms."""
     best = np.maximum.accumulate(tpr)
     return best[np.searchsorted(fpr, GRID, side="right") - 1]

@@ -229,8 +229,7 @@ def _answer(
 
 
 def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
-    """Put frames into the shared memory, at most as many ahead as it has room for; what comes
-    before them goes as it is."""
+    """Write frames to the shared memory as they fit; send what precedes them unchanged."""
     import numpy as np
     from pydantic import TypeAdapter
 

@@ -129,8 +129,7 @@ class ScoreHistory:
         self._last = max((s.time for s in self._samples if s.scores), default=0.0)
 
     def _thinned(self) -> list[_ScoreSample]:
-        """Return the last `WINDOW` s, and of each stretch before it the sample that most models
-        scored: a model that is asked seldom is kept."""
+        """Return the last `WINDOW` s, and the fullest sample of each stretch before it."""
         best: dict[tuple[bool, float], _ScoreSample] = {}
         for sample in self._samples:
             new = self._last - WINDOW < sample.time <= self._last

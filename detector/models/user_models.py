@@ -318,13 +318,7 @@ def _keep_file(
 
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
-    """Take an entry out of models.toml and put another in; comments and other keys stay.
-
-    Raises
-    ------
-    ModelError
-        The file can't be read, before or after: then it stands as it was.
-    """
+    """Replace an entry of models.toml and keep the rest; an unreadable file stays (ModelError)."""
     from filelock import FileLock
 
     path = registry.own_manifest()

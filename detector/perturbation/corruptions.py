@@ -152,8 +152,7 @@ def _apply(
 def _sound(
     path: Path, start: float, end: float
 ) -> Iterator[tuple[av.AudioStream | None, Callable[[float, Any], Iterator[Packet[Any]]]]]:
-    """Yield the first sound stream, and a function that gives its packets up to a time for a track,
-    as they are but for their times, which count from `start`."""
+    """Yield the first sound stream, and a function that returns its packets up to a time."""
     with media.open_media(path) as container:
         source = container.streams.audio[0] if container.streams.audio else None
         origin = clock_origin(container)

@@ -86,8 +86,7 @@ def shots(
 def _spread(
     info: Media, settings: Settings, shape: windows.ClipShape
 ) -> tuple[tuple[float, ...], ...]:
-    """One window over a part that is too short for a usual one, as published recipes for whole
-    frames do. Models of faces were trained on one step and get none."""
+    """Spread one window over a short part; models of faces know one step and get none."""
     if shape.recipe.modality is Modality.FACE or info.kind == "image":
         return ()
     even = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})

@@ -70,8 +70,7 @@ def _subject(
     rank: Callable[[FrameSegment], Any],
     copied: bool = True,
 ) -> Subject:
-    """Return a subject's segments in order of time, of the spans those with a score; the frame that
-    ranks highest is its thumbnail."""
+    """Return a subject with sorted, scored segments; the highest frame is its thumbnail."""
     frames = [builder.frames[i] for i in sorted(builder.frames)]
     spans = [span for span in builder.spans if span.logits]
     if copied:

@@ -109,8 +109,7 @@ def _edit_list(file: BinaryIO) -> Iterator[Fact]:
 
 
 def _encoder(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
-    """Yield the settings that x264 and x265 write into the stream itself, where retagging leaves
-    them."""
+    """Yield the settings that x264 and x265 write into the stream, which survive retagging."""
     first = (bytes(packet) for packet in islice(packets(container, stream), _SEARCHED_PACKETS))
     for data in chain([stream.codec_context.extradata or b""], first):
         if match := _SETTINGS.search(data[:_PACKET]):

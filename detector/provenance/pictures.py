@@ -127,8 +127,7 @@ def named_facts(
 
 
 def _compression(image: Image.Image) -> Iterator[Fact]:
-    """Yield the quantization of a JPEG: standard tables come from software, own ones from cameras
-    and from a few editors."""
+    """Yield a JPEG's quantization; own tables come from cameras and a few editors."""
     tables = getattr(image, "quantization", None)
     if not tables or 0 not in tables:
         return

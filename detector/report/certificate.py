@@ -100,8 +100,7 @@ def _load(data: bytes, name: str, password: str) -> SimpleSigner:
 
 
 def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
-    """Return the key and its certificates, that of the key first. ValueError where one is
-    missing."""
+    """Return the key and its certificates, its own first; raise ValueError where one is missing."""
     key: PrivateKeyTypes | None
     if b"-----BEGIN" in data:
         key = load_pem_private_key(data, password)

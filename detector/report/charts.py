@@ -264,8 +264,7 @@ def _axes(
 
 
 def _labels(thresholds: Thresholds, height: float) -> list[tuple[float, bool]]:
-    """Return what is named at an axis of so many mm, and whether it is a threshold; of an end and a
-    threshold that would touch, the threshold."""
+    """Return the labels that fit on an axis of so many mm; thresholds win over ends."""
     inner = [value for value in (thresholds.low, thresholds.high) if 0.0 < value < 1.0]
     ends = [end for end in (0.0, 1.0) if all(abs(end - value) * height >= _LINE for value in inner)]
     return [*((value, True) for value in inner), *((end, False) for end in ends)]

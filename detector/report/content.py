@@ -181,8 +181,7 @@ def collect(
 
 
 def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
-    """Yield the most suspicious person at the most suspicious moment: the frame, the face, and
-    where the models looked. What can't be shown is added to `missing`."""
+    """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
     track = analysis.seen[0]
     face = peak(track)
     if face is None:

@@ -284,11 +284,7 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 def _suppress(
     boxes: np.ndarray, scores: np.ndarray, limit: float, *, of_smaller: bool = False
 ) -> np.ndarray:
-    """Greedy non-maximum suppression: indices of what stays, best first.
-
-    The overlap is a share of the union, or, with `of_smaller`, of the smaller box, which also
-    drops a box inside another.
-    """
+    """Return the kept indices, best first; overlap by IoU or, `of_smaller`, the smaller box."""
     order = np.argsort(-scores, kind="stable")
     x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
     area = (x1 - x0) * (y1 - y0)

@@ -151,10 +151,7 @@ class Tracker:
     def _link(
         self, known: list[_Tracklet], seen: list[_Tracklet], *, elsewhere: bool = False
     ) -> None:
-        """Give numbers to faces that have none, from people who are not in this look yet.
-
-        With `elsewhere` by their colors alone, wherever a cut has put them.
-        """
+        """Give numbers to new faces by people missing here; `elsewhere` by colors alone."""
         known = [person for person in known if person.look < self._look]
         seen = [face for face in seen if face.number < 0]
         if not known or not seen:

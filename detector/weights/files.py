@@ -270,8 +270,7 @@ def _is_set(value: Any) -> bool:
 
 
 def _rival(state: Mapping[str, Any], key: str, other: str, wrappers: Sequence[str]) -> bool:
-    """Whether what stands under `other` could as well be the weights as what stands under `key`:
-    another usual place for them, or most of the same tensors with other values."""
+    """Return True if `other` could be the weights too: a usual key, or mostly the same names."""
     import torch
 
     def tensors(name: str) -> dict[str, torch.Tensor]:
@@ -320,8 +319,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def _allow_harmless() -> None:
-    """Let torch read what training scripts keep beside the weights and cannot do anything when it
-    is made: settings and single numbers. Lightning's settings become a plain dictionary."""
+    """Let torch read harmless settings and scalars of training scripts, Lightning's as a dict."""
     from argparse import Namespace
 
     import numpy as np

@@ -192,8 +192,7 @@ def discard(model: HubModel) -> None:
 
 
 def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
-    """Fetch settings by the hub's client, and weights by our own way, which resumes where it
-    stopped and verifies what came: the client begins again."""
+    """Fetch settings by the hub's client, weights by our resumable, verified download."""
     from huggingface_hub import hf_hub_url
 
     path = model.folder / file.path

@@ -166,8 +166,7 @@ class Caller:
 
     @property
     def _of_another_server(self) -> bool:
-        """The same, where neither the operator nor a proxy of theirs says that this server is known
-        by the page's name."""
+        """Compare ports only, where neither operator nor proxy names this server."""
         names = {_netloc(public_url())}
         if get_config().trust_proxy:
             names.add(self.header("x-forwarded-host").split(",")[-1].strip().lower())
@@ -230,8 +229,7 @@ def _is_address(host: str) -> bool:
 
 
 def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return an address, of IPv4 where it is one: a socket of both kinds says ::ffff:127.0.0.1,
-    which Python before 3.13 does not take for loopback. ValueError where it is none."""
+    """Return an address with ::ffff:127.0.0.1 as IPv4 (Python < 3.13); ValueError for none."""
     parsed = ipaddress.ip_address(address)
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed

@@ -230,8 +230,7 @@ class AuthService:
         send: Callable[[supabase.Client, str], ResultT],
         silent: tuple[str, ...] = STRANGER,
     ) -> ResultT | None:
-        """Have an e-mail sent whose link leads back here. Errors that would say whether an address
-        has an account are nobody's business: then it is as if one had been sent."""
+        """Send an e-mail with a link back; hide errors that reveal whether an account exists."""
         self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce, result = token(), None

@@ -104,8 +104,7 @@ class EncryptedSessionStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """One transaction. The connection stays open: `get` is asked for at every drawing of a
-        page, and to open a file takes a hundred times as long as to look into it."""
+        """Open a transaction on a kept connection: opening the file costs 100 times a read."""
         with self._lock, self._database as database:
             yield database
 

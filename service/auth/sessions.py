@@ -161,8 +161,7 @@ class Session:
 
 
 class _TokenStorage(SyncSupportedStorage):
-    """Where a client puts its tokens: into the store at once, never back into a session that was
-    given up meanwhile. The library calls this with every new pair of tokens."""
+    """Store new tokens at once, as the library reports them, unless the session ended meanwhile."""
 
     def __init__(self, store: EncryptedSessionStore, key: str) -> None:
         self._store, self._key = store, key

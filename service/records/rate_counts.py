@@ -118,8 +118,7 @@ class SharedRateLimiter:
         connection.execute(insert(rate_counts).values(row))
 
     def _lock(self, connection: Connection, hashes: Collection[str]) -> None:
-        """Let nobody else count for these keys until the end; in one order, so that two who want
-        the same two don't wait for each other. SQLite lets one write anyway."""
+        """Lock the keys in sorted order to avoid deadlocks; SQLite serializes writes anyway."""
         if self._database.dialect == "sqlite":
             return
         # A crash of the database may lose counts: nobody need wait for the disk.

@@ -182,8 +182,7 @@ def _client(endpoint: str) -> Any:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Say in words what a bucket refuses. Its own words name keys and hosts: they are not passed
-    on."""
+    """Translate a bucket's error, whose own words name keys and hosts."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -150,8 +150,7 @@ class AnalysisRunner:
 
 
 def _save(job: Job, analysis: Analysis, picture: thumbnails.EarlyThumbnail) -> None:
-    """Put a result into the record, unless it was deleted meanwhile or asked for again with other
-    settings."""
+    """Store a result, unless the record was deleted or requested with other settings meanwhile."""
     record = job.record
     key = result_cache.key(record.sha256, job.settings) if result_cache.reusable(analysis) else ""
     thumbnail = picture.of(analysis)

@@ -185,6 +185,5 @@ def _on_share(task: Task, share: float) -> None:
 
 
 def _subject(owner: str, one: str, other: str) -> str:
-    """Return what names a pair in either order, and its owner: an administrator, who sees the tasks
-    of all, is not given another's."""
+    """Return an order-independent name of a pair and its owner; an admin sees all tasks."""
     return hashlib.sha256("\0".join((owner, *sorted((one, other)))).encode()).hexdigest()[:32]

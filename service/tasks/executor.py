@@ -73,8 +73,7 @@ class ThreadExecutor:
 
 
 def _give_way() -> None:
-    """Make the calling thread, and those that it starts, wait longer for a processor. Linux alone
-    knows this of a thread; elsewhere it would be of the whole process."""
+    """Lower the priority of this thread and its children, which only Linux can."""
     if sys.platform == "linux":
         own = os.PRIO_PROCESS, threading.get_native_id()
         with suppress(OSError):

@@ -316,8 +316,7 @@ class Jobs:
         )  # fmt: skip
 
     def _cached(self, key: str, upload: Upload, scope: RecordScope) -> Job | None:
-        """Return the earlier answer to the same question, with the new copy of the file where the
-        earlier one is gone."""
+        """Return the cached answer, with the new copy of the file where the earlier one is gone."""
         record = scope.store.find_cached(scope.owner, key) if key else None
         analysis = scope.store.analysis(scope.owner, record.id) if record else None
         if record is None or analysis is None or not believed(analysis.seal, record.owner):
@@ -344,8 +343,7 @@ class Jobs:
         return job
 
     def _resume(self, task: Task) -> None:
-        """Put an analysis in line again whose server was killed. An account's record needs its
-        owner's token, and stays interrupted until they come by."""
+        """Queue a lost analysis again; an account's waits for its owner's token."""
         if not self.uploads.has(task.subject):
             return
         record = self.store.get(task.owner, task.subject)
@@ -398,8 +396,7 @@ class Jobs:
         return job
 
     def _follow(self, job: Job) -> bool:
-        """Bring a job that another process has up to date, where it waits or runs there: not before
-        its task is written down, nor after that was given up for lost."""
+        """Update a job that another process has, once its task is stored and not yet lost."""
         from detector.pipeline import Progress
 
         task = self._tasks.find(job.id, SYSTEM)
@@ -426,8 +423,7 @@ class Jobs:
             self.uploads.delete(key)
 
     def _check_arrival(self, job: Job) -> None:
-        """Refuse a waiting file that can't be read; one that runs already says so itself. Where the
-        reader itself failed, the file stays in line: that may be the moment's fault."""
+        """Refuse an unreadable waiting file; keep it if the reader itself failed, or if it runs."""
         if job.state is State.RUNNING:
             return
         try:

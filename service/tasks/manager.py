@@ -324,8 +324,7 @@ class TaskManager:
         self.scheduler.checkpoint(task)
 
     def _report(self, task: Task) -> None:
-        """Write how far a task is; stop it where it was canceled or deleted on another server, or
-        taken for lost: this one was paused, or cut off from the database."""
+        """Store progress; stop a task that was canceled, deleted or marked lost elsewhere."""
         self._reported[task] = time.monotonic()
         with _suppress_store_errors():
             if not self._store.update(task, State.RUNNING):

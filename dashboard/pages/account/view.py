@@ -358,8 +358,7 @@ def _check_password(password: str) -> None:
 
 
 def _begin_session(grant: Grant, gate: bool) -> None:
-    """Give the browser its cookie, and draw the page anew. One that keeps no cookie is signed in
-    for this tab."""
+    """Set the cookie and reload; a browser without cookies is signed in for this tab."""
     service, context = _service(), _return_context()
     state.clear()
     if not context.browser:

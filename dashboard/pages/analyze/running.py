@@ -294,8 +294,7 @@ def by_appearance(people: Sequence[Subject]) -> list[Subject]:
 
 
 def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> tuple[str, str, str]:
-    """Return a face as a data address, who it is, and how much was seen of them: in how many frames
-    once all are `searched`, since the step counts these on while this stands still."""
+    """Return a face as a data address, its name and its number of frames, once `searched`."""
     frames = ""
     if searched:
         total = labels.count(len(partial.timestamps), "frame", "frames")

@@ -126,8 +126,7 @@ def note(row: BatchRow) -> str:
 
 
 def _more(verdict: Verdict, copy_of: str | None) -> str:
-    """Return whose copy a file is, where a verdict leans, or why there is none; empty where its
-    word says all."""
+    """Return a file's original, where its verdict leans or why there is none; else ""."""
     if copy_of is not None or verdict.lean not in (None, Lean.NONE):
         return labels.headline(verdict, copy_of)
     if verdict.label is Label.NOT_APPLICABLE and verdict.reasons:
@@ -184,8 +183,7 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
 
 
 def _took(row: BatchRow) -> str:
-    """Return how long a row's analysis took; of one that was here before that is no part of this
-    batch's time."""
+    """Return how long a row's analysis took; "known" if it was done before this batch."""
     if row.item.known:
         return _("known")
     return labels.took(row.seconds) if row.seconds else ""

@@ -80,8 +80,7 @@ def _pairs(count: int, won: float) -> tuple[str, str]:
 
 
 def _share(share: Share) -> tuple[str, str]:
-    """Return a share as percents and count, of few files as the count, which says as much; and its
-    interval."""
+    """Return a share in percent with its count and interval; of few files the count alone."""
     if not share.of:
         return "–", _("none")
     part = _("{number} of {total}").format(number=share.count, total=share.of)
@@ -249,8 +248,7 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds, note: str) -> N
 
 
 def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
-    """Draw the files whose scores are furthest from what they are, each one click from its
-    evidence. Many of them got no verdict: what was not decided is no mistake."""
+    """Draw the files with the scores furthest from their label; undecided ones are no mistakes."""
     wrong = [
         (s, s.probability)
         for s in scored

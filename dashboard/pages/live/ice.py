@@ -87,11 +87,7 @@ def _addresses(text: str) -> list[str]:
 
 
 def _lent(config: Config) -> list[Server]:
-    """Return servers of the provider whose credentials are set; none if it doesn't answer.
-
-    A token of the Hugging Face hub is used for this on a Space only: elsewhere it is there to
-    download models, and nobody expects it to be sent anywhere else.
-    """
+    """Return the provider's relay servers, or none; a hub token is sent only from a Space."""
     providers: tuple[tuple[str, tuple[str, SecretStr | None], Callable[..., Any]], ...] = (
         (
             "Cloudflare",

@@ -136,8 +136,7 @@ def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _flow(
     first: np.ndarray, second: np.ndarray, points: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where points of the first picture are in the second, float32 [N, 2], and whether that is
-    known. Lucas-Kanade on pyramids, from a guess."""
+    """Track points by pyramidal Lucas-Kanade from a guess: float32 [N, 2], and which were found."""
     there, known, _ = cv2.calcOpticalFlowPyrLK(
         first, second, points, guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **FLOW
     )

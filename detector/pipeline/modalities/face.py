@@ -112,8 +112,7 @@ class FaceExtractor(Extractor):
         face: vision.Detection,
         before: FrameSegment | None,
     ) -> None:
-        """Record one person's face in one frame and send off its crops; none where it was scored
-        before."""
+        """Record a face in a frame and send its crops, unless it was scored before."""
         run = self._run
         if before is not None:
             segment = self._scored_before(before, index)
