@@ -35,9 +35,7 @@ def spec(family: str, **changes: object) -> ModelSpec:
 
 @pytest.fixture()
 def shelf(tmp_path: Path) -> Path:
-    """Faces of 24 people with their surroundings, and labels of the files they would be of. Two
-    thirds of the people are of the first source. A fake's face is checkered, what is around it
-    isn't."""
+    """Faces of 24 people with their surroundings, and labels of the files they would be of."""
     rng = np.random.default_rng(0)
     checker = (np.indices((CACHED, CACHED)).sum(0) // 5 % 2)[..., None] * 90
     inside = np.zeros((CACHED, CACHED, 1), np.int64)

@@ -120,8 +120,7 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_strangers_words_do_not_steer_the_terminal(
     tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Names of files, good and bad; what a report says of itself, as it was and as it is changed;
-    a failure of ours that quotes one."""
+    """Names of files, good and bad."""
     trick = "a\x1b[2J\u202eb"
     good, bad = tmp_path / f"{trick}.mp4", tmp_path / f"{trick}2.mp4"
     shutil.copy(clip, good)

@@ -1,8 +1,4 @@
-"""The Analyze page in each of its states, drawn by Streamlit without a browser.
-
-The analyzer is the real one wherever a real file reaches the state quickly; a stand-in holds a run
-still, or breaks it, where no file does.
-"""
+"""The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
 from __future__ import annotations
 
@@ -374,8 +370,7 @@ def test_who_only_has_the_address_cannot_stop_what_runs(
 def test_nothing_moves_when_a_lookup_ends(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stood elsewhere would be there twice until the page is drawn: a second player beside the
-    verdict."""
+    """What stood elsewhere would be there twice until the page is drawn."""
     task = SimpleNamespace(active=True, state=State.RUNNING)
     monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)
     monkeypatch.setattr(Originals, "others", lambda self, context, job: 1)

@@ -167,8 +167,7 @@ def test_the_name_of_what_is_refused_is_one_short_line(tmp_path: Path) -> None:
 def test_a_table_of_300_mb_is_left_in_its_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is taken out of the archive is counted, in bytes. Packed as it is, so that its size and
-    no ratio of a bomb is what it is refused for."""
+    """What is taken out of the archive is counted, in bytes."""
     path = tmp_path / "set.zip"
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as out,

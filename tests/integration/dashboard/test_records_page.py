@@ -49,8 +49,7 @@ def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: s
 def test_who_only_has_the_address_sees_it_and_changes_nothing(
     jobs: Jobs, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of what somebody without an account analyzed: another sees all of it, and what they move is
-    theirs alone."""
+    """Of what somebody without an account analyzed."""
     jobs.store.record_cache_hit(LOCAL, key, datetime.now(UTC))
     before = jobs.store.analysis(LOCAL, key)
     owners = page(a=key)

@@ -1,5 +1,4 @@
-"""A real cluster of two workers on this machine: the same results as in this process, and nothing
-lost when a worker is."""
+"""A real cluster of two workers on this machine."""
 
 from __future__ import annotations
 
@@ -191,8 +190,7 @@ def _running(member: Member) -> int:
 def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(
     cluster: ClusterAnalyzer, tmp_path: Path
 ) -> None:
-    """Killed twice, with calls of their own each time: the journal has every file once, and no
-    failure."""
+    """Killed twice, with calls of their own each time."""
     source, out = many(tmp_path / "clips", 16), tmp_path / "out"
     journal, killed = out / "results.jsonl", []
     options = BatchOptions(QUICK, parallel=cluster.slots)

@@ -1,5 +1,4 @@
-"""Thresholds by one's own untouched clips: the guarantee on simulated scores, what they change in a
-verdict, and the whole way from a folder of videos."""
+"""Thresholds by one's own untouched clips."""
 
 from __future__ import annotations
 

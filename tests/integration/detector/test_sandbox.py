@@ -1,5 +1,4 @@
-"""Reading files in processes of their own: what comes back, what a hostile file can't do, and that
-the program which reads goes on."""
+"""Reading files in processes of their own."""
 
 from __future__ import annotations
 

@@ -107,8 +107,7 @@ def by_definition(network: texture.TextureNet, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_what_is_far_from_usual_counts_little_more_than_the_bound() -> None:
-    """A score moves with one number of a description as far as the bound, and not beyond; near what
-    is usual it moves as without one."""
+    """A score moves with one number of a description as far as the bound, and not beyond."""
     network = texture.TextureNet(SIDE).eval().requires_grad_(False)
     weights = torch.zeros(texture.FEATURES)
     weights[7] = 0.5

@@ -1,5 +1,4 @@
-"""Pages with a player: the real yt-dlp in a process of its own, behind our proxy, on made pages of
-real servers; and the proxy by itself."""
+"""Pages with a player: the real yt-dlp in a process of its own, behind our proxy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Media in a bucket that servers share, on a real S3 server: the contract of every storage, and
-what several disks and a network add to it."""
+"""Media in a bucket that servers share, on a real S3 server."""
 
 from __future__ import annotations
 

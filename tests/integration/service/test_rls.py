@@ -1,8 +1,4 @@
-"""Who may see and do what, on a real PostgreSQL with supabase/migrations applied unchanged.
-
-Everything here is asked as PostgREST and the storage service ask it: with `set local role` and the
-claims of a token. Each test prepares its case as the superuser and is rolled back.
-"""
+"""Who may see and do what, on a real PostgreSQL with supabase/migrations applied unchanged."""
 
 from __future__ import annotations
 
@@ -761,8 +757,7 @@ def test_hashes_are_compared_to_the_end_wherever_they_differ(database: Database)
 
 
 def test_to_compare_takes_as_long_for_a_guess_that_begins_right(database: Database) -> None:
-    """The fastest of several runs each, so that a busy machine does not decide. What stopped at the
-    first difference would take a fortieth there."""
+    """The fastest of several runs each, so that a busy machine does not decide."""
     whole = secrets.token_bytes(4096)
     first, last = bytearray(whole), bytearray(whole)
     first[0] ^= 1
@@ -840,8 +835,7 @@ def test_results_take_up_so_much_and_a_smaller_one_always_goes(
 
 
 def race(postgres: Postgres, name: str, person: UUID, *statements: tuple[str, list[Any]]) -> str:
-    """Two statements of an account, the second begun before the first one's end; how the second one
-    was refused (its SQLSTATE)."""
+    """Two statements of an account, the second begun before the first one's end."""
     with postgres.connect(name) as one, postgres.connect(name) as two:
         first, second = Database(one), Database(two)
         for database in (first, second):

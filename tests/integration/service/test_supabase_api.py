@@ -1,8 +1,4 @@
-"""Our store against a stand-in of Supabase's API that is not our work, with our migrations in it.
-
-Isolation is claimed elsewhere, on a real PostgreSQL (tests/integration/service/test_rls.py);
-docs/supabase.md lists what this gets wrong.
-"""
+"""Our store against a stand-in of Supabase's API that is not our work."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Whose records go where when accounts are configured: the dashboard's own functions, for two
-accounts, a guest and a stranger with a link, over a real PostgreSQL."""
+"""Whose records go where when accounts are configured."""
 
 from __future__ import annotations
 
@@ -75,8 +74,7 @@ def here(project: Project, monkeypatch: pytest.MonkeyPatch) -> Browser:
 
 @pytest.fixture
 def server(tmp_path: Path, here: Browser) -> Iterator[Callable[[str], Jobs]]:
-    """Start a server on a data folder of this name; it is what the browser speaks to from then
-    on."""
+    """Start a server on a data folder of this name."""
     made: list[Application] = []
 
     def start(name: str) -> Jobs:
@@ -159,8 +157,7 @@ def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
 def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(
     project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First the account has room for one alone; then the server dies between keeping and
-    deleting."""
+    """First the account has room for one alone."""
     here.guest = GUEST
     jobs = server("one")
     keys = {analyze(here, text).key for text in ("one", "two")}

@@ -132,10 +132,7 @@ def test_a_slow_computer_says_so() -> None:
 
 
 def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np.ndarray:
-    """A picture on a screen of red, green and blue bars, sampled by a camera that is turned a bit.
-
-    `pitch` is how many px of the camera a px of the screen takes.
-    """
+    """A picture on a screen of red, green and blue bars."""
     side = rgb.shape[0]
     count = int(side / pitch) + 2
     screen = cv2.resize(rgb, (count, count), interpolation=cv2.INTER_AREA).astype(np.float32)

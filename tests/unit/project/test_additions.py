@@ -1,5 +1,4 @@
-"""What the house makes easy (docs/architecture.md): a detector is two files, and so is a signal; a
-page is a folder and a line, a route a file, an executor a class."""
+"""What the house makes easy (docs/architecture.md): a detector is two files, and so is a signal."""
 
 from __future__ import annotations
 
