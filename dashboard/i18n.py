@@ -47,8 +47,7 @@ def ngettext(one: str, many: str, number: int) -> str:
 
 
 def say(text: str) -> str:
-    """Return what the service says (`service.messages`) in the language of whoever looks; a text
-    that is no message of ours, such as the detector's, stays as it is."""
+    """Return a message of `service.messages` in the page's language; other texts stay."""
     return messages.say(text, speech())
 
 

@@ -120,8 +120,7 @@ class Application:
 
     @cached_property
     def viewers(self) -> Viewers:
-        """The running cameras of this server. Each takes cores from the budget of background
-        work."""
+        """The running cameras, which take cores from the budget of background work."""
         return Viewers(
             engine,
             max_viewers(),
@@ -209,8 +208,7 @@ class Application:
             return self.jobs.rerun(key, settings, RecordScope(context.principal.id, job.store))
 
     def try_robustness(self, context: RequestContext, job: Job, analysis: Analysis) -> Task:
-        """Put the trials of a finished analysis in line; the running ones where there are any.
-        Raise QueueFull or InputError if it is not accepted."""
+        """Queue a result's trials, or return the running ones; raise QueueFull or InputError."""
         context.must_own(job.record.owner)
         add = partial(robustness.add_to, self.jobs, job)
         with limits.taking(context):

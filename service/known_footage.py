@@ -88,8 +88,7 @@ def _refuse(waiting: int, running: int) -> UnmaskError | None:
 
 
 class KnownFootage:
-    """What is added to the libraries of a server's people. `library` is a callable, since its
-    import takes a moment."""
+    """What is added to people's libraries; `library` is a callable, as its import takes time."""
 
     def __init__(
         self,
@@ -126,8 +125,7 @@ class KnownFootage:
         return self._submit(context.principal, task, partial(self._look_through, path))
 
     def add_files(self, context: RequestContext, files: Sequence[IncomingFile]) -> LibraryTask:
-        """Begin to add files that were brought; none of them is kept. Raise QueueFull or InputError
-        if they are not accepted."""
+        """Add uploaded files, none of which is stored; raise QueueFull or InputError."""
         if len(files) > MAX_FILES:
             text = _("At most {number} files at a time.").format(number=MAX_FILES)
             raise InputError(text, code="too_many_files")
@@ -136,8 +134,7 @@ class KnownFootage:
             return self._take(context.principal, files, self._read)
 
     def add_prints(self, context: RequestContext, file: IncomingFile) -> LibraryTask:
-        """Begin to add fingerprints that others exported. Raise QueueFull or InputError if they are
-        not accepted."""
+        """Import fingerprints that others exported; raise QueueFull or InputError."""
         with limits.taking(context, file.size):
             return self._take(context.principal, [file], self._import)
 

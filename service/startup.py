@@ -16,9 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
-    """Clean the log's lines, find the data folder writable, confine what parses uploads, join the
-    cluster where there is one. Raise SystemExit if the data folder can't be written to or the
-    cluster can't be joined."""
+    """Prepare log, data folder, sandbox and cluster; raise SystemExit where one can't be used."""
     logs.install()
     _check_data_folder()
     _isolate_parsers()

@@ -77,8 +77,7 @@ class LaneSize:
 
 
 def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
-    """Return the sizes of lanes drawn below one another: the first has the tag, the last the time
-    axis."""
+    """Return the sizes of stacked lanes: the first has the tag, the last the time axis."""
     return [
         LaneSize(
             plot=first if i == 0 else rest,
@@ -157,13 +156,7 @@ def fits(gap: series.Gap, end: float) -> bool:
 
 
 def scatter(x: Values, y: Values, *, hover: str = "", **more: Any) -> Part:
-    """Return a trace, lines if it does not say otherwise.
-
-    Parameters
-    ----------
-    hover : str
-        plotly's template of what is said under the pointer; without one nothing is.
-    """
+    """Return a trace, lines by default; `hover` is plotly's template for the pointer."""
     # Without the empty part plotly would put the name of the trace beside it.
     on_hover = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     return {"type": "scatter", "x": x, "y": y, "mode": "lines", **on_hover, **more}

@@ -25,8 +25,7 @@ def hide() -> None:
 
 
 def whole(name: str, should_load: bool = True) -> Any:
-    """Return what Plotly's `get_module` does; None of what is still being imported and need not be
-    loaded."""
+    """Return what Plotly's `get_module` does, but None for a module still being imported."""
     module = None if should_load else sys.modules.get(name)
     # What importlib itself asks, to let others wait for the end of an import.
     if module is not None and getattr(module.__spec__, "_initializing", False):

@@ -49,15 +49,7 @@ def caption(
     width: Width = "stretch",
     at: DeltaGenerator | None = None,
 ) -> None:
-    """Draw small print.
-
-    Parameters
-    ----------
-    after : bool
-        With room above.
-    announced : bool
-        A screen reader says it when it comes.
-    """
+    """Draw small print, with room above (`after`), read by screen readers (`announced`)."""
     role = "status" if announced else None
     show(
         tag("p", text, cls=f"um-caption{' um-after' if after else ''}", role=role),

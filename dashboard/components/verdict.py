@@ -89,15 +89,7 @@ def sides(title: Text, wide: tuple[str, str], narrow: tuple[str, str], *, bare: 
 def pull(
     name: Text, value: Text, share: float, slug: str, *, bare: bool = False, total: bool = False
 ) -> Markup:
-    """Return a bar from the middle, with its name and value.
-
-    Parameters
-    ----------
-    share : float
-        Of the half that it fills, -1..1; below 0 it points left.
-    bare : bool
-        Nothing stands beside it.
-    """
+    """Return a named bar from the middle; `share` is -1..1 of a half; `bare` is the bar alone."""
     width = 50.0 * min(1.0, abs(share))
     left = 50.0 if share >= 0 else 50.0 - width
     filled = tag("i", cls=slug, style=f"left:{left:.1f}%;width:{width:.1f}%")

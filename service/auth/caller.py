@@ -76,8 +76,7 @@ class Caller:
 
     @property
     def secure(self) -> bool:
-        """Whether the browser is reached by HTTPS. Who lies about it only changes the cookies of
-        their own browser."""
+        """Whether the browser uses HTTPS; a liar only changes the cookies of their own browser."""
         proto = self.header("x-forwarded-proto").split(",")[0].strip()
         return self.tls or proto in ("https", "wss") or public_url().startswith("https://")
 
@@ -184,8 +183,7 @@ class Caller:
 
     @property
     def from_own_page(self) -> bool:
-        """Whether a page of ours sent this request, and not somebody else's in the same browser.
-        Browsers name the page's origin with every POST and let no script change it."""
+        """Whether a page of ours sent this POST, by its Origin, which no script can change."""
         site = self.header("sec-fetch-site")
         if site and site != "same-origin":
             return False
@@ -193,8 +191,7 @@ class Caller:
 
 
 def cookie_name(name: str, secure: bool) -> str:
-    """Return its name in the browser. With HTTPS, browsers hold `__Host-` to this one host: no
-    neighbor under the same domain can set it."""
+    """Return its name; `__Host-` over HTTPS, so that no subdomain can set it."""
     return f"__Host-{name}" if secure else name
 
 

@@ -58,8 +58,7 @@ ResultT = TypeVar("ResultT")
 
 
 class AuthService:
-    """The accounts of this server. Tests put a recorded server behind `pool`, which makes the
-    connection pool of one client."""
+    """The accounts of this server; `pool` makes a client's connection pool (tests replace it)."""
 
     def __init__(
         self, accounts: Accounts, store: EncryptedSessionStore, pool: Transport = http
@@ -71,8 +70,7 @@ class AuthService:
         self._mails = SlidingWindowRateLimiter(MAILS_WINDOW)
 
     def sign_up(self, email: str, password: str, return_to: AuthReturnContext) -> Grant | None:
-        """Make an account. None when its address has to be confirmed first: an e-mail is on its
-        way. The same is said when there is such an account already."""
+        """Make an account; None, also where one exists, while its address is to be confirmed."""
 
         def send(client: supabase.Client, link: str) -> Grant | None:
             options: Any = {"email_redirect_to": link}
@@ -141,8 +139,7 @@ class AuthService:
         return self._store.get("reset", session.key) is not None
 
     def sign_out(self, session: Session) -> None:
-        """Sign out here. Always works: where the account server can't be told, the tokens are
-        forgotten all the same."""
+        """Sign out here; if the account server is away, the tokens are forgotten all the same."""
         try:
             with _explained():
                 session.client().auth.sign_out({"scope": "local"})

@@ -37,8 +37,7 @@ create index if not exists vault_owner on vault (kind, owner);
 
 
 class EncryptedSessionStore:
-    """Safe to use from several threads and processes. The folder is made when it is missing; the
-    clock gives seconds since 1970."""
+    """Sessions on disk, safe between threads and processes; `clock` gives s since 1970."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,8 +118,7 @@ class EncryptedSessionStore:
 
 
 def load_key(path: Path) -> bytes:
-    """Return a key of this server, 32 bytes in base64: from the environment or the file, which is
-    made on first use."""
+    """Return this server's key, 32 bytes in base64, from the environment or its own file."""
     if secret := get_config().secret_key:
         digest = hashlib.sha256(secret.get_secret_value().encode()).digest()
         return base64.urlsafe_b64encode(digest)

@@ -136,8 +136,7 @@ class S3Bucket:
             self._client.delete_object(Bucket=self.name, Key=self._key(token))
 
     def listed(self) -> Iterator[tuple[str, datetime, datetime]]:
-        """Yield the token of each file, when it was put there, and the time now: both by the
-        bucket's clock."""
+        """Yield each file's token, its upload time and the time now, both by the bucket's clock."""
         pages = self._client.get_paginator("list_objects_v2")
         with _translated():
             for page in pages.paginate(Bucket=self.name, Prefix=self._prefix):

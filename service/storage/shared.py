@@ -40,8 +40,7 @@ PARALLEL = 16
 
 
 class SharedUploads(Uploads):
-    """`Uploads` whose files are in a bucket. What goes to the bucket raises `StorageUnreachable`
-    where that does not answer."""
+    """`Uploads` in a bucket; raises `StorageUnreachable` where that does not answer."""
 
     def __init__(self, root: Path, bucket: S3Bucket) -> None:
         super().__init__(root)
@@ -62,8 +61,7 @@ class SharedUploads(Uploads):
         return upload
 
     def path(self, token: str) -> Path:
-        """Return the media of a token, brought here where it is not; where it is not kept, a path
-        that does not exist."""
+        """Return a token's media, fetched if needed; a path that does not exist if it is gone."""
         path = self._here(token)
         if not path.is_file() and is_token(token):
             with self._lock:

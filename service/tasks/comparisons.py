@@ -155,13 +155,7 @@ def compared(
     on_progress: Callable[[float], None],
     cancel: threading.Event,
 ) -> Comparison:
-    """Return what comes of holding two files against each other.
-
-    Raises
-    ------
-    MediaError, UsageError, Canceled
-        As `detector.comparison.compare`.
-    """
+    """Return a comparison; raise MediaError, UsageError or Canceled."""
     from detector import media
     from detector.comparison import compare  # brings torch
 

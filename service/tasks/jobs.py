@@ -135,13 +135,7 @@ class Jobs:
         media: BinaryIO | None = None,
         thumbnail: bytes | None = None,
     ) -> Job:
-        """Keep the result of a live session, with its media where there is one.
-
-        Raises
-        ------
-        StorageError, RecordsError
-            As in `submit`.
-        """
+        """Store a live session's result and media, if any; raise as `submit`."""
         upload = self.uploads.add(media, name) if media else Upload(new_id(), "", 0)
         record = self._record(upload, scope, name, analysis.settings, source="live")
         analysis = scope.store.seals.seal(record, analysis)
@@ -154,8 +148,7 @@ class Jobs:
     def rerun(
         self, key: str, settings: Settings, scope: RecordScope, *, start: bool = True
     ) -> Job | None:
-        """Analyze a kept file once more, under the same address; None when it is gone. Without
-        `start` it is set aside, as in `submit`."""
+        """Analyze a stored file again under its address; None if gone. `start` as in `submit`."""
         job = self.find(key, scope)
         if job is None or not job.has_media:
             return None

@@ -155,8 +155,7 @@ class TaskManager:
         return own[-1] if own else None
 
     def visible(self, kind: TaskKind[AnyTask], principal: Principal) -> list[AnyTask]:
-        """Return the tasks of a kind that somebody may see, oldest first: what is in memory, which
-        is what runs and what ended lately, and what other servers are at."""
+        """Return the tasks of a kind that somebody may see, of all servers, oldest first."""
         with self._lock:
             own = list(self._tasks.get(kind.name, {}).values())
         known = {task.id for task in own}
@@ -231,13 +230,7 @@ class TaskManager:
                 self.cancel(task)
 
     def recover(self) -> list[Task]:
-        """Note what was lost with a server that no longer lives; the tasks, interrupted.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Return the tasks of dead servers, marked as interrupted; raise RecordsError."""
         lost = []
         for row in self._store.active():
             if row.kind not in self._kinds or self.server.alive(row.server):
@@ -260,13 +253,7 @@ class TaskManager:
         return lost
 
     def resume(self, task: Task, work: Work) -> None:
-        """Put a lost task in line again, under its id.
-
-        Raises
-        ------
-        UnmaskError, RecordsError
-            As in `submit`.
-        """
+        """Queue a lost task again under its id; raise as `submit`."""
         params = task.params | {RESUMED: True}
         kind = task.kind
         again = kind.restore(kind, task.owner, subject=task.subject, params=params, id=task.id)
@@ -274,8 +261,7 @@ class TaskManager:
         self.submit(again, work)
 
     def watch(self) -> None:
-        """Until this is closed, cancel what other servers canceled and take over what a dead server
-        left (`recover`)."""
+        """Apply remote cancellations and take over dead servers' tasks until this is closed."""
         while not self._closing.wait(BEAT_SECONDS):
             with _suppress_store_errors():
                 self.apply_remote_cancellations()
@@ -290,8 +276,7 @@ class TaskManager:
                     del known[id]
 
     def close(self) -> None:
-        """Stop everything and wait for the workers. What they were at counts as interrupted: the
-        next server offers it again."""
+        """Stop and wait for the workers; running tasks are offered again as interrupted."""
         self._closing.set()
         with self._lock:
             active = [t for known in self._tasks.values() for t in known.values() if t.active]

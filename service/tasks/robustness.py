@@ -67,13 +67,7 @@ class RobustnessQueue:
     def start(
         self, key: str, path: Path, analysis: Analysis, principal: Principal, on_result: OnResult
     ) -> Task:
-        """Put a file's trials in line; the running ones where there are any.
-
-        Raises
-        ------
-        QueueFull
-            Too many files are waiting.
-        """
+        """Queue a file's trials, or return the running ones; raise QueueFull."""
 
         def work(task: Task) -> Robustness:
             outcome = self._perturb(path, analysis, task.on_progress, task.cancel)

@@ -175,8 +175,7 @@ class Scheduler:
         return line.index(task) if task in line else 0
 
     def checkpoint(self, task: Task) -> None:
-        """Pause a task between two steps while more important ones need its cores; called in its
-        worker."""
+        """Pause a task between two steps while more important ones need its cores."""
         with self._changed:
             entry = self._running.get(task)
             if entry is None:

@@ -88,13 +88,7 @@ def warn() -> None:
 
 
 def draw(*, gate: bool = False) -> None:
-    """Draw the page.
-
-    Parameters
-    ----------
-    gate : bool
-        In the place of another page, to which a sign-in leads back.
-    """
+    """Draw the page, or as a `gate` in place of another page that a sign-in leads back to."""
     accounts = auth.accounts()
     with (
         st.container(horizontal_alignment="center", key="account"),

@@ -288,8 +288,7 @@ def _people(job: Job) -> None:
 
 
 def by_appearance(people: Sequence[Subject]) -> list[Subject]:
-    """Return people in the order in which they are named; that of their scores changes as these
-    come in, and with it where on the page somebody is."""
+    """Return people by first appearance: the order of scores changes during a run."""
     return sorted(people, key=lambda person: (person.start, len(person.id), person.id))
 
 
@@ -308,11 +307,7 @@ def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> t
 
 
 def thumbnail(path: Path, media: Media, track: Subject) -> str:
-    """Return a person's face as a data address; empty where it can't be cut.
-
-    Of the first face that was found: a better one later is not worth decoding again while the file
-    is being analyzed.
-    """
+    """Return the first detected face as a data address; decoding a better one costs too much."""
     face = track.frames[0]
     return _thumbnail(path, media.model_dump_json(), face.time, face.box)
 

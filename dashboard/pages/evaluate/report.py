@@ -104,8 +104,7 @@ def _curve_card(name: str, title: str, figure: go.Figure, alt: str, *under: Mark
 
 
 def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]:
-    """Return a score a file by name: all together first, then those that rank these files best
-    alone. What could not be judged counts against us."""
+    """Return each file's scores by name: combined first, then the best-ranking models."""
     together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
     out = {_("All together"): np.array(together)}
     names = labels.plain_names(list_models())
@@ -291,8 +290,7 @@ def _mistake(s: Scored, probability: float) -> Markup:
 
 
 def given_name(name: str) -> str:
-    """Return what the person called a file: a set numbers what it keeps, so that two of one name
-    are two files (`detector.evaluation.labelled_sets`)."""
+    """Return the person's name of a file: stored names are numbered to be unique."""
     return re.sub(r"^\d{4,}-(?=.)", "", Path(name).name)
 
 

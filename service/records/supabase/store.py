@@ -307,8 +307,7 @@ class SupabaseStore:
         return True
 
     def fetch_media(self, owner: str, id: str, folder: Path) -> bool:
-        """Bring a record's file back into a folder. False if none was kept, or it is gone; then
-        nothing is written."""
+        """Download a record's file into a folder; False, and nothing written, if it is gone."""
         row = self._row(owner, id, "media")
         if row is None or not row["media"]:
             return False

@@ -90,8 +90,7 @@ def seen(key: str) -> Seen | None:
 
 
 def trouble(seen: Seen | None) -> Trouble | None:
-    """Return what stands in the way before anything is pressed. A permission that was refused
-    before is among it; that there is no camera is only sure once one was asked for."""
+    """Return what prevents a start; no camera is only known once one was requested."""
     if seen is None:
         return None
     if not seen.secure:
