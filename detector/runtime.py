@@ -132,8 +132,7 @@ def beside_others() -> Iterator[None]:
 
 
 def without_helpers() -> None:
-    """Keep torch from helpers of this thread, where anything has imported it: two pools of threads
-    starve each other."""
+    """Keep torch's threads from this one: two thread pools starve each other."""
     if "torch" in sys.modules:
         import torch
 

@@ -98,8 +98,7 @@ def write_sidecar(target: Path, analysis: Analysis) -> Path:
 
 
 def properties(analysis: Analysis) -> dict[str, str]:
-    """Return what is written: the verdict in words that other programs can show, and what
-    it is of."""
+    """Return what is written: the verdict in words, and what it is of."""
     verdict = analysis.verdict
     likelihood = verdict.probability
     return {

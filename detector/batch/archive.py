@@ -120,8 +120,7 @@ def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
 
 
 def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield what is in a file of an archive. Raise MediaError if it is damaged, larger than it
-    states, or an archive itself."""
+    """Yield a packed file's bytes; raise MediaError if damaged, too large or an archive."""
     left = min(info.file_size, MAX_BYTES)
     try:
         with zipfile.ZipFile(path) as opened, opened.open(info) as source:

@@ -96,8 +96,7 @@ def files(
     leave_out: Path | None = None,
     on_error: Callable[[OSError], object] | None = None,
 ) -> Iterator[Path]:
-    """Yield the files of a folder and the folders in it, by name; none that are hidden. `on_error`
-    is given what could not be listed (`filename` names the folder)."""
+    """Yield a folder's files by name, none hidden; `on_error` gets what could not be listed."""
     hidden = leave_out.resolve() if leave_out else None
     for here, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(

@@ -56,8 +56,7 @@ class ClusterOptions:
 
     @classmethod
     def configured(cls, address: str = "", *, isolate: bool = False) -> ClusterOptions | None:
-        """Return what the environment asks for, at an address of its own or another; None when
-        neither names a cluster."""
+        """Return the options of the environment, or of another address; None without one."""
         config = get_config()
         if not (address := address or config.ray_address):
             return None

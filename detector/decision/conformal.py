@@ -73,8 +73,7 @@ class ThresholdStore(StrictModel):
     calibrations: list[OwnCalibration] = []
 
     def threshold(self, question: Question, models: Mapping[str, str]) -> OwnThreshold | None:
-        """Return that of a question for just these models as they are (id -> identity), if there is
-        one and they are switched on."""
+        """Return a question's threshold for just these models (id -> identity), if it is on."""
         for calibration in self.calibrations if self.on and models else ():
             if calibration.models.get(question) == dict(models):
                 return calibration.threshold(question)
@@ -187,13 +186,7 @@ def keep(own: OwnCalibration, data: Path | None = None) -> None:
 
 
 def delete(id: str | None, data: Path | None = None) -> None:
-    """Delete one, or all.
-
-    Raises
-    ------
-    UsageError
-        There is no threshold with this id.
-    """
+    """Delete one, or all; raise UsageError for an unknown id."""
     store = load(data)
     left = [c for c in store.calibrations if id is not None and c.id != id]
     if id is not None and len(left) == len(store.calibrations):

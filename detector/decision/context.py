@@ -165,8 +165,7 @@ class Context:
 
     @cached_property
     def as_fitted(self) -> bool:
-        """Whether the calibrated models are those that the manifest put together: all of them, but
-        for what failed or could not look."""
+        """Whether the calibrated models are the manifest's, but for failed or blind ones."""
         fitted = set(self.ensemble.models)
         calibrated = {id for id, m in self.counted.items() if _calibrated(m)}
         silent = {
@@ -300,8 +299,7 @@ class Context:
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:
-    """Return the ids of those that vote beside each other: whose fitted weight is not 0, or who is
-    the only one."""
+    """Return the models that vote: of a fitted weight above 0, or the only one."""
     return {m.id for m in models if m.weight > 0 or len(models) == 1}
 
 

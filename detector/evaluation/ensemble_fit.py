@@ -71,8 +71,7 @@ class EnsembleFit:
         return replace(self, weights=self.weights * scale, start=self.start * scale + offset)
 
     def versions(self, clips: Sequence[Clip]) -> Versions:
-        """Return the main people of clips and their worse versions, which together weigh as much as
-        they."""
+        """Return clips' main people and their worse versions, of the same total weight."""
         rows: list[tuple[ScoredPerson, int, float]] = []
         for clip in clips:
             rows.append((clip.people[0], clip.label, 1.0))

@@ -119,13 +119,7 @@ class HoldOut(StrictModel):
 
 
 def held_out_people(entries: Sequence[Labelled], hold_out: HoldOut) -> set[str]:
-    """Return the persons of these entries that are never trained on.
-
-    Raises
-    ------
-    UsageError
-        There is no such fold.
-    """
+    """Return the persons never trained on; raise UsageError for an unknown fold."""
     if hold_out.leave_out:
         return {entry.person for entry in leave_out(entries, hold_out.leave_out)[1]}
     shares = {"image": hold_out.holdout_images}

@@ -72,8 +72,7 @@ class Item:
 
     @property
     def person(self) -> str:
-        """Who is shown, as the CSV has it, or the group without the number of the take: takes of a
-        person never part."""
+        """Return who is shown, as the CSV has it, or the group without the number of the take."""
         return self.named or f"{self.source}:{self.footage}"
 
     @property
@@ -107,13 +106,7 @@ class Labelled(Sourced, Protocol):
 
 
 def filled(path: Path, column: str) -> set[str]:
-    """Return the names of the files that have something in a column of a labelled CSV.
-
-    Raises
-    ------
-    InputError
-        There is no such column.
-    """
+    """Return the files with a value in a column; raise InputError without the column."""
     names = set()
     for row in _rows(path):
         if column not in row:

@@ -41,13 +41,7 @@ def holds(calibration: OwnCalibration) -> bool:
 
 
 def clips_in(folder: Path) -> list[Path]:
-    """Return the videos and sounds of a folder and its subfolders, sorted.
-
-    Raises
-    ------
-    InputError
-        It is no folder, or holds none.
-    """
+    """Return a folder's videos and sounds, sorted; raise InputError without any."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", code="not_found")
     clips = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())

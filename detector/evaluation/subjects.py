@@ -43,8 +43,7 @@ class Clip:
     """Where it was collected: what is resampled as a whole; unless stated, `source`."""
 
     def is_fake_of(self, question: Question) -> bool:
-        """Return whether it is a fake that a question asks for: whether a face is fake covers
-        generated heads too."""
+        """Return whether a question asks for this fake; that of faces covers generated heads."""
         return self.question is question or self.question in question.spec.covers
 
 

@@ -39,8 +39,7 @@ class Heatmap:
     """what stands in the crop beyond the edge of the frame"""
 
     def mirrors(self, width: int, height: int) -> bool:
-        """Return whether a part of the crop lies beyond the edge of a frame of this size, where the
-        model is given the mirror image of what is within."""
+        """Return whether the crop reaches beyond the frame, where the model sees a mirror image."""
         if self.place is None or self.border != "mirror":
             return False
         rows, columns = self.crop.shape[:2]

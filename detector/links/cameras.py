@@ -59,8 +59,7 @@ class CameraAddress:
 
 
 def parse(text: str, rules: LinkRules) -> CameraAddress:
-    """Return the address of a camera, if its form may be watched; nothing is resolved. Raise
-    LinkRefused otherwise; its message names nothing but scheme and port."""
+    """Return a camera's address, unresolved; raise LinkRefused, naming scheme and port alone."""
     try:
         url = httpx.URL(text.strip()) if len(text) <= MAX_URL else None
     except (httpx.InvalidURL, ValueError, UnicodeError):
@@ -131,8 +130,7 @@ class CameraStream(stream.Stream):
         )
 
     def connection(self) -> Iterator[np.ndarray]:
-        """Pictures of one connection, as `Stream.connection`. Raise LinkRefused if it must not be
-        connected to or redirects, MediaError if it fails."""
+        """Yield one connection's pictures (`Stream.connection`); raise LinkRefused, MediaError."""
         opening, reading = self._timeouts
         rules = replace(self._rules, seconds=opening, silence=reading)
         try:

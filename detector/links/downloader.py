@@ -35,8 +35,7 @@ OVERHEAD = 1.2
 
 
 def available() -> bool:
-    """Return whether pages with a player are fetched here: the operator wants it, and yt-dlp is
-    installed."""
+    """Return whether pages with a player are fetched here: switched on and yt-dlp installed."""
     config = get_config()
     return config.ytdlp and config.links and not config.offline and find_spec("yt_dlp") is not None
 

@@ -89,8 +89,7 @@ class LiveEngine:
         return session
 
     def listen(self) -> LiveVoice:
-        """Begin to hear a microphone, with the default models of voices; no place of a camera's is
-        taken. Returns at once."""
+        """Begin to hear a microphone with the default voice models. Returns at once."""
         specs = [spec for spec in registry.choose(None) if spec.modality.of_sound]
         voice = LiveVoice(specs, self._pool, self._load)
         self._pool.add(voice, WEIGHT)

@@ -105,13 +105,7 @@ def download(id: str, progress: weights.Progress | None = None) -> Status:
 
 
 def delete(id: str) -> int:
-    """Delete a model's files, and forget it when it is a person's own; returns the bytes freed.
-
-    Raises
-    ------
-    WeightsError
-        It is bundled, or a file can't be deleted.
-    """
+    """Delete a model's files, an own one's entry too; return bytes freed, raise WeightsError."""
     spec = registry.get_spec(id)
     if spec.own:
         return user_models.remove(spec.id)

@@ -157,8 +157,7 @@ def _machine() -> int:
 
 
 def footprint(model: Model) -> int:
-    """Return the bytes of a model's networks, with the copy that a faster runtime keeps; 0 of one
-    that has none in memory."""
+    """Return the bytes of a model's networks with a runtime's copy; 0 without any."""
     if "torch" not in sys.modules:
         return 0
     from torch import nn

@@ -30,11 +30,7 @@ def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 
 
 def fit(picture: Image, recipe: CropRecipe) -> Image:
-    """Bring a cut to the recipe's size; one that has it already stays as it is.
-
-    uint8 [H, W, 3] -> uint8 [size, size, 3], contiguous; with size 0 the picture itself. Of the
-    recipe it takes `size`, `fit` and `resize`.
-    """
+    """Resize a cut, uint8 [H, W, 3], to the recipe's size by its `fit` and `resize`."""
     size = recipe.size
     if not size:
         return np.ascontiguousarray(picture)

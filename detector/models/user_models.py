@@ -127,13 +127,7 @@ def add(
 
 
 def remove(id: str) -> int:
-    """Forget an own model and delete its files; returns the bytes freed.
-
-    Raises
-    ------
-    UsageError
-        There is no such model, or it isn't a person's own.
-    """
+    """Delete an own model and return the bytes freed; raise UsageError for another."""
     spec = _own(id, hint=f"`unmask models delete {id}` deletes its downloaded files.")
     _replace_entry(spec.id)
     registry.unload(spec.id)
@@ -141,13 +135,7 @@ def remove(id: str) -> int:
 
 
 def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
-    """Remember how an own model's scores become probabilities.
-
-    Raises
-    ------
-    UsageError
-        There is no such model, or it isn't a person's own.
-    """
+    """Store an own model's calibration; raise UsageError for another model."""
     spec = _own(id)
     _replace_entry(id, spec.model_copy(update={"calibration": calibration}))
     return registry.get_spec(id)

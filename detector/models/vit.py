@@ -77,7 +77,6 @@ _RANDOM = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_})
 
 @contextmanager
 def skip_init() -> Iterator[None]:
-    """Build a network without drawing its random weights, which takes seconds for nothing when all
-    of them are loaded strictly. Of this thread alone."""
+    """Build a network in this thread without random weights, which take seconds for nothing."""
     with _SkipInit():
         yield

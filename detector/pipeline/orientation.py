@@ -66,13 +66,7 @@ class OrientationCheck:
         self._faces = False
 
     def check(self, rgb: np.ndarray, faces: Sequence[vision.Detection]) -> None:
-        """Take notice of a frame and of its faces.
-
-        Raises
-        ------
-        WrongOrientation
-            It is sure by now.
-        """
+        """Count a frame's faces; raise WrongOrientation once it is certain."""
         number, self._seen = self._seen, self._seen + 1
         self._faces = self._faces or sure(faces, LIKELY)
         if sure(faces):

@@ -68,13 +68,7 @@ _PACKET = 64_000
 def read_film(
     path: str | os.PathLike[str],
 ) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
-    """Facts, place and XMP properties of a video or a sound, from its tags and first packets.
-
-    Raises
-    ------
-    MediaError
-        It can't be opened.
-    """
+    """Return a film's or sound's facts, place and XMP; raise MediaError."""
     properties: Mapping[str, str] = {}
     with open_media(path) as container:
         tags = _tags(container)

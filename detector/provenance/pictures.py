@@ -158,8 +158,7 @@ def _place(gps: Mapping[int, Any]) -> GeoLocation | None:
 
 
 def place(latitude: float, longitude: float, source: str) -> GeoLocation | None:
-    """Return a place, or None: numbers from a file can be anything; 0, 0 is what a phone without a
-    fix writes."""
+    """Return a place, or None: files hold anything; 0, 0 is a phone without a fix."""
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return None
     if abs(latitude) > 90 or abs(longitude) > 180 or (latitude, longitude) == (0.0, 0.0):

@@ -35,13 +35,7 @@ def seal_pdf(pdf: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> by
 
 
 def pdf_parts(pdf: bytes) -> dict[str, str]:
-    """Return the sha256 of what each page draws, of its pictures, and of the attached data.
-
-    Raises
-    ------
-    Exception
-        Whatever the parser raises on a PDF that is damaged.
-    """
+    """Return sha256 of each page's drawing, of pictures and data; raises as the parser does."""
     from pypdf import PdfReader  # a third of a second that most pages have no use for
 
     reader = PdfReader(io.BytesIO(pdf))

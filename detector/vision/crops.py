@@ -129,8 +129,7 @@ def _square(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
 def window(
     rgb: np.ndarray, x0: int, y0: int, x1: int, y1: int, border: Border = "black"
 ) -> np.ndarray:
-    """Return a window of a frame, uint8 [y1 - y0, x1 - x0, 3]; `border` says what stands where it
-    leaves the frame."""
+    """Return uint8 [y1 - y0, x1 - x0, 3] of a frame; `border` fills beyond it."""
     height, width = rgb.shape[:2]
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
         return rgb[y0:y1, x0:x1]

@@ -69,8 +69,7 @@ class Mtcnn:
         return self._faces(frame, self._everywhere(frame))
 
     def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """See `FaceDetector.follow`. What P-Net proposes there, and all that comes of it, is what
-        it would be in a search of the whole frame."""
+        """See `FaceDetector.follow`; results equal those of a search of the whole frame."""
         frame = _Shrunk(rgb, min_face)
         return self._faces(frame, self._about(frame, faces))
 

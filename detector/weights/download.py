@@ -220,8 +220,7 @@ def _pieces(response: httpx.Response, address: str) -> Iterator[bytes]:
 
 
 def check_space(path: Path, size: int, part: Path | None = None) -> None:
-    """Raise WeightsError (code "disk_full") unless the disk of `path` holds `size` bytes, of which
-    `part` has some already."""
+    """Raise WeightsError ("disk_full") unless the disk holds what `part` lacks of `size`."""
     have = part.stat().st_size if part and part.is_file() else 0
     free = shutil.disk_usage(path.parent).free
     need = max(0, size - have) + SPARE

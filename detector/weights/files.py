@@ -106,14 +106,7 @@ def load_state(path: Path, spec: StoredEntry | None = None) -> dict[str, torch.T
 def bare(
     state: Mapping[str, torch.Tensor], prefixes: Iterable[str], name: str
 ) -> dict[str, torch.Tensor]:
-    """Return the state with `prefixes` taken off the names that begin with them, as often as they
-    do.
-
-    Raises
-    ------
-    WeightsError
-        Two names become one.
-    """
+    """Return the state without repeated `prefixes`; raise WeightsError if names collide."""
     out: dict[str, torch.Tensor] = {}
     prefixes = tuple(prefixes)
     for key, tensor in state.items():

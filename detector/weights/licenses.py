@@ -14,10 +14,7 @@ _lock = threading.Lock()
 
 
 def accepted_license(spec: StoredEntry) -> datetime | None:
-    """Return when the license of this model was accepted on this computer; None: it was not.
-
-    An acceptance holds for the license as it was read then, not for another one.
-    """
+    """Return when this model's license, as it reads now, was accepted here, or None."""
     entry = paths.read_json(_path()).get(spec.architecture, {})
     if entry.get("license") != spec.license_weights:
         return None

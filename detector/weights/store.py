@@ -33,8 +33,7 @@ def available(spec: StoredEntry) -> bool:
 
 
 def missing_bytes(spec: StoredEntry) -> int | None:
-    """Return what a download of the files that aren't here would bring, in bytes; None: nobody
-    says."""
+    """Return the bytes a download of the missing files brings; None: not stated."""
     sizes = [file.size for file in spec.files if _local(spec, file) is None]
     return None if None in sizes else sum(size or 0 for size in sizes)
 

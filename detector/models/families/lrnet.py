@@ -254,8 +254,7 @@ class LrNetModel(Model):
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> LrNetModel:
-    """Load `g1.pth`, which reads the points, `g2.pth`, which reads their steps, and the
-    landmarker."""
+    """Load `g1.pth` (points), `g2.pth` (steps) and the landmarker."""
     network = LrNet()
     *readers, landmarker = files
     state = {

@@ -185,13 +185,7 @@ def _statistics(maps: Tensor, face: FaceSquare | None = None) -> list[Tensor]:
 
 
 def build(state: dict[str, Any], name: str = "texture", side: int = 256) -> TextureNet:
-    """Return a network in evaluation mode with these weights.
-
-    Raises
-    ------
-    WeightsError
-        If a tensor is missing, left over or of another shape.
-    """
+    """Return a network with these weights in evaluation mode; raise WeightsError."""
     network = TextureNet(side)
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
     ready: TextureNet = network.eval().requires_grad_(False)

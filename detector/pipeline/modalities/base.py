@@ -74,8 +74,7 @@ class Extraction:
         return dict(fed)
 
     def scored_at(self, models: Sequence[str]) -> range | set[int]:
-        """Return which of the sampled frames these models score: all, or as many as they state,
-        spread evenly. A closer look leaves none out."""
+        """Return the sampled frames that models score: all, or the stated number evenly."""
         most = max(spec.moments for spec in self.specs if spec.id in models)
         if not most or most >= self.sampled or self.settings.sampling == "closer":
             return range(self.sampled)
