@@ -108,6 +108,11 @@ class Database:
             yield
         assert caught.value.sqlstate == state, f"{caught.value.sqlstate}: {caught.value}"
 
+    def refuse(self, statement: str, parameters: Parameters = (), *, state: str = "42501") -> None:
+        """Run a statement that must be refused (see `refused`)."""
+        with self.refused(state):
+            self.run(statement, parameters)
+
     def person(self, email: str | None = None) -> UUID:
         """A new account, as the auth service makes it."""
         return self.value(
