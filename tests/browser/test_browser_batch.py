@@ -126,7 +126,6 @@ def test_from_many_files_to_their_evidence(visit: Visitor, server: Server, tmp_p
     wait_drawn(page)
     table = page.locator(".st-key-batch-table canvas").first
     box = table.bounding_box()
-    assert box is not None
     place = {"x": box["width"] - 45, "y": HEADER + ROW * 3.5}  # a row that waits
     put_first(lambda: table.click(position=place, force=True), server)
     person.picture("batch-paused")

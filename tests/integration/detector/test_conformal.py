@@ -151,7 +151,6 @@ def test_own_thresholds_stand_in_the_place_of_ours_and_are_named() -> None:
 def test_own_thresholds_hold_only_for_their_models_weights_and_maps() -> None:
     assert not decide(with_own(2.0, one="other weights")).verdict.thresholds.own
     moved = with_own(2.0, one=ONE)
-    assert moved.models[0].calibration is not None
     moved.models[0].calibration.offset += 0.5
     assert not decide(moved).verdict.thresholds.own
     assert not decide(with_own(2.0, one=ONE, two=ONE)).verdict.thresholds.own

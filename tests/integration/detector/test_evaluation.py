@@ -239,7 +239,6 @@ def test_each_question_is_judged_on_its_own_fakes(full: KindReport) -> None:
     assert {row.name for row in full.methods} == {"face swap", "SadTalker"}
     by_source = {row.name: row for row in full.sources}
     assert by_source["t"].auc is None and by_source["t"].false_positives is None
-    assert by_source["s"].false_positives is not None
     assert by_source["s"].false_positives.of == 21
 
 

@@ -83,7 +83,6 @@ def test_a_batch_of_another_shape_is_refused(model: videomae.VideoMae, clips: np
 
 def test_saliency_is_in_space_and_time(model: videomae.VideoMae, clips: np.ndarray) -> None:
     maps = cam.draw(model, clips, "saliency")
-    assert maps is not None
     assert maps.shape == (2, FRAMES, SIDE // 16, SIDE // 16) and maps.dtype == np.float32
     assert maps.min() >= 0
     np.testing.assert_allclose(maps.reshape(2, -1).max(1), 1.0, rtol=1e-6)

@@ -229,9 +229,8 @@ def test_what_is_known_before_is_refused_before(
 ) -> None:
     said = {"url": "http://127.0.0.1:9/x", "id": "x", "title": "x", "ext": "mp4", **found}
     monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", lambda self, url, **options: said)
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(InputError, check=lambda e: e.code == code):
         video("http://x.example", str(tmp_path), "http://127.0.0.1:9", 5 << 20, 120)
-    assert raised.value.code == code
 
 
 @pytest.mark.parametrize(

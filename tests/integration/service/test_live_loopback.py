@@ -268,7 +268,6 @@ def test_frames_go_in_and_come_back_drawn_upon(
     assert session.frames == sorted(session.frames) and session.frames[0] == 0.0
     assert session.seen is not None and bright(session.seen) == "left", "scored as it came"
     shown = viewer.picture()
-    assert shown is not None
     assert np.abs(shown.astype(int) - last).mean() < 12, "but for the codec, what was drawn"
     crowd.close()
     assert session.closed == 1

@@ -22,7 +22,6 @@ def people(standin: Standin) -> tuple[Client, Client]:
 
 def id_of(client: Client) -> str:
     session = client.auth.get_session()
-    assert session is not None
     return session.user.id
 
 

@@ -271,7 +271,6 @@ def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:
     (moved,) = optical_flow.track_faces(
         before, optical_flow.FlowFrame.of(picture((252, 154, 0.0))), face
     )
-    assert moved is not None
     assert np.allclose(moved.box, (252, 154, 252 + SIDE, 154 + SIDE), atol=1.5)
     assert np.allclose(np.subtract(moved.landmarks, face[0].landmarks), (12, -6), atol=1.5)
     assert optical_flow.track_faces(before, optical_flow.FlowFrame.of(picture()), face) == [None]
