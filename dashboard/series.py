@@ -104,13 +104,7 @@ def length(analysis: Analysis) -> float:
 
 
 def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> Lane:
-    """Return one person laid out over the looked-at moments.
-
-    Parameters
-    ----------
-    until : float, optional
-        While a run is going on: moments after this time are "not scored yet".
-    """
+    """Return one person over the sampled moments; after `until` they are "not scored yet"."""
     if track.modality.of_sound:
         return _heard(analysis, track)
     faces = {face.index: face for face in track.frames}

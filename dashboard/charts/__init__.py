@@ -254,17 +254,7 @@ def lane_layout(
     *,
     right: int = RIGHT,
 ) -> Part:
-    """Return axes, band and thresholds of a lane.
-
-    Parameters
-    ----------
-    span : tuple of float
-        Where the time axis begins and ends, s.
-    ticks : tuple
-        The times to print below, and their texts.
-    right : int
-        Margin, px.
-    """
+    """Return axes, band and thresholds of a lane over `span`, s; `ticks` are times and texts."""
     start, end = span
     times, texts = ticks
     ends = (rule(palette.line, x0=start, x1=end, y0=level, y1=level) for level in (0, 1))
@@ -282,14 +272,7 @@ def lane_layout(
 
 
 def score_layout(rows: int, height: int, thresholds: Thresholds, palette: Palette) -> Part:
-    """Return the layout of a chart with dots in rows, the first at 0 on top: band, thresholds, the
-    scores' ticks above.
-
-    Parameters
-    ----------
-    height : int
-        Of a row, px; names stand beside the figure, so far apart under `HEAD` px.
-    """
+    """Return a layout of dots in rows of `height` px: band, thresholds, score ticks above."""
     bottom = rows - 0.5
     return layout(
         palette,
@@ -327,11 +310,7 @@ def rule(color: str, dash: str = "solid", **place: float | str) -> Part:
 
 
 def layout(palette: Palette, height: int, **more: Any) -> Part:
-    """Return a layout that leaves nothing of plotly's own look.
-
-    A figure is made of its parts at once, as plain data: plotly looks through the whole of it again
-    each time something is added, which takes ten times as long.
-    """
+    """Return a layout as plain data: plotly validates a figure anew with each addition."""
     return {
         **BARE,
         "height": height,

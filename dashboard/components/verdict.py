@@ -14,17 +14,8 @@ from dashboard.components.markup import Text, icon, join, tag
 def head(
     kicker: Text, slug: str, symbol: str, words: Text, *sentences: Text, announced: bool = False
 ) -> Markup:
-    """Return the verdict as heading and sentences, the first of which leads.
-
-    Parameters
-    ----------
-    kicker : str or Markup
-        Small, above it.
-    slug, symbol : str
-        Of the state: its color and icon.
-    announced : bool
-        A screen reader says the heading and the leading sentence once, when they come.
-    """
+    """Return heading and sentences of a verdict in a state's `slug` and icon; `kicker` stands
+    above."""
     title = tag("h2", icon(symbol), tag("span", words), cls=f"um-verdict {slug}")
     lead = title + join(tag("p", text, cls="um-say") for text in sentences[:1])
     if announced:

@@ -56,9 +56,7 @@ class _BoundedListing:
 def members(
     path: Path, *, most: int | None = None, unpacked: int | None = None
 ) -> list[zipfile.ZipInfo]:
-    """Return the files of an archive; at most `most` files and `unpacked` bytes, or else
-    `MAX_FILES` and `MAX_UNPACKED`. Raise MediaError if it is damaged, has too many files or is a
-    ZIP bomb."""
+    """Return at most `most` files of `unpacked` bytes; raise MediaError if damaged or a bomb."""
     most, unpacked = most or MAX_FILES, unpacked or MAX_UNPACKED
     try:
         with path.open("rb") as file, zipfile.ZipFile(cast(IO[bytes], _BoundedListing(file))) as z:

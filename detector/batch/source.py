@@ -125,10 +125,7 @@ def is_container(head: bytes) -> bool:
 
 
 def read_container(path: Path, name: str, *, inside: str | None = None) -> Source | None:
-    """Return what is in an archive or a document; None if a file is neither. It is recognized by
-    its content, and lists of paths in it are not followed. `inside` goes before the names in an
-    archive; by default its own name and "/". Raise MediaError if it can't be read, or must not
-    be."""
+    """Return an archive's or document's files by its content, or None; raise MediaError."""
     with open_file(path) as file:
         head = file.read(8)
     if not is_container(head):

@@ -64,9 +64,7 @@ class ClusterOptions:
 
 
 def join(address: str) -> bool:
-    """Make this process part of a cluster and return whether it wasn't. Raise UsageError if Ray is
-    not installed or the address is invalid, ClusterError if no cluster there lets this program
-    in."""
+    """Join a cluster; return whether this process had not. Raise UsageError or ClusterError."""
     if address not in (LOCAL, AUTO):
         _parse(address)
     ray = load()

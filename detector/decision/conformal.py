@@ -86,15 +86,8 @@ def least(rate: float) -> int:
 
 
 def quantile(scores: Sequence[float], rate: float) -> float:
-    """Return the score that one more clip of the same kind exceeds with at most this probability.
-
-    The ceil((n + 1)(1 - rate))-th smallest of n.
-
-    Raises
-    ------
-    InputError
-        n is too small for the rate.
-    """
+    """Return the ceil((n + 1)(1 - rate))-th smallest of n scores; raise InputError if n is too
+    small."""
     values = np.sort(np.asarray(scores, float))
     place = math.ceil((len(values) + 1) * (1 - rate) - 1e-9)
     if place > len(values):

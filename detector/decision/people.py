@@ -67,17 +67,7 @@ def judge(
     aggregation: str,
     full_frame: Subject | None = None,
 ) -> Judged:
-    """Score one subject for every question.
-
-    Parameters
-    ----------
-    subject : Subject
-        With logits in its segments.
-    aggregation : str
-        How logits over time become one (`over_time`).
-    full_frame : Subject, optional
-        The answer for the full frame, as evidence about this face.
-    """
+    """Score one subject for every question; the `full_frame` answer is evidence about its face."""
     of = {id: context for context in contexts.values() for id in context.models}
     known = with_background(subject, full_frame)
     means = _means(known, analysis, of, aggregation)

@@ -233,15 +233,7 @@ def unjudged(
     contexts: Mapping[Question, Context],
     judged: bool,
 ) -> Reason | None:
-    """Say why the file has no verdict at all, if so.
-
-    Parameters
-    ----------
-    subjects : sequence of Subject
-        The most suspicious first.
-    judged : bool
-        Whether anybody has a score.
-    """
+    """Return why the file has no verdict, if so; `subjects` have the most suspicious first."""
     media = analysis.media
     faces_first = sorted(subjects, key=lambda subject: subject.modality is not Modality.FACE)
     top = next(iter(faces_first), None)

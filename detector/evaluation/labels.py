@@ -154,18 +154,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
-    """Read a labelled CSV.
-
-    Parameters
-    ----------
-    check : callable
-        Called with each file as its row is read; what it raises ends the reading.
-
-    Raises
-    ------
-    InputError
-        If the file can't be read, is too long, lacks a column, or a label is neither real nor fake.
-    """
+    """Read a labelled CSV, calling `check` with each file; raise InputError if it is not valid."""
     items = []
     for number, row in enumerate(_rows(path), start=2):
         label = (row["label"] or "").strip().lower()

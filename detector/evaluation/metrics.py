@@ -142,11 +142,8 @@ def calibration_error(probabilities: Array, labels: Array) -> float:
 
 
 def calibration_error_by_chance(probabilities: Array) -> Interval:
-    """Return the calibration error that honest probabilities would show on so many files.
-
-    It is never 0: with nine files in a bin, the share of fakes among them is off by chance alone.
-    Labels are drawn from the probabilities. The value is the mean; low and high hold 95 % of them.
-    """
+    """Return the calibration error of exactly honest probabilities on so many files, above 0 by
+    chance."""
     p = np.asarray(probabilities, float)
     rng = np.random.default_rng(0)
     values = [calibration_error(p, rng.random(len(p)) < p) for _ in range(ROUNDS)]

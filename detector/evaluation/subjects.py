@@ -48,13 +48,8 @@ class Clip:
 
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
-    """Return a scored file as calibration sees it: people as the verdict would pool them.
-
-    Parameters
-    ----------
-    worse : sequence of Scored
-        The same file under worse conditions.
-    """
+    """Return a scored file as calibration sees it; `worse` is the same file under worse
+    conditions."""
     about = methods.question(scored.method) if scored.label else None
     analysis = scored.analysis
     if analysis is None:

@@ -133,11 +133,8 @@ def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
 
 
 def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
-    """Return the share of pairs ranked rightly, with its interval over groups.
-
-    Where all are won, or none, no resampling shows another share: then Wilson's interval of so
-    many groups.
-    """
+    """Return the share of pairs ranked rightly, its interval over groups, Wilson's where all are
+    won."""
     wins = np.array([metrics.paired_ranking_accuracy(column.values, [pair]) for pair in couples])
     groups = [column.groups[original] for original, _ in couples]
     if not couples:

@@ -60,13 +60,7 @@ class LiveEngine:
         self._open: list[LiveSession] = []
 
     def open(self, settings: LiveSettings | None = None) -> LiveSession:
-        """Begin a session. Returns at once; models load in the background (`LiveState.ready`).
-
-        Raises
-        ------
-        UsageError
-            A model id is unknown, or too many sessions are open (`code` "too_many_viewers").
-        """
+        """Begin a session at once, models load later (`LiveState.ready`); raise UsageError."""
         settings = settings or LiveSettings()
         asked = settings.models if settings.models is not None else self._models
         specs = registry.choose(asked)

@@ -80,15 +80,8 @@ def status(id: str) -> Status:
 
 
 def download(id: str, progress: weights.Progress | None = None) -> Status:
-    """Download a model's weights; `progress(done, total)` in bytes may raise to stop.
-
-    Raises
-    ------
-    WeightsError
-        It could not be downloaded; the status says why until the next try.
-    ModelError
-        Its license was not accepted (code "license").
-    """
+    """Download weights with `progress(done, total)`; raise WeightsError, or ModelError for a
+    license."""
     spec = registry.get_spec(id)
     weights.require_license(spec)
     try:

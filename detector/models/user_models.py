@@ -149,15 +149,8 @@ def _own(id: str, hint: str = "") -> ModelSpec:
 
 
 def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
-    """Return architectures that every tensor of these files finds its place in. Loads no network.
-
-    `state` is as `add` has it.
-
-    Raises
-    ------
-    WeightsError
-        A file holds no tensors that can be read.
-    """
+    """Return architectures into which every tensor fits, without loading any; raise
+    WeightsError."""
     import torch
 
     fitting = []

@@ -86,14 +86,8 @@ class OrientationCheck:
                     raise WrongOrientation(degrees)
 
     def end(self) -> tuple[Turn, int] | None:
-        """Return by how many degrees a turn is offered, and in how many frames a face was found so;
-        None of a file without such faces.
-
-        Raises
-        ------
-        WrongOrientation
-            Of a file with few frames, all say so.
-        """
+        """Return the offered turn, degrees, and its frames, or None; raise WrongOrientation if all
+        agree."""
         for degrees, count in self._turned.most_common(1):
             if count == self._seen:
                 raise WrongOrientation(degrees)

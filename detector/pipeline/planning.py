@@ -26,13 +26,8 @@ def plan(
     cancel: threading.Event,
     options: RunOptions,
 ) -> tuple[tuple[float, ...], list[windows.FrameWindow], dict[str, str]]:
-    """Return the timestamps, the windows, and why a clip model gets none, by its id.
-
-    Parameters
-    ----------
-    options : RunOptions
-        Each of its `shots` gets a timestamp where they lie far apart and there are not too many.
-    """
+    """Return timestamps, windows and missing windows by model; distant `shots` get one timestamp
+    each."""
     shapes: dict[windows.ClipShape, list[ModelSpec]] = defaultdict(list)
     for spec in specs:
         if spec.kind == "clip" and not options.frames_only:

@@ -30,15 +30,8 @@ class SubjectBuilder:
 def people(
     builders: Sequence[SubjectBuilder], width: int, *, growing: bool = True
 ) -> list[Subject]:
-    """Return faces as subjects, given in order of first appearance.
-
-    Parameters
-    ----------
-    width : int
-        px of the upright frame.
-    growing : bool
-        Scores may still be added to the builders' segments: they are copied.
-    """
+    """Return faces as subjects, by first appearance, copied while they are `growing`; `width` is
+    px."""
     out = []
     for number, builder in enumerate(builders):
         person = _subject(letter(number), Modality.FACE, builder, _visibility, growing)

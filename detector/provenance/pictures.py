@@ -86,15 +86,8 @@ _EMPTY = ("", "[0][0][0][0]", "VideoHandler")
 def read_still(
     path: str | os.PathLike[str],
 ) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
-    """Facts, place and XMP properties of a picture. Decodes no pixel.
-
-    Raises
-    ------
-    MediaError
-        The file is not a picture that we read.
-    Exception
-        Whatever a parser raises on foreign tags; the caller says that they could not be read.
-    """
+    """Return a picture's facts, place and XMP; raise MediaError, or whatever a parser of tags
+    raises."""
     with open_still(path) as image:
         exif = image.getexif()
         packet = image.info.get("xmp") or b""

@@ -23,11 +23,7 @@ MOST_PAGES, MOST_PICTURES = 400, 60
 
 
 def seal_pdf(pdf: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
-    """Put a seal into a finished PDF.
-
-    It stands behind the table of objects, where a comment moves nothing, and covers every byte but
-    its own line.
-    """
+    """Append a seal behind a PDF's object table; it covers every byte but its own line."""
     seal = new_seal(digest(pdf), pdf_parts(pdf)).signed_by(key)
     at = pdf.rindex(b"startxref")
     line = PDF_MARK + seal.model_dump_json(exclude_none=True).encode() + b"\n"

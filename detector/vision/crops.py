@@ -68,15 +68,7 @@ def cut(
 
 
 def box_for(recipe: CropRecipe, box: Box, detector: str = "mtcnn") -> Box:
-    """Return the box that the detector of the recipe would give for a face that another one found.
-
-    Parameters
-    ----------
-    recipe : CropRecipe
-    box : Box
-    detector : str
-        Name of the detector that gave `box`.
-    """
+    """Return the box that the recipe's detector would give for a face found by `detector`."""
     if recipe.kind != "box" or (detector, recipe.boxes) not in CONVERSIONS:
         return box
     side, down = CONVERSIONS[detector, recipe.boxes]

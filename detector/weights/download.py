@@ -315,9 +315,8 @@ def _receive(
 
 
 def no_connection(address: str, error: Exception, *, broke: bool = False) -> WeightsError:
-    """Return that a server can't be reached, for a person: what the system says of it (a number, a
-    name of a function) helps nobody and goes to the log. `broke`: it was there, and is so no more.
-    """
+    """Return "no connection" for a person; the system's own words go to the log. `broke`: it was
+    there."""
     host = urlsplit(address).hostname or address
     log.info("%s could not be reached: %r", address, error)
     if "CERTIFICATE" in str(error).upper():

@@ -120,19 +120,8 @@ def bare(
 
 
 def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Put `state` into `module`; every tensor must be there, have its shape, and be used.
-
-    Parameters
-    ----------
-    name : str
-        What to call the weights in the error.
-
-    Raises
-    ------
-    WeightsError
-        Naming the missing, the unexpected and the misshapen tensors, and those of whole numbers
-        where the network has fractions. `module` is then unchanged.
-    """
+    """Load `state` into `module`, every tensor used; raise WeightsError naming misfits, module
+    unchanged."""
     own = module.state_dict()
     # A state that was renamed says how the file calls its tensors.
     say: Callable[[str], str] = getattr(state, "original", str)

@@ -119,13 +119,8 @@ def inspect(name: str) -> HubModel:
 
 
 def listing(repo: str, revision: str | None = None) -> HubModel:
-    """Return a repository with all its files at a revision; default: its newest.
-
-    Raises
-    ------
-    WeightsError
-        There is none, it may not be read, or the hub can't be reached.
-    """
+    """Return a repository with its files at a revision, by default the newest; raise
+    WeightsError."""
     require_online(repo)
     from huggingface_hub import HfApi
 

@@ -32,10 +32,8 @@ def accept_license(spec: StoredEntry) -> datetime:
 
 
 def require_license(spec: StoredEntry) -> None:
-    """Raise ModelError (code "license") unless the model's license needs no word or has it.
-
-    A person's own file was not given by us: its license is between them and its author.
-    """
+    """Raise ModelError ("license") unless the license is free, accepted, or of a person's own
+    file."""
     if spec.research_only and not spec.own and accepted_license(spec) is None:
         raise ModelError(
             f"{spec.title} is not free for every use: its license is {spec.license_weights}.",

@@ -44,14 +44,8 @@ def fetchable(spec: StoredEntry) -> bool:
 
 
 def resolve(spec: StoredEntry) -> list[Path]:
-    """Return verified files of a model, in the order of `spec.files`. Nothing is downloaded.
-
-    Raises
-    ------
-    WeightsError
-        A file is missing (code "weights_missing") or is not the one the manifest states (code
-        "weights_corrupted").
-    """
+    """Return verified files in the order of `spec.files`; raise WeightsError if missing or
+    changed."""
     local = []
     for file in spec.files:
         path = _local(spec, file)

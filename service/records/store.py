@@ -54,8 +54,7 @@ class Store(Protocol):
     def add(
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
-        """Keep a new record. With `analysis` it is a finished one (`record.result` is filled in).
-        Raise RecordsError if the id is taken, also by somebody else."""
+        """Store a new record, finished with `analysis`; raise RecordsError if the id is taken."""
 
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
@@ -89,12 +88,8 @@ class Store(Protocol):
         """Return some of the owner's own records by id."""
 
     def open(self, viewer: str, id: str) -> Record | None:
-        """Return the record behind an address, for any caller.
-
-        The address is a secret that opens what people without an account analyzed, theirs or not:
-        they have nothing else to show after a lost cookie. What belongs to an account opens for
-        that account alone. Lists, notes, links and deletion go by owner all the same.
-        """
+        """Return the record behind an address, for any caller: an account's for that account
+        alone."""
 
     def analysis(self, owner: str, id: str) -> Analysis | None:
         """Return the whole result; None also if this version can't read it."""

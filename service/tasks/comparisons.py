@@ -109,18 +109,8 @@ class Comparisons:
     def start(
         self, pair: ComparedPair, principal: Principal, params: dict[str, Any] | None = None
     ) -> Task:
-        """Put a pair in line; the task that is at it, in either order, where there is one.
-
-        Parameters
-        ----------
-        params : dict
-            By which `pair_of` finds it again.
-
-        Raises
-        ------
-        QueueFull
-            Too many are waiting.
-        """
+        """Queue a pair, or return its active task; `pair_of` finds it by `params`. Raise
+        QueueFull."""
         subject = _subject(principal.id, pair.copy.sha256, pair.original.sha256)
         task = Task(self.kind, principal.id, subject=subject, params=params)
         return self._tasks.submit_once(task, partial(self._work, pair), principal)

@@ -166,10 +166,8 @@ class Jobs:
         return self._enqueue(Job(self.kind, record, job.store, self.uploads))
 
     def find(self, key: str, scope: RecordScope) -> Job | None:
-        """Return the job behind an address, for any caller (`Store.open`), or None.
-
-        The record decides: what was deleted elsewhere is gone here too.
-        """
+        """Return the job behind an address by its record (`Store.open`), for any caller, or
+        None."""
         with self._lock:
             job = self._jobs.get(key)
         ours = job is not None and job.record.owner == scope.owner
@@ -225,15 +223,8 @@ class Jobs:
             save_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
 
     def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
-        """Stop jobs and delete them with files, pictures, results and links. Only the owner's own;
-        return the ids that were there.
-
-        Raises
-        ------
-        RecordsError
-            The records can't be used. On a full disk (code "disk_full") the files are gone: that
-            is the room in which another try deletes the records.
-        """
+        """Delete the owner's own jobs with all they have; raise RecordsError, files gone if
+        disk_full."""
         ours = [key for key in keys if scope.store.get(scope.owner, key) is not None]
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
         try:
@@ -283,8 +274,7 @@ class Jobs:
         return moved
 
     def sweep(self, media: timedelta, records: timedelta, *, now: datetime | None = None) -> None:
-        """Delete what was kept long enough, but for what is at work on any server: files, and the
-        records of people without an account."""
+        """Delete expired files and guests' records, but for what runs on any server."""
         busy = self._tasks.subjects(self.kind)
         self._drop(self.store.sweep(now or datetime.now(UTC), records, spare=busy))
         self.uploads.sweep(media, spare=busy, now=now)

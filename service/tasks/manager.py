@@ -77,15 +77,7 @@ class TaskManager:
     def submit(
         self, task: Task, work: Work, on_end: OnEnd = lambda task, state, fault: None
     ) -> None:
-        """Put a task in line.
-
-        Raises
-        ------
-        UnmaskError
-            Its kind takes no more (`TaskKind.refuse`).
-        RecordsError
-            It could not be written down.
-        """
+        """Queue a task; raise UnmaskError if refused (`TaskKind.refuse`), or RecordsError."""
         self.scheduler.refuse_when_full(task.kind)
         self._store.add(task, self.server.id)
         task.checkpoint = lambda: self._checkpoint(task)
@@ -109,14 +101,7 @@ class TaskManager:
         principal: Principal,
         on_end: OnEnd = lambda task, state, fault: None,
     ) -> AnyTask:
-        """Put a task in line and return it; the one of its kind about the same thing where that
-        waits or runs already. What ended before is forgotten.
-
-        Raises
-        ------
-        UnmaskError, RecordsError
-            As in `submit`.
-        """
+        """Queue a task, or return its kind's active one about the same thing; raise as `submit`."""
         with self._starting:
             known = self.latest(task.kind, task.subject, principal)
             if known is not None and known.active:
@@ -214,14 +199,7 @@ class TaskManager:
             self._store.delete_subject(kind.name, subject)
 
     def apply_remote_cancellations(self) -> None:
-        """Cancel tasks of this server that another server canceled or deleted; a running task also
-        checks at each progress report.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Cancel tasks that another server canceled or deleted; raise RecordsError."""
         with self._lock:
             own = [task for task in self._here if not task.cancel.is_set()]
         wanted = self._store.wanted(self.server.id) if own else set()

@@ -367,11 +367,7 @@ def _timeline(job: Job) -> None:
 
 
 def so_far(partial: Analysis, track: Subject) -> Lane:
-    """Return a lane of an unfinished run: nothing stands for a score that is only on its way.
-
-    The time after the last sampled frame is "not scored yet"; the line of all models together
-    has only the moments that every model has scored.
-    """
+    """Return a lane of an unfinished run; the combined line needs every model's score."""
     last = partial.timestamps[-1]
     end = series.length(partial)
     if end > last:

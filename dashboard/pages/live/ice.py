@@ -34,20 +34,7 @@ _NONE = {"none", "off", "0"}
 
 
 def servers(page: str | None, config: Config | None = None) -> list[Server]:
-    """Return the servers for a visitor.
-
-    Parameters
-    ----------
-    page : str or None
-        Address of the page as the visitor's browser knows it; None without a browser.
-    config : Config, optional
-        STUN and TURN servers, or a provider's credentials; default: this server's.
-
-    Returns
-    -------
-    list of dict
-        Empty for a browser on this computer, unless the operator named servers.
-    """
+    """Return ICE servers for a visitor's page; none for a browser here, unless configured."""
     config = config or get_config()
     stun = config.stun
     named: list[Server] = []

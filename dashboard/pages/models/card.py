@@ -42,13 +42,7 @@ _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
 
 
 def draw(status: Status, seconds: float | None) -> None:
-    """Draw the card in the grid.
-
-    Parameters
-    ----------
-    seconds : float or None
-        A sampled frame takes here; None before it ran.
-    """
+    """Draw the card; `seconds`: what a sampled frame takes here, None before it ran."""
     spec, user = status.spec, session.current_user()
     running = session.application().downloads.find(spec.id, user)
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):

@@ -215,8 +215,7 @@ class LrNetModel(Model):
         return Mesh(self.landmarker)
 
     def trials(self) -> list[Image | Sequence[Image]]:
-        """See `Model.trials`: points that tremble, that drift, that stand still. Pictures without
-        a face would give none."""
+        """See `Model.trials`: points that tremble, drift or stand still; pictures have no face."""
         random = np.random.default_rng(0)
         face = random.uniform(0.2, 0.8, NUMBERS)
         still = np.repeat(face[None], FRAMES, 0)
@@ -225,14 +224,8 @@ class LrNetModel(Model):
         return [tremble, drift, still]
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """30 crops, or the landmarks of 30 frames as the original has them, [30, 136] or
-        [30, 68, 2] -> float32 [30, 136].
-
-        Raises
-        ------
-        ModelError
-            No crop shows a face.
-        """
+        """Return float32 [30, 136] of 30 crops or landmarks, [30, 136] or [30, 68, 2]; raise
+        ModelError."""
         sequence = np.asarray(picture)
         if sequence.shape[:1] != (FRAMES,):
             raise ValueError(f"{self.spec.id} takes {FRAMES} frames, got {len(sequence)}")

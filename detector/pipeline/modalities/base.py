@@ -101,15 +101,8 @@ class Extractor:
         """of the sampled frames, unrounded, by index"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Take a decoded frame.
-
-        Parameters
-        ----------
-        times : tuple of float
-            The planned times that fall on it, s.
-        index : int or None
-            Its position among the sampled frames, if it is one.
-        """
+        """Take a decoded frame: its planned `times`, s, and `index` among the sampled ones, if
+        any."""
 
     def end(self) -> None:
         """No frame follows."""
