@@ -50,11 +50,6 @@ def film(cuts: tuple[float, ...] = CUTS, fps: float = 10.0) -> Callable[[int], n
 
 
 @pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
     return write_clip(path, seconds=END, fps=10, size=SIZE, picture=film())

@@ -23,6 +23,7 @@ from detector.cluster.pool import Member
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
 from detector.schema.analysis import Settings
+from tests.support.footage import many
 from tests.support.samples import samples
 from tests.support.waiting import PATIENT, at_once, until
 
@@ -61,18 +62,6 @@ def clip() -> Path:
     from bench.clips import face_clip
 
     return face_clip(2, 320, 240, 25)
-
-
-def many(folder: Path, count: int) -> Path:
-    """Clips whose content differs: bytes after the last box, which no reader minds."""
-    from bench.clips import face_clip
-
-    folder.mkdir()
-    whole = face_clip(1, 320, 240, 25).read_bytes()
-    for n in range(count):
-        free = (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
-        (folder / f"{n:02}.mp4").write_bytes(whole + free)
-    return folder
 
 
 def without_times(tree: dict[str, Any]) -> dict[str, Any]:

@@ -24,11 +24,6 @@ FEW = Settings(frames=6)
 
 
 @pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def clip() -> Path:
     return face_clip(3, 640, 360, 25)
 

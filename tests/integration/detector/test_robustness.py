@@ -63,11 +63,6 @@ def tried(*trials: PerturbationResult, unchanged: float = 0.8) -> Robustness:
 
 
 @pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def gallery() -> dict[str, Path]:
     return {sample.id: sample.path for sample in made_samples()}
 

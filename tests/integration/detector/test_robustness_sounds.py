@@ -37,11 +37,6 @@ RATE = 16_000
 OF_SOUNDS = [c for c in ALL if c.fits("audio") and c.kind != "none"] + [Condition("quiet", 12)]
 
 
-@pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
 def above(hz: float, samples: np.ndarray) -> float:
     """Return the share of the power above a frequency."""
     power = np.abs(np.fft.rfft(samples)) ** 2
