@@ -1,21 +1,12 @@
-"""Makes `import torchvision` work where its compiled operators don't load.
+"""Make `import torchvision` work where its compiled operators don't load.
 
-The torchvision wheel on PyPI for Linux is built against CUDA. Beside a CPU-only torch its operators
-can't be loaded and `import torchvision` raises "operator torchvision::nms does not exist", which
-takes timm, grad-cam and facenet-pytorch down with it. Unmask needs none of those operators but
-non-maximum suppression, so it is given here in plain NumPy.
+PyPI's torchvision is built against CUDA: beside a CPU-only torch it raises "operator
+torchvision::nms does not exist", and timm, grad-cam and facenet-pytorch fail with it. `install()`
+puts a finder on `sys.meta_path` that steps in on that very error and gives non-maximum suppression
+in NumPy; working operators stay as they are.
 
-`install()` costs nothing: it puts one finder on `sys.meta_path` that waits for the first import of
-torchvision by anybody, lets it run, and steps in only on that very error. Where the real operators
-load, nothing is changed. With the fallback, torchvision's own JPEG decoding and region-of-interest
-operators stay unavailable.
-
-It also keeps PyTorch's compiler out, which nothing here uses, and which takes two seconds to import
-and makes a folder among everybody's temporary files. One line of torchvision imports it to ask
-later whether there is one: it is imported when that is asked. One line of timm does to tell it what
-to leave alone: timm has its own stand-in for where there is none. Where a line is another one than
-here, the folder is deleted again.
-"""
+It also defers PyTorch's compiler, which nothing here uses: it takes two seconds to import and makes
+a folder among everybody's temporary files."""
 
 from __future__ import annotations
 

@@ -1,11 +1,8 @@
-"""Networks in OpenVINO's form, kept on disk (`UNMASK_CONVERTED`, else `converted/` in the data
-folder): to convert one takes a second or two of a processor, to read it again a tenth of that.
+"""Networks in OpenVINO's form, on disk in `UNMASK_CONVERTED`, else `converted/` of the data folder.
 
-A kept network is found by all that decides what it computes: the code of its modules, their
-attributes and weights, the shapes of its input, and the versions that convert it. What can't be
-told twice alike, such as a function as an attribute, is never found again, and so converted. What
-was written is read again by its sha256. Those that were not used for longest make room.
-"""
+Converting takes a second or two, reading a tenth of that. The key is all that decides what a
+network computes: code, attributes, weights, input shapes and versions. Files are checked by their
+sha256, and the least recently used make room."""
 
 from __future__ import annotations
 

@@ -1,12 +1,9 @@
 """A small gallery to try the program with, made on first use and free of rights.
 
-The pictures ship with scikit-image and matplotlib: NASA's public-domain portrait of the astronaut
-Eileen Collins, the US Navy's of Rear Admiral Grace Hopper (public domain), a man at his camera by
-Lav Varshney (CC0), and Rachel Michetti's coffee cup (CC0). A camera moves over them; in the
-manipulated ones the face is blended with an altered copy of itself, the way a face swap leaves it:
-other color, other sharpness, slightly misplaced, with a soft edge. Nobody else's face is put on
-anybody. The voice is made by a formula and is nobody's. Every sample says what it is.
-"""
+The pictures ship with scikit-image and matplotlib: NASA's Eileen Collins, the US Navy's Grace
+Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti's coffee cup (CC0).
+In the manipulated samples a face is blended with an altered copy of itself, as a face swap leaves
+it. The voice is synthesized by a formula. Every sample says what it is."""
 
 from __future__ import annotations
 

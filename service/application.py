@@ -1,11 +1,7 @@
-"""The application without a user interface: what a dashboard, a REST API or a command asks of it.
+"""The application without a user interface: what a dashboard, a REST API or a command calls.
 
-One `Application` a server process, composed when it starts and handed to whoever answers requests.
-It holds what all requests share: the queue of analyses, the models, the samples, the cameras. Each
-function that touches a person's things is given the `RequestContext` it works for.
-
-Longer than 400 lines because it is one facade, with a method for each request.
-"""
+One `Application` a server process holds what all requests share: queue, models, samples, cameras.
+Each function that touches a person's things is given the `RequestContext` it works for."""
 
 from __future__ import annotations
 

@@ -1,11 +1,8 @@
-"""Keeps Plotly from a pandas that another thread is still importing.
+"""Keep Plotly from a pandas that another thread is still importing.
 
-Plotly looks whether what it is given is one of pandas' tables, where pandas is imported: where
-another session's page is importing it at that moment, half of it is there, and a chart would be an
-error. Figures here are made of numbers and NumPy arrays alone, and to import pandas before the
-first of them would cost the first verdict a second. (narwhals, which Plotly asks too, looks as it
-is done here.) Last seen to work with Plotly 7.1.
-"""
+Plotly (and narwhals) checks `sys.modules` for pandas, which another session may be importing at
+that moment: the half-imported module would break a chart. Figures here are of numbers and NumPy
+alone. Last seen to work with Plotly 7.1."""
 
 from __future__ import annotations
 

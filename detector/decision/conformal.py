@@ -1,12 +1,8 @@
-"""Thresholds from a person's own untouched clips, by split conformal prediction; stored in the
-data folder, one for each set of models.
+"""Thresholds from a person's own untouched clips, by split conformal prediction.
 
-No fakes are needed: with n untouched clips and one more of the same kind, that one's score is as
-likely as any to be the k-th highest. So a threshold at the right place of the n scores is exceeded
-by an untouched clip with at most the chosen probability, whatever the models are worth and however
-their scores are distributed (Vovk, Gammerman & Shafer 2005; Lei et al. 2018). It says nothing of
-how many fakes are found.
-"""
+No fakes are needed: of n untouched clips and one more of the same kind, each is as likely to be the
+k-th highest, whatever the scores' distribution (Vovk, Gammerman & Shafer 2005; Lei et al. 2018). It
+says nothing of how many fakes are found. Stored in the data folder, one for each set of models."""
 
 from __future__ import annotations
 

@@ -1,11 +1,8 @@
 """Thresholds that keep stated rates on sources nobody tuned to. Numbers only.
 
-Every logit here is *held out*: of a clip scored by what was fitted on the other sources. Thresholds
-are chosen on these, with one clip more counted as wrong than was seen for each limit that can be
-wrong (the finite-sample term of conformal prediction: with n clips and one question a rate under
-1 / (n + 1) can't be promised, with two none under 2 / (n + 1)), and tightened until the rates also
-hold where each source is judged by thresholds that the others chose.
-"""
+Logits are *held out*: of a clip scored by what was fitted on the other sources. Thresholds count
+one more clip as wrong for each limit (the finite-sample term of conformal prediction), and are
+tightened until the rates hold for each source by the thresholds that the others chose."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
 """Cameras by their address, watched for somebody who does not sit at this computer.
 
-libav follows what a camera says to wherever it leads. So it never speaks to a camera here: it is
-given an address of this computer (`detector.links.relay`), in a worker that can reach no other one,
-and what is behind that was looked at by the rules of links. A name and a password go to the host
-that they were given for, and into no sentence.
-"""
+libav follows a camera's redirects, so it never connects itself: a worker with one open port reads
+from `detector.links.relay`, which keeps the rules of links. Credentials go to their host only, and
+into no message."""
 
 from __future__ import annotations
 

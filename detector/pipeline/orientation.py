@@ -1,10 +1,8 @@
-"""Whether a file stands on its head, as where a rotation tag was lost on the way.
+"""Detect a file that stands on its head, as where a rotation tag was lost.
 
-Faces are searched anyway. Where the first frames have no sure face, the same frames are searched
-turned; a file whose faces are all found the same way around is turned as a whole and gone through
-again. Where some faces are upright, or few are found turned, the result says so and a person
-decides (`Settings.rotate`). A file with a face in every frame costs nothing.
-"""
+Frames without a sure face are searched turned as well. A file whose faces all agree is turned as a
+whole and run again; where some are upright, or few are turned, the person decides
+(`Settings.rotate`)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
-"""Ways to become somebody: password, a link by e-mail, Google or GitHub; and to stop being them.
+"""Sign-in by password, e-mail link, Google or GitHub; and sign-out.
 
-A flow that leaves the browser (a link in an e-mail, another site) is remembered here under a
-random one-use nonce that is part of the address it comes back to. With it are kept the PKCE
-verifier, which no browser ever sees, and the browser that began: nobody can be signed in to an
-account of somebody else's choosing by following a link.
-"""
+A flow that leaves the browser is stored under a random one-use nonce in the address it comes back
+to, with the PKCE verifier and the browser that began: nobody can be signed in to somebody else's
+account by a link."""
 
 from __future__ import annotations
 

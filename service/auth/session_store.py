@@ -1,11 +1,8 @@
-"""Secrets that have to outlive a restart: tokens of signed-in browsers, and what a sign-in that
-went out to an e-mail or to Google has to find again.
+"""Secrets that outlive a restart: tokens of signed-in browsers, and pending sign-ins.
 
-One SQLite file in the data folder. A row is found by a one-way digest of what the browser holds,
-and its content is encrypted: who reads the file alone can neither take anybody's place nor read a
-token. The key is `UNMASK_SECRET_KEY`, or a file beside it that only this user may read; keep the
-two apart to gain something from it. With another key everybody is signed out, and nothing else.
-"""
+An SQLite file in the data folder. Rows are keyed by a one-way digest of what the browser holds and
+encrypted with `UNMASK_SECRET_KEY`, or a file beside it that only this user may read. With another
+key everybody is signed out, and nothing else."""
 
 from __future__ import annotations
 
