@@ -28,7 +28,7 @@ from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
-from service.tasks.task import Priority, QueueFull, Task, TaskKind
+from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 if TYPE_CHECKING:
     from service.library.catalog import Library
@@ -81,12 +81,6 @@ _ReadFiles = Callable[[Sequence[tuple[Path, str]], Task], None]
 """Given the copies of what was brought, each with its name."""
 
 
-def _refuse(waiting: int, running: int) -> UnmaskError | None:
-    if waiting < MAX_WAITING:
-        return None
-    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
-
-
 class KnownFootage:
     """What is added to people's libraries; `library` is a callable, as its import takes time."""
 
@@ -105,7 +99,7 @@ class KnownFootage:
             1.0,
             LibraryTask,
             max_running=2,
-            refuse=_refuse,
+            refuse=bounded_line(MAX_WAITING),
             on_interrupted=self._delete_files,
             sentences={
                 State.CANCELED: _("You stopped it. What was added stays."),

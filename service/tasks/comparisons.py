@@ -14,13 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.errors import UnmaskError
 from service.context import Principal
 from service.messages import _
 from service.records.comparisons import ComparisonStore
 from service.records.model import State
 from service.tasks.manager import TaskManager
-from service.tasks.task import Priority, QueueFull, Task, TaskKind
+from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
 if TYPE_CHECKING:
     from detector.schema.analysis import Media
@@ -32,19 +31,13 @@ STEPS = 100
 """percents, in which progress is told"""
 
 
-def _refuse(waiting: int, running: int) -> UnmaskError | None:
-    if waiting < MAX_WAITING:
-        return None
-    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
-
-
 KIND = TaskKind(
     "comparison",
     Priority.INTERACTIVE,
     1.0,
     Task,
     max_running=2,
-    refuse=_refuse,
+    refuse=bounded_line(MAX_WAITING),
     sentences={
         State.CANCELED: _("You stopped it."),
         State.INTERRUPTED: _("The server stopped before this was done."),
