@@ -68,9 +68,9 @@ def small_paragraphs(*paragraphs: Text) -> Markup:
     return tag("div", *(tag("p", text) for text in paragraphs), cls="um-caption")
 
 
-def remark(text: Text, *, cls: str = "", at: DeltaGenerator | None = None) -> None:
+def remark(text: Text) -> None:
     """Draw small print as wide as it is, beside something."""
-    show(tag("span", text, cls=f"um-caption {cls}"), width="content", at=at)
+    show(tag("span", text, cls="um-caption"), width="content")
 
 
 def by_width(*, narrow: Text, wide: Text = "") -> None:
