@@ -26,7 +26,8 @@ from detector.training.cache import FaceCache
 from detector.training.input_transform import OwnInput
 from detector.training.recipe import read_recipe
 from detector.training.run import train
-from tests.support.shelf import CACHED, SIDE, shelf, spec  # noqa: F401
+from tests.support.shelf import CACHED, shelf  # noqa: F401
+from tests.support.specs import SIDE, spec
 
 
 @pytest.fixture(scope="module")
