@@ -7,9 +7,12 @@ import hashlib
 import json
 import re
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -1042,6 +1045,21 @@ def test_with_an_account_all_that_was_its_own_goes(
 
 
 # --- the fixture itself ---------------------------------------------------------------------------
+
+
+def test_a_missing_server_fails_and_is_not_skipped(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={"POSTGRES": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+    )
+    assert run.returncode == 1 and "1 error" in run.stdout
+    assert "tools/programs.py installs it" in run.stdout
 
 
 def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres: Postgres) -> None:
