@@ -143,7 +143,7 @@ class HeldOut:
             count = 1 if source.part.kind == "image" else HELD_FRAMES
             couples = [couple for group in source.groups for couple in group]
             shown = [
-                transform.plain(source.cache.frames(entry)[i], entry, int(i))
+                transform.cut(source.cache, entry, int(i))
                 for couple in couples[:: -(-len(couples) // HELD_PAIRS) or 1]
                 for entry in couple
                 for i in np.linspace(0, entry.count - 1, count).round().astype(int)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
+import cv2
 import numpy as np
-import torch
 
-from detector.evaluation.labels import Labelled, pairs
+from detector.evaluation.labels import pairs
+from detector.training import augment
 from detector.training.cache import FaceCache, Faces
-from detector.training.clip.augment import PairQuality, blur
 from detector.training.codec import h264
 from detector.training.input_transform import PretrainedInput
 from detector.training.recipe import Part, Recipe
@@ -38,23 +37,9 @@ class PairSource:
     groups: list[list[Couple]]
 
 
-F = TypeVar("F", bound=Labelled)
-
-
-def select(part: Part, entries: Sequence[F]) -> list[F]:
-    """Return the files or cached faces that belong to a part."""
-    texts = ((e, f"{e.name} {e.source} {e.method}") for e in entries if e.kind == part.kind)
-    return [
-        entry
-        for entry, text in texts
-        if (not part.match or any(word in text for word in part.match))
-        and not any(word in text for word in part.skip)
-    ]
-
-
 def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
     """Return the pairs of a part: of persons not held out (`people`), or with `held` of those."""
-    entries = [e for e in select(part, cache.entries) if (e.person in people) == held]
+    entries = [entry for entry in cache.entries if (entry.person in people) == held]
     by_person: dict[str, list[Couple]] = {}
     for first, second in pairs(entries):
         by_person.setdefault(entries[first].person, []).append((entries[first], entries[second]))
@@ -94,10 +79,7 @@ def one(
     first, second = group[rng.integers(len(group))]
     index = int(rng.integers(min(first.count, second.count)))
     framing = transform.framing(rng)
-    real, fake = (
-        transform.cut(source.cache.frames(entry)[index], entry, index, framing)
-        for entry in (first, second)
-    )
+    real, fake = (transform.cut(source.cache, entry, index, framing) for entry in (first, second))
     sigma = float(rng.uniform(0.4, 1.4)) * (rng.random() < recipe.soften)
     crf = int(rng.integers(20, 39)) if rng.random() < recipe.h264 else 0
     seed = int(rng.integers(2**31))
@@ -107,11 +89,7 @@ def one(
 def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -> np.ndarray:
     """Change color, sharpness, noise and compression of a picture as `seed` says, uint8 [S, S, 3];
     blurred by `sigma` before, passed through a video encoder after where `crf` is not 0."""
-    torch.manual_seed(seed)
-    x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
     if sigma:
-        x = blur(x, torch.tensor([sigma]))
-    quality = PairQuality(1, picture.shape[1], x.device)
-    x = quality(x, torch.zeros(1, dtype=torch.long))
-    out = (x[0].permute(1, 2, 0) * 255).round().byte().numpy()
-    return h264(out[None], crf)[0] if crf else np.ascontiguousarray(out)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
+    out = augment.degraded(picture, np.random.default_rng(seed))
+    return h264(out[None], crf)[0] if crf else out

@@ -17,7 +17,7 @@ from detector.weights.entry import WeightFile
 
 SIDE = 64
 CACHED = 77
-"""px: what `OwnInput` caches for 64 px that show 1.5 of a box."""
+"""px: what is cached for 64 px that show 1.5 of a box."""
 SOURCES = ("iperov/DeepFaceLive", "yuangan/eat", "cnnlstm/cnnlstm.github.io")
 
 

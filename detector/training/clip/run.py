@@ -18,8 +18,9 @@ from detector.errors import InputError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import read_labels
 from detector.models.families.clip_blocks import ClipBlocks
+from detector.training.cache import Faces, open_cache
 from detector.training.clip import network as clip
-from detector.training.clip.faces import REAL, Cuts, open_cache
+from detector.training.clip.faces import REAL, SPEC
 from detector.training.clip.feed import Feed, Views
 from detector.training.clip.network import fake_score, load_trunk
 from detector.training.clip.recipe import ClipRecipe
@@ -71,13 +72,15 @@ def train(
         into, rank = clip.adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
     faces = open_cache(
-        (cache or run.out / "faces") / "clip", items,
+        cache or run.out / "faces", SPEC, [item for item in items if item.kind != "audio"],
         lambda done, total: run.on_progress("faces", done, total, {}),
     )  # fmt: skip
     views = Views(faces, plan, run.device)
 
-    def fitted(entries: Sequence[Cuts], where: TrainingOptions) -> ClipBlocks:
-        return _fitted(plan, Feed(_both(entries), plan), views, where, trunk, tuned)
+    def fitted(entries: Sequence[Faces], where: TrainingOptions) -> ClipBlocks:
+        if len({entry.label for entry in entries}) < 2:
+            raise InputError("The recipe clip needs faces of both labels to train on.")
+        return _fitted(plan, Feed(entries, plan), views, where, trunk, tuned)
 
     rows: list[dict[str, object]] = []
     for fold in folds:
@@ -97,12 +100,6 @@ def train(
     target = run.out / "model.safetensors"
     clip.save(network, target)
     return target
-
-
-def _both(entries: Sequence[Cuts]) -> Sequence[Cuts]:
-    if len({entry.label for entry in entries}) < 2:
-        raise InputError("The recipe clip needs files of both labels to train on.")
-    return entries
 
 
 def _fitted(
@@ -141,26 +138,19 @@ def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor
 
 
 @torch.inference_mode()
-def judge(network: ClipBlocks, views: Views, entries: Sequence[Cuts]) -> np.ndarray:
+def judge(network: ClipBlocks, views: Views, entries: Sequence[Faces]) -> np.ndarray:
     """Return the mean logits of each file over frames evenly spread: float [files, 3]."""
     network.eval()
-    most = views.plan.judged
-    rows, files = [], []
-    for number, entry in enumerate(entries):
-        frames = np.unique(np.linspace(0, entry.count - 1, min(most, entry.count)).astype(int))
-        rows += [entry.start + int(frame) for frame in frames]
-        files += [number] * len(frames)
     logits = []
-    for start in range(0, len(rows), 64):
+    for entry in entries:
+        frames = np.unique(np.linspace(0, entry.count - 1, views.plan.judged).astype(int))
         with half_precision(views.device):
-            found, _ = clip.read(network, views.plain(rows[start : start + 64]))
-        logits.append(found.float().cpu().numpy())
-    total = np.zeros((len(entries), 3))
-    np.add.at(total, files, np.concatenate(logits))
-    return total / np.bincount(files, minlength=len(entries))[:, None]
+            found, _ = clip.read(network, views.plain(entry, frames))
+        logits.append(found.double().mean(0).cpu().numpy())
+    return np.stack(logits)
 
 
-def _row(entry: Cuts, fold: str, logits: np.ndarray) -> dict[str, object]:
+def _row(entry: Faces, fold: str, logits: np.ndarray) -> dict[str, object]:
     real, altered, generated = (round(float(value), 4) for value in logits)
     return {
         "file": entry.name, "label": "fake" if entry.label else "real", "fold": fold,
@@ -168,7 +158,7 @@ def _row(entry: Cuts, fold: str, logits: np.ndarray) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _tell(run: TrainingOptions, fold: str, held: Sequence[Cuts], logits: np.ndarray) -> None:
+def _tell(run: TrainingOptions, fold: str, held: Sequence[Faces], logits: np.ndarray) -> None:
     labels = np.array([entry.label for entry in held])
     if 0 < labels.sum() < len(labels):
         scores = fake_score(torch.from_numpy(logits)).numpy()
