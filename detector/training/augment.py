@@ -12,17 +12,8 @@ from detector.training import codec
 def view(
     middle: np.ndarray, side: float, size: int, turn: float = 0.0, flip: bool = False
 ) -> np.ndarray:
-    """Return the map [2, 3] from px of a square view of `size` px to those of a picture.
-
-    Parameters
-    ----------
-    middle : [2]
-        In the picture, px.
-    side : float
-        Of the view in the picture, px.
-    turn : float
-        Radians.
-    """
+    """Return the map [2, 3] from px of a square view of `size` px to those of a picture, of which
+    it shows a square about `middle` [2], turned by so many radians."""
     scale = side / size
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     mirror = -1 if flip else 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from detector.errors import MediaError
 from detector.evaluation.labels import Item
 from detector.models.base import CropRecipe
 from detector.schema.analysis import Box
+from detector.training.fit import TrainingOptions
 from detector.vision import Detection, FaceDetector, cut, load_detector
 from detector.vision.alignment import placement
 
@@ -125,24 +126,19 @@ class CacheSpec:
 
 
 def open_cache(
-    folder: Path,
-    spec: CacheSpec,
-    items: Sequence[Item],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    folder: Path, spec: CacheSpec, items: Sequence[Item], run: TrainingOptions
 ) -> FaceCache:
     """Return the cache of these files in a folder of caches, built first if files are missing in
-    it; `progress` is called with (files done, files in all)."""
+    it."""
     folder = folder / spec.name
     tried = folder / "tried.json"
     if not tried.is_file() or {i.name for i in items} - set(json.loads(tried.read_text())):
-        _build(items, folder, spec, progress)
+        _build(items, folder, spec, run)
         tried.write_text(json.dumps(sorted(item.name for item in items)))
     return FaceCache(folder, items)
 
 
-def _build(
-    items: Sequence[Item], folder: Path, spec: CacheSpec, progress: Callable[[int, int], None]
-) -> None:
+def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOptions) -> None:
     """Cut the faces of many files; those without a face are left out."""
     folder.mkdir(parents=True, exist_ok=True)
     detector, size = load_detector(), spec.crop.size
@@ -174,7 +170,7 @@ def _build(
                     )
                 )  # fmt: skip
                 written += len(pairs)
-            progress(done + 1, len(order))
+            run.on_progress("faces", done + 1, len(order), {})
     # The header of a .npy file goes before the raw bytes in pieces, not through memory.
     shape = (written, size, size, 3)
     raw = np.memmap(scratch, np.uint8, "r", shape=shape) if written else np.zeros(shape, np.uint8)

@@ -4,7 +4,6 @@ weights were trained with."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,16 +16,6 @@ ROOM = 1.15
 """A cached crop is larger than what a network sees by this factor, so that training can move it."""
 MOST = 640
 """Maximum side of a cached crop, px."""
-
-
-class Framing(NamedTuple):
-    """Displacement of the shown square from the detected face: scale factor, and shift of the
-    center in longer sides of the face box."""
-
-    zoom: float = 1.0
-    dx: float = 0.0
-    dy: float = 0.0
-    flip: bool = False
 
 
 class PretrainedInput:
@@ -42,21 +31,19 @@ class PretrainedInput:
         side = min(MOST, round((self.recipe.size or MOST) * ROOM))
         return CacheSpec(f"{kind}-{margin:g}-{side}", CropRecipe(scale=margin, size=side), 3.0)
 
-    def framing(self, rng: np.random.Generator) -> Framing:
-        """Draw a displacement like the error of a face detector."""
-        dx, dy = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
-        zoom = rng.uniform(0.93, 1.05)
-        return Framing(float(zoom), float(dx), float(dy), bool(rng.random() < 0.5))
-
     def cut(
-        self, cache: FaceCache, entry: Faces, index: int, framing: Framing | None = None
+        self, cache: FaceCache, entry: Faces, index: int, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Cut a cached face as if it were where the framing moves it: uint8 [S, S, 3]."""
-        zoom, dx, dy, flip = framing or Framing()
+        """Cut a cached face as in use, or with `rng` displaced as by the error of a face detector:
+        uint8 [S, S, 3]."""
+        shift, zoom, flip = np.zeros(2), 1.0, False
+        if rng is not None:
+            shift = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
+            zoom, flip = rng.uniform(0.93, 1.05), rng.random() < 0.5
         place = np.array(entry.places[index]).reshape(7, 2)
         middle = place[:2].mean(0)
         longer = float(np.ptp(place[:2], axis=0).max())
-        moved = (place - middle) * zoom + middle + np.array([dx, dy]) * longer
+        moved = (place - middle) * zoom + middle + shift * longer
         box: Box = (*moved[0].tolist(), *moved[1].tolist())
         crop = cache.frames(entry)[index]
         shown = cut(crop, box_for(self.recipe, box), self.recipe, moved[2:].tolist())

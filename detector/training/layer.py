@@ -235,15 +235,6 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
     return fit(jpeg(picture, int(rng.integers(*low_high))), crop)
 
 
-def standard(described: Array, bound: float) -> Layer:
-    """Return a layer with the mean and deviation of descriptions [clips, features] and zero
-    weights."""
-    deviation = described.std(0)
-    scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
-    center = torch.from_numpy(described.mean(0))
-    return Layer(center, scale, bound, torch.zeros_like(center), 0.0)
-
-
 def source_weights(clips: Sequence[Labelled]) -> Array:
     """Return what each clip weighs; they sum to 1, each label to a half."""
     count = Counter((clip.label, clip.source) for clip in clips)
@@ -260,25 +251,15 @@ def fitted(
     plan: Recipe,
     made: Made | None = None,
 ) -> Layer:
-    """Fit the layer on descriptions.
+    """Fit the layer on descriptions of clips, float [copies, clips, features] with copies as in
+    `COPIES`, and of fakes that were made of the originals among them.
 
-    Parameters
-    ----------
-    described : float [copies, clips, features]
-        Copies as in `COPIES`.
-    plan : Recipe
-        Its `decay` is of the squared weights, for channels that spread by `SPREAD`, its
-        `pair_weight` of the pairs' loss beside cross-entropy.
-    made : Made, optional
-        Fakes that were made of the originals among the clips.
-
-    Returns
-    -------
-    Layer
-        Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave
-        out different sources can be compared.
+    Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave out
+    different sources can be compared.
     """
-    usual = standard(described[0], plan.bound)
+    deviation, center = described[0].std(0), torch.from_numpy(described[0].mean(0))
+    scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
+    usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)
 
     def apart_of(some: Array) -> Array:
         scaled: Array = usual.apart(torch.from_numpy(some)).numpy() * SPREAD

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.module import register_module_forward_hook
 
 from detector import weights as store
 from detector.errors import UnmaskError, UsageError, WeightsError
@@ -59,10 +60,6 @@ class PretrainedDetector:
     model: TorchFrameModel
     paths: list[Path]
     origins: dict[str, Origin]
-
-    @property
-    def transformer(self) -> bool:
-        return isinstance(self.model, TokenModel)
 
 
 def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
@@ -103,7 +100,7 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
 
 def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) -> Recipe:
     """Return a recipe with the crop of a detector and with what may change of it."""
-    tune = tune or ("norms" if start.transformer else "whole")
+    tune = tune or ("norms" if isinstance(start.model, TokenModel) else "whole")
     options = {"begun": start.spec.architecture, "tune": tune}
     return plan.model_copy(update={"crop": start.spec.crop, "options": options})
 
@@ -116,15 +113,13 @@ def _origins(
     if paths[0].suffix == ".h5":
         # Keras's layers, under our names from now on.
         return {name: Origin(0, name) for name in own}
-    origins = {name: trace.origin(tensor, paths) for name, tensor in own.items()}
-    if None in origins.values():
-        # Networks that another library has filled: the same numbers under (nearly) the same name.
-        states = [{} if p.suffix == ".json" else store.load_state(p, spec) for p in paths]
-        origins = {name: o or _alike(name, own[name], states) for name, o in origins.items()}
+    states = [{} if path.suffix == ".json" else store.load_state(path, spec) for path in paths]
+    origins = {name: trace.origin(t, paths) or _alike(name, t, states) for name, t in own.items()}
     return {name: origin for name, origin in origins.items() if origin is not None}
 
 
 def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:
+    """Find the same numbers under (nearly) the same name, of networks that a library has filled."""
     for number, state in enumerate(states):
         for older in (name, name.partition(".")[2]):
             theirs = state.get(older)
@@ -144,16 +139,14 @@ class HeldOut:
             couples = [couple for group in source.groups for couple in group]
             shown = [
                 transform.cut(source.cache, entry, int(i))
-                for couple in couples[:: -(-len(couples) // HELD_PAIRS) or 1]
+                for couple in couples[:: -(-len(couples) // HELD_PAIRS)]
                 for entry in couple
                 for i in np.linspace(0, entry.count - 1, count).round().astype(int)
             ]
-            if shown:
-                self.parts[source.part.name] = np.stack(shown), count
+            self.parts[source.part.name] = np.stack(shown), count
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        network.eval()
         device = next(network.parameters()).device
         figures: dict[str, float] = {}
         for name, (pictures, count) in self.parts.items():
@@ -237,11 +230,11 @@ def train(
         pictures, labels = sample.draw(sources, plan, step, transform)
         return torch.from_numpy(pictures).to(run.device), torch.from_numpy(labels).to(run.device)
 
-    fit(
+    averaged = fit(
         odds, plan, draw, partial(_loss, plan), run,
         groups=decayed(odds, plan.decay), check=HeldOut(held, transform),
     )  # fmt: skip
-    return odds.network
+    return averaged.network
 
 
 def _loss(plan: Recipe, network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
@@ -317,10 +310,7 @@ def _same(model: Model, network: nn.Module, again: Model) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     x = model.preprocess(picture)[None]
     device = next(network.parameters()).device
-    was = network.training
-    network.eval()
     before = model.log_odds(network(x.to(device)).cpu())
-    network.train(was)
     after = again.log_odds(again.forward(x).cpu())
     if not torch.allclose(before, after, atol=SAME, rtol=SAME):
         raise WeightsError("Read again, the written file gives other scores.")
@@ -345,17 +335,14 @@ def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
 @torch.no_grad()
 def _head(model: TorchFrameModel) -> nn.Module | None:
     """Return the layer whose output is the network's, if there is one."""
-    layers = [m for m in model.network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
-    last: list[tuple[nn.Module, Tensor]] = []
-    hooks = [
-        layer.register_forward_hook(lambda module, _x, out: last.append((module, out)))
-        for layer in layers
-    ]
-    try:
+    layers: list[tuple[nn.Module, Tensor]] = []
+
+    def note(module: nn.Module, _given: object, out: Tensor) -> None:
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            layers.append((module, out))
+
+    with register_module_forward_hook(note):
         x = model.preprocess(np.full((256, 256, 3), 128, np.uint8))[None]
         out = model.network(x).reshape(-1)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    same = (m for m, y in reversed(last) if y.numel() == out.numel() and y.reshape(-1).equal(out))
+    same = (m for m, y in reversed(layers) if y.reshape(-1).equal(out))
     return next(same, None)

@@ -108,9 +108,9 @@ def _fit_layer(
     people = held_out_people(items, plan)
     caches = _faces(plan, items, cache, run, lambda kind: layer.cached(plan.crop))
     clips = [
-        (cache, entry)
-        for cache in caches.values()
-        for entry in cache.entries
+        (faces, entry)
+        for faces in caches.values()
+        for entry in faces.entries
         if entry.person not in people
     ]
     network = layer.train(plan, clips, run, trunk)
@@ -135,9 +135,6 @@ def _faces(
     if not kinds:
         raise InputError(f"The labels hold no files for the recipe {plan.name!r}.")
     return {
-        kind: open_cache(
-            folder, wanted(kind), [item for item in items if item.kind == kind],
-            lambda done, total: run.on_progress("faces", done, total, {}),
-        )
+        kind: open_cache(folder, wanted(kind), [i for i in items if i.kind == kind], run)
         for kind in sorted(kinds)
-    }  # fmt: skip
+    }

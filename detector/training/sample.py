@@ -6,7 +6,7 @@ What is drawn for step n depends on the seed and n alone, so that a resumed run 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,15 +22,9 @@ Couple = tuple[Faces, Faces]
 """An original and a fake of it."""
 
 
-@dataclass(frozen=True)
-class PairSource:
-    """A part of a recipe with its faces.
-
-    Attributes
-    ----------
-    groups : list of lists of Couple
-        By person, so that people and not takes are drawn equally often.
-    """
+class PairSource(NamedTuple):
+    """A part of a recipe with its faces; couples by person, so that people and not takes are drawn
+    equally often."""
 
     part: Part
     cache: FaceCache
@@ -49,15 +43,8 @@ def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False
 def draw(
     sources: Sequence[PairSource], recipe: Recipe, step: int, transform: PretrainedInput
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the pictures of one step.
-
-    Returns
-    -------
-    float32 [2 P, 3, S, S]
-        Originals first, then their fakes in the same order, normalized as the network expects.
-    float32 [2 P]
-        Labels.
-    """
+    """Draw the pictures of one step as the network takes them, float32 [2 P, 3, S, S], and labels,
+    float32 [2 P]: originals first, then their fakes in the same order."""
     rng = np.random.default_rng([recipe.seed, step])
     share = np.array([source.part.share for source in sources])
     chosen = rng.choice(len(sources), recipe.pairs, p=share / share.sum())
@@ -78,12 +65,14 @@ def one(
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     index = int(rng.integers(min(first.count, second.count)))
-    framing = transform.framing(rng)
-    real, fake = (transform.cut(source.cache, entry, index, framing) for entry in (first, second))
+    seed = int(rng.integers(2**31))
+    real, fake = (
+        transform.cut(source.cache, entry, index, np.random.default_rng(seed))
+        for entry in (first, second)
+    )
     sigma = float(rng.uniform(0.4, 1.4)) * (rng.random() < recipe.soften)
     crf = int(rng.integers(20, 39)) if rng.random() < recipe.h264 else 0
-    seed = int(rng.integers(2**31))
-    return degraded(real, seed, crf, sigma), degraded(fake, seed, crf)
+    return degraded(real, seed + 1, crf, sigma), degraded(fake, seed + 1, crf)
 
 
 def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -> np.ndarray:

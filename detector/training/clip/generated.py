@@ -97,29 +97,27 @@ def train(
     (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
     items = _chosen(read_labels(data), plan)
     plain, copies, owner = _read(items, plan, run)
-    items = [items[i] for i in owner]
-    if len({item.label for item in items}) < 2:
+    plain, copies = plain.astype(np.float64), copies.astype(np.float64)
+    of_rows = [items[i] for i in owner]
+    if len({item.label for item in of_rows}) < 2:
         raise UsageError("The recipe generated needs real and generated files with a face.")
-    of_row = np.array([groups.source_fold_of(item) for item in items])
+    fold_of = np.array([groups.source_fold_of(item) for item in of_rows])
     rows: list[LeftOutLogit] = []
     for fold in folds:
-        rest, out = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
-        weights, bias = fit([items[i] for i in rest], [plain[rest], copies[rest]], plan)
+        rest, out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        taught = [of_rows[i] for i in rest]
+        weights, bias = fit_rows(taught, [plain[rest], copies[rest]], plan.decay)
         for version, values in (("as it is", plain), ("copy", copies)):
-            logits = values[out] @ weights + bias
-            rows += _by_file(fold, version, [items[i] for i in out], logits)
+            logits = values @ weights + bias
+            rows += [
+                LeftOutLogit(fold, version, items[i], float(logits[owner == i].mean()))
+                for i in np.unique(owner[out])
+            ]
     if rows:
         left_out.write(rows, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
     target = run.out / "model.safetensors"
-    save_file(layer(*fit(items, [plain, copies], plan)), target)
+    save_file(layer(*fit_rows(of_rows, [plain, copies], plan.decay)), target)
     return target
-
-
-def fit(
-    items: Sequence[Item], versions: Sequence[np.ndarray], plan: GeneratedRecipe
-) -> tuple[np.ndarray, float]:
-    """Return weights [3072] and offset fitted to versions of rows, float [rows, 3072] each."""
-    return fit_rows(items, [version.astype(np.float64) for version in versions], plan.decay)
 
 
 def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
@@ -143,17 +141,6 @@ def _chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
         if item.kind != "image" or stills[item.source, item.label] <= plan.stills:
             chosen.append(item)
     return chosen
-
-
-def _by_file(
-    fold: str, version: str, items: Sequence[Item], logits: np.ndarray
-) -> Iterator[LeftOutLogit]:
-    """Yield the mean logit of each file."""
-    of_file: dict[str, list[int]] = {}
-    for row, item in enumerate(items):
-        of_file.setdefault(item.name, []).append(row)
-    for own in of_file.values():
-        yield LeftOutLogit(fold, version, items[own[0]], float(logits[own].mean()))
 
 
 def _read(

@@ -82,15 +82,8 @@ def pseudo(
     base: np.ndarray, points: np.ndarray, other: np.ndarray, theirs: np.ndarray, kind: int,
     rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """Blend something into the face of an original.
-
-    Parameters
-    ----------
-    base, other : uint8 [S, S, 3]
-        The original, and what is blended in for kinds `FRAME` and `PERSON`.
-    points, theirs : float [5, 2]
-        Their landmarks, px.
-    """
+    """Blend something into the face of an original: for kinds `FRAME` and `PERSON` another face.
+    `points` and `theirs` are the landmarks of both, float [5, 2], px."""
     size = len(base)
     which = int(rng.integers(len(OUTLINES)))
     if kind == FRAME and rng.random() < 0.7:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from detector.errors import InputError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import read_labels
-from detector.models.families.clip_blocks import ClipBlocks
+from detector.models.families.clip_blocks import CLASSES, ClipBlocks
 from detector.training.cache import Faces, open_cache
 from detector.training.clip import network as clip
 from detector.training.clip.faces import REAL, SPEC
@@ -66,15 +66,12 @@ def train(
     InputError, UsageError, WeightsError
         The labels, the folds or the weights can't be used.
     """
-    items = read_labels(data)
     tuned = clip.read_tuned(begin) if begin else {}
     if tuned:
         into, rank = clip.adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
-    faces = open_cache(
-        cache or run.out / "faces", SPEC, [item for item in items if item.kind != "audio"],
-        lambda done, total: run.on_progress("faces", done, total, {}),
-    )  # fmt: skip
+    items = [item for item in read_labels(data) if item.kind != "audio"]
+    faces = open_cache(cache or run.out / "faces", SPEC, items, run)
     views = Views(faces, plan, run.device)
 
     def fitted(entries: Sequence[Faces], where: TrainingOptions) -> ClipBlocks:
@@ -82,17 +79,20 @@ def train(
             raise InputError("The recipe clip needs faces of both labels to train on.")
         return _fitted(plan, Feed(entries, plan), views, where, trunk, tuned)
 
-    rows: list[dict[str, object]] = []
+    rows: list[list[object]] = []
     for fold in folds:
         rest, held = groups.leave_out(faces.entries, fold)
         network = fitted(rest, replace(run, out=run.out / "folds" / fold))
         logits = judge(network, views, held)
-        rows += [_row(entry, fold, own) for entry, own in zip(held, logits, strict=True)]
+        rows += [
+            [entry.name, "fake" if entry.label else "real", fold, *own.round(4).tolist()]
+            for entry, own in zip(held, logits, strict=True)
+        ]
         _tell(run, fold, held, logits)
     if rows and run.stop_after is None:
         with (run.out / LEFT_OUT).open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, rows[0])
-            writer.writeheader()
+            writer = csv.writer(stream)
+            writer.writerow(["file", "label", "fold", *CLASSES])
             writer.writerows(rows)
     network = fitted(faces.entries, run)
     if run.stop_after is not None and run.stop_after < plan.steps:
@@ -111,15 +111,16 @@ def _fitted(
     if tuned:
         clip.begin_with(network, tuned)
     network.to(run.device)
-    head = clip.head_parameters(network)
+    head = [network.head.weight, network.head.bias, network.scale]
     known = {id(p) for p in head}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     own = [
         {"params": rest, "lr": plan.rate, "weight_decay": 0.0},
         {"params": head, "lr": plan.head_rate, "weight_decay": plan.head_decay},
     ]
-    fit(network, plan, lambda step: views(feed.draw(step)), partial(loss_of, plan), run, groups=own)
-    return network
+    return fit(
+        network, plan, lambda step: views(feed.draw(step)), partial(loss_of, plan), run, groups=own
+    )
 
 
 def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor) -> Tensor:
@@ -148,14 +149,6 @@ def judge(network: ClipBlocks, views: Views, entries: Sequence[Faces]) -> np.nda
             found, _ = clip.read(network, views.plain(entry, frames))
         logits.append(found.double().mean(0).cpu().numpy())
     return np.stack(logits)
-
-
-def _row(entry: Faces, fold: str, logits: np.ndarray) -> dict[str, object]:
-    real, altered, generated = (round(float(value), 4) for value in logits)
-    return {
-        "file": entry.name, "label": "fake" if entry.label else "real", "fold": fold,
-        "real": real, "altered": altered, "generated": generated,
-    }  # fmt: skip
 
 
 def _tell(run: TrainingOptions, fold: str, held: Sequence[Faces], logits: np.ndarray) -> None:

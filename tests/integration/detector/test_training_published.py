@@ -102,7 +102,7 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name: str, tmp_path: P
     cv2.imwrite(str(file), rgb[..., ::-1])
     look = input_transform.PretrainedInput(_Fed(recipe))  # type: ignore[arg-type]
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
-    made = cache.open_cache(tmp_path, look.cached("image"), [item])
+    made = cache.open_cache(tmp_path, look.cached("image"), [item], TrainingOptions(tmp_path))
     (entry,) = made.entries
     (face,) = vision.load_detector().detect(rgb, 40)
     expected = vision.cut(rgb, vision.box_for(recipe, face.box), recipe, face.landmarks)
