@@ -80,8 +80,9 @@ def train(
     data : Path
         CSV of labelled files.
     folds : sequence of str
-        Folds of sources to leave out in turn: the logits of what was left out go to
-        `run.out`/left_out.csv, the calibration that they give to `run.out`/calibration.toml.
+        Folds of sources to leave out in turn, and then all pictures together: the logits of what
+        was left out go to `run.out`/left_out.csv, the calibration that they give to
+        `run.out`/calibration.toml.
 
     Returns
     -------
@@ -102,11 +103,14 @@ def train(
     if len({item.label for item in of_rows}) < 2:
         raise UsageError("The recipe generated needs real and generated files with a face.")
     fold_of = np.array([groups.source_fold_of(item) for item in of_rows])
+    still = np.array([item.kind == "image" for item in of_rows])
+    held = {fold: fold_of == fold for fold in folds}
+    if folds and still.any() and not still.all():
+        held[left_out.PICTURES] = still
     rows: list[LeftOutLogit] = []
-    for fold in folds:
-        rest, out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-        taught = [of_rows[i] for i in rest]
-        weights, bias = fit_rows(taught, [plain[rest], copies[rest]], plan.decay)
+    for fold, out in held.items():
+        taught = [items[i] for i in owner[~out]]
+        weights, bias = fit_rows(taught, [plain[~out], copies[~out]], plan.decay)
         for version, values in (("as it is", plain), ("copy", copies)):
             logits = values @ weights + bias
             rows += [
