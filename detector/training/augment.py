@@ -63,12 +63,6 @@ def jpeg(picture: np.ndarray, quality: float, rng: np.random.Generator) -> np.nd
     return np.roll(coded, (-down, -across), (0, 1))
 
 
-def noise(picture: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
-    """Add white noise."""
-    drawn = rng.standard_normal(picture.shape, np.float32) * deviation
-    return np.asarray((picture + drawn).round().clip(0, 255).astype(np.uint8))
-
-
 def degraded(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Change color, sharpness, size, noise and compression, and cover a part, each at times."""
     x: np.ndarray = picture
@@ -83,7 +77,8 @@ def degraded(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.1:
         x = sharpen(x, rng.uniform(0.2, 1.0))
     if rng.random() < 0.2:
-        x = noise(x, 255 * rng.uniform(0.003, 0.03), rng)
+        noise = rng.standard_normal(x.shape, np.float32) * 255 * rng.uniform(0.003, 0.03)
+        x = (x + noise).round().clip(0, 255).astype(np.uint8)
     if rng.random() < 0.55:
         x = jpeg(x, rng.uniform(30, 95), rng)
     if rng.random() < 0.03:

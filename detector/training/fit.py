@@ -178,16 +178,6 @@ def _save(
     scratch.replace(file)
 
 
-def decayed(network: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return parameter groups in which matrices and kernels have weight decay, and biases and
-    normalizations have none."""
-    learned = trained(network).values()
-    return [
-        {"params": [p for p in learned if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
 def _log(path: Path, step: int, figures: dict[str, float]) -> None:
     new = not path.exists()
     with path.open("a", newline="") as stream:

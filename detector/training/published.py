@@ -32,7 +32,7 @@ from detector.models.custom_weights import with_files
 from detector.models.network import TorchFrameModel
 from detector.models.vit import TokenModel
 from detector.training import sample
-from detector.training.fit import TrainingOptions, decayed, fit, half_precision
+from detector.training.fit import TrainingOptions, fit, half_precision
 from detector.training.input_transform import PretrainedInput
 from detector.training.recipe import Recipe
 from detector.training.sample import PairSource
@@ -44,8 +44,6 @@ made, arXiv:2508.06248); the last layer alone."""
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
 SAME = 1e-4
 """By how much a score of the written file may differ from the trained network's (logits)."""
-
-
 HELD_FRAMES = 3
 """Pictures of a held-out clip."""
 HELD_PAIRS = 250
@@ -63,14 +61,8 @@ class PretrainedDetector:
 
 
 def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
-    """Load the detector that fine-tuning starts from.
-
-    Parameters
-    ----------
-    begin : str
-        The id of a model or architecture.
-    weights : sequence of Path
-        A person's own files of that architecture.
+    """Load the detector that fine-tuning starts from: the id of a model, or of an architecture with
+    a person's own files of it.
 
     Raises
     ------
@@ -225,6 +217,7 @@ def train(
     finally:
         shutil.rmtree(trial, ignore_errors=True)
     transform = PretrainedInput(start.model)
+    from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
         pictures, labels = sample.draw(sources, plan, step, transform)
@@ -232,7 +225,7 @@ def train(
 
     averaged = fit(
         odds, plan, draw, partial(_loss, plan), run,
-        groups=decayed(odds, plan.decay), check=HeldOut(held, transform),
+        groups=param_groups_weight_decay(odds, plan.decay), check=HeldOut(held, transform),
     )  # fmt: skip
     return averaged.network
 
@@ -244,13 +237,8 @@ def _loss(plan: Recipe, network: nn.Module, pictures: Tensor, labels: Tensor) ->
 
 
 def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
-    """Return cross-entropy and a ranking term: within a pair the fake is to score higher.
-
-    Parameters
-    ----------
-    logits, labels : float [2 P]
-        Originals first, then their fakes in the same order.
-    """
+    """Return cross-entropy and a ranking term: within a pair the fake is to score higher. Logits
+    and labels, float [2 P], are of originals first, then of their fakes in the same order."""
     target = labels * (1 - 2 * plan.smoothing) + plan.smoothing
     loss = F.binary_cross_entropy_with_logits(logits, target)
     real, fake = logits.chunk(2)
@@ -258,15 +246,11 @@ def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
 
 
 def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[Path]:
-    """Write a network's weights as the files that it was read from, and try them.
+    """Write the weights of a network with the names of `start.model.network` as the files that it
+    was read from, and try them.
 
     Tensors that the network does not use stay as they were, and so do files without weights.
     A single file becomes `model.safetensors`.
-
-    Parameters
-    ----------
-    network : nn.Module
-        With the names of `start.model.network`.
 
     Raises
     ------

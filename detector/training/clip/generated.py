@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from detector import media, paths, runtime, vision
+from detector import media, runtime, vision
 from detector.errors import MediaError, UsageError
 from detector.evaluation import groups
 from detector.evaluation.labels import Item, read_labels
@@ -31,6 +31,7 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.training import left_out
 from detector.training.clip.faces import ALTERED, class_of
+from detector.training.clip.network import load_trunk
 from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import fit_rows
@@ -112,9 +113,9 @@ def train(
         taught = [items[i] for i in owner[~out]]
         weights, bias = fit_rows(taught, [plain[~out], copies[~out]], plan.decay)
         for version, values in (("as it is", plain), ("copy", copies)):
-            logits = values @ weights + bias
+            logits = values[out] @ weights + bias
             rows += [
-                LeftOutLogit(fold, version, items[i], float(logits[owner == i].mean()))
+                LeftOutLogit(fold, version, items[i], float(logits[owner[out] == i].mean()))
                 for i in np.unique(owner[out])
             ]
     if rows:
@@ -157,11 +158,9 @@ def _read(
         known = np.load(kept)
         if known["names"].tolist() == [item.name for item in items]:
             return known["plain"], known["copies"], known["owner"]
-    trunk = clip_blocks.read_trunk(paths.bundled() / "clip_b16.safetensors")
-    size = len(clip_blocks.BLOCKS) * int(clip_blocks.CLIP_B16["hidden_size"])  # type: ignore[call-overload]
-    network = _Features(clip_blocks.build(trunk | layer(np.zeros(size), 0.0))).to(run.device)
+    network = _Features(load_trunk()).eval().requires_grad_(False).to(run.device)
     example = torch.zeros(2, 3, 224, 224, device=run.device)
-    read = runtime.compile(network.eval(), example, run.device, bf16=True)
+    read = runtime.compile(network, example, run.device, bf16=True)
     spec, chance = registry.get_spec(ID), np.random.default_rng(0)
     rows: list[np.ndarray] = []
     owner: list[int] = []
@@ -170,11 +169,11 @@ def _read(
         if crops:
             crops += [_copy(crop, plan, chance) for crop in crops]
             pictures = np.stack([fit_picture(crop, spec.crop) for crop in crops])
-            rows.append(read(normalized(pictures, spec))[0].astype(np.float16))
+            features = read(normalized(pictures, spec))[0].astype(np.float16)
+            rows.append(features.reshape(2, -1, features.shape[1]))
             owner += [i] * (len(crops) // 2)
         run.on_progress("faces", i + 1, len(items), {})
-    plain = np.concatenate([r[: len(r) // 2] for r in rows])
-    copies = np.concatenate([r[len(r) // 2 :] for r in rows])
+    plain, copies = np.concatenate(rows, 1)
     names = [item.name for item in items]
     np.savez(kept, plain=plain, copies=copies, owner=np.array(owner), names=np.array(names))
     return plain, copies, np.array(owner)

@@ -55,13 +55,8 @@ class LoraLinear(nn.Module):
 
 
 def tunable(network: ClipBlocks, into: Sequence[str], rank: int) -> ClipBlocks:
-    """Freeze the trunk but for what is tuned, and begin the head anew.
-
-    Parameters
-    ----------
-    into : sequence of str
-        Linear layers of each block that get LoRA, such as `q_proj` and `fc1`.
-    """
+    """Freeze the trunk but for what is tuned, and begin the head anew. Linear layers with the names
+    `into`, such as `q_proj` and `fc1`, get LoRA in each block."""
     trunk = network.vision.requires_grad_(False)
     for name, module in list(trunk.named_modules()):
         if isinstance(module, nn.LayerNorm) and name != "post_layernorm":
