@@ -13,7 +13,7 @@ import pytest
 from detector.training.cache import Faces
 
 CACHED = 77
-"""px: what `OwnInput` caches for 64 px that show 1.5 of a box."""
+"""px: what is cached for 64 px that show 1.5 of a box."""
 SOURCES = ("iperov/DeepFaceLive", "yuangan/eat", "cnnlstm/cnnlstm.github.io")
 
 
