@@ -32,7 +32,7 @@ from detector.media.container import (
 )
 from detector.media.files import open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import HDR, HDR_NOTE, upright_size
+from detector.media.upright import HDR, HDR_NOTE, rotation, upright_size
 from detector.schema.analysis import Audio, Media
 
 _PROBED_PACKETS = 300
@@ -107,7 +107,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             pixel_format=context.pix_fmt,
             bit_rate=_bit_rate(container, stream, size, duration),
             interlaced=bool(frame.interlaced_frame),
-            rotation=-frame.rotation % 360,
+            rotation=rotation(frame),
             audio=_audio(container),
             notes=notes,
         )

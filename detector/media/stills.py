@@ -171,6 +171,9 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                 image.info["nclx"] = _nclx(file)
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                 raise _too_large(image.size)
+            if image.format == "TIFF":
+                with _parsing():
+                    image.load()  # which turns it, and forgets how
             yield image
 
 
@@ -246,7 +249,7 @@ def _parsing() -> Iterator[None]:
         raise _too_large() from error
     except _BROKEN as error:
         raise MediaError(
-            "We can't read this picture: it is damaged or incomplete.",
+            "We can't read this picture: it is damaged, incomplete or of a rare kind.",
             hint="Download or copy it again.",
         ) from error
 
