@@ -315,6 +315,7 @@ class _Clocks:
                 waiting.append(packet)
             else:
                 yield packet, True
+        self.foreign |= not entered
         if entered:
             yield from ((packet, self.foreign or not packet.is_corrupt) for packet in waiting)
 
@@ -358,7 +359,9 @@ class _Clocks:
 def _is_foreign(packet: Packet[Any]) -> bool:
     """Return True if a key frame of a transport stream is of another codec than its stream."""
     try:
-        with av.open(io.BytesIO(bytes(packet)), container_options=_RAW, io_open=_refuse_more) as raw:
+        with av.open(
+            io.BytesIO(bytes(packet)), container_options=_RAW, io_open=_refuse_more
+        ) as raw:
             codec = raw.streams[0].codec_context.codec
     except (av.error.FFmpegError, IndexError):
         return False
