@@ -222,7 +222,7 @@ def packets(
     container: InputContainer,
     stream: VideoStream | AudioStream | None = None,
     damage: Callable[[float | None], None] = lambda time: None,
-    foreign: Callable[[], None] = lambda: None,
+    foreign: Callable[[float | None], None] = lambda time: None,
 ) -> Iterator[Packet[Any]]:
     """Demux one stream (or all), reading on past errors.
 
@@ -254,7 +254,7 @@ def packets(
                 errors, hole = 0, False
                 yield packet
             if clock.foreign or (errors and clock.restarting):
-                foreign()
+                foreign(latest)
             return
         except av.error.EOFError:
             return
@@ -262,10 +262,7 @@ def packets(
             # IndexError: PyAV does not know streams that turn up on the way.
             errors += 1
             hole = True
-    if clock.restarting:
-        foreign()
-    else:
-        damage(latest)
+    (foreign if clock.restarting else damage)(latest)
 
 
 def _is_header(packet: Packet[Any]) -> bool:

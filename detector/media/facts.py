@@ -59,7 +59,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             return _of_sound(container, sound, size, head)
         stream = chosen_picture(moving)
         decoder = Decoder(container, stream, tolerant=True)
-        joined: list[bool] = []  # once for each pass that ends before another recording
+        joined: list[float | None] = []  # once for each pass that ends before another recording
         opening = _Opening(container, stream, decoder, joined)
         frame = opening.frame
         if frame is None:
@@ -134,14 +134,14 @@ class _Opening:
         container: InputContainer,
         stream: VideoStream,
         decoder: Decoder,
-        joined: list[bool],
+        joined: list[float | None],
     ) -> None:
         self.frame: VideoFrame | None = None
         self.time = 0.0
         self.times: list[float] = []
         self.complete = False
         self.count = stream.frames
-        demuxed = packets(container, stream, foreign=lambda: joined.append(True))
+        demuxed = packets(container, stream, foreign=joined.append)
         for number, packet in enumerate(demuxed):
             time = decoder.time_of(packet)
             if time is not None and not packet.is_discard:
@@ -195,7 +195,7 @@ def _ends(
     container: InputContainer,
     stream: VideoStream,
     decoder: Decoder,
-    joined: list[bool],
+    joined: list[float | None],
 ) -> tuple[float, float]:
     """When the picture ends, and when the last of all streams ends, on their clocks in seconds.
 
@@ -220,12 +220,12 @@ def _ends(
 
 
 def _last_packets(
-    container: InputContainer, stream: VideoStream, decoder: Decoder, joined: list[bool]
+    container: InputContainer, stream: VideoStream, decoder: Decoder, joined: list[float | None]
 ) -> tuple[float, float]:
     """Read to the end; see `_ends`."""
     stated = _stated(container, stream)
     picture = last = whole = -math.inf
-    for packet in packets(container, foreign=lambda: joined.append(True)):
+    for packet in packets(container, foreign=joined.append):
         if packet.stream_index == stream.index:
             time = decoder.time_of(packet)
             if time is not None:
@@ -297,8 +297,8 @@ def _sound_end(container: InputContainer, stream: AudioStream) -> tuple[float, b
         if not joined and not seek(container, stream, int(at / base)):
             continue
         end = -math.inf
-        unread: list[bool] = []
-        for packet in packets(container, stream, foreign=lambda: unread.append(True)):
+        unread: list[float | None] = []
+        for packet in packets(container, stream, foreign=unread.append):
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * base)
         if end > start:

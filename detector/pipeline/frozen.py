@@ -25,7 +25,7 @@ NOISE_SPAN = 2.0
 NOISE = 64.0
 """gray levels"""
 EXPLAINED = 0.12
-"""of the energy of the differences that movement explains: noise has 0.02 to 0.12, clips from 0.13"""
+"""of the energy of the differences that movement explains: of noise 0.02 to 0.12, of clips more"""
 PEAK = 12.0
 """the deviation over time where it is largest, as a multiple of the mean: where little moves, 16"""
 WINDOW = 9
