@@ -37,7 +37,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.4)
-    monkeypatch.setattr(connections, "BODY_RATE", 10.0)
+    monkeypatch.setattr(connections, "BODY_RATE", 4.0)
     number = free_port()
     config = uvicorn.Config(
         CheckedBody(echo), port=number, http=TimedProtocol, log_config=None, lifespan="off"
@@ -95,7 +95,7 @@ def test_a_slow_body_that_comes_is_taken(port: int) -> None:
 def test_a_body_that_comes_byte_by_byte_is_refused(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "BODY_RATE", 1000.0)
+    monkeypatch.setattr(connections, "BODY_RATE", 4.0.0)
     pieces = [HEAD + b"Content-Length: 60\r\n\r\n", *(b"x" for _ in range(10))]
     assert b"200" not in answer(port, *pieces, pause=0.1)
 
