@@ -95,7 +95,7 @@ def test_a_slow_body_that_comes_is_taken(port: int) -> None:
 def test_a_body_that_comes_byte_by_byte_is_refused(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "BODY_RATE", 4.0.0)
+    monkeypatch.setattr(connections, "BODY_RATE", 1000.0)
     pieces = [HEAD + b"Content-Length: 60\r\n\r\n", *(b"x" for _ in range(10))]
     assert b"200" not in answer(port, *pieces, pause=0.1)
 
