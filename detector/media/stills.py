@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
@@ -40,17 +40,6 @@ _BROKEN = (
     OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError,
     RuntimeError, AttributeError, struct.error,
 )  # fmt: skip
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> what stands it upright."""
-
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
 
 _SRGB = ImageCms.createProfile("sRGB")
@@ -204,9 +193,8 @@ def _coded_colors(file: BinaryIO) -> tuple[int, int] | None:
 def flatten(image: Image.Image) -> np.ndarray:
     """Return uint8 [H, W, 3] RGB, upright, over white, whatever the mode of `image`."""
     with _parsing():
-        turn = _TURNS.get(_orientation(image))
-        if turn is not None:
-            image = image.transpose(turn)
+        if _orientation(image) in range(2, 9):
+            image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I") or image.mode == "F":
             return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
         nclx = image.info.get("nclx")

@@ -1083,6 +1083,8 @@ def test_clips_are_mirrored_and_turned_as_players_do(
     shown = np.zeros((down.max() + 1, across.max() + 1, 3), int)
     shown[down, across] = still
     found = probe(path)
+    # clockwise, and mirrored before that where it has to be, as EXIF has it
+    assert found.rotation == ((90 if c < 0 else 270) if b else 180 * (d < 0))
     assert (found.height, found.width) == shown.shape[:2]
     assert np.abs(frame_at(path, found, 0).rgb - shown).mean() < 8
 
