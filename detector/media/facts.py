@@ -75,7 +75,8 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         reached = duration
         if stream.duration is None:  # Matroska's counts from the beginning of its clock
             reached = whole_end if start < (stated or 0.0) else whole_end - start
-        if stated is not None and reached < stated - max(0.5, 0.02 * stated):
+        estimated = demuxer(container) == "avi"  # by libav, where a file is cut
+        if stated is not None and not estimated and reached < stated - max(0.5, 0.02 * stated):
             notes.append(
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
