@@ -206,11 +206,15 @@ class Mono:
     16 kHz. A frame loses its time."""
 
     def __init__(self) -> None:
-        # Interleaved first: PyAV reads past the end where each of eight channels has its plane.
-        self._interleave = AudioResampler("flt")
-        self._resample = AudioResampler("s16", "mono", SAMPLE_RATE)
+        self._format: tuple[str, str, int] | None = None
 
     def __call__(self, frame: AudioFrame) -> np.ndarray:
+        format = frame.format.name, frame.layout.name, frame.sample_rate
+        if format != self._format:  # at first, and where files of two formats were joined
+            self._format = format
+            # Interleaved first: PyAV reads past the end where each of eight channels has its plane.
+            self._interleave = AudioResampler("flt")
+            self._resample = AudioResampler("s16", "mono", SAMPLE_RATE)
         frame.pts = None
         whole = frame.format.name[:3] not in ("flt", "dbl")
         frames = [frame] if whole else map(_cleaned, self._interleave.resample(frame))

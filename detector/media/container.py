@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,8 @@ _OPTIONS = {
     "enable_drefs": "0",
 }
 _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+_RAW = {**_OPTIONS, "format_whitelist": "h264,hevc,mpegvideo"}
+"""For a key frame of a transport stream, which says what it is."""
 
 RESTARTING = ("mpegts", "mpeg", "ogg")
 """Demuxers of containers that can be joined end to end, so that their clock restarts on the way.
@@ -45,6 +48,8 @@ _RESTART = 0.4
 """s that a clock has to go back to count as restarted: more than frames are reordered by"""
 _BEFORE_RESTART = 3
 """packets, at most, between one that the end of a part marks as corrupt and the next part"""
+_BEFORE_KEY = 300
+"""packets, at most, between the beginning of a part and its first key frame"""
 _PARAMETERS = 32
 """bytes at the beginning of a key frame, where MPEG-2, H.264 and HEVC state the size"""
 
@@ -217,6 +222,7 @@ def packets(
     container: InputContainer,
     stream: VideoStream | AudioStream | None = None,
     damage: Callable[[float | None], None] = lambda time: None,
+    foreign: Callable[[float | None], None] = lambda time: None,
 ) -> Iterator[Packet[Any]]:
     """Demux one stream (or all), reading on past errors.
 
@@ -224,17 +230,18 @@ def packets(
     with the time of the first packet after a hole, or of the last before what can't be read at
     all; a file that just ends early is not a hole.
     Where a clock restarts, it goes on from where it was, for which all packets are read from the
-    beginning.
+    beginning. Where a recording of another codec was joined to this one, or a container that has
+    one clock begins again, packets end, and `foreign` is called.
     """
-    clock = _Clocks() if demuxer(container) in RESTARTING else None
+    clock = _Clocks(demuxer(container))
     errors = 0
     hole = False
     latest: float | None = None
     while errors < _MAX_READ_ERRORS:
         try:
             source = container.demux(stream) if stream else container.demux()
-            demuxed = (packet for packet in source if not _is_theora_header(packet))
-            for packet, intact in clock.continued(demuxed) if clock else _marked(demuxed):
+            demuxed = (packet for packet in source if not _is_header(packet))
+            for packet, intact in clock.continued(demuxed):
                 if packet.size == 0:
                     continue
                 if not intact:
@@ -246,6 +253,8 @@ def packets(
                     damage(None if packet.pts is None else latest)
                 errors, hole = 0, False
                 yield packet
+            if clock.foreign or (errors and clock.restarting):
+                foreign(latest)
             return
         except av.error.EOFError:
             return
@@ -253,51 +262,77 @@ def packets(
             # IndexError: PyAV does not know streams that turn up on the way.
             errors += 1
             hole = True
-    damage(latest)
+    (foreign if clock.restarting else damage)(latest)
 
 
-def _is_theora_header(packet: Packet[Any]) -> bool:
-    """Return True for what begins a further part of a chained Ogg: its decoder has a header."""
+def _is_header(packet: Packet[Any]) -> bool:
+    """Return True for what begins a further part of joined files and is no picture or sound: of a
+    chained Ogg the header, which its decoder has, and of raw sound its title."""
     codec = packet.stream.codec_context
-    is_theora = codec is not None and codec.name == "theora"
-    return is_theora and packet.size > 0 and memoryview(packet)[0] >= 0x80
-
-
-def _marked(demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
-    return ((packet, not packet.is_corrupt) for packet in demuxed)
+    begin = memoryview(packet)[:5].tobytes()
+    match codec.name if codec is not None else "":
+        case "theora":
+            return begin[:1] >= b"\x80"
+        case "vp8":
+            return begin == b"OVP80"
+        case "mp3" | "mp3float" | "aac":
+            return begin[:3] == b"ID3"
+    return False
 
 
 class _Clocks:
     """The times of streams whose clocks may restart: they go on from where they were."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.restarting = name in RESTARTING
+        self.foreign = False  # what follows is not of this recording
+        self._single = name == "matroska"
         self._shift: dict[int, int] = {}  # ticks added, by stream
         self._end: dict[int, int] = {}  # of the last packet, ticks
         self._heads: dict[int, bytes] = {}  # of the last key frame
+        self._first: dict[int, int] = {}  # when the first key frame is shown, ticks
 
     def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
         """Yield packets and whether they are intact. One that is marked corrupt just before another
         part is: only its counter does not fit the next part's."""
         waiting: list[Packet[Any]] = []
+        entered = True  # where a part begins amid a group of pictures: its first key frame came
         for packet in demuxed:
-            begins = self._move(packet) | self._changes(packet)
-            if waiting and (begins or len(waiting) > _BEFORE_RESTART):
+            restarts = self.restarting and self._move(packet)
+            begins = restarts | self._changes(packet)
+            if self._begins_again(packet) or (begins and _is_foreign(packet)):
+                self.foreign = True
+                break
+            if begins or len(waiting) > (_BEFORE_RESTART if entered else _BEFORE_KEY):
                 yield from ((one, begins or not one.is_corrupt) for one in waiting)
                 waiting.clear()
-            if waiting or packet.is_corrupt:
+            if isinstance(packet.stream, VideoStream):
+                entered = packet.is_keyframe or (entered and not restarts)
+            if waiting or packet.is_corrupt or not entered:
                 waiting.append(packet)
             else:
                 yield packet, True
-        yield from _marked(iter(waiting))
+        self.foreign |= not entered
+        if entered:
+            yield from ((packet, self.foreign or not packet.is_corrupt) for packet in waiting)
 
     def _changes(self, packet: Packet[Any]) -> bool:
         """Return True if a picture of other parameters than before begins: another size."""
-        if not packet.is_keyframe or not isinstance(packet.stream, VideoStream):
+        if not (self.restarting and packet.is_keyframe and isinstance(packet.stream, VideoStream)):
             return False
         head = memoryview(packet)[:_PARAMETERS].tobytes()
         before = self._heads.get(packet.stream_index, head)
         self._heads[packet.stream_index] = head
         return head != before
+
+    def _begins_again(self, packet: Packet[Any]) -> bool:
+        """Return True if a key frame of a Matroska is shown when its first one was."""
+        if not (self._single and packet.is_keyframe and packet.pts is not None):
+            return False
+        if packet.stream_index in self._first:
+            return packet.pts <= self._first[packet.stream_index]
+        self._first[packet.stream_index] = packet.pts
+        return False
 
     def _move(self, packet: Packet[Any]) -> bool:
         """Move a packet's times behind those before; return True if its clock restarts here."""
@@ -316,6 +351,18 @@ class _Clocks:
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
         return restarts
+
+
+def _is_foreign(packet: Packet[Any]) -> bool:
+    """Return True if a key frame of a transport stream is of another codec than its stream."""
+    try:
+        with av.open(
+            io.BytesIO(bytes(packet)), container_options=_RAW, io_open=_refuse_more
+        ) as raw:
+            codec = raw.streams[0].codec_context.codec
+    except (av.error.FFmpegError, IndexError):
+        return False
+    return bool(codec.id != packet.stream.codec_context.codec.id)
 
 
 def _usual_length(packet: Packet[Any]) -> int:

@@ -32,7 +32,7 @@ from detector.media.container import (
 )
 from detector.media.files import open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import HDR, HDR_NOTE, upright_size
+from detector.media.upright import HDR, HDR_NOTE, rotation, upright_size
 from detector.schema.analysis import Audio, Media
 
 _PROBED_PACKETS = 300
@@ -59,11 +59,12 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             return _of_sound(container, sound, size, head)
         stream = chosen_picture(moving)
         decoder = Decoder(container, stream, tolerant=True)
-        opening = _Opening(container, stream, decoder)
+        joined: list[float | None] = []  # once for each pass that ends before another recording
+        opening = _Opening(container, stream, decoder, joined)
         frame = opening.frame
         if frame is None:
             raise undecodable()
-        end, whole_end = _ends(path, container, stream, decoder)
+        end, whole_end = _ends(path, container, stream, decoder, joined)
         start = opening.time
         duration = max(end - start, 0.0)
         fps = opening.rate(duration) or rate(stream)
@@ -74,10 +75,16 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         reached = duration
         if stream.duration is None:  # Matroska's counts from the beginning of its clock
             reached = whole_end if start < (stated or 0.0) else whole_end - start
-        if stated is not None and reached < stated - max(0.5, 0.02 * stated):
+        estimated = demuxer(container) == "avi"  # by libav, where a file is cut
+        if stated is not None and not estimated and reached < stated - max(0.5, 0.02 * stated):
             notes.append(
                 f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
                 "the rest is missing or damaged."
+            )
+        if joined:
+            notes.append(
+                f"After {duration:.1f} s another recording was joined to this one that can't be "
+                "read with it; it was not looked at."
             )
         if demuxer(container) == "mjpeg":
             notes.append("It holds no times: 25 pictures a second are assumed.")
@@ -101,7 +108,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             pixel_format=context.pix_fmt,
             bit_rate=_bit_rate(container, stream, size, duration),
             interlaced=bool(frame.interlaced_frame),
-            rotation=-frame.rotation % 360,
+            rotation=rotation(frame),
             audio=_audio(container),
             notes=notes,
         )
@@ -123,13 +130,20 @@ def _about_pictures(
 class _Opening:
     """What the first packets and the first frame of a stream tell."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, decoder: Decoder) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        decoder: Decoder,
+        joined: list[float | None],
+    ) -> None:
         self.frame: VideoFrame | None = None
         self.time = 0.0
         self.times: list[float] = []
         self.complete = False
         self.count = stream.frames
-        for number, packet in enumerate(packets(container, stream)):
+        demuxed = packets(container, stream, foreign=joined.append)
+        for number, packet in enumerate(demuxed):
             time = decoder.time_of(packet)
             if time is not None and not packet.is_discard:
                 self.times.append(time)
@@ -178,7 +192,11 @@ class _Opening:
 
 
 def _ends(
-    path: str | os.PathLike[str], container: InputContainer, stream: VideoStream, decoder: Decoder
+    path: str | os.PathLike[str],
+    container: InputContainer,
+    stream: VideoStream,
+    decoder: Decoder,
+    joined: list[float | None],
 ) -> tuple[float, float]:
     """When the picture ends, and when the last of all streams ends, on their clocks in seconds.
 
@@ -187,7 +205,7 @@ def _ends(
     """
     if demuxer(container) in RESTARTING:
         with open_media(path) as again:
-            return _last_packets(again, stream, decoder)
+            return _last_packets(again, stream, decoder, joined)
     start = stream.start_time or 0
     offsets = [start]
     stated = _stated(container, stream)
@@ -196,19 +214,19 @@ def _ends(
     for offset in offsets:
         if not seek(container, stream, offset):
             continue
-        picture, whole = _last_packets(container, stream, decoder)
+        picture, whole = _last_packets(container, stream, decoder, joined)
         if picture > -math.inf:
             return picture, whole
     return 0.0, 0.0
 
 
 def _last_packets(
-    container: InputContainer, stream: VideoStream, decoder: Decoder
+    container: InputContainer, stream: VideoStream, decoder: Decoder, joined: list[float | None]
 ) -> tuple[float, float]:
     """Read to the end; see `_ends`."""
     stated = _stated(container, stream)
     picture = last = whole = -math.inf
-    for packet in packets(container):
+    for packet in packets(container, foreign=joined.append):
         if packet.stream_index == stream.index:
             time = decoder.time_of(packet)
             if time is not None:
@@ -279,14 +297,13 @@ def _sound_end(container: InputContainer, stream: AudioStream) -> tuple[float, b
     for at in (start,) if joined else (start + stated - _TAIL, start):
         if not joined and not seek(container, stream, int(at / base)):
             continue
-        end = last = -math.inf
-        holes: list[float | None] = []
-        for packet in packets(container, stream, holes.append):
+        end = -math.inf
+        unread: list[float | None] = []
+        for packet in packets(container, stream, foreign=unread.append):
             if packet.pts is not None:
-                last = packet.pts * base
-                end = max(end, last + (packet.duration or 0) * base)
+                end = max(end, (packet.pts + (packet.duration or 0)) * base)
         if end > start:
-            return end - start, bool(holes) and (holes[-1] or last) >= last
+            return end - start, bool(unread)
     return 0.0, False
 
 

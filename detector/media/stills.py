@@ -18,12 +18,12 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import Frame
 from detector.media.files import open_file, sniff, top_box
-from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
+from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE, SNIFF_BYTES
 from detector.media.upright import HDR, HDR_NOTE, in_srgb
 from detector.schema.analysis import Media
 
@@ -40,23 +40,12 @@ _BROKEN = (
     OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError,
     RuntimeError, AttributeError, struct.error,
 )  # fmt: skip
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> what stands it upright."""
-
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
 
 _SRGB = ImageCms.createProfile("sRGB")
 
-PALETTE = 256
-"""colors"""
+PALETTE, SHADES = 256, 64
+"""colors, and shades of gray, that are few"""
 
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their picture."""
@@ -80,9 +69,11 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
             notes.append(HDR_NOTE.format(what="picture", kind=kind))
         duration = fps = None
         ends: list[float] = []
-        with _parsing():  # formats that hold previews or pages have one picture
-            stated = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
-        if stated > 1:
+        with _parsing():
+            stated = getattr(image, "n_frames", 1)
+        if stated > 1 and image.format in ("TIFF", "HEIF"):
+            notes.append(f"There are {stated} pictures in this file; one was judged.")
+        if stated > 1 and image.format in _ANIMATED:  # others hold previews or pages
             ends = [end for _, end in _timeline(image, min(stated, MAX_ANIMATION_FRAMES))]
             if stated > len(ends):
                 notes.append(f"We looked at the first {len(ends)} of its {stated} pictures.")
@@ -113,10 +104,11 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
 
 
 def _colors(image: Image.Image) -> int | None:
-    """Return how many colors a picture of at most 256 has; None of more, and of shades of gray."""
+    """Return how many colors a picture of at most 256 has, or of at most 64 shades of gray; None of
+    more."""
     if image.format == "GIF":
         return PALETTE
-    if image.mode not in ("P", "RGB", "RGBA"):
+    if image.mode not in ("1", "L", "P", "RGB", "RGBA"):
         return None
     with _parsing():
         shown = image if image.mode == "RGB" else image.convert("RGB")
@@ -124,7 +116,8 @@ def _colors(image: Image.Image) -> int | None:
     if counted is None:
         return None
     colors = [cast("tuple[int, int, int]", color) for _count, color in counted]
-    return None if all(r == g == b for r, g, b in colors) else len(colors)
+    gray = all(r == g == b for r, g, b in colors)
+    return None if gray and len(colors) > SHADES else len(colors)
 
 
 def decode_still(
@@ -160,6 +153,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open a picture by content; what is too large is refused before a pixel is decoded."""
     with open_file(path) as file:
         sniff(file)
+        coded = _coded_colors(file)
         file.seek(0)
         with _parsing():
             image = Image.open(file, formats=_FORMATS)
@@ -167,10 +161,13 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
             if image.format == "HEIF" and not _turns_itself(file):
                 turn = image.info.get("original_orientation")
                 image.getexif()[ExifTags.Base.Orientation] = turn or 1
-            if image.format in ("HEIF", "AVIF") and "icc_profile" not in image.info:
-                image.info["nclx"] = _nclx(file)
+            if coded is not None and "icc_profile" not in image.info:
+                image.info["nclx"] = coded
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                 raise _too_large(image.size)
+            if image.format == "TIFF":
+                with _parsing():
+                    image.load()  # which turns it, and forgets how
             yield image
 
 
@@ -181,21 +178,23 @@ def _turns_itself(file: BinaryIO) -> bool:
     return b"irot" in index or b"imir" in index
 
 
-def _nclx(file: BinaryIO) -> tuple[int, int]:
-    """Return the color primaries and transfer function of a HEIF or AVIF file, by the numbers of
-    ITU-T H.273; those of sRGB where its index states none."""
-    stated = re.search(rb"colrnclx(..)(..)", top_box(file, b"meta"), re.DOTALL)
+def _coded_colors(file: BinaryIO) -> tuple[int, int] | None:
+    """Return the color primaries and transfer function that a HEIF, AVIF or PNG file states by the
+    numbers of ITU-T H.273."""
+    file.seek(0)
+    stated = re.search(rb"\0\0\0\x04cICP(.)(.)", file.read(SNIFF_BYTES), re.DOTALL)
     if stated is None:
-        return 1, 13
+        stated = re.search(rb"colrnclx(..)(..)", top_box(file, b"meta"), re.DOTALL)
+    if stated is None:
+        return None
     return int.from_bytes(stated[1], "big"), int.from_bytes(stated[2], "big")
 
 
 def flatten(image: Image.Image) -> np.ndarray:
     """Return uint8 [H, W, 3] RGB, upright, over white, whatever the mode of `image`."""
     with _parsing():
-        turn = _TURNS.get(_orientation(image))
-        if turn is not None:
-            image = image.transpose(turn)
+        if _orientation(image) in range(2, 9):
+            image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I") or image.mode == "F":
             return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
         nclx = image.info.get("nclx")
@@ -246,7 +245,7 @@ def _parsing() -> Iterator[None]:
         raise _too_large() from error
     except _BROKEN as error:
         raise MediaError(
-            "We can't read this picture: it is damaged or incomplete.",
+            "We can't read this picture: it is damaged, incomplete or of a rare kind.",
             hint="Download or copy it again.",
         ) from error
 

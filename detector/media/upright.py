@@ -44,7 +44,8 @@ class Upright:
     averaged : bool
         Much smaller pictures are wanted: each pixel is the mean of those that it stands for.
     framed : bool
-        The size is the stream's own: a picture of another shape is put on a canvas of it.
+        The size is the stream's own: a picture of another shape is put on a canvas of it. Such
+        pictures are deinterlaced and mapped from HDR; small copies that are compared are not.
     usual : (width, height), optional
         Coded size of the stream's first frame, px, where `width` and `height` are not as coded.
     """
@@ -80,9 +81,9 @@ class Upright:
             width, height = inside
         else:
             canvas = None
-        if frame.interlaced_frame and self.interpolation is not Interpolation.AREA:
+        if self.framed and frame.interlaced_frame:
             frame = deinterlaced(frame)
-        if frame.color_trc in HDR and self.interpolation is not Interpolation.AREA:
+        if self.framed and frame.color_trc in HDR:
             frame = self._in_sdr(frame)
         # Unspecified colors are read as browsers do: high definition is BT.709, the rest BT.601.
         space = frame.colorspace
@@ -202,6 +203,13 @@ def upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
         else:
             height = round(height / aspect)
     return (height, width) if orientation(frame)[0] else (width, height)
+
+
+def rotation(frame: VideoFrame) -> int:
+    """Return the degrees clockwise that stand a frame upright, after mirroring where that is due,
+    as EXIF states them."""
+    transposed, flip_x, flip_y = orientation(frame)
+    return (90 if flip_x else 270) if transposed else 180 * flip_y
 
 
 def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:

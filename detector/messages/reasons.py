@@ -192,7 +192,7 @@ WORDINGS: dict[str, Wording] = {
     "too_bright": _left_out(_("The face is overexposed: {out}")),
     "turned_away": _left_out(_("The face is turned away: {out}")),
     "clip_too_short": Template(
-        "This clip is {seconds:.1f} s long; a reading needs at least {least:g} s.",
+        "This clip is {seconds:.2f} s long; a reading needs at least {least:g} s.",
         _("Use a longer cut, or save one frame as a picture and drop that."),
     ),
     "no_operating_point": _no_point,

@@ -4,6 +4,7 @@ a place for long, and none has two lengths."""
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -13,8 +14,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 20.0
 """from the first byte of a request, or the connection, to the end of its headers"""
-BODY_SECONDS = 30.0
-"""between two pieces of a body"""
+BODY_SECONDS, BODY_RATE = 30.0, 1000.0
+"""for which a body is waited for, and how many of its bytes earn another second: one that comes
+byte by byte holds no place either"""
 
 
 class TimedProtocol(H11Protocol):
@@ -69,16 +71,20 @@ class CheckedBody:
             )
             return
         more, late, begun = True, False, False
+        left = BODY_SECONDS
 
         async def timed() -> Message:
-            nonlocal more, late
+            nonlocal more, late, left
             if not more:
                 return await receive()
+            asked = time.monotonic()
             try:
-                message = await asyncio.wait_for(receive(), BODY_SECONDS)
+                message = await asyncio.wait_for(receive(), left)
             except TimeoutError:
                 late, more = True, False
                 return {"type": "http.disconnect"}
+            earned = len(message.get("body", b"")) / BODY_RATE
+            left = min(BODY_SECONDS, left + earned - (time.monotonic() - asked))
             more = message["type"] == "http.request" and message.get("more_body", False)
             return message
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detector.pipeline import Analyzer
@@ -20,6 +21,7 @@ SIZE = (320, 240)
     [
         ("voice.mp4", {"seconds": 3, "audio": True}),
         ("poor.mp4", {"seconds": 3, "options": {"crf": "46"}, "gop": 250}),
+        ("often.mp4", {"seconds": 4, "options": {"crf": "41"}, "gop": 12}),
         ("slide.mkv", {"times": [0.0, 4.0]}),
         ("pulses.webm", {"seconds": 3, "codec": "libvpx", "gop": 12, "options": {"b": "400000"}}),
     ],
@@ -40,8 +42,12 @@ def test_an_unmoving_picture_is_named(
 
 def test_what_moves_is_no_unmoving_picture(analyzer: Analyzer, make_clip: Clip) -> None:
     few = Settings(frames=6, models=["texture"])
+    wide = camera((SIZE[0] + 8, SIZE[1]), still=True)(0)
+    slow = [np.ascontiguousarray(wide[:, x : x + SIZE[0]]) for x in range(5)]
+    poor = {"seconds": 4, "options": {"crf": "41"}, "gop": 12}
     for number, path in enumerate(
         (
+            make_clip("quiet.mp4", size=SIZE, picture=lambda n: slow[n // 20], **poor),
             make_clip("moves.mp4", size=SIZE, seconds=2),
             make_clip("short.mp4", size=SIZE, seconds=0.2, picture=camera(SIZE, still=True)),
         )

@@ -501,6 +501,8 @@ def test_few_colors_are_counted(tmp_path: Path, astronaut: np.ndarray) -> None:
     assert probe(tmp_path / "palette.png").colors == 64
     assert probe(tmp_path / "flat.png").colors == 64
     assert probe(tmp_path / "moving.gif").colors == 256
+    image.convert("1").save(tmp_path / "black.png")
+    assert probe(tmp_path / "black.png").colors == 2
     image.save(tmp_path / "many.png")
     image.convert("L").save(tmp_path / "gray.png")
     image.convert("L").convert("RGB").save(tmp_path / "grays.png")
@@ -1035,7 +1037,7 @@ def test_encrypted_asf_is_refused(make_clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "HEIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF"])
 def test_pictures_are_mirrored_and_turned_as_viewers_do(
     tmp_path: Path, astronaut: np.ndarray, kind: str, orientation: int
 ) -> None:
@@ -1046,6 +1048,8 @@ def test_pictures_are_mirrored_and_turned_as_viewers_do(
     stored.save(path, format=kind, exif=exif, quality=95)
     stored.getexif()[ExifTags.Base.Orientation] = orientation
     shown = np.asarray(ImageOps.exif_transpose(stored)).astype(int)
+    found = probe(path)
+    assert (found.height, found.width) == shown.shape[:2]
     assert np.abs(only_frame(path).astype(int) - shown).mean() < 5
 
 
@@ -1079,6 +1083,8 @@ def test_clips_are_mirrored_and_turned_as_players_do(
     shown = np.zeros((down.max() + 1, across.max() + 1, 3), int)
     shown[down, across] = still
     found = probe(path)
+    # clockwise, and mirrored before that where it has to be, as EXIF has it
+    assert found.rotation == ((90 if c < 0 else 270) if b else 180 * (d < 0))
     assert (found.height, found.width) == shown.shape[:2]
     assert np.abs(frame_at(path, found, 0).rgb - shown).mean() < 8
 
@@ -1151,6 +1157,42 @@ def test_a_transport_stream_whose_clock_jumps_ahead_goes_on(make_clip: Clip) -> 
     assert len(shown(first, about, 200)) == 100
 
 
+def test_what_is_joined_in_another_codec_is_named(make_clip: Clip) -> None:
+    quick = {"preset": "ultrafast"}
+    parts = [
+        make_clip(f"{codec}.ts", seconds=2, codec=codec, options=quick, audio=codec == "libx264")
+        for codec in ("libx264", "mpeg2video", "libx265")
+    ]
+    for second in parts[1:]:
+        path = second.with_name("joined.ts")
+        path.write_bytes(parts[0].read_bytes() + second.read_bytes())
+        ends_at_2_s(path)
+    clip = make_clip("a.webm", seconds=2, codec="libvpx", options={"deadline": "realtime"})
+    clip.write_bytes(clip.read_bytes() * 2)
+    ends_at_2_s(clip)
+
+
+def ends_at_2_s(path: Path) -> None:
+    about = probe(path)
+    assert about.duration == pytest.approx(2.0, abs=0.05) and 48 <= (about.frame_count or 0) <= 50
+    assert about.notes == [
+        "After 2.0 s another recording was joined to this one that can't be read with it; it was "
+        "not looked at."
+    ]
+    frames, notes = frames_of(path, [0.5, 1.0, 1.5])
+    assert len(frames) == 3 and not notes
+
+
+def test_a_chained_vp8_goes_on(make_clip: Clip) -> None:
+    path = make_clip("a.ogv", seconds=2, codec="libvpx", options={"deadline": "realtime"})
+    part = probe(path)
+    path.write_bytes(path.read_bytes() * 2)
+    about = probe(path)
+    assert part.duration and part.frame_count == 50
+    assert about.duration == pytest.approx(2 * part.duration, abs=0.01)
+    assert about.frame_count == 100 and shown(path, about, 200)
+
+
 def test_an_ogg_that_goes_on_in_another_format_is_said_to(tmp_path: Path) -> None:
     content = b""
     for layout in ("mono", "stereo"):
@@ -1213,7 +1255,7 @@ def test_another_color_space_is_brought_to_srgb(tmp_path: Path) -> None:
         (9, 16, (148, 148, 148), (255, 255, 255)),
     ],
 )
-@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF", "PNG"])
 def test_colors_that_an_index_states_are_brought_to_srgb(
     tmp_path: Path,
     kind: str,
@@ -1226,8 +1268,12 @@ def test_colors_that_an_index_states_are_brought_to_srgb(
     pillow_heif.register_heif_opener()
     Image.new("RGB", (64, 64), coded).save(path, quality=100)
     content, of_srgb = path.read_bytes(), b"colrnclx\0\x01\0\x0d"
-    assert of_srgb in content
     stated = b"colrnclx" + struct.pack(">HH", primaries, transfer)
+    if kind == "PNG":
+        chunk = b"cICP" + bytes([primaries, transfer, 0, 1])
+        of_srgb, stated = content[:33], content[:33] + struct.pack(">I", 4) + chunk
+        stated += struct.pack(">I", zlib.crc32(chunk))
+    assert of_srgb in content
     path.write_bytes(content.replace(of_srgb, stated))
     rgb = frames_of(path, [0.0])[0][0].rgb.astype(int)
     assert np.abs(rgb[16:48, 16:48].mean(axis=(0, 1)) - shown).max() <= 4

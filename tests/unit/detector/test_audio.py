@@ -220,6 +220,19 @@ def test_a_word_that_was_not_told_as_speech_is_no_noise() -> None:
         assert (15 if not noise else 5) < recording.quality.snr < most
 
 
+def test_joined_mp3_is_heard_whole(tmp_path: Path) -> None:
+    """Each with a title of its own, and the second at another rate."""
+    parts = [made.write(tmp_path / f"{rate}.mp3", PAUSED, rate=rate) for rate in (16_000, 48_000)]
+    lengths = [media.probe(part).duration or 0.0 for part in parts]
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    about = media.probe(path)
+    assert about.duration == pytest.approx(sum(lengths), abs=0.1)
+    notes: list[str] = []
+    blocks = list(sound.read(path, [(0.0, about.duration or 0.0)], notes=notes))
+    assert blocks[-1].end == pytest.approx(about.duration, abs=0.1) and not notes
+
+
 def test_a_damaged_recording_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
     path = made.write(tmp_path / "a.mp3", np.tile(PAUSED, 3))
     data = bytearray(path.read_bytes())

@@ -37,6 +37,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.4)
+    monkeypatch.setattr(connections, "BODY_RATE", 4.0)
     number = free_port()
     config = uvicorn.Config(
         CheckedBody(echo), port=number, http=TimedProtocol, log_config=None, lifespan="off"
@@ -89,6 +90,14 @@ def test_a_slow_body_that_comes_is_taken(port: int) -> None:
     pieces = [HEAD + close + b"Content-Length: 6\r\n\r\n", *(b"x" for _ in range(6))]
     said = answer(port, *pieces, pause=0.15)
     assert said.startswith(b"HTTP/1.1 200") and b"\r\n6\r\n" in said
+
+
+def test_a_body_that_comes_byte_by_byte_is_refused(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "BODY_RATE", 1000.0)
+    pieces = [HEAD + b"Content-Length: 60\r\n\r\n", *(b"x" for _ in range(10))]
+    assert b"200" not in answer(port, *pieces, pause=0.1)
 
 
 @pytest.mark.parametrize("first", [True, False])
