@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.comparison import overlays
+from detector.comparison.decide import Overlay, find_overlays
 from detector.comparison.measure import Layers
 from detector.vision import Detection
 
@@ -34,10 +34,10 @@ def layers(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[Layers
     ]
 
 
-def found(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[overlays.Overlay]:
+def found(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[Overlay]:
     noise = np.random.default_rng(1)
     noisy = [(c + noise.normal(0, 1, c.shape)).astype(np.float32) for c in copies]
-    return overlays.find(layers(noisy, originals), originals)
+    return find_overlays(layers(noisy, originals), originals)
 
 
 def captioned(frames: list[np.ndarray], when: range) -> list[np.ndarray]:
