@@ -47,6 +47,10 @@ FEWEST_MOVING, MANY_MOVING = 4, 12
 """tiles in motion from which it is compared, and from which its quartiles are"""
 COVERED = 0.15
 """Share of the original's change under which the copy's tile is covered."""
+STILL = 0.9
+"""Correlation assumed of a scene in which nothing moves."""
+LONG = 6
+"""moments of a stretch from which its even playback is measured"""
 PERSISTS = 0.12
 """Share of a person's moments that have to differ, and at least two of them."""
 EDIT_RATIO, EDIT_LEVELS, EDIT_OVER_REST, EDIT_ALIKE = 3.0, 5.0, 4.0, 0.9
@@ -105,10 +109,6 @@ class Sameness:
     """share of the moments within half a frame of even playback"""
     jitter: float = 0.0
     """frames off even playback, three quarters of the moments at most"""
-    uneven: float = 1.0
-    """background difference at the worst tenth of the moments over that at the best quarter"""
-    worst_tiles: float = 1.0
-    """multiple of what is expected under which 97 % of the tiles of most moments stay"""
 
     @property
     def moments(self) -> tuple[bool, ...]:
@@ -120,14 +120,12 @@ class Sameness:
     def features(self) -> dict[str, float]:
         """Return the inputs of the regression."""
         moving = self.strong if self.strong is not None else self.motion
+        moving = STILL if moving is None else max(0.0, moving)
         return {
             "place": float(np.median(self.place)),
-            "motion": 0.0 if moving is None else max(0.0, moving),
-            "still": float(moving is None),
+            "motion": moving,
             "on_time": self.on_time,
             "jitter": float(np.log1p(self.jitter)),
-            "uneven": float(np.log(self.uneven)),
-            "worst_tiles": float(np.log(self.worst_tiles)),
         }
 
     @property
@@ -166,20 +164,17 @@ def sameness(
     times = [m.pair.time for m in moments], [m.pair.original_time for m in moments]
     stretches = align.ranges(*times)
     residuals = [align.time_residuals(times[0][i:j], times[1][i:j]) for i, j in stretches]
-    long = [r for r in residuals if len(r) >= 6]
-    exact = sum(int((r <= 0.5 * frame + align.ROUNDED).sum()) for r in long)
-    left = [float(np.nanmean(m.levels)) for m in moments if np.isfinite(m.levels).any()] or [1.0]
-    usual, worst = np.percentile(left, [25, 90])
-    tiles = [m.tiles[np.isfinite(m.tiles)] for m in moments]
-    highest = [float(np.percentile(t, 97)) for t in tiles if len(t)]
+    exact = sum(
+        int((r <= 0.5 * frame + align.ROUNDED).sum())
+        for r in residuals
+        if len(r) >= min(LONG, len(moments))
+    )
     return Sameness(
         place=shares,
         motion=motion,
         strong=strong,
         on_time=exact / len(moments),
         jitter=float(np.percentile(np.concatenate(residuals), 75)) / frame,
-        uneven=float(worst / max(usual, 1e-6)),
-        worst_tiles=float(np.median(highest)) if highest else 1.3,
     )
 
 
@@ -236,11 +231,6 @@ class Decided:
     limits: list[dict[int, float]]
     """for each moment: person's number and gray levels from which their face differs"""
     edits: list[Edit]
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything differs."""
-        return bool(self.edits) or any(person.part != "none" for person in self.people)
 
     @property
     def accuses(self) -> bool:

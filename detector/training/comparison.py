@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from detector.comparison.decide import PARTS, PERSISTS
 
-SAME, FACE = LogisticRegression(C=3.0, max_iter=5000), LogisticRegression(C=1.0, max_iter=5000)
+SAME, FACE = LogisticRegression(C=10.0, max_iter=5000), LogisticRegression(C=1.0, max_iter=5000)
 MARGIN = 1.0
 """of log odds, over the highest left-out negative"""
 FOLDS = 5

@@ -30,7 +30,7 @@ def test_what_moves_alike_and_on_time_is_one_recording() -> None:
 
 
 def test_what_moves_otherwise_is_another_moment_of_the_take() -> None:
-    apart = Sameness(PLACE, 0.3, strong=0.1, on_time=0.2, jitter=1.5, worst_tiles=3.0)
+    apart = Sameness(PLACE, 0.3, strong=0.1, on_time=0.2, jitter=1.5)
     assert not apart.is_likely and not apart.supports_manipulation
     loose = Sameness(PLACE, 0.9, strong=0.8, on_time=0.2, jitter=2.0)
     assert not loose.supports_manipulation, "matched too loosely to accuse"
