@@ -113,7 +113,7 @@ def trials(data: Path, draw: int) -> Iterator[Trial]:
         key = f"made/{what}/{way}/{row['file']}"
         queues[3].append(Trial(key, "made", what, way, TRUTHS[what], row, donor))
     for queue in queues:
-        rng.shuffle(queue)  # type: ignore[arg-type]
+        rng.shuffle(queue)
     for turn in zip_longest(*queues):
         yield from (trial for trial in turn if trial is not None)
 
@@ -131,7 +131,7 @@ class Runner:
             self._evidence.append(evidence)
             return compared(result, evidence, *rest)
 
-        engine._compared = recorded
+        engine._compared = recorded  # type: ignore[assignment]
 
     def run(self, trial: Trial) -> dict[str, Any] | None:
         """Return what a trial gave; None where it can't be made of this clip."""

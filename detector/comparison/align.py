@@ -35,9 +35,6 @@ NEAR_IDENTITY = 0.03
 ENOUGH_INLIERS = 150
 FINE_STEP = 0.12
 """s between frames of the original from which the matched stretch is read again"""
-ALIKE, PART_PRICE = 0.9, 1.3
-"""Correlation from which pictures without features match; factor on what a part lacks."""
-PART_WIDTHS = tuple(np.arange(1.0, 0.44, -0.05))
 
 STEP_PRICE, CUT_PRICE = 20.0, 40.0
 """Of a second's deviation from even playback, and the most of a step, in units of the noise."""
@@ -453,7 +450,7 @@ def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[Match]:
         if best is not None and best.inliers >= ENOUGH_INLIERS:
             break
     if best is None:
-        return _distinct(_by_brightness(ours, theirs), ours, theirs)
+        return []
     each = [_most_inliers(originals, [copy], agreed) for copy in copies]
     ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
     # Most copies show the whole picture: edge to edge is exact where the best one is near it.
@@ -489,54 +486,6 @@ def _most_inliers(
 ) -> Match | None:
     found = (agreed(original, copy) for original in originals for copy in copies)
     return max((m for m in found if m is not None), key=lambda m: m.inliers, default=None)
-
-
-def _by_brightness(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[Match]:
-    """Match soft pictures, which have no features, as wholes or the copy as a part."""
-    found: list[tuple[float, Match]] = []
-    for copy in _some(ours.thumbs, 4):
-        best, placed = ALIKE, None
-        for flip in (False, True):
-            for thumb in _some(theirs.thumbs, 12):
-                shown = np.ascontiguousarray(thumb[:, ::-1]) if flip else thumb
-                alike, matrix = _match_template(shown, copy)
-                if alike > best:
-                    best, placed = alike, (shown, flip, matrix)
-        if placed is not None:
-            shown, flip, matrix = placed
-            everywhere = np.ones(copy.shape, np.uint8)
-            pictures = shown.astype(np.float32), copy.astype(np.float32)
-            exact = refined(matrix, *pictures, everywhere)
-            to, base = ours.keys[0].shape, theirs.keys[0].shape
-            whole = rescaled(exact, _ratio(base, shown.shape), _ratio(to, copy.shape))
-            turned = mirrored(base[1]) if flip else np.eye(3)
-            found.append((best, Match(whole @ turned, 0)))
-    return [match for _, match in sorted(found, key=lambda one: -one[0])]
-
-
-def _match_template(original: np.ndarray, copy: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the best correlation of the copy with the original or a part of it, and its map."""
-    height, width = original.shape
-    parts = [
-        (round(width * share), round(width * share * copy.shape[0] / copy.shape[1]))
-        for share in PART_WIDTHS
-    ]
-    best, matrix = -1.0, np.eye(3)
-    for size in [(width, height), *(part for part in parts if part[1] <= height)]:
-        sized = cv2.resize(copy, size, interpolation=cv2.INTER_AREA)
-        scores = cv2.matchTemplate(original, sized, cv2.TM_CCOEFF_NORMED)
-        _, alike, _, (x, y) = cv2.minMaxLoc(scores)
-        if size != (width, height):
-            alike = 1 - (1 - alike) * PART_PRICE
-        if alike > best:
-            shifted = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]])
-            scale = _ratio(copy.shape, sized.shape)
-            best, matrix = alike, rescaled(np.eye(3), (1.0, 1.0), scale) @ shifted
-    return best, matrix
-
-
-def _some(thumbs: np.ndarray, count: int) -> np.ndarray:
-    return thumbs[:: max(1, len(thumbs) // count)]
 
 
 def _ratio(shape: Sequence[int], other: Sequence[int]) -> tuple[float, float]:

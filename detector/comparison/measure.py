@@ -8,14 +8,14 @@ two files; what is measured is a multiple of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from detector.comparison import place
-from detector.comparison.place import CLIPPED, Colors, MomentPair, draw_face, gray
+from detector.comparison.place import Colors, MomentPair, draw_face, gray
 from detector.schema.comparison import Grading
 from detector.vision import Detection
 
@@ -34,10 +34,6 @@ TEXTURE = 4.0
 """gray levels of deviation within a tile from which its correlation counts"""
 SOFTENED = 0.7
 """px of the Gaussian over both before they are subtracted"""
-OWN = 8.0
-"""gray levels by which the colors of one face may be moved further"""
-WORSE = 1.1
-"""Factor on the difference up to which light is fitted before colors."""
 LEAST_NOISE = 0.6
 """gray levels that are always expected: rounding"""
 BINS, FEWEST_PIXELS, OUTLYING = 10, 60, 5.0
@@ -49,8 +45,6 @@ something else."""
 class Layers:
     """One moment at the size at which it is measured."""
 
-    scale: float
-    """px here for a px of `MomentPair.copy`"""
     copy: np.ndarray
     """float32 [H, W, 3]"""
     original: np.ndarray
@@ -108,7 +102,6 @@ def _layers(pair: MomentPair, scale: float) -> Layers:
         for n, f in pair.faces
     ]
     return Layers(
-        scale=scale,
         copy=cv2.resize(pair.copy, size, interpolation=cv2.INTER_AREA).astype(np.float32),
         original=original.astype(np.float32),
         change=np.abs(gray(original) - gray(warped(pair.before))),
@@ -130,17 +123,7 @@ class Graded:
 def graded(layers: Sequence[Layers]) -> Graded:
     """Return the originals with the copy's colors and light."""
     colors, pixels = _fit_colors(layers)
-    pictures = [colors(layer.original) for layer in layers]
-    lit = with_light(layers, pictures)
-    if any(one is not other for one, other in zip(lit, pictures, strict=True)):
-        # Light bends the curves of colors: fit them again without it.
-        bare = with_light(layers, [layer.original for layer in layers])
-        again, _ = _fit_colors(
-            [replace(layer, original=rgb) for layer, rgb in zip(layers, bare, strict=True)]
-        )
-        other = with_light(layers, [again(rgb) for rgb in bare])
-        if _difference(layers, other) < WORSE * _difference(layers, lit):
-            colors, lit = again, other
+    lit = with_light(layers, [colors(layer.original) for layer in layers])
     described = place.describe_colors(colors, pixels)
     moved = [
         np.abs(rgb - layer.original)[layer.valid].mean()
@@ -148,16 +131,7 @@ def graded(layers: Sequence[Layers]) -> Graded:
         if layer.valid.any()
     ]
     is_graded = described.graded or bool(np.mean(moved or [0.0]) > place.ENCODERS)
-    pictures = _with_own_colors(layers, lit) if is_graded else lit
-    return Graded(colors, pictures, described.model_copy(update={"graded": is_graded}))
-
-
-def _difference(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:
-    return float(np.mean([
-        np.minimum(np.abs(rgb - layer.copy), CLIPPED)[layer.rest(RIM)].mean()
-        for layer, rgb in zip(layers, pictures, strict=True)
-        if layer.rest(RIM).any()
-    ]))  # fmt: skip
+    return Graded(colors, lit, described.model_copy(update={"graded": is_graded}))
 
 
 def with_light(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -185,26 +159,6 @@ def _fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
         b.append(cv2.blur(layer.copy, (3, 3))[mask])
     originals = np.concatenate(a)
     return place.fit_colors(originals, np.concatenate(b)), originals
-
-
-def _with_own_colors(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Fit the colors of each person's face again, by a little only: in a graded copy they are
-    extrapolated, and no large change may hide another face."""
-    out = [original.copy() for original in pictures]
-    for person in sorted({number for layer in layers for number, _ in layer.faces}):
-        places = [
-            (k, layer.region(face, RIM))
-            for k, layer in enumerate(layers)
-            for number, face in layer.faces
-            if number == person
-        ]
-        a = np.concatenate([cv2.blur(pictures[k], (3, 3))[mask] for k, mask in places])
-        b = np.concatenate([cv2.blur(layers[k].copy, (3, 3))[mask] for k, mask in places])
-        colors = place.fit_colors(a, b)
-        for k, mask in places:
-            before = out[k][mask]
-            out[k][mask] = before + np.clip(colors(before) - before, -OWN, OWN)
-    return out
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detector.comparison import align
-from detector.comparison.align import FeatureCache, FrameThumbnails
+from detector.comparison.align import FeatureCache
 from detector.comparison.place import MomentPair, refine_moments
 from detector.isolation import Frame
 
@@ -73,54 +73,6 @@ def test_a_map_under_which_nothing_is_seen_ends_nothing() -> None:
     away = np.array([[1.0, 0, 5000.0], [0, 1.0, 0], [0, 0, 1.0]])
     assert len(refine_moments(moments(away, 0), FeatureCache())) == 8
     assert refine_moments([], FeatureCache()) == []
-
-
-def soft_film() -> list[np.ndarray]:
-    """The same without sharp edges, before a corner of a room."""
-    frames = film()
-    for frame in frames:
-        frame[:, :80] //= 2
-        frame[:50, 80:] //= 4
-    return [cv2.GaussianBlur(frame, (0, 0), 9.0) for frame in frames]
-
-
-def small(frames: list[np.ndarray]) -> FrameThumbnails:
-    """Frames as they are matched, all of them with their features."""
-    gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    height, width = gray[0].shape
-    size = (
-        (128, round(128 * height / width)) if width > height else (round(128 * width / height), 128)
-    )
-    thumbs = np.array([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in gray])
-    return FrameThumbnails(tuple(n / 25 for n in range(len(gray))), thumbs, tuple(gray))
-
-
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("part", ["whole", "crop"])
-def test_a_picture_without_features_is_found_by_its_brightness(part: str, flip: bool) -> None:
-    soft = soft_film()
-    left, top, right, bottom = (0, 0, 320, 240) if part == "whole" else (70, 35, 290, 200)
-    copies = []
-    for frame in soft:
-        shown = frame[top:bottom, left:right].copy()
-        shown[115 - top : 140 - top, 140 - left : 180 - left] = 90  # another face
-        copies.append(np.ascontiguousarray(shown[:, ::-1]) if flip else shown)
-    found = align.locate(small(copies), small(soft))
-    edge = align.corners(right - left, bottom - top)
-    shown = edge + np.array([left, top])
-    if flip:
-        edge = np.array([right - left - 1, 0]) + edge * [-1, 1]
-    moved = [np.abs(align.moved_points(m.matrix, shown) - edge).max() for m in found]
-    assert all(match.inliers == 0 for match in found)
-    assert min(moved) < 0.02 * 320
-
-
-def test_other_pictures_without_features_are_not_found() -> None:
-    soft = soft_film()
-    stripes = np.full((240, 320, 3), 200, np.uint8)
-    stripes[:, 40:100] = stripes[:, 200:230] = 60
-    other = [cv2.GaussianBlur(np.roll(stripes, 4 * n, 1), (0, 0), 9.0) for n in range(12)]
-    assert align.locate(small(other), small(soft)) == []
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

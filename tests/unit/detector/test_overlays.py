@@ -29,7 +29,7 @@ def scene(moments: int = 8) -> list[np.ndarray]:
 
 def layers(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[Layers]:
     return [
-        Layers(1.0, copy, original, np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), ((0, FACE),))
+        Layers(copy, original, np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), ((0, FACE),))
         for copy, original in zip(copies, originals, strict=True)
     ]
 
