@@ -60,15 +60,19 @@ def compile(
     shared : bool
         Let calls of several threads go on side by side, on a core each; else they take turns.
     bf16 : bool
-        Compute in bf16 where the processor has instructions for it (`computes_in_bf16`).
+        Compute in bf16 where the processor (`computes_in_bf16`) or the GPU can.
     """
     if device == "cpu":
         folder, model = _converted(network, example, free)
         return _OpenVino(_Network(folder, model, bf16=bf16), copies=_copies(shared))
     import torch
 
+    kind = torch.device(device).type
+    half = bf16 and get_config().precision == "bf16"
+    half = half and (kind != "cuda" or torch.cuda.is_bf16_supported())
+
     def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=half):
             outputs = network(torch.from_numpy(batch).to(device))
         several = outputs if isinstance(outputs, tuple) else (outputs,)
         return tuple(output.float().cpu().numpy() for output in several)

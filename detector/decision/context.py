@@ -106,6 +106,8 @@ class Context:
         self.choice = choice
         self.frozen = analysis.media.frozen
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
+        if analysis.media.kind == "image" and (pictures := self.ensemble.pictures) is not None:
+            self.ensemble = self.ensemble.model_copy(update={"thresholds": pictures})
         models = [m for m in analysis.models if m.question is question]
         chosen = [m for m in models if choice.models is None or m.id in choice.models]
         self.voters = voters(chosen)

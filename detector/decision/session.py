@@ -7,8 +7,8 @@ from collections import Counter
 from detector.schema.analysis import Analysis, Subject
 
 WINDOW = 8.0
-"""s that a live verdict rests on. A model that is asked once a second has then scored as many
-moments of a person as in a file (`ModelSpec.moments`)."""
+"""s that a live verdict rests on. A model that is asked once a second has then scored more
+moments of a person than at first in a file (`ModelSpec.moments`)."""
 LEAST = 3.0
 """s for which somebody has to be seen in them: neighbouring frames say nearly the same"""
 

@@ -20,7 +20,7 @@ from detector.schema.analysis import QUESTION_OF
 _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
 """All tables of ensembles, without the comments before the first model."""
 _QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
-_TABLES = ("calibration", "uncertainty", "thresholds")
+_TABLES = ("calibration", "uncertainty", "thresholds", "pictures")
 """Of an ensemble; all else stands in one line."""
 
 

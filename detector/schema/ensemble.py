@@ -142,6 +142,9 @@ class Ensemble(StrictModel):
         default_factory=lambda: Thresholds(low=0.0, high=1.0),
         description="unless stated, none: every score is inconclusive",
     )
+    pictures: Thresholds | None = Field(
+        default=None, description="instead of `thresholds` for a picture, where they differ"
+    )
     min_models: int = Field(
         default=1,
         ge=1,

@@ -80,8 +80,9 @@ def train(
     data : Path
         CSV of labelled files.
     folds : sequence of str
-        Folds of sources to leave out in turn: the logits of what was left out go to
-        `run.out`/left_out.csv, the calibration that they give to `run.out`/calibration.toml.
+        Folds of sources to leave out in turn, and then all pictures together: the logits of what
+        was left out go to `run.out`/left_out.csv, the calibration that they give to
+        `run.out`/calibration.toml.
 
     Returns
     -------
@@ -101,9 +102,13 @@ def train(
     if len({item.label for item in items}) < 2:
         raise UsageError("The recipe generated needs real and generated files with a face.")
     of_row = np.array([groups.source_fold_of(item) for item in items])
+    still = np.array([item.kind == "image" for item in items])
+    held = {fold: of_row == fold for fold in folds}
+    if folds and still.any() and not still.all():
+        held[left_out.PICTURES] = still
     rows: list[LeftOutLogit] = []
-    for fold in folds:
-        rest, out = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
+    for fold, chosen in held.items():
+        rest, out = np.flatnonzero(~chosen), np.flatnonzero(chosen)
         weights, bias = fit([items[i] for i in rest], [plain[rest], copies[rest]], plan)
         for version, values in (("as it is", plain), ("copy", copies)):
             logits = values[out] @ weights + bias

@@ -119,7 +119,7 @@ def test_a_route_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         sys.modules.pop(f"{routes.__name__}.novelty", None)
     assert client.get("/v1/novelty").json() == {"title": "Something new"}
-    assert "/v1/novelty" in client.get("/v1/openapi.json").json()["paths"]
+    assert "/v1/novelty" in client.get("/openapi.json").json()["paths"]
 
 
 class AtOnce:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,15 +32,16 @@ def client(server: Server) -> Iterator[httpx.Client]:
 
 
 def test_the_api_answers_on_the_pages_address(client: httpx.Client) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
+    for path in ("/healthz", "/health"):
+        assert client.get(path).json() == {"status": "ok"}
     assert any(model["ready"] for model in client.get("/v1/models").json())
-    assert client.get("/v1/openapi.json").json()["info"]["title"] == "Unmask"
+    assert client.get("/openapi.json").json()["info"]["title"] == "Unmask"
     answer = client.post("/v1/analyses", params={"wait": 60}, files={"file": ("a.txt", b"text")})
     assert answer.status_code == 422 and answer.json()["error"]["code"]
 
 
 @pytest.mark.parametrize(
-    "path", ["/health", "/v1", "/v1/nothing", "/api/nothing", "/v9/x", "/livez"]
+    "path", ["/health/x", "/v1", "/v1/nothing", "/api/nothing", "/v9/x", "/livez"]
 )
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 def test_what_looks_like_an_api_is_never_a_page(
@@ -55,7 +57,7 @@ def test_who_is_answered_is_said_at_the_start(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/docs", "/openapi.json", "/redoc", "/nothing", "/models/nothing", "/admin.php", "/.env",
+    ["/redoc", "/nothing", "/models/nothing", "/admin.php", "/.env",
      "/static/nothing.js", "/v1x", "/index.htm"],
 )  # fmt: skip
 def test_a_path_that_is_nothing_is_no_page(client: httpx.Client, path: str) -> None:
@@ -183,3 +185,13 @@ def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(server, "base_path", lambda: "/unmask")
     assert asyncio.run(ask()) == ['{"status":"o', '{"error":{"c', "a page", "a page"]
+
+
+def test_the_description_can_be_read_and_tried_without_a_strangers_server(
+    client: httpx.Client,
+) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200 and "swagger-ui" in page.text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert loaded and all(path.startswith("/static-offline-docs/") for path in loaded)
+    assert all(client.get(path).status_code == 200 for path in loaded)
