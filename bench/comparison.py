@@ -2,7 +2,7 @@
 
     python -m bench.comparison DATA --out results.jsonl [--most N] [--draw N]
     python -m bench.comparison --table results.jsonl
-    python -m detector.training.comparison results.jsonl
+    python -m bench.fit_comparison results.jsonl
 
 `DATA` holds `train.csv` (file, label, group, method, note) with originals and fakes of the same
 footage. Each comparison is one line of the results, with the inputs of the regressions; a run that

@@ -1,6 +1,6 @@
 """Decide from measurements: is it the same recording, what differs, and where.
 
-Two logistic regressions decide, fitted by `detector.training.comparison` with whole footage left
+Two logistic regressions decide, fitted by `bench.fit_comparison` with whole footage left
 out: whether both are the same recording, and whether a face, its mouth or nothing differs at a
 moment. Their weights and thresholds are in `decision.json`.
 """
@@ -66,9 +66,6 @@ LASTS = 0.25
 """share of the moments"""
 SMALLEST, LARGEST, FILLED = 0.01, 0.34, 0.8
 """Share of the picture of an overlay, of all together, and of its bounding box that it fills."""
-ROW, HIGHEST, ROW_STANDS = 0.35, 0.25, 0.9
-"""Of a bar from edge to edge: share of a row that differs, share of the picture's height, share of
-its middle row that stands still."""
 OUTSIDE, UNLIKE, TEXTURED = 0.33, 0.7, 12.0
 """Share outside faces; correlation with the original above which it is no overlay; deviation in
 gray levels from which its inside is correlated alone."""
@@ -488,10 +485,8 @@ def find_overlays(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> l
     lasting = flags.sum(0) >= max(FEWEST, LASTS * len(flags))
     faces = np.mean([layer.valid & ~layer.rest(1.0) for layer in layers], axis=0)
     shown = np.mean([layer.valid for layer in layers], axis=0) > 0.5
-    areas = _bars(lasting & shown, shown, stands.mean(0))
-    areas += _boxes(lasting & ~_any(areas, shown))
     found = []
-    for area in areas:
+    for area in _boxes(lasting):
         flagged = area & lasting
         during = [bool(flag[flagged].mean() > 0.5) for flag in flags]
         moments = [k for k, there in enumerate(during) if there]
@@ -556,27 +551,6 @@ def _watermark(
         drawn &= beside | (np.abs(sign * middle - usual) < 0.7 * usual)
         wide = cv2.dilate(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         found.append(Overlay(wide, (True,) * len(layers), float(size[:, drawn].mean())))
-    return found
-
-
-def _bars(lasting: np.ndarray, shown: np.ndarray, stands: np.ndarray) -> list[np.ndarray]:
-    """Return bars from edge to edge, bool [H, W] each."""
-    height, width = shown.shape
-    wide = shown.sum(1)
-    share = np.where(wide > width / 3, lasting.sum(1) / np.maximum(wide, 1), 0.0)
-    # Padded, or the picture's edges would close too.
-    over = np.pad((share >= ROW).astype(np.uint8), 4)[:, None]
-    rows = cv2.morphologyEx(over, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))[4:-4, 0]
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], rows, [0]])))
-    found = []
-    for first, last in edges.reshape(-1, 2):
-        area = np.zeros_like(shown)
-        area[first:last] = shown[first:last]
-        if SMALLEST * height < last - first <= HIGHEST * height and (
-            float(np.median([stands[row][shown[row]].mean() for row in range(first, last)]))
-            >= ROW_STANDS
-        ):
-            found.append(area)
     return found
 
 

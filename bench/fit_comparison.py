@@ -1,6 +1,6 @@
 """Fit the regressions that decide comparisons, on trials that `bench.comparison` measured.
 
-    python -m detector.training.comparison results.jsonl [--out detector/comparison/decision.json]
+    python -m bench.fit_comparison results.jsonl [--out detector/comparison/decision.json]
 
 Scores for the thresholds are of trials whose footage was left out (`GroupKFold` by the original's
 group). A threshold lies above every left-out trial in which it would accuse wrongly.
