@@ -18,22 +18,20 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from detector.comparison.decide import PARTS, PERSISTS
+from detector.comparison.decide import PERSISTS
 
 SAME, FACE = LogisticRegression(C=10.0, max_iter=5000), LogisticRegression(C=1.0, max_iter=5000)
-MARGIN = 1.0
+SAME_MARGIN, FACE_MARGIN = 0.25, 1.0
 """of log odds, over the highest left-out negative"""
 FOLDS = 5
 
 
-def label_of(trial: dict[str, Any]) -> str | None:
-    """Return what differs in a trial's face; None where that is not known."""
+def differs(trial: dict[str, Any]) -> bool | None:
+    """Return whether a trial's face was changed; None where that is not known."""
     if trial["truth"] in ("none", "caption"):
-        return "none"
-    if trial["truth"] == "region":
-        return "mouth" if "lip" in trial["what"].lower() else "face"
+        return False
     one = len({face["person"] for face in trial["faces"]}) == 1
-    return trial["truth"] if trial["truth"] in PARTS and one else None
+    return True if trial["truth"] in ("face", "mouth", "region") and one else None
 
 
 def fit_same(trials: list[dict[str, Any]]) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def fit_same(trials: list[dict[str, Any]]) -> dict[str, Any]:
         SAME, x, y, groups=groups, cv=GroupKFold(FOLDS), method="decision_function"
     )
     model = SAME.fit(x, y)
-    certain = round(float(scores[~y].max()) + MARGIN / 2, 3)
+    certain = round(float(scores[~y].max()) + SAME_MARGIN, 3)
     print(f"same: {y.sum()} of one recording, {(~y).sum()} not; left out at {certain:.2f}: "
           f"{(scores[y] < certain).sum()} refused")  # fmt: skip
     return _table(names, model) | {"likely": round(min(0.0, certain), 3), "certain": certain}
@@ -55,17 +53,16 @@ def fit_same(trials: list[dict[str, Any]]) -> dict[str, Any]:
 
 def fit_face(trials: list[dict[str, Any]]) -> dict[str, Any]:
     """Fit what differs of a face at one moment, and how often it has to."""
-    used = [(t, label) for t in trials if t["faces"] and (label := label_of(t))]
+    used = [(t, label) for t in trials if t["faces"] and (label := differs(t)) is not None]
     rows = [(t, face, label) for t, label in used for face in t["faces"]]
     names = list(rows[0][1]["features"])
     x = np.array([[face["features"][name] for name in names] for _, face, _ in rows])
-    y = np.array([PARTS.index(label) for _, _, label in rows])
+    y = np.array([label for _, _, label in rows])
     weights = np.array([1 / len(t["faces"]) for t, _, _ in rows])
     groups = [t["group"] for t, _, _ in rows]
-    scores = np.zeros((len(y), len(PARTS)))
+    odds = np.zeros(len(y))
     for train, test in GroupKFold(FOLDS).split(x, y, groups):
-        scores[test] = FACE.fit(x[train], y[train], weights[train]).decision_function(x[test])
-    odds = np.logaddexp(scores[:, 1], scores[:, 2]) - scores[:, 0]
+        odds[test] = FACE.fit(x[train], y[train], weights[train]).decision_function(x[test])
     people: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, (t, face, _) in enumerate(rows):
         people[t["key"], face["person"]].append(index)
@@ -75,9 +72,9 @@ def fit_face(trials: list[dict[str, Any]]) -> dict[str, Any]:
         needed = int(np.ceil(max(min(2, len(indices)), PERSISTS * len(indices))))
         return float(np.sort(odds[indices])[-needed])
 
-    same = [i for i in people.values() if y[i[0]] == 0]
-    others = [i for i in people.values() if y[i[0]] > 0]
-    threshold = max(0.0, max(map(highest, same)) + MARGIN)
+    same = [i for i in people.values() if not y[i[0]]]
+    others = [i for i in people.values() if y[i[0]]]
+    threshold = max(0.0, max(map(highest, same)) + FACE_MARGIN)
     told = sum(highest(i) >= threshold for i in others)
     print(f"face: {len(same)} unchanged, {len(others)} changed; left out at {threshold:.2f}: "
           f"{told} detected")  # fmt: skip
@@ -86,9 +83,10 @@ def fit_face(trials: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _table(names: list[str], model: LogisticRegression) -> dict[str, Any]:
     return {
-        "features": names,
-        "weights": [[round(float(w), 3) for w in row] for row in model.coef_],
-        "bias": [round(float(b), 3) for b in model.intercept_],
+        "weights": {
+            name: round(float(w), 3) for name, w in zip(names, model.coef_[0], strict=True)
+        },
+        "bias": round(float(model.intercept_[0]), 3),
     }
 
 

@@ -1,8 +1,7 @@
 """Decide from measurements: is it the same recording, what differs, and where.
 
-Two logistic regressions decide, fitted by `bench.fit_comparison` with whole footage left
-out: whether both are the same recording, and whether a face, its mouth or nothing differs at a
-moment. Their weights and thresholds are in `decision.json`.
+Two logistic regressions decide: whether both are the same recording, and whether a face differs at
+a moment. `bench.fit_comparison` fits them with whole footage left out, into `decision.json`.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ from detector.schema.comparison import ComparedPerson, Edit, Span
 from detector.schema.subject import letter
 
 Part = Literal["none", "mouth", "face"]
-PARTS: tuple[Part, ...] = ("none", "mouth", "face")
 
 TILE_ALIKE, MOMENT_ALIKE, LEAST_ALIKE = 0.7, 0.6, 0.2
 """Correlation from which a tile shows the same; share of tiles from which a moment does, and where
@@ -53,6 +51,8 @@ LONG = 6
 """moments of a stretch from which its even playback is measured"""
 PERSISTS = 0.12
 """Share of a person's moments that have to differ, and at least two of them."""
+UPPER_SAME, MOUTH_ALONE = 2.0, 1.7
+"""Of a mouth that differs: highest ratio of the upper face, lowest factor of the lower on it."""
 EDIT_RATIO, EDIT_LEVELS, EDIT_OVER_REST, EDIT_ALIKE = 3.0, 5.0, 4.0, 0.9
 """Of an edited tile: multiple of what is expected, gray levels, multiple of the median tile, and
 correlation above which it shows the same in other colors."""
@@ -84,11 +84,10 @@ def _models() -> dict[str, Any]:
     return found
 
 
-def logits(model: Mapping[str, Any], features: Mapping[str, float]) -> np.ndarray:
-    """Return the scores of a model's classes."""
-    values = np.array([features[name] for name in model["features"]])
-    scores: np.ndarray = np.array(model["weights"]) @ values + np.array(model["bias"])
-    return scores
+def log_odds(model: Mapping[str, Any], features: Mapping[str, float]) -> float:
+    """Return what a regression says of features."""
+    weights: dict[str, float] = model["weights"]
+    return float(model["bias"] + sum(w * features[name] for name, w in weights.items()))
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class Sameness:
     @property
     def score(self) -> float:
         """Log odds that both are the same recording."""
-        return float(logits(_models()["same"], self.features)[0])
+        return log_odds(_models()["same"], self.features)
 
     @property
     def is_likely(self) -> bool:
@@ -293,16 +292,11 @@ def _median_tile(moment: MeasuredMoment, otherwise: float) -> float:
     return float(np.median(counted)) if len(counted) else otherwise
 
 
-def _differs(scores: np.ndarray) -> float:
-    """Return the log odds that a face or its mouth differs."""
-    return float(np.logaddexp(scores[1], scores[2]) - scores[0])
-
-
 def _limit(face: FaceMeasure, moment: MeasuredMoment) -> float:
     """Return from how many gray levels on a face differs, all else as measured."""
     model = _models()["face"]
     for factor in np.exp(np.linspace(-3, 3, 61)):
-        if _differs(logits(model, _face_features(face, moment, float(factor)))) >= model["moment"]:
+        if log_odds(model, _face_features(face, moment, float(factor))) >= model["moment"]:
             break
     return float(factor * face.inside.difference)
 
@@ -317,15 +311,18 @@ def _person(
     """Return one person; `parts` and `limits` are filled."""
     model = _models()["face"]
     rows = [(i, f) for i, m in enumerate(moments) for f in m.faces if f.person == number]
-    scores = np.array([logits(model, face_features(face, moments[i])) for i, face in rows])
-    odds = np.array([_differs(row) for row in scores])
-    differs = [bool(yes) for yes in odds >= model["moment"]]
+    differs = [
+        log_odds(model, face_features(face, moments[i])) >= model["moment"] for i, face in rows
+    ]
     for k in range(1, len(differs) - 1):  # a single moment between two of the same kind
         if differs[k - 1] == differs[k + 1] != differs[k]:
             differs[k] = differs[k - 1]
     part: Part = "none"
     if _enough(differs):
-        part = "face" if np.mean(scores[differs, 2] - scores[differs, 1]) >= 0 else "mouth"
+        changed = [face for (_, face), yes in zip(rows, differs, strict=True) if yes]
+        upper = float(np.median([face.upper.ratio for face in changed]))
+        lower = float(np.median([face.lower.ratio for face in changed]))
+        part = "mouth" if upper < UPPER_SAME and lower > MOUTH_ALONE * upper else "face"
     else:
         differs = [False] * len(rows)
     for (i, face), yes in zip(rows, differs, strict=True):
