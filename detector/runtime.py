@@ -1,10 +1,7 @@
-"""How a trained network is run: through OpenVINO on a processor, through torch on a GPU.
+"""Run a trained network: OpenVINO on a processor, torch on a GPU.
 
-On the processors this was measured on, OpenVINO takes a quarter of the time of eager torch with
-outputs equal to 1e-5. Its default there is bf16, which is not equal, so float32 is asked for,
-except by large transformers (`computes_in_bf16`). Networks only score here; where gradients are
-needed (heatmaps, training), the torch module is used as it is.
-"""
+OpenVINO takes a quarter of eager torch's time with outputs equal to 1e-5 in float32, which is
+requested except for large transformers (`computes_in_bf16`). Gradients need the torch module."""
 
 from __future__ import annotations
 
@@ -136,8 +133,7 @@ def beside_others() -> Iterator[None]:
 
 
 def without_helpers() -> None:
-    """Keep torch from helpers of this thread, where anything has imported it: two pools of threads
-    starve each other."""
+    """Keep torch's threads from this one: two thread pools starve each other."""
     if "torch" in sys.modules:
         import torch
 
@@ -309,8 +305,7 @@ class _Network:
 
 
 class _OpenVino:
-    """A network in as many copies as calls go on at the same time, up to `copies`; the first is
-    made at once."""
+    """A network with up to `copies` infer requests, made on demand."""
 
     def __init__(self, network: _Network, *, copies: int = 1) -> None:
         self.network = network

@@ -289,8 +289,7 @@ class Model(ABC):
         """Raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
 
     def log_odds(self, logits: Tensor) -> Tensor:
-        """Natural-log odds of P(fake), [N], of what `forward` gave: a logit, or those of a
-        softmax."""
+        """Return natural-log odds of P(fake), [N], of `forward`'s logit or softmax."""
         import torch
 
         spec = self.spec

@@ -112,14 +112,8 @@ class ScoreStage:
         self._specs = {id: s for id, s in self._specs.items() if s.modality not in modalities}
 
     def submit(self, item: ScoreItem) -> None:
-        """Hand over an item; waits while there are enough.
-
-        Raises
-        ------
-        ValueError
-            A model of another modality would be fed with it.
-        StageCancelled
-        """
+        """Queue an item, waiting for room; raise ValueError for another modality, or
+        StageCancelled."""
         for id in item.models:
             if (made_for := self._specs[id].modality) is not item.modality:
                 raise ValueError(f"{id} judges {made_for}, and this is {item.modality}")

@@ -84,8 +84,7 @@ class MarkScore:
 
 
 def scores(frames: Sequence[np.ndarray], marks: Sequence[str] = (*TEXTS, STAR)) -> list[MarkScore]:
-    """Return how well each mark fits small gray frames: what moves is lost in their mean, and a
-    mark stays."""
+    """Return how well marks fit small gray frames, whose mean keeps what does not move."""
     corners = _corners(frames)
     return [
         MarkScore(

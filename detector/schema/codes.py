@@ -25,8 +25,7 @@ class Label(StrEnum):
 
 
 def headline_label(detectors: Label, copy_of: str | None) -> Label:
-    """Return the label of a result's headline: a comparison that found a manipulated copy of a file
-    stands above what the detectors say."""
+    """Return a headline's label: a comparison's finding stands above the detectors."""
     return Label.FAKE if copy_of is not None else detectors
 
 
@@ -92,8 +91,7 @@ class CaveatCode(StrEnum):
 
 
 class Lean(StrEnum):
-    """To which side an inconclusive answer leans: of 100 clips with such a score 60 or more were
-    manipulated, 40 or fewer, or neither."""
+    """An inconclusive answer's side: of 100 such clips 60 or more, or 40 or fewer, were fake."""
 
     MANIPULATED = "manipulated"
     UNTOUCHED = "untouched"

@@ -35,8 +35,7 @@ never a fact. Send a file to `/v1/analyses`; read docs/api.md for the rest.
 
 
 def create_app(application: Callable[[], Application], **options: Any) -> FastAPI:
-    """Return the API. `application` gives the server's application and is called with each request;
-    the options are FastAPI's."""
+    """Return the API of the server that `application` gives; `options` are FastAPI's."""
     app = FastAPIOffline(
         docs_url="/docs",
         redoc_url=None,

@@ -88,8 +88,7 @@ def lean(record: Record) -> Lean | None:
 
 
 def words(record: Record) -> str:
-    """Return its state in words: of an inconclusive one with where it leans, of a manipulated copy
-    with its original."""
+    """Return the state in words, with a lean or a manipulated copy's original."""
     result, leans = record.result, lean(record)
     if result is None or (leans is None and result.copy_of is None):
         return state(record).short

@@ -75,8 +75,7 @@ class Extraction:
         return dict(fed)
 
     def scored_at(self, models: Sequence[str], *, near: bool = False) -> range | set[int]:
-        """Return which of the sampled frames these models score: all, or as many as they state,
-        spread evenly; `near` a threshold more. A closer look leaves none out."""
+        """Return the sampled frames that models score: all, or as many as stated (`near`: more)."""
         specs = [spec for spec in self.specs if spec.id in models]
         most = max(max(spec.moments, spec.moments_near * near) for spec in specs)
         if not most or most >= self.sampled or self.settings.sampling == "closer":
@@ -104,15 +103,8 @@ class Extractor:
         """of the sampled frames, unrounded, by index"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Take a decoded frame.
-
-        Parameters
-        ----------
-        times : tuple of float
-            The planned times that fall on it, s.
-        index : int or None
-            Its position among the sampled frames, if it is one.
-        """
+        """Take a decoded frame: its planned `times`, s, and `index` among the sampled ones, if
+        any."""
 
     def end(self) -> None:
         """No frame follows."""

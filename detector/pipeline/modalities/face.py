@@ -58,13 +58,7 @@ class FaceExtractor(Extractor):
         """faces of each frame that was searched"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Find and send off the faces of a sampled frame, and of those that windows need.
-
-        Raises
-        ------
-        WrongOrientation
-            Faces are only found with the picture turned.
-        """
+        """Find and submit a frame's faces; raise WrongOrientation if they only show turned."""
         for window in self._run.windows:
             window.add(frame, times)
         if index is not None or not self._anchors.isdisjoint(times):
@@ -118,8 +112,7 @@ class FaceExtractor(Extractor):
         face: vision.Detection,
         before: FrameSegment | None,
     ) -> None:
-        """Record one person's face in one frame and send off its crops; none where it was scored
-        before."""
+        """Record a face in a frame and send its crops, unless it was scored before."""
         run = self._run
         if before is not None:
             segment = self._scored_before(before, index)
@@ -200,8 +193,7 @@ class FaceExtractor(Extractor):
         return sum(f.usable for person in self._people.values() for f in person.frames.values())
 
     def people(self, *, everyone: bool = False) -> dict[int, SubjectBuilder]:
-        """Return people by number, in order of first appearance, without what only looked like a
-        face."""
+        """Return people by number, by first appearance, without what only looked like a face."""
         return {
             number: person
             for number, person in sorted(self._people.items())

@@ -276,8 +276,7 @@ print(json.dumps([apart, scored, len(converted)]))
 def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
     kept: Path, tmp_path: Path, astronaut: np.ndarray
 ) -> None:
-    """Nothing in the networks that are loaded at every start is told differently there, and what
-    converts networks is not imported."""
+    """Nothing in the networks that are loaded at every start is told differently there."""
     Image.fromarray(astronaut).save(tmp_path / "face.png")
 
     def scored() -> tuple[list[bool], list[dict[str, float]], int]:

@@ -315,8 +315,7 @@ WEAK = ("meso4-df", "meso4-f2f", "mesoinception4-df", "mesoinception4-f2f", "cla
 
 
 def weak(id: str) -> ModelResult:
-    """A published model as the catalog has it; of an unverified order as if somebody had said
-    which output means fake."""
+    """A published model as the catalog has it."""
     spec = initial_results.result(registry.get_spec(id))
     changes: dict[str, object] = {"scored": 10}
     if spec.label_order == "unverified":

@@ -99,6 +99,17 @@ def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(
     assert client.get(path).status_code == 200
 
 
+def status_of(peer: str, method: str, path: str, headers: dict[str, str]) -> int:
+    """What a client at this address is answered where a page would be."""
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(OriginCheck(PlainTextResponse("x")), client=(peer, 40000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.request(method, path, headers=headers)).status_code
+
+    return asyncio.run(ask())
+
+
 @pytest.mark.parametrize(
     ("peer", "headers", "status"),
     [
@@ -109,15 +120,7 @@ def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(
     ],
 )
 def test_counters_are_for_who_sits_here(peer: str, headers: dict[str, str], status: int) -> None:
-    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("counters")(scope, receive, send)
-
-    async def ask() -> int:
-        transport = httpx.ASGITransport(OriginCheck(pages), client=(peer, 40000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return (await client.get("/_stcore/metrics", headers=headers)).status_code
-
-    assert asyncio.run(ask()) == status
+    assert status_of(peer, "GET", "/_stcore/metrics", headers) == status
 
 
 OURS, OTHER, REBOUND = "localhost:8501", "http://localhost:3000", "rebound.example:8501"
@@ -141,16 +144,7 @@ def test_where_everybody_is_the_owner_a_strangers_page_is_refused(
 ) -> None:
     """From a container's bridge, as `compose.yaml` has it."""
     monkeypatch.setenv("UNMASK_LOCAL", "all")
-
-    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("a page")(scope, receive, send)
-
-    async def ask() -> int:
-        transport = httpx.ASGITransport(OriginCheck(pages), client=("172.17.0.1", 40000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return (await client.request(method, "/v1/analyses", headers=headers)).status_code
-
-    assert asyncio.run(ask()) == status
+    assert status_of("172.17.0.1", method, "/v1/analyses", headers) == status
 
 
 def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path: Path) -> None:

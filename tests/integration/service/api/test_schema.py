@@ -1,7 +1,4 @@
-"""Requests made of the API's own description (schemathesis), bounded in number.
-
-Whatever is sent, the answer is one that the description names, of its shape, and never a 500.
-"""
+"""Requests made of the API's own description (schemathesis), bounded in number."""
 
 from __future__ import annotations
 
