@@ -36,7 +36,7 @@ import numpy as np
 from bench.clips import face_clip
 from bench.copies import CopyOptions, write_copy
 from detector import media
-from detector.comparison.fingerprints import Fingerprints, Hashes, fingerprint
+from detector.comparison.fingerprint import Fingerprints, Hashes, fingerprint
 from service.context import LOCAL, RequestContext
 from service.known_footage import KnownFootage
 from service.library.catalog import AT_ONCE, Library

@@ -19,7 +19,7 @@ from cli.common import require_action, user_files
 from cli.known import open_originals
 from cli.options import Argument, AsJson, Option, between
 from detector import media
-from detector.comparison.fingerprints import fingerprint
+from detector.comparison.fingerprint import fingerprint
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.messages.format import clock
 from service.context import LOCAL

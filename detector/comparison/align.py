@@ -1,60 +1,354 @@
-"""Which moment and which place of the original each moment of the copy shows."""
+"""Match each frame of the copy to a frame and a place of the original.
+
+In time it is a monotone path through all pairs of frames (Viterbi). A step may have any length in
+the original; its price grows with the deviation from even playback up to a maximum, so dropped
+frames and another frame rate cost little, and a cut costs the same wherever it leads.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 import cv2
 import numpy as np
 
-from detector.comparison import geometry, timing
-from detector.comparison.geometry import Features, Match
-from detector.comparison.reading import FootageReader
+from detector.errors import Canceled
+from detector.isolation import Frame, stream_isolated
+from detector.media import decode_scaled
+from detector.schema.analysis import Media
+from detector.schema.comparison import SharedStretch, SpaceAlignment
 
 COPY_FRAMES, ORIGINAL_FRAMES = 160, 900
-"""that are matched in time; a longer file is looked at in larger steps"""
+"""matched in time"""
 FEATURE_SIDE, THUMB_SIDE = 480, 128
-"""px of the longer side: of pictures whose features are matched, of those matched in time"""
-COPY_LOOKS, ORIGINAL_LOOKS, MOST_LOOKS = 6, 14, 48
-"""frames whose features are matched; of a long original more, one in five seconds"""
-CANDIDATES, APART = 4, 0.008
-"""maps that are tried in time, and how far two lie apart at a corner, as a share of the picture"""
-NEARLY = 0.03
-"""Share of the picture by which a map of features may move a corner of a picture that lies as the
-original does."""
-ENOUGH = 150
-"""Inliers from which no better pair is looked for."""
-FINE = 0.12
-"""s between frames of the original from which the stretch that was found is read again."""
-ALIKE, PART_PRICE = 0.9, 1.3
-"""Correlation from which pictures without features are tried as they lie; how many times a part
-of one counts what it lacks, since there are many parts."""
-NOWHERE = np.zeros((0, 2), np.float32)
-PART_WIDTHS = tuple(np.arange(1.0, 0.44, -0.05))
-"""of a copy's picture in the original's, that are tried"""
+"""px of the longer side of pictures matched in place, and in time"""
+COPY_KEYS, ORIGINAL_KEYS, MOST_KEYS = 6, 14, 48
+"""frames whose features are matched; of a long original one in five seconds"""
+CANDIDATES, DISTINCT = 4, 0.008
+"""homographies tried in time, and how far their corners differ, as a share of the picture"""
+NEAR_IDENTITY = 0.03
+"""Share of the picture by which a homography's corners may lie off edge to edge."""
+ENOUGH_INLIERS = 150
+FINE_STEP = 0.12
+"""s between frames of the original from which the matched stretch is read again"""
+
+STEP_PRICE, CUT_PRICE = 20.0, 40.0
+"""Of a second's deviation from even playback, and the most of a step, in units of the noise."""
+CUT_SECONDS = 0.35
+"""A step that deviates by more is a cut."""
+SHORTEST = 0.5
+"""s of a stretch from which its rate is measured"""
+ROUNDED = 1e-3
+"""s by which stated times of frames are off"""
+
+
+FEATURES = 700
+RATIO = 0.85
+"""Most that the best match's distance may be of the second best's."""
+REPROJECTION = 2.5
+"""px of the working size"""
+FEWEST_INLIERS = 12
+"""Eight by chance are the most seen between 2,000 pairs of unrelated frames."""
+FREER = 0.05
+"""Share of the difference that a homography has to remove over an affine map."""
+ROUNDING = 0.02
+"""Share of the picture that rounding alone may cut off."""
 
 
 @dataclass(frozen=True)
-class Small:
-    """A file's frames for matching in time, and some for matching in place."""
+class FootageReader:
+    """A file that is read several times."""
+
+    path: str | os.PathLike[str]
+    media: Media
+    notes: list[str]
+    cancel: Event
+
+    def fit(self, side: int) -> tuple[int, int]:
+        """Return the coded width and height with a longer side of at most `side` px."""
+        size = self.media.width, self.media.height
+        size = size[::-1] if self.media.turned % 180 else size
+        scale = min(1.0, side / max(size))
+        width, height = (max(16, round(length * scale)) for length in size)
+        return width, height
+
+    def frames(self, times: Sequence[float], side: int) -> Iterator[Frame]:
+        """Yield the pictures on screen at `times`, ascending, each once.
+
+        Raises
+        ------
+        MediaError, Canceled
+        """
+        size = self.fit(side)
+        notes: list[str] = []
+        yield from stream_isolated(
+            decode_scaled, self.path, self.media, tuple(times), size,
+            size=size, count=len(times), notes=notes, cancel=self.cancel,
+        )  # fmt: skip
+        self.notes.extend(note for note in notes if note not in self.notes)
+        if self.cancel.is_set():
+            raise Canceled
+
+    def spread(self, most: int, start: float = 0.0, end: float | None = None) -> list[float]:
+        """Return times of a stretch, s: of every frame, or `most` at even distances."""
+        length = self.media.duration or 0.0
+        if self.media.kind == "image" or not length:
+            return [0.0]
+        start, end = max(0.0, start), min(length, length if end is None else end)
+        rate = self.media.fps or 25.0
+        count = max(1, min(most, round((end - start) * rate)))
+        # The middle of each frame's interval, so that rounding does not skip one.
+        return [start + (i + 0.5) * (end - start) / count for i in range(count)]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Local features of one picture; hashed by identity."""
+
+    points: np.ndarray
+    """float32 [N, 2], px"""
+    descriptors: np.ndarray
+    """float32 [N, 128], of unit length"""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A homography, px of the original (not mirrored) to px of the copy, and its inliers."""
+
+    matrix: np.ndarray
+    inliers: int
+
+
+class FeatureCache:
+    """Features of pictures, computed once for each."""
+
+    def __init__(self) -> None:
+        # The picture is kept, so that its id is not reused.
+        self._known: dict[tuple[int, bool], tuple[np.ndarray, Features]] = {}
+
+    def __call__(self, rgb: np.ndarray, flip: bool = False) -> Features:
+        """Return the features of a picture, uint8 [H, W, 3], or of its mirror image."""
+        key = id(rgb), flip
+        if key not in self._known:
+            shown = np.ascontiguousarray(rgb[:, ::-1]) if flip else rgb
+            self._known[key] = rgb, features(cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY))
+        return self._known[key][1]
+
+
+def features(luma: np.ndarray) -> Features:
+    """Return the local features of a picture, uint8 [H, W]."""
+    sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.015, edgeThreshold=15)
+    points, descriptors = sift.detectAndCompute(luma, None)
+    if descriptors is None or not len(points):
+        return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
+    rooted = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))
+    return Features(np.array([p.pt for p in points], np.float32), rooted.astype(np.float32))
+
+
+def matched(original: Features, copy: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Return points of both that are each other's best match, float32 [N, 2] each."""
+    empty = np.zeros((0, 2), np.float32)
+    if len(original.points) < 4 or len(copy.points) < 4:
+        return empty, empty
+    likeness = original.descriptors @ copy.descriptors.T
+    best = likeness.argmax(1)
+    rows = np.arange(len(likeness))
+    top = likeness[rows, best]
+    mutual = likeness.argmax(0)[best] == rows
+    likeness[rows, best] = -1.0
+    second = likeness.max(1)
+    distance, next_distance = (np.sqrt(np.maximum(2 - 2 * x, 0.0)) for x in (top, second))
+    good = mutual & (distance < RATIO * np.maximum(next_distance, 1e-6))
+    return original.points[good], copy.points[best[good]]
+
+
+def estimate(from_points: np.ndarray, to_points: np.ndarray) -> Match | None:
+    """Return the homography under which most points agree, or None where too few do."""
+    if len(from_points) < FEWEST_INLIERS:
+        return None
+    matrix, inlying = cv2.findHomography(
+        from_points, to_points, cv2.USAC_MAGSAC, REPROJECTION, maxIters=2000, confidence=0.999
+    )
+    if matrix is None:
+        return None
+    kept = inlying.ravel().astype(bool)
+    count = int(kept.sum())
+    if count < FEWEST_INLIERS or not _plausible(matrix, from_points[kept]):
+        return None
+    return Match(_simplest(matrix, from_points[kept], to_points[kept]), count)
+
+
+def _simplest(matrix: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """Return a similarity or an affine map where it fits as well: a homography bends where there
+    are no points."""
+
+    def error(candidate: np.ndarray) -> float:
+        moved = moved_points(candidate, originals)
+        return float(np.median(np.linalg.norm(moved - copies, axis=1)))
+
+    for fit in (cv2.estimateAffinePartial2D, cv2.estimateAffine2D):
+        found, _ = fit(originals, copies, method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION)
+        if found is not None:
+            simpler = np.vstack([found, [0.0, 0.0, 1.0]])
+            if error(simpler) < 1.1 * error(matrix) + 0.03:
+                return simpler
+    return matrix
+
+
+def _plausible(matrix: np.ndarray, points: np.ndarray) -> bool:
+    """Whether a homography has no flip, no fold and no extreme scale."""
+    size = max(points.std(), 8.0)
+    around = points.mean(0) + np.array([[0, 0], [1, 0], [0, 1]], float) * size
+    moved = moved_points(matrix, around)
+    a, b = (moved[1:] - moved[0]) / size
+    area = a[0] * b[1] - a[1] * b[0]
+    sides = sorted((float(np.linalg.norm(a)), float(np.linalg.norm(b))))
+    stretch = sides[1] / max(1e-6, sides[0])
+    return bool(0.03 < area < 30.0 and stretch < 2.0 and np.linalg.norm(points.std(0)) > 12.0)
+
+
+def moved_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return points [N, 2] under a homography."""
+    homogeneous = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
+    moved: np.ndarray = homogeneous[:, :2] / homogeneous[:, 2:]
+    return moved
+
+
+def mirrored(width: int) -> np.ndarray:
+    """Return the homography that mirrors a picture of that width."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+def corners(width: float, height: float) -> np.ndarray:
+    """Return the corners of a picture, clockwise from the upper left, float [4, 2]."""
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+
+
+def rescaled(
+    matrix: np.ndarray, from_scale: tuple[float, float], to_scale: tuple[float, float]
+) -> np.ndarray:
+    """Return a homography for pictures resized by `from_scale` and `to_scale`, (x, y) each: pixel
+    centers lie at halves."""
+
+    def resize(x: float, y: float) -> np.ndarray:
+        return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
+
+    scaled = resize(*to_scale) @ matrix @ np.linalg.inv(resize(*from_scale))
+    unit: np.ndarray = scaled / scaled[2, 2]
+    return unit
+
+
+def quarter_turns(matrix: np.ndarray, width: float, height: float) -> int:
+    """Return by how many quarter turns, clockwise, a homography turns a picture of that size (or
+    its mirror image): 0 to 3."""
+    moved = moved_points(matrix, corners(width, height))
+    if cv2.contourArea(moved.astype(np.float32), oriented=True) < 0:
+        moved = moved[[1, 0, 3, 2]]  # a mirrored picture's upper edge runs the other way
+    right = (moved[1] - moved[0]) + (moved[2] - moved[3])
+    return int(np.round(np.degrees(np.arctan2(right[1], right[0])) / 90)) % 4
+
+
+def refined(
+    matrix: np.ndarray, original: np.ndarray, copy: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Return a homography refined by brightness (ECC, Evangelidis and Psarakis 2008); unchanged
+    where that does not converge.
+
+    Parameters
+    ----------
+    matrix : px of the original to px of the copy
+    original, copy : float32 [H, W]
+    mask : uint8 [H, W]
+        Of the copy: where they have to agree.
+    """
+    height, width = copy.shape
+    warped = cv2.warpPerspective(original, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    end = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
+    best, found = _likeness(warped, copy, mask), matrix
+    edge = corners(original.shape[1], original.shape[0])
+    for kind, start, gain in (
+        (cv2.MOTION_AFFINE, np.eye(2, 3, dtype=np.float32), 0.0),
+        (cv2.MOTION_HOMOGRAPHY, np.eye(3, dtype=np.float32), FREER),
+    ):
+        try:
+            _, step = cv2.findTransformECC(copy, warped, start, kind, end, mask, 5)
+        except cv2.error:
+            continue
+        whole = np.vstack([step, [0, 0, 1]]) if len(step) == 2 else step
+        moved = np.linalg.inv(whole.astype(float)) @ matrix
+        furthest = np.abs(moved_points(moved, edge) - moved_points(matrix, edge)).max()
+        if furthest > 0.06 * max(width, height):
+            continue
+        again = cv2.warpPerspective(original, moved, (width, height), flags=cv2.INTER_LINEAR)
+        likeness = _likeness(again, copy, mask)
+        if 1 - likeness < (1 - best) * (1 - gain):
+            best, found = likeness, moved
+    return found
+
+
+def _likeness(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
+    kept = mask > 0
+    return correlation(one[kept], other[kept]) if kept.sum() >= 64 else -1.0
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the correlation of two series of numbers, -1..1."""
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(1e-6, np.sqrt((a * a).sum() * (b * b).sum())))
+
+
+def described(
+    matrix: np.ndarray, original: tuple[int, int], copy: tuple[int, int]
+) -> SpaceAlignment:
+    """Return what a homography, px of the original to px of the copy, does to a picture; both sizes
+    are (width, height)."""
+    edge = corners(*original)
+    moved = moved_points(matrix, edge).astype(np.float32)
+    area = abs(cv2.contourArea(moved))
+    overlap, _ = cv2.intersectConvexConvex(moved, corners(*copy).astype(np.float32))
+    kept = min(1.0, overlap / area) if area > 0 else 0.0
+    flipped = cv2.contourArea(moved, oriented=True) < 0
+    to = moved_points(matrix @ mirrored(original[0]) if flipped else matrix, edge)
+    similar, _ = cv2.estimateAffinePartial2D(edge.astype(np.float32), to.astype(np.float32))
+    if similar is None:
+        similar = np.eye(2, 3)
+    bent = moved_points(np.vstack([similar, [0, 0, 1]]), edge) - to
+    low, high = moved.min(0), moved.max(0)
+    covered = overlap / (copy[0] * copy[1])
+    box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    return SpaceAlignment(
+        mirrored=bool(flipped),
+        rotation=round(float(np.degrees(np.arctan2(similar[1, 0], similar[0, 0]))), 2),
+        scale=round(float(np.hypot(similar[0, 0], similar[1, 0])), 4),
+        kept=round(float(kept), 4),
+        frame=box if covered < 1 - 2 * ROUNDING else None,
+        perspective=round(float(np.abs(bent).max() / copy[0]), 4),
+    )
+
+
+@dataclass(frozen=True)
+class FrameThumbnails:
+    """A file's small frames for matching in time, and key frames for matching in"""
 
     times: tuple[float, ...]
     thumbs: np.ndarray
     """uint8 [N, h, w], luma"""
-    looks: tuple[np.ndarray, ...]
-    """uint8 [H, W], luma, at even distances"""
+    keys: tuple[np.ndarray, ...]
+    """uint8 [H, W], luma, evenly spread"""
 
     @functools.cached_property
     def features(self) -> list[Features]:
-        """Those of each look."""
-        return [geometry.features(look) for look in self.looks]
+        """Features of each key frame."""
+        return [features(key) for key in self.keys]
 
     @functools.cached_property
     def mirrored(self) -> list[Features]:
-        """Those of each look's mirror image."""
-        return [geometry.features(np.ascontiguousarray(look[:, ::-1])) for look in self.looks]
+        """Features of each mirrored key frame."""
+        return [features(np.ascontiguousarray(key[:, ::-1])) for key in self.keys]
 
 
 @dataclass(frozen=True)
@@ -65,12 +359,11 @@ class Aligned:
     original_times: tuple[float, ...]
     matrix: np.ndarray
     """float [3, 3]: px of the original to px of the copy, at full size"""
-    inliers: int
 
 
-def read(source: FootageReader, times: Sequence[float], looks: int) -> Small:
-    """Return a file's small frames at `times`, s."""
-    chosen = {round(i) for i in np.linspace(0, len(times) - 1, min(looks, len(times)))}
+def read_thumbnails(source: FootageReader, times: Sequence[float], keys: int) -> FrameThumbnails:
+    """Read a file's small frames at `times`, s."""
+    chosen = {round(i) for i in np.linspace(0, len(times) - 1, min(keys, len(times)))}
     moments: list[float] = []
     thumbs: list[np.ndarray] = []
     kept: list[np.ndarray] = []
@@ -82,117 +375,111 @@ def read(source: FootageReader, times: Sequence[float], looks: int) -> Small:
         if frame.index in chosen:
             kept.append(luma)
     stack = np.array(thumbs) if thumbs else np.zeros((0, size[1], size[0]), np.uint8)
-    return Small(tuple(moments), stack, tuple(kept))
+    return FrameThumbnails(tuple(moments), stack, tuple(kept))
 
 
-def known(original: FootageReader) -> Small:
-    """Return the small frames of an original.
+def read_original(original: FootageReader) -> FrameThumbnails:
+    """Read the small frames of all of an original.
 
     Raises
     ------
     MediaError, Canceled
     """
-    looks = int(np.clip((original.media.duration or 0.0) / 5.0, ORIGINAL_LOOKS, MOST_LOOKS))
-    return read(original, original.spread(ORIGINAL_FRAMES), looks)
+    keys = int(np.clip((original.media.duration or 0.0) / 5.0, ORIGINAL_KEYS, MOST_KEYS))
+    return read_thumbnails(original, original.spread(ORIGINAL_FRAMES), keys)
 
 
 def align(
     copy: FootageReader,
     original: FootageReader,
-    theirs: Small,
+    theirs: FrameThumbnails,
     start: float = 0.0,
     end: float | None = None,
 ) -> Aligned | None:
-    """Return how a stretch of the copy (s; default: all of it) lies in the original, of which
-    `theirs` are the small frames, or None where no picture of one is seen in the other.
+    """Return how a stretch of the copy (s; default: all of it) lies in the original, whose small
+    frames are `theirs`, or None where they have no picture in common.
 
     Raises
     ------
     MediaError, Canceled
     """
-    ours = read(copy, copy.spread(COPY_FRAMES, start, end), COPY_LOOKS)
+    ours = read_thumbnails(copy, copy.spread(COPY_FRAMES, start, end), COPY_KEYS)
     if not ours.times or not theirs.times:
         return None
-    found = _located(ours, theirs)
-    if not found:
-        return None
-    # A camera that moves shows one place at two times: the right map is that under which all
-    # moments fit.
+    from_shape, to_shape = theirs.keys[0].shape, ours.keys[0].shape
+    # Under a moving camera, one place is seen at two times: the right homography is that under
+    # which all moments fit.
     tried = []
-    for match in found:
-        matrix = _full(match.matrix, copy, original, ours, theirs)
-        tried.append((*matched_times(copy, original, ours, theirs, matrix), matrix, match.inliers))
-    _, times, matrix, inliers = min(tried, key=lambda one: one[0])
+    for match in locate(ours, theirs):
+        matrix = rescaled(
+            match.matrix,
+            (original.media.width / from_shape[1], original.media.height / from_shape[0]),
+            (copy.media.width / to_shape[1], copy.media.height / to_shape[0]),
+        )
+        tried.append((*_match_times(copy, original, ours, theirs, matrix), matrix))
+    if not tried:
+        return None
+    _, times, matrix = min(tried, key=lambda one: one[0])
     step = (original.media.duration or 0.0) / max(1, len(theirs.times))
-    if step > FINE and len(theirs.times) >= ORIGINAL_FRAMES:
+    if step > FINE_STEP and len(theirs.times) >= ORIGINAL_FRAMES:
         low, high = min(times) - 2 * step, max(times) + 2 * step
-        theirs = read(original, original.spread(ORIGINAL_FRAMES, low, high), 2)
-        _, times = matched_times(copy, original, ours, theirs, matrix)
-    return Aligned(ours.times, tuple(times), matrix, inliers)
+        theirs = read_thumbnails(original, original.spread(ORIGINAL_FRAMES, low, high), 2)
+        _, times = _match_times(copy, original, ours, theirs, matrix)
+    return Aligned(ours.times, tuple(times), matrix)
 
 
-def _scale(source: FootageReader, shape: Sequence[int]) -> tuple[float, float]:
-    return shape[1] / source.media.width, shape[0] / source.media.height
-
-
-def _full(
-    matrix: np.ndarray, copy: FootageReader, original: FootageReader, ours: Small, theirs: Small
-) -> np.ndarray:
-    """Return a homography of the looks as one of full pictures."""
-    from_x, from_y = _scale(original, theirs.looks[0].shape)
-    to_x, to_y = _scale(copy, ours.looks[0].shape)
-    return geometry.rescaled(matrix, (1 / from_x, 1 / from_y), (1 / to_x, 1 / to_y))
-
-
-def _located(ours: Small, theirs: Small) -> list[Match]:
-    """Return the homographies that looks agree on, the best first; several where they differ."""
+def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[Match]:
+    """Return the homographies that key frames agree on, the best first; several if they differ."""
     copies = ours.features
 
     @functools.cache
     def agreed(original: Features, copy: Features) -> Match | None:
-        return geometry.estimate(*geometry.matched(original, copy))
+        return estimate(*matched(original, copy))
 
     best: Match | None = None
     base = np.eye(3)
     originals: list[Features] = []
     for flip in (False, True):
-        turned = geometry.mirrored(theirs.looks[0].shape[1]) if flip else np.eye(3)
-        described = theirs.mirrored if flip else theirs.features
-        some = [described[len(described) // 2], described[0], described[-1]]
-        found = _best(some, copies, agreed)
-        if found is None or found.inliers < ENOUGH:
-            found = _best(described, copies, agreed) or found
+        turned = mirrored(theirs.keys[0].shape[1]) if flip else np.eye(3)
+        known = theirs.mirrored if flip else theirs.features
+        found = _most_inliers([known[len(known) // 2], known[0], known[-1]], copies, agreed)
+        if found is None or found.inliers < ENOUGH_INLIERS:
+            found = _most_inliers(known, copies, agreed) or found
         if found is not None and (best is None or found.inliers > best.inliers):
-            best, base, originals = found, turned, described
-        if best is not None and best.inliers >= ENOUGH:
+            best, base, originals = found, turned, known
+        if best is not None and best.inliers >= ENOUGH_INLIERS:
             break
     if best is None:
-        return _apart(_by_brightness(ours, theirs), ours, theirs)
-    each = [_best(originals, [copy], agreed) for copy in copies]
+        return []
+    each = [_most_inliers(originals, [copy], agreed) for copy in copies]
     ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
-    edge = geometry.corners(*theirs.looks[0].shape[1::-1])
-    # Most copies show the whole picture: that map is exact where the best one is near it.
-    lying = replace(best, matrix=_stretch(ours, theirs))
-    moved = geometry.moved_points(best.matrix, edge) - geometry.moved_points(lying.matrix, edge)
-    if np.abs(moved).max() < NEARLY * max(ours.looks[0].shape):
-        ranked.insert(0, lying)
-    return [replace(match, matrix=match.matrix @ base) for match in _apart(ranked, ours, theirs)]
+    # Most copies show the whole picture: edge to edge is exact where the best one is near it.
+    scale = _ratio(ours.keys[0].shape, theirs.keys[0].shape)
+    whole = rescaled(np.eye(3), (1.0, 1.0), scale)
+    edge = corners(*theirs.keys[0].shape[1::-1])
+    moved = moved_points(best.matrix, edge) - moved_points(whole, edge)
+    if np.abs(moved).max() < NEAR_IDENTITY * max(ours.keys[0].shape):
+        ranked.insert(0, replace(best, matrix=whole))
+    ranked = _distinct(ranked, ours, theirs)
+    return [replace(match, matrix=match.matrix @ base) for match in ranked]
 
 
-def _apart(ranked: Sequence[Match], ours: Small, theirs: Small) -> list[Match]:
-    """Return the first of the maps that differ from each other."""
-    edge = geometry.corners(*theirs.looks[0].shape[1::-1])
-    apart = APART * max(ours.looks[0].shape)
+def _distinct(
+    ranked: Sequence[Match], ours: FrameThumbnails, theirs: FrameThumbnails
+) -> list[Match]:
+    """Return the first homographies that differ from each other."""
+    edge = corners(*theirs.keys[0].shape[1::-1])
     kept: list[Match] = []
     for match in ranked:
-        moved = geometry.moved_points(match.matrix, edge)
-        others = (geometry.moved_points(other.matrix, edge) for other in kept)
+        moved = moved_points(match.matrix, edge)
+        others = (moved_points(other.matrix, edge) for other in kept)
+        apart = DISTINCT * max(ours.keys[0].shape)
         if all(np.abs(moved - other).max() > apart for other in others):
             kept.append(match)
     return kept[:CANDIDATES]
 
 
-def _best(
+def _most_inliers(
     originals: Sequence[Features],
     copies: Sequence[Features],
     agreed: Callable[[Features, Features], Match | None],
@@ -201,87 +488,28 @@ def _best(
     return max((m for m in found if m is not None), key=lambda m: m.inliers, default=None)
 
 
-def _by_brightness(ours: Small, theirs: Small) -> list[Match]:
-    """Return maps under which small pictures are most alike, as wholes or the copy's as a part of
-    the original's, one for each of some moments: soft pictures have no features."""
-    found: list[tuple[float, Match]] = []
-    for copy in _some(ours.thumbs, 4):
-        best, placed = ALIKE, None
-        for flip in (False, True):
-            for thumb in _some(theirs.thumbs, 12):
-                shown = np.ascontiguousarray(thumb[:, ::-1]) if flip else thumb
-                alike, matrix = _placed(shown, copy)
-                if alike > best:
-                    best, placed = alike, (shown, flip, matrix)
-        if placed is not None:
-            shown, flip, matrix = placed
-            everywhere = np.ones(copy.shape, np.uint8)
-            pictures = shown.astype(np.float32), copy.astype(np.float32)
-            exact = geometry.refined(matrix, *pictures, everywhere)
-            look, base = ours.looks[0].shape, theirs.looks[0].shape
-            whole = geometry.rescaled(exact, _over(base, shown.shape), _over(look, copy.shape))
-            turned = geometry.mirrored(base[1]) if flip else np.eye(3)
-            found.append((best, Match(whole @ turned, 0, 0.0, (NOWHERE, NOWHERE))))
-    return [match for _, match in sorted(found, key=lambda one: -one[0])]
-
-
-def _placed(original: np.ndarray, copy: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return how alike the copy's picture is to the original's or the part of it where it is most
-    alike, -1..1, and the map of that place."""
-    best, matrix = -1.0, np.eye(3)
-    for size in _sizes(original.shape, copy.shape):
-        sized = cv2.resize(copy, size, interpolation=cv2.INTER_AREA)
-        _, alike, _, (x, y) = cv2.minMaxLoc(
-            cv2.matchTemplate(original, sized, cv2.TM_CCOEFF_NORMED)
-        )
-        if size != original.shape[::-1]:
-            alike = 1 - (1 - alike) * PART_PRICE
-        if alike > best:
-            shifted = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]])
-            scale = _over(copy.shape, sized.shape)
-            best, matrix = alike, geometry.rescaled(np.eye(3), (1.0, 1.0), scale) @ shifted
-    return best, matrix
-
-
-def _some(thumbs: np.ndarray, count: int) -> np.ndarray:
-    """Return up to so many pictures at even distances, or a few more."""
-    return thumbs[:: max(1, len(thumbs) // count)]
-
-
-def _sizes(original: tuple[int, ...], copy: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return which (width, height) a copy may have in the original's picture: all of it, or a part
-    with its proportions."""
-    height, width = original
-    parts = [
-        (round(width * share), round(width * share * copy[0] / copy[1])) for share in PART_WIDTHS
-    ]
-    return [(width, height), *(size for size in parts if size[1] <= height)]
-
-
-def _stretch(ours: Small, theirs: Small) -> np.ndarray:
-    """Return the map of one look's edges to the other's."""
-    scale = _over(ours.looks[0].shape, theirs.looks[0].shape)
-    return geometry.rescaled(np.eye(3), (1.0, 1.0), scale)
-
-
-def _over(shape: Sequence[int], other: Sequence[int]) -> tuple[float, float]:
-    """Return how many times as wide and high a picture is as another."""
+def _ratio(shape: Sequence[int], other: Sequence[int]) -> tuple[float, float]:
     return shape[1] / other[1], shape[0] / other[0]
 
 
-def matched_times(
-    copy: FootageReader, original: FootageReader, ours: Small, theirs: Small, matrix: np.ndarray
+def _match_times(
+    copy: FootageReader,
+    original: FootageReader,
+    ours: FrameThumbnails,
+    theirs: FrameThumbnails,
+    matrix: np.ndarray,
 ) -> tuple[float, list[float]]:
-    """Return how far the frames differ from those matched to them (mean squared gray levels), and
-    the time in the original of each frame of the copy, s."""
+    """Return the mean squared difference of matched frames, and for each frame of the copy its
+    time in the original, s."""
     height, width = ours.thumbs.shape[1:]
-    from_scale = _scale(original, theirs.thumbs.shape[1:])
-    to_scale = width / copy.media.width, height / copy.media.height
-    small = geometry.rescaled(matrix, from_scale, to_scale)
-    seen = cv2.warpPerspective(
-        np.full(theirs.thumbs.shape[1:], 255, np.uint8), small, (width, height)
+    from_height, from_width = theirs.thumbs.shape[1:]
+    small = rescaled(
+        matrix,
+        (from_width / original.media.width, from_height / original.media.height),
+        (width / copy.media.width, height / copy.media.height),
     )
-    valid = (seen > 250).ravel()
+    filled = np.full(theirs.thumbs.shape[1:], 255, np.uint8)
+    valid = (cv2.warpPerspective(filled, small, (width, height)) > 250).ravel()
     if valid.sum() < 50:
         return np.inf, [theirs.times[0]] * len(ours.times)
     warped = np.stack([
@@ -289,15 +517,127 @@ def matched_times(
         for thumb in theirs.thumbs
     ]).reshape(len(theirs.times), -1).astype(np.float32)  # fmt: skip
     copies = ours.thumbs.reshape(len(ours.times), -1).astype(np.float32)
-    # Brightness over all frames is made the same: what is left differs by moment.
     a, b = warped[:, valid], copies[:, valid]
     gain = float(b.std() / max(a.std(), 1.0))
     graded = (warped - a.mean()) * gain + b.mean()
-    # What moves in both tells moments apart; a still wall only adds noise, and what a caption lies
-    # over leads astray.
+    # Weight what moves in both: a still wall adds noise, and a caption misleads.
     moving = np.minimum(np.minimum(graded.std(0), copies.std(0)), 20.0)
     weights = valid * (0.05 + moving / 20.0)
-    cost = timing.distances(copies, graded, weights.astype(np.float32))
-    path = timing.path(cost, ours.times, theirs.times)
-    times = [theirs.times[index] for index in path.indices]
-    return float(np.mean(path.distances)), times
+    cost = frame_distances(copies, graded, weights.astype(np.float32))
+    indices = time_path(cost, ours.times, theirs.times)
+    rows = np.arange(len(indices))
+    return float(cost[rows, indices].mean()), [theirs.times[index] for index in indices]
+
+
+def frame_distances(copies: np.ndarray, originals: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return weighted mean squared differences of all pairs, float32 [N, M], of the pictures
+    [N, P] and [M, P]."""
+    root = np.sqrt(weights / max(float(weights.sum()), 1e-6)).astype(np.float32)
+    a, b = copies * root, originals * root
+    pairs = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * (a @ b.T)
+    return np.asarray(np.maximum(pairs, 0.0), np.float32)
+
+
+def time_path(
+    cost: np.ndarray, copy_times: Sequence[float], original_times: Sequence[float]
+) -> np.ndarray:
+    """Return the original's frame for each of the copy along the cheapest path, int [N].
+
+    Parameters
+    ----------
+    cost : float [N, M]
+    copy_times, original_times : s, ascending
+    """
+    times, moments = np.asarray(original_times, float), np.asarray(copy_times, float)
+    best = np.partition(cost, min(1, cost.shape[1] - 1), axis=1)[:, 0]
+    unit = max(float(np.median(best)), 0.25)
+    scaled = np.minimum((cost - best[:, None]) / unit, 4 * CUT_PRICE)
+    total = scaled[0].astype(float)
+    came = np.zeros(cost.shape, np.int32)
+    for row in range(1, len(moments)):
+        lowest = int(total.argmin())
+        reach, source = _step_costs(total, times, times - (moments[row] - moments[row - 1]))
+        cut = total[lowest] + CUT_PRICE
+        came[row] = np.where(reach > cut, lowest, source)
+        total = np.minimum(reach, cut) + scaled[row]
+    indices = np.empty(len(moments), int)
+    indices[-1] = int(total.argmin())
+    for row in range(len(moments) - 1, 0, -1):
+        indices[row - 1] = came[row, indices[row]]
+    return indices
+
+
+def _step_costs(
+    total: np.ndarray, times: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cheapest cost of reaching each place `at` (s, ascending), and from which frame: a
+    distance transform with a linear price, in two sweeps."""
+    columns = np.arange(len(times))
+
+    def sweep(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        lowest = np.minimum.accumulate(values)
+        fresh = np.concatenate([[True], values[1:] < lowest[:-1]])
+        return lowest, np.maximum.accumulate(np.where(fresh, columns, 0))
+
+    left, left_from = sweep(total - STEP_PRICE * times)
+    right, right_from = (x[::-1] for x in sweep((total + STEP_PRICE * times)[::-1]))
+    right_from = len(times) - 1 - right_from
+    under = np.searchsorted(times, at + 1e-6, side="right") - 1
+    over = under + 1
+    below = np.where(under >= 0, left[np.maximum(under, 0)] + STEP_PRICE * at, np.inf)
+    last = len(times) - 1
+    above = np.where(over <= last, right[np.minimum(over, last)] - STEP_PRICE * at, np.inf)
+    source = np.where(
+        below <= above, left_from[np.maximum(under, 0)], right_from[np.minimum(over, last)]
+    )
+    return np.minimum(below, above), source
+
+
+def stretches(copy_times: Sequence[float], original_times: Sequence[float]) -> list[SharedStretch]:
+    """Return matched times as stretches without a cut."""
+    return [
+        SharedStretch(
+            copy_start=round(copy_times[first], 3),
+            copy_end=round(copy_times[last - 1], 3),
+            original_start=round(original_times[first], 3),
+            original_end=round(original_times[last - 1], 3),
+        )
+        for first, last in ranges(copy_times, original_times)
+    ]
+
+
+def ranges(copy_times: Sequence[float], original_times: Sequence[float]) -> list[tuple[int, int]]:
+    """Return begin and end of each stretch without a cut, as indices."""
+    found, begin = [], 0
+    for index in range(1, len(copy_times) + 1):
+        if index < len(copy_times):
+            step = copy_times[index] - copy_times[index - 1]
+            original_step = original_times[index] - original_times[index - 1]
+            if abs(original_step - step) <= CUT_SECONDS + 0.15 * step:
+                continue
+        found.append((begin, index))
+        begin = index
+    return found
+
+
+def rate(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
+    """Return seconds of the original for one of the copy, by the median slope (Theil 1950)."""
+    a, b = np.asarray(copy_times, float), np.asarray(original_times, float)
+    gaps = a[None] - a[:, None]
+    far = gaps > 0.3 * (a[-1] - a[0]) if len(a) > 2 else np.zeros_like(gaps, bool)
+    if not far.any() or a[-1] - a[0] < SHORTEST:
+        return 1.0
+    return round(float(np.median((b[None] - b[:, None])[far] / gaps[far])), 4)
+
+
+def time_residuals(copy_times: Sequence[float], original_times: Sequence[float]) -> np.ndarray:
+    """Return by how much each moment of a stretch lies off even playback, s."""
+    played = rate(copy_times, original_times) * np.asarray(copy_times, float)
+    late = np.asarray(original_times, float) - played
+    return np.abs(late - np.median(late))
+
+
+def is_even(copy_times: Sequence[float], original_times: Sequence[float], within: float) -> bool:
+    """Whether nine of ten moments lie within so many seconds of one `rate`."""
+    residuals = time_residuals(copy_times, original_times)
+    return bool((residuals <= within + ROUNDED).mean() >= 0.9)

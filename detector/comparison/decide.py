@@ -1,89 +1,232 @@
-"""Measurements in, a finding out. No picture is read here.
+"""Decide from measurements: is it the same recording, what differs, and where.
 
-Every limit is a multiple of what re-encoding is expected to leave between these two files, chosen
-on one half of the matched clips and made copies.
+Two logistic regressions decide: whether both are the same recording, and whether a face differs at
+a moment. `bench.fit_comparison` fits them with whole footage left out, into `decision.json`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
-from detector.comparison.measure import HEAD, TILE, FaceMeasure, MeasuredMoment, Region
-from detector.comparison.moments import draw
-from detector.comparison.overlays import Overlay
-from detector.schema.comparison import (
-    ComparedPerson,
-    ComparisonFinding,
-    Edit,
-    Grading,
-    SpaceAlignment,
-    Span,
-    TimeAlignment,
+from detector.comparison import align, place
+from detector.comparison.measure import (
+    HEAD,
+    RIM,
+    TILE,
+    FaceMeasure,
+    Layers,
+    MeasuredMoment,
+    luma,
+    tile_sums,
 )
+from detector.schema.comparison import ComparedPerson, Edit, Span
 from detector.schema.subject import letter
 
 Part = Literal["none", "mouth", "face"]
 
-FACE_LIMIT, MOST_LIMIT = 1.9, 3.2
-"""A face's ratio to what is expected, from which it differs: the least, and the most that an uneven
-rest may ask for."""
-OVER_TILES = 1.3
-"""Times the ratio under which 97 % of the tiles elsewhere stay."""
-LEAST_LEVELS = 1.4
-"""gray levels over what is expected, below which nobody sees a difference"""
-CLEARLY, OVER_RIM = 1.5, 1.15
-"""Times the limit, from which a face differs whatever is about it; up to there it has to differ by
-so much more than its rim does, and by `OVER_RIM_ALL` times as much of what is expected of both. A
-bare wall says little of what an encoder leaves of a person."""
-OVER_RIM_ALL, OVER_UPPER, SLIGHT, MOSTLY = 1.6, 1.7, 1.3, 0.7
-"""Also under the limit a face differs that does so by this many times its rim's ratio, or its mouth
-by this many times the upper face's, at least by this many times what is expected, in this share of
-the moments: whatever an encoder errs by, it errs by about a face as in it. Of 76 copies in which no
-face was changed the most was 1.5."""
-MOUTH_ALONE = 1.7
-"""How many times the upper face's ratio the lower's is where the mouth alone differs."""
+TILE_ALIKE, MOMENT_ALIKE, LEAST_ALIKE = 0.7, 0.6, 0.2
+"""Correlation from which a tile shows the same; share of tiles from which a moment does, and where
+all that moves moves alike, so that an overlay does not count."""
+ALL_MOTION = 0.85
+MOST = 0.6
+"""Share of the moments from which a file shows the same."""
+MOTION, OVER_NOISE = 2.0, 3.0
+"""Gray levels of change in a tile that count as motion, and the same in multiples of the noise."""
+FEWEST_MOVING, MANY_MOVING = 4, 12
+"""tiles in motion from which it is compared, and from which its quartiles are"""
+COVERED = 0.15
+"""Share of the original's change under which the copy's tile is covered."""
+STILL = 0.9
+"""Correlation assumed of a scene in which nothing moves."""
+LONG = 6
+"""moments of a stretch from which its even playback is measured"""
 PERSISTS = 0.12
 """Share of a person's moments that have to differ, and at least two of them."""
-EDIT_RATIO, EDIT_LEVELS, EDIT_OVER_REST = 3.0, 5.0, 4.0
-"""Of a tile that was edited: multiples of what is expected there; gray levels, and multiples of
-those of the middle tile: an encoder with few bits leaves much in a few places."""
-FEWEST_SLIGHT, LEAST_RATIO = 4, 0.6
-"""moments; ratio of a rim that is counted at least"""
-SAME_SHAPES = 0.9
-"""Correlation of a tile from which it shows the same in other colors."""
-EDIT_PERSISTS = 0.25
+UPPER_SAME, MOUTH_ALONE = 2.0, 1.7
+"""Of a mouth that differs: highest ratio of the upper face, lowest factor of the lower on it."""
+EDIT_RATIO, EDIT_LEVELS, EDIT_OVER_REST, EDIT_ALIKE = 3.0, 5.0, 4.0, 0.9
+"""Of an edited tile: multiple of what is expected, gray levels, multiple of the median tile, and
+correlation above which it shows the same in other colors."""
+EDIT_PERSISTS, EDIT_TILES = 0.25, 2
+
+FEWEST = 3
+"""moments from which overlays are looked for"""
+LEVELS, STANDS = 8.0, 4.0
+"""Gray levels by which an overlay differs, and by which it changes between moments."""
+LASTS = 0.25
 """share of the moments"""
-EDIT_TILES = 2
-"""tiles that hang together"""
-UNSETTLED = 1.7
-"""Median ratio of a moment's tiles to that of all, from which the moment is badly aligned."""
+SMALLEST, LARGEST, FILLED = 0.01, 0.34, 0.8
+"""Share of the picture of an overlay, of all together, and of its bounding box that it fills."""
+OUTSIDE, UNLIKE, TEXTURED = 0.33, 0.7, 12.0
+"""Share outside faces; correlation with the original above which it is no overlay; deviation in
+gray levels from which its inside is correlated alone."""
+EDGE, NEAR = 2, 3
+"""px about an overlay that are left out, and of heads"""
+ALWAYS, DRAWN, STREWN, MORE, BESIDE = 0.9, 14.0, 0.01, 3.0, 0.1
+"""Of a watermark: share of the moments, gray levels, share of what is beside faces, factor on that
+in faces, least share of the picture beside faces."""
+THICK, LETTERS, EDGED = 11, 0.3, 1.2
+"""px from which strokes are areas, and their share; how much steeper than the original they end."""
+
+
+@cache
+def _models() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(__file__).with_name("decision.json").read_text())
+    return found
+
+
+def log_odds(model: Mapping[str, Any], features: Mapping[str, float]) -> float:
+    """Return what a regression says of features."""
+    weights: dict[str, float] = model["weights"]
+    return float(model["bias"] + sum(w * features[name] for name, w in weights.items()))
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """How alike the background of both is in place, in motion and in time."""
+
+    place: tuple[float, ...]
+    """0..1 for each moment: share of its tiles that correlate"""
+    motion: float | None = None
+    """-1..1: median correlation of what changes in a tile from moment to moment; None: too little
+    moves"""
+    strong: float | None = None
+    """-1..1: lower quartile of the half of the tiles that moves most; None: too few tiles move"""
+    on_time: float = 1.0
+    """share of the moments within half a frame of even playback"""
+    jitter: float = 0.0
+    """frames off even playback, three quarters of the moments at most"""
+
+    @property
+    def moments(self) -> tuple[bool, ...]:
+        """Which moments show the same."""
+        alike = LEAST_ALIKE if (self.motion or 0.0) >= ALL_MOTION else MOMENT_ALIKE
+        return tuple(share >= alike for share in self.place)
+
+    @property
+    def features(self) -> dict[str, float]:
+        """Return the inputs of the regression."""
+        moving = self.strong if self.strong is not None else self.motion
+        moving = STILL if moving is None else max(0.0, moving)
+        return {
+            "place": float(np.median(self.place)),
+            "motion": moving,
+            "on_time": self.on_time,
+            "jitter": float(np.log1p(self.jitter)),
+        }
+
+    @property
+    def score(self) -> float:
+        """Log odds that both are the same recording."""
+        return log_odds(_models()["same"], self.features)
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether both are the same recording."""
+        shown = self.moments
+        enough = bool(shown) and sum(shown) >= MOST * len(shown)
+        return enough and self.score >= float(_models()["same"]["likely"])
+
+    @property
+    def supports_manipulation(self) -> bool:
+        """Whether it is so certain that a face may be said to differ."""
+        return self.score >= float(_models()["same"]["certain"])
+
+
+def sameness(
+    moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray], frame: float
+) -> Sameness:
+    """Return how alike backgrounds are. Faces are left out: they may be swapped.
+
+    Parameters
+    ----------
+    moments : sequence of MeasuredMoment
+    originals : sequence of float32 [H, W, 3]
+        With the copy's colors.
+    frame : float
+        Duration of a frame of the slower file, s.
+    """
+    shares = tuple(_share(moment.alike) for moment in moments)
+    motion, strong = _motion(moments, originals, shares)
+    times = [m.pair.time for m in moments], [m.pair.original_time for m in moments]
+    stretches = align.ranges(*times)
+    residuals = [align.time_residuals(times[0][i:j], times[1][i:j]) for i, j in stretches]
+    exact = sum(
+        int((r <= 0.5 * frame + align.ROUNDED).sum())
+        for r in residuals
+        if len(r) >= min(LONG, len(moments))
+    )
+    return Sameness(
+        place=shares,
+        motion=motion,
+        strong=strong,
+        on_time=exact / len(moments),
+        jitter=float(np.percentile(np.concatenate(residuals), 75)) / frame,
+    )
+
+
+def _motion(
+    moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray], shares: Sequence[float]
+) -> tuple[float | None, float | None]:
+    """Return `Sameness.motion` and `Sameness.strong`."""
+    copies = [luma(moment.layers.copy) for moment in moments]
+    theirs = [luma(original) for original in originals]
+    masks = [m.layers.rest(RIM) for m in moments]
+    # Moments inserted into the copy have no motion of the original.
+    used = [k for k, share in enumerate(shares) if share >= MOMENT_ALIKE]
+    if len(used) < max(2, MOST * len(moments)):
+        used = list(range(len(moments)))
+    both, ours_only, theirs_only, pixels = (np.zeros(moments[0].tiles.shape) for _ in range(4))
+    for k, i in enumerate(used[:-1]):
+        for j in {used[k + 1], used[(k + len(used) // 2) % len(used)]} - {i}:
+            mask = (masks[i] & masks[j]).astype(np.float32)
+            a, b = (theirs[j] - theirs[i]) * mask, (copies[j] - copies[i]) * mask
+            both += tile_sums(a * b)
+            theirs_only += tile_sums(a * a)
+            ours_only += tile_sums(b * b)
+            pixels += tile_sums(mask)
+    levels = np.concatenate([m.levels[np.isfinite(m.levels)] for m in moments])
+    noise = float(np.percentile(levels, 25)) if len(levels) else 0.0
+    least = max(MOTION, OVER_NOISE * noise)
+    moving = (theirs_only > least**2 * np.maximum(pixels, 1.0)) & (pixels > 0)
+    covered = moving & (ours_only < COVERED * theirs_only)
+    frozen = covered.sum() >= 0.5 * moving.sum()  # by an encoder of few bits
+    if not frozen:
+        moving &= ~covered
+    if moving.sum() < FEWEST_MOVING:
+        return None, None
+    alike = both[moving] / np.sqrt(np.maximum(ours_only, 1e-6) * theirs_only)[moving]
+    if len(alike) < MANY_MOVING or frozen:
+        return float(np.median(alike)), None
+    energy = theirs_only[moving] / pixels[moving]
+    strongest = alike[energy >= np.median(energy)]
+    return float(np.median(alike)), float(np.percentile(strongest, 25))
+
+
+def _share(alike: np.ndarray) -> float:
+    counted = alike[np.isfinite(alike)]
+    return float((counted > TILE_ALIKE).mean()) if len(counted) else 1.0
 
 
 @dataclass(frozen=True)
 class Decided:
-    """The result over all moments together."""
+    """What differs, over all moments together."""
 
     people: list[ComparedPerson]
     parts: list[dict[int, Part]]
-    """per moment: person's number and what of their face differs"""
+    """for each moment: person's number and what of their face differs"""
+    limits: list[dict[int, float]]
+    """for each moment: person's number and gray levels from which their face differs"""
     edits: list[Edit]
-    limits: dict[int, float]
-    """ratio from which a person's face differs"""
-    settled: list[bool]
-    """which moments were counted"""
-    uneven: bool
-    """whether a face differs by more than is expected, if no more than what is about it"""
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything differs."""
-        return bool(self.edits) or any(person.part != "none" for person in self.people)
 
     @property
     def accuses(self) -> bool:
@@ -91,14 +234,17 @@ class Decided:
         areas = any(edit.kind == "area" for edit in self.edits)
         return areas or any(person.part != "none" for person in self.people)
 
+    def noise_factor(self, moments: Sequence[MeasuredMoment]) -> float:
+        """Return how many times what is expected re-encoding may leave, upper end."""
+        factors = [
+            limits[face.person] / face.inside.expected
+            for moment, limits in zip(moments, self.limits, strict=True)
+            for face in moment.faces
+        ]
+        return max(1.0, float(np.median(factors))) if factors else 1.0
 
-def decide(
-    moments: Sequence[MeasuredMoment],
-    length: float,
-    frame: tuple[float, float],
-    *,
-    slight: bool = False,
-) -> Decided:
+
+def decide(moments: Sequence[MeasuredMoment], length: float, frame: tuple[float, float]) -> Decided:
     """Return what differs.
 
     Parameters
@@ -109,155 +255,102 @@ def decide(
         s of the copy; 0 for a still picture
     frame : (x, y)
         px of the upright copy for a px of `MeasuredMoment.layers`
-    slight : bool
-        Also say what differs slightly all along: of what is the same moment beyond doubt.
     """
-    settled = _settled(moments)
-    ratios = np.concatenate(
-        [m.tiles[np.isfinite(m.tiles)] for m, s in zip(moments, settled, strict=True) if s]
-    )
-    high = float(np.percentile(ratios, 97)) if len(ratios) >= 30 else 1.3
-    limit = float(np.clip(OVER_TILES * high, FACE_LIMIT, MOST_LIMIT))
-    numbers = sorted({face.person for moment in moments for face in moment.faces})
     parts: list[dict[int, Part]] = [{} for _ in moments]
-    people, limits = [], {}
-    for number in numbers:
-        rows = _rows(number, moments, settled)
-        flagged = [_part(face, moments[i], limit) for i, face in rows]
-        limits[number] = limit
-        if (
-            slight
-            and not _enough([part != "none" for part in flagged])
-            and (low := _slightly([face for _, face in rows]))
-        ):
-            flagged, limits[number] = [low[0]] * len(rows), low[1]
-        people.append(_person(number, moments, rows, flagged, limits[number], parts, length))
-    edits = _edits(moments, settled, {n for p in parts for n in p if p[n] != "none"}, length, frame)
-    uneven = any(face.inside.ratio > limit for moment in moments for face in moment.faces)
-    return Decided(people, parts, edits, limits, settled, uneven)
+    limits: list[dict[int, float]] = [{} for _ in moments]
+    numbers = sorted({face.person for moment in moments for face in moment.faces})
+    people = [_person(number, moments, parts, limits, length) for number in numbers]
+    changed = {n for p in parts for n in p if p[n] != "none"}
+    return Decided(people, parts, limits, _edits(moments, changed, length, frame))
 
 
-def _settled(moments: Sequence[MeasuredMoment]) -> list[bool]:
-    """Return which moments are aligned as well as most are."""
-    middles = [_middle(moment, moment.rest.ratio) for moment in moments]
-    return [bool(x <= UNSETTLED * max(float(np.median(middles)), 0.5)) for x in middles]
+def face_features(face: FaceMeasure, moment: MeasuredMoment) -> dict[str, float]:
+    """Return the inputs of the regression of one face at one moment."""
+    return _face_features(face, moment, 1.0)
 
 
-def _middle(moment: MeasuredMoment, otherwise: float) -> float:
-    """Return the median ratio of a moment's tiles."""
-    told = moment.tiles[np.isfinite(moment.tiles)]
-    return float(np.median(told)) if len(told) else otherwise
+def _face_features(face: FaceMeasure, moment: MeasuredMoment, factor: float) -> dict[str, float]:
+    """Return the features of a face that differs `factor` times as much, its rim unchanged."""
+    tiles = moment.tiles[np.isfinite(moment.tiles)]
+    most = _log(factor * max(face.inside.ratio, face.lower.ratio, face.upper.ratio))
+    excess = factor * face.inside.difference - face.inside.expected
+    return {
+        "upper": _log(factor * face.upper.ratio),
+        "lower": _log(factor * face.lower.ratio),
+        "over_rim": most - _log(face.rim.ratio),
+        "over_tiles": most - _log(float(np.percentile(tiles, 97)) if len(tiles) else 1.3),
+        "levels": float(np.log1p(max(0.0, excess))),
+    }
 
 
-Rows = list[tuple[int, FaceMeasure]]
+def _log(ratio: float) -> float:
+    return float(np.log(np.clip(ratio, 0.2, 20.0)))
 
 
-def _rows(number: int, moments: Sequence[MeasuredMoment], settled: Sequence[bool]) -> Rows:
-    """Return one person's face at each settled moment."""
-    return [
-        (i, face)
-        for i, moment in enumerate(moments)
-        if settled[i]
-        for face in moment.faces
-        if face.person == number
-    ]
+def _median_tile(moment: MeasuredMoment, otherwise: float) -> float:
+    counted = moment.tiles[np.isfinite(moment.tiles)]
+    return float(np.median(counted)) if len(counted) else otherwise
 
 
-def _enough(differs: Sequence[bool]) -> bool:
-    """Whether a person differs at as many moments as it takes."""
-    return any(differs) and sum(differs) >= max(min(2, len(differs)), PERSISTS * len(differs))
-
-
-def _slightly(faces: Sequence[FaceMeasure]) -> tuple[Part, float] | None:
-    """Return what of a face differs little but all along, and the ratio from which it does; None
-    where nothing does."""
-    if len(faces) < FEWEST_SLIGHT:
-        return None
-    rim, upper = (
-        max(LEAST_RATIO, float(np.median([x.ratio for x in regions])))
-        for regions in ([f.rim for f in faces], [f.upper for f in faces])
-    )
-
-    def mostly(regions: Sequence[Region], limit: float) -> bool:
-        over = [
-            region.ratio > limit
-            and region.difference - region.expected > LEAST_LEVELS
-            and region.difference > OVER_RIM * face.rim.difference
-            for region, face in zip(regions, faces, strict=True)
-        ]
-        return sum(over) >= MOSTLY * len(over)
-
-    limit = max(SLIGHT, OVER_RIM_ALL * rim)
-    if mostly([f.inside for f in faces], limit):
-        return "face", limit
-    limit = max(SLIGHT, OVER_UPPER * upper, SLIGHT * rim)
-    return ("mouth", limit) if mostly([f.lower for f in faces], limit) else None
+def _limit(face: FaceMeasure, moment: MeasuredMoment) -> float:
+    """Return from how many gray levels on a face differs, all else as measured."""
+    model = _models()["face"]
+    for factor in np.exp(np.linspace(-3, 3, 61)):
+        if log_odds(model, _face_features(face, moment, float(factor))) >= model["moment"]:
+            break
+    return float(factor * face.inside.difference)
 
 
 def _person(
     number: int,
     moments: Sequence[MeasuredMoment],
-    rows: Rows,
-    flagged: Sequence[Part],
-    limit: float,
     parts: list[dict[int, Part]],
+    limits: list[dict[int, float]],
     length: float,
 ) -> ComparedPerson:
-    """Return one person; `parts` is filled with what differs at each moment."""
-    # One moment between two of the same kind is as they are.
-    differs = [part != "none" for part in flagged]
-    for k in range(1, len(differs) - 1):
+    """Return one person; `parts` and `limits` are filled."""
+    model = _models()["face"]
+    rows = [(i, f) for i, m in enumerate(moments) for f in m.faces if f.person == number]
+    differs = [
+        log_odds(model, face_features(face, moments[i])) >= model["moment"] for i, face in rows
+    ]
+    for k in range(1, len(differs) - 1):  # a single moment between two of the same kind
         if differs[k - 1] == differs[k + 1] != differs[k]:
             differs[k] = differs[k - 1]
-    enough = _enough(differs)
-    if not enough:
-        differs = [False] * len(rows)
-    shown = [face for (_, face), yes in zip(rows, differs, strict=True) if yes] or [
-        face for _, face in rows
-    ]
     part: Part = "none"
-    if enough:
-        lower = float(np.median([f.lower.ratio for f in shown]))
-        upper = float(np.median([f.upper.ratio for f in shown]))
-        part = "mouth" if upper < limit and lower > MOUTH_ALONE * upper else "face"
-    for (i, _), yes in zip(rows, differs, strict=True):
+    if _enough(differs):
+        changed = [face for (_, face), yes in zip(rows, differs, strict=True) if yes]
+        upper = float(np.median([face.upper.ratio for face in changed]))
+        lower = float(np.median([face.lower.ratio for face in changed]))
+        part = "mouth" if upper < UPPER_SAME and lower > MOUTH_ALONE * upper else "face"
+    else:
+        differs = [False] * len(rows)
+    for (i, face), yes in zip(rows, differs, strict=True):
         parts[i][number] = part if yes else "none"
-    times = [moments[i].pair.time for i, _ in rows]
+        limits[i][number] = _limit(face, moments[i])
+    shown = [row for row, yes in zip(rows, differs, strict=True) if yes] or rows
     return ComparedPerson(
         id=letter(number),
         part=part,
-        spans=spans(times, differs, length),
-        difference=_mean([f.inside.difference for f in shown]),
-        rim=_mean([f.rim.difference for f in shown]),
-        limit=_mean([limit * f.inside.expected for f in shown]),
+        spans=spans([moments[i].pair.time for i, _ in rows], differs, length),
+        difference=_mean([face.inside.difference for _, face in shown]),
+        rim=_mean([face.rim.difference for _, face in shown]),
+        limit=_mean([limits[i][number] for i, _ in shown]),
         moments=len(rows),
     )
+
+
+def _enough(differs: Sequence[bool]) -> bool:
+    return any(differs) and sum(differs) >= max(min(2, len(differs)), PERSISTS * len(differs))
 
 
 def _mean(values: Sequence[float]) -> float:
     return round(float(np.mean(values)), 2) if values else 0.0
 
 
-def _part(face: FaceMeasure, moment: MeasuredMoment, limit: float) -> Part:
-    # Where a whole moment fits worse than others, so does its face.
-    limit = limit * max(1.0, _middle(moment, moment.rest.ratio))
-
-    def over(part: Region) -> bool:
-        if part.ratio <= limit or part.difference - part.expected <= LEAST_LEVELS:
-            return False
-        clearly = part.ratio > CLEARLY * limit
-        rim = face.rim
-        over_rim = part.difference > OVER_RIM * rim.difference
-        return clearly or (over_rim and part.ratio > OVER_RIM_ALL * rim.ratio)
-
-    if over(face.inside) or over(face.upper):
-        return "face"
-    return "mouth" if over(face.lower) else "none"
-
-
 def spans(times: Sequence[float], differs: Sequence[bool], length: float) -> list[Span]:
     """Return the stretches in which something differs: they end halfway to the next moment that
-    does not, at the clip's ends with it."""
+    does not, or with the clip."""
     found: list[Span] = []
     for k, (time, yes) in enumerate(zip(times, differs, strict=True)):
         if not yes:
@@ -273,125 +366,219 @@ def spans(times: Sequence[float], differs: Sequence[bool], length: float) -> lis
 
 def _edits(
     moments: Sequence[MeasuredMoment],
-    settled: Sequence[bool],
     changed: set[int],
     length: float,
     frame: tuple[float, float],
 ) -> list[Edit]:
-    """Return places outside heads that differ and go on differing."""
-    used = [m for m, s in zip(moments, settled, strict=True) if s]
+    """Return tiles outside heads that differ for several moments, the largest first."""
     flags = []
-    for moment in used:
-        base = _middle(moment, 1.0)
-        told = moment.levels[np.isfinite(moment.levels)]
-        least = max(EDIT_LEVELS, EDIT_OVER_REST * float(np.median(told)) if len(told) else 0.0)
-        over = (moment.tiles > EDIT_RATIO * max(1.0, base)) & (moment.levels > least)
-        over &= ~(moment.alike > SAME_SHAPES)  # a color that was not met elsewhere
-        flags.append(over & ~_near(moment, changed))
-    stack = np.array(flags)
-    needed = max(min(2, len(used)), EDIT_PERSISTS * len(used))
-    lasting = _runs(stack) >= min(needed, 6)
+    for moment in moments:
+        counted = moment.levels[np.isfinite(moment.levels)]
+        rest = float(np.median(counted)) if len(counted) else 0.0
+        over = moment.tiles > EDIT_RATIO * max(1.0, _median_tile(moment, 1.0))
+        over &= moment.levels > max(EDIT_LEVELS, EDIT_OVER_REST * rest)
+        over &= ~(moment.alike > EDIT_ALIKE)
+        flags.append(over & ~_near_heads(moment, changed))
+    longest = current = np.zeros(flags[0].shape, int)
+    for flag in flags:
+        current = (current + 1) * flag
+        longest = np.maximum(longest, current)
+    needed = min(max(min(2, len(moments)), EDIT_PERSISTS * len(moments)), 6)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        lasting.astype(np.uint8), connectivity=8
+        (longest >= needed).astype(np.uint8), connectivity=8
     )
     found = []
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_AREA] < EDIT_TILES:
             continue
-        place = labels == label
-        during = [bool((flag & place).sum() >= EDIT_TILES) for flag in flags]
+        area = labels == label
+        during = [bool((flag & area).sum() >= EDIT_TILES) for flag in flags]
         levels = [
-            float(np.nanmean(m.levels[place])) for m, d in zip(used, during, strict=True) if d
+            float(np.nanmean(m.levels[area])) for m, d in zip(moments, during, strict=True) if d
         ]
         x, y, w, h = (int(stats[label, k]) * TILE for k in range(4))
         found.append(
             Edit(
                 box=(x * frame[0], y * frame[1], (x + w) * frame[0], (y + h) * frame[1]),
-                spans=spans([m.pair.time for m in used], during, length),
+                spans=spans([m.pair.time for m in moments], during, length),
                 difference=_mean(levels),
-                kind="overlay" if _still(used, place) else "area",
+                kind="overlay" if _stands(moments, area) else "area",
             )
         )
-    return sorted(found, key=lambda edit: -_area(edit))
+    return sorted(found, key=lambda e: -(e.box[2] - e.box[0]) * (e.box[3] - e.box[1]))
 
 
-def laid_over(
-    overlay: Overlay, times: Sequence[float], length: float, frame: tuple[float, float]
-) -> Edit:
-    """Return an overlay as an edit; `times` are the moments it was looked for at, s, the rest as of
-    `decide`."""
-    x0, y0, x1, y1 = overlay.box
-    return Edit(
-        box=(x0 * frame[0], y0 * frame[1], x1 * frame[0], y1 * frame[1]),
-        spans=spans(times, overlay.during, length),
-        difference=round(overlay.levels, 2),
-        kind="overlay",
-    )
-
-
-def _area(edit: Edit) -> float:
-    return (edit.box[2] - edit.box[0]) * (edit.box[3] - edit.box[1])
-
-
-def _runs(stack: np.ndarray) -> np.ndarray:
-    """Return the longest run of moments in which each tile is flagged, int [h, w]."""
-    longest = current = np.zeros(stack.shape[1:], int)
-    for flags in stack:
-        current = (current + 1) * flags
-        longest = np.maximum(longest, current)
-    return longest
-
-
-def _near(moment: MeasuredMoment, changed: set[int]) -> np.ndarray:
+def _near_heads(moment: MeasuredMoment, changed: set[int]) -> np.ndarray:
     """Return the tiles that a changed head may reach, bool [h, w]: hair, neck, a pasted square."""
     mask = np.zeros(moment.layers.valid.shape, np.uint8)
     for number, face in moment.layers.faces:
         if number in changed:
-            draw(mask, face, HEAD * 1.5, 1)
+            place.draw_face(mask, face, HEAD * 1.5, 1)
     rows, columns = moment.tiles.shape
     return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA) > 0
 
 
-def _still(moments: Sequence[MeasuredMoment], place: np.ndarray) -> bool:
-    """Whether what was put there stays as it is while the picture under it changes."""
-    if len(moments) < 3:
+def _stands(moments: Sequence[MeasuredMoment], area: np.ndarray) -> bool:
+    """Whether what was put there stands still while the picture under it changes."""
+    if len(moments) < FEWEST:
         return False
     size = moments[0].layers.valid.shape[::-1]
-    wide = cv2.resize(place.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    wide = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     apart = np.median([m.difference for m in moments], axis=0)
     mask = wide & (apart > max(EDIT_LEVELS, float(np.median(apart[wide]))))
     if not mask.any():
         return False
-
-    def change(pictures: list[np.ndarray]) -> float:
-        return float(np.mean([np.abs(b - a)[mask].mean() for a, b in pairwise(pictures)]))
-
-    of_copy = change([m.layers.copy for m in moments])
-    of_original = change([m.layers.original for m in moments])
-    return of_copy < 0.5 * of_original or of_copy < 3.0
-
-
-def finding(
-    decided: Decided, space: SpaceAlignment, grading: Grading, time: TimeAlignment
-) -> ComparisonFinding:
-    """Return the finding about two files that are the same footage."""
-    parts = [person.part for person in decided.people]
-    if any(edit.kind == "area" for edit in decided.edits):
-        return ComparisonFinding.OTHER_EDITS
-    if "face" in parts:
-        return ComparisonFinding.FACE_DIFFERS
-    if "mouth" in parts:
-        return ComparisonFinding.MOUTH_DIFFERS
-    if decided.edits:
-        return ComparisonFinding.OTHER_EDITS
-    changed = (
-        space.cropped
-        or space.mirrored
-        or space.frame is not None
-        or space.turned
-        or space.tilted
-        or grading.graded
-        or time.backwards
-        or time.retimed
+    ours, theirs = (
+        float(np.mean([np.abs(b - a)[mask].mean() for a, b in pairwise(pictures)]))
+        for pictures in ([m.layers.copy for m in moments], [m.layers.original for m in moments])
     )
-    return ComparisonFinding.TRANSFORMED if changed else ComparisonFinding.NOTHING_DIFFERS
+    return ours < 0.5 * theirs or ours < 3.0
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A bar, box or watermark laid over the copy."""
+
+    mask: np.ndarray
+    """bool [H, W], of the layers"""
+    during: tuple[bool, ...]
+    """at which moments it is there"""
+    levels: float
+    """by which it differs, gray levels"""
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom, px of the layers."""
+        rows, columns = np.nonzero(self.mask)
+        return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+
+    def edit(self, times: Sequence[float], length: float, frame: tuple[float, float]) -> Edit:
+        """Return it as an edit; `times` are those of the moments, the rest as of `decide`."""
+        x0, y0, x1, y1 = self.box
+        return Edit(
+            box=(x0 * frame[0], y0 * frame[1], x1 * frame[0], y1 * frame[1]),
+            spans=spans(times, self.during, length),
+            difference=round(self.levels, 2),
+            kind="overlay",
+        )
+
+
+def find_overlays(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[Overlay]:
+    """Return bars and boxes that stand still while they differ, and watermarks; `pictures` are the
+    originals with the copy's colors."""
+    if len(layers) < FEWEST:
+        return []
+    apart = [
+        place.blurred(np.abs(original - layer.copy).mean(2), 1.0)
+        for original, layer in zip(pictures, layers, strict=True)
+    ]
+    same = [np.abs(b.copy - a.copy).mean(2) < STANDS for a, b in pairwise(layers)]
+    stands = np.array([a | b for a, b in pairwise([same[0], *same, same[-1]])])
+    flags = np.array([
+        (a > max(LEVELS, EDIT_OVER_REST * float(np.median(a[layer.valid])))) & layer.valid & still
+        if layer.valid.any() else np.zeros_like(layer.valid)
+        for a, layer, still in zip(apart, layers, stands, strict=True)
+    ])  # fmt: skip
+    lasting = flags.sum(0) >= max(FEWEST, LASTS * len(flags))
+    faces = np.mean([layer.valid & ~layer.rest(1.0) for layer in layers], axis=0)
+    shown = np.mean([layer.valid for layer in layers], axis=0) > 0.5
+    found = []
+    for area in _boxes(lasting):
+        flagged = area & lasting
+        during = [bool(flag[flagged].mean() > 0.5) for flag in flags]
+        moments = [k for k, there in enumerate(during) if there]
+        wide = cv2.dilate(area.astype(np.uint8), np.ones((2 * EDGE + 1,) * 2, np.uint8)) > 0
+        if (
+            not moments
+            or float((1 - faces)[flagged].mean()) < OUTSIDE
+            or _alike(pictures, layers, [wide & shown, area & shown], moments) > UNLIKE
+        ):
+            continue
+        levels = float(np.mean([apart[k][flagged].mean() for k in moments]))
+        found.append(Overlay(wide, tuple(during), levels))
+    found += _watermark(pictures, layers, _any([o.mask for o in found], shown))
+    return found if _any([o.mask for o in found], shown).mean() <= LARGEST else []
+
+
+def _any(masks: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
+    return np.asarray(np.any([np.zeros_like(like), *masks], axis=0))
+
+
+def without_overlays(found: Sequence[Overlay], layer: Layers) -> np.ndarray:
+    """Return where a moment is valid without what is laid over it, bool [H, W], and of a head
+    without what is near that."""
+    covered = _any([overlay.mask for overlay in found], layer.valid)
+    near = cv2.dilate(covered.astype(np.uint8), np.ones((2 * NEAR + 1,) * 2, np.uint8)) > 0
+    valid: np.ndarray = layer.valid & ~covered & (layer.rest(RIM) | ~near)
+    return valid
+
+
+def _watermark(
+    pictures: Sequence[np.ndarray], layers: Sequence[Layers], known: np.ndarray
+) -> list[Overlay]:
+    """Return thin marks that are lighter (or darker) in all moments, beside faces as in them."""
+    apart = np.array([
+        luma(place.blurred(layer.copy - rgb, 0.5))
+        for rgb, layer in zip(pictures, layers, strict=True)
+    ])  # fmt: skip
+    valid = np.all([layer.valid for layer in layers], axis=0) & ~known
+    beside = valid & np.all([layer.rest(RIM) for layer in layers], axis=0)
+    faces = valid & ~beside
+    if beside.mean() < BESIDE:
+        return []
+    middle, size = np.median(apart, axis=0), np.abs(apart)
+    least = max(DRAWN, EDIT_OVER_REST * float(np.median(size[:, valid])))
+    found = []
+    for sign in (1, -1):
+        drawn = valid & ((sign * apart > least / 2).mean(0) >= ALWAYS) & (sign * middle > least)
+        share = float(drawn[beside].mean())
+        if share < STREWN or (faces.any() and float(drawn[faces].mean()) > MORE * share):
+            continue
+        kernel = np.ones((THICK, THICK), np.uint8)
+        thick = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+        ends = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
+        theirs, ours = (
+            float(np.hypot(*np.gradient(luma(np.mean(rgbs, axis=0))))[ends].mean())
+            for rgbs in (pictures, [layer.copy for layer in layers])
+        )
+        if thick.sum() > LETTERS * drawn.sum() or ours < EDGED * max(1.0, theirs):
+            continue  # clothes in another color; fine lines that were smoothed away
+        # In a head only what is as light or dark as what is beside it.
+        usual = float(np.median(sign * middle[drawn & beside]))
+        drawn &= beside | (np.abs(sign * middle - usual) < 0.7 * usual)
+        wide = cv2.dilate(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        found.append(Overlay(wide, (True,) * len(layers), float(size[:, drawn].mean())))
+    return found
+
+
+def _boxes(lasting: np.ndarray) -> list[np.ndarray]:
+    """Return what fills a box that may be turned, bool [H, W] each."""
+    mask = cv2.morphologyEx(lasting.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents(mask, connectivity=4)
+    found = []
+    for label in range(1, count):
+        area = (labels == label).astype(np.uint8)
+        if area.sum() < SMALLEST * area.size:
+            continue
+        contours, _ = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        width, height = cv2.minAreaRect(np.concatenate(contours))[1]
+        if area.sum() >= FILLED * (width + 1) * (height + 1):
+            found.append(area > 0)
+    return found
+
+
+def _alike(
+    pictures: Sequence[np.ndarray],
+    layers: Sequence[Layers],
+    areas: Sequence[np.ndarray],
+    shown: Sequence[int],
+) -> float:
+    """Return the median correlation there with its edges, or without them where the original is
+    textured and it is less."""
+    values = []
+    for k in shown:
+        pairs = [(luma(pictures[k])[a], luma(layers[k].copy)[a]) for a in areas]
+        used = [pair for pair in pairs if pair is pairs[0] or pair[0].std() > TEXTURED]
+        values.append(min(align.correlation(*pair) for pair in used))
+    return float(np.median(values))

@@ -1,84 +1,65 @@
-"""Hold a suspected copy against its original."""
+"""Compare a suspected copy with its original."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 
 from detector import media, vision
-from detector.comparison import (
-    align,
-    decide,
-    excerpts,
-    full_size,
-    mapping,
-    measure,
-    moments,
-    originals,
-    overlays,
-    paths,
-    structure,
-    synchrony,
-    timing,
-    traces,
+from detector.comparison import align, decide, movement, place
+from detector.comparison.align import Aligned, FeatureCache, FootageReader
+from detector.comparison.decide import LEAST_ALIKE, MOST, Overlay, Sameness
+from detector.comparison.finding import (
+    FileTraces,
+    compared_moment,
+    finding,
+    generation,
+    read_traces,
+    space_of,
 )
-from detector.comparison.align import Aligned
-from detector.comparison.excerpts import Excerpt
-from detector.comparison.generation import generation
-from detector.comparison.geometry import Described
-from detector.comparison.grading import Colors
-from detector.comparison.measure import MeasuredMoment
-from detector.comparison.moments import MomentPair
-from detector.comparison.overlays import Overlay
-from detector.comparison.reading import FootageReader
-from detector.comparison.sameness import Sameness, sameness
-from detector.comparison.traces import FileTraces
+from detector.comparison.measure import (
+    Graded,
+    MeasuredMoment,
+    graded,
+    layers_of,
+    measure,
+    shape_likeness,
+    softer_of,
+)
+from detector.comparison.place import MomentPair
 from detector.errors import UsageError
+from detector.isolation import Frame
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
     Comparison,
     ComparisonFinding,
-    Grading,
     SpaceAlignment,
+    Span,
     TimeAlignment,
 )
-from detector.vision import FaceDetector
+from detector.vision import Detection, FaceDetector
 
-MOST_LEFT, WORST_LEFT, UNEVEN = 3.2, 4.0, 2.5
-"""Gray levels outside faces and edits above which no face is said to differ alone: of all moments,
-and of the worst tenth where that is also so many times the lower quarter. What an encoder leaves is
-much the same all along; another take of the same scene comes near at some moments, not at others.
-"""
-SAME_WAY = 0.82
-"""Correlation of the ways that faces go in both, under which they are of two moments: of 40 copies
-with changed faces one had less, of 9 other moments of one take five."""
-FPS, LOOSE, FAR_OVER = 25.0, 1.3, 2.0
-"""Where a face differs by less than so many times its limit, how many frames (of the slower file,
-at most a 25th of a second each where nothing is slower) three quarters of the moments may lie off
-even play: of 47 copies with faces changed as little the most was 1.25, of nine moments of other
-takes that passed seven had more."""
-EVEN = 1.0
-"""Frames off one rate within which nearly all moments lie of a copy that is played at it: of what
-is slowed by doubled frames each lies up to half of one off."""
-TO_THE_FRAME, ON_TIME = 0.5, 0.9
-"""Frames off even play within which a moment is on time, and the share of the moments that are
-where both are the same recording to the frame: each finds its own frame of the original by what
-moves, so those of another take scatter. Of 72 other moments of one take three were on time, all
-of which move otherwise."""
-FACE_OVER_RIM = 3.2
-"""How many times its rim's ratio a face's is where the head surely goes as the original's: of 28
-other moments of one take, of the same scene by all else, the most was 2.9."""
-BLIND, LITTLE = 20.0, 5.0
-"""Gray levels in a face that would be put down to an encoder, from which nothing can be said where
-more than a little differs, unless still more does of what is clearly the same moment: no encoder
-leaves as much. Untouched copies with more than a little lie 1.0 frames off even play at most."""
-_Times = tuple[list[float], list[float]]
-"""of the matched moments, of the copy and of the original, s"""
+MOMENTS = 24
+"""that are measured"""
+SIDE, MIN_FACE = 640, 20
+"""px of the longer side at which they are read, and of the smallest face in it"""
+AROUND = 2
+"""frames of the original before and after the matched one, of which the best is chosen"""
+FPS = 25.0
+EVEN_MOMENTS, EVEN_SECONDS = 12, 0.9
+"""from which it is measured how fast a copy is played"""
+SAME_SHAPES = 0.92
+"""Correlation of shapes from which nothing else may be said to differ."""
+EXCERPT_ALIKE, EXCERPT_MOMENTS = 0.5, 3
+"""Share of the tiles that show the same at the best moment from which others of a stretch do;
+moments of a stretch that show the original."""
+
 OnProgress = Callable[[float], None]
 """Called with how much is done, 0..1."""
 
@@ -93,10 +74,10 @@ def compare(
     on_progress: OnProgress | None = None,
     cancel: Event | None = None,
 ) -> Comparison:
-    """Say in what a suspected copy differs from its original.
+    """Return in what a suspected copy differs from its original.
 
-    Up to 24 moments of the copy are measured; of an original of more than 10 minutes the stretch
-    is looked for in steps of up to its length / 900 first.
+    Up to 24 moments of the copy are measured; in an original of more than 10 minutes the stretch
+    is searched in steps of up to its length / 900 first.
 
     Parameters
     ----------
@@ -118,7 +99,7 @@ def compare(
     Canceled
     """
     clock = time.perf_counter()
-    say = on_progress or (lambda share: None)
+    report = on_progress or (lambda share: None)
     abouts = copy_media or media.probe(copy), original_media or media.probe(original)
     for about in abouts:
         if about.kind == "audio":
@@ -129,9 +110,9 @@ def compare(
         FootageReader(path, about, notes, stop)
         for path, about in zip((copy, original), abouts, strict=True)
     )
-    small = align.known(theirs)
-    found = align.align(ours, theirs, small)
-    say(0.3)
+    thumbnails = align.read_original(theirs)
+    aligned = align.align(ours, theirs, thumbnails)
+    report(0.3)
     result = Comparison(
         copy_media=abouts[0],
         original_media=abouts[1],
@@ -141,29 +122,35 @@ def compare(
         time=TimeAlignment(compared=0, matched=0),
         notes=notes,
     )
-    if found is not None:
+    if aligned is not None:
         faces = detector or vision.load_detector()
-        said = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
+        traces = read_traces(copy, abouts[0]), read_traces(original, abouts[1])
 
-        def held(
+        def compare_stretch(
             aligned: Aligned, begun: Comparison, done: float
-        ) -> tuple[Comparison, Excerpt | None]:
-            left = 0.8 - done
-            pairs = moments.pairs(ours, theirs, aligned, faces, lambda x: say(done + left * x))
+        ) -> tuple[Comparison, _Evidence | None]:
+            pairs = read_moments(
+                ours, theirs, aligned, faces, lambda x: report(done + (0.8 - done) * x)
+            )
             if not pairs:
                 return begun, None
-            evidence = _Evidence.of_shown(pairs)
-            answer = _answered(begun, evidence, len(pairs), said, faces)
-            return answer, excerpts.find(evidence.moments, evidence.sameness)
+            frame = 1 / min(FPS, *(about.fps or FPS for about in abouts))
+            evidence = _Evidence.of_shown(pairs, frame)
+            return _compared(begun, evidence, len(pairs), frame, traces), evidence
 
-        result, excerpt = held(found, result, 0.3)
+        result, evidence = compare_stretch(aligned, result, 0.3)
+        excerpt = find_excerpt(evidence.moments, evidence.sameness) if evidence else None
         if excerpt is not None and not result.finding.same_footage:
-            again = align.align(ours, theirs, small, excerpt.start, excerpt.end)
-            part, _ = held(again, excerpt.of(result), 0.8) if again else (result, None)
-            result = excerpt.within(abouts[0], part) if part.finding.same_footage else result
-    say(0.85)
-    result = synchrony.checked(result, ours, theirs)
-    say(1.0)
+            again = align.align(ours, theirs, thumbnails, excerpt.start, excerpt.end)
+            # How long the whole copy lasts does not say which of the two is the younger.
+            untimed = abouts[0].model_copy(update={"duration": None})
+            begun = result.model_copy(update={"copy_media": untimed})
+            part, _ = compare_stretch(again, begun, 0.8) if again else (result, None)
+            if part.finding.same_footage:
+                result = _within(excerpt, part, abouts[0], result.time.compared)
+    report(0.85)
+    result = movement.with_movement(result, ours, theirs)
+    report(1.0)
     return result.model_copy(update={"seconds": round(time.perf_counter() - clock, 2)})
 
 
@@ -172,185 +159,273 @@ class _Evidence:
     """All that was measured."""
 
     moments: list[MeasuredMoment]
-    colors: Colors
-    grading: Grading
+    graded: Graded
     sameness: Sameness
     softer: float
     overlays: list[Overlay]
 
     @classmethod
-    def of_shown(cls, pairs: Sequence[MomentPair]) -> _Evidence:
-        """Measure moments. Of the same footage again without those that show something else, such
-        as a title between them: colors that were fitted on these are wrong everywhere."""
-        described = Described()
-        found = cls.of(pairs, described)
+    def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> _Evidence:
+        """Measure moments; of the same footage again without those that show something else, which
+        falsify colors and homography."""
+        known = FeatureCache()
+        found = cls.of(pairs, frame, known)
         shown = [pair for pair, yes in zip(pairs, found.sameness.moments, strict=True) if yes]
-        if not found.sameness.same or len(shown) == len(pairs):
+        if len(shown) in (0, len(pairs)) or len(shown) < MOST * len(pairs):
             return found
-        return cls.of(shown, described)
+        return cls.of(shown, frame, known)
 
     @classmethod
-    def of(cls, pairs: Sequence[MomentPair], described: Described) -> _Evidence:
-        exact = mapping.refined(moments.numbered(pairs), described)
-        scale = measure.scale_of(exact)
-        layers = [measure.layers(pair, scale) for pair in exact]
-        as_copied = originals.graded(layers)
-        laid_over = overlays.find(layers, as_copied.pictures)
-        if laid_over:  # the rest is judged without
-            layers = [overlays.without(laid_over, layer) for layer in layers]
-            as_copied = originals.graded(layers)
-        graded = as_copied.pictures
-        if as_copied.grading.graded:
-            graded = list(originals.own_colors(layers, graded))
-        softer = measure.softer_of(layers, graded)
-        found = measure.measured(exact, layers, graded, softer)
-        same = sameness(found, graded)
-        return cls(found, as_copied.colors, as_copied.grading, same, softer, laid_over)
+    def of(cls, pairs: Sequence[MomentPair], frame: float, known: FeatureCache) -> _Evidence:
+        exact = place.refine_moments(number_people(pairs), known)
+        layers = layers_of(exact)
+        as_copied = graded(layers)
+        overlays = decide.find_overlays(layers, as_copied.pictures)
+        if overlays:
+            layers = [
+                replace(layer, valid=decide.without_overlays(overlays, layer)) for layer in layers
+            ]
+            as_copied = graded(layers)
+        softer = softer_of(layers, as_copied.pictures)
+        found = measure(exact, layers, as_copied.pictures, softer)
+        same = decide.sameness(found, as_copied.pictures, frame)
+        return cls(found, as_copied, same, softer, overlays)
 
 
-def _answered(
+def _compared(
     result: Comparison,
     evidence: _Evidence,
     compared: int,
-    said: tuple[FileTraces, FileTraces],
-    detector: FaceDetector,
+    frame: float,
+    traces: tuple[FileTraces, FileTraces],
 ) -> Comparison:
-    """Return the comparison with what the evidence says, and what both files say of themselves;
-    `compared` moments were looked at."""
+    """Return the comparison of evidence from `compared` moments."""
     found, same = evidence.moments, evidence.sameness
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
-    space = full_size.space(result, found)
-    aligned = _aligned(result, times, same, compared)
-    update: dict[str, object] = {"time": aligned, "space": space}
+    space = space_of(result, found)
+    long = len(found) >= EVEN_MOMENTS and times[0][-1] - times[0][0] >= EVEN_SECONDS
+    aligned = TimeAlignment(
+        compared=compared,
+        matched=sum(same.moments),
+        offset=round(times[1][0] - times[0][0], 3),
+        rate=align.rate(*times),
+        motion=None if same.motion is None else round(same.motion, 3),
+        even=same.strong is not None and long and align.is_even(*times, frame),
+        stretches=align.stretches(*times),
+    )
     kept = [m for m, yes in zip(found, same.moments, strict=True) if yes]
-    x, y = full_size.scale(result.copy_media, found[0])
+    shape = found[0].layers.valid.shape
+    full = result.copy_media.width / shape[1], result.copy_media.height / shape[0]
     length = result.copy_media.duration or 0.0
-    decided = decide.decide(kept, length, (x, y), slight=same.clearly) if kept else None
-    surely = same.surely or _to_the_frame(result, times, same)
-    if (
-        decided is None
-        or not (_runs_on(same, times, decided) or (same.still and not decided.changed))
-        or (decided.accuses and not surely and not same.may_accuse)
-        or _another_take(kept, decided, (x, y), same)
-        or (not same.surely and _loosely_timed(result, times, decided))
-        or (not surely and _another_way(kept, decided, detector))
-    ):
+    decided = decide.decide(kept, length, full) if kept and same.is_likely else None
+    if decided is None or (decided.accuses and not same.supports_manipulation):
         why = "other_place" if sum(same.moments) < compared / 2 else "other_moment"
-        return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
-    edits = [decide.laid_over(o, times[0], length, (x, y)) for o in evidence.overlays]
+        return result.model_copy(update={"time": aligned, "why": why, "space": SpaceAlignment()})
+    edits = [overlay.edit(times[0], length, full) for overlay in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
-    answer = decide.finding(decided, space, evidence.grading, aligned)
-    answer = structure.checked(answer, kept, evidence.colors)
-    limits = [1.0, *decided.limits.values()]
+    grading = evidence.graded.grading
+    answer = finding(decided, space, grading, aligned)
+    if answer in (ComparisonFinding.NOTHING_DIFFERS, ComparisonFinding.TRANSFORMED):
+        alike = shape_likeness([m.pair for m in kept], evidence.graded.colors)
+        if alike is not None and alike < SAME_SHAPES:
+            answer = ComparisonFinding.NOT_COMPARABLE
     shown = [p for p in decided.people if p.part != "none"] or decided.people
+    factor = decided.noise_factor(kept)
     return result.model_copy(
-        update=update
-        | {
+        update={
+            "time": aligned,
+            "space": space,
             "finding": answer,
             "why": "" if answer.same_footage else "other_shapes",
-            "grading": evidence.grading,
+            "grading": grading,
             "people": decided.people,
             "edits": decided.edits,
             "inside": max((p.difference for p in shown), default=None),
             "elsewhere": round(float(np.mean([m.rest.difference for m in kept])), 2),
-            "limit": round(max(limits) * float(np.mean([m.rest.expected for m in kept])), 2),
+            "limit": round(factor * float(np.mean([m.rest.expected for m in kept])), 2),
             "moments": [
-                full_size.moment(m, parts, decided, result, (x, y))
-                for m, parts in zip(kept, decided.parts, strict=True)
+                compared_moment(m, parts, limits, factor * m.rest.expected, result, full)
+                for m, parts, limits in zip(kept, decided.parts, decided.limits, strict=True)
             ],
             "generation": generation(
-                result.copy_media, result.original_media, space, evidence.softer, said
+                result.copy_media, result.original_media, space, evidence.softer, traces
             ),
         }
     )
 
 
-def _aligned(result: Comparison, times: _Times, same: Sameness, compared: int) -> TimeAlignment:
-    return TimeAlignment(
-        compared=compared,
-        matched=sum(same.moments),
-        offset=round(times[1][0] - times[0][0], 3),
-        rate=timing.rate(*times),
-        motion=None if same.motion is None else round(same.motion, 3),
-        even=same.strong is not None and timing.even(*times, EVEN * _frame(result)),
-        stretches=timing.stretches(*times),
+def find_excerpt(found: Sequence[MeasuredMoment], same: Sameness) -> Span | None:
+    """Return the longest stretch of moments that show the original, where too few of all do."""
+    if sum(same.moments) >= MOST * len(found):
+        return None
+    runs, at = [], 0
+    # Colors fitted to all moments hide the original in some of them.
+    least = max(LEAST_ALIKE, EXCERPT_ALIKE * max(same.place, default=0.0))
+    for shows, run in groupby(share >= least for share in same.place):
+        count = len(list(run))
+        if shows and sum(same.moments[at : at + count]) >= EXCERPT_MOMENTS:
+            runs.append((count, at))
+        at += count
+    if not runs:
+        return None
+    count, first = max(runs)
+    return Span(start=found[first].pair.time, end=found[first + count - 1].pair.time)
+
+
+def _within(excerpt: Span, part: Comparison, copy: Media, compared: int) -> Comparison:
+    """Return the comparison of an excerpt as one of the whole copy."""
+
+    def cut(spans: Sequence[Span]) -> list[Span]:
+        return [
+            Span(start=round(max(s.start, excerpt.start), 3), end=round(min(s.end, excerpt.end), 3))
+            for s in spans
+        ]
+
+    people = [p.model_copy(update={"spans": cut(p.spans)}) for p in part.people]
+    edits = [e.model_copy(update={"spans": cut(e.spans)}) for e in part.edits]
+    share = (excerpt.end - excerpt.start) / (copy.duration or 1.0)
+    time = part.time.model_copy(update={"compared": round(part.time.compared / share)})
+    span = Span(start=round(excerpt.start, 3), end=round(excerpt.end, 3))
+    return part.model_copy(
+        update={
+            "people": people, "edits": edits, "time": time, "excerpt": span, "copy_media": copy,
+        }
+    )  # fmt: skip
+
+
+def read_moments(
+    copy: FootageReader,
+    original: FootageReader,
+    aligned: Aligned,
+    detector: FaceDetector,
+    on_progress: OnProgress,
+) -> list[MomentPair]:
+    """Return the measured moments with their faces, ascending in time of the copy.
+
+    Raises
+    ------
+    MediaError, Canceled
+    """
+    count = len(aligned.copy_times)
+    picks = sorted({round(i) for i in np.linspace(0, count - 1, min(MOMENTS, count))})
+    copies = {
+        round(frame.time, 3): frame
+        for frame in copy.frames([aligned.copy_times[i] + 1e-3 for i in picks], SIDE)
+    }
+    gap = 1.0 / (original.media.fps or FPS)
+    wanted = sorted({
+        round(max(0.0, aligned.original_times[i] + step * gap) + 1e-3, 4)
+        for i in picks for step in range(-AROUND, AROUND + 1)
+    })  # fmt: skip
+    originals = list(original.frames(wanted, SIDE))
+    on_progress(0.5)
+    matrix = _read_matrix(aligned.matrix, copy, original, copies, originals)
+    # Faces are found upright only.
+    turns = align.quarter_turns(aligned.matrix, original.media.width, original.media.height)
+    search, theirs = (vision.FaceSearch(detector, MIN_FACE) for _ in range(2))
+    found: list[MomentPair] = []
+    for index in picks:
+        frame = copies.get(round(aligned.copy_times[index], 3))
+        at = aligned.original_times[index]
+        around = [f for f in originals if abs(f.time - at) < (AROUND + 0.5) * gap]
+        if frame is None or not around:
+            continue
+        chosen = int(np.argmin([abs(f.time - at) for f in around]))
+        pair = MomentPair(frame.time, frame.rgb, tuple(around), chosen, matrix, ())
+        upright = np.ascontiguousarray(np.rot90(pair.copy, turns))
+        known = [_turned(f, turns, upright.shape) for f in search.find(pair.time, upright)]
+        known += missed_faces(known, theirs.find(pair.time, pair.original), matrix)
+        found.append(replace(pair, faces=tuple(enumerate(known))))
+        on_progress(0.5 + 0.3 * len(found) / len(picks))
+    return found
+
+
+def _read_matrix(
+    matrix: np.ndarray,
+    copy: FootageReader,
+    original: FootageReader,
+    copies: dict[float, Frame],
+    originals: Sequence[Frame],
+) -> np.ndarray:
+    """Return the homography of full pictures as one of pictures as they were read."""
+    if not copies or not originals:
+        return matrix
+    height, width = next(iter(copies.values())).rgb.shape[:2]
+    base_height, base_width = originals[0].rgb.shape[:2]
+    return align.rescaled(
+        matrix,
+        (base_width / original.media.width, base_height / original.media.height),
+        (width / copy.media.width, height / copy.media.height),
     )
 
 
-def _runs_on(same: Sameness, times: _Times, decided: decide.Decided) -> bool:
-    """Whether both are the same recording, and the original runs on as the copy does. Of a still
-    scene only who moves in it tells the moments apart."""
-    still = same.motion is None and all(p.part == "none" for p in decided.people)
-    return same.same and (still or same.surely or timing.plays(*times))
+def _turned(face: Detection, turns: int, shape: Sequence[int]) -> Detection:
+    """Return a face of a picture (`shape` [H, W, …]) in the same picture turned clockwise by so
+    many quarters."""
+    height, width = shape[:2]
+    x0, y0, x1, y1 = face.box
+    points = np.vstack([[[x0, y0], [x1, y1]], np.array(face.landmarks)])
+    for _ in range(turns):
+        points = np.stack([height - points[:, 1], points[:, 0]], 1)
+        width, height = height, width
+    box = np.concatenate([points[:2].min(0), points[:2].max(0)])
+    return Detection.of(box, points[2:], face.confidence)
 
 
-def _another_take(
-    kept: Sequence[MeasuredMoment],
-    decided: decide.Decided,
-    full: tuple[float, float],
-    same: Sameness,
-) -> bool:
-    """Whether more differs outside faces at some moments than an encoder leaves, or at all where a
-    face does too, unless what moves says surely that it is one recording. Places of edits (`full`:
-    px of the copy for a px of the layers) don't count."""
-    for person in decided.people:
-        told = person.part != "none" and same.clearly
-        if person.limit > BLIND and person.difference > LITTLE and not told:
-            return True
-    if same.surely:
-        return False
-    inside = np.zeros(kept[0].levels.shape, bool)
-    for edit in decided.edits:
-        x0, x1 = (edit.box[k] / full[0] / measure.TILE for k in (0, 2))
-        y0, y1 = (edit.box[k] / full[1] / measure.TILE for k in (1, 3))
-        inside[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
-    left_in = [m.levels[np.isfinite(m.levels) & ~inside] for m in kept]
-    left = [float(levels.mean()) for levels in left_in if len(levels)]
-    if not left:
-        return False
-    usual, most = np.percentile(left, [25, 90])
-    return bool(
-        (decided.uneven and np.mean(left) > MOST_LEFT) or most > max(WORST_LEFT, UNEVEN * usual)
-    )
+def missed_faces(
+    known: Sequence[Detection], originals: Sequence[Detection], matrix: np.ndarray
+) -> list[Detection]:
+    """Return the original's faces, where they lie in the copy, that were not found there: what
+    replaces them is not always detected as a face."""
+
+    def middle(face: Detection) -> tuple[float, float]:
+        x0, y0, x1, y1 = face.box
+        return (x0 + x1) / 2, (y0 + y1) / 2
+
+    def overlap(one: Detection, other: Detection) -> bool:
+        return any(
+            box[0] <= x <= box[2] and box[1] <= y <= box[3]
+            for box, (x, y) in ((one.box, middle(other)), (other.box, middle(one)))
+        )
+
+    missed = []
+    for face in originals:
+        x0, y0, x1, y1 = face.box
+        edge = align.moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        points = align.moved_points(matrix, np.array(face.landmarks))
+        box = np.concatenate([edge.min(0), edge.max(0)])
+        moved = Detection.of(box, points, face.confidence)
+        if not any(overlap(moved, other) for other in known):
+            missed.append(moved)
+    return missed
 
 
-def _loosely_timed(result: Comparison, times: _Times, decided: decide.Decided) -> bool:
-    """Whether a face differs, not by much, between moments that are matched too loosely to say so,
-    or to put it down to an encoder: where little moves, those of another take are, and those of a
-    wrong alignment."""
-    told = [p for p in decided.people if p.part != "none" or p.difference > LITTLE]
-    if not told or any(p.difference > FAR_OVER * p.limit for p in told):
-        return False
-    return timing.unsteady(*times) > LOOSE * _frame(result)
-
-
-def _to_the_frame(result: Comparison, times: _Times, same: Sameness) -> bool:
-    """Whether enough moves to tell moments apart, and nearly all are where even play has them."""
-    told = same.strong is not None
-    return told and timing.on_time(*times, TO_THE_FRAME * _frame(result)) >= ON_TIME
-
-
-def _frame(result: Comparison) -> float:
-    """Return how long a frame of the slower file lasts, s."""
-    return 1 / min(FPS, *(m.fps or FPS for m in (result.copy_media, result.original_media)))
-
-
-def _another_way(
-    kept: Sequence[MeasuredMoment], decided: decide.Decided, detector: FaceDetector
-) -> bool:
-    """Whether the faces that are said to differ go another way than the original's."""
-    changed = {n for parts in decided.parts for n, part in parts.items() if part != "none"}
-    changed = {n for n in changed if not _in_its_head(kept, n)}
-    alike = paths.likeness(kept, changed, detector) if changed else None
-    return alike is not None and alike < SAME_WAY
-
-
-def _in_its_head(kept: Sequence[MeasuredMoment], person: int) -> bool:
-    """Whether a face differs by so much more than its rim that the head goes as the original's: a
-    head that goes another way takes its rim along."""
-    faces = [face for moment in kept for face in moment.faces if face.person == person]
-    inside, rim = (
-        float(np.median([region.ratio for region in regions]))
-        for regions in ([f.inside for f in faces], [f.rim for f in faces])
-    )
-    return inside > FACE_OVER_RIM * max(rim, 1.0)
+def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
+    """Return the moments with people tracked over time, without false detections of a face."""
+    tracker = vision.Tracker()
+    # By the colors of the original: a copy may fade, which would split one person into several.
+    numbers = [
+        tracker.update(
+            pair.time,
+            place.warp(pair.original, pair.matrix, pair.copy.shape),
+            [face for _, face in pair.faces],
+        )
+        for pair in found
+    ]
+    tracks: dict[int, list[Detection]] = {}
+    for pair, given in zip(found, numbers, strict=True):
+        for number, (_, face) in zip(given, pair.faces, strict=True):
+            tracks.setdefault(number, []).append(face)
+    real = sorted(n for n, track in tracks.items() if vision.is_face_track(track, len(found)))
+    order = {number: index for index, number in enumerate(real)}
+    return [
+        replace(
+            pair,
+            faces=tuple(
+                (order[n], face)
+                for n, (_, face) in zip(given, pair.faces, strict=True)
+                if n in order
+            ),
+        )
+        for pair, given in zip(found, numbers, strict=True)
+    ]

@@ -1,42 +1,52 @@
-"""How far two aligned moments differ inside each face, on its rim, and everywhere else."""
+"""Measure how far two aligned moments differ inside each face, on its rim, and everywhere else.
+
+An encoder errs more at edges and in motion. The difference that re-encoding leaves at a pixel is
+predicted from its activity (gradient, change in time) by a curve fitted to the background of the
+two files; what is measured is a multiple of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
-from detector.comparison import grading, noise
-from detector.comparison.moments import MomentPair, draw
-from detector.comparison.reading import gray
+from detector.comparison import place
+from detector.comparison.place import CLIPPED, Colors, MomentPair, draw_face, gray
+from detector.schema.comparison import Grading
 from detector.vision import Detection
 
-FACE_WIDTH = 36
-"""px to which faces are brought before they are measured: what encoders err by averages out, what
-was put in its place does not"""
+FACE_WIDTH, SHAPES_FACE_WIDTH = 36, 72
+"""px to which faces are scaled for gray levels, where encoder errors average out, and for shapes,
+where lids and lips are seen"""
 SMALLEST, LARGEST = 128, 480
-"""px of the longer side at which pictures are measured"""
+"""px of the longer side of measured pictures"""
 TILE = 8
 """px: about a fifth of a face"""
-HEAD, RIM = 2.0, 1.4
-"""Of a face's ellipse: what a swapped head may change, and the rim of the face."""
+INSIDE, HEAD, RIM = 0.95, 2.0, 1.4
+"""Factors on a face's ellipse: what is measured, what a swap may change, and the rim."""
 ENOUGH = 0.1
-"""Share of the picture that has to lie beyond the rims of faces to say what is expected; else the
-rims say so too, though what was put in a face's place may reach over them."""
+"""Share of the picture outside rims from which the noise floor is fitted to that alone."""
 TEXTURE = 4.0
-"""gray levels of deviation within a tile from which it has something to tell"""
+"""gray levels of deviation within a tile from which its correlation counts"""
 SOFTENED = 0.7
 """px of the Gaussian over both before they are subtracted"""
+WORSE = 1.1
+"""Factor on the difference up to which light is fitted before colors."""
+LEAST_NOISE = 0.6
+"""gray levels that are always expected: rounding"""
+BINS, FEWEST_PIXELS, OUTLYING = 10, 60, 5.0
+"""Bins of the noise curve, pixels of one, and multiple of a first guess above which a pixel shows
+something else."""
 
 
 @dataclass(frozen=True)
 class Layers:
     """One moment at the size at which it is measured."""
 
-    scale: float
-    """px here for a px of `MomentPair.copy`"""
     copy: np.ndarray
     """float32 [H, W, 3]"""
     original: np.ndarray
@@ -50,7 +60,7 @@ class Layers:
     def region(self, face: Detection, reach: float) -> np.ndarray:
         """Return a face's ellipse, `reach` times as large, bool [H, W]."""
         mask = np.zeros(self.valid.shape, np.uint8)
-        draw(mask, face, reach, 1)
+        draw_face(mask, face, reach, 1)
         inside: np.ndarray = mask.astype(bool) & self.valid
         return inside
 
@@ -58,27 +68,28 @@ class Layers:
         """Return where no head is, bool [H, W]."""
         mask = self.valid.astype(np.uint8)
         for _, face in self.faces:
-            draw(mask, face, reach, 0)
+            draw_face(mask, face, reach, 0)
         return mask.astype(bool)
 
 
-def scale_of(pairs: Sequence[MomentPair], wanted: float = FACE_WIDTH) -> float:
-    """Return the scale at which a clip's moments are measured: faces are `wanted` px wide."""
+def layers_of(pairs: Sequence[MomentPair], face_width: int = FACE_WIDTH) -> list[Layers]:
+    """Return moments at the scale at which their faces are `face_width` px wide."""
     widths = [face.box[2] - face.box[0] for pair in pairs for _, face in pair.faces]
     side = max(pairs[0].copy.shape[:2])
-    wish = wanted / float(np.median(widths)) if widths else LARGEST / side
-    return float(min(1.0, max(SMALLEST / side, min(LARGEST / side, wish))))
+    wish = face_width / float(np.median(widths)) if widths else LARGEST / side
+    scale = float(min(1.0, max(SMALLEST / side, min(LARGEST / side, wish))))
+    return [_layers(pair, scale) for pair in pairs]
 
 
-def layers(pair: MomentPair, scale: float) -> Layers:
-    """Return a moment at the size at which it is measured."""
+def _layers(pair: MomentPair, scale: float) -> Layers:
     height, width = pair.copy.shape[:2]
     size = max(16, round(width * scale)), max(16, round(height * scale))
+    scale = size[0] / width
 
     def warped(rgb: np.ndarray) -> np.ndarray:
-        # A picture that is made much smaller is softened first: pixels in between count too.
+        # Soften before a reduction, so that pixels in between count.
         shrink = 1.0 / max(1e-6, np.sqrt(abs(np.linalg.det(pair.matrix[:2, :2]))))
-        soft = grading.blurred(rgb, 0.45 * np.sqrt(max(0.0, shrink**2 - 1)))
+        soft = place.blurred(rgb, 0.45 * np.sqrt(max(0.0, shrink**2 - 1)))
         there = cv2.warpPerspective(soft, pair.matrix, (width, height), flags=cv2.INTER_CUBIC)
         sized: np.ndarray = cv2.resize(there, size, interpolation=cv2.INTER_AREA)
         return sized
@@ -88,20 +99,86 @@ def layers(pair: MomentPair, scale: float) -> Layers:
     seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
     valid = cv2.erode((seen > 254).astype(np.uint8), np.ones((3, 3)), borderValue=0) > 0
     original = warped(pair.original)
-    change = np.abs(gray(original) - gray(warped(pair.before)))
+    faces = [
+        (n, Detection.of(np.array(f.box) * scale, np.array(f.landmarks) * scale, f.confidence))
+        for n, f in pair.faces
+    ]
     return Layers(
-        scale=size[0] / width,
         copy=cv2.resize(pair.copy, size, interpolation=cv2.INTER_AREA).astype(np.float32),
         original=original.astype(np.float32),
-        change=change,
+        change=np.abs(gray(original) - gray(warped(pair.before))),
         valid=valid,
-        faces=tuple((n, _scaled(face, size[0] / width)) for n, face in pair.faces),
+        faces=tuple(faces),
     )
 
 
-def _scaled(face: Detection, scale: float) -> Detection:
-    box = np.array(face.box) * scale
-    return Detection.of(box, np.array(face.landmarks) * scale, face.confidence)
+@dataclass(frozen=True)
+class Graded:
+    """Originals with the copy's colors and light."""
+
+    colors: Colors
+    pictures: list[np.ndarray]
+    """float32 [H, W, 3] each"""
+    grading: Grading
+
+
+def graded(layers: Sequence[Layers]) -> Graded:
+    """Return the originals with the copy's colors and light."""
+    colors, pixels = _fit_colors(layers)
+    pictures = [colors(layer.original) for layer in layers]
+    lit = with_light(layers, pictures)
+    if any(one is not other for one, other in zip(lit, pictures, strict=True)):
+        # Light bends the curves of colors: fit them again without it.
+        bare = with_light(layers, [layer.original for layer in layers])
+        again, _ = _fit_colors(
+            [replace(layer, original=rgb) for layer, rgb in zip(layers, bare, strict=True)]
+        )
+        other = with_light(layers, [again(rgb) for rgb in bare])
+        if _difference(layers, other) < WORSE * _difference(layers, lit):
+            colors, lit = again, other
+    described = place.describe_colors(colors, pixels)
+    moved = [
+        np.abs(rgb - layer.original)[layer.valid].mean()
+        for layer, rgb in zip(layers, lit, strict=True)
+        if layer.valid.any()
+    ]
+    is_graded = described.graded or bool(np.mean(moved or [0.0]) > place.ENCODERS)
+    return Graded(colors, lit, described.model_copy(update={"graded": is_graded}))
+
+
+def _difference(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:
+    return float(np.mean([
+        np.minimum(np.abs(rgb - layer.copy), CLIPPED)[layer.rest(RIM)].mean()
+        for layer, rgb in zip(layers, pictures, strict=True)
+        if layer.rest(RIM).any()
+    ]))  # fmt: skip
+
+
+def with_light(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return originals (float32 [H, W, 3] each) with the copy's light; unchanged where it is the
+    same already."""
+    lights = [
+        place.fit_light(luma(rgb), luma(layer.copy), layer.rest(RIM))
+        for layer, rgb in zip(layers, pictures, strict=True)
+    ]
+    return [
+        rgb if light is None else light(rgb) for light, rgb in zip(lights, pictures, strict=True)
+    ]
+
+
+def _fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
+    """Return the colors that make the original the copy, and the original's pixels [N, 3]."""
+    a, b = [], []
+    for layer in layers[:: max(1, len(layers) // 8)]:
+        rest = layer.rest(RIM)
+        # A few pixels of faces too: their colors may occur nowhere else.
+        faces = layer.valid & ~rest
+        faces[1::2] = faces[:, 1::2] = False
+        mask = rest | faces if rest.sum() > 300 else layer.valid
+        a.append(cv2.blur(layer.original, (3, 3))[mask])
+        b.append(cv2.blur(layer.copy, (3, 3))[mask])
+    originals = np.concatenate(a)
+    return place.fit_colors(originals, np.concatenate(b)), originals
 
 
 @dataclass(frozen=True)
@@ -119,9 +196,6 @@ class Region:
         return self.difference / max(self.expected, 1e-6)
 
 
-NOTHING = Region(0.0, noise.LEAST)
-
-
 @dataclass(frozen=True)
 class FaceMeasure:
     """One face at one moment."""
@@ -133,8 +207,6 @@ class FaceMeasure:
     lower: Region
     """below it"""
     rim: Region
-    head: Region
-    """between its rim and where heads end"""
 
 
 @dataclass(frozen=True)
@@ -145,8 +217,6 @@ class MeasuredMoment:
     layers: Layers
     difference: np.ndarray
     """float32 [H, W], gray levels"""
-    expected: np.ndarray
-    """float32 [H, W], gray levels"""
     faces: tuple[FaceMeasure, ...]
     rest: Region
     tiles: np.ndarray
@@ -154,44 +224,56 @@ class MeasuredMoment:
     levels: np.ndarray
     """float [h, w]: gray levels of each tile; NaN where there is none"""
     alike: np.ndarray
-    """float [h, w]: correlation of each tile outside faces; NaN where there is nothing to tell"""
+    """float [h, w]: correlation of each tile outside faces; NaN where it is flat"""
 
 
-def softer_of(all_layers: Sequence[Layers], graded: Sequence[np.ndarray]) -> float:
+def softer_of(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:
     """Return by how much the copy is softer, px of a Gaussian; below 0: the original is."""
-    step = max(1, len(graded) // 5)
+    step = max(1, len(pictures) // 5)
     return float(np.median([
-        grading.softer(luma(original), luma(layer.copy), layer.rest(RIM))
-        for original, layer in list(zip(graded, all_layers, strict=True))[::step]
+        place.softer(luma(original), luma(layer.copy), layer.rest(RIM))
+        for original, layer in list(zip(pictures, layers, strict=True))[::step]
     ]))  # fmt: skip
 
 
-def measured(
+def measure(
     pairs: Sequence[MomentPair],
-    all_layers: Sequence[Layers],
-    graded: Sequence[np.ndarray],
+    layers: Sequence[Layers],
+    pictures: Sequence[np.ndarray],
     softer: float,
 ) -> list[MeasuredMoment]:
-    """Return what differs at each moment, beside what is expected to; `graded` are the originals
-    with the copy's colors, `softer` as of `softer_of`."""
-    differences, activities = [], []
-    for layer, original in zip(all_layers, graded, strict=True):
-        differences.append(np.abs(np.subtract(*softened(layer, original, softer))).mean(2))
-        matched = grading.blurred(original, max(0.0, softer))
-        activities.append(noise.activity(luma(matched), layer.change))
-    expected = _expected(all_layers, differences, activities)
+    """Return what differs at each moment beside what re-encoding is expected to leave; `pictures`
+    are the originals with the copy's colors, `softer` as of `softer_of`."""
+    differences = [
+        np.abs(np.subtract(*_equally_soft(layer, original, softer))).mean(2)
+        for layer, original in zip(layers, pictures, strict=True)
+    ]
+    activities = [
+        _activity(luma(place.blurred(original, max(0.0, softer))), layer.change)
+        for layer, original in zip(layers, pictures, strict=True)
+    ]
+    for reach in (RIM, 1.0):  # without rims, which a paste may reach over, where enough is left
+        masks = [layer.rest(reach) for layer in layers]
+        shown = sum(int(layer.valid.sum()) for layer in layers)
+        if sum(int(m.sum()) for m in masks) > ENOUGH * shown:
+            break
+    floor = _noise_floor(
+        np.concatenate([a[mask] for a, mask in zip(activities, masks, strict=True)]),
+        np.concatenate([d[mask] for d, mask in zip(differences, masks, strict=True)]),
+    )
     return [
-        _measured(pair, layer, luma(original), difference, expected(activity))
+        _measured(pair, layer, luma(original), difference, _expected(floor, activity))
         for pair, layer, original, difference, activity in zip(
-            pairs, all_layers, graded, differences, activities, strict=True
+            pairs, layers, pictures, differences, activities, strict=True
         )
     ]
 
 
-def softened(layer: Layers, original: np.ndarray, softer: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the original (with the copy's colors) and the copy, one as sharp as the other."""
+def _equally_soft(
+    layer: Layers, original: np.ndarray, softer: float
+) -> tuple[np.ndarray, np.ndarray]:
     both = (original, max(0.0, softer)), (layer.copy, max(0.0, -softer))
-    a, b = (grading.blurred(grading.blurred(rgb, by), SOFTENED) for rgb, by in both)
+    a, b = (place.blurred(place.blurred(rgb, by), SOFTENED) for rgb, by in both)
     return a, b
 
 
@@ -201,20 +283,44 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     return weighted
 
 
-def _expected(
-    all_layers: Sequence[Layers],
-    differences: Sequence[np.ndarray],
-    activities: Sequence[np.ndarray],
-) -> noise.NoiseFloor:
-    """Return the curve of the rest, hair and neck too; of rims as well where that is little."""
-    for reach in (RIM, 1.0):
-        masks = [layer.rest(reach) for layer in all_layers]
-        shown = sum(int(layer.valid.sum()) for layer in all_layers)
-        if sum(int(m.sum()) for m in masks) > ENOUGH * shown:
-            break
-    a = [activity[mask] for activity, mask in zip(activities, masks, strict=True)]
-    d = [difference[mask] for difference, mask in zip(differences, masks, strict=True)]
-    return noise.fit(a, d)
+def _activity(luma: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return how much there is to err about, gray levels."""
+    soft = cv2.GaussianBlur(luma, (0, 0), 0.8)
+    dx, dy = cv2.Sobel(soft, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(soft, cv2.CV_32F, 0, 1) / 8
+    edges = cv2.GaussianBlur(np.hypot(dx, dy), (0, 0), 1.5)
+    moving: np.ndarray = edges + 0.5 * cv2.GaussianBlur(change, (0, 0), 1.5)
+    return moving
+
+
+_Curve = tuple[np.ndarray, np.ndarray]
+"""Activities, ascending, and the differences expected at them."""
+
+
+def _noise_floor(a: np.ndarray, d: np.ndarray) -> _Curve:
+    """Fit differences [N] by activity [N]; up to half of the pixels may show something else."""
+    if len(a) < 2 * FEWEST_PIXELS:
+        return np.array([0.0, 10.0]), np.array([2.0, 6.0])
+    half = a < np.median(a)
+    at = [float(np.quantile(a[part], 0.5)) for part in (half, ~half)]
+    low, high = (1.5 * float(np.quantile(d[part], 0.35)) for part in (half, ~half))
+    line = np.array([at[0], at[1] + 1e-6]), np.array([low, max(low, high)])
+    kept = d < OUTLYING * _expected(line, a)
+    a, d = a[kept], d[kept]
+    knots, values = [], []
+    for first, last in pairwise(np.quantile(a, np.linspace(0, 1, BINS + 1))):
+        inside = (a >= first) & (a <= last)
+        if inside.sum() >= FEWEST_PIXELS:
+            knots.append(float(np.median(a[inside])))
+            # The mean of a half-normal distribution from its median, which is robust.
+            values.append(1.18 * float(np.median(d[inside])))
+    return np.array(knots) + np.arange(len(knots)) * 1e-6, np.maximum.accumulate(values)
+
+
+def _expected(floor: _Curve, activity: np.ndarray) -> np.ndarray:
+    """Return the expected difference; beyond the observed range it grows with activity."""
+    over = np.maximum(activity / max(float(floor[0][-1]), 1e-6), 1.0)
+    grown: np.ndarray = np.maximum(np.interp(activity, *floor) * over, LEAST_NOISE)
+    return grown
 
 
 def _measured(
@@ -226,32 +332,32 @@ def _measured(
 ) -> MeasuredMoment:
     def region(mask: np.ndarray) -> Region:
         if mask.sum() < 6:
-            return NOTHING
+            return Region(0.0, LEAST_NOISE)
         return Region(float(difference[mask].mean()), float(expected[mask].mean()))
 
     faces = []
     for person, face in layer.faces:
-        inside = layer.region(face, 0.95)
+        inside = layer.region(face, INSIDE)
         if inside.sum() < 20:
             continue
         below = _below_nose(face, inside.shape)
-        rim = layer.region(face, RIM)
-        faces.append(
-            FaceMeasure(
-                person,
-                region(inside),
-                region(inside & (below < -0.05)),
-                region(inside & (below > 0.05)),
-                region(rim & ~layer.region(face, 1.0)),
-                region(layer.region(face, HEAD) & ~rim),
-            )
-        )
+        rim = layer.region(face, RIM) & ~layer.region(face, 1.0)
+        masks = inside, inside & (below < -0.05), inside & (below > 0.05), rim
+        faces.append(FaceMeasure(person, *(region(mask) for mask in masks)))
     rest = layer.rest()
-    tiles, levels = _tiles(difference, expected, rest)
-    everywhere = rest if rest.sum() > 50 else layer.rest(RIM)
-    alike = correlation(original, luma(layer.copy), layer.rest(RIM))
+    # Of tiles of which at least half is outside heads.
+    count = tile_sums(rest.astype(np.float32))
+    counted = np.where(count >= TILE * TILE / 2, 1.0, np.nan)
+    apart, wanted = tile_sums(difference * rest), tile_sums(expected * rest)
     return MeasuredMoment(
-        pair, layer, difference, expected, tuple(faces), region(everywhere), tiles, levels, alike
+        pair,
+        layer,
+        difference,
+        tuple(faces),
+        region(rest if rest.sum() > 50 else layer.rest(RIM)),
+        tiles=apart / np.maximum(wanted, 1e-6) * counted,
+        levels=apart / np.maximum(count, 1) * counted,
+        alike=tile_correlation(original, luma(layer.copy), layer.rest(RIM)),
     )
 
 
@@ -270,17 +376,6 @@ def _below_nose(face: Detection, shape: tuple[int, ...]) -> np.ndarray:
     return below
 
 
-def _tiles(
-    difference: np.ndarray, expected: np.ndarray, mask: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return each tile's ratio and gray levels, float [h, w]; NaN where less than half is in the
-    mask."""
-    count = tile_sums(mask.astype(np.float32))
-    inside = np.where(count >= TILE * TILE / 2, 1.0, np.nan)
-    apart, wanted = tile_sums(difference * mask), tile_sums(expected * mask)
-    return apart / np.maximum(wanted, 1e-6) * inside, apart / np.maximum(count, 1) * inside
-
-
 def tile_sums(values: np.ndarray) -> np.ndarray:
     """Return the sum over each tile, float [h, w]."""
     rows, columns = (max(1, length // TILE) for length in values.shape)
@@ -290,19 +385,47 @@ def tile_sums(values: np.ndarray) -> np.ndarray:
     return summed
 
 
-def correlation(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def tile_correlation(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the correlation of two pictures in each tile, float [h, w] in -1..1; NaN where both
     are flat or less than half is in the mask."""
     weight = mask.astype(np.float32)
     count = np.maximum(tile_sums(weight), 1e-6)
 
-    def centered(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def moments(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean = tile_sums(picture * weight) / count
         return mean, tile_sums(picture * picture * weight) / count - mean**2
 
-    mean_a, var_a = centered(original)
-    mean_b, var_b = centered(copy)
+    mean_a, var_a = moments(original)
+    mean_b, var_b = moments(copy)
     both = tile_sums(original * copy * weight) / count - mean_a * mean_b
     alike = both / np.sqrt(np.maximum(var_a, TEXTURE**2 / 4) * np.maximum(var_b, TEXTURE**2 / 4))
-    told = (np.maximum(var_a, var_b) > TEXTURE**2) & (count >= TILE * TILE / 2)
-    return np.where(told, alike, np.nan)
+    textured = (np.maximum(var_a, var_b) > TEXTURE**2) & (count >= TILE * TILE / 2)
+    return np.where(textured, alike, np.nan)
+
+
+def shape_likeness(pairs: Sequence[MomentPair], colors: Colors) -> float | None:
+    """Return how alike shapes are, -1..1, in the face or the rest, whichever is less; None where
+    no face is seen. Gray levels do not tell a generated picture from a strongly compressed one.
+
+    Parameters
+    ----------
+    pairs : sequence of MomentPair
+    colors : Colors
+        Of the copy for the original's.
+    """
+    if not any(pair.faces for pair in pairs):
+        return None
+    layers = layers_of(pairs, SHAPES_FACE_WIDTH)
+    pictures = with_light(layers, [colors(layer.original) for layer in layers])
+    softer = softer_of(layers, pictures)
+    alike: dict[int | None, list[float]] = {}
+    for layer, original in zip(layers, pictures, strict=True):
+        a, b = (luma(rgb) for rgb in _equally_soft(layer, original, softer))
+        masks = [(number, layer.region(face, INSIDE)) for number, face in layer.faces]
+        for part, mask in [*masks, (None, layer.rest(RIM))]:
+            tiles = tile_correlation(a, b, mask)
+            if np.isfinite(tiles).any():
+                alike.setdefault(part, []).append(float(np.nanmean(tiles)))
+    # A face that was seen once may be none.
+    medians = [np.median(v) for v in alike.values() if len(v) >= min(2, len(layers))]
+    return float(min(medians)) if medians else None

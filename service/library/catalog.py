@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from detector import media
 from detector.batch.source import files, no_media
-from detector.comparison.fingerprints import Fingerprints, probe_and_fingerprint
+from detector.comparison.fingerprint import Fingerprints, probe_and_fingerprint
 from detector.errors import InputError, MediaError
 from detector.schema.analysis import Media
 from service.library import exchange

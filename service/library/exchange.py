@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from detector.comparison.pdq import HASH_BYTES
+from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
 from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, Prints

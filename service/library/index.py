@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.comparison.fingerprints import Fingerprints, Hashes
+from detector.comparison.fingerprint import Fingerprints, Hashes
 from service.records.footage import Footage, Prints
 
 BITS = 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detector.comparison.fingerprints import fingerprint
+from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Media
 from service.context import LOCAL
 from service.library.catalog import Library

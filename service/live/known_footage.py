@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from service.records.footage import ANALYSES
 
 if TYPE_CHECKING:
-    from detector.comparison.fingerprints import Fingerprints
+    from detector.comparison.fingerprint import Fingerprints
     from service.library.index import LibraryMatch
     from service.live.viewers import Viewer
     from service.records.lookups import FoundFootage
@@ -31,7 +31,7 @@ def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]])
 
 
 def _follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
-    from detector.comparison.fingerprints import SPACING, of_frames
+    from detector.comparison.fingerprint import SPACING, of_frames
 
     while not viewer.over.wait(LOOK_SECONDS):
         if viewer.ring.span < MIN_SECONDS:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, and_, delete, func, or_, select, update
 
-from detector.comparison.pdq import HASH_BYTES
+from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
 from detector.media.files import one_line
 from service.messages import _

@@ -89,7 +89,7 @@ class Lookups:
 
     def _work(self, looked: LookedFor, task: Task) -> None:
         from detector import media
-        from detector.comparison.fingerprints import fingerprint
+        from detector.comparison.fingerprint import fingerprint
 
         task.on_progress(0, STEPS)
         file, library, owner = looked.file, self._library(), looked.scope.owner

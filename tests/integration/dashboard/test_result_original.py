@@ -20,7 +20,7 @@ from bench.copies import CopyOptions, write_copy
 from dashboard import session
 from detector import comparison as engine
 from detector import media, paths
-from detector.comparison.fingerprints import fingerprint
+from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import (
     Comparison,

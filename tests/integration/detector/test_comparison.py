@@ -14,8 +14,7 @@ import skimage.data
 from cli import main
 from detector import vision
 from detector.comparison import aligned, all_aligned, compare
-from detector.comparison.timing import path as matched_path
-from detector.comparison.timing import stretches
+from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
 from detector.schema.comparison import Comparison, ComparisonFinding
 from tests.support.portrait import (
@@ -269,9 +268,9 @@ def test_time_follows_offset_rate_and_cuts() -> None:
     copies = originals[shown] + rng.normal(0, 1, (len(shown), 50))
     cost = ((copies[:, None] - originals[None]) ** 2).mean(2)
     copy_times = [n / 12.5 for n in range(len(shown))]
-    found = matched_path(cost, copy_times, times.tolist())
-    assert found.indices.tolist() == shown
-    parts = stretches(copy_times, times[found.indices].tolist())
+    found = time_path(cost, copy_times, times.tolist())
+    assert found.tolist() == shown
+    parts = stretches(copy_times, times[found].tolist())
     assert [round(part.original_start, 2) for part in parts] == [1.2, 6.0]
     assert parts[0].rate == pytest.approx(1.0)
 
@@ -289,9 +288,9 @@ def test_time_follows_what_players_and_platforms_do_to_it(way: str) -> None:
     cost = ((copies[:, None] - originals[None]) ** 2).mean(2)
     copy_times = [n / 25 for n in range(len(shown))]
     times = np.arange(200) / 25
-    found = matched_path(cost, copy_times, times.tolist())
-    assert found.indices.tolist() == shown
-    assert len(stretches(copy_times, times[found.indices].tolist())) == 1
+    found = time_path(cost, copy_times, times.tolist())
+    assert found.tolist() == shown
+    assert len(stretches(copy_times, times[found].tolist())) == 1
 
 
 def test_an_analysis_is_held_against_its_original_and_its_number_stays(

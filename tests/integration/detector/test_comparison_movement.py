@@ -12,7 +12,7 @@ import skimage.data
 
 from detector import media
 from detector.comparison import compare, movement
-from detector.comparison.reading import FootageReader
+from detector.comparison.align import FootageReader
 from detector.report import collect_pair, pair_pdf
 from detector.schema.comparison import ComparisonFinding
 from tests.support.portrait import anew, write

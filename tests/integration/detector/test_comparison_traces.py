@@ -13,8 +13,8 @@ import skimage.data
 from PIL import Image
 
 from detector import media
-from detector.comparison import compare, traces
-from detector.comparison.generation import generation
+from detector.comparison import compare, finding
+from detector.comparison.finding import generation
 from detector.messages import comparison as words
 from detector.schema.comparison import Generation, SpaceAlignment
 from detector.schema.origin import Credential
@@ -48,7 +48,7 @@ def film(path: Path, *, camera: bool = False, crf: int | None = None, **tags: st
 def told(copy: Path, original: Path) -> Generation:
     """What is told where neither sizes nor bits tell."""
     abouts = [media.probe(path).model_copy(update={"bit_rate": None}) for path in (copy, original)]
-    read = traces.read(copy, abouts[0]), traces.read(original, abouts[1])
+    read = finding.read_traces(copy, abouts[0]), finding.read_traces(original, abouts[1])
     return generation(abouts[0], abouts[1], SpaceAlignment(), 0.0, read)
 
 
@@ -96,7 +96,10 @@ def test_what_a_program_wrote_is_younger_than_what_a_camera_did(tmp_path: Path) 
 def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path: Path) -> None:
     kept = film(tmp_path / "1.mov", **CAMERA)
     about = media.probe(kept)
-    assert traces.read(kept, about).camera and traces.read(kept, about).writer == "FFmpeg"
+    assert (
+        finding.read_traces(kept, about).camera
+        and finding.read_traces(kept, about).writer == "FFmpeg"
+    )
     assert told(kept, film(tmp_path / "2.mov")).hints == []
     assert both_ways(kept, film(tmp_path / "3.mov", camera=True), "rewritten").younger == "copy"
 
@@ -144,9 +147,9 @@ def test_nothing_of_a_stranger_s_own_words_is_said(tmp_path: Path) -> None:
 def test_what_can_t_be_read_tells_nothing(tmp_path: Path) -> None:
     path = film(tmp_path / "1.mov", camera=True)
     about = media.probe(path)
-    assert traces.read(path, about).camera
+    assert finding.read_traces(path, about).camera
     path.write_bytes(path.read_bytes()[:40])
-    assert traces.read(path, about) == traces.FileTraces()
+    assert finding.read_traces(path, about) == finding.FileTraces()
 
 
 @pytest.mark.parametrize(
@@ -170,8 +173,8 @@ def test_a_trusted_signature_of_a_camera_proves_which_one_is_the_copy(
             return Credential()
         return Credential(state=state, sources=sources, ingredients=ingredients)
 
-    monkeypatch.setattr(traces, "trust_list", lambda: tmp_path / "list.pem")
-    monkeypatch.setattr(traces, "read_credential", read)
+    monkeypatch.setattr(finding, "trust_list", lambda: tmp_path / "list.pem")
+    monkeypatch.setattr(finding, "read_credential", read)
     assert told(other, signed).proven is proves and told(signed, other).proven is proves
     if proves:
         assert told(other, signed).younger == "copy"

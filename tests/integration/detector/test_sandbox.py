@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from detector import isolation, media, provenance
-from detector.comparison import traces
+from detector.comparison import finding
 from detector.errors import Canceled, MediaError
 from detector.isolation import Sandbox
 from detector.media.limits import WORKER, WORKER_PRELOAD
@@ -462,9 +462,9 @@ def test_traces_of_a_copy_are_read_apart(
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", seconds=1)
     about = media.probe(clip)
-    assert traces.read(clip, about).writer == "x264"
+    assert finding.read_traces(clip, about).writer == "x264"
     monkeypatch.setattr(provenance, "read_film", hostile.crash)
-    assert traces.read(clip, about) == traces.FileTraces()
+    assert finding.read_traces(clip, about) == finding.FileTraces()
 
 
 def test_bytes_of_a_frame_cost_one_copy(box: Sandbox, file: str) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.comparison import overlays
+from detector.comparison.decide import Overlay, find_overlays
 from detector.comparison.measure import Layers
 from detector.vision import Detection
 
@@ -29,15 +29,15 @@ def scene(moments: int = 8) -> list[np.ndarray]:
 
 def layers(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[Layers]:
     return [
-        Layers(1.0, copy, original, np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), ((0, FACE),))
+        Layers(copy, original, np.zeros(SHAPE, np.float32), np.ones(SHAPE, bool), ((0, FACE),))
         for copy, original in zip(copies, originals, strict=True)
     ]
 
 
-def found(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[overlays.Overlay]:
+def found(copies: list[np.ndarray], originals: list[np.ndarray]) -> list[Overlay]:
     noise = np.random.default_rng(1)
     noisy = [(c + noise.normal(0, 1, c.shape)).astype(np.float32) for c in copies]
-    return overlays.find(layers(noisy, originals), originals)
+    return find_overlays(layers(noisy, originals), originals)
 
 
 def captioned(frames: list[np.ndarray], when: range) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cli import main
-from detector.comparison.fingerprints import Fingerprints
+from detector.comparison.fingerprint import Fingerprints
 from detector.errors import InputError, MediaError
 from detector.schema.analysis import Media
 from service import known_footage, limits

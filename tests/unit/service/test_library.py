@@ -19,9 +19,8 @@ from bench.copies import CopyOptions, write_copy
 from cli import main
 from cli.library import NOTHING
 from detector import media
-from detector.comparison import fingerprints
-from detector.comparison.fingerprints import Fingerprints, fingerprint
-from detector.comparison.pdq import pdq
+from detector.comparison import fingerprint as hashing
+from detector.comparison.fingerprint import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
 from service.library import exchange
 from service.library.catalog import Library
@@ -167,7 +166,7 @@ def test_an_empty_library_answers() -> None:
 def test_long_footage_is_known_by_its_key_frames(
     monkeypatch: pytest.MonkeyPatch, clips: list[Path]
 ) -> None:
-    monkeypatch.setattr(fingerprints, "SPACING", replace(fingerprints.SPACING, dense=1.0))
+    monkeypatch.setattr(hashing, "SPACING", replace(hashing.SPACING, dense=1.0))
     prints = fingerprint(clips[0])
     assert len(prints.times) >= 1 and prints.times[0] == 0.0
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from bench.copies import CopyOptions, write_copy
-from detector.comparison import fingerprints
-from detector.comparison.fingerprints import fingerprint
+from detector.comparison import fingerprint as hashing
+from detector.comparison.fingerprint import fingerprint
 from detector.errors import InputError
 from service.library import exchange
 from service.library.catalog import Library
@@ -138,7 +138,7 @@ def test_what_is_kept_has_the_faces_of_every_frame(library: Library, tmp_path: P
 def test_few_faces_are_looked_for_of_much_footage(
     library: Library, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fingerprints, "SPACING", replace(fingerprints.SPACING, gap=0.04))
+    monkeypatch.setattr(hashing, "SPACING", replace(hashing.SPACING, gap=0.04))
     prints = fingerprint(clips["one"])
     assert len(prints.faces.times) > MAX_FACE_QUERY
     faces = prints.faces

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.copies import CopyOptions, write_copy
-from detector.comparison.fingerprints import Fingerprints, fingerprint, of_frames
+from detector.comparison.fingerprint import Fingerprints, fingerprint, of_frames
 from detector.live import LiveSettings
 from detector.live.recorder import Ring
 from detector.schema.analysis import Analysis

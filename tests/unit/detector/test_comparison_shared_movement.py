@@ -7,8 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.comparison.movement import FEWEST, RATE, Movement
-from detector.comparison.synchrony import SURELY, TOGETHER, WHOLE, synchrony
+from detector.comparison.movement import (
+    FEWEST,
+    RATE,
+    THRESHOLD,
+    TOGETHER,
+    WHOLE,
+    Movement,
+    synchrony,
+)
 
 CELLS = 160
 
@@ -40,7 +47,7 @@ def test_shared_movement_is_found_where_it_is() -> None:
     original = moved(1, 20.0, start=3.0)
     part = Movement(0.0, original.head[150:275], original.features[150:275])
     found = synchrony(noisy(part, 0.7), original)
-    assert found is not None and found.surely and not found.mirrored
+    assert found is not None and found.is_certain and not found.mirrored
     assert found.lag == 150 and found.seconds == pytest.approx(5.0)
     assert 0.5 < found.features < found.head + 0.3 < 1.3
 
@@ -58,7 +65,7 @@ def test_a_mirror_shows_the_same_movement() -> None:
 def test_movement_of_others_is_not_told(seconds: float) -> None:
     for seed in range(12):
         found = synchrony(moved(seed, seconds), moved(100 + seed, 3 * seconds))
-        assert found is None or not found.surely, seed
+        assert found is None or not found.is_certain, seed
 
 
 def test_what_begins_and_ends_together_is_asked_for_less() -> None:
@@ -67,10 +74,10 @@ def test_what_begins_and_ends_together_is_asked_for_less() -> None:
     copy = noisy(original, 1.8)
     whole = synchrony(copy, original)
     assert whole is not None and whole.lag == 0
-    assert whole.needed == WHOLE < whole.score < SURELY - TOGETHER and whole.surely
+    assert whole.threshold == WHOLE < whole.score < THRESHOLD - TOGETHER and whole.is_certain
     longer = Movement(0.0, *(np.vstack([x, x[:3]]) for x in (original.head, original.features)))
     part = synchrony(copy, longer)
-    assert part is not None and part.needed >= SURELY - TOGETHER and not part.surely
+    assert part is not None and part.threshold >= THRESHOLD - TOGETHER and not part.is_certain
 
 
 def test_one_slow_nod_tells_nothing() -> None:
@@ -82,13 +89,13 @@ def test_one_slow_nod_tells_nothing() -> None:
     )
     found = synchrony(one, other)
     assert found is not None and found.head > 0.9
-    assert not found.surely
+    assert not found.is_certain
 
 
 def test_more_offsets_ask_for_more() -> None:
     short, long = (synchrony(moved(5, 2.0), moved(6, seconds)) for seconds in (2.0, 100.0))
     assert short is not None and long is not None
-    assert short.needed == pytest.approx(9.0) and 9.9 < long.needed < 10.3
+    assert short.threshold == pytest.approx(9.0) and 9.9 < long.threshold < 10.3
 
 
 def test_the_same_sentence_at_another_pace_is_not_the_same_movement() -> None:
@@ -102,7 +109,7 @@ def test_the_same_sentence_at_another_pace_is_not_the_same_movement() -> None:
 
     again = Movement(0.0, later(original.head), later(original.features))
     found = synchrony(again, original)
-    assert found is not None and not found.steady and not found.surely
+    assert found is not None and not found.steady and not found.is_certain
 
 
 def test_gaps_are_left_out_and_too_little_is_nothing() -> None:
@@ -111,7 +118,7 @@ def test_gaps_are_left_out_and_too_little_is_nothing() -> None:
     features = original.features.copy()
     head[30:60] = features[30:60] = np.nan
     found = synchrony(Movement(0.0, head, features), original)
-    assert found is not None and found.surely and found.lag == 0
+    assert found is not None and found.is_certain and found.lag == 0
     short = Movement(0.0, original.head[: FEWEST - 1], original.features[: FEWEST - 1])
     assert synchrony(short, original) is None
 
@@ -122,4 +129,6 @@ def test_what_begins_together_needs_less() -> None:
     together = synchrony(part, original)
     later = synchrony(part, replace(original, start=1.0))
     assert together is not None and later is not None
-    assert together.needed == pytest.approx(8.2) and later.needed == pytest.approx(9.0, abs=0.3)
+    assert together.threshold == pytest.approx(8.2) and later.threshold == pytest.approx(
+        9.0, abs=0.3
+    )

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from detector import media
-from detector.comparison import geometry, grading, light
+from detector.comparison import align, place
+from detector.comparison.align import FootageReader
 from detector.comparison.measure import SOFTENED, luma
-from detector.comparison.reading import FootageReader
 from detector.isolation import Frame
 from detector.schema.comparison import ComparedMoment, Comparison
 
@@ -113,7 +113,7 @@ def _laid(
     height, width = ours.shape[:2]
     full, base = comparison.copy_media, comparison.original_media
     to = width / full.width, height / full.height
-    matrix = geometry.rescaled(
+    matrix = align.rescaled(
         np.array(moment.transform).reshape(3, 3),
         (theirs.shape[1] / base.width, theirs.shape[0] / base.height),
         to,
@@ -129,13 +129,13 @@ def _laid(
     rest = outside if outside.sum() > 500 else valid
     if not rest.any():
         rest = np.ones_like(valid)
-    colors = grading.fit(cv2.blur(there, (5, 5))[rest], cv2.blur(ours, (5, 5))[rest])
+    colors = place.fit_colors(cv2.blur(there, (5, 5))[rest], cv2.blur(ours, (5, 5))[rest])
     graded = colors(there)
-    lit = light.fit(luma(graded), luma(ours.astype(np.float32)), rest)
+    lit = place.fit_light(luma(graded), luma(ours.astype(np.float32)), rest)
     graded = np.clip(graded if lit is None else lit(graded), 0, 255)
     # Softened as for measuring, by as many px of faces.
     soft = SOFTENED * max(1.0, max(width, height) / 320)
-    a, b = (grading.blurred(x.astype(np.float32), soft) for x in (graded, ours))
+    a, b = (place.blurred(x.astype(np.float32), soft) for x in (graded, ours))
     apart = np.abs(a - b).mean(2) * valid
     return AlignedPictures(
         ours, graded.astype(np.uint8), valid, np.clip(apart, 0, 255).astype(np.uint8)

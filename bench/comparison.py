@@ -1,0 +1,345 @@
+"""How often a comparison is right, on copies of real clips whose truth is known.
+
+    python -m bench.comparison DATA --out results.jsonl [--most N] [--draw N]
+    python -m bench.comparison --table results.jsonl
+    python -m bench.fit_comparison results.jsonl
+
+`DATA` holds `train.csv` (file, label, group, method, note) with originals and fakes of the same
+footage. Each comparison is one line of the results, with the inputs of the regressions; a run that
+was interrupted goes on where it was. Another draw takes other clips and other copies.
+
+A head that was generated as a whole is right as anything that says it was changed or that it moves
+as the original does; "not the same footage" is no answer then, and "not comparable" is none of any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bench.copies import CopyOptions, write_copy
+from detector import media, vision
+from detector.comparison import compare, engine
+from detector.comparison.align import FootageReader
+from detector.comparison.decide import face_features
+from detector.decision.numbers import wilson
+from detector.errors import UnmaskError
+
+FRAMES, TAKE = 90, 20
+"""frames of a clip that are copied, and of a stretch of one take"""
+SEEN = 4.0
+"""gray levels inside the region from which a manipulation counts as one"""
+WHOLE = ("whole", "src cap4d", "driv", "eat", "hyperreenact (self-reenactment)")
+"""In a note, or as a method: the whole picture is generated."""
+WAYS: dict[str, Callable[[np.random.Generator], dict[str, Any]]] = {
+    "plain": lambda rng: {},
+    "hard": lambda rng: {"crf": int(rng.integers(33, 41))},
+    "size": lambda rng: {"scale": float(rng.uniform(0.5, 2.0))},
+    "crop": lambda rng: {"crop": tuple(rng.uniform(0, 0.2, 4))},
+    "mirror": lambda rng: {"mirror": True},
+    "grade": lambda rng: {"grade": (rng.uniform(0.7, 1.4), *rng.uniform(0.85, 1.15, 2))},
+    "rate": lambda rng: {"fps": float(rng.choice([15, 24, 30, 50, 60]))},
+}
+TRUTHS = {"self-blend": "face", "swap": "face", "mouth": "mouth", "caption": "caption"}
+RIGHT = {
+    "none": ("nothing_differs", "transformed"),
+    "face": ("face_differs",),
+    "mouth": ("mouth_differs",),
+    "region": ("face_differs", "mouth_differs"),
+    "caption": ("other_edits",),
+    "other": ("not_same_footage",),
+    "whole": ("face_differs", "mouth_differs", "other_edits", "same_movement"),
+}
+Row = dict[str, str]
+Frames = list[np.ndarray]
+Points = list[np.ndarray | None]
+"""five landmarks of the widest face of each frame"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison."""
+
+    key: str
+    kind: str
+    what: str
+    way: str
+    truth: str
+    row: Row
+    second: Row | None = None
+
+    @property
+    def group(self) -> str:
+        """The footage, which is left out as a whole."""
+        return self.row["group"] or self.row["source"]
+
+
+def trials(data: Path, draw: int) -> Iterator[Trial]:
+    """Yield all trials of a draw, the kinds in turn."""
+    with (data / "train.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["file"].startswith("clips/")]
+    real = [row for row in rows if row["label"] == "real"]
+    rng = np.random.default_rng([5, draw])
+    queues: list[list[Trial]] = [[], [], [], []]
+    for row in rows:
+        pairs = [r for r in real if r["group"] and r["group"] == row["group"]]
+        if row["label"] == "fake" and pairs:
+            window = Path(row["file"]).stem.rpartition("_w")[2]
+            same = [r for r in pairs if Path(r["file"]).stem.endswith(f"_w{window}")]
+            text = f"{row['note']} {row['method']}".lower()
+            truth = "whole" if any(word in text for word in WHOLE) else "region"
+            key = f"matched/{row['file']}"
+            original = (same or pairs)[0]
+            queues[0].append(Trial(key, "matched", row["method"], "as found", truth, row, original))
+    for row in real:
+        queues[1].append(Trial(f"untouched/{row['file']}", "untouched", "", "drawn", "none", row))
+        key = f"other/{row['file']}"
+        queues[2].append(Trial(key, "other", "two moments of a take", "halves", "other", row))
+        what, way = str(rng.choice([*TRUTHS])), str(rng.choice([*WAYS]))
+        donor = real[int(rng.integers(len(real)))]
+        key = f"made/{what}/{way}/{row['file']}"
+        queues[3].append(Trial(key, "made", what, way, TRUTHS[what], row, donor))
+    for queue in queues:
+        rng.shuffle(queue)
+    for turn in zip_longest(*queues):
+        yield from (trial for trial in turn if trial is not None)
+
+
+class Runner:
+    """Make copies and compare them."""
+
+    def __init__(self, data: Path, folder: Path) -> None:
+        self._data, self._folder = data, folder
+        self._detector = vision.load_detector()
+        self._evidence: list[Any] = []
+        compared = engine._compared
+
+        def recorded(result: Any, evidence: Any, *rest: Any) -> Any:
+            self._evidence.append(evidence)
+            return compared(result, evidence, *rest)
+
+        engine._compared = recorded  # type: ignore[assignment]
+
+    def run(self, trial: Trial) -> dict[str, Any] | None:
+        """Return what a trial gave; None where it can't be made of this clip."""
+        pair = self._pair(trial)
+        if pair is None:
+            return None
+        self._evidence.clear()
+        result = compare(*pair, detector=self._detector)
+        found: dict[str, Any] = {
+            "finding": str(result.finding), "why": result.why, "seconds": result.seconds,
+        }  # fmt: skip
+        if self._evidence:
+            evidence = self._evidence[-1]
+            found["same"] = evidence.sameness.features
+            found["faces"] = [
+                {"person": face.person, "features": face_features(face, moment)}
+                for moment in evidence.moments
+                for face in moment.faces
+            ]
+        return found
+
+    def _pair(self, trial: Trial) -> tuple[Path, Path] | None:
+        path = self._data / trial.row["file"]
+        if trial.kind == "matched":
+            assert trial.second is not None
+            return path, self._data / trial.second["file"]
+        frames, fps = self._frames(path)
+        rng = np.random.default_rng(
+            int.from_bytes(hashlib.sha256(trial.key.encode()).digest()[:4], "big")
+        )
+        if trial.kind == "other":
+            return self._halves(frames, fps)
+        crf = int(rng.integers(18, 41 if trial.kind == "untouched" else 33))
+        way = {"scale": float(rng.uniform(0.5, 2))} if trial.kind == "untouched" else {}
+        options = CopyOptions(**({"crf": crf} | (way or WAYS.get(trial.way, WAYS["plain"])(rng))))
+        changed = frames if trial.kind == "untouched" else self._changed(trial, frames, rng)
+        if changed is None:
+            return None
+        return write_copy(self._folder / "copy.mp4", changed, fps, options), path
+
+    def _halves(self, frames: Frames, fps: float) -> tuple[Path, Path] | None:
+        """Return two stretches of one take; None where it stands still."""
+        third = len(frames) // 3
+        if third < TAKE:
+            return None
+        parts = frames[:third], frames[-third:]
+        a, b = ([cv2.resize(f, (64, 64)).astype(float) for f in part[::4]] for part in parts)
+        if min(np.abs(x - y).mean() for x in a for y in b) < 3.0:
+            return None
+        first, last = (
+            write_copy(self._folder / f"{name}.mp4", part, fps, CopyOptions(crf=18))
+            for name, part in zip(("first", "last"), parts, strict=True)
+        )
+        return first, last
+
+    def _frames(self, path: Path) -> tuple[Frames, float]:
+        about = media.probe(path)
+        source = FootageReader(path, about, [], Event())
+        times = source.spread(10_000)[:FRAMES]
+        return [frame.rgb for frame in source.frames(times, 960)], about.fps or 25.0
+
+    def _points(self, frames: Frames) -> Points:
+        search = vision.FaceSearch(self._detector, 32)
+        faces = [vision.widest(search.find(n / 25, rgb)) for n, rgb in enumerate(frames)]
+        return [None if face is None else np.array(face.landmarks, np.float32) for face in faces]
+
+    def _changed(self, trial: Trial, frames: Frames, rng: np.random.Generator) -> Frames | None:
+        if trial.what == "caption":
+            return [caption(rgb) for rgb in frames]
+        points = self._points(frames)
+        known = [i for i, five in enumerate(points) if five is not None]
+        if len(known) < 0.8 * len(points):
+            return None
+        donors, donor_points = frames, points
+        if trial.what == "swap":
+            assert trial.second is not None
+            if trial.second["source"] == trial.row["source"]:
+                return None
+            donors, _ = self._frames(self._data / trial.second["file"])
+            donors = donors[:8]
+            donor_points = self._points(donors)
+        sources = [(f, p) for f, p in zip(donors, donor_points, strict=True) if p is not None]
+        if not sources:
+            return None
+        part = "mouth" if trial.what == "mouth" else "face"
+        shift, zoom, color = (
+            rng.uniform(-0.06, 0.06, 2),
+            rng.uniform(0.96, 1.05),
+            rng.uniform(-14, 14, 3),
+        )
+        out, apart = list(frames), []
+        for place, i in enumerate(known):
+            five = points[i]
+            assert five is not None
+            inner = ellipse(frames[i].shape, five, part)
+            if trial.what == "self-blend":
+                center, span = five.mean(0), float(np.linalg.norm(five[1] - five[0]))
+                move = np.array([[zoom, 0, 0], [0, zoom, 0]])
+                move[:, 2] = center - zoom * center + shift * span
+                other = warped(frames[i], move, frames[i].shape) + color
+            else:
+                step = place + len(known) // 2 if part == "mouth" else i
+                donor, theirs = sources[step % len(sources)]
+                move, _ = cv2.estimateAffinePartial2D(theirs, five, method=cv2.LMEDS)
+                if move is None:
+                    continue
+                other = warped(donor, move, frames[i].shape)
+            if trial.what == "swap":
+                a, b = other[inner[..., 0] > 0.5], frames[i][inner[..., 0] > 0.5]
+                other = (other - a.mean(0)) / np.maximum(a.std(0), 4) * b.std(0) + b.mean(0)
+            mixed = np.clip(frames[i] * (1 - inner) + other * inner, 0, 255)
+            out[i] = mixed.astype(np.uint8)
+            apart.append(np.abs(mixed - frames[i])[inner[..., 0] > 0.5].mean())
+        return out if float(np.median(apart)) >= SEEN else None
+
+
+def warped(rgb: np.ndarray, move: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    moved = cv2.warpAffine(rgb, move, shape[1::-1], borderMode=cv2.BORDER_REFLECT)
+    return moved.astype(np.float32)
+
+
+def ellipse(shape: tuple[int, ...], points: np.ndarray, part: str) -> np.ndarray:
+    """A soft mask of a face or its mouth, float32 [H, W, 1]."""
+    eyes, mouth = points[:2].mean(0), points[3:].mean(0)
+    span, drop = float(np.linalg.norm(points[1] - points[0])), float(np.linalg.norm(mouth - eyes))
+    at, axes = (mouth, (0.75 * span, 0.38 * drop)) if part == "mouth" else (
+        (eyes + mouth) / 2, (span, 1.05 * drop)
+    )  # fmt: skip
+    angle = float(np.degrees(np.arctan2(*(points[1] - points[0])[::-1])))
+    center = round(float(at[0])), round(float(at[1]))
+    size = max(2, round(axes[0])), max(2, round(axes[1]))
+    mask = np.zeros(shape[:2], np.float32)
+    cv2.ellipse(mask, center, size, angle, 0, 360, 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.8, 0.08 * span))[:, :, None])
+
+
+def caption(rgb: np.ndarray) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    size, low, copy = max(0.35, width / 640), round(0.95 * height), rgb.copy()
+    cv2.rectangle(copy, (0, low - round(26 * size)), (width, low + 6), (20, 20, 60), -1)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(copy, "BREAKING NEWS TODAY", (6, low), font, size, (255, 255, 255), 1)
+    return copy
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """The share of right findings by kind and manipulation, as Markdown."""
+    counted: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        if "finding" in line:
+            what = line["truth"] if line["kind"] == "matched" else line["what"]
+            for key in ((line["kind"], what), (line["kind"], "all")):
+                counted[key].append(line)
+    out = [
+        "| kind | what | right | of answers | tries | 95 % | else |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (kind, what), members in sorted(counted.items()):
+        wrong: dict[str, int] = defaultdict(int)
+        for m in members:
+            if m["finding"] not in RIGHT[m["truth"]]:
+                wrong[m["finding"]] += 1
+        right = len(members) - sum(wrong.values())
+        none = wrong["not_comparable"]
+        if what == "whole":
+            none += wrong["not_same_footage"]
+        low, high = wilson(right, len(members) - none) if len(members) > none else (0.0, 1.0)
+        rest = ", ".join(f"{n} {name}" for name, n in wrong.items() if n)
+        out.append(
+            f"| {kind} | {what} | {right} | {len(members) - none} | {len(members)} "
+            f"| {low:.0%}–{high:.0%} | {rest} |"
+        )
+    return "\n".join(out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", nargs="?", type=Path, metavar="DATA")
+    parser.add_argument("--out", type=Path, default=Path("comparison.jsonl"))
+    parser.add_argument("--most", type=int, default=10_000)
+    parser.add_argument("--draw", type=int, default=0)
+    parser.add_argument("--table", type=Path, nargs="+", help="results of several runs")
+    args = parser.parse_args()
+    if args.table or args.data is None:
+        files = args.table or [args.out]
+        print(table([json.loads(line) for file in files for line in file.open(encoding="utf-8")]))
+        return
+    cv2.setNumThreads(1)
+    done = set()
+    if args.out.exists():
+        done = {json.loads(line)["key"] for line in args.out.open(encoding="utf-8")}
+    with tempfile.TemporaryDirectory() as folder, args.out.open("a", encoding="utf-8") as out:
+        runner = Runner(args.data, Path(folder))
+        for number, trial in enumerate(trials(args.data, args.draw)):
+            if number >= args.most:
+                break
+            if trial.key in done:
+                continue
+            about = {
+                name: getattr(trial, name)
+                for name in ("key", "kind", "what", "way", "truth", "group")
+            }
+            try:
+                found = runner.run(trial)
+            except UnmaskError as error:
+                found = {"error": error.message}
+            print(json.dumps(about | (found or {"skipped": True})), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""Put a comparison's finding together: what differs in full pixels, and which file is younger.
+
+Which of two files is the younger is a hint from what they state of themselves and from their
+pictures; a camera's trusted signature alone proves it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from detector import provenance
+from detector.comparison import align
+from detector.comparison.decide import Decided, Part
+from detector.comparison.measure import MeasuredMoment
+from detector.media.files import open_file
+from detector.provenance.credential import read_credential, trust_list
+from detector.schema.analysis import Media
+from detector.schema.comparison import (
+    ComparedMoment,
+    Comparison,
+    ComparisonFinding,
+    FaceDifference,
+    Generation,
+    GenerationHint,
+    Grading,
+    SpaceAlignment,
+    TimeAlignment,
+)
+from detector.schema.origin import Fact
+from detector.schema.subject import letter
+
+log = logging.getLogger(__name__)
+
+WRITERS: Mapping[str, re.Pattern[str]] = {
+    name: re.compile(pattern, re.IGNORECASE)
+    for name, pattern in {
+        "Google": r"produced by google|\Agoogle\b",  # YouTube's track, and its container
+        "Twitter": r"twitter-vork",
+        "HandBrake": r"handbrake",
+        "Adobe Premiere": r"adobe premiere",
+        "Adobe After Effects": r"adobe after effects",
+        "Adobe Media Encoder": r"adobe media encoder",
+        "Adobe Photoshop": r"photoshop",
+        "Adobe Lightroom": r"lightroom",
+        "DaVinci Resolve": r"davinci resolve",
+        "Final Cut": r"final cut",
+        "iMovie": r"imovie",
+        "CapCut": r"capcut",
+        "GIMP": r"\bgimp\b",
+        "x264": r"x264",
+        "x265": r"x265",
+        "FFmpeg": r"\blav[fc]\d",
+        "GPAC": r"\bgpac\b",
+        "L-SMASH": r"l-smash",
+        "MKVToolNix": r"mkvmerge",
+    }.items()
+}
+"""Programs and sites that rewrite files, the most specific first; only these names are shown."""
+EARLIEST = datetime(1990, 1, 1)
+"""Earlier dates are of a clock that was never set."""
+_DATE = re.compile(r"\A(\d{4})[-:](\d\d)[-:](\d\d)(?:[T ](\d\d):(\d\d))?")
+_FACTOR = re.compile(r"\A(x26[45]) .*\bcrf (\d{1,2}(?:\.\d{1,3})?)(?:,|\Z)")
+_QUALITY = re.compile(r"quality (\d{1,3})\Z")
+CAPTURED = "digitalCapture"
+"""IPTC's digital source type of what a camera recorded"""
+FACTOR, QUALITY = "{} CRF", "JPEG quality"
+
+SMALLER, FEWER_BITS, SHORTER = 0.95, 0.6, 0.9
+"""Ratios of size, of bits a pixel and second, and of length that count."""
+SOFTER = 0.8
+"""px of a Gaussian, at the size at which faces are measured"""
+LATER = timedelta(hours=26)
+"""Cameras write local time, and time zones lie up to 26 hours apart."""
+COARSER = {FACTOR.format("x264"): 4.0, FACTOR.format("x265"): 4.0, QUALITY: -10.0}
+"""Difference that counts. 6 of a rate factor halve the bits."""
+_Vote = tuple[float, GenerationHint]
+
+
+@dataclass(frozen=True)
+class FileTraces:
+    """What a file states of how it was written. Anybody can write all of it into any file."""
+
+    made: datetime | None = None
+    """The latest time it states, without a time zone."""
+    camera: bool = False
+    """Whether it names one"""
+    writer: str = ""
+    """of `WRITERS`; empty: none is known"""
+    captured: bool = False
+    """Whether a trusted signer states that a camera recorded just this"""
+    compression: tuple[str, float] | None = None
+    """`FACTOR` of x264 or x265 or `QUALITY`, and its value"""
+
+
+def read_traces(path: str | Path, media: Media) -> FileTraces:
+    """Return what a file states; nothing where that can't be read: tags are untrusted input."""
+    try:
+        return replace(traces_of(provenance.facts(path, media)), captured=_captured(path))
+    except Exception as error:
+        log.info("no traces could be read: %s", type(error).__name__)
+        return FileTraces()
+
+
+def _captured(path: str | Path) -> bool:
+    """Whether a trusted manifest states that a camera recorded the file, and names no source."""
+    if trust_list() is None:
+        return False
+    with open_file(path) as file:
+        signed = read_credential(file)
+    made = signed.generated or signed.ingredients
+    return signed.state == "trusted" and not made and CAPTURED in signed.sources
+
+
+def traces_of(facts: Iterable[Fact]) -> FileTraces:
+    """Return what follows from a file's facts."""
+    facts = list(facts)
+    times = [time for fact in facts if fact.group == "time" if (time := _time(fact.value))]
+    written = [f.value for f in facts if f.group in ("software", "container", "encoder")]
+    writers = (name for name, pattern in WRITERS.items() if any(pattern.search(v) for v in written))
+    return FileTraces(
+        made=max(times, default=None),
+        camera=any(fact.group == "camera" for fact in facts),
+        writer=next(writers, ""),
+        compression=next((c for fact in facts if (c := _compression(fact))), None),
+    )
+
+
+def _time(text: str) -> datetime | None:
+    if (match := _DATE.match(text)) is None:
+        return None
+    try:
+        year, month, day, hour, minute = (int(part or 0) for part in match.groups())
+        time = datetime(year, month, day, hour, minute)
+    except ValueError:
+        return None
+    return time if EARLIEST <= time <= datetime.now() + timedelta(days=2) else None
+
+
+def _compression(fact: Fact) -> tuple[str, float] | None:
+    if fact.group != "encoder":
+        return None
+    if match := _FACTOR.match(fact.value):
+        return FACTOR.format(match[1]), float(match[2])
+    if fact.source == "JPEG" and (match := _QUALITY.search(fact.value)):
+        return QUALITY, float(match[1])
+    return None
+
+
+def generation(
+    copy: Media,
+    original: Media,
+    space: SpaceAlignment,
+    softer: float,
+    traces: tuple[FileTraces, FileTraces],
+) -> Generation:
+    """Return which of the two is the younger, and the hints for it.
+
+    Parameters
+    ----------
+    copy, original : Media
+    space : SpaceAlignment
+        Of the copy in the original.
+    softer : float
+        px of a Gaussian by which the copy is softer; below 0: the original is.
+    traces : pair of FileTraces
+        Of the copy and of the original.
+    """
+    if traces[0].captured != traces[1].captured:
+        copied: Literal["copy", "original"] = "original" if traces[0].captured else "copy"
+        signed = GenerationHint(code="captured", younger=copied)
+        return Generation(younger=copied, proven=True, hints=[signed])
+    votes = [*_picture_votes(copy, original, space, softer), *_trace_votes(*traces)]
+    total = sum(weight if hint.younger == "copy" else -weight for weight, hint in votes)
+    votes.sort(key=lambda vote: -vote[0])
+    return Generation(
+        younger="copy" if total >= 1.0 else "original" if total <= -1.0 else None,
+        hints=[hint for _, hint in votes],
+    )
+
+
+def _picture_votes(
+    copy: Media, original: Media, space: SpaceAlignment, softer: float
+) -> Iterator[_Vote]:
+    if space.cropped and space.frame is None:
+        yield _vote("cropped", True, 4.0)
+    if abs(space.scale - 1.0) > 1 - SMALLER:
+        small = copy if space.scale < 1 else original
+        yield _vote("smaller", space.scale < 1, 2.0, width=small.width, height=small.height)
+    if abs(softer) >= SOFTER:
+        yield _vote("softer", softer > 0, 1.5)
+    rates = [(m.bit_rate or 0.0) / max(1, m.width * m.height) for m in (copy, original)]
+    if min(rates) > 0 and copy.codec == original.codec:
+        share = min(rates) / max(rates)
+        if share < FEWER_BITS:
+            yield _vote("fewer_bits", rates[0] < rates[1], 1.0, share=round(100 * share))
+    ours, theirs = copy.duration or 0.0, original.duration or 0.0
+    if min(ours, theirs) > 0 and min(ours, theirs) < SHORTER * max(ours, theirs):
+        yield _vote("shorter", ours < theirs, 1.0)
+
+
+def _trace_votes(copy: FileTraces, original: FileTraces) -> Iterator[_Vote]:
+    if copy.made and original.made and abs(copy.made - original.made) > LATER:
+        latest = max(copy.made, original.made)
+        yield _vote("later_date", copy.made == latest, 1.0, date=latest.date().isoformat())
+    for younger, older in ((copy, original), (original, copy)):
+        if younger.writer and older.camera and not older.writer:
+            yield _vote("rewritten", younger is copy, 1.5, software=younger.writer)
+    if copy.compression and original.compression:
+        (by, ours), (other, theirs) = copy.compression, original.compression
+        steps = (ours - theirs) / COARSER[by] if by == other else 0.0
+        if abs(steps) >= 1:
+            worse, better = (ours, theirs) if steps > 0 else (theirs, ours)
+            yield _vote("coarser", steps > 0, 0.5, by=by, worse=worse, better=better)
+
+
+def _vote(code: str, of_copy: bool, weight: float, **params: str | int | float) -> _Vote:
+    younger: Literal["copy", "original"] = "copy" if of_copy else "original"
+    return weight, GenerationHint(code=code, younger=younger, params=params)
+
+
+def finding(
+    decided: Decided, space: SpaceAlignment, grading: Grading, time: TimeAlignment
+) -> ComparisonFinding:
+    """Return the finding about two files that are the same footage."""
+    parts = [person.part for person in decided.people]
+    if any(edit.kind == "area" for edit in decided.edits):
+        return ComparisonFinding.OTHER_EDITS
+    if "face" in parts:
+        return ComparisonFinding.FACE_DIFFERS
+    if "mouth" in parts:
+        return ComparisonFinding.MOUTH_DIFFERS
+    if decided.edits:
+        return ComparisonFinding.OTHER_EDITS
+    shape = space.cropped or space.mirrored or space.frame is not None
+    moved = space.turned or space.tilted
+    played = time.backwards or time.retimed
+    changed = shape or moved or played or grading.graded
+    return ComparisonFinding.TRANSFORMED if changed else ComparisonFinding.NOTHING_DIFFERS
+
+
+def space_of(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:
+    """Return how the original's picture lies in the copy's, by the median homography."""
+    original, copy = result.original_media, result.copy_media
+    matrices = [_full_matrix(m, result) for m in found]
+    edge = align.corners(original.width, original.height)
+    moved = np.array([align.moved_points(matrix, edge) for matrix in matrices])
+    middle = int(np.abs(moved - np.median(moved, axis=0)).max((1, 2)).argmin())
+    sizes = (original.width, original.height), (copy.width, copy.height)
+    return align.described(matrices[middle], *sizes)
+
+
+def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
+    """Return a moment's homography of full pictures."""
+    pair = moment.pair
+    scales = [
+        (media.width / rgb.shape[1], media.height / rgb.shape[0])
+        for media, rgb in (
+            (result.original_media, pair.original),
+            (result.copy_media, pair.copy),
+        )
+    ]
+    return align.rescaled(pair.matrix, *scales)
+
+
+def compared_moment(
+    found: MeasuredMoment,
+    parts: Mapping[int, Part],
+    limits: Mapping[int, float],
+    limit: float,
+    result: Comparison,
+    full: tuple[float, float],
+) -> ComparedMoment:
+    """Return a moment in pixels of the copy, of which `full` are one of the layers; `limit` is the
+    noise threshold of the background."""
+    faces = []
+    boxes = {number: face.box for number, face in found.layers.faces}
+    for face in found.faces:
+        x0, y0, x1, y1 = boxes[face.person]
+        faces.append(
+            FaceDifference(
+                person=letter(face.person),
+                box=(x0 * full[0], y0 * full[1], x1 * full[0], y1 * full[1]),
+                difference=round(face.inside.difference, 2),
+                mouth=round(face.lower.difference, 2),
+                rim=round(face.rim.difference, 2),
+                limit=round(limits[face.person], 2),
+                part=parts.get(face.person, "none"),
+            )
+        )
+    a, b, c, d, e, f, g, h, i = (round(float(x), 8) for x in _full_matrix(found, result).ravel())
+    return ComparedMoment(
+        time=round(found.pair.time, 4),
+        original_time=round(found.pair.original_time, 4),
+        elsewhere=round(found.rest.difference, 2),
+        limit=round(limit, 2),
+        faces=faces,
+        transform=(a, b, c, d, e, f, g, h, i),
+    )

@@ -1,0 +1,527 @@
+"""Lay the original's picture on the copy's: exact homography, best frame, colors and light.
+
+Where something moves, a wrong homography can be compensated by a wrong moment, so candidates are
+compared under the best of neighboring frames. What differs by far, as a caption does, is clipped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from detector.comparison.align import (
+    FeatureCache,
+    Features,
+    corners,
+    estimate,
+    is_even,
+    matched,
+    mirrored,
+    moved_points,
+    refined,
+    rescaled,
+)
+from detector.isolation import Frame
+from detector.schema.comparison import Grading
+from detector.vision import Detection
+
+POOLED = 6
+"""moments whose features are pooled, and by which homographies are compared"""
+STEADY, STILL, HANDHELD = 0.9, 0.75, 2
+"""Share of the difference that a moment's own homography may leave before it counts as moved, also
+against edge to edge; moments that have to be for a handheld camera."""
+NEAR = 0.1
+"""Share of the picture by which the corners of another homography may differ."""
+SAMPLES = 3000
+MOST_OFF = 30.0
+"""gray levels at which differences are clipped"""
+BETTER, MUCH_BETTER = 0.98, 0.93
+"""Share of the difference that another homography may leave to be preferred; over edge to edge."""
+FURTHER = 0.02
+"""by how much more alike a frame has to be for each frame that it lies off the time path"""
+MIXED, LEAST_MIXED = 0.8, 0.15
+"""Share of the difference that a blend of two frames may leave; the least share of either."""
+COLOR_SAMPLES, LIGHT_SAMPLES, FEWEST_PIXELS = 20_000, 6_000, 300
+KNOTS, WIDEST, FEWEST = 12, 24.0, 20
+"""Of the curve of each channel: number, widest distance in gray levels, and pixels for each."""
+GRADED, CROSSED, CLIPPED = 0.95, 0.85, 20.0
+"""Share of the error that colors may leave to be believed; that a channel matrix may leave of the
+error of curves alone; gray levels at which errors are clipped."""
+ENCODERS, SOME = 7.0, 0.1
+"""Gray levels by which encoders move colors on average; share of the picture they move by twice."""
+BLURS = (0.0, 0.5, 0.8, 1.1, 1.5, 2.0, 2.7, 3.5)
+"""px of the Gaussians that sharpness is matched with"""
+FLAT, MOST_GAIN = 2.0, 4.0
+"""Gray levels of deviation under which a picture is flat; largest change of contrast or light."""
+LIT, LEAST_LIT = 0.6, 1.5
+"""Share of the difference that light may leave, and by how many gray levels it has to be less."""
+
+
+@dataclass(frozen=True)
+class Colors:
+    """A map of colors: a matrix, then a curve for each channel."""
+
+    matrix: np.ndarray
+    """float [3, 4]: of (R, G, B, 1) to R, G, B"""
+    knots: np.ndarray
+    values: np.ndarray
+    """float [3, K]: gray levels of each channel's curve"""
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray:
+        """Return a picture with these colors, float32 [..., 3]."""
+        flat = rgb.reshape(-1, 3).astype(np.float32)
+        mixed = flat
+        if not np.array_equal(self.matrix, UNCHANGED.matrix):
+            mixed = flat @ self.matrix[:, :3].T.astype(np.float32) + self.matrix[:, 3]
+        columns = [np.interp(mixed[:, c], self.knots[c], self.values[c]) for c in range(3)]
+        return np.stack(columns, 1).astype(np.float32).reshape(rgb.shape)
+
+    def moves(self, pixels: np.ndarray) -> bool:
+        """Whether they change pixels [N, 3] more than encoders do."""
+        moved = np.abs(self(pixels) - pixels).mean(1)
+        return bool(moved.mean() > ENCODERS or np.quantile(moved, 1 - SOME) > 2 * ENCODERS)
+
+
+_WHOLE_RANGE = np.tile(np.array([0.0, 255.0]), (3, 1))
+UNCHANGED = Colors(np.eye(3, 4), _WHOLE_RANGE, _WHOLE_RANGE)
+
+
+def fit_colors(originals: np.ndarray, copies: np.ndarray) -> Colors:
+    """Return the colors that make the original's pixels [N, 3] the copy's, robustly: a share of
+    them may show something else."""
+    if len(originals) < 200:
+        return UNCHANGED
+    step = max(1, len(originals) // COLOR_SAMPLES)
+    a, b = originals[::step].astype(float), copies[::step].astype(float)
+    found = _fit_colors(a, b, 255.0)
+    return _fit_colors(a, b, WIDEST) if found.moves(a) else found
+
+
+def _fit_colors(a: np.ndarray, b: np.ndarray, widest: float) -> Colors:
+    """Prefer unchanged colors, then curves alone, then a matrix and curves."""
+
+    def error(colors: Colors) -> float:
+        return float(np.minimum(np.abs(colors(a) - b), CLIPPED).mean())
+
+    plain, mixed = (_curves(a, b, matrix, widest) for matrix in (np.eye(3, 4), _matrix(a, b)))
+    best = mixed if error(mixed) < CROSSED * error(plain) else plain
+    return best if error(best) < GRADED * error(UNCHANGED) else UNCHANGED
+
+
+def _matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the robust matrix [3, 4] from colors to colors, regularized towards no change."""
+    design = np.hstack([a, np.ones((len(a), 1))])
+    weights = np.ones(len(a))
+    matrix = prior = np.eye(3, 4)
+    ridge = np.diag([3.0, 3.0, 3.0, 0.03]) * len(a)
+    for _ in range(8):
+        weighted = design * weights[:, None]
+        left = weighted.T @ design + ridge * weights.mean()
+        right = weighted.T @ b + ridge @ prior.T * weights.mean()
+        matrix = np.linalg.solve(left, right).T
+        weights = _robust_weights(np.abs(design @ matrix.T - b).max(1))
+    return matrix
+
+
+def _robust_weights(off: np.ndarray) -> np.ndarray:
+    scale = max(1.0, 1.5 * float(np.median(off)))
+    weights: np.ndarray = np.minimum(1.0, (scale / np.maximum(off, 1e-6)) ** 2)
+    return weights
+
+
+def _curves(a: np.ndarray, b: np.ndarray, matrix: np.ndarray, widest: float) -> Colors:
+    mixed = a @ matrix[:, :3].T + matrix[:, 3]
+    knots, values = zip(*(_curve(mixed[:, c], b[:, c], widest) for c in range(3)), strict=True)
+    return Colors(matrix, np.array(knots), np.array(values))
+
+
+def _curve(given: np.ndarray, wanted: np.ndarray, widest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return knots and values of a rising curve through medians."""
+    pieces: list[tuple[float, float]] = []
+    for low, high in pairwise(np.quantile(given, np.linspace(0, 1, KNOTS + 1))):
+        pieces += pairwise(np.linspace(low, high, max(1, math.ceil((high - low) / widest)) + 1))
+    knots, values = [], []
+    for low, high in pieces:
+        inside = (given >= low) & (given <= high)
+        if inside.sum() >= FEWEST:
+            knots.append(float(np.median(given[inside])))
+            values.append(float(np.median(wanted[inside])))
+    if not knots:
+        knots, values = [128.0], [128.0]
+    xs, ys = np.array(knots), np.maximum.accumulate(np.array(values))
+    # Outside the observed range the curve is parallel to no change; ties would make it jump.
+    below, above = min(0.0, xs[0] - 1), max(255.0, xs[-1] + 1)
+    xs = np.concatenate([[below], xs, [above]]) + np.arange(len(xs) + 2) * 1e-6
+    ys = np.concatenate([[ys[0] + below - xs[1]], ys, [ys[-1] + above - xs[-2]]])
+    short = KNOTS + math.ceil(255 / WIDEST) + 2 - len(xs)
+    return np.pad(xs, (0, short), mode="edge"), np.pad(ys, (0, short), mode="edge")
+
+
+def describe_colors(colors: Colors, originals: np.ndarray) -> Grading:
+    """Return the gain and offset of each channel on pixels [N, 3] of the original."""
+    pixels = originals[:: max(1, len(originals) // COLOR_SAMPLES)].astype(np.float32)
+    if len(pixels) < 2:
+        return Grading()
+    graded = colors(pixels)
+    gains, offsets = [], []
+    for c in range(3):
+        x, y = pixels[:, c] - pixels[:, c].mean(), graded[:, c] - graded[:, c].mean()
+        gain = float((x * y).sum() / max(1e-6, (x * x).sum())) if x.std() > 1 else 1.0
+        gains.append(round(gain, 3))
+        offsets.append(round(float(graded[:, c].mean() - gain * pixels[:, c].mean()), 1))
+    return Grading(
+        gain=(gains[0], gains[1], gains[2]),
+        offset=(offsets[0], offsets[1], offsets[2]),
+        graded=colors.moves(pixels),
+    )
+
+
+@dataclass(frozen=True)
+class Light:
+    """Light of one moment, as a vignette or a fade: a smooth gain over the picture, and an offset.
+    Colors are one map for the whole picture and all moments."""
+
+    gain: np.ndarray
+    """float32 [H, W]"""
+    offset: float
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Return a picture in this light, float32 [H, W] or [H, W, 3]."""
+        gain = self.gain if picture.ndim == 2 else self.gain[..., None]
+        lit: np.ndarray = picture * gain + np.float32(self.offset)
+        return lit
+
+
+def fit_light(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> Light | None:
+    """Return the light that makes the original's luma [H, W] the copy's within a mask, robustly;
+    None where it is the same."""
+    if mask.sum() < FEWEST_PIXELS:
+        return None
+    rows, columns = (axis[:: max(1, int(mask.sum()) // LIGHT_SAMPLES)] for axis in np.nonzero(mask))
+    a, b = (blurred(luma, 1.0)[rows, columns] for luma in (original, copy))
+    before = float(np.minimum(np.abs(a - b), CLIPPED).mean())
+    if before < LEAST_LIT:
+        return None
+    design = np.hstack([_terms(rows, columns, mask.shape) * a[:, None], np.ones((len(a), 1))])
+    weights = np.ones(len(a))
+    for _ in range(6):
+        weighted = design * weights[:, None]
+        left = weighted.T @ design + 1e-3 * len(a) * np.eye(design.shape[1])
+        fitted = np.linalg.solve(left, weighted.T @ b)
+        off = np.abs(design @ fitted - b)
+        weights = _robust_weights(off)
+    after = float(np.minimum(off, CLIPPED).mean())
+    if after > LIT * before or before - after < LEAST_LIT:
+        return None
+    ys, xs = np.indices(mask.shape)
+    gain = (_terms(ys.ravel(), xs.ravel(), mask.shape) @ fitted[:-1]).reshape(mask.shape)
+    return Light(np.clip(gain, 1 / MOST_GAIN, MOST_GAIN).astype(np.float32), float(fitted[-1]))
+
+
+def _terms(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the terms of a square polynomial, float [N, 6]."""
+    y, x = rows / shape[0] * 2 - 1, columns / shape[1] * 2 - 1
+    return np.stack([np.ones(len(x)), x, y, x * x, x * y, y * y], 1)
+
+
+def brightness(levels: np.ndarray, to: np.ndarray) -> tuple[float, float]:
+    """Return the gain and offset by which most gray levels [N] become others [N]."""
+    step = max(1, len(levels) // COLOR_SAMPLES)
+    levels, to = levels[::step], to[::step]
+    gain, offset = 1.0, float(np.median(to) - np.median(levels))
+    for _ in range(3):
+        centered = levels - levels.mean()
+        spread = float(np.sqrt(np.mean(centered * centered)))
+        if spread < FLAT:
+            break
+        slope = float(np.mean(centered * (to - to.mean()))) / spread**2
+        gain = min(max(slope, 1 / MOST_GAIN), MOST_GAIN)
+        offset = float(to.mean() - gain * levels.mean())
+        off = np.abs(gain * levels + offset - to)
+        most = int(0.8 * (len(off) - 1))
+        kept = off <= np.partition(off, most)[most]
+        levels, to = levels[kept], to[kept]
+    return gain, offset
+
+
+def softer(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> float:
+    """Return by how much the copy's luma [H, W] is softer within a mask, px of a Gaussian; below 0
+    where it is sharper."""
+    if mask.sum() < 200:
+        return 0.0
+    of_original, of_copy = (
+        [float(np.abs(blurred(one, sigma) - other)[mask].mean()) for sigma in BLURS]
+        for one, other in ((original, copy), (copy, original))
+    )
+    if min(of_original) <= min(of_copy):
+        return BLURS[int(np.argmin(of_original))]
+    return -BLURS[int(np.argmin(of_copy))]
+
+
+def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
+    """Return a picture softened by a Gaussian of so many px."""
+    if sigma <= 0:
+        return picture
+    result: np.ndarray = cv2.GaussianBlur(picture, (0, 0), sigma)
+    return result
+
+
+def warp(rgb: np.ndarray, matrix: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Return a picture under a homography, of `shape` [H, W, …]."""
+    warped: np.ndarray = cv2.warpPerspective(rgb, matrix, shape[1::-1])
+    return warped
+
+
+def gray(rgb: np.ndarray) -> np.ndarray:
+    """Return the luma of a picture, float32 [H, W] in 0..255."""
+    luma: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return luma
+
+
+@dataclass(frozen=True)
+class MomentPair:
+    """One moment of both."""
+
+    time: float
+    """s, of the copy"""
+    copy: np.ndarray
+    """uint8 [H, W, 3]"""
+    around: tuple[Frame, ...]
+    """frames of the original about the one that was matched in time"""
+    chosen: int
+    """which of them is most alike"""
+    matrix: np.ndarray
+    """float [3, 3]: px of `original` to px of `copy`"""
+    faces: tuple[tuple[int, Detection], ...]
+    """Person's number and face, in px of `copy`."""
+
+    @property
+    def original(self) -> np.ndarray:
+        """The original's picture, uint8 [h, w, 3]."""
+        return self.around[self.chosen].rgb
+
+    @property
+    def original_time(self) -> float:
+        """Its time in the original, s."""
+        return self.around[self.chosen].time
+
+    @property
+    def before(self) -> np.ndarray:
+        """The original's frame before or after it, uint8 [h, w, 3]."""
+        return self.around[self.chosen - 1 if self.chosen else min(1, len(self.around) - 1)].rgb
+
+    @property
+    def flips(self) -> bool:
+        """Whether the copy is mirrored."""
+        return bool(np.linalg.det(self.matrix) < 0)
+
+    def shown(self, matrix: np.ndarray) -> np.ndarray:
+        """Return where the copy shows the original's picture under a homography, bool [H, W]."""
+        filled = np.full(self.original.shape[:2], 255, np.uint8)
+        return warp(filled, matrix, self.copy.shape) > 250
+
+    def background(self) -> np.ndarray:
+        """Return where no face is, bool [H, W] of the copy; everywhere if faces fill it."""
+        mask = np.ones(self.copy.shape[:2], np.uint8)
+        for _, face in self.faces:
+            draw_face(mask, face, 1.3, 0)
+        return mask.astype(bool) if mask.mean() >= 0.1 else np.ones(mask.shape, bool)
+
+
+def draw_face(mask: np.ndarray, face: Detection, reach: float, value: int) -> None:
+    """Fill a face's ellipse, `reach` times as large, with a value."""
+    x0, y0, x1, y1 = face.box
+    center = (round((x0 + x1) / 2), round((y0 + y1) / 2))
+    axes = (max(1, round((x1 - x0) / 2 * reach)), max(1, round((y1 - y0) / 2 * reach)))
+    cv2.ellipse(mask, center, axes, 0, 0, 360, value, -1)
+
+
+def refine_moments(found: Sequence[MomentPair], known: FeatureCache) -> list[MomentPair]:
+    """Return the moments with refined homographies, one for all where the camera is steady, and
+    with the frames of the original that fit best under them."""
+    if not found:
+        return []
+    step = max(1, len(found) // POOLED)
+    some = found[::step]
+    looks = [_Look.of(pair) for pair in some]
+    plain = _edge_to_edge(found[0])
+    base = _best(looks, [plain, found[0].matrix, _pooled(some, known)])
+    own = [_own(pair, base) for pair in some]
+    shared = _best(looks, [base, *own])
+    if base is plain and _misfit(looks, shared) > MUCH_BETTER * _misfit(looks, plain):
+        shared = plain
+    left = [
+        look.misfit(m) / max(look.misfit(shared), 1e-6) for look, m in zip(looks, own, strict=True)
+    ]
+    if sum(share < (STILL if shared is plain else STEADY) for share in left) < HANDHELD:
+        maps = [shared] * len(found)
+    else:
+        maps = [_best([_Look.of(pair)], [base, _own(pair, base)]) for pair in found]
+    return _with_best_frames([replace(p, matrix=m) for p, m in zip(found, maps, strict=True)])
+
+
+def _with_best_frames(placed: Sequence[MomentPair]) -> list[MomentPair]:
+    """Choose frames of the original, or blends of two where these play evenly: of another take any
+    moment can be blended."""
+    both = [best_frame(pair) for pair in placed]
+    blended = [blend or one for one, blend in both]
+    times = [pair.time for pair in blended], [pair.original_time for pair in blended]
+    gaps = [b.time - a.time for pair in placed for a, b in pairwise(pair.around)]
+    if gaps and is_even(*times, float(np.median(gaps))):
+        return blended
+    return [one for one, _ in both]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Pixels of a moment outside faces, and the frames of the original that they may come from."""
+
+    points: np.ndarray
+    """float [N, 2], px of the copy"""
+    levels: np.ndarray
+    """float [N], gray levels there"""
+    frames: tuple[np.ndarray, ...]
+    """float32 [H, W], gray levels, of the original"""
+    known: dict[bytes, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pair: MomentPair) -> _Look:
+        mask = pair.background()
+        shown = mask & pair.shown(pair.matrix)
+        rows, columns = np.nonzero(shown if shown.any() else mask)
+        kept = slice(None, None, max(1, len(rows) // SAMPLES))
+        levels = blurred(gray(pair.copy), 1.0)[rows[kept], columns[kept]]
+        points = np.stack([columns[kept], rows[kept]], 1).astype(float)
+        frames = tuple(blurred(gray(frame.rgb), 1.0) for frame in pair.around)
+        return cls(points, levels.astype(float), frames)
+
+    def misfit(self, matrix: np.ndarray) -> float:
+        """Return the difference under a homography at the best frame, gray levels."""
+        key = matrix.tobytes()
+        if key not in self.known:
+            at = moved_points(np.linalg.inv(matrix), self.points).astype(np.float32)
+            self.known[key] = min(self._misfit(frame, at) for frame in self.frames)
+        return self.known[key]
+
+    def _misfit(self, frame: np.ndarray, at: np.ndarray) -> float:
+        x, y = np.ascontiguousarray(at[:, :1]), np.ascontiguousarray(at[:, 1:])
+        shown = cv2.remap(
+            frame, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-1
+        )[:, 0]
+        seen = shown >= 0
+        if seen.sum() < max(64, len(seen) / 2):
+            return MOST_OFF
+        gain, offset = brightness(shown[seen], self.levels[seen])
+        off = np.abs(shown * gain + offset - self.levels)
+        return float(np.where(seen, np.minimum(off, MOST_OFF), MOST_OFF).mean())
+
+
+def _misfit(looks: Sequence[_Look], matrix: np.ndarray) -> float:
+    return float(np.mean([look.misfit(matrix) for look in looks]))
+
+
+def _best(looks: Sequence[_Look], maps: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the homography of least misfit; of nearly equal ones the first."""
+    best, least = maps[0], np.inf
+    for matrix in maps:
+        misfit = _misfit(looks, matrix)
+        if misfit < BETTER * least:
+            best, least = matrix, misfit
+    return best
+
+
+def _near(pair: MomentPair, matrix: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Return a homography if it is near the one that was estimated, else that."""
+    edge = corners(*pair.original.shape[1::-1])
+    apart = moved_points(matrix, edge) - moved_points(otherwise, edge)
+    return matrix if np.abs(apart).max() < NEAR * max(pair.copy.shape) else otherwise
+
+
+def _edge_to_edge(pair: MomentPair) -> np.ndarray:
+    (height, width), (to_height, to_width) = (rgb.shape[:2] for rgb in (pair.original, pair.copy))
+    turned = mirrored(width) if pair.flips else np.eye(3)
+    scale = to_width / width, to_height / height
+    return _near(pair, rescaled(np.eye(3), (1.0, 1.0), scale) @ turned, pair.matrix)
+
+
+def _pooled(found: Sequence[MomentPair], known: FeatureCache) -> np.ndarray:
+    """Return the homography that features of several moments outside faces agree on."""
+    first = found[0]
+    originals, copies = [], []
+    for pair in found:
+        mask, all_of_copy = pair.background(), known(pair.copy)
+        columns, rows = (all_of_copy.points + 0.5).astype(int).T
+        height, width = mask.shape
+        kept = mask[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+        outside = Features(all_of_copy.points[kept], all_of_copy.descriptors[kept])
+        theirs, ours = matched(known(pair.original, first.flips), outside)
+        originals.append(theirs)
+        copies.append(ours)
+    match = estimate(np.concatenate(originals), np.concatenate(copies))
+    if match is None:
+        return first.matrix
+    turned = mirrored(first.original.shape[1]) if first.flips else np.eye(3)
+    return _near(first, match.matrix @ turned, first.matrix)
+
+
+def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
+    """Return the homography refined by one moment's brightness, at its best frame."""
+    pair, _ = best_frame(replace(pair, matrix=matrix), blend=False)
+    valid = cv2.erode(pair.shown(matrix).astype(np.uint8), np.ones((9, 9))).astype(bool)
+    both = (pair.background() & valid).astype(np.uint8)
+    return refined(matrix, gray(pair.original), gray(pair.copy), both)
+
+
+def best_frame(pair: MomentPair, *, blend: bool = True) -> tuple[MomentPair, MomentPair | None]:
+    """Return a moment with the frame of the original that is most alike where the frames about it
+    differ; and, if `blend`, with a blend of two where that is far more alike, as converters of
+    frame rates and interlaced pictures make them."""
+    copy = blurred(gray(pair.copy), 1.0)
+    height, width = copy.shape
+    warped = np.stack([
+        cv2.warpPerspective(
+            blurred(gray(f.rgb), 1.0), pair.matrix, (width, height), borderValue=-1
+        )
+        for f in pair.around
+    ])  # fmt: skip
+    valid = np.asarray((warped >= 0).all(0))
+    if valid.sum() < 64:
+        return pair, None
+    gain, offset = brightness(warped[pair.chosen][valid], copy[valid])
+    graded = warped * gain + offset
+    if lit := fit_light(graded[pair.chosen], copy, valid):
+        graded = np.stack([lit(picture) for picture in graded])
+    weights = np.ptp(warped, axis=0) * valid
+
+    def apart(picture: np.ndarray) -> float:
+        return float((weights * np.minimum(np.abs(picture - copy), 40)).sum())
+
+    each = [
+        apart(picture) * (1 + FURTHER * abs(index - pair.chosen))
+        for index, picture in enumerate(graded)
+    ]
+    best = int(np.argmin(each))
+    single = replace(pair, chosen=best)
+    if not blend:
+        return single, None
+    least, first, share = math.inf, 0, 0.0
+    for k in (best - 1, best):
+        if 0 <= k < len(graded) - 1:
+            step = graded[k + 1] - graded[k]
+            product, square = weights * step * (copy - graded[k]), weights * step**2
+            mixed = float(product.sum() / max(1e-6, square.sum()))
+            if LEAST_MIXED < mixed < 1 - LEAST_MIXED:
+                left = apart(mixed * graded[k + 1] + (1 - mixed) * graded[k])
+                least, first, share = min((least, first, share), (left, k, mixed))
+    if least > MIXED * each[best]:
+        return single, None
+    a, b = pair.around[first], pair.around[first + 1]
+    rgb = cv2.addWeighted(a.rgb, 1 - share, b.rgb, share, 0.0)
+    between = Frame(a.index, (1 - share) * a.time + share * b.time, rgb)
+    around = (*pair.around[: first + 1], between, *pair.around[first + 1 :])
+    return single, replace(pair, around=around, chosen=first + 1)
