@@ -129,6 +129,9 @@ def summary(analysis: Analysis) -> str:
         lines.append(f"  {comparison.sentence(found)}.{more}")
         if found.finding.related:
             lines.append(f"  {comparison.against(found)}")
+    if origin := lead.origin(analysis):
+        lines.append(f"  {origin}")
+    if found is not None or origin:
         alone = states.headline(verdict.label, verdict.question, verdict.lean)
         lines.append(f"  The detectors, alone: {alone}")
     lines += [f"  {line}" for line in _people(analysis)]

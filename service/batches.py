@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import PurePath
 
 from detector.errors import UnmaskError
-from detector.schema.analysis import Label, Settings, Verdict, headline_label
+from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
 from service import limits, links
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
@@ -104,15 +104,15 @@ class BatchRow:
         )
 
     @property
-    def copy_of(self) -> str | None:
-        """Name of the original of which the file is a manipulated copy."""
+    def proof(self) -> Proof | None:
+        """The finding that leads the headline."""
         result = self.record.result if self.record is not None else None
-        return result.copy_of if result is not None else None
+        return result.proof if result is not None else None
 
     @property
     def label(self) -> Label | None:
         """The label of the headline; None without a verdict."""
-        return headline_label(self.verdict.label, self.copy_of) if self.verdict else None
+        return headline_label(self.verdict.label, self.proof) if self.verdict else None
 
     @property
     def over(self) -> bool:

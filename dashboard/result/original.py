@@ -11,7 +11,8 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import join
 from dashboard.i18n import _, speech
 from detector.messages import comparison as words
-from detector.schema.analysis import Analysis
+from detector.messages import lead, states
+from detector.schema.analysis import Analysis, Label, Proof
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.records.model import RecordsError
 
@@ -32,18 +33,24 @@ def slug(comparison: Comparison) -> tuple[labels.Slug, str]:
     return "na", "do_not_disturb_on"
 
 
-def head(analysis: Analysis, found: Comparison) -> Markup:
-    """Return the head of the verdict's card where a comparison is the stronger answer; what the
+def head(analysis: Analysis) -> Markup:
+    """Return the head of the verdict's card where a finding is the stronger answer; what the
     detectors say by themselves stays beside it, unaltered."""
-    speaks = speech()
-    state, icon = slug(found)
+    speaks, found = speech(), analysis.accusing_comparison
+    if found is None:
+        by, leads = _("by its origin"), [lead.origin(analysis, speaks), beside(analysis)]
+    else:
+        by, leads = (
+            _("against its original"),
+            [words.lead(found, speaks), words.against(found, speaks)],
+        )
+    state = labels.STATES[analysis.label]
     return verdict.head(
-        join([_("Verdict"), _("against its original")], " · "),
-        state,
-        icon,
+        join([_("Verdict"), by], " · "),
+        state.slug,
+        state.icon,
         analysis.headline_in(speaks),
-        words.lead(found, speaks),
-        words.against(found, speaks),
+        *leads,
         alone(analysis),
         announced=True,
     )
@@ -72,13 +79,13 @@ def beside(analysis: Analysis) -> str:
 
 
 def outcome(analysis: Analysis) -> Markup | str:
-    """Return what a preview adds below the headline of a file that was held against another: what
-    the detectors say where the comparison is the headline, else its finding; empty without one."""
+    """Return what a preview adds below the headline: what the detectors say where another finding
+    leads, else that of a comparison; empty without one."""
+    if analysis.proof is not None:
+        return alone(analysis)
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""
-    if found.accuses:
-        return alone(analysis)
     return inked(words.headline(found, speech()), *slug(found))
 
 
@@ -95,6 +102,15 @@ def row(found: Comparison) -> verdict.QuestionRow:
     )  # fmt: skip
 
 
+def origin_row(proof: Proof) -> verdict.QuestionRow:
+    """Return the row of what a generator's mark or Content Credentials say of the file's origin."""
+    state = labels.STATES[Label.FAKE]
+    return verdict.QuestionRow(
+        _("Does it state its origin?"), state.slug, state.icon,
+        states.proven(proof.kind, proof.name, speech()), "–", counts=False, leads=True,
+    )  # fmt: skip
+
+
 def _answer_of(found: Comparison) -> str:
     """Return what came of whoever is here having analyzed the other file, in a word or two; empty
     for anybody else, and where it is not here any more."""
@@ -108,5 +124,5 @@ def _answer_of(found: Comparison) -> str:
     if record is None or record.result is None:
         return ""
     result = record.result
-    said = labels.state(result.verdict, result.question, result.copy_of).short
+    said = labels.state(result.verdict, result.question, result.proof).short
     return said[:1].lower() + said[1:]

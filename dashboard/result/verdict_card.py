@@ -59,8 +59,8 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 def head(analysis: Analysis, changed: bool = False) -> Markup:
     """Return the verdict as heading and sentence. Announced once."""
-    if (found := analysis.accusing_comparison) is not None:
-        return original.head(analysis, found)
+    if analysis.proof is not None:
+        return original.head(analysis)
     state = labels.state(analysis.verdict.label, analysis.verdict.question)
     whose = _changed_settings(analysis) if changed else _own_clips(analysis)
     own = [verdict.own(whose)] if whose else []

@@ -30,7 +30,7 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
             _("Same footage; the mouth differs") if mouth else _("Same footage; the face differs")
         )
     if comparison.accuses:
-        return states.headline("FAKE", None, None, speech, copy_of=comparison.original_media.name)
+        return states.proven("copy", comparison.original_media.name, speech)
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
     if assumed(comparison) and finding == "nothing_differs":

@@ -148,7 +148,7 @@ def _files(case: Case) -> None:
 def _result(record: Record | None, noted: str) -> str:
     result = record.result if record is not None else None
     if result is not None:
-        return labels.state(result.verdict, result.question, result.copy_of).words
+        return labels.state(result.verdict, result.question, result.proof).words
     said = labels.state(Label(noted), None, None).words if noted else ""
     return _("{result} (the result was deleted since)").format(result=said)
 
