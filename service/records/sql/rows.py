@@ -41,7 +41,8 @@ def row_of(record: Record) -> Row:
 def summary_row(result: ResultSummary) -> Row:
     """Return the columns of a result's summary."""
     texts = result.model_dump(mode="json", include=set(_JSON))
-    return result.model_dump() | {name: value and json.dumps(value) for name, value in texts.items()}
+    stored = {name: value and json.dumps(value) for name, value in texts.items()}
+    return result.model_dump() | stored
 
 
 def record_of(row: sqlalchemy.Row[Any]) -> Record:
