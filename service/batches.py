@@ -328,7 +328,7 @@ class _Intake:
             limits.check(self._context)
             if self.room <= 0:
                 text = _("A batch has {number} files at most.").format(number=MAX_FILES)
-                hint = _("Bring this one in another batch.")
+                hint = _("Upload this one in another batch.")
                 raise QueueFull(text, code="too_many_files", hint=hint)
             if isinstance(file, str):
                 with (

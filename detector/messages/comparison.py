@@ -168,7 +168,7 @@ def _lead(comparison: Compared, speech: Speech) -> str:
         return text.format(other=_other(comparison, speech))
     if finding == "same_movement":
         text = _("The pictures are not one recording, yet a face moves as in {other}, at the same "
-                 "moments. Either a machine made it follow {other}, or two cameras filmed one "
+                 "moments. Either it was generated to follow {other}, or two cameras filmed one "
                  "moment, or the copy is too poor to be laid on {other}. Look at "
                  "both.")  # fmt: skip
         return text.format(other=_other(comparison, speech))

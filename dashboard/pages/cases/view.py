@@ -13,7 +13,7 @@ from dashboard.components import cards, controls, page_header, record_cells, typ
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice
-from dashboard.pages.cases import state
+from dashboard.pages.cases import adding, state
 from dashboard.result import downloads
 from detector.errors import InputError
 from detector.schema.analysis import Label
@@ -142,7 +142,7 @@ def _files(case: Case) -> None:
                         out = partial(_act, _service().remove_file, case.id, id)
                         controls.button(_("Remove"), "close", f"case-out-{id}", out)
         if not case.closed and controls.button(_("Add from History"), "add", "case-history"):
-            url_state.go_to("history")
+            adding.pick(case)
 
 
 def _result(record: Record | None, noted: str) -> str:

@@ -714,7 +714,7 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path)
     alone = decide(made, models=[gend.id])
     page = texts(show(clip, alone))
     assert "by its authors’ threshold, not measured here" in page
-    assert "so it never says “no sign”" in page
+    assert "so it can’t clear a file" in page
     assert "of untouched clips score above" not in page  # those are other models'
     assert "interval" not in page
 

@@ -88,7 +88,7 @@ def test_a_manifest_is_read_and_believed_as_configured(
     trusted = look(signed)
     assert trusted.credential.state == "trusted"
     assert trusted.credential.trust_list
-    assert any("machine made" in sentence for sentence in trusted.findings)
+    assert any("was generated" in sentence for sentence in trusted.findings)
     assert trusted.proof == Proof(kind=ProofKind.SIGNED, name="Test newsroom")
     part = authority.sign(
         source,
@@ -278,7 +278,7 @@ def test_xmp_says_that_a_model_made_it(tmp_path: Path) -> None:
     Image.fromarray(portrait((64, 64))).save(path, xmp=packet.encode())
     found = look(path)
     assert value(found, "Software") == "Painter 3"
-    assert found.findings == ["Its XMP says that a machine made this picture, or a part of it."]
+    assert found.findings == ["Its XMP states that it was generated, at least in part."]
 
 
 def test_settings_of_an_image_generator_are_found(tmp_path: Path) -> None:
