@@ -20,6 +20,7 @@ from detector import messages
 from detector.decision.numbers import at_most
 from detector.messages import Coded, format, lead, measured, states
 from detector.messages.format import capital as capital
+from detector.messages.format import score as score
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
 from detector.questions import QuestionSpec

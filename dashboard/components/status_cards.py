@@ -123,7 +123,7 @@ def show_scores(key: str) -> Action:
     def run() -> None:
         st.session_state[f"scores-{key}"] = True
 
-    return Action(_("Show the scores anyway"), "visibility", run)
+    return Action(_("Show the likelihood anyway"), "visibility", run)
 
 
 def wants_scores(job: Job) -> bool:

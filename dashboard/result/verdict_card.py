@@ -52,7 +52,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                     show(verdict.trace(why[-1]))
             else:
                 with st.container(key="anyway"):
-                    text, key = _("Show the scores anyway"), linked.widget("anyway")
+                    text, key = _("Show the likelihood anyway"), linked.widget("anyway")
                     controls.button(text, "visibility", key, linked.show_scores)
         show(limits(analysis))
 

@@ -303,7 +303,7 @@ def test_a_file_too_poor_shows_its_number_only_when_asked(clip: Path) -> None:
     at = show(clip, decide(analysis))
     page = texts(at)
     assert "The file is too poor for a reading." in page and "um-scale" not in page
-    button(at, "Show the scores anyway").click().run()
+    button(at, "Show the likelihood anyway").click().run()
     assert "um-scale" in texts(at)
 
 
@@ -357,7 +357,7 @@ def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
     names = [tile["name"] for tile in data["strips"]["rows"][0]["tiles"]["wide"]]
     assert len(names) == 11
     assert names[0].startswith("Person B, 00:0") and names[0].endswith("not in frame")
-    assert re.fullmatch(r"Person B, 00:\d\d\.\d, \d+ percent, likely manipulated", names[3])
+    assert re.fullmatch(r"Person B, 00:\d\d\.\d, score \d+, likely manipulated", names[3])
 
 
 def test_faces_are_cut_for_the_strips(clip: Path) -> None:
