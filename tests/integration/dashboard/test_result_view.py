@@ -484,7 +484,7 @@ def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
     limits = Thresholds(low=0.0, high=0.8, no_sign=False)
     html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
-    assert "no score means “no sign” here" in html
+    assert "no score clears a file here" in html
 
 
 def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
@@ -613,7 +613,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     data = {"data": "479 clips of many sources"}
     synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
     row = [str(cell) for cell in models_tab.row(made, synth)]
-    assert row[1] == labels.percent(synth.probability)
+    assert row[1] == labels.score(synth.probability)
     assert "Not decided" in row[2] and "not counted" in row[2] and "Likely" not in row[2]
     assert "um-ink na" in row[2] and row[5] == "–"
     assert "on 240 clips" in row[6] and "that ask its question" in row[6]
