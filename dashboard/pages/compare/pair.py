@@ -11,7 +11,7 @@ from dashboard.components import cards, controls, figures, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
 from dashboard.components.player import plays
-from dashboard.i18n import _, ngettext
+from dashboard.i18n import _, ngettext, speech
 from dashboard.pages.compare import state
 from dashboard.series import Lane
 from dashboard.theme import Palette
@@ -131,10 +131,9 @@ def _clip(job: Job, name: str) -> None:
     if analysis is None:
         typography.caption(_("The detectors have not judged it."))
         return
-    verdict = analysis.verdict
-    answer, likely = labels.STATES[verdict.label], verdict.probability
+    answer, likely = labels.STATES[analysis.label], analysis.verdict.probability
     percent = f" · {labels.percent(likely)}" if likely is not None else ""
-    show(chip(labels.headline(verdict) + percent, answer.slug, answer.icon))
+    show(chip(analysis.headline_in(speech()) + percent, answer.slug, answer.icon))
 
 
 def _player(job: Job, info: Media, name: str) -> None:
