@@ -11,8 +11,8 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import join
 from dashboard.i18n import _, speech
 from detector.messages import comparison as words
-from detector.messages import lead, states
-from detector.schema.analysis import Analysis, Label, Proof
+from detector.messages import lead
+from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.records.model import RecordsError
 
@@ -99,15 +99,6 @@ def row(found: Comparison) -> verdict.QuestionRow:
     return verdict.QuestionRow(
         words.question(speech(), seen=seen), state, icon, answer, "–",
         counts=False, leads=found.accuses,
-    )  # fmt: skip
-
-
-def origin_row(proof: Proof) -> verdict.QuestionRow:
-    """Return the row of what a generator's mark or Content Credentials say of the file's origin."""
-    state = labels.STATES[Label.FAKE]
-    return verdict.QuestionRow(
-        _("Does it state its origin?"), state.slug, state.icon,
-        states.proven(proof.kind, proof.name, speech()), "–", counts=False, leads=True,
     )  # fmt: skip
 
 

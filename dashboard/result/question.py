@@ -90,8 +90,6 @@ def rows(analysis: Analysis) -> Markup:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
         last = comparison.assumed(found) and not found.accuses
         rows.insert(len(rows) if last else 0, original.row(found))
-    if analysis.provenance is not None and (proof := analysis.provenance.proof) is not None:
-        rows.insert(0 if analysis.accusing_comparison is None else 1, original.origin_row(proof))
     return verdict.questions(rows)
 
 

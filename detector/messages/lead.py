@@ -63,8 +63,8 @@ def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
         return ""
     text = {
         "mark": _(
-            "The visible mark of {name} stands at the {place}. Its tools put it on what they "
-            "generate; anybody can draw one, or cut one off."
+            "The visible mark of {name} stands at the {place}. Anybody can draw one, or cut one "
+            "off."
         ),
         "signed": _(
             "Its Content Credentials state that it was generated. They are signed by {name}, who "

@@ -148,7 +148,10 @@ def _files(case: Case) -> None:
 def _result(record: Record | None, noted: str) -> str:
     result = record.result if record is not None else None
     if result is not None:
-        return labels.state(result.verdict, result.question, result.proof).words
+        number = [] if result.probability is None else [labels.percent(result.probability)]
+        between = [labels.confidence(result.interval)] if result.interval else []
+        names = result.verdict, result.question, result.lean, result.proof
+        return " · ".join([labels.lean_words(*names), *number, *between])
     said = labels.state(Label(noted), None, None).words if noted else ""
     return _("{result} (the result was deleted since)").format(result=said)
 
@@ -182,7 +185,7 @@ def _review(case: Case) -> None:
                 _("Your name"),
                 key=state.NAME,
                 max_chars=MAX_TITLE,
-                placeholder=_("Stands in the log"),
+                placeholder=_("Shown in the log"),
             )
         status = controls.choose(_("Status"), _STATUS, case.status, f"case-status-{len(case.log)}")
         reviewer = st.text_input(

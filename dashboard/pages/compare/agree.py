@@ -225,7 +225,7 @@ def _scores_of(name: str, thresholds: Thresholds, palette: Palette) -> charts.Pa
     values, texts = charts.score_ticks(thresholds)
     return {
         **charts.PLAIN, "range": [-0.02, 1.02], "tickvals": values, "ticktext": texts,
-        "title": {"text": f"{labels.escape(name)}, %", "font": {"size": AXIS}},
+        "title": {"text": _("{name}, score").format(name=labels.escape(name)), "font": {"size": AXIS}},
         "linecolor": palette.edge,
     }  # fmt: skip
 

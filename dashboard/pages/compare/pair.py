@@ -159,14 +159,14 @@ def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) 
     whole = [t.models[model].probability for t in (track_a, track_b)]
     apart = abs(labels.whole_percent(whole[0]) - labels.whole_percent(whole[1]))
     texts = {"model": title} | {
-        name: labels.percent(value) for name, value in zip(("first", "second"), whole, strict=True)
+        name: labels.score(value) for name, value in zip(("first", "second"), whole, strict=True)
     }
     points = ngettext(
         "{points} point apart; solid: first clip, dashed: second.",
         "{points} points apart; solid: first clip, dashed: second.",
         apart,
     )
-    head = _("{model}: {first} against {second}")
+    head = _("{model}: score {first} against {second}")
     cards.introduced(head.format(**texts), points.format(points=apart))
     times, first, second = difference(lane_a, lane_b, model)
     if len(times) < 2:
@@ -174,7 +174,7 @@ def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) 
         return
     most = int(np.argmax(np.abs(np.subtract(first, second))))
     at = labels.clock(times[most])
-    alt = _("{model}: {first} on the first, {second} on the second; furthest apart at {time}")
+    alt = _("{model}: score {first} on the first, {second} on the second; furthest apart at {time}")
     figures.chart(
         figure(times, first, second, state.limits_of(a, model), palette),
         "pair-chart",

@@ -126,18 +126,18 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
         row_height=ROW,
         height=ROW * len(records) + 40,
         column_config={
-            "picture": st.column_config.ImageColumn("", width=76),
-            "file": st.column_config.TextColumn(_("File"), width=176),
+            "picture": st.column_config.ImageColumn("", width=64),
+            "file": st.column_config.TextColumn(_("File"), width=150),
             "verdict": st.column_config.MultiselectColumn(
-                _("Verdict"), options=list(colors), color=list(colors.values()), width=236
+                _("Verdict"), options=list(colors), color=list(colors.values()), width=226
             ),
             "likelihood": st.column_config.ProgressColumn(
-                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=110
+                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=96
             ),
-            "interval": st.column_config.TextColumn(_("95\u00a0% interval"), width=90),
-            "people": st.column_config.NumberColumn(_("People"), width=60),
-            "length": st.column_config.TextColumn(_("Length"), width=68, alignment="right"),
-            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=104),
+            "interval": st.column_config.TextColumn(_("95\u00a0% interval"), width=84),
+            "people": st.column_config.NumberColumn(_("People"), width=56),
+            "length": st.column_config.TextColumn(_("Length"), width=58, alignment="right"),
+            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=96),
             "found": st.column_config.TextColumn(_("Found out")),
         },
         on_select="rerun",
