@@ -54,10 +54,12 @@ def state(record: Record) -> StateWords:
     return StateWords(icon, text, text, "–", "gray", "na")
 
 
-def chip(record: Record) -> Markup:
-    """Return its state, as a chip."""
+def chip(record: Record, *, short: bool = False) -> Markup:
+    """Return its state, as a chip; `short` where a name of another file has no room."""
     shown = state(record)
-    return chips.chip(words(record), shown.slug, shown.icon)
+    proven = record.result is not None and record.result.proof is not None
+    text = shown.short if short and proven else words(record)
+    return chips.chip(text, shown.slug, shown.icon)
 
 
 def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record | None]:
@@ -174,6 +176,6 @@ def card(record: Record, picture: bytes | None) -> Markup:
     return figures.tile(
         record_cells.picture(record, picture),
         typography.strong(record.name),
-        chip(record),
+        chip(record, short=True),
         typography.small(" · ".join(filter(None, parts))),
     )
