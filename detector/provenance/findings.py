@@ -39,7 +39,7 @@ def maker(provenance: Provenance) -> str | None:
     said = [credential.generator, credential.organization, credential.signer, *credential.actions]
     said += [fact.value for fact in provenance.facts if _names_tools(fact)]
     if provenance.marks:
-        return provenance.marks[0].maker
+        return next((mark.maker for mark in provenance.marks if mark.maker in MAKERS), None)
     text = " · ".join(filter(None, said))
     return next((name for name, names in MAKERS.items() if names.search(text)), None)
 
