@@ -68,6 +68,8 @@ def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_p
     )
     dialog.get_by_role("combobox").fill("council")
     page.get_by_role("option", name="council statement.webm").click()
+    dialog.get_by_role("combobox").press("Tab")  # closes the list
+    wait_drawn(page)
     dialog.get_by_role("button", name="Add", exact=True).click()
     expect(dialog).to_have_count(0)
     expect(files).to_contain_text("council statement.webm")
@@ -77,6 +79,7 @@ def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_p
     link, note = "https://example.org/post/1", "Brought by mail."
     write(page, "Link", link, "Add link", page.get_by_text(link, exact=True))
     write(page, "Note", note, "Add note", page.get_by_text(note, exact=True))
+    wait_drawn(page)  # the log's length is in the key of the status
     page.get_by_text("Reviewed", exact=True).first.click()
     page.get_by_label("Reviewer", exact=True).fill("Bob")
     page.get_by_label("Reviewer", exact=True).blur()
