@@ -2,16 +2,9 @@
 
     python -m bench.batch [--clips 60] [--seconds 2] [--rounds 3] [--parallel 0]
 
-One process, the same models. A clip is made into many different files; in each
-round some are analyzed in a loop and as many others as a batch, in turns, so that whatever else the
-machine does meets both. The limit of the machine is what decoding, the face search and the
-networks take by themselves on the same clips, as processor time, over all its cores; and, harder,
-the operations of those networks at the speed of a plain matrix product, and decoding. Both are
-measured with every core at it, as in a batch: cores share caches and memory.
-
-On a machine that is busy, the clock favors what has more threads: the processor time a clip is what
-can be compared then, and the share of the cores that each of them kept busy.
-"""
+Loop and batch take turns on different files of one clip. The limits are the processor time of
+decoding, face search and networks over all cores, and the networks' operations at the speed of a
+plain matrix product, measured with every core busy. On a busy machine compare processor times."""
 
 from __future__ import annotations
 

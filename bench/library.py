@@ -157,8 +157,7 @@ def folder_of(path: Path) -> None:
 
 
 def _added(path: Path, at_once: int = AT_ONCE) -> tuple[int, float, float]:
-    """Return how many files of a folder a new library takes, how long they last, s, and how many
-    times as fast they are added."""
+    """Return how many files of a folder a new library takes, their length in s, and the speed."""
     with _library() as (library, _database):
         return _timed(library, lambda: library.add_folder(LOCAL.id, path, at_once=at_once))
 
@@ -182,8 +181,7 @@ def _added_on_page(path: Path) -> tuple[int, float, float]:
 
 
 def _added_by_watch(path: Path) -> tuple[int, float, float]:
-    """Return the same of a folder that is watched: at the second look, at which its files are seen
-    to have stopped growing."""
+    """Return the same of a watched folder, at the second look, when its files stopped growing."""
     with _library() as (library, _database):
         watched = FolderWatch(library, LOCAL.id, path)
         watched.look()

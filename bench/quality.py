@@ -2,14 +2,9 @@
 
     python -m bench.quality LABELS.csv --out DIR [--write] [--conditions few] [--limit N]
 
-One evaluation of the clips and pictures of a labelled CSV that nothing was trained on: the bundled
-default models, under worse conditions, beside all published detectors whose weights are on this
-computer and beside features that need no detector. DIR keeps the scores, so that a stopped run goes
-on, and gets the whole report. With --write the figures go between the markers of README.md
-(`<!-- quality -->` to `<!-- /quality -->`) and of each model's card (`<!-- measured -->` to
-`<!-- /measured -->`), and into `[[models.measured]]` of weights/manifest.toml. Nothing else there
-is touched, so that no number has to be typed.
-"""
+One evaluation of labelled files that nothing was trained on, beside published detectors and simple
+features. DIR keeps the scores and the report, so that a stopped run goes on. --write puts the
+figures between the markers of README.md and the models' cards, and into weights/manifest.toml."""
 
 from __future__ import annotations
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from cli import known, report
 from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, tell
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
+from detector import links
 from detector.errors import InputError, UsageError
 from detector.messages import comparison, lead, states
 from detector.messages.coverage import covered
@@ -47,7 +50,7 @@ def analyze(
     ] = None,
     no_library: NoLibrary = False,
 ) -> int:
-    """Analyze videos and pictures."""
+    """Analyze videos and pictures, or their links where UNMASK_LINKS is on."""
     if machine.sandbox:
         from detector import media
 
@@ -66,34 +69,43 @@ def analyze(
     analyzer = Analyzer(device=machine.device)
     status = 0
     finder = known.OriginalFinder(wanted=original is None and not no_library)
-    with JsonOutput(json, several=len(paths) > 1) as output, finder:
+    with JsonOutput(json, several=len(paths) > 1) as output, finder, ExitStack() as fetched:
         for path in paths:
-            result = _one(analyzer, path, wanted, limits)
+            file = Path(path)
+            if is_web_address(path):
+                file = Path(fetched.enter_context(TemporaryDirectory(prefix="unmask-"))) / "link"
+            result = _one(analyzer, path, file, wanted, limits)
             if isinstance(result, Failure):
                 status = 2
                 output.add(result.model_dump(mode="json"))
                 continue
-            found, told = finder.original_of(Path(path), result.media)
+            found, told = finder.original_of(file, result.media)
             if (source := original or found) is not None:
-                result = _against(result, Path(path), source)
+                result = _against(result, file, source)
             output.add(result.model_dump(mode="json"))
             if report_file:
-                report.write_report(report_file, result, Path(path), reporting)
+                report.write_report(report_file, result, file, reporting)
             if json != "-":
                 tell(summary(result), *filter(None, [told]))
     return status
 
 
 def _one(
-    analyzer: Analyzer, path: str, settings: Settings, limits: Thresholds | None
+    analyzer: Analyzer, path: str, file: Path, settings: Settings, limits: Thresholds | None
 ) -> Analysis | Failure:
-    """Analyze a file; say what is wrong with it where it can't be."""
+    """Analyze a file, fetched to `file` where `path` is a link; say what is wrong with it where it
+    can't be."""
     from detector.decision import decide
 
-    bar = ProgressBar(path if is_web_address(path) else Path(path).name, "share")
+    link = is_web_address(path)
+    name = links.name_of(path) if link else file.name
+    bar = ProgressBar(path if link else name, "share")
     try:
-        refuse_link(path)
-        analysis = analyzer.analyze(path, settings, observe=lambda done: bar(done.fraction, 1))
+        if link:
+            links.opener(path)(file.parent)
+        analysis = analyzer.analyze(
+            file, settings, name=name, observe=lambda done: bar(done.fraction, 1)
+        )
         return decide(analysis, thresholds=limits) if limits else analysis
     except InputError as error:
         if isinstance(error, UsageError):

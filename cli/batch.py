@@ -95,8 +95,7 @@ def open_batch(
     reporting: ReportOptions,
     machine: MachineOptions,
 ) -> Iterator[BatchRun]:
-    """Open the folder of results, and the cluster that fills it where there is one. Raises what
-    either does."""
+    """Open the results folder, and its cluster where there is one; raise as either does."""
     from detector import media
     from detector.batch import BatchOptions, BatchRun
     from detector.cluster import ClusterAnalyzer, ClusterOptions

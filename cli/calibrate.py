@@ -128,8 +128,7 @@ def calibrate(
 
 
 def _write(fitted: Calibrated) -> str:
-    """Write a calibration, and return where: of a person's own models in the data folder, which
-    leaves the ensembles that ship as they are; else in the manifest."""
+    """Write a calibration to the data folder for own models, else to the manifest; return where."""
     from detector.evaluation import manifest
     from detector.models import user_models
 

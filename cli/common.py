@@ -82,8 +82,7 @@ def write_json(target: str, data: object) -> None:
 
 
 def write_result(target: str | None, data: object, *lines: object) -> None:
-    """Write a result as JSON where that was asked for, and its lines for a person on standard
-    output, unless the JSON is there."""
+    """Write a result as JSON where requested, and its text unless JSON is on standard output."""
     if target:
         write_json(target, data)
     if target != "-":

@@ -58,8 +58,7 @@ def _public_key(text: str) -> Ed25519PublicKey:
 
 
 def _result(path: Path) -> dict[str, Any] | None:
-    """Return the result that a file of JSON holds by itself, or as the REST API answers; None for
-    anything else, reports among them."""
+    """Return the result in a JSON file, plain or as the REST API answers; None otherwise."""
     from detector.report.verify import LARGEST
 
     try:

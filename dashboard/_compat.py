@@ -115,14 +115,12 @@ def set_server_option(name: str, value: Any, origin: str) -> None:
 
 
 def component_key(key: str) -> str:
-    """Return a key that a component may have. Streamlit splits a component's id at two underscores
-    and refuses a key that holds them, as one in two hundred of our ids does."""
+    """Return a valid component key: Streamlit splits ids at two underscores, as ours may hold."""
     return key.replace("_", "~")
 
 
 def in_script_run() -> bool:
-    """Return whether a page is being drawn by this thread: `st.context` means somebody only then.
-    Asked otherwise, Streamlit would log a warning for each of the server's own threads."""
+    """Return whether this thread draws a page; elsewhere `st.context` would log a warning."""
     return get_script_run_ctx(suppress_warning=True) is not None
 
 
@@ -132,12 +130,6 @@ def server_runs() -> bool:
 
 
 def backend_script(path: str) -> str:
-    """Return JavaScript that tells Streamlit's own where the server is (`BACKEND_BASE_URL`).
-
-    Parameters
-    ----------
-    path : str
-        Of the app, with a slash at its end.
-    """
+    """Return JavaScript with the server's address (`BACKEND_BASE_URL`); `path` ends in a slash."""
     where = json.dumps(path).replace("<", "\\u003c")
     return f"window.__streamlit = {{BACKEND_BASE_URL: location.origin + {where}}}"

@@ -1,12 +1,7 @@
-"""What Streamlit's one HTML page is given of ours, before its script runs.
+"""Add to Streamlit's HTML page, before its script runs, the style sheet and the server's address.
 
-The style sheet, so that what is drawn first stands where it stays: a run of our script brings the
-same one (`components.style.apply`), but only after the browser has drawn the first of the page
-without it.
-
-And where the server is. Streamlit's script would look for it below the page's own address first:
-on each page but the front page that is two requests that fail, and two errors in the console.
-"""
+So what is drawn first stands where it stays (`components.style.apply` comes with the first run
+only), and Streamlit's script does not look for its server below the page's own address."""
 
 from __future__ import annotations
 

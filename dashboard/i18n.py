@@ -37,14 +37,7 @@ _locale = ContextVar("locale", default=SOURCE)
 
 
 def _(message: str) -> str:
-    """Return a text in the language of whoever looks at this page.
-
-    Parameters
-    ----------
-    message : str
-        The English text as a literal, which `dashboard.languages.update` finds; what is filled in
-        stands in named braces and is put there by `.format` afterwards.
-    """
+    """Translate a literal English text, which `dashboard.languages.update` extracts."""
     return _texts(current()).gettext(message)
 
 
@@ -54,8 +47,7 @@ def ngettext(one: str, many: str, number: int) -> str:
 
 
 def say(text: str) -> str:
-    """Return what the service says (`service.messages`) in the language of whoever looks; a text
-    that is no message of ours, such as the detector's, stays as it is."""
+    """Return a message of `service.messages` in the page's language; other texts stay."""
     return messages.say(text, speech())
 
 
@@ -70,11 +62,7 @@ def speech() -> gettext.NullTranslations:
 
 
 def current() -> str:
-    """Return the code of the language of whoever looks at this page: "en", "pt_BR".
-
-    A cache of anything with words in it has this in its key. Outside a page and `use_locale`,
-    UNMASK_LANGUAGE or English.
-    """
+    """Return the page's language code, "en" or "pt_BR"; caches of texts have it in their key."""
     if chosen := get_config().language:
         return _nearest(chosen)
     if not _compat.in_script_run():
@@ -84,14 +72,7 @@ def current() -> str:
 
 @contextmanager
 def use_locale(header: str) -> Iterator[None]:
-    """Set the language while an answer to a plain request is made, which Streamlit does not draw.
-
-    Parameters
-    ----------
-    header : str
-        Its Accept-Language. Browsers name the languages in the order of the person's choice, so
-        the weights tell nothing more.
-    """
+    """Set the language of a plain request by its Accept-Language, in the order of its names."""
     wanted = (wish.partition(";")[0].strip() for wish in header.split(","))
     before = _locale.set(_nearest(*wanted))
     try:
@@ -102,8 +83,7 @@ def use_locale(header: str) -> Iterator[None]:
 
 @lru_cache(maxsize=256)
 def _nearest(*wanted: str) -> str:
-    """Return the first language there is a file for: "de-AT" -> "de_AT", else "de"; else
-    English."""
+    """Return the first language with a file: "de-AT" -> "de_AT", else "de"; else English."""
     from babel import UnknownLocaleError, negotiate_locale
 
     codes = [code.replace("-", "_") for code in wanted]
@@ -135,13 +115,7 @@ def _texts(code: str) -> gettext.NullTranslations:
 
 
 class LazyDict(Mapping[K, V]):
-    """A constant table with texts in it, in the language of whoever looks.
-
-    Parameters
-    ----------
-    make : callable
-        Gives the whole table; called once for each language.
-    """
+    """A constant table with texts, made by `make` once for each language."""
 
     def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
         self._table = cache(lambda code: make())

@@ -147,8 +147,7 @@ def unbroken(text: str) -> str:
 
 
 def of_catalog(text: str) -> str:
-    """Return what the catalog says of a model, in the language of whoever looks
-    (`dashboard.languages.update` reads it there); English where it is no bundled one."""
+    """Return a bundled model's catalog text in the page's language, else in English."""
     return speech().gettext(text) if text else ""
 
 
@@ -245,8 +244,7 @@ def percent(probability: float) -> str:
 
 
 def alarms(limits: Thresholds) -> str:
-    """Return how many untouched clips scored above `high`, in a sentence; empty where nobody
-    said."""
+    """Return how many untouched clips scored above `high`; empty if nobody measured it."""
     none = _("In our tests none of {clips} untouched clips scored above {limit} (at most {most}, "
              "with 95\u00a0% confidence).")  # fmt: skip
     some = _("In our tests {count} of {clips} untouched clips scored above {limit} (at most "
@@ -259,8 +257,7 @@ def alarms(limits: Thresholds) -> str:
 
 
 def missed(limits: Thresholds) -> str:
-    """Return how many manipulated clips scored below `low`, in a sentence; empty where nobody
-    said, and where no score is below it."""
+    """Return how many fakes scored below `low`; empty if unmeasured or none is below."""
     if limits.one_sided:
         return ""
     none = _("In our tests none of {clips} manipulated clips scored below {limit} (at most {most}, "
@@ -273,8 +270,7 @@ def missed(limits: Thresholds) -> str:
 
 
 def of_these(limits: Thresholds) -> str:
-    """Return how many of the clips that thresholds were measured on those are; empty where they are
-    all."""
+    """Return how many of the measured clips these are; empty where they are all."""
     return measured.of_these(limits, speech())
 
 
@@ -371,10 +367,7 @@ def _formats() -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text from outside as a chart may show it: what it takes for tags is none.
-
-    HTML of our own is made by `components.markup`, which does this by itself.
-    """
+    """Return outside text without markup, for charts; `components.markup` escapes by itself."""
     return str(markupsafe.escape(text))
 
 

@@ -1,13 +1,9 @@
-"""Who may speak to the pages at all, before a page is drawn: no stranger's page in a browser of
-this computer.
+"""Refuse pages of strangers in a browser of this computer before a page is drawn.
 
-A browser lets any page open a WebSocket to any address and names, in `Origin`, the page that does.
-And a stranger's name may be made to lead to 127.0.0.1 after its page was loaded (DNS rebinding):
-then `Host` has that name. Both are seen where the connection comes from this computer itself, and
-where everybody who comes is its owner (`UNMASK_LOCAL=all`); else, behind a proxy or on a network,
-whoever comes is a guest, by a cookie, which only a page of the same name and another port could
-use: that one is seen, too.
-"""
+A browser lets any page open a WebSocket and names that page in `Origin`; DNS rebinding shows in
+`Host`. Both are checked for connections from this computer and where everybody is the owner
+(`UNMASK_LOCAL=all`). Elsewhere callers are guests by a cookie, which only a page of the same name
+on another port could use: that one is refused too."""
 
 from __future__ import annotations
 

@@ -98,20 +98,13 @@ class Lane:
 
 
 def length(analysis: Analysis) -> float:
-    """Return the end of the time axis, s: the clip's length, or the last moment where it isn't
-    known."""
+    """Return the end of the time axis, s: the clip's length, else the last moment."""
     last = analysis.timestamps[-1] if analysis.timestamps else 0.0
     return max(analysis.media.duration or 0.0, last, 0.1)
 
 
 def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> Lane:
-    """Return one person laid out over the looked-at moments.
-
-    Parameters
-    ----------
-    until : float, optional
-        While a run is going on: moments after this time are "not scored yet".
-    """
+    """Return one person over the sampled moments; after `until` they are "not scored yet"."""
     if track.modality.of_sound:
         return _heard(analysis, track)
     faces = {face.index: face for face in track.frames}
@@ -188,8 +181,7 @@ def _cuts(times: Sequence[float], end: float) -> list[float]:
 def runs(
     points: Iterable[tuple[float, float | None]], most: float = math.inf
 ) -> list[list[tuple[float, float]]]:
-    """Return a line cut where it has no value, or none for more than `most`, s: lists of (time,
-    value) without a hole."""
+    """Return a line as lists of (time, value), cut at holes and gaps of more than `most` s."""
     out: list[list[tuple[float, float]]] = [[]]
     for time, value in points:
         if out[-1] and (value is None or time - out[-1][-1][0] > most):

@@ -199,8 +199,7 @@ class RestApi:
             await self.app(scope, receive, send)
 
     def _make(self) -> ASGIApp:
-        """Return the API, made when it is first asked: FastAPI takes most of a second, which who
-        only sees a page need not wait for."""
+        """Import the API lazily: FastAPI takes most of a second, which pages need not wait for."""
         with self._making:
             if self._made is None:
                 from service.api.app import create_app
@@ -235,8 +234,7 @@ def _shared(request: Request) -> Response:
 
 
 def _camera(request: Request) -> Response:
-    """Return the picture of a camera that this server watches, for as long as it does, to who was
-    given its pass by a page."""
+    """Stream a watched camera's picture to the holder of its pass."""
     viewer = session.application().viewers.find(request.path_params["token"])
     if viewer is None:
         return _refuse(request, 404)

@@ -43,13 +43,7 @@ def _application(data: Path) -> Application:
 
 
 def request_context() -> RequestContext:
-    """Return for whom the page is drawn now. Cheap; take it in a script run and hand it on.
-
-    Raises
-    ------
-    RuntimeError
-        No page is drawn in this thread.
-    """
+    """Return whom this script run is for, to hand on; raise RuntimeError outside one."""
     caller = page_caller()
     session = auth.find_session(caller, st.session_state.get(_SESSION))
     principal = auth.identify(caller, session)
@@ -72,13 +66,7 @@ def current_user() -> Principal:
 
 
 def record_scope() -> RecordScope:
-    """Return whose records the page shows, and where they are kept.
-
-    Raises
-    ------
-    RecordsError
-        Signed out since the page began.
-    """
+    """Return whose records the page shows and where; raise RecordsError after a sign-out."""
     return application().scope(request_context())
 
 

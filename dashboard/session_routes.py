@@ -186,11 +186,7 @@ def _to_sign_in(code: str) -> Response:
 
 
 def _to(page: str) -> Response:
-    """Return a page of ours.
-
-    The empty fragment is there on purpose: without one, a browser would carry over the tokens that
-    an older kind of link has behind its #.
-    """
+    """Return a page of ours; without its empty fragment browsers would carry over tokens."""
     return RedirectResponse(f"{base_path()}/{page}#", 303, headers=_PRIVATE)
 
 

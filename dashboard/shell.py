@@ -90,8 +90,7 @@ def _run(name: str) -> None:
 
 
 def _logo(file: str) -> str:
-    """Return an SVG in the colors of the person's theme: as a picture it can't follow the page's
-    CSS, so another scheme brings another run (`components.color_scheme`)."""
+    """Return the logo in the theme's colors, which an <img> can't take from the page's CSS."""
     svg = (_ASSETS / file).read_text("utf-8")
     colors = theme.palette()
     return svg.replace(theme.LIGHT.accent, colors.accent).replace(theme.LIGHT.text, colors.text)

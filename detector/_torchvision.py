@@ -1,21 +1,12 @@
-"""Makes `import torchvision` work where its compiled operators don't load.
+"""Make `import torchvision` work where its compiled operators don't load.
 
-The torchvision wheel on PyPI for Linux is built against CUDA. Beside a CPU-only torch its operators
-can't be loaded and `import torchvision` raises "operator torchvision::nms does not exist", which
-takes timm, grad-cam and facenet-pytorch down with it. Unmask needs none of those operators but
-non-maximum suppression, so it is given here in plain NumPy.
+PyPI's torchvision is built against CUDA: beside a CPU-only torch it raises "operator
+torchvision::nms does not exist", and timm, grad-cam and facenet-pytorch fail with it. `install()`
+puts a finder on `sys.meta_path` that steps in on that very error and gives non-maximum suppression
+in NumPy; working operators stay as they are.
 
-`install()` costs nothing: it puts one finder on `sys.meta_path` that waits for the first import of
-torchvision by anybody, lets it run, and steps in only on that very error. Where the real operators
-load, nothing is changed. With the fallback, torchvision's own JPEG decoding and region-of-interest
-operators stay unavailable.
-
-It also keeps PyTorch's compiler out, which nothing here uses, and which takes two seconds to import
-and makes a folder among everybody's temporary files. One line of torchvision imports it to ask
-later whether there is one: it is imported when that is asked. One line of timm does to tell it what
-to leave alone: timm has its own stand-in for where there is none. Where a line is another one than
-here, the folder is deleted again.
-"""
+It also defers PyTorch's compiler, which nothing here uses: it takes two seconds to import and makes
+a folder among everybody's temporary files."""
 
 from __future__ import annotations
 
@@ -103,8 +94,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarr
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Guards the execution of the torchvision package and of the modules that import the compiler,
-    and otherwise stays out of the way."""
+    """Guard the import of torchvision and of the modules that import the compiler."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -153,8 +143,7 @@ def _without_compiler(loader: Any, name: str) -> None:
 
 @contextmanager
 def _compiler_elsewhere() -> Iterator[None]:
-    """Let what is imported meanwhile make the compiler's folder where it is deleted again, unless
-    the person said where it is to be."""
+    """Put the compiler's cache into a temporary folder, unless the person chose one."""
     import tempfile  # here, so that `import detector` costs nothing
 
     if _COMPILER_FOLDER in os.environ:

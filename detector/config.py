@@ -241,8 +241,7 @@ def move_data(folder: Path) -> None:
 
 
 def share_memory(share: float) -> None:
-    """Let models of this process have a share of what they have by default, 0 to 1, unless
-    UNMASK_MEMORY says otherwise: others beside it have the rest."""
+    """Let models here have a share, 0 to 1, of the default unless UNMASK_MEMORY is set."""
     os.environ.setdefault("UNMASK_MEMORY", f"{50 * share:.2f}%")
 
 

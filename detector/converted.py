@@ -1,11 +1,8 @@
-"""Networks in OpenVINO's form, kept on disk (`UNMASK_CONVERTED`, else `converted/` in the data
-folder): to convert one takes a second or two of a processor, to read it again a tenth of that.
+"""Networks in OpenVINO's form, on disk in `UNMASK_CONVERTED`, else `converted/` of the data folder.
 
-A kept network is found by all that decides what it computes: the code of its modules, their
-attributes and weights, the shapes of its input, and the versions that convert it. What can't be
-told twice alike, such as a function as an attribute, is never found again, and so converted. What
-was written is read again by its sha256. Those that were not used for longest make room.
-"""
+Converting takes a second or two, reading a tenth of that. The key is all that decides what a
+network computes: code, attributes, weights, input shapes and versions. Files are checked by their
+sha256, and the least recently used make room."""
 
 from __future__ import annotations
 
@@ -40,8 +37,7 @@ _KEPT = 64
 
 
 def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Path | None:
-    """Return the folder of a network in OpenVINO's form, which may not exist yet; None where none
-    is kept."""
+    """Return the folder of a network in OpenVINO's form, which may not exist; None if not kept."""
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
     if size > MAX_BYTES:
         return None
@@ -73,8 +69,7 @@ def key_of(facts: str, sources: Iterable[Path]) -> str:
 
 
 def remember(key: str, folder: Path, about: dict[str, int]) -> None:
-    """Keep under a key which folder a network lies in, and what else its user has to know. Where
-    that fails nothing is kept."""
+    """Store a network's folder and facts under a key; ignore a failure."""
     with suppress(OSError):
         folder.parent.joinpath(KEYS).mkdir(exist_ok=True)
         paths.write(folder.parent / KEYS / key, json.dumps({"folder": folder.name} | about))
@@ -116,8 +111,7 @@ def read(core: Any, folder: Path) -> Any | None:
 
 
 def keep(openvino: Any, model: Any, folder: Path) -> None:
-    """Write a network into its folder, all of it or nothing. Where that fails, or another process
-    was faster, nothing is written."""
+    """Write a network into its folder, all or nothing; ignore failures and faster writers."""
     unfinished = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
     with suppress(OSError, RuntimeError):
         unfinished.mkdir(parents=True)
@@ -129,8 +123,7 @@ def keep(openvino: Any, model: Any, folder: Path) -> None:
 
 
 def read_compiled(folder: Path, processor: str) -> bytes | None:
-    """Return a network of a folder as it was compiled for a processor; None where it was not, or
-    the file is damaged."""
+    """Return a network compiled for this processor; None if missing or damaged."""
     with suppress(OSError):
         data = (folder / _compiled_name(processor)).read_bytes()
         digest, blob = data[:32], data[32:]
@@ -142,8 +135,7 @@ def read_compiled(folder: Path, processor: str) -> bytes | None:
 
 
 def keep_compiled(folder: Path, processor: str, blob: bytes) -> None:
-    """Keep a network as it was compiled for a processor beside it. Where that fails, or it is gone,
-    nothing is kept."""
+    """Store a network compiled for this processor beside it; ignore a failure."""
     with suppress(OSError):
         paths.write(folder / _compiled_name(processor), hashlib.sha256(blob).digest() + blob)
     _make_room(folder.parent)
@@ -154,8 +146,7 @@ def _compiled_name(processor: str) -> str:
 
 
 def _make_room(folder: Path) -> None:
-    """Delete those that were not used for longest, until the others fit; what a process left half
-    written is one of them."""
+    """Delete the least recently used models and partial files until the others fit."""
     with suppress(OSError):
         left = MAX_KEPT_BYTES
         for kept in sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):

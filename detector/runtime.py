@@ -1,10 +1,7 @@
-"""How a trained network is run: through OpenVINO on a processor, through torch on a GPU.
+"""Run a trained network: OpenVINO on a processor, torch on a GPU.
 
-On the processors this was measured on, OpenVINO takes a quarter of the time of eager torch with
-outputs equal to 1e-5. Its default there is bf16, which is not equal, so float32 is asked for,
-except by large transformers (`computes_in_bf16`). Networks only score here; where gradients are
-needed (heatmaps, training), the torch module is used as it is.
-"""
+OpenVINO takes a quarter of eager torch's time with outputs equal to 1e-5 in float32, which is
+requested except for large transformers (`computes_in_bf16`). Gradients need the torch module."""
 
 from __future__ import annotations
 
@@ -60,15 +57,19 @@ def compile(
     shared : bool
         Let calls of several threads go on side by side, on a core each; else they take turns.
     bf16 : bool
-        Compute in bf16 where the processor has instructions for it (`computes_in_bf16`).
+        Compute in bf16 where the processor (`computes_in_bf16`) or the GPU can.
     """
     if device == "cpu":
         folder, model = _converted(network, example, free)
         return _OpenVino(_Network(folder, model, bf16=bf16), copies=_copies(shared))
     import torch
 
+    kind = torch.device(device).type
+    half = bf16 and get_config().precision == "bf16"
+    half = half and (kind != "cuda" or torch.cuda.is_bf16_supported())
+
     def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=half):
             outputs = network(torch.from_numpy(batch).to(device))
         several = outputs if isinstance(outputs, tuple) else (outputs,)
         return tuple(output.float().cpu().numpy() for output in several)
@@ -132,8 +133,7 @@ def beside_others() -> Iterator[None]:
 
 
 def without_helpers() -> None:
-    """Keep torch from helpers of this thread, where anything has imported it: two pools of threads
-    starve each other."""
+    """Keep torch's threads from this one: two thread pools starve each other."""
     if "torch" in sys.modules:
         import torch
 
@@ -305,8 +305,7 @@ class _Network:
 
 
 class _OpenVino:
-    """A network in as many copies as calls go on at the same time, up to `copies`; the first is
-    made at once."""
+    """A network with up to `copies` infer requests, made on demand."""
 
     def __init__(self, network: _Network, *, copies: int = 1) -> None:
         self.network = network

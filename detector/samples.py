@@ -1,12 +1,9 @@
 """A small gallery to try the program with, made on first use and free of rights.
 
-The pictures ship with scikit-image and matplotlib: NASA's public-domain portrait of the astronaut
-Eileen Collins, the US Navy's of Rear Admiral Grace Hopper (public domain), a man at his camera by
-Lav Varshney (CC0), and Rachel Michetti's coffee cup (CC0). A camera moves over them; in the
-manipulated ones the face is blended with an altered copy of itself, the way a face swap leaves it:
-other color, other sharpness, slightly misplaced, with a soft edge. Nobody else's face is put on
-anybody. The voice is made by a formula and is nobody's. Every sample says what it is.
-"""
+The pictures ship with scikit-image and matplotlib: NASA's Eileen Collins, the US Navy's Grace
+Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti's coffee cup (CC0).
+In the manipulated samples a face is blended with an altered copy of itself, as a face swap leaves
+it. The voice is synthesized by a formula. Every sample says what it is."""
 
 from __future__ import annotations
 
@@ -214,8 +211,7 @@ def _write(sample: Sample, draw: Draw, poster: float) -> None:
 
 
 def _write_clip(path: Path, draw: Draw) -> None:
-    """H.264 that every browser plays, its index in front. The number of threads is part of
-    what comes out, so it is fixed."""
+    """Write H.264 for browsers, index in front, with fixed threads: they change the bytes."""
     with av.open(str(path), "w", container_options={"movflags": "+faststart"}) as output:
         stream = output.add_stream(
             "libx264", rate=FPS, options={"crf": "17", "preset": "veryfast", "threads": "2"}
@@ -294,8 +290,7 @@ def _shoot(
     sway: float = 1.0,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return what a camera held by hand sees of a picture: slow pan and zoom, a little shake,
-    noise."""
+    """Return a handheld camera's view of a picture: slow pan and zoom, shake, noise."""
     width, height = size
     zoom *= 1 + 0.05 * sway * np.sin(0.9 * t)
     x = center[0] + sway * (11 * np.sin(0.8 * t) + 0.5 * np.sin(7.1 * t))
@@ -311,8 +306,7 @@ def _shoot(
 
 
 def _noise(size: tuple[int, int], number: int) -> np.ndarray:
-    """float32 [H, W, 3]: another part of one field of noise for each frame, which is quicker than
-    drawing all of it anew."""
+    """Return float32 [H, W, 3]: for each frame another part of one noise field, which is faster."""
     width, height = size
     row, column = np.random.default_rng(number).integers(0, 512, 2)
     return _noise_field()[row : row + height, column : column + width]

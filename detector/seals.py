@@ -59,8 +59,7 @@ def record_hash(id: str) -> str:
 
 
 def document_hash(tree: dict[str, Any]) -> str:
-    """Return the sha256 of a result's JSON tree, as it was written: without its seal,
-    and without the place of the recording, which is left out where others read it."""
+    """Return the sha256 of a result's JSON tree without its seal and recording place."""
     rest = {key: value for key, value in tree.items() if key != "seal"}
     if isinstance(rest.get("provenance"), dict):
         rest["provenance"] = rest["provenance"] | {"place": None}

@@ -151,12 +151,8 @@ def names_hash(path: Path, spec: ModelSpec) -> str:
 
 
 def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, float | None]:
-    """Return what pairs of logits (of a real face, of a fake one) say of a label order, and the
-    mean difference of the group that says most.
-
-    Each group is of faces of one kind. One that points neither way clearly has no say; two that
-    point in opposite ways tell nothing.
-    """
+    """Return what groups of (real, fake) logit pairs say of a label order, and the clearest mean
+    difference."""
     means, clear = [], []
     for pairs in groups:
         if pairs:

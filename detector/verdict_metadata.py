@@ -98,8 +98,7 @@ def write_sidecar(target: Path, analysis: Analysis) -> Path:
 
 
 def properties(analysis: Analysis) -> dict[str, str]:
-    """Return what is written: the verdict in words that other programs can show, and what
-    it is of."""
+    """Return what is written: the verdict in words, and what it is of."""
     verdict = analysis.verdict
     likelihood = verdict.probability
     return {
@@ -138,8 +137,7 @@ def _description(verdict: dict[str, str]) -> str:
 
 
 def _merged(packet: bytes, piece: str) -> bytes | None:
-    """Return a packet with ours put last, and an earlier one of ours taken out; None when that
-    can't be done without touching the rest."""
+    """Return a packet with our part replaced and last; None where the rest would change."""
     begin = f'<rdf:Description rdf:about="" xmlns:unmask="{NAMESPACE}" '.encode()
     if begin in packet:
         at = packet.index(begin)

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 
 class SharedAnalyzer:
-    """The one `Analyzer`, made when it is first needed: importing torch takes seconds, which
-    neither the page nor a test of it should wait for."""
+    """The one `Analyzer`, made when first needed: importing torch takes seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

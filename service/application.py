@@ -1,11 +1,7 @@
-"""The application without a user interface: what a dashboard, a REST API or a command asks of it.
+"""The application without a user interface: what a dashboard, a REST API or a command calls.
 
-One `Application` a server process, composed when it starts and handed to whoever answers requests.
-It holds what all requests share: the queue of analyses, the models, the samples, the cameras. Each
-function that touches a person's things is given the `RequestContext` it works for.
-
-Longer than 400 lines because it is one facade, with a method for each request.
-"""
+One `Application` a server process holds what all requests share: queue, models, samples, cameras.
+Each function that touches a person's things is given the `RequestContext` it works for."""
 
 from __future__ import annotations
 
@@ -120,8 +116,7 @@ class Application:
 
     @cached_property
     def viewers(self) -> Viewers:
-        """The running cameras of this server. Each takes cores from the budget of background
-        work."""
+        """The running cameras, which take cores from the budget of background work."""
         return Viewers(
             engine,
             max_viewers(),
@@ -209,8 +204,7 @@ class Application:
             return self.jobs.rerun(key, settings, RecordScope(context.principal.id, job.store))
 
     def try_robustness(self, context: RequestContext, job: Job, analysis: Analysis) -> Task:
-        """Put the trials of a finished analysis in line; the running ones where there are any.
-        Raise QueueFull or InputError if it is not accepted."""
+        """Queue a result's trials, or return the running ones; raise QueueFull or InputError."""
         context.must_own(job.record.owner)
         add = partial(robustness.add_to, self.jobs, job)
         with limits.taking(context):
@@ -349,8 +343,7 @@ class Application:
         limits.sweep()
 
     def _sweep_account(self, owner: str, store: SupabaseStore) -> None:
-        """Keep the promise to delete for an account, in the background when its owner comes by: a
-        project need not have anything else that does."""
+        """Purge an account's expired records in the background when its owner comes by."""
         now = time.monotonic()
         with self._sweeping:
             if now - self._swept.get(owner, -math.inf) < ACCOUNT_SWEEP_SECONDS:

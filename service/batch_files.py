@@ -43,8 +43,7 @@ class RefusedFile(NamedTuple):
 def opened(
     file: IncomingFile, uploads: Uploads, *, most: int, largest: int
 ) -> Iterator[IncomingFile | RefusedFile]:
-    """Yield the file itself, or what is in it, one open at a time. Files beyond `most` are reported
-    in one line; `largest` bounds the bytes of each."""
+    """Yield the file, or its contents one at a time; at most `most`, of `largest` bytes each."""
     # Brings the pipeline, which a first page need not wait for.
     from detector.batch import is_container, read_container
 

@@ -1,12 +1,8 @@
-"""Batches of a person: many files that are brought together, run a few at a time, paused, stopped,
-and gone on with after a restart.
+"""Batches of a person: many files, run a few at a time, paused, stopped, resumed after a restart.
 
-A file of a batch is set aside when it comes (`Jobs.submit` without `start`), as if its analysis had
-been interrupted. One task a batch puts them in line, no more at a time than the server runs: others
-who bring a file wait for one of these, not for all. Pausing ends that task, and the files that run
-are finished; when a server dies, the next one resumes it once, then it is interrupted, and what was
-not analyzed is where it was.
-"""
+A file is stored as an interrupted analysis (`Jobs.submit` without `start`). One task a batch queues
+them, no more at a time than the server runs, so that others wait for one file and not for all. A
+pause ends that task; the next server resumes a lost one once, then it is interrupted."""
 
 from __future__ import annotations
 
@@ -358,8 +354,7 @@ class _Intake:
         self.items.append(BatchItem(name=name, refused=why))
 
     def _set_aside(self, file: IncomingFile) -> None:
-        """Keep a file until its turn comes; one whose answer is here, or on its way, is not kept
-        twice."""
+        """Store a file until its turn, unless its answer is here or on its way."""
         title = PurePath(file.name).name
         job = self._jobs.submit(
             file.source, title, self._settings, self._scope, size=file.size, start=False

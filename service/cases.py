@@ -151,8 +151,7 @@ class CaseService:
         reviewer: str = "",
         by: str = "",
     ) -> Case:
-        """Set how far a case is. One that is reviewed needs a reviewer; a closed one can only be
-        opened again."""
+        """Set a case's status; reviewed needs a reviewer, a closed one can only be reopened."""
         if status is CaseStatus.REVIEWED and not reviewer.strip():
             raise InputError(_("Name who reviewed the case."), code="no_reviewer")
         details = {"status": status.value, "reviewer": one_line(reviewer)[:MAX_TITLE].strip()}
@@ -167,8 +166,7 @@ class CaseService:
         media: bool = False,
         by: str = "",
     ) -> bytes:
-        """Return a case as one PDF or as a bag (ZIP). That it was exported is in its log, and in
-        the export."""
+        """Return a case as one PDF or as a bag (ZIP); its log and the export note it."""
         case = self.get(context, id)
         files = [self._file(context, noted) for noted in case.files.values()]
         if media:
@@ -215,8 +213,7 @@ class CaseService:
 
 
 def actor(context: RequestContext, by: str = "") -> str:
-    """Return who acts, as a log names them: the account, else the name that was typed and how they
-    are known here, which nobody checked."""
+    """Return who acts for a log: the account, else the typed name, marked as unchecked."""
     person, name = context.principal, one_line(by)[:MAX_TITLE].strip()
     if person.kind is PrincipalKind.USER:
         return person.email or person.id

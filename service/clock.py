@@ -24,8 +24,7 @@ class JumpGuard:
         self._last = wall(), steady()
 
     def jumped(self) -> bool:
-        """Return whether the clock was set since the last call. What is deleted by age waits for a
-        round in which it was not: a wrong clock must not delete everything at once."""
+        """Return whether the clock was set since the last call; deletion by age then waits."""
         wall, steady = self._wall(), self._steady()
         jump = (wall - self._last[0]) - (steady - self._last[1])
         self._last = wall, steady

@@ -359,8 +359,7 @@ def set_fallback(values: Mapping[str, str]) -> None:
 
 
 def get_config() -> Config:
-    """Return what is set now; read again only when that changes. Raise SystemExit if a value is
-    invalid."""
+    """Return today's settings, cached until they change; raise SystemExit for an invalid value."""
     return _read(snapshot(Config), tuple(_fallback.items()))
 
 

@@ -108,11 +108,7 @@ class RequestContext:
     """Of who is signed in."""
 
     def owns(self, owner: str) -> bool:
-        """Return whether what an owner has is theirs, from before they signed in too.
-
-        An address shows an analysis to whoever has it; to change it, stop it or begin it anew is
-        its owner's. Every function that does so asks here.
-        """
+        """Return whether a person may change, stop or restart what an owner has; the one check."""
         return owner in {self.principal.id, self.guest.id if self.guest else ""}
 
     def must_own(self, owner: str) -> None:

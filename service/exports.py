@@ -108,8 +108,7 @@ def comparison_report(
 
 
 def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
-    """Return the merged report of a case, sealed; signed where this server made all its results
-    and has a key that can be used."""
+    """Return a case's merged report, sealed, and signed if this server made all its results."""
     from detector.report import certificate
     from detector.report.parts import seal_pdf
     from detector.report.seal import Seal

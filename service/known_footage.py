@@ -28,7 +28,7 @@ from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
-from service.tasks.task import Priority, QueueFull, Task, TaskKind
+from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 if TYPE_CHECKING:
     from service.library.catalog import Library
@@ -81,15 +81,8 @@ _ReadFiles = Callable[[Sequence[tuple[Path, str]], Task], None]
 """Given the copies of what was brought, each with its name."""
 
 
-def _refuse(waiting: int, running: int) -> UnmaskError | None:
-    if waiting < MAX_WAITING:
-        return None
-    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
-
-
 class KnownFootage:
-    """What is added to the libraries of a server's people. `library` is a callable, since its
-    import takes a moment."""
+    """What is added to people's libraries; `library` is a callable, as its import takes time."""
 
     def __init__(
         self,
@@ -106,7 +99,7 @@ class KnownFootage:
             1.0,
             LibraryTask,
             max_running=2,
-            refuse=_refuse,
+            refuse=bounded_line(MAX_WAITING),
             on_interrupted=self._delete_files,
             sentences={
                 State.CANCELED: _("You stopped it. What was added stays."),
@@ -126,8 +119,7 @@ class KnownFootage:
         return self._submit(context.principal, task, partial(self._look_through, path))
 
     def add_files(self, context: RequestContext, files: Sequence[IncomingFile]) -> LibraryTask:
-        """Begin to add files that were brought; none of them is kept. Raise QueueFull or InputError
-        if they are not accepted."""
+        """Add uploaded files, none of which is stored; raise QueueFull or InputError."""
         if len(files) > MAX_FILES:
             text = _("At most {number} files at a time.").format(number=MAX_FILES)
             raise InputError(text, code="too_many_files")
@@ -136,8 +128,7 @@ class KnownFootage:
             return self._take(context.principal, files, self._read)
 
     def add_prints(self, context: RequestContext, file: IncomingFile) -> LibraryTask:
-        """Begin to add fingerprints that others exported. Raise QueueFull or InputError if they are
-        not accepted."""
+        """Import fingerprints that others exported; raise QueueFull or InputError."""
         with limits.taking(context, file.size):
             return self._take(context.principal, [file], self._import)
 
@@ -190,8 +181,7 @@ class KnownFootage:
     def _add(
         self, task: LibraryTask, files: Mapping[Path, str], source: str, *, brought: bool = False
     ) -> None:
-        """Add files, each named for who adds it; those that can't be read are noted. What was
-        `brought` is known by that name, and deleted as soon as it was read."""
+        """Add files under their owner's names, note unreadable ones, delete uploads once read."""
         from service.library.catalog import full_of_frames
 
         done = 0

@@ -237,8 +237,7 @@ class Originals:
         return ComparedPair(_file(copy), _file(original), keep, stated)
 
     def _lost_pair(self, task: Task) -> ComparedPair | None:
-        """Return the two files of a comparison whose server was killed; None where one is gone, or
-        needs an account's token."""
+        """Return both files of a lost comparison; None if one is gone or needs a token."""
         scope = RecordScope(task.owner, self._jobs.store)
         copy, original = (
             self._jobs.find(task.params.get(name, ""), scope) for name in ("copy", "original")
@@ -285,8 +284,7 @@ class Originals:
         return kept if kept is not None and kept.comparison.states_roles else None
 
     def _hold_roles(self, scope: RecordScope, stated: Comparison) -> None:
-        """Take back what the original's own analyses say of the two in swapped roles, as a lookup
-        assumed them or a person stated them before."""
+        """Take back the original's claims about a pair whose roles a person swapped."""
         if not stated.states_roles:
             return
         copy, original = stated.copy_media.sha256, stated.original_media.sha256

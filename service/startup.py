@@ -16,9 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
-    """Clean the log's lines, find the data folder writable, confine what parses uploads, join the
-    cluster where there is one. Raise SystemExit if the data folder can't be written to or the
-    cluster can't be joined."""
+    """Prepare log, data folder, sandbox and cluster; raise SystemExit where one can't be used."""
     logs.install()
     _check_data_folder()
     _isolate_parsers()
@@ -37,9 +35,7 @@ def _join_cluster() -> None:
 
 
 def _check_data_folder() -> None:
-    """See that the data folder can be written to. Raise SystemExit if it can't, since results would
-    be lost without a word. A Space's storage may come and go: there the container's own disk is
-    used."""
+    """Exit if the data folder is read-only; on a Space fall back to the container's disk."""
     folder = paths.data()
     try:
         folder.mkdir(parents=True, exist_ok=True)

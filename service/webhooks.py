@@ -69,8 +69,7 @@ class DeliveryFailed(ModelError):
 
 
 class Webhooks:
-    """The deliveries of a server. `data` is the folder with the key of the secrets; `find` returns
-    an analysis of an owner."""
+    """A server's deliveries; `data` holds the key, `find` returns an owner's analysis."""
 
     def __init__(self, tasks: TaskManager, data: Path, find: FindJob) -> None:
         self._tasks, self._find, self._data = tasks, find, data
@@ -91,8 +90,7 @@ class Webhooks:
         return "whsec_" + hmac.digest(key, f"webhook:{owner}".encode(), "sha256").hex()
 
     def start(self, url: str, analysis: str, principal: Principal) -> Task:
-        """Call an address when an analysis has ended. Raise WebhookRefused if the address may not
-        be called."""
+        """Call a URL when an analysis has ended; raise WebhookRefused if it may not be called."""
         check(url)
         params = {"url": url, "analysis": analysis}
         task = Task(self.kind, principal.id, subject=analysis, params=params)
@@ -165,8 +163,7 @@ def event(id: str, job: Job | None) -> dict[str, Any]:
 
 
 def check(url: str) -> None:
-    """Look at an address before it is called; resolves its name. Raise WebhookRefused if it may not
-    be called."""
+    """Resolve a URL before it is called; raise WebhookRefused if it may not be."""
     if get_config().offline:
         raise WebhookRefused(_("This server calls nobody: it is offline (UNMASK_OFFLINE)."))
     try:

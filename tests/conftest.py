@@ -152,8 +152,7 @@ def _blocks(wave: np.ndarray, rate: int = 16_000, block: int = 1024) -> Iterator
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make what is made for long once for all processes of a run: its own, and the servers and
-    commands that tests start."""
+    """Make what is made for long once for all processes of a run."""
     if hasattr(config, "workerinput"):
         return
     folder = tempfile.mkdtemp(prefix="unmask-run-")
@@ -222,8 +221,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(autouse=True)
 def no_heart_beats_on() -> Iterator[None]:
-    """What a test starts as a server it closes: else its heart logs that the database is gone until
-    the process ends."""
+    """What a test starts as a server it closes."""
     before = _hearts()
     yield
     assert _hearts() <= before, "a server of this test was not closed"

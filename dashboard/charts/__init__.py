@@ -77,8 +77,7 @@ class LaneSize:
 
 
 def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
-    """Return the sizes of lanes drawn below one another: the first has the tag, the last the time
-    axis."""
+    """Return the sizes of stacked lanes: the first has the tag, the last the time axis."""
     return [
         LaneSize(
             plot=first if i == 0 else rest,
@@ -157,13 +156,7 @@ def fits(gap: series.Gap, end: float) -> bool:
 
 
 def scatter(x: Values, y: Values, *, hover: str = "", **more: Any) -> Part:
-    """Return a trace, lines if it does not say otherwise.
-
-    Parameters
-    ----------
-    hover : str
-        plotly's template of what is said under the pointer; without one nothing is.
-    """
+    """Return a trace, lines by default; `hover` is plotly's template for the pointer."""
     # Without the empty part plotly would put the name of the trace beside it.
     on_hover = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     return {"type": "scatter", "x": x, "y": y, "mode": "lines", **on_hover, **more}
@@ -195,8 +188,7 @@ def _line(
 
 
 def _hatch(gap: series.Gap, palette: Palette) -> Part:
-    """Return a block where there is no score. What is only on its way is plain instead of
-    hatched."""
+    """Return a block where there is no score: hatched, or plain where a score is still to come."""
     x, y = [gap.start, gap.end, gap.end, gap.start], [0, 0, 1, 1]
     if gap.why is series.Missing.NOT_YET:
         return area(x, y, palette.sunken)
@@ -262,17 +254,7 @@ def lane_layout(
     *,
     right: int = RIGHT,
 ) -> Part:
-    """Return axes, band and thresholds of a lane.
-
-    Parameters
-    ----------
-    span : tuple of float
-        Where the time axis begins and ends, s.
-    ticks : tuple
-        The times to print below, and their texts.
-    right : int
-        Margin, px.
-    """
+    """Return axes, band and thresholds of a lane over `span`, s; `ticks` are times and texts."""
     start, end = span
     times, texts = ticks
     ends = (rule(palette.line, x0=start, x1=end, y0=level, y1=level) for level in (0, 1))
@@ -290,14 +272,7 @@ def lane_layout(
 
 
 def score_layout(rows: int, height: int, thresholds: Thresholds, palette: Palette) -> Part:
-    """Return the layout of a chart with dots in rows, the first at 0 on top: band, thresholds, the
-    scores' ticks above.
-
-    Parameters
-    ----------
-    height : int
-        Of a row, px; names stand beside the figure, so far apart under `HEAD` px.
-    """
+    """Return a layout of dots in rows of `height` px: band, thresholds, score ticks above."""
     bottom = rows - 0.5
     return layout(
         palette,
@@ -335,11 +310,7 @@ def rule(color: str, dash: str = "solid", **place: float | str) -> Part:
 
 
 def layout(palette: Palette, height: int, **more: Any) -> Part:
-    """Return a layout that leaves nothing of plotly's own look.
-
-    A figure is made of its parts at once, as plain data: plotly looks through the whole of it again
-    each time something is added, which takes ten times as long.
-    """
+    """Return a layout as plain data: plotly validates a figure anew with each addition."""
     return {
         **BARE,
         "height": height,

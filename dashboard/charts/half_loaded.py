@@ -1,11 +1,8 @@
-"""Keeps Plotly from a pandas that another thread is still importing.
+"""Keep Plotly from a pandas that another thread is still importing.
 
-Plotly looks whether what it is given is one of pandas' tables, where pandas is imported: where
-another session's page is importing it at that moment, half of it is there, and a chart would be an
-error. Figures here are made of numbers and NumPy arrays alone, and to import pandas before the
-first of them would cost the first verdict a second. (narwhals, which Plotly asks too, looks as it
-is done here.) Last seen to work with Plotly 7.1.
-"""
+Plotly (and narwhals) checks `sys.modules` for pandas, which another session may be importing at
+that moment: the half-imported module would break a chart. Figures here are of numbers and NumPy
+alone. Last seen to work with Plotly 7.1."""
 
 from __future__ import annotations
 
@@ -25,8 +22,7 @@ def hide() -> None:
 
 
 def whole(name: str, should_load: bool = True) -> Any:
-    """Return what Plotly's `get_module` does; None of what is still being imported and need not be
-    loaded."""
+    """Return what Plotly's `get_module` does, but None for a module still being imported."""
     module = None if should_load else sys.modules.get(name)
     # What importlib itself asks, to let others wait for the end of an import.
     if module is not None and getattr(module.__spec__, "_initializing", False):

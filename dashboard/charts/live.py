@@ -41,10 +41,7 @@ Ticks = tuple[list[float], list[str]]
 def figure(
     state: LiveState | None, thresholds: Thresholds, palette: Palette, *, ended: bool = False
 ) -> go.Figure:
-    """Return the figure; with no state, its empty axes.
-
-    The traces are plain dictionaries, and nothing is validated: this is drawn twice a second.
-    """
+    """Return the figure, of plain unvalidated dictionaries: it is drawn twice a second."""
     traces, notes = _marks(state, thresholds, palette) if state else ([], [])
     ticks = _since_start(state.time) if state and ended else _ago()
     return _figure(traces, notes, ticks, thresholds, SIZE, palette)

@@ -22,13 +22,7 @@ HEIGHT = 200
 def frequency_figure(
     values: Sequence[float] | np.ndarray, reference: CurveRange | None, palette: Palette
 ) -> go.Figure:
-    """Return a face's energy from coarse to fine over the band of untouched faces.
-
-    Parameters
-    ----------
-    values : dB, evenly spaced from coarse to fine
-    reference : figures as many as `values`, or None where there are none to compare with
-    """
+    """Return a face's energy, dB, coarse to fine, over `reference` ranges where there are any."""
     places = list(range(len(values)))
     last = places[-1]
     small = {"size": AXIS, "color": palette.muted}

@@ -25,13 +25,7 @@ def picture(address: str, alt: Text) -> None:
 def foot(
     state: Text, parts: Sequence[Text] = (), *, on: bool = False, lost: bool = False
 ) -> Markup:
-    """Return the line under the picture.
-
-    Parameters
-    ----------
-    on, lost : bool
-        The camera runs; its picture does not come.
-    """
+    """Return the line under the picture; `on`: the camera runs, `lost`: its picture stopped."""
     word = tag("span", state, cls=f"{'on' if on else ''} {'lost' if lost else ''}")
     rest = tag("div", join(tag("span", part) for part in parts)) if parts else ""
     return tag("div", word, rest, cls="um-foot")

@@ -56,13 +56,7 @@ def named(name: Text, note: Text, cls: str = "") -> None:
 
 
 def people(rows: Iterable[tuple[str, str, str]], title: Text = "", note: Text = "") -> None:
-    """Draw people with their faces; without any, their place.
-
-    Parameters
-    ----------
-    rows : iterable of (picture, name, detail)
-        A picture is an address, or empty.
-    """
+    """Draw (picture address or "", name, detail) of each person; without any, their place."""
     lines = [
         tag(
             "li",

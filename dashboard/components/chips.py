@@ -12,15 +12,7 @@ from dashboard.labels import Slug
 
 
 def chip(text: Text, tone: Slug | Literal["plain"] = "plain", symbol: str = "") -> Markup:
-    """Return a chip.
-
-    Parameters
-    ----------
-    tone : str
-        A state's `slug`, or "plain" for what is no evidence.
-    symbol : str
-        Material Symbol, by name.
-    """
+    """Return a chip; `tone` is a state's `slug` or "plain", `symbol` a Material Symbol."""
     return tag("span", icon(symbol) if symbol else "", text, cls=f"um-chip {tone}")
 
 

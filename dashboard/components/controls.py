@@ -66,13 +66,7 @@ def choose(
     disabled: bool = False,
     help: str | None = None,
 ) -> V:
-    """Draw a few options side by side, of which one is always chosen; return that one.
-
-    Parameters
-    ----------
-    hidden : bool
-        The label is for a screen reader.
-    """
+    """Draw options side by side, return the chosen one; `hidden`: a label for screen readers."""
     chosen = st.segmented_control(
         label,
         list(options),

@@ -17,14 +17,7 @@ MOST = 100
 
 
 def choose(key: str, *, without: str = "") -> str:
-    """Draw the latest of this person's files that are kept here still; return the id of the chosen
-    one. Draws nothing where there are none.
-
-    Parameters
-    ----------
-    without : str
-        An id that is not offered.
-    """
+    """Draw the person's latest stored files but `without`; return the chosen id."""
     scope = session.record_scope()
     query = Query(since=datetime.now(UTC) - retention(), limit=MOST)
     names = {

@@ -63,15 +63,7 @@ def bars(shares: Iterable[float], label: str) -> Markup:
 def marks(
     title: Text, note: Text, places: Iterable[float], label: str, under: Sequence[Text]
 ) -> Markup:
-    """Return marks on an axis, with its title and what stands under it.
-
-    Parameters
-    ----------
-    places : iterable of float
-        Of the marks, 0..1 of the axis.
-    label : str
-        The axis for a screen reader.
-    """
+    """Return an axis with marks at `places` (0..1); `label` is for a screen reader."""
     drawn = join(tag("i", style=f"left:{100 * place:.2f}%") for place in places)
     return tag(
         "div",
@@ -93,8 +85,7 @@ def material(content: Text) -> Markup:
 
 
 def ratings(cells: Iterable[tuple[str, str, Text, Text]]) -> Markup:
-    """Return how good something is, in a row: rating ("good", "fair", "poor"), icon, name, value;
-    empty without any."""
+    """Return ratings in a row: ("good", "fair" or "poor", icon, name, value); "" without any."""
     drawn = [
         tag("div", tag("span", icon(symbol), name, cls=rating), tag("b", value))
         for rating, symbol, name, value in cells

@@ -19,13 +19,7 @@ NAME_GAP = 14
 
 
 def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = None) -> Markup:
-    """Return the three words beside the axis, each at the middle of its zone.
-
-    Parameters
-    ----------
-    question : Question, optional
-        The one that is shown; None: that of a face.
-    """
+    """Return the words of the three zones at their middles, by default those of a face."""
     zones = (
         (Label.FAKE, limits.high, 1.0),
         (Label.INCONCLUSIVE, limits.low, limits.high),
@@ -40,13 +34,7 @@ def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = N
 
 
 def line_names(ends: Sequence[tuple[float, str, bool]], size: LaneSize) -> Markup:
-    """Return the names at the ends of lines, pushed apart where they would touch.
-
-    Parameters
-    ----------
-    ends : sequence of (float, str, bool)
-        Where a line ends, px from the top; its name; whether it is of all models together.
-    """
+    """Return (px from the top, name, whether combined) as labels that do not overlap."""
     places = spread(
         [y for y, _name, _bold in sorted(ends)], NAME_GAP, size.top, size.top + size.plot
     )

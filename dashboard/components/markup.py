@@ -20,30 +20,12 @@ Width = Literal["stretch", "content"]
 
 
 def show(*parts: Text, width: Width = "stretch", at: DeltaGenerator | None = None) -> None:
-    """Draw pieces of HTML as one element.
-
-    Parameters
-    ----------
-    parts : str or Markup
-        A plain string is escaped.
-    at : DeltaGenerator, optional
-        The place; the container at hand without one.
-    """
+    """Draw pieces of HTML as one element, strings escaped, into `at` or the container at hand."""
     (at or st).html(str(join(parts)), width=width)
 
 
 def tag(name: str, *children: Text, cls: str = "", **attributes: str | None) -> Markup:
-    """Return an element.
-
-    Parameters
-    ----------
-    children : str or Markup
-        What stands in it; plain strings are escaped.
-    cls : str
-        Its classes.
-    attributes : str or None
-        By name, with `_` for `-`; None leaves one out.
-    """
+    """Return an element of class `cls` with escaped children; an attribute's `_` stands for `-`."""
     given = {"class": " ".join(cls.split()) or None, **attributes}
     written = Markup("").join(
         Markup(' {}="{}"').format(Markup(key.replace("_", "-")), value)
@@ -54,13 +36,7 @@ def tag(name: str, *children: Text, cls: str = "", **attributes: str | None) -> 
 
 
 def rich(sentence: str, **values: object) -> Markup:
-    """Return a sentence of ours that has tags in it, with what is filled in escaped.
-
-    Parameters
-    ----------
-    sentence : str
-        Of the code or a translation, never from outside: "The result of <b>{file}</b>".
-    """
+    """Return our own sentence with its tags, and what is filled in escaped."""
     return Markup(sentence).format(**values)
 
 

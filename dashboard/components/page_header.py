@@ -21,20 +21,7 @@ def head(name: str, line: str, width: Width = "stretch") -> None:
 
 
 def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
-    """Draw the row.
-
-    Parameters
-    ----------
-    name : str
-        The title; that of a page about a file is the file's name, as the person named it.
-    facts : sequence of str
-        Put in one line, with dots between.
-
-    Returns
-    -------
-    DeltaGenerator
-        A horizontal container at the right end, for buttons.
-    """
+    """Draw the title and dotted facts; return a container at the right end, for buttons."""
     with apart("title-row"):
         head(name, " · ".join(facts), width="content")
         return st.container(

@@ -29,8 +29,7 @@ SIDE = 1280
 
 
 def plays(media: Media) -> bool:
-    """Whether to try a browser's player with this file. One that was turned is shown turned by its
-    copy only."""
+    """Whether a browser may play this file; a turned one is shown by its upright copy only."""
     if media.turned:
         return False
     family = {part.strip() for part in media.container.lower().split(",")}

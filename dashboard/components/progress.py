@@ -46,15 +46,7 @@ def run(
     label: str,
     most: int,
 ) -> Markup:
-    """Return a whole run: its head with what stands beside it, a bar, the steps, small print.
-
-    Parameters
-    ----------
-    label : str
-        Says to a screen reader what the bar is of.
-    most : int
-        Models, for which the block keeps room from the start.
-    """
+    """Return a run: head, bar (`label` for screen readers), steps; room for `most` models."""
     return _block(
         most,
         tag("header", tag("h2", head), tag("p", after)),

@@ -43,8 +43,7 @@ def when(moment: datetime) -> str:
 
 
 def picture(record: Record, made: bytes | None) -> str | None:
-    """Return a record's small picture as an address that holds it: of a sound, which has none, the
-    sign of one."""
+    """Return a record's picture, or a sound's sign, as a data address."""
     if made is None and record.result is not None and record.result.kind == "audio":
         return drawing(_SOUND)
     return data_url(made)
@@ -56,8 +55,7 @@ def data_url(picture: bytes | None) -> str | None:
 
 
 def drawing(shape: str) -> str:
-    """Return lines of an SVG as an address that holds it, for a place without a picture: gray, on
-    light and dark."""
+    """Return SVG lines as a data address, gray, on light and dark."""
     svg = _DRAWING.format(shape)
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 

@@ -20,8 +20,7 @@ class RowSelection(NamedTuple):
 
 
 def read(key: str, rows: int) -> RowSelection:
-    """Return what is chosen among the first `rows` of a table: Streamlit tells what is chosen now,
-    not when."""
+    """Return the chosen ones of the first `rows`; Streamlit tells what is chosen, not when."""
     event = st.session_state.get(key)
     selection = event["selection"] if event else {"rows": [], "cells": []}
     pressed = [(row, column) for row, column in selection["cells"] if row < rows]

@@ -11,8 +11,7 @@ from dashboard.components.markup import Text, icon, join, tag
 
 
 class BarShare(NamedTuple):
-    """A part: its tone (a state's slug, or "run", "bad" or "rest"), its icon, its words, and how
-    many are in it."""
+    """A part: its tone (a slug, "run", "bad" or "rest"), icon, words and count."""
 
     tone: str
     symbol: str

@@ -11,13 +11,7 @@ from dashboard.components.markup import Text, join, show, tag
 
 
 def head(title: Text, lead: Text, notice: tuple[str, str, str] | None) -> None:
-    """Draw the head of the card.
-
-    Parameters
-    ----------
-    notice : (str, str, str), optional
-        What happened, what then, and the role that a screen reader hears it by.
-    """
+    """Draw the head of the card; `notice`: what happened, what next, and its ARIA role."""
     parts = [tag("h1", title), tag("p", lead) if lead else ""]
     if notice is not None:
         what, then, role = notice

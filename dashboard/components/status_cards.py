@@ -103,8 +103,7 @@ def choose_another(label: str = "", *, primary: bool = False) -> Action:
 
 
 def again(key: str, label: str, icon: str, settings: Settings, *, primary: bool = False) -> Action:
-    """Return what analyzes a record's file once more, perhaps with other settings, under the same
-    address."""
+    """Return the button that analyzes a record's file again, perhaps with other settings."""
 
     def run() -> None:
         try:

@@ -16,15 +16,7 @@ def apply() -> None:
 
 
 def drop_zone(title: str, touch: str, hint: str, refused: str) -> None:
-    """Set what the drop zone says; the uploader has no place for it.
-
-    Parameters
-    ----------
-    title, touch, hint : str
-        What to do, with a mouse and where nothing can be dropped; and what is taken.
-    refused : str
-        When the browser didn't send a file, because it is too big.
-    """
+    """Set the drop zone's texts, by mouse and touch, what it takes, and that of a file too big."""
     texts = {"title": title, "touch": touch, "hint": hint, "refused": refused}
     lines = (f"--um-drop-{name}: {_quoted(text)};" for name, text in texts.items())
     st.html(f"<style>.st-key-drop {{ {' '.join(lines)} }}</style>")

@@ -18,17 +18,7 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 def draw(
     task: AnyTask, text: Callable[[AnyTask], str], stop: str, key: str, *, note: str = ""
 ) -> None:
-    """Draw a bar until the task ends; then the whole page is drawn again.
-
-    Parameters
-    ----------
-    text : callable
-        Gives the words in the bar.
-    stop, key : str
-        Words and key of the button that cancels.
-    note : str
-        Small print under the bar.
-    """
+    """Draw a bar with `text()`, a cancel button and a note; at the end redraw the whole page."""
     _bar(task, text, stop, key, note)
 
 

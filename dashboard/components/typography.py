@@ -49,15 +49,7 @@ def caption(
     width: Width = "stretch",
     at: DeltaGenerator | None = None,
 ) -> None:
-    """Draw small print.
-
-    Parameters
-    ----------
-    after : bool
-        With room above.
-    announced : bool
-        A screen reader says it when it comes.
-    """
+    """Draw small print, with room above (`after`), read by screen readers (`announced`)."""
     role = "status" if announced else None
     show(
         tag("p", text, cls=f"um-caption{' um-after' if after else ''}", role=role),
@@ -76,9 +68,9 @@ def small_paragraphs(*paragraphs: Text) -> Markup:
     return tag("div", *(tag("p", text) for text in paragraphs), cls="um-caption")
 
 
-def remark(text: Text, *, cls: str = "", at: DeltaGenerator | None = None) -> None:
+def remark(text: Text) -> None:
     """Draw small print as wide as it is, beside something."""
-    show(tag("span", text, cls=f"um-caption {cls}"), width="content", at=at)
+    show(tag("span", text, cls="um-caption"), width="content")
 
 
 def by_width(*, narrow: Text, wide: Text = "") -> None:

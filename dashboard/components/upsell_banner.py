@@ -14,8 +14,7 @@ _DECLINED = "offer-declined"
 
 
 def standing() -> Status | None:
-    """Return the first model of the short list; None when one of it is here or coming, nothing can
-    be fetched, the person said no, or may not. A download that failed takes nothing back."""
+    """Return the recommended model to offer; None if one is here, declined or unavailable."""
     if st.session_state.get(_DECLINED) or weights.offline():
         return None
     user = session.current_user()

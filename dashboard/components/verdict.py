@@ -14,17 +14,8 @@ from dashboard.components.markup import Text, icon, join, tag
 def head(
     kicker: Text, slug: str, symbol: str, words: Text, *sentences: Text, announced: bool = False
 ) -> Markup:
-    """Return the verdict as heading and sentences, the first of which leads.
-
-    Parameters
-    ----------
-    kicker : str or Markup
-        Small, above it.
-    slug, symbol : str
-        Of the state: its color and icon.
-    announced : bool
-        A screen reader says the heading and the leading sentence once, when they come.
-    """
+    """Return heading and sentences of a verdict in a state's `slug` and icon; `kicker` stands
+    above."""
     title = tag("h2", icon(symbol), tag("span", words), cls=f"um-verdict {slug}")
     lead = title + join(tag("p", text, cls="um-say") for text in sentences[:1])
     if announced:
@@ -89,15 +80,7 @@ def sides(title: Text, wide: tuple[str, str], narrow: tuple[str, str], *, bare: 
 def pull(
     name: Text, value: Text, share: float, slug: str, *, bare: bool = False, total: bool = False
 ) -> Markup:
-    """Return a bar from the middle, with its name and value.
-
-    Parameters
-    ----------
-    share : float
-        Of the half that it fills, -1..1; below 0 it points left.
-    bare : bool
-        Nothing stands beside it.
-    """
+    """Return a named bar from the middle; `share` is -1..1 of a half; `bare` is the bar alone."""
     width = 50.0 * min(1.0, abs(share))
     left = 50.0 if share >= 0 else 50.0 - width
     filled = tag("i", cls=slug, style=f"left:{left:.1f}%;width:{width:.1f}%")

@@ -130,8 +130,7 @@ def palette() -> Palette:
 
 
 def variables() -> str:
-    """Return tokens as custom properties. `light-dark()` follows the theme that Streamlit sets on
-    the page, so switching it needs no rerun."""
+    """Return tokens as custom properties; `light-dark()` switches themes without a rerun."""
     lines = []
     for name, (light, dark) in _COLORS.items():
         name = name.replace("_", "-")

@@ -6,15 +6,7 @@ from dashboard import i18n, labels, theme
 
 
 def page(title: str, body: str) -> str:
-    """Return a whole document.
-
-    Parameters
-    ----------
-    title : str
-        Plain text.
-    body : str
-        HTML.
-    """
+    """Return a whole document of a plain `title` and an HTML `body`."""
     return (
         f'<!doctype html><html lang="{i18n.current().replace("_", "-")}"><head>'
         '<meta charset="utf-8">'

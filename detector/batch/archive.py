@@ -37,8 +37,7 @@ _TRICK = re.compile(r"\A[/\\]|\A[A-Za-z]:|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
 
 
 class _BoundedListing:
-    """A file of which nothing long is read in one piece: zipfile does that with the list of files,
-    and makes an object of each."""
+    """A file without long reads, since zipfile reads its list of files in one piece."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -57,9 +56,7 @@ class _BoundedListing:
 def members(
     path: Path, *, most: int | None = None, unpacked: int | None = None
 ) -> list[zipfile.ZipInfo]:
-    """Return the files of an archive; at most `most` files and `unpacked` bytes, or else
-    `MAX_FILES` and `MAX_UNPACKED`. Raise MediaError if it is damaged, has too many files or is a
-    ZIP bomb."""
+    """Return at most `most` files of `unpacked` bytes; raise MediaError if damaged or a bomb."""
     most, unpacked = most or MAX_FILES, unpacked or MAX_UNPACKED
     try:
         with path.open("rb") as file, zipfile.ZipFile(cast(IO[bytes], _BoundedListing(file))) as z:
@@ -121,8 +118,7 @@ def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
 
 
 def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield what is in a file of an archive. Raise MediaError if it is damaged, larger than it
-    states, or an archive itself."""
+    """Yield a packed file's bytes; raise MediaError if damaged, too large or an archive."""
     left = min(info.file_size, MAX_BYTES)
     try:
         with zipfile.ZipFile(path) as opened, opened.open(info) as source:

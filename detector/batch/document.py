@@ -110,8 +110,7 @@ def _drawn(tree: Any) -> Iterator[tuple[str, int]]:
 
 
 def pdf(path: Path, name: str) -> list[Entry]:
-    """Return the pictures of a PDF, by page. Raise MediaError if it is damaged, locked or too
-    large."""
+    """Return a PDF's pictures by page; raise MediaError if it is damaged, locked or too large."""
     listed: list[tuple[int, str]] = media.run_isolated(
         list_pdf, path, returns=list[tuple[int, str]]
     )
@@ -132,8 +131,7 @@ def _open_pdf(path: Path, page: int, id: str, folder: Path) -> Path:
 
 
 def list_pdf(path: Path) -> list[tuple[int, str]]:
-    """Return the pictures of a PDF: page, from 1, and id there. Runs in a confined worker where
-    this program is isolated. Raise MediaError if it can't be read."""
+    """Return a PDF's pictures as page, from 1, and id; raise MediaError. Runs confined."""
     found: list[tuple[int, str]] = []
     reader = _reader(path)
     try:
@@ -161,8 +159,7 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
 
 
 def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
-    """Write one picture of a PDF into a folder; return its name there. Raise MediaError if it can't
-    be read."""
+    """Write a PDF's picture into a folder and return its name; raise MediaError."""
     try:
         sheet = _reader(path).pages[page - 1]
         known = sheet["/Resources"]["/XObject"] if not id.startswith("~") else {}

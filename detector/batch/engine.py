@@ -253,8 +253,7 @@ class BatchRun:
         call.count("analyzed", entry)
 
     def _beside_its_original(self, analysis: Analysis, path: Path, call: _Call) -> Analysis:
-        """Return the result with what came of holding the file against its original, where one is
-        known and can be read."""
+        """Return the result with its comparison against the original, where that is readable."""
         find = self.options.original
         original = find(path, analysis.media) if find is not None else None
         if original is None:

@@ -45,8 +45,7 @@ class Finished:
 
 
 class Journal:
-    """Lines that outlive the process. Thread-safe. Raise UsageError if the file is no journal of a
-    batch, OSError if the disk refuses."""
+    """Lines that outlive the process. Thread-safe. Raise UsageError for no journal, or OSError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -97,8 +96,7 @@ class Journal:
             yield self.line(finished)
 
     def add(self, line: Line) -> None:
-        """Write a line through to the disk, all of it or nothing. Raise OSError and leave the
-        journal as it was if the disk refuses."""
+        """Write a line durably, all or nothing; raise OSError if the disk refuses."""
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             self._file.seek(self._end)

@@ -96,8 +96,7 @@ def files(
     leave_out: Path | None = None,
     on_error: Callable[[OSError], object] | None = None,
 ) -> Iterator[Path]:
-    """Yield the files of a folder and the folders in it, by name; none that are hidden. `on_error`
-    is given what could not be listed (`filename` names the folder)."""
+    """Yield a folder's files by name, none hidden; `on_error` gets what could not be listed."""
     hidden = leave_out.resolve() if leave_out else None
     for here, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(
@@ -126,10 +125,7 @@ def is_container(head: bytes) -> bool:
 
 
 def read_container(path: Path, name: str, *, inside: str | None = None) -> Source | None:
-    """Return what is in an archive or a document; None if a file is neither. It is recognized by
-    its content, and lists of paths in it are not followed. `inside` goes before the names in an
-    archive; by default its own name and "/". Raise MediaError if it can't be read, or must not
-    be."""
+    """Return an archive's or document's files by its content, or None; raise MediaError."""
     with open_file(path) as file:
         head = file.read(8)
     if not is_container(head):

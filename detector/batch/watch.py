@@ -25,8 +25,7 @@ class SettledFiles:
         self._finished: dict[Path, tuple[int, int]] = {}
 
     def look(self) -> list[Path]:
-        """Return the settled media files that were not finished as they are now. Raise MediaError
-        if there is no such folder."""
+        """Return the settled media files that are new or changed; raise MediaError."""
         if not self._folder.is_dir():
             raise MediaError(f"There is no folder {self._folder}.", code="not_found")
         before, self._now = self._now, dict(self._states())

@@ -72,8 +72,7 @@ class ClusterAnalyzer:
         self._pool.give_back(member, life, lost=False)
 
     def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the `id` that the analysis of a file with this content will have. Raise UsageError
-        if a model id is unknown."""
+        """Return the `id` of this content's analysis; raise UsageError for an unknown model."""
         return initial_results.id_of(sha256, settings)
 
     def analyze(

@@ -56,8 +56,7 @@ class ClusterOptions:
 
     @classmethod
     def configured(cls, address: str = "", *, isolate: bool = False) -> ClusterOptions | None:
-        """Return what the environment asks for, at an address of its own or another; None when
-        neither names a cluster."""
+        """Return the options of the environment, or of another address; None without one."""
         config = get_config()
         if not (address := address or config.ray_address):
             return None
@@ -65,9 +64,7 @@ class ClusterOptions:
 
 
 def join(address: str) -> bool:
-    """Make this process part of a cluster and return whether it wasn't. Raise UsageError if Ray is
-    not installed or the address is invalid, ClusterError if no cluster there lets this program
-    in."""
+    """Join a cluster; return whether this process had not. Raise UsageError or ClusterError."""
     if address not in (LOCAL, AUTO):
         _parse(address)
     ray = load()
@@ -113,8 +110,7 @@ def _init(ray: ModuleType, *, address: str, **options: Any) -> None:
 
 @contextmanager
 def _loopback() -> Iterator[None]:
-    """Let what a cluster of this computer listens on be reached from this computer alone, and with
-    its token. Ray takes the address of a network otherwise, also where 127.0.0.1 is asked for."""
+    """Bind a local cluster to 127.0.0.1 with its token; Ray itself takes a network address."""
     from ray._private import ray_constants
 
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -141,8 +137,7 @@ def _own_signals() -> Iterator[None]:
 
 
 def _try(address: str) -> None:
-    """Join in a process of its own first: where the other end is no cluster, Ray's core waits for
-    minutes, or ends the process it is in."""
+    """Join in a subprocess first: Ray's core hangs or exits where the other end is no cluster."""
     if address != AUTO:
         host, port = _parse(address)
         try:

@@ -86,8 +86,7 @@ class WorkerPool:
         self._watcher.start()
 
     def take(self, cancel: threading.Event) -> tuple[Member, int]:
-        """Wait for a worker that can take a call; return it with the life it is in. Raise Canceled,
-        or ClusterError if no worker can be expected."""
+        """Wait for a free worker, return it with its life; raise Canceled or ClusterError."""
         with self._changed:
             while True:
                 if cancel.is_set():

@@ -32,8 +32,7 @@ def put(path: Path) -> list[Any]:
 
 @contextlib.contextmanager
 def received(path: Path, digest: str, pieces: list[Any] | None) -> Iterator[Path | None]:
-    """Yield where a worker can read a file until the block ends; None where it can't be seen and no
-    pieces of it came."""
+    """Yield where a worker can read a file; None if it neither sees nor was sent it."""
     if pieces is None:
         yield path if _same(path, digest) else None
         return

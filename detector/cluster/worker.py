@@ -31,8 +31,7 @@ def side_by_side(cpus: float) -> int:
 
 @dataclass(frozen=True)
 class Call:
-    """What a worker is to analyze. `id` is that of the result: content, settings, program and
-    weights as the caller has them."""
+    """A file to analyze; `id` is that of its result by the caller's program and weights."""
 
     key: str
     path: Path

@@ -146,8 +146,7 @@ def _unanswered(judged: Judged) -> Subject:
 def _finished(
     judged: Judged, decisions: Mapping[Question, Decision], leading: Question | None
 ) -> Subject:
-    """Return a subject with an answer to each question; in front the one that is in front for the
-    file."""
+    """Return a subject with an answer to each question, the file's own question in front."""
     subject, answers = judged.subject, {}
     for question, decision in decisions.items():
         if not decision.asked or question not in subject.questions:

@@ -1,12 +1,8 @@
-"""Thresholds from a person's own untouched clips, by split conformal prediction; stored in the
-data folder, one for each set of models.
+"""Thresholds from a person's own untouched clips, by split conformal prediction.
 
-No fakes are needed: with n untouched clips and one more of the same kind, that one's score is as
-likely as any to be the k-th highest. So a threshold at the right place of the n scores is exceeded
-by an untouched clip with at most the chosen probability, whatever the models are worth and however
-their scores are distributed (Vovk, Gammerman & Shafer 2005; Lei et al. 2018). It says nothing of
-how many fakes are found.
-"""
+No fakes are needed: of n untouched clips and one more of the same kind, each is as likely to be the
+k-th highest, whatever the scores' distribution (Vovk, Gammerman & Shafer 2005; Lei et al. 2018). It
+says nothing of how many fakes are found. Stored in the data folder, one for each set of models."""
 
 from __future__ import annotations
 
@@ -73,8 +69,7 @@ class ThresholdStore(StrictModel):
     calibrations: list[OwnCalibration] = []
 
     def threshold(self, question: Question, models: Mapping[str, str]) -> OwnThreshold | None:
-        """Return that of a question for just these models as they are (id -> identity), if there is
-        one and they are switched on."""
+        """Return a question's threshold for just these models (id -> identity), if it is on."""
         for calibration in self.calibrations if self.on and models else ():
             if calibration.models.get(question) == dict(models):
                 return calibration.threshold(question)
@@ -87,15 +82,8 @@ def least(rate: float) -> int:
 
 
 def quantile(scores: Sequence[float], rate: float) -> float:
-    """Return the score that one more clip of the same kind exceeds with at most this probability.
-
-    The ceil((n + 1)(1 - rate))-th smallest of n.
-
-    Raises
-    ------
-    InputError
-        n is too small for the rate.
-    """
+    """Return the ceil((n + 1)(1 - rate))-th smallest of n scores; raise InputError if n is too
+    small."""
     values = np.sort(np.asarray(scores, float))
     place = math.ceil((len(values) + 1) * (1 - rate) - 1e-9)
     if place > len(values):
@@ -187,13 +175,7 @@ def keep(own: OwnCalibration, data: Path | None = None) -> None:
 
 
 def delete(id: str | None, data: Path | None = None) -> None:
-    """Delete one, or all.
-
-    Raises
-    ------
-    UsageError
-        There is no threshold with this id.
-    """
+    """Delete one, or all; raise UsageError for an unknown id."""
     store = load(data)
     left = [c for c in store.calibrations if id is not None and c.id != id]
     if id is not None and len(left) == len(store.calibrations):

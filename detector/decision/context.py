@@ -106,6 +106,8 @@ class Context:
         self.choice = choice
         self.frozen = analysis.media.frozen
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
+        if analysis.media.kind == "image" and (pictures := self.ensemble.pictures) is not None:
+            self.ensemble = self.ensemble.model_copy(update={"thresholds": pictures})
         models = [m for m in analysis.models if m.question is question]
         chosen = [m for m in models if choice.models is None or m.id in choice.models]
         self.voters = voters(chosen)
@@ -126,8 +128,7 @@ class Context:
     # --- who is counted
 
     def _own(self, able: Collection[ModelResult]) -> OwnThreshold | None:
-        """Return the person's own threshold, if it holds: for exactly these models as they are, or
-        the calibrated ones of them, put together as usual."""
+        """Return the person's own threshold if it was made for exactly these models and maps."""
         own = self.ensemble.own
         for models in (able, deciding(able)):
             identities = {m.id: m.identity for m in models}
@@ -166,8 +167,7 @@ class Context:
 
     @cached_property
     def as_fitted(self) -> bool:
-        """Whether the calibrated models are those that the manifest put together: all of them, but
-        for what failed or could not look."""
+        """Whether the calibrated models are the manifest's, but for failed or blind ones."""
         fitted = set(self.ensemble.models)
         calibrated = {id for id, m in self.counted.items() if _calibrated(m)}
         silent = {
@@ -244,9 +244,7 @@ class Context:
         return ours if measured else Thresholds(low=0, high=1)
 
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
-        """Return the person's own `high`. What lies below `low` was learned on fakes, which
-        untouched clips are not: it stays what it is without them, and there is none where a model
-        without a calibration is counted."""
+        """Return the own `high`, and the calibrated `low` unless an uncalibrated model counts."""
         high = sigmoid(own.high)
         return Thresholds(
             low=min(self._low(ours), high),
@@ -303,8 +301,7 @@ class Context:
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:
-    """Return the ids of those that vote beside each other: whose fitted weight is not 0, or who is
-    the only one."""
+    """Return the models that vote: of a fitted weight above 0, or the only one."""
     return {m.id for m in models if m.weight > 0 or len(models) == 1}
 
 

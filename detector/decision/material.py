@@ -165,8 +165,7 @@ def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
 
 
 def _surroundings(media: Media, face: Subject) -> float | None:
-    """Return which share of the square about a face is in the picture, median over frames; None of
-    what is no face."""
+    """Return the median share of the square about a face inside the picture."""
     if face.modality is not Modality.FACE or not media.width or not media.height:
         return None
     size = media.width, media.height
@@ -174,8 +173,7 @@ def _surroundings(media: Media, face: Subject) -> float | None:
 
 
 def share_seen(box: Sequence[float], width: int, height: int) -> float:
-    """Return which share of the square about a face's box, `SQUARE` times as wide as its longer
-    side, lies in a picture, 0..1."""
+    """Return the share, 0..1, of a `SQUARE`-fold square about a box that is in the picture."""
     x0, y0, x1, y1 = box
     half, x, y = SQUARE * max(x1 - x0, y1 - y0) / 2, (x0 + x1) / 2, (y0 + y1) / 2
     across = min(x + half, width) - max(x - half, 0)

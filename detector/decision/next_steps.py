@@ -104,10 +104,7 @@ class NextStep:
 
 
 def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
-    """Return at most `MOST` actions; the first rules that hold win.
-
-    A file that could not be judged has none here: its page says what is wrong with it.
-    """
+    """Return at most `MOST` actions by the first rules that hold; none for an unjudged file."""
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     if answer is None or verdict.label is Label.NOT_APPLICABLE:

@@ -42,8 +42,7 @@ def over_time(
 
 
 def stands_for(analysis: Analysis) -> list[float]:
-    """Return how long each sampled frame stands for, s: to the middle of the gaps beside it. Empty
-    where frames are spread by a plan that did not see scores: all count alike."""
+    """Return how many s each frame stands for; empty where frames were spread evenly."""
     if analysis.settings.sampling != "closer" or len(analysis.timestamps) < 2:
         return []
     times = np.asarray(analysis.timestamps, float)

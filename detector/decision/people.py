@@ -67,17 +67,7 @@ def judge(
     aggregation: str,
     full_frame: Subject | None = None,
 ) -> Judged:
-    """Score one subject for every question.
-
-    Parameters
-    ----------
-    subject : Subject
-        With logits in its segments.
-    aggregation : str
-        How logits over time become one (`over_time`).
-    full_frame : Subject, optional
-        The answer for the full frame, as evidence about this face.
-    """
+    """Score one subject for every question; the `full_frame` answer is evidence about its face."""
     of = {id: context for context in contexts.values() for id in context.models}
     known = with_background(subject, full_frame)
     means = _means(known, analysis, of, aggregation)
@@ -218,8 +208,7 @@ def _answer_looks(
 
 
 def _lines(subject: Subject, context: Context) -> dict[str, list[float]]:
-    """Interpolate the calibrated logit of each model of spans at each frame: linear between the
-    centers of its spans, level beyond them. Empty where spans are all there is."""
+    """Interpolate each span model's calibrated logit at each frame, level beyond the ends."""
     by_model = defaultdict[str, list[tuple[float, float]]](list)
     for span in subject.spans if subject.frames else ():
         for id, x in span.logits.items():
@@ -234,8 +223,7 @@ def _lines(subject: Subject, context: Context) -> dict[str, list[float]]:
 
 
 def _between(subject: Subject, context: Context) -> dict[str, list[float]]:
-    """Interpolate, for the answer at each frame, the calibrated logit of each frame model that
-    scored some frames and left others out: linear between those, level beyond them."""
+    """Interpolate the calibrated logits of frame models that skipped frames, level beyond them."""
     frames = [frame for frame in subject.frames if frame.usable]
     lines = {}
     for id in context.counted:

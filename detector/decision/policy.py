@@ -98,15 +98,8 @@ def decide_question(
     people: Mapping[str, Judged],
     robustness: Robustness | None,
 ) -> Decision:
-    """Answer one question for the file.
-
-    Parameters
-    ----------
-    people : mapping
-        By the subject's id.
-    robustness : Robustness, optional
-        Trials with labels by today's thresholds.
-    """
+    """Answer one question for the file; `people` by subject id, `robustness` by today's
+    thresholds."""
     opinions = {
         id: judged.opinions[context.question]
         for id, judged in people.items()

@@ -233,15 +233,7 @@ def unjudged(
     contexts: Mapping[Question, Context],
     judged: bool,
 ) -> Reason | None:
-    """Say why the file has no verdict at all, if so.
-
-    Parameters
-    ----------
-    subjects : sequence of Subject
-        The most suspicious first.
-    judged : bool
-        Whether anybody has a score.
-    """
+    """Return why the file has no verdict, if so; `subjects` have the most suspicious first."""
     media = analysis.media
     faces_first = sorted(subjects, key=lambda subject: subject.modality is not Modality.FACE)
     top = next(iter(faces_first), None)
@@ -289,8 +281,7 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
 
 
 def _without_a_point(contexts: Mapping[Question, Context]) -> list[str]:
-    """Return the titles of the models that gave scores, and of which nobody knows from which score
-    on they mean anything."""
+    """Return the titles of the models that scored but have no known operating point."""
     models = [m for context in contexts.values() for m in context.models.values()]
     return [
         m.title

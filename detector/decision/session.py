@@ -7,8 +7,8 @@ from collections import Counter
 from detector.schema.analysis import Analysis, Subject
 
 WINDOW = 8.0
-"""s that a live verdict rests on. A model that is asked once a second has then scored as many
-moments of a person as in a file (`ModelSpec.moments`)."""
+"""s that a live verdict rests on. A model that is asked once a second has then scored more
+moments of a person than at first in a file (`ModelSpec.moments`)."""
 LEAST = 3.0
 """s for which somebody has to be seen in them: neighbouring frames say nearly the same"""
 
@@ -47,8 +47,7 @@ def newest(analysis: Analysis) -> Analysis:
 
 
 def _within(subject: Subject, start: float, end: float, first: int) -> Subject | None:
-    """Return a subject between two times, s; None where it was not seen. `first`: index of the
-    first moment."""
+    """Return a subject between two times, s, or None; `first` is the index of the first moment."""
     frames = [
         frame.model_copy(update={"index": frame.index - first})
         for frame in subject.frames
@@ -60,8 +59,7 @@ def _within(subject: Subject, start: float, end: float, first: int) -> Subject |
 
 
 def merged(whole: Analysis, now: Analysis) -> Analysis:
-    """Return a decided session with the verdict on its last seconds. People who were not seen in
-    them keep the answer of their own time, and come last."""
+    """Return a session with the verdict on its last seconds; people absent then come last."""
     before = {subject.id: subject for subject in whole.subjects}
     subjects = []
     for subject in now.subjects:

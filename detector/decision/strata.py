@@ -35,8 +35,7 @@ class Stratum(StrEnum):
 
     @property
     def misleads(self) -> bool:
-        """Whether no verdict may rest on such material: smoothing raises the scores of untouched
-        faces, noise moves scores either way. The others hide what gives a fake away."""
+        """Whether material moves untouched faces' scores (smooth, noisy) and allows no verdict."""
         return self in (Stratum.SMOOTH, Stratum.GRAINY)
 
 

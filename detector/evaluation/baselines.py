@@ -44,25 +44,8 @@ class Baseline(StrictModel):
 
 
 def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return baselines among the models of the registry.
-
-    Parameters
-    ----------
-    text : str
-        "all", or comma-separated ids.
-    besides : sequence of str
-        Our own, which are left out.
-
-    Returns
-    -------
-    here, missing : lists of str
-        Model ids by whether the weights are on this computer.
-
-    Raises
-    ------
-    UsageError
-        A model that was named is not there.
-    """
+    """Return baselines ("all" or ids with commas), but `besides`: here, missing. Raise
+    UsageError."""
     if text == "all":
         specs = [
             s
@@ -83,13 +66,7 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
 def compare(
     scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
 ) -> list[Baseline]:
-    """Return every baseline that judged any of these files, the published ones first.
-
-    Parameters
-    ----------
-    ours : Column
-        Of the ensemble, on the same files.
-    """
+    """Return every baseline that judged any of these files, published first, against `ours`."""
     titles = {spec.id: spec.title for spec in registry.list_models()}
     columns = [(id, titles[id], [s.highest.get(id) for s in scored]) for id in ids]
     columns += [(name, name, [s.features.get(name) for s in scored]) for name in scores.FEATURES]

@@ -275,8 +275,7 @@ def _assemble(
 
 
 def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
-    """Return the logit of each clip that stands for the file: that of the question which asks for
-    fakes of any kind, where it was asked."""
+    """Return each clip's logit of the question about any kind of fake, where it was asked."""
     return held.get(Question.MANIPULATION, next(iter(held.values())))
 
 
@@ -291,8 +290,7 @@ def _strength(held: np.ndarray, labels: np.ndarray, origins: np.ndarray) -> Conf
 def _thresholds(
     limits: tuple[float, float], held: np.ndarray, labels: np.ndarray, data: str
 ) -> Thresholds:
-    """Thresholds rounded outwards, with the rates of the held-out logits of originals and the
-    question's fakes."""
+    """Return thresholds rounded outwards, with their rates on the held-out logits."""
     low, high = expit(np.array(limits))
     low, high = float(np.floor(low * 1000) / 1000), float(np.ceil(high * 1000) / 1000)
     p = expit(held)

@@ -71,8 +71,7 @@ class EnsembleFit:
         return replace(self, weights=self.weights * scale, start=self.start * scale + offset)
 
     def versions(self, clips: Sequence[Clip]) -> Versions:
-        """Return the main people of clips and their worse versions, which together weigh as much as
-        they."""
+        """Return clips' main people and their worse versions, of the same total weight."""
         rows: list[tuple[ScoredPerson, int, float]] = []
         for clip in clips:
             rows.append((clip.people[0], clip.label, 1.0))
@@ -91,8 +90,7 @@ class EnsembleFit:
         return pooled(self.logits(judged).tolist()) if judged else float("nan")
 
     def _evidence(self, people: Sequence[ScoredPerson]) -> tuple[np.ndarray, np.ndarray]:
-        """Return summed evidence of people without the starting point, and how much there is of
-        each cause of uncertainty."""
+        """Return people's summed evidence without the intercept, and each cause of doubt."""
         share = dict(zip(self.models, self.weights.tolist(), strict=True))
         fused, amounts = [], []
         for person in people:

@@ -82,8 +82,7 @@ class FileSelection:
     def of(
         self, labels: Path, cache: Path | None, on_compared: Callable[[int, int], None] | None
     ) -> tuple[list[Item], list[str]]:
-        """Return the files of a labelled CSV, whatever their kinds hold, and notes on what is left
-        out."""
+        """Return a labelled CSV's files of all kinds, and notes on what is left out."""
 
         def check(item: Item) -> None:
             if self._wants(item) and not item.file.is_file():

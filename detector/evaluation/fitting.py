@@ -31,8 +31,7 @@ DRAWS = 4000
 
 
 def balanced(labels: Array) -> Array:
-    """Return a weight for each clip, so that originals and fakes weigh alike and the sum is the
-    count."""
+    """Return clip weights: originals and fakes weigh alike, the sum is the count."""
     weights: Array = len(labels) / 2 / np.where(labels == 1, labels.sum(), (1 - labels).sum())
     return weights
 

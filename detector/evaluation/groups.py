@@ -60,11 +60,8 @@ def voice_fold_of(item: Sourced) -> str | None:
 
 
 def fold_of(item: Sourced) -> str:
-    """Return the fold in which a file is left out, one of `names()`.
-
-    A source that the table does not name goes, as a whole, into the fold that a hash of its name
-    says: an original is never parted from what was made of it.
-    """
+    """Return a file's fold; a source not in the table goes into one, whole, by a hash of its
+    name."""
     return _fold_in(_KINDS, item)
 
 
@@ -85,16 +82,8 @@ def known(item: Sourced) -> bool:
 
 
 def leave_out(items: Iterable[S], folds: str) -> tuple[list[S], list[S]]:
-    """Return files to learn from, and files of a fold of either table, or of several of one table
-    with commas between them.
-
-    Files of other folds that show somebody of these are in neither list.
-
-    Raises
-    ------
-    UsageError
-        There is no such fold, or they are of both tables.
-    """
+    """Return files to learn from, and those of one or more folds; nobody is in both. Raise
+    UsageError."""
     out = set(folds.split(","))
     file = _SOURCES if out <= set(source_names()) else _KINDS
     if unknown := sorted(out - set(_table(file).values())):
@@ -119,13 +108,7 @@ class HoldOut(StrictModel):
 
 
 def held_out_people(entries: Sequence[Labelled], hold_out: HoldOut) -> set[str]:
-    """Return the persons of these entries that are never trained on.
-
-    Raises
-    ------
-    UsageError
-        There is no such fold.
-    """
+    """Return the persons never trained on; raise UsageError for an unknown fold."""
     if hold_out.leave_out:
         return {entry.person for entry in leave_out(entries, hold_out.leave_out)[1]}
     shares = {"image": hold_out.holdout_images}

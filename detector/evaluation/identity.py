@@ -100,18 +100,8 @@ def apart(
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Item], str]:
-    """Return the files whose people do not occur in training.
-
-    A file goes if its own face, or that of the original of its group, is like one of the untouched
-    faces that were trained on (fakes show a mixture of two of these); or if it has no face.
-
-    Returns
-    -------
-    list of Item
-        What stays, in order.
-    str
-        What was done, for a report.
-    """
+    """Return the files whose people, by their face or their original's, are not in training, and a
+    note."""
     originals = [item for item in trained if item.label == 0]
     vectors = embed([*items, *originals], cache=cache, progress=progress)
     known = np.stack([vectors[str(i.file)] for i in originals if str(i.file) in vectors])

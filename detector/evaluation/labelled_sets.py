@@ -79,8 +79,7 @@ Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]
 
 
 def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
-    """Write a labelled set into an empty folder. Raise InputError if it is neither ZIP nor CSV,
-    holds too much, or lacks originals or fakes."""
+    """Write a labelled set into an empty folder; raise InputError if it is none or too large."""
     archives = [file for file in files if file.name.lower().endswith(".zip")]
     sheets = [file for file in files if file.name.lower().endswith(".csv")]
     if len(archives) == 1 and len(files) == 1:
@@ -97,13 +96,7 @@ def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
 
 
 def unpack(path: Path, folder: Path) -> LabelledSet:
-    """Write the labelled set of a ZIP on the disk into an empty folder.
-
-    Raises
-    ------
-    InputError
-        As `make`.
-    """
+    """Write a ZIP's labelled set into an empty folder; raise InputError."""
     return _written(*_unzipped(path, folder), folder)
 
 

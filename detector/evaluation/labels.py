@@ -72,8 +72,7 @@ class Item:
 
     @property
     def person(self) -> str:
-        """Who is shown, as the CSV has it, or the group without the number of the take: takes of a
-        person never part."""
+        """Return who is shown, as the CSV has it, or the group without the number of the take."""
         return self.named or f"{self.source}:{self.footage}"
 
     @property
@@ -107,13 +106,7 @@ class Labelled(Sourced, Protocol):
 
 
 def filled(path: Path, column: str) -> set[str]:
-    """Return the names of the files that have something in a column of a labelled CSV.
-
-    Raises
-    ------
-    InputError
-        There is no such column.
-    """
+    """Return the files with a value in a column; raise InputError without the column."""
     names = set()
     for row in _rows(path):
         if column not in row:
@@ -161,18 +154,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
-    """Read a labelled CSV.
-
-    Parameters
-    ----------
-    check : callable
-        Called with each file as its row is read; what it raises ends the reading.
-
-    Raises
-    ------
-    InputError
-        If the file can't be read, is too long, lacks a column, or a label is neither real nor fake.
-    """
+    """Read a labelled CSV, calling `check` with each file; raise InputError if it is not valid."""
     items = []
     for number, row in enumerate(_rows(path), start=2):
         label = (row["label"] or "").strip().lower()
@@ -202,17 +184,14 @@ def _kind(suffix: str) -> str:
 
 
 def _own_group(name: str, kind: str) -> str:
-    """Return the group of a file that the CSV gives none: the video that a still was taken from,
-    if its name says so, or the file alone."""
+    """Return the group of a file without one: the video that its name comes from, else itself."""
     stem = name.removesuffix(Path(name).suffix)
     video = _FRAME.sub("", stem)
     return video if kind == "image" and video != stem else name
 
 
 def _joined(items: Sequence[Item]) -> list[Item]:
-    """Return the same files, one name for all that must not part: a name is one person in every
-    source; given to one file of a group, or to one take, it holds for the others; names that share
-    a group are one."""
+    """Return the files with one group name for all that share a person, a take or a group."""
     names: dict[tuple[str, str], set[str]] = {}
     for item in items:
         names.setdefault((item.source, item.footage), set()).update({item.named} - {""})

@@ -20,7 +20,7 @@ from detector.schema.analysis import QUESTION_OF
 _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
 """All tables of ensembles, without the comments before the first model."""
 _QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
-_TABLES = ("calibration", "uncertainty", "thresholds")
+_TABLES = ("calibration", "uncertainty", "thresholds", "pictures")
 """Of an ensemble; all else stands in one line."""
 
 
@@ -52,13 +52,7 @@ def write(result: Calibrated, path: Path | None = None) -> Path:
 
 
 def updated(text: str, result: Calibrated) -> str:
-    """Return a manifest's text with the result in it. Ensembles of other questions stay.
-
-    Raises
-    ------
-    ValueError
-        It has no ensembles before its models.
-    """
+    """Return a manifest's text with the result; raise ValueError without ensembles."""
     if (found := _ENSEMBLES.search(text)) is None or _ENSEMBLES.search(text, found.end()):
         raise ValueError("the tables of the ensembles do not stand together before the models")
     tables = _by_question(found[0]) | _by_question(to_toml(result))

@@ -35,8 +35,7 @@ class Interval:
 
 
 def auc(scores: Array, labels: Array) -> float:
-    """Return the probability that a fake scores above an original; ties count half. NaN for one
-    label only."""
+    """Return the probability that a fake scores above an original, ties half; NaN for one label."""
     scores, labels = np.asarray(scores, float), np.asarray(labels).astype(bool)
     fake, real = scores[labels], np.sort(scores[~labels])
     if not fake.size or not real.size:
@@ -76,8 +75,7 @@ def bootstrap(
 
 
 def resample(groups: Sequence[str] | Array, rounds: int = ROUNDS, seed: int = 0) -> Iterator[Array]:
-    """Yield indices of as many groups as there are, drawn with replacement, each with all its
-    members: int [members], `rounds` times."""
+    """Yield the members of groups drawn with replacement, int [members], `rounds` times."""
     names = np.asarray(groups)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
     rng = np.random.default_rng(seed)
@@ -99,8 +97,7 @@ def wilson(count: int, total: int) -> Interval:
 
 
 def paired_ranking_accuracy(scores: Array, couples: Sequence[tuple[int, int]]) -> float:
-    """Return the share of (original, fake) index pairs in which the fake scores higher; ties count
-    half."""
+    """Return the share of (original, fake) pairs ranked rightly; ties count half."""
     if not couples:
         return float("nan")
     real, fake = np.asarray(scores, float)[np.asarray(couples).T]
@@ -138,19 +135,15 @@ def bins_of(probabilities: Array) -> Array:
 
 
 def calibration_error(probabilities: Array, labels: Array) -> float:
-    """Return the expected calibration error over bins of equal width, weighted by their counts
-    (Naeini et al. 2015). NaN for no files."""
+    """Return the expected calibration error (Naeini et al. 2015); NaN for no files."""
     p = np.asarray(probabilities, float)
     gaps = np.bincount(bins_of(p), np.asarray(labels, float) - p)
     return float(np.abs(gaps).sum() / len(p)) if len(p) else np.nan
 
 
 def calibration_error_by_chance(probabilities: Array) -> Interval:
-    """Return the calibration error that honest probabilities would show on so many files.
-
-    It is never 0: with nine files in a bin, the share of fakes among them is off by chance alone.
-    Labels are drawn from the probabilities. The value is the mean; low and high hold 95 % of them.
-    """
+    """Return the calibration error of exactly honest probabilities on so many files, above 0 by
+    chance."""
     p = np.asarray(probabilities, float)
     rng = np.random.default_rng(0)
     values = [calibration_error(p, rng.random(len(p)) < p) for _ in range(ROUNDS)]
@@ -177,8 +170,7 @@ class RiskCoverageCurve:
 
 
 def risk_coverage(confidence: Array, wrong: Array) -> RiskCoverageCurve:
-    """Return the curve of answers from the surest on; among equally sure ones the wrong are
-    spread."""
+    """Return the curve of answers, the surest first; ties spread the wrong ones."""
     sure, wrong = np.asarray(confidence, float), np.asarray(wrong, float)
     values, which = np.unique(-sure, return_inverse=True)
     ends = np.cumsum(np.bincount(which, minlength=len(values)))
@@ -239,8 +231,7 @@ def roc(scores: ArrayLike, labels: ArrayLike, groups: Sequence[str]) -> Roc:
 
 
 def precision_recall(scores: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
-    """Return recall ascending, and the precision at each, one point a threshold; starts at recall
-    0."""
+    """Return recall, ascending from 0, and the precision at each threshold."""
     s, y = np.asarray(scores, float), np.asarray(labels, int)
     true_positives, positives = _counts(s, y)
     recall, precision = true_positives / max(1, y.sum()), true_positives / positives
@@ -262,7 +253,6 @@ def _points(scores: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def _at(fpr: Array, tpr: Array) -> Array:
-    """Return the curve at the rates of `GRID`: the best that is reached with no more false alarms,
-    so that an upright part counts at its foot."""
+    """Return the curve at `GRID`: the best value with no more false alarms."""
     best = np.maximum.accumulate(tpr)
     return best[np.searchsorted(fpr, GRID, side="right") - 1]

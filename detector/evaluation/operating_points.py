@@ -1,11 +1,8 @@
 """Thresholds that keep stated rates on sources nobody tuned to. Numbers only.
 
-Every logit here is *held out*: of a clip scored by what was fitted on the other sources. Thresholds
-are chosen on these, with one clip more counted as wrong than was seen for each limit that can be
-wrong (the finite-sample term of conformal prediction: with n clips and one question a rate under
-1 / (n + 1) can't be promised, with two none under 2 / (n + 1)), and tightened until the rates also
-hold where each source is judged by thresholds that the others chose.
-"""
+Logits are *held out*: of a clip scored by what was fitted on the other sources. Thresholds count
+one more clip as wrong for each limit (the finite-sample term of conformal prediction), and are
+tightened until the rates hold for each source by the thresholds that the others chose."""
 
 from __future__ import annotations
 
@@ -170,11 +167,7 @@ def by_alarms(held: Held, promises: Promises = PROMISES) -> Limits:
 
 
 def _alarms(held: Held, rate: float) -> list[int]:
-    """How many originals may lie over each question's `high`, most first; -1 is none at any score.
-
-    Two questions together may give more alarms than either: such numbers are left out. Each has a
-    limit of its own, and the next clip may be the one over either.
-    """
+    """Return the allowed originals over each `high`, most first; -1 is none at any score."""
     real = held.labels == 0
     # How many may be wrong, for the rate to hold with one more for each limit.
     allowed = int(rate * (int(real.sum()) + 1) + 1e-9) - len(held.logits)
@@ -187,16 +180,14 @@ def _alarms(held: Held, rate: float) -> list[int]:
 
 
 def _limits(held: Held, above: int, below: int) -> Limits:
-    """So many originals over the `high` of the strongest question, and a quarter of them over that
-    of a weaker one: an alarm buys fewer finds there."""
+    """Return the allowed alarms: all for the strongest question, a quarter for a weaker one."""
     first = held.strongest
     highs = {q: _high(held, q, above if q is first else above // WEAKER) for q in held.logits}
     return {q: (_low(held, q, below, high), high) for q, high in highs.items()}
 
 
 def _high(held: Held, question: Question, above: int) -> float:
-    """Halfway to the next lower score below the (`above` + 1)-th highest of the originals: exactly
-    that many lie over it."""
+    """Return the midpoint between two originals that leaves exactly `above` of them over it."""
     if above < 0:
         return float("inf")
     real = held.logits[question][held.labels == 0]

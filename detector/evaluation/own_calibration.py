@@ -41,13 +41,7 @@ def holds(calibration: OwnCalibration) -> bool:
 
 
 def clips_in(folder: Path) -> list[Path]:
-    """Return the videos and sounds of a folder and its subfolders, sorted.
-
-    Raises
-    ------
-    InputError
-        It is no folder, or holds none.
-    """
+    """Return a folder's videos and sounds, sorted; raise InputError without any."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", code="not_found")
     clips = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
@@ -60,11 +54,7 @@ def clips_in(folder: Path) -> list[Path]:
 
 
 def _asked(files: Sequence[Path], models: Sequence[str] | None) -> list[ModelSpec]:
-    """Return the models that were named, or the default ones for what the files are.
-
-    Those of voices get a threshold by recordings of voices alone: beside a picture's their score
-    would move the picture's threshold too (`OwnCalibration.move`).
-    """
+    """Return the named or default models; those of voices for recordings alone."""
     specs = registry.choose(models)
     if models is not None:
         return specs
@@ -181,13 +171,7 @@ def calibrate_own(
 
 
 def _unusable(analysis: Analysis) -> str:
-    """Why a clip can't be used, in a sentence: it must have been judged by all models.
-
-    Raises
-    ------
-    ModelError
-        A model does not work here, so there is no threshold to set for it.
-    """
+    """Return why a clip is unusable; raise ModelError if a model does not work here."""
     failed = next((m for m in analysis.models if m.error), None)
     if failed:
         raise ModelError(f"{failed.title} can't be calibrated: {failed.error}.")

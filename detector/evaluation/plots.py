@@ -16,8 +16,7 @@ _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "unmask", "font.family": 
 
 
 def reliability_svg(kind: KindReport) -> str:
-    """Return how many were fake among those that were said to be fake at so many percent. Each
-    answer has dots with 95 % bars; the size of a dot grows with its files."""
+    """Draw the share of fakes by stated probability, with 95 % bars; dots grow with files."""
 
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color="#8a8a8a", linestyle="--", linewidth=1.5)

@@ -62,8 +62,7 @@ class CalibrationQuality(StrictModel):
 
 
 class Risk(StrictModel):
-    """Share of wrong answers (over or under 0.5) among the surest, for every share answered. Files
-    that could not be judged come last and are wrong."""
+    """Share of wrong answers among the surest; unjudged files come last and are wrong."""
 
     area: Number
     """Under the curve: 0 is best."""
@@ -72,8 +71,7 @@ class Risk(StrictModel):
 
 
 class AnswerReport(StrictModel):
-    """An answer of ours: the combined one on all files, or that of one question on the originals
-    and its own fakes."""
+    """An answer of ours: the combined one, or a question's on originals and its fakes."""
 
     name: str
     title: str

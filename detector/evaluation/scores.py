@@ -191,8 +191,7 @@ def _holds(
 
 
 def _made_by(spec: ModelSpec) -> str:
-    """Return a hash of what decides a model's logits: its weights, and how a face is cut and fed
-    to it."""
+    """Return a hash of a model's weights, crop and input, which decide its logits."""
     recipe = spec.model_dump_json(
         include={
             "files": {"__all__": {"path", "sha256"}},
@@ -220,8 +219,7 @@ def _analyze(item: Item, analyzer: Analyzer, settings: Settings, condition: Cond
 
 
 def _failed(line: _Stored, deciding: Sequence[str]) -> str:
-    """Why one of the models that decide gave no score, if one failed: its silence must not pass
-    for an answer."""
+    """Return why a deciding model gave no score, if one failed: silence is no answer."""
     for model in line.analysis.models if line.analysis else ():
         if model.error and model.id in deciding:
             return f"{model.title} failed on {line.name}: {model.error}"

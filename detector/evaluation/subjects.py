@@ -43,19 +43,13 @@ class Clip:
     """Where it was collected: what is resampled as a whole; unless stated, `source`."""
 
     def is_fake_of(self, question: Question) -> bool:
-        """Return whether it is a fake that a question asks for: whether a face is fake covers
-        generated heads too."""
+        """Return whether a question asks for this fake; that of faces covers generated heads."""
         return self.question is question or self.question in question.spec.covers
 
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
-    """Return a scored file as calibration sees it: people as the verdict would pool them.
-
-    Parameters
-    ----------
-    worse : sequence of Scored
-        The same file under worse conditions.
-    """
+    """Return a scored file as calibration sees it; `worse` is the same file under worse
+    conditions."""
     about = methods.question(scored.method) if scored.label else None
     analysis = scored.analysis
     if analysis is None:

@@ -236,8 +236,7 @@ def _csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write report.json, report.md, figures.csv, and a reliability diagram and a risk–coverage
-    curve of each kind as SVG; return the files."""
+    """Write report.json, report.md, figures.csv and each kind's two curves; return the files."""
     files = {
         "report.json": report.model_dump_json(indent=2) + "\n",
         "report.md": to_markdown(report),

@@ -53,8 +53,7 @@ class Share(StrictModel):
 
 
 class Bar(StrictModel):
-    """One bar of the reliability diagram: `said` is the mean probability of its files, which are
-    low <= p < high (the last holds 1 too)."""
+    """A reliability bar: `said` is its files' mean probability, low <= p < high (last: <=)."""
 
     low: Number
     high: Number
@@ -128,18 +127,14 @@ def figure_of(column: Column) -> Estimate:
 
 
 def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
-    """Return indices (original, fake of it). A group with several originals says who, not which
-    footage, and is left out."""
+    """Return indices (original, fake of it), without groups of several originals."""
     originals = Counter((s.source, s.group) for s in scored if s.label == 0)
     return [(a, b) for a, b in pairs(scored) if originals[scored[b].source, scored[b].group] == 1]
 
 
 def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
-    """Return the share of pairs ranked rightly, with its interval over groups.
-
-    Where all are won, or none, no resampling shows another share: then Wilson's interval of so
-    many groups.
-    """
+    """Return the share of pairs ranked rightly, its interval over groups, Wilson's where all are
+    won."""
     wins = np.array([metrics.paired_ranking_accuracy(column.values, [pair]) for pair in couples])
     groups = [column.groups[original] for original, _ in couples]
     if not couples:

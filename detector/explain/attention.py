@@ -54,8 +54,7 @@ def attends(model: Model) -> bool:
 
 
 def roll(layers: list[Tensor]) -> Tensor:
-    """Multiply attention through all layers: [N, T, T] each -> [N, T, T]; row i is what token i is
-    made of, summing to 1."""
+    """Multiply attention of all layers, [N, T, T] each: row i is token i's parts, summing to 1."""
     tokens = layers[0].shape[-1]
     identity = torch.eye(tokens)
     rolled = identity.expand(len(layers[0]), tokens, tokens)

@@ -84,8 +84,7 @@ def draw(model: Model, batch: np.ndarray, method: str = "gradcam") -> np.ndarray
 
 
 def _as_maps(output: Tensor, frames: int) -> Tensor:
-    """Lay out tokens [N, n, C], or the maps of each frame [N T, C, h, w]: [N, C, h, w], of clips
-    [N, C, t, h, w]. `frames` is 0 for pictures."""
+    """Lay out tokens [N, n, C] or maps [N T, C, h, w] as [N, C, h, w] or [N, C, t, h, w]."""
     if output.dim() == 4:
         return output.unflatten(0, (-1, frames)).transpose(1, 2) if frames else output
     prefix, steps, side = layout(output.shape[1], frames or 1)

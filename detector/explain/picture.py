@@ -39,8 +39,7 @@ class Heatmap:
     """what stands in the crop beyond the edge of the frame"""
 
     def mirrors(self, width: int, height: int) -> bool:
-        """Return whether a part of the crop lies beyond the edge of a frame of this size, where the
-        model is given the mirror image of what is within."""
+        """Return whether the crop reaches beyond the frame, where the model sees a mirror image."""
         if self.place is None or self.border != "mirror":
             return False
         rows, columns = self.crop.shape[:2]
@@ -65,24 +64,14 @@ def fit(values: np.ndarray, crop: np.ndarray) -> np.ndarray:
 
 
 def overlay(heat: Heatmap, alpha: float = 0.6) -> np.ndarray:
-    """Return the map in the inferno colors over the darkened crop: uint8 [S, S, 3] RGB.
-
-    Parameters
-    ----------
-    alpha : float
-        0 shows the crop alone, 1 the map alone.
-    """
+    """Return the map in inferno colors over the darkened crop, uint8 [S, S, 3]; `alpha` 1 is the
+    map."""
     return _blend(heat.crop, heat.map, alpha)
 
 
 def on_frame(rgb: np.ndarray, heat: Heatmap, alpha: float = 0.6) -> np.ndarray:
-    """Return the map over the face in the full frame, uint8 [H, W, 3]. The rest is darkened alike.
-
-    Parameters
-    ----------
-    rgb : uint8 array [H, W, 3]
-        The frame that the crop was cut from. Returned as it is where the place is not known.
-    """
+    """Return the map over the face in the frame, uint8 [H, W, 3]; the frame where its place is
+    unknown."""
     if heat.place is None:
         return rgb
     size = (rgb.shape[1], rgb.shape[0])
@@ -93,15 +82,8 @@ def on_frame(rgb: np.ndarray, heat: Heatmap, alpha: float = 0.6) -> np.ndarray:
 def without(
     heat: Heatmap, share: float = HIDDEN, rng: np.random.Generator | None = None
 ) -> Heatmap:
-    """Return the same with its hottest places blurred away.
-
-    Parameters
-    ----------
-    share : float
-        How much of the picture, 0..1.
-    rng : Generator, optional
-        Blur places drawn at random instead, in cells as large as those of a map.
-    """
+    """Return the crop with `share` of its hottest places blurred, or of random ones with an
+    `rng`."""
 
     def hide(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
         if rng is not None:

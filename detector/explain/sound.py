@@ -69,14 +69,8 @@ def window_map(
     model_id: str,
     on_progress: Callable[[float], object] | None = None,
 ) -> SoundMap:
-    """Read a window of a file and hide each of its tiles (`sound_map`).
-
-    Raises
-    ------
-    MediaError
-        The sound can't be read.
-    ModelError, ValueError
-    """
+    """Read a window and hide each of its tiles (`sound_map`); raise MediaError, ModelError,
+    ValueError."""
     model = registry.load_model(model_id)
     blocks = [block.samples for block in read(path, [span], notes=[])]
     return sound_map(np.concatenate(blocks), span, model, on_progress)

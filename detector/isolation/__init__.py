@@ -108,8 +108,7 @@ def stream_isolated(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """`function(path, *arguments, notes=..., cancel=...)`, in a worker where this program is
-    isolated. See `Sandbox.frames`."""
+    """Stream `function(path, *arguments, notes, cancel)` from a worker (`Sandbox.frames`)."""
     options: dict[str, Any] = {"notes": notes, "cancel": cancel}
     if _active is None:
         return function(path, *arguments, **options)
@@ -126,8 +125,7 @@ def headed_isolated(
     count: int,
     cancel: Event | None = None,
 ) -> tuple[H, Iterator[Frame]]:
-    """`function(path, *arguments, notes=..., cancel=...)`, which yields a `head` and then frames,
-    in one worker where this program is isolated. See `Sandbox.frames`."""
+    """Stream a `head`, then frames, from one worker (`Sandbox.frames`)."""
     options: dict[str, Any] = {"notes": [], "cancel": cancel}
     if _active is not None:
         options |= {"head": head, "size": size, "count": count, "reads": (path,)}
@@ -145,8 +143,7 @@ def connect_isolated(
     timeout: float,
     cancel: Event,
 ) -> Iterator[Frame]:
-    """`function(*arguments, notes=..., cancel=...)`, in a worker that may connect to one port of
-    TCP and read no file, where this program is isolated. See `Sandbox.connection`."""
+    """Stream from a worker that reads no file and connects to one TCP port."""
     if _active is None:
         return function(*arguments, notes=[], cancel=cancel)
     return _active.connection(

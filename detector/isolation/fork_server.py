@@ -1,17 +1,10 @@
 """The fork server (zygote): the process that workers are forked from, and what a worker does.
 
-Run as a program. It imports what is preloaded once, reads nothing itself, and forks a worker for
-each call: a fresh one, within milliseconds, that never saw anybody else's file. A worker gives up
-all it can (`detector.isolation.privileges`) before it opens its file, and answers on a socket in
-JSON and raw pixels, which can do nothing to who receives them; the parent's request may be a
-pickle, the way back never.
-
-A worker lives as long as its parent holds the other end of its `status` socket: closing that kills
-it, and so does the parent's own end, however it comes. No process id is handed around.
-
-Arguments: the parent's import path and the modules to preload, both as JSON, and the number of the
-control socket.
-"""
+Run as a program; arguments: the parent's import path and the modules to preload, as JSON, and the
+number of the control socket. It reads no file itself and forks a fresh worker for each call, which
+drops privileges (`detector.isolation.privileges`) before it opens its file and answers in JSON and
+raw pixels; only the parent's request may be a pickle. A worker ends when the other end of its
+`status` socket is closed, by the parent or by the parent's end."""
 
 from __future__ import annotations
 
@@ -229,8 +222,7 @@ def _answer(
 
 
 def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
-    """Put frames into the shared memory, at most as many ahead as it has room for; what comes
-    before them goes as it is."""
+    """Write frames to the shared memory as they fit; send what precedes them unchanged."""
     import numpy as np
     from pydantic import TypeAdapter
 

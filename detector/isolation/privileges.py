@@ -139,8 +139,7 @@ def _landlock(
 
 
 def _program() -> Iterator[str]:
-    """Where Python, its packages and our own code are. Of a checkout only the package: beside it
-    may lie the data folder, with everybody's files."""
+    """Return the folders of Python and our code, without a checkout's data folder."""
     yield str(Path(__file__).resolve().parents[1])
     yield from (sys.prefix, sys.base_prefix)
     for entry in sys.path:

@@ -301,8 +301,7 @@ def _niceness() -> int | None:
 
 @contextlib.contextmanager
 def _shared(size: int) -> Iterator[int]:
-    """Memory for frames that has no name and vanishes with its last holder. Where the system can,
-    its size is sealed: a worker that shrank it could take the parent down."""
+    """Return anonymous memory, sealed where possible: a worker could shrink it and crash us."""
     if hasattr(os, "memfd_create"):
         import fcntl
 

@@ -112,8 +112,7 @@ class WorkerChannel:
 def checked_frame(
     answer: Any, indices: tuple[int, int], after: float, slot: int
 ) -> tuple[int, float, int, int]:
-    """Return a frame's index, time, height and width, if they can be true: within `indices`, which
-    only ever shrink, so that a worker can't go on for ever."""
+    """Return a plausible frame's index, time and size; `indices` only shrink, so it ends."""
     try:
         index, at, height, width = answer
         whole = all(type(n) is int for n in (index, height, width))

@@ -69,8 +69,7 @@ def is_link(text: str) -> bool:
 
 
 def parse(url: str, rules: LinkRules) -> httpx.URL:
-    """Return an address, if its form may be fetched; nothing is resolved. Raise LinkRefused
-    otherwise."""
+    """Return an address of an allowed form, unresolved; raise LinkRefused."""
     try:
         parsed = httpx.URL(url.strip()) if len(url) <= MAX_URL else None
     except (httpx.InvalidURL, ValueError, UnicodeError):
@@ -81,8 +80,7 @@ def parse(url: str, rules: LinkRules) -> httpx.URL:
 
 
 def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
-    """Return an address whose scheme, port and parts may be fetched. Raise LinkRefused
-    otherwise."""
+    """Return an address with allowed scheme, port and parts; raise LinkRefused."""
     if url.scheme not in ("http", "https") or not url.host:
         raise LinkRefused("Only addresses with https:// or http:// are fetched.")
     if url.userinfo:
@@ -103,8 +101,7 @@ def port_of(url: httpx.URL) -> int:
 
 
 def addresses(host: str, port: int, rules: LinkRules, resolve: Resolve | None = None) -> list[str]:
-    """Return the network addresses of a host, all of which may be connected to. Raise LinkRefused
-    if the host is unknown, or if even one of its addresses must not be connected to."""
+    """Return a host's addresses, all allowed; raise LinkRefused if one is not, or if unknown."""
     try:
         found = (resolve or system_resolve)(host, port)
     except (OSError, UnicodeError):

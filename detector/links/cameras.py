@@ -1,10 +1,8 @@
 """Cameras by their address, watched for somebody who does not sit at this computer.
 
-libav follows what a camera says to wherever it leads. So it never speaks to a camera here: it is
-given an address of this computer (`detector.links.relay`), in a worker that can reach no other one,
-and what is behind that was looked at by the rules of links. A name and a password go to the host
-that they were given for, and into no sentence.
-"""
+libav follows a camera's redirects, so it never connects itself: a worker with one open port reads
+from `detector.links.relay`, which keeps the rules of links. Credentials go to their host only, and
+into no message."""
 
 from __future__ import annotations
 
@@ -59,8 +57,7 @@ class CameraAddress:
 
 
 def parse(text: str, rules: LinkRules) -> CameraAddress:
-    """Return the address of a camera, if its form may be watched; nothing is resolved. Raise
-    LinkRefused otherwise; its message names nothing but scheme and port."""
+    """Return a camera's address, unresolved; raise LinkRefused, naming scheme and port alone."""
     try:
         url = httpx.URL(text.strip()) if len(text) <= MAX_URL else None
     except (httpx.InvalidURL, ValueError, UnicodeError):
@@ -131,8 +128,7 @@ class CameraStream(stream.Stream):
         )
 
     def connection(self) -> Iterator[np.ndarray]:
-        """Pictures of one connection, as `Stream.connection`. Raise LinkRefused if it must not be
-        connected to or redirects, MediaError if it fails."""
+        """Yield one connection's pictures (`Stream.connection`); raise LinkRefused, MediaError."""
         opening, reading = self._timeouts
         rules = replace(self._rules, seconds=opening, silence=reading)
         try:

@@ -1,11 +1,9 @@
 """Pages with a player, through yt-dlp: an extra, off unless UNMASK_YTDLP says otherwise.
 
-yt-dlp makes connections of its own, dozens for one video. So it runs in a process that can reach
-one port of this computer and write to one folder (`detector.isolation`); behind that port is
-`detector.links.proxy`, which holds each connection to the rules of links. What it can't hold: who
-is asked, and how often; what an encrypted connection says; and where the system has no such process
-limits (macOS, Linux before 6.7), a yt-dlp that goes past its proxy.
-"""
+yt-dlp runs in a process that reaches one port and one folder (`detector.isolation`); behind the
+port, `detector.links.proxy` holds each connection to the rules of links. It does not limit which
+public hosts are asked, nor encrypted content; without such process limits (macOS, Linux before
+6.7) a yt-dlp could go past its proxy."""
 
 from __future__ import annotations
 
@@ -35,8 +33,7 @@ OVERHEAD = 1.2
 
 
 def available() -> bool:
-    """Return whether pages with a player are fetched here: the operator wants it, and yt-dlp is
-    installed."""
+    """Return whether pages with a player are fetched here: switched on and yt-dlp installed."""
     config = get_config()
     return config.ytdlp and config.links and not config.offline and find_spec("yt_dlp") is not None
 

@@ -142,8 +142,7 @@ def fetch(
 
 
 def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
-    """Return an address that is fetched here, as far as its form says; nothing is resolved. Raise
-    LinkRefused otherwise."""
+    """Return an address of an allowed form, unresolved; raise LinkRefused."""
     if not allowed():
         raise LinkRefused(
             "Links are not fetched here: this installation takes files only.",
@@ -160,8 +159,7 @@ def name_of(url: str) -> str:
 
 
 def opener(url: str) -> Callable[[Path], Path]:
-    """Return what fetches a link into a folder, under `rules` and the largest file that is read; it
-    returns the file's path, and raises as `fetch`."""
+    """Return a function that fetches a link into a folder under `rules` (`fetch`)."""
 
     def bring(folder: Path) -> Path:
         path = folder / "link"

@@ -163,8 +163,7 @@ class Relay(LoopThread):
         raise refused
 
     async def _request(self, stack: AsyncExitStack) -> httpx.Response:
-        """Ask an HTTP camera for its stream; redirects are followed by the rules of links, and the
-        password is for the camera's own host."""
+        """Request an HTTP camera's stream by the rules of links; its password is its host's."""
         target, rules = self._target, self._rules
         client = await stack.enter_async_context(
             httpx.AsyncClient(
@@ -264,8 +263,7 @@ async def _pass_on(
     camera: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     silence: float,
 ) -> None:
-    """Pass on what libav and an RTSP camera say, until one of them has ended, or the camera said
-    nothing for `silence` s."""
+    """Relay libav and an RTSP camera until one ends or the camera is silent for `silence` s."""
 
     async def pump(pieces: AsyncIterator[bytes], out: asyncio.StreamWriter) -> None:
         async for piece in pieces:
@@ -292,8 +290,7 @@ async def _pieces(reader: asyncio.StreamReader, silence: float | None) -> AsyncI
 
 
 async def _without_redirects(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what a camera says; raise LinkRefused before the piece in which it says that it is
-    elsewhere."""
+    """Yield the camera's bytes; raise LinkRefused before a piece that holds a redirect."""
     tail = b""
     async for piece in pieces:
         # libav leaves out carriage returns, wherever they stand.

@@ -55,8 +55,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request to an address that may be connected to. Raise LinkRefused if there is
-        none."""
+        """Send a request to an allowed address; raise LinkRefused if there is none."""
         url = check_form(request.url, self._rules)
         # As it goes to the resolver: ASCII, IDNA applied.
         host = url.raw_host.decode("ascii").strip("[]")

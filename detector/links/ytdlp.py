@@ -36,8 +36,7 @@ _SILENT = logging.Logger("yt-dlp", logging.CRITICAL + 1)
 
 
 def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -> str:
-    """Write the video of a page into a folder; return its file's name. Raise UsageError if no video
-    can be fetched."""
+    """Write a page's video into a folder and return its name; raise UsageError."""
     from yt_dlp import YoutubeDL
 
     with YoutubeDL(_options(folder, proxy, max_bytes)) as downloader:

@@ -1,11 +1,8 @@
 """Windows of crops for clip models, collected while frames pass.
 
-As in an analysis of a file (`detector.pipeline.windows`): the frames of a window lie on a grid of
-the model's own step, faces are searched at some of them, and in between the box is a straight line
-from one search to the next. Boxes that flow has followed are not used: their jumps at each search
-are motion that the face did not make. So a frame waits, cut down to the face's surroundings, until
-the search after it.
-"""
+As in `detector.pipeline.windows`, faces are searched at some frames and interpolated in between;
+boxes of optical flow are not used, since their jumps at each search are motion that the face did
+not make. A frame waits, cut down to the face's surroundings, until the next search."""
 
 from __future__ import annotations
 

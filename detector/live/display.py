@@ -118,8 +118,7 @@ class SessionDisplay:
         self._end_reading(time)
 
     def _label(self, faces: Iterable[LiveFace]) -> None:
-        """Put the newest words and numbers to the faces, so that no box is behind the reading; the
-        most suspicious comes first."""
+        """Attach the latest labels to the faces, the most suspicious first."""
         shown = []
         for face in faces:
             line = self.readout.people.get(face.id)
@@ -136,8 +135,7 @@ class SessionDisplay:
         self._faces = tuple(shown)
 
     def _end_reading(self, time: float) -> None:
-        """End the reading where nobody could be judged for a while; while there is none, say what
-        keeps it from coming."""
+        """End the reading where nobody was judged for a while, and say what prevents one."""
         last = self.readout.scored
         if last is not None and time - last <= UNREAD:
             return
@@ -176,8 +174,7 @@ class SessionDisplay:
         self.version += 1
 
     def _raise(self, time: float, decided: Analysis) -> None:
-        """Tell the alarms of a verdict. A likelihood that may decide nothing raises none, nor one
-        over a threshold that was neither measured nor chosen."""
+        """Raise alarms, but none by a likelihood or threshold that may decide nothing."""
         answer = decided.verdict.answers.get(decided.verdict.question or Question.MANIPULATION)
         if answer is None or answer.probability is None:
             return

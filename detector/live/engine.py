@@ -60,13 +60,7 @@ class LiveEngine:
         self._open: list[LiveSession] = []
 
     def open(self, settings: LiveSettings | None = None) -> LiveSession:
-        """Begin a session. Returns at once; models load in the background (`LiveState.ready`).
-
-        Raises
-        ------
-        UsageError
-            A model id is unknown, or too many sessions are open (`code` "too_many_viewers").
-        """
+        """Begin a session at once, models load later (`LiveState.ready`); raise UsageError."""
         settings = settings or LiveSettings()
         asked = settings.models if settings.models is not None else self._models
         specs = registry.choose(asked)
@@ -89,8 +83,7 @@ class LiveEngine:
         return session
 
     def listen(self) -> LiveVoice:
-        """Begin to hear a microphone, with the default models of voices; no place of a camera's is
-        taken. Returns at once."""
+        """Begin to hear a microphone with the default voice models. Returns at once."""
         specs = [spec for spec in registry.choose(None) if spec.modality.of_sound]
         voice = LiveVoice(specs, self._pool, self._load)
         self._pool.add(voice, WEIGHT)

@@ -89,8 +89,7 @@ class FaceTracker:
         return any(person.time < self._at for person in self._people.values())
 
     def search(self, rgb: np.ndarray, time: float, coarser: float = 1.0) -> list[TrackedFace]:
-        """Find the faces of a frame, and return those in it: the same objects are given again and
-        change. `coarser`: times the smallest face looked for."""
+        """Return a frame's faces, the same objects again; `coarser`: times the smallest size."""
         detections = self._detector.detect(rgb, max(12, round(self._min_face * coarser)))
         numbers = self._tracker.update(time, rgb, detections)
         for number, face in zip(numbers, detections, strict=True):

@@ -48,8 +48,7 @@ class FlowFrame:
 def track_faces(
     before: FlowFrame, now: FlowFrame, faces: list[Detection]
 ) -> list[Detection | None]:
-    """Return where faces of one frame are in the next, which is of the same size: moved and scaled,
-    or None for a face that was lost."""
+    """Return each face moved and scaled into the next frame; None for a lost one."""
     if not faces or before.gray.shape != now.gray.shape:
         return [None] * len(faces)
     start = np.concatenate([_grid(face, before.scale) for face in faces])

@@ -1,10 +1,7 @@
-"""The threads that all viewers share, and whose turn it is.
+"""The threads that all viewers share, by fair scheduling.
 
-A viewer is a `Client`: it says which kinds of work wait, and does one when told. Nothing is queued
-here, so nothing can pile up: what waits is a place in the client that holds the newest only. The
-next turn goes to the client that has had the least time, so one viewer with slow models takes no
-one else's; within a client the kinds go in the order it names them.
-"""
+A `Client` says which kinds of work wait and does one when told; a place holds the newest work only,
+so nothing can pile up. The next turn goes to the client that has had the least time."""
 
 from __future__ import annotations
 

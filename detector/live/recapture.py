@@ -1,11 +1,8 @@
-"""Is this a camera pointed at a screen? Looked for in the one trace that can be measured for sure.
+"""Detect a camera that films a screen, by moiré.
 
-A camera that films a screen samples one grid with another. Where the pixels of the screen are not
-far smaller than those of the camera, that shows as moiré: stripes all over the picture, which in
-the spectrum are a few narrow peaks far above what is around them. Skin, hair and walls have no such
-peaks. A sharp screen seen from near, or a blurred one, shows none: silence here does not say that
-there is no screen.
-"""
+Two pixel grids make stripes all over the picture: a few narrow peaks far above their surroundings
+in the spectrum, which skin, hair and walls lack. A sharp screen seen from near, or a blurred one,
+shows none, so silence proves nothing."""
 
 from __future__ import annotations
 

@@ -45,8 +45,7 @@ class Ring:
         self._due = 0.0
 
     def add(self, rgb: np.ndarray, time: float) -> None:
-        """Keep a frame (uint8 [H, W, 3]) of a time in s, ascending, unless one was kept a moment
-        ago."""
+        """Keep a frame (uint8 [H, W, 3]) at s, ascending, unless one was kept a moment ago."""
         if self._pictures and time < self._due:
             return
         # From the time it was due, not from now: else a step that is no multiple of the

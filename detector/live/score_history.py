@@ -64,8 +64,7 @@ class _ScoreSample:
 
 
 class ScoreHistory:
-    """The scores of one viewer by the models that it asked for. Not locked: the session does that.
-    Times are seconds from the first frame."""
+    """One viewer's scores, s from the first frame. Not locked: the session does that."""
 
     def __init__(self, specs: Sequence[ModelSpec], settings: LiveSettings) -> None:
         self._settings = settings
@@ -119,8 +118,7 @@ class ScoreHistory:
             self.results[id].scored += 1
 
     def unscore(self) -> None:
-        """Drop the scores of the last `WINDOW` s: what was in front of the camera can't be judged,
-        and was not recognized at once."""
+        """Drop the scores of the last `WINDOW` s, whose picture could not be judged."""
         for sample in self._samples:
             if sample.time > self._last - WINDOW:
                 sample.full_frame, sample.spans = None, []
@@ -129,8 +127,7 @@ class ScoreHistory:
         self._last = max((s.time for s in self._samples if s.scores), default=0.0)
 
     def _thinned(self) -> list[_ScoreSample]:
-        """Return the last `WINDOW` s, and of each stretch before it the sample that most models
-        scored: a model that is asked seldom is kept."""
+        """Return the last `WINDOW` s, and the fullest sample of each stretch before it."""
         best: dict[tuple[bool, float], _ScoreSample] = {}
         for sample in self._samples:
             new = self._last - WINDOW < sample.time <= self._last
@@ -152,8 +149,7 @@ class ScoreHistory:
             self._thumbnails[number] = worth, crop
 
     def recent(self, failed: Mapping[str, str]) -> Analysis:
-        """Return the last `WINDOW` s as an undecided Analysis; `failed`: why a model took no part,
-        by id."""
+        """Return the last `WINDOW` s as an undecided Analysis; `failed`: why a model is missing."""
         start = self._last - WINDOW
         return self._analysis([s for s in self._samples if start < s.time <= self._last], failed)
 

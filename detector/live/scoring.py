@@ -36,8 +36,7 @@ class Scorer:
 
     @property
     def usual(self) -> dict[str, int]:
-        """Of the frame models: n by id, where one scores every n-th of the scored frames if there
-        is time."""
+        """Return n of each frame model that scores every n-th scored frame, if there is time."""
         return {id: SELDOM if model.spec.moments else 1 for id, model in self._frames.items()}
 
     def every(self, schedule: Schedule) -> dict[str, int]:
@@ -52,8 +51,7 @@ class Scorer:
     def frame(
         self, rgb: np.ndarray, people: Mapping[int, Detection], schedule: Schedule
     ) -> tuple[dict[int, dict[str, float]], dict[str, float]]:
-        """Logits of the frame models that are due: by person and id, and of the full frame by
-        id."""
+        """Logits of the due frame models, by person and id, and of the full frame by id."""
         logits: dict[int, dict[str, float]] = {number: {} for number in people}
         of_full_frame: dict[str, float] = {}
         cuts: dict[object, np.ndarray] = {}

@@ -211,8 +211,7 @@ class LiveSession:
     # --- what the pool calls ---------------------------------------------------------------------
 
     def waiting(self) -> Sequence[str]:
-        """See `Client.waiting`. Without the lock: the pool holds its own, and a place that is
-        filled a moment later comes with a nudge."""
+        """See `Client.waiting`. Lock-free: the pool holds its lock, and a later fill nudges it."""
         if self._closed:
             return ()
         if not self._loaded:

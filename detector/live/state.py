@@ -213,8 +213,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class ModelState:
-    """One model in this session: `note` says why it takes no part; `scored` frames or windows;
-    `every`: it scores every n-th of the scored frames, as there is time."""
+    """A model's part: a `note` why it has none, `scored` items, each `every`-th frame."""
 
     id: str
     title: str

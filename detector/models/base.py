@@ -202,6 +202,12 @@ class ModelSpec(StoredEntry):
     moments: int = Field(
         default=0, ge=0, description="sampled frames that it scores, spread evenly; 0: all"
     )
+    moments_near: int = Field(
+        default=0,
+        ge=0,
+        description="so many where what the first say is near a threshold; an odd multiple of "
+        "`moments`, among which these then are",
+    )
     clip_frames: int = Field(default=0, description="clip models: frames in a window")
     clip_step: float = Field(
         default=0.0, description="clip models: seconds between frames of a window"
@@ -283,8 +289,7 @@ class Model(ABC):
         """Raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
 
     def log_odds(self, logits: Tensor) -> Tensor:
-        """Natural-log odds of P(fake), [N], of what `forward` gave: a logit, or those of a
-        softmax."""
+        """Return natural-log odds of P(fake), [N], of `forward`'s logit or softmax."""
         import torch
 
         spec = self.spec

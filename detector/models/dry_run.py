@@ -12,13 +12,7 @@ noise, a drawing and a plain surface are 5e-4 to 2 apart, of trained ones more
 
 
 def check(model: Model) -> int:
-    """Score a few clearly different pictures; returns how many outputs the network has.
-
-    Raises
-    ------
-    ModelError
-        It gives no score, none that is a number, or the same to every picture.
-    """
+    """Score different pictures and return the number of outputs; raise ModelError if useless."""
     import torch
 
     spec = model.spec

@@ -82,13 +82,7 @@ def add(
 def entry(
     model: hub.HubModel, *, fake: str | int | None = None, id: str | None = None
 ) -> ModelSpec:
-    """Return the entry that a model of the hub would get. Nothing is downloaded.
-
-    Raises
-    ------
-    LabelOrderError, ModelError
-        As `add`.
-    """
+    """Return the entry of a hub model, without a download; raise as `add`."""
     fields = recipe(model.config, model.preprocessor or None)
     require_agreement(model.config, model.repo, fake)
     index = fake_index(model.labels, fake, name=model.repo)

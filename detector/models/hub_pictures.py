@@ -16,13 +16,7 @@ _RESAMPLE = {0: "nearest", 2: "antialias", 3: "bicubic"}
 def picture_recipe(
     config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, kind: str
 ) -> tuple[CropRecipe, Normalization]:
-    """Return the recipe of a processor of transformers.
-
-    Raises
-    ------
-    ModelError
-        It steps what Unmask can't.
-    """
+    """Return a transformers processor's recipe; raise ModelError if unsupported."""
     steps = _processor(config, preprocessor)
     size, crop = steps["size"], steps["crop_size"]
     recipe: dict[str, Any] = {"kind": kind}

@@ -15,13 +15,7 @@ SAMPLES = "Wav2Vec2FeatureExtractor"
 
 
 def sound_recipe(preprocessor: Mapping[str, Any] | None) -> SoundRecipe:
-    """Return the recipe of a processor of samples.
-
-    Raises
-    ------
-    ModelError
-        It makes something else of them (a spectrogram), or takes another rate.
-    """
+    """Return a sample processor's recipe; raise ModelError for spectrograms or other rates."""
     steps = preprocessor or {}
     kind = steps.get("feature_extractor_type", SAMPLES)
     if kind != SAMPLES or steps.get("sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:

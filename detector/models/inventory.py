@@ -80,15 +80,8 @@ def status(id: str) -> Status:
 
 
 def download(id: str, progress: weights.Progress | None = None) -> Status:
-    """Download a model's weights; `progress(done, total)` in bytes may raise to stop.
-
-    Raises
-    ------
-    WeightsError
-        It could not be downloaded; the status says why until the next try.
-    ModelError
-        Its license was not accepted (code "license").
-    """
+    """Download weights with `progress(done, total)`; raise WeightsError, or ModelError for a
+    license."""
     spec = registry.get_spec(id)
     weights.require_license(spec)
     try:
@@ -105,13 +98,7 @@ def download(id: str, progress: weights.Progress | None = None) -> Status:
 
 
 def delete(id: str) -> int:
-    """Delete a model's files, and forget it when it is a person's own; returns the bytes freed.
-
-    Raises
-    ------
-    WeightsError
-        It is bundled, or a file can't be deleted.
-    """
+    """Delete a model's files, an own one's entry too; return bytes freed, raise WeightsError."""
     spec = registry.get_spec(id)
     if spec.own:
         return user_models.remove(spec.id)

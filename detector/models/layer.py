@@ -13,8 +13,7 @@ FACE = 0.6
 
 
 class FaceSquare(NamedTuple):
-    """Where a picture, or maps, of `side` pixels show the face: its first pixel across and down,
-    the one after its last, and its share of all."""
+    """Where `side` px show the face: first and end px, across and down, and its share."""
 
     side: int
     first: int

@@ -57,8 +57,7 @@ class EarlyLite(nn.Module):
 
 
 class _Conv(nn.Conv2d):
-    """A convolution of maps of even sides, padded as TensorFlow's "SAME": where the stride is 2,
-    with one pixel more at the bottom and right."""
+    """A convolution padded as TensorFlow's "SAME", of maps of even sides."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1):
         around = kernel // 2 if stride == 1 else 0

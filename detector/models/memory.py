@@ -43,14 +43,8 @@ class ModelCache:
         self._loading = threading.Lock()  # one at a time: two big ones would exceed the budget
 
     def get(self, key: Key, need: int, load: Callable[[], Model]) -> Model:
-        """Return the model of this key, loaded if it isn't here. `need` is bytes, a guess.
-
-        Raises
-        ------
-        ModelError
-            The budget does not hold it beside the models in use (code "memory"), or what `load`
-            raises.
-        """
+        """Return the key's model, loaded if absent; `need` is a guess in bytes. Raise ModelError
+        ("memory")."""
         if model := self._find(key):
             return model
         with self._loading:
@@ -157,8 +151,7 @@ def _machine() -> int:
 
 
 def footprint(model: Model) -> int:
-    """Return the bytes of a model's networks, with the copy that a faster runtime keeps; 0 of one
-    that has none in memory."""
+    """Return the bytes of a model's networks with a runtime's copy; 0 without any."""
     if "torch" not in sys.modules:
         return 0
     from torch import nn

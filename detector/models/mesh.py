@@ -43,8 +43,7 @@ class Mesh:
             raise WeightsError(f"The face landmarker can't be read: {error}") from error
 
     def points(self, face: np.ndarray) -> np.ndarray | None:
-        """478 points in px of an uint8 [256, 256, 3] picture, float [478, 2]; None without a
-        face."""
+        """Return 478 points, px, float [478, 2], of an uint8 [256, 256, 3] picture, or None."""
         outputs = self._run(face[None].astype(np.float32) / 255)
         points = next(o for o in outputs if o.size == 478 * 3)
         sure = next(o for o in outputs if o.size == 1)

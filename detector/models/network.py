@@ -24,13 +24,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def load_network(network: N, spec: ModelSpec, files: Files, rules: Sequence[Rule] = ()) -> N:
-    """Put the tensors of a published file into a network, strictly, once `rules` renamed them.
-
-    Raises
-    ------
-    WeightsError
-        A tensor is missing, left over or of another shape.
-    """
+    """Load renamed tensors strictly into a network; raise WeightsError."""
     load_strict(network, rename(load_state(files[0], spec), rules), spec.id)
     return network
 

@@ -22,8 +22,7 @@ def normalized(pictures: np.ndarray, spec: ModelSpec) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
-    """Return what each of the 256 levels becomes: to look it up takes a quarter of the time, and
-    leaves the channels one after another, as networks take them. float32 [3, 256]"""
+    """Return a float32 [3, 256] look-up table, four times as fast as arithmetic and planar."""
     x = np.arange(256, dtype=np.float32) / np.float32(255)
     center, spread = (np.array(v, np.float32)[:, None] for v in (mean, std))
     levels: np.ndarray = (x - center) / spread
@@ -31,11 +30,7 @@ def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 
 
 def fit(picture: Image, recipe: CropRecipe) -> Image:
-    """Bring a cut to the recipe's size; one that has it already stays as it is.
-
-    uint8 [H, W, 3] -> uint8 [size, size, 3], contiguous; with size 0 the picture itself. Of the
-    recipe it takes `size`, `fit` and `resize`.
-    """
+    """Resize a cut, uint8 [H, W, 3], to the recipe's size by its `fit` and `resize`."""
     size = recipe.size
     if not size:
         return np.ascontiguousarray(picture)

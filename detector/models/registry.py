@@ -86,14 +86,7 @@ def list_models() -> list[ModelSpec]:
 
 
 def get_spec(id: str) -> ModelSpec:
-    """Return the entry of one model. An architecture without a variant means the first of its
-    weights that is on this computer, else the first there is.
-
-    Raises
-    ------
-    UsageError
-        There is no such model; the hint names the closest ids.
-    """
+    """Return a model's entry, or an architecture's first one here; raise UsageError with hints."""
     specs = {spec.id: spec for spec in manifest().models}
     if id in specs:
         return specs[id]
@@ -107,8 +100,7 @@ def get_spec(id: str) -> ModelSpec:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str = "") -> str:
-    """Return the hint beside an unknown name: the closest ones, else all; of many the nearest, and
-    what lists them."""
+    """Return the hint for an unknown name: the closest ones, or what lists all."""
     known = list(known)
     if close := difflib.get_close_matches(name, known, n=3, cutoff=cutoff):
         return f"Did you mean {' or '.join(close)}?"
@@ -151,8 +143,7 @@ def strong_ids() -> list[str]:
 
 
 def ids_of_host() -> list[str]:
-    """Return what UNMASK_MODELS names ("id,id", also "recommended"): to be there from the start,
-    and to take part."""
+    """Return the ids that UNMASK_MODELS names ("id,id", also "recommended")."""
     short = [entry.id for entry in manifest().recommended]
     named = get_config().models
     ids = [id for name in named for id in (short if name == "recommended" else [name])]

@@ -18,14 +18,8 @@ class TorchSoundModel(TorchModel):
     BATCH = 8
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """Return float32 [samples] of a window, mono -1..1 at the recipe's rate, repeated to fill
-        it.
-
-        Raises
-        ------
-        ValueError
-            It is not one row of numbers.
-        """
+        """Return float32 [samples], mono -1..1 at the recipe's rate, repeated to fill; raise
+        ValueError."""
         samples = np.asarray(picture)
         if samples.ndim != 1 or not samples.size or samples.dtype.kind != "f":
             raise ValueError(

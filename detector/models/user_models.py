@@ -127,13 +127,7 @@ def add(
 
 
 def remove(id: str) -> int:
-    """Forget an own model and delete its files; returns the bytes freed.
-
-    Raises
-    ------
-    UsageError
-        There is no such model, or it isn't a person's own.
-    """
+    """Delete an own model and return the bytes freed; raise UsageError for another."""
     spec = _own(id, hint=f"`unmask models delete {id}` deletes its downloaded files.")
     _replace_entry(spec.id)
     registry.unload(spec.id)
@@ -141,13 +135,7 @@ def remove(id: str) -> int:
 
 
 def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
-    """Remember how an own model's scores become probabilities.
-
-    Raises
-    ------
-    UsageError
-        There is no such model, or it isn't a person's own.
-    """
+    """Store an own model's calibration; raise UsageError for another model."""
     spec = _own(id)
     _replace_entry(id, spec.model_copy(update={"calibration": calibration}))
     return registry.get_spec(id)
@@ -161,15 +149,8 @@ def _own(id: str, hint: str = "") -> ModelSpec:
 
 
 def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
-    """Return architectures that every tensor of these files finds its place in. Loads no network.
-
-    `state` is as `add` has it.
-
-    Raises
-    ------
-    WeightsError
-        A file holds no tensors that can be read.
-    """
+    """Return architectures into which every tensor fits, without loading any; raise
+    WeightsError."""
     import torch
 
     fitting = []
@@ -318,13 +299,7 @@ def _keep_file(
 
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
-    """Take an entry out of models.toml and put another in; comments and other keys stay.
-
-    Raises
-    ------
-    ModelError
-        The file can't be read, before or after: then it stands as it was.
-    """
+    """Replace an entry of models.toml and keep the rest; an unreadable file stays (ModelError)."""
     from filelock import FileLock
 
     path = registry.own_manifest()

@@ -36,8 +36,7 @@ def clip_vision() -> nn.Module:
 
 
 class _Transformer(TorchModel):
-    """Scores in bf16 where a processor has it (speed and difference: weights/catalog/gend.md);
-    `forward` and heatmaps stay in float32."""
+    """Score in bf16 where supported (weights/catalog/gend.md), else in float32."""
 
     def _infer(self, batch: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=runtime.computes_in_bf16(self.device)):
@@ -78,7 +77,6 @@ _RANDOM = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_})
 
 @contextmanager
 def skip_init() -> Iterator[None]:
-    """Build a network without drawing its random weights, which takes seconds for nothing when all
-    of them are loaded strictly. Of this thread alone."""
+    """Build a network in this thread without random weights, which take seconds for nothing."""
     with _SkipInit():
         yield

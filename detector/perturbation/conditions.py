@@ -73,8 +73,7 @@ class Condition:
         return _KINDS[self.kind].title.format(self.level).replace("%", " %")
 
     def fits(self, kind: str) -> bool:
-        """Whether it can be put on an "image", a "video" or an "audio": a picture has no video
-        compression, and a sound nothing that changes pictures."""
+        """Whether it applies to an "image", a "video" or an "audio"."""
         return kind in _KINDS[self.kind].fits
 
 
@@ -106,13 +105,7 @@ FEW = (
 
 
 def parse(text: str) -> tuple[Condition, ...]:
-    """Read a comma-separated list of conditions, "few" or "all". `NONE` always comes first.
-
-    Raises
-    ------
-    UsageError
-        There is no such condition, or the level is out of range.
-    """
+    """Parse comma-separated conditions, "few" or "all", after `NONE`; raise UsageError."""
     if text in ("few", "all"):
         return FEW if text == "few" else ALL
     conditions = [NONE]

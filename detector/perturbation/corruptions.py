@@ -152,8 +152,7 @@ def _apply(
 def _sound(
     path: Path, start: float, end: float
 ) -> Iterator[tuple[av.AudioStream | None, Callable[[float, Any], Iterator[Packet[Any]]]]]:
-    """Yield the first sound stream, and a function that gives its packets up to a time for a track,
-    as they are but for their times, which count from `start`."""
+    """Yield the first sound stream, and a function that returns its packets up to a time."""
     with media.open_media(path) as container:
         source = container.streams.audio[0] if container.streams.audio else None
         origin = clock_origin(container)
@@ -180,15 +179,8 @@ def _sound(
 
 
 def change(condition: Condition, name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what happens to one picture: uint8 [H, W, 3] to the same or a smaller one.
-
-    Parameters
-    ----------
-    condition : Condition
-        Compression of a video happens over time: "crf" leaves a picture as it is here.
-    name : str
-        Of the file: noise is the same each time for the same one.
-    """
+    """Return what happens to one picture, uint8 [H, W, 3]; `name` seeds the noise, "crf" changes
+    none."""
     kind, level = condition.kind, condition.level
     if kind == "jpeg":
         return lambda rgb: _jpeg(rgb, int(level))
@@ -215,16 +207,7 @@ def size_after(condition: Condition, size: tuple[int, int]) -> tuple[int, int]:
 def moved(
     condition: Condition, faces: Sequence[Detection], size: tuple[int, int]
 ) -> list[Detection]:
-    """Return where faces are in the changed picture, but for those whose middle was cut off.
-
-    Parameters
-    ----------
-    condition : Condition
-    faces : sequence of Detection
-        In the picture as it was.
-    size : (width, height)
-        Of that.
-    """
+    """Return where faces, of a picture of `size`, are after the change, but for those cut off."""
     width, height = size_after(condition, size)
     x, y = 0, 0
     scale = (1.0, 1.0)

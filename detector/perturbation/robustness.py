@@ -1,12 +1,8 @@
 """Does the verdict hold when the file is compressed, blurred, cropped, or heard over a telephone?
 
-One short part of the file, around its most suspicious moment, is changed in one way at a time and
-analyzed with the same few moments. What counts is how a trial differs from the unchanged part, not
-from the whole file. Faces, or speech, are found once, on the unchanged part: where a change puts
-them is known, and it is the models' scores that are tried, not the search. An untouched file and a
-manipulated one can both be fragile: a verdict that flips says that this score should not be leaned
-on.
-"""
+A short part around the most suspicious moment is changed in one way at a time and compared with
+the same moments unchanged. Faces or speech are found once, so only the models' scores are tried. A
+verdict that flips should not be leaned on; untouched files can be fragile too."""
 
 from __future__ import annotations
 

@@ -103,15 +103,7 @@ def write(path: Path, samples: np.ndarray) -> Path:
 def encoded(
     x: np.ndarray, codec: str, container: str, bits: int = 0, rate: int = SAMPLE_RATE
 ) -> np.ndarray:
-    """Return float64 [n] that went through an encoder and back.
-
-    Parameters
-    ----------
-    bits : int
-        A second; 0 where the codec has but one.
-    rate : int
-        Hz at which it is encoded.
-    """
+    """Return float64 [n] after an encoder of `bits` a second at `rate` Hz and back."""
     from scipy import signal  # half a second, and most files are pictures
 
     y = x if rate == SAMPLE_RATE else signal.resample_poly(x, rate, SAMPLE_RATE)

@@ -66,13 +66,7 @@ class Analyzer:
             return self._detector
 
     def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the `id` that the analysis of a file with this content will have.
-
-        Raises
-        ------
-        UsageError
-            A model id is unknown.
-        """
+        """Return the `id` of this content's analysis; raise UsageError for an unknown model."""
         return initial_results.id_of(sha256, settings)
 
     def warm_up(self, models: Sequence[str] | None = None, *, voices: bool | None = None) -> None:

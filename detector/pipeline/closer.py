@@ -1,11 +1,8 @@
-"""Looking closer: twice through a clip, first everywhere, then where a person's score moves.
+"""A closer look: a second pass that adds timestamps where a person's score moves or is high.
 
-The first time, timestamps are spread evenly and every shot gets one. The second time takes what the
-first found and scored as it is and adds timestamps, each in the middle of the gap that promises
-most: a long one, in which a score changes, or is high. A person's score over the clip stays an
-average over time: a frame counts for the time it stands for (`detector.decision.over_time`), so
-that more frames at one place do not make it weigh more.
-"""
+The first pass is even, with a timestamp for every shot; the second keeps its results and fills the
+most promising gaps. A frame counts for the time it stands for (`detector.decision.over_time`), so
+that more frames at one place do not weigh more."""
 
 from __future__ import annotations
 

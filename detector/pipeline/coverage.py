@@ -25,15 +25,7 @@ def coverage(
     timestamps: Sequence[float],
     shots: Sequence[media.Shot] | None,
 ) -> Coverage:
-    """Return how much was sampled.
-
-    Parameters
-    ----------
-    timestamps : sequence of float
-        Of the sampled frames, ascending, s.
-    shots : sequence of (start, end), optional
-        None where they were not searched.
-    """
+    """Return how much was sampled at `timestamps`, ascending, s; no `shots`: not searched."""
     if not info.duration or info.kind == "image":
         return Coverage(sampled=len(timestamps), frames=info.frame_count or 1, longest_gap=0.0)
     start, end = media.part(info.duration, settings)

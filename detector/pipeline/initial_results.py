@@ -29,8 +29,7 @@ def result(spec: ModelSpec) -> ModelResult:
 def ensembles(
     results: Iterable[ModelResult], own: ThresholdStore, asked: Sequence[Question]
 ) -> dict[Question, Ensemble]:
-    """Return the manifest's ensemble of each question that is asked, with the person's own
-    threshold if it is for just these models, or the calibrated ones of them."""
+    """Return the ensemble of each asked question, with the own threshold made for it."""
     known, results = registry.manifest().ensembles, list(results)
     out = {}
     for q in asked:
@@ -44,19 +43,12 @@ def ensembles(
 
 
 def analysis_id(sha256: str, settings: Settings, specs: Sequence[ModelSpec]) -> str:
-    """Return the id of an analysis, a hash of the media's sha256, settings, program and weights: of
-    all models that were asked for, so that it is known before the file is read."""
+    """Return a hash of the media, settings, program and all requested models' weights."""
     parts = [sha256, settings.model_dump_json(), __version__]
     parts += [f"{r.id}:{r.weights_sha256}" for r in map(result, specs)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def id_of(sha256: str, settings: Settings) -> str:
-    """Return the id that the analysis of this content will have.
-
-    Raises
-    ------
-    UsageError
-        A model id is unknown.
-    """
+    """Return the `id` of this content's analysis; raise UsageError for an unknown model."""
     return analysis_id(sha256, settings, registry.choose(settings.models))

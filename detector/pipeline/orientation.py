@@ -1,10 +1,8 @@
-"""Whether a file stands on its head, as where a rotation tag was lost on the way.
+"""Detect a file that stands on its head, as where a rotation tag was lost.
 
-Faces are searched anyway. Where the first frames have no sure face, the same frames are searched
-turned; a file whose faces are all found the same way around is turned as a whole and gone through
-again. Where some faces are upright, or few are found turned, the result says so and a person
-decides (`Settings.rotate`). A file with a face in every frame costs nothing.
-"""
+Frames without a sure face are searched turned as well. A file whose faces all agree is turned as a
+whole and run again; where some are upright, or few are turned, the person decides
+(`Settings.rotate`)."""
 
 from __future__ import annotations
 
@@ -66,13 +64,7 @@ class OrientationCheck:
         self._faces = False
 
     def check(self, rgb: np.ndarray, faces: Sequence[vision.Detection]) -> None:
-        """Take notice of a frame and of its faces.
-
-        Raises
-        ------
-        WrongOrientation
-            It is sure by now.
-        """
+        """Count a frame's faces; raise WrongOrientation once it is certain."""
         number, self._seen = self._seen, self._seen + 1
         self._faces = self._faces or sure(faces, LIKELY)
         if sure(faces):
@@ -92,14 +84,8 @@ class OrientationCheck:
                     raise WrongOrientation(degrees)
 
     def end(self) -> tuple[Turn, int] | None:
-        """Return by how many degrees a turn is offered, and in how many frames a face was found so;
-        None of a file without such faces.
-
-        Raises
-        ------
-        WrongOrientation
-            Of a file with few frames, all say so.
-        """
+        """Return the offered turn, degrees, and its frames, or None; raise WrongOrientation if all
+        agree."""
         for degrees, count in self._turned.most_common(1):
             if count == self._seen:
                 raise WrongOrientation(degrees)

@@ -26,13 +26,8 @@ def plan(
     cancel: threading.Event,
     options: RunOptions,
 ) -> tuple[tuple[float, ...], list[windows.FrameWindow], dict[str, str]]:
-    """Return the timestamps, the windows, and why a clip model gets none, by its id.
-
-    Parameters
-    ----------
-    options : RunOptions
-        Each of its `shots` gets a timestamp where they lie far apart and there are not too many.
-    """
+    """Return timestamps, windows and missing windows by model; distant `shots` get one timestamp
+    each."""
     shapes: dict[windows.ClipShape, list[ModelSpec]] = defaultdict(list)
     for spec in specs:
         if spec.kind == "clip" and not options.frames_only:
@@ -86,8 +81,7 @@ def shots(
 def _spread(
     info: Media, settings: Settings, shape: windows.ClipShape
 ) -> tuple[tuple[float, ...], ...]:
-    """One window over a part that is too short for a usual one, as published recipes for whole
-    frames do. Models of faces were trained on one step and get none."""
+    """Spread one window over a short part; models of faces know one step and get none."""
     if shape.recipe.modality is Modality.FACE or info.kind == "image":
         return ()
     even = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from detector import media, provenance, runtime, vision
 from detector.decision import conformal, decide
+from detector.decision.near import near_threshold
 from detector.errors import Canceled
 from detector.media import Frame, Shot
 from detector.models import registry
@@ -225,8 +226,7 @@ class AnalysisRun:
     def _workers(
         self, path: Path, sampled: int, times: Sequence[float], notes: list[str]
     ) -> dict[Worker, Stage]:
-        """Return the stages that have a thread each, and what is reported while one of them is
-        waited for."""
+        """Return the threaded stages and the message while each is waited for."""
         workers: dict[Worker, Stage] = {
             Worker(lambda: self._decode(path, times, notes), self.stop): "faces",
             Worker(self.scoring.work, self.stop): "score",
@@ -243,8 +243,7 @@ class AnalysisRun:
         return workers
 
     def _extractors(self, path: Path, windows: Sequence[FrameWindow], sampled: int) -> None:
-        """Make one for faces, or of a sound for its voice; and for each other modality that a model
-        was asked for."""
+        """Make the extractors of faces or voice, and of each other requested modality."""
         assert self.media is not None
         always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
         for modality, make in EXTRACTORS.items():
@@ -271,8 +270,7 @@ class AnalysisRun:
         self.scoring.leave_out(set(Modality) - set(self.extractors))
 
     def _holds(self, modality: Modality) -> bool:
-        """Whether the file has what a modality is extracted from. A rerun of changed pictures, or a
-        first look at frames, leaves the sound out."""
+        """Return True if the file has a modality's source; reruns of frames leave the sound out."""
         assert self.media is not None
         if not modality.of_sound:
             return self.media.kind != "audio"
@@ -329,6 +327,11 @@ class AnalysisRun:
             self._report("faces")
         for extractor in self.extractors.values():
             extractor.end()
+        if any(extractor.leaves_out() for extractor in self.extractors.values()):
+            self.scoring.wait()
+            near = near_threshold(decide(self._analysis()))
+            for extractor in self.extractors.values():
+                extractor.score_more(near)
 
     def _wait(self, workers: dict[Worker, Stage]) -> None:
         for worker, stage in workers.items():

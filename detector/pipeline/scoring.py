@@ -23,7 +23,12 @@ from detector.errors import ModelError
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.batching import BatchingFront
-from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken
+from detector.pipeline.bounded_queue import (
+    POLL_SECONDS,
+    BoundedQueue,
+    CancellationToken,
+    StageCancelled,
+)
 from detector.schema.analysis import Modality, ModelResult, Segment
 
 log = logging.getLogger(__name__)
@@ -98,7 +103,8 @@ class ScoreStage:
         beside = device == "cpu" and front is None
         self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
         self._stop = stop
-        self._items: BoundedQueue[ScoreItem | None] = BoundedQueue(MAX_WAITING, stop)
+        self._items: BoundedQueue[ScoreItem | threading.Event | None]
+        self._items = BoundedQueue(MAX_WAITING, stop)
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
 
     def leave_out(self, modalities: Collection[Modality]) -> None:
@@ -106,20 +112,22 @@ class ScoreStage:
         self._specs = {id: s for id, s in self._specs.items() if s.modality not in modalities}
 
     def submit(self, item: ScoreItem) -> None:
-        """Hand over an item; waits while there are enough.
-
-        Raises
-        ------
-        ValueError
-            A model of another modality would be fed with it.
-        StageCancelled
-        """
+        """Queue an item, waiting for room; raise ValueError for another modality, or
+        StageCancelled."""
         for id in item.models:
             if (made_for := self._specs[id].modality) is not item.modality:
                 raise ValueError(f"{id} judges {made_for}, and this is {item.modality}")
         if item.large:
             self._large.put(None)
         self._items.put(item)
+
+    def wait(self) -> None:
+        """Wait until all that was handed over is scored."""
+        done = threading.Event()
+        self._items.put(done)
+        while not done.wait(POLL_SECONDS):
+            if self._stop.is_set():
+                raise StageCancelled
 
     def end(self) -> None:
         """Nothing follows."""
@@ -132,6 +140,11 @@ class ScoreStage:
         passes: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._threads, "score", runtime.without_helpers) as pool:
             for items in self._batches():
+                if isinstance(items, threading.Event):
+                    while passes:
+                        passes.popleft().result()
+                    items.set()
+                    continue
                 batch = np.stack([item.data for item in items])
                 for id in items[0].models:
                     passes.append(pool.submit(self._score, id, items, batch))
@@ -143,10 +156,16 @@ class ScoreStage:
             for last in passes:
                 last.result()
 
-    def _batches(self) -> Iterator[list[ScoreItem]]:
-        """Yield what is scored together, as it becomes complete; at the end what is left."""
+    def _batches(self) -> Iterator[list[ScoreItem] | threading.Event]:
+        """Yield what is scored together, as it becomes complete; at the end, and before an event
+        of who waits, what is left."""
         waiting: dict[Hashable, list[ScoreItem]] = defaultdict(list)
         while (item := self._items.take()) is not None:
+            if isinstance(item, threading.Event):
+                yield from waiting.values()
+                waiting.clear()
+                yield item
+                continue
             if item.batch is None:
                 yield [item]
                 continue

@@ -55,14 +55,6 @@ class SignalStage:
         analysis: Analysis,
         people: Mapping[int, SubjectBuilder],
     ) -> list[Signal]:
-        """Return what was read.
-
-        Parameters
-        ----------
-        analysis : Analysis
-            Decided.
-        people : mapping
-            By number, in order of first appearance: those that the tracks were made of.
-        """
+        """Return the signals of a decided analysis; `people` by number in order of appearance."""
         numbers = {letter(i): number for i, number in enumerate(people)}
         return self._reader.signals(analysis, numbers)

@@ -30,15 +30,8 @@ class SubjectBuilder:
 def people(
     builders: Sequence[SubjectBuilder], width: int, *, growing: bool = True
 ) -> list[Subject]:
-    """Return faces as subjects, given in order of first appearance.
-
-    Parameters
-    ----------
-    width : int
-        px of the upright frame.
-    growing : bool
-        Scores may still be added to the builders' segments: they are copied.
-    """
+    """Return faces as subjects, by first appearance, copied while they are `growing`; `width` is
+    px."""
     out = []
     for number, builder in enumerate(builders):
         person = _subject(letter(number), Modality.FACE, builder, _visibility, growing)
@@ -70,8 +63,7 @@ def _subject(
     rank: Callable[[FrameSegment], Any],
     copied: bool = True,
 ) -> Subject:
-    """Return a subject's segments in order of time, of the spans those with a score; the frame that
-    ranks highest is its thumbnail."""
+    """Return a subject with sorted, scored segments; the highest frame is its thumbnail."""
     frames = [builder.frames[i] for i in sorted(builder.frames)]
     spans = [span for span in builder.spans if span.logits]
     if copied:

@@ -66,8 +66,7 @@ class FrameWindow:
 
     @property
     def anchors(self) -> tuple[float, ...]:
-        """Times at which faces are searched: every few frames, and the last; of full frames
-        none."""
+        """Return the times of face searches: every few frames and the last; of full frames none."""
         if self.recipe.modality is not Modality.FACE:
             return ()
         last = len(self.times) - 1
@@ -93,8 +92,7 @@ class FrameWindow:
         return SpanSegment(start=round(self.times[0], 4), end=round(self.times[-1], 4))
 
     def runs(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(subject, uint8 [T, S, S, 3]) of each subject that is there from the first frame to the
-        last. Empties the window."""
+        """Return (subject, uint8 [T, S, S, 3]) of subjects in every frame; empties the window."""
         positions = range(len(self.times))
         for number in sorted({n for n, _ in self.crops}):
             crops = [self.crops[number, p] for p in positions if (number, p) in self.crops]

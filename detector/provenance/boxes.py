@@ -29,8 +29,7 @@ class Box:
 
 
 def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """Yield the boxes between two offsets, one level deep; stops where the structure makes no
-    sense."""
+    """Yield the boxes between two offsets, one level deep, up to the first malformed one."""
     if end is None:
         end = os.fstat(file.fileno()).st_size
     for _ in range(MAX_BOXES):
@@ -52,8 +51,7 @@ def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Bo
 
 
 def xmp_box(file: BinaryIO) -> Box | None:
-    """Return the box that holds an XMP packet, at the top level of a file; its body is the
-    packet."""
+    """Return the top-level box whose body is an XMP packet."""
     for box in boxes(file):
         if box.kind == b"uuid":
             file.seek(box.body)

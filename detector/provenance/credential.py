@@ -64,8 +64,7 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
 
 
 def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
-    """Return what the reading process answers; None when it took too long or the run was
-    canceled."""
+    """Return the reading process's answer; None after a timeout or a cancel."""
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
             command, stdin=file, stdout=out, stderr=subprocess.DEVNULL, env=bare_environment()

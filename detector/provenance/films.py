@@ -68,13 +68,7 @@ _PACKET = 64_000
 def read_film(
     path: str | os.PathLike[str],
 ) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
-    """Facts, place and XMP properties of a video or a sound, from its tags and first packets.
-
-    Raises
-    ------
-    MediaError
-        It can't be opened.
-    """
+    """Return a film's or sound's facts, place and XMP; raise MediaError."""
     properties: Mapping[str, str] = {}
     with open_media(path) as container:
         tags = _tags(container)
@@ -109,8 +103,7 @@ def _edit_list(file: BinaryIO) -> Iterator[Fact]:
 
 
 def _encoder(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
-    """Yield the settings that x264 and x265 write into the stream itself, where retagging leaves
-    them."""
+    """Yield the settings that x264 and x265 write into the stream, which survive retagging."""
     first = (bytes(packet) for packet in islice(packets(container, stream), _SEARCHED_PACKETS))
     for data in chain([stream.codec_context.extradata or b""], first):
         if match := _SETTINGS.search(data[:_PACKET]):

@@ -24,12 +24,7 @@ _DCT = np.cos(np.pi / (2 * _SIDE) * np.arange(_LOW)[:, None] * (2 * np.arange(_S
 
 
 def phash(rgb: np.ndarray) -> str:
-    """Return the hash of a picture, 16 hexadecimal digits.
-
-    Parameters
-    ----------
-    rgb : uint8 [H, W, 3]
-    """
+    """Return the hash of uint8 [H, W, 3], 16 hexadecimal digits."""
     gray = Image.fromarray(rgb).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     # What is nothing in a flat picture is exactly that, as there.
     low = (_DCT @ np.asarray(gray, np.float64) @ _DCT.T).round(6)

@@ -47,14 +47,8 @@ class Keyframe:
 def keyframes(
     path: str | os.PathLike[str], info: Media, *, most: int = MOST, cancel: Event | None = None
 ) -> list[Keyframe]:
-    """Return the sharpest picture of each scene, in order of time; of a sound none.
-
-    Where there are more scenes than `most`, those stay that differ most from each other.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Return each scene's sharpest picture, the `most` different of too many; raise MediaError,
+    Canceled."""
     if info.kind == "audio":
         return []
     length = info.duration or 0.0

@@ -86,15 +86,8 @@ _EMPTY = ("", "[0][0][0][0]", "VideoHandler")
 def read_still(
     path: str | os.PathLike[str],
 ) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
-    """Facts, place and XMP properties of a picture. Decodes no pixel.
-
-    Raises
-    ------
-    MediaError
-        The file is not a picture that we read.
-    Exception
-        Whatever a parser raises on foreign tags; the caller says that they could not be read.
-    """
+    """Return a picture's facts, place and XMP; raise MediaError, or whatever a parser of tags
+    raises."""
     with open_still(path) as image:
         exif = image.getexif()
         packet = image.info.get("xmp") or b""
@@ -127,8 +120,7 @@ def named_facts(
 
 
 def _compression(image: Image.Image) -> Iterator[Fact]:
-    """Yield the quantization of a JPEG: standard tables come from software, own ones from cameras
-    and from a few editors."""
+    """Yield a JPEG's quantization; own tables come from cameras and a few editors."""
     tables = getattr(image, "quantization", None)
     if not tables or 0 not in tables:
         return
@@ -159,8 +151,7 @@ def _place(gps: Mapping[int, Any]) -> GeoLocation | None:
 
 
 def place(latitude: float, longitude: float, source: str) -> GeoLocation | None:
-    """Return a place, or None: numbers from a file can be anything; 0, 0 is what a phone without a
-    fix writes."""
+    """Return a place, or None: files hold anything; 0, 0 is a phone without a fix."""
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return None
     if abs(latitude) > 90 or abs(longitude) > 180 or (latitude, longitude) == (0.0, 0.0):

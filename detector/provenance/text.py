@@ -11,11 +11,8 @@ MAX_TEXT = 200
 
 
 def clean(value: object, longest: int = MAX_TEXT) -> str:
-    """Return a value from a file as one harmless line.
-
-    Control and format characters (which can turn the reading direction, or hide text) go, bytes are
-    read as UTF-8, and what is too long is cut. It still has to be escaped where it is shown.
-    """
+    """Return a value as one short line without control and format characters; still to be
+    escaped."""
     if isinstance(value, bytes):
         # EXIF's UserComment begins with the name of its character set.
         value = re.sub(rb"\A(ASCII|UNICODE|JIS)\x00+", b"", value[: 8 * longest])

@@ -31,15 +31,8 @@ _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 
 def fields(packet: bytes) -> Mapping[str, str]:
-    """Return the properties of a packet in the namespaces above, as "prefix:name" -> text.
-
-    A list becomes its items, joined; "xmpMM:History" becomes the number of steps.
-
-    Raises
-    ------
-    ValueError
-        The packet is too large, damaged, or tries something (entities, external documents).
-    """
+    """Return a packet's properties, "prefix:name" -> text, lists joined; raise ValueError if
+    hostile."""
     if len(packet) > MAX_BYTES:
         raise ValueError("the XMP packet is too large")
     # Some writers pad with zero bytes, or put the packet markers in twice.

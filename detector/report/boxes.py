@@ -55,8 +55,7 @@ def height_of(size: tuple[int, int]) -> float:
 def _free(
     box: Corners, name: tuple[float, float], frame: tuple[int, int], taken: list[Corners]
 ) -> Corners:
-    """Return where a name stands: over the box, under it, else in it; in the frame, and over no
-    other name where there is room."""
+    """Return a name's place over, under or in its box, in the frame and clear of others."""
     width, height = name
     x = max(0.0, min(box[0], frame[0] - width))
     places = [(x, y, x + width, y + height) for y in (box[1] - height, box[3], box[1])]

@@ -55,14 +55,7 @@ class CertificateSignature:
 
 
 def signer() -> SimpleSigner | None:
-    """Return what signs PDFs: the key and certificate that `UNMASK_PDF_CERTIFICATE` names; None
-    where it is not set.
-
-    Raises
-    ------
-    UsageError
-        The file can't be used, or pyHanko is not installed.
-    """
+    """Return the key and certificate of `UNMASK_PDF_CERTIFICATE`, or None; raise UsageError."""
     config = get_config()
     if config.pdf_certificate is None:
         return None
@@ -100,8 +93,7 @@ def _load(data: bytes, name: str, password: str) -> SimpleSigner:
 
 
 def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
-    """Return the key and its certificates, that of the key first. ValueError where one is
-    missing."""
+    """Return the key and its certificates, its own first; raise ValueError where one is missing."""
     key: PrivateKeyTypes | None
     if b"-----BEGIN" in data:
         key = load_pem_private_key(data, password)
@@ -142,13 +134,7 @@ def sign(pdf: bytes, by: SimpleSigner, exported: datetime) -> bytes:
 
 
 def check(pdf: bytes) -> CertificateSignature | None:
-    """Return what the certificate's signature says of a PDF; None where it has none.
-
-    Raises
-    ------
-    UsageError
-        pyHanko is not installed.
-    """
+    """Return a PDF's certificate signature, or None; raise UsageError without pyHanko."""
     try:
         from pyhanko.pdf_utils.misc import PdfError
         from pyhanko.pdf_utils.reader import PdfFileReader

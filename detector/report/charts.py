@@ -36,8 +36,7 @@ Line = Sequence[tuple[float, float] | None]
 def scale(
     pdf: Paper, probability: float, thresholds: Thresholds, question: Question | None = None
 ) -> None:
-    """Draw the likelihood on a line from 0 to 100 %, with the three zones in the words of the
-    question that it answers."""
+    """Draw the likelihood on a line from 0 to 100 % with the question's three zones."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
     low = thresholds.low if thresholds.no_sign else 0.0
     zones = (
@@ -70,8 +69,7 @@ def scale(
 
 
 def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
-    """Draw a bar for each (name, signed number, whether it is a model's), from the middle; the last
-    one is all together."""
+    """Draw (name, signed number, whether a model's) as bars from the middle, the total last."""
     names, numbers, pitch = 52.0, 14.0, 4.8
     x, y = MARGIN + names, pdf.get_y() + 1
     width = WIDTH - names - numbers
@@ -97,8 +95,7 @@ def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
 
 
 def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresholds) -> None:
-    """Draw one person's score over time: all counted models together as a line, each model of this
-    question thin; of a voice, which is not seen, a line a window."""
+    """Draw a person's score over time: combined thick, models thin, a voice by windows."""
     end = max(analysis.media.duration or 0.0, track.end, 0.1)
     x, y = MARGIN + _LEFT, pdf.get_y() + 2
     width, height = WIDTH - _LEFT - 2, LANE - 10
@@ -128,8 +125,7 @@ def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresho
 
 
 def differences(pdf: Paper, comparison: Comparison) -> None:
-    """Draw by how much the face that differs most does at each moment, over what re-encoding leaves
-    in it, and everything else."""
+    """Draw each moment's face difference over re-encoding, and everything else's."""
     moments = comparison.moments
     end = max(comparison.copy_media.duration or 0.0, moments[-1].time, 0.1)
     person = min(comparison.people, key=lambda p: (p.part == "none", -p.difference), default=None)
@@ -170,8 +166,7 @@ def differences(pdf: Paper, comparison: Comparison) -> None:
 
 
 def movement(pdf: Paper, shared: SharedMovement) -> None:
-    """Draw how the head, and the features in it, move in both: the original thick, over it the
-    copy."""
+    """Draw how head and features move in both: the original thick, the copy over it."""
     end = max(len(trace.of_copy) for trace in shared.traces) - 1
     names = _LEFT + 4.0
     x, y = MARGIN + names, pdf.get_y() + 1
@@ -264,8 +259,7 @@ def _axes(
 
 
 def _labels(thresholds: Thresholds, height: float) -> list[tuple[float, bool]]:
-    """Return what is named at an axis of so many mm, and whether it is a threshold; of an end and a
-    threshold that would touch, the threshold."""
+    """Return the labels that fit on an axis of so many mm; thresholds win over ends."""
     inner = [value for value in (thresholds.low, thresholds.high) if 0.0 < value < 1.0]
     ends = [end for end in (0.0, 1.0) if all(abs(end - value) * height >= _LINE for value in inner)]
     return [*((value, True) for value in inner), *((end, False) for end in ends)]

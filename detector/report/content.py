@@ -192,8 +192,7 @@ def collect(
 
 
 def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
-    """Yield the most suspicious person at the most suspicious moment: the frame, the face, and
-    where the models looked. What can't be shown is added to `missing`."""
+    """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
     track = analysis.seen[0]
     face = peak(track)
     if face is None:
@@ -217,8 +216,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
 
 
 def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
-    """Return the models of a person whose heatmap is worth showing: those that count, as they
-    pulled towards the finding, before those of a question that is not decided."""
+    """Return the models worth a heatmap: the counted by pull, then those of open questions."""
     verdict = analysis.verdict
     pulls = {part.id: part.logit for a in verdict.answers.values() for part in a.contributions
              if part.kind == "model"}  # fmt: skip

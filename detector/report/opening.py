@@ -140,8 +140,7 @@ def _case(pdf: Paper, content: Content) -> None:
 
 
 def _line(analysis: Analysis, reason: Reason) -> str:
-    """Return a reason with its moment; where models pass together, the trace has that of the
-    strongest."""
+    """Return a reason with its moment; for several models, that of the strongest."""
     timed = reason.time is not None and analysis.media.kind != "image"
     timed = timed and reason.code is not ReasonCode.TOGETHER_ABOVE
     where = f" ({clock(reason.time or 0.0)})" if timed else ""

@@ -43,10 +43,7 @@ METHOD = (
 
 
 def as_pdf(content: PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
-    """Return a sealed report of a comparison as PDF/A-3, its data attached to it.
-
-    The same content gives the same bytes.
-    """
+    """Return a comparison's sealed PDF/A-3 with its data attached, always the same bytes."""
     comparison = content.comparison
     copy, original = comparison.copy_media, comparison.original_media
     footer = f"sha256 {copy.sha256[:24]}…  against {original.sha256[:24]}…"

@@ -251,8 +251,7 @@ _TURNING = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 def printable(text: str) -> str:
-    """Return text with every letter that no embedded font has replaced by its number; and those
-    that would turn what follows around, so that a name or a note reads as it is written."""
+    """Return text with unprintable letters and direction marks replaced by their numbers."""
     known = (_covered(_FONTS / _FACES["sans", ""]) | _covered(own_font())) - _TURNING
     return "".join(c if ord(c) in known or c in "\n\t " else f"[U+{ord(c):04X}]" for c in text)
 
@@ -264,8 +263,7 @@ LEAST = 90.0
 
 
 def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: datetime) -> Paper:
-    """Return a report as `draw` draws it, its lines as far apart as leaves no page all but
-    empty."""
+    """Return a drawn report, with line spacing that leaves no page almost empty."""
     drawn = []
     for spacing in SPACINGS:
         paper = Paper(title, footer, created, spacing)
@@ -283,8 +281,7 @@ def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: da
 
 
 def own_font() -> Path | None:
-    """Return the operator's font for more scripts, if one is configured. UsageError when it is
-    none."""
+    """Return the operator's font for more scripts, or None; raise UsageError."""
     if (named := get_config().report_font) is None:
         return None
     path = named.expanduser()

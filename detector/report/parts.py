@@ -23,11 +23,7 @@ MOST_PAGES, MOST_PICTURES = 400, 60
 
 
 def seal_pdf(pdf: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
-    """Put a seal into a finished PDF.
-
-    It stands behind the table of objects, where a comment moves nothing, and covers every byte but
-    its own line.
-    """
+    """Append a seal behind a PDF's object table; it covers every byte but its own line."""
     seal = new_seal(digest(pdf), pdf_parts(pdf)).signed_by(key)
     at = pdf.rindex(b"startxref")
     line = PDF_MARK + seal.model_dump_json(exclude_none=True).encode() + b"\n"
@@ -35,13 +31,7 @@ def seal_pdf(pdf: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> by
 
 
 def pdf_parts(pdf: bytes) -> dict[str, str]:
-    """Return the sha256 of what each page draws, of its pictures, and of the attached data.
-
-    Raises
-    ------
-    Exception
-        Whatever the parser raises on a PDF that is damaged.
-    """
+    """Return sha256 of each page's drawing, of pictures and data; raises as the parser does."""
     from pypdf import PdfReader  # a third of a second that most pages have no use for
 
     reader = PdfReader(io.BytesIO(pdf))

@@ -42,10 +42,7 @@ UNSIGNED = (
 
 
 def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
-    """Return a sealed report as PDF/A-3, the JSON report attached to it.
-
-    The same content gives the same bytes.
-    """
+    """Return a sealed PDF/A-3 with the JSON report attached, always the same bytes."""
     analysis, media = content.analysis, content.analysis.media
     of = "a live session, no file" if media.live else f"sha256 {media.sha256[:32]}…"
     footer = f"{of}  analysis {analysis.id[:16]}"
@@ -86,8 +83,7 @@ def finished(
     content: Content | PairContent,
     key: Ed25519PrivateKey | None,
 ) -> bytes:
-    """Return a report, sealed and signed, with how that is checked and with its data (JSON)
-    attached."""
+    """Return a sealed and signed report, with how to check it and its data attached."""
     signer = certificate.signer() if content.signed else None
     attachment, by = heading.attachment, (signer.subject_name or "") if signer else ""
 

@@ -83,14 +83,7 @@ NewSeal = Callable[[str, dict[str, str]], Seal]
 
 
 def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey | None:
-    """Return the operator's key, from a file or from the one that `UNMASK_SIGNING_KEY` names; None
-    when neither is given.
-
-    Raises
-    ------
-    UsageError
-        It can't be read, or is another kind of key.
-    """
+    """Return the key of a file or of `UNMASK_SIGNING_KEY`, or None; raise UsageError."""
     config = get_config()
     named = path or config.signing_key
     if not named:

@@ -175,8 +175,7 @@ def _differences(seal: Seal, parts: Parts) -> list[str]:
 
 
 def _checked_pdf(data: bytes, key: Ed25519PublicKey | None) -> Verification:
-    """Check the seal over the report as it was drawn, and the certificate's signature, which is
-    appended to it and covers the whole file."""
+    """Check the seal over the drawn report, and the appended signature over the whole file."""
     seals = list(PDF_SEAL.finditer(data))
     if len(seals) != 1 or data.count(PDF_MARK) != 1:
         raise _no_seal(len(seals))
@@ -197,8 +196,7 @@ def _checked_pdf(data: bytes, key: Ed25519PublicKey | None) -> Verification:
 
 
 def _hidden(seal: Seal, data: bytes) -> list[str]:
-    """Return which pages, pictures or data are others than those that were sealed: whoever appends
-    a signature may append more."""
+    """Return which pages, pictures or data an appended revision replaced."""
     now = pdf_parts(data)
     return [name for name in sorted({*now, *seal.parts}) if now.get(name) != seal.parts.get(name)]
 

@@ -67,8 +67,7 @@ def answered(question: Question, answer: Answer) -> str:
 
 
 def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
-    """Return what pulled which way: name and log odds of each part and whether it is a model's,
-    then of all together; as printed they add up."""
+    """Return name, log odds and whether a model's of each part and the sum, adding up in print."""
     if answer.probability is None or not answer.contributions:
         return []
     titles = {m.id: m.plain or m.title for m in analysis.models}
@@ -87,8 +86,7 @@ def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
 
 
 def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list[str]:
-    """Return how often the thresholds erred, on what that was measured and, where the odds are
-    printed (`odds`), how these are made."""
+    """Return how often the thresholds erred, on what data, and how `odds` are made."""
     limits, out = answer.thresholds, []
     untouched, manipulated = question.spec.real_word, question.spec.fake_word
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):

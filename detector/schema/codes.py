@@ -105,8 +105,7 @@ class CaveatCode(StrEnum):
 
 
 class Lean(StrEnum):
-    """To which side an inconclusive answer leans: of 100 clips with such a score 60 or more were
-    manipulated, 40 or fewer, or neither."""
+    """An inconclusive answer's side: of 100 such clips 60 or more, or 40 or fewer, were fake."""
 
     MANIPULATED = "manipulated"
     UNTOUCHED = "untouched"

@@ -188,8 +188,7 @@ class ComparedMoment(StrictModel):
 
     @property
     def excess(self) -> float:
-        """How many times what re-encoding leaves the face differs that does so most; where there is
-        no face, the rest."""
+        """Return the largest face difference (or the rest's) as a multiple of re-encoding's."""
         rest = self.elsewhere / max(self.limit, 1e-3)
         return max((f.difference / max(f.limit, 1e-3) for f in self.faces), default=rest)
 
@@ -300,8 +299,7 @@ class Compared(StrictModel):
 
     @property
     def roles_doubtful(self) -> bool:
-        """Whether a face differs and which of the two was changed is open: nobody stated it and no
-        signature proves it, or the stated original looks like the younger file."""
+        """Whether a face differs and nothing settles which of the two was changed."""
         reversed_ = self.generation.younger == "original"
         return self.finding.manipulated and (reversed_ or not self.roles_known)
 

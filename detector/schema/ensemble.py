@@ -68,8 +68,7 @@ class ModelResult(StrictModel):
 
     @property
     def identity(self) -> str:
-        """What decides what it says of a face: its weights and its map. Thresholds that were found
-        with others do not hold for it."""
+        """Return what decides a model's answer, its weights and map: thresholds depend on it."""
         map = self.calibration
         parts = [self.weights_sha256, *([map.scale, map.offset] if map else [])]
         if map is None and self.operating_point is not None:
@@ -141,6 +140,9 @@ class Ensemble(StrictModel):
     thresholds: Thresholds = Field(
         default_factory=lambda: Thresholds(low=0.0, high=1.0),
         description="unless stated, none: every score is inconclusive",
+    )
+    pictures: Thresholds | None = Field(
+        default=None, description="instead of `thresholds` for a picture, where they differ"
     )
     min_models: int = Field(
         default=1,

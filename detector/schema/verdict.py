@@ -206,8 +206,7 @@ class Answer(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def interval(self) -> tuple[Probability, Probability] | None:
-        """95 % interval of `probability`, by the clips with such a score in our tests; None where
-        there are no odds."""
+        """The 95 % interval of `probability` by clips with such a score; None without odds."""
         if self.odds is None or self.probability is None:
             return None
         return self.odds.low, self.odds.high
@@ -257,13 +256,11 @@ class Verdict(StrictModel):
         return [caveat.text for caveat in self.caveats]
 
     def undecided(self, question: Question | None) -> bool:
-        """Return whether a question stays open, so that a reading of one of its models would stand
-        for more than all of them do."""
+        """Return whether a question stays open, so that one model's reading must not show."""
         answer = self.answers.get(question) if question else None
         return answer is not None and answer.stays_open
 
     def uncounted(self, question: Question | None) -> bool:
-        """Return whether a question that stays open is no part of the verdict: one that keeps "no
-        sign" from the whole file is."""
+        """Return whether an open question is no part of the verdict (and takes no "no sign")."""
         codes = {reason.code for reason in self.reasons}
         return self.undecided(question) and ReasonCode.OTHER_QUESTION_OPEN not in codes

@@ -120,16 +120,8 @@ def find(
 def watch(
     path: str | Path, analysis: Analysis, track: Subject, on_progress: OnProgress | None = None
 ) -> Lids:
-    """Watch a person's eyes, `RATE` times a second, for at most `LONGEST` seconds.
-
-    Decodes that part of the file once more.
-
-    Raises
-    ------
-    WeightsError
-        The landmarker is not on this computer (`auxiliary.MESH`).
-    MediaError
-    """
+    """Watch eyes `RATE` times a second for at most `LONGEST` s; raise WeightsError or
+    MediaError."""
     network = mesh() or Mesh(*weights.resolve(auxiliary.MESH))  # which says what is missing
     end = min(track.end, track.start + LONGEST)
     times = np.arange(track.start, end, 1 / RATE).tolist() or [track.start]

@@ -37,8 +37,7 @@ _COUNT = np.bincount(_RING.ravel(), minlength=BINS + 2)[1 : BINS + 1]
 
 
 def face_plane(face: FacePatch) -> np.ndarray | None:
-    """Return the face's luma at `SIDE` px, float32 [SIDE, SIDE]; None where it is smaller than that
-    or partly outside the frame."""
+    """Return the face's luma, float32 [SIDE, SIDE]; None if smaller or partly outside."""
     side = round(FACE * face.side)
     x0, y0, x1, y1 = face.box
     left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)

@@ -45,8 +45,7 @@ ready = partial(weights.available, auxiliary.IDENTITY)
 
 
 def align(face: FacePatch) -> np.ndarray | None:
-    """Return the face turned upright with its landmarks in place, uint8 [112, 112, 3]; None without
-    landmarks."""
+    """Return the face upright, uint8 [112, 112, 3]; None without landmarks."""
     if len(face.points) != len(PLACES):
         return None
     p = (face.points - face.points.mean(0)) @ (1, 1j)

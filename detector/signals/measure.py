@@ -15,13 +15,7 @@ from detector.signals.reference import SignalSpec
 
 @dataclass(frozen=True)
 class SubjectContext:
-    """A person, once the run has ended and is decided.
-
-    Attributes
-    ----------
-    soft : str
-        Why shapes say less of this person, if so.
-    """
+    """A person of a decided run; `soft`: why shapes say less of this person, if so."""
 
     track: Subject
     soft: str
@@ -38,13 +32,7 @@ class SubjectContext:
 
 
 class Observer:
-    """One signal of one person. Fed and closed by one thread; what it does not need it ignores.
-
-    Parameters
-    ----------
-    frames : int
-        How many frames will be sampled.
-    """
+    """One signal of one person, used by one thread; `frames`: how many will be sampled."""
 
     def __init__(self, frames: int) -> None:
         pass

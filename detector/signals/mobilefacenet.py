@@ -74,13 +74,7 @@ class MobileFaceNet(nn.Module):
 
 
 class Embedder:
-    """The network, ready to run. Thread-safe.
-
-    Raises
-    ------
-    WeightsError
-        The weights are not here, are damaged or do not fit.
-    """
+    """The network, ready to run. Thread-safe. Raise WeightsError."""
 
     def __init__(self) -> None:
         (path,) = weights.resolve(auxiliary.IDENTITY)

@@ -18,13 +18,7 @@ SMALL = 96.0
 
 
 class SignalReader:
-    """Feeds the observers of every person. Fed and closed by one thread.
-
-    Parameters
-    ----------
-    frames : int
-        How many frames will be sampled.
-    """
+    """Feeds the observers of every person in one thread; `frames`: how many will be sampled."""
 
     def __init__(self, frames: int) -> None:
         self._frames = frames
@@ -46,15 +40,8 @@ class SignalReader:
         analysis: Analysis,
         people: Mapping[str, int],
     ) -> list[Signal]:
-        """Return what was read, the most suspicious people first.
-
-        Parameters
-        ----------
-        analysis : Analysis
-            Decided.
-        people : mapping
-            Subject's id -> the person's number as in `face`.
-        """
+        """Return the signals of a decided analysis, most suspicious first; `people` by subject
+        id."""
         signals: list[Signal] = []
         seen = [t for t in analysis.judged if t.modality is Modality.FACE]
         for track in seen[:PEOPLE]:

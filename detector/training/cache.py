@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -19,19 +19,15 @@ import numpy as np
 from detector import media
 from detector.errors import MediaError
 from detector.evaluation.labels import Item
-from detector.models.base import Border, CropRecipe
+from detector.models.base import CropRecipe
 from detector.schema.analysis import Box
+from detector.training.fit import TrainingOptions
 from detector.vision import Detection, FaceDetector, cut, load_detector
+from detector.vision.alignment import placement
 
 log = logging.getLogger(__name__)
 
-STEP = 0.08
-"""Seconds between cached frames of a clip."""
-LOOK = 3
-"""A face is looked for in every third cached frame; boxes between are interpolated."""
-SECONDS = 3.0
-"""Of a clip, from its start."""
-TOLD = ("label", "method", "group", "source", "person")
+TOLD = ("label", "method", "group", "source", "person", "note")
 """What labels tell of a file, and may tell otherwise later."""
 
 
@@ -43,6 +39,8 @@ class Faces:
     ----------
     start, count : int
         Rows of `crops.npy`.
+    room : float
+        Side of the largest square about the first face that the frame holds, in sides of the crop.
     places : list of 14 floats for each crop
         The face box (x0, y0, x1, y1) and five landmarks, px of the crop.
     """
@@ -56,7 +54,13 @@ class Faces:
     person: str
     start: int
     count: int
+    note: str = ""
+    room: float = 1.0
     places: list[list[float]] = field(default_factory=list)
+
+    def landmarks(self, frame: int) -> np.ndarray:
+        """Return the landmarks of the `frame`-th crop: float [5, 2]."""
+        return np.reshape(self.places[frame][4:], (5, 2))
 
 
 class FaceCache:
@@ -100,46 +104,44 @@ class CacheSpec:
     ----------
     name : str
         Of its folder.
-    margin : float
-        Side of a cached crop in longer sides of the face box.
-    side : int
-        px of a cached crop.
-    seconds : float
-        So much of a clip is cached, from its start.
-    border : "black", "replicate" or "mirror"
-        What stands where a crop leaves the frame.
+    crop : CropRecipe
+        A square about the face (`square` or `upright`), wider than the network sees.
+    seconds, step : float
+        So much of a clip is cached, from its start, and frames so many seconds apart.
+    most : int or None
+        Of these frames at most so many, evenly spread.
+    every : int
+        A face is detected in every so-manieth frame; places between are interpolated.
+    as_original : bool
+        A fake is cut with the boxes of its original, so that both crops show the same pixels.
     """
 
     name: str
-    margin: float
-    side: int
-    seconds: float = SECONDS
-    border: Border = "black"
+    crop: CropRecipe
+    seconds: float
+    step: float = 0.08
+    most: int | None = None
+    every: int = 3
+    as_original: bool = True
 
 
-def build(
-    items: Sequence[Item],
-    folder: Path,
-    spec: CacheSpec,
-    *,
-    progress: Callable[[int, int], None] | None = None,
+def open_cache(
+    folder: Path, spec: CacheSpec, items: Sequence[Item], run: TrainingOptions
 ) -> FaceCache:
-    """Cut the faces of many files into a cache.
+    """Return the cache of these files in a folder of caches, built first if files are missing in
+    it."""
+    folder = folder / spec.name
+    tried = folder / "tried.json"
+    if not tried.is_file() or {i.name for i in items} - set(json.loads(tried.read_text())):
+        _build(items, folder, spec, run)
+        tried.write_text(json.dumps(sorted(item.name for item in items)))
+    return FaceCache(folder, items)
 
-    A fake is cut with the boxes of its original, so that both crops show the same pixels.
 
-    Parameters
-    ----------
-    items : sequence of Item
-        Files without a face are left out.
-    folder : Path
-        Made; an existing cache in it is replaced.
-    progress : callable
-        Called with (files done, files in all).
-    """
+def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOptions) -> None:
+    """Cut the faces of many files; those without a face are left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    detector, side = load_detector(), spec.side
-    recipe = CropRecipe(scale=spec.margin, size=side, border=spec.border)
+    detector, size = load_detector(), spec.crop.size
     boxes: dict[tuple[str, str], tuple[list[Detection], tuple[int, ...]]] = {}
     order = sorted(items, key=lambda item: item.label)
     entries: list[Faces] = []
@@ -147,74 +149,54 @@ def build(
     scratch = folder / "crops.raw"
     with scratch.open("wb") as stream:
         for done, item in enumerate(order):
-            frames = frames_of(item, spec.seconds)
+            frames = _frames(item, spec)
             key = (item.source, item.group)
             shape = frames[0].shape if frames else ()
             # In a fake of another frame size, the original's boxes would miss the face.
-            same = item.label == 1 and key in boxes and boxes[key][1] == shape
-            faces = boxes[key][0] if same else follow(frames, detector)
+            same = spec.as_original and item.label == 1 and key in boxes and boxes[key][1] == shape
+            faces = boxes[key][0] if same else follow(frames, detector, spec.every)
             if item.label == 0 and faces:
                 boxes.setdefault(key, (faces, shape))
-            n = min(len(frames), len(faces))
-            crops = [cut(frames[i], faces[i].box, recipe) for i in range(n)]
-            if crops:
-                stream.write(np.stack(crops).tobytes())
+            pairs = list(zip(frames, faces, strict=False))  # an original may be shorter
+            for frame, face in pairs:
+                stream.write(cut(frame, face.box, spec.crop, face.landmarks).tobytes())
+            if pairs:
+                told = {name: getattr(item, name) for name in TOLD}
                 entries.append(
                     Faces(
-                        name=item.name, label=item.label, kind=item.kind, method=item.method,
-                        group=item.group, source=item.source, person=item.person, start=written,
-                        count=n,
-                        places=[_in_crop(face, side, spec.margin) for face in faces[:n]],
+                        name=item.name, kind=item.kind, start=written, count=len(pairs),
+                        room=_room(shape, faces[0], spec.crop),
+                        places=[_in_crop(face, spec.crop) for _, face in pairs], **told,
                     )
                 )  # fmt: skip
-                written += len(crops)
-            if progress:
-                progress(done + 1, len(order))
-    finish(scratch, folder / "crops.npy", (written, side, side, 3))
-    (folder / "tried.json").write_text(json.dumps(sorted(item.name for item in items)))
-    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
-    return FaceCache(folder)
-
-
-def tried(folder: Path) -> set[str]:
-    """Return the names of the files that a cache was built from, with a face or without."""
-    if not (folder / "index.json").is_file():
-        return set()
-    return set(json.loads((folder / "tried.json").read_text()))
-
-
-def finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
-    """Give raw bytes the header of a .npy file without holding them in memory."""
-    raw = np.memmap(scratch, np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
-    np.save(target, raw)  # in pieces, as NumPy writes what is larger than its buffer
+                written += len(pairs)
+            run.on_progress("faces", done + 1, len(order), {})
+    # The header of a .npy file goes before the raw bytes in pieces, not through memory.
+    shape = (written, size, size, 3)
+    raw = np.memmap(scratch, np.uint8, "r", shape=shape) if written else np.zeros(shape, np.uint8)
+    np.save(folder / "crops.npy", raw)
     del raw
     scratch.unlink()
+    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
 
 
-def frames_of(
-    item: Item, seconds: float, step: float = STEP, most: int | None = None
-) -> list[np.ndarray]:
-    """Decode frames of a file, `step` s apart or evenly at most so many: uint8 [H, W, 3] each; none
-    if it can't be read."""
+def _frames(item: Item, spec: CacheSpec) -> list[np.ndarray]:
+    """Decode frames of a file, uint8 [H, W, 3] each; none if it can't be read."""
     try:
         info = media.probe(item.file)
-        times = np.arange(0.0, max(min(info.duration or 0.0, seconds), step / 2), step)
-        if most and len(times) > most:
-            times = times[np.linspace(0, len(times) - 1, most).round().astype(int)]
+        seconds = min(info.duration or 0.0, spec.seconds)
+        times = np.arange(0.0, max(seconds, spec.step / 2), spec.step)
+        if spec.most and len(times) > spec.most:
+            times = times[np.linspace(0, len(times) - 1, spec.most).round().astype(int)]
         return [frame.rgb for frame in media.decode(item.file, info, times.tolist(), notes=[])]
     except MediaError as error:
         log.warning("%s is left out: %s", item.name, error.message)
         return []
 
 
-def follow(
-    frames: Sequence[np.ndarray], detector: FaceDetector, every: int = LOOK
-) -> list[Detection]:
+def follow(frames: Sequence[np.ndarray], detector: FaceDetector, every: int) -> list[Detection]:
     """Track the largest face of a clip; return one detection a frame, or none if it is detected in
-    less than half of them.
-
-    The detector runs on every `every`-th frame; detections between are interpolated.
-    """
+    less than half of the frames that are looked at: every `every`-th."""
     seen: dict[int, Detection] = {}
     last: Detection | None = None
     sampled = range(0, len(frames), every)
@@ -244,13 +226,26 @@ def follow(
     ]
 
 
-def _in_crop(face: Detection, side: int, margin: float) -> list[float]:
-    """Return the box and the landmarks of a face in the crop that was cut about it: 14 numbers."""
+def _square(face: Detection, crop: CropRecipe) -> tuple[float, float, float]:
+    """Return center x, y and side of what a crop shows, px of the frame."""
+    if crop.kind == "upright":
+        x, y, unit = placement(np.array(face.landmarks), crop)
+        return x, y, crop.scale * unit
     x0, y0, x1, y1 = face.box
-    k = side / (margin * _side(face.box))
-    left, top = (x0 + x1) / 2 - side / k / 2, (y0 + y1) / 2 - side / k / 2
-    points = [(x0, y0), (x1, y1), *face.landmarks]
-    return [round(v, 2) for x, y in points for v in ((x - left) * k, (y - top) * k)]
+    return (x0 + x1) / 2, (y0 + y1) / 2, crop.scale * _side(face.box)
+
+
+def _in_crop(face: Detection, crop: CropRecipe) -> list[float]:
+    """Return the box and the landmarks of a face in the crop that was cut about it: 14 numbers."""
+    x, y, side = _square(face, crop)
+    points = np.array([face.box[:2], face.box[2:], *face.landmarks])
+    moved = (points - (x, y)) * crop.size / side + crop.size / 2
+    return [float(v) for v in moved.ravel().round(2)]
+
+
+def _room(shape: tuple[int, ...], face: Detection, crop: CropRecipe) -> float:
+    x, y, side = _square(face, crop)
+    return 2 * min(x, y, shape[1] - x, shape[0] - y) / side
 
 
 def _side(box: Box) -> float:

@@ -14,19 +14,8 @@ encoder hardly depends on it."""
 
 
 def h264(clip: np.ndarray, crf: int) -> np.ndarray:
-    """Encode a clip and decode it again. Equal inputs give equal outputs.
-
-    Parameters
-    ----------
-    clip : uint8 array [T, H, W, 3]
-        RGB; T may be 1 (a key frame).
-    crf : int
-        Constant rate factor of x264, 0 (lossless) to 51.
-
-    Returns
-    -------
-    uint8 array [T, H, W, 3]
-    """
+    """Encode a clip, uint8 [T, H, W, 3] RGB, with a constant rate factor of x264, 0 (lossless) to
+    51, and decode it again. T may be 1 (a key frame). Equal inputs give equal outputs."""
     count, height, width = clip.shape[:3]
     # Chroma has half the size, so an odd side is continued by one pixel.
     even = np.pad(clip, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")

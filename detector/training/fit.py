@@ -6,6 +6,7 @@ and `state.pt` (to resume).
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import math
@@ -13,11 +14,10 @@ import platform
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from detector.schema.base import StrictModel
 from detector.training.recipe import TrainingSchedule
 
+N = TypeVar("N", bound=nn.Module)
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """Step -> inputs and labels, on the device of the run; must depend on the step alone."""
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -72,32 +73,6 @@ def half_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=bool(computes and computes()))
 
 
-class WeightAverage:
-    """Exponential average of the weights of a network that are trained."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.weights = {name: p.detach().clone() for name, p in trained(network).items()}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Move towards the weights after a step."""
-        # Early on the average follows quickly, or it would remember the untrained weights.
-        decay = min(self.decay, (1 + step) / (10 + step))
-        now = [weight.detach() for weight in trained(network).values()]
-        torch._foreach_lerp_(list(self.weights.values()), now, 1 - decay)
-
-    @contextmanager
-    def applied(self, network: nn.Module) -> Iterator[None]:
-        """Give the network the averaged weights inside the context."""
-        own = {name: p.detach().clone() for name, p in trained(network).items()}
-        load_trained(network, self.weights)
-        try:
-            yield
-        finally:
-            load_trained(network, own)
-
-
 def trained(network: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters that training changes, by name."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
@@ -119,45 +94,8 @@ def rate_at(step: int, plan: TrainingSchedule) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
 
 
-class _State:
-    """What a run is resumed from: trained weights, their average and the optimizer."""
-
-    def __init__(
-        self,
-        network: nn.Module,
-        plan: TrainingSchedule,
-        groups: list[dict[str, Any]],
-        run: TrainingOptions,
-    ) -> None:
-        self.network = network
-        self.optimizer = torch.optim.AdamW(groups, lr=plan.rate)
-        self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.average = WeightAverage(network, plan.average)
-        self.step, self.file = 0, run.out / "state.pt"
-        if run.resume and self.file.is_file():
-            state = torch.load(self.file, weights_only=True, map_location=run.device)
-            load_trained(network, state["network"])
-            self.average.weights = state["average"]
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
-        else:
-            (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
-            (run.out / "curve.csv").unlink(missing_ok=True)
-
-    def save(self) -> None:
-        scratch = self.file.with_suffix(".part")
-        state = {
-            "network": {name: p.detach() for name, p in trained(self.network).items()},
-            "average": self.average.weights,
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-        }
-        torch.save(state, scratch)
-        scratch.replace(self.file)
-
-
 def fit(
-    network: nn.Module,
+    network: N,
     plan: TrainingSchedule,
     draw: Draw,
     loss_of: Loss,
@@ -165,8 +103,8 @@ def fit(
     *,
     groups: list[dict[str, Any]],
     check: Check | None = None,
-) -> nn.Module:
-    """Train the parameters that require a gradient; return the network with averaged weights.
+) -> N:
+    """Train the parameters that require a gradient; return a copy with averaged weights.
 
     Parameters
     ----------
@@ -178,46 +116,66 @@ def fit(
         Evaluates held-out data; its figures go to `curve.csv`.
     """
     run.out.mkdir(parents=True, exist_ok=True)
-    state = _State(network, plan, groups, run)
+    average: N = copy.deepcopy(network).eval()
+    optimizer = torch.optim.AdamW(groups, lr=plan.rate)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    begin, file = 0, run.out / "state.pt"
+    if run.resume and file.is_file():
+        state = torch.load(file, weights_only=True, map_location=run.device)
+        load_trained(network, state["network"])
+        load_trained(average, state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        begin = int(state["step"])
+    else:
+        (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+        (run.out / "curve.csv").unlink(missing_ok=True)
     began = saved = time.monotonic()
     recent: deque[float] = deque(maxlen=100)
     end = plan.steps if run.stop_after is None else min(plan.steps, run.stop_after)
-    for step in range(state.step, end):
+    for step in range(begin, end):
         torch.manual_seed(plan.seed * 1_000_003 + step)
         inputs, labels = draw(step)
-        for group, rate in zip(state.optimizer.param_groups, state.rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * rate_at(step, plan)
         network.train()
         loss = loss_of(network, inputs, labels)
-        state.optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(trained(network).values(), plan.gradient)
-        state.optimizer.step()
-        state.average.update(network, step)
-        state.step = step + 1
+        optimizer.step()
+        # Early on the average follows quickly, or it would remember the untrained weights.
+        _follow(average, network, max(1 - plan.average, 9 / (10 + step)))
         recent.append(float(loss.detach()))
+        done = step + 1
         figures: dict[str, float] = {}
-        if state.step % plan.check_every == 0 or state.step == end:
+        if done % plan.check_every == 0 or done == end:
             figures = {"loss": float(np.mean(recent)), "seconds": time.monotonic() - began}
-            with state.average.applied(network):
-                figures |= check(network) if check else {}
-            _log(run.out / "curve.csv", state.step, figures)
-        run.on_progress("training", state.step, plan.steps, figures)
-        if state.step == end or time.monotonic() - saved > SAVE_EVERY:
-            state.save()
+            figures |= check(average) if check else {}
+            _log(run.out / "curve.csv", done, figures)
+        run.on_progress("training", done, plan.steps, figures)
+        if done == end or time.monotonic() - saved > SAVE_EVERY:
+            _save(file, done, network, average, optimizer)
             saved = time.monotonic()
-    load_trained(network, state.average.weights)
-    return network.eval()
+    return average
 
 
-def decayed(network: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return parameter groups in which matrices and kernels have weight decay, and biases and
-    normalizations have none."""
-    learned = trained(network).values()
-    return [
-        {"params": [p for p in learned if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Move averaged weights towards those of a network."""
+    theirs, now = (list(trained(module).values()) for module in (average, network))
+    torch._foreach_lerp_(theirs, now, share)
+
+
+def _save(
+    file: Path, step: int, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write what a run is resumed from."""
+    state = {"step": step, "optimizer": optimizer.state_dict()}
+    for name, module in (("network", network), ("average", average)):
+        state[name] = {key: weight.detach() for key, weight in trained(module).items()}
+    scratch = file.with_suffix(".part")
+    torch.save(state, scratch)
+    scratch.replace(file)
 
 
 def _log(path: Path, step: int, figures: dict[str, float]) -> None:
@@ -242,15 +200,11 @@ def configuration(plan: StrictModel) -> dict[str, Any]:
 
 def _commit() -> str | None:
     """Return the commit of the code, with a + if the tree differs from it."""
-
-    def git(*words: str) -> str:
-        run = subprocess.run(
-            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20
-        )
-        return run.stdout.strip()
-
+    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
     try:
-        commit = git("rev-parse", "HEAD")
-        return (commit + ("+" if git("status", "--porcelain", "--", ".") else "")) or None
+        run = subprocess.run(
+            describe, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
         return None
+    return run.stdout.strip() or None

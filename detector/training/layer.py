@@ -34,11 +34,11 @@ from detector.models.families.texture import TextureNet
 from detector.models.layer import Layer
 from detector.models.pictures import fit
 from detector.training import pasted
-from detector.training.cache import FaceCache, Faces
+from detector.training.cache import CacheSpec, FaceCache, Faces
 from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration, half_precision
-from detector.training.input_transform import OwnInput
 from detector.training.recipe import Recipe
+from detector.vision import cut
 from detector.weights import load_state
 
 FRAMES = 4
@@ -55,6 +55,9 @@ SPREAD = 0.3
 """of a described channel when it is weighed, so that `decay` means the same for another trunk"""
 SOFTENED = 0.05
 """of a label: a clip may be called what it isn't"""
+
+WIDE = 1.2
+"""A cached crop is larger than what is seen by this factor."""
 
 Array = np.ndarray
 
@@ -92,17 +95,16 @@ def train(
     entries = [entry for _, entry in clips]
     if len({entry.label for entry in entries}) < 2:
         raise InputError(f"The recipe {plan.name!r} needs originals and fakes.")
-    transform = OwnInput(plan.crop)
     described = _kept(
         run, clips, description_file(network, plan.crop),
-        lambda cache, entry: describe(network, cache, entry, transform),
+        lambda cache, entry: describe(network, cache, entry, plan.crop),
     )  # fmt: skip
     made = None
     if plan.made_weight:
         places = [k for k, entry in enumerate(entries) if entry.label == 0]
         pasted_on = _kept(
             run, [clips[k] for k in places], description_file(network, plan.crop, "pasted"),
-            lambda cache, entry: describe_made(network, cache, entry, transform),
+            lambda cache, entry: describe_made(network, cache, entry, plan.crop),
         )  # fmt: skip
         made = Made(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
     network.settle(fitted(np.stack(described, 1), entries, plan, made))
@@ -119,6 +121,27 @@ def _begin(network: TextureNet, path: Path | None) -> None:
     if lacking := sorted(set(own) - set(state)):
         raise WeightsError(f"The trunk {path.name} does not fit: it has no {lacking[0]}.")
     network.load_state_dict({name: state[name] for name in own}, strict=False)
+
+
+def cached(crop: CropRecipe) -> CacheSpec:
+    """Return what is cached of clips for a crop; many clips teach more than long ones."""
+    margin, side = round(crop.scale * WIDE, 2), round(crop.size * WIDE)
+    name = f"video-{margin:g}-{side}-{crop.border}"
+    return CacheSpec(name, CropRecipe(scale=margin, size=side, border=crop.border), seconds=1.0)
+
+
+def seen(cached: Array, crop: CropRecipe) -> Array:
+    """Return a cached crop as it is seen in use: uint8 [S, S, 3]."""
+    middle = len(cached) / 2
+    half = middle / round(crop.scale * WIDE, 2) * crop.scale
+    box = (middle - half, middle - half, middle + half, middle + half)
+    return cut(cached, box, crop.model_copy(update={"scale": 1.0}))
+
+
+def batch(pictures: Sequence[Array]) -> torch.Tensor:
+    """Return float32 [N, 3, S, S] in -1..1."""
+    stack = np.stack(pictures).astype(np.float32)
+    return torch.from_numpy((stack / 127.5 - 1.0).transpose(0, 3, 1, 2))
 
 
 def _kept(
@@ -157,25 +180,20 @@ def description_file(network: TextureNet, crop: CropRecipe, of: str = "") -> str
 
 
 @torch.inference_mode()
-def describe(
-    network: TextureNet,
-    cache: FaceCache,
-    entry: Faces,
-    transform: OwnInput,
-) -> Array:
+def describe(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropRecipe) -> Array:
     """Return the mean description of some faces of a clip: float64 [copies, features]."""
     frames = cache.frames(entry)
     out = []
     for copy in COPIES:
         count = FRAMES if copy not in QUALITY else FRAMES // 2
         chosen = evenly(len(frames), count)
-        shown = [transform.plain(frames[i], entry, int(i)) for i in chosen]
+        shown = [seen(frames[i], crop) for i in chosen]
         if copy in QUALITY:
             shown = [
-                worse(picture, transform.crop, copy, f"{entry.source} {entry.group} {k}")
+                worse(picture, crop, copy, f"{entry.source} {entry.group} {k}")
                 for k, picture in enumerate(shown)
             ]
-        out.append(_mean(network, shown, transform))
+        out.append(_mean(network, shown))
     return np.stack(out)
 
 
@@ -185,25 +203,23 @@ def evenly(count: int, most: int = FRAMES) -> Array:
     return places
 
 
-def _mean(network: TextureNet, pictures: Sequence[Array], transform: OwnInput) -> Array:
-    seen = torch.from_numpy(transform.batch(pictures)).to(memory_format=torch.channels_last)
-    with half_precision(seen.device):
-        mean: Array = network.embed(seen).double().mean(0).numpy()
+def _mean(network: TextureNet, pictures: Sequence[Array]) -> Array:
+    x = batch(pictures).to(memory_format=torch.channels_last)
+    with half_precision(x.device):
+        mean: Array = network.embed(x).double().mean(0).numpy()
     return mean
 
 
 @torch.inference_mode()
-def describe_made(
-    network: TextureNet, cache: FaceCache, entry: Faces, transform: OwnInput
-) -> Array:
+def describe_made(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropRecipe) -> Array:
     """Return the mean description of re-encoded faces of an original, and of fakes made of them:
     float64 [2, MADE, features]."""
     frames = cache.frames(entry)
-    shown = np.stack([transform.plain(frames[i], entry, int(i)) for i in evenly(len(frames))])
+    shown = np.stack([seen(frames[i], crop) for i in evenly(len(frames))])
     rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
     pairs = [pasted.pasted(shown, rng) for _ in range(MADE)]
     described = [
-        [_mean(network, list(pictures), transform) for pictures in (pair.original, pair.fake)]
+        [_mean(network, list(pictures)) for pictures in (pair.original, pair.fake)]
         for pair in pairs
     ]
     return np.array(described).swapaxes(0, 1)
@@ -217,15 +233,6 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
         small = max(8, round(side * rng.uniform(*SMALLER)))
         picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
     return fit(jpeg(picture, int(rng.integers(*low_high))), crop)
-
-
-def standard(described: Array, bound: float) -> Layer:
-    """Return a layer with the mean and deviation of descriptions [clips, features] and zero
-    weights."""
-    deviation = described.std(0)
-    scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
-    center = torch.from_numpy(described.mean(0))
-    return Layer(center, scale, bound, torch.zeros_like(center), 0.0)
 
 
 def source_weights(clips: Sequence[Labelled]) -> Array:
@@ -244,25 +251,15 @@ def fitted(
     plan: Recipe,
     made: Made | None = None,
 ) -> Layer:
-    """Fit the layer on descriptions.
+    """Fit the layer on descriptions of clips, float [copies, clips, features] with copies as in
+    `COPIES`, and of fakes that were made of the originals among them.
 
-    Parameters
-    ----------
-    described : float [copies, clips, features]
-        Copies as in `COPIES`.
-    plan : Recipe
-        Its `decay` is of the squared weights, for channels that spread by `SPREAD`, its
-        `pair_weight` of the pairs' loss beside cross-entropy.
-    made : Made, optional
-        Fakes that were made of the originals among the clips.
-
-    Returns
-    -------
-    Layer
-        Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave
-        out different sources can be compared.
+    Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave out
+    different sources can be compared.
     """
-    usual = standard(described[0], plan.bound)
+    deviation, center = described[0].std(0), torch.from_numpy(described[0].mean(0))
+    scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
+    usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)
 
     def apart_of(some: Array) -> Array:
         scaled: Array = usual.apart(torch.from_numpy(some)).numpy() * SPREAD

@@ -7,12 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from detector.decision.material import Material
+from detector.decision.numbers import mapped, sigmoid
 from detector.evaluation import manifest, subjects
 from detector.evaluation.calibration import fit_clips
 from detector.evaluation.calibration_report import Calibrated
 from detector.evaluation.labels import Item
-from detector.schema.analysis import Question
+from detector.evaluation.operating_points import (
+    FAKE,
+    PROMISES,
+    TIGHTER,
+    Held,
+    by_alarms,
+    decisions,
+    rates,
+)
+from detector.schema.analysis import Question, Thresholds
+from detector.schema.verdict import Tally
+
+PICTURES = "pictures"
+"""The fold of all pictures: a threshold for pictures has to hold on kinds of photographs that the
+fit has not seen."""
 
 
 class LeftOutLogit(NamedTuple):
@@ -28,7 +45,7 @@ def write(
     rows: Sequence[LeftOutLogit], folder: Path, id: str, question: Question, what: str
 ) -> Calibrated:
     """Write `left_out.csv`, and `calibration.toml` with the ensemble of one model, fitted to clips
-    where there are any, else to pictures."""
+    where there are any, else to pictures; beside clips, pictures have a threshold of their own."""
     with (folder / "left_out.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["file", "label", "fold", "version", "logit"])
@@ -48,8 +65,38 @@ def write(
     ]
     files = len({item.name for _, _, item, _ in judged})
     found = fit_clips(clips, {question: [id]}, f"{files} {what} that training left out")
+    if stills := [row for row in rows if row.fold == PICTURES]:
+        found.ensembles[question].pictures = _of_pictures(stills, found, id, question)
     calibration = found.models[id].model_dump().items()
     lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
     text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in calibration)])
     (folder / "calibration.toml").write_text(f"{text}\n")
     return found
+
+
+def _of_pictures(
+    stills: Sequence[LeftOutLogit], found: Calibrated, id: str, question: Question
+) -> Thresholds:
+    """Return the lowest threshold at which pictures that are called fake keep both promises."""
+    start, weight = found.ensembles[question].calibration, found.weights[id]
+    offset = start.offset if start else 0.0
+    evidence = [weight * mapped(found.models[id], row.logit) + offset for row in stills]
+    logits = {question: np.array(evidence)}
+    labels = np.array([row.item.label for row in stills])
+    sources = np.array([row.item.source for row in stills])
+    held = Held(logits, labels, {question: labels == 1}, sources)
+    for share in TIGHTER:
+        limits = by_alarms(held, PROMISES.tightened(share))
+        if rates(decisions(logits, limits), labels).promised >= PROMISES.right:
+            break
+    decided, real = decisions(logits, limits) == FAKE, labels == 0
+    found_share = decided[~real].mean()
+    return Thresholds(
+        low=0.0,
+        high=round(sigmoid(limits[question][1]), 3),
+        false_positive_rate=round(float(decided[real].mean()), 4),
+        false_positives=Tally(count=int(decided[real].sum()), clips=int(real.sum())),
+        no_sign=False,
+        data=f"pictures of {len(set(sources))} sources and smaller JPEG copies of them, all left "
+        f"out together ({real.sum()} real; {(~real).sum()} generated, {found_share:.0%} above it)",
+    )

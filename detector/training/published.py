@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.module import register_module_forward_hook
 
 from detector import weights as store
 from detector.errors import UnmaskError, UsageError, WeightsError
@@ -31,7 +32,7 @@ from detector.models.custom_weights import with_files
 from detector.models.network import TorchFrameModel
 from detector.models.vit import TokenModel
 from detector.training import sample
-from detector.training.fit import TrainingOptions, decayed, fit, half_precision
+from detector.training.fit import TrainingOptions, fit, half_precision
 from detector.training.input_transform import PretrainedInput
 from detector.training.recipe import Recipe
 from detector.training.sample import PairSource
@@ -43,8 +44,6 @@ made, arXiv:2508.06248); the last layer alone."""
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
 SAME = 1e-4
 """By how much a score of the written file may differ from the trained network's (logits)."""
-
-
 HELD_FRAMES = 3
 """Pictures of a held-out clip."""
 HELD_PAIRS = 250
@@ -60,20 +59,10 @@ class PretrainedDetector:
     paths: list[Path]
     origins: dict[str, Origin]
 
-    @property
-    def transformer(self) -> bool:
-        return isinstance(self.model, TokenModel)
-
 
 def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
-    """Load the detector that fine-tuning starts from.
-
-    Parameters
-    ----------
-    begin : str
-        The id of a model or architecture.
-    weights : sequence of Path
-        A person's own files of that architecture.
+    """Load the detector that fine-tuning starts from: the id of a model, or of an architecture with
+    a person's own files of it.
 
     Raises
     ------
@@ -103,7 +92,7 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
 
 def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) -> Recipe:
     """Return a recipe with the crop of a detector and with what may change of it."""
-    tune = tune or ("norms" if start.transformer else "whole")
+    tune = tune or ("norms" if isinstance(start.model, TokenModel) else "whole")
     options = {"begun": start.spec.architecture, "tune": tune}
     return plan.model_copy(update={"crop": start.spec.crop, "options": options})
 
@@ -116,15 +105,13 @@ def _origins(
     if paths[0].suffix == ".h5":
         # Keras's layers, under our names from now on.
         return {name: Origin(0, name) for name in own}
-    origins = {name: trace.origin(tensor, paths) for name, tensor in own.items()}
-    if None in origins.values():
-        # Networks that another library has filled: the same numbers under (nearly) the same name.
-        states = [{} if p.suffix == ".json" else store.load_state(p, spec) for p in paths]
-        origins = {name: o or _alike(name, own[name], states) for name, o in origins.items()}
+    states = [{} if path.suffix == ".json" else store.load_state(path, spec) for path in paths]
+    origins = {name: trace.origin(t, paths) or _alike(name, t, states) for name, t in own.items()}
     return {name: origin for name, origin in origins.items() if origin is not None}
 
 
 def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:
+    """Find the same numbers under (nearly) the same name, of networks that a library has filled."""
     for number, state in enumerate(states):
         for older in (name, name.partition(".")[2]):
             theirs = state.get(older)
@@ -143,17 +130,15 @@ class HeldOut:
             count = 1 if source.part.kind == "image" else HELD_FRAMES
             couples = [couple for group in source.groups for couple in group]
             shown = [
-                transform.plain(source.cache.frames(entry)[i], entry, int(i))
-                for couple in couples[:: -(-len(couples) // HELD_PAIRS) or 1]
+                transform.cut(source.cache, entry, int(i))
+                for couple in couples[:: -(-len(couples) // HELD_PAIRS)]
                 for entry in couple
                 for i in np.linspace(0, entry.count - 1, count).round().astype(int)
             ]
-            if shown:
-                self.parts[source.part.name] = np.stack(shown), count
+            self.parts[source.part.name] = np.stack(shown), count
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        network.eval()
         device = next(network.parameters()).device
         figures: dict[str, float] = {}
         for name, (pictures, count) in self.parts.items():
@@ -232,16 +217,17 @@ def train(
     finally:
         shutil.rmtree(trial, ignore_errors=True)
     transform = PretrainedInput(start.model)
+    from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
         pictures, labels = sample.draw(sources, plan, step, transform)
         return torch.from_numpy(pictures).to(run.device), torch.from_numpy(labels).to(run.device)
 
-    fit(
+    averaged = fit(
         odds, plan, draw, partial(_loss, plan), run,
-        groups=decayed(odds, plan.decay), check=HeldOut(held, transform),
+        groups=param_groups_weight_decay(odds, plan.decay), check=HeldOut(held, transform),
     )  # fmt: skip
-    return odds.network
+    return averaged.network
 
 
 def _loss(plan: Recipe, network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
@@ -251,13 +237,8 @@ def _loss(plan: Recipe, network: nn.Module, pictures: Tensor, labels: Tensor) ->
 
 
 def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
-    """Return cross-entropy and a ranking term: within a pair the fake is to score higher.
-
-    Parameters
-    ----------
-    logits, labels : float [2 P]
-        Originals first, then their fakes in the same order.
-    """
+    """Return cross-entropy and a ranking term: within a pair the fake is to score higher. Logits
+    and labels, float [2 P], are of originals first, then of their fakes in the same order."""
     target = labels * (1 - 2 * plan.smoothing) + plan.smoothing
     loss = F.binary_cross_entropy_with_logits(logits, target)
     real, fake = logits.chunk(2)
@@ -265,15 +246,11 @@ def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
 
 
 def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[Path]:
-    """Write a network's weights as the files that it was read from, and try them.
+    """Write the weights of a network with the names of `start.model.network` as the files that it
+    was read from, and try them.
 
     Tensors that the network does not use stay as they were, and so do files without weights.
     A single file becomes `model.safetensors`.
-
-    Parameters
-    ----------
-    network : nn.Module
-        With the names of `start.model.network`.
 
     Raises
     ------
@@ -317,10 +294,7 @@ def _same(model: Model, network: nn.Module, again: Model) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     x = model.preprocess(picture)[None]
     device = next(network.parameters()).device
-    was = network.training
-    network.eval()
     before = model.log_odds(network(x.to(device)).cpu())
-    network.train(was)
     after = again.log_odds(again.forward(x).cpu())
     if not torch.allclose(before, after, atol=SAME, rtol=SAME):
         raise WeightsError("Read again, the written file gives other scores.")
@@ -345,17 +319,14 @@ def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
 @torch.no_grad()
 def _head(model: TorchFrameModel) -> nn.Module | None:
     """Return the layer whose output is the network's, if there is one."""
-    layers = [m for m in model.network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
-    last: list[tuple[nn.Module, Tensor]] = []
-    hooks = [
-        layer.register_forward_hook(lambda module, _x, out: last.append((module, out)))
-        for layer in layers
-    ]
-    try:
+    layers: list[tuple[nn.Module, Tensor]] = []
+
+    def note(module: nn.Module, _given: object, out: Tensor) -> None:
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            layers.append((module, out))
+
+    with register_module_forward_hook(note):
         x = model.preprocess(np.full((256, 256, 3), 128, np.uint8))[None]
         out = model.network(x).reshape(-1)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    same = (m for m, y in reversed(last) if y.numel() == out.numel() and y.reshape(-1).equal(out))
+    same = (m for m, y in reversed(layers) if y.reshape(-1).equal(out))
     return next(same, None)

@@ -35,19 +35,11 @@ class TrainingSchedule(StrictModel):
 
 
 class Part(StrictModel):
-    """Some of the files of the labels.
-
-    A file belongs to the part if it is of `kind` and its name or source holds one of `match`
-    (any file if empty) and none of `skip`.
-    """
+    """The files of a kind among the labels, where there are any."""
 
     name: str
-    match: list[str] = []
-    skip: list[str] = []
     kind: Literal["image", "video"]
     share: float = Field(gt=0, description="of the pairs that are drawn")
-    optional: bool = False
-    """The labels need not hold such files."""
 
 
 class Recipe(HoldOut, TrainingSchedule):
@@ -55,7 +47,6 @@ class Recipe(HoldOut, TrainingSchedule):
 
     name: str
     family: Literal["published", "texture"]
-    summary: str = ""
     decay: float = Field(0.02, ge=0, description="AdamW weight decay; ridge of a layer's fit")
     smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
     pair_weight: float = Field(0.5, ge=0, description="of the pairwise ranking loss")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +11,9 @@ from detector.errors import InputError, UsageError
 from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, read_labels
 from detector.training import layer, published, sample
-from detector.training.cache import FaceCache, build, tried
-from detector.training.fit import OnProgress, TrainingOptions
-from detector.training.input_transform import OwnInput, PretrainedInput
+from detector.training.cache import CacheSpec, FaceCache, open_cache
+from detector.training.fit import TrainingOptions
+from detector.training.input_transform import PretrainedInput
 from detector.training.recipe import Recipe, read_recipe
 
 
@@ -75,16 +75,16 @@ def _finetune(
     if not begin:
         raise UsageError("Name the detector to fine-tune with --begin.")
     start = published.open_start(begin, weights)
+    plan = published.adapted(plan, start, tune)
     items = read_labels(data)
-    parts = [p for p in plan.parts if not p.optional or sample.select(p, items)]
-    plan = published.adapted(plan, start, tune).model_copy(update={"parts": parts})
-    caches = faces(plan, items, cache, run.on_progress, PretrainedInput(start.model))
+    caches = _faces(plan, items, cache, run, PretrainedInput(start.model).cached)
     people = held_out_people(items, plan)
     sources, held = (
         [
             source
             for part in plan.parts
-            if (source := sample.gather(part, caches[part.name], people, held=out)).groups
+            if part.kind in caches
+            and (source := sample.gather(part, caches[part.kind], people, held=out)).groups
         ]
         for out in (False, True)
     )
@@ -105,15 +105,15 @@ def _fit_layer(
     plan: Recipe, data: Path, run: TrainingOptions, cache: Path, trunk: Path | None
 ) -> Path:
     items = read_labels(data)
-    caches = faces(plan, items, cache, run.on_progress, OwnInput(plan.crop))
     people = held_out_people(items, plan)
-    clips = {
-        entry.name: (caches[part.name], entry)
-        for part in plan.parts
-        for entry in sample.select(part, caches[part.name].entries)
+    caches = _faces(plan, items, cache, run, lambda kind: layer.cached(plan.crop))
+    clips = [
+        (faces, entry)
+        for faces in caches.values()
+        for entry in faces.entries
         if entry.person not in people
-    }
-    network = layer.train(plan, list(clips.values()), run, trunk)
+    ]
+    network = layer.train(plan, clips, run, trunk)
     from safetensors.torch import save_file
 
     # Kernels and matrices as fp16, statistics as they are.
@@ -126,35 +126,15 @@ def _fit_layer(
     return target
 
 
-def faces(
-    recipe: Recipe,
-    items: Sequence[Item],
-    folder: Path,
-    on_progress: OnProgress,
-    transform: OwnInput | PretrainedInput,
-) -> dict[str, FaceCache]:
-    """Return the cache of each part of a recipe, built where files are missing in it.
-
-    Raises
-    ------
-    InputError
-        The labels hold no files for one of them.
-    """
-    caches: dict[str, FaceCache] = {}
-    for spec in dict.fromkeys(transform.cached(part) for part in recipe.parts):
-        parts = [part for part in recipe.parts if transform.cached(part) == spec]
-        wanted = {item.name for part in parts for item in sample.select(part, items)}
-        if not wanted:
-            raise InputError(f"The labels hold no files for the recipe {recipe.name!r}.")
-        have = tried(folder / spec.name)
-        if wanted <= have:
-            cached = FaceCache(folder / spec.name, items)
-        else:
-            cached = build(
-                [item for item in items if item.name in have | wanted],
-                folder / spec.name,
-                spec,
-                progress=lambda done, total: on_progress("faces", done, total, {}),
-            )
-        caches |= {part.name: cached for part in parts}
-    return caches
+def _faces(
+    plan: Recipe, items: Sequence[Item], folder: Path, run: TrainingOptions,
+    wanted: Callable[[str], CacheSpec],
+) -> dict[str, FaceCache]:  # fmt: skip
+    """Return the faces of each kind of file that a recipe learns from and the labels hold."""
+    kinds = {part.kind for part in plan.parts} & {item.kind for item in items}
+    if not kinds:
+        raise InputError(f"The labels hold no files for the recipe {plan.name!r}.")
+    return {
+        kind: open_cache(folder, wanted(kind), [i for i in items if i.kind == kind], run)
+        for kind in sorted(kinds)
+    }

@@ -6,15 +6,14 @@ What is drawn for step n depends on the seed and n alone, so that a resumed run 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple
 
+import cv2
 import numpy as np
-import torch
 
-from detector.evaluation.labels import Labelled, pairs
+from detector.evaluation.labels import pairs
+from detector.training import augment
 from detector.training.cache import FaceCache, Faces
-from detector.training.clip.augment import PairQuality, blur
 from detector.training.codec import h264
 from detector.training.input_transform import PretrainedInput
 from detector.training.recipe import Part, Recipe
@@ -23,38 +22,18 @@ Couple = tuple[Faces, Faces]
 """An original and a fake of it."""
 
 
-@dataclass(frozen=True)
-class PairSource:
-    """A part of a recipe with its faces.
-
-    Attributes
-    ----------
-    groups : list of lists of Couple
-        By person, so that people and not takes are drawn equally often.
-    """
+class PairSource(NamedTuple):
+    """A part of a recipe with its faces; couples by person, so that people and not takes are drawn
+    equally often."""
 
     part: Part
     cache: FaceCache
     groups: list[list[Couple]]
 
 
-F = TypeVar("F", bound=Labelled)
-
-
-def select(part: Part, entries: Sequence[F]) -> list[F]:
-    """Return the files or cached faces that belong to a part."""
-    texts = ((e, f"{e.name} {e.source} {e.method}") for e in entries if e.kind == part.kind)
-    return [
-        entry
-        for entry, text in texts
-        if (not part.match or any(word in text for word in part.match))
-        and not any(word in text for word in part.skip)
-    ]
-
-
 def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
     """Return the pairs of a part: of persons not held out (`people`), or with `held` of those."""
-    entries = [e for e in select(part, cache.entries) if (e.person in people) == held]
+    entries = [entry for entry in cache.entries if (entry.person in people) == held]
     by_person: dict[str, list[Couple]] = {}
     for first, second in pairs(entries):
         by_person.setdefault(entries[first].person, []).append((entries[first], entries[second]))
@@ -64,15 +43,8 @@ def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False
 def draw(
     sources: Sequence[PairSource], recipe: Recipe, step: int, transform: PretrainedInput
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the pictures of one step.
-
-    Returns
-    -------
-    float32 [2 P, 3, S, S]
-        Originals first, then their fakes in the same order, normalized as the network expects.
-    float32 [2 P]
-        Labels.
-    """
+    """Draw the pictures of one step as the network takes them, float32 [2 P, 3, S, S], and labels,
+    float32 [2 P]: originals first, then their fakes in the same order."""
     rng = np.random.default_rng([recipe.seed, step])
     share = np.array([source.part.share for source in sources])
     chosen = rng.choice(len(sources), recipe.pairs, p=share / share.sum())
@@ -93,25 +65,20 @@ def one(
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     index = int(rng.integers(min(first.count, second.count)))
-    framing = transform.framing(rng)
+    seed = int(rng.integers(2**31))
     real, fake = (
-        transform.cut(source.cache.frames(entry)[index], entry, index, framing)
+        transform.cut(source.cache, entry, index, np.random.default_rng(seed))
         for entry in (first, second)
     )
     sigma = float(rng.uniform(0.4, 1.4)) * (rng.random() < recipe.soften)
     crf = int(rng.integers(20, 39)) if rng.random() < recipe.h264 else 0
-    seed = int(rng.integers(2**31))
-    return degraded(real, seed, crf, sigma), degraded(fake, seed, crf)
+    return degraded(real, seed + 1, crf, sigma), degraded(fake, seed + 1, crf)
 
 
 def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -> np.ndarray:
     """Change color, sharpness, noise and compression of a picture as `seed` says, uint8 [S, S, 3];
     blurred by `sigma` before, passed through a video encoder after where `crf` is not 0."""
-    torch.manual_seed(seed)
-    x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
     if sigma:
-        x = blur(x, torch.tensor([sigma]))
-    quality = PairQuality(1, picture.shape[1], x.device)
-    x = quality(x, torch.zeros(1, dtype=torch.long))
-    out = (x[0].permute(1, 2, 0) * 255).round().byte().numpy()
-    return h264(out[None], crf)[0] if crf else np.ascontiguousarray(out)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
+    out = augment.degraded(picture, np.random.default_rng(seed))
+    return h264(out[None], crf)[0] if crf else out

@@ -129,8 +129,7 @@ def placement(points: np.ndarray, recipe: CropRecipe) -> tuple[float, float, flo
 
 
 def wide_square(rgb: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
-    """Return a square of a frame, centered at x, y and `side` px long, as uint8
-    [WIDE_SIDE, WIDE_SIDE, 3], reflected beyond the frame."""
+    """Return a reflected square at x, y of `side` px as uint8 [WIDE_SIDE, WIDE_SIDE, 3]."""
     left, top = x - side / 2, y - side / 2
     grow, flags = WIDE_SIDE / side, cv2.INTER_CUBIC
     if side > 1.25 * WIDE_SIDE:
@@ -154,8 +153,7 @@ def wide_square(rgb: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
 
 
 def five_points(landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """Return the landmarks as the points that the recipe's template is of: float64 [5, 2].
-    ValueError as of `align`."""
+    """Return the landmarks as the recipe's points, float64 [5, 2]; ValueError as `align`."""
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all() or np.ptp(points) == 0:
         raise ValueError(f"an alignment takes five landmarks, got {landmarks}")
@@ -169,8 +167,7 @@ def goal(recipe: CropRecipe, size: int) -> np.ndarray:
 
 
 def similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Return the shift, turn and scale that moves points nearest to others in least squares, as a
-    matrix [2, 3]."""
+    """Return the least-squares similarity between points, a matrix [2, 3]."""
     # A turn with a scale is one complex factor.
     source, target = points @ (1, 1j), onto @ (1, 1j)
     centered = source - source.mean()

@@ -141,8 +141,7 @@ class BlazeFace:
         return np.concatenate([boxes[likely], scores[likely][:, None]], 1)
 
     def raw(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the network's coordinates [N, 896, 16], undecoded, and scores [N, 896] in 0..1 of
-        uint8 [N, 128, 128, 3]."""
+        """Return undecoded boxes [N, 896, 16] and scores [N, 896] of uint8 [N, 128, 128, 3]."""
         x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.inference_mode():
             places, scores = self._network(x)

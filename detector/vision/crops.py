@@ -68,15 +68,7 @@ def cut(
 
 
 def box_for(recipe: CropRecipe, box: Box, detector: str = "mtcnn") -> Box:
-    """Return the box that the detector of the recipe would give for a face that another one found.
-
-    Parameters
-    ----------
-    recipe : CropRecipe
-    box : Box
-    detector : str
-        Name of the detector that gave `box`.
-    """
+    """Return the box that the recipe's detector would give for a face found by `detector`."""
     if recipe.kind != "box" or (detector, recipe.boxes) not in CONVERSIONS:
         return box
     side, down = CONVERSIONS[detector, recipe.boxes]
@@ -129,8 +121,7 @@ def _square(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
 def window(
     rgb: np.ndarray, x0: int, y0: int, x1: int, y1: int, border: Border = "black"
 ) -> np.ndarray:
-    """Return a window of a frame, uint8 [y1 - y0, x1 - x0, 3]; `border` says what stands where it
-    leaves the frame."""
+    """Return uint8 [y1 - y0, x1 - x0, 3] of a frame; `border` fills beyond it."""
     height, width = rgb.shape[:2]
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
         return rgb[y0:y1, x0:x1]

@@ -16,15 +16,7 @@ detector is one more entry."""
 
 
 def load_detector(name: str = "mtcnn", device: str = "cpu") -> FaceDetector:
-    """Make a face detector by name.
-
-    Raises
-    ------
-    UsageError
-        If no detector has this name.
-    WeightsError
-        Its weights have to be fetched first.
-    """
+    """Make a face detector by name; raise UsageError, or WeightsError if not fetched."""
     if name not in DETECTORS:
         raise UsageError(
             f"There is no face detector named {name!r}.",

@@ -69,8 +69,7 @@ class Mtcnn:
         return self._faces(frame, self._everywhere(frame))
 
     def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """See `FaceDetector.follow`. What P-Net proposes there, and all that comes of it, is what
-        it would be in a search of the whole frame."""
+        """See `FaceDetector.follow`; results equal those of a search of the whole frame."""
         frame = _Shrunk(rgb, min_face)
         return self._faces(frame, self._about(frame, faces))
 
@@ -284,11 +283,7 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 def _suppress(
     boxes: np.ndarray, scores: np.ndarray, limit: float, *, of_smaller: bool = False
 ) -> np.ndarray:
-    """Greedy non-maximum suppression: indices of what stays, best first.
-
-    The overlap is a share of the union, or, with `of_smaller`, of the smaller box, which also
-    drops a box inside another.
-    """
+    """Return the kept indices, best first; overlap by IoU or, `of_smaller`, the smaller box."""
     order = np.argsort(-scores, kind="stable")
     x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
     area = (x1 - x0) * (y1 - y0)

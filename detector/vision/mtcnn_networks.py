@@ -23,8 +23,7 @@ class Networks(NamedTuple):
 
 
 def load(device: str) -> Networks:
-    """Return the networks; those that were compiled for the processor before are not built, and
-    neither PyTorch nor the package of their weights is imported for them."""
+    """Return the networks, compiled ones without importing PyTorch."""
     version = metadata.version("facenet-pytorch")
     keys = [converted.key_of(f"{name} {version}", [Path(__file__)]) for name in Networks._fields]
     known = [runtime.known(key, shared=True) for key in keys] if device == "cpu" else []

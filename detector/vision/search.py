@@ -31,15 +31,7 @@ class FaceSearch:
         self._everywhere_at, self._looks = 0.0, 0
 
     def find(self, time: float, rgb: np.ndarray) -> list[Detection]:
-        """Return a frame's faces, from left to right.
-
-        Parameters
-        ----------
-        time : float
-            Seconds from the first frame; not before the last call's.
-        rgb : uint8 array [H, W, 3]
-            The upright frame.
-        """
+        """Return a frame's faces (upright uint8 RGB), left to right; `time`, s, never decreases."""
         palette, before = colors.of(colors.small(rgb)), self._colors
         cut = before is None or colors.affinity(palette, before) < colors.CUT
         self._colors = palette

@@ -1,10 +1,8 @@
 """Who is who over time: faces of looked-at moments linked into people.
 
-Moments may lie 0.03 s apart (a run of frames) or many seconds (32 moments of a long clip). What is
-known of a person is where the face was, where it was going, and its colors; no face recognition.
-Over a cut the colors alone can tell who it is. A person who is cut to in other light becomes a new
-one: two half people are a smaller error than one made of two.
-"""
+Moments lie 0.03 s to many seconds apart. A person is known by place, motion and colors, over a cut
+by colors alone; there is no face recognition. In doubt a person is new: two half people are a
+smaller error than one made of two."""
 
 from __future__ import annotations
 
@@ -151,10 +149,7 @@ class Tracker:
     def _link(
         self, known: list[_Tracklet], seen: list[_Tracklet], *, elsewhere: bool = False
     ) -> None:
-        """Give numbers to faces that have none, from people who are not in this look yet.
-
-        With `elsewhere` by their colors alone, wherever a cut has put them.
-        """
+        """Give numbers to new faces by people missing here; `elsewhere` by colors alone."""
         known = [person for person in known if person.look < self._look]
         seen = [face for face in seen if face.number < 0]
         if not known or not seen:

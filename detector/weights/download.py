@@ -152,8 +152,7 @@ class _Asked:
 
 
 def _leads_inside(host: str) -> bool:
-    """Whether a host has an address that is none of the public Internet. One that nobody knows here
-    has not; a proxy may know it."""
+    """Return True if a host resolves to a non-public address; an unknown name may be a proxy's."""
     try:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
@@ -166,8 +165,7 @@ def _leads_inside(host: str) -> bool:
 
 
 class _Patience:
-    """Cuts a connection whose answer has not begun in time: who sends a byte of its headers now and
-    then never lets a read run out. `note` is told what httpx connects (its extension "trace")."""
+    """Close a connection whose response headers are late; httpx reports connects to `note`."""
 
     def __init__(self, address: str) -> None:
         self._address, self._over = address, False
@@ -202,8 +200,7 @@ class _Patience:
 
 
 def _pieces(response: httpx.Response, address: str) -> Iterator[bytes]:
-    """Yield what comes in pieces of CHUNK bytes and more, and WeightsError when it comes slower
-    than at LEAST_RATE."""
+    """Yield pieces of at least CHUNK bytes; raise WeightsError below LEAST_RATE."""
     held = bytearray()
     since, came = time.monotonic(), 0
     for piece in response.iter_raw():  # as it is read: a piece of a size would be waited for
@@ -223,8 +220,7 @@ def _pieces(response: httpx.Response, address: str) -> Iterator[bytes]:
 
 
 def check_space(path: Path, size: int, part: Path | None = None) -> None:
-    """Raise WeightsError (code "disk_full") unless the disk of `path` holds `size` bytes, of which
-    `part` has some already."""
+    """Raise WeightsError ("disk_full") unless the disk holds what `part` lacks of `size`."""
     have = part.stat().st_size if part and part.is_file() else 0
     free = shutil.disk_usage(path.parent).free
     need = max(0, size - have) + SPARE
@@ -319,9 +315,8 @@ def _receive(
 
 
 def no_connection(address: str, error: Exception, *, broke: bool = False) -> WeightsError:
-    """Return that a server can't be reached, for a person: what the system says of it (a number, a
-    name of a function) helps nobody and goes to the log. `broke`: it was there, and is so no more.
-    """
+    """Return "no connection" for a person; the system's own words go to the log. `broke`: it was
+    there."""
     host = urlsplit(address).hostname or address
     log.info("%s could not be reached: %r", address, error)
     if "CERTIFICATE" in str(error).upper():

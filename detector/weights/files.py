@@ -106,14 +106,7 @@ def load_state(path: Path, spec: StoredEntry | None = None) -> dict[str, torch.T
 def bare(
     state: Mapping[str, torch.Tensor], prefixes: Iterable[str], name: str
 ) -> dict[str, torch.Tensor]:
-    """Return the state with `prefixes` taken off the names that begin with them, as often as they
-    do.
-
-    Raises
-    ------
-    WeightsError
-        Two names become one.
-    """
+    """Return the state without repeated `prefixes`; raise WeightsError if names collide."""
     out: dict[str, torch.Tensor] = {}
     prefixes = tuple(prefixes)
     for key, tensor in state.items():
@@ -127,19 +120,8 @@ def bare(
 
 
 def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Put `state` into `module`; every tensor must be there, have its shape, and be used.
-
-    Parameters
-    ----------
-    name : str
-        What to call the weights in the error.
-
-    Raises
-    ------
-    WeightsError
-        Naming the missing, the unexpected and the misshapen tensors, and those of whole numbers
-        where the network has fractions. `module` is then unchanged.
-    """
+    """Load `state` into `module`, every tensor used; raise WeightsError naming misfits, module
+    unchanged."""
     own = module.state_dict()
     # A state that was renamed says how the file calls its tensors.
     say: Callable[[str], str] = getattr(state, "original", str)
@@ -270,8 +252,7 @@ def _is_set(value: Any) -> bool:
 
 
 def _rival(state: Mapping[str, Any], key: str, other: str, wrappers: Sequence[str]) -> bool:
-    """Whether what stands under `other` could as well be the weights as what stands under `key`:
-    another usual place for them, or most of the same tensors with other values."""
+    """Return True if `other` could be the weights too: a usual key, or mostly the same names."""
     import torch
 
     def tensors(name: str) -> dict[str, torch.Tensor]:
@@ -320,8 +301,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def _allow_harmless() -> None:
-    """Let torch read what training scripts keep beside the weights and cannot do anything when it
-    is made: settings and single numbers. Lightning's settings become a plain dictionary."""
+    """Let torch read harmless settings and scalars of training scripts, Lightning's as a dict."""
     from argparse import Namespace
 
     import numpy as np

@@ -119,13 +119,8 @@ def inspect(name: str) -> HubModel:
 
 
 def listing(repo: str, revision: str | None = None) -> HubModel:
-    """Return a repository with all its files at a revision; default: its newest.
-
-    Raises
-    ------
-    WeightsError
-        There is none, it may not be read, or the hub can't be reached.
-    """
+    """Return a repository with its files at a revision, by default the newest; raise
+    WeightsError."""
     require_online(repo)
     from huggingface_hub import HfApi
 
@@ -192,8 +187,7 @@ def discard(model: HubModel) -> None:
 
 
 def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
-    """Fetch settings by the hub's client, and weights by our own way, which resumes where it
-    stopped and verifies what came: the client begins again."""
+    """Fetch settings by the hub's client, weights by our resumable, verified download."""
     from huggingface_hub import hf_hub_url
 
     path = model.folder / file.path

@@ -14,10 +14,7 @@ _lock = threading.Lock()
 
 
 def accepted_license(spec: StoredEntry) -> datetime | None:
-    """Return when the license of this model was accepted on this computer; None: it was not.
-
-    An acceptance holds for the license as it was read then, not for another one.
-    """
+    """Return when this model's license, as it reads now, was accepted here, or None."""
     entry = paths.read_json(_path()).get(spec.architecture, {})
     if entry.get("license") != spec.license_weights:
         return None
@@ -35,10 +32,8 @@ def accept_license(spec: StoredEntry) -> datetime:
 
 
 def require_license(spec: StoredEntry) -> None:
-    """Raise ModelError (code "license") unless the model's license needs no word or has it.
-
-    A person's own file was not given by us: its license is between them and its author.
-    """
+    """Raise ModelError ("license") unless the license is free, accepted, or of a person's own
+    file."""
     if spec.research_only and not spec.own and accepted_license(spec) is None:
         raise ModelError(
             f"{spec.title} is not free for every use: its license is {spec.license_weights}.",

@@ -39,13 +39,7 @@ def can_pin(files: Sequence[WeightFile]) -> bool:
 
 
 def pin(entry: StoredEntry) -> None:
-    """Ask the hub for the hashes that the files of an entry lack, and remember them.
-
-    Raises
-    ------
-    WeightsError
-        As `hub.listing`: it can't be reached, refuses, or has no such file.
-    """
+    """Ask the hub for an entry's missing hashes and remember them; raise as `hub.listing`."""
     pins = pinned()
     for file in entry.files:
         address = _ADDRESS.fullmatch(file.url or "")

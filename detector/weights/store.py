@@ -33,8 +33,7 @@ def available(spec: StoredEntry) -> bool:
 
 
 def missing_bytes(spec: StoredEntry) -> int | None:
-    """Return what a download of the files that aren't here would bring, in bytes; None: nobody
-    says."""
+    """Return the bytes a download of the missing files brings; None: not stated."""
     sizes = [file.size for file in spec.files if _local(spec, file) is None]
     return None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -45,14 +44,8 @@ def fetchable(spec: StoredEntry) -> bool:
 
 
 def resolve(spec: StoredEntry) -> list[Path]:
-    """Return verified files of a model, in the order of `spec.files`. Nothing is downloaded.
-
-    Raises
-    ------
-    WeightsError
-        A file is missing (code "weights_missing") or is not the one the manifest states (code
-        "weights_corrupted").
-    """
+    """Return verified files in the order of `spec.files`; raise WeightsError if missing or
+    changed."""
     local = []
     for file in spec.files:
         path = _local(spec, file)

@@ -54,13 +54,7 @@ def is_archive(path: Path) -> bool:
 
 
 def read_archive(path: Path) -> dict[str, Tensor]:
-    """All tensors that the archived module holds, under the names of its `state_dict`.
-
-    Raises
-    ------
-    WeightsError
-        The file is damaged, or wants more than tensors.
-    """
+    """Return a module's tensors by `state_dict` name; raise WeightsError."""
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))

@@ -6,5 +6,7 @@ A file in `routes` is a resource; nothing else lists it. Knows no Streamlit.
 
 import re
 
-PATHS = re.compile(r"/(v\d+|api|health|healthz|readyz|livez|metrics|upload-video)(/.*)?")
+PATHS = re.compile(
+    r"/(v\d+|api|docs|openapi\.json|static-offline-docs|health|healthz|readyz|livez|metrics|upload-video)(/.*)?"
+)
 """What is the API's where it shares an address with the pages, there or not."""

@@ -66,8 +66,7 @@ def identify(
 
 
 def in_force(connection: HTTPConnection, application: Application) -> bool:
-    """Return whether what a connection showed at its beginning still lets it in: a stream outlives
-    many a key."""
+    """Return whether a connection's credentials still hold: a stream outlives many a key."""
     shown = KeyHeader()(connection)
     return not shown or application.keys.find(shown) is not None
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
@@ -22,7 +23,6 @@ from service import metrics
 from service.api import errors
 from service.api.connections import CheckedBody
 from service.api.routes import routers
-from service.api.schemas import V1
 from service.application import Application
 
 log = logging.getLogger("unmask.api")
@@ -35,17 +35,15 @@ never a fact. Send a file to `/v1/analyses`; read docs/api.md for the rest.
 
 
 def create_app(application: Callable[[], Application], **options: Any) -> FastAPI:
-    """Return the API. `application` gives the server's application and is called with each request;
-    the options are FastAPI's."""
-    app = FastAPI(
+    """Return the API of the server that `application` gives; `options` are FastAPI's."""
+    app = FastAPIOffline(
+        docs_url="/docs",
+        redoc_url=None,
         title="Unmask",
         version=__version__,
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0"},
-        openapi_url=f"{V1}/openapi.json",
-        # Its pages would load scripts from a stranger's server.
-        docs_url=None,
-        redoc_url=None,
+        openapi_url="/openapi.json",
         responses={
             status: {"model": errors.ErrorAnswer, "description": what}
             for status, what in errors.MEANINGS.items()

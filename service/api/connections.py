@@ -18,8 +18,7 @@ BODY_SECONDS = 30.0
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's protocol, closing connections that take too long to say what they want: its own
-    timeout holds between two requests only."""
+    """uvicorn's protocol, which times out headers and bodies too, not only idle connections."""
 
     _timer: asyncio.TimerHandle | None = None
 
@@ -54,8 +53,7 @@ class TimedProtocol(H11Protocol):
 
 
 class CheckedBody:
-    """Middleware: refuses a request of two lengths, which a proxy before this server may have cut
-    elsewhere, and one whose body stops coming."""
+    """Middleware: refuse a request of two lengths (smuggling), or whose body stops coming."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

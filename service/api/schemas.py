@@ -44,8 +44,7 @@ def form_body(
     required: Sequence[str] = (),
     content_type: str = "multipart/form-data",
 ) -> dict[str, Any]:
-    """Return the OpenAPI description of a request whose body is a form: it is read as a stream, so
-    that FastAPI can't derive it."""
+    """Return the OpenAPI description of a streamed form body, which FastAPI can't derive."""
     schema = {"type": "object", "required": [*required], "properties": properties}
     return {"requestBody": {"required": True, "content": {content_type: {"schema": schema}}}}
 
@@ -71,8 +70,7 @@ class TaskView(BaseModel):
 
     @classmethod
     def of(cls, task: Task) -> TaskView:
-        """Return a task as it is now: of one moment, though a worker writes it meanwhile, its
-        state last."""
+        """Return a consistent snapshot of a task that a worker may be writing, its state last."""
         state = task.state
         active = state in ACTIVE
         about = {"analysis": f"{V1}/analyses/{task.subject}", "download": f"{V1}/models"}
@@ -97,8 +95,7 @@ class TaskView(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """A suspected copy against its original: where that stands, and the finding once there is
-    one."""
+    """A suspected copy against its original: its state, and the finding once there is one."""
 
     id: str
     state: State
@@ -171,8 +168,7 @@ class AnalysisView(BaseModel):
 
     @classmethod
     def of(cls, job: Job, ahead: int, *, whole: bool = True) -> AnalysisView:
-        """Return an analysis as it is now, with `ahead` files before it; without `whole`, the
-        verdict alone in place of the result."""
+        """Return an analysis now, `ahead` files before it; without `whole`, the verdict alone."""
         analysis = job.analysis
         return cls(
             id=job.key,

@@ -26,8 +26,7 @@ __all__ = ["accounts", "auth_service", "find_session", "guest_of", "identify"]
 
 
 def identify(caller: Caller, session: Session | None) -> Principal | None:
-    """Return who is behind a connection whose browser is signed in with `session`; None where
-    nothing tells."""
+    """Return the person behind a connection signed in with `session`; None if unknown."""
     if session is not None:
         try:
             return session.principal()
@@ -40,8 +39,7 @@ def identify(caller: Caller, session: Session | None) -> Principal | None:
 
 
 def find_session(caller: Caller, cookie: str | None = None) -> Session | None:
-    """Return the session that a browser is signed in with, if it is; `cookie` is that of a
-    session, where the browser keeps none."""
+    """Return a browser's session; `cookie` is that of a tab without cookies."""
     service = auth_service()
     cookie = cookie or caller.cookie(SESSION)
     return service.sessions.find(cookie) if service is not None and cookie else None

@@ -76,8 +76,7 @@ class Caller:
 
     @property
     def secure(self) -> bool:
-        """Whether the browser is reached by HTTPS. Who lies about it only changes the cookies of
-        their own browser."""
+        """Whether the browser uses HTTPS; a liar only changes the cookies of their own browser."""
         proto = self.header("x-forwarded-proto").split(",")[0].strip()
         return self.tls or proto in ("https", "wss") or public_url().startswith("https://")
 
@@ -166,8 +165,7 @@ class Caller:
 
     @property
     def _of_another_server(self) -> bool:
-        """The same, where neither the operator nor a proxy of theirs says that this server is known
-        by the page's name."""
+        """Compare ports only, where neither operator nor proxy names this server."""
         names = {_netloc(public_url())}
         if get_config().trust_proxy:
             names.add(self.header("x-forwarded-host").split(",")[-1].strip().lower())
@@ -185,8 +183,7 @@ class Caller:
 
     @property
     def from_own_page(self) -> bool:
-        """Whether a page of ours sent this request, and not somebody else's in the same browser.
-        Browsers name the page's origin with every POST and let no script change it."""
+        """Whether a page of ours sent this POST, by its Origin, which no script can change."""
         site = self.header("sec-fetch-site")
         if site and site != "same-origin":
             return False
@@ -194,8 +191,7 @@ class Caller:
 
 
 def cookie_name(name: str, secure: bool) -> str:
-    """Return its name in the browser. With HTTPS, browsers hold `__Host-` to this one host: no
-    neighbor under the same domain can set it."""
+    """Return its name; `__Host-` over HTTPS, so that no subdomain can set it."""
     return f"__Host-{name}" if secure else name
 
 
@@ -230,8 +226,7 @@ def _is_address(host: str) -> bool:
 
 
 def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return an address, of IPv4 where it is one: a socket of both kinds says ::ffff:127.0.0.1,
-    which Python before 3.13 does not take for loopback. ValueError where it is none."""
+    """Return an address with ::ffff:127.0.0.1 as IPv4 (Python < 3.13); ValueError for none."""
     parsed = ipaddress.ip_address(address)
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed

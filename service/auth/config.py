@@ -24,8 +24,7 @@ class Accounts:
 
 
 def accounts() -> Accounts | None:
-    """Return the accounts of this server; None when it has none, or they are switched off. Raise
-    SystemExit if one setting lacks the other that it needs."""
+    """Return the account settings, None where off; raise SystemExit if one lacks the other."""
     config = get_config()
     if config.sign_in == "off":
         return None

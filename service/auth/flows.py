@@ -1,10 +1,8 @@
-"""Ways to become somebody: password, a link by e-mail, Google or GitHub; and to stop being them.
+"""Sign-in by password, e-mail link, Google or GitHub; and sign-out.
 
-A flow that leaves the browser (a link in an e-mail, another site) is remembered here under a
-random one-use nonce that is part of the address it comes back to. With it are kept the PKCE
-verifier, which no browser ever sees, and the browser that began: nobody can be signed in to an
-account of somebody else's choosing by following a link.
-"""
+A flow that leaves the browser is stored under a random one-use nonce in the address it comes back
+to, with the PKCE verifier and the browser that began: nobody can be signed in to somebody else's
+account by a link."""
 
 from __future__ import annotations
 
@@ -58,8 +56,7 @@ ResultT = TypeVar("ResultT")
 
 
 class AuthService:
-    """The accounts of this server. Tests put a recorded server behind `pool`, which makes the
-    connection pool of one client."""
+    """The accounts of this server; `pool` makes a client's connection pool (tests replace it)."""
 
     def __init__(
         self, accounts: Accounts, store: EncryptedSessionStore, pool: Transport = http
@@ -71,8 +68,7 @@ class AuthService:
         self._mails = SlidingWindowRateLimiter(MAILS_WINDOW)
 
     def sign_up(self, email: str, password: str, return_to: AuthReturnContext) -> Grant | None:
-        """Make an account. None when its address has to be confirmed first: an e-mail is on its
-        way. The same is said when there is such an account already."""
+        """Make an account; None, also where one exists, while its address is to be confirmed."""
 
         def send(client: supabase.Client, link: str) -> Grant | None:
             options: Any = {"email_redirect_to": link}
@@ -141,8 +137,7 @@ class AuthService:
         return self._store.get("reset", session.key) is not None
 
     def sign_out(self, session: Session) -> None:
-        """Sign out here. Always works: where the account server can't be told, the tokens are
-        forgotten all the same."""
+        """Sign out here; if the account server is away, the tokens are forgotten all the same."""
         try:
             with _explained():
                 session.client().auth.sign_out({"scope": "local"})
@@ -230,8 +225,7 @@ class AuthService:
         send: Callable[[supabase.Client, str], ResultT],
         silent: tuple[str, ...] = STRANGER,
     ) -> ResultT | None:
-        """Have an e-mail sent whose link leads back here. Errors that would say whether an address
-        has an account are nobody's business: then it is as if one had been sent."""
+        """Send an e-mail with a link back; hide errors that reveal whether an account exists."""
         self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce, result = token(), None

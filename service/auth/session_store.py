@@ -1,11 +1,8 @@
-"""Secrets that have to outlive a restart: tokens of signed-in browsers, and what a sign-in that
-went out to an e-mail or to Google has to find again.
+"""Secrets that outlive a restart: tokens of signed-in browsers, and pending sign-ins.
 
-One SQLite file in the data folder. A row is found by a one-way digest of what the browser holds,
-and its content is encrypted: who reads the file alone can neither take anybody's place nor read a
-token. The key is `UNMASK_SECRET_KEY`, or a file beside it that only this user may read; keep the
-two apart to gain something from it. With another key everybody is signed out, and nothing else.
-"""
+An SQLite file in the data folder. Rows are keyed by a one-way digest of what the browser holds and
+encrypted with `UNMASK_SECRET_KEY`, or a file beside it that only this user may read. With another
+key everybody is signed out, and nothing else."""
 
 from __future__ import annotations
 
@@ -37,8 +34,7 @@ create index if not exists vault_owner on vault (kind, owner);
 
 
 class EncryptedSessionStore:
-    """Safe to use from several threads and processes. The folder is made when it is missing; the
-    clock gives seconds since 1970."""
+    """Sessions on disk, safe between threads and processes; `clock` gives s since 1970."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,8 +100,7 @@ class EncryptedSessionStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """One transaction. The connection stays open: `get` is asked for at every drawing of a
-        page, and to open a file takes a hundred times as long as to look into it."""
+        """Open a transaction on a kept connection: opening the file costs 100 times a read."""
         with self._lock, self._database as database:
             yield database
 
@@ -120,8 +115,7 @@ class EncryptedSessionStore:
 
 
 def load_key(path: Path) -> bytes:
-    """Return a key of this server, 32 bytes in base64: from the environment or the file, which is
-    made on first use."""
+    """Return this server's key, 32 bytes in base64, from the environment or its own file."""
     if secret := get_config().secret_key:
         digest = hashlib.sha256(secret.get_secret_value().encode()).digest()
         return base64.urlsafe_b64encode(digest)

@@ -50,8 +50,7 @@ _ssl_context: object = None
 
 
 def http() -> httpx.Client:
-    """Return a connection pool for one client. Pools share nothing but the list of certificates,
-    which takes a tenth of a second to read."""
+    """Return a client's connection pool; pools share the certificates, which take 0.1 s to read."""
     global _ssl_context
     with _SSL:
         if _ssl_context is None:
@@ -62,8 +61,7 @@ def http() -> httpx.Client:
 def connect(
     accounts: Accounts, storage: SyncSupportedStorage, pool: httpx.Client
 ) -> supabase.Client:
-    """Return a client that keeps its session in `storage`, and begins with the one that is there.
-    No timer refreshes it: `Session.client` does."""
+    """Return a client with its session in `storage`; `Session.client` refreshes it, no timer."""
     options = supabase.ClientOptions(
         storage=storage, auto_refresh_token=False, flow_type="pkce", httpx_client=pool
     )
@@ -74,8 +72,7 @@ def connect(
 
 
 def principal_of(user: Account, accounts: Accounts) -> Principal:
-    """Return a person from the account server's own data. `app_metadata` is written
-    by the server alone; `user_metadata` is not looked at, since people write it themselves."""
+    """Return a person; roles come from `app_metadata`, which only the server writes."""
     name = user.app_metadata.get("role")
     name = accounts.default_role if name is None else name
     role = Role(name) if name in set(Role) and not user.is_anonymous else Role.VIEWER
@@ -99,8 +96,7 @@ class Session:
         self._failure: Unreachable | None = None
 
     def client(self) -> supabase.Client:
-        """Return the client, with a token that is good for some seconds at least. Raise SignedOut
-        or Unreachable."""
+        """Return the client with a fresh token; raise SignedOut or Unreachable."""
         with self._lock:
             if self._client is None:
                 if self._store.get(KIND, self.key) is None:
@@ -122,8 +118,7 @@ class Session:
             return self._client
 
     def principal(self) -> Principal:
-        """Return who is signed in, as the account server said within the last minutes. Raise
-        SignedOut, or Unreachable if what is known is too old."""
+        """Return who is signed in, checked minutes ago; raise SignedOut or Unreachable."""
         with self._lock:
             now = time.monotonic()
             known, age = self._principal, now - self._checked
@@ -161,8 +156,7 @@ class Session:
 
 
 class _TokenStorage(SyncSupportedStorage):
-    """Where a client puts its tokens: into the store at once, never back into a session that was
-    given up meanwhile. The library calls this with every new pair of tokens."""
+    """Store new tokens at once, as the library reports them, unless the session ended meanwhile."""
 
     def __init__(self, store: EncryptedSessionStore, key: str) -> None:
         self._store, self._key = store, key
@@ -190,8 +184,7 @@ class SessionManager:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def begin(self, grant: Grant, *, ttl: float) -> str:
-        """Begin the session of a browser that has just signed in and return its cookie: always a
-        fresh one, so that a planted one is worth nothing."""
+        """Begin a session and return a fresh cookie, so that a planted one is worth nothing."""
         cookie = token()
         # What Google or GitHub let their own servers do for this person is no business of ours.
         grant = grant.model_copy(update={"provider_token": None, "provider_refresh_token": None})
@@ -199,8 +192,7 @@ class SessionManager:
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """Return the session of a cookie, if somebody has it. The store has the say, each time: a
-        sign-out in another tab, browser or process holds here at once."""
+        """Return a cookie's session by the store, where a sign-out elsewhere holds at once."""
         key = digest(cookie)
         exists = self._store.get(KIND, key) is not None
         with self._lock:

@@ -270,8 +270,7 @@ class Library:
     def _extend(
         self, owner: str, before: tuple[int, str], footage: Footage, prints: Prints
     ) -> None:
-        """Add one file to what is in memory: read anew, a large library would take minutes. Where
-        somebody else changed it meanwhile, it is read anew all the same."""
+        """Add a file in memory; read the library anew only if somebody else changed it."""
         count, version = self.store.version(owner)
         with self._lock:
             kept = self._indexes.get(owner)

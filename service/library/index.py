@@ -188,8 +188,7 @@ def _agreeing(
 
 
 def _best(found: Iterable[LibraryMatch]) -> list[LibraryMatch]:
-    """Return each file once, as it fits best: by which way round, by all of its frames or by the
-    faces in them."""
+    """Return each file once, at its best match over both orientations, frames and faces."""
     one: dict[str, LibraryMatch] = {}
     for match in sorted(found, key=lambda m: (-m.share, m.by_faces, m.bits)):
         one.setdefault(match.footage.id, match)

@@ -45,8 +45,7 @@ def _follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]
 
 
 def _told(matches: list[LibraryMatch]) -> FoundFootage | None:
-    """Return what is told: footage that was brought as known, surely. What somebody analyzed before
-    may be themselves, in the same place; and nothing is held against each other here."""
+    """Return certain matches with imported footage; analyzed files may show the same person."""
     from service.library.index import SURE
     from service.library.original import best_match
 

@@ -299,8 +299,7 @@ Supabase API. Usage of `public` belongs to everybody in any database, and opens 
 
 
 def _refuse_if_served(connection: Connection) -> None:
-    """Raise RecordsError where whoever has a Supabase project's publishable key, or any login of
-    the server, could read and erase the records. Asked at each start: grants come later too."""
+    """Raise RecordsError at start if a publishable key or other login could access the records."""
     if connection.scalar(_SERVED, {"tables": [*metadata.tables, "alembic_version"]}):
         raise RecordsError(
             _(
@@ -317,8 +316,7 @@ def _refuse_if_served(connection: Connection) -> None:
 
 
 def _refused_server(error: BaseException) -> RecordsError:
-    """Return what PostgreSQL means, for a person. Its own words may quote a row, and the driver's
-    the address: they are not passed on."""
+    """Translate a PostgreSQL error; its own words may quote a row or the address."""
     state = getattr(error, "sqlstate", None) or ""
     code, hint = "records", _("Try again in a moment.")
     if state in ("55P03", "40P01", "40001"):  # lock timeout, deadlock, serialization

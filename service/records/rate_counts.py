@@ -25,9 +25,7 @@ SLOTS = 60
 
 
 class SharedRateLimiter:
-    """`rate_limit.SlidingWindowRateLimiter` for all servers of a database, under a name of its own.
-    Every method raises `RecordsError` where the database can't be used: nothing is let through
-    uncounted."""
+    """A named rate limiter of all servers of a database; raises RecordsError, never uncounted."""
 
     def __init__(self, database: Database, name: str, span: int) -> None:
         self.span = span
@@ -35,8 +33,7 @@ class SharedRateLimiter:
         self._width = span / SLOTS
 
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
-        """Count so many for each key if all of them have that many left, and return None; else
-        count nothing, and return the refusal with the longest wait."""
+        """Count all keys if all have so many left; else none, and return the longest wait."""
         hashes = {key: self._hash(key) for key in allowed}
         with self._database.writing() as connection:
             self._lock(connection, hashes.values())
@@ -118,8 +115,7 @@ class SharedRateLimiter:
         connection.execute(insert(rate_counts).values(row))
 
     def _lock(self, connection: Connection, hashes: Collection[str]) -> None:
-        """Let nobody else count for these keys until the end; in one order, so that two who want
-        the same two don't wait for each other. SQLite lets one write anyway."""
+        """Lock the keys in sorted order to avoid deadlocks; SQLite serializes writes anyway."""
         if self._database.dialect == "sqlite":
             return
         # A crash of the database may lose counts: nobody need wait for the disk.

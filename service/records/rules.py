@@ -34,8 +34,7 @@ are written with them."""
 
 
 def new_id() -> str:
-    """Return a fresh id of a record or token of a share: 22 URL-safe characters, 128 bits. The
-    first is no hyphen, which a command line would take for an option."""
+    """Return 22 random URL-safe characters (128 bits), the first no hyphen: that is an option."""
     while (drawn := secrets.token_urlsafe(16)).startswith("-"):
         pass
     return drawn

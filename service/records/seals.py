@@ -115,8 +115,7 @@ class Keyring:
         return plain.model_copy(update={"seal": self._seal(record.id, record.sha256, plain, tree)})
 
     def seal_again(self, record: Record, before: Analysis, after: Analysis) -> Analysis:
-        """Return a result that something was added to with a new seal in place of one that held.
-        What somebody else wrote is not vouched for by what this server added."""
+        """Return a changed result sealed anew, if its old seal held and is ours."""
         held = before.seal is not None and before.seal.holds
         return self.seal(record, after) if held else after
 

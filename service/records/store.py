@@ -54,8 +54,7 @@ class Store(Protocol):
     def add(
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
-        """Keep a new record. With `analysis` it is a finished one (`record.result` is filled in).
-        Raise RecordsError if the id is taken, also by somebody else."""
+        """Store a new record, finished with `analysis`; raise RecordsError if the id is taken."""
 
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
@@ -72,8 +71,7 @@ class Store(Protocol):
         thumbnail: bytes | None = None,
         cache_key: str = "",
     ) -> bool:
-        """Write the end of a run: all of the result or nothing. False if the record is gone or
-        belongs to a later run."""
+        """Write the end of a run, all or nothing; False if the record is gone or of a later run."""
 
     def stop(
         self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
@@ -90,20 +88,14 @@ class Store(Protocol):
         """Return some of the owner's own records by id."""
 
     def open(self, viewer: str, id: str) -> Record | None:
-        """Return the record behind an address, for any caller.
-
-        The address is a secret that opens what people without an account analyzed, theirs or not:
-        they have nothing else to show after a lost cookie. What belongs to an account opens for
-        that account alone. Lists, notes, links and deletion go by owner all the same.
-        """
+        """Return the record behind an address, for any caller: an account's for that account
+        alone."""
 
     def analysis(self, owner: str, id: str) -> Analysis | None:
-        """Return the whole result; None also when it was written by a version that can't be
-        read."""
+        """Return the whole result; None also if this version can't read it."""
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
-        """Return WebP pictures by id, of those that have one; at most `MAX_THUMBNAIL_BYTES`
-        each."""
+        """Return the existing WebP pictures by id, of at most `MAX_THUMBNAIL_BYTES` each."""
 
     def search(self, owner: str, query: Query) -> Page: ...
 
@@ -113,16 +105,13 @@ class Store(Protocol):
         """Return the owner's newest finished record with this key."""
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        """Note that the same file came once more and got this result: sets `last_cache_hit` and
-        `touched`."""
+        """Note that the file came again and got this result (`last_cache_hit`, `touched`)."""
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
-        """Change what is given. Raise InputError and change nothing if something is too long or too
-        many."""
+        """Change what is given; raise InputError and change nothing beyond the limits."""
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
-        """Delete records with results, thumbnails and shares; return the ids that were there. The
-        media is the caller's (`Jobs.delete`)."""
+        """Delete records, but not their media (`Jobs.delete`); return the ids that existed."""
 
     def ids(self, owner: str) -> list[str]:
         """Return those of all the owner's records."""
@@ -132,8 +121,7 @@ class Store(Protocol):
     # Read-only links to records.
 
     def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
-        """Make a new link to a finished record, with its token. Raise InputError if it would last
-        longer than `MAX_SHARE_TTL`, or no time."""
+        """Make a link to a finished record, with its token; InputError over `MAX_SHARE_TTL`."""
 
     def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
         """Return links that are in force, to one record or to any, newest first; without tokens."""
@@ -141,8 +129,7 @@ class Store(Protocol):
     def revoke(self, owner: str, share_id: str) -> bool: ...
 
     def shared(self, token: str, now: datetime) -> SharedResult | None:
-        """Return what a link leads to; None when it is unknown, revoked, over, or its record is
-        gone."""
+        """Return what a link leads to; None if unknown, revoked, expired, or its record is gone."""
 
     # What people set for themselves, and ensembles that they put together and named.
 
@@ -154,8 +141,7 @@ class Store(Protocol):
         """Return ensembles by name, in the order of their names."""
 
     def save_preset(self, owner: str, preset: CustomEnsemble) -> None:
-        """Keep one under its name, in place of another of that name. Raise InputError if it has no
-        name or there are `MAX_PRESETS` already."""
+        """Store a preset by its name; raise InputError without a name or over `MAX_PRESETS`."""
 
     def delete_preset(self, owner: str, name: str) -> bool: ...
 

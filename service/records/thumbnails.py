@@ -67,8 +67,7 @@ class EarlyThumbnail:
 
 
 def of(path: Path, analysis: Analysis) -> bytes | None:
-    """Return the picture of a file at its moment; None of a sound, and where it can't be read,
-    which is no reason to lose a result."""
+    """Return a file's picture at its moment; None for a sound or an unreadable file."""
     if analysis.media.kind == "audio":
         return None
     time = moment(analysis)

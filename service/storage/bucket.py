@@ -136,8 +136,7 @@ class S3Bucket:
             self._client.delete_object(Bucket=self.name, Key=self._key(token))
 
     def listed(self) -> Iterator[tuple[str, datetime, datetime]]:
-        """Yield the token of each file, when it was put there, and the time now: both by the
-        bucket's clock."""
+        """Yield each file's token, its upload time and the time now, both by the bucket's clock."""
         pages = self._client.get_paginator("list_objects_v2")
         with _translated():
             for page in pages.paginate(Bucket=self.name, Prefix=self._prefix):
@@ -182,8 +181,7 @@ def _client(endpoint: str) -> Any:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Say in words what a bucket refuses. Its own words name keys and hosts: they are not passed
-    on."""
+    """Translate a bucket's error, whose own words name keys and hosts."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 

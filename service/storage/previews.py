@@ -35,8 +35,7 @@ class Previews:
         self._refused: set[Path] = set()
 
     def of(self, path: Path, info: Media) -> Path | None:
-        """Return the copy of a file, or None while there is none; then one comes, unless this
-        file gets none."""
+        """Return a file's copy; None while one is prepared or if the file gets none."""
         copy = path.parent / NAME
         if copy.is_file():
             return copy

@@ -40,8 +40,7 @@ PARALLEL = 16
 
 
 class SharedUploads(Uploads):
-    """`Uploads` whose files are in a bucket. What goes to the bucket raises `StorageUnreachable`
-    where that does not answer."""
+    """`Uploads` in a bucket; raises `StorageUnreachable` where that does not answer."""
 
     def __init__(self, root: Path, bucket: S3Bucket) -> None:
         super().__init__(root)
@@ -51,8 +50,7 @@ class SharedUploads(Uploads):
         self._known: OrderedDict[str, tuple[float, StoredFile | None]] = OrderedDict()
 
     def add(self, source: BinaryIO, name: str, *, size: int | None = None) -> Upload:
-        """Copy a file to disk and into the bucket, under a fresh token. Raise StorageError and
-        leave nothing if the disk is full or the bucket does not answer."""
+        """Copy a file to disk and bucket under a fresh token, or nothing; raise StorageError."""
         upload = super().add(source, name, size=size)
         try:
             self._bucket.put(upload, self._here(upload.token))
@@ -62,8 +60,7 @@ class SharedUploads(Uploads):
         return upload
 
     def path(self, token: str) -> Path:
-        """Return the media of a token, brought here where it is not; where it is not kept, a path
-        that does not exist."""
+        """Return a token's media, fetched if needed; a path that does not exist if it is gone."""
         path = self._here(token)
         if not path.is_file() and is_token(token):
             with self._lock:
@@ -167,8 +164,7 @@ def _touch(folder: Path) -> None:
 
 
 def open_uploads(data: Path) -> Uploads:
-    """Return the uploads of a data folder, or of the bucket that servers share (UNMASK_S3_BUCKET).
-    Raise StorageError if the bucket can't be used."""
+    """Return the uploads of a folder, or of UNMASK_S3_BUCKET; raise StorageError."""
     config = get_config()
     if not config.s3_bucket:
         return Uploads(data)

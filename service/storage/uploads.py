@@ -94,12 +94,8 @@ class Uploads:
         self._secret = secrets.token_bytes(32)
 
     def add(self, source: BinaryIO, name: str, *, size: int | None = None) -> Upload:
-        """Copy a file to disk under a fresh token.
-
-        `source` is read from its present position to the end, in chunks; `size` are the bytes to
-        come, when known, to refuse before writing. Raise StorageError and leave nothing if the disk
-        is full.
-        """
+        """Copy `source` from its position to disk under a fresh token; raise StorageError if
+        full."""
         if size is not None and not self.has_room(size):
             raise no_room()
         token = secrets.token_urlsafe(16)
@@ -199,8 +195,7 @@ class Uploads:
     def sweep(
         self, older_than: timedelta, *, spare: Collection[str] = (), now: datetime | None = None
     ) -> list[str]:
-        """Delete what was kept long enough, but for tokens to `spare`, which are in use; return the
-        tokens that were deleted."""
+        """Delete expired files but for tokens to `spare`; return the deleted tokens."""
         now = now or datetime.now(UTC)
         deleted = []
         for folder in list(self.root.iterdir()):

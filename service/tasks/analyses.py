@@ -106,8 +106,7 @@ def kind(
 
 
 class AnalysisRunner:
-    """Runs analyses and writes what comes of them into their records. The analyzer is shared by all
-    workers; `speed` learns how fast this computer is."""
+    """Runs analyses with a shared analyzer; `speed` learns how fast this computer is."""
 
     def __init__(
         self, analyzer: AnalyzerLike, speed: ThroughputEstimator, copies: MediaReplicator
@@ -150,8 +149,7 @@ class AnalysisRunner:
 
 
 def _save(job: Job, analysis: Analysis, picture: thumbnails.EarlyThumbnail) -> None:
-    """Put a result into the record, unless it was deleted meanwhile or asked for again with other
-    settings."""
+    """Store a result, unless the record was deleted or requested with other settings meanwhile."""
     record = job.record
     key = result_cache.key(record.sha256, job.settings) if result_cache.reusable(analysis) else ""
     thumbnail = picture.of(analysis)
@@ -165,8 +163,7 @@ def _save(job: Job, analysis: Analysis, picture: thumbnails.EarlyThumbnail) -> N
 
 
 def save_safely(write: Callable[[], object]) -> None:
-    """Write; a store that refuses costs nothing but that: the outcome can still be read until the
-    server stops."""
+    """Write; on failure the result stays readable until the server stops."""
     try:
         write()
     except InputError as error:

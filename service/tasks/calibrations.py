@@ -88,13 +88,7 @@ class Calibrations:
         tasks.register(self.kind)
 
     def keep_clips(self, files: Sequence[tuple[str, BinaryIO]]) -> list[Path]:
-        """Copy uploaded clips to disk, in a folder of their own.
-
-        Raises
-        ------
-        OSError
-            The disk is full; nothing is left behind.
-        """
+        """Copy uploaded clips to a folder of their own; raise OSError on a full disk."""
         self._data.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._data))
         try:
@@ -110,13 +104,7 @@ class Calibrations:
         return clips
 
     def start(self, request: CalibrationRequest, principal: Principal) -> CalibrationTask:
-        """Begin.
-
-        Raises
-        ------
-        InputError
-            Another one goes on.
-        """
+        """Begin; raise InputError while another one runs."""
         params = {"uploads": request.uploads.name} if request.uploads else {}
         task = CalibrationTask(self.kind, principal.id, params=params)
         task.progress = StepProgress("", 0, len(request.clips))

@@ -14,13 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detector.errors import UnmaskError
 from service.context import Principal
 from service.messages import _
 from service.records.comparisons import ComparisonStore
 from service.records.model import State
 from service.tasks.manager import TaskManager
-from service.tasks.task import Priority, QueueFull, Task, TaskKind
+from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
 if TYPE_CHECKING:
     from detector.schema.analysis import Media
@@ -32,19 +31,13 @@ STEPS = 100
 """percents, in which progress is told"""
 
 
-def _refuse(waiting: int, running: int) -> UnmaskError | None:
-    if waiting < MAX_WAITING:
-        return None
-    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
-
-
 KIND = TaskKind(
     "comparison",
     Priority.INTERACTIVE,
     1.0,
     Task,
     max_running=2,
-    refuse=_refuse,
+    refuse=bounded_line(MAX_WAITING),
     sentences={
         State.CANCELED: _("You stopped it."),
         State.INTERRUPTED: _("The server stopped before this was done."),
@@ -109,18 +102,8 @@ class Comparisons:
     def start(
         self, pair: ComparedPair, principal: Principal, params: dict[str, Any] | None = None
     ) -> Task:
-        """Put a pair in line; the task that is at it, in either order, where there is one.
-
-        Parameters
-        ----------
-        params : dict
-            By which `pair_of` finds it again.
-
-        Raises
-        ------
-        QueueFull
-            Too many are waiting.
-        """
+        """Queue a pair, or return its active task; `pair_of` finds it by `params`. Raise
+        QueueFull."""
         subject = _subject(principal.id, pair.copy.sha256, pair.original.sha256)
         task = Task(self.kind, principal.id, subject=subject, params=params)
         return self._tasks.submit_once(task, partial(self._work, pair), principal)
@@ -155,13 +138,7 @@ def compared(
     on_progress: Callable[[float], None],
     cancel: threading.Event,
 ) -> Comparison:
-    """Return what comes of holding two files against each other.
-
-    Raises
-    ------
-    MediaError, UsageError, Canceled
-        As `detector.comparison.compare`.
-    """
+    """Return a comparison; raise MediaError, UsageError or Canceled."""
     from detector import media
     from detector.comparison import compare  # brings torch
 
@@ -185,6 +162,5 @@ def _on_share(task: Task, share: float) -> None:
 
 
 def _subject(owner: str, one: str, other: str) -> str:
-    """Return what names a pair in either order, and its owner: an administrator, who sees the tasks
-    of all, is not given another's."""
+    """Return an order-independent name of a pair and its owner; an admin sees all tasks."""
     return hashlib.sha256("\0".join((owner, *sorted((one, other)))).encode()).hexdigest()[:32]

@@ -78,13 +78,7 @@ class Evaluations:
         models: list[str] | None = None,
         condition: str = "none",
     ) -> Evaluation:
-        """Keep what was brought and begin; see `Evaluation`.
-
-        Raises
-        ------
-        InputError
-            It is no labelled set; nothing is kept.
-        """
+        """Store the upload and begin; raise InputError if it is no labelled set."""
         run = Evaluation(KIND, principal.id)
         run.folder = self.root / run.id
         run.models, run.condition = models, condition
@@ -101,8 +95,7 @@ class Evaluations:
         return run
 
     def rerun(self, id: str, principal: Principal) -> Evaluation | None:
-        """Go on with one that was interrupted, under its address and for its owner; None when it is
-        gone."""
+        """Resume an interrupted one, under its address and owner; None when it is gone."""
         known = self.find(id, principal)
         if known is None or known.active:
             return known

@@ -28,21 +28,14 @@ class Executor(Protocol):
     """Runs what it is given, at once and as many at a time as it is given."""
 
     def start(self, name: str, call: Callable[[], None]) -> None:
-        """Run a call in the background.
-
-        Raises
-        ------
-        RuntimeError
-            It can't be started; it will not run.
-        """
+        """Run a call in the background; raise RuntimeError if it can't be started."""
 
     def close(self, timeout: float) -> None:
         """Wait for what runs, s at most."""
 
 
 class ThreadExecutor:
-    """A thread for each task. They are daemons: a server that is told to stop does not wait for an
-    hour of work that its next start offers again."""
+    """A daemon thread for each task, so that a stopping server need not wait for them."""
 
     cluster: ClusterAnalyzer | None = None
     """Where analyses run, unless in this process."""
@@ -73,8 +66,7 @@ class ThreadExecutor:
 
 
 def _give_way() -> None:
-    """Make the calling thread, and those that it starts, wait longer for a processor. Linux alone
-    knows this of a thread; elsewhere it would be of the whole process."""
+    """Lower the priority of this thread and its children, which only Linux can."""
     if sys.platform == "linux":
         own = os.PRIO_PROCESS, threading.get_native_id()
         with suppress(OSError):
@@ -98,13 +90,7 @@ class ClusterExecutor(ThreadExecutor):
 
 
 def open_executor() -> ThreadExecutor:
-    """Return where this server's tasks run: on the cluster that UNMASK_RAY_ADDRESS names, or here.
-
-    Raises
-    ------
-    UsageError, ClusterError
-        The cluster can't be used.
-    """
+    """Return UNMASK_RAY_ADDRESS's executor, or threads; raise UsageError or ClusterError."""
     if not get_config().ray_address:
         return ThreadExecutor()
     from detector.cluster import ClusterAnalyzer, ClusterOptions  # brings torch

@@ -135,13 +135,7 @@ class Jobs:
         media: BinaryIO | None = None,
         thumbnail: bytes | None = None,
     ) -> Job:
-        """Keep the result of a live session, with its media where there is one.
-
-        Raises
-        ------
-        StorageError, RecordsError
-            As in `submit`.
-        """
+        """Store a live session's result and media, if any; raise as `submit`."""
         upload = self.uploads.add(media, name) if media else Upload(new_id(), "", 0)
         record = self._record(upload, scope, name, analysis.settings, source="live")
         analysis = scope.store.seals.seal(record, analysis)
@@ -154,8 +148,7 @@ class Jobs:
     def rerun(
         self, key: str, settings: Settings, scope: RecordScope, *, start: bool = True
     ) -> Job | None:
-        """Analyze a kept file once more, under the same address; None when it is gone. Without
-        `start` it is set aside, as in `submit`."""
+        """Analyze a stored file again under its address; None if gone. `start` as in `submit`."""
         job = self.find(key, scope)
         if job is None or not job.has_media:
             return None
@@ -173,10 +166,8 @@ class Jobs:
         return self._enqueue(Job(self.kind, record, job.store, self.uploads))
 
     def find(self, key: str, scope: RecordScope) -> Job | None:
-        """Return the job behind an address, for any caller (`Store.open`), or None.
-
-        The record decides: what was deleted elsewhere is gone here too.
-        """
+        """Return the job behind an address by its record (`Store.open`), for any caller, or
+        None."""
         with self._lock:
             job = self._jobs.get(key)
         ours = job is not None and job.record.owner == scope.owner
@@ -232,15 +223,8 @@ class Jobs:
             save_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
 
     def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
-        """Stop jobs and delete them with files, pictures, results and links. Only the owner's own;
-        return the ids that were there.
-
-        Raises
-        ------
-        RecordsError
-            The records can't be used. On a full disk (code "disk_full") the files are gone: that
-            is the room in which another try deletes the records.
-        """
+        """Delete the owner's own jobs with all they have; raise RecordsError, files gone if
+        disk_full."""
         ours = [key for key in keys if scope.store.get(scope.owner, key) is not None]
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
         try:
@@ -290,8 +274,7 @@ class Jobs:
         return moved
 
     def sweep(self, media: timedelta, records: timedelta, *, now: datetime | None = None) -> None:
-        """Delete what was kept long enough, but for what is at work on any server: files, and the
-        records of people without an account."""
+        """Delete expired files and guests' records, but for what runs on any server."""
         busy = self._tasks.subjects(self.kind)
         self._drop(self.store.sweep(now or datetime.now(UTC), records, spare=busy))
         self.uploads.sweep(media, spare=busy, now=now)
@@ -316,8 +299,7 @@ class Jobs:
         )  # fmt: skip
 
     def _cached(self, key: str, upload: Upload, scope: RecordScope) -> Job | None:
-        """Return the earlier answer to the same question, with the new copy of the file where the
-        earlier one is gone."""
+        """Return the cached answer, with the new copy of the file where the earlier one is gone."""
         record = scope.store.find_cached(scope.owner, key) if key else None
         analysis = scope.store.analysis(scope.owner, record.id) if record else None
         if record is None or analysis is None or not believed(analysis.seal, record.owner):
@@ -344,8 +326,7 @@ class Jobs:
         return job
 
     def _resume(self, task: Task) -> None:
-        """Put an analysis in line again whose server was killed. An account's record needs its
-        owner's token, and stays interrupted until they come by."""
+        """Queue a lost analysis again; an account's waits for its owner's token."""
         if not self.uploads.has(task.subject):
             return
         record = self.store.get(task.owner, task.subject)
@@ -398,8 +379,7 @@ class Jobs:
         return job
 
     def _follow(self, job: Job) -> bool:
-        """Bring a job that another process has up to date, where it waits or runs there: not before
-        its task is written down, nor after that was given up for lost."""
+        """Update a job that another process has, once its task is stored and not yet lost."""
         from detector.pipeline import Progress
 
         task = self._tasks.find(job.id, SYSTEM)
@@ -426,8 +406,7 @@ class Jobs:
             self.uploads.delete(key)
 
     def _check_arrival(self, job: Job) -> None:
-        """Refuse a waiting file that can't be read; one that runs already says so itself. Where the
-        reader itself failed, the file stays in line: that may be the moment's fault."""
+        """Refuse an unreadable waiting file; keep it if the reader itself failed, or if it runs."""
         if job.state is State.RUNNING:
             return
         try:

@@ -77,15 +77,7 @@ class TaskManager:
     def submit(
         self, task: Task, work: Work, on_end: OnEnd = lambda task, state, fault: None
     ) -> None:
-        """Put a task in line.
-
-        Raises
-        ------
-        UnmaskError
-            Its kind takes no more (`TaskKind.refuse`).
-        RecordsError
-            It could not be written down.
-        """
+        """Queue a task; raise UnmaskError if refused (`TaskKind.refuse`), or RecordsError."""
         self.scheduler.refuse_when_full(task.kind)
         self._store.add(task, self.server.id)
         task.checkpoint = lambda: self._checkpoint(task)
@@ -109,14 +101,7 @@ class TaskManager:
         principal: Principal,
         on_end: OnEnd = lambda task, state, fault: None,
     ) -> AnyTask:
-        """Put a task in line and return it; the one of its kind about the same thing where that
-        waits or runs already. What ended before is forgotten.
-
-        Raises
-        ------
-        UnmaskError, RecordsError
-            As in `submit`.
-        """
+        """Queue a task, or return its kind's active one about the same thing; raise as `submit`."""
         with self._starting:
             known = self.latest(task.kind, task.subject, principal)
             if known is not None and known.active:
@@ -155,8 +140,7 @@ class TaskManager:
         return own[-1] if own else None
 
     def visible(self, kind: TaskKind[AnyTask], principal: Principal) -> list[AnyTask]:
-        """Return the tasks of a kind that somebody may see, oldest first: what is in memory, which
-        is what runs and what ended lately, and what other servers are at."""
+        """Return the tasks of a kind that somebody may see, of all servers, oldest first."""
         with self._lock:
             own = list(self._tasks.get(kind.name, {}).values())
         known = {task.id for task in own}
@@ -215,14 +199,7 @@ class TaskManager:
             self._store.delete_subject(kind.name, subject)
 
     def apply_remote_cancellations(self) -> None:
-        """Cancel tasks of this server that another server canceled or deleted; a running task also
-        checks at each progress report.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Cancel tasks that another server canceled or deleted; raise RecordsError."""
         with self._lock:
             own = [task for task in self._here if not task.cancel.is_set()]
         wanted = self._store.wanted(self.server.id) if own else set()
@@ -231,13 +208,7 @@ class TaskManager:
                 self.cancel(task)
 
     def recover(self) -> list[Task]:
-        """Note what was lost with a server that no longer lives; the tasks, interrupted.
-
-        Raises
-        ------
-        RecordsError
-            The database can't be used.
-        """
+        """Return the tasks of dead servers, marked as interrupted; raise RecordsError."""
         lost = []
         for row in self._store.active():
             if row.kind not in self._kinds or self.server.alive(row.server):
@@ -260,13 +231,7 @@ class TaskManager:
         return lost
 
     def resume(self, task: Task, work: Work) -> None:
-        """Put a lost task in line again, under its id.
-
-        Raises
-        ------
-        UnmaskError, RecordsError
-            As in `submit`.
-        """
+        """Queue a lost task again under its id; raise as `submit`."""
         params = task.params | {RESUMED: True}
         kind = task.kind
         again = kind.restore(kind, task.owner, subject=task.subject, params=params, id=task.id)
@@ -274,8 +239,7 @@ class TaskManager:
         self.submit(again, work)
 
     def watch(self) -> None:
-        """Until this is closed, cancel what other servers canceled and take over what a dead server
-        left (`recover`)."""
+        """Apply remote cancellations and take over dead servers' tasks until this is closed."""
         while not self._closing.wait(BEAT_SECONDS):
             with _suppress_store_errors():
                 self.apply_remote_cancellations()
@@ -290,8 +254,7 @@ class TaskManager:
                     del known[id]
 
     def close(self) -> None:
-        """Stop everything and wait for the workers. What they were at counts as interrupted: the
-        next server offers it again."""
+        """Stop and wait for the workers; running tasks are offered again as interrupted."""
         self._closing.set()
         with self._lock:
             active = [t for known in self._tasks.values() for t in known.values() if t.active]
@@ -324,8 +287,7 @@ class TaskManager:
         self.scheduler.checkpoint(task)
 
     def _report(self, task: Task) -> None:
-        """Write how far a task is; stop it where it was canceled or deleted on another server, or
-        taken for lost: this one was paused, or cut off from the database."""
+        """Store progress; stop a task that was canceled, deleted or marked lost elsewhere."""
         self._reported[task] = time.monotonic()
         with _suppress_store_errors():
             if not self._store.update(task, State.RUNNING):

@@ -11,14 +11,13 @@ from pathlib import Path
 from threading import Event
 
 from detector.decision import decide
-from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Robustness
 from service.context import Principal
 from service.messages import _
 from service.records.model import State
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
-from service.tasks.task import Priority, QueueFull, Task, TaskKind
+from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
 MAX_WAITING = 5
 """Files that may wait."""
@@ -30,19 +29,13 @@ OnResult = Callable[[Robustness], None]
 """Adds the outcome to the result; called in the worker."""
 
 
-def _refuse(waiting: int, running: int) -> UnmaskError | None:
-    if waiting < MAX_WAITING:
-        return None
-    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
-
-
 KIND = TaskKind(
     "robustness",
     Priority.INTERACTIVE,
     2.0,
     Task,
     max_running=1,
-    refuse=_refuse,
+    refuse=bounded_line(MAX_WAITING),
     sentences={
         State.CANCELED: _("You stopped it."),
         State.INTERRUPTED: _("The server stopped before this was done."),
@@ -67,13 +60,7 @@ class RobustnessQueue:
     def start(
         self, key: str, path: Path, analysis: Analysis, principal: Principal, on_result: OnResult
     ) -> Task:
-        """Put a file's trials in line; the running ones where there are any.
-
-        Raises
-        ------
-        QueueFull
-            Too many files are waiting.
-        """
+        """Queue a file's trials, or return the running ones; raise QueueFull."""
 
         def work(task: Task) -> Robustness:
             outcome = self._perturb(path, analysis, task.on_progress, task.cancel)

@@ -81,14 +81,7 @@ class Scheduler:
         """of each owner's last in line"""
 
     def add(self, task: Task, run: Run, fail: Fail) -> None:
-        """Put a task in line; it may start at once. `run` does the work in a worker and gives the
-        task its final state; `fail` gives it one where no worker could be started, or `run` raised.
-
-        Raises
-        ------
-        UnmaskError
-            Its kind takes no more (`TaskKind.refuse`).
-        """
+        """Queue a task to `run` in a worker, or `fail`; raise UnmaskError (`TaskKind.refuse`)."""
         with self._changed:
             self.refuse_when_full(task.kind)
             line, now = (task.owner, task.kind.priority), self._turn[task.kind.priority]
@@ -175,8 +168,7 @@ class Scheduler:
         return line.index(task) if task in line else 0
 
     def checkpoint(self, task: Task) -> None:
-        """Pause a task between two steps while more important ones need its cores; called in its
-        worker."""
+        """Pause a task between two steps while more important ones need its cores."""
         with self._changed:
             entry = self._running.get(task)
             if entry is None:

@@ -49,8 +49,7 @@ class SelfChecks:
         return self._tasks.latest(KIND, SUBJECT, principal)
 
     def seconds(self, model: str) -> float | None:
-        """Return the seconds that a face or window takes a model, as the last self-check measured
-        it here; None before one."""
+        """Return a model's seconds per item from the last self-check here; None before one."""
         outcome = self._outcomes.get(model)
         if outcome is None or outcome.milliseconds is None:
             return None

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from detector.errors import Canceled, UnmaskError
 from service.context import Principal, PrincipalKind, Role
 from service.error_reports import hint_of, message_of
+from service.messages import _
 from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)
@@ -48,6 +49,17 @@ class QueueFull(UnmaskError):
     """Too many files are waiting."""
 
     default_code = "busy"
+
+
+def bounded_line(most: int) -> Callable[[int, int], QueueFull | None]:
+    """Return a `TaskKind.refuse` that lets so many files wait."""
+
+    def refuse(waiting: int, running: int) -> QueueFull | None:
+        if waiting < most:
+            return None
+        return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
+
+    return refuse
 
 
 @dataclass(frozen=True)

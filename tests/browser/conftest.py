@@ -13,16 +13,14 @@ from tests.support.visits import Visitor, visitors
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for all files that need no flags of their own: people in it know nothing of each
-    other."""
+    """One browser for all files that need no flags of their own."""
     with chrome(BRIEF) as opened:
         yield opened
 
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all files that need no settings of their own: its models are loaded once. What
-    it keeps is everybody's, so whoever counts that has a server of their own."""
+    """One server for all files that need no settings of their own: its models are loaded once."""
     with serve(tmp_path_factory.mktemp("data"), OMP_NUM_THREADS="1") as started:
         yield started
 

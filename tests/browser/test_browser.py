@@ -1,7 +1,4 @@
-"""The dashboard as a person uses it: a real server, a real browser, real files.
-
-With `UNMASK_PICTURES=1` screenshots of every state stay in tests/artifacts/ to look at.
-"""
+"""The dashboard as a person uses it: a real server, a real browser, real files."""
 
 from __future__ import annotations
 
@@ -193,8 +190,7 @@ def is_handed_out_in_ranges(server: Server, media: str, data: bytes) -> None:
 
 
 def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path) -> None:
-    """From the drop to the verdict: in no frame does a progress card, a dead Cancel or a second
-    player stand beside it; and what is drawn stays where it is (0.1 is what is called good)."""
+    """From the drop to the verdict."""
     person = visit(own=True)
     page = person.page
     layout_shift.watch(page)

@@ -1,8 +1,4 @@
-"""The Batch page as a person uses it: files are dropped, a table fills in, it is paused, left, gone
-on with, and opened.
-
-With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
-"""
+"""The Batch page as a person uses it."""
 
 from __future__ import annotations
 
@@ -61,8 +57,7 @@ def server(interrupted: Interrupted) -> Iterator[Server]:
 
 
 def files(number: int, first: int = 0) -> list[FilePayload]:
-    """Pictures of a face, each another file (others than those before `first`), and one that is no
-    picture."""
+    """Pictures of a face, each another file (others than those before `first`)."""
     out: list[FilePayload] = []
     for size in range(first, first + number):
         buffer = io.BytesIO()
@@ -131,7 +126,6 @@ def test_from_many_files_to_their_evidence(visit: Visitor, server: Server, tmp_p
     wait_drawn(page)
     table = page.locator(".st-key-batch-table canvas").first
     box = table.bounding_box()
-    assert box is not None
     place = {"x": box["width"] - 45, "y": HEADER + ROW * 3.5}  # a row that waits
     put_first(lambda: table.click(position=place, force=True), server)
     person.picture("batch-paused")

@@ -1,7 +1,4 @@
-"""A camera by its address on the Live page: a real RTSP camera, a real browser, the real engine.
-
-With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
-"""
+"""A camera by its address on the Live page: a real RTSP camera, a real browser, the real engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A case as a person uses it: opened from History, filled, reviewed and exported.
-
-With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
-"""
+"""A case as a person uses it: opened from History, filled, reviewed and exported."""
 
 from __future__ import annotations
 

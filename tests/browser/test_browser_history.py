@@ -1,9 +1,4 @@
-"""The History page as a person uses it: a sample is analyzed, found, written to, exported, shared
-with a stranger, taken back, and deleted. And the operator's page, which counts what is kept: its
-figures, and a key from making to its end.
-
-With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
-"""
+"""The History page as a person uses it."""
 
 from __future__ import annotations
 

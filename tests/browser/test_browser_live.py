@@ -1,8 +1,4 @@
-"""The Live page as a person uses it: Chromium with a made camera that shows a face, the real engine
-behind it, two people at a time; and what is said where the camera doesn't come.
-
-With `UNMASK_PICTURES=1` screenshots stay in tests/artifacts/.
-"""
+"""The Live page as a person uses it."""
 
 from __future__ import annotations
 
@@ -43,8 +39,7 @@ ELSEWHERE = "unmask.test"
 
 
 def film(path: Path, seconds: int = 4) -> Path:
-    """A clip of a face as Chromium's made camera plays it, around and around: 6 frames a second,
-    which two people's video costs a computer little enough."""
+    """A clip of a face as Chromium's made camera plays it, around and around."""
     picture = gray(camera(SIZE))
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n" % (*SIZE, RATE))
@@ -83,9 +78,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 def start(person: Visit) -> Page:
-    """Press Start and wait for the first frames. What a person does where nothing comes, as happens
-    on a busy machine: Start again where the page says that the link did not come up, a reload where
-    it says nothing."""
+    """Press Start and wait for the first frames."""
     page = person.page
     page.set_default_timeout(PATIENT)
     begun, not_up = page.locator(".um-foot .on"), page.get_by_text("No connection", exact=True)
@@ -102,8 +95,7 @@ def start(person: Visit) -> Page:
 
 
 def keep_on(person: Visit) -> None:
-    """Start again where the link was lost meanwhile, as a person does: a busy machine may leave a
-    page without a core for longer than a link lives."""
+    """Start again where the link was lost meanwhile, as a person does."""
     if person.page.get_by_text("Session ended").is_visible():
         start(person)
 

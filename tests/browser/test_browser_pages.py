@@ -1,8 +1,4 @@
-"""The other pages as a person uses them: Compare, Evaluate, Models and Settings.
-
-One server, one browser; a sample is analyzed once. With `UNMASK_PICTURES=1` screenshots stay in
-tests/artifacts/; `UNMASK_DOCS=1` also writes the picture of the README.
-"""
+"""The other pages as a person uses them: Compare, Evaluate, Models and Settings."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The linked view in a real browser: one moment for player, cursor, strips, boxes and inspector.
-
-The result is made (tests/support/result_sample.py) and put into the server's data folder, so that
-no network runs and every number is known.
-"""
+"""The linked view in a real browser: one moment for player, cursor, strips, boxes and inspector."""
 
 from __future__ import annotations
 
@@ -113,8 +109,7 @@ def person(browser: Browser, server: Server, served: Served) -> Iterator[Visit]:
 
 @pytest.fixture
 def page(person: Visit, served: Served) -> Page:
-    """The clip's page, for one test after another: each leads to moments of its own, whichever the
-    last one left."""
+    """The clip's page, for one test after another."""
     page = person.page
     if page.url != person.url + served.video:
         person.open(served.video)
@@ -157,8 +152,7 @@ def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
 
 
 def test_a_start_that_nobody_chose_moves_nothing(page: Page) -> None:
-    """Streamlit sets a player's start, 0, when it has mounted it: at times after the page has gone
-    to its moment."""
+    """Streamlit sets a player's start, 0, when it has mounted it."""
     page.reload()
     page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
     page.wait_for_function("document.querySelector('.st-key-player video')?.readyState >= 1")

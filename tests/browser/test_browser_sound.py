@@ -72,7 +72,6 @@ def look_at_the_sound(person: Visit, name: str) -> None:
     def click_its_middle() -> None:
         wait_drawn(page)  # what is drawn anew at the very moment does not hear it
         box = over.bounding_box()
-        assert box is not None
         over.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
 
     until(

@@ -1,8 +1,4 @@
-"""What the pages say of real clips: one number everywhere, words that don't contradict each other.
-
-The clips are analyzed once, by the models that ship, and put into the server's data folder. What
-they are called is not asked here: whatever the models say, it has to hold together.
-"""
+"""What the pages say of real clips."""
 
 from __future__ import annotations
 

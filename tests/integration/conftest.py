@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def at_this_computer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Draw pages for a browser on this computer: AppTest has none, and who has none is a guest. The
-    application that they compose ends with the test: its heart would go on beating."""
+    """Draw pages for a browser on this computer: AppTest has none, and who has none is a guest."""
     if "streamlit.testing.v1" not in sys.modules:
         yield
         return

@@ -277,7 +277,6 @@ def click_plot(plot: Locator, across: float, shows: Callable[[], object]) -> Non
     def click() -> None:
         plot.scroll_into_view_if_needed()
         box = plot.bounding_box()
-        assert box is not None
         x, y = box["x"] + across * box["width"], box["y"] + box["height"] / 2
         page.mouse.move(0, 0)
         page.wait_for_function(f"plot => !{hovered}", arg=plot.element_handle())

@@ -38,8 +38,7 @@ def mjpeg(
     gate: threading.Event | None = None,
     size: tuple[int, int] = SIZE,
 ) -> Answer:
-    """Answer as a camera does: JPEGs in a row, without an end where `frames` is None. With `login`
-    ("name:password") it asks for that first; while `gate` is set it says nothing."""
+    """Answer as a camera does: JPEGs in a row, without an end where `frames` is None."""
     pictures = [jpeg(number, size) for number in range(10)]
 
     def answer(handler: Handler) -> None:

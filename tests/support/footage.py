@@ -51,3 +51,15 @@ def repeated(source: Path, times: int) -> Path:
                     out.mux(packet)
     partial.rename(path)
     return path
+
+
+def many(folder: Path, count: int) -> Path:
+    """Clips whose content differs: bytes after the last box, which no reader minds."""
+    from bench.clips import face_clip
+
+    folder.mkdir()
+    whole = face_clip(1, 320, 240, 25).read_bytes()
+    for n in range(count):
+        free = (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
+        (folder / f"{n:02}.mp4").write_bytes(whole + free)
+    return folder

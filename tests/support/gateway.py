@@ -165,8 +165,7 @@ def columns(names: str | None) -> sql.Composable:
 
 
 def condition(column: str, asked: str) -> tuple[sql.Composable, list[Any]]:
-    """`eq.5`, `in.(a,b)`, `is.null` and their negations, as SQL. PostgreSQL gives a text its
-    column's type; a value is never part of the statement."""
+    """`eq.5`, `in.(a,b)`, `is.null` and their negations, as SQL."""
     negated = asked.startswith("not.")
     operator, _, value = asked.removeprefix("not.").partition(".")
     name = sql.Identifier(column)
@@ -273,8 +272,7 @@ def rest(project: Project, claims: Fields, asked: Asked) -> Answer:
 
 
 def storage(project: Project, claims: Fields, asked: Asked) -> Answer:
-    """What storage-api does: the row of `storage.objects` is written with the asker's rights, and
-    only then the file."""
+    """What storage-api does: the row of `storage.objects` is written with the asker's rights."""
     kind, *parts = asked.path.removeprefix("/storage/v1/").split("/")
     path = unquote("/".join(parts[1:]))
     if kind == "upload":

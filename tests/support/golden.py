@@ -44,8 +44,7 @@ def clip(name: str, frames: int) -> np.ndarray:
 
 
 def save(state: dict[str, Any], path: Path) -> Path:
-    """Write weights as a training script would, but for checksums that nothing asks for: of a
-    gigabyte they take longer than the file."""
+    """Write weights as a training script would, but for checksums that nothing asks for."""
     before = torch.serialization.get_crc32_options()
     torch.serialization.set_crc32_options(False)
     try:
@@ -132,8 +131,7 @@ class Golden:
 
 
 def _sum(tensor: Tensor) -> float:
-    """The sum of all values, exact to 1e-9 of that of their sizes: short rows in single precision,
-    which is five times as fast on half a billion values, and those in double."""
+    """The sum of all values, exact to 1e-9 of that of their sizes."""
     flat = tensor.flatten()
     count = flat.numel() // 1024
     rows, rest = flat[: count * 1024].view(count, 1024).sum(1), flat[count * 1024 :]

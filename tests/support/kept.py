@@ -26,8 +26,7 @@ def put(
     owner: str = LOCAL,
     key_for: Settings | None = None,
 ) -> str:
-    """Keep a copy of `file` with its result; the address (`/?a=`). With `key_for` it is the answer
-    to who asks for that once more."""
+    """Keep a copy of `file` with its result; the address (`/?a=`)."""
     with file.open("rb") as source:
         kept = Uploads(data).add(source, name or file.name)
     now = datetime.now(UTC)

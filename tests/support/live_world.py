@@ -18,8 +18,7 @@ BASE, TINT = 9, 4
 
 
 def texture(seed: int = 0) -> np.ndarray:
-    """A patch with corners for flow to hold on to, as sharp and as free of grain as faces of the
-    calibration (`detector.decision.strata`)."""
+    """A patch with corners for flow to hold on to."""
     noise = np.random.default_rng(seed).integers(60, 180, (28, 28), np.uint8)
     patch = cv2.resize(noise, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     return np.repeat(patch[..., None], 3, 2).astype(np.int16)
@@ -82,7 +81,6 @@ class MadeModel(Model):
         mean = batch[..., rows, columns, :].reshape(len(batch), -1, 3).mean(1)
         wanted = self.log_odds_of(((mean[:, 0] - mean[:, 2]) / 2 - BASE) / TINT * 4.0)
         calibration = self.spec.calibration
-        assert calibration is not None
         return ((wanted - calibration.offset) / calibration.scale).astype(np.float32)
 
 

@@ -68,8 +68,7 @@ def run(at: AppTest) -> AppTest:
 
 
 def page(name: str = "", **address: str) -> AppTest:
-    """A page of the app by its name, the first one without, with this in the address, and with the
-    Details of a result open."""
+    """A page of the app by its name, the first one without, with this in the address."""
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.session_state[f"result.{address.get('a')}.widget.details"] = True
     if name:
@@ -133,7 +132,6 @@ def _result() -> None:
 
 
 def turn_to(at: AppTest, name: str) -> AppTest:
-    """Have the next run draw another page. `AppTest.switch_page` knows pages that are files only;
-    Streamlit itself goes by the path in the address."""
+    """Have the next run draw another page."""
     at._page_hash = calc_hash(name)
     return at

@@ -59,8 +59,7 @@ def _shot(seed: int) -> list[np.ndarray]:
 
 
 def take(seed: int) -> list[np.ndarray]:
-    """The same person in the same place before a still camera; the shoulders move as the seed says,
-    over the same wall."""
+    """The same person in the same place before a still camera."""
     rng = np.random.default_rng(seed)
     wall = cv2.GaussianBlur(portrait(), (0, 0), 25 * PART)
     low, left = px(200), px(100)

@@ -45,6 +45,9 @@ PORT = 5432
 HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB")
 
 
+Parameters = Sequence[Any] | dict[str, Any]
+
+
 class Database:
     """One connection, and who speaks through it."""
 
@@ -86,17 +89,15 @@ class Database:
         self.connection.execute("reset role")
         self.connection.execute("select set_config('request.jwt.claims', '', true)")
 
-    def run(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> int:
+    def run(self, statement: str, parameters: Parameters = ()) -> int:
         """Run a statement; how many rows it touched."""
         return self.connection.execute(statement, parameters).rowcount
 
-    def rows(
-        self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()
-    ) -> list[dict[str, Any]]:
+    def rows(self, statement: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """All rows of a query."""
         return self.connection.execute(statement, parameters).fetchall()
 
-    def value(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
+    def value(self, statement: str, parameters: Parameters = ()) -> Any:
         """The first column of its first row."""
         return next(iter(self.rows(statement, parameters)[0].values()))
 
@@ -107,6 +108,11 @@ class Database:
         with pytest.raises(psycopg.Error) as caught, self.connection.transaction():
             yield
         assert caught.value.sqlstate == state, f"{caught.value.sqlstate}: {caught.value}"
+
+    def refuse(self, statement: str, parameters: Parameters = (), *, state: str = "42501") -> None:
+        """Run a statement that must be refused (see `refused`)."""
+        with self.refused(state):
+            self.run(statement, parameters)
 
     def person(self, email: str | None = None) -> UUID:
         """A new account, as the auth service makes it."""

@@ -17,8 +17,7 @@ from tests.support.waiting import until
 def running(
     command: Sequence[str | Path], url: str, log: Path, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program, wait until it answers at an address, and end it. It has to end by itself
-    when it is asked to."""
+    """Start a program, wait until it answers at an address, and end it."""
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
 

@@ -361,7 +361,6 @@ class StoreContract:
         assert changed.note == "Source asked"
         assert store.get(owner, record.id) == changed
         cleared = store.change(owner, record.id, note="", tags=[], confirmed=Confirmed.OPEN)
-        assert cleared is not None
         assert (cleared.note, cleared.tags, cleared.confirmed) == ("", (), Confirmed.OPEN)
         assert store.change(owner, new_id(), note="x") is None
 
@@ -464,9 +463,8 @@ class StoreContract:
             store.add(one, SAMPLE)
         links = [store.share(owner, record.id, TTL, NOON) for _ in range(MAX_LINKS)]
         assert None not in links
-        with pytest.raises(RecordsError, match=str(MAX_LINKS)) as full:
+        with pytest.raises(RecordsError, match=str(MAX_LINKS), check=lambda e: e.code == "quota"):
             store.share(owner, record.id, TTL, NOON)
-        assert full.value.code == "quota"
         assert len(store.shares(owner, NOON, record.id)) == MAX_LINKS
         assert store.share(owner, another.id, TTL, NOON) is not None
 
@@ -475,7 +473,6 @@ class StoreContract:
         record = make(owner)
         store.add(record, result(provenance=Provenance(place=place)))
         share = store.share(owner, record.id, TTL, NOON)
-        assert share is not None
         shared = store.shared(share.token, NOON)
         assert shared is not None and shared.analysis.provenance == Provenance()
         kept = store.analysis(owner, record.id)

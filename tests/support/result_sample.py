@@ -110,8 +110,7 @@ def make_analysis(
     people: str = "AB",
     whole: float | None = None,
 ) -> Analysis:
-    """A decided `Analysis` of the clip; `whole` is the raw logit of a model of the other question,
-    which is asked then."""
+    """A decided `Analysis` of the clip."""
     moments = [round(DURATION * (i + 0.5) / frames, 3) for i in range(frames)]
     calibration = Calibration(scale=1.1, offset=-0.2, data="240 held-out clips", clips=240)
     models = [

@@ -1,5 +1,4 @@
-"""Faces of made people with their surroundings, cached as training has them, and entries of models
-that see them."""
+"""Faces of made people with their surroundings, cached as training has them."""
 
 from __future__ import annotations
 
@@ -11,33 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.training.cache import Faces
-from detector.weights.entry import WeightFile
 
-SIDE = 64
 CACHED = 77
-"""px: what `OwnInput` caches for 64 px that show 1.5 of a box."""
+"""px: what is cached for 64 px that show 1.5 of a box."""
 SOURCES = ("iperov/DeepFaceLive", "yuangan/eat", "cnnlstm/cnnlstm.github.io")
-
-
-def spec(family: str, **changes: object) -> ModelSpec:
-    """Return an entry of a frame model of 64 px, or of what `changes` say."""
-    half = (0.5, 0.5, 0.5)
-    return ModelSpec(
-        id="own", title="Own", family=family, summary="",
-        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
-        fake_output="the one logit is P(fake)", crop=CropRecipe(size=SIDE, scale=1.5),
-        normalization=Normalization(mean=half, std=half),
-        license_code="", license_weights="", source="", **{"kind": "frame"} | changes,
-    )  # fmt: skip
 
 
 @pytest.fixture()
 def shelf(tmp_path: Path) -> Path:
-    """Faces of 24 people with their surroundings, and labels of the files they would be of. Two
-    thirds of the people are of the first source. A fake's face is checkered, what is around it
-    isn't."""
+    """Faces of 24 people with their surroundings, and labels of the files they would be of."""
     rng = np.random.default_rng(0)
     checker = (np.indices((CACHED, CACHED)).sum(0) // 5 % 2)[..., None] * 90
     inside = np.zeros((CACHED, CACHED, 1), np.int64)

@@ -20,8 +20,7 @@ ASTRONAUT: Points = ((204.9, 102.3), (247.8, 104.5), (225.9, 130.1), (203.0, 141
 
 
 def opening(speech: np.ndarray, frames: int, rate: float = 25.0, late: float = 0.0) -> np.ndarray:
-    """How far a mouth opens with a sound of 16 kHz: float [frames], 0..1. `late`: s by which the
-    sound comes after the mouth."""
+    """How far a mouth opens with a sound of 16 kHz: float [frames], 0..1."""
     hop = 16_000 / rate
     starts = ((np.arange(frames) - 0.5 + late * rate) * hop).astype(int)
     level = np.array(

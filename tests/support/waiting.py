@@ -15,8 +15,7 @@ PATIENT = 100.0
 
 
 def until(condition: Callable[[], object], every: float = 0.01, patience: float = PATIENT) -> None:
-    """Wait for something to become true; to ask `every` so many seconds is for what costs the one
-    who is asked, such as a server that is at work."""
+    """Wait for something to become true."""
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen in {patience:g} s"

@@ -46,13 +46,7 @@ def reported(key: str) -> dict[str, Any] | None:
 
 
 def versioned(body: Mapping[str, Any], *, time: float, seek: int = 0) -> dict[str, Any]:
-    """Return a view's data with its moment.
-
-    Parameters
-    ----------
-    time, seek
-        The moment, s, and a number that grows when the server (not the view) moved it.
-    """
+    """Return a view's data with its moment, s; `seek` grows when the server moved it."""
     version = hashlib.sha1(json.dumps(body).encode(), usedforsecurity=False).hexdigest()
     return {**body, "version": version, "time": time, "seek": seek}
 

@@ -30,8 +30,7 @@ HEIGHT = 200
 
 
 def mount(part: Part, data: Mapping[str, Any], *, key: str) -> None:
-    """Mount a part of the view. The chart gets no pictures, the map those of the map alone; the
-    tiles stand under the viewer."""
+    """Mount a part of the view: the chart without pictures, the map with its own alone."""
     others = {"viewer", "strips", "map", "plot"} - (
         {part, "strips"} if part == "viewer" else {part}
     )
@@ -43,8 +42,7 @@ def mount(part: Part, data: Mapping[str, Any], *, key: str) -> None:
 
 
 def people(comparison: Comparison) -> dict[str, str]:
-    """Return those who are seen at some moment, by id with their names; whose face differs most
-    comes first."""
+    """Return people seen at some moment, id to name; whose face differs most comes first."""
     seen = {face.person for moment in comparison.moments for face in moment.faces}
     ranked = sorted(comparison.people, key=lambda p: (p.part == "none", -p.difference))
     return {p.id: _("Person {id}").format(id=p.id) for p in ranked if p.id in seen}

@@ -115,8 +115,7 @@ def _faces(track: Subject) -> dict[str, Any]:
 
 
 def chip(track: Subject, verdict: Verdict) -> str:
-    """Return the short words of a person's state with the score, or with why there is none. The
-    person in front of an inconclusive file leans where the file does."""
+    """Return a person's state with the score, or why there is none; the first leans as the file."""
     short = labels.state(track.label, track.question).short
     if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.subject:
         short = labels.headline(verdict)

@@ -160,13 +160,7 @@ def _marks(scored: list[SpanSegment], limits: Thresholds, end: float) -> list[di
 
 
 def rests_on(shares: np.ndarray, start: float, end: float, alt: str) -> dict[str, Any]:
-    """Return what a window's score rests on, as the view draws it over the spectrogram.
-
-    Parameters
-    ----------
-    shares : float [rows, columns]
-        0..1, the first row lowest; nothing is drawn where it is 0.
-    """
+    """Return what a window's score rests on: `shares` 0..1, lowest row first, 0 is not drawn."""
     values = np.kron(shares[::-1], np.ones((80 // len(shares), 8)))
     rgba = np.empty((*values.shape, 4), np.uint8)
     rgba[..., :3] = RESTS

@@ -88,13 +88,7 @@ def warn() -> None:
 
 
 def draw(*, gate: bool = False) -> None:
-    """Draw the page.
-
-    Parameters
-    ----------
-    gate : bool
-        In the place of another page, to which a sign-in leads back.
-    """
+    """Draw the page, or as a `gate` in place of another page that a sign-in leads back to."""
     accounts = auth.accounts()
     with (
         st.container(horizontal_alignment="center", key="account"),
@@ -358,8 +352,7 @@ def _check_password(password: str) -> None:
 
 
 def _begin_session(grant: Grant, gate: bool) -> None:
-    """Give the browser its cookie, and draw the page anew. One that keeps no cookie is signed in
-    for this tab."""
+    """Set the cookie and reload; a browser without cookies is signed in for this tab."""
     service, context = _service(), _return_context()
     state.clear()
     if not context.browser:

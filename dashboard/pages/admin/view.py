@@ -74,7 +74,7 @@ def _title() -> None:
     with page_header.row(_("Operator"), facts):
         if site := url_state.site():
             st.link_button("/metrics", f"{site}/metrics", icon=":material/monitoring:")
-            st.link_button("OpenAPI", f"{site}/v1/openapi.json", icon=":material/api:")
+            st.link_button("OpenAPI", f"{site}/openapi.json", icon=":material/api:")
         if app.tasks.scheduler.held:
             controls.button(
                 _("Start jobs again"), "play_arrow", "admin-resume", _resume, kind="primary"

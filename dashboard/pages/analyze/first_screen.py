@@ -106,9 +106,7 @@ def _stronger() -> None:
 
 
 def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
-    """Draw the drop zone. Files are copied to disk at once; then the uploader is replaced by a
-    fresh one, which lets go of the copies in memory. One file is gone to; of several each gets a
-    row."""
+    """Draw the drop zone; a fresh uploader after each copy to disk frees the memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
     turn = st.session_state.get(state.UPLOADS, 0)
     with place:
@@ -139,8 +137,7 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
 
 
 def _take_link(settings: Settings) -> None:
-    """Draw the field of a link; while what it leads to is fetched, how far that is. It is gone to
-    once it is here."""
+    """Draw the field of a link and the progress of its fetch."""
     if task := session.find_task(st.session_state.get(state.FETCH)):
         if task.active:
             task_progress.draw(task, _fetched, _("Cancel"), "link-cancel", note=_fetching())
@@ -216,8 +213,7 @@ def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
 
 
 def _settings(specs: list[ModelSpec]) -> Settings:
-    """Draw how long it takes, in a line under the drop zone; what an expert may change, folded
-    away."""
+    """Draw the expected time and the folded options."""
     time = st.empty()
     chosen = {spec.id for spec in choose()}
     default = [spec.id for spec in specs if spec.id in chosen] or [specs[0].id]

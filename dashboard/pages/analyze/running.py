@@ -288,14 +288,12 @@ def _people(job: Job) -> None:
 
 
 def by_appearance(people: Sequence[Subject]) -> list[Subject]:
-    """Return people in the order in which they are named; that of their scores changes as these
-    come in, and with it where on the page somebody is."""
+    """Return people by first appearance: the order of scores changes during a run."""
     return sorted(people, key=lambda person: (person.start, len(person.id), person.id))
 
 
 def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> tuple[str, str, str]:
-    """Return a face as a data address, who it is, and how much was seen of them: in how many frames
-    once all are `searched`, since the step counts these on while this stands still."""
+    """Return a face as a data address, its name and its number of frames, once `searched`."""
     frames = ""
     if searched:
         total = labels.count(len(partial.timestamps), "frame", "frames")
@@ -309,11 +307,7 @@ def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> t
 
 
 def thumbnail(path: Path, media: Media, track: Subject) -> str:
-    """Return a person's face as a data address; empty where it can't be cut.
-
-    Of the first face that was found: a better one later is not worth decoding again while the file
-    is being analyzed.
-    """
+    """Return the first detected face as a data address; decoding a better one costs too much."""
     face = track.frames[0]
     return _thumbnail(path, media.model_dump_json(), face.time, face.box)
 
@@ -373,11 +367,7 @@ def _timeline(job: Job) -> None:
 
 
 def so_far(partial: Analysis, track: Subject) -> Lane:
-    """Return a lane of an unfinished run: nothing stands for a score that is only on its way.
-
-    The time after the last sampled frame is "not scored yet"; the line of all models together
-    has only the moments that every model has scored.
-    """
+    """Return a lane of an unfinished run; the combined line needs every model's score."""
     last = partial.timestamps[-1]
     end = series.length(partial)
     if end > last:

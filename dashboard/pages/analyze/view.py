@@ -95,8 +95,7 @@ def _result(record: ResultRecord) -> None:
 
 
 def _unjudged(analysis: Analysis) -> bool:
-    """Whether a card stands in the result's place. A sound without a verdict still shows what was
-    heard."""
+    """Return True if a card replaces the result; a sound without a verdict still has one."""
     return analysis.verdict.label is Label.NOT_APPLICABLE and analysis.media.kind != "audio"
 
 

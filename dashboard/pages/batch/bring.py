@@ -31,8 +31,7 @@ MAX_LINKS = 20
 
 
 def draw(batch: Batch | None) -> None:
-    """Draw the drop zone. Files are copied to disk at once; then the uploader is replaced by a
-    fresh one, which lets go of the copies in memory."""
+    """Draw the drop zone; a fresh uploader after each copy to disk frees the memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
     turn = st.session_state.get(state.UPLOADS, 0)
     with st.container(horizontal=True, vertical_alignment="center", key="batch-drop"):

@@ -84,8 +84,7 @@ def words(row: BatchRow) -> RowWords:
 
 
 def title(row: BatchRow) -> str:
-    """Return what a row calls its file: without its folders; of a link, where it leads, never its
-    query."""
+    """Return a file's name without its folders, or a link without its query."""
     name = row.item.name
     if not is_link(name):
         return re.split(r"[/\\]", name)[-1] or name
@@ -142,8 +141,7 @@ def likelihood(row: BatchRow) -> float | None:
 
 
 def ordered(rows: Sequence[BatchRow], order: str) -> list[int]:
-    """Return the places of the rows in the order that is chosen. What has no number stays last, as
-    it came."""
+    """Return the rows' places in the chosen order; those without a number come last."""
     places = range(len(rows))
     if order == "name":
         return sorted(places, key=lambda i: title(rows[i]).casefold())
@@ -185,8 +183,7 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
 
 
 def _took(row: BatchRow) -> str:
-    """Return how long a row's analysis took; of one that was here before that is no part of this
-    batch's time."""
+    """Return how long a row's analysis took; "known" if it was done before this batch."""
     if row.item.known:
         return _("known")
     return labels.took(row.seconds) if row.seconds else ""
@@ -217,8 +214,7 @@ def table(
     key: str,
     on_first: Callable[[BatchRow], None],
 ) -> None:
-    """Draw the table. What is chosen in it is read by `selected` at the next run; `on_first` is
-    called with a row that waits and is to be the next."""
+    """Draw the table for `selected`; `on_first` gets a waiting row to run next."""
     cells = [_cells(row, pictures.get(row.item.analysis or "")) for row in rows]
     pressed = f"{key}-first"
 
@@ -272,8 +268,7 @@ def table(
 
 
 def selected(key: str, rows: Sequence[BatchRow]) -> tuple[list[BatchRow], BatchRow | None]:
-    """Return the rows that are marked in the table, and the one to show: that which was marked or
-    pressed last."""
+    """Return the rows marked in the table, and the one that was marked or pressed last."""
     chosen = row_selection.read(key, len(rows))
     last = None if chosen.last is None else rows[chosen.last]
     return [rows[row] for row in chosen.marked], last
@@ -288,8 +283,7 @@ def chip(row: BatchRow) -> Markup:
 def cards(
     rows: Sequence[BatchRow], pictures: Mapping[str, bytes], *, selecting: bool
 ) -> list[BatchRow]:
-    """Draw the rows as cards that lead to their evidence; while some are being selected, as cards
-    to tick. Return those that are ticked."""
+    """Draw the rows as cards that lead to their evidence or can be ticked; return the ticked."""
     ticked = []
     for number, row in enumerate(rows):
         with st.container(

@@ -60,15 +60,7 @@ def look_again() -> None:
 
 
 def hold(key: str, order: Sequence[int] | None) -> list[int] | None:
-    """Return the order that rows of a table have while something is marked in it.
-
-    Parameters
-    ----------
-    key : str
-        Of the table.
-    order : sequence of int or None
-        As it would be now; kept if nothing is kept yet. None: nothing is marked any more.
-    """
+    """Return a table's row order, fixed while something is marked (`order` is not None)."""
     held = st.session_state.get(_ORDER)
     if order is None:
         st.session_state.pop(_ORDER, None)

@@ -93,8 +93,7 @@ def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
 def finished(
     rows: Sequence[BatchRow], created: datetime, task: BatchTask | None
 ) -> tuple[str, str]:
-    """Return the message about a finished batch: head and text. The time is told where all of it
-    was one run."""
+    """Return head and text of a finished batch, with the time if it was one run."""
     files = labels.count(len(rows), "file", "files")
     head = _("Done: {files}.").format(files=files)
     if task is not None and task.started and task.ended:

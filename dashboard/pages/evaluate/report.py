@@ -80,8 +80,7 @@ def _pairs(count: int, won: float) -> tuple[str, str]:
 
 
 def _share(share: Share) -> tuple[str, str]:
-    """Return a share as percents and count, of few files as the count, which says as much; and its
-    interval."""
+    """Return a share in percent with its count and interval; of few files the count alone."""
     if not share.of:
         return "–", _("none")
     part = _("{number} of {total}").format(number=share.count, total=share.of)
@@ -105,8 +104,7 @@ def _curve_card(name: str, title: str, figure: go.Figure, alt: str, *under: Mark
 
 
 def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]:
-    """Return a score a file by name: all together first, then those that rank these files best
-    alone. What could not be judged counts against us."""
+    """Return each file's scores by name: combined first, then the best-ranking models."""
     together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
     out = {_("All together"): np.array(together)}
     names = labels.plain_names(list_models())
@@ -249,8 +247,7 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds, note: str) -> N
 
 
 def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
-    """Draw the files whose scores are furthest from what they are, each one click from its
-    evidence. Many of them got no verdict: what was not decided is no mistake."""
+    """Draw the files with the scores furthest from their label; undecided ones are no mistakes."""
     wrong = [
         (s, s.probability)
         for s in scored
@@ -293,8 +290,7 @@ def _mistake(s: Scored, probability: float) -> Markup:
 
 
 def given_name(name: str) -> str:
-    """Return what the person called a file: a set numbers what it keeps, so that two of one name
-    are two files (`detector.evaluation.labelled_sets`)."""
+    """Return the person's name of a file: stored names are numbered to be unique."""
     return re.sub(r"^\d{4,}-(?=.)", "", Path(name).name)
 
 

@@ -135,8 +135,7 @@ def _folder() -> None:
 
 
 def _files() -> None:
-    """Draw the field for files. They are copied to disk at once; then it is replaced by a fresh
-    one, which lets go of the copies in memory."""
+    """Draw the file field; a fresh uploader after each copy to disk frees the memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
     files = st.file_uploader(
         _("Or single files") if may_name_folders() else _("Videos and pictures"),
@@ -188,8 +187,7 @@ def _outcome(task: LibraryTask) -> None:
 
 
 def _numbers(task: LibraryTask) -> str:
-    """ "12 files added · 3 known already"; empty where that is not known: an import was stopped, or
-    the server was."""
+    """ "12 files added · 3 known already"; empty after an interrupted import."""
     if not task.added + task.known + task.unread:
         return _("There was no footage in it.") if task.state is State.DONE else ""
     words = [labels.count(task.added, "file added", "files added")]

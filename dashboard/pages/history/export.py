@@ -68,8 +68,7 @@ class Export:
         return buffer.getvalue()
 
     def _remark(self, record: Record) -> Remark:
-        """Return what its row says beside its verdict. Whole results are read of those alone that
-        were judged or leave a question."""
+        """Return the note beside the verdict; only judged or open records are read whole."""
         if record.fault is not None:
             return Remark(reason=str(message_of(record.fault)))
         result = record.result

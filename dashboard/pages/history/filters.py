@@ -80,14 +80,8 @@ class HistoryFilter:
 
 
 def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, DeltaGenerator]:
-    """Draw all filters but that of the verdict; return them and the place of the latter, which
-    needs the numbers of matches.
-
-    Parameters
-    ----------
-    titles : mapping of str to str
-        Names of models by id.
-    """
+    """Draw all filters but the verdict's; return them and that one's place. `titles` by model
+    id."""
     with st.container(horizontal=True, vertical_alignment="center", key="history-toolbar"):
         text = st.text_input(
             _("Search"),

@@ -20,8 +20,7 @@ def records(store: Store, owner: str, query: Query) -> list[Record]:
 
 
 def _found(store: Store, owner: str, query: Query) -> tuple[list[Record], dict[Label | None, int]]:
-    """Return them, with the counts of a page. A store's query can only name verdicts, so what has
-    none is picked from all that matches."""
+    """Return a page of records without a verdict; the store's query can only name verdicts."""
     found: list[Record] = []
     offset = 0
     while True:

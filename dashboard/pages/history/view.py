@@ -108,8 +108,7 @@ def _outcomes() -> None:
 
 
 def _search(filter: HistoryFilter) -> tuple[Page, int]:
-    """Return the page that is chosen, and its number. Other filters begin on the first; where the
-    last page was deleted, the one before it is the last."""
+    """Return the chosen page and its number; other filters begin on the first."""
     key = f"history-page-{filter.key}"
     number = int(st.session_state.get(key, 1))
     scope = session.record_scope()
@@ -214,8 +213,7 @@ def _leave() -> None:
 
 
 def _offer_guest_analyses() -> None:
-    """Offer to an account what its browser analyzed before somebody signed in with it. Never moved
-    unasked: another person may have used the browser."""
+    """Offer to move a guest's analyses; never unasked, another person may have used the browser."""
     if st.session_state.get(state.NOT_NOW):
         return
     number = session.application().count_guest_analyses(session.request_context())

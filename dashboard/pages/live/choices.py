@@ -87,13 +87,7 @@ def draw_address(*, disabled: bool) -> None:
 
 
 def take_address() -> CameraAddress:
-    """Return the camera whose address is in the field; its name and password leave the field.
-    In the callback of a button.
-
-    Raises
-    ------
-    LinkRefused
-    """
+    """Return the camera in the address field, which loses its password; raise LinkRefused."""
     camera = cameras.address(str(st.session_state.get(_URL) or ""))
     known: CameraAddress | None = st.session_state.get(_LOGIN)
     if known is not None and not camera.username and camera.public == known.public:

@@ -34,20 +34,7 @@ _NONE = {"none", "off", "0"}
 
 
 def servers(page: str | None, config: Config | None = None) -> list[Server]:
-    """Return the servers for a visitor.
-
-    Parameters
-    ----------
-    page : str or None
-        Address of the page as the visitor's browser knows it; None without a browser.
-    config : Config, optional
-        STUN and TURN servers, or a provider's credentials; default: this server's.
-
-    Returns
-    -------
-    list of dict
-        Empty for a browser on this computer, unless the operator named servers.
-    """
+    """Return ICE servers for a visitor's page; none for a browser here, unless configured."""
     config = config or get_config()
     stun = config.stun
     named: list[Server] = []
@@ -87,11 +74,7 @@ def _addresses(text: str) -> list[str]:
 
 
 def _lent(config: Config) -> list[Server]:
-    """Return servers of the provider whose credentials are set; none if it doesn't answer.
-
-    A token of the Hugging Face hub is used for this on a Space only: elsewhere it is there to
-    download models, and nobody expects it to be sent anywhere else.
-    """
+    """Return the provider's relay servers, or none; a hub token is sent only from a Space."""
     providers: tuple[tuple[str, tuple[str, SecretStr | None], Callable[..., Any]], ...] = (
         (
             "Cloudflare",

@@ -11,8 +11,7 @@ from detector.errors import UnmaskError
 
 @dataclass(frozen=True)
 class Problem:
-    """What stands in the camera's place, or over its last frame. Plain text; `icon` is a Material
-    Symbol."""
+    """Plain text in the camera's place or over its last frame; `icon` is a Material Symbol."""
 
     icon: str
     head: str

@@ -49,8 +49,7 @@ def seen() -> link.Seen | None:
 
 
 def remember_drawn(visit: LivePageState) -> None:
-    """Note that the whole page is drawn for what holds now; `beside` asks for another when it no
-    longer does."""
+    """Note what the page is drawn for; `beside` redraws it when that changes."""
     st.session_state[DRAWN] = _stamp(visit)
 
 
@@ -145,8 +144,7 @@ def _answered() -> None:
 
 
 def open_address() -> Viewer:
-    """Take a place at the engine for the camera whose address is in the field, and watch it; raise
-    as `LivePageState.answered` says."""
+    """Watch the camera in the address field; raise as `LivePageState.answered` says."""
     camera = choices.take_address()
     viewer = _open()
     viewer.mirror = False  # nobody looks at themselves in it

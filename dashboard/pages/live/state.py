@@ -156,15 +156,8 @@ class LivePageState:
         self.remote = remote
 
     def answered(self, report: Mapping[str, Any], open: Callable[[], Viewer]) -> None:
-        """Take the browser's answer: it gave the camera, or said why not.
-
-        Parameters
-        ----------
-        report : mapping
-            ask: which Start it answers; error: "" or a key of `ERRORS`.
-        open : callable
-            Takes a place at the engine; may raise UnmaskError.
-        """
+        """Take the browser's answer (`ask`, `error`); `open` takes a place and may raise
+        UnmaskError."""
         if self.phase is not Phase.ASKING or report.get("ask") != self.ask:
             return
         if error := str(report.get("error") or ""):

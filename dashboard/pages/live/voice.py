@@ -26,8 +26,7 @@ SILENT = 5.0
 
 
 def draw(state: VoiceState, now: float) -> None:
-    """Draw the reading of the voice: word, likelihood, why not, and how good the sound is; `now`
-    is s of the session."""
+    """Draw the voice's reading and the sound's quality; `now` is s of the session."""
     with st.container(border=True, key="card-live-voice", gap="small"):
         show(card_head(labels.QUESTIONS[Question.VOICE].text, _("Now · last 12\u00a0s")))
         if waiting := _waiting(state, now):

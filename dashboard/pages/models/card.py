@@ -42,13 +42,7 @@ _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
 
 
 def draw(status: Status, seconds: float | None) -> None:
-    """Draw the card in the grid.
-
-    Parameters
-    ----------
-    seconds : float or None
-        A sampled frame takes here; None before it ran.
-    """
+    """Draw the card; `seconds`: what a sampled frame takes here, None before it ran."""
     spec, user = status.spec, session.current_user()
     running = session.application().downloads.find(spec.id, user)
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):
@@ -70,8 +64,7 @@ def slug(id: str) -> str:
 
 
 def overall(spec: ModelSpec) -> list[Measured]:
-    """Return our own AUCs over everything: first on sources that nobody trained on, then on
-    development clips, which often flatter."""
+    """Return our AUCs: first on unseen sources, then on development clips, which often flatter."""
     areas = reversed([m for m in spec.measured if m.metric.endswith("AUC")])
     first = {m.left_out: m for m in areas}  # of either, since "all" stands before its parts
     return [first[left_out] for left_out in (True, False) if left_out in first]
@@ -228,8 +221,7 @@ def _download_label(status: Status, ended: Download | None) -> str:
 
 
 def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
-    """Return what became of the last download, where nothing came: one sentence, and no alarm,
-    since nothing is wrong with the model."""
+    """Return why the last download failed, in one calm sentence."""
     if ended is None or ended.active or not ended.error:
         return ""
     listed = all(file.sha256 for file in spec.files)

@@ -81,8 +81,7 @@ def _title(statuses: Sequence[Status]) -> None:
 
 
 def _check_files() -> None:
-    """Put in place what was laid into the weights folder, read every byte of what is here, and say
-    what is wrong."""
+    """Install files from the weights folder, verify every file here and report what is wrong."""
     with st.spinner(_("Reading every file")):
         arrived = inventory.take_in()
         problems = inventory.verify()
@@ -187,8 +186,7 @@ def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
 
 
 def _order(status: Status) -> tuple[bool, bool, bool]:
-    """Put what can be used first, then what is recommended, then what one click brings; within, as
-    the manifest has it."""
+    """Sort: usable, then recommended, then downloadable by a click; within, as in the manifest."""
     return (not status.ready, not status.recommended, status.state == "manual")
 
 

@@ -58,8 +58,7 @@ def draw() -> None:
 
 
 def _is_local_admin() -> bool:
-    """Return whether a folder on the disk may be shown and named: to who sits at this computer, and
-    may change what holds for everybody."""
+    """Return True for an administrator at this computer, who may see folders."""
     return session.is_loopback_client() and session.current_user().may_administer
 
 
@@ -203,13 +202,7 @@ def _readiness(count: int, need: int, sources: int | None, folder: str) -> str:
 def _clips(
     files: Sequence[UploadedFile], folder: str, rate: float
 ) -> tuple[list[Path], Path | None]:
-    """Return the clips, and the folder to delete in the end, where they were uploaded.
-
-    Raises
-    ------
-    InputError, OSError
-        There are too few in the folder; the disk is full.
-    """
+    """Return the clips, and the temporary folder of uploads; raise InputError for too few."""
     if not folder:
         calibrations = session.application().calibrations
         clips = calibrations.keep_clips([(file.name, file) for file in files])
@@ -223,8 +216,7 @@ def _clips(
 
 
 def _more_or_higher(count: int) -> str:
-    """Return what to do about so few clips: by the rates that are offered here, which are not all
-    that are possible."""
+    """Return how many more clips, or which higher of the offered rates, would do."""
     enough = next((rate for rate in RATES if conformal.least(rate) <= count), None)
     if enough is not None:
         text = _("Add clips, or choose {rate}, for which these are enough.")

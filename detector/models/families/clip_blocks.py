@@ -75,8 +75,7 @@ class ClipBlocks(nn.Module):
         return layers
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the class tokens of the blocks, each of mean 0 and variance 1, together of length
-        1: [N, blocks * hidden]."""
+        """Return the blocks' normalized class tokens, of length 1: [N, blocks * hidden]."""
         return F.normalize(torch.cat(self.class_tokens(x), 1), dim=1)
 
     def class_tokens(self, x: Tensor) -> list[Tensor]:
@@ -102,8 +101,7 @@ def read_trunk(path: Path) -> dict[str, Tensor]:
 
 
 def tuned(trunk: Mapping[str, Tensor], changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return all weights of `ClipBlocks`: the trunk with the tuned file's tensors in place of its
-    own and its low-rank updates added (`lora_b @ lora_a`)."""
+    """Return the trunk with tuned tensors in place and `lora_b @ lora_a` added."""
     state = dict(trunk)
     for name, tensor in changes.items():
         if name.endswith(".lora_a"):
@@ -116,13 +114,7 @@ def tuned(trunk: Mapping[str, Tensor], changes: Mapping[str, Tensor]) -> dict[st
 
 
 def build(state: Mapping[str, Tensor], name: str = "clip") -> ClipBlocks:
-    """Return a network in evaluation mode with these weights.
-
-    Raises
-    ------
-    WeightsError
-        A tensor is missing, left over or of another shape.
-    """
+    """Return a network with these weights in evaluation mode; raise WeightsError."""
     with skip_init():
         network = ClipBlocks()
     load_strict(network, state, name)

@@ -50,13 +50,7 @@ class Effort(nn.Module):
 
 
 def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Put main part and rest of each projection together as one weight.
-
-    Raises
-    ------
-    WeightsError
-        A projection lacks one of its parts.
-    """
+    """Join each projection's main part and rest to one weight; raise WeightsError."""
     merged: dict[str, Tensor] = {}
     split: dict[str, dict[str, Tensor]] = {}
     for name, tensor in state.items():

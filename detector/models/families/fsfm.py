@@ -16,10 +16,7 @@ from detector.models.vit import TokenModel, skip_init
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
-    """Load one published checkpoint, wrapped in "model" with its optimizer beside it.
-
-    timm's network has the published names; it takes float [N, 3, 224, 224] and gives [N, 2].
-    """
+    """Load a published checkpoint into timm's network: float [N, 3, 224, 224] -> [N, 2]."""
     import timm
 
     with skip_init():

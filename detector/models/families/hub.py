@@ -105,13 +105,7 @@ def load(
 
 
 def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> nn.Module:
-    """Return a classifier of transformers with these weights, every one of them.
-
-    Raises
-    ------
-    ModelError, WeightsError
-        As `load`.
-    """
+    """Return a transformers classifier with all of these weights; raise as `load`."""
     import transformers
 
     settings = transformers.AutoConfig.for_model(**_checked(config))

@@ -136,8 +136,7 @@ def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _flow(
     first: np.ndarray, second: np.ndarray, points: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where points of the first picture are in the second, float32 [N, 2], and whether that is
-    known. Lucas-Kanade on pyramids, from a guess."""
+    """Track points by pyramidal Lucas-Kanade from a guess: float32 [N, 2], and which were found."""
     there, known, _ = cv2.calcOpticalFlowPyrLK(
         first, second, points, guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **FLOW
     )
@@ -216,8 +215,7 @@ class LrNetModel(Model):
         return Mesh(self.landmarker)
 
     def trials(self) -> list[Image | Sequence[Image]]:
-        """See `Model.trials`: points that tremble, that drift, that stand still. Pictures without
-        a face would give none."""
+        """See `Model.trials`: points that tremble, drift or stand still; pictures have no face."""
         random = np.random.default_rng(0)
         face = random.uniform(0.2, 0.8, NUMBERS)
         still = np.repeat(face[None], FRAMES, 0)
@@ -226,14 +224,8 @@ class LrNetModel(Model):
         return [tremble, drift, still]
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """30 crops, or the landmarks of 30 frames as the original has them, [30, 136] or
-        [30, 68, 2] -> float32 [30, 136].
-
-        Raises
-        ------
-        ModelError
-            No crop shows a face.
-        """
+        """Return float32 [30, 136] of 30 crops or landmarks, [30, 136] or [30, 68, 2]; raise
+        ModelError."""
         sequence = np.asarray(picture)
         if sequence.shape[:1] != (FRAMES,):
             raise ValueError(f"{self.spec.id} takes {FRAMES} frames, got {len(sequence)}")
@@ -255,8 +247,7 @@ class LrNetModel(Model):
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> LrNetModel:
-    """Load `g1.pth`, which reads the points, `g2.pth`, which reads their steps, and the
-    landmarker."""
+    """Load `g1.pth` (points), `g2.pth` (steps) and the landmarker."""
     network = LrNet()
     *readers, landmarker = files
     state = {

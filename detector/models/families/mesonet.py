@@ -83,14 +83,7 @@ class MesoNet(nn.Module):
 
 
 def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
-    """Return the network that a Keras weight file is of, by the number of its convolutions, and the
-    tensors under its names.
-
-    Raises
-    ------
-    WeightsError
-        The file can't be read or holds other layers.
-    """
+    """Return a Keras file's network and named tensors; raise WeightsError."""
     state: dict[str, Tensor] = {}
     try:
         with h5py.File(path) as file:
@@ -151,8 +144,7 @@ _KINDS: dict[str, tuple[type[nn.Module], Callable[[dict[str, Tensor]], dict[str,
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
-    """Load Meso4 or MesoInception4, whichever the authors' one .h5 file holds, or one that was
-    trained on from it here, with this network's names."""
+    """Load Meso4 or MesoInception4 from the authors' .h5 file or from our training."""
     path = files[0]
     if path.suffix == ".h5":
         network, state = read_keras(path)

@@ -64,8 +64,7 @@ def unit(conv: nn.Conv2d) -> nn.Sequential:
 
 
 def init_weights(network: N) -> N:
-    """Draw convolutions so that the signal does not fade over 53 layers, as torch's default
-    lets it."""
+    """Draw convolutions whose signal survives 53 layers, unlike torch's default."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -140,13 +139,7 @@ def fuse(network: N) -> N:
 
 
 def build(state: dict[str, Any], name: str = "mobilenet") -> MobileNetV2:
-    """Return a network in evaluation mode with these weights.
-
-    Raises
-    ------
-    WeightsError
-        If a tensor is missing, left over or of another shape.
-    """
+    """Return a network with these weights in evaluation mode; raise WeightsError."""
     network = MobileNetV2()
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
     network.eval().requires_grad_(False)

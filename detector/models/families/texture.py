@@ -104,8 +104,7 @@ class TextureNet(nn.Module):
         return torch.cat(described, 1)
 
     def _grain(self, x: Tensor) -> list[Tensor]:
-        """Of what each filter leaves of luma and both color differences: the logarithm of its mean,
-        and how far it is from even (that of root mean square over mean)."""
+        """Return each residual's log mean and log(RMS / mean) for luma and color differences."""
         found = []
         for scale, face in self.scales.items():
             smaller = F.avg_pool2d(x, scale) if scale > 1 else x
@@ -154,9 +153,7 @@ class TextureNet(nn.Module):
 
 
 def _filters(step: int) -> Tensor:
-    """Return the filters, of luma, then of both color differences, for pictures of -1..1 in RGB:
-    [3 * filters * step * step, 3, 4 + step, 4 + step]. Each is as often there as there are pixels
-    in a place of step x step."""
+    """Return the filters for RGB of -1..1: [3 * filters * step * step, 3, 4 + step, 4 + step]."""
     size = 4 + step
     made = torch.zeros(3, len(FILTERS), step, step, 3, size, size)
     for number, values in enumerate(FILTERS):
@@ -170,8 +167,7 @@ def _filters(step: int) -> Tensor:
 
 
 def _statistics(maps: Tensor, face: FaceSquare | None = None) -> list[Tensor]:
-    """Mean and deviation of maps [N, C, h, h] over all; or over the face, then over the rest:
-    [N, 2 C] each."""
+    """Return mean and deviation of maps [N, C, h, h], over all or face and rest: [N, 2 C]."""
     mean = maps.mean((2, 3), keepdim=True)
     apart, mean = maps - mean, mean.flatten(1)
     square = (apart**2).mean((2, 3))
@@ -189,13 +185,7 @@ def _statistics(maps: Tensor, face: FaceSquare | None = None) -> list[Tensor]:
 
 
 def build(state: dict[str, Any], name: str = "texture", side: int = 256) -> TextureNet:
-    """Return a network in evaluation mode with these weights.
-
-    Raises
-    ------
-    WeightsError
-        If a tensor is missing, left over or of another shape.
-    """
+    """Return a network with these weights in evaluation mode; raise WeightsError."""
     network = TextureNet(side)
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
     ready: TextureNet = network.eval().requires_grad_(False)

@@ -236,8 +236,7 @@ class _Steps(nn.Module):
 
 
 class TimbreModel(TorchSoundModel):
-    """The network with its two large parts run through `runtime.compile`, a window at a time:
-    several at once take longer, since their maps leave the cache."""
+    """The network with two compiled parts, a window at a time, so that maps stay cached."""
 
     network: Timbre
 

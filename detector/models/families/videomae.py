@@ -74,13 +74,7 @@ class HybridVideoMae(MapNetwork):
 
 
 def build(state: dict[str, Any], name: str = "videomae", **options: Any) -> HybridVideoMae:
-    """Return a network in evaluation mode with these weights.
-
-    Raises
-    ------
-    WeightsError
-        If a tensor is missing, left over or of another shape.
-    """
+    """Return a network with these weights in evaluation mode; raise WeightsError."""
     network = HybridVideoMae(**options)
     load_strict(network, state, name)
     network.eval().requires_grad_(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +21,7 @@ from detector.schema.analysis import (
     Media,
     Modality,
     ModelResult,
+    Question,
     Settings,
     Subject,
 )
@@ -73,10 +74,10 @@ class Extraction:
                 fed[spec.crop] += (spec.id,)
         return dict(fed)
 
-    def scored_at(self, models: Sequence[str]) -> range | set[int]:
-        """Return which of the sampled frames these models score: all, or as many as they state,
-        spread evenly. A closer look leaves none out."""
-        most = max(spec.moments for spec in self.specs if spec.id in models)
+    def scored_at(self, models: Sequence[str], *, near: bool = False) -> range | set[int]:
+        """Return the sampled frames that models score: all, or as many as stated (`near`: more)."""
+        specs = [spec for spec in self.specs if spec.id in models]
+        most = max(max(spec.moments, spec.moments_near * near) for spec in specs)
         if not most or most >= self.sampled or self.settings.sampling == "closer":
             return range(self.sampled)
         return {(2 * n + 1) * self.sampled // (2 * most) for n in range(most)}
@@ -102,18 +103,18 @@ class Extractor:
         """of the sampled frames, unrounded, by index"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Take a decoded frame.
-
-        Parameters
-        ----------
-        times : tuple of float
-            The planned times that fall on it, s.
-        index : int or None
-            Its position among the sampled frames, if it is one.
-        """
+        """Take a decoded frame: its planned `times`, s, and `index` among the sampled ones, if
+        any."""
 
     def end(self) -> None:
         """No frame follows."""
+
+    def leaves_out(self) -> bool:
+        """Whether `score_more` may have anything to send off."""
+        return False
+
+    def score_more(self, near: Collection[tuple[str, Question]]) -> None:
+        """Send off what was left out of the subjects, by id, whose score is near a threshold."""
 
     def read(self) -> None:
         """Extract from what is no picture."""

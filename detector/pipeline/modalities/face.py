@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from detector import vision
 from detector.media import Frame
@@ -15,7 +15,8 @@ from detector.pipeline.orientation import OrientationCheck, Turn
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
 from detector.pipeline.windows import FrameWindow
-from detector.schema.analysis import FrameSegment, Modality, Subject
+from detector.schema.analysis import QUESTION_OF, FrameSegment, Modality, Question, Subject
+from detector.schema.subject import letter
 
 SMALLEST_FACE, SMALLEST_SHARE = 16, 240
 """px, and parts of the frame's longer side: where no face is found, the first `CLOSER_SEARCHES`
@@ -45,20 +46,19 @@ class FaceExtractor(Extractor):
         self._searched = 0
         self._people: dict[int, SubjectBuilder] = {}
         self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
-        self._left_out: dict[tuple[int, CropRecipe], list[ScoreItem]] = defaultdict(list)
-        """Crops of frames that a model leaves out: for who is seen in few of the others."""
+        self._near_at = {
+            recipe: run.scored_at(models, near=True) for recipe, models in self._fed.items()
+        }
+        self._left_out: dict[tuple[int, CropRecipe], list[tuple[int, ScoreItem]]]
+        self._left_out = defaultdict(list)
+        """Crops of frames that a model leaves out at first: for who is seen in few of the others,
+        or whose score is near a threshold."""
         self._submitted: Counter[tuple[int, CropRecipe]] = Counter()
         self.by_time: dict[float, list[vision.Detection]] = {}
         """faces of each frame that was searched"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Find and send off the faces of a sampled frame, and of those that windows need.
-
-        Raises
-        ------
-        WrongOrientation
-            Faces are only found with the picture turned.
-        """
+        """Find and submit a frame's faces; raise WrongOrientation if they only show turned."""
         for window in self._run.windows:
             window.add(frame, times)
         if index is not None or not self._anchors.isdisjoint(times):
@@ -112,8 +112,7 @@ class FaceExtractor(Extractor):
         face: vision.Detection,
         before: FrameSegment | None,
     ) -> None:
-        """Record one person's face in one frame and send off its crops; none where it was scored
-        before."""
+        """Record a face in a frame and send its crops, unless it was scored before."""
         run = self._run
         if before is not None:
             segment = self._scored_before(before, index)
@@ -138,8 +137,8 @@ class FaceExtractor(Extractor):
             if index in self._scored_at[recipe]:
                 self._submitted[number, recipe] += 1
                 run.submit(item)
-            elif len(left_out) < LEAST_SCORED:
-                left_out.append(item)
+            elif index in self._near_at[recipe] or len(left_out) < LEAST_SCORED:
+                left_out.append((index, item))
         if run.signals:
             run.signals.face(frame, index, number, face)
 
@@ -162,10 +161,23 @@ class FaceExtractor(Extractor):
 
     def end(self) -> None:
         for key, items in self._left_out.items():
-            for item in items[: max(0, LEAST_SCORED - self._submitted[key])]:
-                self._run.submit(item)
+            for _ in range(min(len(items), LEAST_SCORED - self._submitted[key])):
+                self._run.submit(items.pop(0)[1])
         if self._orientation is not None and (turn := self._orientation.end()):
             self._offer(*turn)
+
+    def leaves_out(self) -> bool:
+        return any(self._left_out.values())
+
+    def score_more(self, near: Collection[tuple[str, Question]]) -> None:
+        ids = {number: letter(n) for n, number in enumerate(self.people())}
+        question_of = {spec.id: QUESTION_OF[spec.task] for spec in self._run.specs}
+        for (number, recipe), items in self._left_out.items():
+            asked = {question_of[model] for model in self._fed[recipe]}
+            if any((ids.get(number), question) in near for question in asked):
+                for index, item in items:
+                    if index in self._near_at[recipe]:
+                        self._run.submit(item)
 
     def _offer(self, degrees: Turn, frames: int) -> None:
         media = self._run.media
@@ -181,8 +193,7 @@ class FaceExtractor(Extractor):
         return sum(f.usable for person in self._people.values() for f in person.frames.values())
 
     def people(self, *, everyone: bool = False) -> dict[int, SubjectBuilder]:
-        """Return people by number, in order of first appearance, without what only looked like a
-        face."""
+        """Return people by number, by first appearance, without what only looked like a face."""
         return {
             number: person
             for number, person in sorted(self._people.items())

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from detector.evaluation.labels import hash_of
-from detector.training.clip import augment, pseudo
-from detector.training.clip.faces import ALTERED, GENERATED, REAL, SIDE, UNITS, CutCache, Cuts
+from detector.training import augment
+from detector.training.cache import FaceCache, Faces
+from detector.training.clip import pseudo
+from detector.training.clip.faces import ALTERED, GENERATED, REAL, TIGHT, UNITS, class_of
 from detector.training.clip.recipe import ClipRecipe
 
 MOST = 8
@@ -25,44 +30,38 @@ TOGETHER = 0.8
 """Share of the fakes with an original that are drawn beside it."""
 
 
-@dataclass
-class Drawn:
-    """A batch as rows of the cache, one value a picture."""
+class Blended(NamedTuple):
+    """What is blended into a pseudo-fake: a kind of `pseudo`, and a frame of a file."""
 
-    row: list[int]
-    cls: list[int]
-    pair: list[int]
-    tight: list[bool]
-    kind: list[int]
-    """What a pseudo-fake is made of (`pseudo.SAME` …), -1 of all others."""
-    other: list[int]
-    """Row of what is blended into a pseudo-fake."""
+    kind: int
+    entry: Faces
+    frame: int
 
-    def put(
-        self, cuts: Cuts, row: int, cls: int, pair: int, made: tuple[int, int] = (-1, 0)
-    ) -> None:
-        """Add a picture; `made` is kind and row of what is blended into a pseudo-fake."""
-        self.row.append(row)
-        self.cls.append(cls)
-        self.pair.append(pair)
-        self.tight.append(cuts.tight)
-        self.kind.append(made[0])
-        self.other.append(made[1])
+
+class Drawn(NamedTuple):
+    """A picture of a batch: a frame of a file, or a pseudo-fake of it. Both pictures of a pair have
+    the same seed."""
+
+    entry: Faces
+    frame: int
+    cls: int
+    seed: tuple[int, ...]
+    blended: Blended | None = None
 
 
 class Feed:
     """Draws batches by step, from files of some people. Sources weigh by the square root of their
     files and of how many sources show their kind of fake."""
 
-    def __init__(self, entries: Sequence[Cuts], plan: ClipRecipe) -> None:
+    def __init__(self, entries: Sequence[Faces], plan: ClipRecipe) -> None:
         self.plan = plan
-        self.sources: dict[int, list[list[Cuts]]] = {}
+        self.sources: dict[int, list[list[Faces]]] = {}
         self.weights: dict[int, np.ndarray] = {}
-        self.originals: dict[tuple[str, str], list[Cuts]] = defaultdict(list)
+        self.originals: dict[tuple[str, str], list[Faces]] = defaultdict(list)
         for cls in (REAL, ALTERED, GENERATED):
-            by_source: dict[tuple[str, int], list[Cuts]] = defaultdict(list)
+            by_source: dict[tuple[str, int], list[Faces]] = defaultdict(list)
             for entry in entries:
-                if entry.cls == cls:
+                if class_of(entry) == cls:
                     # A collection of stills shows many people, a source of clips few.
                     part = int(hash_of(entry.group), 16) % 6 if entry.kind == "image" else 0
                     by_source[entry.source, part].append(entry)
@@ -71,98 +70,88 @@ class Feed:
             each = [(min(len(s), MOST) / alike[s[0].method]) ** 0.5 for s in sources]
             self.sources[cls], self.weights[cls] = sources, np.array(each) / sum(each or [1])
         for entry in entries:
-            if entry.cls == REAL:
+            if entry.label == 0:
                 self.originals[entry.source, entry.group].append(entry)
 
-    def draw(self, step: int) -> Drawn:
-        """Draw the rows of a step."""
+    def draw(self, step: int) -> list[Drawn]:
+        """Draw the pictures of a step."""
         rng = np.random.default_rng([self.plan.seed, step])
-        out, pair = Drawn([], [], [], [], [], []), 0
+        out: list[Drawn] = []
         unit = max(1, self.plan.batch // 16)
         for _ in range(self.plan.pseudo * unit):
-            entry, row = self._face(REAL, rng)
-            out.put(entry, row, REAL, pair)
-            out.put(entry, row, ALTERED, pair, self._blended(entry, row, rng))
-            pair += 1
+            entry, frame = self._face(REAL, rng)
+            seed = (self.plan.seed, step, len(out))
+            blended = self._blended(entry, frame, rng)
+            out.append(Drawn(entry, frame, REAL, seed))
+            out.append(Drawn(entry, frame, ALTERED, seed, blended))
         for cls, share in ((ALTERED, self.plan.altered), (GENERATED, self.plan.generated)):
             for _ in range(share * unit if self.sources[cls] else 0):
-                entry, row = self._face(cls, rng)
-                out.put(entry, row, cls, pair)
+                entry, frame = self._face(cls, rng)
+                seed = (self.plan.seed, step, len(out))
+                out.append(Drawn(entry, frame, cls, seed))
                 beside = self.originals.get((entry.source, entry.group))
                 if beside and rng.random() < TOGETHER:
                     first = beside[rng.integers(len(beside))]
-                    frame = min(row - entry.start, first.count - 1)
-                    out.put(first, first.start + frame, REAL, pair)
-                pair += 1
-        while len(out.row) < self.plan.batch:
-            entry, row = self._face(REAL, rng)
-            out.put(entry, row, REAL, pair)
-            pair += 1
+                    out.append(Drawn(first, min(frame, first.count - 1), REAL, seed))
+        while len(out) < self.plan.batch:
+            entry, frame = self._face(REAL, rng)
+            out.append(Drawn(entry, frame, REAL, (self.plan.seed, step, len(out))))
         return out
 
-    def _face(self, cls: int, rng: np.random.Generator) -> tuple[Cuts, int]:
+    def _face(self, cls: int, rng: np.random.Generator) -> tuple[Faces, int]:
         source = self.sources[cls][rng.choice(len(self.sources[cls]), p=self.weights[cls])]
         entry = source[rng.integers(len(source))]
-        return entry, entry.start + int(rng.integers(entry.count))
+        return entry, int(rng.integers(entry.count))
 
-    def _blended(self, entry: Cuts, row: int, rng: np.random.Generator) -> tuple[int, int]:
-        """Draw what is blended into a frame: its kind and row."""
+    def _blended(self, entry: Faces, frame: int, rng: np.random.Generator) -> Blended:
         share = rng.random()
         if share > SAME_SHARE + FRAME_SHARE:
-            return pseudo.PERSON, self._face(REAL, rng)[1]
+            return Blended(pseudo.PERSON, *self._face(REAL, rng))
         if share > SAME_SHARE and entry.count > 2 * APART[0]:
-            near = row + int(rng.choice([-1, 1]) * rng.integers(*APART))
-            return pseudo.FRAME, int(np.clip(near, entry.start, entry.start + entry.count - 1))
-        return pseudo.SAME, row
+            near = frame + int(rng.choice([-1, 1]) * rng.integers(*APART))
+            return Blended(pseudo.FRAME, entry, min(max(near, 0), entry.count - 1))
+        return Blended(pseudo.SAME, entry, frame)
 
 
 class Views:
-    """Turns rows into augmented pictures on a device."""
+    """Turns what is drawn into augmented pictures on a device."""
 
-    def __init__(self, cache: CutCache, plan: ClipRecipe, device: str) -> None:
-        self.plan, self.device = plan, torch.device(device)
-        self.cuts = torch.from_numpy(cache.cuts)
-        if self.device.type == "cuda" and cache.cuts.nbytes < 0.6 * torch.cuda.mem_get_info()[0]:
-            self.cuts = self.cuts.to(self.device)
-        self.points = torch.from_numpy(cache.points)
+    def __init__(self, cache: FaceCache, plan: ClipRecipe, device: str) -> None:
+        self.cache, self.plan, self.device = cache, plan, torch.device(device)
+        self.side = cache.crops.shape[1]
+        self.pool = ThreadPoolExecutor(os.cpu_count())
 
-    def _cuts(self, rows: Tensor) -> Tensor:
-        return self.cuts[rows.to(self.cuts.device)].to(self.device)
-
-    def __call__(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
+    def __call__(self, drawn: Sequence[Drawn]) -> tuple[Tensor, Tensor]:
         """Return pictures, float [N, 3, S, S] in 0..1, and classes, int [N]."""
-        device, plan, size = self.device, self.plan, self.plan.size
-        row, other = torch.tensor(drawn.row), torch.tensor(drawn.other)
-        cls, pair, kind, tight = (
-            torch.tensor(v, device=device) for v in (drawn.cls, drawn.pair, drawn.kind, drawn.tight)
-        )
-        pairs = int(pair.max()) + 1
-        wide, close = (
-            augment.uniform(pairs, *range_, device)[pair] for range_ in (plan.wide, plan.close)
-        )
-        side = torch.where(tight, close, wide) * SIDE / UNITS
-        shift = (torch.rand(pairs, 2, device=device) - 0.5)[pair] * 0.11 * side[:, None]
-        turn = (torch.randn(pairs, device=device) * 0.07)[pair]
-        flip = augment.chance(pairs, 0.5, device)[pair]
-        views = augment.view(SIDE / 2 + shift, side, turn, flip)
-        pictures = augment.sample(self._cuts(row), views, size)
-        made = kind >= 0
-        if made.any():
-            chosen, theirs = made.cpu(), views[made]
-            seen, beside = (
-                augment.to_view(self.points[rows[chosen]].to(device), theirs, size)
-                for rows in (row, other)
-            )
-            blended = augment.sample(self._cuts(other[chosen]), theirs, size)
-            pictures[made] = pseudo.pseudo(pictures[made], seen, blended, beside, kind[made])
-        return augment.PairQuality(pairs, size, device)(pictures, pair), cls
+        pictures = list(self.pool.map(self._picture, drawn))
+        return self._batch(pictures), torch.tensor([one.cls for one in drawn], device=self.device)
 
-    def plain(self, rows: Sequence[int]) -> Tensor:
-        """Return pictures as in use, without augmentation."""
-        count = len(rows)
-        side = torch.full((count,), self.plan.seen * SIDE / UNITS, device=self.device)
-        views = augment.view(
-            torch.full((count, 2), SIDE / 2, device=self.device), side, torch.zeros_like(side),
-            torch.zeros_like(side, dtype=torch.bool),
-        )  # fmt: skip
-        return augment.sample(self._cuts(torch.tensor(list(rows))), views, self.plan.size)
+    def _picture(self, drawn: Drawn) -> np.ndarray:
+        rng, plan, size = np.random.default_rng(drawn.seed), self.plan, self.plan.size
+        side = rng.uniform(*(plan.close if drawn.entry.room < TIGHT else plan.wide))
+        side *= self.side / UNITS
+        middle = (self.side - 1) / 2 + rng.uniform(-0.055, 0.055, 2) * side
+        view = augment.view(middle, side, size, rng.normal(0, 0.07), rng.random() < 0.5)
+        picture, points = self._seen(drawn.entry, drawn.frame, view)
+        if drawn.blended is not None:
+            kind, entry, frame = drawn.blended
+            other, theirs = self._seen(entry, frame, view)
+            own = np.random.default_rng((*drawn.seed, 1))
+            picture = pseudo.pseudo(picture, points, other, theirs, kind, own)
+        return augment.degraded(picture, rng)
+
+    def _seen(self, entry: Faces, frame: int, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return a view of a frame, and the face's landmarks in it."""
+        shown = augment.resample(self.cache.frames(entry)[frame], view, self.plan.size)
+        inverse = cv2.invertAffineTransform(view)
+        return shown, cv2.transform(entry.landmarks(frame)[None], inverse)[0]
+
+    def _batch(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        batch = torch.from_numpy(np.stack(pictures)).to(self.device)
+        return batch.permute(0, 3, 1, 2).float() / 255
+
+    def plain(self, entry: Faces, frames: Iterable[int]) -> Tensor:
+        """Return frames of a file as in use, without augmentation."""
+        middle, side = np.full(2, (self.side - 1) / 2), self.plan.seen * self.side / UNITS
+        view = augment.view(middle, side, self.plan.size)
+        return self._batch([self._seen(entry, frame, view)[0] for frame in frames])

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from detector import media, paths, runtime, vision
+from detector import media, runtime, vision
 from detector.errors import MediaError, UsageError
 from detector.evaluation import groups
 from detector.evaluation.labels import Item, read_labels
@@ -31,6 +31,7 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.training import left_out
 from detector.training.clip.faces import ALTERED, class_of
+from detector.training.clip.network import load_trunk
 from detector.training.codec import jpeg
 from detector.training.fit import TrainingOptions, configuration
 from detector.training.layer import fit_rows
@@ -80,8 +81,9 @@ def train(
     data : Path
         CSV of labelled files.
     folds : sequence of str
-        Folds of sources to leave out in turn: the logits of what was left out go to
-        `run.out`/left_out.csv, the calibration that they give to `run.out`/calibration.toml.
+        Folds of sources to leave out in turn, and then all pictures together: the logits of what
+        was left out go to `run.out`/left_out.csv, the calibration that they give to
+        `run.out`/calibration.toml.
 
     Returns
     -------
@@ -97,29 +99,30 @@ def train(
     (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
     items = _chosen(read_labels(data), plan)
     plain, copies, owner = _read(items, plan, run)
-    items = [items[i] for i in owner]
-    if len({item.label for item in items}) < 2:
+    plain, copies = plain.astype(np.float64), copies.astype(np.float64)
+    of_rows = [items[i] for i in owner]
+    if len({item.label for item in of_rows}) < 2:
         raise UsageError("The recipe generated needs real and generated files with a face.")
-    of_row = np.array([groups.source_fold_of(item) for item in items])
+    fold_of = np.array([groups.source_fold_of(item) for item in of_rows])
+    still = np.array([item.kind == "image" for item in of_rows])
+    held = {fold: fold_of == fold for fold in folds}
+    if folds and still.any() and not still.all():
+        held[left_out.PICTURES] = still
     rows: list[LeftOutLogit] = []
-    for fold in folds:
-        rest, out = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
-        weights, bias = fit([items[i] for i in rest], [plain[rest], copies[rest]], plan)
+    for fold, out in held.items():
+        taught = [items[i] for i in owner[~out]]
+        weights, bias = fit_rows(taught, [plain[~out], copies[~out]], plan.decay)
         for version, values in (("as it is", plain), ("copy", copies)):
             logits = values[out] @ weights + bias
-            rows += _by_file(fold, version, [items[i] for i in out], logits)
+            rows += [
+                LeftOutLogit(fold, version, items[i], float(logits[owner[out] == i].mean()))
+                for i in np.unique(owner[out])
+            ]
     if rows:
         left_out.write(rows, run.out, ID, Question.SYNTHESIS, "clips, each also as a copy,")
     target = run.out / "model.safetensors"
-    save_file(layer(*fit(items, [plain, copies], plan)), target)
+    save_file(layer(*fit_rows(of_rows, [plain, copies], plan.decay)), target)
     return target
-
-
-def fit(
-    items: Sequence[Item], versions: Sequence[np.ndarray], plan: GeneratedRecipe
-) -> tuple[np.ndarray, float]:
-    """Return weights [3072] and offset fitted to versions of rows, float [rows, 3072] each."""
-    return fit_rows(items, [version.astype(np.float64) for version in versions], plan.decay)
 
 
 def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
@@ -145,17 +148,6 @@ def _chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
     return chosen
 
 
-def _by_file(
-    fold: str, version: str, items: Sequence[Item], logits: np.ndarray
-) -> Iterator[LeftOutLogit]:
-    """Yield the mean logit of each file."""
-    of_file: dict[str, list[int]] = {}
-    for row, item in enumerate(items):
-        of_file.setdefault(item.name, []).append(row)
-    for own in of_file.values():
-        yield LeftOutLogit(fold, version, items[own[0]], float(logits[own].mean()))
-
-
 def _read(
     items: Sequence[Item], plan: GeneratedRecipe, run: TrainingOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -166,11 +158,9 @@ def _read(
         known = np.load(kept)
         if known["names"].tolist() == [item.name for item in items]:
             return known["plain"], known["copies"], known["owner"]
-    trunk = clip_blocks.read_trunk(paths.bundled() / "clip_b16.safetensors")
-    size = len(clip_blocks.BLOCKS) * int(clip_blocks.CLIP_B16["hidden_size"])  # type: ignore[call-overload]
-    network = _Features(clip_blocks.build(trunk | layer(np.zeros(size), 0.0))).to(run.device)
+    network = _Features(load_trunk()).eval().requires_grad_(False).to(run.device)
     example = torch.zeros(2, 3, 224, 224, device=run.device)
-    read = runtime.compile(network.eval(), example, run.device, bf16=True)
+    read = runtime.compile(network, example, run.device, bf16=True)
     spec, chance = registry.get_spec(ID), np.random.default_rng(0)
     rows: list[np.ndarray] = []
     owner: list[int] = []
@@ -179,11 +169,11 @@ def _read(
         if crops:
             crops += [_copy(crop, plan, chance) for crop in crops]
             pictures = np.stack([fit_picture(crop, spec.crop) for crop in crops])
-            rows.append(read(normalized(pictures, spec))[0].astype(np.float16))
+            features = read(normalized(pictures, spec))[0].astype(np.float16)
+            rows.append(features.reshape(2, -1, features.shape[1]))
             owner += [i] * (len(crops) // 2)
         run.on_progress("faces", i + 1, len(items), {})
-    plain = np.concatenate([r[: len(r) // 2] for r in rows])
-    copies = np.concatenate([r[len(r) // 2 :] for r in rows])
+    plain, copies = np.concatenate(rows, 1)
     names = [item.name for item in items]
     np.savez(kept, plain=plain, copies=copies, owner=np.array(owner), names=np.array(names))
     return plain, copies, np.array(owner)

@@ -19,17 +19,14 @@ from torch.nn import functional as F
 from detector import paths
 from detector.errors import WeightsError
 from detector.models.families.clip_blocks import ClipBlocks, read_trunk
+from detector.training.fit import load_trained, trained
+from detector.weights import load_strict
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 def load_trunk(path: Path | None = None) -> ClipBlocks:
-    """Return a network with the trunk of a file and an untrained head.
-
-    Parameters
-    ----------
-    path : Path, optional
-        As `read_trunk` reads it. Default: the file that ships.
+    """Return a network with the trunk of a file (default: that ships) and an untrained head.
 
     Raises
     ------
@@ -37,13 +34,9 @@ def load_trunk(path: Path | None = None) -> ClipBlocks:
         The file is missing or holds another network.
     """
     path = path or paths.bundled() / "clip_b16.safetensors"
-    if not path.is_file():
-        raise WeightsError(f"The trunk {path} is missing.")
     network = ClipBlocks()
-    missing, unexpected = network.load_state_dict(read_trunk(path), strict=False)
-    untrained = ("head.weight", "head.bias", "scale")
-    if wrong := [*(name for name in missing if name not in untrained), *unexpected]:
-        raise WeightsError(f"The trunk {path.name} does not fit: {wrong[0]}.")
+    head = {n: t for n, t in network.state_dict().items() if not n.startswith("vision.")}
+    load_strict(network, read_trunk(path) | head, path.name)
     return network
 
 
@@ -62,13 +55,8 @@ class LoraLinear(nn.Module):
 
 
 def tunable(network: ClipBlocks, into: Sequence[str], rank: int) -> ClipBlocks:
-    """Freeze the trunk but for what is tuned, and begin the head anew.
-
-    Parameters
-    ----------
-    into : sequence of str
-        Linear layers of each block that get LoRA, such as `q_proj` and `fc1`.
-    """
+    """Freeze the trunk but for what is tuned, and begin the head anew. Linear layers with the names
+    `into`, such as `q_proj` and `fc1`, get LoRA in each block."""
     trunk = network.vision.requires_grad_(False)
     for name, module in list(trunk.named_modules()):
         if isinstance(module, nn.LayerNorm) and name != "post_layernorm":
@@ -92,11 +80,6 @@ def read(network: ClipBlocks, pictures: Tensor) -> tuple[Tensor, Tensor]:
     return network.scale.exp() * logits + network.head.bias, features
 
 
-def head_parameters(network: ClipBlocks) -> list[nn.Parameter]:
-    """Return the parameters that are not the trunk's."""
-    return [network.head.weight, network.head.bias, network.scale]
-
-
 def fake_score(logits: Tensor) -> Tensor:
     """Return the log odds of "altered or generated" [N] from logits [N, 3]."""
     return torch.logsumexp(logits[:, 1:], 1) - logits[:, 0]
@@ -104,15 +87,10 @@ def fake_score(logits: Tensor) -> Tensor:
 
 def save(network: ClipBlocks, path: Path) -> None:
     """Write the tuned weights as fp16."""
-    tuned = {
-        name: value.detach().half().cpu().contiguous()
-        for name, value in network.named_parameters()
-        if value.requires_grad
-    }
+    tuned = {name: p.detach().half().cpu().contiguous() for name, p in trained(network).items()}
     save_file(tuned, path)
 
 
-@torch.no_grad()
 def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
     """Give a network the tuned weights of a file.
 
@@ -121,13 +99,10 @@ def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
     WeightsError
         They are of another network.
     """
-    own = {name: p for name, p in network.named_parameters() if p.requires_grad}
-    if wrong := sorted(set(own) ^ set(tuned)):
+    own, given = ({n: t.shape for n, t in w.items()} for w in (trained(network), tuned))
+    if wrong := sorted(name for name in own | given if own.get(name) != given.get(name)):
         raise WeightsError(f"The weights to begin with do not fit: {wrong[0]}.")
-    for name, parameter in own.items():
-        if parameter.shape != tuned[name].shape:
-            raise WeightsError(f"The weights to begin with do not fit: {name}.")
-        parameter.copy_(tuned[name])
+    load_trained(network, tuned)
 
 
 def read_tuned(begin: str) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from detector.training.recipe import TrainingSchedule
 
 
 class ClipRecipe(TrainingSchedule):
-    """The CLIP recipe with its defaults: 90 s on one H100."""
+    """The CLIP recipe with its defaults."""
 
     seed: int = 7
     images: int = Field(107_000, gt=0)

@@ -17,9 +17,10 @@ from torch.nn import functional as F
 from detector.errors import InputError
 from detector.evaluation import groups, metrics
 from detector.evaluation.labels import read_labels
-from detector.models.families.clip_blocks import ClipBlocks
+from detector.models.families.clip_blocks import CLASSES, ClipBlocks
+from detector.training.cache import Faces, open_cache
 from detector.training.clip import network as clip
-from detector.training.clip.faces import REAL, Cuts, open_cache
+from detector.training.clip.faces import REAL, SPEC
 from detector.training.clip.feed import Feed, Views
 from detector.training.clip.network import fake_score, load_trunk
 from detector.training.clip.recipe import ClipRecipe
@@ -65,31 +66,33 @@ def train(
     InputError, UsageError, WeightsError
         The labels, the folds or the weights can't be used.
     """
-    items = read_labels(data)
     tuned = clip.read_tuned(begin) if begin else {}
     if tuned:
         into, rank = clip.adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
-    faces = open_cache(
-        (cache or run.out / "faces") / "clip", items,
-        lambda done, total: run.on_progress("faces", done, total, {}),
-    )  # fmt: skip
+    items = [item for item in read_labels(data) if item.kind != "audio"]
+    faces = open_cache(cache or run.out / "faces", SPEC, items, run)
     views = Views(faces, plan, run.device)
 
-    def fitted(entries: Sequence[Cuts], where: TrainingOptions) -> ClipBlocks:
-        return _fitted(plan, Feed(_both(entries), plan), views, where, trunk, tuned)
+    def fitted(entries: Sequence[Faces], where: TrainingOptions) -> ClipBlocks:
+        if len({entry.label for entry in entries}) < 2:
+            raise InputError("The recipe clip needs faces of both labels to train on.")
+        return _fitted(plan, Feed(entries, plan), views, where, trunk, tuned)
 
-    rows: list[dict[str, object]] = []
+    rows: list[list[object]] = []
     for fold in folds:
         rest, held = groups.leave_out(faces.entries, fold)
         network = fitted(rest, replace(run, out=run.out / "folds" / fold))
         logits = judge(network, views, held)
-        rows += [_row(entry, fold, own) for entry, own in zip(held, logits, strict=True)]
+        rows += [
+            [entry.name, "fake" if entry.label else "real", fold, *own.round(4).tolist()]
+            for entry, own in zip(held, logits, strict=True)
+        ]
         _tell(run, fold, held, logits)
     if rows and run.stop_after is None:
         with (run.out / LEFT_OUT).open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, rows[0])
-            writer.writeheader()
+            writer = csv.writer(stream)
+            writer.writerow(["file", "label", "fold", *CLASSES])
             writer.writerows(rows)
     network = fitted(faces.entries, run)
     if run.stop_after is not None and run.stop_after < plan.steps:
@@ -97,12 +100,6 @@ def train(
     target = run.out / "model.safetensors"
     clip.save(network, target)
     return target
-
-
-def _both(entries: Sequence[Cuts]) -> Sequence[Cuts]:
-    if len({entry.label for entry in entries}) < 2:
-        raise InputError("The recipe clip needs files of both labels to train on.")
-    return entries
 
 
 def _fitted(
@@ -114,15 +111,16 @@ def _fitted(
     if tuned:
         clip.begin_with(network, tuned)
     network.to(run.device)
-    head = clip.head_parameters(network)
+    head = [network.head.weight, network.head.bias, network.scale]
     known = {id(p) for p in head}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     own = [
         {"params": rest, "lr": plan.rate, "weight_decay": 0.0},
         {"params": head, "lr": plan.head_rate, "weight_decay": plan.head_decay},
     ]
-    fit(network, plan, lambda step: views(feed.draw(step)), partial(loss_of, plan), run, groups=own)
-    return network
+    return fit(
+        network, plan, lambda step: views(feed.draw(step)), partial(loss_of, plan), run, groups=own
+    )
 
 
 def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor) -> Tensor:
@@ -141,34 +139,19 @@ def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor
 
 
 @torch.inference_mode()
-def judge(network: ClipBlocks, views: Views, entries: Sequence[Cuts]) -> np.ndarray:
+def judge(network: ClipBlocks, views: Views, entries: Sequence[Faces]) -> np.ndarray:
     """Return the mean logits of each file over frames evenly spread: float [files, 3]."""
     network.eval()
-    most = views.plan.judged
-    rows, files = [], []
-    for number, entry in enumerate(entries):
-        frames = np.unique(np.linspace(0, entry.count - 1, min(most, entry.count)).astype(int))
-        rows += [entry.start + int(frame) for frame in frames]
-        files += [number] * len(frames)
     logits = []
-    for start in range(0, len(rows), 64):
+    for entry in entries:
+        frames = np.unique(np.linspace(0, entry.count - 1, views.plan.judged).astype(int))
         with half_precision(views.device):
-            found, _ = clip.read(network, views.plain(rows[start : start + 64]))
-        logits.append(found.float().cpu().numpy())
-    total = np.zeros((len(entries), 3))
-    np.add.at(total, files, np.concatenate(logits))
-    return total / np.bincount(files, minlength=len(entries))[:, None]
+            found, _ = clip.read(network, views.plain(entry, frames))
+        logits.append(found.double().mean(0).cpu().numpy())
+    return np.stack(logits)
 
 
-def _row(entry: Cuts, fold: str, logits: np.ndarray) -> dict[str, object]:
-    real, altered, generated = (round(float(value), 4) for value in logits)
-    return {
-        "file": entry.name, "label": "fake" if entry.label else "real", "fold": fold,
-        "real": real, "altered": altered, "generated": generated,
-    }  # fmt: skip
-
-
-def _tell(run: TrainingOptions, fold: str, held: Sequence[Cuts], logits: np.ndarray) -> None:
+def _tell(run: TrainingOptions, fold: str, held: Sequence[Faces], logits: np.ndarray) -> None:
     labels = np.array([entry.label for entry in held])
     if 0 < labels.sum() < len(labels):
         scores = fake_score(torch.from_numpy(logits)).numpy()

@@ -85,8 +85,7 @@ def _view(id: str, context: RequestContext, application: Application) -> Compari
 def _known(
     id: str, context: RequestContext, application: Application
 ) -> tuple[KeptComparison | None, Task | None]:
-    """Return what is known of the caller's comparison: the finding, or the task that is at it.
-    Raise NotFound if there is neither."""
+    """Return the caller's finding or running task; raise NotFound if there is neither."""
     person = context.principal
     task = application.tasks.find(id, person)  # first: it may end meanwhile
     kept = application.originals.comparisons.store.get(person.id, id)

@@ -37,6 +37,7 @@ class Readiness(BaseModel):
     checks: dict[str, bool]
 
 
+@router.get("/health", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> Health:
     """Answer at once: the process lives. For whoever restarts it when it doesn't."""

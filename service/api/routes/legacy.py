@@ -1,4 +1,5 @@
-"""Addresses of older services, with their fields: thin aliases of `/v1/analyses`, which wait.
+"""Addresses of older services, with their fields: thin aliases of `/v1/analyses`, which wait, and
+of `/v1/batches`.
 
 They answer 202 with the analysis where it takes longer than `wait`.
 """
@@ -14,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from detector.schema.analysis import Analysis, Label
 from service.api import uploads
 from service.api.access import Analyst, App
+from service.api.routes import batches
 from service.api.routes.analyses import MAX_WAIT, REFUSALS, answer_failed, submit
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, AnalysisView, form_body
@@ -22,11 +24,29 @@ from service.tasks.job import Job
 router = APIRouter(tags=["older addresses"], deprecated=True)
 
 NAMES = ("file", "video", "image", "media")
+ADDRESSES = (
+    "/api/analyze",
+    "/api/analyze/video",
+    "/api/analyze/video-url",
+    "/api/detect/image",
+    "/api/predict",
+    "/api/predict/image",
+    "/api/predict/video",
+    "/api/v1/detect/video",
+    "/api/video/detect",
+)
+BATCH_ADDRESSES = ("/api/detect/batch", "/api/batch-predict")
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT, description="s for the result")]
 
 
 def _form(*numbers: str) -> dict[str, Any]:
     return form_body({"file": BINARY, **{name: {"type": "integer"} for name in numbers}}, ["file"])
+
+
+def scores(analysis: Analysis) -> list[float]:
+    """Return the calibrated likelihoods of the most suspicious subject over time."""
+    judged = next(iter(analysis.judged), None)
+    return [look.score for look in judged.looks if look.score is not None] if judged else []
 
 
 class VideoScores(BaseModel):
@@ -42,9 +62,8 @@ class VideoScores(BaseModel):
     @classmethod
     def of(cls, analysis: Analysis) -> VideoScores:
         """Return the scores of a result."""
-        judged = next(iter(analysis.judged), None)
-        scores = [s.score for s in judged.looks if s.score is not None] if judged else []
-        return cls(pred_scores=scores, mean_score=sum(scores) / len(scores) if scores else None)
+        found = scores(analysis)
+        return cls(pred_scores=found, mean_score=sum(found) / len(found) if found else None)
 
 
 class SimpleVerdict(BaseModel):
@@ -59,6 +78,7 @@ class SimpleVerdict(BaseModel):
                     "is_fake": None,
                     "confidence": None,
                     "fake_probability": 0.47,
+                    "fake_frame_ratio": 0.03,
                     "frames_analyzed": 32,
                     "faces_detected": 1,
                     "analysis": "/v1/analyses/q0Zl3vJ6T2uYb8Rk1cXw9A",
@@ -72,6 +92,9 @@ class SimpleVerdict(BaseModel):
     is_fake: bool | None = Field(description="None where there is no verdict either way")
     confidence: float | None = Field(description="likelihood of `prediction`, of fake or real")
     fake_probability: float | None = Field(description="calibrated, 0..1")
+    fake_frame_ratio: float | None = Field(
+        description="share of the scored moments of the most suspicious subject over the threshold"
+    )
     frames_analyzed: int
     faces_detected: int
     analysis: str = Field(description="where all of it is")
@@ -82,12 +105,14 @@ class SimpleVerdict(BaseModel):
         verdict = analysis.verdict
         fake = {Label.FAKE: True, Label.REAL: False}.get(verdict.label)
         likely = verdict.probability
+        above = [score > verdict.thresholds.high for score in scores(analysis)]
         sure = None if fake is None or likely is None else likely if fake else 1 - likely
         return cls(
             prediction=verdict.label,
             is_fake=fake,
             confidence=sure,
             fake_probability=likely,
+            fake_frame_ratio=sum(above) / len(above) if above else None,
             frames_analyzed=len(analysis.timestamps),
             faces_detected=sum(subject.modality == "face" for subject in analysis.judged),
             analysis=f"/v1/analyses/{job.key}",
@@ -108,30 +133,28 @@ async def upload_video(
     return _answer(request, job, lambda job, analysis: VideoScores.of(analysis))
 
 
-@router.post(
-    "/api/detect/image",
-    responses={202: {"model": AnalysisView}, **REFUSALS},
-    openapi_extra=_form(),
-    response_model=SimpleVerdict,
-)
-@router.post(
-    "/api/video/detect",
-    responses={202: {"model": AnalysisView}, **REFUSALS},
-    openapi_extra=_form("frames"),
-    response_model=SimpleVerdict,
-)
-@router.post(
-    "/api/analyze",
-    responses={202: {"model": AnalysisView}, **REFUSALS},
-    openapi_extra=_form("frames"),
-    response_model=SimpleVerdict,
-)
 async def detect(
     request: Request, context: Analyst, application: App, wait: Wait = MAX_WAIT
 ) -> Any:
     """Judge a picture or a video."""
     job = await _analyze(request, context, application, wait)
     return _answer(request, job, SimpleVerdict.of)
+
+
+for path in ADDRESSES:
+    router.add_api_route(
+        path,
+        detect,
+        methods=["POST"],
+        responses={202: {"model": AnalysisView}, **REFUSALS},
+        openapi_extra=_form("frames"),
+        response_model=SimpleVerdict,
+    )
+for path in BATCH_ADDRESSES:
+    router.add_api_route(
+        path, batches.create, methods=["POST"], status_code=202, responses=REFUSALS,
+        openapi_extra=batches.FORM,
+    )  # fmt: skip
 
 
 async def _analyze(request: Request, context: Analyst, application: App, wait: float) -> Job:

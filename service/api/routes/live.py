@@ -91,8 +91,7 @@ async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
 
 
 async def _take(websocket: WebSocket, viewer: Viewer) -> None:
-    """Hand frames on until the client has said `end`. Raise WebSocketDisconnect if the client
-    leaves, InputError if a message is not a frame."""
+    """Pass frames on until `end`; raise WebSocketDisconnect, or InputError for a non-frame."""
     while not viewer.ended:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":

@@ -86,8 +86,7 @@ def upsert(connection: Connection, table: Table, row: Row) -> None:
 
 
 def insert_new(connection: Connection, table: Table, row: Row) -> bool:
-    """Insert a row, and return whether there was none with its primary key; one that another
-    transaction is about to insert is waited for."""
+    """Insert a row unless its key exists or comes with a concurrent insert; return whether."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     inserted = dialect.insert(table).values(row).on_conflict_do_nothing()
     # Not its row count, which a driver need not know.

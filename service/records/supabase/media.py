@@ -67,8 +67,7 @@ class Bucket:
         self._connect = connect
 
     def put(self, path: str, file: Path) -> None:
-        """Bring a file up, in place of what is there. Raise RecordsError if the bucket or its
-        policies refuse it, or the service fails."""
+        """Upload a file over an existing one; raise RecordsError if it is refused or fails."""
         kind = MIME_TYPES.get(Path(path).suffix, FALLBACK_MIME_TYPE)
         size = file.stat().st_size
         with translated_errors(), file.open("rb") as source:
@@ -79,8 +78,7 @@ class Bucket:
                 bucket.upload(path, source.read(), {"content-type": kind, "upsert": "true"})
 
     def url(self, path: str) -> str | None:
-        """Return an address that anybody can open for `SIGNED_URL_TTL`; None if there is no such
-        file, or it is somebody else's."""
+        """Return a URL signed for `SIGNED_URL_TTL`; None if there is no such file of theirs."""
         try:
             with translated_errors():
                 bucket = self._connect().storage.from_(BUCKET)

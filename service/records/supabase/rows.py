@@ -62,8 +62,7 @@ NO_RESULT: Row = dict.fromkeys(("result", "analyzed", "document", "place", "thum
 
 
 def record_of(row: Mapping[str, Any]) -> Record:
-    """Return the record of a row. Raise RecordsError if this version can't read it: an account may
-    write its own rows by itself."""
+    """Return a row's record; raise RecordsError for one that an account wrote by itself."""
     plain = {name: row[name] for name in Record.model_fields}
     try:
         plain["settings"] = Settings.model_validate(row["settings"])
@@ -99,8 +98,7 @@ def thumbnail_of(text: str) -> bytes | None:
 
 
 def analysis_of(row: Mapping[str, Any], record: str, seals: Keyring) -> Analysis | None:
-    """Return the result of a record as it was, its seal checked against the `record_hash`; None if
-    this version can't read it."""
+    """Return a record's result, its seal checked; None if this version can't read it."""
     if not row.get("document"):
         return None
     if not row.get("place"):
@@ -136,8 +134,7 @@ def storable(value: Any) -> Any:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise what goes wrong inside as a `RecordsError`, in words for a person. The service's own
-    words may quote a row: they are not passed on."""
+    """Raise failures as `RecordsError` in our words; the service's may quote a row."""
     try:
         yield
     except PostgrestAPIError as error:
@@ -199,7 +196,6 @@ def refusal(code: str, details: str = "") -> RecordsError:
 
 
 def rows_of(query: Any) -> list[Row]:
-    """Ask the service and return the rows of its answer; none where it has none. Raise RecordsError
-    if the service refuses or can't be reached."""
+    """Return the rows of the service's answer; raise RecordsError if it refuses or is away."""
     with translated_errors():
         return list(query.execute().data or [])

@@ -307,8 +307,7 @@ class SupabaseStore:
         return True
 
     def fetch_media(self, owner: str, id: str, folder: Path) -> bool:
-        """Bring a record's file back into a folder. False if none was kept, or it is gone; then
-        nothing is written."""
+        """Download a record's file into a folder; False, and nothing written, if it is gone."""
         row = self._row(owner, id, "media")
         if row is None or not row["media"]:
             return False
@@ -330,8 +329,7 @@ class SupabaseStore:
         return int(counts["deleted"])
 
     def _remove_media(self, owner: str | None) -> None:
-        """Delete the files of deleted records, of one owner or of all. What fails stays on the list
-        for the next time."""
+        """Delete files of deleted records, of one owner or all; failures stay listed."""
         try:
             while True:
                 query = self._table("removals").select("path").order("path").limit(BATCH_SIZE)
@@ -369,8 +367,7 @@ class SupabaseStore:
         return {row["name"]: row["value"] for row in rows_of(query)}
 
     def _set(self, owner: str, kind: str, name: str, value: Row) -> None:
-        """Write a setting over the one of that name. Not an upsert: that would need the right to
-        change whose it is."""
+        """Replace a setting by name; an upsert would need the right to change its owner."""
         key = {"owner": owner, "kind": kind, "name": storable(name)}
         for first in (True, False):
             if rows_of(self._table("settings").update({"value": value}).match(key).select("name")):

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unicodedata
 from pathlib import Path
 from unittest.mock import Mock
@@ -23,6 +24,7 @@ from detector import __version__, media, pipeline
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
 from tests.conftest import write_clip
+from tests.support import links
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import until
 
@@ -47,6 +49,24 @@ def test_json_on_standard_output_is_the_analysis(
     assert analysis.media.name == "clip.mp4"
     assert len(analysis.timestamps) == 6
     assert analysis.verdict.probability is not None
+
+
+def test_a_link_is_fetched_and_analyzed_where_links_are_on(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_LINKS", "1")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    links.small_internet(monkeypatch)
+    missing, found = links.whole(b"", 404), links.whole(clip.read_bytes())
+    with links.serving(links.PUBLIC, {"/a/talk.mp4": found, "/gone.mp4": missing}) as server:
+        monkeypatch.setenv("UNMASK_LINKS_PORTS", str(server.server_port))
+        urls = [server.url(links.PUBLIC, path) for path in ("/a/talk.mp4?key=secret", "/gone.mp4")]
+        assert main(["analyze", *urls, "--frames", "6", "--json", "-"]) == 2
+    talk, gone = json.loads(capsys.readouterr().out)
+    assert talk["media"]["name"] == "talk.mp4" and len(talk["timestamps"]) == 6
+    assert gone["error"]["code"] == "link_status"
+    assert not list(tmp_path.rglob("link"))  # nothing of it is kept
 
 
 def test_frames_a_second_are_not_cut_to_the_usual_number(
@@ -120,8 +140,7 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_strangers_words_do_not_steer_the_terminal(
     tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Names of files, good and bad; what a report says of itself, as it was and as it is changed;
-    a failure of ours that quotes one."""
+    """Names of files, good and bad."""
     trick = "a\x1b[2J\u202eb"
     good, bad = tmp_path / f"{trick}.mp4", tmp_path / f"{trick}2.mp4"
     shutil.copy(clip, good)
@@ -336,7 +355,6 @@ def test_an_analysis_asks_the_library_of_this_computer(
         f"In your library: talk.mp4, from 00:00 (4 of 4 looked-for frames; {clip.parent})" in found
     )
     result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
-    assert result.comparison is not None
     assert result.comparison.original_media.name == "talk.mp4"
     assert result.comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     assert unmask(*asked, "--no-library") == alone

@@ -1,8 +1,4 @@
-"""The Analyze page in each of its states, drawn by Streamlit without a browser.
-
-The analyzer is the real one wherever a real file reaches the state quickly; a stand-in holds a run
-still, or breaks it, where no file does.
-"""
+"""The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
 from __future__ import annotations
 
@@ -228,7 +224,6 @@ def test_options_reach_the_analysis(jobs: Jobs, analyzer: StandIn) -> None:
     at.selectbox(key="rotate").set_value(180).run()
     key = upload(at, b"x")
     finished(jobs, key)
-    assert analyzer.settings[0] is not None
     assert (analyzer.settings[0].frames, analyzer.settings[0].min_face) == (64, 24)
     assert analyzer.settings[0].rotate == 180
     assert analyzer.settings[0].models is None
@@ -374,8 +369,7 @@ def test_who_only_has_the_address_cannot_stop_what_runs(
 def test_nothing_moves_when_a_lookup_ends(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stood elsewhere would be there twice until the page is drawn: a second player beside the
-    verdict."""
+    """What stood elsewhere would be there twice until the page is drawn."""
     task = SimpleNamespace(active=True, state=State.RUNNING)
     monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)
     monkeypatch.setattr(Originals, "others", lambda self, context, job: 1)
@@ -494,7 +488,6 @@ def test_what_could_not_be_judged_offers_a_real_way_on(
     next(b for b in at.button if b.label.startswith(action)).click().run()
     finished(jobs, key)
     asked = analyzer.settings[-1]
-    assert asked is not None
     assert asked.model_dump().items() >= change.items()
 
 

@@ -374,7 +374,6 @@ def test_notes_tags_and_findings_are_kept(jobs: Jobs, kept: list[Record]) -> Non
     at.segmented_control(key=f"found-{id}").set_value(Confirmed.FAKE).run()
     assert not at.exception
     found = jobs.store.get(LOCAL, id)
-    assert found is not None
     assert found.note == "Source asked for original" and found.tags == ("desk", "council")
     assert found.confirmed is Confirmed.FAKE and "Confirmed fake" in html(at)
     assert listed(page(q="original")) == ["council-statement.mp4"]
@@ -547,7 +546,6 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(
 ) -> None:
     jobs.store.change(LOCAL, kept[which].id, note="for us alone", tags=["secret"])
     made = jobs.store.share(LOCAL, kept[which].id, timedelta(days=2), datetime.now(UTC))
-    assert made is not None
     guest = pages.page(s=made.token)
     text = html(guest)
     assert f"until {labels.day(made.expires)}." in text

@@ -1,8 +1,4 @@
-"""Languages: every text of the pages can be translated, and none is missed.
-
-A made language turns each text into itself between brackets. Where a page in that language shows
-words outside brackets, a text was not marked in the code.
-"""
+"""Languages: every text of the pages can be translated, and none is missed."""
 
 from __future__ import annotations
 

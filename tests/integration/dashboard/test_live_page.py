@@ -1,8 +1,4 @@
-"""The Live page in each of its states, drawn by Streamlit without a browser.
-
-A stand-in takes the place of the browser's end of the page (link.js), another that of the engine;
-the video link itself is tested in test_live_loopback.py and test_browser_live.py.
-"""
+"""The Live page in each of its states, drawn by Streamlit without a browser."""
 
 from __future__ import annotations
 

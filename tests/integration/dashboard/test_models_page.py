@@ -48,7 +48,6 @@ def test_clips_that_a_calibration_took_in_two_forms_are_counted_once() -> None:
     assert "on 705 clips of speech" in text and "as recorded and as MP3" in text
     assert "1410 clips" not in text and "1,410 clips" not in text
     spec = registry.get_spec("texture")
-    assert spec.calibration is not None
     assert card._calibrated(spec) == f"on {spec.calibration.clips} clips"
 
 
@@ -270,7 +269,6 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.Monk
     at = page("models")
     at.button(key="self-check").click().run()
     running = session.application().self_checks.find(LOCAL)
-    assert running is not None
     until(lambda: not running.active)
     assert not running.error
     at.run()

@@ -28,6 +28,7 @@ from detector.errors import UsageError
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Settings
 from tests.conftest import write_clip
+from tests.support.footage import many
 from tests.support.links import PRIVATE, serving, whole
 from tests.support.waiting import until
 
@@ -72,18 +73,6 @@ def test_numbers_do_not_depend_on_the_batch(clips: Path, tmp_path: Path) -> None
     for name, tree in found.items():
         expected = alone.analyze(clips / name, settings).model_dump(mode="json")
         assert without_times(tree) == without_times(expected)
-
-
-def many(folder: Path, count: int) -> Path:
-    """Clips whose content differs: bytes after the last box, which no reader minds."""
-    from bench.clips import face_clip
-
-    folder.mkdir()
-    whole = face_clip(1, 320, 240, 25).read_bytes()
-    for n in range(count):
-        free = (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
-        (folder / f"{n:02}.mp4").write_bytes(whole + free)
-    return folder
 
 
 def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:

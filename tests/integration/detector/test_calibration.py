@@ -232,8 +232,7 @@ def test_two_questions_share_the_promise() -> None:
 
 
 def test_each_question_may_be_wrong_about_the_next_clip() -> None:
-    """Fifty originals allow one above a limit at 5 %. Of two limits each may have the next above
-    it, so there none is allowed, though it be the same clip that both are wrong about."""
+    """Fifty originals allow one above a limit at 5 %."""
     labels = np.repeat([0, 1], 50)
     names = np.full(100, "s")
     scores = np.concatenate([np.linspace(1, 0, 50), np.full(50, 2.0)])
@@ -275,8 +274,7 @@ def test_too_few_originals_call_nothing_manipulated() -> None:
 
 
 def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
-    """Two models of fake faces of any kind (one knows nothing) and one of generated heads, 8
-    sources."""
+    """Two models of fake faces of any kind (one knows nothing) and one of generated heads."""
     out = []
     for i in range(count):
         question = (None, FACE, None, WHOLE)[i % 4]

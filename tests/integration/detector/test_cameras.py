@@ -1,5 +1,4 @@
-"""Cameras by their address: what is watched, what is refused, and that no password is told. Real
-cameras on loopback, over HTTP and RTSP."""
+"""Cameras by their address: what is watched, what is refused, and that no password is told."""
 
 from __future__ import annotations
 

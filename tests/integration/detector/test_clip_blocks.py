@@ -166,7 +166,7 @@ def test_crops_are_those_of_training(
         assert np.abs(ours - view[0].permute(1, 2, 0).numpy()).mean() <= 1
 
 
-@pytest.mark.parametrize(("sampled", "expected"), [(32, 8), (5, 5), (1, 1), (8, 8), (9, 8)])
+@pytest.mark.parametrize(("sampled", "expected"), [(32, 4), (3, 3), (1, 1), (4, 4), (5, 4)])
 def test_moments_are_spread_evenly(sampled: int, expected: int) -> None:
     from types import SimpleNamespace
 
@@ -179,3 +179,4 @@ def test_moments_are_spread_evenly(sampled: int, expected: int) -> None:
     assert len(at) == expected and at[0] >= 0 and at[-1] < sampled
     steps = np.diff(at)
     assert not len(steps) or steps.max() - steps.min() <= 1
+    assert set(at) <= set(scored_at(run, ("clip", "clip-generated"), near=True))

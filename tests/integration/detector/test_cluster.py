@@ -1,5 +1,4 @@
-"""A real cluster of two workers on this machine: the same results as in this process, and nothing
-lost when a worker is."""
+"""A real cluster of two workers on this machine."""
 
 from __future__ import annotations
 
@@ -24,6 +23,7 @@ from detector.cluster.pool import Member
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
 from detector.schema.analysis import Settings
+from tests.support.footage import many
 from tests.support.samples import samples
 from tests.support.waiting import PATIENT, at_once, until
 
@@ -62,18 +62,6 @@ def clip() -> Path:
     from bench.clips import face_clip
 
     return face_clip(2, 320, 240, 25)
-
-
-def many(folder: Path, count: int) -> Path:
-    """Clips whose content differs: bytes after the last box, which no reader minds."""
-    from bench.clips import face_clip
-
-    folder.mkdir()
-    whole = face_clip(1, 320, 240, 25).read_bytes()
-    for n in range(count):
-        free = (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
-        (folder / f"{n:02}.mp4").write_bytes(whole + free)
-    return folder
 
 
 def without_times(tree: dict[str, Any]) -> dict[str, Any]:
@@ -191,8 +179,7 @@ def _running(member: Member) -> int:
 def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(
     cluster: ClusterAnalyzer, tmp_path: Path
 ) -> None:
-    """Killed twice, with calls of their own each time: the journal has every file once, and no
-    failure."""
+    """Killed twice, with calls of their own each time."""
     source, out = many(tmp_path / "clips", 16), tmp_path / "out"
     journal, killed = out / "results.jsonl", []
     options = BatchOptions(QUICK, parallel=cluster.slots)

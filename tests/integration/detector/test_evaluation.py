@@ -239,7 +239,6 @@ def test_each_question_is_judged_on_its_own_fakes(full: KindReport) -> None:
     assert {row.name for row in full.methods} == {"face swap", "SadTalker"}
     by_source = {row.name: row for row in full.sources}
     assert by_source["t"].auc is None and by_source["t"].false_positives is None
-    assert by_source["s"].false_positives is not None
     assert by_source["s"].false_positives.of == 21
 
 
@@ -695,23 +694,16 @@ def test_a_zip_is_evaluated_as_a_csv_is(
     assert left_out in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("what", ["bomb", "trick", "none", "gone"])
-def test_a_hostile_zip_is_refused(
-    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_damaged_or_missing_zip_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """What else is refused in one: `labelled_sets` in test_evaluate_page.py."""
     path = tmp_path / "set.zip"
-    if what == "bomb":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in ("real/a.png", "fake/b.png"):
-                archive.writestr(name, bytes(64 << 20))
-    elif what == "trick":
-        path.write_bytes(pictures("real/../../a.png", "fake/b.png"))
-    elif what == "none":
-        path.write_bytes(b"no archive")
-    said = {"bomb": "ZIP bomb", "trick": "0 originals", "none": "damaged", "gone": "no such file"}
     assert main(["evaluate", str(path)]) == 2
-    (line,) = [x for x in capsys.readouterr().err.splitlines() if "left out" not in x]
-    assert said[what] in line and sorted(tmp_path.iterdir()) == [path] * path.exists()
+    assert "no such file" in capsys.readouterr().err
+    path.write_bytes(b"no archive")
+    assert main(["evaluate", str(path)]) == 2
+    assert "damaged" in capsys.readouterr().err and list(tmp_path.iterdir()) == [path]
 
 
 def test_files_of_one_figure() -> None:

@@ -34,14 +34,12 @@ def test_a_heatmap_lies_on_the_crop_the_model_saw(
 ) -> None:
     spec = next(s for s in registry.list_models() if s.bundled and s.kind == kind)
     heat = explain.heatmap(clip, analysis, "A", 1.0, spec.id)
-    assert heat is not None
     assert heat.crop.shape == (spec.crop.size, spec.crop.size, 3)
     assert heat.map.shape == heat.crop.shape[:2]
     assert heat.map.dtype == np.float32
     assert 0.0 <= heat.map.min() < heat.map.max() <= 1.0
     assert (spec.plain or spec.title) in heat.caption
     again = explain.heatmap(clip, analysis, "A", 1.0, spec.id)
-    assert again is not None
     assert np.array_equal(again.map, heat.map)
 
 

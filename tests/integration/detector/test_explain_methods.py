@@ -1,9 +1,4 @@
-"""Ways of looking into a network: on made ones with a known spot, and on the bundled ones.
-
-A map that stays the same when the weights are random says nothing of the network (Adebayo et al.
-2018), and hiding what it points to must lower the score faster than hiding anything else (Petsiuk
-et al. 2018).
-"""
+"""Ways of looking into a network: on made ones with a known spot, and on the bundled ones."""
 
 from __future__ import annotations
 
@@ -380,8 +375,7 @@ def redrawn(rgb: np.ndarray, box: tuple, share: float) -> np.ndarray:
 
 
 def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face: tuple) -> None:
-    """Deletion (Petsiuk et al. 2018), on a face drawn smaller and pasted back. On an untouched one
-    there is nothing to hide: whatever is painted over raises the score."""
+    """Deletion (Petsiuk et al. 2018), on a face drawn smaller and pasted back."""
     rgb, found = face
     rng = np.random.default_rng(0)
     shown = [(redrawn(rgb, found.box, share), found) for share in (0.3, 0.45, 0.6)]

@@ -15,11 +15,6 @@ Clip = Callable[..., Path]
 SIZE = (320, 240)
 
 
-@pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
 @pytest.mark.parametrize(
     ("name", "how"),
     [

@@ -97,11 +97,6 @@ def models(monkeypatch: pytest.MonkeyPatch) -> dict[str, Bright]:
     return made
 
 
-@pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
 def empty(number: int) -> np.ndarray:
     """A frame without a face that grows brighter."""
     return np.full((120, 160, 3), min(255, 40 + 2 * number), np.uint8)

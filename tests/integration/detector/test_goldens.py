@@ -1,9 +1,4 @@
-"""Every published detector on a CNN, held against its original: see `golden.py`.
-
-A file with the original's names and shapes and made values is saved in the published wrapping,
-loaded through the door that a person's own file takes, and has to give the original's tensors,
-logits and scores.
-"""
+"""Every published detector on a CNN, held against its original: see `golden.py`."""
 
 from __future__ import annotations
 

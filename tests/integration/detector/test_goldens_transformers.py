@@ -1,8 +1,4 @@
-"""The large published transformers, held against their originals: see `golden.py`.
-
-Each has up to half a billion weights. They are filled, saved in the published wrapping, loaded
-through the door that a person's own file takes, and let go again, one after another.
-"""
+"""The large published transformers, held against their originals: see `golden.py`."""
 
 from __future__ import annotations
 
@@ -109,8 +105,7 @@ def inputs(original: Golden, model: Model, shown: Callable[[str], np.ndarray]) -
 
 
 def held(model: Model, x: Tensor, wanted: list[dict[str, Any]]) -> None:
-    """What the network makes of each of `x` is what the original made of it. Of inputs that are
-    the original's one says it: a network of so many weights is right or is not."""
+    """What the network makes of each of `x` is what the original made of it."""
     found = model.forward(x)
     expected = torch.tensor([output["logits"][0] for output in wanted])
     assert found.shape == expected.shape

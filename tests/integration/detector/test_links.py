@@ -241,8 +241,7 @@ def test_the_body_of_a_redirect_is_not_read(web: Server, tmp_path: Path) -> None
 def test_a_name_that_changes_its_address_gains_nothing(
     web: Server, inside: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """DNS rebinding: what was looked at is what is connected to, and the next request is looked at
-    anew."""
+    """DNS rebinding: what was looked at is what is connected to."""
     told = [[PUBLIC], [PRIVATE]]
     monkeypatch.setitem(NAMES, "turns.example", [])
     inside.answers["/a%20clip.png"] = whole(PICTURE)

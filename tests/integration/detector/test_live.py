@@ -1,5 +1,4 @@
-"""The live engine: frames in, states out, of made faces and models in virtual time; the bundled
-models on made clips; the command on files and on a local stream."""
+"""The live engine: frames in, states out, of made faces and models in virtual time."""
 
 from __future__ import annotations
 
@@ -742,8 +741,7 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
 
 @pytest.mark.shared
 def test_a_real_clip_that_becomes_a_fake_one(shared) -> None:
-    """Two clips of the development set, one after the other. The bundled models call none of its
-    fakes "likely manipulated"; what they said of the original must not stay."""
+    """Two clips of the development set, one after the other."""
     folder = shared / "data" / "dev"
     name = "static_video_light_intensity_gcrShVOKnAA_4_1.mp4"
     original = folder / "real" / "celebv-text+celebv-text.github.io" / name

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from skimage import data
 
+from detector.decision import near
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Question, Settings
@@ -46,16 +47,25 @@ def analyzed(path: Path, people: int) -> Analysis:
     return Analyzer(device="cpu").analyze(path, settings, scores_only=True)
 
 
-def test_eight_moments_for_clip_and_four_for_the_generated_head(
-    tmp_path: Path, crops: list[int]
+@pytest.mark.parametrize(
+    ("margin", "moments"), [(0.0, CLIP.moments), (100.0, CLIP.moments_near)], ids=["far", "near"]
+)
+def test_more_moments_only_while_the_score_is_near_a_threshold(
+    tmp_path: Path,
+    crops: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    margin: float,
+    moments: int,
 ) -> None:
+    monkeypatch.setattr(near, "MARGIN", margin)
     out = analyzed(tmp_path / "one.mp4", 1)
     (person,) = out.judged
     at = [n for n, frame in enumerate(person.frames) if "clip" in frame.logits]
     assert len(person.frames) == FRAMES
-    assert len(at) == CLIP.moments == sum(crops)
-    assert max(np.diff(at)) <= 4 and at[0] <= 2 and at[-1] >= FRAMES - 3  # spread over the clip
-    assert sum("clip-generated" in frame.logits for frame in person.frames) == 4
+    assert len(at) == moments == sum(crops)
+    step = FRAMES / moments
+    assert max(np.diff(at)) <= step + 1 and at[0] <= step and at[-1] >= FRAMES - step  # spread
+    assert at == [n for n, f in enumerate(person.frames) if "clip-generated" in f.logits]
     for frame in person.frames:
         assert "texture" in frame.logits
         # Between CLIP's moments its logit is interpolated, so that every frame has an answer.

@@ -24,11 +24,6 @@ FEW = Settings(frames=6)
 
 
 @pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
-@pytest.fixture(scope="module")
 def clip() -> Path:
     return face_clip(3, 640, 360, 25)
 
@@ -142,7 +137,6 @@ def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
     assert out.media.kind == "image"
     assert out.timestamps == [0.0]
     assert out.verdict.probability is not None
-    assert out.provenance is not None
     assert [h.time for h in out.provenance.hashes] == [None]
     motion = out.models[-1]
     assert not motion.counted

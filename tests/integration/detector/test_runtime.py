@@ -276,8 +276,7 @@ print(json.dumps([apart, scored, len(converted)]))
 def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
     kept: Path, tmp_path: Path, astronaut: np.ndarray
 ) -> None:
-    """Nothing in the networks that are loaded at every start is told differently there, and what
-    converts networks is not imported."""
+    """Nothing in the networks that are loaded at every start is told differently there."""
     Image.fromarray(astronaut).save(tmp_path / "face.png")
 
     def scored() -> tuple[list[bool], list[dict[str, float]], int]:
@@ -386,3 +385,16 @@ def test_bf16_needs_a_request_and_a_processor(
     runner = runtime.compile(network, torch.zeros(2, 3, 32, 32), "cpu", bf16=asked)
     expected = "bf16" if asked and able else "f32"
     assert runner.network._settings["INFERENCE_PRECISION_HINT"] == expected  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("asked", "precision"), [(True, "bf16"), (True, "f32"), (False, "bf16")])
+def test_torch_computes_in_bf16_where_that_was_asked(
+    monkeypatch: pytest.MonkeyPatch, asked: bool, precision: str
+) -> None:
+    monkeypatch.setenv("UNMASK_PRECISION", precision)
+    layer, seen = torch.nn.Linear(4, 2), []
+    layer.register_forward_hook(lambda module, x, out: seen.append(out.dtype))
+    runner = runtime.compile(layer, torch.zeros(2, 4), "cpu:0", bf16=asked)  # torch's own way
+    assert runner(np.ones((2, 4), np.float32))[0].dtype == np.float32
+    half = asked and precision == "bf16"
+    assert seen == [torch.bfloat16 if half else torch.float32]

@@ -1,5 +1,4 @@
-"""Reading files in processes of their own: what comes back, what a hostile file can't do, and that
-the program which reads goes on."""
+"""Reading files in processes of their own."""
 
 from __future__ import annotations
 
@@ -241,9 +240,8 @@ def test_a_bomb_beyond_it_is_never_decoded(tmp_path: Path, apart: Sandbox) -> No
     path = tmp_path / "bomb.gif"
     head = b"GIF89a\xff\xff\xff\xff\x00\x00\x00"
     path.write_bytes(head + b"\x2c" + bytes(4) + b"\xff\xff\xff\xff\x00\x02\x02\x4c\x01\x00\x3b")
-    with pytest.raises(MediaError) as said:
+    with pytest.raises(MediaError, check=lambda e: e.code == "too_many_pixels"):
         media.probe(path)
-    assert said.value.code == "too_many_pixels"
 
 
 def test_a_crash_on_the_way(box: Sandbox, file: str) -> None:
@@ -351,7 +349,6 @@ def test_cancel_ends_the_reader(file: str) -> None:
 def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) -> None:
     clip = write_clip(tmp_path / "clip.mp4", seconds=4)
     about = media.probe(clip)
-    assert apart._process is not None
     fork_server = apart._process.pid
     gc.collect()  # what tests before left is not counted
     files = len(os.listdir("/proc/self/fd"))
@@ -368,7 +365,6 @@ def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) ->
 @linux
 def test_the_fork_server_is_started_again(box: Sandbox, file: str) -> None:
     box.start()
-    assert box._process is not None
     first = box._process.pid
     box._process.kill()
     box._process.wait()
@@ -395,7 +391,6 @@ def test_no_reader_outlives_a_program_that_was_killed(file: str) -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root
     )
-    assert program.stdout is not None
     fork_server = int(program.stdout.readline())
     until(lambda: living(fork_server))
     left = [fork_server, *living(fork_server)]

@@ -1,5 +1,4 @@
-"""XLS-R + AASIST on a made file with the published names: names and shapes in full size, numbers in
-a small one, held against the authors' back end and against fairseq's arithmetic written out."""
+"""XLS-R + AASIST on a made file with the published names."""
 
 from __future__ import annotations
 

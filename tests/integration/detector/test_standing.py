@@ -26,11 +26,6 @@ SIZE = (480, 270)
 FEW = Settings(frames=6, models=["texture"])
 
 
-@pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer(device="cpu")
-
-
 def counted(analyzer: Analyzer, path: Path, settings: Settings = FEW) -> tuple[Analysis, int]:
     """An analysis, and how often faces were searched for."""
     detector, searched = analyzer.detector(), 0

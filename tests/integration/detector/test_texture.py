@@ -23,10 +23,10 @@ from detector.models.layer import Layer, face_square
 from detector.models.network import TorchFrameModel
 from detector.training import layer as training
 from detector.training.cache import FaceCache
-from detector.training.input_transform import OwnInput
 from detector.training.recipe import read_recipe
 from detector.training.run import train
-from tests.support.shelf import CACHED, SIDE, shelf, spec  # noqa: F401
+from tests.support.shelf import CACHED, shelf  # noqa: F401
+from tests.support.specs import SIDE, spec
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = texture.TextureNet(SIDE).train()
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
-    x = torch.from_numpy(OwnInput(CropRecipe()).batch([np.roll(face, 3 * i, 1) for i in range(12)]))
+    x = training.batch([np.roll(face, 3 * i, 1) for i in range(12)])
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -107,8 +107,7 @@ def by_definition(network: texture.TextureNet, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_what_is_far_from_usual_counts_little_more_than_the_bound() -> None:
-    """A score moves with one number of a description as far as the bound, and not beyond; near what
-    is usual it moves as without one."""
+    """A score moves with one number of a description as far as the bound, and not beyond."""
     network = texture.TextureNet(SIDE).eval().requires_grad_(False)
     weights = torch.zeros(texture.FEATURES)
     weights[7] = 0.5
@@ -134,7 +133,7 @@ def test_what_ships_says_what_its_definition_says() -> None:
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (side, side))
     crops = np.stack([face, face[:, ::-1], np.roll(face, 9, 0)])
     with torch.no_grad():
-        x = torch.from_numpy(OwnInput(CropRecipe()).batch(list(crops)))
+        x = training.batch(list(crops))
         expected = by_definition(model.network, x).numpy()
         np.testing.assert_allclose(model.network(x).numpy(), expected, atol=1e-4)
     np.testing.assert_allclose(model.score(crops), expected, atol=1e-4)
@@ -169,7 +168,7 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
     crops = np.stack([np.roll(face, 5 * i, 0) for i in range(5)])
     with torch.no_grad():
-        expected = network(torch.from_numpy(OwnInput(CropRecipe()).batch(list(crops)))).numpy()
+        expected = network(training.batch(list(crops))).numpy()
     np.testing.assert_allclose(model.score(crops), expected, atol=5e-3)
     assert np.ptp(expected) > 0.1
     maps = cam.draw(model, crops[:2])
@@ -222,11 +221,10 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
         own["features.conv_stem.weight"], first["features.conv_stem.weight"].half().float()
     )
     cache = FaceCache(shelf / "faces" / f"video-1.8-{CACHED}-mirror")
-    sees = OwnInput(small.crop)
     said: dict[str, list[dict[int, float]]] = {"known": [], "left out": []}
     people: dict[str, dict[int, float]] = {}
     for entry in cache.entries:
-        x = torch.from_numpy(sees.batch([sees.plain(cache.frames(entry)[0], entry, 0)]))
+        x = training.batch([training.seen(cache.frames(entry)[0], small.crop)])
         people.setdefault(entry.person, {})[entry.label] = float(network(x))
         if entry.label:
             kept = "left out" if groups.fold_of(entry) == "face-edits" else "known"

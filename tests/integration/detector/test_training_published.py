@@ -101,13 +101,12 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name: str, tmp_path: P
     file = tmp_path / "face.png"
     cv2.imwrite(str(file), rgb[..., ::-1])
     look = input_transform.PretrainedInput(_Fed(recipe))  # type: ignore[arg-type]
-    wanted = look.cached(Part(name="p", kind="image", share=1))
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
-    made = cache.build([item], tmp_path / "c", wanted)
+    made = cache.open_cache(tmp_path, look.cached("image"), [item], TrainingOptions(tmp_path))
     (entry,) = made.entries
     (face,) = vision.load_detector().detect(rgb, 40)
     expected = vision.cut(rgb, vision.box_for(recipe, face.box), recipe, face.landmarks)
-    shown = look.plain(made.frames(entry)[0], entry, 0)
+    shown = look.cut(made, entry, 0)
     assert shown.shape == expected.shape
     # The cache resizes once more, so pixels differ; the picture is the same, to within a pixel.
     gray = [cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) for x in (shown, expected)]

@@ -19,7 +19,7 @@ from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.scoring import BATCH, ScoreItem, ScoreStage
 from detector.schema.analysis import Modality
 from detector.schema.subject import Segment
-from tests.support.shelf import SIDE, spec
+from tests.support.specs import SIDE, spec
 
 
 class Wide(nn.Module):

@@ -13,32 +13,16 @@ from safetensors.torch import save_file
 
 from detector.errors import WeightsError
 from detector.explain import cam
-from detector.models.base import CropRecipe, ModelSpec, Normalization
+from detector.models.base import CropRecipe
 from detector.models.families import videomae
-from detector.weights.entry import WeightFile
+from tests.support.specs import spec
 
 SIDE, FRAMES = 64, 8
 SHAPE = {"hidden": 32, "layers": 2, "heads": 2}
-
-
-def spec() -> ModelSpec:
-    return ModelSpec(
-        id="clip",
-        title="Clip",
-        family="videomae",
-        kind="clip",
-        summary="",
-        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
-        fake_output="the one logit is P(fake)",
-        crop=CropRecipe(size=SIDE),
-        normalization=Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-        options=SHAPE,
-        clip_frames=FRAMES,
-        clip_step=0.08,
-        license_code="",
-        license_weights="",
-        source="",
-    )
+SPEC = spec(
+    "videomae", kind="clip", crop=CropRecipe(size=SIDE), options=SHAPE, clip_frames=FRAMES,
+    clip_step=0.08,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +40,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(file: Path) -> videomae.VideoMae:
-    return videomae.load(spec(), [file], "cpu")
+    return videomae.load(SPEC, [file], "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +67,6 @@ def test_a_batch_of_another_shape_is_refused(model: videomae.VideoMae, clips: np
 
 def test_saliency_is_in_space_and_time(model: videomae.VideoMae, clips: np.ndarray) -> None:
     maps = cam.draw(model, clips, "saliency")
-    assert maps is not None
     assert maps.shape == (2, FRAMES, SIDE // 16, SIDE // 16) and maps.dtype == np.float32
     assert maps.min() >= 0
     np.testing.assert_allclose(maps.reshape(2, -1).max(1), 1.0, rtol=1e-6)
@@ -102,7 +85,7 @@ def test_the_trunk_stays_as_it_is_in_training(file: Path, clips: np.ndarray) -> 
 
 
 def test_weights_of_another_shape_are_refused(file: Path) -> None:
-    other = spec().model_copy(update={"options": {"hidden": 16, "layers": 2, "heads": 2}})
+    other = SPEC.model_copy(update={"options": {"hidden": 16, "layers": 2, "heads": 2}})
     with pytest.raises(WeightsError, match="do not fit"):
         videomae.load(other, [file], "cpu")
 

@@ -1,6 +1,4 @@
-"""compose.yaml and its Supabase, as far as that goes without Docker: what stands in the file, the
-keys that tools/keys.py makes, the scripts on a real PostgreSQL, and the gateway with a real Caddy.
-That the services themselves start, nothing here shows."""
+"""compose.yaml and its Supabase, as far as that goes without Docker."""
 
 from __future__ import annotations
 
@@ -50,8 +48,7 @@ def settings(content: str) -> dict[str, str]:
 
 
 def environment(service: str, given: dict[str, str]) -> dict[str, str]:
-    """What Compose gives a service, by its rules: a name alone takes the value of .env or is left
-    out, and ${NAME:-default} is filled in."""
+    """What Compose gives a service, by its rules."""
 
     def fill(found: re.Match[str]) -> str:
         return given.get(found[1]) or found[2]
@@ -273,8 +270,7 @@ def run(server: Postgres, name: str, *command: str, **given: str) -> Done:
 
 @pytest.fixture
 def fresh(postgres: Postgres) -> Iterator[str]:
-    """A database as the other services leave it, and who applies the migrations may do there what
-    the image lets them."""
+    """A database as the other services leave it."""
     postgres.need_our_own()
     name = f"fresh_{os.urandom(4).hex()}"
     postgres.create(name)
@@ -494,8 +490,7 @@ def test_a_service_that_fails_leaves_no_key_in_the_log(gateway: Gateway) -> None
 
 
 def test_the_texts_of_mails_lead_to_unmask(gateway: Gateway) -> None:
-    """Each where `auth` fetches it, with a link that the page behind it takes, and the same for
-    `supabase start`."""
+    """Each where `auth` fetches it, with a link that the page behind it takes."""
     auth = environment("auth", {})
     templates = tomllib.loads((FOLDER / "config.toml").read_text("utf-8"))["auth"]["email"][
         "template"

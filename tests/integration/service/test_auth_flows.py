@@ -1,8 +1,4 @@
-"""Signing in against a recorded contract of the auth server: links, OAuth, reset, each way to fail,
-and what an attacker would try.
-
-What the live stand-in can do is tried on it, in test_auth_standin.py.
-"""
+"""Signing in against a recorded contract of the auth server."""
 
 from __future__ import annotations
 
@@ -194,9 +190,7 @@ def test_tokens_rotate_and_survive_a_restart(
         seat = AuthService(
             service.accounts, EncryptedSessionStore(tmp_path), fake.pool
         ).sessions.find(cookie)
-        assert seat is not None
         session = seat.client().auth._load_session()
-        assert session is not None
         used.append(session.refresh_token)
         assert seat.principal().email == ADA
     assert len(set(used)) == 3  # an old one would have been refused
@@ -496,9 +490,7 @@ def test_oauth_comes_back_to_the_browser_that_began(
     assert said(mine.get(back)) == "expired"
     # What the provider gave for itself is not kept.
     seat = service.sessions.find(mine.cookies[SESSION])
-    assert seat is not None
     session = seat.client().auth.get_session()
-    assert session is not None
     assert session.provider_token is None
 
 
@@ -559,8 +551,7 @@ def test_a_link_signs_in_where_it_was_asked_for(
 def test_a_link_in_another_browser_asks_first(
     fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
-    """As on a phone whose mail program has a browser of its own; or with a scanner of mails, which
-    opens links and must not use them up."""
+    """As on a phone whose mail program has a browser of its own."""
     fake.add(ADA)
     service.send_link(ADA, HERE)
     back = path_of(fake.follow(fake.mails[0]))
@@ -635,8 +626,7 @@ def test_a_dead_link_says_so(app: Starlette, service: AuthService, query: str, c
 def test_tokens_behind_a_hash_do_not_stay_in_the_address(
     fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
-    """A confirmation that was sent again comes back with tokens in the fragment, which a browser
-    would carry over to where it is sent, unless that has a fragment of its own."""
+    """A confirmation that was sent again comes back with tokens in the fragment."""
     service.sign_up(ADA, PASSWORD, HERE)
     service.send_confirmation(ADA, HERE)
     mine = browser(app)

@@ -57,9 +57,8 @@ def test_sign_up_then_in_then_out(service: AuthService) -> None:
 def test_a_wrong_password_is_refused(service: AuthService) -> None:
     email = address()
     service.sign_up(email, PASSWORD, HERE)
-    with pytest.raises(AccountError) as refused:
+    with pytest.raises(AccountError, check=lambda e: e.code == "wrong"):
         service.sign_in(email, "wrong", HERE)
-    assert refused.value.code == "wrong"
     assert service.sign_up(email, PASSWORD, HERE) is None  # taken, and not said
 
 
@@ -67,12 +66,10 @@ def test_an_expired_token_is_exchanged_and_kept(
     service: AuthService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = service.sign_up(address(), PASSWORD, HERE)
-    assert session is not None
     old = session.model_copy(update={"expires_at": int(time.time()) - 5})
     cookie = service.begin_tab_session(old)
     seat = sit(service, cookie)
     fresh = seat.client().auth.get_session()
-    assert fresh is not None
     assert fresh.refresh_token != session.refresh_token
     # Another process has the new pair, and the old one is of no use any more.
     other = AuthService(service.accounts, EncryptedSessionStore(tmp_path))

@@ -1,5 +1,4 @@
-"""Media in a bucket that servers share, on a real S3 server: the contract of every storage, and
-what several disks and a network add to it."""
+"""Media in a bucket that servers share, on a real S3 server."""
 
 from __future__ import annotations
 
@@ -307,7 +306,6 @@ def test_another_server_reads_runs_again_and_deletes(head: Head, s3: S3, environ
     assert not list(two.uploads.root.iterdir()), "nobody wanted the file yet"
     assert found.path.read_text() == "one" and found.path != job.path
     again = two.rerun(job.key, Settings(frames=8), local(two))
-    assert again is not None
     until(lambda: again.state is State.DONE)
     back = one.find(job.key, local(one))
     assert back is not None and back.settings.frames == 8 and back.analysis == again.analysis

@@ -1,5 +1,4 @@
-"""Two real servers on one PostgreSQL database and one S3 server, each with a disk of its own: what
-one takes in, the other reads, stops, deletes, and takes over when it is killed."""
+"""Two real servers on one PostgreSQL database and one S3 server, each with a disk of its own."""
 
 from __future__ import annotations
 

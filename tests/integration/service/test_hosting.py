@@ -152,8 +152,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def image(place: Path) -> Iterator[Path]:
-    """The folder /app as the first stage leaves it: each COPY through .dockerignore, and each RUN
-    but those that fetch packages."""
+    """The folder /app as the first stage leaves it."""
     app = place / "app"
     app.mkdir()
     for line in of(stages()[0], "COPY"):
@@ -184,8 +183,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def test_the_packages_it_asks_for() -> None:
-    """What the first step installs; that is not run. The version in this environment, which the
-    next test starts the server with, is the locked one."""
+    """What the first step installs; that is not run."""
     wanted = re.search(r"tools/setup.py --packages-only ([\w ]+?) +&&", of(stages()[0], "RUN")[0])
     assert wanted
     extras = wanted[1].split()
@@ -205,9 +203,7 @@ def test_the_packages_it_asks_for() -> None:
 
 
 def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: Path) -> None:
-    """The Dockerfile's CMD in its environment, as user 1000 where the test may become that (else as
-    who runs it), on a folder that nobody can write to. Then the HEALTHCHECK's own command. What is
-    not tried: the base image and pip's installation; packages are those of this environment."""
+    """The Dockerfile's CMD in its environment."""
     last = stages()[1]
     given = environment(last)
     data = place / "data"
@@ -269,8 +265,7 @@ def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: P
 
 
 def _python(become: dict[str, Any], place: Path) -> str:
-    """A Python of this version that the user may run, and from which they may read the packages:
-    this one may lie in somebody's home."""
+    """A Python of this version that the user may run, and from which they may read the packages."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = {"PYTHONPATH": sysconfig.get_paths()["purelib"]}
     for candidate in (f"/usr/bin/{version}", f"/usr/local/bin/{version}", sys.executable):
@@ -608,8 +603,7 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """The queue with the real pipeline, as the server starts it: a file whose reader crashes fails
-    with its sentence, the next is analyzed, and the log names neither."""
+    """The queue with the real pipeline, as the server starts it."""
     caplog.set_level(logging.INFO)
     hosting.prepare()
     clip, picture = write_clip(tmp_path / "x.mp4", seconds=1), io.BytesIO()

@@ -1,8 +1,4 @@
-"""The Live page's end of the video link without a browser: a made camera track goes through a real
-WebRTC connection in this process into the page's callback, and what it draws comes back.
-
-Also what that callback hangs on: who is let in, who is let go, what is recorded.
-"""
+"""The Live page's end of the video link without a browser."""
 
 from __future__ import annotations
 
@@ -217,8 +213,7 @@ def watch(
 def test_the_microphone_of_the_same_link_is_heard(
     loop: asyncio.AbstractEventLoop, unwatched: None
 ) -> None:
-    """Opus through a real connection into the voice that the engine would judge. No model is asked:
-    test_live_voice.py does that."""
+    """Opus through a real connection into the voice that the engine would judge."""
     pool, engine = Pool(0), StandInEngine()
     heard = LiveVoice([], pool, lambda id: pytest.fail("no model is asked for"))
     pool.add(heard)
@@ -273,7 +268,6 @@ def test_frames_go_in_and_come_back_drawn_upon(
     assert session.frames == sorted(session.frames) and session.frames[0] == 0.0
     assert session.seen is not None and bright(session.seen) == "left", "scored as it came"
     shown = viewer.picture()
-    assert shown is not None
     assert np.abs(shown.astype(int) - last).mean() < 12, "but for the codec, what was drawn"
     crowd.close()
     assert session.closed == 1

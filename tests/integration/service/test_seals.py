@@ -1,5 +1,4 @@
-"""Seals on a real PostgreSQL with row-level security: what an account writes into the tables by
-itself, as its token lets it, is shown as not ours."""
+"""Seals on a real PostgreSQL with row-level security."""
 
 from __future__ import annotations
 

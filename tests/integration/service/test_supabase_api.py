@@ -1,8 +1,4 @@
-"""Our store against a stand-in of Supabase's API that is not our work, with our migrations in it.
-
-Isolation is claimed elsewhere, on a real PostgreSQL (tests/integration/service/test_rls.py);
-docs/supabase.md lists what this gets wrong.
-"""
+"""Our store against a stand-in of Supabase's API that is not our work."""
 
 from __future__ import annotations
 
@@ -26,7 +22,6 @@ def people(standin: Standin) -> tuple[Client, Client]:
 
 def id_of(client: Client) -> str:
     session = client.auth.get_session()
-    assert session is not None
     return session.user.id
 
 

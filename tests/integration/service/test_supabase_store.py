@@ -80,9 +80,8 @@ def test_a_viewers_store_reads_and_writes_nothing(project: Project, ada: Account
     store_of(ada).add(record := make(ada.id), SAMPLE)
     viewer = SupabaseStore(lambda: project.client(project.token(ada.id, role="viewer")))
     assert viewer.analysis(ada.id, record.id) == SAMPLE
-    with pytest.raises(RecordsError) as refused:
+    with pytest.raises(RecordsError, check=lambda e: e.code == "not_allowed"):
         viewer.add(make(ada.id))
-    assert refused.value.code == "not_allowed"
     assert viewer.change(ada.id, record.id, note="x") is None
     assert viewer.restart(
         ada.id, record.id, run="r", settings=record.settings, cache_key="", now=NOON
@@ -112,9 +111,8 @@ def test_an_owner_that_is_not_the_clients_gives_nothing(ada: Account, bob: Accou
     assert forger.change(ada.id, record.id, confirmed=Confirmed.REAL) is None
     assert forger.delete(ada.id, [record.id]) == []
     assert forger.search(ada.id, Query()).total == 0
-    with pytest.raises(RecordsError) as refused:
+    with pytest.raises(RecordsError, check=lambda e: e.code == "not_allowed"):
         forger.add(make(ada.id))
-    assert refused.value.code == "not_allowed"
     assert store_of(ada).ids(ada.id) == [record.id]
 
 
@@ -122,7 +120,6 @@ def test_a_stranger_opens_a_link_and_nothing_else(project: Project, ada: Account
     mine = store_of(ada)
     mine.add(record := make(ada.id), SAMPLE)
     share = mine.share(ada.id, record.id, TTL, NOON)
-    assert share is not None
     stranger = SupabaseStore(project.client)
     shared = stranger.shared(share.token, NOON)
     assert shared is not None and shared.analysis == SAMPLE
@@ -134,9 +131,8 @@ def test_a_stranger_opens_a_link_and_nothing_else(project: Project, ada: Account
         lambda: stranger.revoke(ada.id, share.id),
         lambda: stranger.delete(ada.id, [record.id]),
     ):
-        with pytest.raises(RecordsError) as refused:
+        with pytest.raises(RecordsError, check=lambda e: e.code == "not_allowed"):
             call()
-        assert refused.value.code == "not_allowed"
     assert mine.revoke(ada.id, share.id)
     assert stranger.shared(share.token, NOON) is None
 
@@ -147,9 +143,8 @@ def test_a_token_that_does_not_count_is_a_sign_in_that_is_over(
 ) -> None:
     good = project.token(ada.id)
     bad = good[:-4] + "AAAA" if wrong == "forged" else project.token(ada.id, lasts=-5)
-    with pytest.raises(RecordsError) as over:
+    with pytest.raises(RecordsError, check=lambda e: e.code == "signed_out"):
         SupabaseStore(lambda: project.client(bad)).ids(ada.id)
-    assert over.value.code == "signed_out"
 
 
 # --- what a service elsewhere can get wrong -------------------------------------------------------
@@ -201,9 +196,8 @@ def test_a_service_that_can_not_be_reached(ada: Account) -> None:
         lambda: store.add(make(ada.id)),
         lambda: store.bucket.url("a/b/c"),
     ):
-        with pytest.raises(RecordsError) as unreachable:
+        with pytest.raises(RecordsError, check=lambda e: e.code == "records_unreachable"):
             call()
-        assert unreachable.value.code == "records_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -269,9 +263,8 @@ def test_a_row_that_can_not_be_read_breaks_no_history(
             database.run(f"alter table analyses add constraint {name} check ({check}) not valid")
     assert [record.id for record in store.search(ada.id, Query()).records] == [good.id]
     assert store.find_cached(ada.id, "bad") is None
-    with pytest.raises(RecordsError) as unreadable:
+    with pytest.raises(RecordsError, check=lambda e: e.code == "records_unreadable"):
         store.get(ada.id, bad.id)
-    assert unreadable.value.code == "records_unreadable"
     assert sorted(store.delete(ada.id, store.ids(ada.id))) == sorted([good.id, bad.id])
 
 
@@ -376,9 +369,8 @@ def test_media_goes_up_and_comes_back(
     others = store_of(bob)
     assert not others.keep_media(bob.id, record.id, clip)
     assert others.bucket.url(object_path(ada.id, record.id, clip)) is None
-    with pytest.raises(RecordsError) as refused:
+    with pytest.raises(RecordsError, check=lambda e: e.code == "not_allowed"):
         others.bucket.put(object_path(ada.id, record.id, clip), clip)
-    assert refused.value.code == "not_allowed"
     with pytest.raises(RecordsError):
         SupabaseStore(project.client).bucket.put(object_path(ada.id, record.id, clip), clip)
 
@@ -388,7 +380,6 @@ def test_a_signed_address_is_good_for_a_moment(project: Project, ada: Account, c
     store.add(record := make(ada.id))
     store.keep_media(ada.id, record.id, clip)
     url = store.bucket.url(object_path(ada.id, record.id, clip))
-    assert url is not None
     said = jwt.decode(url.split("token=")[1], project.secret, ["HS256"])
     assert said["exp"] - said["iat"] == media.SIGNED_URL_TTL.total_seconds() == 60
 
@@ -423,9 +414,8 @@ def test_an_upload_that_can_not_go_on_says_so_and_the_record_stands(
         store.keep_media(ada.id, record.id, large)
     assert store.analysis(ada.id, record.id) == SAMPLE
     fail("PATCH", "/upload/resumable/", status=413)  # not tried again: it would be the same
-    with pytest.raises(RecordsError) as refused:
+    with pytest.raises(RecordsError, check=lambda e: e.code == "too_large"):
         store.keep_media(ada.id, record.id, large)
-    assert refused.value.code == "too_large"
 
 
 def test_our_token_is_sent_to_no_other_host(ada: Account, large: Path) -> None:
@@ -492,9 +482,8 @@ def test_an_operators_timer_tidies_after_accounts_that_are_gone(
     with project.sql() as database:
         database.run("delete from auth.users where id = %s", [ada.id])
     assert any(path.startswith(ada.id) for path in project.files)
-    with pytest.raises(RecordsError) as refused:
+    with pytest.raises(RecordsError, check=lambda e: e.code == "not_allowed"):
         store_of(bob).purge_all()
-    assert refused.value.code == "not_allowed"
     SupabaseStore(project.operator).purge_all()
     assert not any(path.startswith((ada.id, bob.id)) for path in project.files)
     assert store_of(bob).ids(bob.id) == []

@@ -1,5 +1,4 @@
-"""What a server outlives: kill -9 anywhere, a disk that is full, a file of records that is locked,
-damaged or not to be written, a clock that is set. Real processes, a real disk."""
+"""What a server outlives: kill -9 anywhere, a disk that is full."""
 
 from __future__ import annotations
 
@@ -120,8 +119,7 @@ for number in range(points):
 
 
 def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path: Path) -> None:
-    """Whatever is there afterwards is whole: no record, one that is offered again, or one with a
-    result under its seal. A file without a record goes in time."""
+    """Whatever is there afterwards is whole."""
     run = subprocess.run(
         [sys.executable, "-c", VICTIMS, str(tmp_path), str(POINTS)],
         input=SAMPLE.model_dump_json() + "\n",
@@ -151,7 +149,6 @@ def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path: Path) -> No
                 assert job is not None and job.has_media
                 assert job.path.read_bytes() == b"content"
                 if job.state is State.DONE:
-                    assert job.analysis is not None
                     assert origin(job.analysis.seal, LOCAL) is ResultOrigin.HERE
                 else:
                     assert job.state is State.INTERRUPTED and job.analysis is None
@@ -354,9 +351,8 @@ def test_a_lock_of_another_program_is_waited_for_and_then_said(
     store.add(record, SAMPLE)
     with sqlite3.connect(tmp_path / FILE, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(RecordsError) as locked:
+        with pytest.raises(RecordsError, check=lambda e: e.code == "records_locked"):
             store.add(make(LOCAL, 1))
-        assert locked.value.code == "records_locked"
         assert store.ids(LOCAL) == [record.id], "readers don't wait"
         other.execute("ROLLBACK")
     store.add(make(LOCAL, 2))
@@ -469,8 +465,7 @@ def test_a_clock_that_is_set_deletes_nothing_at_once() -> None:
 def test_a_sweep_after_the_clock_was_set_deletes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server's own round, where what was brought a moment ago is a year old by the new time;
-    and the same round where no clock was set, in which it goes."""
+    """The server's own round, where what was brought a moment ago is a year old by the new time."""
     app = Application(tmp_path, Analyzer())
     app.jobs._check = None  # this file is none
     try:

@@ -47,15 +47,15 @@ def test_nothing_is_said_of_one_person_and_nobody_leads_in_a_made_picture() -> N
 LINK = "https://www.example.com/watch?v=abc"
 
 
-def test_a_link_is_said_to_be_none_of_the_files_it_reads(
+def test_a_link_is_refused_where_none_are_fetched(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = "Links are not read here. Download the file first, or give the link on the page, where"
     out = tmp_path / "out.json"
     assert main(["analyze", LINK, "--json", str(out)]) == 2
-    assert capsys.readouterr().err.startswith(f"unmask: {LINK}: {said}")
+    assert f"unmask: {LINK}: Links are not fetched here" in capsys.readouterr().err
     tree = json.loads(out.read_text())
-    assert (tree["name"], tree["error"]["code"]) == (LINK, "link")
+    assert (tree["name"], tree["error"]["code"]) == (LINK, "links_off")
+    said = "Links are not read here. Download the file first, or give the link on the page, where"
     for command in (
         ["analyze", "a.mp4", "--original", LINK],
         ["compare", "a.mp4", LINK],

@@ -84,7 +84,6 @@ def test_other_names_are_said_where_names_differ(before: tuple[str, str], said: 
 
 def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict() -> None:
     failed = row("x.mp4").record
-    assert failed is not None
     failed = failed.model_copy(update={"state": State.FAILED, "result": None})
     rows = [
         row("a.mp4"),

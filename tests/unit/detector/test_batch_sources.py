@@ -121,9 +121,8 @@ def test_bombs_are_refused_before_they_are_unpacked(
 ) -> None:
     path = packed(tmp_path / "zeros.zip", {"a.bmp": bytes(80 * 1024**2)})
     assert path.stat().st_size < 100_000
-    with pytest.raises(MediaError) as refused:
+    with pytest.raises(MediaError, check=lambda e: e.code == "zip_bomb"):
         read_source(path)
-    assert refused.value.code == "zip_bomb"
     monkeypatch.setattr(archive, "MAX_UNPACKED", 1000)
     with pytest.raises(MediaError):
         read_source(packed(tmp_path / "large.zip", {"a.png": picture()}))
@@ -170,9 +169,8 @@ def test_a_wrong_byte_in_a_packed_file_is_damage(tmp_path: Path) -> None:
     data[len(data) // 3] ^= 0xFF
     path.write_bytes(data)
     (entry,) = read_source(path).entries
-    with pytest.raises(MediaError) as refused:
+    with pytest.raises(MediaError, check=lambda e: e.code == "bad_archive"):
         opened(entry, tmp_path / "out")
-    assert refused.value.code == "bad_archive"
 
 
 @pytest.mark.parametrize("name", ["inner.zip", "innocent.png"])
@@ -180,9 +178,8 @@ def test_an_archive_in_an_archive_is_refused_by_its_content(tmp_path: Path, name
     inner = packed(tmp_path / "inner", {"a.png": picture()}).read_bytes()
     path = packed(tmp_path / "outer.zip", {name: inner})
     (entry,) = read_source(path).entries
-    with pytest.raises(MediaError) as refused:
+    with pytest.raises(MediaError, check=lambda e: e.code == "nested_archive"):
         opened(entry, tmp_path / "out")
-    assert refused.value.code == "nested_archive"
 
 
 def test_pictures_of_a_docx_have_the_page_they_were_last_laid_out_on(tmp_path: Path) -> None:
@@ -312,9 +309,8 @@ def test_a_list_of_files_that_is_far_too_long_is_not_read(
     """zipfile would make an object of each file before anybody could count them."""
     path = packed(tmp_path / "many.zip", {f"{n}.png": b"" for n in range(200)})
     monkeypatch.setattr(archive, "MAX_LISTING", 4000)
-    with pytest.raises(MediaError) as refused:
+    with pytest.raises(MediaError, check=lambda e: e.code == "too_many_files"):
         archive.members(path)
-    assert refused.value.code == "too_many_files"
 
 
 @pytest.mark.parametrize("name", ["list.csv", "list.txt", "folder.zip"])
@@ -330,6 +326,5 @@ def test_what_is_in_a_container_is_known_by_its_content(tmp_path: Path) -> None:
     content = {"in/a.png": picture(), "notes.txt": b"x", "voice.mp3": b"x"}
     path = packed(tmp_path / "container", content)
     found = read_container(path, "press.zip")
-    assert found is not None
     assert names(found.entries) == ["press.zip/in/a.png", "press.zip/voice.mp3"]
     assert found.passed_over == 1 and found.entries[0].size == len(picture())

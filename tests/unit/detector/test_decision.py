@@ -107,6 +107,16 @@ def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_not
     assert all("gend" in frame.scores for frame in both.judged[0].frames)
 
 
+@pytest.mark.parametrize("kind", ["video", "image"])
+def test_a_picture_has_its_own_thresholds_where_the_ensemble_states_them(kind: str) -> None:
+    made = measured(1.2, 0.0)  # 0.92 of two
+    made.media.kind = kind  # type: ignore[assignment]
+    made.ensembles[FACE].pictures = Thresholds(low=0.0, high=0.97, no_sign=False)
+    answer = decide(made).verdict.answers[FACE]
+    expected = {"video": (Label.FAKE, 0.7), "image": (Label.INCONCLUSIVE, 0.97)}[kind]
+    assert (answer.label, answer.thresholds.high) == expected
+
+
 def test_what_it_calls_manipulated_is_cleared_by_nobody() -> None:
     made = measured(-4.0, 3.0)
     made.ensembles[FACE].odds = TABLE
@@ -305,8 +315,7 @@ WEAK = ("meso4-df", "meso4-f2f", "mesoinception4-df", "mesoinception4-f2f", "cla
 
 
 def weak(id: str) -> ModelResult:
-    """A published model as the catalog has it; of an unverified order as if somebody had said
-    which output means fake."""
+    """A published model as the catalog has it."""
     spec = initial_results.result(registry.get_spec(id))
     changes: dict[str, object] = {"scored": 10}
     if spec.label_order == "unverified":

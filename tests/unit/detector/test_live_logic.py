@@ -132,10 +132,7 @@ def test_a_slow_computer_says_so() -> None:
 
 
 def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np.ndarray:
-    """A picture on a screen of red, green and blue bars, sampled by a camera that is turned a bit.
-
-    `pitch` is how many px of the camera a px of the screen takes.
-    """
+    """A picture on a screen of red, green and blue bars."""
     side = rgb.shape[0]
     count = int(side / pitch) + 2
     screen = cv2.resize(rgb, (count, count), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -274,7 +271,6 @@ def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:
     (moved,) = optical_flow.track_faces(
         before, optical_flow.FlowFrame.of(picture((252, 154, 0.0))), face
     )
-    assert moved is not None
     assert np.allclose(moved.box, (252, 154, 252 + SIDE, 154 + SIDE), atol=1.5)
     assert np.allclose(np.subtract(moved.landmarks, face[0].landmarks), (12, -6), atol=1.5)
     assert optical_flow.track_faces(before, optical_flow.FlowFrame.of(picture()), face) == [None]

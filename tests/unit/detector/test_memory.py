@@ -13,8 +13,9 @@ from torch import nn
 
 from detector.errors import ModelError, UsageError
 from detector.models import memory
-from detector.models.base import CropRecipe, Model, ModelSpec
+from detector.models.base import CropRecipe, Model
 from detector.models.memory import ModelCache
+from tests.support.specs import spec
 from tests.support.waiting import at_once
 
 SIZE = 4_000_000  # bytes of a toy
@@ -22,21 +23,7 @@ SIZE = 4_000_000  # bytes of a toy
 
 class Toy(Model):
     def __init__(self, id: str) -> None:
-        super().__init__(
-            ModelSpec(
-                id=id,
-                title=id,
-                family="toy",
-                kind="frame",
-                summary="",
-                files=[],
-                fake_output="",
-                crop=CropRecipe(size=8),
-                license_code="",
-                license_weights="",
-                source="",
-            )
-        )
+        super().__init__(spec("toy", id=id, title=id, crop=CropRecipe(size=8)))
         self.network = nn.Linear(1000, 1000, bias=False)
 
     def preprocess(self, picture):

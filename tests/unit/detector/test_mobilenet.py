@@ -14,28 +14,12 @@ from safetensors.torch import save_file
 
 from detector.errors import WeightsError
 from detector.explain import cam
-from detector.models.base import CropRecipe, ModelSpec, Normalization
+from detector.models.base import CropRecipe
 from detector.models.families import mobilenet
-from detector.weights.entry import WeightFile
+from tests.support.specs import spec
 
 SIDE = 64
-
-
-def spec(size: int = SIDE) -> ModelSpec:
-    return ModelSpec(
-        id="frame",
-        title="Frame",
-        family="mobilenet",
-        kind="frame",
-        summary="",
-        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
-        fake_output="the one logit is P(fake)",
-        crop=CropRecipe(size=size),
-        normalization=Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-        license_code="",
-        license_weights="",
-        source="",
-    )
+SPEC = spec("mobilenet", crop=CropRecipe(size=SIDE))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +47,7 @@ def network(crops: np.ndarray) -> mobilenet.MobileNetV2:
 def model(network: mobilenet.MobileNetV2, tmp_path_factory: pytest.TempPathFactory):
     file = tmp_path_factory.mktemp("weights") / "frame.safetensors"
     save_file(network.state_dict(), file)
-    return mobilenet.load(spec(), [file], "cpu")
+    return mobilenet.load(SPEC, [file], "cpu")
 
 
 def test_scores_are_those_of_the_network(model, network, crops: np.ndarray) -> None:
@@ -137,7 +121,7 @@ def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
     del state["features.3.conv.0.0.weight"]
     save_file(state, tmp_path / "short.safetensors")
     with pytest.raises(WeightsError, match="do not fit"):
-        mobilenet.load(spec(), [tmp_path / "short.safetensors"], "cpu")
+        mobilenet.load(SPEC, [tmp_path / "short.safetensors"], "cpu")
 
 
 def test_maps_in_the_middle_are_a_sixteenth(network) -> None:

@@ -23,10 +23,11 @@ from torch import nn
 
 from detector import paths, weights
 from detector.errors import ModelError, WeightsError
-from detector.models.base import CropRecipe, ModelSpec
+from detector.models.base import ModelSpec
 from detector.weights.download import TRIES
 from detector.weights.entry import WeightFile
 from tests.support.links import PRIVATE, Handler, everywhere, redirect, serving
+from tests.support.specs import spec
 from tests.support.waiting import at_once
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
@@ -36,20 +37,8 @@ def make_spec(
     url: str | None, body: bytes = BODY, path: str = "toy/net.bin", **changes: object
 ) -> ModelSpec:
     file = WeightFile(path=path, sha256=hashlib.sha256(body).hexdigest(), size=len(body), url=url)
-    entry = {
-        "id": "toy",
-        "title": "Toy",
-        "family": "mesonet",
-        "kind": "frame",
-        "summary": "A toy.",
-        "files": [file],
-        "fake_output": "the only one",
-        "crop": CropRecipe(),
-        "license_code": "MIT",
-        "license_weights": "MIT",
-        "source": "made up for a test",
-    }
-    return ModelSpec(**(entry | changes))
+    entry = {"id": "toy", "title": "Toy", "files": [file], "license_weights": "MIT"}
+    return spec("mesonet", **entry | changes)
 
 
 class Server:
@@ -357,9 +346,8 @@ def test_what_was_laid_into_the_folder_is_taken_in(server: Server, data: Path) -
 
 def test_a_full_disk_is_said_before_anything_is_written(server: Server, data: Path) -> None:
     file = make_spec(server.url).files[0].model_copy(update={"size": 10**15})
-    with pytest.raises(WeightsError, match="bytes free") as caught:
+    with pytest.raises(WeightsError, match="bytes free", check=lambda e: e.code == "disk_full"):
         weights.fetch(make_spec(server.url, files=[file]))
-    assert caught.value.code == "disk_full"
     assert server.asked == [] and names(data) == []
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
+import importlib
 import re
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from detector.models import registry
+from detector import paths
+from detector.models import families, registry
+from detector.weights import accept_license, digest
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -23,37 +24,31 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
-def keep(data: Path, entry: str, file: Path) -> None:
-    """Put a document's entry into the data folder, about a file that is there."""
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    entry = entry.replace('sha256 = "…"', f'sha256 = "{digest}"')
-    entry = entry.replace("size = 1234567", f"size = {file.stat().st_size}")
-    (data / "models.toml").write_text(entry, encoding="utf-8")
-
-
 def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's own family and entry: read, verified, loaded and scored by the registry."""
+    """The page's own family and catalog entry, and nothing else: it is listed and scores."""
     (code,) = blocks("adding-a-model.md", "python")
     (entry,) = blocks("adding-a-model.md", "toml")
-    source = tmp_path / "tinycnn.py"
-    source.write_text(code, encoding="utf-8")
-    name = "detector.models.families.tinycnn"
-    spec = importlib.util.spec_from_file_location(name, source)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, name, module)
-    spec.loader.exec_module(module)
-
+    (tmp_path / "families").mkdir()
+    (tmp_path / "families" / "tinycnn.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path / "families")])
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     file = tmp_path / "weights" / "tinycnn" / "tinycnn.pth"
     file.parent.mkdir(parents=True)
     torch.manual_seed(0)
+    module = importlib.import_module(f"{families.__name__}.tinycnn")
     state = module.TinyCNN(width=16).state_dict()
     theirs = {"features": "backbone", "head": "classifier"}
     published = {".".join([theirs[(p := k.split("."))[0]], *p[1:]]): t for k, t in state.items()}
     torch.save(published, file)
-    keep(tmp_path, entry, file)
+    house = tmp_path / "bundled"
+    shutil.copytree(paths.bundled(), house)
+    monkeypatch.setattr(paths, "bundled", lambda: house)
+    entry = entry.replace('sha256 = "…"', f'sha256 = "{digest(file)}"')
+    entry = entry.replace("size = 1234567", f"size = {file.stat().st_size}")
+    (house / "catalog" / "tinycnn.toml").write_text(entry, encoding="utf-8")
 
+    assert "tinycnn" in {spec.id for spec in registry.list_models()}
+    accept_license(registry.get_spec("tinycnn"))
     model = registry.load_model("tinycnn")
     crops = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
     scores = model.score(crops)

@@ -1,5 +1,4 @@
-"""What is imported only where it is used: each of these takes a tenth of a second to some seconds,
-which nobody waits for who wants a version or the first page."""
+"""What is imported only where it is used."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,13 +17,6 @@ from service.records.database import FILE, Database
 from service.records.idempotency import IdempotencyKeys, InProgress, KeyReused
 
 BOTH = (Scope.READ, Scope.ANALYZE)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / FILE)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

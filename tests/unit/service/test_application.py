@@ -80,9 +80,8 @@ def test_an_account_without_its_connection_is_signed_out(app: Application) -> No
     """Never somebody else, and never this computer's owner."""
     gone = RequestContext(Principal("4f1c", PrincipalKind.USER))
     for ask in (app.scope, app.usage, lambda context: app.find(context, "x" * 22)):
-        with pytest.raises(RecordsError) as refused:
+        with pytest.raises(RecordsError, check=lambda e: e.code == "signed_out"):
             ask(gone)
-        assert refused.value.code == "signed_out"
     with pytest.raises(RecordsError):
         analyze(app, gone)
     assert app.usage(OWNER).records == 0
@@ -91,7 +90,6 @@ def test_an_account_without_its_connection_is_signed_out(app: Application) -> No
 def test_a_link_opens_what_it_leads_to_and_nothing_else(app: Application) -> None:
     job, scope = analyze(app, GUEST), app.scope(GUEST)
     link = scope.store.share(scope.owner, job.key, timedelta(hours=1), datetime.now(UTC))
-    assert link is not None
     view = app.open_share(link.token)
     assert view is not None and view.path == job.path and view.read_only
     assert view.analysis == job.analysis and job.key not in view.key

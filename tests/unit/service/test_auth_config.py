@@ -50,7 +50,6 @@ def test_without_a_project_there_are_no_accounts() -> None:
 def test_a_project_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     settle(monkeypatch)
     kept = accounts()
-    assert kept is not None
     assert (kept.url, kept.required, kept.providers) == ("https://project.example", False, ())
     assert (kept.default_role, kept.days) == (Role.ANALYST, 30)
 
@@ -59,7 +58,6 @@ def test_a_project_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_keys_of_both_forms(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     settle(monkeypatch, SUPABASE_ANON_KEY="", SUPABASE_PUBLISHABLE_KEY=key)
     kept = accounts()
-    assert kept is not None
     assert kept.key == key
 
 
@@ -77,11 +75,9 @@ def test_streamlits_secrets_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = {"SUPABASE_URL": "https://other.example", "SUPABASE_ANON_KEY": "sb_publishable_y"}
     config.set_fallback(secrets)
     kept = accounts()
-    assert kept is not None
     assert kept.url == "https://other.example"
     monkeypatch.setenv("SUPABASE_URL", "https://project.example")  # the environment goes first
     kept = accounts()
-    assert kept is not None
     assert kept.url == "https://project.example"
 
 
@@ -93,7 +89,6 @@ def test_off_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_required_and_who_may_vouch(monkeypatch: pytest.MonkeyPatch) -> None:
     settle(monkeypatch, UNMASK_SIGN_IN="Required", UNMASK_SIGN_IN_WITH="Google, github")
     kept = accounts()
-    assert kept is not None
     assert kept.required
     assert kept.providers == ("google", "github")
 

@@ -60,7 +60,6 @@ class Bench:
     def kill(self, batch: Batch) -> None:
         """Leave the tasks as a server leaves them that is killed."""
         task = self.service.task(LOCAL, batch)
-        assert task is not None
         self.jobs._tasks._closing.set()
         task.cancel.set()
         until(lambda: not task.active)
@@ -232,7 +231,6 @@ def test_what_may_not_be_brought_says_why_in_its_row(
     theirs = bench.service.bring(
         reader, scope, [IncomingFile(io.BytesIO(b"x"), "x", 1)], Settings()
     )
-    assert theirs.items[0].refused is not None
     assert theirs.items[0].refused["code"] == "not_allowed"
     assert bench.service.state(reader.principal, theirs, []) is BatchState.DONE
 
@@ -267,10 +265,8 @@ def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
     archive = packed(tmp_path / "five.zip", files).read_bytes()
     batch = bench.bring_files(("zero", b"zero"), ("five.zip", archive))
     assert [item.analysis is not None for item in batch.items] == [True, True, True, False]
-    assert batch.items[3].refused is not None
     assert batch.items[3].refused["message"].startswith("3 more files are in it")
     more = bench.bring("late", id=batch.id)
-    assert more.items[-1].refused is not None
     assert more.items[-1].refused["code"] == "too_many_files"
 
 
@@ -370,7 +366,6 @@ def test_the_time_left_does_not_count_what_was_done_before(
     batch = bench.bring("d", "e", id=batch.id)
     until(lambda: analyzer.begun[-1] == "d")
     task = bench.service.task(LOCAL, batch)
-    assert task is not None
     until(lambda: task.total == 5)
     assert task.done == 3 and task.seconds_left is None
 

@@ -134,8 +134,7 @@ def test_each_setting_has_its_words_and_is_used() -> None:
 
 
 def test_nobody_else_reads_the_environment() -> None:
-    """But for what a process of ours or another library has to find there, and the platform's
-    folders."""
+    """But for what a process of ours or another library has to find there."""
     theirs = {
         "detector/_torchvision.py": set(),
         "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},

@@ -121,17 +121,21 @@ def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: st
     )
 
 
-def wait(job: Job, *states: State) -> None:
+def wait(job: Job, *states: State) -> Job:
     until(lambda: job.state in (states or (State.DONE,)))
+    return job
+
+
+def done(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
+    return wait(submit(jobs, content, settings, owner))
 
 
 def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Jobs]) -> None:
     jobs = make()
-    job = submit(jobs, "one")
-    wait(job)
+    job = done(jobs, "one")
     assert jobs.find(job.key, local(jobs)) is job
-    assert job.analysis is not None and job.analysis.media.sha256 == "one"
-    assert job.progress is not None and job.progress.sampled == 3
+    assert job.analysis.media.sha256 == "one"
+    assert job.progress.sampled == 3
     assert jobs.find("x" * 22, local(jobs)) is None
 
 
@@ -141,7 +145,6 @@ def test_many_people_at_once_each_get_their_own(make: Callable[..., Jobs]) -> No
         submitted = list(people.map(lambda i: (i, submit(jobs, f"file{i}")), range(40)))
     for number, job in submitted:
         wait(job)
-        assert job.analysis is not None
         assert job.analysis.media.sha256 == job.path.read_text() == f"file{number}"
     assert len({job.key for _, job in submitted}) == 40
 
@@ -151,8 +154,7 @@ def test_the_line_is_fair_bounded_and_tells_the_place(
 ) -> None:
     analyzer.go.clear()
     jobs = make(waiting=3)
-    first = submit(jobs, "first")
-    wait(first, State.RUNNING)
+    first = wait(submit(jobs, "first"), State.RUNNING)
     line = [submit(jobs, name) for name in ("a", "b", "c")]
     assert [jobs.ahead(job) for job in line] == [0, 1, 2]
     with pytest.raises(QueueFull, match="3 files are waiting"):
@@ -180,14 +182,13 @@ def test_a_file_that_cannot_be_read_is_refused_before_its_turn(
 
     analyzer.go.clear()
     jobs = make(check=look)
-    first = submit(jobs, "first")
-    wait(first, State.RUNNING)
+    first = wait(submit(jobs, "first"), State.RUNNING)
     slow, text, good = (submit(jobs, name) for name in ("slow", "text", "good"))
     wait(text, State.FAILED)
     assert first.state is State.RUNNING and slow.state is good.state is State.QUEUED
-    assert text.fault is not None and text.fault.problem.message == "This file is text."
+    assert text.fault.problem.message == "This file is text."
     kept = jobs.store.get(LOCAL, text.key)
-    assert kept is not None and kept.state is State.FAILED and kept.fault == text.fault
+    assert kept.state is State.FAILED and kept.fault == text.fault
     analyzer.go.set()
     for job in (first, slow, good):
         wait(job)
@@ -199,31 +200,29 @@ def test_again_keeps_the_address_and_takes_new_settings(
 ) -> None:
     analyzer.go.clear()
     jobs = make()
-    job = submit(jobs, "one")
-    wait(job, State.RUNNING)
+    job = wait(submit(jobs, "one"), State.RUNNING)
     second = jobs.rerun(job.key, Settings(min_face=16), local(jobs))
     analyzer.go.set()
-    assert second is not None and second.key == job.key
+    assert second.key == job.key
     assert jobs.find(job.key, local(jobs)) is second
     wait(second)
-    assert second.analysis is not None and second.analysis.settings.min_face == 16
+    assert second.analysis.settings.min_face == 16
     assert job.state in (State.CANCELED, State.DONE)
     saved = jobs.store.analysis(LOCAL, job.key)
-    assert saved is not None and saved.settings.min_face == 16
+    assert saved.settings.min_face == 16
 
 
 def test_a_bad_file_is_explained_in_the_libraries_words(
     make: Callable[..., Jobs], analyzer: Analyzer
 ) -> None:
     analyzer.error = MediaError("It stops after 3 s.", code="truncated", hint="Use the original.")
-    job = submit(make(), "bad")
-    wait(job, State.FAILED)
+    job = wait(submit(make(), "bad"), State.FAILED)
     assert job.fault is not None and not job.fault.ours
     assert job.fault.problem.code == "truncated"
     assert job.fault.problem.hint == "Use the original."
     other = make()
     found = other.find(job.key, local(other))
-    assert found is not None and found.state is State.FAILED and found.fault == job.fault
+    assert found.state is State.FAILED and found.fault == job.fault
 
 
 @pytest.mark.parametrize("error", [ValueError("secret /home/x/key"), WeightsError("sha256 of m")])
@@ -238,7 +237,7 @@ def test_our_own_failure_has_a_reference_and_no_secrets(
         job = submit(make(), "private name")
         wait(job, State.FAILED)
     fault = job.fault
-    assert fault is not None and fault.ours
+    assert fault.ours
     assert fault.reference in caplog.text and fault.reference in fault.details
     assert type(error).__name__ in fault.details and "analyses.py" in fault.details
     assert "secret" not in fault.details and "private name" not in fault.details
@@ -251,11 +250,11 @@ def test_a_result_outlives_the_memory_and_the_server(make: Callable[..., Jobs]) 
     for job in done:
         wait(job)
     found = jobs.find(done[0].key, local(jobs))  # forgotten in memory, read from disk
-    assert found is not None and found.state is State.DONE
-    assert found.analysis is not None and found.analysis.media.sha256 == "file0"
+    assert found.state is State.DONE
+    assert found.analysis.media.sha256 == "file0"
     other = make()
     again = other.find(done[4].key, local(other))  # another server on the same data
-    assert again is not None and again.analysis == done[4].analysis
+    assert again.analysis == done[4].analysis
 
 
 def test_what_is_forgotten_is_freed_at_once(make: Callable[..., Jobs]) -> None:
@@ -266,9 +265,8 @@ def test_what_is_forgotten_is_freed_at_once(make: Callable[..., Jobs]) -> None:
     try:
         seen = []
         for number in range(6):
-            job = submit(jobs, f"file{number}")
-            wait(job)
-            assert job.progress is not None and job.progress.partial is None
+            job = done(jobs, f"file{number}")
+            assert job.progress.partial is None
             seen.append(weakref.ref(job))
             del job
         # The last one's thread may not be over yet.
@@ -279,8 +277,7 @@ def test_what_is_forgotten_is_freed_at_once(make: Callable[..., Jobs]) -> None:
 
 def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., Jobs]) -> None:
     jobs = make()
-    job = submit(jobs, "one")
-    wait(job)
+    job = done(jobs, "one")
     stranger = RecordScope(f"{GUEST}other", jobs.store)
     assert jobs.delete([job.key], stranger) == [] and job.path.exists()
     assert jobs.delete([job.key, "x" * 22], local(jobs)) == [job.key]
@@ -294,8 +291,7 @@ def test_deleting_on_a_full_disk_ends_consistent(
     make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch, refused: int
 ) -> None:
     jobs = make()
-    job = submit(jobs, "one")
-    wait(job)
+    job = done(jobs, "one")
     delete, left = jobs.store.delete, [refused]
 
     def full(owner: str, ids: list[str]) -> list[str]:
@@ -317,8 +313,7 @@ def test_deleting_on_a_full_disk_ends_consistent(
 def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
     analyzer.go.clear()
     jobs = make()
-    job = submit(jobs, "one")
-    wait(job, State.RUNNING)
+    job = wait(submit(jobs, "one"), State.RUNNING)
     jobs.delete([job.key], local(jobs))
     wait(job, State.CANCELED)
     assert jobs.find(job.key, local(jobs)) is None and list(jobs.uploads.root.iterdir()) == []
@@ -344,8 +339,7 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
         raise RecordsError("There is no room left.")
 
     monkeypatch.setattr(jobs.store, "finish", full)
-    job = submit(jobs, "one")
-    wait(job)
+    job = done(jobs, "one")
     assert job.analysis is not None and jobs.find(job.key, local(jobs)) is job
 
 
@@ -364,14 +358,13 @@ def test_a_file_whose_task_is_not_taken_is_not_kept(
         with pytest.raises(type(refusal)):
             submit(jobs, "one")
         assert jobs.store.ids(LOCAL) == [] and list(jobs.uploads.root.iterdir()) == []
-    job = submit(jobs, "two")
-    wait(job)
+    job = done(jobs, "two")
     with monkeypatch.context() as patch:
         patch.setattr(jobs._tasks, "submit", refuse)
         with pytest.raises(type(refusal)):
             jobs.rerun(job.key, Settings(), local(jobs))
     found = jobs.find(job.key, local(jobs))
-    assert found is not None and found.state is State.FAILED  # not waiting for ever
+    assert found.state is State.FAILED  # not waiting for ever
 
 
 def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(
@@ -397,9 +390,9 @@ def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(
     )  # fmt: skip
     monkeypatch.setattr(jobs, "_restore", slow)
     found = jobs.find(job.key, local(jobs))
-    assert found is not None and found.active
+    assert found.active
     analyzer.go.set()
-    until(lambda: jobs.find(job.key, local(jobs)).state is State.DONE)  # type: ignore[union-attr]
+    until(lambda: jobs.find(job.key, local(jobs)).state is State.DONE)
 
 
 def lose(jobs: Jobs) -> None:
@@ -420,14 +413,14 @@ def test_what_a_killed_server_was_at_is_resumed_once(
     second._tasks.recover()
     for job in jobs:
         found = second.find(job.key, local(second))
-        assert found is not None and found.active and found.record.run != job.record.run
+        assert found.active and found.record.run != job.record.run
         assert found.record.touched == job.record.touched
     lose(second)
     third = make()
     third._tasks.recover()
     for job in jobs:
         found = third.find(job.key, local(third))
-        assert found is not None and found.state is State.INTERRUPTED
+        assert found.state is State.INTERRUPTED
     analyzer.go.set()
     again = third.rerun(jobs[0].key, Settings(), local(third))  # by hand it still goes
     assert again is not None
@@ -447,11 +440,10 @@ def test_a_resumed_analysis_ends_like_any_other(
     second._tasks.recover()
     analyzer.go.set()
     found = second.find(job.key, local(second))
-    assert found is not None
     wait(found)
     assert found.analysis is not None
     lost = second.find(gone.key, local(second))  # there is nothing to analyze any more
-    assert lost is not None and lost.state is State.INTERRUPTED
+    assert lost.state is State.INTERRUPTED
 
 
 def test_a_full_line_leaves_an_analysis_interrupted(
@@ -464,7 +456,7 @@ def test_a_full_line_leaves_an_analysis_interrupted(
     second = make(waiting=0)
     second._tasks.recover()
     found = second.find(job.key, local(second))
-    assert found is not None and found.state is State.INTERRUPTED
+    assert found.state is State.INTERRUPTED
 
 
 def test_a_file_whose_record_cannot_be_written_is_not_kept(
@@ -491,7 +483,7 @@ def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..
     filmed = jobs.import_result(SAMPLE, "camera.mp4", local(jobs), media=io.BytesIO(b"film"))
     assert filmed.path.read_bytes() == b"film" and filmed.record.size == 4
     other = make()
-    assert other.find(live.key, local(other)).analysis == SAMPLE  # type: ignore[union-attr]
+    assert other.find(live.key, local(other)).analysis == SAMPLE
 
 
 # --- the same file again --------------------------------------------------------------------------
@@ -499,30 +491,26 @@ def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..
 
 def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
     jobs = make()
-    first = submit(jobs, "one")
-    wait(first)
+    first = done(jobs, "one")
     assert first.last_cache_hit is None
     again = jobs.submit(io.BytesIO(b"one"), "another name.mp4", Settings(), local(jobs))
     assert again.key == first.key and again.state is State.DONE and again.last_cache_hit is not None
     assert again.analysis == first.analysis and len(analyzer.begun) == 1
     assert len(list(jobs.uploads.root.iterdir())) == 1  # the second copy went
-    other = submit(jobs, "one", Settings(min_face=16))
-    wait(other)
+    other = done(jobs, "one", Settings(min_face=16))
     assert other.key != first.key and len(analyzer.begun) == 2
     anew = jobs.rerun(first.key, Settings(), local(jobs))
-    assert anew is not None
     wait(anew)
     assert anew.last_cache_hit is None and len(analyzer.begun) == 3
 
 
 def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., Jobs]) -> None:
     jobs = make()
-    first = submit(jobs, "one")
-    wait(first)
+    first = done(jobs, "one")
     now = datetime.now(UTC)
     jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
     found = jobs.find(first.key, local(jobs))
-    assert found is not None and found.analysis is not None and not found.has_media
+    assert found.analysis is not None and not found.has_media
     assert jobs.rerun(first.key, Settings(), local(jobs)) is None
     again = submit(jobs, "one")
     assert again.key == first.key and again.has_media and again.path.read_text() == "one"
@@ -532,10 +520,8 @@ def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., J
 
 def test_nobody_gets_anothers_answer(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
     jobs = make()
-    first = submit(jobs, "one")
-    wait(first)
-    theirs = submit(jobs, "one", owner=f"{GUEST}b")
-    wait(theirs)
+    first = done(jobs, "one")
+    theirs = done(jobs, "one", owner=f"{GUEST}b")
     assert theirs.key != first.key and theirs.last_cache_hit is None and len(analyzer.begun) == 2
 
 
@@ -545,16 +531,14 @@ def test_a_forged_answer_is_not_given_again(
     """A row of the right file and settings, whose result somebody else wrote."""
     jobs = make()
     jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
-    first = submit(jobs, "one")
-    wait(first)
+    first = done(jobs, "one")
     assert submit(jobs, "one").key == first.key
     forge(tmp_path, first.key)
     kept = jobs.store.find_cached(LOCAL, first.record.cache_key)
-    assert kept is not None and kept.id == first.key, "it would be found"
-    second = submit(jobs, "one")
-    wait(second)
+    assert kept.id == first.key, "it would be found"
+    second = done(jobs, "one")
     assert second.key != first.key and second.last_cache_hit is None and len(analyzer.begun) == 2
-    assert second.analysis is not None and second.analysis.verdict.probability != 0.02
+    assert second.analysis.verdict.probability != 0.02
 
 
 def test_what_failed_in_part_is_not_given_again(
@@ -566,9 +550,8 @@ def test_what_failed_in_part_is_not_given_again(
     assert not result_cache.reusable(SAMPLE.model_copy(update={"partial": True}))
     monkeypatch.setattr(result_cache, "reusable", lambda analysis: False)
     jobs = make()
-    wait(submit(jobs, "one"))
-    second = submit(jobs, "one")
-    wait(second)
+    done(jobs, "one")
+    second = done(jobs, "one")
     assert second.last_cache_hit is None and len(analyzer.begun) == 2
 
 

@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,8 @@ from service.library import exchange
 from service.library.catalog import Library
 from service.library.index import NEAR, PrintIndex
 from service.library.watch import FolderWatch, FolderWatcher, watch
-from service.records.database import FILE, Database
-from service.records.footage import ANALYSES, FootageStore
+from service.records.database import FILE
+from service.records.footage import ANALYSES
 from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB, FootageContract, made
 from tests.support.waiting import PATIENT, until
@@ -42,13 +41,6 @@ class TestSQLite(FootageContract):
     @pytest.fixture
     def where(self, tmp_path: Path) -> Path:
         return tmp_path / FILE
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    database = Database(tmp_path / FILE)
-    yield Library(FootageStore(database))
-    database.close()
 
 
 def scene(seed: int, frames: int = 50) -> list[np.ndarray]:

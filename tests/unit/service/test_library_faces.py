@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from service.library import exchange
 from service.library.catalog import Library
 from service.library.index import MAX_FACE_QUERY, NEAR, SURE, LibraryMatch
 from service.library.original import best_match
-from service.records.database import FILE, Database
-from service.records.footage import FootageStore, Prints
+from service.records.footage import Prints
 from tests.conftest import camera
 from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, made
@@ -45,13 +43,6 @@ def filmed(people: dict[tuple[int, int], tuple[int, int]], seed: int = 0) -> lis
 
 ONE = {(130, 60): CLOSE}
 TWO = {(40, 60): CLOSE, (270, 90): FAR}
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    database = Database(tmp_path / FILE)
-    yield Library(FootageStore(database))
-    database.close()
 
 
 @pytest.fixture(scope="module")

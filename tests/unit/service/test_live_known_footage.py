@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,7 @@ from service.library.catalog import Library
 from service.library.index import LibraryMatch
 from service.live import known_footage, recordings
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
-from service.records.database import FILE, Database
-from service.records.footage import ANALYSES, FootageStore
+from service.records.footage import ANALYSES
 from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB
 from tests.support.live_stand_in import StandInSession
@@ -26,13 +25,6 @@ from tests.support.waiting import until
 from tests.unit.service.test_library import scene
 
 FPS = 10
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    database = Database(tmp_path / FILE)
-    yield Library(FootageStore(database))
-    database.close()
 
 
 @pytest.fixture

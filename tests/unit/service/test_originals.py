@@ -81,7 +81,6 @@ def analyze(
 def stored(app: Application, context: RequestContext, job: Job) -> Comparison | None:
     scope = app.scope(context)
     analysis = scope.store.analysis(scope.owner, job.key)
-    assert analysis is not None
     return analysis.comparison
 
 
@@ -198,9 +197,8 @@ def test_who_only_has_the_address_changes_nothing_of_it(
         lambda: app.rerun(STRANGER, seen.key, Settings(frames=8)),
         lambda: app.try_robustness(STRANGER, seen, before),
     ):
-        with pytest.raises(InputError) as refused:
+        with pytest.raises(InputError, check=lambda e: e.code == "not_yours"):
             change()
-        assert refused.value.code == "not_yours"
     after = app.find(GUEST, theirs.key)
     assert after is not None and after.record.run == run
     assert app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key) == before
@@ -294,7 +292,6 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     assert real.originals.found(GUEST, press) is None
     shared = look(real, GUEST, clips["shared"])
     found = real.originals.found(GUEST, shared)
-    assert found is not None
     assert (found.name, found.source, found.match_sha256) == (
         "press.mp4",
         "analysis",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ class TestSQLite(RatesContract):
     @pytest.fixture
     def where(self, tmp_path: Path) -> Path:
         return tmp_path / FILE
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / FILE)
-    yield opened
-    opened.close()
 
 
 def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database: Database) -> None:

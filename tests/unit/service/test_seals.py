@@ -56,7 +56,6 @@ def who(store: SQLStore, record: Record) -> tuple[ResultOrigin, ResultOrigin | N
     link = store.share(record.owner, record.id, TTL, NOON)
     assert analysis is not None and link is not None
     shared = store.shared(link.token, NOON)
-    assert shared is not None
     return origin(analysis.seal, record.owner), origin_of(listed), shared.origin
 
 
@@ -152,7 +151,6 @@ def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path: Path) ->
     record = kept(store, SAMPLE.model_copy(update={"provenance": PLACE}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
     link = store.share(LOCAL, record.id, TTL, NOON)
-    assert link is not None
     shared = store.shared(link.token, NOON)
     assert shared is not None and shared.analysis.seal is not None
     assert shared.analysis.seal.place is None  # by it a place could be guessed
@@ -300,7 +298,6 @@ def test_a_stranger_can_check_a_result(tmp_path: Path, capsys: pytest.CaptureFix
     store = opened(tmp_path)
     analysis = store.analysis(LOCAL, kept(store).id)
     other = opened(tmp_path / "other").seals.own
-    assert analysis is not None
     file = tmp_path / "result.json"
     file.write_text(json.dumps({"id": "x", "result": analysis.model_dump(mode="json")}))
     assert unmask(["verify", str(file), "--key", store.seals.own]) == 0

@@ -56,8 +56,7 @@ class Seen:
 
 
 def mount(key: str, data: dict[str, Any], on_answer: Callable[[], None]) -> None:
-    """Put the link on the page. `data` is what `link.js` reads: ask, asking, test, testing, camera,
-    microphone, servers, and `say`, a line for screen readers that is read out when it changes."""
+    """Mount the link with the `data` that link.js reads; it reads `say` out to screen readers."""
     _component(
         key=component_key(key),
         data=data,
@@ -90,8 +89,7 @@ def seen(key: str) -> Seen | None:
 
 
 def trouble(seen: Seen | None) -> Trouble | None:
-    """Return what stands in the way before anything is pressed. A permission that was refused
-    before is among it; that there is no camera is only sure once one was asked for."""
+    """Return what prevents a start; no camera is only known once one was requested."""
     if seen is None:
         return None
     if not seen.secure:
@@ -140,17 +138,7 @@ _CAMERA: LazyDict[Trouble, str] = LazyDict(
 
 
 def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool) -> list[Finding]:
-    """Return what the browser's test means, in words.
-
-    Parameters
-    ----------
-    tested : dict
-        `tested` of link.js: camera ("" or the name of an error), kinds, errors.
-    servers : sequence
-        Which were asked.
-    local : bool
-        Browser and server are the same computer.
-    """
+    """Return a browser's test in words; `tested` is link.js's, `local`: the same computer."""
     kinds = {str(kind) for kind in tested.get("kinds") or ()}
     errors = [one for one in tested.get("errors") or () if isinstance(one, dict)]
     error = str(tested.get("camera") or "")

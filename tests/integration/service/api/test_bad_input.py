@@ -1,5 +1,4 @@
-"""What goes wrong outside of a request: real readers on hostile files, a disk that the system calls
-full, a PostgreSQL that is taken away. A clear status and sentence, nothing lost, nothing left."""
+"""What goes wrong outside of a request."""
 
 from __future__ import annotations
 

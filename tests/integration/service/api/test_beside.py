@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,15 +32,16 @@ def client(server: Server) -> Iterator[httpx.Client]:
 
 
 def test_the_api_answers_on_the_pages_address(client: httpx.Client) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
+    for path in ("/healthz", "/health"):
+        assert client.get(path).json() == {"status": "ok"}
     assert any(model["ready"] for model in client.get("/v1/models").json())
-    assert client.get("/v1/openapi.json").json()["info"]["title"] == "Unmask"
+    assert client.get("/openapi.json").json()["info"]["title"] == "Unmask"
     answer = client.post("/v1/analyses", params={"wait": 60}, files={"file": ("a.txt", b"text")})
     assert answer.status_code == 422 and answer.json()["error"]["code"]
 
 
 @pytest.mark.parametrize(
-    "path", ["/health", "/v1", "/v1/nothing", "/api/nothing", "/v9/x", "/livez"]
+    "path", ["/health/x", "/v1", "/v1/nothing", "/api/nothing", "/v9/x", "/livez"]
 )
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 def test_what_looks_like_an_api_is_never_a_page(
@@ -55,7 +57,7 @@ def test_who_is_answered_is_said_at_the_start(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/docs", "/openapi.json", "/redoc", "/nothing", "/models/nothing", "/admin.php", "/.env",
+    ["/redoc", "/nothing", "/models/nothing", "/admin.php", "/.env",
      "/static/nothing.js", "/v1x", "/index.htm"],
 )  # fmt: skip
 def test_a_path_that_is_nothing_is_no_page(client: httpx.Client, path: str) -> None:
@@ -97,6 +99,17 @@ def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(
     assert client.get(path).status_code == 200
 
 
+def status_of(peer: str, method: str, path: str, headers: dict[str, str]) -> int:
+    """What a client at this address is answered where a page would be."""
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(OriginCheck(PlainTextResponse("x")), client=(peer, 40000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.request(method, path, headers=headers)).status_code
+
+    return asyncio.run(ask())
+
+
 @pytest.mark.parametrize(
     ("peer", "headers", "status"),
     [
@@ -107,15 +120,7 @@ def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(
     ],
 )
 def test_counters_are_for_who_sits_here(peer: str, headers: dict[str, str], status: int) -> None:
-    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("counters")(scope, receive, send)
-
-    async def ask() -> int:
-        transport = httpx.ASGITransport(OriginCheck(pages), client=(peer, 40000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return (await client.get("/_stcore/metrics", headers=headers)).status_code
-
-    assert asyncio.run(ask()) == status
+    assert status_of(peer, "GET", "/_stcore/metrics", headers) == status
 
 
 OURS, OTHER, REBOUND = "localhost:8501", "http://localhost:3000", "rebound.example:8501"
@@ -139,16 +144,7 @@ def test_where_everybody_is_the_owner_a_strangers_page_is_refused(
 ) -> None:
     """From a container's bridge, as `compose.yaml` has it."""
     monkeypatch.setenv("UNMASK_LOCAL", "all")
-
-    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("a page")(scope, receive, send)
-
-    async def ask() -> int:
-        transport = httpx.ASGITransport(OriginCheck(pages), client=("172.17.0.1", 40000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return (await client.request(method, "/v1/analyses", headers=headers)).status_code
-
-    assert asyncio.run(ask()) == status
+    assert status_of("172.17.0.1", method, "/v1/analyses", headers) == status
 
 
 def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path: Path) -> None:
@@ -183,3 +179,13 @@ def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(server, "base_path", lambda: "/unmask")
     assert asyncio.run(ask()) == ['{"status":"o', '{"error":{"c', "a page", "a page"]
+
+
+def test_the_description_can_be_read_and_tried_without_a_strangers_server(
+    client: httpx.Client,
+) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200 and "swagger-ui" in page.text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert loaded and all(path.startswith("/static-offline-docs/") for path in loaded)
+    assert all(client.get(path).status_code == 200 for path in loaded)

@@ -1,5 +1,4 @@
-"""The example dashboard for Grafana and the example for Prometheus: every query of theirs names
-what a server really tells."""
+"""The example dashboard for Grafana and the example for Prometheus."""
 
 from __future__ import annotations
 

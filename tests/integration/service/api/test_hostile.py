@@ -1,5 +1,4 @@
-"""Strangers at a server: uploads that end in the middle, a thousand of them; hostile files through
-the API, with the network watched; texts of a megabyte and of another direction."""
+"""Strangers at a server: uploads that end in the middle, a thousand of them."""
 
 from __future__ import annotations
 
@@ -152,8 +151,7 @@ def watched(data: Path, log: Path) -> Iterator[str]:
 
 
 def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path: Path) -> None:
-    """Each is refused in a sentence or looked at; the server answers after each; no connection is
-    begun, by Python (an audit hook in the server) or by a decoder (the port they point at)."""
+    """Each is refused in a sentence or looked at; the server answers after each."""
     bait, log, data = Bait(), tmp_path / "watched", tmp_path / "data"
     log.touch()
     files = hostile(tmp_path, bait.port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from service.api.routes import legacy
 from tests.unit.service.test_jobs import SAMPLE, Analyzer
 
 FILE = ("clip.mp4", b"bytes of a clip", "video/mp4")
@@ -25,15 +26,24 @@ def test_upload_video_gives_a_score_a_frame_and_their_mean(
     assert settings["frames"] == 24
 
 
-@pytest.mark.parametrize("path", ["/api/detect/image", "/api/video/detect", "/api/analyze"])
+@pytest.mark.parametrize("path", legacy.ADDRESSES)
 def test_the_others_give_the_verdict_in_a_few_fields(client: httpx.Client, path: str) -> None:
     said = client.post(path, files={"image": FILE}).json()
     verdict = SAMPLE.verdict
     assert said["success"] is True and said["prediction"] == verdict.label
     assert said["fake_probability"] == pytest.approx(verdict.probability)
     assert said["is_fake"] is {"FAKE": True, "REAL": False}.get(verdict.label)
+    above = [score > verdict.thresholds.high for score in legacy.scores(SAMPLE)]
+    assert said["fake_frame_ratio"] == pytest.approx(sum(above) / len(above)) and any(above)
     assert said["faces_detected"] == 2 and said["frames_analyzed"] == len(SAMPLE.timestamps)
     assert client.get(said["analysis"]).json()["state"] == "done"
+
+
+@pytest.mark.parametrize("path", legacy.BATCH_ADDRESSES)
+def test_several_files_are_a_batch(client: httpx.Client, path: str) -> None:
+    answer = client.post(path, files=[("files", FILE), ("files", ("b.mp4", b"other", "video/mp4"))])
+    assert answer.status_code == 202 and len(answer.json()["items"]) == 2
+    assert client.get(answer.json()["href"]).status_code == 200
 
 
 def test_who_does_not_wait_gets_the_analysis(client: httpx.Client, analyzer: Analyzer) -> None:

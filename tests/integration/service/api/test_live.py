@@ -1,5 +1,4 @@
-"""A camera over a WebSocket: JPEG frames in, what is read in them out. The engine is the real one
-in the last test; before, one that says what it is told to."""
+"""A camera over a WebSocket: JPEG frames in, what is read in them out."""
 
 from __future__ import annotations
 

@@ -1,0 +1,93 @@
+"""Random changes of pictures, uint8 [S, S, 3]. All that is drawn comes from `rng` and never depends
+on the picture, so that an original and its fake change alike."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from detector.training import codec
+
+
+def view(
+    middle: np.ndarray, side: float, size: int, turn: float = 0.0, flip: bool = False
+) -> np.ndarray:
+    """Return the map [2, 3] from px of a square view of `size` px to those of a picture, of which
+    it shows a square about `middle` [2], turned by so many radians."""
+    scale = side / size
+    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
+    mirror = -1 if flip else 1
+    turned = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
+    return np.column_stack([turned, middle - turned.sum(1) * (size - 1) / 2])
+
+
+def resample(picture: np.ndarray, view: np.ndarray, size: int) -> np.ndarray:
+    """Return a view of a picture, mirrored beyond its edges."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(picture, view, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    )
+
+
+def color(picture: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    """Change contrast, brightness, saturation, gains and gamma by up to a share."""
+    contrast, brightness, saturation, gamma, *gains = rng.uniform(-amount, amount, 7)
+    vivid = np.eye(3) * (1 + 1.5 * saturation) - 0.5 * saturation
+    matrix = (1 + 0.35 * np.array(gains))[:, None] * vivid
+    shift = matrix.sum(1) * picture.mean() * (brightness - contrast)
+    changed = cv2.transform(picture, np.column_stack([matrix * (1 + contrast), shift]))
+    curve = 255 * (np.arange(256) / 255) ** (1 + gamma)
+    return np.asarray(cv2.LUT(changed, curve.round().astype(np.uint8)))
+
+
+def sharpen(picture: np.ndarray, amount: float) -> np.ndarray:
+    """Unsharp masking."""
+    soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    return np.asarray(cv2.addWeighted(picture, 1 + amount, soft, -amount, 0))
+
+
+def shrink(picture: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Reduce to a share of the size and enlarge again."""
+    side = len(picture)
+    small = max(16, round(share * side))
+    down = int(rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
+    up = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
+    less = cv2.resize(picture, (small, small), interpolation=down)
+    return np.asarray(cv2.resize(less, (side, side), interpolation=up))
+
+
+def jpeg(picture: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:
+    """Compress, with the blocks at a random offset."""
+    across, down = (int(v) for v in rng.integers(0, 8, 2))
+    coded = codec.jpeg(np.roll(picture, (down, across), (0, 1)), round(quality))
+    return np.roll(coded, (-down, -across), (0, 1))
+
+
+def degraded(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change color, sharpness, size, noise and compression, and cover a part, each at times."""
+    x: np.ndarray = picture
+    if rng.random() < 0.7:
+        x = color(x, 0.25, rng)
+    if rng.random() < 0.35:
+        x = jpeg(x, rng.uniform(45, 95), rng)
+    if rng.random() < 0.3:
+        x = shrink(x, rng.uniform(0.35, 0.9), rng)
+    if rng.random() < 0.25:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.8))
+    if rng.random() < 0.1:
+        x = sharpen(x, rng.uniform(0.2, 1.0))
+    if rng.random() < 0.2:
+        noise = rng.standard_normal(x.shape, np.float32) * 255 * rng.uniform(0.003, 0.03)
+        x = (x + noise).round().clip(0, 255).astype(np.uint8)
+    if rng.random() < 0.55:
+        x = jpeg(x, rng.uniform(30, 95), rng)
+    if rng.random() < 0.03:
+        x = cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if rng.random() < 0.15:
+        x = x.copy()
+        across, down = rng.uniform(0, len(x), 2)
+        half_width, half_height = rng.uniform(0.045, 0.18, 2) * len(x)
+        first = (round(across - half_width), round(down - half_height))
+        last = (round(across + half_width), round(down + half_height))
+        cv2.rectangle(x, first, last, (115, 115, 115), cv2.FILLED)
+    return x

@@ -1,0 +1,12 @@
+"""Fixtures that tests of whole analyses share."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.pipeline import Analyzer
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(device="cpu")
