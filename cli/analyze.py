@@ -14,7 +14,7 @@ from detector import links
 from detector.errors import InputError, UsageError
 from detector.messages import comparison, lead, states
 from detector.messages.coverage import covered
-from detector.messages.format import percent, signed
+from detector.messages.format import percent, score, signed
 from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
@@ -141,6 +141,9 @@ def summary(analysis: Analysis) -> str:
         lines.append(f"  {comparison.sentence(found)}.{more}")
         if found.finding.related:
             lines.append(f"  {comparison.against(found)}")
+    if origin := lead.origin(analysis):
+        lines.append(f"  {origin}")
+    if found is not None or origin:
         alone = states.headline(verdict.label, verdict.question, verdict.lean)
         lines.append(f"  The detectors, alone: {alone}")
     lines += [f"  {line}" for line in _people(analysis)]
@@ -158,8 +161,8 @@ def summary(analysis: Analysis) -> str:
         lines.append(f"  {signed(part.logit):>5}  {name}")
     for model in analysis.models:
         if not model.counted:
-            score = "" if model.probability is None else f" score {percent(model.probability)},"
-            lines.append(f"  {model.title}:{score} not counted: {model.not_counted_because}")
+            own = "" if model.probability is None else f" score {score(model.probability)},"
+            lines.append(f"  {model.title}:{own} not counted: {model.not_counted_because}")
     if coverage := covered(analysis.coverage):
         lines.append(f"  Looked at: {coverage}")
     lines += [f"  Note: {note}" for note in analysis.media.notes]

@@ -74,6 +74,11 @@ class ReportOptions:
     no_place: Annotated[
         bool, Option("--no-place", help="leave out where the file says it was recorded")
     ] = False
+    case: Annotated[str, Option(metavar="NAME", help="printed on the PDF")] = ""
+    reviewer: Annotated[str, Option(metavar="NAME", help="who answers for the report")] = ""
+    zone: Annotated[
+        str, Option(metavar="NAME", help="time zone of the PDF's times: Europe/Berlin")
+    ] = "UTC"
     sign: Sign = None
 
 

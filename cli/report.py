@@ -63,8 +63,9 @@ def write_report(
 
     form, place = ending(target), not options.no_place
     key = report.signing_key(options.sign)
+    details = report.ReportDetails(options.case, options.reviewer, report.time_zone(options.zone))
     content = report.collect(
-        analysis, media, notes=options.notes, place=place, pictures=form == "pdf"
+        analysis, media, notes=options.notes, place=place, pictures=form == "pdf", details=details
     )
     write_bytes(target, report.FORMS[form](content, key))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cli.common import ProgressBar, ids, refuse_link, write_result
 from cli.options import Device, Json, Models, Option
-from detector.messages.format import percent
+from detector.messages.format import score
 from detector.schema.analysis import Analysis, Robustness, Settings
 
 
@@ -58,9 +58,9 @@ def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
 
     lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question)}"]
     for trial in (robustness.unchanged, *robustness.trials):
-        score = "–" if trial.probability is None else percent(trial.probability)
+        number = "–" if trial.probability is None else score(trial.probability)
         outcome = trial.error or f"{GLYPHS[trial.label]} {state(trial.label, question)}"
-        lines.append(f"  {trial.title:24} {score:>5}  {outcome}")
+        lines.append(f"  {trial.title:24} {number:>5}  {outcome}")
     thresholds, furthest = (
         analysis.verdict.answers[robustness.question].thresholds,
         robustness.furthest,

@@ -20,6 +20,7 @@ from detector import messages
 from detector.decision.numbers import at_most
 from detector.messages import Coded, format, lead, measured, states
 from detector.messages.format import capital as capital
+from detector.messages.format import score as score
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
 from detector.questions import QuestionSpec
@@ -28,6 +29,7 @@ from detector.schema.analysis import (
     Lean,
     Media,
     ModelResult,
+    Proof,
     Question,
     ReasonCode,
     Subject,
@@ -102,10 +104,12 @@ def says(question: Question | None) -> str:
     return states.says(question, speech())
 
 
-def state(label: Label, question: Question | None, copy_of: str | None = None) -> StateWords:
-    """Return an answer's state in its question's words; a manipulated copy's is its headline's."""
-    if copy_of is not None:
-        return replace(STATES[headline_label(label, copy_of)], short=_("Manipulated copy"))
+def state(label: Label, question: Question | None, proof: Proof | None = None) -> StateWords:
+    """Return the state of an answer, in the words of its question: "Likely AI-generated"; under a
+    finding that leads the headline, its words."""
+    if proof is not None:
+        short = states.proven(proof.kind, proof.name, speech(), short=True)
+        return replace(STATES[headline_label(label, proof)], short=short)
     return STATES[label] if label is not Label.FAKE else _state(label, question)
 
 
@@ -114,17 +118,17 @@ def zone(label: Label, question: Question | None = None) -> str:
     return states.zone(label.value, question and question.value, speech())
 
 
-def headline(verdict: Verdict, copy_of: str | None = None) -> str:
+def headline(verdict: Verdict, proof: Proof | None = None) -> str:
     """Return the wording of a file's verdict: "Inconclusive, leans manipulated"."""
-    return lean_words(verdict.label, verdict.question, verdict.lean, copy_of)
+    return lean_words(verdict.label, verdict.question, verdict.lean, proof)
 
 
 def lean_words(
-    label: Label, question: Question | None, lean: Lean | None, copy_of: str | None = None
+    label: Label, question: Question | None, lean: Lean | None, proof: Proof | None = None
 ) -> str:
-    """Return an answer with where it leans, if it is inconclusive; of a manipulated copy, whose."""
+    """Return an answer with where it leans, or the finding that leads before it."""
     names = label.value, question and question.value, lean and lean.value
-    return states.headline(*names, speech(), copy_of=copy_of)
+    return states.headline(*names, speech(), proof=proof)
 
 
 def say(message: Coded) -> str:
@@ -220,8 +224,12 @@ def sound(media: Media) -> str:
 
 def confidence(ends: tuple[float, float]) -> str:
     """Return the interval of a likelihood: "95 % interval 62 to 91 %"."""
-    shown = format.interval(ends, speech()).replace(" %", f"{NBSP}%")
-    return _("95\u00a0% interval {interval}").format(interval=shown)
+    return _("95\u00a0% interval {interval}").format(interval=interval(ends))
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    """Return the interval of a likelihood under a head that names it: "62 to 91 %"."""
+    return format.interval(ends, speech()).replace(" %", f"{NBSP}%") if ends else ""
 
 
 def alone(person: str | None, probability: float) -> str:

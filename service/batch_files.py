@@ -65,7 +65,7 @@ def opened(
             return
         entries = found.entries if found is not None else []
         if not entries:
-            hint = _("Bring a video or a picture.")
+            hint = _("Upload a video or a picture.")
             text = _("There is no video or picture in it.")
             yield RefusedFile(file.name, MediaError(text, code="no_media", hint=hint))
         for number, entry in enumerate(entries[:most]):
@@ -125,5 +125,5 @@ def _too_many(number: int) -> MediaError:
         "{number} more files are in it than a batch takes.",
         number,
     )
-    hint = _("Unpack it, and bring the others in another batch.")
+    hint = _("Unpack it, and upload the others in another batch.")
     return MediaError(text.format(number=f"{number:,}"), code="too_many_files", hint=hint)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import PurePath
 
 from detector.errors import UnmaskError
-from detector.schema.analysis import Label, Settings, Verdict, headline_label
+from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
 from service import limits, links
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
@@ -100,15 +100,15 @@ class BatchRow:
         )
 
     @property
-    def copy_of(self) -> str | None:
-        """Name of the original of which the file is a manipulated copy."""
+    def proof(self) -> Proof | None:
+        """The finding that leads the headline."""
         result = self.record.result if self.record is not None else None
-        return result.copy_of if result is not None else None
+        return result.proof if result is not None else None
 
     @property
     def label(self) -> Label | None:
         """The label of the headline; None without a verdict."""
-        return headline_label(self.verdict.label, self.copy_of) if self.verdict else None
+        return headline_label(self.verdict.label, self.proof) if self.verdict else None
 
     @property
     def over(self) -> bool:
@@ -324,7 +324,7 @@ class _Intake:
             limits.check(self._context)
             if self.room <= 0:
                 text = _("A batch has {number} files at most.").format(number=MAX_FILES)
-                hint = _("Bring this one in another batch.")
+                hint = _("Upload this one in another batch.")
                 raise QueueFull(text, code="too_many_files", hint=hint)
             if isinstance(file, str):
                 with (

@@ -40,6 +40,12 @@ class CaseResult(NamedTuple):
         return cls(job.analysis, job.path if job.has_media else None, job.origin)
 
 
+class NoCase(InputError):
+    """The caller has no case with this id."""
+
+    default_code = "not_found"
+
+
 class CaseService:
     """The cases of a server. Every method raises InputError where the case is not the caller's, or
     what is given is no entry of a case, and RecordsError where the records can't be used.
@@ -69,7 +75,7 @@ class CaseService:
         scope = self._scope(context)
         case = scope.store.cases.get(scope.owner, id)
         if case is None:
-            raise InputError(_("There is no such case."), code="no_case")
+            raise NoCase(_("There is no such case."))
         return case
 
     def open(self, context: RequestContext, title: str, by: str = "") -> Case:

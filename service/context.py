@@ -114,4 +114,6 @@ class RequestContext:
     def must_own(self, owner: str) -> None:
         """Refuse what only the owner may do. Raise InputError for anybody else."""
         if not self.owns(owner):
-            raise InputError(_("Only who brought the file can do this."), code="not_yours")
+            raise InputError(
+                _("Only the person who uploaded the file can do this."), code="not_yours"
+            )

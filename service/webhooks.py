@@ -146,12 +146,14 @@ def sign(body: bytes, secret: str, now: int) -> str:
 def event(id: str, job: Job | None) -> dict[str, Any]:
     """Return the payload for a finished analysis."""
     state = job.state.value if job is not None else "deleted"
-    verdict = job.analysis.verdict if job is not None and job.analysis is not None else None
+    analysis = job.analysis if job is not None else None
+    verdict = analysis.verdict if analysis is not None else None
     return {
         "event": f"analysis.{state}",
         "analysis": {
             "id": id,
             "state": state,
+            "headline": analysis.headline if analysis is not None else None,
             "verdict": verdict.label.value if verdict else None,
             "probability": verdict.probability if verdict else None,
             "error": job.fault.problem.code if job is not None and job.fault else None,

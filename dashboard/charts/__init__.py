@@ -89,7 +89,7 @@ def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
 
 
 def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
-    """Return 0, the two thresholds in bold, 100 %; one of two that would touch is left out."""
+    """Return 0, the two thresholds in bold, 100; one of two that would touch is left out."""
     low, high = thresholds.low, thresholds.high
     room = 0.11
     ticks = {0.0: "0"} if low > room else {}
@@ -99,7 +99,7 @@ def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
     else:
         ticks |= {t: f"<b>{labels.whole_percent(t)}</b>" for t in (low, high)}
     if high < 1 - room:
-        ticks[1.0] = f"100{labels.NBSP}%"
+        ticks[1.0] = "100"
     return list(ticks), list(ticks.values())
 
 
@@ -228,7 +228,7 @@ def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
             if id in titles and (value := line[i]) is not None
         ]
         detail = f"<br>{' · '.join(parts)}" if parts else ""
-        together = _("{percent} all models").format(percent=f"<b>{labels.percent(score)}</b>")
+        together = _("score {score}, all models").format(score=f"<b>{labels.score(score)}</b>")
         texts.append(f"{labels.clock(time)} · {together}{detail}")
     invisible = {"marker": {"opacity": 0}}
     return scatter(

@@ -70,7 +70,7 @@ def model(name: Text, *lines: Text) -> Markup:
                cls="um-who")  # fmt: skip
 
 
-def whole(percent: Text, chip: Text, line: Text) -> Markup:
+def whole(score: Text, chip: Text, line: Text) -> Markup:
     """Return what a lane comes to; with only a line, why to nothing."""
-    number = tag("b", percent, cls="um-big") if percent else ""
+    number = tag("b", score, cls="um-big") if score else ""
     return tag("div", number, chip, tag("div", line, cls="um-caption"), cls="um-who")

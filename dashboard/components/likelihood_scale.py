@@ -58,7 +58,7 @@ def scale(
         zones = zones[:1]
     spoken = {
         1: _("{percent}, inconclusive; no score decides here."),
-        2: _("{percent}, above {high} {says}, below inconclusive; no score means “no sign” here."),
+        2: _("{percent}, above {high} {says}, below inconclusive; no score clears a file here."),
         3: _("{percent}, below {low} no sign, above {high} {says}, between inconclusive."),
     }[len(zones)].format(
         percent=labels.percent(probability),

@@ -108,7 +108,7 @@ def again(key: str, label: str, icon: str, settings: Settings, *, primary: bool 
     def run() -> None:
         try:
             if session.application().rerun(session.request_context(), key, settings) is None:
-                text = _("The file is not kept any more. Bring it again.")
+                text = _("The file is not kept any more. Upload it again.")
                 st.toast(text, icon=":material/inbox:")
         except (QueueFull, InputError) as error:
             st.toast(advice(error), icon=":material/schedule:")
@@ -122,7 +122,7 @@ def show_scores(key: str) -> Action:
     def run() -> None:
         st.session_state[f"scores-{key}"] = True
 
-    return Action(_("Show the scores anyway"), "visibility", run)
+    return Action(_("Show the likelihood anyway"), "visibility", run)
 
 
 def wants_scores(job: Job) -> bool:
@@ -137,7 +137,9 @@ def delete(job: Job) -> Action:
         if session.application().delete(session.request_context(), job.key):
             url_state.leave()
         else:
-            st.toast(_("Only who brought the file can delete it."), icon=":material/lock:")
+            st.toast(
+                _("Only the person who uploaded the file can delete it."), icon=":material/lock:"
+            )
 
     return Action(_("Delete the file"), "delete", run)
 
@@ -184,7 +186,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         and not whole_picture.here()
         and (able := whole_picture.published())
     ):
-        point = _("{models} judge a picture as a whole: whether a machine made it.")
+        point = _("{models} judge a picture as a whole: whether it was generated.")
         points.append(point.format(models=labels.listed(able)))
         actions.append(Action(_("See these models"), "download", whole_picture.show))
     return Card(
@@ -328,7 +330,7 @@ def interrupted(job: Job) -> Card:
         way_on = _start_again(job)
     else:
         text = _("The server stopped before there was a result. Your file is not kept any more.")
-        way_on = choose_another(_("Bring it again"), primary=True)
+        way_on = choose_another(_("Upload it again"), primary=True)
     return Card(
         slug="interrupted",
         kicker=_("Interrupted"),

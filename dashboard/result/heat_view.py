@@ -192,14 +192,14 @@ class HeatmapView:
         )  # fmt: skip
         text = rich(
             _(
-                "<b>Difference</b> with the hottest {share} blurred away, {model} says {after} "
+                "<b>Difference</b> with the hottest {share} blurred away, {model} scores {after} "
                 "instead of {before}; hiding as much elsewhere gives {elsewhere}"
             ),
             share=labels.percent(effect.share),
             model=labels.plain(self.model),
-            after=labels.percent(effect.after),
-            before=labels.percent(effect.before),
-            elsewhere=labels.percent(effect.at_random),
+            after=labels.score(effect.after),
+            before=labels.score(effect.before),
+            elsewhere=labels.score(effect.at_random),
         )
         return effect.crop, text
 

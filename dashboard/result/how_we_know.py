@@ -54,7 +54,7 @@ def _thresholds(answer: Answer) -> list[str]:
             _(
                 "A published model alone is counted, and judged by its authors’ operating point "
                 "with a margin. How often that errs on footage like yours was not measured here, "
-                "so it never says “no sign”."
+                "so it can’t clear a file."
             )
         ]
     if answer.basis is Basis.CUSTOM:
@@ -77,8 +77,9 @@ def _thresholds(answer: Answer) -> list[str]:
     elif not limits.no_sign and not limits.own:
         measured.append(
             _(
-                "No lower threshold made 95\u00a0% of “no sign” right on sources left out, so "
-                "these models never say it."
+                "We can’t clear a file: the installed models aren’t reliable enough to call it "
+                "untouched. On sources left out, no lower threshold made 95\u00a0% of such answers "
+                "right."
             )
         )
     return measured

@@ -122,8 +122,8 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
         parts.append(series.why(face))
     else:
         state = labels.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        percent = bold(labels.percent(face.score), state.slug)
-        parts.append(rich(_("{percent} combined"), percent=percent))
+        score = bold(labels.score(face.score), state.slug)
+        parts.append(rich(_("score {score}, all models"), score=score))
     show(typography.heading(title), figures.note(join(parts, " · ")), width="content")
 
 
@@ -238,7 +238,7 @@ def scores_here(analysis: Analysis, face: FrameSegment) -> Markup:
         return ScoreRow(
             name=name,
             note=note if known else "",
-            value=labels.percent(score) if score is not None else "–",
+            value=labels.score(score) if score is not None else "–",
             slug=state.slug,
             symbol=state.icon,
             says=state.short if known else note or series.why(face),

@@ -248,7 +248,7 @@ def _origin(found: FoundFootage) -> str:
         text = _("{name}, from {folder}.") if _is_folder(found) else _("{name}.")
         return text.format(**values)
     values["day"] = labels.day(found.added.astimezone(record_cells.zone()))
-    text = _("{name}, brought here {day}.")
+    text = _("{name}, uploaded here {day}.")
     if _is_folder(found):
         text = _("{name}, added {day} from {folder}.")
     elif found.source == ANALYSES:

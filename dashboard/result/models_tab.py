@@ -35,7 +35,7 @@ def row(analysis: Analysis, model: ModelResult) -> list[Text]:
         open = analysis.verdict.undecided(model.question)
         state = labels.state(Label.NOT_APPLICABLE if open else model.label, model.question)
         reading = inked(_("Not decided") if open else state.short, state.slug, state.icon)
-        score = labels.percent(model.probability)
+        score = labels.score(model.probability)
     left_out = _left_out(analysis, model)
     looks = labels.looks(model.scored, "image" if still else model.kind)
     plain = labels.plain(model)

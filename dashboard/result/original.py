@@ -11,6 +11,7 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import join
 from dashboard.i18n import _, speech
 from detector.messages import comparison as words
+from detector.messages import lead
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison, ComparisonFinding
 from service.records.model import RecordsError
@@ -32,18 +33,24 @@ def slug(comparison: Comparison) -> tuple[labels.Slug, str]:
     return "na", "do_not_disturb_on"
 
 
-def head(analysis: Analysis, found: Comparison) -> Markup:
-    """Return the head of the verdict's card where a comparison is the stronger answer; what the
+def head(analysis: Analysis) -> Markup:
+    """Return the head of the verdict's card where a finding is the stronger answer; what the
     detectors say by themselves stays beside it, unaltered."""
-    speaks = speech()
-    state, icon = slug(found)
+    speaks, found = speech(), analysis.accusing_comparison
+    if found is None:
+        by, leads = _("by its origin"), [lead.origin(analysis, speaks), beside(analysis)]
+    else:
+        by, leads = (
+            _("against its original"),
+            [words.lead(found, speaks), words.against(found, speaks)],
+        )
+    state = labels.STATES[analysis.label]
     return verdict.head(
-        join([_("Verdict"), _("against its original")], " · "),
-        state,
-        icon,
+        join([_("Verdict"), by], " · "),
+        state.slug,
+        state.icon,
         analysis.headline_in(speaks),
-        words.lead(found, speaks),
-        words.against(found, speaks),
+        *leads,
         alone(analysis),
         announced=True,
     )
@@ -72,13 +79,13 @@ def beside(analysis: Analysis) -> str:
 
 
 def outcome(analysis: Analysis) -> Markup | str:
-    """Return what a preview adds below the headline of a file that was held against another: what
-    the detectors say where the comparison is the headline, else its finding; empty without one."""
+    """Return what a preview adds below the headline: what the detectors say where another finding
+    leads, else that of a comparison; empty without one."""
+    if analysis.proof is not None:
+        return alone(analysis)
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""
-    if found.accuses:
-        return alone(analysis)
     return inked(words.headline(found, speech()), *slug(found))
 
 
@@ -108,5 +115,5 @@ def _answer_of(found: Comparison) -> str:
     if record is None or record.result is None:
         return ""
     result = record.result
-    said = labels.state(result.verdict, result.question, result.copy_of).short
+    said = labels.state(result.verdict, result.question, result.proof).short
     return said[:1].lower() + said[1:]

@@ -155,7 +155,7 @@ def _absent(analysis: Analysis, linked: ResultViewState) -> None:
         else:
             head = _("The file is not kept any more")
             text = _(
-                "Files are deleted after {kept}, results later. Bring the same file once more to "
+                "Files are deleted after {kept}, results later. Upload the same file once more to "
                 "see its frames with this result."
             ).format(kept=labels.hours(retention().total_seconds() / 3600))
         show(typography.heading(head), typography.text(text))

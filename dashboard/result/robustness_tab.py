@@ -154,7 +154,7 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
     for trial in robustness.rows(tried):
         score, moved = "–", ""
         if trial.probability is not None:
-            score = labels.percent(trial.probability)
+            score = labels.score(trial.probability)
             if tried.unchanged.probability is not None and trial is not tried.unchanged:
                 moved = words.moved(words.points(tried, trial), speech())
         state = labels.STATES[trial.label]

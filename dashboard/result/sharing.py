@@ -45,7 +45,8 @@ def _share(id: str, name: str) -> None:
     retention = records_retention()
     if timedelta(days=days) > retention:
         ends = _(
-            "Results are deleted {time} after the file was last brought, and their links with them."
+            "Results are deleted {time} after the file was last uploaded, and their links with "
+            "them."
         ).format(time=labels.hours(retention.total_seconds() / 3600))
         typography.caption(ends)
     _new_link(id)

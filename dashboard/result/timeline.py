@@ -229,7 +229,8 @@ def _table(
         hide_index=True,
         height=min(38 + 35 * len(table), 420),
         column_config={
-            name: st.column_config.NumberColumn(f"{name}, %", format="%d") for name in numbers
+            name: st.column_config.NumberColumn(_("{name}, score").format(name=name), format="%d")
+            for name in numbers
         },
         on_select="rerun",
         selection_mode="single-row",

@@ -128,7 +128,7 @@ def meaning(limits: Thresholds, says: str) -> Markup:
     """Return what the two values do; how often they err stands behind "How we know"."""
     low, high = labels.percent(limits.low), labels.percent(limits.high)
     above: Text = rich(_("<b>Above {high}</b>: {says}."), high=high, says=says)
-    below: Text = _("Below: inconclusive; these models never say “no sign”.")
+    below: Text = _("Below: inconclusive; these models can’t clear a file.")
     if limits.no_sign:
         below = rich(_("<b>Below {low}</b>: no sign found. Between: inconclusive."), low=low)
     if limits.never_decide:

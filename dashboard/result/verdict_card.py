@@ -52,15 +52,15 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                     show(verdict.trace(why[-1]))
             else:
                 with st.container(key="anyway"):
-                    text, key = _("Show the scores anyway"), linked.widget("anyway")
+                    text, key = _("Show the likelihood anyway"), linked.widget("anyway")
                     controls.button(text, "visibility", key, linked.show_scores)
         show(limits(analysis))
 
 
 def head(analysis: Analysis, changed: bool = False) -> Markup:
     """Return the verdict as heading and sentence. Announced once."""
-    if (found := analysis.accusing_comparison) is not None:
-        return original.head(analysis, found)
+    if analysis.proof is not None:
+        return original.head(analysis)
     state = labels.state(analysis.verdict.label, analysis.verdict.question)
     whose = _changed_settings(analysis) if changed else _own_clips(analysis)
     own = [verdict.own(whose)] if whose else []

@@ -38,7 +38,8 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         hide_index=True,
         height=min(38 + 35 * len(table), 420),
         column_config={
-            name: st.column_config.NumberColumn(f"{name}, %", format="%d") for name in numbers
+            name: st.column_config.NumberColumn(_("{name}, score").format(name=name), format="%d")
+            for name in numbers
         },
         on_select=follow,
         selection_mode="single-row",

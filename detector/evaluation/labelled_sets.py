@@ -89,7 +89,7 @@ def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
         rows, left_out = _sheet(sheets[0].read(MAX_SHEET_BYTES + 1), media, folder)
     else:
         raise InputError(
-            "Bring one ZIP with the folders real and fake, or one CSV with its files.",
+            "Upload one ZIP with the folders real and fake, or one CSV with its files.",
             hint="The CSV has the columns file and label; group ties an original to its fakes.",
         )
     return _written(rows, left_out, folder)

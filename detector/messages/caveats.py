@@ -55,7 +55,7 @@ def _material(p: Params, speech: Speech) -> tuple[str, str]:
 def _published(p: Params, speech: Speech) -> tuple[str, str]:
     text = Template(
         "How often it errs on footage like yours: {titles} is judged by its authors’ threshold, "
-        "not measured here, so it never says “no sign”."
+        "not measured here, so it can't clear a file."
     )
     return text(p, speech)[0], " ".join(str(source) for source in p.get("sources", ()))
 

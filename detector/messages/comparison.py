@@ -30,7 +30,7 @@ def headline(comparison: Compared, speech: Speech = ENGLISH) -> str:
             _("Same footage; the mouth differs") if mouth else _("Same footage; the face differs")
         )
     if comparison.accuses:
-        return states.headline("FAKE", None, None, speech, copy_of=comparison.original_media.name)
+        return states.proven("copy", comparison.original_media.name, speech)
     if comparison.excerpt is not None and finding.same_footage:
         return _in_part(comparison, speech)
     if assumed(comparison) and finding == "nothing_differs":
@@ -168,7 +168,7 @@ def _lead(comparison: Compared, speech: Speech) -> str:
         return text.format(other=_other(comparison, speech))
     if finding == "same_movement":
         text = _("The pictures are not one recording, yet a face moves as in {other}, at the same "
-                 "moments. Either a machine made it follow {other}, or two cameras filmed one "
+                 "moments. Either it was generated to follow {other}, or two cameras filmed one "
                  "moment, or the copy is too poor to be laid on {other}. Look at "
                  "both.")  # fmt: skip
         return text.format(other=_other(comparison, speech))

@@ -17,6 +17,11 @@ def whole_percent(probability: float) -> int:
     return whole
 
 
+def score(value: float) -> str:
+    """Return a score, 0..1, as "81": without the sign that the file's likelihood has."""
+    return str(whole_percent(value))
+
+
 def percent(probability: float) -> str:
     """Return a share as every page and report says it: 0.789 -> "79 %"."""
     return f"{whole_percent(probability)} %"

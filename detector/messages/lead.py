@@ -54,6 +54,31 @@ def sentence(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     return f"{said} {_('Look at {time}.').format(time=clock(why.time))}"
 
 
+def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+    """Return the lead sentence of a headline that a generator's mark or Content Credentials lead;
+    empty under any other."""
+    _ = speech.gettext
+    proof, provenance = analysis.proof, analysis.provenance
+    if proof is None or provenance is None:
+        return ""
+    text = {
+        "mark": _(
+            "The visible mark of {name} stands at the {place}. Anybody can draw one, or cut one "
+            "off."
+        ),
+        "signed": _(
+            "Its Content Credentials state that it was generated. They are signed by {name}, who "
+            "is on the trust list here."
+        ),
+        "part_signed": _(
+            "Its Content Credentials state that a part of it was generated. They are signed by "
+            "{name}, who is on the trust list here."
+        ),
+    }.get(proof.kind, "")
+    place = provenance.marks[0].place if provenance.marks else ""
+    return text.format(name=proof.name, place=_(place) if place else "")
+
+
 def reason(analysis: Analysis) -> Reason | None:
     """Return the reason that the lead sentence says: why there is no verdict, or none but this."""
     verdict = analysis.verdict

@@ -94,7 +94,7 @@ def entry(
             "title": model.repo,
             "architecture": "hub",
             "family": "hub",
-            "summary": "A classifier from Hugging Face's hub, brought by you.",
+            "summary": "A classifier from Hugging Face's hub, added by you.",
             "files": [
                 WeightFile(path=file.path, sha256=file.sha256, size=file.size)
                 for file in model.files.values()

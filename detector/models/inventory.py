@@ -60,7 +60,7 @@ class Status:
             "bundled": "ready",
             "license": "license not accepted",
             "available": f"not downloaded{size}",
-            "manual": "bring its file",
+            "manual": "add its file",
         }.get(self.state, self.state)
 
 

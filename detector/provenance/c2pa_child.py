@@ -68,6 +68,7 @@ def _summary(store: dict[str, Any]) -> dict[str, Any]:
     sources: list[str] = []
     for manifest in list(manifests.values())[:LISTED]:
         sources += _values(manifest.get("assertions"), "digitalSourceType")
+    created = [a for a in _actions(active) if a.get("action") == "c2pa.created"]
     failures = [
         f.get("code", "")
         for f in results.get("failure") or []
@@ -80,10 +81,16 @@ def _summary(store: dict[str, Any]) -> dict[str, Any]:
         "signed": signature.get("time"),
         "generator": _program(active),
         "actions": [_action(a) for a in _actions(active)][:LISTED],
-        "sources": list(dict.fromkeys(s.rsplit("/", 1)[-1] for s in sources))[:LISTED],
+        "sources": _last_words(sources),
+        "created_by": _last_words(_values(created, "digitalSourceType")),
+        "stated": _last_words(_values(active.get("assertions"), "digitalSourceType")),
         "ingredients": [i.get("title") or "" for i in active.get("ingredients") or []][:LISTED],
         "problems": list(dict.fromkeys(failures))[:LISTED],
     }
+
+
+def _last_words(addresses: list[str]) -> list[str]:
+    return list(dict.fromkeys(address.rsplit("/", 1)[-1] for address in addresses))[:LISTED]
 
 
 def _program(manifest: dict[str, Any]) -> str:

@@ -28,6 +28,8 @@ MAX_ANSWER_BYTES = 200_000
 """of the reading process's answer"""
 GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
 """IPTC digital source types that say a machine made the picture, or a part of it."""
+TRAINED = "trainedAlgorithmicMedia"
+"""what a trained model generated; as "compositeWithTrainedAlgorithmicMedia" a part of it"""
 
 _CHILD = Path(__file__).with_name("c2pa_child.py")
 _MARKS = (b"c2pa", b"dcterms:provenance")
@@ -103,6 +105,10 @@ def _credential(answer: dict[str, Any], none: Credential) -> Credential:
     values |= {"state": answer["state"], "trust_list": none.trust_list}
     credential = Credential.model_validate(values)
     credential.generated = any(source in GENERATED for source in credential.sources)
+    if TRAINED in (answer.get("created_by") or []):
+        credential.states_generated = "whole"
+    elif any(TRAINED.lower() in str(source).lower() for source in answer.get("stated") or []):
+        credential.states_generated = "part"
     return credential
 
 

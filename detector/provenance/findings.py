@@ -39,7 +39,7 @@ def maker(provenance: Provenance) -> str | None:
     said = [credential.generator, credential.organization, credential.signer, *credential.actions]
     said += [fact.value for fact in provenance.facts if _names_tools(fact)]
     if provenance.marks:
-        return provenance.marks[0].maker
+        return next((mark.maker for mark in provenance.marks if mark.maker in MAKERS), None)
     text = " · ".join(filter(None, said))
     return next((name for name, names in MAKERS.items() if names.search(text)), None)
 
@@ -57,7 +57,7 @@ def _generated(provenance: Provenance) -> Iterator[str]:
             "trusted": f"{signer} is on the trust list of this installation.",
             "untrusted": f"{signer} is on no trust list here: anybody can sign such words.",
         }[credential.state]
-        yield f"Its signed origin says that a machine made this picture, or a part of it. {worth}"
+        yield f"Its signed origin states that it was generated, at least in part. {worth}"
     for mark in provenance.marks:
         yield (
             f"A mark like that of {mark.name} stands at the {mark.place}. Tools put it on what "
@@ -66,7 +66,7 @@ def _generated(provenance: Provenance) -> Iterator[str]:
     for fact in provenance.facts:
         last = re.split(r"[/:]", fact.value)[-1]
         if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:
-            yield "Its XMP says that a machine made this picture, or a part of it."
+            yield "Its XMP states that it was generated, at least in part."
         elif fact.group == "generator" and fact.source != "XMP":
             yield f"It holds settings of an image generator ({fact.source}: {fact.name})."
         elif _names_tools(fact) and (named := GENERATORS.search(fact.value)):

@@ -5,8 +5,8 @@ A mark informs and never votes: anybody can put one on a picture, and cut one of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,25 +17,29 @@ from PIL import Image, ImageDraw, ImageFont
 from detector.isolation import Frame
 from detector.schema.origin import VisibleMark
 
-FRAMES = 5
+FRAMES = 12
 """that are looked at, spread over the clip"""
-SIDE = 240
-"""px of the shorter side to which a frame is brought"""
+SIDE = 360
+"""px of the shorter side to which a frame is brought; the search begins at half of it"""
 BAND, CORNER = 0.2, 0.42
 """share of the height above and below, and of the width at each end, in which marks stand"""
-HEIGHTS = (7, 8, 10, 12, 14, 17)
-"""px of the letters' height that are tried, at `SIDE`"""
-WIDTHS = (0.72, 0.8, 0.88, 0.97)
-"""of the template's own: fonts differ, and a picture may have been squeezed"""
-CONTRAST = 14.0
-"""gray levels by which a mark is brighter than what is around it, at least"""
+HEIGHTS = (10.0, 12.5, 15.5, 19.0, 23.5)
+"""px of a capital's height that are tried first, at `SIDE`; a star is twice as high"""
 STAR = "Gemini"
-TEXTS = {"Veo": "Veo"}
-MAKERS = {"Gemini": "Google", "Veo": "Google"}
-LIMITS = {"Gemini": 0.88, "Veo": 0.78}
-"""Correlation from which a mark counts as found: above that of every clip without one, see
+TEXTS = {"Veo": ("Veo",), "Kling": ("KLING AI", "Kling AI")}
+MAKERS = {"Gemini": "Google", "Veo": "Google", "Kling": "Kuaishou"}
+LIMITS = {"Gemini": 0.75, "Veo": 0.735, "Kling": 0.6}
+"""Score from which a mark counts as found: above that of every file without one, see
 docs/report.md."""
-_BLUR = 5.0
+FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
+"""whose letters are tried, with a stroke around them as a share of their size"""
+CANDIDATES, COARSE = 4, 0.4
+"""places of a mark that are looked at closely, and their correlation at half size, at least"""
+PARTS, SLACK = 3, 0.1
+"""into which a mark is cut from left to right, and how much worse than all of it one may fit"""
+NOISE = 4.0
+"""gray levels that count as noise, so that what is all but flat correlates with nothing"""
+_BLUR, _ROOM = 7.5, 7
 
 
 class MarkSearch:
@@ -63,73 +67,134 @@ class MarkSearch:
         if not self._grays:
             return []
         return [
-            VisibleMark(
-                name=found.mark,
-                maker=MAKERS[found.mark],
-                place=found.place,
-                score=round(found.score, 3),
-            )
-            for found in scores(self._grays)
-            if found.score >= LIMITS[found.mark]
+            VisibleMark(name=mark, maker=MAKERS[mark], place=place, score=round(min(score, 1.0), 3))
+            for mark, (score, place) in scores(self._grays).items()
+            if score >= LIMITS[mark]
         ]
 
 
 @dataclass(frozen=True)
-class MarkScore:
-    """How well one mark fits: its correlation with the mean of the frames, and where."""
+class _Shape:
+    """How a mark is drawn."""
 
-    mark: str
-    score: float
-    place: str
+    text: str
+    height: float
+    width: float = 1.0  # of the font's own: fonts differ, and a picture may have been squeezed
+    font: str = FONTS[0][0]
+    stroke: float = 0.03
 
 
-def scores(frames: Sequence[np.ndarray], marks: Sequence[str] = (*TEXTS, STAR)) -> list[MarkScore]:
-    """Return how well marks fit small gray frames, whose mean keeps what does not move."""
-    corners = _corners(frames)
+def scores(
+    frames: Sequence[np.ndarray], marks: Sequence[str] = (STAR, *TEXTS)
+) -> dict[str, tuple[float, str]]:
+    """Return how well each mark fits small gray frames, and where: what moves is lost in their
+    mean, and a mark stays."""
+    image = _sharpened(np.mean(frames, axis=0), _BLUR)
+    height, width = image.shape
+    down, across = round(BAND * height), round(CORNER * width)
+    corners = {
+        "top left": image[:down, :across],
+        "top right": image[:down, -across:],
+        "bottom left": image[-down:, :across],
+        "bottom right": image[-down:, -across:],
+    }
+    return {mark: max(_fits(corners, mark), default=(0.0, "")) for mark in marks}
+
+
+def _fits(corners: dict[str, np.ndarray], mark: str) -> Iterator[tuple[float, str]]:
+    """Yield how well a mark fits where it fits best at half size."""
+    halves = {
+        place: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        for place, image in corners.items()
+    }
+    candidates = []
+    for shape in _first_shapes(mark):
+        template = _template(shape, 0.5)
+        for place, half in halves.items():
+            if (found := _best(half, template)) is not None:
+                candidates.append((*found, place, shape, template.shape))
+    candidates.sort(key=lambda candidate: -candidate[0])
+    for score, x, y, place, shape, (high, wide) in candidates[:CANDIDATES]:
+        if score < COARSE:
+            return
+        top, left = max(0, 2 * y - _ROOM), max(0, 2 * x - _ROOM)
+        window = corners[place][top : 2 * (y + high) + _ROOM, left : 2 * (x + wide) + _ROOM]
+        closer = [
+            (*found, template)
+            for template in (_template(finer, 1.0) for finer in _shapes_near(shape))
+            if (found := _best(window, template)) is not None
+        ]
+        if closer:
+            whole, x, y, template = max(closer, key=lambda fit: fit[0])
+            at = window[y : y + template.shape[0], x : x + template.shape[1]]
+            yield min(whole, _worst_part(at, template) + SLACK), place
+
+
+def _first_shapes(mark: str) -> list[_Shape]:
+    if mark == STAR:
+        return [_Shape("", height) for height in (*HEIGHTS, 29.0)]
     return [
-        MarkScore(
-            mark,
-            *max(
-                (_best(image, template), place)
-                for place, image in corners.items()
-                for template in templates(mark)
-            ),
-        )
-        for mark in marks
+        _Shape(text, height, width)
+        for text in TEXTS[mark]
+        for height in HEIGHTS
+        for width in (0.88, 1.0, 1.12)
     ]
 
 
+def _shapes_near(shape: _Shape) -> list[_Shape]:
+    if not shape.text:
+        return [
+            replace(shape, height=shape.height * share) for share in (0.86, 0.93, 1.0, 1.08, 1.16)
+        ]
+    return [
+        replace(
+            shape, height=shape.height * share, font=font, stroke=stroke,
+            width=shape.width * wide * (0.82 if font.startswith("DejaVu") else 1.0),
+        )
+        for font, stroke in FONTS
+        for share in (0.9, 1.0, 1.1)
+        for wide in (0.92, 0.96, 1.0, 1.04, 1.08)
+    ]  # fmt: skip
+
+
 @cache
-def templates(mark: str) -> tuple[np.ndarray, ...]:
-    """Return a mark in all sizes, sharpened as frames are."""
-    return tuple(
-        _sharpened(drawn)
-        for height in HEIGHTS
-        for width in ((1.0,) if mark == STAR else WIDTHS)
-        for drawn in [_star(2 * height) if mark == STAR else _text(TEXTS[mark], height, width)]
-    )
+def _template(shape: _Shape, scale: float) -> np.ndarray:
+    """Return a mark, sharpened as frames are."""
+    if not shape.text:
+        small = _star(max(6, round(2 * shape.height * scale)))
+    else:
+        large, capital = _letters(shape.text, shape.font, shape.stroke)
+        zoom = shape.height * scale / capital
+        wide, high = round(large.shape[1] * zoom * shape.width), round(large.shape[0] * zoom)
+        small = cv2.resize(large, (max(4, wide), max(3, high)), interpolation=cv2.INTER_AREA)
+        small = np.pad(small, max(1, round(shape.height * scale / 4)))
+    return _sharpened(small, _BLUR * scale)
 
 
-def _text(text: str, height: int, width: float) -> np.ndarray:
-    import matplotlib  # takes long; its font is there wherever reports are printed
+@cache
+def _letters(text: str, font: str, stroke: float, size: int = 96) -> tuple[np.ndarray, int]:
+    """Return a text as a picture, and the height of its capitals, px."""
+    if font == "Aileron":  # Pillow's own
+        face = ImageFont.load_default(size)
+    else:
+        import matplotlib  # takes long; its font is there wherever reports are printed
 
-    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
-    font = ImageFont.truetype(str(file), 4 * height)
-    x0, y0, x1, y1 = font.getbbox(text)
+        folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+        face = ImageFont.truetype(str(folder / f"{font}.ttf"), size)
+    edge = round(size * stroke)
+    x0, y0, x1, y1 = face.getbbox(text, stroke_width=edge)
     image = Image.new("L", (int(x1 - x0), int(y1 - y0)))
-    ImageDraw.Draw(image).text((-x0, -y0), text, 255, font)
-    size = max(4, round(image.width * width / 4)), max(4, round(image.height / 4))
-    pad = max(2, height // 4)
-    small = np.asarray(image.resize(size, Image.Resampling.LANCZOS), np.float32)
-    return np.pad(small, pad)
+    ImageDraw.Draw(image).text((-x0, -y0), text, 255, face, stroke_width=edge, stroke_fill=255)
+    _, top, _, bottom = face.getbbox("H")
+    return np.asarray(image, np.float32), int(bottom - top)
 
 
 def _star(size: int) -> np.ndarray:
     """Return a star of four points with hollow sides (an astroid)."""
     axis = np.abs(np.linspace(-1.15, 1.15, 4 * size))
-    inside = axis[:, None] ** 0.6 + axis[None] ** 0.6 <= 1.0
-    big = np.where(inside, 255, 0).astype(np.float32)
-    return cv2.resize(big, (size, size), interpolation=cv2.INTER_AREA)
+    inside = axis[:, None] ** 0.58 + axis[None] ** 0.58 <= 1.0
+    large = np.where(inside, 255, 0).astype(np.float32)
+    return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _small(rgb: np.ndarray) -> np.ndarray:
@@ -139,28 +204,34 @@ def _small(rgb: np.ndarray) -> np.ndarray:
     return cv2.resize(gray, None, fx=scale, fy=scale, interpolation=kind)
 
 
-def _corners(frames: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    image = _sharpened(np.mean(frames, axis=0))
-    height, width = image.shape
-    down, across = round(BAND * height), round(CORNER * width)
-    return {
-        "top left": image[:down, :across],
-        "top right": image[:down, -across:],
-        "bottom left": image[-down:, :across],
-        "bottom right": image[-down:, -across:],
-    }
-
-
-def _sharpened(gray: np.ndarray) -> np.ndarray:
+def _sharpened(gray: np.ndarray, blur: float) -> np.ndarray:
     image = gray.astype(np.float32)
-    return image - cv2.GaussianBlur(image, (0, 0), _BLUR, borderType=cv2.BORDER_REPLICATE)
+    return image - cv2.GaussianBlur(image, (0, 0), blur, borderType=cv2.BORDER_REPLICATE)
 
 
-def _best(image: np.ndarray, template: np.ndarray) -> float:
-    """Return the highest correlation of those places where the mark would stand out."""
-    if image.shape[0] < template.shape[0] or image.shape[1] < template.shape[1]:
-        return -1.0
-    power = float(((template - template.mean()) ** 2).sum())
-    alike = cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED)
-    strength = cv2.matchTemplate(image, template, cv2.TM_CCOEFF) / power * 255
-    return float(np.where(strength >= CONTRAST, alike, -1.0).max())
+def _worst_part(image: np.ndarray, template: np.ndarray) -> float:
+    """Return the lowest correlation of the parts of a mark: other letters fit some of them."""
+    wide = template.shape[1] // PARTS
+    parts = [
+        np.corrcoef(image[:, at : at + wide].ravel(), template[:, at : at + wide].ravel())[0, 1]
+        for at in range(0, PARTS * wide, wide)
+    ]
+    return float(np.nan_to_num(min(parts)))
+
+
+def _best(image: np.ndarray, template: np.ndarray) -> tuple[float, int, int] | None:
+    """Return the highest correlation and its place (x, y); None where there is no room."""
+    high, wide = template.shape
+    if image.shape[0] < high or image.shape[1] < wide:
+        return None
+    centered = template - template.mean()
+    product = cv2.matchTemplate(image, centered, cv2.TM_CCORR)
+    rows, columns = product.shape
+    mean, square = (
+        box(image, -1, (wide, high), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)[:rows, :columns]
+        for box in (cv2.boxFilter, cv2.sqrBoxFilter)
+    )
+    variance = np.maximum(square - mean**2, 0.0) + NOISE**2
+    alike = product / np.sqrt(template.size * variance * float((centered**2).sum()))
+    _, highest, _, (x, y) = cv2.minMaxLoc(alike)
+    return highest, x, y

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.report.content import Content, ReportDetails, collect
+from detector.report.content import Content, ReportDetails, collect, time_zone
 from detector.report.pair_content import PairContent, collect_pair, pair_json
 from detector.report.seal import Seal, public_key, signing_key
 from detector.report.table import as_csv, as_json, scores
@@ -38,6 +38,7 @@ __all__ = [
     "public_key",
     "scores",
     "signing_key",
+    "time_zone",
     "verify",
 ]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from detector.messages import states
-from detector.messages.format import percent, time_ticks
+from detector.messages.format import percent, score, time_ticks
 from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
 from detector.schema.analysis import (
     Analysis,
@@ -223,7 +223,7 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         pdf.set_fill_color(*FILL[trial.label])
         pdf.circle(at, middle, 1.2, style="F")
         pdf.set_xy(x + width + 1, middle - 2)
-        pdf.cell(13, 4, percent(trial.probability), align="R")
+        pdf.cell(13, 4, score(trial.probability), align="R")
     pdf.set_line_width(0.2)
     pdf.set_xy(MARGIN, y + height + 2)
 
@@ -255,7 +255,7 @@ def _axes(
     for value, inner in _labels(thresholds, height):
         pdf.ink(SMALL, TEXT if inner else MUTED, style="B" if inner else "")
         pdf.set_xy(x - _LEFT, y + (1 - value) * height - 1.8)
-        pdf.cell(_LEFT - 1.5, _LINE, percent(value), align="R")
+        pdf.cell(_LEFT - 1.5, _LINE, score(value), align="R")
 
 
 def _labels(thresholds: Thresholds, height: float) -> list[tuple[float, bool]]:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from PIL import Image
 
 from detector import explain, media, vision
-from detector.errors import MediaError, UnmaskError
+from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
 from detector.messages.format import capital, clock
 from detector.messages.lead import placed
@@ -76,6 +77,16 @@ class ReportDetails:
     case: str = ""
     reviewer: str = ""
     zone: tzinfo = UTC
+
+
+def time_zone(name: str) -> tzinfo:
+    """Return the time zone of an IANA name. Raise UsageError for any other name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(
+            f"There is no time zone {name!r}.", hint="Use an IANA name: Europe/Berlin."
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def _head(pdf: Paper, content: Content) -> None:
     """Draw the verdict of the file, its person and times, as the page of the result does."""
     analysis = content.analysis
     manipulated, state = analysis.accusing_comparison, analysis.label
+    verdict = analysis.verdict
     pdf.set_fill_color(*FILL[state])
     pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
     pdf.set_y(MARGIN + 4)
@@ -65,9 +66,11 @@ def _head(pdf: Paper, content: Content) -> None:
     pdf.ln(1)
     if content.origin:
         pdf.say(content.origin, style="B")
-    if manipulated:
-        pdf.say(f"{comparison.lead(manipulated)} {comparison.against(manipulated)}", 11)
-        verdict = analysis.verdict
+    if analysis.proof is not None:
+        found = lead.origin(analysis)
+        if manipulated:
+            found = f"{comparison.lead(manipulated)} {comparison.against(manipulated)}"
+        pdf.say(found, 11)
         alone = states.headline(verdict.label, verdict.question, verdict.lean)
         pdf.say(f"The detectors, alone: {alone}. {about}", color=MUTED)
     else:

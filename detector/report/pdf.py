@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.messages import states
-from detector.messages.format import clock, percent
+from detector.messages.format import clock, percent, score
 from detector.messages.robustness import outcome
 from detector.report import certificate, charts, figures, opening, original, words
 from detector.report.content import Content
@@ -260,7 +260,7 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
             (
                 f"{model.plain} ({model.title})" if model.plain else model.title,
                 model.task,
-                "" if model.probability is None else percent(model.probability),
+                "" if model.probability is None else score(model.probability),
                 words.says(analysis, model),
                 counted,
                 f"{model.scored}",
@@ -268,7 +268,7 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
             )
         )
     pdf.rows(
-        ("Model", "Made for", "Likelihood", "Says", "Counted", "Scored", "Weight"),
+        ("Model", "Made for", "Score", "Says", "Counted", "Scored", "Weight"),
         rows, (34, 32, 20, 34, 26, 14, 14),
     )  # fmt: skip
     if fitted := words.calibrations(analysis):

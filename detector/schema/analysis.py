@@ -26,6 +26,7 @@ from detector.schema.codes import CaveatCode as CaveatCode
 from detector.schema.codes import Label as Label
 from detector.schema.codes import Lean as Lean
 from detector.schema.codes import Modality as Modality
+from detector.schema.codes import ProofKind as ProofKind
 from detector.schema.codes import Question as Question
 from detector.schema.codes import ReasonCode as ReasonCode
 from detector.schema.codes import Task as Task
@@ -43,6 +44,7 @@ from detector.schema.extent import Coverage as Coverage
 from detector.schema.extent import Heard as Heard
 from detector.schema.extent import Software as Software
 from detector.schema.media import Media as Media
+from detector.schema.origin import Proof as Proof
 from detector.schema.origin import Provenance
 from detector.schema.robustness import PerturbationResult as PerturbationResult
 from detector.schema.robustness import Robustness as Robustness
@@ -156,7 +158,7 @@ class Analysis(StrictModel):
     def headline_in(self, speech: Speech) -> str:
         """Return the headline of the result, the same on every page and in every report."""
         names = self.verdict.label, self.verdict.question, self.verdict.lean
-        return states.headline(*names, speech, copy_of=self.copy_of)
+        return states.headline(*names, speech, proof=self.proof)
 
     @property
     def accusing_comparison(self) -> Comparison | None:
@@ -165,15 +167,16 @@ class Analysis(StrictModel):
         return found if found is not None and found.accuses else None
 
     @property
-    def copy_of(self) -> str | None:
-        """Name of the original of which the file is a manipulated copy."""
-        found = self.accusing_comparison
-        return found.original_media.name if found is not None else None
+    def proof(self) -> Proof | None:
+        """The finding that leads the headline; None where the detectors' verdict does."""
+        if (found := self.accusing_comparison) is not None:
+            return Proof(kind=ProofKind.COPY, name=found.original_media.name)
+        return self.provenance.proof if self.provenance is not None else None
 
     @property
     def label(self) -> Label:
         """The label of the headline; `verdict.label` is that of the detectors alone."""
-        return headline_label(self.verdict.label, self.copy_of)
+        return headline_label(self.verdict.label, self.proof)
 
     @property
     def seen(self) -> list[Subject]:

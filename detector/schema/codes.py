@@ -24,9 +24,23 @@ class Label(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
-def headline_label(detectors: Label, copy_of: str | None) -> Label:
-    """Return a headline's label: a comparison's finding stands above the detectors."""
-    return Label.FAKE if copy_of is not None else detectors
+class ProofKind(StrEnum):
+    """Kind of a finding that leads the headline, the strongest first."""
+
+    COPY = "copy"
+    """a comparison found a manipulated copy of a named original"""
+    MARK = "mark"
+    """the visible mark of a generator"""
+    SIGNED = "signed"
+    """trusted Content Credentials state that the file was generated"""
+    PART_SIGNED = "part_signed"
+    """trusted Content Credentials state that a part of it was generated"""
+
+
+def headline_label(detectors: Label, proof: object | None) -> Label:
+    """Return the label of a result's headline: a finding that proves (`Analysis.proof`) stands
+    above what the detectors say."""
+    return Label.FAKE if proof is not None else detectors
 
 
 class ReasonCode(StrEnum):

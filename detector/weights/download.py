@@ -55,7 +55,7 @@ def require_online(what: str) -> None:
         raise WeightsError(
             f"{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set).",
             code="offline",
-            hint="Bring the file yourself: `unmask models add FILE --as MODEL`.",
+            hint="Add the file yourself: `unmask models add FILE --as MODEL`.",
         )
 
 
@@ -334,7 +334,7 @@ def no_connection(address: str, error: Exception, *, broke: bool = False) -> Wei
     return WeightsError(
         f"No connection to {host}.",
         code="no_connection",
-        hint="Try again when there is one, or bring the file yourself: `unmask models add FILE "
+        hint="Try again when there is one, or add the file yourself: `unmask models add FILE "
         "--as MODEL`.",
     )
 

@@ -20,6 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketState
 
 from detector.errors import Canceled, InputError, UnmaskError
+from service.cases import NoCase
 from service.error_reports import fault_of, hint_of, message_of
 from service.limits import NotAllowed, RateLimitExceeded, TooLarge
 from service.live.viewers import TooManyViewers
@@ -94,6 +95,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Forbidden, 403),
     (NotAllowed, 403),
     (NotFound, 404),
+    (NoCase, 404),
     (Conflict, 409),
     (InProgress, 409),
     (Canceled, 409),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from detector.messages import states
-from detector.schema.analysis import Analysis, Label, Lean, Verdict
+from detector.schema.analysis import Analysis, Label, Lean, Proof, Verdict
 from detector.spreadsheets import inert
 from service.records.model import Record
 from service.records.seals import origin
@@ -35,11 +35,11 @@ class Remark(NamedTuple):
     """95 % interval of the likelihood, 0..1."""
 
     @classmethod
-    def of(cls, verdict: Verdict | None, error: str, copy_of: str | None = None) -> Remark:
+    def of(cls, verdict: Verdict | None, error: str, proof: Proof | None = None) -> Remark:
         """Return the text about a file, by its verdict or its error."""
         if verdict is None:
             return cls(reason=str(error))
-        headline = states.headline(verdict.label, verdict.question, verdict.lean, copy_of=copy_of)
+        headline = states.headline(verdict.label, verdict.question, verdict.lean, proof=proof)
         lean = verdict.lean.value if verdict.lean not in (None, Lean.NONE) else ""
         judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
         ends = verdict.interval or ("", "")

@@ -20,8 +20,10 @@ from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
     Label,
+    Lean,
     Modality,
     Probability,
+    Proof,
     Question,
     Settings,
     headline_label,
@@ -113,40 +115,46 @@ class ResultSummary(_Row):
     analyzed: datetime
     verdict: Label
     question: Question | None = None
+    lean: Lean | None = Field(default=None, description="where an inconclusive verdict leans")
     probability: Probability | None = Field(
         default=None, description="combined likelihood: the one number of the file"
+    )
+    interval: tuple[Probability, Probability] | None = Field(
+        default=None, description="its 95 % interval, where there are odds"
     )
     subject_count: int = 0
     kind: str = Field(description="video, image, animation or audio")
     duration: float | None = Field(default=None, description="s")
     models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
     version: str = Field(default="", description="of Unmask, that scored it")
-    copy_of: FileName | None = Field(
-        default=None, description="name of the original of which it is a manipulated copy"
-    )
+    proof: Proof | None = Field(default=None, description="what leads the headline, if anything")
     seal: ResultSeal | None = Field(default=None, description="of the server that made it")
 
     @classmethod
     def of(cls, analysis: Analysis) -> ResultSummary:
-        verdict, copy_of = analysis.verdict, analysis.copy_of
+        verdict, proof = analysis.verdict, analysis.proof
+        if proof is not None:
+            proof = proof.model_copy(update={"name": proof.name[:MAX_NAME_LENGTH]})
         return cls(
             analyzed=analysis.created,
             verdict=verdict.label,
             question=verdict.question,
+            lean=verdict.lean,
             probability=verdict.probability,
+            interval=verdict.interval,
             subject_count=sum(s.modality is Modality.FACE for s in analysis.judged),
             kind=analysis.media.kind,
             duration=analysis.media.duration,
             models=tuple(model.id for model in analysis.models if model.scored),
             version=analysis.software.version,
-            copy_of=copy_of if copy_of is None else copy_of[:MAX_NAME_LENGTH],
+            proof=proof,
             seal=analysis.seal,
         )
 
     @property
     def label(self) -> Label:
         """The label of the headline; `verdict` is that of the detectors alone."""
-        return headline_label(self.verdict, self.copy_of)
+        return headline_label(self.verdict, self.proof)
 
 
 class Record(_Row):

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest migration."""
 
 
@@ -133,12 +133,11 @@ records = _table(
     *_optional(UtcDateTime, "last_cache_hit"),
     # The summary of the result, all of it or nothing.
     *_optional(UtcDateTime, "analyzed"),
-    *_optional(TextType, "verdict", "question", "kind", "version"),
+    *_optional(TextType, "verdict", "question", "lean", "kind", "version"),
     *_optional(NUMBER, "probability", "duration"),
     *_optional(Integer, "subject_count"),
     Column("models", StringList, nullable=False, server_default="[]"),
-    *_optional(Text, "seal"),  # JSON
-    *_optional(TextType, "copy_of"),
+    *_optional(Text, "seal", "interval", "proof"),  # JSON
 )
 Index("records_by_time", records.c.owner, records.c.touched.desc(), records.c.id)
 _keyed = records.c.cache_key != ""

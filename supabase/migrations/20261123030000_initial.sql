@@ -325,7 +325,7 @@ create table if not exists public.analyses (
       and private.is_within(result -> 'probability', 0, 1)
       and private.is_within(result -> 'subject_count', 0, 1000000)
       and private.is_within(result -> 'duration', 0, 1000000000)
-      and char_length(result ->> 'copy_of') <= 300
+      and octet_length(coalesce(result ->> 'proof', '')) <= 2000
     )
   ),
   -- Whoever writes: what no calendar of ours can read is never there.
@@ -461,7 +461,7 @@ language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
   with found as materialized (
     -- detector.schema.codes.headline_label
     select a.id, a.touched, a.name, a.probability,
-      case when a.result ->> 'copy_of' is null then a.verdict else 'FAKE' end as verdict
+      case when a.result ->> 'proof' is null then a.verdict else 'FAKE' end as verdict
     from public.analyses a
     where a.owner = p_owner
       and not exists (

@@ -56,12 +56,27 @@ def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_p
     expect(page.locator('[class*="st-key-card-case-files"]')).to_contain_text(
         "council statement.webm"
     )
+    files = page.locator('[class*="st-key-card-case-files"]')
+    page.get_by_role("button", name="Remove").click()
+    expect(files).not_to_contain_text("council statement.webm")
+    until(
+        page.get_by_role("button", name="Add from History").click,
+        lambda: expect(dialog).to_be_visible(),
+    )
+    dialog.get_by_role("combobox").fill("council")
+    page.get_by_role("option", name="council statement.webm").click()
+    dialog.get_by_role("combobox").press("Tab")  # closes the list
+    wait_drawn(page)
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(dialog).to_have_count(0)
+    expect(files).to_contain_text("council statement.webm")
     page.get_by_label("Your name", exact=True).fill("Ada")
     page.get_by_label("Your name", exact=True).blur()
     wait_drawn(page)
     link, note = "https://example.org/post/1", "Brought by mail."
     write(page, "Link", link, "Add link", page.get_by_text(link, exact=True))
     write(page, "Note", note, "Add note", page.get_by_text(note, exact=True))
+    wait_drawn(page)  # the log's length is in the key of the status
     page.get_by_text("Reviewed", exact=True).first.click()
     page.get_by_label("Reviewer", exact=True).fill("Bob")
     page.get_by_label("Reviewer", exact=True).blur()
@@ -78,8 +93,8 @@ def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_p
     entries = [json.loads(line) for line in bag.read(log).splitlines()]
     assert first_broken(entries) is None
     assert [entry["action"] for entry in entries][:5] == [
-        "created", "file_added", "link_added", "note_added", "status_set",
+        "created", "file_added", "file_removed", "file_added", "link_added",
     ]  # fmt: skip
-    assert entries[2]["actor"] == "Ada (local)"
+    assert entries[4]["actor"] == "Ada (local)"
     pdf = PdfReader(take(page.get_by_role("button", name="PDF: case"), tmp_path))
     assert "Council statement" in pdf.pages[0].extract_text() and len(pdf.pages) > 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard import labels
 from detector.pipeline import Analyzer
@@ -77,6 +77,12 @@ def percents(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"(\d+)\s*%", text)]
 
 
+def shows(place: Locator, number: int) -> None:
+    """A place shows one percent; a page draws its parts one after the other."""
+    expect(place).to_contain_text(re.compile(rf"(?<!\d){number}\s*%"), timeout=PATIENT)
+    assert percents(place.inner_text()) == [number]
+
+
 def number_of(analysis: Analysis) -> int:
     assert analysis.verdict.probability is not None
     return labels.whole_percent(analysis.verdict.probability)
@@ -95,19 +101,16 @@ def test_a_clip_has_one_number_on_every_page(person: Visit, served: Served, clip
 
     person.open(served.at(clip, "compare"))
     built = page.locator(".st-key-card-builder .um-built")
-    built.nth(1).wait_for(timeout=PATIENT)
-    both = [built.nth(i).locator("b").inner_text() for i in (0, 1)]
-    assert [percents(text) for text in both] == [[number], [number]]
+    for i in (0, 1):
+        shows(built.nth(i).locator("b"), number)
     chips = [built.nth(i).locator(".um-chip").inner_text() for i in (0, 1)]
     assert chips[0] == chips[1]
 
     other = next(name for name in CLIPS if name != clip)
     person.open(f"{served.at(clip, 'compare')}&b={served.ids[other]}")
-    first = page.locator(".st-key-card-pair-first .um-chip")
-    first.wait_for(timeout=PATIENT)
-    assert percents(first.inner_text()) == [number]
+    shows(page.locator(".st-key-card-pair-first .um-chip"), number)
     second = page.locator(".st-key-card-pair-second .um-chip")
-    assert percents(second.inner_text()) == [number_of(served.results[other])]
+    shows(second, number_of(served.results[other]))
 
     page = open_result(person, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first

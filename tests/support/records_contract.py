@@ -16,6 +16,8 @@ from detector.schema.analysis import (
     CustomEnsemble,
     ErrorDetail,
     Label,
+    Proof,
+    ProofKind,
     Question,
     Settings,
 )
@@ -280,7 +282,7 @@ class StoreContract:
         assert [record.id for record in fakes.records] == [copy.id] and fakes.total == 1
         assert fakes.counts == {Label.FAKE: 1, Label.REAL: 1}
         (summary,) = [record.result for record in fakes.records]
-        assert summary is not None and summary.copy_of == "press.mp4"
+        assert summary is not None and summary.proof == Proof(kind=ProofKind.COPY, name="press.mp4")
         assert (summary.label, summary.verdict) == (Label.FAKE, Label.REAL)
         both = store.records(owner, [copy.id, plain.id, new_id()])
         assert both == {one.id: store.get(owner, one.id) for one in (copy, plain)}

@@ -86,7 +86,7 @@ def _row(
         "state": state.slug,
         "icon": state.icon,
         "chip": chip(track, verdict),
-        "unit": _("score, %") if whole else _("highest score, %"),
+        "unit": _("score, 0 to 100") if whole else _("highest score, 0 to 100"),
         "tiles": {
             name: [_tile(lane, t, limits, pictures) for t in series.tiles(lane, count, end)]
             for name, count in (("wide", WIDE), ("narrow", NARROW))
@@ -135,8 +135,8 @@ def _tile(
         face = next((f for f in lane.track.frames if f.index == tile.index), None)
         name, text = f"{who}, {when}, {series.why(face)}", "–"
     else:
-        text = str(labels.whole_percent(score))
-        name = _("{person}, {time}, {number} percent, {state}").format(
+        text = labels.score(score)
+        name = _("{person}, {time}, score {number}, {state}").format(
             person=who, time=when, number=text, state=state.short.lower()
         )
     return {

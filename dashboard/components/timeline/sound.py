@@ -59,7 +59,9 @@ def view_data(
         {"start": a, "end": b, "name": _("Speech, {stretch}").format(stretch=labels.stretch(a, b))}
         for a, b in (heard.speech if heard else [])
     ]
-    score = labels.percent(voice.probability) if voice and voice.probability is not None else ""
+    likelihood = (
+        labels.percent(voice.probability) if voice and voice.probability is not None else ""
+    )
     times, texts = time_ticks(end)
     body = {
         "id": f"sound-{analysis.id}",
@@ -86,8 +88,8 @@ def view_data(
                     "note": _("voice models, by window"),
                     "height": SCORE,
                     "marks": _marks(scored, limits, end),
-                    "alt": _("Score over time; of the whole sound {score}.").format(
-                        score=score or _("none")
+                    "alt": _("Score over time. Combined likelihood: {likelihood}.").format(
+                        likelihood=likelihood or _("none")
                     ),
                 },
             ],

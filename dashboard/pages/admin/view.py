@@ -108,7 +108,7 @@ def _now(disk: overview.Disk) -> None:
     with st.container(horizontal=True):
         st.metric(_("Running now"), len(running), border=True, help=_places(running))
         st.metric(_("Waiting"), len(tasks) - len(running), border=True, help=_longest(tasks))
-        files = _("{size} are files that people brought.").format(size=labels.size(disk.files))
+        files = _("{size} are files that people uploaded.").format(size=labels.size(disk.files))
         st.metric(_("Free disk"), labels.size(disk.free), border=True, help=files)
     with st.container(border=True, key="card-admin-tasks"):
         cards.head(_("Tasks now"), _("refreshed every 2 s"))

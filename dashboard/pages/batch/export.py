@@ -36,9 +36,7 @@ class BatchExport:
         """Return a row a file; one without a verdict says why."""
         records = [_named(row.record, row) for row in self.rows if row.record is not None]
         refused = [(row.item.name, row.error) for row in self.rows if row.record is None]
-        said = {
-            r.record.id: Remark.of(r.verdict, r.error, r.copy_of) for r in self.rows if r.record
-        }
+        said = {r.record.id: Remark.of(r.verdict, r.error, r.proof) for r in self.rows if r.record}
         return as_table(records, lambda record: said[record.id], refused).encode()
 
     def as_jsonl(self) -> bytes:

@@ -24,7 +24,7 @@ from dashboard.components import (
 from dashboard.i18n import LazyDict, _, say
 from dashboard.labels import BadgeColor, Slug
 from detector.links import is_link
-from detector.schema.analysis import Label, Lean, Question, Verdict
+from detector.schema.analysis import Label, Lean, Proof, ProofKind, Question, Verdict
 from service.batches import BatchRow
 from service.records.model import State
 
@@ -71,7 +71,7 @@ class RowWords:
 def words(row: BatchRow) -> RowWords:
     """Return how a row is shown: its verdict, or where it stands."""
     if row.verdict is not None:
-        shown = labels.state(row.verdict.label, row.verdict.question, row.copy_of)
+        shown = labels.state(row.verdict.label, row.verdict.question, row.proof)
         return RowWords(shown.icon, shown.short, shown.glyph, shown.color, shown.slug)
     icon, text = _RUNS[row.state]
     if row.state is None and is_link(row.item.name):
@@ -114,20 +114,21 @@ def note(row: BatchRow) -> str:
     """Return what is to be known of a row beside its verdict."""
     if row.verdict is None:
         if row.state is State.INTERRUPTED and not row.kept:
-            return _("The file is not kept here any more: bring it again.")
+            return _("The file is not kept here any more: upload it again.")
         if row.state is State.RUNNING and row.sampled[1]:
             return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
         return say(row.error)
     if not row.item.known:
-        return _more(row.verdict, row.copy_of)
-    more = _more(row.verdict, row.copy_of).rstrip(".")
+        return _more(row.verdict, row.proof)
+    more = _more(row.verdict, row.proof).rstrip(".")
     return " · ".join(filter(None, [more, _("was here before")]))
 
 
-def _more(verdict: Verdict, copy_of: str | None) -> str:
-    """Return a file's original, where its verdict leans or why there is none; else ""."""
-    if copy_of is not None or verdict.lean not in (None, Lean.NONE):
-        return labels.headline(verdict, copy_of)
+def _more(verdict: Verdict, proof: Proof | None) -> str:
+    """Return the finding that leads, where a verdict leans, or why there is none; empty where its
+    word says all."""
+    if proof is not None or verdict.lean not in (None, Lean.NONE):
+        return labels.headline(verdict, proof)
     if verdict.label is Label.NOT_APPLICABLE and verdict.reasons:
         return labels.say(verdict.reasons[0])
     return ""
@@ -170,12 +171,13 @@ def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
         "file": title(row),
         "verdict": [f"{shown.glyph} {shown.short}"],
         "likelihood": None if likely is None else labels.whole_percent(likely),
+        "interval": labels.interval(result.interval) if result and likely is not None else "",
         "people": (result.subject_count or None) if result else None,
         "length": record_cells.length(row.record) if row.record else "",
         "took": _took(row),
         "note": note(row) or (f"{row.fraction:.0%}" if row.state is State.RUNNING else ""),
     }
-    if row.verdict is not None and (more := _more(row.verdict, row.copy_of)):
+    if row.verdict is not None and (more := _more(row.verdict, row.proof)):
         cells["note"] = more  # that it was known is said beside it, and has no room here
     return cells
 
@@ -228,8 +230,8 @@ def table(
         f"{one.glyph} {one.short}": one.color
         for label in Label
         for question in Question
-        for copy_of in (None, "")
-        for one in [labels.state(label, question, copy_of)]
+        for proof in (None, *(Proof(kind=kind, name="") for kind in ProofKind))
+        for one in [labels.state(label, question, proof)]
     }
     colors |= {f"– {text}": "gray" for _icon, text in _RUNS.values()}
     others = (*labels.STAGES.values(), _("Gone"), _("Not fetched"))
@@ -248,6 +250,7 @@ def table(
             "likelihood": st.column_config.ProgressColumn(
                 _("Combined likelihood, %"), format="%d", min_value=0, max_value=100, width=146
             ),
+            "interval": st.column_config.TextColumn(_("95\u00a0% interval"), width=90),
             "people": st.column_config.NumberColumn(_("People"), width=56),
             "length": st.column_config.TextColumn(_("Length"), width=66, alignment="right"),
             "took": st.column_config.TextColumn(_("Took"), width=56, alignment="right"),

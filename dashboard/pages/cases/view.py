@@ -13,7 +13,7 @@ from dashboard.components import cards, controls, page_header, record_cells, typ
 from dashboard.components.markup import show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice
-from dashboard.pages.cases import state
+from dashboard.pages.cases import adding, state
 from dashboard.result import downloads
 from detector.errors import InputError
 from detector.schema.analysis import Label
@@ -142,13 +142,16 @@ def _files(case: Case) -> None:
                         out = partial(_act, _service().remove_file, case.id, id)
                         controls.button(_("Remove"), "close", f"case-out-{id}", out)
         if not case.closed and controls.button(_("Add from History"), "add", "case-history"):
-            url_state.go_to("history")
+            adding.pick(case)
 
 
 def _result(record: Record | None, noted: str) -> str:
     result = record.result if record is not None else None
     if result is not None:
-        return labels.state(result.verdict, result.question, result.copy_of).words
+        number = [] if result.probability is None else [labels.percent(result.probability)]
+        between = [labels.confidence(result.interval)] if result.interval else []
+        names = result.verdict, result.question, result.lean, result.proof
+        return " · ".join([labels.lean_words(*names), *number, *between])
     said = labels.state(Label(noted), None, None).words if noted else ""
     return _("{result} (the result was deleted since)").format(result=said)
 
@@ -182,7 +185,7 @@ def _review(case: Case) -> None:
                 _("Your name"),
                 key=state.NAME,
                 max_chars=MAX_TITLE,
-                placeholder=_("Stands in the log"),
+                placeholder=_("Shown in the log"),
             )
         status = controls.choose(_("Status"), _STATUS, case.status, f"case-status-{len(case.log)}")
         reviewer = st.text_input(

@@ -223,9 +223,10 @@ def scatter(a: Line, b: Line, palette: Palette) -> go.Figure:
 
 def _scores_of(name: str, thresholds: Thresholds, palette: Palette) -> charts.Part:
     values, texts = charts.score_ticks(thresholds)
+    title = _("{name}, score").format(name=labels.escape(name))
     return {
         **charts.PLAIN, "range": [-0.02, 1.02], "tickvals": values, "ticktext": texts,
-        "title": {"text": f"{labels.escape(name)}, %", "font": {"size": AXIS}},
+        "title": {"text": title, "font": {"size": AXIS}},
         "linecolor": palette.edge,
     }  # fmt: skip
 

@@ -135,6 +135,6 @@ def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) ->
     if value is None:
         return typography.small("–")
     answer = state.reading(selection, model, series.label_at(value, limits(selection, model)))
-    words = _("percent, {reading}").format(reading=answer.short)
-    percent = join([str(labels.whole_percent(value)), typography.unseen(words)])
-    return inked(percent, answer.slug, answer.icon, "um-cell")
+    words = _("score, {reading}").format(reading=answer.short)
+    score = join([labels.score(value), typography.unseen(words)])
+    return inked(score, answer.slug, answer.icon, "um-cell")

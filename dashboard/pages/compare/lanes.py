@@ -137,7 +137,7 @@ def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thr
         high=labels.whole_percent(thresholds.high),
     )
     if thresholds.never_decide:
-        top = labels.percent(max(values)) if values else ""
+        top = labels.score(max(values)) if values else ""
         text = _("at most {score}").format(score=top) if top else ""
-    percent = labels.percent(score.probability)
-    return lane_parts.whole(percent, chip(answer.short, answer.slug, answer.icon), text)
+    shown = _("score {score}").format(score=labels.score(score.probability))
+    return lane_parts.whole(shown, chip(answer.short, answer.slug, answer.icon), text)

@@ -130,8 +130,8 @@ def _ended(task: Task, copy: Job, original: Job) -> None:
 
 
 def _gone() -> None:
-    text = _("At least one of the two is not kept here any more. Bring it again to compare them.")
-    head = _("The two could not be held against each other")
+    text = _("At least one of the two is not kept here any more. Upload it again to compare them.")
+    head = _("The two files could not be compared")
     status_cards.show(Card("near-gone", _("Copy against original"), "hide_source", head, text))
 
 

@@ -11,7 +11,7 @@ from dashboard.components import cards, controls, figures, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import show
 from dashboard.components.player import plays
-from dashboard.i18n import _, ngettext
+from dashboard.i18n import _, ngettext, speech
 from dashboard.pages.compare import state
 from dashboard.series import Lane
 from dashboard.theme import Palette
@@ -131,10 +131,9 @@ def _clip(job: Job, name: str) -> None:
     if analysis is None:
         typography.caption(_("The detectors have not judged it."))
         return
-    verdict = analysis.verdict
-    answer, likely = labels.STATES[verdict.label], verdict.probability
+    answer, likely = labels.STATES[analysis.label], analysis.verdict.probability
     percent = f" · {labels.percent(likely)}" if likely is not None else ""
-    show(chip(labels.headline(verdict) + percent, answer.slug, answer.icon))
+    show(chip(analysis.headline_in(speech()) + percent, answer.slug, answer.icon))
 
 
 def _player(job: Job, info: Media, name: str) -> None:
@@ -160,14 +159,14 @@ def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) 
     whole = [t.models[model].probability for t in (track_a, track_b)]
     apart = abs(labels.whole_percent(whole[0]) - labels.whole_percent(whole[1]))
     texts = {"model": title} | {
-        name: labels.percent(value) for name, value in zip(("first", "second"), whole, strict=True)
+        name: labels.score(value) for name, value in zip(("first", "second"), whole, strict=True)
     }
     points = ngettext(
         "{points} point apart; solid: first clip, dashed: second.",
         "{points} points apart; solid: first clip, dashed: second.",
         apart,
     )
-    head = _("{model}: {first} against {second}")
+    head = _("{model}: score {first} against {second}")
     cards.introduced(head.format(**texts), points.format(points=apart))
     times, first, second = difference(lane_a, lane_b, model)
     if len(times) < 2:
@@ -175,7 +174,7 @@ def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) 
         return
     most = int(np.argmax(np.abs(np.subtract(first, second))))
     at = labels.clock(times[most])
-    alt = _("{model}: {first} on the first, {second} on the second; furthest apart at {time}")
+    alt = _("{model}: score {first} on the first, {second} on the second; furthest apart at {time}")
     figures.chart(
         figure(times, first, second, state.limits_of(a, model), palette),
         "pair-chart",

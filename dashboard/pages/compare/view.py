@@ -44,7 +44,7 @@ def draw() -> None:
     elif job.active:
         _waiting(job)
     elif job.analysis is None:
-        typography.notice(_("This file gave no result to compare. Bring another one."))
+        typography.notice(_("This file gave no result to compare. Upload another one."))
         _upload("a", _("A clip, picture or sound"))
     else:
         _compare(job, job.analysis)
@@ -124,7 +124,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
             ids = controls.choose_any(limit, names, default, f"bring-models-{name}")
             if 2 <= len(ids) <= MAX_MODELS:
                 settings = Settings(models=None if ids == default else ids)
-            typography.caption(_("Of a sound, all voice models that are ready are compared."))
+            typography.caption(_("All voice models that are ready are compared."))
         file = st.file_uploader(label, key=f"bring-file-{name}")
         before = earlier.choose(f"earlier-{name}", without=url_state.current() or "")
         if settings is None:

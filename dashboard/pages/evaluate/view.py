@@ -35,7 +35,7 @@ LEFT_OUT: LazyDict[LeftOutReason, str] = LazyDict(
     lambda: {
         LeftOutReason.NO_FOLDER: _("{name}: in no folder real or fake"),
         LeftOutReason.NO_MEDIA: _("{name}: no video or picture"),
-        LeftOutReason.NOT_BROUGHT: _("{name}: listed, but not brought"),
+        LeftOutReason.NOT_BROUGHT: _("{name}: listed, but not uploaded"),
         LeftOutReason.REFUSED: _("{name}: its name leads elsewhere, or it is a link or locked"),
     }
 )
@@ -66,7 +66,7 @@ def _empty() -> None:
         ),
     )
     if url_state.current():
-        typography.notice(_("This evaluation is not kept here any more. Bring the files again."))
+        typography.notice(_("This evaluation is not kept here any more. Upload the files again."))
     specs = [spec for spec in list_models() if usable(spec)]
     default = [spec.id for spec in specs if spec.default]
     with st.form("evaluate", border=True):

@@ -76,9 +76,9 @@ class Export:
             return Remark()
         analysis = self._analysis(record)
         if analysis is None:
-            said = states.headline(result.verdict, result.question, None, copy_of=result.copy_of)
+            said = states.headline(result.verdict, result.question, result.lean, proof=result.proof)
             return Remark(headline=said)
-        return Remark.of(analysis.verdict, "", result.copy_of)
+        return Remark.of(analysis.verdict, "", result.proof)
 
     def _analysis(self, record: Record) -> Analysis | None:
         return self.store.analysis(self.owner, record.id)

@@ -43,7 +43,7 @@ _SEARCH = "library-search"
 _ELSEWHERE: LazyDict[str, str] = LazyDict(
     lambda: {
         ANALYSES: _("Your analyses"),
-        "upload": _("Brought here"),
+        "upload": _("Uploaded here"),
         "import": _("Fingerprints of others"),
     }
 )

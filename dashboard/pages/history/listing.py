@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import partial
 
 import streamlit as st
@@ -24,7 +23,7 @@ from dashboard.i18n import LazyDict, _
 from dashboard.labels import StateWords
 from dashboard.pages.history import state as page
 from dashboard.pages.history.filters import CONFIRMED
-from detector.schema.analysis import Label, Lean, Question
+from detector.schema.analysis import Label, Question
 from service.records import seals
 from service.records.model import Confirmed, Record, State
 
@@ -46,7 +45,7 @@ _RUNS: LazyDict[State, tuple[str, str]] = LazyDict(
 def state(record: Record) -> StateWords:
     """Return how a record is shown: its verdict, or where its analysis stands."""
     if record.result is not None:
-        return labels.state(record.result.verdict, record.result.question, record.result.copy_of)
+        return labels.state(record.result.verdict, record.result.question, record.result.proof)
     progress = record.state
     if progress is State.QUEUED:  # the store knows no more: the server that runs it does
         job = session.find_job(record.id)
@@ -55,10 +54,12 @@ def state(record: Record) -> StateWords:
     return StateWords(icon, text, text, "–", "gray", "na")
 
 
-def chip(record: Record) -> Markup:
-    """Return its state, as a chip."""
+def chip(record: Record, *, short: bool = False) -> Markup:
+    """Return its state, as a chip; `short` where a name of another file has no room."""
     shown = state(record)
-    return chips.chip(words(record), shown.slug, shown.icon)
+    proven = record.result is not None and record.result.proof is not None
+    text = shown.short if short and proven else words(record)
+    return chips.chip(text, shown.slug, shown.icon)
 
 
 def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record | None]:
@@ -71,28 +72,13 @@ def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record 
     return marked, records[chosen.last]
 
 
-@st.cache_data(max_entries=1000, show_spinner=False)
-def _lean(id: str, _analyzed: datetime) -> Lean | None:
-    """Return where an analysis leans, which its summary does not say."""
-    scope = session.record_scope()
-    analysis = scope.store.analysis(scope.owner, id)
-    return analysis.verdict.lean if analysis is not None else None
-
-
-def lean(record: Record) -> Lean | None:
-    """Return where an inconclusive record leans."""
-    result = record.result
-    if result is None or result.label is not Label.INCONCLUSIVE:
-        return None
-    return _lean(record.id, result.analyzed)
-
-
 def words(record: Record) -> str:
-    """Return the state in words, with a lean or a manipulated copy's original."""
-    result, leans = record.result, lean(record)
-    if result is None or (leans is None and result.copy_of is None):
+    """Return its state in words: of an inconclusive one with where it leans, else the finding that
+    leads."""
+    result = record.result
+    if result is None or (result.lean is None and result.proof is None):
         return state(record).short
-    return labels.lean_words(result.verdict, result.question, leans, result.copy_of)
+    return labels.lean_words(result.verdict, result.question, result.lean, result.proof)
 
 
 def _elsewhere(record: Record) -> str:
@@ -114,6 +100,7 @@ def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict
                 "file": record.name,
                 "verdict": [_verdict(record), *filter(None, [_elsewhere(record)])],
                 "likelihood": None if likely is None else labels.whole_percent(likely),
+                "interval": labels.interval(result.interval) if result else "",
                 "people": (result.subject_count or None) if result else None,
                 "length": record_cells.length(record),
                 "analyzed": record_cells.when(record.touched),
@@ -141,17 +128,18 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
         row_height=ROW,
         height=ROW * len(records) + 40,
         column_config={
-            "picture": st.column_config.ImageColumn("", width=76),
-            "file": st.column_config.TextColumn(_("File"), width=176),
+            "picture": st.column_config.ImageColumn("", width=64),
+            "file": st.column_config.TextColumn(_("File"), width=150),
             "verdict": st.column_config.MultiselectColumn(
-                _("Verdict"), options=list(colors), color=list(colors.values()), width=236
+                _("Verdict"), options=list(colors), color=list(colors.values()), width=226
             ),
             "likelihood": st.column_config.ProgressColumn(
-                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=110
+                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=96
             ),
-            "people": st.column_config.NumberColumn(_("People"), width=60),
-            "length": st.column_config.TextColumn(_("Length"), width=68, alignment="right"),
-            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=104),
+            "interval": st.column_config.TextColumn(_("95\u00a0% interval"), width=84),
+            "people": st.column_config.NumberColumn(_("People"), width=56),
+            "length": st.column_config.TextColumn(_("Length"), width=58, alignment="right"),
+            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=96),
             "found": st.column_config.TextColumn(_("Found out")),
         },
         on_select="rerun",
@@ -176,16 +164,18 @@ def cards(records: Sequence[Record], pictures: Mapping[str, bytes]) -> None:
 
 def card(record: Record, picture: bytes | None) -> Markup:
     """Return a record in short."""
-    likely = record.result.probability if record.result else None
-    percent = labels.percent(likely) if likely is not None else ""
-    line = " · ".join(
-        part
-        for part in (percent, record_cells.length(record), record_cells.when(record.touched))
-        if part
-    )
+    result = record.result
+    likely, ends = (result.probability, result.interval) if result else (None, None)
+    parts = [
+        _elsewhere(record),
+        labels.percent(likely) if likely is not None else "",
+        labels.confidence(ends) if ends else "",
+        record_cells.length(record),
+        record_cells.when(record.touched),
+    ]
     return figures.tile(
         record_cells.picture(record, picture),
         typography.strong(record.name),
-        chip(record),
-        typography.small(" · ".join(filter(None, [_elsewhere(record), line]))),
+        chip(record, short=True),
+        typography.small(" · ".join(filter(None, parts))),
     )

@@ -114,7 +114,7 @@ def _older(record: Record, analysis: Analysis | None, job: Job | None) -> None:
         run = partial(_rerun, record)
         controls.button(_("Analyze again"), "refresh", f"again-{record.id}", run)
     else:
-        lost = _("The file itself is not kept here any more: bring it again.")
+        lost = _("The file itself is not kept here any more: upload it again.")
         typography.notice(f"{text} {lost}")
 
 

@@ -182,8 +182,8 @@ def _retention() -> None:
     files = labels.hours(retention().total_seconds() / 3600)
     with st.container(horizontal=True, vertical_alignment="center", key="history-kept"):
         text = _(
-            "{size} in all, with files. Files are deleted {time} after they were brought; results, "
-            "notes and links stay longer."
+            "{size} in all, with files. Files are deleted {time} after they were uploaded; "
+            "results, notes and links stay longer."
         ).format(size=labels.size(used.bytes), time=files)
         typography.caption(text, width="content")
         st.page_link(url_state.page("settings"), label=_("How long"), icon=":material/settings:")

@@ -35,7 +35,7 @@ _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
         "ready": ("check_circle", _("Ready")),
         "license": ("gavel", _("License not accepted")),
         "available": ("download", _("Not downloaded")),
-        "manual": ("upload_file", _("Bring its file")),
+        "manual": ("upload_file", _("Add its file")),
         "failed": ("error", _("Can’t be used")),
     }
 )
@@ -225,7 +225,7 @@ def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
     if ended is None or ended.active or not ended.error:
         return ""
     listed = all(file.sha256 for file in spec.files)
-    offline = _("This installation stays offline. Bring its file with Add a model.")
+    offline = _("This installation stays offline. Use Add a model for its file.")
     unknown = _("No connection. Without one its file can’t be recognized: add it with Add a model.")
     if listed:
         offline = _(
@@ -290,7 +290,7 @@ def _license_dialog(spec: ModelSpec, then_fetch: bool) -> None:
 
 def _delete(spec: ModelSpec) -> None:
     again = (
-        _("You would have to bring its file again.") if spec.own else _("It can be fetched again.")
+        _("You would have to add its file again.") if spec.own else _("It can be fetched again.")
     )
     text = rich(_("The files of <b>{model}</b> are deleted."), model=spec.title)
     typography.paragraph(join([text, again], " "))

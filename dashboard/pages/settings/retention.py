@@ -60,7 +60,7 @@ def _choice(current: float | None) -> float | None:
         format_func=lambda days: usual if days is None else labels.days(days),
         key="keep-days",
         help=_(
-            "Counted from when a file was last brought, and never longer than the server keeps "
+            "Counted from when a file was last uploaded, and never longer than the server keeps "
             "any. Then the result, its picture, notes and links are deleted for good."
         ),
     )

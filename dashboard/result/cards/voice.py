@@ -113,10 +113,10 @@ def _strongest(analysis: Analysis, linked: ResultViewState) -> None:
     typography.caption(_("Highest in these windows:"))
     with st.container(horizontal=True, key="voice-windows", gap="small"):
         for number, span in enumerate(windows):
-            percent = labels.percent(span.answers[Question.VOICE])
+            score = labels.score(span.answers[Question.VOICE])
             when = labels.stretch(span.start, span.end, tenths=False)
             controls.button(
-                f"{when}: {percent}",
+                _("{when}: score {score}").format(when=when, score=score),
                 "play_arrow",
                 linked.widget(f"voice.{number}"),
                 linked.going_to(span.start, None),

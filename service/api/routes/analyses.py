@@ -198,11 +198,13 @@ def report(
     place: bool = True,
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
+    zone: Annotated[str, Query(max_length=64, description="IANA name, for its times")] = "UTC",
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    from detector.report import ReportDetails  # its fonts and PDFs take a second to import
+    # Its fonts and PDFs take a second to import.
+    from detector.report import ReportDetails, time_zone
 
-    details = ReportDetails(case, reviewer)
+    details = ReportDetails(case, reviewer, time_zone(zone))
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return pdf(content, "report.pdf")
 

@@ -9,10 +9,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.access import Analyst, App, Reader
-from service.api.errors import NotFound
 from service.api.routes.analyses import PDF
 from service.api.schemas import V1
-from service.messages import _
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
 router = APIRouter(prefix=f"{V1}/cases", tags=["cases"])
@@ -80,12 +78,8 @@ class CaseView(BaseModel):
 
 
 def find(id: str, context: Reader, application: App) -> Case:
-    """Return a case of the caller. Raise NotFound if they have none with this id."""
-    scope = application.scope(context)
-    case = scope.store.cases.get(scope.owner, id)
-    if case is None:
-        raise NotFound(_("There is no such case."))
-    return case
+    """Return a case of the caller. Raise NoCase if they have none with this id."""
+    return application.cases.get(context, id)
 
 
 Known = Annotated[Case, Depends(find)]

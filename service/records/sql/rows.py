@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -12,7 +13,6 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from detector.schema.analysis import Analysis, Settings
-from detector.schema.seal import ResultSeal
 from service.records import rules
 from service.records.model import ErrorReport, Record, ResultSummary
 
@@ -21,6 +21,8 @@ Row = dict[str, Any]
 BATCH_SIZE = 500
 """ids named in one statement; databases bound the number of its parameters"""
 
+_JSON = ("seal", "interval", "proof")
+"""Fields of a summary that are stored as JSON."""
 _SUMMARY = tuple(ResultSummary.model_fields)
 NO_RESULT: Row = dict.fromkeys(_SUMMARY) | {"models": ()}
 _PLAIN = tuple(f for f in Record.model_fields if f != "result")
@@ -38,7 +40,9 @@ def row_of(record: Record) -> Row:
 
 def summary_row(result: ResultSummary) -> Row:
     """Return the columns of a result's summary."""
-    return result.model_dump() | {"seal": result.seal.model_dump_json() if result.seal else None}
+    texts = result.model_dump(mode="json", include=set(_JSON))
+    stored = {name: value and json.dumps(value) for name, value in texts.items()}
+    return result.model_dump() | stored
 
 
 def record_of(row: sqlalchemy.Row[Any]) -> Record:
@@ -48,8 +52,9 @@ def record_of(row: sqlalchemy.Row[Any]) -> Record:
     plain["settings"] = Settings.model_validate_json(row.settings)
     plain["fault"] = ErrorReport.model_validate_json(row.fault) if row.fault else None
     if row.analyzed:
-        seal = ResultSeal.model_validate_json(row.seal) if row.seal else None
-        plain["result"] = {name: columns[name] for name in _SUMMARY} | {"seal": seal}
+        plain["result"] = {name: columns[name] for name in _SUMMARY} | {
+            name: json.loads(columns[name]) for name in _JSON if columns[name]
+        }
     return Record.model_validate(plain)
 
 

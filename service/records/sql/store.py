@@ -78,7 +78,7 @@ ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
     "likelihood": (records.c.probability.desc().nulls_last(), records.c.id),
 }
 HEADLINE_LABEL = case(
-    (records.c.copy_of.is_not(None), literal_column(f"'{Label.FAKE}'")), else_=records.c.verdict
+    (records.c.proof.is_not(None), literal_column(f"'{Label.FAKE}'")), else_=records.c.verdict
 )
 """`detector.schema.codes.headline_label`"""
 

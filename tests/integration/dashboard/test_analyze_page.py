@@ -538,7 +538,7 @@ def test_scores_of_the_whole_picture_can_be_shown(jobs: Jobs, analyzer: StandIn)
     finished(jobs, key)
     at = page(a=key)
     assert not any(b.label == "Score the whole picture" for b in at.button)
-    button(at, "Show the scores anyway").click().run()
+    button(at, "Show the likelihood anyway").click().run()
     assert not at.exception
     text = html(at)
     assert "The whole picture" in text and "Person A" not in text

@@ -469,7 +469,7 @@ def test_scores_are_compared_when_the_files_are_gone(job: Job, tmp_path: Path, s
     assert "could not be drawn" not in alone
     text = html(page(job, b=second))
     assert "The file is not kept here any more." in text and "could not be drawn" not in text
-    assert "could not be held against each other" in text
+    assert "could not be compared" in text
 
 
 def test_two_files_are_asked_for(job: Job) -> None:

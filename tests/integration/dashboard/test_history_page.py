@@ -391,7 +391,7 @@ def test_an_older_version_says_so(jobs: Jobs) -> None:
     keep(jobs, "old.mp4", judged(FAKE, 0.9, version="0.0.1"), 1)
     text = html(page())
     assert "Scored by version 0.0.1. Analyze again to compare fairly." in text
-    assert "bring it again" in text  # its media is gone
+    assert "upload it again" in text  # its media is gone
 
 
 def test_an_older_version_is_analyzed_again_where_the_file_is_kept(

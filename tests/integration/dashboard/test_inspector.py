@@ -101,7 +101,7 @@ def test_a_map_that_showed_progress_is_there_when_it_is_asked_for_again(
 def test_the_difference_is_said_in_numbers(clip: Path) -> None:
     at = show(clip)
     at.segmented_control(key="result.k.widget.heat-view").set_value("difference").run()
-    assert "says 40 % instead of 90 %; hiding as much elsewhere gives 80 %" in texts(at)
+    assert "scores 40 instead of 90; hiding as much elsewhere gives 80" in texts(at)
     at.segmented_control(key="result.k.widget.heat-view").set_value("original").run()
     assert "Original</b> as SBI saw it" in texts(at)
 

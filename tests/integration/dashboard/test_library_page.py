@@ -248,7 +248,7 @@ def test_files_are_brought_and_not_kept(jobs: Jobs, clip: Path) -> None:
     run(at)
     task = wait(at)
     assert (task.added, task.unread) == (1, 1) and listed(at) == [HOSTILE]
-    assert HOSTILE not in texts(at) and "Brought here" in texts(at)
+    assert HOSTILE not in texts(at) and "Uploaded here" in texts(at)
     assert list(jobs.uploads.root.iterdir()) == []
     assert at.file_uploader(key="library-files-1").value == []  # a fresh one
 

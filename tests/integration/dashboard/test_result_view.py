@@ -303,7 +303,7 @@ def test_a_file_too_poor_shows_its_number_only_when_asked(clip: Path) -> None:
     at = show(clip, decide(analysis))
     page = texts(at)
     assert "The file is too poor for a reading." in page and "um-scale" not in page
-    button(at, "Show the scores anyway").click().run()
+    button(at, "Show the likelihood anyway").click().run()
     assert "um-scale" in texts(at)
 
 
@@ -357,7 +357,7 @@ def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
     names = [tile["name"] for tile in data["strips"]["rows"][0]["tiles"]["wide"]]
     assert len(names) == 11
     assert names[0].startswith("Person B, 00:0") and names[0].endswith("not in frame")
-    assert re.fullmatch(r"Person B, 00:\d\d\.\d, \d+ percent, likely manipulated", names[3])
+    assert re.fullmatch(r"Person B, 00:\d\d\.\d, score \d+, likely manipulated", names[3])
 
 
 def test_faces_are_cut_for_the_strips(clip: Path) -> None:
@@ -484,7 +484,7 @@ def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
     limits = Thresholds(low=0.0, high=0.8, no_sign=False)
     html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
-    assert "no score means “no sign” here" in html
+    assert "no score clears a file here" in html
 
 
 def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
@@ -613,7 +613,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     data = {"data": "479 clips of many sources"}
     synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
     row = [str(cell) for cell in models_tab.row(made, synth)]
-    assert row[1] == labels.percent(synth.probability)
+    assert row[1] == labels.score(synth.probability)
     assert "Not decided" in row[2] and "not counted" in row[2] and "Likely" not in row[2]
     assert "um-ink na" in row[2] and row[5] == "–"
     assert "on 240 clips" in row[6] and "that ask its question" in row[6]
@@ -714,7 +714,7 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path)
     alone = decide(made, models=[gend.id])
     page = texts(show(clip, alone))
     assert "by its authors’ threshold, not measured here" in page
-    assert "so it never says “no sign”" in page
+    assert "so it can’t clear a file" in page
     assert "of untouched clips score above" not in page  # those are other models'
     assert "interval" not in page
 

@@ -152,7 +152,7 @@ def test_the_highest_windows_lead_there(clip: Path) -> None:
     page = pages.result(clip, make_analysis(clip), "message.wav")
     links = [b for b in page.button if (b.key or "").startswith("result.k.widget.voice.")]
     assert [b.label for b in links] == [
-        "00:03 to 00:05: 97\u00a0%", "00:05 to 00:07: 96\u00a0%", "00:01 to 00:03: 95\u00a0%",
+        "00:03 to 00:05: score 97", "00:05 to 00:07: score 96", "00:01 to 00:03: score 95",
     ]  # fmt: skip
     links[1].click().run()
     assert page.session_state["result.k.time"] == 5 and page.session_state["result.k.seek"] == 1

@@ -21,7 +21,8 @@ from detector.errors import UsageError
 from detector.provenance import FrameHashes, credential, inspect, xmp
 from detector.provenance.hashes import phash
 from detector.provenance.text import clean
-from detector.schema.origin import Provenance
+from detector.schema.codes import ProofKind
+from detector.schema.origin import Proof, Provenance
 from tests.conftest import portrait, write_clip
 from tests.support.certificates import AI, Authority, make_authority
 
@@ -76,7 +77,7 @@ def test_a_manifest_is_read_and_believed_as_configured(
     assert (unknown.state, unknown.signer, unknown.organization) == (
         "untrusted", "Test signer", "Test newsroom",
     )  # fmt: skip
-    assert unknown.generated
+    assert unknown.generated and look(signed).proof is None
     assert unknown.sources == ["trainedAlgorithmicMedia"]
     assert unknown.actions == ["created with Imagemaker"]
     assert unknown.generator == "unmask tests 1"
@@ -87,7 +88,15 @@ def test_a_manifest_is_read_and_believed_as_configured(
     trusted = look(signed)
     assert trusted.credential.state == "trusted"
     assert trusted.credential.trust_list
-    assert any("machine made" in sentence for sentence in trusted.findings)
+    assert any("was generated" in sentence for sentence in trusted.findings)
+    assert trusted.proof == Proof(kind=ProofKind.SIGNED, name="Test newsroom")
+    part = authority.sign(
+        source,
+        tmp_path / f"part{suffix}",
+        mime,
+        source=AI.replace("trained", "compositeWithTrained"),
+    )
+    assert look(part).proof == Proof(kind=ProofKind.PART_SIGNED, name="Test newsroom")
 
     anchors.write_text(make_authority("Somebody else").root)
     assert look(signed).credential.state == "untrusted"
@@ -98,7 +107,7 @@ def test_a_camera_is_not_a_machine_that_makes_pictures(
 ) -> None:
     found = look(authority.sign(picture, tmp_path / "camera.jpg", "image/jpeg"))
     assert found.credential.sources == ["digitalCapture"]
-    assert not found.credential.generated
+    assert not found.credential.generated and found.proof is None
     assert not found.findings
 
 
@@ -268,7 +277,7 @@ def test_xmp_says_that_a_model_made_it(tmp_path: Path) -> None:
     Image.fromarray(portrait((64, 64))).save(path, xmp=packet.encode())
     found = look(path)
     assert value(found, "Software") == "Painter 3"
-    assert found.findings == ["Its XMP says that a machine made this picture, or a part of it."]
+    assert found.findings == ["Its XMP states that it was generated, at least in part."]
 
 
 def test_settings_of_an_image_generator_are_found(tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(
         codes = [c.code for c in out.verdict.caveats]
         assert CaveatCode.PUBLISHED_POINT in codes
         assert CaveatCode.NO_SIGN_WITHHELD not in codes  # that was measured of other models
-        assert any("it never says “no sign”" in limit for limit in out.verdict.limits)
+        assert any("so it can't clear a file" in limit for limit in out.verdict.limits)
 
 
 def test_thresholds_that_a_person_moves_do_not_make_it_clear() -> None:

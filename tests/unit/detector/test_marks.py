@@ -44,10 +44,11 @@ def clip(mark: str | None) -> list[np.ndarray]:
         star = axis[:, None] ** 0.55 + axis[None] ** 0.55 <= 1
         layer.paste(Image.fromarray(np.where(star, 255, 0).astype(np.uint8)), (1190, 630))
     elif mark:
+        text = marks.TEXTS[mark][0]
         (file,) = FONTS.glob("SourceSansVF-Upright*")  # another than that of the template
         font = ImageFont.truetype(str(file), 48)
         font.set_variation_by_axes([600])
-        ImageDraw.Draw(layer).text((1180, 655), mark, 255, font)
+        ImageDraw.Draw(layer).text((1250, 655), text, 255, font, anchor="ra")
     alpha = np.asarray(layer, np.float32)[..., None] / 255 * 0.8
     wide = cv2.resize(coffee(), (1400, 800))
     made = []
@@ -69,7 +70,7 @@ def search(frames: list[np.ndarray]) -> list[VisibleMark]:
 @pytest.mark.parametrize("mark", sorted(marks.LIMITS))
 def test_a_mark_is_found_at_half_size_and_crf_32(mark: str) -> None:
     (found,) = search(clip(mark))
-    assert (found.name, found.place, found.maker) == (mark, "bottom right", "Google")
+    assert (found.name, found.place, found.maker) == (mark, "bottom right", marks.MAKERS[mark])
 
 
 def test_without_one_nothing_is_found() -> None:
@@ -84,3 +85,8 @@ def test_a_mark_is_a_finding_and_names_whose_verifier_may_know_it() -> None:
     (sentence,) = findings(origin)
     assert "Gemini" in sentence and "bottom right" in sentence and "anybody" in sentence
     assert maker(origin) == "Google" and maker(Provenance()) is None
+
+
+def test_a_maker_without_a_verifier_is_not_named() -> None:
+    mark = VisibleMark(name="Kling", maker="Kuaishou", place="bottom right", score=0.7)
+    assert maker(Provenance(marks=[mark])) is None

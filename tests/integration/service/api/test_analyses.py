@@ -69,8 +69,13 @@ def test_a_file_becomes_a_task_and_then_a_result(
     assert [frame["time"] for frame in frames] == analysis.timestamps
     assert {s["id"] for s in frames[-1]["subjects"]} == {"A", "B"}
     about = {"case": "2026-117", "reviewer": "Ana Ruiz"}
-    report = client.get(f"{view['href']}/report.pdf", params=about)
-    assert all(value in text_of(report.content, 1) for value in about.values())
+    zone = {"zone": "Asia/Kathmandu"}
+    report = client.get(f"{view['href']}/report.pdf", params=about | zone)
+    text = text_of(report.content, 1)
+    assert all(value in text for value in about.values()) and "UTC+05:45" in text
+    for other in ("Mars/Olympus", "../etc/passwd", "/etc/passwd", "Europe", ""):
+        answer = client.get(f"{view['href']}/report.pdf", params={"zone": other})
+        assert answer.status_code == 422 and "time zone" in refusal(answer)["message"]
     assert report.content.startswith(b"%PDF") and report.headers["content-type"].endswith("pdf")
     assert client.delete(view["href"]).status_code == 204
     assert client.get(view["href"]).status_code == 404 and nothing_left(application)
