@@ -16,7 +16,7 @@ from service.records.model import RecordsError
 from service.records.tables import HEAD
 
 SCRIPTS = Path(__file__).parent / "migrations"
-INITIAL = "0014"
+INITIAL = "0015"
 """The first step; there were others before anything was published."""
 LOCK = 0x756E6D61736B
 """Key of PostgreSQL's advisory lock: "unmask"."""

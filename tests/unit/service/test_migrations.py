@@ -10,15 +10,13 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from detector.schema.analysis import Label, Lean
-from detector.schema.origin import Provenance, VisibleMark
 from service.records import migrate
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError
 from service.records.sql import open_store
 from service.records.tables import HEAD
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
-from tests.support.records_contract import NOON, make, result
+from tests.support.records_contract import NOON, make
 from tests.support.waiting import at_once
 
 
@@ -64,27 +62,6 @@ def test_what_is_not_ours_or_newer_is_refused_and_left_alone(
         open_store(path)
     assert caught.value.code == code and hint in caught.value.hint
     assert path.read_bytes() == before
-
-
-def test_the_summary_of_a_verdict_is_filled_from_its_result(tmp_path: Path) -> None:
-    path, store = tmp_path / FILE, open_store(tmp_path / FILE)
-    mark = VisibleMark(name="Veo", maker="Google", place="top left", score=0.9)
-    plain, marked = make(LOCAL, 0), make(LOCAL, 1)
-    lean = result(Label.INCONCLUSIVE, 0.4)
-    verdict = lean.verdict.model_copy(update={"lean": Lean.NONE})
-    store.add(plain, lean.model_copy(update={"verdict": verdict}))
-    store.add(marked, result(Label.REAL, 0.1, provenance=Provenance(marks=[mark])))
-    before = store.records(LOCAL, [plain.id, marked.id])
-    store.close()
-    with sqlite3.connect(path) as db:  # as version 0014 wrote it
-        for name in ("lean", "interval", "proof"):
-            db.execute(f"ALTER TABLE records DROP COLUMN {name}")
-        db.execute("ALTER TABLE records ADD COLUMN copy_of TEXT")
-        db.execute("UPDATE alembic_version SET version_num = '0014'")
-    db.close()
-    store = open_store(path)
-    assert store.records(LOCAL, [plain.id, marked.id]) == before
-    store.close()
 
 
 def test_a_step_that_fails_leaves_the_step_before(

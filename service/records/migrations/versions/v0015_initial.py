@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0014"
+revision = "0015"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -52,12 +52,12 @@ def _records() -> None:
         *_required(MOMENT, "created", "touched"),
         *_required(BIG, "size"),
         *_required(WORD_LIST, "tags"),
-        *_optional(sa.Text, "fault", "verdict", "question", "kind", "version"),
+        *_optional(sa.Text, "fault", "verdict", "question", "lean", "kind", "version"),
         *_optional(MOMENT, "last_cache_hit", "analyzed"),
         *_optional(NUMBER, "probability", "duration"),
         *_optional(sa.Integer, "subject_count"),
         sa.Column("models", WORD_LIST, nullable=False, server_default="[]"),
-        *_optional(sa.Text, "seal", "copy_of"),
+        *_optional(sa.Text, "seal", "interval", "proof"),
         sqlite_with_rowid=False,
     )
     op.create_index("records_by_time", "records", ["owner", sa.text("touched DESC"), "id"])
