@@ -328,7 +328,7 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
     assert list(drawn.data[-1].x) == [0.8, 0.5]
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
     said = robustness.finding(found).replace("\u00a0", " ")
-    assert said == "as it is: 80 %; blur-2: 50 %; mirror: no score."
+    assert said == "as it is: 80; blur-2: 50; mirror: no score."
     same = tried(trial("blur-2", 0.75))
     said = robustness_tab.sentence(same, limits)
     assert said == (
