@@ -248,7 +248,7 @@ def table(
                 _("Verdict"), options=list(colors), color=list(colors.values()), width=135
             ),
             "likelihood": st.column_config.ProgressColumn(
-                _("Combined likelihood, %"), format="%d", min_value=0, max_value=100, width=146
+                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=104
             ),
             "interval": st.column_config.TextColumn(_("95\u00a0% interval"), width=90),
             "people": st.column_config.NumberColumn(_("People"), width=56),
