@@ -278,7 +278,7 @@ def test_strangers_are_told_to_bring_a_key(
     assert nothing_left(application)
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/api/x", "/health", "/v2/analyses"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/api/x", "/v2/analyses"])
 def test_an_unknown_path_is_json(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404 and refusal(answer)["code"] == "not_found"
