@@ -148,7 +148,7 @@ def test_thresholds_and_band_are_drawn_and_numbered(analysis: Analysis) -> None:
     assert [(s.y0, s.y1, s.fillcolor) for s in band] == [(0.3, 0.7, DARK.band)]
     dotted = [s.y0 for s in figure.layout.shapes if s.line.dash == "dot"]
     assert dotted == [0.3, 0.7]
-    assert list(figure.layout.yaxis.ticktext) == ["0", "<b>30</b>", "<b>70</b>", "100\u00a0%"]
+    assert list(figure.layout.yaxis.ticktext) == ["0", "<b>30</b>", "<b>70</b>", "100"]
 
 
 def test_a_click_can_land_on_every_moment_also_in_a_gap(analysis: Analysis) -> None:
@@ -202,7 +202,7 @@ def test_a_time_axis_has_few_round_ticks(end: float) -> None:
 
 def test_ticks_that_would_touch_are_put_together() -> None:
     close = charts.score_ticks(Thresholds(low=0.45, high=0.5))
-    assert close[1] == ["0", "<b>45–50</b>", "100\u00a0%"]
+    assert close[1] == ["0", "<b>45–50</b>", "100"]
     edge = charts.score_ticks(Thresholds(low=0.05, high=0.95))
     assert edge[1] == ["<b>5</b>", "<b>95</b>"]
 

@@ -196,7 +196,7 @@ def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be() -> None:
     assert comparison.finding.related and not comparison.finding.same_footage
     assert not comparison.accuses
     assert words.sentence(comparison) == "Another picture, but its face moves as the original’s"
-    for cause in ("a machine", "two cameras", "too poor"):
+    for cause in ("generated", "two cameras", "too poor"):
         assert cause in words.lead(comparison)
     rows = dict(words.figures(comparison))
     assert rows["The head moves alike"].startswith("0.97")

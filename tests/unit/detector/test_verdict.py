@@ -273,7 +273,7 @@ def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short() -> None
     verdict = decide(glimpse).verdict
     assert verdict.label == Label.NOT_APPLICABLE
     assert verdict.reasons[0].code == ReasonCode.CLIP_TOO_SHORT
-    assert "0.2 s" in verdict.reasons[0].text
+    assert "0.20 s" in verdict.reasons[0].text
 
 
 def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
