@@ -141,7 +141,7 @@ class Runner:
         self._evidence.clear()
         result = compare(*pair, detector=self._detector)
         found: dict[str, Any] = {
-            "finding": str(result.finding), "why": result.why, "seconds": result.seconds,
+            "finding": str(result.finding), "why": result.reason, "seconds": result.seconds,
         }  # fmt: skip
         if self._evidence:
             evidence = self._evidence[-1]

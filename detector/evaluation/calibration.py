@@ -305,7 +305,7 @@ def _thresholds(
         false_positives=alarms,
         false_negatives=missed,
         data=f"{data}, each group of sources scored without it",
-        no_sign=bool(np.isfinite(limits[0])),
+        can_clear=bool(np.isfinite(limits[0])),
     )
 
 

@@ -18,7 +18,6 @@ from detector.evaluation.calibration_report import Calibrated
 from detector.evaluation.labels import Item
 from detector.evaluation.operating_points import (
     FAKE,
-    PROMISES,
     TIGHTER,
     Held,
     by_alarms,
@@ -127,7 +126,7 @@ def _of_pictures(
         high=round(sigmoid(limits[question][1]), 3),
         false_positive_rate=round(float(decided[real].mean()), 4),
         false_positives=Tally(count=int(decided[real].sum()), clips=int(real.sum())),
-        no_sign=False,
+        can_clear=False,
         data=f"pictures of {len(set(sources))} sources and smaller JPEG copies of them, all left "
         f"out together ({real.sum()} real; {(~real).sum()} generated, {found_share:.0%} above it)",
     )

@@ -26,7 +26,7 @@ from detector.live import Alarm, Dot, LiveState, LiveVoice
 from detector.live.pool import Pool
 from detector.live.state import ModelState
 from detector.models import registry
-from detector.schema.analysis import Analysis, Heard, Label, Question, SpanSegment
+from detector.schema.analysis import Analysis, Label, Question, SpanSegment, SpeechMeasurement
 from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
@@ -458,7 +458,11 @@ def spoken(logit: float | None, seconds: float = 9.0, band: float = 7_400.0) -> 
     if logit is not None:
         voice._spans.append(SpanSegment(start=8, end=12, logits={"timbre": logit}))
     speech = [(0.0, seconds)] if seconds else []
-    return decide(voice._undecided(Heard(seconds=12, speech=speech, band=band, snr=30), 12.0))
+    return decide(
+        voice._undecided(
+            SpeechMeasurement(seconds=12, spans=speech, bandwidth_hz=band, snr=30), 12.0
+        )
+    )
 
 
 class Instant:

@@ -228,8 +228,8 @@ def test_the_microphone_of_the_same_link_is_heard(
         while pool.step():
             pass
         sound = heard.state.analysis and heard.state.analysis.media.audio
-        found = sound and sound.heard
-        return (found.speech_seconds, found.level or -99) if found else (0.0, -99)
+        found = sound and sound.speech
+        return (found.speech_seconds, found.level_dbfs or -99) if found else (0.0, -99)
 
     async def speak() -> None:
         theirs, came = await connect(worker, patch, (spoken * 32_000).astype(np.int16))
