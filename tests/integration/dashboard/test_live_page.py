@@ -19,7 +19,7 @@ from dashboard import labels, series, server, session
 from dashboard.charts import live
 from dashboard.pages.live import cards, choices, ice, link, problems
 from dashboard.pages.live import view as page
-from dashboard.pages.live.state import Trouble
+from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
 from detector.decision import decide
 from detector.live import Alarm, Dot, LiveState, LiveVoice
@@ -219,7 +219,7 @@ def test_waiting_for_the_persons_permission(at: AppTest, browser: Browser) -> No
 
 
 def test_every_trouble_has_words() -> None:
-    for trouble in Trouble:
+    for trouble in ConnectionProblem:
         said = problems.problem(trouble)
         assert said.head and said.text.endswith(".")
 
