@@ -18,6 +18,7 @@ import argparse
 import hashlib
 import json
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,9 +32,10 @@ import numpy as np
 
 from bench.copies import CopyOptions, Row, clips_of, fakes_of, write_copy
 from detector import media, vision
-from detector.comparison import compare, engine
 from detector.comparison.align import FootageReader
 from detector.comparison.decide import face_features
+from detector.comparison.engine import compare_footage
+from detector.comparison.movement import with_movement
 from detector.decision.numbers import wilson
 from detector.errors import UnmaskError
 
@@ -112,27 +114,21 @@ class Runner:
     def __init__(self, data: Path, folder: Path) -> None:
         self._data, self._folder = data, folder
         self._detector = vision.load_detector()
-        self._evidence: list[Any] = []
-        compared = engine._compared
-
-        def recorded(result: Any, evidence: Any, *rest: Any) -> Any:
-            self._evidence.append(evidence)
-            return compared(result, evidence, *rest)
-
-        engine._compared = recorded  # type: ignore[assignment]
 
     def run(self, trial: Trial) -> dict[str, Any] | None:
         """Return what a trial gave; None where it can't be made of this clip."""
         pair = self._pair(trial)
         if pair is None:
             return None
-        self._evidence.clear()
-        result = compare(*pair, detector=self._detector)
+        clock = time.perf_counter()
+        copy, original = (FootageReader(path, media.probe(path), [], Event()) for path in pair)
+        result, evidence = compare_footage(copy, original, self._detector, lambda share: None)
+        result = with_movement(result, copy, original)
         found: dict[str, Any] = {
-            "finding": str(result.finding), "why": result.reason, "seconds": result.seconds,
+            "finding": str(result.finding), "reason": result.reason,
+            "seconds": round(time.perf_counter() - clock, 2),
         }  # fmt: skip
-        if self._evidence:
-            evidence = self._evidence[-1]
+        if evidence is not None:
             found["same"] = evidence.sameness.features
             found["faces"] = [
                 {"person": face.person, "features": face_features(face, moment)}

@@ -259,15 +259,14 @@ def space_of(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignm
 
 def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
     """Return a moment's homography of full pictures."""
-    pair = moment.pair
-    scales = [
-        (media.width / rgb.shape[1], media.height / rgb.shape[0])
-        for media, rgb in (
-            (result.original_media, pair.original),
-            (result.copy_media, pair.copy),
+    original, copy = (
+        (rgb.shape[1::-1], (media.width, media.height))
+        for rgb, media in (
+            (moment.pair.original, result.original_media),
+            (moment.pair.copy, result.copy_media),
         )
-    ]
-    return align.rescaled(pair.matrix, *scales)
+    )
+    return align.moved_to(moment.pair.matrix, original, copy)
 
 
 def compared_moment(

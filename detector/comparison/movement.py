@@ -108,12 +108,7 @@ class Movement:
 
 
 def read(reader: FootageReader, start: float, seconds: float) -> Movement | None:
-    """Return how the widest face of a stretch moves; None where no face is seen for long enough.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Return how the widest face of a stretch moves; None where no face is seen for long enough."""
     end = min(reader.media.duration or 0.0, start + seconds)
     if (end - start) * RATE < FEWEST:
         return None
@@ -226,10 +221,6 @@ class Synchrony:
 def with_movement(result: Comparison, copy: FootageReader, original: FootageReader) -> Comparison:
     """Return the comparison with shared movement as its finding, where the pictures are not the
     same footage, or the same scene in other shapes, and a face moves alike in both.
-
-    Raises
-    ------
-    MediaError, Canceled
     """
     anew = result.finding is ComparisonFinding.NOT_COMPARABLE
     if not anew and result.finding is not ComparisonFinding.NOT_SAME_FOOTAGE:

@@ -23,8 +23,8 @@ from detector.comparison.align import (
     matched,
     mirrored,
     moved_points,
+    moved_to,
     refined,
-    rescaled,
 )
 from detector.isolation import Frame
 from detector.schema.comparison import Grading
@@ -443,10 +443,10 @@ def _near(pair: MomentPair, matrix: np.ndarray, otherwise: np.ndarray) -> np.nda
 
 
 def _edge_to_edge(pair: MomentPair) -> np.ndarray:
-    (height, width), (to_height, to_width) = (rgb.shape[:2] for rgb in (pair.original, pair.copy))
-    turned = mirrored(width) if pair.flips else np.eye(3)
-    scale = to_width / width, to_height / height
-    return _near(pair, rescaled(np.eye(3), (1.0, 1.0), scale) @ turned, pair.matrix)
+    size = pair.original.shape[1::-1]
+    turned = mirrored(size[0]) if pair.flips else np.eye(3)
+    whole = moved_to(np.eye(3), (size, size), (size, pair.copy.shape[1::-1]))
+    return _near(pair, whole @ turned, pair.matrix)
 
 
 def _pooled(found: Sequence[MomentPair], known: FeatureCache) -> np.ndarray:
