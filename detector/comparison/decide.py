@@ -145,16 +145,8 @@ class Sameness:
 def sameness(
     moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray], frame: float
 ) -> Sameness:
-    """Return how alike backgrounds are. Faces are left out: they may be swapped.
-
-    Parameters
-    ----------
-    moments : sequence of MeasuredMoment
-    originals : sequence of float32 [H, W, 3]
-        With the copy's colors.
-    frame : float
-        Duration of a frame of the slower file, s.
-    """
+    """Return how alike backgrounds are, by originals in the copy's colors; `frame` is the duration
+    of a frame of the slower file, s. Faces are left out: they may be swapped."""
     shares = tuple(_share(moment.alike) for moment in moments)
     motion, strong = _motion(moments, originals, shares)
     times = [m.pair.time for m in moments], [m.pair.original_time for m in moments]
@@ -245,17 +237,8 @@ class Decided:
 
 
 def decide(moments: Sequence[MeasuredMoment], length: float, frame: tuple[float, float]) -> Decided:
-    """Return what differs.
-
-    Parameters
-    ----------
-    moments : sequence of MeasuredMoment
-        Ascending in time; at least one.
-    length : float
-        s of the copy; 0 for a still picture
-    frame : (x, y)
-        px of the upright copy for a px of `MeasuredMoment.layers`
-    """
+    """Return what differs at one moment or more of a copy of so many s (0: a still picture);
+    `frame` is px (x, y) of the upright copy for a px of the layers."""
     parts: list[dict[int, Part]] = [{} for _ in moments]
     limits: list[dict[int, float]] = [{} for _ in moments]
     numbers = sorted({face.person for moment in moments for face in moment.faces})

@@ -16,11 +16,9 @@ from detector.comparison import align, decide, movement, place
 from detector.comparison.align import Aligned, FeatureCache, FootageReader
 from detector.comparison.decide import LEAST_ALIKE, MOST, Overlay, Sameness
 from detector.comparison.finding import (
-    FileTraces,
     compared_moment,
     finding,
     generation,
-    read_traces,
     space_of,
 )
 from detector.comparison.measure import (
@@ -34,6 +32,7 @@ from detector.comparison.measure import (
 )
 from detector.comparison.place import MomentPair
 from detector.errors import UsageError
+from detector.provenance.file_traces import FileTraces, read_traces
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
     Comparison,
