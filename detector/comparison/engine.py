@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from threading import Event
 
+import cv2
 import numpy as np
 
 from detector import media, vision
@@ -340,24 +341,29 @@ def read_moments(
         chosen = int(np.argmin([abs(f.time - at) for f in around]))
         pair = MomentPair(frame.time, frame.rgb, tuple(around), chosen, matrix, ())
         upright = np.ascontiguousarray(np.rot90(pair.copy, turns))
-        known = [_turned(f, turns, upright.shape) for f in search.find(pair.time, upright)]
+        back = _clockwise(turns, upright.shape)
+        known = [_moved(face, back) for face in search.find(pair.time, upright)]
         known += missed_faces(known, theirs.find(pair.time, pair.original), matrix)
         found.append(replace(pair, faces=tuple(enumerate(known))))
         on_progress(0.5 + 0.3 * len(found) / len(picks))
     return found
 
 
-def _turned(face: Detection, turns: int, shape: Sequence[int]) -> Detection:
-    """Return a face of a picture (`shape` [H, W, …]) in the same picture turned clockwise by so
-    many quarters."""
-    height, width = shape[:2]
+def _moved(face: Detection, matrix: np.ndarray) -> Detection:
+    """Return a face under a homography."""
     x0, y0, x1, y1 = face.box
-    points = np.vstack([[[x0, y0], [x1, y1]], np.array(face.landmarks)])
+    edge = align.moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+    points = align.moved_points(matrix, np.array(face.landmarks))
+    return Detection.of(np.concatenate([edge.min(0), edge.max(0)]), points, face.confidence)
+
+
+def _clockwise(turns: int, shape: Sequence[int]) -> np.ndarray:
+    """Return the homography that turns a picture of `shape` [H, W, …] by so many quarters."""
+    matrix, sides = np.eye(3), shape[:2]
     for _ in range(turns):
-        points = np.stack([height - points[:, 1], points[:, 0]], 1)
-        width, height = height, width
-    box = np.concatenate([points[:2].min(0), points[:2].max(0)])
-    return Detection.of(box, points[2:], face.confidence)
+        matrix = np.array([[0.0, -1.0, sides[0]], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
+        sides = sides[::-1]
+    return matrix
 
 
 def missed_faces(
@@ -376,16 +382,8 @@ def missed_faces(
             for box, (x, y) in ((one.box, middle(other)), (other.box, middle(one)))
         )
 
-    missed = []
-    for face in originals:
-        x0, y0, x1, y1 = face.box
-        edge = align.moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-        points = align.moved_points(matrix, np.array(face.landmarks))
-        box = np.concatenate([edge.min(0), edge.max(0)])
-        moved = Detection.of(box, points, face.confidence)
-        if not any(overlap(moved, other) for other in known):
-            missed.append(moved)
-    return missed
+    there = [_moved(face, matrix) for face in originals]
+    return [face for face in there if not any(overlap(face, other) for other in known)]
 
 
 def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
@@ -395,7 +393,7 @@ def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
     numbers = [
         tracker.update(
             pair.time,
-            place.warp(pair.original, pair.matrix, pair.copy.shape),
+            cv2.warpPerspective(pair.original, pair.matrix, pair.copy.shape[1::-1]),
             [face for _, face in pair.faces],
         )
         for pair in found
@@ -406,14 +404,8 @@ def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
             tracks.setdefault(number, []).append(face)
     real = sorted(n for n, track in tracks.items() if vision.is_face_track(track, len(found)))
     order = {number: index for index, number in enumerate(real)}
-    return [
-        replace(
-            pair,
-            faces=tuple(
-                (order[n], face)
-                for n, (_, face) in zip(given, pair.faces, strict=True)
-                if n in order
-            ),
-        )
+    shown = [
+        [(order[n], face) for n, (_, face) in zip(given, pair.faces, strict=True) if n in order]
         for pair, given in zip(found, numbers, strict=True)
     ]
+    return [replace(pair, faces=tuple(faces)) for pair, faces in zip(found, shown, strict=True)]
