@@ -117,7 +117,7 @@ def compare(
 
 def compare_footage(
     copy: FootageReader, original: FootageReader, detector: FaceDetector | None, report: OnProgress
-) -> tuple[Comparison, Evidence | None]:
+) -> tuple[Comparison, MeasuredStretch | None]:
     """Return the comparison by pictures alone, and what was measured last."""
     thumbnails = align.read_original(original)
     aligned = align.align(copy, original, thumbnails)
@@ -138,14 +138,14 @@ def compare_footage(
 
     def compare_stretch(
         aligned: Aligned, begun: Comparison, done: float
-    ) -> tuple[Comparison, Evidence | None]:
+    ) -> tuple[Comparison, MeasuredStretch | None]:
         pairs = read_moments(
             copy, original, aligned, faces, lambda x: report(done + (0.8 - done) * x)
         )
         if not pairs:
             return begun, None
         frame = 1 / min(FPS, copy.media.fps or FPS, original.media.fps or FPS)
-        evidence = Evidence.of_shown(pairs, frame)
+        evidence = MeasuredStretch.of_shown(pairs, frame)
         return _compared(begun, evidence, len(pairs), frame, traces), evidence
 
     result, evidence = compare_stretch(aligned, result, 0.3)
@@ -165,7 +165,7 @@ def compare_footage(
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MeasuredStretch:
     """All that was measured."""
 
     moments: list[MeasuredMoment]
@@ -175,7 +175,7 @@ class Evidence:
     overlays: list[Overlay]
 
     @classmethod
-    def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> Evidence:
+    def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> MeasuredStretch:
         """Measure moments; of the same footage again without those that show something else, which
         falsify colors and homography."""
         known = FeatureCache()
@@ -186,7 +186,7 @@ class Evidence:
         return cls.of(shown, frame, known)
 
     @classmethod
-    def of(cls, pairs: Sequence[MomentPair], frame: float, known: FeatureCache) -> Evidence:
+    def of(cls, pairs: Sequence[MomentPair], frame: float, known: FeatureCache) -> MeasuredStretch:
         exact = place.refine_moments(number_people(pairs), known)
         layers = layers_of(exact)
         as_copied = graded(layers)
@@ -204,7 +204,7 @@ class Evidence:
 
 def _compared(
     result: Comparison,
-    evidence: Evidence,
+    evidence: MeasuredStretch,
     compared: int,
     frame: float,
     traces: tuple[FileTraces, FileTraces],
