@@ -8,14 +8,14 @@ two files; what is measured is a multiple of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from detector.comparison import place
-from detector.comparison.place import Colors, MomentPair, draw_face, gray
+from detector.comparison.place import CLIPPED, Colors, MomentPair, draw_face, gray
 from detector.schema.comparison import Grading
 from detector.vision import Detection
 
@@ -34,6 +34,8 @@ TEXTURE = 4.0
 """gray levels of deviation within a tile from which its correlation counts"""
 SOFTENED = 0.7
 """px of the Gaussian over both before they are subtracted"""
+WORSE = 1.1
+"""Factor on the difference up to which light is fitted before colors."""
 LEAST_NOISE = 0.6
 """gray levels that are always expected: rounding"""
 BINS, FEWEST_PIXELS, OUTLYING = 10, 60, 5.0
@@ -123,7 +125,17 @@ class Graded:
 def graded(layers: Sequence[Layers]) -> Graded:
     """Return the originals with the copy's colors and light."""
     colors, pixels = _fit_colors(layers)
-    lit = with_light(layers, [colors(layer.original) for layer in layers])
+    pictures = [colors(layer.original) for layer in layers]
+    lit = with_light(layers, pictures)
+    if any(one is not other for one, other in zip(lit, pictures, strict=True)):
+        # Light bends the curves of colors: fit them again without it.
+        bare = with_light(layers, [layer.original for layer in layers])
+        again, _ = _fit_colors(
+            [replace(layer, original=rgb) for layer, rgb in zip(layers, bare, strict=True)]
+        )
+        other = with_light(layers, [again(rgb) for rgb in bare])
+        if _difference(layers, other) < WORSE * _difference(layers, lit):
+            colors, lit = again, other
     described = place.describe_colors(colors, pixels)
     moved = [
         np.abs(rgb - layer.original)[layer.valid].mean()
@@ -132,6 +144,14 @@ def graded(layers: Sequence[Layers]) -> Graded:
     ]
     is_graded = described.graded or bool(np.mean(moved or [0.0]) > place.ENCODERS)
     return Graded(colors, lit, described.model_copy(update={"graded": is_graded}))
+
+
+def _difference(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> float:
+    return float(np.mean([
+        np.minimum(np.abs(rgb - layer.copy), CLIPPED)[layer.rest(RIM)].mean()
+        for layer, rgb in zip(layers, pictures, strict=True)
+        if layer.rest(RIM).any()
+    ]))  # fmt: skip
 
 
 def with_light(layers: Sequence[Layers], pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
