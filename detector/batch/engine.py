@@ -201,10 +201,6 @@ class BatchRun:
     def _finish(self, call: _Call, entry: Entry, scratch: Path) -> None:
         line: Line = {"file": entry.name, "page": entry.page, "id": ""}
         try:
-            if entry.open is None:
-                assert entry.error is not None
-                self._failed(call, entry, line, entry.error)
-                return
             scratch.mkdir(parents=True, exist_ok=True)
             path = entry.open(scratch)
             with open_file(path) as file:

@@ -22,18 +22,18 @@ class Entry:
     ----------
     name : str
         One in its source, and the same each time it is read: results are found again by it.
-    open : callable, optional
-        Brings the file to where it can be read. Raises MediaError.
+    open : callable
+        Brings the file to where it can be read. Raises InputError.
     page : int, optional
         Of the document that the picture stands in, from 1.
     error : ErrorDetail, optional
-        Instead of `open`.
+        Why it can't be opened; `open` raises it.
     size : int, optional
         Bytes that it has, as far as is known before it is opened.
     """
 
     name: str
-    open: Opener | None = None
+    open: Opener
     page: int | None = None
     error: ErrorDetail | None = None
     size: int | None = None
@@ -51,7 +51,11 @@ def of_path(name: str, path: Path) -> Entry:
 
 def failed(name: str, error: InputError) -> Entry:
     """Return the entry of what can't be opened."""
-    return Entry(name, error=detail(error))
+
+    def refuse(_folder: Path) -> Path:
+        raise error
+
+    return Entry(name, refuse, error=detail(error))
 
 
 def detail(error: InputError) -> ErrorDetail:

@@ -111,12 +111,11 @@ class ClusterAnalyzer:
         pieces: list[Any] | None = None
         for _ in range(MAX_TRIES):
             try:
-                analysis = self._tried(call, pieces, watch)
-                if analysis is None:
-                    pieces = transfer.put(path)
-                    analysis = self._tried(call, pieces, watch)
-                assert analysis is not None
-                return analysis
+                if (analysis := self._tried(call, pieces, watch)) is not None:
+                    return analysis
+                pieces = transfer.put(path)
+                if (analysis := self._tried(call, pieces, watch)) is not None:
+                    return analysis
             except _WorkerLost:
                 call = replace(call, key=uuid.uuid4().hex)
         raise UnmaskError(

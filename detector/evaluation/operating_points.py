@@ -228,7 +228,7 @@ def operate(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> Opera
     by the rate of false alarms alone: these still meet their target, but more of the decided may be
     wrong, and `targets_met` says so.
     """
-    last: OperatingPoint | None = None
+    tried: list[OperatingPoint] = []
     for alone, way in ((False, choose), (True, by_alarms)):
         for share in TIGHTER:
             tightened = targets.tightened(share)
@@ -244,11 +244,11 @@ def operate(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> Opera
                     decided[own] = decisions({q: x[own] for q, x in held.logits.items()}, others)
             now = rates(decided, held.labels)
             few = now.alarms <= targets.rate
-            last = OperatingPoint(limits, now, decided, few and now.promised >= targets.right)
-            if last.targets_met or (alone and few):
-                return last
-    assert last is not None
-    return last
+            met = few and now.promised >= targets.right
+            tried.append(OperatingPoint(limits, now, decided, met))
+            if met or (alone and few):
+                return tried[-1]
+    return tried[-1]
 
 
 def by_source(decided_as: Array, labels: Array, sources: Array) -> dict[str, tuple[int, int]]:

@@ -29,9 +29,9 @@ class _Probed(nn.Module):
     Other threads may run the shared network meanwhile. `forward` returns log odds [N, 1].
     """
 
-    def __init__(self, model: TorchModel) -> None:
+    def __init__(self, model: TorchModel, layer: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.layer = model, layer
         self.probe = nn.Identity()
         # The library reads the device from a parameter.
         self.place = nn.Parameter(torch.zeros((), device=model.device))
@@ -41,8 +41,7 @@ class _Probed(nn.Module):
             # A leaf receives the gradient; the layers after it may work in place, on a copy.
             return self.probe(output.detach().requires_grad_(True)).clone()
 
-        assert self.model.target_layer is not None
-        with forward_hook(self.model.target_layer, probe):
+        with forward_hook(self.layer, probe):
             return self.model.log_odds(self.model.network(x))[:, None]
 
 
@@ -70,7 +69,7 @@ def draw(model: Model, batch: np.ndarray, method: str = "gradcam") -> np.ndarray
         return None
     check_batch(batch, model.spec)
     frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
-    probed = _Probed(model)
+    probed = _Probed(model, model.target_layer)
     cam = METHODS[method](probed, [probed.probe], partial(_as_maps, frames=frames))
     if frames:
         # The library's zoom of clips aligns corners, which moves maps by up to half a cell.

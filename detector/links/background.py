@@ -79,7 +79,7 @@ class LoopThread(ABC):
 
     async def _watched(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        watcher = asyncio.create_task(self._end_when_canceled())
+        watcher = asyncio.create_task(self._end_when_canceled(self._task))
         try:
             await self._main()
         except BaseException as error:
@@ -91,8 +91,8 @@ class LoopThread(ABC):
         finally:
             watcher.cancel()
 
-    async def _end_when_canceled(self) -> None:
+    async def _end_when_canceled(self, task: asyncio.Task[None] | None) -> None:
         while not self._cancel.is_set():
             await asyncio.sleep(POLL_SECONDS)
-        assert self._task is not None
-        self._task.cancel()
+        if task is not None:
+            task.cancel()

@@ -105,8 +105,7 @@ class LinkProxy(LoopThread):
         if given is None or not secrets.compare_digest(given[1], word.encode()):
             await _answer(writer, _UNKNOWN)
             return
-        where = _target(line[1], line[2]) if line else None
-        if where is None:
+        if line is None or (where := _target(line[1], line[2])) is None:
             await _answer(writer, _BAD)
             return
         host, port, path = where
@@ -119,7 +118,6 @@ class LinkProxy(LoopThread):
         except (OSError, TimeoutError):
             await _answer(writer, _UNREACHABLE)
             return
-        assert line is not None
         try:
             if path is None:
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")

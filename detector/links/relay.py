@@ -143,7 +143,7 @@ class Relay(LoopThread):
         target, secure = self._target, self._target.scheme == "rtsps"
         found = await resolving(target.host, target.port, self._rules, target.resolve)
         context = (target.verify or ssl.create_default_context()) if secure else None
-        refused: OSError | None = None
+        refused = OSError(f"{target.host} has no address")
         for address in found[:MAX_ADDRESSES]:
             try:
                 reader, writer = await asyncio.open_connection(
@@ -159,7 +159,6 @@ class Relay(LoopThread):
                 continue
             stack.callback(writer.transport.abort)
             return reader, writer
-        assert refused is not None
         raise refused
 
     async def _request(self, stack: AsyncExitStack) -> httpx.Response:

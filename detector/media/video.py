@@ -149,10 +149,14 @@ class _Walk:
         self.jump = self.skip and demuxer(self.container) in _JUMPABLE
 
     @property
+    def start(self) -> float:
+        """When the first picture is shown on the stream's own clock, s; 0 until it is known."""
+        return self.origin or 0.0
+
+    @property
     def target(self) -> float:
         """The next wanted time on the stream's own clock, seconds."""
-        assert self.origin is not None
-        return self.wanted[0][1] + _EPSILON + self.origin
+        return self.wanted[0][1] + _EPSILON + self.start
 
     def run(self) -> Iterator[tuple[int, float, VideoFrame]]:
         """Answer the wanted times in order, then say what was damaged on the way."""
@@ -283,8 +287,7 @@ class _Walk:
 
     def _answer(self, time: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
         """Answer the next wanted time; a frame that was given before is not given again."""
-        assert self.origin is not None
-        target, shown = self.target, time + self.origin + _EPSILON
+        target, shown = self.target, time + self.start + _EPSILON
         if self.spared and any(shown < other <= target for other in self.ahead):
             # Without the pictures that were left out the decoder took the order for another.
             raise _Damaged()
@@ -301,7 +304,7 @@ class _Walk:
         if self.previous is None and self.given is None:
             raise undecodable()
         last = self.previous
-        reached = max(self.end - (self.origin or 0.0), 0.0 if last is None else last[0])
+        reached = max(self.end - self.start, 0.0 if last is None else last[0])
         if last is not None:
             while self.wanted and self.wanted[0][1] <= reached + _SLACK:
                 yield from self._answer(*last)
@@ -331,4 +334,4 @@ class _Walk:
 
     def _damage(self, clock: float | None) -> None:
         if self.damaged_at is None:
-            self.damaged_at = max(0.0, (clock or 0.0) - (self.origin or 0.0))
+            self.damaged_at = max(0.0, (clock or 0.0) - self.start)
