@@ -100,18 +100,8 @@ Memory = Annotated[
 
 
 def setting(variable: str, default: Any, purpose: str, *, usual: str = "") -> Any:
-    """Return the field of one variable.
-
-    Parameters
-    ----------
-    variable : str
-        Its name in the environment; others that are read too follow after `|`.
-    default : any
-    purpose : str
-        One phrase, for the table.
-    usual : str
-        The default in words, where its value would tell nothing.
-    """
+    """Return the field of one variable; other names that are read too follow after `|`. `usual` is
+    the default in words, where its value would tell nothing."""
     first, *others = variable.split("|")
     return Field(
         default,
@@ -217,13 +207,8 @@ class LibraryConfig(BaseSettings):
 
 
 def get_config() -> LibraryConfig:
-    """Return what the environment says now; read again only when that changes.
-
-    Raises
-    ------
-    UsageError
-        A value makes no sense: guessing what was meant would be worse.
-    """
+    """Return what the environment says now, read again only when that changes; raise UsageError for
+    a value that makes no sense."""
     return _read(snapshot(LibraryConfig))
 
 

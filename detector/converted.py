@@ -50,16 +50,8 @@ def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]
 
 
 def key_of(facts: str, sources: Iterable[Path]) -> str:
-    """Return a key for a network that is known without building it: by what it is, by the code that
-    builds it, and by the versions that convert it.
-
-    Parameters
-    ----------
-    facts : str
-        All else that decides what it computes.
-    sources : paths
-        Files of Python, or folders of such.
-    """
+    """Return a key for a network without building it: by `facts` (all else that decides what it
+    computes), by the Python files or folders that build it, and by the versions that convert it."""
     digest = _versions()
     digest.update(facts.encode())
     for source in sources:

@@ -42,23 +42,11 @@ def compile(
     shared: bool = False,
     bf16: bool = False,
 ) -> Runner:
-    """Make a network ready to score.
+    """Make a network ready to score: in evaluation mode, on `device`, taking one tensor like
+    `example` (at least two items) and giving one or several.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In evaluation mode, on `device`. Takes one tensor, gives one or several.
-    example : float32 tensor
-        An input, for its shape; at least two items.
-    device : str
-        "cpu", or a GPU as torch names it.
-    free : tuple of int
-        Axes of the input whose size may change from call to call.
-    shared : bool
-        Let calls of several threads go on side by side, on a core each; else they take turns.
-    bf16 : bool
-        Compute in bf16 where the processor (`computes_in_bf16`) or the GPU can.
-    """
+    `free` are the axes of the input whose size may change. `shared` lets calls of several threads
+    run side by side, on a core each. `bf16` computes in bf16 where processor or GPU can."""
     if device == "cpu":
         folder, model = _converted(network, example, free)
         return _OpenVino(_Network(folder, model, bf16=bf16), copies=_copies(shared))
@@ -82,16 +70,8 @@ def _copies(shared: bool) -> int:
 
 
 def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | None:
-    """Return a network that was compiled for the processor before, without building it, and with it
-    without PyTorch, which takes two to three seconds to import; None where there is none.
-
-    Parameters
-    ----------
-    key : str
-        Of `converted.key_of`, given to `remember`.
-    shared : bool
-        As of `compile`.
-    """
+    """Return a network that `remember` stored under a key, and its facts, without building it and
+    without importing PyTorch, which takes two to three seconds; None where there is none."""
     if (kept := converted.recall(key)) is None:
         return None
     folder, about = kept
@@ -111,14 +91,9 @@ def remember(key: str, runner: Runner, **about: int) -> None:
 
 @contextmanager
 def beside_others() -> Iterator[None]:
-    """Let torch use only as many of this thread's helpers as leave cores for the other stages.
-
-    Decoder, face search and scorer run side by side, and models are loaded beside the first page;
-    helpers that wait for a core by spinning take it from the others. On two busy cores a 6 s clip
-    took 12 to 24 s with torch's own choice, and 3 s with one thread (eight times the processor time
-    in the face search); to load the default models took 2.7 s of a processor, and 1.1 s. Where
-    nobody has imported torch there is nothing to limit, and it is not imported for that.
-    """
+    """Limit torch's threads here to those that leave cores for the other stages: busy-waiting
+    helpers starve them. On two busy cores a 6 s clip took 12 to 24 s with torch's own choice, 3 s
+    with one thread. Does not import torch."""
     if "torch" not in sys.modules:
         yield
         return
@@ -141,20 +116,8 @@ def without_helpers() -> None:
 
 
 def read(path: Path, shape: tuple[int, ...]) -> Runner:
-    """Return a network that was published ready to run (TFLite, ONNX), on the processor.
-
-    Parameters
-    ----------
-    path : Path
-        A verified file.
-    shape : tuple of int
-        Of its one input.
-
-    Raises
-    ------
-    RuntimeError
-        It is no such file.
-    """
+    """Return a network that was published ready to run (TFLite, ONNX), on the processor, with one
+    input of this shape; raise RuntimeError for another file."""
     openvino, core = _openvino()
     model = core.read_model(path)
     model.reshape(openvino.PartialShape(list(shape)))
@@ -263,13 +226,8 @@ class _Network:
 
     def request(self) -> Any:
         """Compile it for one call at a time, in the thread of the caller; what was compiled for
-        this processor before is read, in a fifth of the time.
-
-        Raises
-        ------
-        FileNotFoundError
-            It is not on disk any more.
-        """
+        this processor is read, in a fifth of the time. Raise FileNotFoundError where it is not on
+        disk any more."""
         return (self._read() or self._compiled()).create_infer_request()
 
     def _read(self) -> Any | None:

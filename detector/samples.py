@@ -85,17 +85,9 @@ _NOBODY = "Synthetic voice by Unmask, CC0"
 
 
 def make_samples(folder: Path) -> list[Sample]:
-    """Return the gallery, making its files in `folder` on first use (a few seconds).
-
-    Safe to call from several threads and processes at once, and after an interruption: a set of
-    files appears under its final name only when all of it is there. The content is the same each
-    time, up to the version of the encoder.
-
-    Raises
-    ------
-    OSError
-        The folder can't be written to, or the disk is full. Nothing is left behind.
-    """
+    """Return the gallery, making its files in `folder` on first use (a few seconds). Safe to call
+    from several threads and processes at once, and after an interruption: the set appears under its
+    final name once it is complete. Raise OSError where it can't be written."""
     final = folder / f"samples-{VERSION}"
     samples = [sample for sample, _, _ in _gallery(final)]
     if _complete(samples):

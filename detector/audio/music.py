@@ -26,13 +26,8 @@ FLAT = 0.02
 
 
 def held(samples: np.ndarray) -> float | None:
-    """Return the share of what is voiced that stays on a note for 0.2 s and more, 0..1.
-
-    Parameters
-    ----------
-    samples : float32 [n]
-        Speech, 16 kHz. None where less than a second of it is voiced.
-    """
+    """Return the share of voiced speech (float32 [n], 16 kHz) that stays on a note for 0.2 s and
+    more, 0..1; None where less than a second is voiced."""
     from scipy import ndimage  # here: most files are pictures
 
     cents = _pitch(samples)

@@ -38,39 +38,18 @@ f within that, and an encoder or a telephone cuts to far below."""
 
 @dataclass(frozen=True)
 class SoundQuality:
-    """How good a recording is for judging a voice.
+    """How good a recording is for judging a voice."""
 
-    Attributes
-    ----------
-    band : float
-        Hz up to which speech holds anything (`FLOOR`): what an encoder or a telephone left.
-    snr : float or None
-        dB of speech over what is heard between (`_noise`); None where there are no pauses.
-    clipped : float
-        Share of the samples of speech at full scale.
-    level : float
-        dB of speech, 0 the full scale.
-    held : float or None
-        Share of what is voiced that stays on a note (`music.held`).
-    """
-
-    band: float
-    snr: float | None
-    clipped: float
-    level: float
-    held: float | None
+    band: float  # Hz up to which speech holds anything (`FLOOR`)
+    snr: float | None  # dB of speech over what is heard between (`_noise`); None without pauses
+    clipped: float  # share of the samples of speech at full scale
+    level: float  # dB of speech, 0 the full scale
+    held: float | None  # share of what is voiced that stays on a note (`music.held`)
 
 
 class Recording:
-    """What was heard of a file, at most half an hour (`sound.LONGEST`).
-
-    Parameters
-    ----------
-    stretches : sequence of (start, int16 [n])
-        Mono, 16 kHz; s from the beginning of the file's clock.
-    speech : sequence of (start, end)
-        Where somebody speaks, s, ascending.
-    """
+    """What was heard of a file, at most half an hour (`sound.LONGEST`): stretches of mono int16 [n]
+    at 16 kHz, each with its start on the file's clock, and where somebody speaks, s, ascending."""
 
     def __init__(
         self, stretches: Sequence[tuple[float, np.ndarray]], speech: Sequence[Span]
@@ -87,13 +66,8 @@ class Recording:
         cancel: Event | None = None,
         speech: Sequence[Span] | None = None,
     ) -> Recording:
-        """Hear a file; see `sound.read` for parameters and errors.
-
-        Parameters
-        ----------
-        speech : sequence of (start, end), optional
-            Where somebody speaks, s, if that is known already.
-        """
+        """Hear a file (`sound.read`); `speech` says where somebody speaks, s, if that is known
+        already."""
         detector = SpeechDetector()
         blocks = read(path, spans, notes=notes, cancel=cancel)
         runs: list[tuple[float, list[np.ndarray]]] = []
@@ -125,15 +99,8 @@ class Recording:
         return np.zeros(0, np.float32)
 
     def windows(self, seconds: float, most: int) -> list[Span]:
-        """Return spans of speech for a model, s, that overlap no more than they must.
-
-        Parameters
-        ----------
-        seconds : float
-            Length of a window; where less is spoken, it is shorter.
-        most : int
-            If there are more, evenly spread ones are kept.
-        """
+        """Return spans of speech for a model, s, of this length or shorter where less is spoken,
+        that overlap no more than they must; of more than `most`, evenly spread ones."""
         spans: list[Span] = []
         for start, end in self._joined():
             count = max(1, math.ceil((end - start) / seconds - 0.1))

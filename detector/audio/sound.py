@@ -51,18 +51,10 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class SoundBlock:
-    """Consecutive samples.
+    """Consecutive samples."""
 
-    Attributes
-    ----------
-    start : float
-        s from the beginning of the picture, or of the sound where there is none.
-    samples : float32 array [n]
-        Mono, 16 kHz, -1..1.
-    """
-
-    start: float
-    samples: np.ndarray
+    start: float  # s from the beginning of the picture, or of the sound where there is none
+    samples: np.ndarray  # float32 [n], mono, 16 kHz, -1..1
 
     @property
     def end(self) -> float:
@@ -86,23 +78,9 @@ def read(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[SoundBlock]:
-    """Stream the first sound stream of a file.
-
-    Parameters
-    ----------
-    path : path
-    spans : sequence of (start, end)
-        Ascending, s; what is heard. Each begins with a block of its own.
-    notes : list of str
-        A sentence is appended where the sound is damaged.
-    cancel : threading.Event, optional
-
-    Raises
-    ------
-    MediaError
-        There is no sound (`no_sound`), or none that can be decoded.
-    Canceled
-    """
+    """Stream the first sound stream of a file within ascending `spans`, s, each beginning with a
+    block of its own; `notes` gets a sentence where it is damaged. Raise MediaError where there is
+    no sound (`no_sound`) or none that can be decoded; Canceled."""
     most = sum(math.ceil((end - start) * SAMPLE_RATE / BLOCK) + 2 for start, end in spans)
     frames = stream_isolated(
         _read,

@@ -16,27 +16,13 @@ Opener = Callable[[Path], Path]
 
 @dataclass(frozen=True)
 class Entry:
-    """A file to analyze, or why one that was listed can't be.
+    """A file to analyze, or why one that was listed can't be."""
 
-    Attributes
-    ----------
-    name : str
-        One in its source, and the same each time it is read: results are found again by it.
-    open : callable, optional
-        Brings the file to where it can be read. Raises MediaError.
-    page : int, optional
-        Of the document that the picture stands in, from 1.
-    error : ErrorDetail, optional
-        Instead of `open`.
-    size : int, optional
-        Bytes that it has, as far as is known before it is opened.
-    """
-
-    name: str
-    open: Opener | None = None
-    page: int | None = None
-    error: ErrorDetail | None = None
-    size: int | None = None
+    name: str  # unique in its source and the same each time: results are matched by it
+    open: Opener | None = None  # brings the file to where it can be read; raises MediaError
+    page: int | None = None  # of the document that the picture is in, from 1
+    error: ErrorDetail | None = None  # instead of `open`
+    size: int | None = None  # bytes, as far as known before it is opened
 
     @property
     def title(self) -> str:

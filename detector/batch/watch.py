@@ -52,11 +52,8 @@ def watch(
     every: float = EVERY,
     on_entry: OnEntry | None = None,
 ) -> None:
-    """Analyze what is in a folder and what comes into it, until `stop` is set.
-
-    A file that changes later is analyzed again, and its new result takes the place of the old one.
-    Raise MediaError if there is no such folder, or DiskFull.
-    """
+    """Analyze what is in a folder and what comes into it, until `stop` is set; a file that changes
+    is analyzed again. Raise MediaError if there is no such folder, or DiskFull."""
     settled = SettledFiles(folder, batch.out)
     while not stop.is_set():
         if ready := settled.look():

@@ -24,20 +24,9 @@ CANCEL_SECONDS = 5.0
 
 
 class ClusterAnalyzer:
-    """Analyzes files on a cluster. One instance serves all threads. A context manager.
-
-    Attributes
-    ----------
-    slots : int
-        Calls that its workers can have at a time; more wait.
-
-    Raises
-    ------
-    UsageError
-        Ray is not installed, or the address is none.
-    ClusterError
-        No cluster answers there, or it has no room for a worker.
-    """
+    """Analyzes files on a cluster; its workers take `slots` calls at a time. One instance serves
+    all threads. A context manager. Raise UsageError where Ray is not installed or the address is
+    none, ClusterError where no cluster answers, or it has no room for a worker."""
 
     def __init__(self, options: ClusterOptions, *, device: str = "auto") -> None:
         self._joined = connection.join(options.address)
@@ -84,24 +73,9 @@ class ClusterAnalyzer:
         observe: Observer | None = None,
         cancel: threading.Event | None = None,
     ) -> Analysis:
-        """Analyze one file in a worker.
-
-        Parameters
-        ----------
-        path, settings, name, cancel
-            As of `Analyzer.analyze`.
-        observe : callable, optional
-            Called from this thread with the newest `Progress`.
-
-        Raises
-        ------
-        MediaError, UsageError, Canceled
-            As `Analyzer.analyze`.
-        ClusterError
-            The cluster can't do it. What is going on in other calls can't, either.
-        UnmaskError
-            The file took several workers with it (code "worker_lost").
-        """
+        """Analyze one file in a worker, with the parameters and errors of `Analyzer.analyze`;
+        `observe` is called from this thread. Raise also ClusterError where the cluster can't do it,
+        UnmaskError where the file took several workers with it (code "worker_lost")."""
         path, settings = Path(path).absolute(), settings or Settings()
         with open_file(path) as file:
             digest = sha256(file)

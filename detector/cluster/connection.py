@@ -33,26 +33,14 @@ _joining = threading.Lock()
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """What is asked of a cluster.
+    """What is asked of a cluster."""
 
-    Attributes
-    ----------
-    address : str
-        "auto", "local" or HOST:PORT.
-    workers : int
-        Actors; 0: as many as the cluster has room for when it is joined. Those there is no room for
-        wait, which is what a cluster that scales goes by.
-    cpus, gpus : float
-        Of each worker; gpus None: one where the cluster has any.
-    isolate : bool
-        Whether files are parsed in confined processes.
-    """
-
-    address: str
+    address: str  # "auto", "local" or HOST:PORT
     workers: int = 0
-    cpus: float = 2.0
-    gpus: float | None = None
-    isolate: bool = False
+    """actors; 0: as many as it has room for now. Others wait, for a cluster that scales."""
+    cpus: float = 2.0  # of each worker
+    gpus: float | None = None  # of each worker; None: one where the cluster has any
+    isolate: bool = False  # parse files in confined processes
 
     @classmethod
     def configured(cls, address: str = "", *, isolate: bool = False) -> ClusterOptions | None:

@@ -42,16 +42,7 @@ class Call:
 
 
 class ClusterWorker:
-    """Lives in a process of a cluster.
-
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda"}
-    cpus, gpus : float
-        That Ray gave it.
-    isolate : bool
-        Parse files in confined processes.
-    """
+    """Lives in a process of a cluster; `cpus` and `gpus` are what Ray gave it."""
 
     def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
         from detector import media

@@ -78,24 +78,13 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bar]:
 
 @dataclass(frozen=True)
 class Column:
-    """What one model, or one feature, says of each file.
+    """What one model, or one feature, says of each file. A file that could not be judged counts
+    against it: an original ranks above all fakes, a fake below all originals."""
 
-    A file that could not be judged is counted against it: an original stands above all fakes, a
-    fake below all originals.
-
-    Attributes
-    ----------
-    values : float array [files]
-    labels : int array [files]
-    judged : bool array [files]
-    groups : list of str
-        Who or what a file shows: files of one person or footage move together in a bootstrap.
-    """
-
-    values: np.ndarray
-    labels: np.ndarray
-    judged: np.ndarray
-    groups: list[str]
+    values: np.ndarray  # float [files]
+    labels: np.ndarray  # int [files]
+    judged: np.ndarray  # bool [files]
+    groups: list[str]  # of files that a bootstrap draws together: one person or footage
 
     @classmethod
     def of(cls, values: Sequence[float | None], scored: Sequence[Scored]) -> Column:

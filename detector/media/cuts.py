@@ -69,25 +69,9 @@ def shots(
     thorough: bool = False,
     cancel: Event | None = None,
 ) -> list[Shot] | None:
-    """Return the shots of a video, or None where they were not searched.
-
-    Parameters
-    ----------
-    path : path
-    media : Media
-        From `probe`.
-    part : (start, end)
-        s; shots outside it are left out.
-    samples : int
-        How many will be looked at: what the quick way is held against.
-    thorough : bool
-        Read the whole part, whatever it costs.
-    cancel : threading.Event, optional
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Return the shots of a video within `part` (start, end), s; None where they were not searched.
+    The quick way is held against the cost of `samples` moments; `thorough` reads the whole part.
+    Raise MediaError, Canceled."""
     if media.kind != "video" or not media.duration:
         return None
     result: list[Shot] | None = run_isolated(
@@ -111,11 +95,8 @@ def seen(shots: Sequence[Shot], timestamps: Sequence[float]) -> list[bool]:
 def with_every_shot(
     timestamps: Sequence[float], shots: Sequence[Shot], most: int
 ) -> tuple[float, ...]:
-    """Return the timestamps, with one in each shot, as far as `most` allows.
-
-    A shot without one gets its middle. What is too many then is taken from where those of one
-    shot lie closest.
-    """
+    """Return the timestamps, with one in each shot, as far as `most` allows: a shot without one
+    gets its middle, and what is too many is taken from where those of one shot are closest."""
     missed = [shot for shot, known in zip(shots, seen(shots, timestamps), strict=True) if not known]
     missed.sort(key=lambda shot: shot[0] - shot[1])  # the longest first
     times = sorted({*timestamps, *((a + b) / 2 for a, b in missed[: max(0, most - 1)])})

@@ -198,11 +198,8 @@ def _ends(
     decoder: Decoder,
     joined: list[float | None],
 ) -> tuple[float, float]:
-    """When the picture ends, and when the last of all streams ends, on their clocks in seconds.
-
-    Read from the last packets, since headers are often wrong; the whole file is read (but not
-    decoded) when its end can't be found by seeking.
-    """
+    """When the picture ends, and when the last of all streams ends, on their clocks in seconds: by
+    the last packets, since headers are often wrong; the whole file is read where seeking fails."""
     if demuxer(container) in RESTARTING:
         with open_media(path) as again:
             return _last_packets(again, stream, decoder, joined)

@@ -89,11 +89,9 @@ _DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
-    """Return a file name that is safe to show: one line, no path, no trick characters.
-
-    Control and format characters (a right-to-left override makes `gpj.exe` look like a picture),
-    line breaks, path separators and lone surrogates go; a long name is shortened in its middle.
-    """
+    """Return a file name that is safe to show: one line, no path, no control or format characters
+    (a right-to-left override makes `gpj.exe` look like a picture); a long one is shortened in its
+    middle."""
     base = one_line(re.split(r"[/\\]", name)[-1])
     if len(base) > MAX_NAME:
         tail = 24
@@ -176,13 +174,8 @@ def sha256(file: BinaryIO) -> str:
 
 
 def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
-    """Say by content who reads this file: libav ("stream") or Pillow ("picture").
-
-    Raises
-    ------
-    MediaError
-        For text, documents, drawings, and lists of other files.
-    """
+    """Return by content who reads this file: libav ("stream") or Pillow ("picture"); raise
+    MediaError for text, documents, drawings, and lists of other files."""
     file.seek(0)
     head = file.read(SNIFF_BYTES)
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
@@ -378,18 +371,8 @@ class Identity:
 
 
 def identify(path: str | os.PathLike[str], *, name: str | None = None) -> Identity:
-    """Say which file this is, without parsing it.
-
-    Parameters
-    ----------
-    name : str, optional
-        The name to show; made safe.
-
-    Raises
-    ------
-    MediaError
-        It is missing, empty, too large, or must not be read.
-    """
+    """Return which file this is, without parsing it; `name` is shown, made safe. Raise MediaError
+    where it must not be read."""
     with open_file(path) as file:
         return Identity(
             name=safe_name(Path(path).name if name is None else name),

@@ -53,12 +53,8 @@ def decode_scaled(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Yield the pictures on screen at `times`, ascending, each once, averaged down to a size.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Yield the pictures on screen at ascending `times`, each once, averaged to a size; raise
+    MediaError, Canceled."""
     if media.kind == "video":
         upright = Upright(media.width, media.height, framed=True)
         for index, time, picture in pictures(path, times, notes=notes, cancel=cancel):
@@ -78,12 +74,7 @@ def decode_spaced(
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
     """Yield pictures of a file, averaged to a size, whatever their shape; of a video up to where it
-    is damaged, of a sound none.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    is damaged, of a sound none. Raise MediaError, Canceled."""
     length = media.duration or 0.0
     if media.kind == "video":
         dense = length <= spacing.dense

@@ -74,17 +74,9 @@ def pictures(
     skip: bool = True,
     beside: bool = False,
 ) -> Iterator[tuple[int, float, VideoFrame]]:
-    """Yield (index, real time, decoded frame) for ascending times, converting nothing.
-
-    Groups of pictures that hold no wanted time are not decoded, and far ones are not even read.
-
-    Parameters
-    ----------
-    skip : bool
-        False decodes every frame from the first on. The result is the same; tests compare them.
-    beside : bool
-        See `detector.media.decode`.
-    """
+    """Yield (index, real time, decoded frame) for ascending times, converting nothing. Groups of
+    pictures without a wanted time are not decoded, and far ones not read; `skip=False` decodes
+    every frame, with the same result."""
     wanted = deque(enumerate(times))
     given: float | None = None
     tolerant = False
@@ -113,11 +105,9 @@ class _Damaged(Exception):
 class _Walk:
     """One pass through a video, from its first frame to the last wanted time.
 
-    Packets are held back, undecoded, until one reaches past the wanted time. A key frame at or
-    before the wanted time makes everything held, and all the decoder knows, unneeded. Of what is
-    decoded, pictures that no other needs (half of a usual clip's, B-frames) are left out where a
-    later one is still not after the wanted time.
-    """
+    Packets are held back until one reaches past the wanted time; a key frame before it makes all
+    held ones unneeded. B-frames are left out where a later picture is still not after the wanted
+    time."""
 
     container: InputContainer
     wanted: deque[tuple[int, float]]

@@ -49,28 +49,9 @@ _OPTIONS = {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "row
 def playable(
     path: str | os.PathLike[str], media: Media, folder: Path, *, cancel: Event | None = None
 ) -> Path:
-    """Write the copy into a folder.
-
-    Parameters
-    ----------
-    path : path
-    media : Media
-        From `probe`, or an analysis: what it says of `turned` is applied.
-    folder : Path
-        An empty one. The copy in it is as long as the file, and its times are the file's.
-    cancel : threading.Event, optional
-
-    Returns
-    -------
-    Path
-        `folder / NAME`.
-
-    Raises
-    ------
-    MediaError
-        It is no video, too long ("too_long"), or can't be read; or the copy would be too large.
-    Canceled
-    """
+    """Write a copy that browsers play into an empty folder, turned as `media.turned` says; its
+    times are the file's. Raise MediaError for no video, one that is too long ("too_long") or too
+    large a copy; Canceled."""
     if media.kind != "video" or (media.duration or 0.0) > MAX_SECONDS:
         raise MediaError("There is no playable copy of files like this.", code="too_long")
     run_isolated(

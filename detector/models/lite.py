@@ -23,11 +23,8 @@ STEM = 32
 
 
 class EarlyLite(nn.Module):
-    """Everything down to 1/16 of the input.
-
-    `forward` takes float [N, 3, S, S], S a multiple of 16, and gives what each stage says: 16
-    channels at S / 2, 24 at S / 4, 40 at S / 8, 80 at S / 16, 112 at S / 16.
-    """
+    """Everything down to 1/16 of the input: float [N, 3, S, S], S a multiple of 16 -> the output of
+    each stage, 16 channels at S / 2, 24 at S / 4, 40 at S / 8, 80 and 112 at S / 16."""
 
     def __init__(self) -> None:
         super().__init__()

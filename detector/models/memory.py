@@ -113,16 +113,9 @@ class ModelCache:
 
 
 def budget(device: str) -> int:
-    """Return the bytes that models may take on a device.
-
-    The environment variable UNMASK_MEMORY ("4GB", "1500MB", "25%"), else a share of what there is:
-    half of the machine's (or its container's) memory, or four fifths of the GPU's.
-
-    Raises
-    ------
-    UsageError
-        UNMASK_MEMORY is not an amount.
-    """
+    """Return the bytes that models may take on a device: UNMASK_MEMORY ("4GB", "1500MB", "25%"),
+    else half of the machine's or container's memory, or four fifths of the GPU's. Raise
+    UsageError."""
     kind = device.split(":")[0]
     chosen = get_config().memory or MemoryAmount(SHARE.get(kind, 0.5), relative=True)
     return chosen.of(total(device))

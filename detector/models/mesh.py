@@ -21,18 +21,8 @@ RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)
 
 
 class Mesh:
-    """The landmarker, ready to run. Thread-safe.
-
-    Parameters
-    ----------
-    path : Path
-        The verified bundle (.task).
-
-    Raises
-    ------
-    WeightsError
-        It is damaged, or holds no landmarker.
-    """
+    """The landmarker of a verified bundle (.task). Thread-safe. Raise WeightsError for a damaged
+    one."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -47,20 +47,14 @@ _HARMLESS = ("crop", "mirror", "quiet")
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition.
-
-    Attributes
-    ----------
-    kind : str
-        Of pictures "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror"; of sounds "mp3",
-        "opus", "phone", "snr", "room" or "quiet"; of both "none".
-    level : float
-        JPEG quality, CRF, share of the sides that is left (`crop`: cut off), level 1..5, kbit/s, dB
-        of the voice over the noise, or dB.
-    """
+    """One condition."""
 
     kind: str
+    """of pictures "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror"; of sounds "mp3",
+    "opus", "phone", "snr", "room" or "quiet"; "none" of both"""
     level: float = 0.0
+    """JPEG quality, CRF, share of the sides that is left (`crop`: cut off), level 1..5, kbit/s, dB
+    of the voice over the noise, or dB"""
 
     @property
     def name(self) -> str:

@@ -55,33 +55,11 @@ def apply(
     turned: int = 0,
     cancel: Event | None = None,
 ) -> Path:
-    """Write a file as this condition leaves it.
+    """Write a clip, picture or sound as this condition (not `NONE`) leaves it into a folder, named
+    after both; of a clip only the `part` (start, end), s.
 
-    Clips keep their times and their sound, and stand upright: a rotation is applied, not noted.
-    A sound is written as `sounds.apply` says.
-    Noise is the same each time for the same file name.
-
-    Parameters
-    ----------
-    path : Path
-        What the condition fits: a clip, a picture or a sound.
-    condition : Condition
-        Not `NONE`.
-    folder : Path
-        Where to put the new file, named after the old one and the condition.
-    part : (start, end)
-        Only this part of a clip is written, in seconds; no end: all that follows.
-    turned : int
-        Degrees clockwise beyond what the file's tags say, as `Media.turned`.
-    cancel : threading.Event, optional
-        Once set, the next frame raises `Canceled`.
-
-    Raises
-    ------
-    MediaError
-        The file can't be read.
-    Canceled
-    """
+    Clips keep their times and their sound and stand upright, `turned` degrees clockwise beyond what
+    their tags say. Noise is the same for the same file name. Raise MediaError, Canceled."""
     if condition.fits("audio"):
         return sounds.apply(path, condition, folder, part=part, cancel=cancel)
     written: Path = media.run_isolated(
@@ -243,11 +221,8 @@ def _jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
 
 
 class _GrainNoise:
-    """White noise in Y, Cb and Cr of the narrow range, as DeeperForensics adds it.
-
-    One sheet of noise is drawn and laid elsewhere on each frame: drawing it anew would take longer
-    than the networks do.
-    """
+    """White noise in Y, Cb and Cr of the narrow range, as DeeperForensics adds it. One sheet is
+    drawn and laid elsewhere on each frame: drawing anew would take longer than the networks do."""
 
     MARGIN = 64
     """px by which the sheet is larger than a frame."""

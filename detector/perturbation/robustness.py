@@ -80,31 +80,11 @@ def try_out(
     on_progress: OnProgress = lambda done, total, title: None,
     cancel: Event | None = None,
 ) -> Robustness:
-    """Analyze a part of a file again under each condition.
+    """Analyze a part of a file again, with the same models, under each condition that fits it.
+    `on_progress` is called before each trial, and at the end.
 
-    Parameters
-    ----------
-    path : path
-        The file that was analyzed.
-    analysis : Analysis
-        Its result; the same models are run.
-    analyzer : Analyzer
-    conditions : sequence of Condition
-        Those that don't fit a picture, a clip or a sound, whichever the verdict is of, are left
-        out.
-    on_progress : callable
-        Called from this thread before each trial, and at the end.
-    cancel : threading.Event, optional
-        Set it from elsewhere to stop.
-
-    Raises
-    ------
-    UsageError
-        The file has no score that could move, no condition fits, or too little is spoken in the
-        part.
-    MediaError
-    Canceled
-    """
+    Raise UsageError where there is no score that could move, no condition fits or too little is
+    spoken in the part; MediaError; Canceled."""
     path, cancel = Path(path), cancel or Event()
     question = analysis.verdict.question
     if question is None or analysis.verdict.answers[question].probability is None:
@@ -324,19 +304,11 @@ class _SeenTrials(_Trials):
 
 @dataclass(frozen=True)
 class _HeardTrials(_Trials):
-    """Trials of a recording, or of a clip's sound: what is heard of the part, changed in memory and
-    through real encoders, is read as a recording of its own.
+    """Trials of a recording, or of a clip's sound: its part, changed in memory and through real
+    encoders, is read as a recording of its own."""
 
-    Attributes
-    ----------
-    samples : float64 [n]
-        Of the part, mono, 16 kHz.
-    speech : list of (start, end)
-        s from its beginning.
-    """
-
-    samples: np.ndarray
-    speech: list[tuple[float, float]]
+    samples: np.ndarray  # float64 [n] of the part, mono, 16 kHz
+    speech: list[tuple[float, float]]  # s from its beginning
 
     @classmethod
     def begin(

@@ -37,16 +37,8 @@ _CHUNK = 1 << 20
 
 
 def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credential:
-    """Say which C2PA manifest an open file has.
-
-    A file in which the format's name never occurs has none, and costs one pass of reading. Nothing
-    is fetched from anywhere.
-
-    Raises
-    ------
-    UsageError
-        The configured trust list can't be read.
-    """
+    """Return which C2PA manifest an open file has. One that never mentions the format has none, and
+    costs one pass of reading; nothing is fetched. Raise UsageError for an unreadable trust list."""
     anchors = trust_list()
     none = Credential(trust_list=anchors is not None)
     if not _mentions(file, _MARKS):

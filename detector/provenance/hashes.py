@@ -32,12 +32,7 @@ def phash(rgb: np.ndarray) -> str:
 
 
 class FrameHashes:
-    """The hashes of a picture, or of a clip's sampled frames nearest to `PLACES`.
-
-    Attributes
-    ----------
-    found : list of FrameHash
-    """
+    """The hashes of a picture, or of a clip's sampled frames nearest to `PLACES`."""
 
     def __init__(self) -> None:
         self.found: list[FrameHash] = []

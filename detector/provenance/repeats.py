@@ -37,16 +37,9 @@ repeats the one before: encoders polish a repeat a little (up to 0.5 with x264 a
 
 
 def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -> Repeats:
-    """Count pictures that repeat the one before, and compressed ones that were copied from
-    elsewhere in the file.
-
-    A sensor never gives the same picture twice, and a film that moves doesn't stop for one frame.
-    A raised frame rate, a frozen call, a still or a slide does.
-
-    Raises
-    ------
-    MediaError
-    """
+    """Count pictures that repeat the one before, and compressed ones that were copied within the
+    file. A sensor never gives the same picture twice; a raised frame rate, a frozen call, a still
+    or a slide does. Raise MediaError."""
     with open_media(path) as container:
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
@@ -78,13 +71,8 @@ def _stretch(stream: VideoStream) -> int:
 
 
 class _Changes:
-    """How much each frame differs from the one before, mean of |difference| in levels of 255.
-
-    Parameters
-    ----------
-    stretch : int
-        Frames in a row, from a key frame on.
-    """
+    """How much each frame differs from the one before, mean of |difference| in levels of 255;
+    `stretch` frames in a row, from a key frame on."""
 
     def __init__(self, stretch: int) -> None:
         self.differences: list[float] = []

@@ -39,19 +39,12 @@ INSTALL = "Install it with: pip install 'unmask[signing]'"
 
 @dataclass(frozen=True)
 class CertificateSignature:
-    """The certificate's signature in a PDF.
-
-    Attributes
-    ----------
-    subject, issuer : str
-        Names in the certificate. Whether they are to be trusted is for the reader to decide.
-    intact : bool
-        Every byte of the file is as it was signed.
-    """
+    """The certificate's signature in a PDF. Whether its names are to be trusted is for the reader
+    to decide."""
 
     subject: str
     issuer: str
-    intact: bool
+    intact: bool  # every byte of the file is as it was signed
 
 
 def signer() -> SimpleSigner | None:

@@ -97,19 +97,8 @@ class Network(nn.Module):
 
 
 class BlazeFace:
-    """The network over overlapping square tiles; what several tiles see becomes one face.
-
-    Parameters
-    ----------
-    device : str
-    weights : Path, optional
-        `blazeface.pth`; default: the one that was fetched.
-
-    Raises
-    ------
-    WeightsError
-        The weights were not fetched, or are not the published ones.
-    """
+    """The network over overlapping square tiles; what several tiles see becomes one face. Raise
+    WeightsError where the weights were not fetched, or are not the published ones."""
 
     name = "blazeface"
 

@@ -50,13 +50,7 @@ bit; from 0.45 on in 93 %, from 0.6 on in 55 %."""
 
 
 class Mtcnn:
-    """The cascade: P-Net proposes over a pyramid, R-Net and O-Net refine, O-Net adds the points.
-
-    Parameters
-    ----------
-    device : str
-        A torch device.
-    """
+    """The cascade: P-Net proposes over a pyramid, R-Net and O-Net refine, O-Net adds the points."""
 
     name = "mtcnn"
 
@@ -74,15 +68,9 @@ class Mtcnn:
         return self._faces(frame, self._about(frame, faces))
 
     def refine(self, rgb: np.ndarray, faces: Sequence[Detection]) -> list[Detection]:
-        """Return faces where O-Net alone puts them, begun where they were a moment ago: a tenth of
-        the work of a search, for faces that moved by less than about a quarter of their width.
-
-        Parameters
-        ----------
-        rgb : uint8 array [H, W, 3]
-        faces : sequence of Detection
-            Of a like frame. Those that are not there any more are left out.
-        """
+        """Return faces of a like frame where O-Net alone puts them: a tenth of the work of a
+        search, for faces that moved by less than about a quarter of their width. Those that are
+        gone are left out."""
         if not faces:
             return []
         boxes, confidences, points = self._settled(rgb, _square(np.array([f.box for f in faces])))
@@ -170,13 +158,8 @@ _Candidates = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class _Shrunk:
-    """A frame in which the smallest face looked for is as wide as R-Net's input.
-
-    Attributes
-    ----------
-    stretch : float array [2]
-        Pixels of the frame in one of these, across and down.
-    """
+    """A frame in which the smallest face looked for is as wide as R-Net's input; `stretch` is the
+    px of the frame in one of these, across and down."""
 
     def __init__(self, rgb: np.ndarray, min_face: int) -> None:
         height, width = rgb.shape[:2]
@@ -202,17 +185,9 @@ class _Shrunk:
 
 
 def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Shrink a picture to a size (width, height): halved as often as it goes, then in between.
-
-    OpenCV averages areas fast by whole numbers only. To be found, a face is as good either way: of
-    133 none was lost or added, and their widths differ by -0.1 % (+- 2.7 %) on the average.
-
-    Parameters
-    ----------
-    halves : list of array
-        The picture, its half, the half of that and so on, as far as known; what is missing is
-        added.
-    """
+    """Shrink a picture to (width, height): halved as often as it goes, then in between; missing
+    `halves` are added. OpenCV averages areas fast by whole numbers only; of 133 faces none was lost
+    or added."""
     times = min(side // wanted for side, wanted in zip(halves[0].shape[1::-1], size, strict=True))
     last = max(1, times).bit_length() - 1
     while len(halves) <= last:

@@ -77,13 +77,8 @@ class _Tracklet:
 
 
 class Tracker:
-    """Links faces into people. Made for one clip, used by one thread, fed in order of time.
-
-    Parameters
-    ----------
-    lost, forgotten : float
-        s after which a face that was not found needs its colors to return, and is forgotten.
-    """
+    """Links faces into people. Made for one clip, used by one thread, fed in order of time. After
+    `lost` s a face needs its colors to return, after `forgotten` s it is forgotten."""
 
     def __init__(self, lost: float = LOST, forgotten: float = FORGOTTEN) -> None:
         self._lost, self._forgotten = lost, forgotten
@@ -94,23 +89,8 @@ class Tracker:
         self._frame_colors: np.ndarray | None = None
 
     def update(self, time: float, rgb: np.ndarray, detections: Sequence[Detection]) -> list[int]:
-        """Say who the faces of one frame are.
-
-        Parameters
-        ----------
-        time : float
-            Seconds from the first frame; not before the last call's.
-        rgb : uint8 array [H, W, 3]
-            The frame.
-        detections : sequence of Detection
-            The faces in it; may be empty.
-
-        Returns
-        -------
-        list of int
-            A person's number per detection, all different; 0, 1, ... in order of first appearance
-            (from left to right within a frame).
-        """
+        """Return who the faces of one frame are, a person's number per detection: 0, 1, … in order
+        of first appearance, from left to right within a frame. `time` (s) never decreases."""
         self._look += 1
         frame_colors = colors.of(colors.small(rgb))
         before = self._frame_colors
@@ -195,38 +175,17 @@ class Tracker:
 
 
 def is_face_track(track: Sequence[Detection], looks: int) -> bool:
-    """Whether a track is a person, rather than an earring that looked like a face.
-
-    A track goes when the detector was never sure of it (`SURE`) and missed it in half of the looks
-    or more. A still picture's faces all stay.
-
-    Parameters
-    ----------
-    track : sequence of Detection
-        One person's faces.
-    looks : int
-        How many frames of the clip were searched for faces.
-    """
+    """Return whether a track is a person, rather than an earring that looked like a face: the
+    detector was sure of it once (`SURE`), or it was there in more than half of the `looks`. A still
+    picture's faces all stay."""
     sure = any(face.confidence >= SURE for face in track)
     return bool(track) and (sure or looks <= 1 or len(track) > RARE * looks)
 
 
 def interpolate(track: Sequence[tuple[float, Detection]], time: float) -> Detection | None:
-    """Where a person's face is at a time between looks.
-
-    Parameters
-    ----------
-    track : sequence of (time, Detection)
-        One person's, ascending in time.
-    time : float
-        Seconds.
-
-    Returns
-    -------
-    Detection or None
-        Box and points in proportion, with the lower of the two confidences; None before the first
-        and after the last look, and where the looks around are more than `BRIDGED` apart.
-    """
+    """Return where a person's face is at a time between looks, with the lower of the two
+    confidences; None outside the track, and where the looks around are more than `BRIDGED`
+    apart."""
     after = bisect_left(track, time - SLACK, key=lambda entry: entry[0])
     if after == len(track):
         return None

@@ -55,35 +55,11 @@ class FaceDetector(Protocol):
     """As in `DETECTORS`: whose boxes these are."""
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
-        """Find the faces of one frame.
-
-        Parameters
-        ----------
-        rgb : uint8 array [H, W, 3]
-            Upright frame.
-        min_face : int
-            Width in px of the frame of the narrowest face to look for.
-
-        Returns
-        -------
-        list of Detection
-            From left to right (by the box's centre), at most one per face.
-        """
+        """Return the faces of an upright uint8 [H, W, 3] frame that are at least `min_face` px
+        wide, from left to right by their centers."""
         ...
 
     def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """Find again the faces that a frame of a moment ago showed, looking only about them.
-
-        Parameters
-        ----------
-        rgb, min_face : as for `detect`
-        faces : sequence of Detection
-            At least one.
-
-        Returns
-        -------
-        list of Detection
-            As `detect` gives them. Those that moved far or are gone are missing; others that are
-            near may be among them.
-        """
+        """Return as `detect` the faces that a frame of a moment ago showed, searched about them
+        only. Those that moved far are missing; others nearby may be among them."""
         ...

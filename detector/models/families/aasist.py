@@ -151,17 +151,8 @@ def encoder(top: int, pool: int) -> nn.Sequential:
 
 
 class Graphs(nn.Module):
-    """Nodes in frequency and in time -> logits [N, 2] of spoof and bona fide.
-
-    Parameters
-    ----------
-    top, graph : int
-        Channels of the nodes, and of the first graphs.
-    shares : (float, float, float)
-        Of nodes kept in frequency, in time, and where both are mixed.
-    nodes, times : int
-        How many there are in frequency and in time.
-    """
+    """Nodes in frequency and in time -> logits [N, 2] of spoof and bona fide. `shares` are of the
+    nodes kept in frequency, in time, and where both are mixed."""
 
     def __init__(
         self, top: int, graph: int, shares: tuple[float, float, float], nodes: int, times: int

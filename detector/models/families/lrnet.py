@@ -60,10 +60,8 @@ DRIFT = 0.3
 
 def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
     """Return the 68 points in every crop of a window, px, float [T, 68, 2]; None without a face.
-
-    All are turned alike, so that the eyes of the first are level, as the mesh wants them. A frame
-    without a face takes the points of the one before.
-    """
+    All are turned alike, so that the eyes of the first are level. A frame without a face repeats
+    its neighbor's."""
     middle = np.array(crops.shape[2:0:-1]) / 2
     turn: float | None = None
     out: list[np.ndarray] = []
@@ -104,14 +102,8 @@ def _points(mesh: Mesh, crop: np.ndarray, middle: np.ndarray, turn: float) -> np
 
 
 def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Follow the points through a window, for the networks: float32 [T, 136] in about -1..1.
-
-    Parameters
-    ----------
-    crops : uint8 [T, H, W, 3]
-    points : float [T, 68, 2]
-        Landmarks found in each, px.
-    """
+    """Follow points (float [T, 68, 2], px) through crops (uint8 [T, H, W, 3]): float32 [T, 136] in
+    about -1..1, as the networks take them."""
     pictures, places = _squares(crops, points)
     track = [places[0]]
     spread = np.zeros(len(places[0]))

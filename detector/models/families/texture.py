@@ -50,15 +50,8 @@ FEATURES = (4 + 2) * (24 + 40 + 112) + 4 * len(SCALES) * 3 * len(FILTERS)
 
 
 class TextureNet(nn.Module):
-    """The trunk's first stages, the filters, and one logit of P(fake).
-
-    `forward` takes float [N, 3, S, S] in -1..1 (x / 127.5 - 1) and gives [N].
-
-    Parameters
-    ----------
-    side : int
-        S, a multiple of 16.
-    """
+    """The trunk's first stages, the filters, and one logit of P(fake): float [N, 3, side, side] in
+    -1..1 (x / 127.5 - 1), `side` a multiple of 16 -> [N]."""
 
     center: Tensor
     scale: Tensor
