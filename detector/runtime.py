@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MAX_COPIES = 8
 """calls of one network that go on side by side; each has memory of its own"""
 
-Runner = Callable[[np.ndarray], tuple[np.ndarray, ...]]
-"""float32 [N, ...] -> the network's outputs, float32. Thread-safe and deterministic."""
+Runner = Callable[..., tuple[np.ndarray, ...]]
+"""The network's inputs, float32 -> its outputs, float32. Thread-safe and deterministic."""
 
 
 def compile(
@@ -115,12 +115,13 @@ def without_helpers() -> None:
         torch.set_num_threads(1)
 
 
-def read(path: Path, shape: tuple[int, ...]) -> Runner:
-    """Return a network that was published ready to run (TFLite, ONNX), on the processor, with one
-    input of this shape; raise RuntimeError for another file."""
+def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
+    """Return a network that was published ready to run (TFLite, ONNX), on the processor; `shape` is
+    that of its one input, where the file leaves it open. Raise RuntimeError for another file."""
     openvino, core = _openvino()
     model = core.read_model(path)
-    model.reshape(openvino.PartialShape(list(shape)))
+    if shape is not None:
+        model.reshape(openvino.PartialShape(list(shape)))
     return _OpenVino(_Network(None, model))
 
 
@@ -274,13 +275,14 @@ class _OpenVino:
         if copies == 1:
             network.release()
 
-    def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         request = self._take()
         try:
-            # A tensor, not an array: OpenVINO takes as long to find out what an array is as a small
+            # Tensors, not arrays: OpenVINO takes as long to find out what an array is as a small
             # network takes.
-            pictures = self._tensor(np.ascontiguousarray(batch, np.float32), shared_memory=True)
-            outputs = request.infer(pictures, share_inputs=True, share_outputs=True)
+            arrays = [np.ascontiguousarray(array, np.float32) for array in inputs]
+            tensors = [self._tensor(array, shared_memory=True) for array in arrays]
+            outputs = request.infer(tensors, share_inputs=True, share_outputs=True)
             return tuple(np.array(output, np.float32) for output in outputs.to_tuple())  # copies
         finally:
             self._free.put(request)
