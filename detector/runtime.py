@@ -226,9 +226,7 @@ class _Network:
         self._model = model
 
     def request(self) -> Any:
-        """Compile it for one call at a time, in the thread of the caller; what was compiled for
-        this processor is read, in a fifth of the time. Raise FileNotFoundError where it is not on
-        disk any more."""
+        """Return a compiled request, from disk if stored; raise FileNotFoundError if it is gone."""
         return (self._read() or self._compiled()).create_infer_request()
 
     def _read(self) -> Any | None:

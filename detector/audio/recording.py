@@ -168,10 +168,9 @@ def _rms(samples: np.ndarray) -> float:
 
 
 def _noise(speech: np.ndarray, pauses: np.ndarray) -> float | None:
-    """Return the root mean square of the noise, from short frames: of long pauses the middle one.
-    Short ones may hold a word that was not told as speech: there it is the tenth of all frames that
-    is quietest, which in steady noise is as loud as any (minimum statistics: Martin, IEEE Trans.
-    Speech Audio Process. 9(5), 2001). None where there are hardly any pauses."""
+    """Return the RMS of the noise, from short frames: of long pauses the median; of short ones,
+    which may hold a missed word, the quietest tenth of all frames (minimum statistics, Martin
+    2001)."""
     if len(pauses) <= SAMPLE_RATE // 5:
         return None
     long = len(pauses) >= LONG_PAUSES

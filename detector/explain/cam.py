@@ -24,10 +24,8 @@ BATCH = 4
 
 
 class _Probed(nn.Module):
-    """Give the library a private layer to hook and private tensors to differentiate.
-
-    Other threads may run the shared network meanwhile. `forward` returns log odds [N, 1].
-    """
+    """Give the library a private layer to hook and private tensors: other threads share the
+    network."""
 
     def __init__(self, model: TorchModel) -> None:
         super().__init__()

@@ -252,8 +252,8 @@ def packets(
 
 
 def _is_header(packet: Packet[Any]) -> bool:
-    """Return True for what begins a further part of joined files and is no picture or sound: of a
-    chained Ogg the header, which its decoder has, and of raw sound its title."""
+    """Return True for a header between joined files: of a chained Ogg, or the title of raw
+    sound."""
     codec = packet.stream.codec_context
     begin = memoryview(packet)[:5].tobytes()
     match codec.name if codec is not None else "":
@@ -279,8 +279,8 @@ class _Clocks:
         self._first: dict[int, int] = {}  # when the first key frame is shown, ticks
 
     def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
-        """Yield packets and whether they are intact. One that is marked corrupt just before another
-        part is: only its counter does not fit the next part's."""
+        """Yield packets and whether they are intact; a corrupt mark just before another part is
+        none."""
         waiting: list[Packet[Any]] = []
         entered = True  # where a part begins amid a group of pictures: its first key frame came
         for packet in demuxed:

@@ -175,8 +175,8 @@ def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int
 
 
 def _early(times: np.ndarray, duration: float) -> tuple[np.ndarray, bool]:
-    """Which key frames came before they were due, and whether it is known when they are due: then
-    several are as far apart as any. Otherwise each is taken to have come for a reason."""
+    """Return which key frames came early, and whether any regular distance between them is
+    known."""
     gaps = np.diff([*times, duration])
     is_long = gaps >= gaps.max() - SAME_GAP
     due = bool(is_long[:-1].sum() > 1)
@@ -234,10 +234,7 @@ def _pictures(
 def _split(
     compared: Sequence[tuple[float, bool, np.ndarray]], start: float, end: float
 ) -> list[Shot]:
-    """Shots from pictures in order: (time, whether a change is known to lie right at it, colors).
-
-    A change that doesn't is somewhere after the picture before.
-    """
+    """Return shots from pictures in order: (time, whether a change lies exactly there, colors)."""
     begun = start
     shots: list[Shot] = []
     for (before, _, here), (time, exact, there) in pairwise(compared):

@@ -173,8 +173,7 @@ class _Opening:
             return
 
     def rate(self, duration: float) -> float | None:
-        """Frames per second as seen, where they are uneven or few: headers then state the usual
-        gap."""
+        """Frames per second as measured, where they are uneven or few."""
         uneven = self.uneven()
         if self.complete and duration and uneven is not False:
             return len(self.times) / duration
@@ -198,8 +197,7 @@ def _ends(
     decoder: Decoder,
     joined: list[float | None],
 ) -> tuple[float, float]:
-    """When the picture ends, and when the last of all streams ends, on their clocks in seconds: by
-    the last packets, since headers are often wrong; the whole file is read where seeking fails."""
+    """Return by the last packets when the picture, and when the last of all streams, ends, s."""
     if demuxer(container) in RESTARTING:
         with open_media(path) as again:
             return _last_packets(again, stream, decoder, joined)
@@ -237,8 +235,7 @@ def _last_packets(
 
 
 def _stated(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the duration that the file claims; not the guesses that libav makes from the
-    bit rate or from the first and last time of a clock that may restart."""
+    """Return the duration that the file states, without libav's guesses."""
     if demuxer(container) in RESTARTING:
         return None
     if stream.duration:
@@ -283,9 +280,8 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
 
 
 def _sound_end(container: InputContainer, stream: AudioStream) -> tuple[float, bool]:
-    """Return how long a sound lasts by its last packets, s, and whether what follows can't be
-    read, as where an Ogg goes on in another format: headers are often wrong. All of it is read
-    (but not decoded) when its end can't be found by seeking."""
+    """Return by the last packets how long a sound lasts, s, and whether what follows can't be
+    read."""
     base = float(stream.time_base or 1)
     start = (stream.start_time or 0) * base
     stated = stream.duration * base if stream.duration else (container.duration or 0) / 1e6

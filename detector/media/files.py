@@ -212,8 +212,7 @@ def is_jpeg(head: bytes) -> bool:
 
 
 def _in_motion(file: BinaryIO) -> bool:
-    """Whether a JPEG is followed at once by another of the same size, as in a raw MJPEG stream. One
-    with a list of others (MPF) is a photo with its previews or its second view."""
+    """Whether another JPEG of the same size follows at once, as in a raw MJPEG stream."""
     file.seek(0)
     data = file.read(_MAX_JPEGS)
     first = _jpeg(data, 0)
@@ -222,8 +221,8 @@ def _in_motion(file: BinaryIO) -> bool:
 
 
 def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """Return height and width of a JPEG as it has them, and where it ends; None where there is no
-    whole one, and of one with a list of others."""
+    """Return a JPEG's height and width as coded, and its end; None if cut off, or with a list
+    (MPF)."""
     size = b""
     if not is_jpeg(data[at : at + 3]):
         return None
@@ -301,15 +300,14 @@ def is_encrypted(file: BinaryIO) -> bool:
 
 
 def _is_scrambled(head: bytes) -> bool:
-    """Return True if most packets of a transport stream's picture and sound are scrambled; its
-    tables never are."""
+    """Return True if most packets of a transport stream are scrambled; its tables never are."""
     controls = [head[at + 3] >> 6 for at in range(0, len(head) - 3, _TS_PACKET)]
     return sum(control >= 2 for control in controls) > len(controls) / 2
 
 
 def _is_encrypted_mp4(file: BinaryIO) -> bool:
-    """Return True if the index of an MP4 or QuickTime file describes its picture, or all that it
-    holds, as encrypted (ISO/IEC 23001-7, and Apple's own)."""
+    """Return True if an MP4's picture, or all it holds, is encrypted (ISO/IEC 23001-7, Apple's
+    own)."""
     index = top_box(file, b"moov")
     # Of each track: stsd, version and flags, entries, size of the first, its kind.
     kinds = {match[1] for match in re.finditer(rb"stsd.{12}(.{4})", index, re.DOTALL)}

@@ -233,8 +233,7 @@ class _Walk:
             yield from self._take(time, frame)
 
     def _is_spare(self, packet: Packet[Any] | None) -> bool:
-        """Whether a packet's picture answers nothing, so that it matters only to others that may
-        need it."""
+        """Whether a packet's picture answers no wanted time."""
         if packet is None or not self.skip or self.tolerant or self.origin is None:
             return False
         time, target = self.decoder.time_of(packet), self.target

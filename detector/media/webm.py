@@ -117,8 +117,7 @@ def _write(
 def _transcode_sound(
     path: str | os.PathLike[str], out: OutputContainer
 ) -> Generator[float, None, None]:
-    """Add the first sound stream as Opus, as much of it as can be decoded, and yield how far it
-    has come, s; nothing where there is none."""
+    """Add the first sound stream as Opus, and yield how far it has come, s; nothing without one."""
     with open_media(path) as container:
         source = next((s for s in container.streams.audio if s.codec_context is not None), None)
         if source is None:

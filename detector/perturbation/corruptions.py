@@ -221,8 +221,7 @@ def _jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
 
 
 class _GrainNoise:
-    """White noise in Y, Cb and Cr of the narrow range, as DeeperForensics adds it. One sheet is
-    drawn and laid elsewhere on each frame: drawing anew would take longer than the networks do."""
+    """DeeperForensics' white noise in Y, Cb, Cr: one sheet, laid elsewhere on each frame."""
 
     MARGIN = 64
     """px by which the sheet is larger than a frame."""

@@ -345,8 +345,7 @@ class _HeardTrials(_Trials):
             return self.analyzer.rerun(copy, self.settings, options, cancel=self.cancel)[0]
 
     def result(self, condition: Condition, outcome: Analysis) -> PerturbationResult:
-        """Return the answer. That nothing is decided by telephone or in noise is our rule, not what
-        the change does to the score: there the label is the score's."""
+        """Return the answer; the label is the score's where the sound alone withholds a verdict."""
         found = super().result(condition, outcome)
         held_back = voice.abstains(voice.heard_of(outcome))
         if found.probability is None or not held_back or self._abstained:

@@ -71,8 +71,7 @@ def _stretch(stream: VideoStream) -> int:
 
 
 class _Changes:
-    """How much each frame differs from the one before, mean of |difference| in levels of 255;
-    `stretch` frames in a row, from a key frame on."""
+    """Mean |difference| of each frame from the one before, levels of 255, in stretches."""
 
     def __init__(self, stretch: int) -> None:
         self.differences: list[float] = []

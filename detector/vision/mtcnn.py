@@ -158,8 +158,8 @@ _Candidates = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class _Shrunk:
-    """A frame in which the smallest face looked for is as wide as R-Net's input; `stretch` is the
-    px of the frame in one of these, across and down."""
+    """A frame in which the smallest face is as wide as R-Net's input; `stretch`: px of it in one
+    here."""
 
     def __init__(self, rgb: np.ndarray, min_face: int) -> None:
         height, width = rgb.shape[:2]
@@ -185,9 +185,8 @@ class _Shrunk:
 
 
 def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Shrink a picture to (width, height): halved as often as it goes, then in between; missing
-    `halves` are added. OpenCV averages areas fast by whole numbers only; of 133 faces none was lost
-    or added."""
+    """Shrink to (width, height): halved, which is fast, then interpolated; missing halves are
+    added."""
     times = min(side // wanted for side, wanted in zip(halves[0].shape[1::-1], size, strict=True))
     last = max(1, times).bit_length() - 1
     while len(halves) <= last:

@@ -132,8 +132,8 @@ class _Asked:
         return _leads_inside(self._first.host)
 
     def check(self, request: httpx.Request) -> None:
-        """Raise WeightsError for a request, each of the redirects too, that is not to be sent:
-        without TLS, or by a public server to one of this computer or of the networks it is in."""
+        """Raise WeightsError for a request without TLS, or by a public server to an internal
+        address."""
         url = request.url
         plain = url.host in _LOOPBACK and self._first.host in _LOOPBACK
         if url.scheme != "https" and not plain:

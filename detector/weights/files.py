@@ -181,8 +181,8 @@ def as_safetensors(
 
 
 def _unwrapped(path: Path, wrappers: Sequence[str], chosen: str) -> dict[str, torch.Tensor]:
-    """Return the weights of a file without what a training script stored around them. Which of
-    several sets is meant the person says (`chosen`)."""
+    """Return the weights of a file without a training script's wrapping; `chosen` of several
+    sets."""
     state, resolved = _read(path), not chosen
     seen: list[str] = []
     while True:
