@@ -30,8 +30,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from detector.errors import UsageError
 
-Snapshot: TypeAlias = tuple[tuple[str, str], ...]
-"""The variables that are set, and their values."""
+Snapshot: TypeAlias = tuple[tuple[str, str], ...]  # The variables that are set, and their values
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Expected:
 class MemoryAmount:
     """An amount of memory, in bytes or as a share of what there is."""
 
-    number: float
-    """Bytes; with `relative` a fraction, 0 to 1."""
+    number: float  # Bytes; with `relative` a fraction, 0 to 1
     relative: bool = False
 
     def of(self, total: int) -> int:
@@ -240,8 +238,7 @@ class Variable(NamedTuple):
     kind: str
     default: str
     purpose: str
-    value: str
-    """As it is now; empty where it is the default, hidden where it is a secret."""
+    value: str  # As it is now; empty where it is the default, hidden where it is a secret
 
 
 @lru_cache(maxsize=4)

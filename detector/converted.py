@@ -27,13 +27,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 400_000_000
 """of a network's weights; larger ones would fill disks, and take as long to read as to convert"""
-MAX_KEPT_BYTES = 1_600_000_000
-"""of all that are kept"""
+MAX_KEPT_BYTES = 1_600_000_000  # of all that are kept
 FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
-KEYS = "keys"
-"""Folder with a file for each key of `remember`."""
-_KEPT = 64
-"""hexadecimal digits of a kept network's name"""
+KEYS = "keys"  # Folder with a file for each key of `remember`
+_KEPT = 64  # hexadecimal digits of a kept network's name
 
 
 def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Path | None:

@@ -26,8 +26,7 @@ from detector.config import get_config
 if TYPE_CHECKING:
     import torch
 
-MAX_COPIES = 8
-"""calls of one network that go on side by side; each has memory of its own"""
+MAX_COPIES = 8  # calls of one network that go on side by side; each has memory of its own
 
 Runner = Callable[..., tuple[np.ndarray, ...]]
 """The network's inputs, float32 -> its outputs, float32. Thread-safe and deterministic."""

@@ -32,21 +32,17 @@ VERSION = 4
 
 FPS = 25
 SECONDS = 8.0
-MANIPULATED_FROM = 1.0
-"""Seconds: until then the manipulated clips are untouched."""
+MANIPULATED_FROM = 1.0  # Seconds: until then the manipulated clips are untouched
 
 _CLIP = (640, 360)
 _CALL = (768, 432)
 _PICTURE = (640, 700)
 _THUMBNAIL = (480, 270)
-_PAPER, _BARS = (242, 241, 236), (0, 99, 156)
-"""RGB of the drawing of a voice"""
-_NOISE = 2.0
-"""Standard deviation of the sensor noise, in levels of 255."""
+_PAPER, _BARS = (242, 241, 236), (0, 99, 156)  # RGB of the drawing of a voice
+_NOISE = 2.0  # Standard deviation of the sensor noise, in levels of 255
 
 
-_CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)
-"""Of the face in the astronaut's portrait, px."""
+_CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)  # Of the face in the astronaut's portrait, px
 
 # How the altered copy differs: red, green and blue, and contrast.
 _GAIN = (0.97, 0.985, 1.07)
@@ -59,24 +55,17 @@ class Sample:
 
     id: str
     title: str
-    subtitle: str
-    """How it was made, for a person."""
+    subtitle: str  # How it was made, for a person
     path: Path
-    thumbnail: Path
-    """A 16:9 JPEG."""
+    thumbnail: Path  # A 16:9 JPEG
     kind: Literal["video", "image", "audio"]
-    duration: float | None
-    """Seconds; None for a picture."""
-    manipulated: bool
-    """Whether a face in it was altered."""
-    credit: str
-    """Whose picture it is made of."""
-    offered: bool = True
-    """Whether the first screen shows it."""
+    duration: float | None  # Seconds; None for a picture
+    manipulated: bool  # Whether a face in it was altered
+    credit: str  # Whose picture it is made of
+    offered: bool = True  # Whether the first screen shows it
 
 
-Draw = Callable[[float], np.ndarray]
-"""What a camera sees after some seconds, uint8 [H, W, 3] RGB."""
+Draw = Callable[[float], np.ndarray]  # What a camera sees after some seconds, uint8 [H, W, 3] RGB
 _NASA = "Eileen Collins, portrait by NASA, public domain"
 _NAVY = "Grace Hopper, portrait by the US Navy, public domain"
 _CAMERA = "Man at a camera by Lav Varshney, CC0"

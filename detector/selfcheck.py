@@ -37,12 +37,9 @@ from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
 
-FRAMES = 8
-"""Frames of a gallery clip that are scored."""
-MIN_DIFFERENCE = 0.5
-"""Natural-log odds: a smaller mean difference says nothing."""
-MIN_AGREEMENT = 0.9
-"""Share of pairs that have to point one way."""
+FRAMES = 8  # Frames of a gallery clip that are scored
+MIN_DIFFERENCE = 0.5  # Natural-log odds: a smaller mean difference says nothing
+MIN_AGREEMENT = 0.9  # Share of pairs that have to point one way
 
 Order = Literal["as stated", "looks inverted", "not told", "not tried"]
 

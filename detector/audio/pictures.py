@@ -13,12 +13,9 @@ import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE, SoundBlock, read, stretches
 
-BANDS, COEFFICIENTS = 80, 20
-"""of the mel spectrogram up to 8 kHz, and of the MFCCs"""
-FRAME, HOP = 400, 160
-"""samples, 25 and 10 ms"""
-DEPTH = 80.0
-"""dB under the loudest that are shown"""
+BANDS, COEFFICIENTS = 80, 20  # of the mel spectrogram up to 8 kHz, and of the MFCCs
+FRAME, HOP = 400, 160  # samples, 25 and 10 ms
+DEPTH = 80.0  # dB under the loudest that are shown
 
 
 @dataclass(frozen=True)

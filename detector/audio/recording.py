@@ -16,21 +16,14 @@ from detector.audio.sound import SAMPLE_RATE, Span, read
 from detector.audio.spectrum import hann, spectrogram
 from detector.audio.speech import SpeechDetector
 
-MIN_WINDOW = 1.0
-"""s of speech below which a stretch is not judged."""
-PAUSE = 0.6
-"""s between two stretches of speech up to which they are one for a model."""
-SILENCE = 1e-4
-"""Root mean square below which there is nothing to hear, -80 dB."""
+MIN_WINDOW = 1.0  # s of speech below which a stretch is not judged
+PAUSE = 0.6  # s between two stretches of speech up to which they are one for a model
+SILENCE = 1e-4  # Root mean square below which there is nothing to hear, -80 dB
 CLIPPED = 0.999
-RATED = 60.0
-"""s of speech, and of what is between, that the quality is told from."""
-LONG_PAUSES = 2 * SAMPLE_RATE
-"""samples of pauses, all together, that tell the noise by themselves"""
-PITCHED = 30 * SAMPLE_RATE
-"""samples of speech in which the pitch is followed"""
-TAPS = 512
-"""samples of a frame of the spectrum, 32 ms"""
+RATED = 60.0  # s of speech, and of what is between, that the quality is told from
+LONG_PAUSES = 2 * SAMPLE_RATE  # samples of pauses, all together, that tell the noise by themselves
+PITCHED = 30 * SAMPLE_RATE  # samples of speech in which the pitch is followed
+TAPS = 512  # samples of a frame of the spectrum, 32 ms
 FLOOR = 60.0
 """dB below the strongest band at which a band holds nothing: natural speech keeps its hiss of s and
 f within that, and an encoder or a telephone cuts to far below."""

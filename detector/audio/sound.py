@@ -32,21 +32,16 @@ from detector.media.container import (
     sound_stream,
 )
 
-SAMPLE_RATE = 16_000
-"""Hz; what every voice model here was trained on."""
+SAMPLE_RATE = 16_000  # Hz; what every voice model here was trained on
 BLOCK = 3 * 8_000
 """Samples of a block, 1.5 s: a multiple of three, since the readers' shared memory holds pixels of
 three bytes, and three samples are two of them."""
-LONGEST = 1_800.0
-"""s that are heard of one recording; of a longer one, stretches."""
-STRETCH = 30.0
-"""s of each of these."""
-GAP = 0.1
-"""s that a frame may come late before silence is put in its place: containers round."""
+LONGEST = 1_800.0  # s that are heard of one recording; of a longer one, stretches
+STRETCH = 30.0  # s of each of these
+GAP = 0.1  # s that a frame may come late before silence is put in its place: containers round
 DAMAGED = "The sound is damaged: what could be decoded was heard."
 
-Span = tuple[float, float]
-"""Start and end, s."""
+Span = tuple[float, float]  # Start and end, s
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,11 @@ from detector import runtime
 from detector.audio.sound import SAMPLE_RATE, SoundBlock, Span
 from detector.runtime import Runner
 
-CHUNK = 512
-"""Samples that the network answers for at a time, 32 ms."""
-CONTEXT = 64
-"""samples before a chunk that it is shown too."""
-SPOKEN, QUIET = 0.5, 0.35
-"""Probabilities at which speech begins and from which on it may end."""
-MIN_SPEECH, MIN_SILENCE = 0.25, 0.3
-"""s; shorter speech is a click, a shorter pause is a breath."""
-PAD = 0.03
-"""s by which speech is widened on both sides."""
+CHUNK = 512  # Samples that the network answers for at a time, 32 ms
+CONTEXT = 64  # samples before a chunk that it is shown too
+SPOKEN, QUIET = 0.5, 0.35  # Probabilities at which speech begins and from which on it may end
+MIN_SPEECH, MIN_SILENCE = 0.25, 0.3  # s; shorter speech is a click, a shorter pause is a breath
+PAD = 0.03  # s by which speech is widened on both sides
 _START = (np.zeros((1, 1, 128), np.float32),) * 2
 """State of the recurrent cell before the first chunk."""
 

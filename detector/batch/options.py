@@ -70,13 +70,10 @@ class BatchTally:
 
     total: int = 0
     analyzed: int = 0
-    found: int = 0
-    """finished earlier, or with the same content as another file"""
+    found: int = 0  # finished earlier, or with the same content as another file
     failed: int = 0
-    ours: int = 0
-    """of those that failed: for a reason that is not the file's"""
-    codes: Counter[str] = field(default_factory=Counter)
-    """why files failed"""
+    ours: int = 0  # of those that failed: for a reason that is not the file's
+    codes: Counter[str] = field(default_factory=Counter)  # why files failed
 
     @property
     def done(self) -> int:

@@ -21,12 +21,10 @@ from detector.media.files import open_file
 
 COLUMNS = ("path", "file", "filename", "url", "name")
 """of a table, in which files are looked for; the first there is counts"""
-MAX_LIST_BYTES = 64 * 1024**2
-"""Of a table or a list: a million paths."""
+MAX_LIST_BYTES = 64 * 1024**2  # Of a table or a list: a million paths
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
-Links = Callable[[str], Opener]
-"""A link -> what fetches it."""
+Links = Callable[[str], Opener]  # A link -> what fetches it
 
 
 @dataclass(frozen=True)

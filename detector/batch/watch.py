@@ -12,8 +12,7 @@ from detector.batch.options import OnEntry
 from detector.batch.source import files, no_media, of_files
 from detector.errors import Canceled, MediaError
 
-EVERY = 2.0
-"""s between two looks at the folder"""
+EVERY = 2.0  # s between two looks at the folder
 
 
 class SettledFiles:

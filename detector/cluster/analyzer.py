@@ -17,10 +17,8 @@ from detector.media.files import open_file, sha256
 from detector.pipeline import Observer, initial_results
 from detector.schema.analysis import Analysis, Settings
 
-MAX_TRIES = 3
-"""Workers that a file may be lost with: it may be what ends them."""
-CANCEL_SECONDS = 5.0
-"""Longest wait for a worker to notice that nobody wants its answer."""
+MAX_TRIES = 3  # Workers that a file may be lost with: it may be what ends them
+CANCEL_SECONDS = 5.0  # Longest wait for a worker to notice that nobody wants its answer
 
 
 class ClusterAnalyzer:

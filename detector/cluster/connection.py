@@ -21,8 +21,7 @@ from detector.errors import ClusterError, UsageError
 LOCAL, AUTO = "local", "auto"
 """A cluster of this computer, which ends with the program; the one that this computer is in."""
 CONNECT_SECONDS = 3.0
-TRY_SECONDS = 20.0
-"""Longest wait for a cluster that takes connections to let this program in."""
+TRY_SECONDS = 20.0  # Longest wait for a cluster that takes connections to let this program in
 STORE_BYTES = 256 * 1024**2
 """of the object store of a cluster of this computer, where files are read where they lie"""
 

@@ -20,8 +20,7 @@ from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Analysis, Settings
 
 MAX_SIDE_BY_SIDE = 16
-CONTROL = "control"
-"""Calls that answer while all others are busy."""
+CONTROL = "control"  # Calls that answer while all others are busy
 
 
 def side_by_side(cpus: float) -> int:

@@ -25,13 +25,11 @@ class Baseline(StrictModel):
     id: str
     title: str
     kind: Literal["published", "feature"]
-    reversed: bool = False
-    """A feature that is lower in fakes, such as sharpness."""
+    reversed: bool = False  # A feature that is lower in fakes, such as sharpness
     auc: Estimate
     judged: int
     pairs_won: Number
-    difference: Number
-    """AUC of ours less this one's, with its interval: paired, over groups."""
+    difference: Number  # AUC of ours less this one's, with its interval: paired, over groups
     low: Number
     high: Number
 

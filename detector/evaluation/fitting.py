@@ -21,12 +21,9 @@ PRIOR = 0.5
 """Of the squared log of the scale: keeps few, well separated clips from giving certainty."""
 VARIANCE_PRIOR = 1.0
 """Of each variance: it has to gain a nat over all clips for each unit of variance."""
-EVEN_PRIOR = 1.0
-"""nats for each unit of squared distance of a weight from an even one."""
-LEAST_WEIGHT = 0.02
-"""of a model's evidence; less is none."""
-PEOPLE = (2, 3, 4, 6)
-"""in one file: for these the false alarms are held."""
+EVEN_PRIOR = 1.0  # nats for each unit of squared distance of a weight from an even one
+LEAST_WEIGHT = 0.02  # of a model's evidence; less is none
+PEOPLE = (2, 3, 4, 6)  # in one file: for these the false alarms are held
 DRAWS = 4000
 
 
@@ -113,8 +110,7 @@ class Final:
 
     scale: float
     offset: float
-    variances: tuple[float, ...]
-    """For each unit of each amount."""
+    variances: tuple[float, ...]  # For each unit of each amount
 
     def apply(self, fused: Array, amounts: Array) -> Array:
         """Return calibrated logits of fused ones. `amounts`: float [clips, causes]."""

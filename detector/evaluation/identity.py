@@ -24,8 +24,7 @@ SAME = 0.6
 """Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
 pairs of a DFDC face and an FFHQ face, who are never the same person, none is over 0.55; of DFDC's
 own pairs, fewest lie at 0.6 to 0.7, between strangers near 0 and takes of one actor near 0.8."""
-FRAMES = 3
-"""Pictures of a clip whose embeddings are averaged."""
+FRAMES = 3  # Pictures of a clip whose embeddings are averaged
 
 
 def embed(

@@ -26,8 +26,7 @@ _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
 """How the name of a video's frame ends: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A
 plain number says nothing: collections of different people's portraits are numbered too."""
 MAX_SHEET_BYTES = 16 << 20
-MAX_ROWS = 100_000
-"""of a labelled CSV; both bound what is read before the first file is opened"""
+MAX_ROWS = 100_000  # of a labelled CSV; both bound what is read before the first file is opened
 SOUNDS = {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus"}
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 

@@ -12,14 +12,10 @@ from numpy.typing import ArrayLike
 from detector.decision import numbers
 
 Array = np.ndarray
-ROUNDS = 1000
-"""of a bootstrap"""
-BINS = 10
-"""of a reliability diagram, of equal width"""
-GRID = np.linspace(0.0, 1.0, 101)
-"""False positive rates at which the band of a ROC is given."""
-BAND_ROUNDS = 400
-"""of the bootstrap over groups"""
+ROUNDS = 1000  # of a bootstrap
+BINS = 10  # of a reliability diagram, of equal width
+GRID = np.linspace(0.0, 1.0, 101)  # False positive rates at which the band of a ROC is given
+BAND_ROUNDS = 400  # of the bootstrap over groups
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,9 @@ from detector.schema.analysis import OddsPoint
 
 Array = np.ndarray
 
-POINTS = 11
-"""of the table, at even quantiles of the scores"""
-NEAR = 60
-"""clips that a point is made of at least: the nearest ones"""
-ROUNDS = 500
-"""of the bootstrap over sources"""
+POINTS = 11  # of the table, at even quantiles of the scores
+NEAR = 60  # clips that a point is made of at least: the nearest ones
+ROUNDS = 500  # of the bootstrap over sources
 
 
 def table(logits: Array, labels: Array, sources: Array) -> list[OddsPoint]:

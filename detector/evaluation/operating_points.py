@@ -16,11 +16,9 @@ from detector.decision.reasons import RIGHT
 from detector.schema.analysis import Question
 
 Array = np.ndarray
-Limits = dict[Question, tuple[float, float]]
-"""low and high, as logits"""
+Limits = dict[Question, tuple[float, float]]  # low and high, as logits
 
-WEAKER = 4
-"""A weaker question may raise a quarter of the false alarms that the strongest may."""
+WEAKER = 4  # A weaker question may raise a quarter of the false alarms that the strongest may
 TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of the two error rates that are tried, until the held-out rates are kept."""
 INCONCLUSIVE, FAKE, REAL = 0, 1, -1
@@ -179,10 +177,8 @@ class Operating:
 
     limits: Limits
     elsewhere: Rates
-    decisions: Array
-    """For each clip by limits that were chosen without its source."""
-    promises_hold: bool
-    """Both of them elsewhere."""
+    decisions: Array  # For each clip by limits that were chosen without its source
+    promises_hold: bool  # Both of them elsewhere
 
 
 def operate(held: Held, promises: Promises = PROMISES) -> Operating:

@@ -29,8 +29,7 @@ class OwnCalibrationResult(StrictModel):
     """A calibration, and the clips that are not in it."""
 
     calibration: OwnCalibration
-    left_out: dict[str, str]
-    """name -> why"""
+    left_out: dict[str, str]  # name -> why
 
 
 def holds(calibration: OwnCalibration) -> bool:

@@ -73,8 +73,7 @@ class _Stored(StrictModel):
     name: str
     condition: str = "none"
     problem: str = ""
-    made_by: dict[str, str] = {}
-    """By model id: a hash of what decides its logits."""
+    made_by: dict[str, str] = {}  # By model id: a hash of what decides its logits
     analysis: Analysis | None = None
 
 

@@ -17,8 +17,7 @@ from detector.evaluation.metrics import Interval
 from detector.evaluation.scores import Scored
 from detector.schema.base import StrictModel
 
-_WORST = 1e6
-"""Further out than any logit."""
+_WORST = 1e6  # Further out than any logit
 
 
 Number = Annotated[float, BeforeValidator(lambda v: math.nan if v is None else v)]
@@ -58,8 +57,7 @@ class Bar(StrictModel):
     low: Number
     high: Number
     said: Number
-    seen: Share
-    """Fakes among them."""
+    seen: Share  # Fakes among them
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bar]:

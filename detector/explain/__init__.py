@@ -44,8 +44,7 @@ __all__ = [
     "overlay",
 ]
 
-DRAWS = 5
-"""random hidings that one hiding is held against."""
+DRAWS = 5  # random hidings that one hiding is held against
 
 
 def face_at(track: Subject, time: float) -> FrameSegment:
@@ -162,15 +161,12 @@ def _interpolate(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[
 class Effect:
     """What hiding the hottest places of a heatmap does to the score."""
 
-    crop: np.ndarray
-    """uint8 [S, S, 3], with these places blurred away"""
-    before: float
-    """The model's probability, calibrated where it is."""
+    crop: np.ndarray  # uint8 [S, S, 3], with these places blurred away
+    before: float  # The model's probability, calibrated where it is
     after: float
     at_random: float
     """The same with as much hidden elsewhere, mean of `DRAWS`: what hiding does by itself."""
-    share: float
-    """How much was hidden, 0..1."""
+    share: float  # How much was hidden, 0..1
 
 
 def effect(heat: Heatmap, model: ModelResult, *, share: float = 0.1) -> Effect:

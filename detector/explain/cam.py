@@ -19,8 +19,7 @@ from detector.models.network import TorchModel, forward_hook, layout
 
 METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "saliency": HiResCAM}
 """Classes of the library by the id of a method."""
-BATCH = 4
-"""Pictures explained at once: gradients need the maps of every layer after the target."""
+BATCH = 4  # Pictures explained at once: gradients need the maps of every layer after the target
 
 
 class _Probed(nn.Module):

@@ -13,8 +13,7 @@ import numpy as np
 
 from detector.models.base import Model
 
-GRID = 7
-"""Places a side."""
+GRID = 7  # Places a side
 PART = 2 / 7
 """Side of the hidden square, in sides of the crop: two places, so that neighbors overlap."""
 BATCH = 8

@@ -23,10 +23,8 @@ from detector.models.base import Model, repeated
 
 ROWS, COLUMNS = 5, 8
 """tiles of a window: bands as high as each other in the drawn spectrogram, and parts of its time"""
-BATCH = 8
-"""windows that are scored at once"""
-TAPS, HOP = 512, 128
-"""samples of the transform in which tiles are hidden, 32 and 8 ms"""
+BATCH = 8  # windows that are scored at once
+TAPS, HOP = 512, 128  # samples of the transform in which tiles are hidden, 32 and 8 ms
 
 
 @dataclass(frozen=True)

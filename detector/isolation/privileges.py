@@ -26,8 +26,7 @@ from pathlib import Path
 
 from detector.isolation.types import Limits
 
-_WRITTEN = 8 * 1024**3
-"""bytes of the largest file a worker may write, where it may write at all"""
+_WRITTEN = 8 * 1024**3  # bytes of the largest file a worker may write, where it may write at all
 
 
 def drop_privileges(

@@ -40,8 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Paths = tuple[str | os.PathLike[str], ...]
 
-AT_ONCE = 16
-"""workers that may live at a time; the others wait in line"""
+AT_ONCE = 16  # workers that may live at a time; the others wait in line
 _AHEAD, _ROOM = 3, 96 * 1024**2
 """frames that a worker may be ahead, and bytes of shared memory that they may take together"""
 

@@ -48,19 +48,15 @@ _RESTART = 0.4
 """s that a clock has to go back to count as restarted: more than frames are reordered by"""
 _BEFORE_RESTART = 3
 """packets, at most, between one that the end of a part marks as corrupt and the next part"""
-_BEFORE_KEY = 300
-"""packets, at most, between the beginning of a part and its first key frame"""
+_BEFORE_KEY = 300  # packets, at most, between the beginning of a part and its first key frame
 _PARAMETERS = 32
 """bytes at the beginning of a key frame, where MPEG-2, H.264 and HEVC state the size"""
 
-_SKIPPED = 10.0
-"""s that a clock has to jump ahead to count as restarted, as in FFmpeg"""
+_SKIPPED = 10.0  # s that a clock has to jump ahead to count as restarted, as in FFmpeg
 
-_COVER = 0.5
-"""s in which all pictures of a cover come, at most"""
+_COVER = 0.5  # s in which all pictures of a cover come, at most
 _COVER_PICTURES = 12
-_BEYOND_COVER = 1.0
-"""s by which what a cover stands beside is longer, at least"""
+_BEYOND_COVER = 1.0  # s by which what a cover stands beside is longer, at least
 
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4

@@ -35,24 +35,19 @@ from detector.media.sampling import SCAN_SIZE, centers, small_pictures
 from detector.media.upright import Upright
 from detector.schema.analysis import Media
 
-STEP = 0.25
-"""s between the pictures that the thorough way compares."""
-MAX_COMPARED = 2400
-"""pictures: ten minutes at `STEP`; a longer clip is compared at larger steps."""
-INDEXED = ("mov", "matroska")
-"""Demuxers that land on the key frame they are sent to."""
+STEP = 0.25  # s between the pictures that the thorough way compares
+MAX_COMPARED = 2400  # pictures: ten minutes at `STEP`; a longer clip is compared at larger steps
+INDEXED = ("mov", "matroska")  # Demuxers that land on the key frame they are sent to
 MAX_READ_BYTES = 256 * 1024**2
 """bytes of a file without an index that are read through to find its key frames."""
-SHARE = 0.1
-"""of the analysis that the quick way may cost, by the counts below."""
+SHARE = 0.1  # of the analysis that the quick way may cost, by the counts below
 MOMENT_COSTS, PREDICTED_COSTS = 10.0, 0.3
 """What a looked-at moment (faces, models) and a predicted frame take, as megapixels of key frames
 decoded and in shares of a key frame of the same size."""
 MAX_GROUP, MAX_GROUP_FRAMES = 12.0, 310
 """s and frames. Key frames further apart (encoders' usual most are 250 and 300 frames) say nothing
 about cuts."""
-MARGIN = 0.5
-"""s by which pictures may be shown later than they are decoded"""
+MARGIN = 0.5  # s by which pictures may be shown later than they are decoded
 SAME_GAP = 0.05
 """s by which the distances of key frames may differ and still be the encoder's longest."""
 

@@ -37,14 +37,12 @@ from detector.schema.analysis import Audio, Media
 
 _PROBED_PACKETS = 300
 
-_MAX_FRUITLESS = 2_000
-"""Packets read in search of the first frame that can be decoded."""
+_MAX_FRUITLESS = 2_000  # Packets read in search of the first frame that can be decoded
 
 _TAIL = 1.0
 """Seconds before the stated end from which the last packets are read; some demuxers overshoot."""
 
-_REORDER = 16
-"""The most frames that a codec here may put out of order."""
+_REORDER = 16  # The most frames that a codec here may put out of order
 
 
 def probe_video(path: str | os.PathLike[str]) -> Media:

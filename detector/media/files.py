@@ -24,8 +24,7 @@ from detector.schema.analysis import Media
 ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg."
 
 _CHUNK = 1024 * 1024
-_MAX_JPEGS = 64 * _CHUNK
-"""bytes in which the first two pictures of a raw MJPEG stream have to be"""
+_MAX_JPEGS = 64 * _CHUNK  # bytes in which the first two pictures of a raw MJPEG stream have to be
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """of a JPEG, neither within what is coded nor a restart in it"""
 
@@ -352,12 +351,9 @@ def _size(count: int) -> str:
 class Identity:
     """Which file it is."""
 
-    name: str
-    """to show"""
-    size: int
-    """bytes"""
-    picture: bool
-    """It begins as a picture does."""
+    name: str  # to show
+    size: int  # bytes
+    picture: bool  # It begins as a picture does
     sha256: str
 
     def of(self, media: Media) -> Media:

@@ -18,12 +18,10 @@ from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media, Settings
 
-_SCAN_STEP = 0.25
-"""Seconds between the pictures compared when looking for changes."""
+_SCAN_STEP = 0.25  # Seconds between the pictures compared when looking for changes
 
 _MAX_SCAN = 600
-SCAN_SIZE = (64, 36)
-"""px of the copies that are compared."""
+SCAN_SIZE = (64, 36)  # px of the copies that are compared
 _BINS = 8
 _EVEN = 0.25
 """Share of the key moments that is spread evenly, so that a still passage is looked at too."""
@@ -33,8 +31,7 @@ _EVEN = 0.25
 class Plan:
     """Which times to decode, in seconds from the first frame."""
 
-    timestamps: tuple[float, ...]
-    """Ascending; faces are looked for here."""
+    timestamps: tuple[float, ...]  # Ascending; faces are looked for here
     windows: tuple[tuple[float, ...], ...] = ()
     """Runs for clip models. Each starts at one of the moments."""
 

@@ -24,8 +24,7 @@ from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media
 
-Size = tuple[int, int]
-"""width and height, px"""
+Size = tuple[int, int]  # width and height, px
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,9 @@ class Spacing:
     """s: up to this length all frames are looked through but those between two others (B), which
     take most of a decoder's time; of longer footage the key frames, which encoders put where shots
     begin, and which cost a tenth to read"""
-    gap: float
-    """s between two pictures, at least"""
-    key_gap: float
-    """s between two key frames, at least"""
-    most: int
-    """pictures of a file"""
+    gap: float  # s between two pictures, at least
+    key_gap: float  # s between two key frames, at least
+    most: int  # pictures of a file
 
 
 def decode_scaled(

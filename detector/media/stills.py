@@ -44,8 +44,7 @@ _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation 
 
 _SRGB = ImageCms.createProfile("sRGB")
 
-PALETTE, SHADES = 256, 64
-"""colors, and shades of gray, that are few"""
+PALETTE, SHADES = 256, 64  # colors, and shades of gray, that are few
 
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their picture."""

@@ -32,12 +32,10 @@ from detector.isolation import Frame
 from detector.media.container import picture_stream
 from detector.media.upright import Upright, upright_size
 
-OPENING_TIMEOUT = READING_TIMEOUT = 10.0
-"""s. Without an answer, without a packet."""
+OPENING_TIMEOUT = READING_TIMEOUT = 10.0  # s. Without an answer, without a packet.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """s before a lost stream is opened again; the last one from then on."""
-MAX_RETRIES = 12
-"""in a row without a picture: two and a half minutes"""
+MAX_RETRIES = 12  # in a row without a picture: two and a half minutes
 MAX_SIDE = 1920
 """px. Larger pictures are shrunk: the face is as good to judge, and four of them fit in the place
 of one."""

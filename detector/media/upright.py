@@ -15,8 +15,7 @@ from av.video.stream import VideoStream
 
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
 
-HDR = {16: "PQ", 18: "HLG"}
-"""Transfer functions of high dynamic range, by libav's numbers."""
+HDR = {16: "PQ", 18: "HLG"}  # Transfer functions of high dynamic range, by libav's numbers
 HDR_NOTE = (
     "This is an HDR {what} ({kind}): it was mapped to the usual range of brightness, so its scores "
     "are less sure."
@@ -25,11 +24,9 @@ HDR_NOTE = (
 _TRANSFERS = {1: "bt709", 13: "iec61966-2-1", 16: "smpte2084", 18: "arib-std-b67"}
 _PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
 
-_SAME_SHAPE = 0.02
-"""Part by which two aspect ratios may differ and be one: coded sizes are rounded."""
+_SAME_SHAPE = 0.02  # Part by which two aspect ratios may differ and be one: coded sizes are rounded
 
-_ASPECTS = (0.25, 4.0)
-"""Pixel aspect ratios outside this range are taken for nonsense and ignored."""
+_ASPECTS = (0.25, 4.0)  # Pixel aspect ratios outside this range are taken for nonsense and ignored
 
 
 class Upright:

@@ -32,14 +32,12 @@ from detector.schema.analysis import Media
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their frame."""
 
-_SLACK = 0.1
-"""Seconds past its end for which the last frame still answers: headers round."""
+_SLACK = 0.1  # Seconds past its end for which the last frame still answers: headers round
 
 _MAX_HELD = 300
 """Packets kept back until it is known whether they are needed; bounds memory in long GOPs."""
 
-_JUMP = 10.0
-"""Seconds ahead from which seeking beats reading on."""
+_JUMP = 10.0  # Seconds ahead from which seeking beats reading on
 
 _JUMP_MARGIN = 1.0
 """Seek this much too early: some demuxers seek by decoding time, which runs ahead."""

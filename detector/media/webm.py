@@ -31,14 +31,11 @@ from detector.media.video import pictures
 from detector.schema.analysis import Media
 
 NAME = "playable.webm"
-SIDE = 720
-"""px of the shorter side, at most."""
+SIDE = 720  # px of the shorter side, at most
 MAX_SECONDS = 1200.0
 """s. A longer file gets no copy: encoding it would take as long as watching it."""
-MAX_BYTES = 256 * 1024**2
-"""bytes; a copy that grows beyond is given up."""
-RATE = 30.0
-"""pictures a second, at most."""
+MAX_BYTES = 256 * 1024**2  # bytes; a copy that grows beyond is given up
+RATE = 30.0  # pictures a second, at most
 _CLOCK = 1000
 _SOUND = 48_000
 _BT709, _BT601 = 1, 6

@@ -22,11 +22,9 @@ from detector.weights.entry import WRAPPERS, StoredEntry
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SIDE = 256
-"""Side of the pictures that a new model is tried on, px."""
+_SIDE = 256  # Side of the pictures that a new model is tried on, px
 
-Image = np.ndarray
-"""uint8 [H, W, 3] RGB, of any size."""
+Image = np.ndarray  # uint8 [H, W, 3] RGB, of any size
 
 Border = Literal["replicate", "black", "mirror", "inside"]
 
@@ -106,8 +104,7 @@ class SoundRecipe(StrictModel):
     model_config = ConfigDict(frozen=True)
 
     sample_rate: Literal[16000] = 16000
-    samples: int = Field(default=64_600, gt=0)
-    """of a window; shorter speech is repeated to fill it"""
+    samples: int = Field(default=64_600, gt=0)  # of a window; shorter speech is repeated to fill it
     normalize: bool = False
     """Each window to mean 0 and variance 1, as transformers' Wav2Vec2FeatureExtractor does."""
 
@@ -252,8 +249,7 @@ class Model(ABC):
     steps, so that it can be checked against the original; `score` runs all three on a batch of
     crops."""
 
-    BATCH = 16
-    """Items in one pass: more gain nothing on a CPU and cost memory."""
+    BATCH = 16  # Items in one pass: more gain nothing on a CPU and cost memory
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
@@ -363,5 +359,4 @@ def check_batch(batch: np.ndarray, spec: ModelSpec) -> None:
         )
 
 
-Files = list[Path]
-"""Verified weight files, in the order of `ModelSpec.files`."""
+Files = list[Path]  # Verified weight files, in the order of `ModelSpec.files`

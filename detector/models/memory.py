@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, ...]
-"""Model id, device, then what tells its weights apart."""
+Key = tuple[str, ...]  # Model id, device, then what tells its weights apart
 
 SHARE = {"cpu": 0.5, "cuda": 0.8}
 """Of the memory there is, unless UNMASK_MEMORY says otherwise. Decoding and the rest of the machine

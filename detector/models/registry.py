@@ -37,8 +37,7 @@ from detector.weights.files import ProbeMatched
 FAMILY_PACKAGES = ["detector.models.families"]
 """Where a family is looked for, in this order: a module of its name with `load`."""
 
-FEW_NAMES = 12
-"""are all told to who mistyped one"""
+FEW_NAMES = 12  # are all told to who mistyped one
 
 _cache = ModelCache()
 

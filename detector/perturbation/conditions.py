@@ -19,8 +19,7 @@ class _Kind:
     title: str
     fits: tuple[str, ...]
     levels: tuple[float, ...] = ()
-    between: bool = False
-    """Whether levels between these are levels too; whole numbers otherwise."""
+    between: bool = False  # Whether levels between these are levels too; whole numbers otherwise
 
 
 _KINDS: dict[str, _Kind] = {
@@ -41,8 +40,7 @@ _KINDS: dict[str, _Kind] = {
 }
 _BIT_RATES = ("mp3", "opus")
 """Kinds whose encoders have just these levels: another would be written as the nearest."""
-_HARMLESS = ("crop", "mirror", "quiet")
-"""Kinds that take no quality away."""
+_HARMLESS = ("crop", "mirror", "quiet")  # Kinds that take no quality away
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,11 @@ from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
 from detector.vision import Detection
 
-_KERNELS = (7, 9, 13, 17, 21)
-"""px of the Gaussian at the five levels; its sigma is a sixth."""
+_KERNELS = (7, 9, 13, 17, 21)  # px of the Gaussian at the five levels; its sigma is a sixth
 _VARIANCES = (0.001, 0.002, 0.005, 0.01, 0.05)
 """of the noise in each of Y, Cb, Cr at the five levels, for values in 0..1."""
-_MIRRORED = (1, 0, 2, 4, 3)
-"""Which point of a face stands for which in a mirror: left is as seen."""
-_FINE = 18
-"""CRF at which everything but `crf` is written: hardly a change, and fast with noise."""
+_MIRRORED = (1, 0, 2, 4, 3)  # Which point of a face stands for which in a mirror: left is as seen
+_FINE = 18  # CRF at which everything but `crf` is written: hardly a change, and fast with noise
 _CLOCK = 90_000
 _HD = 720
 """px of height from which colors without a label are read as BT.709 (`detector.media.upright`)."""
@@ -223,8 +220,7 @@ def _jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
 class _GrainNoise:
     """DeeperForensics' white noise in Y, Cb, Cr: one sheet, laid elsewhere on each frame."""
 
-    MARGIN = 64
-    """px by which the sheet is larger than a frame."""
+    MARGIN = 64  # px by which the sheet is larger than a frame
 
     def __init__(self, variance: float, seed: int) -> None:
         # The narrow range has 219 steps of luma and 224 of color where the full one has 255.

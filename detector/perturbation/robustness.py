@@ -37,15 +37,12 @@ from detector.schema.analysis import (
 )
 from detector.vision import Detection
 
-PART = 6.0
-"""s of a clip that are tried: enough for every clip model"""
-FRAMES = 12
-"""scored in each trial"""
+PART = 6.0  # s of a clip that are tried: enough for every clip model
+FRAMES = 12  # scored in each trial
 HEARD = (12.0, 24.0, 48.0)
 """s of a sound that are tried: the shortest of these with enough speech in it. Three windows of the
 voice models; of one alone the score is as much chance as change."""
-SPOKEN = 6.0
-"""s of speech that are enough"""
+SPOKEN = 6.0  # s of speech that are enough
 USUAL = (
     Condition("crf", 32),
     Condition("jpeg", 50),
@@ -64,11 +61,9 @@ USUAL = (
 """What happens to a file on its way, at levels that leave a face easy to recognize; to a voice what
 its model's card was measured under. JPEG is tried on pictures, h264 on clips."""
 
-ROUNDED = 0.002
-"""s by which times of a copy may differ: its container counts in milliseconds"""
+ROUNDED = 0.002  # s by which times of a copy may differ: its container counts in milliseconds
 
-OnProgress = Callable[[int, int, str], None]
-"""(trials done, trials in all, title of the next)"""
+OnProgress = Callable[[int, int, str], None]  # (trials done, trials in all, title of the next)
 
 
 def try_out(

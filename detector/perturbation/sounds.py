@@ -29,12 +29,9 @@ from detector.perturbation.conditions import Condition
 Generator = np.random.Generator
 SoundChange = Callable[[np.ndarray, Generator], np.ndarray]
 
-TELEPHONE = 8_000
-"""Hz at which a telephone line samples."""
-TAIL = 6_400
-"""samples until the echo of the room is 60 dB down, 0.4 s"""
-DIRECT = 4.0
-"""Of the sound that comes straight, beside an echo that begins at one."""
+TELEPHONE = 8_000  # Hz at which a telephone line samples
+TAIL = 6_400  # samples until the echo of the room is 60 dB down, 0.4 s
+DIRECT = 4.0  # Of the sound that comes straight, beside an echo that begins at one
 
 
 def change(condition: Condition) -> SoundChange:

@@ -22,10 +22,8 @@ log = logging.getLogger(__name__)
 
 TRUST = "UNMASK_C2PA_TRUST"
 """Environment variable: a PEM file with the certificates whose signers are trusted."""
-TIMEOUT_SECONDS = 20.0
-"""s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s"""
-MAX_ANSWER_BYTES = 200_000
-"""of the reading process's answer"""
+TIMEOUT_SECONDS = 20.0  # s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s
+MAX_ANSWER_BYTES = 200_000  # of the reading process's answer
 GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
 """IPTC digital source types that say a machine made the picture, or a part of it."""
 TRAINED = "trainedAlgorithmicMedia"

@@ -14,8 +14,7 @@ from detector.isolation import Frame
 from detector.schema.analysis import Media
 from detector.schema.origin import FrameHash
 
-PLACES = (0.1, 0.5, 0.9)
-"""of a clip's length, near which its perceptual hashes are taken"""
+PLACES = (0.1, 0.5, 0.9)  # of a clip's length, near which its perceptual hashes are taken
 
 
 _SIDE, _LOW = 32, 8

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 CERTIFICATE = "UNMASK_PDF_CERTIFICATE"
 """Environment variable: a PKCS#12 or PEM file with a private key and its certificate."""
-PASSWORD = "UNMASK_PDF_PASSWORD"
-"""Environment variable: what that file is encrypted with, if it is."""
-LARGEST = 1_000_000
-"""bytes of a certificate file"""
+PASSWORD = "UNMASK_PDF_PASSWORD"  # Environment variable: what that file is encrypted with, if it is
+LARGEST = 1_000_000  # bytes of a certificate file
 FIELD = "Signature"
 NO_PYHANKO = "This needs pyHanko, which is not installed."
 INSTALL = "Install it with: pip install 'unmask[signing]'"

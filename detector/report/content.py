@@ -27,12 +27,9 @@ from detector.schema.analysis import Analysis, FrameSegment, Label, ModelResult,
 
 log = logging.getLogger(__name__)
 
-LONGEST_NOTES = 20_000
-"""characters of an analyst's notes: about eight pages"""
-HEATMAPS = 3
-"""models whose heatmap is shown, those that pulled most"""
-FRAME_SIDE = boxes.SIDE
-"""px of the longer side of the frame that is shown"""
+LONGEST_NOTES = 20_000  # characters of an analyst's notes: about eight pages
+HEATMAPS = 3  # models whose heatmap is shown, those that pulled most
+FRAME_SIDE = boxes.SIDE  # px of the longer side of the frame that is shown
 CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
 STROKES = {
     Label.FAKE: (255, 138, 61),

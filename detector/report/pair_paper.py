@@ -17,8 +17,7 @@ from detector.schema.analysis import Label, Media
 from detector.schema.comparison import Comparison, ComparisonFinding
 
 ATTACHMENT = "unmask-comparison.json"
-EDITS = 12
-"""places that are listed, the largest first; all are in the attached data"""
+EDITS = 12  # places that are listed, the largest first; all are in the attached data
 BESIDE = (
     "A comparison is a measurement of its own: no detector counts in it, and it counts in none. It "
     "says what differs between these two files, not what is true."

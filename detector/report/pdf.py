@@ -23,10 +23,8 @@ from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
 from detector.schema.analysis import Analysis, Label, Subject
 
-PEOPLE = 4
-"""people whose score over time is drawn, most suspicious first"""
-FACTS = 40
-"""facts of the metadata that are printed; all are in the attached data"""
+PEOPLE = 4  # people whose score over time is drawn, most suspicious first
+FACTS = 40  # facts of the metadata that are printed; all are in the attached data
 SIGNED = (
     "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the one that "
     "the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"

@@ -29,8 +29,7 @@ SignatureState = Literal["none", "valid", "expected", "other", "wrong"]
 Parts = Callable[[], dict[str, str]]
 
 END_OF_PDF = b"%%EOF\n"
-LARGEST = 256 * 1024**2
-"""bytes of a report that is read; a long one with pictures has 2 MB"""
+LARGEST = 256 * 1024**2  # bytes of a report that is read; a long one with pictures has 2 MB
 
 
 @dataclass(frozen=True)

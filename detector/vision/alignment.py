@@ -28,8 +28,7 @@ TEMPLATES: dict[str, tuple[Point, ...]] = {
 }
 """Left eye, right eye, nose, left and right mouth corner in a unit square."""
 
-CENTER = (56 / 112, 64 / 112)
-"""Of an upright crop, in the template's square."""
+CENTER = (56 / 112, 64 / 112)  # Of an upright crop, in the template's square
 WIDE, WIDE_SIDE = 235 / 112, 320
 """Side of the first cut of an upright crop: in template squares, and px."""
 

@@ -20,12 +20,9 @@ from detector.vision.crops import window
 from detector.vision.mtcnn_networks import TILE
 from detector.vision.types import Detection, from_left_to_right
 
-FIELD = 12
-"""px. What one output of P-Net sees, and so the width of the smallest face there is."""
-STRIDE = 2
-"""px between two outputs of P-Net."""
-PYRAMID = 0.709
-"""One level of the pyramid to the next: half the area (facenet-pytorch's own)."""
+FIELD = 12  # px. What one output of P-Net sees, and so the width of the smallest face there is.
+STRIDE = 2  # px between two outputs of P-Net
+PYRAMID = 0.709  # One level of the pyramid to the next: half the area (facenet-pytorch's own)
 CANDIDATE = (0.6, 0.7)
 """What P-Net and R-Net must reach to be looked at further (facenet-pytorch's own)."""
 CONFIDENCE = 0.9
@@ -37,12 +34,9 @@ that takes a quarter off the time, and the faces agree with the full frame's as 
 with facenet-pytorch's (mean IoU .95)."""
 STRIP = 256
 """Rows of P-Net's output computed at once, so that memory is bounded by the width of a picture."""
-BATCH = 512
-"""Candidates given to R-Net or O-Net at once."""
-SUPPRESSED = 64
-"""Boxes compared with all others at once, so that memory is bounded by their number."""
-ALIAS = 0.5
-"""px. Standard deviation of the blur before a picture is shrunk by less than half."""
+BATCH = 512  # Candidates given to R-Net or O-Net at once
+SUPPRESSED = 64  # Boxes compared with all others at once, so that memory is bounded by their number
+ALIAS = 0.5  # px. Standard deviation of the blur before a picture is shrunk by less than half.
 NEAR = (0.3, 1.8)
 """Levels in which a face that is followed is looked for: those whose `FIELD` is so many times its
 longer side. In 290 of 290 frames boxes and points were then those of a search everywhere, to the

@@ -36,8 +36,7 @@ TURNED = 0.8
 FROM_BELOW, FROM_ABOVE = 0.1, 1.0
 """Where the nose stands between eyes (0) and mouth (1). All 1,122 faces are within 0.21 to 0.86,
 looking up or down as they may; beyond the limits the nose covers the eyes or the mouth."""
-PROFILE = 1.5
-"""Nose's offset in half-widths of eyes and mouth that counts as yaw 1: a full profile."""
+PROFILE = 1.5  # Nose's offset in half-widths of eyes and mouth that counts as yaw 1: a full profile
 
 
 def assess(rgb: np.ndarray, detection: Detection, min_face: int) -> Quality:

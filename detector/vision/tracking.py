@@ -35,19 +35,14 @@ LOST = 1.0
 """s. A face that was not found for longer, nor at the last look, needs its colors to return."""
 FORGOTTEN, FORGOTTEN_LOOKS = 10.0, 3
 """s, looks. A face that was not found for both longer is forgotten: who comes then is new."""
-MAX_REMEMBERED = 64
-"""People not in view, so that memory has a bound."""
-GLIDE = 0.5
-"""s for which a motion is expected to go on; half of that averages it."""
-BRIDGED = 1.0
-"""s. The longest gap between two looks in which a box is interpolated."""
-SLACK = 1e-3
-"""s. Times are rounded where they are stored."""
+MAX_REMEMBERED = 64  # People not in view, so that memory has a bound
+GLIDE = 0.5  # s for which a motion is expected to go on; half of that averages it
+BRIDGED = 1.0  # s. The longest gap between two looks in which a box is interpolated.
+SLACK = 1e-3  # s. Times are rounded where they are stored.
 SURE = 0.99
 """Confidence that a real face reaches at least once: 520 of 521 clips with a face did within two or
 three looks, the three false faces in them (six sightings) did not."""
-RARE = 0.5
-"""Share of looks up to which a face that was never sure is taken for a false one."""
+RARE = 0.5  # Share of looks up to which a face that was never sure is taken for a false one
 
 PORTRAIT = CropRecipe(scale=0.9, size=32, border="replicate")
 """What a person's colors are taken from: face and hair, little of the background, which may be
@@ -63,8 +58,7 @@ class _Tracklet:
     time: float
     look: int
     scene: int
-    velocity: np.ndarray
-    """px/s of the center"""
+    velocity: np.ndarray  # px/s of the center
 
     @property
     def center(self) -> np.ndarray:

@@ -15,12 +15,10 @@ from detector.schema.analysis import Box, Point
 class Detection:
     """One face in one frame, in pixels of the upright frame."""
 
-    box: Box
-    """x0, y0, x1, y1; may reach past the frame."""
+    box: Box  # x0, y0, x1, y1; may reach past the frame
     landmarks: tuple[Point, ...]
     """Left eye, right eye, nose, left and right mouth corner, as seen in the picture."""
-    confidence: float
-    """0..1, the detector's own."""
+    confidence: float  # 0..1, the detector's own
 
     @classmethod
     def of(cls, box: np.ndarray, points: np.ndarray, confidence: float) -> Detection:
@@ -51,8 +49,7 @@ def iou(one: np.ndarray, many: np.ndarray) -> np.ndarray:
 class FaceDetector(Protocol):
     """Finds faces. Deterministic and thread-safe: several sessions share one."""
 
-    name: str
-    """As in `DETECTORS`: whose boxes these are."""
+    name: str  # As in `DETECTORS`: whose boxes these are
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
         """Return the faces of an upright uint8 [H, W, 3] frame that are at least `min_face` px

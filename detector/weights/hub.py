@@ -32,11 +32,9 @@ from detector.weights.store import cache
 from detector.weights.verify import digest, first_line
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""In the order in which they are preferred."""
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # In the order in which they are preferred
 
-MAX_SETTINGS = 1 << 20
-"""Bytes of a file of settings: theirs have one or two kilobytes."""
+MAX_SETTINGS = 1 << 20  # Bytes of a file of settings: theirs have one or two kilobytes
 
 
 _NAME = re.compile(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
@@ -46,14 +44,10 @@ _NAME = re.compile(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 class HubModel:
     """A repository at one commit."""
 
-    repo: str
-    """owner/name"""
-    revision: str
-    """The commit, in full."""
-    license: str | None
-    """As its page states it."""
-    files: dict[str, WeightFile]
-    """By name. The hub states `sha256` for large ones only."""
+    repo: str  # owner/name
+    revision: str  # The commit, in full
+    license: str | None  # As its page states it
+    files: dict[str, WeightFile]  # By name. The hub states `sha256` for large ones only.
     config: dict[str, Any] = field(default_factory=dict)
     preprocessor: dict[str, Any] = field(default_factory=dict)
     """Settings, once they were read; empty when there are none."""

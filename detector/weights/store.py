@@ -130,8 +130,7 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
 _NOT_WEIGHTS = frozenset({".part", ".lock", ".json", ".making", ".crdownload", ".download"})
 _RESERVED = frozenset({"own", "hub", "brought"})
 """Folders of the cache that are nobody's to lay files into."""
-_MIN_SIZE = 1 << 20
-"""Bytes below which a file is not read for one whose size nobody published."""
+_MIN_SIZE = 1 << 20  # Bytes below which a file is not read for one whose size nobody published
 
 
 def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:

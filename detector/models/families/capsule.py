@@ -21,8 +21,7 @@ from detector.weights import load_state, load_strict
 
 CAPSULES = 10
 ROUTINGS = 2
-UP_TO = 11
-"""Layers of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling."""
+UP_TO = 11  # Layers of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling
 
 RULES: tuple[Rule, ...] = (
     (r"vgg_ext\.vgg_1\.", "trunk."),

@@ -33,8 +33,7 @@ from detector.models.vit import TokenClipModel, TokenModel
 from detector.weights import load_state, load_strict, require_fractions
 
 CONFIG = "config.json"
-STRIDE = 4
-"""Frames of the file between two frames of a clip, as in transformers' recipe for videos."""
+STRIDE = 4  # Frames of the file between two frames of a clip, as in transformers' recipe for videos
 
 MOST = {"num_hidden_layers": 128, "num_frames": 128, "image_size": LARGEST, "hidden_size": 16384}
 MOST |= {"conv_dim": 4096, "conv_kernel": 128, "tdnn_dim": 4096, "num_conv_pos_embeddings": 1024}

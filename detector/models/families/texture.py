@@ -26,8 +26,7 @@ from detector.weights import load_state, load_strict
 DEPTHS = {1: 4, 2: 8, 4: 16}
 """Stages whose output is described, 24, 40 and 112 channels, and how much smaller it is than the
 input."""
-SCALES = (1, 2, 4)
-"""How much smaller the picture is in which high-pass filters look."""
+SCALES = (1, 2, 4)  # How much smaller the picture is in which high-pass filters look
 FILTERS = (
     ((0, 0, 0), (0, -1, 1), (0, 0, 0)),
     ((0, 0, 0), (1, -2, 1), (0, 0, 0)),
@@ -43,8 +42,7 @@ FILTERS = (
 )
 YCC = ((0.299, 0.587, 0.114), (0.5, -0.418688, -0.081312), (-0.168736, -0.331264, 0.5))
 """Luma, red and blue difference of RGB (ITU-R BT.601, full range)."""
-FAINT = 0.05
-"""of 255: below it what a filter leaves is rounding"""
+FAINT = 0.05  # of 255: below it what a filter leaves is rounding
 FEATURES = (4 + 2) * (24 + 40 + 112) + 4 * len(SCALES) * 3 * len(FILTERS)
 
 
