@@ -19,7 +19,7 @@ from detector.evaluation import tables
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.report import AnswerReport, KindReport, ModelReport, Report
 from detector.evaluation.scores import Scoring
-from detector.evaluation.tables import between, figure_text, head, line, number, share_text
+from detector.evaluation.tables import figure_text, head, line, number, share_text
 from detector.evaluation.tallies import Estimate
 from detector.models import registry
 from detector.perturbation import conditions
@@ -114,7 +114,7 @@ def _tables(kind: KindReport, data: str) -> Iterator[str]:
         yield _row(model.title, model.ranking.auc, _won(model), model.ranking.tpr_at_5)
     for b in kind.baselines:
         title = b.title if b.kind == "published" else f"*{b.title} alone, no detector*"
-        better = f"{between(b.difference, b.low, b.high)}, beaten: {b.beaten}"
+        better = f"{figure_text(b.difference)}, beaten: {b.beaten}"
         wins = f"{100 * b.pairs_won:.0f} %" if pairs else ""
         yield _row(title, b.auc, wins, None, better)
     yield ""
@@ -128,7 +128,7 @@ def _tables(kind: KindReport, data: str) -> Iterator[str]:
         for c in kind.conditions:
             d = c.decisions
             yield line(
-                c.title, figure_text(c.ranking.auc), between(c.fall, c.fall_low, c.fall_high),
+                c.title, figure_text(c.ranking.auc), figure_text(c.fall),
                 share_text(d.false_positives), share_text(d.decided), share_text(d.right),
             )  # fmt: skip
     yield ""
@@ -159,11 +159,10 @@ def _row(title: str, auc: Estimate, won: str, found: float | None, better: str =
 
 
 def _won(of: AnswerReport | ModelReport) -> str:
-    r = of.ranking
-    if not r.pairs:
+    won = of.ranking.pairs_won
+    if not of.ranking.pairs:
         return ""
-    low, high = 100 * r.pairs_low, 100 * r.pairs_high
-    return f"{100 * r.pairs_won:.0f} % [{low:.0f}, {high:.0f}]"
+    return f"{100 * won.value:.0f} % [{100 * won.low:.0f}, {100 * won.high:.0f}]"
 
 
 def _fakes(kind: KindReport, family: str) -> int:

@@ -268,9 +268,7 @@ def _ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
         auc_judged=auc if column.judged.all() else figure_of(column.only(column.judged)),
         judged=int(column.judged.sum()),
         pairs=len(couples),
-        pairs_won=won.value,
-        pairs_low=won.low,
-        pairs_high=won.high,
+        pairs_won=won,
         tpr_at_1=metrics.tpr_at(column.values, column.labels, 0.01),
         tpr_at_5=metrics.tpr_at(column.values, column.labels, 0.05),
         equal_error=metrics.equal_error(column.values, column.labels),
@@ -323,15 +321,12 @@ def _condition(
     condition: Condition, scored: Sequence[Scored], plain: Column, ours: Sequence[str]
 ) -> ConditionReport:
     column = Column.of([s.probability for s in scored], scored)
-    fall = plain.auc_less(column)
     alone = {id: Column.of([s.highest.get(id) for s in scored], scored) for id in ours}
     return ConditionReport(
         name=condition.name,
         title=condition.title,
         ranking=_ranking(column, couples_of(scored)),
-        fall=fall.value,
-        fall_low=fall.low,
-        fall_high=fall.high,
+        fall=plain.auc_less(column),
         decisions=_decisions([s.verdict for s in scored], column.labels),
         models={id: figure_of(c) for id, c in alone.items()},
     )

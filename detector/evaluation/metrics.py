@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import BeforeValidator
 
 from detector.decision import numbers
 
@@ -18,13 +20,17 @@ GRID = np.linspace(0.0, 1.0, 101)  # False positive rates at which the band of a
 BAND_ROUNDS = 400  # of the bootstrap over groups
 
 
+Number = Annotated[float, BeforeValidator(lambda v: np.nan if v is None else v)]
+"""NaN where there is nothing to count; JSON has null for it."""
+
+
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % bootstrap interval."""
+    """A figure with its 95 % interval."""
 
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"

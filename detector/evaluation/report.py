@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from detector.evaluation.baselines import Baseline
-from detector.evaluation.tallies import Bar, Estimate, Number, Share
+from detector.evaluation.metrics import Interval, Number
+from detector.evaluation.tallies import Bar, Estimate, Share
 from detector.schema.analysis import Question, Software, Thresholds
 from detector.schema.base import StrictModel
 
@@ -23,9 +24,7 @@ class Ranking(StrictModel):
     auc_judged: Estimate  # Of the files that could be judged
     judged: int
     pairs: int
-    pairs_won: Number  # Share of originals that stand below the fake made of them; ties count half
-    pairs_low: Number
-    pairs_high: Number
+    pairs_won: Interval  # originals that score below the fake made of them; ties count half
     tpr_at_1: Number  # Share of fakes found where at most 1 % of these originals are called fake
     tpr_at_5: Number
     equal_error: Number
@@ -97,9 +96,7 @@ class ConditionReport(StrictModel):
     name: str
     title: str
     ranking: Ranking
-    fall: Number  # AUC lost against the files as they are: paired, on the same files
-    fall_low: Number
-    fall_high: Number
+    fall: Interval  # AUC lost against the files as they are: paired, on the same files
     decisions: Decisions
     models: dict[str, Estimate]  # AUC of each model alone
 

@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import astuple, dataclass
 
 import numpy as np
-from pydantic import BeforeValidator
 
 from detector.evaluation import metrics
 from detector.evaluation.labels import pairs
-from detector.evaluation.metrics import Interval
+from detector.evaluation.metrics import Interval, Number
 from detector.evaluation.scores import Scored
 from detector.schema.base import StrictModel
 
 _WORST = 1e6  # Further out than any logit
 
 
-Number = Annotated[float, BeforeValidator(lambda v: math.nan if v is None else v)]
-"""NaN where there is nothing to count; JSON has null for it."""
+@dataclass(frozen=True)
+class Estimate(Interval):
+    """A figure of so many files."""
 
-
-class Estimate(StrictModel):
-    """One figure with its 95 % interval, and how many files it is of."""
-
-    value: Number
-    low: Number
-    high: Number
     real: int
     fake: int
 
 
-class Share(StrictModel):
-    """So many of so many, with its 95 % interval (Wilson)."""
+@dataclass(frozen=True)
+class Share(Interval):
+    """So many of so many, by Wilson's interval."""
 
     count: int
     of: int
-    value: Number
-    low: Number
-    high: Number
 
     @classmethod
     def of_all(cls, hits: Sequence[bool] | np.ndarray) -> Share:
         """Return the share of the true ones; NaN of none."""
         count, total = int(np.sum(hits)), len(hits)
-        share = metrics.wilson(count, total)
-        return cls(count=count, of=total, value=share.value, low=share.low, high=share.high)
+        return cls(*astuple(metrics.wilson(count, total)), count, total)
 
 
 class Bar(StrictModel):
@@ -110,7 +98,7 @@ def figure_of(column: Column) -> Estimate:
     auc = metrics.bootstrap(metrics.auc, column.values, column.labels, column.groups)
     fake = int(column.labels.sum())
     real = len(column.labels) - fake
-    return Estimate(value=auc.value, low=auc.low, high=auc.high, real=real, fake=fake)
+    return Estimate(*astuple(auc), real, fake)
 
 
 def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
