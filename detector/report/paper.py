@@ -128,6 +128,12 @@ class Paper(FPDF):
         self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
         self.ln(2.5 * self.spacing)
 
+    def banner(self, color: Sequence[int]) -> None:
+        """Draw the strip at the top of the first page."""
+        self.set_fill_color(*color)
+        self.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
+        self.set_y(MARGIN + 4)
+
     def headline(self, text: str, color: Sequence[int]) -> None:
         """Draw what a report says, as its headline."""
         self.ink(19, color, style="B", family="serif")
