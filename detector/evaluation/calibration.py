@@ -267,13 +267,13 @@ def _thresholds(
     low, high = float(np.floor(low * 1000) / 1000), float(np.ceil(high * 1000) / 1000)
     p = expit(held)
     real, fake = (p[np.isfinite(p) & (labels == label)] for label in (0, 1))
-    alarms = Tally(count=int((real > high).sum()), clips=len(real))
-    missed = Tally(count=int((fake < low).sum()), clips=len(fake))
+    alarms = Tally(count=int((real > high).sum()), files=len(real))
+    missed = Tally(count=int((fake < low).sum()), files=len(fake))
     return Thresholds(
         low=low,
         high=high,
-        false_positive_rate=round(alarms.count / alarms.clips, 4),
-        false_negative_rate=round(missed.count / missed.clips, 4),
+        false_positive_rate=round(alarms.count / alarms.files, 4),
+        false_negative_rate=round(missed.count / missed.files, 4),
         false_positives=alarms,
         false_negatives=missed,
         data=f"{data}, each group of sources scored without it",

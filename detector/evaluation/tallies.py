@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,7 +36,8 @@ class Share(Interval):
     def of_all(cls, hits: Sequence[bool] | np.ndarray) -> Share:
         """Return the share of the true ones; NaN of none."""
         count, total = int(np.sum(hits)), len(hits)
-        return cls(*astuple(metrics.wilson(count, total)), count, total)
+        share = metrics.wilson(count, total)
+        return cls(share.value, share.low, share.high, count, total)
 
 
 class Bar(StrictModel):
@@ -98,7 +99,7 @@ def figure_of(column: Column) -> Estimate:
     auc = metrics.bootstrap(metrics.auc, column.values, column.labels, column.groups)
     fake = int(column.labels.sum())
     real = len(column.labels) - fake
-    return Estimate(*astuple(auc), real, fake)
+    return Estimate(auc.value, auc.low, auc.high, real, fake)
 
 
 def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
