@@ -33,11 +33,13 @@ f within that, and an encoder or a telephone cuts to far below."""
 class SoundQuality:
     """How good a recording is for judging a voice."""
 
-    band: float  # Hz up to which speech holds anything (`FLOOR`)
+    bandwidth_hz: float  # Hz up to which speech holds anything (`FLOOR`)
     snr: float | None  # dB of speech over what is heard between (`_noise`); None without pauses
     clipped: float  # share of the samples of speech at full scale
-    level: float  # dB of speech, 0 the full scale
-    held: float | None  # share of what is voiced that stays on a note (`music.held`)
+    level_dbfs: float  # of speech
+    sustained_ratio: (
+        float | None
+    )  # share of what is voiced that stays on a note (`music.sustained_ratio`)
 
 
 class Recording:
@@ -125,17 +127,17 @@ class Recording:
             return None
         noise = _noise(speech, self._some(self._pauses()))
         return SoundQuality(
-            band=_band(speech),
+            bandwidth_hz=_band(speech),
             snr=None if noise is None else _db(level / max(noise, SILENCE / 10)),
             clipped=float(np.mean(np.abs(speech) >= CLIPPED)),
-            level=_db(level),
-            held=music.held(speech[:PITCHED]),
+            level_dbfs=_db(level),
+            sustained_ratio=music.sustained_ratio(speech[:PITCHED]),
         )
 
     @cached_property
-    def tonal(self) -> float:
-        """Share of what is heard beside speech that holds tones (`music.tonal`)."""
-        return music.tonal(self._some(self._pauses()))
+    def music_ratio(self) -> float:
+        """Share of what is heard beside speech that holds tones (`music.music_ratio`)."""
+        return music.music_ratio(self._some(self._pauses()))
 
     def _some(self, spans: Sequence[Span]) -> np.ndarray:
         """Return what is heard in these, float32 [n]; of much, evenly spread parts."""
