@@ -37,9 +37,7 @@ class SoundQuality:
     snr: float | None  # dB of speech over what is heard between (`_noise`); None without pauses
     clipped: float  # share of the samples of speech at full scale
     level_dbfs: float  # of speech
-    sustained_ratio: (
-        float | None
-    )  # share of what is voiced that stays on a note (`music.sustained_ratio`)
+    sustained_ratio: float | None  # share of voiced speech that stays on a note
 
 
 class Recording:
