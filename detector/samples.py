@@ -105,14 +105,13 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
     since = f"From {MANIPULATED_FROM:g} s on"
 
     def made(
-        name: str, title: str, subtitle: str, credit: str, *, altered: bool = False,
-        offered: bool = True,
-    ) -> Sample:  # fmt: skip
+        name: str, title: str, subtitle: str, credit: str, drawn: tuple[Draw, float],
+        *, altered: bool = False, offered: bool = True,
+    ) -> tuple[Sample, Draw, float]:  # fmt: skip
         id, ending = name.split(".")
-        kind: Literal["video", "image", "audio"] = {"jpg": "image", "wav": "audio"}.get(
-            ending, "video"
-        )  # type: ignore[assignment]
-        return Sample(
+        kinds: dict[str, Literal["image", "audio"]] = {"jpg": "image", "wav": "audio"}
+        kind = kinds.get(ending, "video")
+        sample = Sample(
             id=id,
             title=title,
             subtitle=subtitle,
@@ -124,53 +123,31 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
             credit=credit,
             offered=offered,
         )
+        return sample, *drawn
 
     return [
-        (
-            made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
-                 _NAVY),
-            scene.portrait, 3.0,
-        ),
-        (
-            made("manipulated.mp4", "Manipulated clip", f"{camera} {since}, {altered}", _NASA,
-                 altered=True),
-            scene.manipulated, 3.6,
-        ),
-        (
-            made("two-people.mp4", "Two people, one manipulated",
-                 "Made by us from two public-domain portraits: left untouched, right mirrored. "
-                 f"{since}, the right face is blended with an altered copy of itself.",
-                 f"{_NAVY}; {_NASA}", altered=True),
-            scene.call, 3.0,
-        ),
-        (
-            made("picture.jpg", "Manipulated picture",
-                 f"Made by us from a public-domain portrait: {altered}", _NASA, altered=True),
-            scene.picture, 3.6,
-        ),
-        (
-            made("side.jpg", "Untouched picture",
-                 "Made by us from a photograph that is free of rights (CC0): a face from the side, "
-                 "in gray.", _CAMERA),
-            scene.side, 0.0,
-        ),
-        (
-            made("voice.wav", "Synthetic voice",
-                 "Made by us: sounds of speech from a formula. No person spoke them.", _NOBODY,
-                 altered=True),
-            _waveform, 0.0,
-        ),
-        (
-            made("untouched.mp4", "Untouched clip",
-                 f"{camera} The face is as it was photographed.", _NASA, offered=False),
-            scene.untouched, 3.0,
-        ),
-        (
-            made("no-face.mp4", "No face",
-                 "Made by us: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
-                 offered=False),
-            scene.coffee, 2.0,
-        ),
+        made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
+             _NAVY, (scene.portrait, 3.0)),
+        made("manipulated.mp4", "Manipulated clip", f"{camera} {since}, {altered}", _NASA,
+             (scene.manipulated, 3.6), altered=True),
+        made("two-people.mp4", "Two people, one manipulated",
+             "Made by us from two public-domain portraits: left untouched, right mirrored. "
+             f"{since}, the right face is blended with an altered copy of itself.",
+             f"{_NAVY}; {_NASA}", (scene.call, 3.0), altered=True),
+        made("picture.jpg", "Manipulated picture",
+             f"Made by us from a public-domain portrait: {altered}", _NASA, (scene.picture, 3.6),
+             altered=True),
+        made("side.jpg", "Untouched picture",
+             "Made by us from a photograph that is free of rights (CC0): a face from the side, "
+             "in gray.", _CAMERA, (scene.side, 0.0)),
+        made("voice.wav", "Synthetic voice",
+             "Made by us: sounds of speech from a formula. No person spoke them.", _NOBODY,
+             (_waveform, 0.0), altered=True),
+        made("untouched.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
+             _NASA, (scene.untouched, 3.0), offered=False),
+        made("no-face.mp4", "No face",
+             "Made by us: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
+             (scene.coffee, 2.0), offered=False),
     ]  # fmt: skip
 
 
