@@ -27,6 +27,8 @@ from skimage import data
 from detector.formants import RATE as VOICE_RATE
 from detector.formants import speech
 
+Kind = Literal["video", "image", "audio"]
+
 VERSION = 4
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
 
@@ -40,7 +42,7 @@ _PICTURE = (640, 700)
 _THUMBNAIL = (480, 270)
 _PAPER, _BARS = (242, 241, 236), (0, 99, 156)  # RGB of the drawing of a voice
 _NOISE = 2.0  # Standard deviation of the sensor noise, in levels of 255
-
+_KINDS: dict[str, Kind] = {"mp4": "video", "jpg": "image", "wav": "audio"}
 
 _CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)  # Of the face in the astronaut's portrait, px
 
@@ -58,7 +60,7 @@ class Sample:
     subtitle: str  # How it was made, for a person
     path: Path
     thumbnail: Path  # A 16:9 JPEG
-    kind: Literal["video", "image", "audio"]
+    kind: Kind
     duration: float | None  # Seconds; None for a picture
     manipulated: bool  # Whether a face in it was altered
     credit: str  # Whose picture it is made of
@@ -109,8 +111,7 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         *, altered: bool = False, offered: bool = True,
     ) -> tuple[Sample, Draw, float]:  # fmt: skip
         id, ending = name.split(".")
-        kinds: dict[str, Literal["image", "audio"]] = {"jpg": "image", "wav": "audio"}
-        kind = kinds.get(ending, "video")
+        kind = _KINDS[ending]
         sample = Sample(
             id=id,
             title=title,
