@@ -245,9 +245,9 @@ def percent(probability: float) -> str:
 
 def alarms(limits: Thresholds) -> str:
     """Return how many untouched clips scored above `high`; empty if nobody measured it."""
-    none = _("In our tests none of {clips} untouched clips scored above {limit} (at most {most}, "
+    none = _("In our tests none of {files} untouched files scored above {limit} (at most {most}, "
              "with 95\u00a0% confidence).")  # fmt: skip
-    some = _("In our tests {count} of {clips} untouched clips scored above {limit} (at most "
+    some = _("In our tests {count} of {files} untouched files scored above {limit} (at most "
              "{most}, with 95\u00a0% confidence).")  # fmt: skip
     rate = _("{rate} of untouched clips score above {limit}.")
     if limits.own:
@@ -260,9 +260,9 @@ def missed(limits: Thresholds) -> str:
     """Return how many fakes scored below `low`; empty if unmeasured or none is below."""
     if limits.one_sided:
         return ""
-    none = _("In our tests none of {clips} manipulated clips scored below {limit} (at most {most}, "
+    none = _("In our tests none of {files} manipulated files scored below {limit} (at most {most}, "
              "with 95\u00a0% confidence).")  # fmt: skip
-    some = _("In our tests {count} of {clips} manipulated clips scored below {limit} (at most "
+    some = _("In our tests {count} of {files} manipulated files scored below {limit} (at most "
              "{most}, with 95\u00a0% confidence).")  # fmt: skip
     rate = _("{rate} of manipulated clips score below {limit}.")
     figures = limits.false_negatives, limits.false_negative_rate, limits.low
@@ -280,7 +280,7 @@ def _false_rate(
     if tally is None:
         return "" if rate is None else rated.format(limit=percent(limit), rate=percent(rate))
     return (some if tally.count else none).format(
-        count=tally.count, clips=tally.clips, most=percent(at_most(tally)), limit=percent(limit)
+        count=tally.count, files=tally.files, most=percent(at_most(tally)), limit=percent(limit)
     )
 
 

@@ -16,27 +16,13 @@ Opener = Callable[[Path], Path]
 
 @dataclass(frozen=True)
 class Entry:
-    """A file to analyze, or why one that was listed can't be.
+    """A file to analyze, or why one that was listed can't be."""
 
-    Attributes
-    ----------
-    name : str
-        One in its source, and the same each time it is read: results are found again by it.
-    open : callable
-        Brings the file to where it can be read. Raises InputError.
-    page : int, optional
-        Of the document that the picture stands in, from 1.
-    error : ErrorDetail, optional
-        Why it can't be opened; `open` raises it.
-    size : int, optional
-        Bytes that it has, as far as is known before it is opened.
-    """
-
-    name: str
-    open: Opener
-    page: int | None = None
-    error: ErrorDetail | None = None
-    size: int | None = None
+    name: str  # unique in its source and the same each time: results are matched by it
+    open: Opener  # brings the file to where it can be read; raises InputError
+    page: int | None = None  # of the document that the picture is in, from 1
+    error: ErrorDetail | None = None  # `open` raises it
+    size: int | None = None  # bytes, as far as known before it is opened
 
     @property
     def title(self) -> str:

@@ -19,15 +19,12 @@ from detector.models.network import TorchModel, forward_hook, layout
 
 METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "saliency": HiResCAM}
 """Classes of the library by the id of a method."""
-BATCH = 4
-"""Pictures explained at once: gradients need the maps of every layer after the target."""
+BATCH = 4  # Pictures explained at once: gradients need the maps of every layer after the target
 
 
 class _Probed(nn.Module):
-    """Give the library a private layer to hook and private tensors to differentiate.
-
-    Other threads may run the shared network meanwhile. `forward` returns log odds [N, 1].
-    """
+    """Give the library a private layer to hook and private tensors: other threads share the
+    network."""
 
     def __init__(self, model: TorchModel, layer: nn.Module) -> None:
         super().__init__()
@@ -46,25 +43,9 @@ class _Probed(nn.Module):
 
 
 def draw(model: Model, batch: np.ndarray, method: str = "gradcam") -> np.ndarray | None:
-    """Return where the output of the target layer raised the log odds of "fake".
-
-    Parameters
-    ----------
-    batch : uint8 [N, S, S, 3] (clip models [N, T, S, S, 3])
-        At least one item.
-    method : str
-        Key of `METHODS`.
-
-    Returns
-    -------
-    float32 [N, S, S] (clip models [N, t, h, w], t steps in time), 0..1, or None
-        All zeros where nothing raised the score; None for a model without a target layer.
-
-    Raises
-    ------
-    ValueError
-        The batch is not what the model takes.
-    """
+    """Return where the output of the target layer raised the log odds of "fake": float32 [N, S, S]
+    (clip models [N, t, h, w], t steps in time), 0..1; None for a model without a target layer.
+    `batch` is not empty, `method` a key of `METHODS`. Raise ValueError for a wrong batch."""
     if not isinstance(model, TorchModel) or model.target_layer is None:
         return None
     check_batch(batch, model.spec)

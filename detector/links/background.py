@@ -18,22 +18,9 @@ Self = TypeVar("Self", bound="LoopThread")
 
 
 class LoopThread(ABC):
-    """Runs `_main` in a thread of its own from entering to leaving.
-
-    Parameters
-    ----------
-    name : str
-        Of the thread.
-    cancel : Event
-        Once set, it ends.
-    patience : float
-        s to wait for its end.
-
-    Attributes
-    ----------
-    port : int
-        Of 127.0.0.1; what `_main` said by `_listen`.
-    """
+    """Runs `_main` in a thread of its own from entering to leaving, or until `cancel` is set;
+    leaving waits `patience` s for its end. `port` of 127.0.0.1 is what `_main` reported by
+    `_ready`."""
 
     def __init__(self, name: str, cancel: threading.Event, patience: float) -> None:
         self._cancel, self._patience = cancel, patience

@@ -47,28 +47,9 @@ class Target:
 
 
 class Relay(LoopThread):
-    """Reaches a camera on entering, and lets go of it on leaving.
-
-    Parameters
-    ----------
-    target : Target
-    rules : LinkRules
-        `seconds` for the way to the first byte, `silence` between two.
-    cancel : Event
-        Once set, it ends.
-
-    Attributes
-    ----------
-    port : int
-        Of this computer (127.0.0.1), for one connection.
-    url : str
-        What libav is to open.
-
-    Raises
-    ------
-    LinkRefused, MediaError, Canceled
-        On entering: there is no way to it, and why.
-    """
+    """Reaches a camera on entering, within `rules.seconds` to the first byte and `rules.silence`
+    between two, and lets go of it on leaving. libav opens `url`, on a `port` of 127.0.0.1 for one
+    connection. Raise on entering LinkRefused, MediaError, Canceled."""
 
     def __init__(self, target: Target, rules: LinkRules, cancel: threading.Event) -> None:
         super().__init__("camera", cancel, rules.seconds)

@@ -32,14 +32,12 @@ from detector.schema.analysis import Media
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their frame."""
 
-_SLACK = 0.1
-"""Seconds past its end for which the last frame still answers: headers round."""
+_SLACK = 0.1  # Seconds past its end for which the last frame still answers: headers round
 
 _MAX_HELD = 300
 """Packets kept back until it is known whether they are needed; bounds memory in long GOPs."""
 
-_JUMP = 10.0
-"""Seconds ahead from which seeking beats reading on."""
+_JUMP = 10.0  # Seconds ahead from which seeking beats reading on
 
 _JUMP_MARGIN = 1.0
 """Seek this much too early: some demuxers seek by decoding time, which runs ahead."""
@@ -74,17 +72,9 @@ def pictures(
     skip: bool = True,
     beside: bool = False,
 ) -> Iterator[tuple[int, float, VideoFrame]]:
-    """Yield (index, real time, decoded frame) for ascending times, converting nothing.
-
-    Groups of pictures that hold no wanted time are not decoded, and far ones are not even read.
-
-    Parameters
-    ----------
-    skip : bool
-        False decodes every frame from the first on. The result is the same; tests compare them.
-    beside : bool
-        See `detector.media.decode`.
-    """
+    """Yield (index, real time, decoded frame) for ascending times, converting nothing. Groups of
+    pictures without a wanted time are not decoded, and far ones not read; `skip=False` decodes
+    every frame, with the same result."""
     wanted = deque(enumerate(times))
     given: float | None = None
     tolerant = False
@@ -113,11 +103,9 @@ class _Damaged(Exception):
 class _Walk:
     """One pass through a video, from its first frame to the last wanted time.
 
-    Packets are held back, undecoded, until one reaches past the wanted time. A key frame at or
-    before the wanted time makes everything held, and all the decoder knows, unneeded. Of what is
-    decoded, pictures that no other needs (half of a usual clip's, B-frames) are left out where a
-    later one is still not after the wanted time.
-    """
+    Packets are held back until one reaches past the wanted time; a key frame before it makes all
+    held ones unneeded. B-frames are left out where a later picture is still not after the wanted
+    time."""
 
     container: InputContainer
     wanted: deque[tuple[int, float]]
@@ -247,8 +235,7 @@ class _Walk:
             yield from self._take(time, frame)
 
     def _is_spare(self, packet: Packet[Any] | None) -> bool:
-        """Whether a packet's picture answers nothing, so that it matters only to others that may
-        need it."""
+        """Whether a packet's picture answers no wanted time."""
         if packet is None or not self.skip or self.tolerant or self.origin is None:
             return False
         time, target = self.decoder.time_of(packet), self.target

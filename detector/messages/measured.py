@@ -16,13 +16,13 @@ def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
     untouched, manipulated = limits.false_positives, limits.false_negatives
     if untouched is None or manipulated is None:
         return ""
-    clips = untouched.clips + manipulated.clips
-    if not part_of(clips, limits.data):
+    files = untouched.files + manipulated.files
+    if not part_of(files, limits.data):
         return ""
     return speech.gettext(
-        "Of these, {clips} clips ask this question and could be judged: {untouched} untouched, "
+        "Of these, {files} files ask this question and could be judged: {untouched} untouched, "
         "{manipulated} manipulated."
-    ).format(clips=clips, untouched=untouched.clips, manipulated=manipulated.clips)
+    ).format(files=files, untouched=untouched.files, manipulated=manipulated.files)
 
 
 def part_of(clips: int, data: str) -> bool:

@@ -20,15 +20,11 @@ from detector.schema.analysis import (
 )
 from detector.schema.comparison import Comparison, SharedMovement
 
-LANE = 34.0
-"""mm; height of one person's chart"""
-DIFFERENCES = 44.0
-"""mm; height of the chart of a comparison"""
-MOVEMENT = 46.0
-"""mm; height of the chart of how a face moves"""
+LANE = 34.0  # mm; height of one person's chart
+DIFFERENCES = 44.0  # mm; height of the chart of a comparison
+MOVEMENT = 46.0  # mm; height of the chart of how a face moves
 _LEFT = 12.0
-_LINE = 3.6
-"""mm of a label at an axis"""
+_LINE = 3.6  # mm of a label at an axis
 Line = Sequence[tuple[float, float] | None]
 """(time, score) at each sampled moment; None where there is no score."""
 

@@ -130,7 +130,7 @@ def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> li
     if tally is None:
         return [] if rate is None else [f"{percent(rate)} of {kind} files score {where} threshold."]
     return [
-        f"In our tests {tally.count or 'none'} of {tally.clips} {kind} clips scored {where} "
+        f"In our tests {tally.count or 'none'} of {tally.files} {kind} files scored {where} "
         f"threshold (at most {percent(at_most(tally))}, with 95 % confidence)."
     ]
 
@@ -308,10 +308,10 @@ def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str,
         sides.append((f"{spec.fake_word} called {spec.real_word}", limits.false_negatives))
     for name, tally in sides:
         if tally is not None:
-            low, high = wilson(tally.count, tally.clips)
-            rate = f"{100 * tally.count / tally.clips:.1f} %"
+            low, high = wilson(tally.count, tally.files)
+            rate = f"{100 * tally.count / tally.files:.1f} %"
             ends = f"{100 * low:.1f} to {100 * high:.1f} %"
-            rows.append((capital(name), f"{tally.count} of {tally.clips}", rate, ends))
+            rows.append((capital(name), f"{tally.count} of {tally.files}", rate, ends))
     return rows
 
 
