@@ -87,8 +87,6 @@ def _compare_same(p: Params, speech: Speech) -> Step:
     why = _("{name} shows the same footage. If only the face differs, that is near-proof.")
     if not p["original"]:
         why = _("{name} shows the same footage. If only the face differs, one of them was changed.")
-    if p["compared"]:
-        why = _("{name} shows the same footage. See where the two differ, moment by moment.")
     return Step(head, why.format(name=p["name"]), _("Open"))
 
 
