@@ -106,7 +106,7 @@ def add(
         message = f"Added as {spec.id}. {spec.fake_output}"
         if spec.label_order == "unverified":
             message += (
-                " Nobody has shown that this holds for your file: it says so beside its scores and "
+                " It is unverified that this holds for your file: the model says so beside its scores and "
                 "takes no part in the verdict. --fake-index states it, `unmask selfcheck "
                 f"{spec.id}` tries it."
             )

@@ -119,7 +119,7 @@ def make_samples(folder: Path) -> list[Sample]:
 def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
     """Return each sample with its files in `folder`, what draws it, and its poster's second."""
     scene = _Scene()
-    camera = "Made by us: a camera moves over a public-domain portrait."
+    camera = "Made for Unmask: a camera moves over a public-domain portrait."
     altered = "the face is blended with an altered copy of itself."
     since = f"From {MANIPULATED_FROM:g} s on"
 
@@ -157,19 +157,19 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         ),
         (
             made("two-people.mp4", "Two people, one manipulated",
-                 "Made by us from two public-domain portraits: left untouched, right mirrored. "
+                 "Made for Unmask from two public-domain portraits: left untouched, right mirrored. "
                  f"{since}, the right face is blended with an altered copy of itself.",
                  f"{_NAVY}; {_NASA}", altered=True),
             scene.call, 3.0,
         ),
         (
             made("picture.jpg", "Manipulated picture",
-                 f"Made by us from a public-domain portrait: {altered}", _NASA, altered=True),
+                 f"Made for Unmask from a public-domain portrait: {altered}", _NASA, altered=True),
             scene.picture, 3.6,
         ),
         (
             made("side.jpg", "Untouched picture",
-                 "Made by us from a photograph that is free of rights (CC0): a face from the side, "
+                 "Made for Unmask from a photograph that is free of rights (CC0): a face from the side, "
                  "in gray.", _CAMERA),
             scene.side, 0.0,
         ),
@@ -186,7 +186,7 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         ),
         (
             made("no-face.mp4", "No face",
-                 "Made by us: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
+                 "Made for Unmask: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
                  offered=False),
             scene.coffee, 2.0,
         ),

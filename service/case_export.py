@@ -159,7 +159,7 @@ def _cover(case: Case, files: Sequence[CaseFile], zone: tzinfo) -> bytes:
     pdf.facts(
         [
             ("Status", case.status.value.capitalize()),
-            ("Reviewer", case.reviewer or "nobody yet"),
+            ("Reviewer", case.reviewer or "none yet"),
             ("Opened", words.when(case.created, zone)),
             ("Last change", words.when(case.touched, zone)),
             ("Times of day in", words.zone(now, zone)),

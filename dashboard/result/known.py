@@ -277,8 +277,8 @@ def _way(record: Job, match: KnownMatch) -> None:
         if controls.button(label, "compare", key, kind="primary"):
             open_comparison(record, match)
     else:
-        gone = _("The other file is not kept here any more.")
-        kept = _("Only its fingerprints are kept here.")
+        gone = _("The other file is no longer stored here.")
+        kept = _("Only its fingerprints are stored here.")
         typography.caption(kept if match.found is not None else gone, width="content")
 
 

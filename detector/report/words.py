@@ -99,9 +99,12 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
         )
     else:
         alarms, misses = limits.false_positives, limits.false_negatives
-        out += _share(alarms, limits.false_positive_rate, untouched, "above the upper")
+        unit = measured.unit(limits)
+        out += _share(alarms, limits.false_positive_rate, f"{untouched} {unit}", "above the upper")
         if not limits.one_sided:
-            out += _share(misses, limits.false_negative_rate, manipulated, "below the lower")
+            out += _share(
+                misses, limits.false_negative_rate, f"{manipulated} {unit}", "below the lower"
+            )
         if limits.data:
             out.append(f"Measured on {limits.data}.")
         if some := measured.of_these(limits):
@@ -128,9 +131,9 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
 def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> list[str]:
     """How many files of a kind lie where they should not; empty where nobody said."""
     if tally is None:
-        return [] if rate is None else [f"{percent(rate)} of {kind} files score {where} threshold."]
+        return [] if rate is None else [f"{percent(rate)} of {kind} score {where} threshold."]
     return [
-        f"In our tests {tally.count or 'none'} of {tally.clips} {kind} clips scored {where} "
+        f"In our tests {tally.count or 'none'} of {tally.clips} {kind} scored {where} "
         f"threshold (at most {percent(at_most(tally))}, with 95 % confidence)."
     ]
 
@@ -203,7 +206,7 @@ def credential_rows(credential: Credential) -> list[tuple[str, str]]:
         ("Problems", ", ".join(credential.problems)),
     ]
     if credential.state == "untrusted" and not credential.trust_list:
-        rows.append(("Trust list", "None is configured here, so nobody is trusted."))
+        rows.append(("Trust list", "None is configured here, so no signer is trusted."))
     return [(name, value) for name, value in rows if value]
 
 

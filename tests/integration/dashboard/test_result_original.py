@@ -297,7 +297,7 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
         f"{said} | press &lt;i&gt;1.webm, from fingerprints imported {today()}. Begins at "
         f"00:00 of it. {found.matched} of {found.asked} frames match."
     )
-    assert "Only its fingerprints are kept here." in texts(at)
+    assert "Only its fingerprints are stored here." in texts(at)
     assert not {"Open the comparison", "Compare with it"} & set(buttons(at))
     known().store.remove_source(LOCAL, "import")
     assert banner(page(a=shared.key)) == ""
