@@ -260,8 +260,8 @@ def missed(limits: Thresholds) -> str:
     """Return how many fakes scored below `low`; empty if unmeasured or none is below."""
     if limits.one_sided:
         return ""
-    none = _("In our tests none of {clips} manipulated {unit} scored below {limit} (at most {most}, "
-             "with 95\u00a0% confidence).")  # fmt: skip
+    none = _("In our tests none of {clips} manipulated {unit} scored below {limit} (at most "
+             "{most}, with 95\u00a0% confidence).")  # fmt: skip
     some = _("In our tests {count} of {clips} manipulated {unit} scored below {limit} (at most "
              "{most}, with 95\u00a0% confidence).")  # fmt: skip
     rate = _("{rate} of manipulated {unit} score below {limit}.")

@@ -119,7 +119,7 @@ def make_samples(folder: Path) -> list[Sample]:
 def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
     """Return each sample with its files in `folder`, what draws it, and its poster's second."""
     scene = _Scene()
-    camera = "Made for Unmask: a camera moves over a public-domain portrait."
+    camera = "Made here: a camera moves over a public-domain portrait."
     altered = "the face is blended with an altered copy of itself."
     since = f"From {MANIPULATED_FROM:g} s on"
 
@@ -157,19 +157,19 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         ),
         (
             made("two-people.mp4", "Two people, one manipulated",
-                 "Made for Unmask from two public-domain portraits: left untouched, right mirrored. "
+                 "Made here from two public-domain portraits: left untouched, right mirrored. "
                  f"{since}, the right face is blended with an altered copy of itself.",
                  f"{_NAVY}; {_NASA}", altered=True),
             scene.call, 3.0,
         ),
         (
             made("picture.jpg", "Manipulated picture",
-                 f"Made for Unmask from a public-domain portrait: {altered}", _NASA, altered=True),
+                 f"Made here from a public-domain portrait: {altered}", _NASA, altered=True),
             scene.picture, 3.6,
         ),
         (
             made("side.jpg", "Untouched picture",
-                 "Made for Unmask from a photograph that is free of rights (CC0): a face from the side, "
+                 "Made here from a photograph that is free of rights (CC0): a face from the side, "
                  "in gray.", _CAMERA),
             scene.side, 0.0,
         ),
@@ -186,7 +186,7 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         ),
         (
             made("no-face.mp4", "No face",
-                 "Made for Unmask: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
+                 "Made here: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
                  offered=False),
             scene.coffee, 2.0,
         ),
