@@ -175,7 +175,7 @@ def scores(
         # Once may be chance: it has to fit in two groups, wherever it stands in each.
         each: list[tuple[float, str]] = []
         for group in np.array_split(np.asarray(frames), min(GROUPS, len(frames))):
-            each.append(max(_fits({"": _mean(group, word=True)}, MOVING), default=nothing))
+            each.append(max(_fits({"": _mean(list(group), word=True)}, MOVING), default=nothing))
             if each == [nothing, nothing]:
                 break
         found[MOVING] = sorted(each)[-2:][0]
