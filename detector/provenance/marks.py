@@ -75,7 +75,7 @@ LIMITS = {
     "Meta": 0.46,
 }
 """Score from which a mark counts as found: above that of nearly every file without one, see
-docs/report.md."""
+docs/experiments.md."""
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
 CANDIDATES, COARSE = 4, 0.25
