@@ -167,7 +167,9 @@ def scores(
     star, words = (_corners(_mean(frames, word=word)) for word in (False, True))
     nothing = (0.0, "")
     found = {}
-    for mark in set(marks) - {MOVING}:
+    for mark in marks:
+        if mark == MOVING:
+            continue
         corners = star if mark == STAR else words
         places = {place: corners[place] for place in PLACES[mark]}
         found[mark] = max(_fits(places, mark), default=nothing)
