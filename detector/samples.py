@@ -102,7 +102,7 @@ def make_samples(folder: Path) -> list[Sample]:
 def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
     """Return each sample with its files in `folder`, what draws it, and its poster's second."""
     scene = _Scene()
-    camera = "Made by us: a camera moves over a public-domain portrait."
+    camera = "Made here: a camera moves over a public-domain portrait."
     altered = "the face is blended with an altered copy of itself."
     since = f"From {MANIPULATED_FROM:g} s on"
 
@@ -132,22 +132,22 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         made("manipulated.mp4", "Manipulated clip", f"{camera} {since}, {altered}", _NASA,
              (scene.manipulated, 3.6), altered=True),
         made("two-people.mp4", "Two people, one manipulated",
-             "Made by us from two public-domain portraits: left untouched, right mirrored. "
+             "Made here from two public-domain portraits: left untouched, right mirrored. "
              f"{since}, the right face is blended with an altered copy of itself.",
              f"{_NAVY}; {_NASA}", (scene.call, 3.0), altered=True),
         made("picture.jpg", "Manipulated picture",
-             f"Made by us from a public-domain portrait: {altered}", _NASA, (scene.picture, 3.6),
+             f"Made here from a public-domain portrait: {altered}", _NASA, (scene.picture, 3.6),
              altered=True),
         made("side.jpg", "Untouched picture",
-             "Made by us from a photograph that is free of rights (CC0): a face from the side, "
+             "Made here from a photograph that is free of rights (CC0): a face from the side, "
              "in gray.", _CAMERA, (scene.side, 0.0)),
         made("voice.wav", "Synthetic voice",
-             "Made by us: sounds of speech from a formula. No person spoke them.", _NOBODY,
+             "Made here: sounds of speech from a formula. No person spoke them.", _NOBODY,
              (_waveform, 0.0), altered=True),
         made("untouched.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
              _NASA, (scene.untouched, 3.0), offered=False),
         made("no-face.mp4", "No face",
-             "Made by us: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
+             "Made here: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
              (scene.coffee, 2.0), offered=False),
     ]  # fmt: skip
 

@@ -60,7 +60,7 @@ def operating_point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
         }
     return {
         "operating_point": 0.5,
-        "operating_point_source": "Nobody stated one for this file: 0.5, where fake and real are "
+        "operating_point_source": "None is stated for this file: 0.5, where fake and real are "
         "equally likely by its own outputs.",
     }
 

@@ -247,7 +247,7 @@ def _voice(pdf: Paper, analysis: Analysis) -> None:
         )
         for voice in analysis.judged
     ]
-    pdf.rows(("Heard", "Windows scored", "Said", "Likelihood"), rows, (48, 42, 60, 24))
+    pdf.rows(("Voice", "Windows scored", "Said", "Likelihood"), rows, (48, 42, 60, 24))
     for voice in analysis.judged:
         _lane(pdf, analysis, voice)
     pdf.say(

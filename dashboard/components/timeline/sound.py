@@ -108,7 +108,7 @@ def _frequencies(end: float, rests: Mapping[str, Any] | None, *, mfcc: bool) -> 
     drawn = [{**shown, "start": 0.0, "end": end}]
     if rests:
         drawn.append({**rests, "css": "rests", "picture": 1})
-    coefficients = _("20 coefficients; no model of ours scores this picture")
+    coefficients = _("20 coefficients; no installed model scores this picture")
     return {
         "name": "MFCC" if mfcc else _("Spectrogram"),
         "note": coefficients if mfcc else _("80 bands, 0 to 8 kHz"),

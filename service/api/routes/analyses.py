@@ -59,6 +59,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+Zone = Annotated[str, Query(max_length=64, description="IANA name, for the PDF's times")]
 PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
 """What a route answers that hands out a report."""
 
@@ -198,7 +199,7 @@ def report(
     place: bool = True,
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
-    zone: Annotated[str, Query(max_length=64, description="IANA name, for its times")] = "UTC",
+    zone: Zone = "UTC",
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
     # Its fonts and PDFs take a second to import.

@@ -759,10 +759,13 @@ def test_report_and_verify_on_the_command_line(
         )
     )
     made = ["report", str(saved), "-o", str(pdf), "--sign", str(private), "--no-place"]
-    assert main([*made, "--notes", "By mail."]) == 0
+    about = ["--case", "2026-117", "--reviewer", "Ana Ruiz", "--zone", "Asia/Kathmandu"]
+    assert main([*made, *about, "--notes", "By mail."]) == 0
     assert main(["verify", str(pdf), "--key", str(public)]) == 0
     assert "Signed with the given key" in capsys.readouterr().out
-    assert SECRET not in text_of(pdf.read_bytes())
+    text = text_of(pdf.read_bytes())
+    assert SECRET not in text
+    assert "UTC+05:45" in text and "2026-117" in text and "Ana Ruiz" in text
 
     again = tmp_path / "again.csv"  # a JSON report is an analysis too
     as_json = tmp_path / "r.json"
@@ -780,6 +783,7 @@ def test_report_and_verify_on_the_command_line(
         (["report", "{0}"], "--out"),
         (["report", "{0}", "--out", "x.docx"], "PDF, JSON or CSV"),
         (["report", "missing.json", "--out", "x.pdf"], "no such file"),
+        (["report", "{0}", "--out", "x.pdf", "--zone", "Mars/Olympus"], "time zone"),
         (["report", "{0}", "--mark", "x.mp4"], "--media"),
         (["verify", "missing.pdf"], "no such file"),
         (["analyze", "a.mp4", "b.mp4", "--report", "x.pdf"], "one file"),
