@@ -12,7 +12,6 @@ from detector.errors import UsageError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
 from detector.signals.auxiliary import AUXILIARY_MODELS
-from detector.weights import hub
 
 
 def fetch(
@@ -80,6 +79,7 @@ def _fetch_recommended(accept_license: bool) -> None:
 
 def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool) -> None:
     from detector.models import hub_import  # imports torch
+    from detector.weights import hub
 
     if fake is None and (known := hub_import.known(hub.parse(name)[0])):
         print(f"Unmask knows this model as {known.id}.", file=sys.stderr)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from detector import __version__
 from detector.errors import InputError, MediaError
+from detector.provenance.keyframes import keyframes
 from detector.schema.analysis import Analysis
 from detector.seals import digest
 from service import exports
@@ -101,8 +102,6 @@ def _report(file: CaseFile, form: str) -> bytes | None:
 
 
 def _keyframes(file: CaseFile) -> dict[str, bytes]:
-    from detector.provenance.keyframes import keyframes
-
     if file.analysis is None or file.media is None:
         return {}
     try:

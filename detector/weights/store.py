@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
 from detector import paths
 from detector.errors import WeightsError
 from detector.weights.download import Progress, download
@@ -79,8 +81,6 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
         The server can't be reached or answers with something else, the disk is full, the file is
         not the one the manifest states, or nobody published what it should be.
     """
-    from filelock import FileLock
-
     total = sum(file.size or 0 for file in spec.files)
     done = received = 0
 

@@ -20,10 +20,11 @@ from supabase_auth.types import Session as Grant
 
 from service.auth.caller import digest, token
 from service.auth.config import Accounts
-from service.auth.problems import AccountError, account_error, explain_auth_error
+from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session, SessionManager, Transport, connect, http
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
+from service.auth.supabase_errors import explain_auth_error
 from service.rate_limit import SlidingWindowRateLimiter
 
 if TYPE_CHECKING:

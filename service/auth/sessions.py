@@ -22,8 +22,9 @@ from supabase_auth.errors import AuthError
 
 from service.auth.caller import digest, token
 from service.auth.config import Accounts
-from service.auth.problems import Unreachable, account_error, explain_auth_error
+from service.auth.problems import Unreachable, account_error
 from service.auth.session_store import EncryptedSessionStore
+from service.auth.supabase_errors import explain_auth_error
 from service.context import Principal, PrincipalKind, Role
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,6 @@ from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from detector.pipeline import Analyzer
 
 _PREFIX = "own-clips-"

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detector import media
+from detector.comparison import compare
 from service.context import Principal
 from service.messages import _
 from service.records.comparisons import ComparisonStore
@@ -139,9 +141,6 @@ def compared(
     cancel: threading.Event,
 ) -> Comparison:
     """Return a comparison; raise MediaError, UsageError or Canceled."""
-    from detector import media
-    from detector.comparison import compare  # brings torch
-
     abouts = [file.about or media.probe(file.path, name=file.name) for file in (copy, original)]
     named = [
         about.model_copy(update={"name": file.name, "sha256": file.sha256})

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from detector import media
+from detector.comparison.fingerprint import fingerprint
 from detector.schema.comparison import Comparison
 from service.library.original import best_match, most_alike
 from service.messages import _
@@ -88,9 +90,6 @@ class Lookups:
         return task
 
     def _work(self, looked: LookedFor, task: Task) -> None:
-        from detector import media
-        from detector.comparison.fingerprint import fingerprint
-
         task.on_progress(0, STEPS)
         file, library, owner = looked.file, self._library(), looked.scope.owner
         about = file.about or media.probe(file.path, name=file.name)

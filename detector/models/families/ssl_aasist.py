@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families.aasist import Graphs, encoder
@@ -50,8 +51,6 @@ class SslAasist(Graphs):
     """float [N, 64600] in -1..1, 16 kHz -> logits [N, 2] of spoof and bona fide."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
-        from transformers import Wav2Vec2Config, Wav2Vec2Model
-
         super().__init__(TOP, GRAPH, SHARES, BANDS // POOL, MOMENTS // POOL)
         config = Wav2Vec2Config(
             **{**sizes, "conv_dim": [sizes["conv_dim"]] * 7},
