@@ -12,7 +12,7 @@ from detector.decision import conformal
 from detector.errors import UsageError
 from detector.evaluation import calibration, manifest
 from detector.evaluation.calibration_report import Calibrated, to_markdown
-from detector.evaluation.operating_points import Promises
+from detector.evaluation.operating_points import ErrorTargets
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
 from detector.evaluation.scores import Scoring
 from detector.models import user_models
@@ -113,7 +113,7 @@ def calibrate(
         recipe=read_recipe(recipe) if recipe else None,
         where=where,
         conditions=changes.parse(conditions) if conditions else (),
-        promises=Promises(rate, right),
+        targets=ErrorTargets(rate, right),
         scoring=Scoring(device=device, store=store, on_progress=ProgressBar("scored")),
     )
     if json:

@@ -12,7 +12,7 @@ from detector.messages.states import contribution, subject_name
 from detector.messages.types import ENGLISH, Speech
 
 if TYPE_CHECKING:
-    from detector.schema.analysis import Analysis, Question, Reason, Subject
+    from detector.schema.analysis import Analysis, Answer, Question, Reason, Subject
 
 MANY_PEOPLE = 4
 """named in the sentence about the others; more are counted."""
@@ -88,7 +88,43 @@ def reason(analysis: Analysis) -> Reason | None:
 
 
 def others(analysis: Analysis, speech: Speech = ENGLISH) -> str:
-    """Return the text about everybody whom the verdict is not about; empty without any."""
+    """Return the text about what the verdict is not about: sound beside picture where only one of
+    them leans to fake, and other people. Empty without any."""
+    return " ".join(filter(None, [_sound_and_picture(analysis, speech), _people(analysis, speech)]))
+
+
+def _sound_and_picture(analysis: Analysis, speech: Speech) -> str:
+    _ = speech.gettext
+    judged = [(q, a) for q, a in analysis.verdict.answers.items() if a.probability is not None]
+    # The question nearer to fake speaks for each: label and lean first, then the likelihood.
+    sound = max((_suspicion(a) for q, a in judged if q.of_sound), default=None)
+    picture = max((_suspicion(a) for q, a in judged if not q.of_sound), default=None)
+    if sound is None or picture is None or bool(sound[0]) == bool(picture[0]):
+        return ""
+    said = {
+        (2, 0): _(
+            "The voice is likely cloned ({sound}); the picture does not lean to fake ({picture})."
+        ),
+        (1, 0): _(
+            "The voice leans to cloned ({sound}), undecided; the picture does not lean to fake "
+            "({picture})."
+        ),
+        (0, 2): _("The voice does not lean to cloned ({sound})."),
+        (0, 1): _(
+            "The picture leans to fake ({picture}), undecided; the voice does not lean to cloned "
+            "({sound})."
+        ),
+    }[sound[0], picture[0]]
+    return said.format(sound=percent(sound[1]), picture=percent(picture[1]))
+
+
+def _suspicion(answer: Answer) -> tuple[int, float]:
+    """Return 2 for fake, 1 for leaning to it, 0 else; and the likelihood."""
+    level = 2 if answer.label == "FAKE" else int(answer.lean == "manipulated")
+    return level, answer.probability or 0.0
+
+
+def _people(analysis: Analysis, speech: Speech) -> str:
     _, verdict = speech.gettext, analysis.verdict
     texts = {
         "FAKE": _("Likely manipulated too: {people}."),

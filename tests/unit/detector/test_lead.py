@@ -8,7 +8,7 @@ from cli.analyze import summary
 from detector.decision import decide
 from detector.messages import lead
 from detector.messages.format import percent
-from detector.schema.analysis import Analysis, Label, Lean, Question, Subject, Thresholds
+from detector.schema.analysis import Analysis, Answer, Label, Lean, Question, Subject, Thresholds
 from tests.support.result_sample import make_analysis
 
 
@@ -85,3 +85,40 @@ def test_a_picture_made_by_a_machine_accuses_nobody_in_it() -> None:
     assert lead.others(made) == "No sign of manipulation found for Person\u00a0A (left)."
     made.verdict.question = Question.SYNTHESIS
     assert lead.others(made) == ""
+
+
+FAKE, LEANS, OPEN = (
+    (Label.FAKE, None),
+    (Label.INCONCLUSIVE, Lean.MANIPULATED),
+    (Label.INCONCLUSIVE, None),
+)
+
+
+@pytest.mark.parametrize(
+    ("picture", "sound", "said"),
+    [
+        (OPEN, LEANS, "The voice leans to cloned (84 %), undecided; the picture does not lean"),
+        (OPEN, FAKE, "The voice is likely cloned (84 %); the picture does not lean to fake"),
+        (FAKE, OPEN, "The voice does not lean to cloned (84 %)."),
+        (LEANS, OPEN, "The picture leans to fake (91 %), undecided; the voice does not lean"),
+        (OPEN, OPEN, ""),
+        (FAKE, LEANS, ""),
+    ],
+)
+def test_sound_and_picture_that_differ_are_said_together(
+    picture: tuple[Label, Lean | None], sound: tuple[Label, Lean | None], said: str
+) -> None:
+    made = make_analysis(people="B")
+    one = made.verdict.answers[Question.MANIPULATION]
+    made.verdict.answers = {
+        Question.MANIPULATION: _answered(one, picture, 0.91),
+        Question.VOICE: _answered(one, sound, 0.84),
+    }
+    assert lead.others(made).replace("\u00a0", " ").startswith(said)
+    assert bool(lead.others(made)) == bool(said)
+    assert said in " ".join(summary(made).split()).replace("\u00a0", " ")
+
+
+def _answered(one: Answer, says: tuple[Label, Lean | None], probability: float) -> Answer:
+    label, lean = says
+    return one.model_copy(update={"label": label, "lean": lean, "probability": probability})
