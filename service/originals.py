@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.errors import InputError, UnmaskError
+from detector.schema.analysis import Media, Settings
+from detector.schema.comparison import Comparison
 from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
@@ -22,6 +23,7 @@ from service.library.catalog import Library
 from service.library.original import original_in
 from service.library.watch import FolderWatcher, WatchState
 from service.live import known_footage
+from service.live.viewers import Viewer
 from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
@@ -36,11 +38,6 @@ from service.tasks.jobs import Job, Jobs
 from service.tasks.lookups import LookedFor, Lookups
 from service.tasks.manager import TaskManager
 from service.tasks.task import Task
-
-if TYPE_CHECKING:
-    from detector.schema.analysis import Media, Settings
-    from detector.schema.comparison import Comparison
-    from service.live.viewers import Viewer
 
 log = logging.getLogger(__name__)
 

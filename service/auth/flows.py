@@ -11,11 +11,13 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import supabase
 from supabase_auth import SyncMemoryStorage
 from supabase_auth.constants import STORAGE_KEY
 from supabase_auth.errors import AuthError
+from supabase_auth.types import AuthResponse
 from supabase_auth.types import Session as Grant
 
 from service.auth.caller import digest, token
@@ -26,10 +28,6 @@ from service.auth.sessions import Session, SessionManager, Transport, connect, h
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
 from service.auth.supabase_errors import explain_auth_error
 from service.rate_limit import SlidingWindowRateLimiter
-
-if TYPE_CHECKING:
-    import supabase
-    from supabase_auth.types import AuthResponse
 
 # It prints the address of each request, and with it the nonce of a flow.
 logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -4,15 +4,12 @@ is."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.batch.source import files
 from detector.media.files import sha256 as hash_of
+from service.library.index import LibraryMatch
 from service.records.footage import ANALYSES
 from service.records.lookups import FoundFootage
-
-if TYPE_CHECKING:
-    from service.library.index import LibraryMatch
 
 MIN_SHARE, MIN_FACE_SHARE = 0.5, 1 / 3
 """of the looked-for frames that known footage has to show, to be told; of the looked-for faces,

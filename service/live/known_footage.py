@@ -6,16 +6,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from detector.comparison.fingerprint import SPACING, Fingerprints, of_frames
 from service.library.index import SURE, LibraryMatch
 from service.library.original import best_match
+from service.live.viewers import Viewer
 from service.records.footage import ANALYSES
-
-if TYPE_CHECKING:
-    from service.live.viewers import Viewer
-    from service.records.lookups import FoundFootage
+from service.records.lookups import FoundFootage
 
 log = logging.getLogger(__name__)
 
