@@ -5,16 +5,19 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cli import known, report
 from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, tell
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
-from detector import links
+from detector import links, media
+from detector.comparison import compare
+from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.messages import comparison, lead, states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, score, signed
+from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
     ErrorDetail,
@@ -26,9 +29,6 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from detector.pipeline import Analyzer
 
 
 def analyze(
@@ -52,11 +52,7 @@ def analyze(
 ) -> int:
     """Analyze videos and pictures, or their links where UNMASK_LINKS is on."""
     if machine.sandbox:
-        from detector import media
-
         media.isolate()  # first: its own imports go on beside those of torch
-    from detector.pipeline import Analyzer
-
     wanted, limits = settings.settings(), settings.thresholds()
     if report_file:
         report.ending(report_file)
@@ -95,8 +91,6 @@ def _one(
 ) -> Analysis | Failure:
     """Analyze a file, fetched to `file` where `path` is a link; say what is wrong with it where it
     can't be."""
-    from detector.decision import decide
-
     link = is_web_address(path)
     name = links.name_of(path) if link else file.name
     bar = ProgressBar(path if link else name, "share")
@@ -122,8 +116,6 @@ def _one(
 
 def _against(analysis: Analysis, path: Path, original: Path) -> Analysis:
     """Return the result with what came of holding the file against its original."""
-    from detector.comparison import compare
-
     bar = ProgressBar("comparing", "share")
     found = compare(
         path, original, copy_media=analysis.media, on_progress=lambda share: bar(share, 1.0)

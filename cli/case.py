@@ -24,7 +24,7 @@ from service.records.database import configured
 from service.records.seals import Keyring, origin
 from service.records.sql import open_store
 from service.records.store import RecordScope
-from service.storage.shared import open_uploads
+from service.storage import open_uploads
 
 BROKEN = 10
 """Exit status of a log whose chain is broken."""

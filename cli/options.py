@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 
 from cli.common import ids
 from detector.errors import UsageError
+from detector.models import registry
+from detector.pipeline import CLOSER
 from detector.schema.analysis import CustomEnsemble, Settings, Thresholds
 
 Option = typer.Option
@@ -126,10 +129,6 @@ class SettingsOptions:
 
     def settings(self) -> Settings:
         """Return the settings that the options ask for. UsageError when they can't be."""
-        from pydantic import ValidationError
-
-        from detector.pipeline import CLOSER
-
         # So many a second is what was asked for: the usual bound would make it fewer.
         most = {"fps": 2000, "closer": CLOSER}.get(self.sampling, 32)
         try:
@@ -167,8 +166,6 @@ class SettingsOptions:
 
     def _ensemble(self) -> CustomEnsemble | None:
         """Return an ensemble of one's own, as Compare makes one; None where nothing was changed."""
-        from detector.models import registry
-
         if self.weights is None and self.min_models is None:
             return None
         weights = _weights(self.weights) if self.weights else {}

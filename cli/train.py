@@ -10,6 +10,10 @@ from typing import Annotated, Any, Literal
 from cli.common import ProgressBar
 from cli.options import Argument, Device, Option
 from detector.errors import UsageError
+from detector.evaluation import groups
+from detector.pipeline.analyzer import pick_device
+from detector.training.clip.recipe import ClipRecipe
+from detector.training.recipe import read_recipe
 
 
 def train(
@@ -56,21 +60,19 @@ def train(
     device: Device = "auto",
 ) -> int:
     """Train a model by a recipe."""
-    from detector.evaluation import groups
-    from detector.pipeline.analyzer import pick_device
-    from detector.training.fit import TrainingOptions
-    from detector.training.recipe import read_recipe
+    # These import torch.
+    from detector.training import fit, voice
+    from detector.training.clip import generated
+    from detector.training.clip.run import train as train_clip
+    from detector.training.run import train as train_recipe
 
     given = {"images": images, "rate": rate, "leave_out": leave_out}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    run = TrainingOptions(
+    run = fit.TrainingOptions(
         out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
     )
     saved: Path | None
     if recipe == "clip":
-        from detector.training.clip.recipe import ClipRecipe
-        from detector.training.clip.run import train as train_clip
-
         if weights or tune or leave_out:
             raise UsageError(
                 "The recipe clip takes none of --weights, --tune and --leave-out.",
@@ -82,27 +84,19 @@ def train(
             ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=held_out
         )
     elif recipe == "voice":
-        from detector.training.voice import VoiceRecipe
-        from detector.training.voice import train as train_voice
-
         if weights or tune or cache or folds == "kinds" or changes:
             raise UsageError("The recipe voice takes --begin and --folds sources alone.")
         held_out = groups.names(groups.VOICES) if folds else ()
         trunk = Path(begin) if begin else None
-        saved = train_voice(VoiceRecipe(), data, run, begin=trunk, folds=held_out)
+        saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
     elif recipe == "generated":
-        from detector.training.clip.generated import GeneratedRecipe
-        from detector.training.clip.generated import train as train_generated
-
         if weights or tune or cache or begin or folds == "kinds" or changes:
             raise UsageError("The recipe generated takes --folds sources alone.")
         held_out = groups.names(groups.SOURCES) if folds else ()
-        saved = train_generated(GeneratedRecipe(), data, run, folds=held_out)
+        saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
     elif folds:
         raise UsageError("--folds is for the recipes clip, generated and voice.")
     else:
-        from detector.training.run import train as train_recipe
-
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(
             settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune

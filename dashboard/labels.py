@@ -14,6 +14,8 @@ from datetime import date
 from typing import Any, Literal
 
 import markupsafe
+from babel.dates import format_skeleton
+from babel.lists import format_list
 
 from dashboard.i18n import LazyDict, _, current, ngettext, speech
 from detector import messages
@@ -348,15 +350,11 @@ def looks(number: int, kind: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Return ["A", "B", "C"] as "A, B and C"."""
-    from babel.lists import format_list
-
     return format_list(names, locale=_formats()) if names else ""
 
 
 def day(moment: date, *, year: bool = True) -> str:
     """Return 20 November 2026 as "20 Nov 2026", or without the year."""
-    from babel.dates import format_skeleton
-
     return format_skeleton("yMMMd" if year else "MMMd", moment, locale=_formats()).replace(
         " ", NBSP
     )

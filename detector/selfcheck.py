@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 from pydantic import Field
+from skimage import data
 
 from detector import paths, weights
 from detector.decision import sigmoid
@@ -281,8 +282,6 @@ def _answer(
 
 def portrait(side: int) -> np.ndarray:
     """Return the public-domain face that known answers are about: uint8 [side, side, 3] RGB."""
-    from skimage import data
-
     face = Image.fromarray(data.astronaut()[20:220, 125:325])
     return np.asarray(face.resize((side, side), Image.Resampling.LANCZOS))
 

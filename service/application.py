@@ -42,8 +42,7 @@ from service.records.rescue import open_records
 from service.records.seals import Keyring
 from service.records.shares import SharedView
 from service.records.store import RecordScope
-from service.storage import uploads
-from service.storage.shared import open_uploads
+from service.storage import open_uploads, uploads
 from service.tasks import robustness
 from service.tasks.analyses import QueueLimits
 from service.tasks.calibrations import Calibrations

@@ -11,15 +11,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
 from service.limits import MEGABYTE
 from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
-
-if TYPE_CHECKING:
-    from detector.batch import Entry
 
 HEAD = 8
 """bytes by which a container is known"""
@@ -44,9 +42,6 @@ def opened(
     file: IncomingFile, uploads: Uploads, *, most: int, largest: int
 ) -> Iterator[IncomingFile | RefusedFile]:
     """Yield the file, or its contents one at a time; at most `most`, of `largest` bytes each."""
-    # Brings the pipeline, which a first page need not wait for.
-    from detector.batch import is_container, read_container
-
     start = file.source.tell()
     head = file.source.read(HEAD)
     file.source.seek(start)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from detector import __version__
 from detector.errors import InputError, MediaError
+from detector.provenance.keyframes import keyframes
 from detector.schema.analysis import Analysis
 from detector.seals import digest
 from service import exports
@@ -107,8 +108,6 @@ def _report(case: Case, file: CaseFile, form: str, zone: tzinfo) -> bytes | None
 
 
 def _keyframes(file: CaseFile) -> dict[str, bytes]:
-    from detector.provenance.keyframes import keyframes
-
     if file.analysis is None or file.media is None:
         return {}
     try:

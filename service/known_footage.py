@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
@@ -23,15 +23,13 @@ from detector.media.files import disk_name
 from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
+from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
 from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
-
-if TYPE_CHECKING:
-    from service.library.catalog import Library
 
 MAX_FILES = 100
 """brought at a time"""
@@ -149,8 +147,6 @@ class KnownFootage:
     # --- the work ---------------------------------------------------------------------------------
 
     def _look_through(self, folder: Path, task: LibraryTask) -> None:
-        from service.library.catalog import media_in, source_of
-
         library, source, found = self._library(), source_of(folder), []
         unlisted = partial(_leave_out_of, folder, task)
         for path in media_in(folder, unlisted, leave_out=paths.data()):
@@ -164,8 +160,6 @@ class KnownFootage:
         self._add(task, {path: path.relative_to(folder).as_posix() for path in new}, source)
 
     def _read(self, files: Sequence[tuple[Path, str]], task: LibraryTask) -> None:
-        from service.library.catalog import UPLOADED
-
         self._add(task, dict(files), UPLOADED, brought=True)
 
     def _import(self, files: Sequence[tuple[Path, str]], task: LibraryTask) -> None:
@@ -179,8 +173,6 @@ class KnownFootage:
         self, task: LibraryTask, files: Mapping[Path, str], source: str, *, brought: bool = False
     ) -> None:
         """Add files under their owner's names, note unreadable ones, delete uploads once read."""
-        from service.library.catalog import full_of_frames
-
         done = 0
 
         def on_file(path: Path, footage: Footage | None, error: MediaError | None) -> None:

@@ -12,6 +12,7 @@ from dashboard.components import figures, tables, typography
 from dashboard.components.markup import rich, show
 from dashboard.components.tables import TableColumn, facts
 from dashboard.i18n import LazyDict, _
+from detector.report import words
 from detector.schema.analysis import Analysis
 from detector.schema.origin import Fact, GeoLocation
 
@@ -37,8 +38,6 @@ def draw(analysis: Analysis) -> None:
         none = _("Results of an earlier version have no provenance: analyze the file again.")
         typography.caption(none)
         return
-    from detector.report import words  # brings the reports' fonts and PDFs
-
     worth = _(
         "All of this can be written by anybody, and most of it is lost when a file is sent on. "
         "That something is missing says nothing either way."

@@ -14,6 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
 from detector import media
 from detector.batch import archive
 from detector.batch.entry import Entry
@@ -78,9 +81,6 @@ def _pages(path: Path, kind: str) -> dict[str, int]:
 
 def _part(opened: zipfile.ZipFile, name: str) -> Any:
     """Return one part of an office document as an XML tree; None where there is none to read."""
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
     try:
         if opened.getinfo(name).file_size > MAX_XML_BYTES:
             return None

@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from detector import paths
 from detector.batch.entry import Entry, detail
 from detector.batch.journal import Journal, Line
 from detector.batch.options import (
@@ -66,8 +69,6 @@ class BatchRun:
     def __init__(
         self, out: Path, options: BatchOptions | None = None, analyzer: BatchAnalyzer | None = None
     ) -> None:
-        from filelock import FileLock, Timeout
-
         self.out, self.options = out, options or BatchOptions()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._parallel = self.options.parallel or min(MAX_PARALLEL, max(2, cores or 2))
@@ -141,8 +142,6 @@ class BatchRun:
 
     def _same_settings(self) -> None:
         """Refuse a folder with results under other settings: they would stand side by side."""
-        from detector import paths
-
         options, path = self.options, self.out / SETTINGS
         asked = BatchSettings(settings=options.settings, thresholds=options.thresholds)
         text = asked.model_dump_json(indent=2)

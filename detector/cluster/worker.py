@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detector import media
 from detector.cluster import transfer
 from detector.config import share_memory
 from detector.errors import ClusterError
@@ -44,8 +45,6 @@ class ClusterWorker:
     """Lives in a process of a cluster; `cpus` and `gpus` are what Ray gave it."""
 
     def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
-        from detector import media
-
         transfer.sweep()
         if not gpus:  # of the half of a machine's memory, what its share of the cores is
             share_memory(min(1.0, cpus / (os.cpu_count() or 1)))

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from detector.batch import archive
 from detector.errors import InputError, MediaError
 from detector.evaluation.labels import MAX_SHEET_BYTES
 from detector.media.files import disk_name, one_line
@@ -123,8 +124,6 @@ def _archive(file: UploadedMedia, folder: Path) -> Taken:
 
 
 def _unzipped(path: Path, folder: Path) -> Taken:
-    from detector.batch import archive  # brings the pipeline, which a first page need not wait for
-
     try:
         members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
     except MediaError as error:
@@ -239,8 +238,6 @@ class _BoundedWriter:
 
 
 def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    from detector.batch import archive
-
     try:
         yield from archive.chunks(path, member)
     except MediaError as error:

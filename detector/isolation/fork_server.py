@@ -24,6 +24,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+from pydantic import TypeAdapter
+
+from detector.errors import UnmaskError
+from detector.isolation.privileges import drop_privileges
+
 if TYPE_CHECKING:
     from detector.isolation.types import Limits
 
@@ -168,8 +174,6 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
         request: Request = pickle.loads(receive(link))  # from the parent, whom we trust
         module, _, name = request.function.partition(":")
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-        from detector.isolation.privileges import drop_privileges
-
         if request.niceness is not None:
             own = os.getpriority(os.PRIO_PROCESS, 0)
             os.setpriority(os.PRIO_PROCESS, 0, max(own, request.niceness))
@@ -187,10 +191,6 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
 def _answer(
     link: socket.socket, memory: int | None, request: Request, function: Callable[..., Any]
 ) -> None:
-    from pydantic import TypeAdapter
-
-    from detector.errors import UnmaskError
-
     try:
         result = function(*request.arguments, **request.options)
         if memory is not None:
@@ -215,9 +215,6 @@ def _answer(
 
 def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
     """Write frames to the shared memory as they fit; send what precedes them unchanged."""
-    import numpy as np
-    from pydantic import TypeAdapter
-
     if request.headed:
         head = TypeAdapter(Any).dump_python(next(frames), mode="json")
         send(link, json.dumps({"head": head}).encode())

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import tomlkit
+from filelock import FileLock
 from tomlkit.exceptions import TOMLKitError
 
 from detector import paths, weights
@@ -276,8 +277,6 @@ def _keep_file(
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
     """Replace an entry of models.toml and keep the rest; an unreadable file stays (ModelError)."""
-    from filelock import FileLock
-
     path = registry.own_manifest()
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):

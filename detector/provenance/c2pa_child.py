@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import resource
 import sys
 from typing import Any
 
@@ -28,8 +29,6 @@ MAX_TEXT = 300
 def main() -> None:
     """Print {"state": ..., ...}; any failure is a state too."""
     with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         for what, bound in LIMITS.items():
             resource.setrlimit(getattr(resource, what), (bound, bound))

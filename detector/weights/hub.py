@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from huggingface_hub import HfApi, errors, hf_hub_download, hf_hub_url
 
 from detector.errors import UsageError, WeightsError
 from detector.weights.download import (
@@ -104,8 +105,6 @@ def listing(repo: str, revision: str | None = None) -> HubModel:
     """Return a repository with its files at a revision, by default the newest; raise
     WeightsError."""
     require_online(repo)
-    from huggingface_hub import HfApi
-
     with _raise_in_words(repo):
         info = HfApi(endpoint=endpoint()).model_info(repo, revision=revision, files_metadata=True)
     return HubModel(
@@ -156,8 +155,6 @@ def discard(model: HubModel) -> None:
 
 def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
     """Fetch settings by the hub's client, weights by our resumable, verified download."""
-    from huggingface_hub import hf_hub_url
-
     path = model.folder / file.path
     if file.sha256 is None:
         return small(model.repo, model.revision, file.path, model.folder)
@@ -171,8 +168,6 @@ def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
 
 def small(repo: str, revision: str, name: str, folder: Path) -> Path:
     """Return a small file, by the hub's own client."""
-    from huggingface_hub import hf_hub_download
-
     require_online(repo)
     with _raise_in_words(repo):
         hf_hub_download(repo, name, revision=revision, local_dir=folder, endpoint=endpoint())
@@ -193,8 +188,6 @@ def _settings(model: HubModel, file: WeightFile) -> dict[str, Any]:
 @contextmanager
 def _raise_in_words(repo: str) -> Iterator[None]:
     """Turn the client's errors into one sentence each."""
-    from huggingface_hub import errors
-
     page = f"{endpoint()}/{repo}"
     try:
         yield

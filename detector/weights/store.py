@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
 from detector import paths
 from detector.errors import WeightsError
 from detector.weights.download import Progress, download
@@ -64,8 +66,6 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
     `torch.save` wrote is stored as safetensors. Several processes may ask for the same file: one
     downloads, the others wait. `progress(done, total)` in bytes may raise to stop. Raise
     WeightsError."""
-    from filelock import FileLock
-
     total = sum(file.size or 0 for file in spec.files)
     done = received = 0
 

@@ -28,8 +28,7 @@ from service.live.viewers import TooManyViewers
 from service.messages import _
 from service.records.idempotency import InProgress
 from service.records.model import ErrorReport, RecordsError
-from service.storage.bucket import StorageUnreachable
-from service.storage.uploads import StorageError
+from service.storage.uploads import StorageError, StorageUnreachable
 from service.tasks.task import QueueFull
 
 log = logging.getLogger(__name__)

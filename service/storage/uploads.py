@@ -51,6 +51,12 @@ class StorageError(InputError):
     default_code = "disk_full"
 
 
+class StorageUnreachable(StorageError):
+    """The bucket does not answer, or refuses; what it holds is as it was."""
+
+    default_code = "storage_unreachable"
+
+
 def retention() -> timedelta:
     """Return how long a file is kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
     return timedelta(hours=get_config().retention_hours)

@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from detector.cluster import ClusterAnalyzer
 from detector.errors import InputError, UnmaskError
+from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, Settings
 from service import metrics
 from service.config import get_config
@@ -24,10 +26,6 @@ from service.records.model import ErrorReport, State
 from service.tasks.job import Job
 from service.tasks.task import Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
-
-if TYPE_CHECKING:
-    from detector.cluster import ClusterAnalyzer
-    from detector.pipeline import Observer, Progress
 
 log = logging.getLogger(__name__)
 

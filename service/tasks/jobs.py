@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Settings
 from service import metrics
 from service.error_reports import fault_of
@@ -380,8 +381,6 @@ class Jobs:
 
     def _follow(self, job: Job) -> bool:
         """Update a job that another process has, once its task is stored and not yet lost."""
-        from detector.pipeline import Progress
-
         task = self._tasks.find(job.id, SYSTEM)
         if task is None or not task.active:
             return False

@@ -10,6 +10,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session, url_state
+from dashboard._compat import UploadedFile
 from dashboard.components import (
     cards,
     controls,
@@ -38,7 +39,6 @@ from service.tasks.jobs import Job, QueueFull, State
 from service.tasks.task import Task
 
 if TYPE_CHECKING:
-    from dashboard._compat import UploadedFile
     from detector.samples import Sample
 
 FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG, MP3, M4A, WAV"

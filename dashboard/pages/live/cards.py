@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -16,13 +16,11 @@ from dashboard.components.tables import with_note
 from dashboard.i18n import _, ngettext
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
+from detector.live import Alarm, Hint, LiveState
+from detector.live.state import LiveReading
 from detector.models.registry import list_models
 from detector.schema.analysis import Label, ReasonCode, Thresholds
-
-if TYPE_CHECKING:
-    from detector.live import Alarm, Hint, LiveState
-    from detector.live.state import LiveReading
-    from service.records.lookups import FoundFootage
+from service.records.lookups import FoundFootage
 
 SHOWN_ALARMS = 4
 """Listed in the card; all are in the log."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -79,8 +80,6 @@ class EfficientNet(nn.Module):
 
     def __init__(self, layout: EfficientNetLayout, *, attention: bool = False) -> None:
         super().__init__()
-        import timm
-
         self.trunk = timm.create_model(layout.trunk, pretrained=False, num_classes=0)
         if layout.padded_as_for_380:
             self._pad_as_for_380()

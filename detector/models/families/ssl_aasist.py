@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families.aasist import Graphs, encoder
@@ -22,9 +22,6 @@ from detector.models.names import Rule, rename
 from detector.models.sound import TorchSoundModel
 from detector.models.vit import skip_init
 from detector.weights import load_state, load_strict
-
-if TYPE_CHECKING:
-    from transformers import Wav2Vec2Model
 
 XLS_R: dict[str, int] = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -84,8 +81,6 @@ class SslAasist(Graphs):
 def wav2vec(sizes: Mapping[str, int], *, norm_first: bool = True) -> Wav2Vec2Model:
     """Return wav2vec 2.0: the large kind, whose layers begin with their norms, or the base kind,
     with one norm after the first convolution."""
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
     config = Wav2Vec2Config(
         **{**sizes, "conv_dim": [sizes["conv_dim"]] * 7},
         feat_extract_norm="layer" if norm_first else "group",

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
+from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis
 from service import exports, webhooks
 from service.api import uploads
@@ -202,9 +203,6 @@ def report(
     zone: Zone = "UTC",
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    # Its fonts and PDFs take a second to import.
-    from detector.report import ReportDetails, time_zone
-
     details = ReportDetails(case, reviewer, time_zone(zone))
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return pdf(content, "report.pdf")

@@ -18,7 +18,6 @@ from streamlit.testing.v1 import AppTest
 
 from bench.copies import CopyOptions, write_copy
 from dashboard import session
-from detector import comparison as engine
 from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
@@ -35,6 +34,7 @@ from service.originals import Originals
 from service.records.footage import ANALYSES
 from service.records.lookups import MissedLookup
 from service.records.model import LOCAL, Preferences, State
+from service.tasks import comparisons as engine
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
 from tests.support.kept import put
