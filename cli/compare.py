@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli.common import ProgressBar, refuse_link, write_bytes, write_result
-from cli.options import Json, Option, Sandbox, Sign
+from cli.options import Json, Option, Sandbox, Sign, Zone
 from cli.report import ending
 from detector import comparison, media, report
 from detector.messages import comparison as words
@@ -25,6 +25,7 @@ def compare(
     report_file: Annotated[
         str | None, Option("--report", metavar="FILE.pdf", help="or .json; sealed, with pictures")
     ] = None,
+    zone: Zone = "UTC",
     sign: Sign = None,
     sandbox: Sandbox = False,
 ) -> int:
@@ -37,11 +38,12 @@ def compare(
     for path in (copy, original):
         refuse_link(path)
     form = ending(report_file, *FORMS) if report_file else ""
+    here = report.time_zone(zone)
     bar = ProgressBar("comparing", "share")
     result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
     write_result(json, result.model_dump(mode="json"), *lines(result))
     if report_file:
-        content = report.collect_pair(result, copy, original)
+        content = report.collect_pair(result, copy, original, zone=here)
         write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
     return status(result)
 

@@ -9,7 +9,7 @@ import io
 import logging
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -88,7 +88,12 @@ def report(
 
 
 def comparison_report(
-    form: str, kept: KeptComparison, copy: Path | None, original: Path | None
+    form: str,
+    kept: KeptComparison,
+    copy: Path | None,
+    original: Path | None,
+    *,
+    zone: tzinfo = UTC,
 ) -> bytes:
     """Return the sealed report of a comparison, signed where this server has a key that can be
     used.
@@ -98,9 +103,11 @@ def comparison_report(
     form : {"pdf", "json"}
     copy, original : Path, optional
         The media; where one is gone, the report says so.
+    zone : tzinfo
+        In which the PDF prints times.
     """
     with _making:
-        content = reports.collect_pair(kept.comparison, copy, original, id=kept.id)
+        content = reports.collect_pair(kept.comparison, copy, original, id=kept.id, zone=zone)
         content = replace(content, signed=_may_sign())
         return reports.PAIR_FORMS[form](content, _signing_key())
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 import cv2
 import numpy as np
@@ -37,6 +37,7 @@ class PairContent:
     figures: tuple[ReportPicture, ...] = ()
     """copy, original and where they differ, at the moment of the largest difference"""
     missing: str = ""  # why there are no figures, a sentence
+    zone: tzinfo = UTC  # in which the times of a PDF are printed
     signed: bool = True  # the operator's certificate signs the PDF, where one is configured
 
     def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
@@ -58,12 +59,13 @@ def collect_pair(
     *,
     id: str = "",
     exported: datetime | None = None,
+    zone: tzinfo = UTC,
 ) -> PairContent:
     """Gather the report of a comparison, of this `id` where it is stored. Both files are hashed
     again, and pictures are drawn only where neither has changed."""
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     hashes = _sha256(copy), _sha256(original)
-    content = PairContent(comparison, time, id, hashes)
+    content = PairContent(comparison, time, id, hashes, zone=zone)
     held = comparison.copy_media.sha256, comparison.original_media.sha256
     if copy is None or original is None or None in hashes:
         return replace(content, missing="One of the two was not there when this report was made.")

@@ -77,7 +77,8 @@ def _opening(pdf: Paper, content: PairContent) -> None:
     """Draw the finding, both at the moment at which most differs, and what that can't tell."""
     comparison, state = content.comparison, _state(content.comparison)
     pdf.banner(FILL[state])
-    pdf.say(f"Unmask comparison · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
+    made = words.when(content.exported, content.zone)
+    pdf.say(f"Unmask comparison · {made}", SMALL, MUTED)
     pdf.say(f"{comparison.copy_media.name} against {comparison.original_media.name}", 11, style="B")
     pdf.headline(said.headline(comparison), INK[state])
     pdf.ln(1)

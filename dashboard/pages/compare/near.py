@@ -12,6 +12,7 @@ from dashboard.components import (
     cards,
     controls,
     figures,
+    record_cells,
     status_cards,
     task_progress,
     typography,
@@ -293,9 +294,10 @@ def _alone(copy: Job) -> str:
 
 def export(kept: KeptComparison, copy: Job, original: Job) -> None:
     """Draw the buttons that hand out the report, and all figures."""
+    zone = record_cells.zone()
     controls.download(
         _("Report"),
-        lambda: exports.comparison_report("pdf", kept, copy.path, original.path),
+        lambda: exports.comparison_report("pdf", kept, copy.path, original.path, zone=zone),
         f"{Path(copy.name).stem}-comparison.pdf",
         "application/pdf",
         "near-report",

@@ -135,8 +135,10 @@ def test_the_command_writes_one(
 ) -> None:
     files = [str(pair["copy"]), str(pair["original"])]
     target = tmp_path / "report.pdf"
-    assert main(["compare", *files, "--report", str(target)]) == 10
-    assert "Manipulated copy of press.mp4" in text_of(target.read_bytes())
+    zone = ["--zone", "Asia/Kathmandu"]
+    assert main(["compare", *files, "--report", str(target), *zone]) == 10
+    text = text_of(target.read_bytes())
+    assert "Manipulated copy of press.mp4" in text and "UTC+05:45" in text
     assert main(["compare", *files, "--report", str(tmp_path / "report.csv")]) == 2
     assert "PDF or JSON" in capsys.readouterr().err
     assert not (tmp_path / "report.csv").exists()
