@@ -130,7 +130,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         return
     if analysis.media.live:  # nobody sent a file, and who was in front of the camera can be asked
         if facts.same is not None and facts.may_run:
-            yield from _original(facts)
+            yield from _original(analysis, facts)
         yield NextStep(ActionCode.TEST_LIVE)
         yield NextStep(ActionCode.REACH)
         if facts.strong and label is not Label.FAKE:
@@ -151,7 +151,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         params |= _lone_peak(analysis, answer)
         yield NextStep(ActionCode.LOOK_CLOSER, params)
     # Of the same scene: a match in which only the face differs is near-proof.
-    compare = list(_original(facts)) if facts.may_run else []
+    compare = list(_original(analysis, facts)) if facts.may_run else []
     if facts.same is not None:
         yield from compare
     if label is Label.FAKE:
@@ -186,11 +186,12 @@ def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
     return {"peak": time, "highest": highest} if highest > answer.thresholds.high else {}
 
 
-def _original(facts: Facts) -> Iterator[NextStep]:
+def _original(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:
     """Yield how to compare the file with its original, or to look for that; nothing where it was
     compared, since the page leads with that."""
     same, params = facts.same, dict[str, Param]()
-    if same is not None and same.compared:
+    compared = analysis.comparison is not None and analysis.comparison.finding.related
+    if compared if same is None else same.compared:
         return
     if same is not None:
         params = {"name": same.name, "original": same.is_original}

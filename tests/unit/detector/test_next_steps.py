@@ -18,8 +18,10 @@ from detector.decision.next_steps import (
 from detector.messages import actions
 from detector.messages.format import clock
 from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean, Question
+from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Provenance
 from tests.support.result_sample import make_analysis, make_picture
+from tests.unit.detector import test_comparison_words
 
 EVERYTHING = Facts(
     closer=480, closer_seconds=175.0, strong="GenD", strong_bytes=1_230_000_000, untouched=24
@@ -132,6 +134,10 @@ def test_footage_at_hand_is_an_original_where_a_person_says_so(
 def test_footage_that_was_compared_is_no_step_any_more(clear: Analysis, label: Label) -> None:
     compared = replace(EVERYTHING, same=SameFootage("rally.mov", compared=True))
     assert ActionCode.COMPARE_ORIGINAL not in codes(said(long(clear), label), compared)
+    # Also with a file that is gone since.
+    comparison = test_comparison_words.made(ComparisonFinding.FACE_DIFFERS)
+    with_it = said(long(clear), label).model_copy(update={"comparison": comparison})
+    assert ActionCode.COMPARE_ORIGINAL not in codes(with_it)
 
 
 @pytest.mark.parametrize(
