@@ -120,7 +120,7 @@ def _measured(ours: Measured, all_ours: list[Measured]) -> Markup:
         head = _("AUC on development clips, which flatter")
     else:
         head = _("AUC on development clips")
-    note = ngettext("{number} clip", "{number} clips", ours.clips).format(number=ours.clips)
+    note = ngettext("{number} clip", "{number} clips", ours.clips).format(number=f"{ours.clips:,}")
     ends = ours.value, ours.value
     if ours.low is not None and ours.high is not None:
         ends = ours.low, ours.high

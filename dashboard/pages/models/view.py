@@ -60,7 +60,7 @@ def draw() -> None:
 def _title(statuses: Sequence[Status]) -> None:
     ready = [s for s in statuses if s.ready]
     size = sum(file.size or 0 for s in ready for file in s.spec.files)
-    default = labels.listed([s.spec.title for s in statuses if s.spec.default])
+    default = "; ".join(s.spec.title for s in statuses if s.spec.default)
     used = labels.size(sum(s.memory for s in statuses))
     room = labels.size(memory.budget("cpu"))
     facts = [
