@@ -188,10 +188,11 @@ def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
 
 def _original(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:
     """Yield how to compare the file with its original, or to look for that; nothing where it was
-    compared, since the page leads with that."""
+    compared, or found to differ from a file that is gone: the page leads with that."""
     same, params = facts.same, dict[str, Param]()
-    compared = analysis.comparison is not None and analysis.comparison.finding.related
-    if compared if same is None else same.compared:
+    found = analysis.comparison
+    settled = same is None and found is not None and found.finding.manipulated
+    if settled or (same is not None and same.compared):
         return
     if same is not None:
         params = {"name": same.name, "original": same.is_original}
