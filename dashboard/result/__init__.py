@@ -80,7 +80,7 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
     linked.read_table(table)
 
     match = known.look_up(record)
-    title.draw(decided, linked, primary=not (match.ours and match.may_open))
+    title.draw(decided, linked, paired=match.ours and match.may_open)
     known.banner(record, match)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(decided, linked)

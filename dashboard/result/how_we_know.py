@@ -12,10 +12,10 @@ from detector.messages import states
 from detector.schema.analysis import Analysis, Answer, Basis
 
 
-def draw(analysis: Analysis) -> None:
-    """Draw the popover."""
+def draw(analysis: Analysis, *first: str) -> None:
+    """Draw the popover; `first` stands over the statistics."""
     with st.popover(_("How we know"), type="tertiary", key="how-we-know"):
-        typography.know(*text(analysis))
+        typography.know(*first, *text(analysis))
 
 
 def text(analysis: Analysis) -> list[str]:

@@ -141,10 +141,15 @@ def banner(record: ResultRecord, match: KnownMatch) -> None:
     with st.container(key="original-place"):
         if match.problem:
             typography.alert(match.problem)
-        elif match.known and _seen(record) not in st.session_state:
+        elif leads(record, match):
             _finding(record, match)
         elif _watched(record):
             _row(record)
+
+
+def leads(record: ResultRecord, match: KnownMatch) -> bool:
+    """Return whether the banner tells of the footage, rather than the row of a lookup."""
+    return match.known and isinstance(record, Job) and _seen(record) not in st.session_state
 
 
 def _finding(record: Job, match: KnownMatch) -> None:

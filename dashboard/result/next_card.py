@@ -12,7 +12,7 @@ from dashboard.components.chips import bullets
 from dashboard.components.markup import show
 from dashboard.i18n import _, speech
 from dashboard.result import find_original
-from dashboard.result.known import KnownMatch, open_comparison
+from dashboard.result.known import KnownMatch, leads, open_comparison
 from dashboard.result.linked import ResultViewState
 from detector.decision.next_steps import (
     OWN_CLIPS,
@@ -69,17 +69,17 @@ def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
         strong=offered.spec.title if offered else "",
         strong_bytes=offered.download if offered else None,
         untouched=_untouched(),
-        same=_same(match),
+        same=_same(linked, match),
         searched=match.missed.searched,
         file_there=there,
     )
 
 
-def _same(match: KnownMatch) -> SameFootage | None:
+def _same(linked: ResultViewState, match: KnownMatch) -> SameFootage | None:
     if not match.name or not match.may_open:
         return None
-    compared = match.comparison is not None
-    return SameFootage(match.name, is_original=match.is_original, compared=compared)
+    told = match.comparison is not None or leads(linked.record, match)
+    return SameFootage(match.name, is_original=match.is_original, compared=told)
 
 
 def _closer_look(analysis: Analysis) -> tuple[Settings, float] | None:
@@ -167,7 +167,7 @@ def _look(linked: ResultViewState, _match: KnownMatch) -> None:
 
 
 def _compare(linked: ResultViewState, match: KnownMatch) -> None:
-    if _same(match) is not None and isinstance(linked.record, Job):
+    if _same(linked, match) is not None and isinstance(linked.record, Job):
         open_comparison(linked.record, match)
     else:
         url_state.go_to("compare", a=linked.key, w="clips")

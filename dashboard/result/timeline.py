@@ -162,20 +162,20 @@ def hatched(lanes: Sequence[Lane], end: float) -> None:
     every = [(lane, gap) for lane in lanes for gap in lane.gaps]
     tight = [(lane, gap) for lane, gap in every if not charts.fits(gap, end)]
 
-    def words(gaps: Sequence[tuple[Lane, series.Gap]]) -> str:
+    def words(gaps: Sequence[tuple[Lane, series.Gap]], most: int) -> str:
         parts = [
             " ".join([labels.who(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
-            for lane, gap in gaps[:6]
+            for lane, gap in gaps[:most]
         ]
         text = (
             _("Hatched, no score: {gaps}; {number} more are in the table.")
-            if len(gaps) > 6
+            if len(gaps) > most
             else _("Hatched, no score: {gaps}.")
         )
-        return text.format(gaps="; ".join(parts), number=len(gaps) - 6)
+        return text.format(gaps="; ".join(parts), number=len(gaps) - most)
 
     if every:
-        typography.by_width(narrow=words(every), wide=words(tight) if tight else "")
+        typography.by_width(narrow=words(every, 1), wide=words(tight, 2) if tight else "")
 
 
 # --- table ---------------------------------------------------------------------------------------

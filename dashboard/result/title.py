@@ -15,25 +15,26 @@ from dashboard.result.question import answered
 from detector.schema.analysis import Analysis, Thresholds
 
 
-def draw(analysis: Analysis, linked: ResultViewState, *, primary: bool = True) -> None:
+def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -> None:
     """Draw the row, and below it that the answer is an earlier one, where it is.
 
     Parameters
     ----------
-    primary : bool
-        The report is what is most likely wanted, of all that can be pressed on the page.
+    paired : bool
+        The page leads to this file beside another, which is most likely wanted of all that can be
+        pressed, and makes a second way there needless.
     """
     name, cached = linked.record.name, linked.record.last_cache_hit is not None
     with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:
-            _actions(analysis, linked)
+            _actions(analysis, linked, paired=paired)
         st.download_button(
             _("Report"),
             downloads.maker("pdf", linked.path, analysis, linked.record.origin, linked.export),
             file_name=downloads.file_name(name, "pdf"),
             mime="application/pdf",
             icon=":material/picture_as_pdf:",
-            type="primary" if primary else "secondary",
+            type="secondary" if paired else "primary",
             on_click="ignore",
             key=linked.widget("report"),
         )
@@ -41,11 +42,11 @@ def draw(analysis: Analysis, linked: ResultViewState, *, primary: bool = True) -
         _cached(analysis, linked)
 
 
-def _actions(analysis: Analysis, linked: ResultViewState) -> None:
+def _actions(analysis: Analysis, linked: ResultViewState, *, paired: bool) -> None:
     if controls.button(_("New analysis"), "add", linked.widget("new")):
         url_state.leave()
         st.rerun()
-    if controls.button(_("Compare"), "compare", linked.widget("compare")):
+    if not paired and controls.button(_("Compare"), "compare", linked.widget("compare")):
         url_state.go_to("compare", a=linked.key)
     if linked.changeable and controls.button(_("Share"), "link", linked.widget("share")):
         sharing.share(linked.key, linked.record.name)

@@ -47,9 +47,11 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         if pulls.answer_of(analysis) is not None:
             if not guessing(analysis) or linked.scores_anyway:
                 show(number(analysis), scale(analysis))
-                how_we_know.draw(analysis)
-                if why := pulls.traces(analysis):
-                    show(verdict.trace(why[-1]))
+                why = pulls.traces(analysis)[-1:]
+                folded = _other_finding(analysis)
+                how_we_know.draw(analysis, *(why if folded else []))
+                if why and not folded:
+                    show(verdict.trace(why[0]))
             else:
                 with st.container(key="anyway"):
                     text, key = _("Show the likelihood anyway"), linked.widget("anyway")
@@ -76,6 +78,11 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         others(analysis),
         announced=True,
     )
+
+
+def _other_finding(analysis: Analysis) -> bool:
+    """Whether an origin or a comparison is told of, so that the models' trace is one click away."""
+    return analysis.proof is not None or analysis.comparison is not None
 
 
 def guessing(analysis: Analysis) -> bool:
