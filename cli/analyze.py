@@ -101,11 +101,10 @@ def _one(
     name = links.name_of(path) if link else file.name
     bar = ProgressBar(path if link else name, "share")
     try:
-        if link:
-            links.opener(path)(file.parent)
+        posted = links.fetch_to(path, file).posted if link else None
         analysis = analyzer.analyze(
             file, settings, name=name, observe=lambda done: bar(done.fraction, 1)
-        )
+        ).with_posted(posted)
         return decide(analysis, thresholds=limits) if limits else analysis
     except InputError as error:
         if isinstance(error, UsageError):
@@ -143,6 +142,8 @@ def summary(analysis: Analysis) -> str:
             lines.append(f"  {comparison.against(found)}")
     if origin := lead.origin(analysis):
         lines.append(f"  {origin}")
+    if posted := lead.posted(analysis):
+        lines.append(f"  {posted}")
     if found is not None or origin:
         alone = states.headline(verdict.label, verdict.question, verdict.lean)
         lines.append(f"  The detectors, alone: {alone}")

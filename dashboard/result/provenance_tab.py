@@ -54,6 +54,18 @@ def draw(analysis: Analysis) -> None:
         show(figures.reason("info", note))
     if origin.earlier is not None:
         show(figures.reason("info", words.earlier(origin.earlier, analysis.media)))
+    if origin.posted is not None:
+        rows = [
+            (name, value)
+            for name, value in (
+                (_("Title"), origin.posted.title),
+                (_("Posted by"), origin.posted.by),
+                (_("Date"), origin.posted.date),
+                (_("Site"), origin.posted.site),
+            )
+            if value
+        ]
+        show(typography.subheading(_("Where it was posted, by its page’s account")), facts(rows))
     if origin.facts:
         show(typography.subheading(_("What it says of itself")), table(origin.facts[:SHOWN]))
         if (more := len(origin.facts) - SHOWN) > 0:

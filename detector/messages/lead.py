@@ -79,6 +79,17 @@ def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
     return text.format(name=proof.name, place=_(place) if place else "")
 
 
+def posted(analysis: Analysis, speech: Speech = ENGLISH) -> str:
+    """Return who put the file online and when, by its page; empty where that is not known."""
+    _ = speech.gettext
+    said = analysis.provenance.posted if analysis.provenance else None
+    if said is None:
+        return ""
+    parts = [_("“{title}”").format(title=said.title) if said.title else "", said.by, said.date]
+    text = _("Posted online, by its page’s account: {details}")
+    return text.format(details=", ".join(filter(None, [*parts, said.site])))
+
+
 def reason(analysis: Analysis) -> Reason | None:
     """Return the reason that the lead sentence says: why there is no verdict, or none but this."""
     verdict = analysis.verdict

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.messages import states
+from detector.messages import lead, states
 from detector.messages.format import clock, percent, score
 from detector.messages.robustness import outcome
 from detector.report import certificate, charts, figures, opening, original, words
@@ -334,6 +334,8 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
     pdf.facts(words.credential_rows(origin.credential))
     for sentence in origin.findings:
         pdf.say(f"· {sentence}")
+    if posted := lead.posted(analysis):
+        pdf.say(f"· {posted}")
     for sentence in origin.unread:
         pdf.say(f"· {sentence}", color=MUTED)
     if origin.earlier is not None:

@@ -44,8 +44,8 @@ from detector.schema.extent import Coverage as Coverage
 from detector.schema.extent import Heard as Heard
 from detector.schema.extent import Software as Software
 from detector.schema.media import Media as Media
+from detector.schema.origin import Posted, Provenance
 from detector.schema.origin import Proof as Proof
-from detector.schema.origin import Provenance
 from detector.schema.robustness import PerturbationResult as PerturbationResult
 from detector.schema.robustness import Robustness as Robustness
 from detector.schema.seal import ResultSeal as ResultSeal
@@ -189,6 +189,13 @@ class Analysis(StrictModel):
         where there is no face: beside faces it is evidence about each of them."""
         faces = any(subject.modality is Modality.FACE for subject in self.subjects)
         return [s for s in self.subjects if not (faces and s.modality is Modality.FULL_FRAME)]
+
+    def with_posted(self, posted: Posted | None) -> Analysis:
+        """Return it with who posted its file, where that is known."""
+        if posted is None:
+            return self
+        origin = (self.provenance or Provenance()).model_copy(update={"posted": posted})
+        return self.model_copy(update={"provenance": origin})
 
     def without_place(self) -> Analysis:
         """Return it without the place where the file says it was recorded."""

@@ -66,6 +66,16 @@ class GeoLocation(StrictModel):
     source: str
 
 
+class Posted(StrictModel):
+    """Who put a file online and when, by the page it was fetched from. Anybody can write any name
+    there."""
+
+    title: str = ""
+    by: str = Field(default="", description="name of the account, or of the author")
+    date: str = Field(default="", description="as the page states it; YYYY-MM-DD through yt-dlp")
+    site: str = ""
+
+
 class Repeats(StrictModel):
     """Pictures that occur more than once."""
 
@@ -120,6 +130,7 @@ class Provenance(StrictModel):
         default_factory=list, description="what follows from the facts, in sentences"
     )
     place: GeoLocation | None = None
+    posted: Posted | None = Field(default=None, description="where it was fetched from a page")
     repeats: Repeats | None = None
     hashes: list[FrameHash] = Field(default_factory=list)
     marks: list[VisibleMark] = Field(default_factory=list)

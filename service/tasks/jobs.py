@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, cast
 
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.schema.analysis import Analysis, Settings
+from detector.schema.origin import Posted
 from service import metrics
 from service.error_reports import fault_of
 from service.messages import _
@@ -94,6 +95,7 @@ class Jobs:
         scope: RecordScope,
         *,
         size: int | None = None,
+        posted: Posted | None = None,
         start: bool = True,
     ) -> Job:
         """Keep a file and put its analysis in line; or, where this person's records hold the answer
@@ -111,6 +113,8 @@ class Jobs:
             self._tasks.scheduler.refuse_when_full(self.kind)
         upload = self.uploads.add(source, name, size=size)
         with self.uploads.deleted_on_error(upload.token):
+            if posted is not None:
+                self.uploads.set_posted(upload.token, posted)
             key = result_cache.key(upload.sha256, settings)
             if cached := self._cached(key, upload, scope):
                 return cached
