@@ -47,10 +47,10 @@ def _fetch_one(id: str, accept_license: bool) -> None:
     from detector import weights
     from detector.models import registry
     from detector.signals.auxiliary import AUXILIARY_MODELS
-    from detector.vision.blazeface import BLAZEFACE
+    from detector.vision.detection import DOWNLOADED
 
     # No detectors, but networks that some measurements and models need.
-    if model := {**AUXILIARY_MODELS, BLAZEFACE.id: BLAZEFACE}.get(id):
+    if model := {**AUXILIARY_MODELS, **DOWNLOADED}.get(id):
         print(f"{model.title}: {model.license_weights}", file=sys.stderr)
         for path in weights.fetch(model, ProgressBar(id, "bytes")):
             print(path)

@@ -60,7 +60,11 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if len(seen) > 1:
         typography.caption(labels.who(track))
     with st.container(key="signals"):
-        st.table(table([s for s in signals if not _needs_download(s)]), border="horizontal", hide_index=True)
+        st.table(
+            table([s for s in signals if not _needs_download(s)]),
+            border="horizontal",
+            hide_index=True,
+        )
     _moments(signals, track, linked)
     _more(signals, counted is not None, linked)
     note = _(

@@ -83,6 +83,10 @@ class Settings(StrictModel):
     frames: int = Field(default=32, ge=1, le=2000, description="moments to look at (at most)")
     fps: float = Field(default=5.0, ge=0.1, le=60.0, description="for sampling='fps'")
     min_face: int = Field(default=40, ge=12, le=1000, description="narrowest face judged, px")
+    faces: Literal["mtcnn", "blazeface", "yunet"] = Field(
+        default="mtcnn",
+        description="face detector; thresholds and calibrations were measured with mtcnn",
+    )
     start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
     rotate: int | None = Field(
