@@ -190,7 +190,7 @@ class Application:
         self, link: FetchedLink, file: BinaryIO, settings: Settings, scope: RecordScope
     ) -> Job:
         return self.jobs.submit(
-            file, link.name, settings, scope, size=link.size, posted=link.posted
+            file, link.name, settings, scope, size=link.size, taken_from=link.source
         )
 
     def find(self, context: RequestContext, key: str) -> Job | None:

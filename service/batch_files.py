@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.schema.origin import Posted
+from detector.schema.origin import Source
 from service.limits import MEGABYTE
 from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
@@ -32,7 +32,7 @@ class IncomingFile(NamedTuple):
     source: BinaryIO
     name: str
     size: int | None = None
-    posted: Posted | None = None
+    taken_from: Source | None = None
 
 
 class RefusedFile(NamedTuple):
@@ -88,7 +88,7 @@ def _one(
         if PurePath(name).suffix.lower() != path.suffix.lower():
             name += path.suffix  # the pictures of a PDF have no names of their own
         with path.open("rb") as source:
-            yield IncomingFile(source, name, size)
+            yield IncomingFile(source, name, size, entry.source)
     except InputError as error:
         yield RefusedFile(entry.name, error)
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from detector.errors import InputError
 from detector.links import is_link, name_of
 from detector.schema.analysis import ErrorDetail
+from detector.schema.origin import Source
 
 Opener = Callable[[Path], Path]
 """A folder that the file may be unpacked to -> the path of the file, to be read from now on."""
@@ -30,6 +31,8 @@ class Entry:
         Instead of `open`.
     size : int, optional
         Bytes that it has, as far as is known before it is opened.
+    source : Source, optional
+        The document that it stands in.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Entry:
     page: int | None = None
     error: ErrorDetail | None = None
     size: int | None = None
+    source: Source | None = None
 
     @property
     def title(self) -> str:

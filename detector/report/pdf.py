@@ -334,8 +334,8 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
     pdf.facts(words.credential_rows(origin.credential))
     for sentence in origin.findings:
         pdf.say(f"· {sentence}")
-    if posted := lead.posted(analysis):
-        pdf.say(f"· {posted}")
+    for sentence in filter(None, (lead.posted(analysis), lead.document(analysis))):
+        pdf.say(f"· {sentence}")
     for sentence in origin.unread:
         pdf.say(f"· {sentence}", color=MUTED)
     if origin.earlier is not None:

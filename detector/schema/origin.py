@@ -76,6 +76,31 @@ class Posted(StrictModel):
     site: str = ""
 
 
+class Document(StrictModel):
+    """What the document says of itself in which a picture stands. Anybody can write any of it."""
+
+    name: str
+    producer: str = Field(default="", description="program that wrote the file")
+    creator: str = Field(default="", description="program that it was made in")
+    author: str = ""
+    changed_by: str = Field(default="", description="who saved it last; of office documents")
+    created: str = Field(default="", description="ISO 8601")
+    changed: str = Field(default="", description="ISO 8601")
+    edits: int | None = Field(
+        default=None,
+        description="of a PDF: times that it was saved on top of what was there, which stays in "
+        "the file; of an office document: the revision that its program counts",
+    )
+    signatures: int | None = Field(default=None, description="signed fields of a PDF, not checked")
+
+
+class Source(StrictModel):
+    """What is known of where a file was taken from, beside the file itself."""
+
+    posted: Posted | None = None
+    document: Document | None = None
+
+
 class Repeats(StrictModel):
     """Pictures that occur more than once."""
 
@@ -131,6 +156,7 @@ class Provenance(StrictModel):
     )
     place: GeoLocation | None = None
     posted: Posted | None = Field(default=None, description="where it was fetched from a page")
+    document: Document | None = Field(default=None, description="where it stands in one")
     repeats: Repeats | None = None
     hashes: list[FrameHash] = Field(default_factory=list)
     marks: list[VisibleMark] = Field(default_factory=list)

@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from detector.errors import InputError
 from detector.media.files import disk_name
-from detector.schema.origin import Posted
+from detector.schema.origin import Source
 from detector.seals import record_hash
 from service.config import get_config
 from service.messages import _
@@ -42,7 +42,7 @@ INCOMPLETE_TTL = timedelta(hours=1)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _COMING = ".coming"
-_POSTED = ".posted"
+_SOURCE = ".source"
 _MISSING = "missing"
 """Stands for the name of a file that is not kept: its folder is empty or missing."""
 
@@ -116,14 +116,14 @@ class Uploads:
             raise
         return Upload(token, digest.hexdigest(), count)
 
-    def set_posted(self, token: str, posted: Posted) -> None:
-        """Keep who posted a file beside it."""
-        (self.root / token / _POSTED).write_text(posted.model_dump_json())
+    def set_source(self, token: str, source: Source) -> None:
+        """Keep where a file was taken from beside it."""
+        (self.root / token / _SOURCE).write_text(source.model_dump_json())
 
-    def posted(self, token: str) -> Posted | None:
-        """Return who posted a file, where it was fetched from a page that says so."""
+    def source(self, token: str) -> Source | None:
+        """Return where a file was taken from, where that is known."""
         try:
-            return Posted.model_validate_json((self.root / token / _POSTED).read_bytes())
+            return Source.model_validate_json((self.root / token / _SOURCE).read_bytes())
         except (OSError, ValueError):
             return None
 

@@ -129,7 +129,7 @@ class AnalysisRunner:
         analysis = self._analyzer.analyze(
             job.path, job.settings, name=job.name, observe=observe, cancel=job.cancel
         )
-        analysis = analysis.with_posted(job.uploads.posted(job.key))
+        analysis = analysis.taken_from(job.uploads.source(job.key))
         analysis = job.store.seals.seal(job.record, analysis)
         job.analysis = analysis
         _save(job, analysis, picture)

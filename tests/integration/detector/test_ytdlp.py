@@ -402,14 +402,12 @@ def test_who_posted_it_and_when_is_read_from_the_page(web: Server, tmp_path: Pat
     )
     web.answers["/article"] = whole(text.encode(), Content_Type="text/html; charset=utf-8")
     with (tmp_path / "file").open("w+b") as target:
-        said = fetch(web.url("clips.example", "/article"), target, RULES, resolve=resolve).posted
-    assert said is not None
+        source = fetch(web.url("clips.example", "/article"), target, RULES, resolve=resolve).source
+    assert source is not None and (said := source.posted) is not None
     assert said.title.startswith("A talk") and said.by == "A. Writer"
     assert said.date == "2026-11-02T10:00:00Z"
     with (tmp_path / "other").open("w+b") as target:
-        assert (
-            fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve).posted is None
-        )
+        assert not fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve).source
 
 
 def test_what_yt_dlp_says_of_the_account_goes_first() -> None:
