@@ -154,9 +154,12 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
-    """Read a labelled CSV, calling `check` with each file; raise InputError if it is not valid."""
-    items = []
-    for number, row in enumerate(_rows(path), start=2):
+    """Read a labelled CSV, or a folder that says which files are real (`layouts`), calling `check`
+    with each file; raise InputError if it is not valid."""
+    from detector.evaluation.layouts import rows  # which reads labelled sets, and these labels
+
+    items, folder = [], path if path.is_dir() else path.parent
+    for number, row in enumerate(rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
@@ -164,7 +167,7 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
         suffix = Path(name).suffix.lower()
         kind = row.get("kind") or _kind(suffix)
         item = Item(
-            file=path.parent / name,
+            file=folder / name,
             name=name,
             label=int(label == "fake"),
             kind=kind,
