@@ -4,7 +4,7 @@ A face generated from driving footage shares none of its pictures and all of its
 widest face is tracked, aligned and measured by optical flow (DIS, Kroeger et al., ECCV 2016); the
 movements of both files are correlated at every offset. The significance of a correlation follows
 from the autocorrelation of both series (Bartlett, J. R. Stat. Soc. 98, 1935), so that one slow nod
-is not significant. docs/comparison.md says how the thresholds were chosen.
+is not significant. docs/experiments.md has the pairs that the thresholds rest on.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ TEXTS = {"Veo": ("Veo",), "Kling": ("KLING AI", "Kling AI")}
 MAKERS = {"Gemini": "Google", "Veo": "Google", "Kling": "Kuaishou"}
 LIMITS = {"Gemini": 0.75, "Veo": 0.735, "Kling": 0.6}
 """Score from which a mark counts as found: above that of every file without one, see
-docs/report.md."""
+docs/experiments.md."""
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
 CANDIDATES, COARSE = 4, 0.4
