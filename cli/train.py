@@ -90,7 +90,7 @@ def train(
         out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
     )
     saved: Path | None
-    ours = {"loss": loss, "patience": patience, "sbi": sbi}
+    ours: dict[str, Any] = {"loss": loss, "patience": patience, "sbi": sbi}
     ours = {name: value for name, value in ours.items() if value is not None}
     if ours and recipe != "own":
         raise UsageError("--loss, --patience and --sbi are for the recipe own.")

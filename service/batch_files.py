@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.schema.origin import Source
+from detector.schema.origin import FileSource
 from service.limits import MEGABYTE
 from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
@@ -32,7 +32,7 @@ class IncomingFile(NamedTuple):
     source: BinaryIO
     name: str
     size: int | None = None
-    taken_from: Source | None = None
+    taken_from: FileSource | None = None
 
 
 class RefusedFile(NamedTuple):

@@ -6,7 +6,7 @@ with BatchRun(Path("results")) as batch:
 tally = batch.run(read_source(Path("clips")).entries)
 """
 
-from detector.batch.document import ENDINGS as DOCUMENT_ENDINGS  # noqa: F401
+from detector.batch.document import DOCUMENT_ENDINGS as DOCUMENT_ENDINGS
 from detector.batch.engine import BatchRun as BatchRun
 from detector.batch.entry import Entry as Entry
 from detector.batch.entry import failed as failed

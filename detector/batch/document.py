@@ -22,9 +22,9 @@ from detector.batch.entry import Entry
 from detector.errors import MediaError
 from detector.media.limits import MAX_PIXELS
 from detector.provenance.text import clean
-from detector.schema.origin import Document, Source
+from detector.schema.origin import Document, FileSource
 
-ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
+DOCUMENT_ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
 MAX_PAGES = 5_000
 MAX_PDF_BYTES = 512 * 1024**2
 MAX_XML_BYTES = 64 * 1024**2
@@ -59,7 +59,7 @@ def office(path: Path, name: str, members: Sequence[zipfile.ZipInfo], kind: str)
         and Path(info.filename).suffix.lower() not in (".emf", ".wmf", ".svg", ".wdp")
     ]
     pages = _pages(path, kind)
-    source = Source(document=about_office(path, name))
+    source = FileSource(document=about_office(path, name))
     found = []
     for entry, info in zip(archive.entries(path, pictures, ""), pictures, strict=True):
         page = pages.get(info.filename)
@@ -124,7 +124,7 @@ def pdf(path: Path, name: str) -> list[Entry]:
         list_pdf, path, returns=list[tuple[int, str]]
     )
     about: dict[str, str | int] = media.run_isolated(about_pdf, path, returns=dict[str, str | int])
-    source = Source(document=Document.model_validate({"name": clean(name), **about}))
+    source = FileSource(document=Document.model_validate({"name": clean(name), **about}))
     counts: dict[int, int] = {}
     entries = []
     for page, id in listed:

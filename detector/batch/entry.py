@@ -9,7 +9,7 @@ from pathlib import Path
 from detector.errors import InputError
 from detector.links import is_link, name_of
 from detector.schema.analysis import ErrorDetail
-from detector.schema.origin import Source
+from detector.schema.origin import FileSource
 
 Opener = Callable[[Path], Path]
 """A folder that the file may be unpacked to -> the path of the file, to be read from now on."""
@@ -31,7 +31,7 @@ class Entry:
         Instead of `open`.
     size : int, optional
         Bytes that it has, as far as is known before it is opened.
-    source : Source, optional
+    source : FileSource, optional
         The document that it stands in.
     """
 
@@ -40,7 +40,7 @@ class Entry:
     page: int | None = None
     error: ErrorDetail | None = None
     size: int | None = None
-    source: Source | None = None
+    source: FileSource | None = None
 
     @property
     def title(self) -> str:

@@ -23,7 +23,7 @@ from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve,
 from detector.links.transport import PinnedTransport
 from detector.media.files import safe_name, sniff
 from detector.media.limits import MAX_BYTES, SNIFF_BYTES
-from detector.schema.origin import Source
+from detector.schema.origin import FileSource
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int], object]
@@ -57,7 +57,7 @@ class FetchedLink:
     """What its address calls it, safe to show."""
     size: int
     """bytes"""
-    source: Source | None = None
+    source: FileSource | None = None
     """Who put it online and when, where it came from a page that says so."""
 
 
@@ -201,7 +201,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     sniff(target)
     target.seek(0)
     posted = pages.posted(video.posted, of_page)
-    source = Source(posted=posted) if posted is not None else None
+    source = FileSource(posted=posted) if posted is not None else None
     return FetchedLink(safe_name(video.name), video.size, source)
 
 

@@ -44,8 +44,8 @@ from detector.schema.extent import Coverage as Coverage
 from detector.schema.extent import Software as Software
 from detector.schema.extent import SpeechMeasurement as SpeechMeasurement
 from detector.schema.media import Media as Media
+from detector.schema.origin import FileSource, Provenance
 from detector.schema.origin import Proof as Proof
-from detector.schema.origin import Provenance, Source
 from detector.schema.robustness import PerturbationResult as PerturbationResult
 from detector.schema.robustness import Robustness as Robustness
 from detector.schema.seal import ResultSeal as ResultSeal
@@ -194,7 +194,7 @@ class Analysis(StrictModel):
         faces = any(subject.modality is Modality.FACE for subject in self.subjects)
         return [s for s in self.subjects if not (faces and s.modality is Modality.FULL_FRAME)]
 
-    def taken_from(self, source: Source | None) -> Analysis:
+    def taken_from(self, source: FileSource | None) -> Analysis:
         """Return it with where its file was taken from, where that is known."""
         if source is None:
             return self

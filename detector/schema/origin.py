@@ -94,7 +94,7 @@ class Document(StrictModel):
     signatures: int | None = Field(default=None, description="signed fields of a PDF, not checked")
 
 
-class Source(StrictModel):
+class FileSource(StrictModel):
     """What is known of where a file was taken from, beside the file itself."""
 
     posted: Posted | None = None

@@ -35,7 +35,7 @@ from detector.training.cache import CacheSpec, Faces, open_cache
 from detector.training.clip import pseudo
 from detector.training.clip.faces import REAL, SPEC, class_of
 from detector.training.clip.feed import Blended, Drawn, Views
-from detector.training.clip.generated import NEVER, Features
+from detector.training.clip.generated import NEVER, BlockFeatures
 from detector.training.clip.network import MEAN, STD
 from detector.training.clip.recipe import ClipRecipe
 from detector.training.fit import TrainingOptions, configuration
@@ -107,7 +107,8 @@ def train(
     faces = open_cache(cache or run.out / "faces", FRAMES, items, run)
     fold_of = _folds(faces.entries)
     prior = _shipped_direction()
-    rows = _read(faces.entries, Views(faces, ClipRecipe(), run.device), plan, run)
+    views = Views(faces, ClipRecipe.model_validate({}), run.device)
+    rows = _read(faces.entries, views, plan, run)
     entries, logits, steps = faces.entries, np.zeros(len(faces.entries)), []
     for fold in range(FOLDS):
         stopping, judged = (np.flatnonzero(fold_of == n % FOLDS) for n in (fold + 1, fold))
@@ -232,7 +233,7 @@ def _read(entries: Sequence[Faces], views: Views, plan: OwnRecipe, run: Training
     self-blended."""
     trunk, tuned = (Path(path) for path in resolve(registry.get_spec("clip")))
     state = clip_blocks.tuned(clip_blocks.read_trunk(trunk), load_file(tuned))
-    network = Features(clip_blocks.build(state)).to(run.device)
+    network = BlockFeatures(clip_blocks.build(state)).to(run.device)
     example = torch.zeros(2, 3, 224, 224, device=run.device)
     read = runtime.compile(network, example, run.device, bf16=True)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))

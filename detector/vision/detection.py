@@ -55,7 +55,7 @@ DOWNLOADED = {model.id: model for model in (BLAZEFACE, YUNET)}
 """Detectors whose weights are fetched when somebody asks."""
 
 
-class Measured(NamedTuple):
+class DetectorFigures(NamedTuple):
     """What a detector did on a frame of each of 90 clips, at 40 px and wider."""
 
     title: str
@@ -70,9 +70,9 @@ class Measured(NamedTuple):
 FACES = 92
 """Faces that two of the three detectors agree on (IoU over 0.4)."""
 MEASURED = {
-    "mtcnn": Measured("MTCNN", 90, 0, 29),
-    "blazeface": Measured("BlazeFace", 90, 18, 15),
-    "yunet": Measured("YuNet", 92, 2, 18),
+    "mtcnn": DetectorFigures("MTCNN", 90, 0, 29),
+    "blazeface": DetectorFigures("BlazeFace", 90, 18, 15),
+    "yunet": DetectorFigures("YuNet", 92, 2, 18),
 }
 
 

@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from detector.errors import InputError
 from detector.media.files import disk_name
-from detector.schema.origin import Source
+from detector.schema.origin import FileSource
 from detector.seals import record_hash
 from service.config import get_config
 from service.messages import _
@@ -116,14 +116,14 @@ class Uploads:
             raise
         return Upload(token, digest.hexdigest(), count)
 
-    def set_source(self, token: str, source: Source) -> None:
+    def set_source(self, token: str, source: FileSource) -> None:
         """Keep where a file was taken from beside it."""
         (self.root / token / _SOURCE).write_text(source.model_dump_json())
 
-    def source(self, token: str) -> Source | None:
+    def source(self, token: str) -> FileSource | None:
         """Return where a file was taken from, where that is known."""
         try:
-            return Source.model_validate_json((self.root / token / _SOURCE).read_bytes())
+            return FileSource.model_validate_json((self.root / token / _SOURCE).read_bytes())
         except (OSError, ValueError):
             return None
 

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, cast
 
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.schema.analysis import Analysis, Settings
-from detector.schema.origin import Source
+from detector.schema.origin import FileSource
 from service import metrics
 from service.error_reports import fault_of
 from service.messages import _
@@ -95,7 +95,7 @@ class Jobs:
         scope: RecordScope,
         *,
         size: int | None = None,
-        taken_from: Source | None = None,
+        taken_from: FileSource | None = None,
         start: bool = True,
     ) -> Job:
         """Keep a file and put its analysis in line; or, where this person's records hold the answer

@@ -22,7 +22,7 @@ from detector.errors import Canceled, MediaError, UnmaskError, WeightsError
 from detector.models import registry
 from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
-from detector.schema.origin import Posted, Source
+from detector.schema.origin import FileSource, Posted
 from service.records import result_cache, tables
 from service.records.database import FILE
 from service.records.instances import Server
@@ -143,7 +143,7 @@ def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Job
 def test_where_a_file_was_taken_from_stands_in_its_result(make: Callable[..., Jobs]) -> None:
     jobs = make()
     scope = local(jobs)
-    taken = Source(posted=Posted(title="A talk", by="Channel", date="2026-11-02"))
+    taken = FileSource(posted=Posted(title="A talk", by="Channel", date="2026-11-02"))
     job = jobs.submit(io.BytesIO(b"one"), "one.mp4", Settings(), scope, taken_from=taken)
     wait(job)
     assert job.analysis.provenance.posted == taken.posted
