@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from detector.errors import InputError, MediaError
+from detector.evaluation import layouts
 from detector.media.files import open_file
 
 _TAKE = re.compile(r"[_-]\d+$")
@@ -156,10 +157,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
     """Read a labelled CSV, or a folder that says which files are real (`layouts`), calling `check`
     with each file; raise InputError if it is not valid."""
-    from detector.evaluation.layouts import rows  # which reads labelled sets, and these labels
-
     items, folder = [], path if path.is_dir() else path.parent
-    for number, row in enumerate(rows(path) if path.is_dir() else _rows(path), start=2):
+    for number, row in enumerate(layouts.rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")

@@ -8,8 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from detector.errors import InputError
-from detector.evaluation.labelled_sets import LABELS, SUFFIXES
 
+SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
+    ".gif", ".jpg", ".jpeg", ".png", ".webp",
+    ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
+}  # fmt: skip
+LABELS = {
+    "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
+    "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
+}  # fmt: skip
 Row = dict[str, str]
 """A row of a labelled CSV."""
 
