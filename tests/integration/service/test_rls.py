@@ -43,6 +43,14 @@ def ada(database: Database) -> UUID:
 
 
 @pytest.fixture
+def hers(database: Database, ada: UUID) -> str:
+    """A finished record of Ada's, who is the caller from now on."""
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    return id
+
+
+@pytest.fixture
 def bob(database: Database) -> UUID:
     return database.person("bob@example.org")
 
@@ -358,10 +366,8 @@ def test_nobody_learns_from_a_refusal_how_full_anothers_account_is(
 
 @pytest.mark.parametrize("column", ["id", "owner", "created", "sha256", "name", "size", "source"])
 def test_what_file_it_was_can_not_be_changed_even_by_its_owner(
-    database: Database, ada: UUID, column: str
+    database: Database, hers: str, column: str
 ) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
     database.refuse(f"update analyses set {column} = {column}")
 
 
@@ -394,11 +400,11 @@ def test_what_does_not_belong_there_is_refused(
 @pytest.mark.parametrize(
     "name", ["..", ".", "", "../x", "a/b", "a/../../b", "a\\b", "a\nb", "a\x7fb"]
 )
-def test_a_path_of_media_leads_nowhere_else(database: Database, ada: UUID, name: str) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    assert database.run("update analyses set media = %s", [f"{ada}/{id}/media.mp4"]) == 1
-    database.refuse("update analyses set media = %s", [f"{ada}/{id}/{name}"], state="23514")
+def test_a_path_of_media_leads_nowhere_else(
+    database: Database, ada: UUID, hers: str, name: str
+) -> None:
+    assert database.run("update analyses set media = %s", [f"{ada}/{hers}/media.mp4"]) == 1
+    database.refuse("update analyses set media = %s", [f"{ada}/{hers}/{name}"], state="23514")
 
 
 @pytest.mark.parametrize(
@@ -411,19 +417,15 @@ def test_a_path_of_media_leads_nowhere_else(database: Database, ada: UUID, name:
     ],
 )  # fmt: skip
 def test_a_result_says_what_a_result_can_say(
-    database: Database, ada: UUID, wrong: dict[str, object]
+    database: Database, hers: str, wrong: dict[str, object]
 ) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
     good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "subject_count": 2}
     change = "update analyses set result = %s"
     assert database.run(change, [json.dumps(good)]) == 1
     database.refuse(change, [json.dumps(good | wrong)], state="23514")
 
 
-def test_a_number_too_large_for_a_number_is_refused(database: Database, ada: UUID) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_a_number_too_large_for_a_number_is_refused(database: Database, hers: str) -> None:
     for name, state in (
         ("probability", "22003"),
         ("duration", "23514"),
@@ -436,9 +438,7 @@ def test_a_number_too_large_for_a_number_is_refused(database: Database, ada: UUI
         )
 
 
-def test_all_verdicts_are_taken(database: Database, ada: UUID) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_all_verdicts_are_taken(database: Database, hers: str) -> None:
     for label in Label:
         result = json.dumps({"verdict": label, "probability": None})
         assert database.run("update analyses set result = %s", [result]) == 1
@@ -957,10 +957,8 @@ def test_files_are_in_ones_own_folder_and_of_ones_own_records(
     assert database.run("update storage.buckets set public = true") == 0
 
 
-def test_files_of_others_do_not_exist(database: Database, ada: UUID, bob: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    upload(database, ada, id)
+def test_files_of_others_do_not_exist(database: Database, ada: UUID, bob: UUID, hers: str) -> None:
+    upload(database, ada, hers)
     database.act_as("authenticated", bob)
     assert database.rows("select * from storage.objects") == []
     assert database.run("update storage.objects set name = name") == 0
@@ -968,12 +966,12 @@ def test_files_of_others_do_not_exist(database: Database, ada: UUID, bob: UUID) 
     database.act_as("anon")
     assert database.rows("select * from storage.objects") == []
     with database.refused():
-        upload(database, ada, id, "other.mp4")
+        upload(database, ada, hers, "other.mp4")
     assert remove(database) == 0
     database.act_as("authenticated", bob, app={"role": "admin"})
     assert len(database.rows("select * from storage.objects")) == 1
     with database.refused():
-        upload(database, ada, id, "planted.mp4")
+        upload(database, ada, hers, "planted.mp4")
     assert database.run("update storage.objects set version = 'planted'") == 0
 
 
@@ -983,10 +981,10 @@ def remove(database: Database) -> int:
     return database.run("delete from storage.objects")
 
 
-def test_an_owner_deletes_their_files_and_a_viewer_too(database: Database, ada: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    upload(database, ada, id)
+def test_an_owner_deletes_their_files_and_a_viewer_too(
+    database: Database, ada: UUID, hers: str
+) -> None:
+    upload(database, ada, hers)
     database.act_as("authenticated", ada, app={"role": "viewer"})
     assert database.run("update storage.objects set version = 'x'") == 0
     assert remove(database) == 1
@@ -1007,11 +1005,9 @@ def test_files_take_up_so_much(database: Database, ada: UUID, bob: UUID) -> None
 
 
 def test_a_file_whose_record_went_is_remembered_until_it_is_gone(
-    database: Database, ada: UUID, bob: UUID
+    database: Database, ada: UUID, bob: UUID, hers: str
 ) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    path = upload(database, ada, id)
+    path = upload(database, ada, hers)
     database.run("update analyses set media = %s", [path])
     database.run("delete from analyses")
     assert database.rows("select path from removals") == [{"path": path}]
@@ -1113,9 +1109,7 @@ def test_an_account_that_cannot_be_purged_stops_no_other(
     assert database.value("select owner from analyses") == ada
 
 
-def test_times_are_the_servers(database: Database, ada: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_times_are_the_servers(database: Database, hers: str) -> None:
     database.run("update analyses set touched = 'infinity', last_cache_hit = '2099-01-01'")
     assert database.value("select greatest(touched, last_cache_hit) <= now() from analyses")
     for created in ("infinity", "2099-01-01"):
@@ -1128,7 +1122,7 @@ def test_times_are_the_servers(database: Database, ada: UUID) -> None:
         "insert into shares (id, analysis, created, expires, hash) values (%s, %s, "
         "now() + interval '50 years', now() + interval '50 years 1 hour', "
         "encode(sha256('x'), 'hex'))",
-        [new_id(), id],
+        [new_id(), hers],
         state="23514",
     )  # 90 days from now, not from a day of one's own choice
 
@@ -1161,18 +1155,16 @@ def test_a_file_cannot_grow_over_the_limit(database: Database, ada: UUID) -> Non
         database.refuse("update storage.objects set metadata = %s", [f'{{"size": {size}}}'])
 
 
-def test_a_file_has_so_many_links(database: Database, ada: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_a_file_has_so_many_links(database: Database, hers: str) -> None:
     many = (
         "insert into shares (id, analysis, expires, hash) select "
         "substr(encode(sha256(n::text::bytea), 'hex'), 1, 22), %s, now() + interval '1 hour', "
         "encode(sha256(n::text::bytea), 'hex') from generate_series(1, %s) as n"
     )
-    database.refuse(many, [id, 100_000], state="PT429")
+    database.refuse(many, [hers, 100_000], state="PT429")
     assert visible(database, "shares") == 0
-    assert database.run(many, [id, MAX_LINKS]) == MAX_LINKS
-    database.refuse(many.replace("n::text", "(-n)::text"), [id, 1], state="PT429")
+    assert database.run(many, [hers, MAX_LINKS]) == MAX_LINKS
+    database.refuse(many.replace("n::text", "(-n)::text"), [hers, 1], state="PT429")
 
 
 def test_no_file_of_a_record_is_forgotten(database: Database, ada: UUID) -> None:
