@@ -74,9 +74,7 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
-    server: Server, visit: Visitor
-) -> None:
+def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(server, visit):
     ada, email = sign_up(visit)
     open_sample(ada.page, "picture")
     verdict = wait_verdict(ada.page)
@@ -117,7 +115,7 @@ def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
     assert cookies["unmask-session"]["value"] not in server.log.read_text()
 
 
-def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server: Server, visit: Visitor) -> None:
+def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server, visit):
     ada = visit("/")
     wait_ready(ada.page)
     open_sample(ada.page, "picture")
@@ -144,7 +142,7 @@ def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server: Server, visi
     stranger.page.get_by_text(NOTHING).wait_for()
 
 
-def test_a_guest_is_told_when_it_is_enough(server: Server, visit: Visitor) -> None:
+def test_a_guest_is_told_when_it_is_enough(server, visit):
     guest = visit("/")
     wait_ready(guest.page)
     open_sample(guest.page, "picture")
@@ -159,7 +157,7 @@ def test_a_guest_is_told_when_it_is_enough(server: Server, visit: Visitor) -> No
     guest.picture("account-quota")
 
 
-def test_the_account_page_fits_and_is_styled(visit: Visitor) -> None:
+def test_the_account_page_fits_and_is_styled(visit):
     guest = visit("/account")
     for size, dark in ((DESKTOP, False), (PHONE, True)):
         if dark:

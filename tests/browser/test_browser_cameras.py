@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 from tests.support.browser import PATIENT, PHONE, Server, eventually, serve, until
 from tests.support.cameras import RtspCamera, rtsp, secrets_in
 from tests.support.links import PRIVATE
-from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -34,9 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, source: RtspCamera) -> Iter
         yield started
 
 
-def test_a_camera_is_watched_lost_and_watched_again(
-    visit: Visitor, server: Server, source: RtspCamera
-) -> None:
+def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
     person = visit("/live")
     page = person.page
     page.set_default_timeout(PATIENT)

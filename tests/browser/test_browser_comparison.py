@@ -13,7 +13,6 @@ from tests.support.browser import DESKTOP, PATIENT, PHONE, Server, still, until,
 from tests.support.compared import write_pair
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis
-from tests.support.visits import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -42,9 +41,7 @@ def look(page: Page) -> None:
     expect(page.locator(".st-key-near-viewer .stage")).to_be_visible(timeout=PATIENT)
 
 
-def test_a_changed_face_is_found_and_every_view_shows_it(
-    visit: Visitor, ids: dict[str, str], clips: dict[str, Path]
-) -> None:
+def test_a_changed_face_is_found_and_every_view_shows_it(visit, ids, clips):
     person = visit(pair(ids, "copy", "original"), size=DESKTOP)
     page = person.page
     expect(page.locator(".st-key-card-near-running, .st-key-near")).to_be_visible(timeout=PATIENT)
@@ -100,9 +97,7 @@ def bring(page: Page, key: str, file: Path) -> None:
     )
 
 
-def test_two_files_are_brought_canceled_and_compared(
-    visit: Visitor, clips: dict[str, Path]
-) -> None:
+def test_two_files_are_brought_canceled_and_compared(visit, clips):
     """One is a copy that was only written again."""
     person = visit("/compare?w=clips")
     page = person.page

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.support.fourth_question import tree
 
 
-def test_a_fourth_question_takes_five_files(tmp_path: Path) -> None:
+def test_a_fourth_question_takes_five_files(tmp_path):
     made = tree.make(tmp_path)
     assert len(tree.ADDED) + 1 == 5
     checks = "tests/support/fourth_question/checks.py"

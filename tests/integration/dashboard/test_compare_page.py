@@ -62,7 +62,7 @@ FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT
 ONE = dict.fromkeys("ab", Question.MANIPULATION)
 
 
-def test_pairs_count_only_moments_that_both_scored() -> None:
+def test_pairs_count_only_moments_that_both_scored():
     said = {"a": [FAKE, FAKE, REAL, NONE], "b": [FAKE, REAL, REAL, FAKE]}
     drawn = {"a": lane([0.9, 0.5, 0.1, None]), "b": lane([0.5, 0.1, 0.3, 0.9])}
     (found,) = agree.pairs(said, drawn, ONE)
@@ -72,7 +72,7 @@ def test_pairs_count_only_moments_that_both_scored() -> None:
     assert flat[0].correlation is None
 
 
-def test_differences_name_stretches_longest_first() -> None:
+def test_differences_name_stretches_longest_first():
     said = {
         "a": [FAKE, FAKE, FAKE, REAL, FAKE, FAKE],
         "b": [REAL, REAL, FAKE, REAL, UNSURE, UNSURE],
@@ -84,7 +84,7 @@ def test_differences_name_stretches_longest_first() -> None:
     assert "inconclusive" in found[1].text
 
 
-def test_models_of_different_questions_neither_agree_nor_differ() -> None:
+def test_models_of_different_questions_neither_agree_nor_differ():
     said = {"a": [FAKE, FAKE], "b": [REAL, FAKE], "c": [FAKE, REAL]}
     drawn = {id: lane([0.5, 0.6]) for id in said}
     asked = {"a": Question.MANIPULATION, "b": Question.SYNTHESIS, "c": Question.SYNTHESIS}
@@ -101,7 +101,7 @@ def test_models_of_different_questions_neither_agree_nor_differ() -> None:
     assert agree.second(asked, "bac") == 2 and agree.second(asked, "abc") == 1
 
 
-def test_two_clips_meet_at_the_times_they_share() -> None:
+def test_two_clips_meet_at_the_times_they_share():
     times, first, second = pair.difference(
         lane([0.0, 0.5, 1.0, 0.0, 0.0]), lane([1.0, 0.0, 1.0]), "m"
     )
@@ -113,7 +113,7 @@ def test_two_clips_meet_at_the_times_they_share() -> None:
 # --- presets -------------------------------------------------------------------------------------
 
 
-def test_presets_are_kept_for_who_made_them(jobs: Jobs) -> None:
+def test_presets_are_kept_for_who_made_them(jobs):
     scope = session.application().scope(OWNER)
     store, owner = scope.store, scope.owner
     assert store.presets(owner) == {}
@@ -152,7 +152,7 @@ def view(job: Job) -> Selection:
     return Selection(job, analysis, models, track, track.frames[0].time)
 
 
-def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
+def test_each_model_has_its_own_lane_and_gaps(job):
     shown = view(job)
     drawn = model_lanes(shown)
     assert set(drawn) <= {m.id for m in shown.models} and len(drawn) > 1
@@ -166,7 +166,7 @@ def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
     assert limits(shown, shown.models[0]).high > 0
 
 
-def test_the_models_that_decided_are_compared_first(job: Job) -> None:
+def test_the_models_that_decided_are_compared_first(job):
     """Not whatever stands first in the catalog, and none of another question."""
     analysis = make_analysis(whole=0.0)
     synth = next(m for m in analysis.models if m.id == "synth")
@@ -181,7 +181,7 @@ def test_the_models_that_decided_are_compared_first(job: Job) -> None:
     assert state.at_first(analysis, []) == []
 
 
-def test_a_model_is_read_in_the_words_of_its_question(job: Job) -> None:
+def test_a_model_is_read_in_the_words_of_its_question(job):
     analysis = make_analysis(whole=2.0, fake=False)
     shown = Selection(job, analysis, analysis.models, analysis.judged[0], 1.0)
     synth = next(m for m in analysis.models if m.id == "synth")
@@ -201,12 +201,12 @@ def page(job: Job | None, **more: str) -> AppTest:
     return pages.page("compare", **({"a": job.key} if job else {}), **more)
 
 
-def test_the_empty_page_asks_for_a_clip(job: Job) -> None:
+def test_the_empty_page_asks_for_a_clip(job):
     text = html(page(None))
     assert "Put models on one time axis" in text
 
 
-def test_what_was_analyzed_before_need_not_be_brought_again(job: Job, tmp_path: Path) -> None:
+def test_what_was_analyzed_before_need_not_be_brought_again(job, tmp_path):
     other = put(tmp_path, make_clip(tmp_path / "other.webm"), make_analysis(whole=2.0))
     at = page(None)
     offered = at.selectbox(key="earlier-a")
@@ -232,11 +232,11 @@ def test_what_was_analyzed_before_need_not_be_brought_again(job: Job, tmp_path: 
     assert [one.split(" · ")[0] for one in at.selectbox(key="earlier-b").options] == ["other.webm"]
 
 
-def test_where_nothing_was_analyzed_nothing_is_offered(jobs: Jobs) -> None:
+def test_where_nothing_was_analyzed_nothing_is_offered(jobs):
     assert "earlier-a" not in {box.key for box in page(None).selectbox}
 
 
-def test_models_side_by_side_and_the_link_that_reopens_them(job: Job) -> None:
+def test_models_side_by_side_and_the_link_that_reopens_them(job):
     shown = view(job)
     ids = [m.id for m in shown.models][:2]
     at = page(job, m=",".join(ids), p=shown.analysis.judged[-1].id)
@@ -251,12 +251,12 @@ def test_models_side_by_side_and_the_link_that_reopens_them(job: Job) -> None:
     assert at.query_params["m"] in (",".join(ids), [",".join(ids)])
 
 
-def test_one_model_asks_for_a_second(job: Job) -> None:
+def test_one_model_asks_for_a_second(job):
     first = view(job).models[0].id
     assert "Choose a second model to compare." in html(page(job, m=first))
 
 
-def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job: Job) -> None:
+def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job):
     at = page(job)
     ids = [m.id for m in view(job).models]
     for id in ids:
@@ -281,7 +281,7 @@ def built(at: AppTest) -> list[tuple[str, str]]:
     return found
 
 
-def test_an_untouched_builder_says_what_the_verdict_says(job: Job) -> None:
+def test_an_untouched_builder_says_what_the_verdict_says(job):
     at = page(job)
     analysis = view(job).analysis
     sliders = {s.key: s.value for s in at.slider if (s.key or "").startswith("builder-")}
@@ -345,9 +345,7 @@ def other_clip(job: Job, folder: Path) -> str:
     return put(paths.data(), clip, make_analysis(), name="press.webm")
 
 
-def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(
-    job: Job, tmp_path: Path
-) -> None:
+def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     text = html(page(job, b=second))
@@ -358,7 +356,7 @@ def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(
     assert "0 points apart" in text
 
 
-def test_swap_changes_the_view_alone(job: Job, tmp_path: Path) -> None:
+def test_swap_changes_the_view_alone(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     originals = session.application().originals
@@ -375,7 +373,7 @@ def test_swap_changes_the_view_alone(job: Job, tmp_path: Path) -> None:
     assert original.analysis.comparison is None
 
 
-def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
+def test_nothing_differs_is_no_proof(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second, face=False)
     text = html(page(job, b=second))
@@ -383,7 +381,7 @@ def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
     assert "the original may be manipulated itself" in text
 
 
-def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> None:
+def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     app = session.application()
@@ -433,7 +431,7 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> 
     assert "near-moves-chart" in {chart.key for chart in at.get("plotly_chart")}
 
 
-def test_two_clips_are_compared_in_the_background(job: Job, tmp_path: Path) -> None:
+def test_two_clips_are_compared_in_the_background(job, tmp_path):
     second = other_clip(job, tmp_path)
     at = page(job, b=second)
     app = session.application()
@@ -457,7 +455,7 @@ def test_two_clips_are_compared_in_the_background(job: Job, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("still", [False, True])
-def test_scores_are_compared_when_the_files_are_gone(job: Job, tmp_path: Path, still: bool) -> None:
+def test_scores_are_compared_when_the_files_are_gone(job, tmp_path, still):
     analysis = make_picture() if still else make_analysis()
     second = put(
         paths.data(), make_clip(tmp_path / "o.webm", duration=4.0), analysis, name="copy.webm"
@@ -472,7 +470,7 @@ def test_scores_are_compared_when_the_files_are_gone(job: Job, tmp_path: Path, s
     assert "could not be compared" in text
 
 
-def test_two_files_are_asked_for(job: Job) -> None:
+def test_two_files_are_asked_for(job):
     at = page(None, w="clips")
     assert at.button(key="bring-compare").disabled
 
@@ -492,7 +490,7 @@ def sounds(tmp_path: Path, jobs: Jobs) -> tuple[Job, Job]:
     return out[0], out[1]
 
 
-def test_voice_models_are_compared_on_a_sound(sounds: tuple[Job, Job]) -> None:
+def test_voice_models_are_compared_on_a_sound(sounds):
     at = page(sounds[0])
     said = html(at)
     assert "Scores side by side" in said and "voice model" in said and "windows over 86" in said
@@ -500,7 +498,7 @@ def test_voice_models_are_compared_on_a_sound(sounds: tuple[Job, Job]) -> None:
     assert "Time and memory" in said and " px" not in said
 
 
-def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path: Path, jobs: Jobs) -> None:
+def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path, jobs):
     """And where no score ever decides, no count over a threshold is made."""
     path = voice_sample.write_clip(tmp_path / "alone.wav")
     analysis = voice_sample.make_analysis(path)
@@ -518,13 +516,13 @@ def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path: Path, j
     assert "at most 97" in said and "over 100" not in said and "Choose a second" not in said
 
 
-def test_two_sounds_are_heard_side_by_side(sounds: tuple[Job, Job]) -> None:
+def test_two_sounds_are_heard_side_by_side(sounds):
     at = page(sounds[0], b=sounds[1].key)
     assert "points apart" in html(at) and "same footage" not in html(at)
     assert len(at.get("audio")) == 2 and not at.get("video")
 
 
-def test_models_of_faces_and_voices_stand_apart(job: Job) -> None:
+def test_models_of_faces_and_voices_stand_apart(job):
     analysis = job.analysis
     assert analysis is not None
     voice = Subject(

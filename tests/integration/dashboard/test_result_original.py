@@ -119,9 +119,7 @@ def today() -> str:
     return f"{datetime.now(UTC):%-d %b %Y}"
 
 
-def test_what_a_live_session_recorded_is_looked_for_too(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_what_a_live_session_recorded_is_looked_for_too(jobs, clips, finds):
     finds(Found.NOTHING_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     app, scope = session.application(), session.application().scope(OWNER)
@@ -138,9 +136,7 @@ def test_what_a_live_session_recorded_is_looked_for_too(
     assert app.originals.lookup(OWNER.principal, unrecorded) is None, "nothing of it is kept"
 
 
-def test_the_banner_names_the_original_and_opens_the_comparison(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_the_banner_names_the_original_and_opens_the_comparison(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     press_job = analyzed(jobs, clips["press"])
@@ -161,9 +157,7 @@ def test_the_banner_names_the_original_and_opens_the_comparison(
     assert at.query_params == {"a": shared.key, "b": press_job.key}
 
 
-def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     job = analyzed(jobs, clips["shared"], fake=False)
@@ -183,9 +177,7 @@ def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(
     assert after is not None and after.verdict == before.verdict
 
 
-def test_what_is_not_the_original_is_taken_back_and_stays_so(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = looked_for(analyzed(jobs, clips["shared"]))
@@ -220,9 +212,9 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(
     ],
 )  # fmt: skip
 def test_each_finding_has_its_words(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, finding: Found, more: dict[str, Any],
-    said: str,
-) -> None:  # fmt: skip
+    jobs, clips, finds, finding, more,
+    said
+):  # fmt: skip
     finds(finding, **more)
     known().add_folder(LOCAL, clips["press"].parent)
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
@@ -232,9 +224,7 @@ def test_each_finding_has_its_words(
     assert head(at).startswith("Manipulated copy of") is accused
 
 
-def test_what_was_merely_analyzed_is_called_no_original(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_what_was_merely_analyzed_is_called_no_original(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
@@ -247,9 +237,7 @@ def test_what_was_merely_analyzed_is_called_no_original(
     assert step(at).startswith("Compare with the same footage | press &lt;i&gt;1.webm shows")
 
 
-def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(jobs, clips, finds):
     finds(Found.NOTHING_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
@@ -261,9 +249,7 @@ def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
     assert "its original" not in texts(at) and "the original may be" not in texts(at)
 
 
-def test_a_stated_original_is_told_whose_original_it_is(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_a_stated_original_is_told_whose_original_it_is(jobs, clips, finds):
     """Its own page does not doubt what the copy's page says, and leads to the same comparison."""
     finds(Found.FACE_DIFFERS)
     shared = looked_for(analyzed(jobs, clips["shared"]))
@@ -278,9 +264,7 @@ def test_a_stated_original_is_told_whose_original_it_is(
     assert at.query_params == {"a": shared.key, "b": original.key}
 
 
-def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
-    jobs: Jobs, clips: dict[str, Path], tmp_path: Path
-) -> None:
+def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(jobs, clips, tmp_path):
     """As much is said as was looked for; and nothing once it is taken out of the library."""
     owner = "guest:other"
     known().add_folder(owner, clips["press"].parent)
@@ -304,9 +288,7 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
 
 
 @pytest.mark.parametrize("source", ["import", ANALYSES])
-def test_a_cropped_copy_is_known_by_the_face_in_it(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, tmp_path: Path, source: str
-) -> None:
+def test_a_cropped_copy_is_known_by_the_face_in_it(jobs, clips, finds, tmp_path, source):
     """Where the two can't be held against each other, no more is said than was seen."""
     press = media.probe(clips["press"])
     known().add_prints(LOCAL, fingerprint(clips["press"], press), press, source)
@@ -324,9 +306,7 @@ def test_a_cropped_copy_is_known_by_the_face_in_it(
     assert f"The face matches in {found.matched} of {found.asked} frames." in said
 
 
-def test_an_original_in_a_folder_is_analyzed_for_the_comparison(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_original_in_a_folder_is_analyzed_for_the_comparison(jobs, clips, finds, monkeypatch):
     finds(Found.NOTHING_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = looked_for(analyzed(jobs, clips["shared"]))
@@ -343,8 +323,8 @@ def test_an_original_in_a_folder_is_analyzed_for_the_comparison(
 
 
 def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    jobs, clips, finds, monkeypatch
+):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     looked_for(analyzed(jobs, clips["press"]))
@@ -376,9 +356,7 @@ def step(at: AppTest) -> str:
     return next((f"{h} | {p}" for h, p in found if "ompare with" in h or "the original" in h), "")
 
 
-def test_known_footage_is_a_thing_to_do_next(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_known_footage_is_a_thing_to_do_next(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     original = analyzed(jobs, clips["press"])
@@ -396,9 +374,7 @@ def test_known_footage_is_a_thing_to_do_next(
 
 
 @pytest.mark.parametrize("why", ["gone", "other footage"])
-def test_what_cannot_be_opened_or_is_other_footage_is_no_step(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_opened_or_is_other_footage_is_no_step(jobs, clips, finds, why, monkeypatch):
     finds(Found.NOT_SAME_FOOTAGE if why == "other footage" else Found.NOTHING_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = looked_for(analyzed(jobs, clips["shared"]))
@@ -409,8 +385,8 @@ def test_what_cannot_be_opened_or_is_other_footage_is_no_step(
 
 
 def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
-    jobs: Jobs, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    jobs, clips, monkeypatch
+):
     shared = looked_for(analyzed(jobs, clips["shared"]))
     assert step(page(a=shared.key)).startswith("Compare with an original"), "it is empty"
     known().add_folder(LOCAL, clips["other"].parent)
@@ -446,13 +422,8 @@ def lookup(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     ],
 )
 def test_what_a_lookup_found_comes_into_its_own_row_until_it_is_asked_for(
-    jobs: Jobs,
-    clips: dict[str, Path],
-    finds: Finds,
-    monkeypatch: pytest.MonkeyPatch,
-    finding: Found,
-    said: str,
-) -> None:
+    jobs, clips, finds, monkeypatch, finding, said
+):
     finds(finding)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = analyzed(jobs, clips["shared"])
@@ -472,9 +443,7 @@ def test_what_a_lookup_found_comes_into_its_own_row_until_it_is_asked_for(
     assert "Show" not in buttons(at)
 
 
-def test_an_empty_library_is_not_worth_a_word(
-    jobs: Jobs, clips: dict[str, Path], lookup: SimpleNamespace
-) -> None:
+def test_an_empty_library_is_not_worth_a_word(jobs, clips, lookup):
     at = page(a=analyzed(jobs, clips["shared"]).key)
     assert "your library" not in texts(at)
     lookup.active, lookup.state = False, State.DONE
@@ -488,9 +457,7 @@ def test_an_empty_library_is_not_worth_a_word(
         (State.CANCELED, "Your library was not searched to its end"),
     ],
 )
-def test_what_was_not_found_is_said_in_the_row_as_well(
-    jobs: Jobs, clips: dict[str, Path], lookup: SimpleNamespace, state: State, said: str
-) -> None:
+def test_what_was_not_found_is_said_in_the_row_as_well(jobs, clips, lookup, state, said):
     known().add_folder(LOCAL, clips["other"].parent)
     shared = analyzed(jobs, clips["shared"])
     at = page(a=shared.key)
@@ -508,13 +475,8 @@ def test_what_was_not_found_is_said_in_the_row_as_well(
     ],
 )
 def test_files_that_match_too_little_or_were_refused_are_not_denied(
-    jobs: Jobs,
-    clips: dict[str, Path],
-    lookup: SimpleNamespace,
-    matched: int,
-    refused: bool,
-    said: str,
-) -> None:
+    jobs, clips, lookup, matched, refused, said
+):
     known().add_folder(LOCAL, clips["other"].parent)
     shared = analyzed(jobs, clips["shared"])
     at = page(a=shared.key)

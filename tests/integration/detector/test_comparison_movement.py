@@ -76,7 +76,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def test_a_face_that_was_driven_by_the_original_is_told(films: dict[str, Path]) -> None:
+def test_a_face_that_was_driven_by_the_original_is_told(films):
     found = compare(films["driven"], films["original"])
     assert found.finding is ComparisonFinding.SAME_MOVEMENT
     shared = found.movement
@@ -90,9 +90,7 @@ def test_a_face_that_was_driven_by_the_original_is_told(films: dict[str, Path]) 
     assert pages.startswith(b"%PDF")
 
 
-def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
-    films: dict[str, Path], tmp_path: Path
-) -> None:
+def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(films, tmp_path):
     about = media.probe(films["original"])
     times = [n / FPS for n in range(FRAMES)]
     rng = np.random.default_rng(4)
@@ -110,12 +108,12 @@ def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
     assert pages.startswith(b"%PDF")
 
 
-def test_another_face_that_moves_otherwise_is_not(films: dict[str, Path]) -> None:
+def test_another_face_that_moves_otherwise_is_not(films):
     found = compare(films["other"], films["original"])
     assert found.finding is ComparisonFinding.NOT_SAME_FOOTAGE and found.movement is None
 
 
-def test_a_stretch_that_shows_nobody_has_no_movement(tmp_path: Path) -> None:
+def test_a_stretch_that_shows_nobody_has_no_movement(tmp_path):
     cup = cv2.resize(skimage.data.coffee(), (320, 240))
     frames = [np.roll(cup, n, axis=1) for n in range(FRAMES)]
     path = write(tmp_path / "coffee.mp4", frames, fps=FPS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions, sounds
 from detector.perturbation.conditions import ALL, Condition
 from detector.perturbation.robustness import HEARD, part, try_out
-from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
     Heard,
@@ -47,7 +45,7 @@ def above(hz: float, samples: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("condition", OF_SOUNDS, ids=lambda c: c.name)
-def test_a_changed_sound_is_as_long_and_says_the_same(condition: Condition, tmp_path: Path) -> None:
+def test_a_changed_sound_is_as_long_and_says_the_same(condition, tmp_path):
     path = speech.write(tmp_path / "a.wav", speech.speech(3))
     changed = corruptions.apply(path, condition, tmp_path)
     before, after = sounds.decoded(str(path)), sounds.decoded(str(changed))
@@ -64,7 +62,7 @@ def test_a_changed_sound_is_as_long_and_says_the_same(condition: Condition, tmp_
     assert again == changed.read_bytes()  # the same each time
 
 
-def test_each_takes_away_what_it_says() -> None:
+def test_each_takes_away_what_it_says():
     x = speech.speech(3).astype(np.float64)
 
     def changed(kind: str, level: float = 0.0) -> np.ndarray:
@@ -81,14 +79,14 @@ def test_each_takes_away_what_it_says() -> None:
     assert errors[0] > errors[1] > 0
 
 
-def test_what_would_clip_is_written_quieter(tmp_path: Path) -> None:
+def test_what_would_clip_is_written_quieter(tmp_path):
     loud = 3 * np.sin(np.arange(RATE) / 10)
     written = sounds.decoded(str(sounds.write(tmp_path / "a.wav", loud)))
     assert np.abs(written).max() == pytest.approx(1, abs=1e-3)
     assert np.allclose(written, loud / 3, atol=1e-3)
 
 
-def test_a_part_is_changed_alone_and_a_clip_has_a_sound(tmp_path: Path) -> None:
+def test_a_part_is_changed_alone_and_a_clip_has_a_sound(tmp_path):
     path = speech.write(tmp_path / "a.mp3", speech.speech(4))
     changed = corruptions.apply(path, Condition("quiet", 6), tmp_path, part=(1.0, 2.5))
     assert media.probe(changed).duration == pytest.approx(1.5, abs=0.05)
@@ -99,7 +97,7 @@ def test_a_part_is_changed_alone_and_a_clip_has_a_sound(tmp_path: Path) -> None:
         corruptions.apply(silent, Condition("phone"), tmp_path)
 
 
-def test_a_cancel_stops_it(tmp_path: Path) -> None:
+def test_a_cancel_stops_it(tmp_path):
     stop = threading.Event()
     stop.set()
     path = speech.write(tmp_path / "a.wav", speech.speech(2))
@@ -110,7 +108,7 @@ def test_a_cancel_stops_it(tmp_path: Path) -> None:
 # --- the part ------------------------------------------------------------------------------------
 
 
-def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path: Path) -> None:
+def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path):
     analysis = make_analysis(write_voice(tmp_path / "a.wav"))
     assert part(analysis) == (0.0, HEARD[0])  # 13 s, highest at 4 s
     audio = analysis.media.audio
@@ -134,9 +132,7 @@ def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path:
 
 
 @pytest.mark.timeout(400)  # seven runs of a real model
-def test_trials_of_made_speech(
-    analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trials_of_made_speech(analyzer, tmp_path, monkeypatch):
     path = write_voice(tmp_path / "a.ogg")
     analysis = analyzer.analyze(path, scores_only=True)
     folder = tmp_path / "temporary"
@@ -164,7 +160,7 @@ def test_trials_of_made_speech(
     assert not os.listdir(folder)  # every changed copy is gone
 
 
-def test_the_sound_of_a_clip_is_tried_alone(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_the_sound_of_a_clip_is_tried_alone(analyzer, tmp_path):
     path = write_clip(tmp_path / "a.mp4", seconds=6, fps=5, audio=speech.speech(6))
     analysis = analyzer.analyze(path, Settings(models=["timbre"], frames=4), scores_only=True)
     assert analysis.media.kind == "video" and analysis.verdict.question is Question.VOICE
@@ -174,7 +170,7 @@ def test_the_sound_of_a_clip_is_tried_alone(analyzer: Analyzer, tmp_path: Path) 
     assert set(phone.models) == {"timbre"}
 
 
-def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_the_command_line(tmp_path, capsys):
     path = speech.write(tmp_path / "a.flac", speech.speech(5))
     out = tmp_path / "a.json"
     command = ["robustness", str(path), "--device", "cpu", "--json", str(out)]
@@ -210,34 +206,34 @@ def heard(analysis: Analysis, **about: float) -> Analysis:
     )
 
 
-def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path: Path) -> None:
+def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path):
     path = write_voice(tmp_path / "a.wav")
     analysis = make_analysis(path)
     phone = heard(analysis, band=3_400.0)
     assert phone.verdict.label is Label.INCONCLUSIVE
     conditions = [Condition("phone"), Condition("snr", 10)]
     told = Stub(analysis, phone, MediaError("damaged"))
-    tried = try_out(path, analysis, told, conditions=conditions)  # type: ignore[arg-type]
+    tried = try_out(path, analysis, told, conditions=conditions)
     assert tried.unchanged.label is tried.trials[0].label is Label.FAKE
     assert tried.trials[1].error == "damaged" and not tried.fragile
     # A recording that is a telephone's already has no verdict that could change.
     told = Stub(phone, phone)
-    tried = try_out(path, phone, told, conditions=conditions[:1])  # type: ignore[arg-type]
+    tried = try_out(path, phone, told, conditions=conditions[:1])
     assert tried.unchanged.label is tried.trials[0].label is Label.INCONCLUSIVE
     # What a change does to the score is one.
     low = analysis.ensembles[Question.VOICE].model_copy(
         update={"thresholds": Thresholds(low=0.97, high=0.98)}
     )
     other = decide(phone.model_copy(update={"ensembles": {Question.VOICE: low}}))
-    tried = try_out(path, analysis, Stub(analysis, other), conditions=conditions[:1])  # type: ignore[arg-type]
+    tried = try_out(path, analysis, Stub(analysis, other), conditions=conditions[:1])
     assert tried.trials[0].label is Label.REAL and tried.fragile
 
 
-def test_a_cancel_and_silence_are_no_outcome(tmp_path: Path, analyzer: Analyzer) -> None:
+def test_a_cancel_and_silence_are_no_outcome(tmp_path, analyzer):
     path = write_voice(tmp_path / "a.wav")
     analysis = make_analysis(path)
     with pytest.raises(Canceled):
-        try_out(path, analysis, Stub(analysis, Canceled()))  # type: ignore[arg-type]
+        try_out(path, analysis, Stub(analysis, Canceled()))
     stop = threading.Event()
     stop.set()
     with pytest.raises(Canceled):

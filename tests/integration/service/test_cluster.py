@@ -62,9 +62,7 @@ def ended(app: Application, job: Job) -> Job:
     return found
 
 
-def test_a_file_is_analyzed_on_the_cluster(
-    app: Application, clips: tuple[Path, Path], alone: dict[str, Any]
-) -> None:
+def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
     assert app.cluster is not None and app.jobs.workers == app.cluster.slots == 4
     job = ended(app, submit(app, clips[0], frames=4))
     assert job.state is State.DONE, job.error
@@ -72,18 +70,18 @@ def test_a_file_is_analyzed_on_the_cluster(
     here = job.analysis.model_copy(update={"seal": None})
     assert without_times(here.model_dump(mode="json")) == without_times(alone)
     assert app.analyzer._analyzer is None, "nothing was loaded here"
-    assert app.find(OWNER, job.key).picture  # type: ignore[union-attr]
+    assert app.find(OWNER, job.key).picture
 
 
-def test_progress_is_seen_and_a_cancel_is_heard(app: Application, clips: tuple[Path, Path]) -> None:
+def test_progress_is_seen_and_a_cancel_is_heard(app, clips):
     job = submit(app, clips[1], frames=200)
     until(lambda: job.progress is not None and 0 < job.progress.fraction < 1)
     app.jobs.cancel(job.key)
     assert ended(app, job).state is State.CANCELED
-    until(lambda: sum(m.free for m in app.cluster._pool._members) == 4)  # type: ignore[union-attr]
+    until(lambda: sum(m.free for m in app.cluster._pool._members) == 4)
 
 
-def test_a_killed_worker_costs_a_person_nothing(app: Application, clips: tuple[Path, Path]) -> None:
+def test_a_killed_worker_costs_a_person_nothing(app, clips):
     members = app.cluster._pool._members
     pids = [pid(member) for member in members]
     job = submit(app, clips[1], frames=60)
@@ -94,9 +92,7 @@ def test_a_killed_worker_costs_a_person_nothing(app: Application, clips: tuple[P
     assert job.analysis is not None and len(job.analysis.timestamps) == 60
 
 
-def test_a_server_whose_cluster_does_not_answer_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, app: Application
-) -> None:
+def test_a_server_whose_cluster_does_not_answer_does_not_start(monkeypatch, app):
     monkeypatch.setenv("UNMASK_RAY_ADDRESS", "nowhere")
     with pytest.raises(SystemExit, match="'nowhere' is not the address of a Ray cluster"):
         startup._join_cluster()

@@ -44,9 +44,9 @@ class TestStore(StoreContract):
         return id_of(people[1])
 
     @pytest.fixture
-    def store(self, people: tuple[Client, Client]) -> SupabaseStore:  # type: ignore[override]
+    def store(self, people: tuple[Client, Client]) -> SupabaseStore:
         return SupabaseStore(lambda: people[0])
 
     @pytest.fixture
-    def others(self, people: tuple[Client, Client]) -> SupabaseStore:  # type: ignore[override]
+    def others(self, people: tuple[Client, Client]) -> SupabaseStore:
         return SupabaseStore(lambda: people[1])

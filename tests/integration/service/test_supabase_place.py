@@ -78,7 +78,7 @@ def server(tmp_path: Path, here: Browser) -> Iterator[Callable[[str], Jobs]]:
     made: list[Application] = []
 
     def start(name: str) -> Jobs:
-        made.append(Application(tmp_path / name, Analyzer()))  # type: ignore[arg-type]
+        made.append(Application(tmp_path / name, Analyzer()))
         here.app = made[-1]
         here.app.jobs._check = None  # these files are none
         return here.app.jobs
@@ -99,9 +99,7 @@ def analyze(here: Browser, text: str = "bytes of a clip") -> Job:
     return job
 
 
-def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(project, here, server):
     ada, bob, jobs = project.person(), project.person(), server("one")
     here.sign_in(ada)
     job = analyze(here)
@@ -121,8 +119,8 @@ def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(
 
 
 def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
-    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    project, here, server, monkeypatch
+):
     here.guest = GUEST
     jobs = server("one")
     noted, other = analyze(here, "one"), analyze(here, "another")
@@ -153,9 +151,7 @@ def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
     assert here.find(noted.key) is None and here.count_guest_analyses() == 0
 
 
-def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(
-    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(project, here, server, monkeypatch):
     """First the account has room for one alone."""
     here.guest = GUEST
     jobs = server("one")
@@ -183,9 +179,7 @@ def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(
     assert set(here.store.ids(ada.id)) == keys and jobs.store.ids(GUEST.id) == []
 
 
-def test_only_an_account_that_may_analyze_is_offered_it(
-    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_an_account_that_may_analyze_is_offered_it(project, here, server, monkeypatch):
     here.guest = GUEST
     server("one")
     analyze(here)
@@ -201,12 +195,8 @@ def test_only_an_account_that_may_analyze_is_offered_it(
 
 @pytest.mark.parametrize("secret", ["the same on both, as docs/hosting.md says", ""])
 def test_another_server_with_an_empty_disk_has_an_accounts_results(
-    project: Project,
-    here: Browser,
-    server: Callable[[str], Jobs],
-    monkeypatch: pytest.MonkeyPatch,
-    secret: str,
-) -> None:
+    project, here, server, monkeypatch, secret
+):
     if secret:
         monkeypatch.setenv("UNMASK_SECRET_KEY", secret)
     here.sign_in(project.person())
@@ -222,9 +212,7 @@ def test_another_server_with_an_empty_disk_has_an_accounts_results(
     assert found.origin is (ResultOrigin.HERE if secret else ResultOrigin.ELSEWHERE)
 
 
-def test_the_same_file_gets_the_answer_it_had_but_never_anothers(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_the_same_file_gets_the_answer_it_had_but_never_anothers(project, here, server):
     ada, bob, jobs = project.person(), project.person(), server("one")
     analyzer = jobs.runner._analyzer
     assert isinstance(analyzer, Analyzer)
@@ -235,9 +223,7 @@ def test_the_same_file_gets_the_answer_it_had_but_never_anothers(
     assert analyze(here).key != first.key and len(analyzer.begun) == 2
 
 
-def test_a_link_opens_for_anybody_wherever_its_record_is(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_a_link_opens_for_anybody_wherever_its_record_is(project, here, server):
     server("one")
     for account in (None, project.person()):
         if account:
@@ -256,9 +242,7 @@ def test_a_link_opens_for_anybody_wherever_its_record_is(
     assert here.app.shared("x" * 22) is None
 
 
-def test_who_was_signed_out_meanwhile_is_told_and_nothing_goes_elsewhere(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_who_was_signed_out_meanwhile_is_told_and_nothing_goes_elsewhere(project, here, server):
     jobs, ada = server("one"), project.person()
     here.sign_in(ada)
     here.account = None
@@ -267,9 +251,7 @@ def test_who_was_signed_out_meanwhile_is_told_and_nothing_goes_elsewhere(
     assert jobs.store.ids(ada.id) == [] and not any(jobs.uploads.root.iterdir())
 
 
-def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(project, here, server):
     server("one")
     ada = project.person()
     here.sign_in(ada)
@@ -283,11 +265,8 @@ def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(
 
 
 def test_copies_of_media_come_back_on_another_server_where_the_host_wants_them(
-    project: Project,
-    here: Browser,
-    server: Callable[[str], Jobs],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    project, here, server, monkeypatch
+):
     ada = project.person()
     here.sign_in(ada)
     server("one")
@@ -312,13 +291,7 @@ def test_copies_of_media_come_back_on_another_server_where_the_host_wants_them(
     assert not any(text == b"of a guest" for text in project.files.values())
 
 
-def test_a_copy_that_can_not_be_made_costs_nothing_else(
-    project: Project,
-    here: Browser,
-    server: Callable[[str], Jobs],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_copy_that_can_not_be_made_costs_nothing_else(project, here, server, monkeypatch, caplog):
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "on")
     monkeypatch.setattr(project, "broken", lambda method, path: 500 if "/object/" in path else None)
     here.sign_in(project.person())
@@ -332,7 +305,7 @@ def test_a_copy_that_can_not_be_made_costs_nothing_else(
     assert found is not None and found.state is State.DONE
 
 
-def test_a_typo_about_private_files_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typo_about_private_files_stops_the_server(monkeypatch):
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "yes please")
     with pytest.raises(SystemExit, match="UNMASK_SUPABASE_MEDIA"):
         get_config()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from pathlib import Path
-
-import pytest
 
 from cli import main
 from cli.case import BROKEN
@@ -15,9 +12,7 @@ from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
 
-def test_a_case_by_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_case_by_hand(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     clip = make_clip(tmp_path / "clip.webm")
     made = make_analysis(clip).model_copy(update={"media": media.probe(clip)})

@@ -35,9 +35,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> MediaFileManager:
     return MediaFileManager(MemoryMediaFileStorage("/media"))
 
 
-def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(
-    files: MediaFileManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(files, monkeypatch):
     now = 1000.0
     monkeypatch.setattr(_compat.time, "monotonic", lambda: now)
     button = files.add_deferred(lambda: b"%PDF", "application/pdf", "1.0", "report.pdf")
@@ -52,9 +50,7 @@ def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(
 
 
 @pytest.mark.parametrize("fragments", [None, ["one"]])
-def test_where_a_file_may_be_sent_is_told_though_a_run_begins(
-    files: MediaFileManager, fragments: list[str] | None
-) -> None:
+def test_where_a_file_may_be_sent_is_told_though_a_run_begins(files, fragments):
     queue, drawn, answer = ForwardMsgQueue(), ForwardMsg(), ForwardMsg()
     drawn.delta.new_element.text.body = "drawn before"
     drawn.delta.fragment_id = "one"
@@ -66,9 +62,7 @@ def test_where_a_file_may_be_sent_is_told_though_a_run_begins(
     assert queue.flush() == []
 
 
-def test_half_requests_to_the_pages_hold_no_place_for_long(
-    files: MediaFileManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_requests_to_the_pages_hold_no_place_for_long(files, monkeypatch):
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     assert connections.CheckedBody in [one.cls for one in server.middleware(())]
     port = free_port()

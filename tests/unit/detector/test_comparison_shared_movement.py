@@ -43,7 +43,7 @@ def noisy(movement: Movement, share: float, seed: int = 9) -> Movement:
     return Movement(movement.start, head, features)
 
 
-def test_shared_movement_is_found_where_it_is() -> None:
+def test_shared_movement_is_found_where_it_is():
     original = moved(1, 20.0, start=3.0)
     part = Movement(0.0, original.head[150:275], original.features[150:275])
     found = synchrony(noisy(part, 0.7), original)
@@ -52,7 +52,7 @@ def test_shared_movement_is_found_where_it_is() -> None:
     assert 0.5 < found.features < found.head + 0.3 < 1.3
 
 
-def test_a_mirror_shows_the_same_movement() -> None:
+def test_a_mirror_shows_the_same_movement():
     original = moved(2, 4.0)
     found = synchrony(original.mirrored(), original)
     assert found is not None and found.mirrored and found.lag == 0
@@ -62,13 +62,13 @@ def test_a_mirror_shows_the_same_movement() -> None:
 
 
 @pytest.mark.parametrize("seconds", [1.0, 4.0])
-def test_movement_of_others_is_not_told(seconds: float) -> None:
+def test_movement_of_others_is_not_told(seconds):
     for seed in range(12):
         found = synchrony(moved(seed, seconds), moved(100 + seed, 3 * seconds))
         assert found is None or not found.is_certain, seed
 
 
-def test_what_begins_and_ends_together_is_asked_for_less() -> None:
+def test_what_begins_and_ends_together_is_asked_for_less():
     """A face that was driven by a whole file is held against it at one offset, not at sixty."""
     original = moved(5, 0.8)
     copy = noisy(original, 1.8)
@@ -80,7 +80,7 @@ def test_what_begins_and_ends_together_is_asked_for_less() -> None:
     assert part is not None and part.threshold >= THRESHOLD - TOGETHER and not part.is_certain
 
 
-def test_one_slow_nod_tells_nothing() -> None:
+def test_one_slow_nod_tells_nothing():
     """Two heads that each nod once go together all along, and so do all that nod once."""
     nod = np.cos(np.linspace(0, np.pi, 30))[:, None]
     one, other = (
@@ -92,13 +92,13 @@ def test_one_slow_nod_tells_nothing() -> None:
     assert not found.is_certain
 
 
-def test_more_offsets_ask_for_more() -> None:
+def test_more_offsets_ask_for_more():
     short, long = (synchrony(moved(5, 2.0), moved(6, seconds)) for seconds in (2.0, 100.0))
     assert short is not None and long is not None
     assert short.threshold == pytest.approx(9.0) and 9.9 < long.threshold < 10.3
 
 
-def test_the_same_sentence_at_another_pace_is_not_the_same_movement() -> None:
+def test_the_same_sentence_at_another_pace_is_not_the_same_movement():
     """What is said again drifts: each half would go with the original at another moment."""
     original = moved(7, 6.0, smooth=9)
     drifting = np.linspace(0, len(original.head) - 1, len(original.head)) * 0.93 + 5
@@ -112,7 +112,7 @@ def test_the_same_sentence_at_another_pace_is_not_the_same_movement() -> None:
     assert found is not None and not found.steady and not found.is_certain
 
 
-def test_gaps_are_left_out_and_too_little_is_nothing() -> None:
+def test_gaps_are_left_out_and_too_little_is_nothing():
     original = moved(8, 4.0)
     head = original.head.copy()
     features = original.features.copy()
@@ -123,7 +123,7 @@ def test_gaps_are_left_out_and_too_little_is_nothing() -> None:
     assert synchrony(short, original) is None
 
 
-def test_what_begins_together_needs_less() -> None:
+def test_what_begins_together_needs_less():
     original = moved(10, 3.0)
     part = Movement(0.0, original.head[:60], original.features[:60])
     together = synchrony(part, original)

@@ -46,5 +46,5 @@ def cycle(known: dict[str, Path]) -> list[str]:
 
 
 @pytest.mark.parametrize("package", ["detector", "service", "dashboard", "cli"])
-def test_modules_do_not_need_each_other(package: str) -> None:
+def test_modules_do_not_need_each_other(package):
     assert cycle(modules(ROOT, package)) == []

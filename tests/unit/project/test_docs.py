@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from detector import paths
@@ -24,7 +23,7 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
-def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
     """The page's own family and catalog entry, and nothing else: it is listed and scores."""
     (code,) = blocks("adding-a-model.md", "python")
     (entry,) = blocks("adding-a-model.md", "toml")
@@ -56,7 +55,7 @@ def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(set(scores.tolist())) == 3
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_lead_somewhere():
     root = DOCS.parent
     for page in [
         root / "README.md",

@@ -45,9 +45,7 @@ def keep(
     return changed
 
 
-def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(
-    store: SQLStore, tmp_path: Path
-) -> None:
+def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(store, tmp_path):
     uploads = Uploads(tmp_path)
     keep(store, uploads, Label.FAKE, Confirmed.FAKE, "a")
     keep(store, uploads, Label.REAL, Confirmed.FAKE, "b")
@@ -63,9 +61,7 @@ def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(
     }
 
 
-def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(
-    store: SQLStore, tmp_path: Path
-) -> None:
+def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(store, tmp_path):
     uploads = Uploads(tmp_path)
     keep(store, uploads, Label.FAKE, Confirmed.FAKE, "fake")
     keep(store, uploads, Label.FAKE, Confirmed.REAL, "real")
@@ -88,9 +84,9 @@ def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(
 
 
 def test_the_command_writes_it(
-    store: SQLStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    store, tmp_path, monkeypatch,
+    capsys
+):  # fmt: skip
     keep(store, Uploads(tmp_path), Label.FAKE, Confirmed.FAKE, "fake")
     store.close()
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))

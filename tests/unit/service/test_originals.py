@@ -43,7 +43,7 @@ STRANGER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="20
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
-    app = Application(tmp_path, Analyzer())  # type: ignore[arg-type]
+    app = Application(tmp_path, Analyzer())
     app.jobs._check = None  # these files are none
     yield app
     app.stop()
@@ -84,9 +84,7 @@ def stored(app: Application, context: RequestContext, job: Job) -> Comparison | 
     return analysis.comparison
 
 
-def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     copy, original = (analyze(app, OWNER, text, name) for text, name in
                       ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
@@ -101,9 +99,7 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
     assert stored(app, OWNER, copy) is None
 
 
-def test_a_comparison_whose_server_was_killed_is_resumed_once(
-    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, monkeypatch):
     go, begun = threading.Event(), []
 
     def compare(copy: Path, original: Path, **more: Any) -> Comparison:
@@ -121,10 +117,10 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(
     servers = [app]
     try:
         for number in (1, 2):
-            until(lambda number=number: len(begun) == number)  # type: ignore[misc]
+            until(lambda number=number: len(begun) == number)
             with app.jobs.store.database.writing() as connection:
                 connection.execute(update(tables.tasks).values(server="killed"))
-            servers.append(Application(tmp_path, Analyzer()))  # type: ignore[arg-type]
+            servers.append(Application(tmp_path, Analyzer()))
         lost = servers[-1].tasks.find(task.id, OWNER.principal)
         assert lost is not None and lost.state is State.INTERRUPTED
         assert "The server stopped" in lost.error
@@ -140,9 +136,7 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(
 
 
 @pytest.mark.parametrize("stated", [True, False])
-def test_a_finding_is_never_overwritten_by_its_mirror(
-    app: Application, finds: Callable[[ComparisonFinding], None], stated: bool
-) -> None:
+def test_a_finding_is_never_overwritten_by_its_mirror(app, finds, stated):
     finds(ComparisonFinding.FACE_DIFFERS)
     copy, original = (analyze(app, OWNER, text, name) for text, name in
                       ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
@@ -160,9 +154,7 @@ def test_a_finding_is_never_overwritten_by_its_mirror(
     assert kept_of is not None and kept_of.comparison.copy_media.name == "shared.mp4"
 
 
-def test_nobody_is_accused_until_a_person_names_the_original(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_nobody_is_accused_until_a_person_names_the_original(app, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     one, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
     ended(app.originals.compare(OWNER, one, other, stated=False))
@@ -177,9 +169,7 @@ def test_nobody_is_accused_until_a_person_names_the_original(
     assert stored(app, OWNER, one) is None
 
 
-def test_who_only_has_the_address_changes_nothing_of_it(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
     """They may see a guest's result, and hold what they like against it: it stays as it is."""
     finds(ComparisonFinding.FACE_DIFFERS)
     theirs = analyze(app, GUEST, b"copy", "shared.mp4")
@@ -208,9 +198,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(
     assert account.owns(theirs.record.owner) and not account.owns(mine.record.owner)
 
 
-def test_other_footage_is_added_to_nothing(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_other_footage_is_added_to_nothing(app, finds):
     finds(ComparisonFinding.NOT_SAME_FOOTAGE)
     copy, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
     ended(app.originals.compare(OWNER, copy, other))
@@ -218,9 +206,7 @@ def test_other_footage_is_added_to_nothing(
     assert stored_comparison(app, OWNER.principal, copy, other) is not None
 
 
-def test_a_comparison_goes_with_either_analysis(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_a_comparison_goes_with_either_analysis(app, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     copy, original = analyze(app, GUEST, b"a", "a.mp4"), analyze(app, GUEST, b"b", "b.mp4")
     ended(app.originals.compare(GUEST, copy, original))
@@ -248,7 +234,7 @@ class Reader(Analyzer):
 
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[Application]:
-    app = Application(tmp_path / "data", Reader())  # type: ignore[arg-type]
+    app = Application(tmp_path / "data", Reader())
     yield app
     app.stop()
     app.jobs.close()
@@ -283,9 +269,7 @@ def look(app: Application, context: RequestContext, path: Path, frames: int = 32
     return job
 
 
-def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     look(real, GUEST, clips["other"])
     press = look(real, GUEST, clips["press"])
@@ -310,9 +294,7 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     assert kept is not None and kept.accuses
 
 
-def test_who_is_the_original_is_said_on_both_pages(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
     """The original was analyzed last: a lookup took it for a copy, and so it would again."""
     finds(ComparisonFinding.FACE_DIFFERS)
     shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
@@ -340,9 +322,7 @@ def test_who_is_the_original_is_said_on_both_pages(
     assert kept is not None and kept.accuses
 
 
-def test_roles_that_were_assumed_are_stated_both_ways(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_roles_that_were_assumed_are_stated_both_ways(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     press, shared = look(real, OWNER, clips["press"]), look(real, OWNER, clips["shared"])
     again = look(real, OWNER, clips["press"], frames=16)
@@ -354,9 +334,7 @@ def test_roles_that_were_assumed_are_stated_both_ways(
     assert stored_comparison(real, OWNER.principal, press, shared) is None
 
 
-def test_what_is_not_the_original_is_not_told_again(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_what_is_not_the_original_is_not_told_again(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
     real.originals.not_the_original(GUEST, shared)
@@ -374,9 +352,7 @@ def test_what_is_not_the_original_is_not_told_again(
     assert store.refused(owner, shared.record.sha256) == set()
 
 
-def test_known_footage_of_a_folder_is_an_original(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_known_footage_of_a_folder_is_an_original(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     real.originals.library.add_folder(LOCAL.id, clips["press"].parent)
     shared = look(real, OWNER, clips["shared"])
@@ -393,9 +369,7 @@ def test_known_footage_of_a_folder_is_an_original(
     until(lambda: not brought.active)
 
 
-def test_what_is_known_goes_with_the_analysis(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_what_is_known_goes_with_the_analysis(real, clips, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
     store, owner = real.originals.library.store, GUEST.principal.id
@@ -409,9 +383,7 @@ def test_what_is_known_goes_with_the_analysis(
     assert store.list(owner) == []
 
 
-def test_who_wants_no_originals_leaves_no_fingerprints(
-    real: Application, clips: dict[str, Path]
-) -> None:
+def test_who_wants_no_originals_leaves_no_fingerprints(real, clips):
     scope = real.scope(OWNER)
     look(real, OWNER, clips["press"])
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
@@ -421,9 +393,7 @@ def test_who_wants_no_originals_leaves_no_fingerprints(
     assert real.originals.library.store.list(LOCAL.id) == []
 
 
-def test_a_library_in_memory_grows_without_being_read_anew(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_a_library_in_memory_grows_without_being_read_anew(real, clips, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     look(real, GUEST, clips["press"])
     look(real, GUEST, clips["other"])
@@ -434,9 +404,7 @@ def test_a_library_in_memory_grows_without_being_read_anew(
     assert real.originals.found(GUEST, shared) is not None
 
 
-def test_among_how_many_files_nothing_was_found_is_told_its_owner(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_among_how_many_files_nothing_was_found_is_told_its_owner(real, clips, finds):
     """Not of a library that is empty or switched off, nor once something was found."""
     finds(ComparisonFinding.NOTHING_DIFFERS)
     other = look(real, OWNER, clips["other"])
@@ -469,12 +437,10 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def camera(app: Application, context: RequestContext) -> Viewer:
     options = LiveOptions(keep=SessionRetention.NOTHING, scope=app.scope(context))
-    return Viewer(StandInSession(LiveSettings()), options)  # type: ignore[arg-type]
+    return Viewer(StandInSession(LiveSettings()), options)
 
 
-def test_a_camera_is_asked_about_where_its_person_knows_footage(
-    app: Application, followed: list[object], tmp_path: Path
-) -> None:
+def test_a_camera_is_asked_about_where_its_person_knows_footage(app, followed, tmp_path):
     ours, theirs = camera(app, OWNER), camera(app, STRANGER)
     app.originals.attach_to_live(ours)
     assert followed == [], "nothing is known"
@@ -489,9 +455,7 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(
     assert followed == [ours]
 
 
-def test_a_camera_goes_on_where_its_library_fails(
-    app: Application, followed: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_camera_goes_on_where_its_library_fails(app, followed, monkeypatch):
     def fails(*_: object, **__: object) -> int:
         raise InputError("The records can't be read.", code="records")
 

@@ -25,7 +25,7 @@ def application(
     tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Application]:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    app = Application(tmp_path, analyzer)  # type: ignore[arg-type]
+    app = Application(tmp_path, analyzer)
     app.jobs._check = None  # most of these files are none
     yield app
     analyzer.go.set()

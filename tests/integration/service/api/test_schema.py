@@ -23,7 +23,7 @@ from service.application import Application
 from tests.support.api import served
 from tests.unit.service.test_jobs import Analyzer
 
-SCHEMA = schemathesis.openapi.from_dict(create_app(lambda: None).openapi())  # type: ignore[arg-type, return-value]
+SCHEMA = schemathesis.openapi.from_dict(create_app(lambda: None).openapi())
 CHECKS = (not_a_server_error, status_code_conformance, response_schema_conformance)
 EXAMPLES = 12
 """requests of each operation"""
@@ -38,7 +38,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
         patch.setenv("UNMASK_OFFLINE", "1")
         patch.setattr(limits, "MAX_REJECTED", 1_000_000)  # keys are made up here
         analyzer = Analyzer()
-        app = Application(data, analyzer)  # type: ignore[arg-type]
+        app = Application(data, analyzer)
         app.jobs._check = None
         app.prepared.set()
         with served(app) as url:
@@ -60,7 +60,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_every_answer_is_as_described(case: schemathesis.Case, known: tuple[str, str]) -> None:
+def test_every_answer_is_as_described(case, known):
     address, id = known
     if case.path.startswith("/v1/analyses/{id}") and case.method == "GET":
         case.path_parameters["id"] = id  # one made up is found nowhere
@@ -75,8 +75,8 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def test_the_description_names_every_route_with_an_example() -> None:
-    described = create_app(lambda: None).openapi()  # type: ignore[arg-type, return-value]
+def test_the_description_names_every_route_with_an_example():
+    described = create_app(lambda: None).openapi()
     assert {"/v1/analyses", "/v1/batches", "/metrics", "/upload-video"} <= set(described["paths"])
     for name in ("AnalysisView", "TaskView", "BatchView", "SimpleVerdict", "VideoScores"):
         assert described["components"]["schemas"][name]["examples"], name

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import httpx
-import pytest
 from pypdf import PdfReader
 
 from detector.schema.analysis import Analysis, Modality, Question
@@ -17,7 +15,7 @@ from tests.support.voice_sample import write_clip
 from tests.support.waiting import PATIENT
 
 
-def test_a_sound_is_judged_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     message = write_clip(tmp_path / "message.wav")
     application = Application(tmp_path, ANALYZER)
