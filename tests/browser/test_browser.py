@@ -1,7 +1,5 @@
 """The dashboard as a person uses it: a real server, a real browser, real files."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

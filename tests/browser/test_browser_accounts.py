@@ -1,7 +1,5 @@
 """Accounts as people use them: a real browser, the real app, a live stand-in of Supabase."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The Batch page as a person uses it."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

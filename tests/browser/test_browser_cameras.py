@@ -1,7 +1,5 @@
 """A camera by its address on the Live page: a real RTSP camera, a real browser, the real engine."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

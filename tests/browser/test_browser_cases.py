@@ -1,7 +1,5 @@
 """A case as a person uses it: opened from History, filled, reviewed and exported."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A suspected copy beside its original, in a real browser: compared, looked at, and stopped."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

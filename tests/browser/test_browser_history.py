@@ -1,7 +1,5 @@
 """The History page as a person uses it."""
 
-from __future__ import annotations
-
 import re
 import urllib.error
 import urllib.request

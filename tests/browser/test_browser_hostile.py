@@ -1,7 +1,5 @@
 """Files of strangers through the page's uploader, with the network watched."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A link on the Analyze and the Batch page: fetched and judged, or refused in words."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """The Live page as a person uses it."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The other pages as a person uses them: Compare, Evaluate, Models and Settings."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Records in a real browser: an answer given again, a link to read, and its end."""
 
-from __future__ import annotations
-
 import re
 import urllib.error
 import urllib.request

@@ -1,7 +1,5 @@
 """A voice message in a real browser: brought, listened to, and looked at."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """A question is one entry: a fourth one needs five files, and everything renders with it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,8 +1,6 @@
 """What the stores of comparisons, and of what lookups found, must do, whichever database they are
 in. A subclass has a fixture `where`: what `Database` opens."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,8 +1,6 @@
 """What the store of known footage must do, whichever database it is in. A subclass has a fixture
 `where`: what `Database` opens."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

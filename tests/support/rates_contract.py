@@ -1,7 +1,5 @@
 """What servers that share a database must count alike. A subclass has a fixture `where`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from datetime import timedelta

@@ -2,8 +2,6 @@
 runs all of it; where each person has a store of their own (a signed-in client), it gives `others`
 as well, and its own `owner` and `other`."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 

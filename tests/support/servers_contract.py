@@ -3,8 +3,6 @@ of its own here, as on machines of their own.
 
 A subclass has a fixture `where`: the database, empty."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

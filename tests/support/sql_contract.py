@@ -1,8 +1,6 @@
 """What a store of our own must do beyond the contract of every store, whichever database it is in.
 A subclass has a fixture `store` and an `address` that another process can open it by."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

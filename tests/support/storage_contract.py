@@ -5,8 +5,6 @@ A subclass has a fixture `store`, and `again`: the same place as another server 
 disk of its own where it is not a folder.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import io

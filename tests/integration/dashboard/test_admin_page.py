@@ -1,7 +1,5 @@
 """The operator's page and the Batch page, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

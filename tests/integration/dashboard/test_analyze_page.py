@@ -1,7 +1,5 @@
 """The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Score series of every shape reach the page, the PDF and the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 

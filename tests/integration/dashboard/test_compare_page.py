@@ -1,7 +1,5 @@
 """The Compare page: what it says of made scores, and the page itself on a real analysis."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

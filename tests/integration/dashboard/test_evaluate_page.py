@@ -1,7 +1,5 @@
 """The Evaluate page: hostile and honest archives, a real run in the background, the figures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """The History page in each of its states, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

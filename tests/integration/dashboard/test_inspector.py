@@ -1,7 +1,5 @@
 """The inspector's heatmap and traces and the Signals tab, as Streamlit draws them."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Languages: every text of the pages can be translated, and none is missed."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

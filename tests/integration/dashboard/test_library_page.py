@@ -1,7 +1,5 @@
 """The Library tab of the History page in each of its states, drawn without a browser."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 from collections.abc import Callable, Iterator

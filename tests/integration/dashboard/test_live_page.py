@@ -1,7 +1,5 @@
 """The Live page in each of its states, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import re
@@ -127,7 +125,7 @@ class Picture:
         return self.rgb
 
     @staticmethod
-    def from_ndarray(rgb: np.ndarray, format: str) -> Picture:
+    def from_ndarray(rgb: np.ndarray, format: str) -> "Picture":
         assert format == "rgb24"
         return Picture(rgb)
 

@@ -1,7 +1,5 @@
 """A file has one headline and one whole percent, wherever it is shown."""
 
-from __future__ import annotations
-
 import csv
 import html as entities
 import io

@@ -1,7 +1,5 @@
 """Records as a person meets them: an answer given again, a file whose time is up, a link."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,8 +1,6 @@
 """What a result says of the footage that it shows, and where that leads: known footage, the
 comparison with it, and what its owner alone sees and presses."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

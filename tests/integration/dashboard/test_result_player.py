@@ -1,7 +1,5 @@
 """The player of a result as Streamlit draws it, without a browser."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import streamlit as st

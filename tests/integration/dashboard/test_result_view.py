@@ -1,8 +1,6 @@
 """The result view as Streamlit draws it, without a browser: words, numbers, the linked moment, and
 that thresholds and models run no network."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import json

@@ -1,7 +1,5 @@
 """The Settings page as Streamlit draws it: one's own thresholds, their state, and what is set."""
 
-from __future__ import annotations
-
 import io
 import threading
 from datetime import UTC, datetime

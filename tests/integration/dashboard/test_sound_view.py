@@ -1,7 +1,5 @@
 """The result of a sound as Streamlit draws it, without a browser."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Faces aligned by five points, and widened boxes, as the detectors' originals cut them."""
 
-from __future__ import annotations
-
 import json
 
 import cv2

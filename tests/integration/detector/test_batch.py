@@ -1,7 +1,5 @@
 """Batches with real networks: the same numbers as one by one, and nothing lost to a kill."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

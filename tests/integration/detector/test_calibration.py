@@ -1,7 +1,5 @@
 """Calibration on data with a known answer: simulated logits, whose true odds are known."""
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import replace
 

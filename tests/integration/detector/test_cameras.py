@@ -1,7 +1,5 @@
 """Cameras by their address: what is watched, what is refused, and that no password is told."""
 
-from __future__ import annotations
-
 import base64
 import socket
 import ssl

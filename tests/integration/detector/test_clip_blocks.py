@@ -1,7 +1,5 @@
 """CLIP read at several depths: its tokens, what was tuned, its crop, and its two questions."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import sys

@@ -1,7 +1,5 @@
 """Shots, how much of a clip was looked at, and the closer look."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from itertools import pairwise

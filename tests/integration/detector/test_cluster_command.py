@@ -1,7 +1,5 @@
 """`unmask batch --ray`: the command, a cluster of its own, and what it says where there is none."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

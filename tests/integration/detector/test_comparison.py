@@ -1,7 +1,5 @@
 """A made copy beside its original: what was done to it is found, and nothing else is said."""
 
-from __future__ import annotations
-
 import json
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Two pictures that have nothing in common but how a face moves in them, made and read as files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from threading import Event
 

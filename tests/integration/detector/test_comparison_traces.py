@@ -1,7 +1,5 @@
 """Which of two files is the younger, by what they say of themselves: files really written."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import BinaryIO

@@ -1,8 +1,6 @@
 """Copies as broadcasters, agencies and editors hand them on: in another light, fading, under a
 watermark, in fields, mixed from frame to frame, as a part of a report."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Conditions really change a file, and only in the way they say."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from threading import Event
 

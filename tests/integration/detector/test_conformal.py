@@ -1,7 +1,5 @@
 """Thresholds by one's own untouched clips."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

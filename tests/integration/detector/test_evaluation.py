@@ -1,7 +1,5 @@
 """Figures of an evaluation against scikit-learn and known answers; whole runs on made files."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

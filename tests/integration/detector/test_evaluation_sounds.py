@@ -1,7 +1,5 @@
 """Recordings in a labelled CSV: a kind of their own, with figures in words of sounds."""
 
-from __future__ import annotations
-
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.labels import read_labels
 from detector.evaluation.plots import reliability_svg

@@ -1,7 +1,5 @@
 """Heatmaps of the bundled models on a real face."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

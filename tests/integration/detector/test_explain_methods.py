@@ -1,7 +1,5 @@
 """Ways of looking into a network: on made ones with a known spot, and on the bundled ones."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 

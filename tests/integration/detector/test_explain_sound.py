@@ -1,7 +1,5 @@
 """What the score of a voice rests on: tiles of a window are hidden."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

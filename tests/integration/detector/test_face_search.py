@@ -1,7 +1,5 @@
 """Where faces are looked for: the same boxes as by a search everywhere, and nobody overlooked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

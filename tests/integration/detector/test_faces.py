@@ -1,7 +1,5 @@
 """Faces: real detections on pictures and made scenes of scikit-image's public-domain portrait."""
 
-from __future__ import annotations
-
 import math
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Videos of one unmoving picture: said in the result, and nothing is said of movement."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Models that judge whole pictures: in the pipeline, with people, without, and over time."""
 
-from __future__ import annotations
-
 import os
 import time
 from threading import Event, Lock

@@ -1,7 +1,5 @@
 """Every published detector on a CNN, held against its original: see `golden.py`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The large published transformers, held against their originals: see `golden.py`."""
 
-from __future__ import annotations
-
 import gc
 import json
 import math

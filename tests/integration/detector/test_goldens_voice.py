@@ -1,7 +1,5 @@
 """AASIST with its real weights, held against the original's outputs."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

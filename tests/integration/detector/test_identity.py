@@ -1,7 +1,5 @@
 """Who is in labelled files: who is left out, who is put together; the network on real faces."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,7 +1,5 @@
 """Links: what is fetched, what is refused, and with which sentence. Real servers on loopback."""
 
-from __future__ import annotations
-
 import io
 import ssl
 import threading

@@ -1,7 +1,5 @@
 """The live engine: frames in, states out, of made faces and models in virtual time."""
 
-from __future__ import annotations
-
 import io
 import json
 import threading

@@ -1,7 +1,5 @@
 """A microphone beside a camera: sound in, what is said of it out, and nothing of it kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Media as people make them and as attackers make them: every file here is written on the fly."""
 
-from __future__ import annotations
-
 import gc
 import io
 import os

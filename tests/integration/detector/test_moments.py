@@ -1,7 +1,5 @@
 """A model that scores some moments of a clip: how many crops, for whom, and the answers between."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

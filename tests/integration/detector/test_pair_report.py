@@ -1,7 +1,5 @@
 """The report of a comparison: what it says, what it shows, and that a change of it is noticed."""
 
-from __future__ import annotations
-
 import io
 import json
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The flow from file to verdict, on real media with the bundled models."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Files on which the product failed, with what is right for each (`../shared/bugs/README.md`)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Robustness: trials on the bundled sample with a real model, the rules, the tab and its worker."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import zlib

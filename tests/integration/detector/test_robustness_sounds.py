@@ -1,7 +1,5 @@
 """Robustness of a sound: changes through real encoders, and trials with a real model of voices."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import threading

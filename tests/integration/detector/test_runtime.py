@@ -1,7 +1,5 @@
 """Networks run elsewhere than in torch give torch's numbers, and tell nobody."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os

@@ -1,7 +1,5 @@
 """The gallery: made once, whole or not at all, playable in a browser, and what it says it is."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Reading files in processes of their own."""
 
-from __future__ import annotations
-
 import gc
 import itertools
 import json

@@ -1,7 +1,5 @@
 """The self-check: known answers are asked for, and a model that is upside down is found out."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

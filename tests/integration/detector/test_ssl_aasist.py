@@ -1,7 +1,5 @@
 """XLS-R + AASIST on a made file with the published names."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Files that stand on their head: found, turned as a whole, said, and drawn turned everywhere."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

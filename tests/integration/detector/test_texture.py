@@ -1,7 +1,5 @@
 """Texture of a face and of its surroundings: what is described, how the layer is fitted."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Timbre's parts against independent ones: transformers' Whisper, and plain numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

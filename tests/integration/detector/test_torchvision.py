@@ -1,7 +1,5 @@
 """The fallback for torchvision's compiled operators, and that importing the library is quick."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

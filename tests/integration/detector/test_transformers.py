@@ -1,7 +1,5 @@
 """Vision transformers on a processor: what they compute in, and two batches at a time."""
 
-from __future__ import annotations
-
 import threading
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """The clip network: shapes, scores, saliency, weights that don't fit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2
@@ -39,7 +37,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(file: Path) -> videomae.VideoMae:
+def model(file: Path):
     return videomae.load(SPEC, [file], "cpu")
 
 

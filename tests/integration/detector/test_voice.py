@@ -1,7 +1,5 @@
 """A voice from file to verdict: what is heard, what is asked, and when nothing is answered."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path

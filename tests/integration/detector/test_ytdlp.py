@@ -1,7 +1,5 @@
 """Pages with a player: the real yt-dlp in a process of its own, behind our proxy."""
 
-from __future__ import annotations
-
 import base64
 import socket
 import threading

@@ -1,7 +1,5 @@
 """compose.yaml and its Supabase, as far as that goes without Docker."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Scripts, which nobody imports."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What Unmask is built from: under which licenses, listed whole, and how to report a weakness."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

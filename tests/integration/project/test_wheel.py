@@ -1,7 +1,5 @@
 """The wheel: what it carries, and that it works when it is installed."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Which browser this is: local or a guest, by what a connection says and how far it is believed."""
 
-from __future__ import annotations
-
 from http.cookies import SimpleCookie
 
 import pytest

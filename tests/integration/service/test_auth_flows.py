@@ -1,7 +1,5 @@
 """Signing in against a recorded contract of the auth server."""
 
-from __future__ import annotations
-
 import logging
 import re
 import time

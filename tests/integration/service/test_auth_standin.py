@@ -1,7 +1,5 @@
 """Accounts against a live stand-in of Supabase, through its own client and our service."""
 
-from __future__ import annotations
-
 import secrets
 import time
 from pathlib import Path

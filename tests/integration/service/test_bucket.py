@@ -1,7 +1,5 @@
 """Media in a bucket that servers share, on a real S3 server."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Cameras by their address, as a server watches them: in a confined worker, for a viewer."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import threading

@@ -1,7 +1,5 @@
 """A server whose analyses run on a cluster: records, progress, cancel, and a lost worker."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Two real servers on one PostgreSQL database and one S3 server, each with a disk of its own."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import subprocess

@@ -1,7 +1,5 @@
 """The container, the Space and the server's own settings, as far as that goes without Docker."""
 
-from __future__ import annotations
-
 import base64
 import fnmatch
 import hashlib

@@ -1,7 +1,5 @@
 """A server that is killed while a file comes. A real process."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

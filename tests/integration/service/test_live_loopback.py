@@ -1,7 +1,5 @@
 """The Live page's end of the video link without a browser."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time

@@ -1,7 +1,5 @@
 """Copies of files that no browser plays: the same times, upright, bounded, gone with the file."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

@@ -1,7 +1,5 @@
 """Records in a real PostgreSQL: the contract of every store, and what a server can get wrong."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Callable, Iterator

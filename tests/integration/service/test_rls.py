@@ -1,7 +1,5 @@
 """Who may see and do what, on a real PostgreSQL with supabase/migrations applied unchanged."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

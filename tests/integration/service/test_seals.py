@@ -1,7 +1,5 @@
 """Seals on a real PostgreSQL with row-level security."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path

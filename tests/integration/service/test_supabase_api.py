@@ -1,7 +1,5 @@
 """Our store against a stand-in of Supabase's API that is not our work."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

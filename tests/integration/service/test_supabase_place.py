@@ -1,7 +1,5 @@
 """Whose records go where when accounts are configured."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Callable, Iterator

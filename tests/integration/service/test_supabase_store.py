@@ -1,8 +1,6 @@
 """Records in Supabase: the contract of every store through `supabase`'s own client and real
 row-level security, and what only a service elsewhere can get wrong."""
 
-from __future__ import annotations
-
 import io
 import secrets
 from pathlib import Path

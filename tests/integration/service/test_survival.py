@@ -1,7 +1,5 @@
 """What a server outlives: kill -9 anywhere, a disk that is full."""
 
-from __future__ import annotations
-
 import ctypes
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """What a killed server leaves of background work. Real processes."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Webhooks: whom they call, what they say, and when they try again."""
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl

@@ -1,8 +1,6 @@
 """What holds with a fourth question; run in the copy that `tree.make` makes, by
 `tests/integration/test_fourth_question.py`."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """`unmask case`, from its opening to a log that somebody changed."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 

@@ -1,7 +1,5 @@
 """What the command says on a terminal: of several people, and of what it can't take."""
 
-from __future__ import annotations
-
 import json
 
 from cli import main

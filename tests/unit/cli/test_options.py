@@ -1,7 +1,5 @@
 """Options of `unmask train` and `unmask evaluate` that take several values, or none."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What a batch says of its files: in the table's cells, and in the lines over it."""
 
-from __future__ import annotations
-
 import csv
 import io
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Lanes and figures: what is drawn where, from numbers alone."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """What is changed in Streamlit's server works with the Streamlit that is installed."""
 
-from __future__ import annotations
-
 import socket
 import threading
 

@@ -1,7 +1,5 @@
 """Whatever a component is given stays text: no name of a file can be part of the page."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from html.parser import HTMLParser

@@ -1,7 +1,5 @@
 """What keeps a page, a part that draws itself or a callback from its end is a card of our own."""
 
-from __future__ import annotations
-
 import logging
 import runpy
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A chart of one page while another page's thread is importing pandas."""
 
-from __future__ import annotations
-
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType

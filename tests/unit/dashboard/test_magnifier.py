@@ -1,7 +1,5 @@
 """The magnifier shows pixels as they are."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """What a running analysis tells: nothing that isn't known, and no time that jumps."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast

@@ -1,7 +1,5 @@
 """The look: configuration and tokens agree, and everything can be read."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from dataclasses import fields

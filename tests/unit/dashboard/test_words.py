@@ -1,7 +1,5 @@
 """Numbers and states as words."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

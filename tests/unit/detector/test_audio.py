@@ -1,7 +1,5 @@
 """Sound in: every container, every bad file, and where somebody speaks in it."""
 
-from __future__ import annotations
-
 import struct
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A journal that outlives kills and full disks, and batches shared across runs."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import io

@@ -1,7 +1,5 @@
 """What a batch is of: folders, tables, lists, archives and documents, and those made to do harm."""
 
-from __future__ import annotations
-
 import io
 import json
 import resource

@@ -1,7 +1,5 @@
 """BlazeFace with its published weights, step by step as its original ran."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

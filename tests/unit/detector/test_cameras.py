@@ -1,7 +1,5 @@
 """The addresses of cameras: which are refused, and that no password is told."""
 
-from __future__ import annotations
-
 import pytest
 
 from detector.links import LinkRefused, LinkRules

@@ -1,7 +1,5 @@
 """ClassNSeg with its published weights: what its authors' code gave, for both sets of files."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """H.264 in memory."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """The map of all moments is that under which least differs, whatever moves and covers."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Movement that is shared is found at its moment, and what chance brings together is not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two moments of one take are told from one recording, and a changed face from an encoder."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

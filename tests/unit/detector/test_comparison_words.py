@@ -1,7 +1,5 @@
 """What is said of a copy beside its original."""
 
-from __future__ import annotations
-
 import pytest
 
 from cli.compare import OTHER_FOOTAGE, lines, status

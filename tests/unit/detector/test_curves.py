@@ -1,7 +1,5 @@
 """Curves against scikit-learn's, and a band that holds what it should."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn import metrics as reference

@@ -1,7 +1,5 @@
 """The policy: whose thresholds, which question is in front, what adds up, where a file leans."""
 
-from __future__ import annotations
-
 import pytest
 
 from detector import messages

@@ -1,7 +1,5 @@
 """Small files appear whole or not at all, and never bring a deleted folder back."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

@@ -1,7 +1,5 @@
 """Classifiers of transformers: built from settings, fed as their processor says, read strictly."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from pathlib import Path

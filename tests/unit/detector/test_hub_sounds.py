@@ -1,7 +1,5 @@
 """Classifiers of voices from the hub: read strictly, refused in words."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Keyframes: one sharp picture of each scene."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

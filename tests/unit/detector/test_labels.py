@@ -1,7 +1,5 @@
 """Which class means fake: names as hubs have them, and the ones that say nothing."""
 
-from __future__ import annotations
-
 import pytest
 
 from detector.errors import LabelOrderError

@@ -1,7 +1,5 @@
 """The sentence under a headline: when, and what is said of the others."""
 
-from __future__ import annotations
-
 import pytest
 
 from cli.analyze import summary

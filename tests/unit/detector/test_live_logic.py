@@ -1,7 +1,5 @@
 """What the live engine decides by, without the engine: words, hints, alarms, pace, flow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """LRNet with its published weights: what its authors' code gave on a made sequence of landmarks."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

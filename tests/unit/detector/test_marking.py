@@ -1,7 +1,5 @@
 """A verdict in a copy of a file: nothing else of it changes, and it is read back as no evidence."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Visible marks of generators: found at half size and strong compression, not where none stands."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

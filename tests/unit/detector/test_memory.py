@@ -1,7 +1,5 @@
 """Loaded models are shared, and go by turns when the budget is used up, never while they score."""
 
-from __future__ import annotations
-
 import gc
 import threading
 import weakref

@@ -1,7 +1,5 @@
 """MesoNet: the published files give the published answers; made ones are read right."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The frame network: shapes, padding, scores, heatmaps, weights that don't fit."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2

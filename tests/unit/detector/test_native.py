@@ -1,7 +1,5 @@
 """GenD's crop and its order of frames, held against the original."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

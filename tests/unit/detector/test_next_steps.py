@@ -1,7 +1,5 @@
 """What to do next: which actions are offered for which result, and that each has its words."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

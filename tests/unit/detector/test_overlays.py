@@ -1,7 +1,5 @@
 """What is laid over a copy is a bar or a box that stands still, and nothing else is one."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """The manifest that ships, a person's own models, and one loaded copy of each model."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 import tomllib

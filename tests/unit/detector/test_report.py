@@ -1,7 +1,5 @@
 """Reports: content, sealing, tampering, signatures, and the PDF as a picture."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Reports that are signed with a certificate, as PDF readers verify it."""
 
-from __future__ import annotations
-
 import io
 from datetime import UTC, datetime
 

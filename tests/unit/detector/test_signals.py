@@ -1,7 +1,5 @@
 """Signals and views on data with a known answer: detail of a face, a change of identity."""
 
-from __future__ import annotations
-
 import json
 
 import cv2

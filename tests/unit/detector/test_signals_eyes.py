@@ -1,7 +1,5 @@
 """Blinks and identity: known trains of numbers, then, with the published networks, real faces."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Material unlike the calibration's: what may not be said of it, and what is said instead."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

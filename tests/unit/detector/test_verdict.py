@@ -1,7 +1,5 @@
 """The verdict is made from numbers alone: these tests need no media and run no network."""
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Vision transformers: key maps, merging, tokens laid out, TorchScript archives without running."""
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Weight files: verified, downloaded over real HTTP, read without running what they hold."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import io

@@ -1,7 +1,5 @@
 """What the house makes easy (docs/architecture.md); a detector: `test_docs`."""
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The import arrows of docs/contracts.md, and that every import is a declared dependency."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib.metadata

@@ -1,7 +1,5 @@
 """docs/architecture.md names files that are there, and words that are found where it says."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

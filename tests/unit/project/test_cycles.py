@@ -1,7 +1,5 @@
 """No module needs a module that needs it, however late or for whatever it imports."""
 
-from __future__ import annotations
-
 import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the documents show works as they show it."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import shutil

@@ -1,7 +1,5 @@
 """What is imported only where it is used."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """uv.lock: it fits pyproject.toml, every file has its hash, and set-up asks for nothing else."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """The long test files begin first, so none may be forgotten when it is renamed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.conftest import LONG

@@ -1,7 +1,5 @@
 """Plain English in the source and in commit subjects."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Keys of programs: shown once, kept as a hash, ended at once; and requests that come twice."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """The application: whatever touches a person's things is told for whom, and there is no default."""
 
-from __future__ import annotations
-
 import inspect
 import io
 import threading

@@ -1,7 +1,5 @@
 """The settings of accounts: read from the environment, and refused when they would do harm."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

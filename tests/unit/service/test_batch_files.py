@@ -1,7 +1,5 @@
 """What is brought to a batch: archives and documents are opened, and nothing else is."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Sequence

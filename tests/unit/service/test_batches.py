@@ -1,7 +1,5 @@
 """Batches: files set aside, run a few at a time, paused, stopped, gone on with by a new server."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path

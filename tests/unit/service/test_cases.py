@@ -1,7 +1,5 @@
 """Cases: their log is a chain, and what they hold is read from it."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Copies against originals: whose a finding is, when it goes, and how a comparison ends."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Settings from the environment: typed, bounded, told in one sentence, documented by themselves."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

@@ -1,7 +1,5 @@
 """Half requests, requests of two lengths, and guesses of share links."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

@@ -1,7 +1,5 @@
 """What people found out: how often the verdicts were right, and a labelled set of it."""
 
-from __future__ import annotations
-
 import io
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The job queue: bounded, fair, never mixes two people's files, and says why it failed."""
 
-from __future__ import annotations
-
 import gc
 import io
 import logging

@@ -1,7 +1,5 @@
 """What people add to their libraries: what is taken, what is refused, and what is left of it."""
 
-from __future__ import annotations
-
 import io
 import os
 import threading

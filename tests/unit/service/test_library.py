@@ -1,7 +1,5 @@
 """Known footage: what is found again, what is not, and what strangers' fingerprints may not do."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """Known footage by the faces in it: what is found again that whole frames do not find."""
 
-from __future__ import annotations
-
 import base64
 import io
 from dataclasses import replace

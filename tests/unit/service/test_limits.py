@@ -1,7 +1,5 @@
 """Limits: a sliding window, for a person and an address, that says how long to wait."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

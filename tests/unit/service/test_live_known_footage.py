@@ -1,7 +1,5 @@
 """A camera into which known footage is played: who watches it is told, and nobody else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Messages: English until an edge says them, with what was filled in, also after they were kept."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Databases of other versions: brought over with everything in them, or refused and left alone."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What holding a file against its original adds to its analysis, and when it goes."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What whoever runs a server sees of it."""
 
-from __future__ import annotations
-
 import io
 import threading
 

@@ -1,7 +1,5 @@
 """Rate limits that are counted in a database."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Records in SQLite: the contract of every store, and what only a file on a disk can get wrong."""
 
-from __future__ import annotations
-
 import io
 import sqlite3
 import stat

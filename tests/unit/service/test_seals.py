@@ -1,7 +1,5 @@
 """Seals under results: whose result is ours, and what breaks one."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import stat

@@ -1,7 +1,5 @@
 """What each kind of background work runs, refuses, says and keeps, and who may see it."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Background work: who comes first, who may see it, and how it ends whatever happens to it."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

@@ -1,7 +1,5 @@
 """The picture of a record, made while the faces of its file are still scored."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import replace
 from pathlib import Path

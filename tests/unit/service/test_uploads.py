@@ -1,7 +1,5 @@
 """Uploads on disk: the contract of every storage, and how long files are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path

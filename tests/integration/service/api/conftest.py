@@ -1,7 +1,5 @@
 """A server of the API on a data folder of its own, and a client on this computer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Analyses over HTTP: a real client against a real server on loopback."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

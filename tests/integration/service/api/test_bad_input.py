@@ -1,7 +1,5 @@
 """What goes wrong outside of a request."""
 
-from __future__ import annotations
-
 import io
 import os
 import resource

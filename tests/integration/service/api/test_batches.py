@@ -1,7 +1,5 @@
 """Batches over HTTP: what is taken, what is refused and comes again, and how far it is."""
 
-from __future__ import annotations
-
 import pytest
 
 from service.api.routes.batches import MAX_FILES

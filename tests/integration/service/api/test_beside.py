@@ -1,7 +1,5 @@
 """The API beside the dashboard, on one address: neither answers what is the other's."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Iterator

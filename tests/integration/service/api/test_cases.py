@@ -1,7 +1,5 @@
 """Cases over the wire: opened, filled, reviewed and exported; each step is in a log that holds."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """`detector.client` against a real server, and against one that is busy."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

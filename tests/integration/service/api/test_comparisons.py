@@ -1,7 +1,5 @@
 """Comparisons over the wire: two files or two analyses, a task, and whose the finding is."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The example dashboard for Grafana and the example for Prometheus."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """The lines of docs/api.md, run as they stand against `unmask serve` with the real models."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Strangers at a server: uploads that end in the middle, a thousand of them."""
 
-from __future__ import annotations
-
 import gc
 import json
 import os

@@ -1,7 +1,5 @@
 """Keys over HTTP: who is let in, to what, how often, and until when."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Addresses of older services, with their fields."""
 
-from __future__ import annotations
-
 import pytest
 
 from service.api.routes import legacy

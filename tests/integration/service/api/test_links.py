@@ -1,7 +1,5 @@
 """Links over HTTP: a real server of the API that fetches from a real one on this computer."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Iterator

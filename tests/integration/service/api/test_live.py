@@ -1,7 +1,5 @@
 """A camera over a WebSocket: JPEG frames in, what is read in them out."""
 
-from __future__ import annotations
-
 import io
 import json
 import socket

@@ -1,7 +1,5 @@
 """The figures of a server: counted where it happens, and for whom they are meant."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families

@@ -1,7 +1,5 @@
 """Requests made of the API's own description (schemathesis), bounded in number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A sound over HTTP: judged by the bundled model of voices, and taken away as a report."""
 
-from __future__ import annotations
-
 import io
 
 import httpx
