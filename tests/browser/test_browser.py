@@ -75,9 +75,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(folder / "statement.mp4", seconds=8, fps=2, size=(640, 480), picture=two)
 
 
-# --- the tests -----------------------------------------------------------------------------------
-
-
 def test_first_screen(visit):
     person = visit()
     page = person.page

@@ -109,8 +109,6 @@ class StoreContract:
         """The store as the other person has it."""
         return store
 
-    # --- a record's life
-
     def test_a_record_is_given_back_as_it_was_kept(self, store, owner):
         record = make(owner, name="résumé <b>.mp4", settings=Settings(frames=7, models=["sbi"]))
         store.add(record)
@@ -196,8 +194,6 @@ class StoreContract:
         assert store.get(owner, record.id) == record
         assert store.analysis(owner, record.id) is None
 
-    # --- nobody sees another's
-
     def test_to_anybody_else_it_does_not_exist(self, store, others, owner, other):
         record = make(owner, cache_key="key", tags=("secret",))
         store.add(record, SAMPLE, PICTURE)
@@ -234,8 +230,6 @@ class StoreContract:
         assert store.get(owner, id) == before and store.analysis(owner, id) == SAMPLE
         assert store.presets(owner)["mine"].models == ["sbi"]
         assert [s.id for s in store.shares(owner, NOON)] == [share.id]
-
-    # --- finding
 
     def test_pages_hold_every_record_once_in_a_stable_order(self, store, owner):
         for number in range(25):
@@ -325,8 +319,6 @@ class StoreContract:
         assert names(store, owner, order="name") == ["A.mp4", "b.mp4", "c.mp4"]
         assert names(store, owner, order="likelihood") == ["b.mp4", "c.mp4", "A.mp4"]
 
-    # --- the same file again
-
     def test_the_same_question_finds_the_newest_answer(self, store, owner):
         early = SAMPLE.model_copy(update={"created": NOON})
         late = SAMPLE.model_copy(update={"created": NOON + minutes(1)})
@@ -342,8 +334,6 @@ class StoreContract:
         again = store.record_cache_hit(owner, first.id, when)
         assert again is not None and (again.last_cache_hit, again.touched) == (when, when)
         assert names(store, owner)[0] == first.name
-
-    # --- what a person adds
 
     def test_notes_tags_and_the_analysts_word(self, store, owner):
         record = make(owner)
@@ -393,8 +383,6 @@ class StoreContract:
         store.save_preferences(owner, Preferences(keep_days=2.5))
         assert store.preferences(owner).keep_days == 2.5
 
-    # --- cases
-
     def test_a_case_grows_and_is_its_owners_alone(self, store, others, owner, other):
         case = Case(id=new_id(), owner=owner)
         case = case.appended("ada", CaseAction.CREATED, {"title": "Speech \x00 ☎"})
@@ -407,8 +395,6 @@ class StoreContract:
         assert not others.cases.save(longer.model_copy(update={"owner": other}), 2)
         assert not others.cases.delete(other, case.id)
         assert store.cases.delete(owner, case.id) and store.cases.get(owner, case.id) is None
-
-    # --- shares
 
     def test_a_link_opens_until_it_is_over(self, store, owner):
         record = make(owner, note="private", tags=("private",), confirmed=Confirmed.FAKE)
@@ -468,8 +454,6 @@ class StoreContract:
         kept = store.analysis(owner, record.id)
         assert kept is not None and kept.provenance == Provenance(place=place)
 
-    # --- deleting
-
     def test_deleting(self, store, owner):
         records = [make(owner, number) for number in range(4)]
         for record in records:
@@ -493,8 +477,6 @@ class StoreContract:
         store.add(make(owner, 3), SAMPLE, PICTURE)
         two = store.usage(owner)
         assert two.records == 3 and two.bytes - one.bytes == one.bytes - none.bytes
-
-    # --- several at once
 
     def test_several_threads_lose_nothing(self, store, owner):
         def work(number: int) -> None:

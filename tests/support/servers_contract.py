@@ -88,8 +88,6 @@ class ServersContract:
 
         return manage
 
-    # --- who lives
-
     def test_whoever_beats_lives_and_whoever_does_not_is_dead_after_the_lease(self, clock, start):
         one, other = start("one"), start("other")
         assert one.alive(other.id) and other.alive(one.id) and one.alive(one.id)
@@ -178,8 +176,6 @@ class ServersContract:
             assert now.tzinfo is not None and abs(now - datetime.now(UTC)) < timedelta(minutes=5)
             own = connection.execute(select(func.count()).where(servers.c.seen <= now)).scalar_one()
         assert own == 1
-
-    # --- what they have to do with each other's tasks
 
     def test_a_server_takes_nothing_of_its_own_for_lost_whoever_looks(self, manage):
         kind = TaskKind("night", Priority.BATCH, 1.0, Task)

@@ -69,8 +69,6 @@ def start_writer(
 class SQLContract(StoreContract):
     """Subclass with fixtures `store` and `address`."""
 
-    # --- who may open an address
-
     def test_an_address_opens_for_whoever_has_it_but_not_an_accounts(self, store):
         account, guest = "2f1c7c0e-8f3e-4a55-9a54-0a7f4d4a8f10", f"{GUEST}abc"
         assert has_account(account) and not has_account(guest) and not has_account(LOCAL)
@@ -91,8 +89,6 @@ class SQLContract(StoreContract):
             connection.execute(update(results).values(analysis=b"\x00\xff"))
         assert store.analysis(LOCAL, record.id) is None
         assert store.get(LOCAL, record.id) is not None
-
-    # --- retention
 
     def test_records_go_when_their_time_is_up_by_the_owners_wish_within_the_servers(self, store):
         plain, brief, greedy = LOCAL, f"{GUEST}brief", f"{GUEST}greedy"
@@ -121,8 +117,6 @@ class SQLContract(StoreContract):
         with store.database.reading() as connection:
             assert connection.execute(select(func.count()).select_from(shares)).scalar() == 1
 
-    # --- odd names, many records
-
     def test_lists_longer_than_a_statement_may_name(self, store, monkeypatch):
         monkeypatch.setattr("service.records.sql.rows.BATCH_SIZE", 2)
         made = [make(LOCAL, number) for number in range(5)]
@@ -149,8 +143,6 @@ class SQLContract(StoreContract):
             connection.execute(insert(records), [row_of(record) for record in made])
         page = store.search(LOCAL, Query(text="CLIP-42-from", tags=frozenset({"t"})))
         assert page.total == 21 and len(page.records) == 21
-
-    # --- several processes
 
     def test_processes_write_side_by_side(self, store, address):
         writers = [start_writer(address, name) for name in ("one", "two")]

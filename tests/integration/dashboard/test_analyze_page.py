@@ -126,9 +126,6 @@ def finished(jobs: Jobs, key: str) -> Job:
     return job
 
 
-# --- the first screen ----------------------------------------------------------------------------
-
-
 def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     at = page()
     assert at.title[0].value == "Check a face or a voice"
@@ -277,9 +274,6 @@ def test_a_full_line_and_a_full_disk_refuse_in_words(jobs, analyzer, monkeypatch
     monkeypatch.undo()
 
 
-# --- running -------------------------------------------------------------------------------------
-
-
 def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(jobs, analyzer):
     analyzer.go.clear()
     at = page()
@@ -341,9 +335,6 @@ def test_who_only_has_the_address_cannot_stop_what_runs(jobs, analyzer, monkeypa
     button(owners, "Cancel").click().run()  # of a page that was drawn for its owner
     analyzer.go.set()
     assert finished(jobs, key).state is State.DONE
-
-
-# --- results and other ends ----------------------------------------------------------------------
 
 
 def test_nothing_moves_when_a_lookup_ends(jobs, analyzer, monkeypatch):

@@ -54,8 +54,6 @@ def lane(values: list[float | None]) -> Lane:
     return Lane(track, times, tuple(values), {"m": tuple(values)}, ())
 
 
-# --- agreement -----------------------------------------------------------------------------------
-
 FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE
 ONE = dict.fromkeys("ab", Question.MANIPULATION)
 
@@ -108,9 +106,6 @@ def test_two_clips_meet_at_the_times_they_share():
     assert pair.difference(lane([None]), lane([0.5]), "m") == ([], [], [])
 
 
-# --- presets -------------------------------------------------------------------------------------
-
-
 def test_presets_are_kept_for_who_made_them(jobs):
     scope = session.application().scope(OWNER)
     store, owner = scope.store, scope.owner
@@ -127,9 +122,6 @@ def test_presets_are_kept_for_who_made_them(jobs):
     store.delete_preset(owner, "mine")
     store.delete_preset(owner, "mine")
     assert store.presets(owner) == {}
-
-
-# --- the page ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -471,9 +463,6 @@ def test_scores_are_compared_when_the_files_are_gone(job, tmp_path, still):
 def test_two_files_are_asked_for(job):
     at = page(None, w="clips")
     assert at.button(key="bring-compare").disabled
-
-
-# --- sounds --------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -58,9 +58,6 @@ def small_set() -> Given:
     )
 
 
-# --- sets ----------------------------------------------------------------------------------------
-
-
 def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path):
     made = labelled_sets.make([small_set()], tmp_path)
     assert (made.real, made.fake) == (3, 3)
@@ -208,9 +205,6 @@ def test_a_csv_with_its_files(tmp_path):
     made = labelled_sets.make([sheet, *files], tmp_path)
     assert (made.real, made.fake) == (1, 1)
     assert made.left_out == [("c.jpg", labelled_sets.LeftOutReason.NOT_BROUGHT)]
-
-
-# --- runs and the page ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -140,9 +140,6 @@ def mark(at: AppTest, rows: list[int], cells: list[tuple[int, str]] | None = Non
     return at
 
 
-# --- the list ------------------------------------------------------------------------------------
-
-
 def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs):
     at = page()
     assert "Nothing here yet" in html(at) and not at.dataframe
@@ -312,9 +309,6 @@ def test_what_has_no_result_says_where_it_stands(jobs):
     assert not [b for b in at.button if b.label == "Share"]
 
 
-# --- one record ----------------------------------------------------------------------------------
-
-
 def test_a_pressed_row_is_shown_and_opens_again(kept):
     at = mark(page(), [], [(2, "file")])
     text = html(at)
@@ -400,9 +394,6 @@ def test_an_older_version_is_analyzed_again_where_the_file_is_kept(jobs, tmp_pat
     at = page()
     button(at, "Analyze again").click().run()
     assert asked_for == [record.id]
-
-
-# --- several, and files --------------------------------------------------------------------------
 
 
 def test_two_marked_ones_are_compared_and_several_deleted(jobs, kept):
@@ -496,9 +487,6 @@ def test_more_than_a_page_is_exported_whole(jobs, monkeypatch):
     assert len(export.Export(jobs.store, LOCAL, Query()).records()) == 5
 
 
-# --- links ---------------------------------------------------------------------------------------
-
-
 def test_a_link_is_made_shown_once_opened_and_revoked(jobs, kept):
     at = page()
     at.button(key=f"share-{kept[0].id}").click().run()
@@ -573,9 +561,6 @@ def test_a_link_that_outlives_the_result_is_said(kept, monkeypatch):
     at.button(key=f"share-{kept[0].id}").click().run()
     assert "Results are deleted 3\u00a0days after" in html(at)
     assert sharing.reaches_only_here()  # the test has no address
-
-
-# --- words ---------------------------------------------------------------------------------------
 
 
 def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(kept):

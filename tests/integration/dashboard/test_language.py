@@ -122,9 +122,6 @@ def test_a_file_that_is_brought_up_to_date_keeps_its_translations(tmp_path, monk
     assert tool.update("de") == (total, 1)
 
 
-# --- no text is missed ----------------------------------------------------------------------------
-
-
 NOT_SAID = {"cls", "key", "icon", "type", "width", "description", "file_name"}
 """Arguments that no person reads."""
 PROSE = re.compile(r"^[A-Z][a-z’]+$|[A-Za-z’,.]{2,} [a-z0-9’]+|[a-z’]+[.!?]$")

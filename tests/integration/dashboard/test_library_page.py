@@ -70,9 +70,6 @@ def clip(folder: Path) -> Path:
     return write_clip(folder / "rally.mp4", seconds=0.6)
 
 
-# --- nothing yet ----------------------------------------------------------------------------------
-
-
 def test_an_empty_library_says_what_to_do(jobs):
     at = page()
     assert "No footage yet" in texts(at)
@@ -100,9 +97,6 @@ def test_switched_off_it_says_so(jobs):
     assert "switched off" not in texts(page())
     jobs.store.save_preferences(LOCAL.id, Preferences(find_originals=False))
     assert "switched off: analyses do not ask this library" in texts(page())
-
-
-# --- a folder -------------------------------------------------------------------------------------
 
 
 def test_a_folder_is_added_and_looked_through_again(jobs, clip, folder):
@@ -230,9 +224,6 @@ def test_after_a_restart_it_is_gone_on_with(tmp_path, clip, folder):
         assert wait(at).state is State.DONE and listed(at) == ["rally.mp4"]
 
 
-# --- what is brought ------------------------------------------------------------------------------
-
-
 def test_files_are_brought_and_not_kept(jobs, clip):
     at = page()
     field = at.file_uploader(key="library-files-0")
@@ -299,9 +290,6 @@ def test_too_large_a_library_is_exported_by_the_command(jobs, monkeypatch):
     at = page()
     assert "unmask library export" in texts(at)
     assert not any(one.proto.label == "Export" for one in at.get("download_button"))
-
-
-# --- the list -------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -155,9 +155,6 @@ def caption(at: AppTest) -> str:
     return found[1].replace(labels.NBSP, " ")
 
 
-# --- before Start ---------------------------------------------------------------------------------
-
-
 def test_the_page_before_start(at, browser, engine):
     assert not at.exception
     assert "The camera is off" in cover(at)
@@ -218,9 +215,6 @@ def test_every_trouble_has_words():
         assert said.head and said.text.endswith(".")
 
 
-# --- who may --------------------------------------------------------------------------------------
-
-
 def test_no_place_left_is_said(at, browser, monkeypatch):
     session.application().viewers.open(
         choices.settings(choices.LiveOptions()), choices.LiveOptions()
@@ -243,9 +237,6 @@ def test_a_server_without_live(browser, engine, monkeypatch):
     at = turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
     assert "Live is switched off here" in cover(at) and not browser.streamer
     assert not [b for b in at.button if b.key == "live-start"]
-
-
-# --- while it runs --------------------------------------------------------------------------------
 
 
 def test_the_line_under_the_picture_says_which_models_score_seldom():
@@ -502,9 +493,6 @@ def test_a_server_that_stops_keeps_what_runs(monkeypatch):
     assert viewer.ended and viewer.result and app.find(OWNER, viewer.result)
 
 
-# --- cards ----------------------------------------------------------------------------------------
-
-
 def clock(seconds: float) -> str:
     return f"10:{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
@@ -590,8 +578,6 @@ def test_the_line_breaks_where_nothing_was_scored():
     assert f"above 70{labels.NBSP}%" in live.finding(made_state(), LIMITS)
     assert live.finding(None, LIMITS) == "Nothing was scored in the last 60 seconds."
 
-
-# --- the connection -------------------------------------------------------------------------------
 
 AWAY = "https://unmask.example/live"
 STUN = [{"urls": ice.PUBLIC_STUN}]
@@ -693,9 +679,6 @@ def test_the_connection_test_on_the_page(at, browser):
     browser.error = "NotAllowedError"
     at.button(key="live-test-button").click().run()
     assert "the camera is the reason" in text(at)
-
-
-# --- a camera by its address ----------------------------------------------------------------------
 
 
 @pytest.fixture

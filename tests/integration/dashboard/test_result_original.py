@@ -345,9 +345,6 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     assert kept is not None and kept.comparison is not None
 
 
-# --- what to do next ------------------------------------------------------------------------------
-
-
 def step(at: AppTest) -> str:
     """What the card says of comparing; empty where it says nothing of it."""
     found = re.findall(r'<div class="um-next">.*?<h3>(.*?)</h3><p>(.*?)</p>', texts(at))
@@ -399,9 +396,6 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
         assert "No match in" not in texts(page(a=shared.key))
     jobs.store.save_preferences(LOCAL, Preferences(find_originals=False))
     assert "No match in" not in texts(page(a=shared.key))
-
-
-# --- while it is looked for -----------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -100,9 +100,6 @@ def moment(at: AppTest) -> tuple[float, str]:
     return at.session_state["result.k.time"], at.session_state["result.k.person"]
 
 
-# --- the page
-
-
 @pytest.mark.parametrize("id", ["PJcr0onm__OCPs5HTiiJfw", "abc___", "_"])
 def test_a_result_has_a_page_whatever_its_id(clip, id):
     """Streamlit refuses components whose key holds two underscores; ids are random letters."""
@@ -308,9 +305,6 @@ def test_a_deleted_file_leaves_the_result_readable(clip, tmp_path):
     analysis.media.container, analysis.media.sha256 = "avi", "1" * 64  # shown as a still frame
     page = texts(show(tmp_path / "gone.avi", analysis))
     assert "The file is not kept any more" in page and "Likely manipulated" in page
-
-
-# --- pieces
 
 
 def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip):
@@ -554,9 +548,6 @@ def test_names_at_line_ends_stand_apart():
     assert places[-1] <= 62
 
 
-# --- two questions
-
-
 def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip):
     page = texts(show(clip))
     assert "Is a face fake?" in page and "Not asked: no model for it" in page
@@ -661,9 +652,6 @@ def test_a_view_of_one_question_changes_no_verdict():
     assert question.viewed(alone, Question.MANIPULATION) is alone
 
 
-# --- what pulled which way
-
-
 @pytest.mark.parametrize("whole", [None, -2.0, 0.0, 3.0])
 @pytest.mark.parametrize("fake", [True, False])
 @pytest.mark.parametrize("people", ["A", "AB"])
@@ -744,9 +732,6 @@ def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip):
 def test_no_figure_stands_apart_from_its_unit(clip):
     bodies = [b.proto.body for b in show(clip, make_analysis(clip, whole=0.0)).get("html")]
     assert not [m for body in bodies for m in re.findall(r"\d (?:%|px\b).{0,20}", body)]
-
-
-# --- thresholds from one's own clips
 
 
 def test_own_thresholds_are_named_and_can_be_left_aside(clip):

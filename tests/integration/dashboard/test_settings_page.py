@@ -126,9 +126,6 @@ def test_an_admin_elsewhere_changes_thresholds_and_names_no_folder(monkeypatch, 
     assert str(data) not in texts(at)
 
 
-# --- a run ----------------------------------------------------------------------------------------
-
-
 class Scorer:
     """Stands for the analyzer: a score from the clip's content, no network."""
 

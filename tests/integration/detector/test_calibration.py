@@ -29,9 +29,6 @@ def gauss(rng: np.random.Generator, labels: np.ndarray, d: float) -> np.ndarray:
     return rng.normal(0, d, len(labels)) + np.where(labels == 1, d * d / 2, -d * d / 2)
 
 
-# --- Platt, weights, doubt ------------------------------------------------------------------------
-
-
 def test_platt_finds_the_true_map():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 4000)
@@ -140,9 +137,6 @@ def test_doubt_takes_certainty_and_never_turns_a_score_round():
         assert abs(held) <= abs(logit) and held * logit >= 0
 
 
-# --- several people -------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("d", [0.7, 1.5, 2.5, 4.0])
 def test_false_alarms_do_not_grow_with_people(d):
     """A threshold set at 5 % for one person keeps it for up to six, however alike their scores."""
@@ -173,9 +167,6 @@ def test_pooled_odds_are_the_true_ones():
     for low in (0.1, 0.3, 0.5, 0.7):
         inside = (p >= low) & (p < low + 0.2)
         assert labels[inside].mean() == pytest.approx(p[inside].mean(), abs=0.03)
-
-
-# --- thresholds -----------------------------------------------------------------------------------
 
 
 def held(rng: np.random.Generator, sources: int, each: int, d: float, shift: float) -> Held:
@@ -268,9 +259,6 @@ def test_too_few_originals_call_nothing_manipulated():
     assert operating_points.by_alarms(few)[FACE][1] == np.inf
 
 
-# --- the whole ------------------------------------------------------------------------------------
-
-
 def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
     """Two models of fake faces of any kind (one knows nothing) and one of generated heads."""
     out = []
@@ -339,9 +327,6 @@ def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could():
     ]
     found = fit_clips(some, {FACE: ["clip", "texture"]}, "made")
     assert found.ensembles[FACE].models[0] == "clip" and found.reports[0].auc > 0.9
-
-
-# --- odds -----------------------------------------------------------------------------------------
 
 
 def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources():

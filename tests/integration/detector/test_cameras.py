@@ -83,9 +83,6 @@ def refused(url: str, rules: LinkRules = RULES, **options: object) -> InputError
     return raised.value
 
 
-# --- what is watched ------------------------------------------------------------------------------
-
-
 def test_jpegs_over_http_are_watched(web):
     pictures = watched(web.url("cam.example", "/video"))
     assert len(pictures) == 3 and any(same(pictures[0], frame) for frame in FILMED)
@@ -153,9 +150,6 @@ def test_a_clouds_secrets_are_no_camera():
     everything = replace(RULES, networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
     for host in ("169.254.169.254", "168.63.129.16", "100.100.100.200"):
         assert refused(f"http://{host}/latest", everything).code == "link_private"
-
-
-# --- what is refused ------------------------------------------------------------------------------
 
 
 def test_an_rtsp_camera_that_is_elsewhere_leads_nobody_there():

@@ -46,9 +46,6 @@ def made(clips: list[dict[Question, float]], **changes: object) -> OwnCalibratio
     return OwnCalibration.model_validate(values | changes)
 
 
-# --- the guarantee --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("rate", "clips"), [(0.05, 19), (0.01, 99), (0.1, 9), (0.5, 1), (0.3, 3)])
 def test_how_many_clips_a_rate_takes(rate, clips):
     assert conformal.least(rate) == clips
@@ -114,9 +111,6 @@ def test_cuts_of_a_few_recordings_promise_less():
     assert 0.2 < np.mean(exceeded) < 0.3
 
 
-# --- what it changes ------------------------------------------------------------------------------
-
-
 ONE = model("one").identity
 
 
@@ -179,9 +173,6 @@ def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_m
     assert initial_results.ensembles([one], only, [FACE])[FACE].own is None
 
 
-# --- on disk --------------------------------------------------------------------------------------
-
-
 def test_they_are_kept_replaced_switched_and_deleted(data):
     assert conformal.load() == ThresholdStore()
     clips = [{FACE: float(i)} for i in range(40)]
@@ -204,9 +195,6 @@ def test_they_are_kept_replaced_switched_and_deleted(data):
     assert conformal.load().calibrations == []
     (data / conformal.FILE).write_text("{broken")
     assert conformal.load() == ThresholdStore()
-
-
-# --- from a folder of videos ----------------------------------------------------------------------
 
 
 def test_from_a_folder_to_a_verdict(make_clip, tmp_path, capsys):

@@ -79,9 +79,6 @@ def scored(
     )
 
 
-# --- figures -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_ranking_figures_are_those_of_scikit_learn(seed):
     values, labels = drawn(seed)
@@ -180,9 +177,6 @@ def test_groups_move_together():
         metrics.auc, np.tile(values, 30), np.tile(labels, 30), [str(i) for i in range(12)] * 30
     )
     assert copied.high - copied.low == pytest.approx(alone.high - alone.low, abs=0.02)
-
-
-# --- what is made of them ------------------------------------------------------------------------
 
 
 def made(seed: int = 0) -> list[Scored]:
@@ -422,9 +416,6 @@ def test_families_of_methods(method, kind):
     assert family(method) == kind
     whole = kind in ("talking head", "avatar", "whole image")
     assert question(method) is (Question.SYNTHESIS if whole else Question.MANIPULATION)
-
-
-# --- whole runs ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

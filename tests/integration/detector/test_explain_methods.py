@@ -156,9 +156,6 @@ def near(place: tuple[int, int], far: int) -> bool:
     return max(abs(place[0] - SPOT[0]), abs(place[1] - SPOT[1])) <= far
 
 
-# --- made networks with a known spot
-
-
 @pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
 def test_grad_cam_finds_the_spot(way):
     batch = np.stack([spotted(), np.full((SIDE, SIDE, 3), 100, np.uint8)])
@@ -262,9 +259,6 @@ def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
     assert not any(part._forward_hooks for part in model.network.modules())
 
 
-# --- which way for which network
-
-
 class Own(TorchFrameModel):
     def explain(self, batch: np.ndarray) -> np.ndarray:
         return np.ones((len(batch), 4, 4), np.float32)
@@ -306,9 +300,6 @@ def test_every_method_of_the_table_is_known_and_cited():
 def test_a_way_that_does_not_suit_is_refused():
     with pytest.raises(UsageError, match="can't be looked into"):
         explain._choose(made(), "rollout")
-
-
-# --- the bundled networks
 
 
 @pytest.fixture(scope="module")
@@ -400,9 +391,6 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face):
                 anywhere.append(other)
     assert np.mean(hot) > np.mean(anywhere) + 0.2, (hot, anywhere)
     assert np.mean(np.array(hot) > np.array(anywhere)) > 2 / 3, (hot, anywhere)
-
-
-# --- on the frame
 
 
 @pytest.mark.parametrize(

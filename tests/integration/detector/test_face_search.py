@@ -17,9 +17,6 @@ def mtcnn() -> vision.FaceDetector:
     return vision.load_detector()
 
 
-# --- MTCNN about a face --------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("width", [45, 80, 150, 300])
 @pytest.mark.parametrize("size", [(1280, 720), (853, 480)])
 def test_a_followed_face_is_the_one_that_a_search_finds(mtcnn, size, width):
@@ -71,9 +68,6 @@ def test_who_is_gone_is_missing(mtcnn):
 @pytest.mark.parametrize("size", [(1, 1), (10, 10), (11, 300)])
 def test_a_frame_too_small_to_follow_in(mtcnn, size):
     assert mtcnn.follow(np.zeros((*size, 3), np.uint8), 20, [face_at(5, 5, 20)]) == []
-
-
-# --- when it looks where -------------------------------------------------------------------------
 
 
 class Seen:

@@ -79,9 +79,6 @@ def face_at(x: float, y: float = 100.0, width: float = 60.0, confidence: float =
     )
 
 
-# --- crops ---------------------------------------------------------------------------------------
-
-
 def test_cut_takes_the_square_about_the_longer_side_of_the_box():
     frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     crop = vision.cut(frame, (40, 30, 60, 50), CropRecipe(scale=2.0, size=40))
@@ -203,9 +200,6 @@ def test_cut_refuses_what_is_no_box_or_frame(box):
     for shape in ((50, 50), (50, 50, 4), (0, 50, 3)):
         with pytest.raises(ValueError, match="frame"):
             vision.cut(np.zeros(shape, np.uint8), (1, 1, 9, 9), CropRecipe())
-
-
-# --- detection -----------------------------------------------------------------------------------
 
 
 def test_a_face_with_its_five_points(mtcnn):
@@ -331,9 +325,6 @@ def test_suppression_keeps_the_best_of_each_heap():
     assert _suppress(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
 
 
-# --- quality -------------------------------------------------------------------------------------
-
-
 def test_a_good_face_has_no_problem(mtcnn):
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
@@ -410,9 +401,6 @@ def test_yaw_of_a_mirrored_face_is_mirrored(mtcnn):
     yaw = vision.assess(squeezed, face, 40).yaw
     assert yaw > 0.1
     assert vision.assess(mirrored, other, 40).yaw == pytest.approx(-yaw, abs=0.12)
-
-
-# --- people over time ----------------------------------------------------------------------------
 
 
 def follow(
@@ -576,9 +564,6 @@ def test_no_face_then_a_face():
     assert tracker.update(1.5, frame, [face_at(102), face_at(240)]) == [0, 1]
 
 
-# --- which tracks count --------------------------------------------------------------------------
-
-
 def test_keep():
     sure, unsure = face_at(100, confidence=0.999), face_at(100, confidence=0.93)
     assert vision.is_face_track([sure], 32)
@@ -588,9 +573,6 @@ def test_keep():
     assert vision.is_face_track([unsure] * 17, 32)
     assert vision.is_face_track([unsure], 1)
     assert not vision.is_face_track([], 1)
-
-
-# --- between looks -------------------------------------------------------------------------------
 
 
 def test_interpolate_between_looks():

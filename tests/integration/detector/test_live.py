@@ -35,9 +35,6 @@ from tests.support.waiting import PATIENT, until
 FPS = 25.0
 
 
-# --- an engine in virtual time --------------------------------------------------------------------
-
-
 @pytest.fixture(autouse=True)
 def says_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thresholds under which every word can be said, whatever ships today."""
@@ -93,9 +90,6 @@ def words(states: list[live.LiveState]) -> list[Label]:
     """The words in order, without repeats."""
     said = [state.reading.label for state in states]
     return [label for i, label in enumerate(said) if i == 0 or said[i - 1] is not label]
-
-
-# --- the reading ----------------------------------------------------------------------------------
 
 
 def test_a_switch_changes_the_label_within_the_window(engine):
@@ -190,9 +184,6 @@ def test_box_and_card_say_one_number_of_one_face(people):
     assert read[-1].series[-1].mean == read[-1].reading.probability
 
 
-# --- hints ----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -261,9 +252,6 @@ def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine):
     assert state.reading.person == "B"
 
 
-# --- a filmed screen ------------------------------------------------------------------------------
-
-
 def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch):
     monkeypatch.setattr(recapture, "stripes", lambda rgb: recapture.PEAK + 1)
     session = engine.open()
@@ -273,9 +261,6 @@ def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch):
     assert state.reading.label is Label.NOT_APPLICABLE and "screen" in state.reading.text
     assert not [a for a in state.alarms if a.kind == "manipulated"]
     assert session.finish().verdict.label is Label.NOT_APPLICABLE
-
-
-# --- alarms ---------------------------------------------------------------------------------------
 
 
 def test_a_raised_alarm_ends_with_the_session(engine):
@@ -309,9 +294,6 @@ def test_a_threshold_that_nobody_measured_or_chose_raises_no_alarm(engine):
 
     assert watched(None).reading.label is Label.FAKE and not watched(None).alarms
     assert [alarm.kind for alarm in watched(0.9).alarms] == ["manipulated"]
-
-
-# --- queues, threads, viewers ---------------------------------------------------------------------
 
 
 def workers() -> list[threading.Thread]:
@@ -558,9 +540,6 @@ def test_full_frames_are_no_faces_live_either():
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
-# --- faces between searches -----------------------------------------------------------------------
-
-
 def test_boxes_move_between_searches(engine):
     session = engine.open()
     moving = [picture((100 + 4 * n, 160, 0.0)) for n in range(75)]
@@ -571,9 +550,6 @@ def test_boxes_move_between_searches(engine):
         (face,) = state.faces
         assert face.box[0] == pytest.approx(100 + 4 * round(state.time * FPS), abs=3)
     assert states[-1].faces[0].velocity[0] == pytest.approx(100, rel=0.2)
-
-
-# --- overlay --------------------------------------------------------------------------------------
 
 
 def test_the_overlay_says_each_label_by_more_than_color(engine):
@@ -624,9 +600,6 @@ def test_the_overlay_mirrors_scales_and_is_quick(engine):
     assert (live.draw(frame, state, time=state.time + 9) == frame).all()
 
 
-# --- what is kept ---------------------------------------------------------------------------------
-
-
 def test_a_session_is_an_analysis(engine):
     from detector import report
     from detector.report import as_pdf, collect
@@ -672,9 +645,6 @@ def test_a_session_without_a_face_is_one_too(engine):
     analysis = session.finish()
     assert analysis.verdict.label is Label.NOT_APPLICABLE and not analysis.judged
     assert "no face" in analysis.verdict.reasons[0].text
-
-
-# --- the bundled models ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -758,9 +728,6 @@ def test_a_real_clip_that_becomes_a_fake_one(shared):
     assert all(label is not Label.REAL for t, label in at.items() if t >= 5)
     assert len(words(states)) <= 5
     engine.close()
-
-
-# --- the command ----------------------------------------------------------------------------------
 
 
 def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float) -> Path:

@@ -75,9 +75,6 @@ def refusal(path: str | Path) -> MediaError:
     return caught.value
 
 
-# --- what is read ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("name", "codec", "container_name", "codec_name"),
     [
@@ -263,9 +260,6 @@ def test_shortest_clips(make_clip):
     assert len(frames) == 5 and notes == []
 
 
-# --- skipping and seeking ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("name", "codec", "options"),
     [
@@ -375,9 +369,6 @@ def test_memory_does_not_grow_with_the_clip(make_clip):
     assert max(peaks[80:]) - max(peaks[10:30]) < 20e6
 
 
-# --- which moments -------------------------------------------------------------------------------
-
-
 def described(duration: float | None, kind: str = "video") -> Media:
     return Media(
         name="x", sha256="0" * 64, kind=kind, size=1, width=64, height=48,
@@ -440,9 +431,6 @@ def test_windows_start_at_moments_and_stay_inside():
     assert plan(described(0.5), Settings(), windows=(4, 8, 0.1)).windows == ()
     part = plan(described(20.0), Settings(start=3.0, end=5.0), windows=(4, 8, 0.1))
     assert part.windows and all(w[0] >= 3.0 and w[-1] <= 5.0 for w in part.windows)
-
-
-# --- pictures ------------------------------------------------------------------------------------
 
 
 def only_frame(path: Path) -> np.ndarray:
@@ -586,9 +574,6 @@ def test_animation_of_one_picture_is_a_picture(tmp_path):
     assert only_frame(path).shape == (30, 40, 3)
 
 
-# --- damage --------------------------------------------------------------------------------------
-
-
 def test_cut_in_the_middle(make_clip):
     size = (200, 64)
     path = make_clip(
@@ -694,9 +679,6 @@ def test_random_damage_never_gets_out(make_clip, tmp_path, name):
         except MediaError:
             continue
     assert read > 0
-
-
-# --- what is refused -----------------------------------------------------------------------------
 
 
 def test_missing_and_empty(tmp_path):

@@ -65,9 +65,6 @@ def gallery() -> dict[str, Path]:
     return {sample.id: sample.path for sample in made_samples()}
 
 
-# --- real trials ---------------------------------------------------------------------------------
-
-
 @pytest.mark.timeout(400)  # four runs of a real model
 def test_trials_of_the_manipulated_sample(gallery, analyzer, tmp_path, monkeypatch):
     """A real model on the bundled clip, whatever its weights make of it."""
@@ -185,9 +182,6 @@ def test_a_file_without_a_score_is_refused(analyzer, tmp_path):
         try_out(tmp_path / "x", empty, analyzer)
 
 
-# --- the loop, with an analyzer that is told what to say ------------------------------------------
-
-
 class Told:
     """An analyzer that answers with made results, one after the other."""
 
@@ -244,9 +238,6 @@ def test_the_part_is_where_the_score_is_highest():
     assert (start, end) == (4.0, 8.0)
 
 
-# --- what follows --------------------------------------------------------------------------------
-
-
 def decided(*trials: PerturbationResult, fake: bool = True) -> Analysis:
     analysis = make_analysis(fake=fake)
     found = tried(*trials, unchanged=0.8 if fake else 0.1)
@@ -285,9 +276,6 @@ def test_other_thresholds_judge_the_trials_again():
     lower = analysis.verdict.thresholds.model_copy(update={"high": 0.5, "custom": True})
     moved = decide(analysis, thresholds=lower)
     assert not moved.robustness.fragile
-
-
-# --- worker and page -----------------------------------------------------------------------------
 
 
 def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):

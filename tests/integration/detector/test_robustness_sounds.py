@@ -39,9 +39,6 @@ def above(hz: float, samples: np.ndarray) -> float:
     return float(power[int(len(power) * hz / (RATE / 2)) :].sum() / power.sum())
 
 
-# --- the changes ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("condition", OF_SOUNDS, ids=lambda c: c.name)
 def test_a_changed_sound_is_as_long_and_says_the_same(condition, tmp_path):
     path = speech.write(tmp_path / "a.wav", speech.speech(3))
@@ -103,9 +100,6 @@ def test_a_cancel_stops_it(tmp_path):
         corruptions.apply(path, Condition("phone"), tmp_path, cancel=stop)
 
 
-# --- the part ------------------------------------------------------------------------------------
-
-
 def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path):
     analysis = make_analysis(write_voice(tmp_path / "a.wav"))
     assert part(analysis) == (0.0, HEARD[0])  # 13 s, highest at 4 s
@@ -124,9 +118,6 @@ def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path)
     assert part(of(100, (48, 52), (60, 70))) == (38, 62)  # little is said near it
     assert part(of(100, (49, 51))) == (26, 74)
     assert part(of(100, (80, 100), top=99.0)) == (88, 100)
-
-
-# --- trials --------------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(400)  # seven runs of a real model

@@ -129,9 +129,6 @@ def test_the_backend_is_named_with_its_version():
     assert runtime.backend("cuda").startswith("torch ")
 
 
-# --- kept on disk ---------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UNMASK_CONVERTED", str(tmp_path / "converted"))

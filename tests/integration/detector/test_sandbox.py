@@ -80,9 +80,6 @@ def living(root: int | None = None) -> set[int]:
     return found
 
 
-# --- the same answers as without ------------------------------------------------------------------
-
-
 def _files(folder: Path) -> dict[str, Path]:
     shot = Image.fromarray(camera((320, 240))(0))
     found = {name: folder / name for name in ("a.png", "b.webp", "c.heic", "d.jpg")}
@@ -167,9 +164,6 @@ def test_the_name_says_nothing(tmp_path, apart):
     disguised.write_bytes(b"MZ" + bytes(200))
     with pytest.raises(MediaError, match="a program"):
         media.probe(disguised)
-
-
-# --- what goes wrong in a reader ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", [hostile.crash, hostile.fault])
@@ -294,9 +288,6 @@ def test_one_reader_says_what_a_file_is_and_gives_its_pictures(tmp_path):
     assert said.value.code in ("index_missing", "undecodable")
 
 
-# --- what a reader may not do ---------------------------------------------------------------------
-
-
 @linux
 def test_a_reader_that_was_taken_over_can_do_nothing(box, file, tmp_path):
     """Landlock and seccomp, or at least the latter: without either, this system can't confine."""
@@ -322,9 +313,6 @@ def test_a_reader_knows_no_secret(monkeypatch, file):
 def test_each_file_gets_a_fresh_reader(box, file):
     numbers = {box.call(hostile.process, file, returns=int, reads=(file,)) for _ in range(4)}
     assert len(numbers) == 4 and os.getpid() not in numbers
-
-
-# --- the program goes on --------------------------------------------------------------------------
 
 
 @linux

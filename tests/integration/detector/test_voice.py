@@ -209,9 +209,6 @@ def test_the_limit_of_speech_is_its_sum():
     assert voice.unscorable(short) is ReasonCode.SPEECH_TOO_SHORT
 
 
-# --- beside faces ---------------------------------------------------------------------------------
-
-
 def test_a_silent_clip_is_asked_nothing_of_its_voice(say, face_clip_silent):
     out = say(face_clip_silent, 3.0, frames=3, models=["loud"])
     assert out.media.audio is None

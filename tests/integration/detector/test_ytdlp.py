@@ -115,9 +115,6 @@ def test_a_file_never_goes_through_it(web, tmp_path, monkeypatch):
         assert fetch(web.url("clips.example", "/clip.mp4"), target, RULES, resolve=resolve).size
 
 
-# --- where it may not lead ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("way", ["address", "name", "redirect", "other spelling"])
 def test_a_page_leads_to_nothing_private(web, clip, tmp_path, way):
     with serving(PRIVATE, {"/clip.mp4": whole(clip)}) as inside:
@@ -155,9 +152,6 @@ def test_past_its_proxy_it_reaches_nothing(tmp_path):
             )
     # The proxy, its folder; not another port, UDP, a file, a program, another folder.
     assert reached == [1, 1, 0, 0, 0, 0, 0]
-
-
-# --- limits, and what is said ---------------------------------------------------------------------
 
 
 def test_a_video_that_is_too_large_is_left(web, tmp_path):
@@ -241,9 +235,6 @@ def test_what_is_known_before_is_refused_before(found, code, tmp_path, monkeypat
 def test_what_it_says_becomes_a_sentence_of_ours(said, code):
     error = explained(said)
     assert error.code == code and "hush" not in error.message and error.message.endswith(".")
-
-
-# --- the proxy by itself --------------------------------------------------------------------------
 
 
 def asked(proxy: LinkProxy, head: str, *, word: bool = True) -> bytes:

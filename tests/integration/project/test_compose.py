@@ -61,9 +61,6 @@ def environment(service: str, given: dict[str, str]) -> dict[str, str]:
     return filled | {name: value for name, value in passed.items() if value is not None}
 
 
-# --- the file -------------------------------------------------------------------------------------
-
-
 def test_without_the_profile_there_is_unmask_alone():
     app = SERVICES["unmask"]
     assert set(SERVICES) - set(PROFILE) == {"unmask"} and "profiles" not in app
@@ -141,9 +138,6 @@ def test_what_reads_strangers_files_does_not_reach_the_database():
     assert reach["unmask"] == reach["gateway"] == {"default"}
     used = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", [])}
     assert {name for name in used if not name.startswith("./")} == set(MADE["volumes"])
-
-
-# --- the keys -------------------------------------------------------------------------------------
 
 
 def test_every_key_is_made_and_goes_where_it_belongs():
@@ -238,9 +232,6 @@ def test_an_address_that_is_none_is_refused(written, tmp_path, monkeypatch):
     with pytest.raises(SystemExit):
         keys.main(["--address", written])
     assert not (tmp_path / ".env").exists()
-
-
-# --- the database ---------------------------------------------------------------------------------
 
 
 Done = subprocess.CompletedProcess[str]
@@ -350,9 +341,6 @@ def test_the_services_get_a_password_of_their_own(postgres):
         assert hmac.digest(salted, b"Server Key", "sha256") == base64.b64decode(server)
         client = hmac.digest(salted, b"Client Key", "sha256")
         assert hashlib.sha256(client).digest() == base64.b64decode(stored)
-
-
-# --- the gateway ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -476,9 +464,6 @@ def test_a_service_that_fails_leaves_no_key_in_the_log(gateway):
     )
     assert answer.status_code == 502
     assert "hidden" not in gateway.log.read_text()
-
-
-# --- mails ----------------------------------------------------------------------------------------
 
 
 def test_the_texts_of_mails_lead_to_unmask(gateway):

@@ -178,9 +178,6 @@ def test_only_our_own_pages_may_post(monkeypatch):
     assert caller(host="inside:8501", origin="https://unmask.example").from_own_page
 
 
-# --- the cookie -----------------------------------------------------------------------------------
-
-
 def asked(request: Request) -> Response:
     caller = Caller.of_request(request)
     person = auth.identify(caller, auth.find_session(caller))

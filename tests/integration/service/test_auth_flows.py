@@ -69,9 +69,6 @@ def code_of(error: pytest.ExceptionInfo[AccountError]) -> str:
     return error.value.code
 
 
-# --- passwords ------------------------------------------------------------------------------------
-
-
 def test_a_new_address_is_confirmed_first(fake, service):
     assert service.sign_up(ADA, PASSWORD, HERE) is None
     assert fake.mails[0]["to"] == ADA
@@ -152,9 +149,6 @@ def test_mails_are_not_sent_for_ever(fake, service):
         service.send_reset(ADA, HERE)
     assert code_of(refused) == "too_many_mails"
     assert len(fake.mails) == flows.MAX_MAILS
-
-
-# --- a session ------------------------------------------------------------------------------------
 
 
 def test_roles_come_from_the_server_alone(fake, service):
@@ -269,9 +263,6 @@ def test_everywhere_is_not_claimed_when_it_is_not_so(fake, service):
     assert seat.principal().email == ADA
 
 
-# --- the store ------------------------------------------------------------------------------------
-
-
 def test_the_disk_holds_no_token_and_no_cookie(fake, service, tmp_path):
     fake.add(ADA)
     cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
@@ -313,9 +304,6 @@ def test_a_thing_is_taken_once(tmp_path):
     store.put("ticket", "a", "body", 10.0)
     assert [store.take("ticket", "a") for _ in range(2)] == ["body", None]
     assert not store.change("ticket", "a", "back from the dead")
-
-
-# --- routes ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -652,9 +640,6 @@ def test_logs_and_addresses_hold_no_secret(fake, service, app, caplog):
     assert [secret for secret in secrets if secret in told] == []
     addresses = [str(request.url) for request in fake.seen] + [home.headers["location"]]
     assert [s for s in secrets for address in addresses if s in address] == []
-
-
-# --- the page -------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -245,9 +245,6 @@ def test_deleting_while_it_is_brought_leaves_no_half_file(store, again, monkeypa
     assert list(other.root.iterdir()) == [] and not other.has(kept.token)
 
 
-# --- analyses on servers that share it ------------------------------------------------------------
-
-
 @pytest.fixture
 def head(tmp_path: Path, environment: str) -> Iterator[Head]:
     """Servers with a disk of their own each, on one database and one bucket."""

@@ -163,9 +163,6 @@ def test_offline_only_the_named_networks_are_left(monkeypatch):
     assert cameras.allowed() and not cameras.rules().public
 
 
-# --- what a worker of a camera can reach ----------------------------------------------------------
-
-
 def test_a_worker_reaches_its_one_port_and_nothing_else():
     with (
         socket.create_server(("127.0.0.1", 0)) as open_port,

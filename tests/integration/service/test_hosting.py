@@ -54,9 +54,6 @@ from tools import space
 ROOT = Path(__file__).resolve().parents[3]
 
 
-# --- the Dockerfile -------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Step:
     word: str
@@ -277,9 +274,6 @@ def _python(become: dict[str, Any], place: Path) -> str:
     return sys.executable
 
 
-# --- a Space --------------------------------------------------------------------------------------
-
-
 class MadeSpace:
     """As much of the hub as a push to a Space asks for."""
 
@@ -417,9 +411,6 @@ def test_a_secret_stops_the_push(tmp_path, monkeypatch):
         space.sent(tmp_path)
 
 
-# --- secrets --------------------------------------------------------------------------------------
-
-
 def test_no_secret_is_in_the_repository():
     assert list(space.leaks(space.tracked())) == []
 
@@ -444,9 +435,6 @@ def test_secrets_are_known_by_their_shape(text, tmp_path):
     hidden = tmp_path / ".env"
     hidden.write_text("A=1")
     assert list(space.leaks([hidden.name], tmp_path)) == [".env"]
-
-
-# --- the server's start ---------------------------------------------------------------------------
 
 
 @pytest.fixture()
@@ -518,8 +506,6 @@ def test_data_that_would_be_lost_stops_the_start(settings, monkeypatch, tmp_path
     hosting.prepare()
     assert os.environ["UNMASK_DATA"] == str(tmp_path / "unmask")
 
-
-# --- the log --------------------------------------------------------------------------------------
 
 TOKEN = "Ab3_-Ab3_-Ab3_-Ab3_-Ab"
 
@@ -610,9 +596,6 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     assert not [word for word in (bad.key, good.key, "holiday", "wedding") if word in said]
 
 
-# --- what the documents say -----------------------------------------------------------------------
-
-
 def test_every_test_that_the_threat_model_names_is_there():
     text = (ROOT / "docs" / "threat-model.md").read_text("utf-8")
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
@@ -623,9 +606,6 @@ def test_every_test_that_the_threat_model_names_is_there():
         if not re.search(rf"^def {test}\(" if test else "", (ROOT / file).read_text("utf-8"), re.M)
     ]
     assert not missing
-
-
-# --- the page itself ------------------------------------------------------------------------------
 
 
 def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path):

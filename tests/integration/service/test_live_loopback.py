@@ -73,9 +73,6 @@ def frame(rgb: np.ndarray = GRAY) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(rgb, format="rgb24")
 
 
-# --- the link -------------------------------------------------------------------------------------
-
-
 class MadeCamera(VideoStreamTrack):
     """Pictures by their number, as fast as a camera's."""
 
@@ -314,9 +311,6 @@ def bright(rgb: np.ndarray) -> str:
     return "left" if rgb[:, :edge].mean() > rgb[:, -edge:].mean() + 40 else "right"
 
 
-# --- who is let in, and let go --------------------------------------------------------------------
-
-
 def test_viewers_are_apart_and_no_more_than_there_are_places(crowd, engine):
     first = crowd.open(LiveSettings(models=("a",)), LiveOptions())
     second = crowd.open(LiveSettings(models=("b",)), LiveOptions())
@@ -410,9 +404,6 @@ def test_how_many_places_there_are(monkeypatch):
         room.max_viewers()
     monkeypatch.delenv("UNMASK_LIVE_VIEWERS")
     assert room.max_viewers() >= 2
-
-
-# --- what a visit is in the middle of -------------------------------------------------------------
 
 
 class Person(SimpleNamespace):
@@ -556,9 +547,6 @@ def test_stop_before_the_camera_came_is_no_session(person):
     visit = started(person)
     visit.stop()
     assert visit.phase is Phase.IDLE and person.viewer.ended
-
-
-# --- what is recorded -----------------------------------------------------------------------------
 
 
 def test_the_ring_holds_the_last_seconds_at_their_own_times(tmp_path):

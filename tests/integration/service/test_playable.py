@@ -87,9 +87,6 @@ def test_it_is_made_in_the_confined_reader(make_clip, tmp_path):
     assert (tmp_path / webm.NAME).stat().st_size == size > 0
 
 
-# --- beside the upload --------------------------------------------------------------------------
-
-
 @pytest.fixture
 def kept(make_clip: Clip, tmp_path: Path) -> tuple[Uploads, str, Path]:
     clip = make_clip("old.avi", seconds=1, size=SIZE, codec="mpeg4")

@@ -131,9 +131,6 @@ def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
         each.close()
 
 
-# --- from an empty database on --------------------------------------------------------------------
-
-
 @pytest.fixture
 def fresh(postgres: Postgres) -> str:
     name = f"fresh_{secrets.token_hex(4)}"
@@ -173,9 +170,6 @@ def test_a_step_that_fails_leaves_the_step_before(fresh, tmp_path, monkeypatch):
     assert_like_the_tables(store := open_store(fresh))
     assert store.get(LOCAL, record.id) == record
     store.close()
-
-
-# --- a database that a Supabase API serves --------------------------------------------------------
 
 
 def tables_of(server: Postgres, name: str) -> set[str]:
@@ -249,9 +243,6 @@ def test_a_schema_of_its_own_in_a_project_is_closed(postgres):
                 database.rows('select * from "Own one".records')
 
 
-# --- what goes wrong with a server ----------------------------------------------------------------
-
-
 def test_a_server_that_can_not_be_reached_is_said_to_be(tmp_path):
     nowhere = f"postgresql://somebody:secret@/name?host={tmp_path}"
     with pytest.raises(RecordsError) as refused:
@@ -294,9 +285,6 @@ def test_a_server_that_was_started_anew_is_asked_again(store, postgres):
         other.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
                       ["records"])  # fmt: skip
     assert store.get(LOCAL, record.id) == record
-
-
-# --- the server -----------------------------------------------------------------------------------
 
 
 def test_the_server_keeps_its_records_where_it_is_told(fresh, tmp_path, monkeypatch):

@@ -101,9 +101,6 @@ def visible(database: Database, table: str = "analyses") -> int:
     return database.value(f"select count(*) from {table}")
 
 
-# --- the schema as a whole ------------------------------------------------------------------------
-
-
 def test_every_table_has_forced_row_level_security_and_no_other_was_added(database):
     found = database.rows(
         "select relname, relrowsecurity and relforcerowsecurity as forced from pg_class "
@@ -230,9 +227,6 @@ def test_the_migrations_touch_storage_only_as_a_hosted_project_lets_them():
                 assert not re.search(r"(delete from|update|insert into)\s+storage\.", statement)
 
 
-# --- cases ----------------------------------------------------------------------------------------
-
-
 def test_a_case_is_its_owners_alone_and_its_log_only_grows(database, ada, bob):
     database.act_as("authenticated", ada)
     id, values = new_id(), "(id, entries, closed, analyses, log) values (%s, 1, false, '{}', 'one')"
@@ -257,9 +251,6 @@ def test_what_is_in_an_open_case_is_not_purged(database, ada):
     database.act_as("authenticated", ada)
     assert database.rows("select * from public.purge()") == [{"deleted": 1}]
     assert [row["id"] for row in database.rows("select id from analyses")] == [kept] != [left]
-
-
-# --- records --------------------------------------------------------------------------------------
 
 
 def test_an_owner_has_all_of_their_own(database, ada):
@@ -417,9 +408,6 @@ def test_all_verdicts_are_taken(database, hers):
         assert database.run("update analyses set result = %s", [result]) == 1
 
 
-# --- roles ----------------------------------------------------------------------------------------
-
-
 def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(database, ada):
     id = keep(database, ada)
     database.act_as("authenticated", ada, app={"role": "viewer"})
@@ -516,9 +504,6 @@ def test_what_the_readme_tells_an_operator_to_run_works(database):
     assert database.value("select default_role from instance") == "viewer"
 
 
-# --- settings -------------------------------------------------------------------------------------
-
-
 def test_settings_are_ones_own_and_few(database, ada, bob):
     database.act_as("authenticated", ada, app={"role": "viewer"})  # a viewer has preferences too
     database.run("insert into settings (kind, value) values ('preferences', '{\"keep_days\": 3}')")
@@ -536,9 +521,6 @@ def test_settings_are_ones_own_and_few(database, ada, bob):
     assert visible(database, "settings") == 0
     assert database.run("update settings set value = '{}'") == 0
     assert database.run("delete from settings") == 0
-
-
-# --- share links ----------------------------------------------------------------------------------
 
 
 def test_a_link_gives_a_stranger_the_result_without_note_place_and_owner(database, ada):
@@ -689,9 +671,6 @@ def test_to_compare_takes_as_long_for_a_guess_that_begins_right(database):
     assert min(one for one, _ in both) > min(other for _, other in both) / 5
 
 
-# --- quotas ---------------------------------------------------------------------------------------
-
-
 def test_an_account_keeps_so_many_and_can_make_room(database, ada, bob):
     database.run("update instance set max_records = 2")
     database.run("insert into quotas (owner, max_records) values (%s, 3)", [bob])
@@ -779,9 +758,6 @@ def test_of_two_at_once_one_gets_the_last_place(postgres):
     assert race(postgres, name, person, *both) == "PT429"
 
 
-# --- retention ------------------------------------------------------------------------------------
-
-
 def old(database: Database, owner: UUID, days: float, **changes: object) -> str:
     id = keep(database, owner, **changes)
     database.run("update analyses set touched = now() - make_interval(secs => %s) where id = %s",
@@ -844,9 +820,6 @@ def test_old_links_and_counts_go_too(database, ada):
     database.run("insert into usage (owner, hour) values (%s, now() - interval '61 days')", [ada])
     database.value("select private.purge()")
     assert visible(database, "shares") == 1 and visible(database, "usage") == 1
-
-
-# --- storage --------------------------------------------------------------------------------------
 
 
 def upload(
@@ -979,9 +952,6 @@ def test_with_an_account_all_that_was_its_own_goes(database, ada, bob):
     assert database.rows("select path, owner from removals") == [{"path": path, "owner": ada}]
 
 
-# --- the fixture itself ---------------------------------------------------------------------------
-
-
 def test_a_missing_server_fails_and_is_not_skipped(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
@@ -1010,9 +980,6 @@ def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres):
         assert visible(bare, "opened") == 0
         bare.run("insert into opened values (1)")
     assert "superuser" in SHIM.read_text("utf-8")
-
-
-# --- bounds ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("days", ["1e400", "1e-400", "-1e400", "0", "36501", '"7"', "true"])
@@ -1109,9 +1076,6 @@ def test_no_file_of_a_record_is_forgotten(database, ada):
     upload(database, ada, other)
     database.run("delete from analyses where id = %s", [id])  # `media` was never written
     assert {row["path"] for row in database.rows("select path from removals")} == paths
-
-
-# --- gaps that the bounds had ---------------------------------------------------------------------
 
 
 def file_of(database: Database, owner: UUID, id: str, size: int, name: str = "a.mp4") -> str:

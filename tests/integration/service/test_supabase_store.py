@@ -70,9 +70,6 @@ class TestSupabase(StoreContract):
         return store_of(bob)
 
 
-# --- roles, through the client --------------------------------------------------------------------
-
-
 def test_a_viewers_store_reads_and_writes_nothing(project, ada):
     store_of(ada).add(record := make(ada.id), SAMPLE)
     viewer = SupabaseStore(lambda: project.client(project.token(ada.id, role="viewer")))
@@ -140,9 +137,6 @@ def test_a_token_that_does_not_count_is_a_sign_in_that_is_over(project, ada, wro
     bad = good[:-4] + "AAAA" if wrong == "forged" else project.token(ada.id, lasts=-5)
     with pytest.raises(RecordsError, check=lambda e: e.code == "signed_out"):
         SupabaseStore(lambda: project.client(bad)).ids(ada.id)
-
-
-# --- what a service elsewhere can get wrong -------------------------------------------------------
 
 
 @pytest.fixture
@@ -315,9 +309,6 @@ def test_two_tabs_keep_the_same_setting_at_once(ada, monkeypatch):
     monkeypatch.setattr(type(client), "table", table)
     store._set(ada.id, "preferences", "", {"keep_days": 5})
     assert store.preferences(ada.id).keep_days == 5
-
-
-# --- media ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

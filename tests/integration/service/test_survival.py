@@ -159,9 +159,6 @@ def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path):
     assert seen == {"nothing", "interrupted", "done"}, "the points lie on all of its way"
 
 
-# --- a disk that is full --------------------------------------------------------------------------
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MB."""
@@ -201,9 +198,6 @@ def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk):
     with store.database.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     store.close()
-
-
-# --- a folder that nobody may write to ------------------------------------------------------------
 
 
 def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_path):
@@ -337,9 +331,6 @@ def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path):
     assert refused.startswith("records") and refused.endswith("."), refused
 
 
-# --- a file of records that is locked or damaged --------------------------------------------------
-
-
 def test_a_lock_of_another_program_is_waited_for_and_then_said(tmp_path, monkeypatch):
     monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.2)
     store = open_store(tmp_path / FILE)
@@ -433,9 +424,6 @@ def test_damaged_records_are_set_aside_whole_and_the_page_says_so(tmp_path, dama
     again = open_store(path)
     assert len(again.ids(LOCAL)) == 1
     again.close()
-
-
-# --- a clock that is set --------------------------------------------------------------------------
 
 
 def test_a_clock_that_is_set_deletes_nothing_at_once():

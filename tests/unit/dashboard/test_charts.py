@@ -23,9 +23,6 @@ def lane_of(analysis: Analysis, person: str) -> series.Lane:
     return series.lane(analysis, next(t for t in analysis.judged if t.id == person))
 
 
-# --- series
-
-
 def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis):
     late, turned = lane_of(analysis, "B"), lane_of(analysis, "A")
     assert [g.word for g in late.gaps] == ["not in frame"]
@@ -118,9 +115,6 @@ def test_a_finding_says_who_and_when(analysis):
 )
 def test_a_score_is_read_as_the_verdict_reads_it(score, label):
     assert series.label_at(score, LIMITS) is label
-
-
-# --- the lane
 
 
 def figure_of(analysis: Analysis, person: str, **more: object):

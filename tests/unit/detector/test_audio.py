@@ -263,9 +263,6 @@ def test_stretches_that_lie_apart_are_never_one():
     assert recording.windows(4.0, 8) == [(28.0, 30.0), (600.0, 603.0)]
 
 
-# --- the detector of speech is the published one --------------------------------------------------
-
-
 def test_speech_is_found_as_the_package_finds_it():
     threads = torch.get_num_threads()
     import silero_vad  # sets the number of threads of whoever imports it
@@ -311,9 +308,6 @@ def test_two_recordings_at_once_do_not_disturb_each_other():
     assert [detector.segments() for detector in both] == alone
 
 
-# --- how it is measured ---------------------------------------------------------------------------
-
-
 def test_power_over_time_is_scipys():
     sound = made.speech(4).astype(np.float32).reshape(2, -1)
     for window, hop, ours, detrend in (
@@ -328,9 +322,6 @@ def test_power_over_time_is_scipys():
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6 * wanted.max())
         assert found.dtype == wanted.dtype
         np.testing.assert_allclose(frequencies, np.arange(taps // 2 + 1) * SAMPLE_RATE / taps)
-
-
-# --- to look at -----------------------------------------------------------------------------------
 
 
 def test_a_tone_is_a_line_in_the_spectrogram_at_its_height(tmp_path):

@@ -62,9 +62,6 @@ def beside(strong: float, one: float = 0.1, two: float = -0.1) -> Analysis:
     return made
 
 
-# --- thresholds belong to the set they were made for ----------------------------------------------
-
-
 GRID = (-40.0, -8.0, -2.2, -0.4, 0.0, 0.4, 1.3, 1.5, 2.2, 8.0, 40.0)
 
 
@@ -303,8 +300,6 @@ def test_where_measured_models_fail_an_unmeasured_one_does_not_take_their_place(
     assert decide(made, models=["gend"]).verdict.label is Label.FAKE
 
 
-# --- weak published models beside the set that ships ----------------------------------------------
-
 WEAK = ("meso4-df", "meso4-f2f", "mesoinception4-df", "mesoinception4-f2f", "classnseg:full")
 
 
@@ -405,9 +400,6 @@ def test_a_set_that_may_not_say_no_sign_never_does():
     assert "not over the threshold of 90" in out.verdict.reasons[0].text
 
 
-# --- the questions beside each other --------------------------------------------------------------
-
-
 @pytest.mark.parametrize("first", [FACE, WHOLE])
 def test_the_most_suspicious_question_is_in_front_and_the_other_is_open(first):
     scores = (0.55, 0.5) if first is FACE else (0.5, 0.55)
@@ -466,9 +458,6 @@ def test_a_voice_that_leans_to_cloned_takes_no_sign_from_the_picture(heard, labe
         assert "the voice leans to cloned" in out.verdict.reasons[0].text
 
 
-# --- evidence adds up -----------------------------------------------------------------------------
-
-
 def test_contributions_add_up_to_the_combined_score():
     made = beside(1.7)
     made.ensembles[FACE].calibration = Calibration(scale=1.0, offset=-0.3, data="made", clips=9)
@@ -518,8 +507,6 @@ def test_an_untouched_mix_is_the_verdict():
     assert same.verdict.probability == plain.verdict.probability
     assert same.verdict.answers == plain.verdict.answers
 
-
-# --- lean and odds --------------------------------------------------------------------------------
 
 TABLE = [
     OddsPoint(logit=-2.0, share=0.1, low=0.03, high=0.2, clips=40),
@@ -578,9 +565,6 @@ def test_an_open_question_keeps_the_file_from_leaning_to_untouched():
     assert out.verdict.answers[FACE].lean is Lean.NONE
 
 
-# --- where a label is lowered ---------------------------------------------------------------------
-
-
 def test_a_verdict_that_turns_around_under_small_changes_is_none():
     def trial(label: Label, p: float) -> PerturbationResult:
         return PerturbationResult(
@@ -612,9 +596,6 @@ def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named():
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.subject == "B"
     assert out.verdict.reasons[0].code is ReasonCode.SOMEBODY_ABOVE
     assert "Person B" in out.verdict.reasons[0].text
-
-
-# --- words ----------------------------------------------------------------------------------------
 
 
 def test_every_code_has_a_sentence():

@@ -98,9 +98,6 @@ def made(analysis: Analysis) -> dict[str, bytes]:
     return {form: write(content, None) for form, write in report.FORMS.items()}
 
 
-# --- what it says --------------------------------------------------------------------------------
-
-
 def test_the_pdf_says_what_a_court_needs(analysis, made):
     text = text_of(made["pdf"])
     for needed in (
@@ -555,9 +552,6 @@ def test_no_two_columns_of_the_table_have_one_name():
     assert {"answer_manipulation", "answer_synthesis", "clip-generated", "sbi"} <= set(head)
 
 
-# --- seals ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("form", report.FORMS)
 def test_a_report_is_intact_and_not_signed(form, made, analysis, save):
     found = report.verify(save(made[form], form))
@@ -653,9 +647,6 @@ def test_two_seals_are_refused(made, save):
         report.verify(save(made["csv"] + line, "csv"))
 
 
-# --- signatures ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("form", report.FORMS)
 def test_a_signature_is_checked(form, analysis, key, save):
     content = report.collect(analysis, exported=WHEN)
@@ -707,9 +698,6 @@ def test_keys_are_read_from_files(key, tmp_path, monkeypatch):
         report.signing_key()
     with pytest.raises(UsageError, match="can't be read"):
         report.signing_key(tmp_path / "missing.pem")
-
-
-# --- command line --------------------------------------------------------------------------------
 
 
 def test_report_and_verify_on_the_command_line(analysis, key, tmp_path, capsys):
@@ -774,9 +762,6 @@ def test_a_speaker_is_reported_without_a_picture(tmp_path):
         assert report.verify(path).intact
     tree = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [s["modality"] for s in tree["analysis"]["subjects"]] == ["face", "face", "voice"]
-
-
-# --- its pages -----------------------------------------------------------------------------------
 
 
 def sheets(pdf: bytes) -> list[int]:

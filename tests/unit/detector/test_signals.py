@@ -29,9 +29,6 @@ def at(picture: np.ndarray, box: tuple[float, float, float, float] = BOX) -> Fac
     return signals.cut_patch(picture, box)
 
 
-# --- what is looked at
-
-
 def test_a_look_holds_the_face_where_it_is_in_the_patch():
     picture = textured()
     seen = signals.cut_patch(picture, BOX, [(200, 150)] * 5, 1.5)
@@ -52,9 +49,6 @@ def test_a_large_face_is_shrunk_and_one_at_the_edge_is_cut():
     edge = signals.cut_patch(textured(), (-40.0, -40.0, 60.0, 80.0))
     assert edge.patch.size and edge.box[0] == -40
     assert frequency.face_plane(edge) is None
-
-
-# --- frequency
 
 
 def test_fine_detail_falls_when_a_face_is_blurred_and_rises_with_noise():
@@ -88,9 +82,6 @@ def test_a_small_face_has_no_spectrum():
     assert frequency.face_plane(small) is None
 
 
-# --- identity
-
-
 def test_the_cut_between_two_faces_is_found():
     rng = np.random.default_rng(0)
     one, other = rng.normal(0, 1, (2, 128))
@@ -117,9 +108,6 @@ def test_a_face_is_aligned_on_its_landmarks():
     assert identity.align(signals.cut_patch(picture, box)) is None
 
 
-# --- one frame, drawn
-
-
 def test_traces_of_a_frame_are_pictures_and_curves():
     seen = views.traces(textured(), BOX)
     assert seen.profile.shape == (48,) and seen.bands.shape == (14,)
@@ -127,9 +115,6 @@ def test_traces_of_a_frame_are_pictures_and_curves():
     assert seen.noise.shape == seen.error.shape == (320, 320, 3)
     small = views.traces(textured(), (100.0, 100.0, 150.0, 160.0))
     assert small.profile is None and small.spectrum is None and small.noise.size
-
-
-# --- what is usual
 
 
 @pytest.mark.parametrize(

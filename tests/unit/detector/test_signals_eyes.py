@@ -83,9 +83,6 @@ def test_a_damaged_landmarker_is_refused(monkeypatch, tmp_path):
         blinks.mesh()
 
 
-# --- with the published networks
-
-
 @pytest.fixture
 def networks(shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))

@@ -377,9 +377,6 @@ def test_no_score_is_rounded_into_certainty():
     ]
 
 
-# --- two questions --------------------------------------------------------------------------------
-
-
 def whole(id: str = "synth", **changes: object) -> ModelResult:
     return model(id, task="whole-image synthesis", **changes)
 
@@ -456,9 +453,6 @@ def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign():
     assert decide(made).verdict.label is Label.INCONCLUSIVE
 
 
-# --- several people -------------------------------------------------------------------------------
-
-
 def crowd(*scores: float, caution: float = 0.0) -> Analysis:
     tracks = [track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)]
     made = analysis(tracks)
@@ -502,9 +496,6 @@ def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign():
     assert out.verdict.reasons[0].code is ReasonCode.LOW_QUALITY
 
 
-# --- doubt ----------------------------------------------------------------------------------------
-
-
 def test_poor_material_holds_the_score_back_and_says_why():
     faces = [face(i, width=70.0, one=logit(0.75)) for i in range(5)]
     made = analysis([track("A", faces)])
@@ -518,8 +509,6 @@ def test_poor_material_holds_the_score_back_and_says_why():
     assert out.verdict.probability is not None and 0.5 < out.verdict.probability < 0.7
     assert out.judged[0].frames[0].score == pytest.approx(out.verdict.probability)
 
-
-# --- a set that somebody chose, under the ensembles that ship ------------------------------------
 
 SHIPPED = registry.manifest().ensembles[Question.MANIPULATION]
 
@@ -598,9 +587,6 @@ def test_who_has_no_vote_is_not_waited_for():
     own = own_threshold(of_ours(first), raw)
     assert not missing(shipped(20, of_ours(first), raw, asked=[first, "raw"], own=own))
     assert missing(shipped(20, of_ours(first), failed, asked=[first, "raw"], own=own))
-
-
-# --- an ensemble of one's own --------------------------------------------------------------------
 
 
 def test_logits_over_time_become_one():

@@ -448,9 +448,6 @@ def test_load_strict_lists_what_does_not_fit():
     assert torch.equal(module.weight, fitting["weight"])
 
 
-# --- mirrors, accounts, no network ----------------------------------------------------------------
-
-
 def test_a_mirror_is_asked_when_the_address_fails(server, data):
     spec = make_spec("http://127.0.0.1:9/net.bin")
     spec.files[0].mirrors = ["http://127.0.0.1:9/also-gone", server.url]
@@ -528,9 +525,6 @@ def test_without_a_hash_nothing_is_downloaded(server):
         weights.fetch(spec)
     assert f"unmask models add {server.url} --as toy" in caught.value.hint
     assert server.asked == []
-
-
-# --- as safetensors, and gone ---------------------------------------------------------------------
 
 
 def torch_file(content: object) -> bytes:

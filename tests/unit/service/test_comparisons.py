@@ -33,9 +33,6 @@ class TestSQLite(ComparisonsContract):
         return tmp_path / FILE
 
 
-# --- the task -------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def tasks(tmp_path: Path) -> Iterator[TaskManager]:
     manager = make_tasks(tmp_path)

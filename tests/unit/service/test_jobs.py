@@ -455,9 +455,6 @@ def test_a_result_made_elsewhere_is_kept_with_or_without_media(make):
     assert other.find(live.key, local(other)).analysis == SAMPLE
 
 
-# --- the same file again --------------------------------------------------------------------------
-
-
 def test_the_same_question_is_answered_once(make, analyzer):
     jobs = make()
     first = done(jobs, "one")

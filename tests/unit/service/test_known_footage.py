@@ -112,9 +112,6 @@ def left(data: Path) -> list[str]:
     return [path.name for path in (data / "uploads").iterdir()]
 
 
-# --- a folder -------------------------------------------------------------------------------------
-
-
 def test_a_folder_is_added_and_then_only_what_is_new(known, library, press):
     task = ended(known.add_folder(HERE, f'  "{press}" '))
     assert (task.state, task.added, task.known, task.unread) == (State.DONE, 2, 0, 1)
@@ -305,9 +302,6 @@ def test_files_and_folders_are_added_by_the_command(library, press, data, monkey
     assert main(["library", "add", str(older), f"{press}/one.mp4"]) == 2
     sources = {source.source: source.files for source in library.store.sources(LOCAL.id)}
     assert sources == {str(press): 2, str(older): 1}
-
-
-# --- what is brought ------------------------------------------------------------------------------
 
 
 def test_brought_files_are_known_by_their_names_and_not_kept(known, library, data):

@@ -216,9 +216,6 @@ def test_a_comparison_goes_with_either_analysis(app, finds):
     assert stored_comparison(app, GUEST.principal, copy, original) is None
 
 
-# --- looked for quietly ---------------------------------------------------------------------------
-
-
 class Reader(Analyzer):
     """Says what a file is, and of its faces what the sample says."""
 

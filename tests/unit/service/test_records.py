@@ -65,9 +65,6 @@ def test_a_note_and_a_tag_turn_nothing_around(store):
     assert changed.tags == ("xy", joined), "a joiner is how the word is written"
 
 
-# --- the file -------------------------------------------------------------------------------------
-
-
 def test_it_outlives_the_process_and_is_readable_by_this_user_only(tmp_path):
     first = open_store(tmp_path / "new" / FILE)
     record = make(LOCAL)
@@ -145,9 +142,6 @@ def test_tokens_of_links_are_not_in_the_file(tmp_path, store):
     assert share.token.encode() not in on_disk(tmp_path)
 
 
-# --- several processes ----------------------------------------------------------------------------
-
-
 def test_processes_open_a_file_that_is_not_there_yet_at_the_same_time(tmp_path):
     path = tmp_path / FILE
     writers = [start_writer(str(path), name, count=2) for name in ("one", "two")]
@@ -167,9 +161,6 @@ def test_a_file_held_by_another_program_is_said_to_be(tmp_path, monkeypatch):
     other.execute("ROLLBACK")
     other.close()
     store.add(make(LOCAL))
-
-
-# --- the small picture ----------------------------------------------------------------------------
 
 
 def test_a_thumbnail_is_small_whatever_the_picture(tmp_path):

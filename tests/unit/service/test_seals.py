@@ -170,9 +170,6 @@ def test_what_nobody_sealed_is_ours_only_where_nobody_else_writes(tmp_path):
     assert set(who(store, record)) == {ResultOrigin.BEFORE}
 
 
-# --- keys -----------------------------------------------------------------------------------------
-
-
 def test_the_key_is_this_users_alone(tmp_path):
     opened(tmp_path)
     assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
@@ -234,9 +231,6 @@ def test_a_key_that_is_none_stops_the_server_in_words(tmp_path):
     with pytest.raises(RecordsError, match="holds no key"):
         opened(tmp_path)
     assert (tmp_path / KEY).read_text() == "something else"
-
-
-# --- reports, and checking elsewhere --------------------------------------------------------------
 
 
 @pytest.fixture

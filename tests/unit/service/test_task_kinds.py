@@ -31,9 +31,6 @@ def tasks(tmp_path: Path) -> Iterator[TaskManager]:
     made.close()
 
 
-# --- downloads ------------------------------------------------------------------------------------
-
-
 def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
     downloads = Downloads(tasks)
     turns, begun = [], threading.Event()
@@ -92,9 +89,6 @@ def _begun(one: Any) -> Any:
     return one
 
 
-# --- robustness -----------------------------------------------------------------------------------
-
-
 def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
     gate, kept = threading.Event(), []
     outcome = cast(Robustness, object())
@@ -133,9 +127,6 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
     ]  # fmt: skip
 
 
-# --- calibrations ---------------------------------------------------------------------------------
-
-
 def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
     go = threading.Event()
 
@@ -168,9 +159,6 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
     go.set()
     assert ended(first).state in (State.CANCELED, State.FAILED)
     assert not clips[0].parent.exists()
-
-
-# --- self-checks ----------------------------------------------------------------------------------
 
 
 def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(tasks, monkeypatch):

@@ -77,9 +77,6 @@ class Desk:
         return self.look()
 
 
-# --- the scheduler --------------------------------------------------------------------------------
-
-
 def test_who_waits_at_a_page_comes_before_a_batch():
     desk = Desk()
     desk.add(PAGE, "first")
@@ -258,9 +255,6 @@ def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses():
     assert all(event.wait(PATIENT) for event in ended)
     for seat in seats:
         seat.release()
-
-
-# --- the manager ----------------------------------------------------------------------------------
 
 
 def open_tasks(data: Path, *kinds: TaskKind, scheduler: Scheduler | None = None) -> TaskManager:
@@ -505,9 +499,6 @@ def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path):
     after.close()
 
 
-# --- two servers on one database ------------------------------------------------------------------
-
-
 class Counting(TaskStore):
     """Counts what is written of how far a task is."""
 
@@ -564,8 +555,6 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
         other.kill()
         other.communicate()
 
-
-# --- a restart ------------------------------------------------------------------------------------
 
 VICTIM = """
 import os, signal, sys, time

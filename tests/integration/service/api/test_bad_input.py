@@ -29,9 +29,6 @@ __all__ = ["postgres"]
 ROOT = Path(__file__).parents[4]
 
 
-# --- files that the real reader opens -------------------------------------------------------------
-
-
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch, analyzer: Analyzer) -> None:
     """Files are opened as an analysis opens them; what comes after that is the stand-in's."""
@@ -94,9 +91,6 @@ def test_a_truncated_video_says_what_is_missing(client, tmp_path):
     assert error["code"] in ("index_missing", "undecodable") and error["hint"].endswith(".")
 
 
-# --- a disk that is full --------------------------------------------------------------------------
-
-
 @contextmanager
 def cramped(data: Path, most: int) -> Iterator[str]:
     """A server of its own whose system lets no file grow beyond `most` bytes; its address."""
@@ -125,9 +119,6 @@ def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path):
         small = httpx.post(f"{url}/v1/analyses", files=FILE, timeout=PATIENT)
         assert small.status_code == 202, "what fits is taken"
     assert not list(tmp_path.glob("tmp*"))
-
-
-# --- a database that is gone ----------------------------------------------------------------------
 
 
 def test_a_database_that_is_taken_away_and_comes_back(postgres, tmp_path, analyzer, monkeypatch):

@@ -128,9 +128,6 @@ def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path):
     assert "Traceback" not in server.log.read_text()
 
 
-# --- nothing calls home ---------------------------------------------------------------------------
-
-
 @contextmanager
 def watched(data: Path, log: Path) -> Iterator[str]:
     """A real server whose every connection and name that is asked for is written down."""

@@ -98,9 +98,6 @@ def test_a_server_fetches_a_few_links_at_a_time(client, web, analyzer):
     )
 
 
-# --- in the background ----------------------------------------------------------------------------
-
-
 def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(client, web, application):
     go = threading.Event()
 
