@@ -60,10 +60,7 @@ def create_account(page: Page) -> str:
         page.get_by_text("at least 8").wait_for,
     )
     fill(page, email, PASSWORD)
-    until(
-        page.get_by_role("button", name="Create account").click,
-        lambda: wait_ready(page),
-    )
+    until(page.get_by_role("button", name="Create account").click, lambda: wait_ready(page))
     return email
 
 

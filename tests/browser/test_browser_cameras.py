@@ -76,8 +76,7 @@ def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
     person.picture("live-address-phone")
     person.assert_fits()
     until(
-        page.locator(".st-key-live-stop button").click,
-        page.get_by_text("Session ended").wait_for,
+        page.locator(".st-key-live-stop button").click, page.get_by_text("Session ended").wait_for
     )
     page.get_by_role("button", name="Open the analysis").click()
     page.get_by_text("Nothing was recorded").first.wait_for()

@@ -203,8 +203,7 @@ def test_on_a_phone_cards_lead_to_one_record_and_back(visit):
     person.assert_fits()
     person.picture("history-phone-one")
     until(
-        page.get_by_role("button", name="All analyses").click,
-        lambda: expect(card).to_be_visible(),
+        page.get_by_role("button", name="All analyses").click, lambda: expect(card).to_be_visible()
     )
     person.open("/history", dark=True)
     page.locator(".um-preview h2").wait_for(timeout=PATIENT)

@@ -193,8 +193,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     until(comes_third, third.page.get_by_text("Enough for now").wait_for)
 
     until(
-        page.locator(".st-key-live-stop button").click,
-        page.get_by_text("Session ended").wait_for,
+        page.locator(".st-key-live-stop button").click, page.get_by_text("Session ended").wait_for
     )
     eventually(lambda: seconds(other.page), lambda now: now > 0, PATIENT)
     person.picture("live-ended")

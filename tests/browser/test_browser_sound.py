@@ -5,14 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import (
-    PATIENT,
-    PHONE,
-    Server,
-    until,
-    wait_drawn,
-    wait_ready,
-)
+from tests.support.browser import PATIENT, PHONE, Server, until, wait_drawn, wait_ready
 from tests.support.visits import Visit, visitors
 from tests.support.voice_sample import write_clip
 

@@ -19,14 +19,7 @@ from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
 from detector.pipeline.scoring import ScoreItem, ScoreStage
-from detector.schema.analysis import (
-    Analysis,
-    Modality,
-    ReasonCode,
-    Settings,
-    SpanSegment,
-    Subject,
-)
+from detector.schema.analysis import Analysis, Modality, ReasonCode, Settings, SpanSegment, Subject
 
 FRAMES, STRIDE = 8, 4
 

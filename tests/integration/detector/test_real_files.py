@@ -10,15 +10,7 @@ from detector.audio import sound
 from detector.decision.numbers import logit
 from detector.errors import MediaError
 from detector.pipeline import Analyzer
-from detector.schema.analysis import (
-    Analysis,
-    CaveatCode,
-    Label,
-    Lean,
-    Media,
-    Question,
-    Settings,
-)
+from detector.schema.analysis import Analysis, CaveatCode, Label, Lean, Media, Question, Settings
 
 pytestmark = pytest.mark.shared
 

@@ -51,10 +51,7 @@ def test_a_clip_that_stands_wrong_is_turned(analyzer, make_clip, degrees):
     upright = analyzer.analyze(make_clip("up.mp4", seconds=2, size=SIZE), FEW, scores_only=True)
     size = SIZE if degrees == 180 else SIZE[::-1]
     path = make_clip(
-        "turned.mp4",
-        seconds=2,
-        size=size,
-        picture=lambda n: media.turn(camera(SIZE)(n), degrees),
+        "turned.mp4", seconds=2, size=size, picture=lambda n: media.turn(camera(SIZE)(n), degrees)
     )
     out = analyzer.analyze(path, FEW, scores_only=True)
     assert out.media.turned == (360 - degrees) % 360

@@ -199,10 +199,7 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
     torch.set_num_threads(1)
     plan = read_recipe("texture")
     small = plan.model_copy(
-        update={
-            "crop": plan.crop.model_copy(update={"size": SIDE}),
-            "leave_out": "face-edits",
-        }
+        update={"crop": plan.crop.model_copy(update={"size": SIDE}), "leave_out": "face-edits"}
     )
     made = train(
         small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces", begin=trunk

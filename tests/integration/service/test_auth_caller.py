@@ -100,11 +100,7 @@ BRIDGE = "172.17.0.1"
             True,
             False,
         ),
-        (
-            caller(BRIDGE, host="rebound.example:8501", x_forwarded_for="127.0.0.1"),
-            True,
-            False,
-        ),
+        (caller(BRIDGE, host="rebound.example:8501", x_forwarded_for="127.0.0.1"), True, False),
         (caller(BRIDGE, host="[broken"), True, False),
         (caller(BRIDGE, host="127.0.0.1.rebound.example"), True, False),
     ],

@@ -377,11 +377,7 @@ def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_
         raise OSError("disk")
 
     crowd = Viewers(
-        lambda: engine,
-        2,
-        fails,
-        reserve=lambda: scheduler.reserve(CORES).release,
-        clock=clock,
+        lambda: engine, 2, fails, reserve=lambda: scheduler.reserve(CORES).release, clock=clock
     )
     viewers = [crowd.open(LiveSettings(), LiveOptions()) for _ in range(2)]
     with pytest.raises(UnmaskError):

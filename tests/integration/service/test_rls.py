@@ -330,10 +330,7 @@ def test_nobody_learns_from_a_refusal_how_full_anothers_account_is(database, ada
     keep(database, ada)
     database.run("insert into quotas (owner, max_records) values (%s, 1)", [ada])
     database.act_as("authenticated", bob)
-    database.refuse(
-        OF_ANOTHER,
-        [new_id(), ada],
-    )
+    database.refuse(OF_ANOTHER, [new_id(), ada])
 
 
 @pytest.mark.parametrize("column", ["id", "owner", "created", "sha256", "name", "size", "source"])

@@ -172,8 +172,7 @@ def test_a_service_that_can_not_be_reached(ada):
         raise httpx.ConnectError("refused")
 
     options = ClientOptions(
-        httpx_client=httpx.Client(transport=httpx.MockTransport(dead)),
-        postgrest_client_retry=False,
+        httpx_client=httpx.Client(transport=httpx.MockTransport(dead)), postgrest_client_retry=False
     )
     client = create_client("http://unmask.invalid", "key", options)
     store = SupabaseStore(lambda: client)

@@ -92,10 +92,9 @@ def test_an_original_that_is_younger_takes_the_accusation_back():
     assert comparison.roles_doubtful
     assert "younger file" in words.headline(comparison)
     assert "Manipulated" not in words.sentence(comparison)
-    assert (
-        "Which is older",
-        "the original is the smaller picture, 640 × 360",
-    ) in words.figures(comparison)
+    assert ("Which is older", "the original is the smaller picture, 640 × 360") in words.figures(
+        comparison
+    )
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))

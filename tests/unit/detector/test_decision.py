@@ -517,11 +517,7 @@ TABLE = [
 
 @pytest.mark.parametrize(
     ("score", "share", "lean"),
-    [
-        (0.5, 0.5, Lean.NONE),
-        (sigmoid(0.8), 0.58, Lean.NONE),
-        (sigmoid(-0.5), 0.4, Lean.UNTOUCHED),
-    ],
+    [(0.5, 0.5, Lean.NONE), (sigmoid(0.8), 0.58, Lean.NONE), (sigmoid(-0.5), 0.4, Lean.UNTOUCHED)],
 )
 def test_an_inconclusive_file_leans_by_what_such_scores_meant(score, share, lean):
     made = analysis([track("A", with_scores(*[score] * 5))])

@@ -5,14 +5,7 @@ from dataclasses import replace
 import pytest
 
 from detector.decision import decide
-from detector.decision.next_steps import (
-    MOST,
-    ActionCode,
-    Facts,
-    NextStep,
-    SameFootage,
-    next_steps,
-)
+from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, SameFootage, next_steps
 from detector.messages import actions
 from detector.messages.format import clock
 from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean, Question

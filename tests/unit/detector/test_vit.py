@@ -78,10 +78,7 @@ def test_what_only_the_training_of_effort_needs_is_left_out():
     names = ("backbone.encoder.layers.3.self_attn.k_proj.U_r", "model.text_model.a.weight")
     kept = ("backbone.encoder.layers.3.self_attn.k_proj.U_residual", "head.bias", "fc.bias")
     found = rename(dict.fromkeys((*names, *kept), tensor), effort.RULES)
-    assert set(found) == {
-        "vision.encoder.layers.3.self_attn.k_proj.U_residual",
-        "head.bias",
-    }
+    assert set(found) == {"vision.encoder.layers.3.self_attn.k_proj.U_residual", "head.bias"}
 
 
 def test_lnclip_takes_the_tuned_norms():

@@ -100,8 +100,7 @@ def test_what_else_is_brought_ahead_comes_after_the_models(app, monkeypatch):
     monkeypatch.setattr(app.gallery, "make", lambda: None)
     heard = threading.Event()
     models = SimpleNamespace(
-        warm_up=loaded.set,
-        warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None,
+        warm_up=loaded.set, warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None
     )
     monkeypatch.setattr("service.tasks.manager.IDLE_POLL_SECONDS", 0.01)
     monkeypatch.setattr(app, "analyzer", models)

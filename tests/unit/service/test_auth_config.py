@@ -96,16 +96,10 @@ def test_required_and_who_may_vouch(monkeypatch):
         ({"SUPABASE_URL": ""}, "SUPABASE_URL"),
         ({"SUPABASE_URL": "", "SUPABASE_ANON_KEY": "", "UNMASK_SIGN_IN": "required"}, "need both"),
         ({"SUPABASE_URL": "project.example"}, "not a valid URL"),
-        (
-            {"UNMASK_SIGN_IN": "maybe"},
-            "must be optional, required or off, not .maybe",
-        ),
+        ({"UNMASK_SIGN_IN": "maybe"}, "must be optional, required or off, not .maybe"),
         ({"UNMASK_SIGN_IN_WITH": "facebook"}, "facebook"),
         ({"UNMASK_DEFAULT_ROLE": "admin"}, "can't be admin"),
-        (
-            {"UNMASK_DEFAULT_ROLE": "king"},
-            "must be analyst or viewer, not .king",
-        ),
+        ({"UNMASK_DEFAULT_ROLE": "king"}, "must be analyst or viewer, not .king"),
         ({"UNMASK_SESSION_DAYS": "ever"}, "UNMASK_SESSION_DAYS"),
         ({"UNMASK_SESSION_DAYS": "0"}, "UNMASK_SESSION_DAYS"),
     ],

@@ -148,9 +148,7 @@ def test_a_new_cookie_does_not_help(clock, come, monkeypatch):
 def test_more_than_an_hour_holds_is_said_at_once(clock, come, monkeypatch):
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "20")
     come(GUEST)
-    with (
-        pytest.raises(RateLimitExceeded, match=r"20.files an hour; these are 45"),
-    ):
+    with pytest.raises(RateLimitExceeded, match=r"20.files an hour; these are 45"):
         come.take(count=45)
     come.take(count=20)
 

@@ -153,11 +153,7 @@ def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path):
     assert shared is not None and shared.analysis.seal is not None
     assert shared.analysis.seal.place is None  # by it a place could be guessed
     assert record.id not in shared.analysis.model_dump_json()  # it opens more than reading
-    rewrite(
-        tmp_path,
-        record,
-        lambda tree: tree["provenance"]["place"].update(latitude=0.0),
-    )
+    rewrite(tmp_path, record, lambda tree: tree["provenance"]["place"].update(latitude=0.0))
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
@@ -236,11 +232,7 @@ def test_a_key_that_is_none_stops_the_server_in_words(tmp_path):
 @pytest.fixture
 def operators_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
