@@ -132,7 +132,7 @@ def test_two_files_are_brought_canceled_and_compared(visit, clips):
     written_again(page)
     top = page.locator(".st-key-near .um-verdict").bounding_box()
     view = page.locator(".st-key-near-viewer").bounding_box()
-    assert top is not None and view is not None and top["y"] < view["y"]
+    assert top["y"] < view["y"]
     assert page.evaluate("document.body.scrollWidth <= innerWidth")
     person.picture("comparison-phone")
     person.open(address, dark=True)

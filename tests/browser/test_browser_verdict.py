@@ -150,7 +150,6 @@ def test_the_words_of_a_verdict_hold_together(person, served, clip):
               page.locator(".um-pull:not(.all) .n").all_inner_texts() if cell]  # fmt: skip
     (total,) = page.locator(".um-pull.all .n").all_inner_texts()
     assert round(sum(values), 1) == float(total.replace("−", "-"))
-    assert lead.probability is not None
     pointer = card.locator(".um-scale .pointer").get_attribute("style") or ""
     assert f"left:{100 * lead.probability:.1f}%" in pointer.replace(": ", ":")
     # "Face" is said of faces only (8).

@@ -96,7 +96,7 @@ class ComparisonsContract:
         assert store.latest("ann", A) == newest and store.latest("ann", B) is None
         store.remove("ann", A, C)
         left = store.latest("ann", A)
-        assert left is not None and left.comparison.original_media.sha256 == B
+        assert left.comparison.original_media.sha256 == B
 
     def test_time_ends_them(self, store):
         kept = store.save("ann", made(A, C))
@@ -143,7 +143,7 @@ class ComparisonsContract:
         lookups.save("ann", A, found(B))
         lookups.save("ann", C, seen)
         shown = lookups.find("ann", A)
-        assert shown is not None and shown.added == known[B].added
+        assert shown.added == known[B].added
         footage.remove("ann", [one.id for one in known.values()])
         assert lookups.find("ann", A) is None and lookups.find("ann", C) == seen
 

@@ -124,7 +124,7 @@ class StoreContract:
             owner, record.id, record.run, SAMPLE, thumbnail=PICTURE, cache_key="key"
         )
         found = store.get(owner, record.id)
-        assert found is not None and found.state is State.DONE and found.cache_key == "key"
+        assert found.state is State.DONE and found.cache_key == "key"
         assert found.result == ResultSummary.of(SAMPLE)
         assert store.analysis(owner, record.id) == SAMPLE
         assert store.thumbnails(owner, [record.id, new_id()]) == {record.id: PICTURE}
@@ -133,7 +133,7 @@ class StoreContract:
         record = make(owner, source="live", sha256="", size=0)
         store.add(record, SAMPLE, PICTURE)
         found = store.get(owner, record.id)
-        assert found is not None and found.state is State.DONE and found.source == "live"
+        assert found.state is State.DONE and found.source == "live"
         assert (
             found.result == ResultSummary.of(SAMPLE) and store.analysis(owner, record.id) == SAMPLE
         )
@@ -152,9 +152,9 @@ class StoreContract:
         assert store.stop(owner, failed.id, failed.run, State.FAILED, fault)
         assert store.stop(owner, canceled.id, canceled.run, State.CANCELED)
         found = store.get(owner, failed.id)
-        assert found is not None and found.state is State.FAILED and found.fault == fault
+        assert found.state is State.FAILED and found.fault == fault
         found = store.get(owner, canceled.id)
-        assert found is not None and found.state is State.CANCELED and found.fault is None
+        assert found.state is State.CANCELED and found.fault is None
 
     def test_an_older_run_can_not_write_over_a_later_one(self, store, owner):
         record = make(owner)
@@ -164,7 +164,7 @@ class StoreContract:
         new = store.restart(
             owner, record.id, run="server:2", settings=Settings(frames=9), cache_key="b", now=later
         )
-        assert new is not None and new.state is State.QUEUED and new.result is None
+        assert new.state is State.QUEUED and new.result is None
         assert (new.created, new.touched, new.settings.frames) == (record.created, later, 9)
         assert store.get(owner, record.id) == new
         assert store.analysis(owner, record.id) is None
@@ -198,7 +198,6 @@ class StoreContract:
         record = make(owner, cache_key="key", tags=("secret",))
         store.add(record, SAMPLE, PICTURE)
         share = store.share(owner, record.id, TTL, NOON)
-        assert share is not None
         store.save_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
         store.save_preferences(owner, Preferences(keep_days=3))
         before = store.get(owner, record.id)
@@ -272,7 +271,7 @@ class StoreContract:
         assert [record.id for record in fakes.records] == [copy.id] and fakes.total == 1
         assert fakes.counts == {Label.FAKE: 1, Label.REAL: 1}
         (summary,) = [record.result for record in fakes.records]
-        assert summary is not None and summary.proof == Proof(kind=ProofKind.COPY, name="press.mp4")
+        assert summary.proof == Proof(kind=ProofKind.COPY, name="press.mp4")
         assert (summary.label, summary.verdict) == (Label.FAKE, Label.REAL)
         both = store.records(owner, [copy.id, plain.id, new_id()])
         assert both == {one.id: store.get(owner, one.id) for one in (copy, plain)}
@@ -328,20 +327,20 @@ class StoreContract:
         store.add(make(owner, 3, cache_key="key"))  # has no result yet
         store.add(make(owner, 4), SAMPLE)  # may not be used again
         found = store.find_cached(owner, "key")
-        assert found is not None and found.id == second.id
+        assert found.id == second.id
         assert store.find_cached(owner, "other") is None and store.find_cached(owner, "") is None
         when = NOON + minutes(60)
         again = store.record_cache_hit(owner, first.id, when)
-        assert again is not None and (again.last_cache_hit, again.touched) == (when, when)
+        assert (again.last_cache_hit, again.touched) == (when, when)
         assert names(store, owner)[0] == first.name
 
     def test_notes_tags_and_the_analysts_word(self, store, owner):
         record = make(owner)
         store.add(record, SAMPLE)
         changed = store.change(owner, record.id, note=" Source asked \n", tags=["a  b", "A B", ""])
-        assert changed is not None and (changed.note, changed.tags) == ("Source asked", ("a b",))
+        assert (changed.note, changed.tags) == ("Source asked", ("a b",))
         changed = store.change(owner, record.id, confirmed=Confirmed.REAL)
-        assert changed is not None and changed.confirmed is Confirmed.REAL
+        assert changed.confirmed is Confirmed.REAL
         assert changed.note == "Source asked"
         assert store.get(owner, record.id) == changed
         cleared = store.change(owner, record.id, note="", tags=[], confirmed=Confirmed.OPEN)
@@ -400,10 +399,10 @@ class StoreContract:
         record = make(owner, note="private", tags=("private",), confirmed=Confirmed.FAKE)
         store.add(record, SAMPLE, PICTURE)
         share = store.share(owner, record.id, TTL, NOON)
-        assert share is not None and len(share.token) == 22 and share.expires == NOON + TTL
+        assert len(share.token) == 22 and share.expires == NOON + TTL
         assert share.token != record.id and record.id not in share.id
         shared = store.shared(share.token, NOON + TTL - minutes(1))
-        assert shared is not None and shared.analysis == SAMPLE
+        assert shared.analysis == SAMPLE
         # A project names no record to strangers.
         assert shared.record in (record.id, record_hash(record.id)) and shared.name == record.name
         assert store.shared(share.token, NOON + TTL) is None
@@ -450,9 +449,9 @@ class StoreContract:
         store.add(record, result(provenance=Provenance(place=place)))
         share = store.share(owner, record.id, TTL, NOON)
         shared = store.shared(share.token, NOON)
-        assert shared is not None and shared.analysis.provenance == Provenance()
+        assert shared.analysis.provenance == Provenance()
         kept = store.analysis(owner, record.id)
-        assert kept is not None and kept.provenance == Provenance(place=place)
+        assert kept.provenance == Provenance(place=place)
 
     def test_deleting(self, store, owner):
         records = [make(owner, number) for number in range(4)]

@@ -186,7 +186,7 @@ class ServersContract:
             assert another_thread.submit(tasks.recover).result() == []
             another_thread.submit(tasks.apply_remote_cancellations).result()
             found = another_thread.submit(tasks._restore, task.id).result()
-        assert found is not None and found.active
+        assert found.active
         go.set()
         assert ended(task).state is State.DONE
 
@@ -209,7 +209,7 @@ class ServersContract:
         assert [t.id for t in one.recover()] == [task.id] == lost
         assert other.recover() == [] and lost == [task.id]
         found = other.find(task.id, ANN)
-        assert found is not None and found.state is State.INTERRUPTED and found.params == {"a": 1}
+        assert found.state is State.INTERRUPTED and found.params == {"a": 1}
         go.set()
         ended(task)
 
@@ -239,7 +239,7 @@ class ServersContract:
         go.set()
         assert ended(task).state is State.INTERRUPTED and ends == []
         found = one.find(task.id, ANN)
-        assert found is not None and found.state is State.INTERRUPTED
+        assert found.state is State.INTERRUPTED
 
     @pytest.mark.parametrize("how", ["cancel", "dismiss"])
     def test_what_waits_on_one_server_is_stopped_from_another(self, clock, manage, how):
@@ -250,7 +250,7 @@ class ServersContract:
         here.submit(runs, lambda task: go.wait(PATIENT))
         here.submit(waits, lambda task: ran.set())
         found = there.find(waits.id, ANN)
-        assert found is not None and found.state is State.QUEUED
+        assert found.state is State.QUEUED
         getattr(there, how)(found)
         assert waits.state is State.QUEUED
         here.apply_remote_cancellations()
@@ -268,7 +268,7 @@ class ServersContract:
         until(lambda: task.state is State.RUNNING)
         assert here.now(task) is task and here.runs_here(task)
         found = there.find(task.id, ANN)
-        assert found is not None and found.active and not there.runs_here(found)
+        assert found.active and not there.runs_here(found)
         assert there.now(found).active
         go.set()
         ended(task)

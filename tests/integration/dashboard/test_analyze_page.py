@@ -121,9 +121,7 @@ def upload(at: AppTest, data: bytes, name: str = "clip.mp4") -> str:
 
 def finished(jobs: Jobs, key: str) -> Job:
     until(lambda: (job := jobs.find(key, local(jobs))) is not None and not job.active)
-    job = jobs.find(key, local(jobs))
-    assert job is not None
-    return job
+    return jobs.find(key, local(jobs))
 
 
 def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
@@ -366,9 +364,7 @@ def place(at: AppTest, key: str) -> list[int]:
         below = [(n, child) for n, child in block.children.items() if isinstance(child, Block)]
         return next((found for n, child in below if (found := find(child, [*path, n]))), None)
 
-    found = find(at.main, [])
-    assert found is not None
-    return found
+    return find(at.main, [])
 
 
 @pytest.mark.parametrize(
@@ -378,7 +374,7 @@ def place(at: AppTest, key: str) -> list[int]:
 def test_a_file_that_cannot_be_read_says_why_and_what_to_do(jobs, data, name):
     key = upload(page(), data, name)
     job = finished(jobs, key)
-    assert job.fault is not None and not job.fault.ours
+    assert not job.fault.ours
     at = page(a=key)
     text = html(at)
     assert "We can’t read this file" in text
@@ -457,7 +453,7 @@ def test_a_face_that_was_found_turned_is_offered(jobs, analyzer):
     at = page(a=key)
     next(b for b in at.button if b.label == "Analyze it turned by 270°").click().run()
     finished(jobs, key)
-    assert analyzer.settings[-1] is not None and analyzer.settings[-1].rotate == 270
+    assert analyzer.settings[-1].rotate == 270
 
 
 def test_without_a_face_the_whole_picture_can_be_scored(jobs, analyzer, monkeypatch):
@@ -480,7 +476,7 @@ def test_without_a_face_the_whole_picture_can_be_scored(jobs, analyzer, monkeypa
     button(page(a=key), "Score the whole picture").click().run()
     finished(jobs, key)
     asked = analyzer.settings[-1]
-    assert asked is not None and asked.models == [calibrated.id] and asked.mix is None
+    assert asked.models == [calibrated.id] and asked.mix is None
 
 
 def test_scores_of_the_whole_picture_can_be_shown(jobs, analyzer):

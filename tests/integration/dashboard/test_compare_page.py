@@ -130,13 +130,12 @@ def job(tmp_path: Path, jobs: Jobs) -> Job:
     found = jobs.find(
         put(tmp_path, make_clip(tmp_path / "clip.webm"), make_analysis()), local(jobs)
     )
-    assert found is not None and found.state is State.DONE
+    assert found.state is State.DONE
     return found
 
 
 def view(job: Job) -> Selection:
     analysis = job.analysis
-    assert analysis is not None
     track = analysis.judged[0]
     models = [m for m in analysis.models if m.scored]
     return Selection(job, analysis, models, track, track.frames[0].time)
@@ -291,7 +290,6 @@ def compared(job: Job, other: str, *, face: bool = True) -> None:
     """Keep a finding of two clips, as if they had been compared."""
     app = session.application()
     second = app.find(OWNER, other)
-    assert second is not None
     media = make_analysis().media
     finding = ComparisonFinding.FACE_DIFFERS if face else ComparisonFinding.NOTHING_DIFFERS
     parts = [("A", "face" if face else "none", 13.0), ("B", "none", 1.2)]
@@ -351,7 +349,7 @@ def test_swap_changes_the_view_alone(job, tmp_path):
     compared(job, second)
     originals = session.application().originals
     original = session.application().find(OWNER, second)
-    assert original is not None and original.analysis is not None
+    assert original.analysis is not None
     before = originals.of_pair(OWNER.principal, job, original)
     at = page(job, b=second)
     at.button(key="compare-swap").click().run()
@@ -376,11 +374,9 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     compared(job, second)
     app = session.application()
     other = app.find(OWNER, second)
-    assert other is not None
     kept = app.originals.comparisons.store.find(
         OWNER.principal.id, job.record.sha256, other.record.sha256
     )
-    assert kept is not None
     traces = [
         MovementTrace(
             what=what, correlation=0.9, of_copy=[0.0, 1.0, -1.0], of_original=[0.1, 1, -1]
@@ -428,7 +424,7 @@ def test_two_clips_are_compared_in_the_background(job, tmp_path):
     other = app.find(OWNER, second)
     assert other is not None
     task = app.originals.task(OWNER.principal, job, other)
-    assert task is not None and task.owner == OWNER.principal.id
+    assert task.owner == OWNER.principal.id
     app.tasks.cancel(task)
     ended(task)
     if task.state is State.CANCELED:
@@ -511,7 +507,6 @@ def test_two_sounds_are_heard_side_by_side(sounds):
 
 def test_models_of_faces_and_voices_stand_apart(job):
     analysis = job.analysis
-    assert analysis is not None
     voice = Subject(
         id="voice", modality=Modality.VOICE, start=0, end=2, thumbnail_time=0,
         spans=[SpanSegment(start=0, end=2, logits={"voice": 1.0})],

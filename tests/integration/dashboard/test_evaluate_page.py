@@ -233,7 +233,7 @@ def test_an_evaluation_survives_a_restart_and_is_its_owners(finished):
     again = Evaluations(tasks, data)
     tasks.recover()
     found = again.find(finished.id, ANN)
-    assert found is not None and found.report is not None and finished.report is not None
+    assert found.report is not None and finished.report is not None
     assert found.state is State.DONE
     assert found.report.model_dump_json() == finished.report.model_dump_json()
     assert [s.name for s in found.scored] == [s.name for s in finished.scored]
@@ -267,10 +267,10 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(finished, tmp_pa
     runs = Evaluations(tasks, tmp_path)
     assert [task.id for task in tasks.recover()] == [first.id]
     lost = runs.find(first.id, ANN)
-    assert lost is not None and lost.state is State.INTERRUPTED and "is kept" in lost.error
+    assert lost.state is State.INTERRUPTED and "is kept" in lost.error
     scores = (first.folder / "scores.jsonl").read_bytes()
     again = runs.rerun(first.id, ANN)
-    assert again is not None and again.owner == ANN.id and again.models == ["texture"]
+    assert again.owner == ANN.id and again.models == ["texture"]
     assert ended(again).report is not None and runs.find(first.id, ANN) is again
     assert (first.folder / "scores.jsonl").read_bytes() == scores  # nothing was scored twice
     tasks.close()

@@ -371,7 +371,7 @@ def test_what_cannot_be_kept_is_said_and_changes_nothing(jobs, kept):
     at.multiselect(key=f"tags-{kept[0].id}").set_value(["x" * 41]).run()
     assert "A tag can have 40 characters" in html(at)
     found = jobs.store.get(LOCAL, kept[0].id)
-    assert found is not None and found.tags == ()
+    assert found.tags == ()
 
 
 def test_an_older_version_says_so(jobs):
@@ -531,7 +531,6 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(jobs, kept, which):
 
 def test_a_link_whose_place_does_not_answer_is_said(jobs, kept, monkeypatch):
     made = jobs.store.share(LOCAL, kept[0].id, timedelta(days=2), datetime.now(UTC))
-    assert made is not None
 
     def silent(*given: object) -> None:
         raise RecordsError("Your records can't be reached just now.")
@@ -569,7 +568,7 @@ def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(ke
     seen, sound = (kept[0].model_copy(update={"result": one}) for one in (result, heard))
     assert record_cells.length(sound) == "6.5\u00a0s"
     sign = record_cells.picture(sound, None)
-    assert sign is not None and sign.startswith("data:image/svg+xml;base64,")
+    assert sign.startswith("data:image/svg+xml;base64,")
     assert record_cells.picture(seen, None) is None
     assert record_cells.picture(sound, b"webp") == record_cells.data_url(b"webp")
 

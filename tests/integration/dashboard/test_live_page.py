@@ -268,7 +268,7 @@ def test_a_session_from_start_to_its_analysis(at, browser, engine, jobs):
     assert browser.streamer["desired_playing_state"] is False
     assert engine.opened[0].finished == engine.opened[0].closed == 1
     kept = session.application().find(OWNER, viewer.result)
-    assert kept is not None and kept.analysis is not None and kept.record.source == "live"
+    assert kept.analysis is not None and kept.record.source == "live"
     assert not kept.has_media
     assert kept.name.startswith("live-")
     assert at.button(key="live-open")
@@ -333,7 +333,7 @@ def test_a_video_is_kept_where_it_was_asked_for(at, browser, tmp_path):
     at.button(key="live-stop").click().run()
     assert "The scores and the video are kept." in cover(at)
     kept = session.application().find(OWNER, viewer.result)
-    assert kept is not None and kept.has_media and kept.analysis is not None
+    assert kept.has_media and kept.analysis is not None
     media = kept.analysis.media
     assert media.live and media.codec == "h264" and (media.width, media.height) == (640, 480)
     assert media.sha256 and not list((tmp_path / "live").iterdir()), "its draft is gone"
@@ -406,7 +406,7 @@ def test_a_voice_beside_the_face(at, browser, engine):
     viewer.hear(object())
     assert len(voice.heard) == 1, "what comes late is dropped"
     kept = session.application().find(OWNER, viewer.result)
-    assert kept is not None and not kept.has_media
+    assert not kept.has_media
 
 
 def test_no_microphone_is_said(at, browser, engine):
@@ -447,7 +447,7 @@ def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
     assert "The last seconds are being analyzed." in text(at)
     key = at.session_state["live-kept"]
     job = session.application().find(OWNER, key)
-    assert job is not None and job.name.endswith("-last.mp4") and job.has_media
+    assert job.name.endswith("-last.mp4") and job.has_media
     assert "Nothing is recorded but the seconds you kept." in caption(at.run())
 
 

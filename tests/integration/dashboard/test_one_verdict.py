@@ -210,7 +210,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     number = None if likely is None else whole_percent(likely)
     record = keep(jobs, "a.mp4", analysis, 1, source="live" if analysis.media.live else "upload")
     job = session.application().find(OWNER, record.id)
-    assert job is not None and job.analysis is not None
+    assert job.analysis is not None
     kept, short = job.analysis, SHORT.get(headline, headline)
     item = BatchItem(name="a.mp4", analysis=record.id)
     row = BatchRow.of(item, job)
@@ -222,7 +222,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     assert kept.headline == view.headline == cells["headline"] == headline
     assert summary(kept).splitlines()[0] == f"{kept.media.name}: {headline}"
     assert kept.label is row.label is job.record.result.label is label
-    assert view.result is not None and view.result["headline"] == headline
+    assert view.result["headline"] == headline
     assert cells["probability"] == view.result["verdict"]["probability"] == likely
 
     # The interval of the number, where there is one.
@@ -233,7 +233,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     assert tree["verdict"]["interval"] == (None if ends is None else list(ends))
     between = "" if ends is None else labels.confidence(ends)
     if ends is not None:
-        assert likely is not None and ends[0] <= likely <= ends[1]
+        assert ends[0] <= likely <= ends[1]
         assert f"{whole_percent(ends[0])} to {whole_percent(ends[1])} were" in summary(kept)
 
     # Tables of History and of a batch.
@@ -281,7 +281,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
         assert "Detectors alone" in shown and "Detectors alone" in beside
         assert "The detectors, alone" in summary(kept)
     head = re.search(r'<h2 class="um-verdict ([a-z]+)">.*?</span><span>(.*?)</span></h2>', shown)
-    assert head is not None and entities.unescape(head[2]) == headline
+    assert entities.unescape(head[2]) == headline
     assert head[1] == labels.STATES[label].slug
     pdf = text_of(report.as_pdf(report.collect(kept)), 1)
     assert f"{kept.media.name} {headline}" in pdf

@@ -61,7 +61,7 @@ def test_who_only_has_the_address_sees_it_and_changes_nothing(jobs, key, monkeyp
     assert session.application().robustness.find(key, session.current_user()) is None
     assert jobs.store.analysis(LOCAL, key) == before
     record = jobs.store.get(LOCAL, key)
-    assert record is not None and record.state is State.DONE
+    assert record.state is State.DONE
 
 
 def test_a_result_outlives_its_file(jobs, key):
@@ -123,7 +123,7 @@ def test_a_live_session_is_kept_without_a_file(jobs):
     analysis = analysis.model_copy(update={"media": media})
     key = app.keep_live(analysis, "Camera", scope=app.scope(OWNER))
     job = app.find(OWNER, key)
-    assert job is not None and job.state is State.DONE and job.record.source == "live"
+    assert job.state is State.DONE and job.record.source == "live"
     assert "Nothing was recorded" in html(page(a=key))
 
 

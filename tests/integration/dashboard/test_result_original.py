@@ -86,9 +86,7 @@ def analyzed(jobs: Jobs, path: Path, *, fake: bool = True, owner: str = LOCAL) -
     """A result of a file, as if it had just been computed."""
     analysis = make_analysis(path, fake=fake).model_copy(update={"media": media.probe(path)})
     id = put(paths.data(), path, analysis, owner=owner)
-    found = session.application().find(OWNER, id)
-    assert found is not None
-    return found
+    return session.application().find(OWNER, id)
 
 
 def looked_for(job: Job) -> Job:
@@ -109,7 +107,6 @@ def banner(at: AppTest) -> str:
 
 def head(at: AppTest) -> str:
     found = re.search(r'<h2 class="um-verdict[^>]*>.*?</span><span>(.*?)</span></h2>', texts(at))
-    assert found is not None
     return found[1]
 
 
@@ -160,19 +157,17 @@ def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(jobs,
     known().add_folder(LOCAL, clips["press"].parent)
     job = analyzed(jobs, clips["shared"], fake=False)
     before = job.analysis
-    assert before is not None and before.verdict.label is Label.REAL
+    assert before.verdict.label is Label.REAL
     at = page(a=job.key)
     assert head(at) == "No sign of manipulation found" and banner(at) == ""
     number = re.search(r"<b>\d+ %</b> combined likelihood", texts(at))
-    assert number is not None
     at = page(a=looked_for(job).key)
     assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
     assert number[0] in texts(at), "counts nothing in the detectors' number"
     percent = re.search(r"\d+ %", number[0])
-    assert percent is not None
     assert f"Detectors alone: {percent[0]}, no sign of manipulation found." in texts(at)
     after = jobs.store.analysis(LOCAL, job.key)
-    assert after is not None and after.verdict == before.verdict
+    assert after.verdict == before.verdict
 
 
 def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds):
@@ -272,7 +267,6 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(jobs, clip
         known().import_prints(LOCAL, file)
     shared = looked_for(analyzed(jobs, clips["shared"]))
     found = session.application().originals.found(OWNER, shared)
-    assert found is not None
     at = page(a=shared.key)
     said = IN_LIBRARY if found.matched == found.asked else "Part of this footage is in your library"
     assert banner(at) == (
@@ -297,7 +291,7 @@ def test_a_cropped_copy_is_known_by_the_face_in_it(jobs, clips, finds, tmp_path,
     )
     shared = looked_for(analyzed(jobs, cropped))
     found = session.application().originals.found(OWNER, shared)
-    assert found is not None and found.by_faces
+    assert found.by_faces
     place = "is in your library" if source == "import" else "is among your analyses"
     said = banner(page(a=shared.key))
     assert said.startswith(f"Footage of this face, framed otherwise, {place} | press &lt;i&gt;1")
@@ -331,7 +325,6 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     folder = str(clips["press"].parent.resolve())
     assert folder in texts(owners)
     share = jobs.store.share(LOCAL, shared.key, timedelta(hours=1), datetime.now(UTC))
-    assert share is not None
     come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
     by_address = page(a=shared.key)
     for at in (by_address, page(s=share.token)):
@@ -342,7 +335,7 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     assert banner(by_address).startswith("Compared with press &lt;i&gt;1.webm: only the face")
     press(owners, "Not the original")  # of a page that was drawn for its owner
     kept = jobs.store.analysis(LOCAL, shared.key)
-    assert kept is not None and kept.comparison is not None
+    assert kept.comparison is not None
 
 
 def step(at: AppTest) -> str:

@@ -429,7 +429,6 @@ def test_a_download_has_a_safe_name(name, expected):
 
 def test_the_scale_has_its_marks_where_the_numbers_are():
     made = make_analysis()
-    assert made.verdict.probability is not None
     html = verdict_card.scale(made).replace("\u00a0", " ")
     assert f'class="pointer" style="left:{100 * made.verdict.probability:.1f}%"' in html
     assert 'style="left:30.0%">30<' in html and 'style="left:70.0%">70<' in html
@@ -667,7 +666,7 @@ def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
         made.ensembles[question_] = ensemble.model_copy(update=update)
     made = decide(made)
     rows, answer = pulls.rows(made), pulls.answer_of(made)
-    assert answer is not None and answer.probability is not None
+    assert answer.probability is not None
     assert sum(row.tenths for row in rows) == pulls.total(answer)
     assert pulls.total(answer) == round(10 * logit(answer.probability))
     assert [r.slug for r in rows if not r.id] == ["na"] * sum(not r.id for r in rows)

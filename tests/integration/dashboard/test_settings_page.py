@@ -236,7 +236,7 @@ def test_uploads_say_how_many_recordings_they_are_of(scorer):
     assert "19 clips. They are deleted" in texts(at)
     button().click().run()
     made = finish().result
-    assert made is not None and made.sources == 12
+    assert made.sources == 12
     at.run()
     assert at.success and not at.warning
 

@@ -194,7 +194,7 @@ def test_what_a_score_rests_on_is_said_and_drawn(clip):
     assert rests["alt"] == said
     assert data["pictures"][rests["picture"]].startswith("data:image/png")
     window = voice_rests.window_at(analysis, 5.4, "voice")
-    assert window is not None and (window.start, window.end) == (5, 7)
+    assert (window.start, window.end) == (5, 7)
 
 
 def test_the_voice_of_a_video_stands_beside_its_people(tmp_path):

@@ -301,7 +301,7 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest():
         fresh = {"calibration", "weight", "default"}
         assert old.model_dump(exclude=fresh) == new.model_dump(exclude=fresh)
         if new.id == "clip":
-            assert new.calibration is not None and new.calibration.data == 'clips "held out"'
+            assert new.calibration.data == 'clips "held out"'
             assert new.default
     # Comments survive, and writing twice is writing once.
     assert written.count("#") >= text.count("#") - 12

@@ -78,7 +78,7 @@ def test_a_face_that_was_driven_by_the_original_is_told(films):
     found = compare(films["driven"], films["original"])
     assert found.finding is ComparisonFinding.SAME_MOVEMENT
     shared = found.movement
-    assert shared is not None and shared.score >= shared.needed
+    assert shared.score >= shared.needed
     assert abs(shared.offset) < 0.05 and not shared.mirrored
     head, features = shared.traces
     assert head.correlation > 0.8 and features.correlation > 0.25

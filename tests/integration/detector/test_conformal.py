@@ -168,7 +168,7 @@ def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_m
         kept = [made(clips, id=str(len(ids)), models={FACE: ids}) for ids in stored]
         store = ThresholdStore(calibrations=kept)
         own = initial_results.ensembles([one, gend], store, [FACE])[FACE].own
-        assert own is not None and own.models == found
+        assert own.models == found
     only = ThresholdStore(calibrations=[made(clips, models={FACE: both})])
     assert initial_results.ensembles([one], only, [FACE])[FACE].own is None
 
@@ -182,7 +182,7 @@ def test_they_are_kept_replaced_switched_and_deleted(data):
     shelf = conformal.load()
     assert [c.id for c in shelf.calibrations] == ["gend", "new"]
     found = shelf.threshold(FACE, {"one": None})
-    assert found is not None and found.rate == 0.1 and found.clips == 40
+    assert found.rate == 0.1 and found.clips == 40
     assert found.high == conformal.quantile(range(40), 0.1)
     assert shelf.threshold(FACE, {"one": "x"}) is None and shelf.threshold(WHOLE, {}) is None
     conformal.switch(False)

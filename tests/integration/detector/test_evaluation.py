@@ -522,7 +522,7 @@ def test_a_new_calibration_needs_no_network(labeled, tmp_path, monkeypatch):
     monkeypatch.setattr(scores, "_analyze", None)
     (after,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
     assert after.highest == before.highest
-    assert after.probability is not None and after.probability > before.probability
+    assert after.probability > before.probability
 
 
 def test_faces_cut_otherwise_are_scored_anew(labeled, tmp_path, monkeypatch):

@@ -578,7 +578,6 @@ def test_keep():
 def test_interpolate_between_looks():
     track = [(1.0, face_at(100, confidence=0.99)), (1.5, face_at(150, width=80, confidence=0.95))]
     face = vision.interpolate(track, 1.1)
-    assert face is not None
     assert middle(face) == pytest.approx((110, 100))
     assert width_of(face) == pytest.approx(64)
     assert face.landmarks[2] == pytest.approx((110, 100 + 0.08 * 1.3 * 64))

@@ -115,7 +115,7 @@ def held(model: Model, x: Tensor, wanted: list[dict[str, Any]]) -> None:
 
 def explained(model: Model, crop: np.ndarray, *shape: int) -> None:
     maps = cam.draw(model, crop[None])
-    assert maps is not None and maps.shape == (1, *shape)
+    assert maps.shape == (1, *shape)
     assert maps.min() >= 0 and maps.max() == pytest.approx(1)
 
 

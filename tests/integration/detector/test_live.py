@@ -319,7 +319,7 @@ def test_push_never_waits_and_the_newest_frame_wins():
         assert rates.scored == 0  # the model goes on waiting: nobody waited for it
         assert rates.pushed == 201 and rates.looked == 1
         assert rates.dropped == 199  # all but the one that was looked at and the one that waits
-        assert session._frame is not None and session._frame.time == 200 / FPS
+        assert session._frame.time == 200 / FPS
         go.set()
         with session._lock:
             session._schedule = replace(session._schedule, follow_every=0.0)

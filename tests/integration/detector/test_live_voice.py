@@ -83,7 +83,7 @@ def test_the_score_is_that_of_the_file(tmp_path):
         voice.push(frame, 0.02 * (number + 1))
     engine.drain()
     live = voice.state.analysis
-    assert live is not None and [m.id for m in live.models] == ["timbre"]
+    assert [m.id for m in live.models] == ["timbre"]
     file = Analyzer().analyze(made.write(tmp_path / "a.wav", SPEAKING[: 16_000 * 4]))
     (span,), (same,) = live.subjects[0].spans, file.subjects[0].spans
     # 48 kHz and back lose the last 200 Hz; the windows begin within a chunk of the same moment.
@@ -114,7 +114,7 @@ def test_nothing_is_said_where_too_little_is_spoken(sound, code):
     here = mic(5.0)
     here.say(sound)
     analysis = here.voice.state.analysis
-    assert analysis is not None and not analysis.subjects
+    assert not analysis.subjects
     assert [reason.code for reason in analysis.verdict.reasons] == [code]
     assert all(dot.mean is None for dot in here.voice.state.series)
 
@@ -147,7 +147,7 @@ def test_a_poor_sound_gets_a_score_and_no_verdict(sound, code):
     here = mic(3.0)
     here.say(sound)
     analysis = here.voice.state.analysis
-    assert analysis is not None and analysis.verdict.label is Label.INCONCLUSIVE
+    assert analysis.verdict.label is Label.INCONCLUSIVE
     assert analysis.verdict.answers[Question.VOICE].lowered_by is code
 
 
@@ -170,7 +170,7 @@ def test_what_the_link_lost_is_silence():
     here.time += 4.0
     here.say(made.speech(5, seed=1))
     analysis = here.voice.state.analysis
-    assert analysis is not None and analysis.media.audio and analysis.media.audio.heard
+    assert analysis.media.audio and analysis.media.audio.heard
     speech = analysis.media.audio.heard.speech
     assert here.voice.state.time == pytest.approx(14, abs=0.05)
     assert any(b[0] - a[1] > 3.5 for a, b in pairwise(speech))

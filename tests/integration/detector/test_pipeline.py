@@ -66,7 +66,7 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer, clip):
     assert {id for one in track.frames for id in one.scores} == {m.id for m in out.models}
     assert 0 <= face.box[0] < face.box[2] <= out.media.width
     assert Analysis.model_validate_json(out.model_dump_json()) == out
-    assert out.provenance is not None and len(out.provenance.hashes) == 3
+    assert len(out.provenance.hashes) == 3
     assert {h.time for h in out.provenance.hashes} <= {round(t, 3) for t in out.timestamps}
 
 

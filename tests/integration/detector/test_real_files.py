@@ -85,7 +85,6 @@ def test_lengths_and_counts(shared, name, duration, frames, tolerance):
 
 
 def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
-    assert about.duration is not None
     notes: list[str] = []
     times = [(number + 0.5) * about.duration / count for number in range(count)]
     found = list(media.decode(path, about, times, notes=notes))
@@ -121,7 +120,7 @@ def test_a_cover_is_no_video(analyzer, shared, name):
     found = judged(analyzer, shared, name)
     assert found.media.kind == "audio"
     assert found.media.duration == pytest.approx(6.0, abs=0.05)
-    assert found.media.audio is not None and found.media.audio.duration == found.media.duration
+    assert found.media.audio.duration == found.media.duration
     assert any(result.scored for result in found.models)
 
 

@@ -82,7 +82,6 @@ def test_trials_of_the_manipulated_sample(gallery, analyzer, tmp_path, monkeypat
         on_progress=lambda *what: told.append(what),
     )
     assert found.question is MANIPULATION
-    assert found.end is not None
     assert found.end - found.start == pytest.approx(PART, abs=0.01)
     names = [t.condition for t in found.trials]
     assert names == ["mirror", "blur-5"]  # JPEG is for pictures
@@ -225,7 +224,6 @@ def test_the_part_is_where_the_score_is_highest():
     start, end = part(analysis)
     top = analysis.judged[0]
     peak = max((f for f in top.frames if f.score is not None), key=lambda f: f.score or 0).time
-    assert end is not None
     assert start <= peak <= end
     assert end - start == pytest.approx(PART)
     assert part(make_picture()) == (0.0, None)

@@ -104,7 +104,7 @@ def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path)
     analysis = make_analysis(write_voice(tmp_path / "a.wav"))
     assert part(analysis) == (0.0, HEARD[0])  # 13 s, highest at 4 s
     audio = analysis.media.audio
-    assert audio is not None and audio.heard is not None
+    assert audio.heard is not None
 
     def of(length: float, *spoken: tuple[float, float], top: float = 50.0) -> Analysis:
         heard = Heard(seconds=length, speech=list(spoken))
@@ -188,7 +188,7 @@ class Stub:
 def heard(analysis: Analysis, **about: float) -> Analysis:
     """Return a result with something else said of how it sounds."""
     audio = analysis.media.audio
-    assert audio is not None and audio.heard is not None
+    assert audio.heard is not None
     other = audio.model_copy(update={"heard": audio.heard.model_copy(update=about)})
     return decide(
         analysis.model_copy(update={"media": analysis.media.model_copy(update={"audio": other})})

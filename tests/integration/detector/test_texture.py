@@ -168,7 +168,7 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(trunk, tmp_pat
     np.testing.assert_allclose(model.score(crops), expected, atol=5e-3)
     assert np.ptp(expected) > 0.1
     maps = cam.draw(model, crops[:2])
-    assert maps is not None and maps.shape == (2, SIDE, SIDE) and maps.max() == pytest.approx(1)
+    assert maps.shape == (2, SIDE, SIDE) and maps.max() == pytest.approx(1)
 
     whole = network.state_dict()
     for lacking in ("features.blocks.2.0.conv_pw.weight", "bound"):

@@ -184,7 +184,7 @@ def test_the_keys_are_tokens_that_unmask_takes(monkeypatch):
         monkeypatch.setenv(name, app[name])
     monkeypatch.setenv("UNMASK_SIGN_IN", "required")
     read = config.accounts()
-    assert read is not None and read.url == "http://gateway:8000"
+    assert read.url == "http://gateway:8000"
     monkeypatch.setenv("SUPABASE_ANON_KEY", given["SUPABASE_SECRET_KEY"])
     with pytest.raises(SystemExit, match="secret key"):
         config.accounts()

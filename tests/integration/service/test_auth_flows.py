@@ -59,9 +59,7 @@ def service(fake: FakeAuth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def enter(service: AuthService, email: str = ADA) -> Session:
     """Sign in with the password, as a page without cookies would."""
-    seat = service.sessions.find(service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
-    assert seat is not None
-    return seat
+    return service.sessions.find(service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
 
 
 def code_of(error: pytest.ExceptionInfo[AccountError]) -> str:

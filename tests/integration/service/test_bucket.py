@@ -275,13 +275,13 @@ def test_another_server_reads_runs_again_and_deletes(head, s3, environment):
     job = submit(one)
     until(lambda: job.state is State.DONE)
     found = two.find(job.key, local(two))
-    assert found is not None and found.analysis == job.analysis and found.has_media
+    assert found.analysis == job.analysis and found.has_media
     assert not list(two.uploads.root.iterdir()), "nobody wanted the file yet"
     assert found.path.read_text() == "one" and found.path != job.path
     again = two.rerun(job.key, Settings(frames=8), local(two))
     until(lambda: again.state is State.DONE)
     back = one.find(job.key, local(one))
-    assert back is not None and back.settings.frames == 8 and back.analysis == again.analysis
+    assert back.settings.frames == 8 and back.analysis == again.analysis
     assert two.delete([job.key], local(two)) == [job.key]
     assert one.find(job.key, local(one)) is None and keys(s3, environment) == []
 
@@ -325,7 +325,7 @@ def test_what_can_not_be_deleted_there_is_not_said_to_be(head, s3, environment):
         jobs.delete([job.key], local(jobs))
     assert jobs.store.ids(LOCAL) == [job.key], "it can be asked for again"
     found = jobs.find(job.key, local(jobs))
-    assert found is not None and found.analysis is not None, "its result is still read"
+    assert found.analysis is not None, "its result is still read"
 
 
 def test_a_row_that_can_not_be_written_leaves_no_object(head, s3, environment, monkeypatch):

@@ -83,7 +83,7 @@ def test_a_camera_is_watched_until_the_viewer_ends(crowd, engine, kind, monkeypa
         viewer = followed(crowd, url)
         until(lambda: viewer.frames > 5 or viewer.ended)
         picture = viewer.picture()
-        assert picture is not None and picture.shape == (480, 640, 3)
+        assert picture.shape == (480, 640, 3)
         assert crowd.find(viewer.token) is viewer and crowd.find("x" * 22) is None
         viewer.end()
         until(lambda: not _watching())
@@ -146,7 +146,7 @@ def test_a_private_network_has_to_be_named(crowd, monkeypatch):
     monkeypatch.setenv("UNMASK_CAMERA_NETWORKS", "10.1.0.0/16")
     viewer = followed(crowd, "rtsp://127.0.0.1/x")
     until(lambda: viewer.ended)
-    assert viewer.failure is not None and viewer.failure.code == "link_private"
+    assert viewer.failure.code == "link_private"
     assert "UNMASK_CAMERA_NETWORKS" in viewer.failure.hint
 
 

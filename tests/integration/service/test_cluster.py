@@ -55,16 +55,14 @@ def submit(app: Application, path: Path, **settings: Any) -> Job:
 
 def ended(app: Application, job: Job) -> Job:
     until(lambda: not job.active)
-    found = app.find(OWNER, job.key)
-    assert found is not None
-    return found
+    return app.find(OWNER, job.key)
 
 
 def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
-    assert app.cluster is not None and app.jobs.workers == app.cluster.slots == 4
+    assert app.jobs.workers == app.cluster.slots == 4
     job = ended(app, submit(app, clips[0], frames=4))
     assert job.state is State.DONE, job.error
-    assert job.analysis.seal is not None and job.analysis.seal.holds  # this server's own
+    assert job.analysis.seal.holds  # this server's own
     here = job.analysis.model_copy(update={"seal": None})
     assert without_times(here.model_dump(mode="json")) == without_times(alone)
     assert app.analyzer._analyzer is None, "nothing was loaded here"
@@ -87,7 +85,7 @@ def test_a_killed_worker_costs_a_person_nothing(app, clips):
     (busy,) = (n for n, member in enumerate(members) if member.free < 2)
     os.kill(pids[busy], signal.SIGKILL)
     assert ended(app, job).state is State.DONE, job.error
-    assert job.analysis is not None and len(job.analysis.timestamps) == 60
+    assert len(job.analysis.timestamps) == 60
 
 
 def test_a_server_whose_cluster_does_not_answer_does_not_start(monkeypatch, app):

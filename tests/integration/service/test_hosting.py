@@ -585,7 +585,7 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
             jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked, local(jobs))
         )
     good = ended(jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked, local(jobs)))
-    assert bad.state is State.FAILED and bad.fault is not None and not bad.fault.ours
+    assert bad.state is State.FAILED and not bad.fault.ours
     assert bad.fault.problem.code == "reader_crashed"
     assert good.state is State.DONE and good.analysis is not None
     assert good.analysis.media.name == "my-wedding.mp4" and good.analysis.media.width == 320

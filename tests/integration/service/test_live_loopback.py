@@ -578,7 +578,7 @@ def test_a_recording_lines_up_with_the_scores(engine, clock, tmp_path):
     found = media.probe(film)
     times = engine.opened[0].frames
     assert (found.width, found.height) == room.SIZE
-    assert engine.opened[0].seen is not None and engine.opened[0].seen.shape == (480, 640, 3)
+    assert engine.opened[0].seen.shape == (480, 640, 3)
     assert found.duration == pytest.approx(times[-1], abs=0.15)
     (shown,) = media.decode(film, found, [times[12]], notes=[])
     came = room.letterbox(picture(12))

@@ -126,7 +126,7 @@ def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
 
     together(4, add)
     found = servers[0].get("ann", batch.id)
-    assert found is not None and len({item.name for item in found.items}) == 40
+    assert len({item.name for item in found.items}) == 40
     for each in databases:
         each.close()
 
@@ -294,7 +294,7 @@ def test_the_server_keeps_its_records_where_it_is_told(fresh, tmp_path, monkeypa
     assert not (tmp_path / FILE).exists()
     store.add(record := make(LOCAL), SAMPLE)
     job = application.jobs.find(record.id, RecordScope(LOCAL, store))
-    assert job is not None and job.analysis == SAMPLE
+    assert job.analysis == SAMPLE
     over = record.touched + timedelta(days=31)
     assert store.sweep(over, timedelta(days=30)) == [record.id]
     application.stop()

@@ -112,7 +112,7 @@ def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(project, he
     assert len(jobs.store.ids(GUEST.id)) == 1
     here.sign_in(ada)
     found = here.find(job.key)
-    assert found is not None and found.state is State.DONE and found.analysis is not None
+    assert found.state is State.DONE and found.analysis is not None
     assert here.delete(job.key) == [job.key] and here.find(job.key) is None
 
 
@@ -140,7 +140,7 @@ def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
     assert jobs.store.ids(GUEST.id) == ["n" * 22] and jobs.store.ids(stranger.id) == [theirs.key]
     assert here.store.get(ada.id, noted.key) == before.model_copy(update={"owner": ada.id})
     found = here.find(noted.key)
-    assert found is not None and found.analysis == noted.analysis and found.has_media
+    assert found.analysis == noted.analysis and found.has_media
     assert here.app.shared(link.token) is None
     assert here.count_guest_analyses() == 0 == here.claim_guest_analyses()
     here.sign_out()
@@ -202,7 +202,7 @@ def test_another_server_with_an_empty_disk_has_an_accounts_results(
     job = analyze(here)
     server("two")
     found = here.find(job.key)
-    assert found is not None and found.state is State.DONE and not found.has_media
+    assert found.state is State.DONE and not found.has_media
     assert found.analysis is not None and job.analysis is not None
     plain = {"seal": None}
     assert found.analysis.model_copy(update=plain) == job.analysis.model_copy(update=plain)
@@ -231,7 +231,7 @@ def test_a_link_opens_for_anybody_wherever_its_record_is(project, here, server):
         share = here.store.share(owner, job.key, HOUR, now)
         here.sign_out()
         shared = here.app.shared(share.token)
-        assert shared is not None and shared.record == job.key
+        assert shared.record == job.key
         if account:
             here.sign_in(account)
         assert here.store.revoke(owner, share.id)
@@ -300,7 +300,7 @@ def test_a_copy_that_can_not_be_made_costs_nothing_else(project, here, server, m
     monkeypatch.setattr(project, "broken", lambda method, path: None)
     server("two")
     found = here.find(job.key)
-    assert found is not None and found.state is State.DONE
+    assert found.state is State.DONE
 
 
 def test_a_typo_about_private_files_stops_the_server(monkeypatch):

@@ -116,7 +116,7 @@ def test_a_stranger_opens_a_link_and_nothing_else(project, ada):
     share = mine.share(ada.id, record.id, TTL, NOON)
     stranger = SupabaseStore(project.client)
     shared = stranger.shared(share.token, NOON)
-    assert shared is not None and shared.analysis == SAMPLE
+    assert shared.analysis == SAMPLE
     assert record.id not in shared.model_dump_json()
     for call in (
         lambda: stranger.get(ada.id, record.id),
@@ -219,7 +219,7 @@ def test_what_postgresql_has_no_letter_for(ada):
     analysis = result(provenance=Provenance(facts=facts))
     store.add(record := make(ada.id, name="a\x00b.mp4", note="n\x00"), analysis)
     kept = store.get(ada.id, record.id)
-    assert kept is not None and kept.name == "ab.mp4"
+    assert kept.name == "ab.mp4"
     assert store.analysis(ada.id, record.id) == analysis  # byte for byte
     assert store.search(ada.id, Query(text="\x00")).total == 1
 
@@ -256,7 +256,7 @@ def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada):
     store = store_of(ada)
     store.add(record := make(ada.id, name="é" * 400 + ".mp4"), SAMPLE)
     kept = store.get(ada.id, record.id)
-    assert kept is not None and kept.name == "é" * 300
+    assert kept.name == "é" * 300
     assert store.search(ada.id, Query(text="éé.mp4")).total == 1
 
 

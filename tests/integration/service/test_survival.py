@@ -144,7 +144,7 @@ def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path):
             assert len(ids) <= 1
             for id in ids:
                 job = jobs.find(id, local(jobs))
-                assert job is not None and job.has_media
+                assert job.has_media
                 assert job.path.read_bytes() == b"content"
                 if job.state is State.DONE:
                     assert origin(job.analysis.seal, LOCAL) is ResultOrigin.HERE
@@ -497,4 +497,4 @@ def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch):
     assert limiter.take({"me": 2}) is None, "not a year from now"
     assert limiter.take({"me": 2}) is None
     refused = limiter.take({"me": 2})
-    assert refused is not None and refused.wait <= 60
+    assert refused.wait <= 60

@@ -40,6 +40,6 @@ def test_a_killed_server_leaves_nobodys_clips(tmp_path):
     tasks.recover()
     assert not list(tmp_path.glob("own-clips-*"))
     run = calibrations.current(ANN)
-    assert run is not None and run.state is State.INTERRUPTED and "Start it again" in run.error
+    assert run.state is State.INTERRUPTED and "Start it again" in run.error
     assert calibrations.current(BEN) is None
     tasks.close()

@@ -73,7 +73,7 @@ def test_a_short_time_is_said_and_a_known_file_took_none(seconds, before, said):
 def test_other_names_are_said_where_names_differ(before, said):
     rows = [row("in/a.mp4", before=before[0]), row("b.mp4", before=before[1]), row("c.mp4")]
     known = summary.known(rows)
-    assert known is not None and known[0] == "2 of 3 were here before."
+    assert known[0] == "2 of 3 were here before."
     assert known[1] == f"{said} Nothing of it is analyzed twice."
     assert summary.known(rows[2:]) is None
 

@@ -41,7 +41,7 @@ def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(files, monkey
     for _run in range(5):  # of anybody's script
         files.remove_orphaned_files()
     kept = files.read_file(id)
-    assert kept is not None and kept.content == b"%PDF"
+    assert kept.content == b"%PDF"
     now += _compat.DOWNLOAD_SECONDS + 1
     files.remove_orphaned_files()
     assert files.read_file(id) is None

@@ -214,7 +214,7 @@ def test_a_word_that_was_not_told_as_speech_is_no_noise():
         loud = voice + noise * spoken * np.random.default_rng(1).standard_normal(len(voice))
         recording = Recording([(0.0, (loud * 32_768).clip(-32_768, 32_767).astype(np.int16))],
                               [(0.0, 2.5)])  # fmt: skip
-        assert recording.quality is not None and recording.quality.snr is not None
+        assert recording.quality.snr is not None
         assert (15 if not noise else 5) < recording.quality.snr < most
 
 

@@ -45,7 +45,7 @@ def test_shared_movement_is_found_where_it_is():
     original = moved(1, 20.0, start=3.0)
     part = Movement(0.0, original.head[150:275], original.features[150:275])
     found = synchrony(noisy(part, 0.7), original)
-    assert found is not None and found.is_certain and not found.mirrored
+    assert found.is_certain and not found.mirrored
     assert found.lag == 150 and found.seconds == pytest.approx(5.0)
     assert 0.5 < found.features < found.head + 0.3 < 1.3
 
@@ -53,7 +53,7 @@ def test_shared_movement_is_found_where_it_is():
 def test_a_mirror_shows_the_same_movement():
     original = moved(2, 4.0)
     found = synchrony(original.mirrored(), original)
-    assert found is not None and found.mirrored and found.lag == 0
+    assert found.mirrored and found.lag == 0
     assert found.head == pytest.approx(1.0) and found.features == pytest.approx(1.0)
     twice = original.mirrored().mirrored()
     assert np.array_equal(twice.features, original.features)
@@ -71,11 +71,11 @@ def test_what_begins_and_ends_together_is_asked_for_less():
     original = moved(5, 0.8)
     copy = noisy(original, 1.8)
     whole = synchrony(copy, original)
-    assert whole is not None and whole.lag == 0
+    assert whole.lag == 0
     assert whole.threshold == WHOLE < whole.score < THRESHOLD - TOGETHER and whole.is_certain
     longer = Movement(0.0, *(np.vstack([x, x[:3]]) for x in (original.head, original.features)))
     part = synchrony(copy, longer)
-    assert part is not None and part.threshold >= THRESHOLD - TOGETHER and not part.is_certain
+    assert part.threshold >= THRESHOLD - TOGETHER and not part.is_certain
 
 
 def test_one_slow_nod_tells_nothing():
@@ -86,7 +86,7 @@ def test_one_slow_nod_tells_nothing():
         for seed in (3, 4)
     )
     found = synchrony(one, other)
-    assert found is not None and found.head > 0.9
+    assert found.head > 0.9
     assert not found.is_certain
 
 
@@ -107,7 +107,7 @@ def test_the_same_sentence_at_another_pace_is_not_the_same_movement():
 
     again = Movement(0.0, later(original.head), later(original.features))
     found = synchrony(again, original)
-    assert found is not None and not found.steady and not found.is_certain
+    assert not found.steady and not found.is_certain
 
 
 def test_gaps_are_left_out_and_too_little_is_nothing():
@@ -116,7 +116,7 @@ def test_gaps_are_left_out_and_too_little_is_nothing():
     features = original.features.copy()
     head[30:60] = features[30:60] = np.nan
     found = synchrony(Movement(0.0, head, features), original)
-    assert found is not None and found.is_certain and found.lag == 0
+    assert found.is_certain and found.lag == 0
     short = Movement(0.0, original.head[: FEWEST - 1], original.features[: FEWEST - 1])
     assert synchrony(short, original) is None
 

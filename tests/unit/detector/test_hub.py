@@ -105,7 +105,7 @@ def test_logits_are_transformers_own(tmp_path):
     flipped = hub.load(entry(VIT, None, fake_index=0), saved(tmp_path, VIT), "cpu")
     torch.testing.assert_close(flipped.p_fake(wanted), wanted.softmax(1)[:, 0])
     maps = cam.draw(model, picture("input_face_256.png")[None, ::4, ::4])
-    assert maps is not None and maps.shape == (1, 64, 64)
+    assert maps.shape == (1, 64, 64)
 
 
 def test_names_of_transformers_4_are_read(tmp_path):
@@ -148,12 +148,12 @@ def test_clips_and_where_they_look(tmp_path):
     assert model.score(batch) != model.score(batch[:, ::-1])  # the order of frames matters
     for way in ("gradcam", "gradcam++"):
         maps = cam.draw(model, batch, way)
-        assert maps is not None and maps.shape == (1, 2, 2, 2) and maps.max() == pytest.approx(1)
+        assert maps.shape == (1, 2, 2, 2) and maps.max() == pytest.approx(1)
 
 
 def test_positions_of_clips_are_those_of_transformers():
     fresh = importlib.util.find_spec("transformers.models.videomae.modeling_videomae")
-    assert fresh is not None and fresh.loader is not None
+    assert fresh.loader is not None
     module = importlib.util.module_from_spec(fresh)
     fresh.loader.exec_module(module)
     theirs = module.get_sinusoid_encoding_table(12, 64)

@@ -105,7 +105,7 @@ def test_the_points_lie_where_those_of_dlib_do(landmarker, astronaut):
     mesh = Mesh(landmarker)
     crops = moving(astronaut, 3)
     points = lrnet.landmarks(mesh, crops)
-    assert points is not None and points.shape == (3, 68, 2)
+    assert points.shape == (3, 68, 2)
     jaw, brows, nose, eyes, mouth = np.split(points[0], [17, 27, 36, 48])
     assert jaw[8, 1] == points[0, :, 1].max()  # the chin
     assert jaw[0, 0] < jaw[8, 0] < jaw[16, 0]

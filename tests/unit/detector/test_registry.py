@@ -323,7 +323,7 @@ def test_the_data_folder(data, monkeypatch):
     assert folders.data() == data.resolve()
     monkeypatch.delenv("UNMASK_DATA")
     root = folders.checkout()
-    assert root is not None and (root / "pyproject.toml").is_file()
+    assert (root / "pyproject.toml").is_file()
     assert folders.data() == root / "data"
     # Installed, there is no checkout around the package.
     monkeypatch.setattr(folders, "_CHECKOUT", data)

@@ -62,7 +62,7 @@ def test_a_pdf_is_signed_with_the_operators_certificate(signed, certificate, sav
     assert status.docmdp_ok and status.signing_cert.dump() == certificate.der
     assert "certificate of Unmask test" in text_of(signed)
     checked = report.verify(save(signed, "pdf"))
-    assert checked.good and checked.certificate is not None and checked.certificate.intact
+    assert checked.good and checked.certificate.intact
     assert "Common Name: Unmask test" in checked.certificate.subject
     assert any("Signed with the certificate of" in line for line in checked.lines())
 

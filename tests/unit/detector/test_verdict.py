@@ -506,7 +506,7 @@ def test_poor_material_holds_the_score_back_and_says_why():
     assert out.verdict.label is Label.INCONCLUSIVE
     assert person.reason is ReasonCode.UNCERTAIN and set(person.uncertainty) == {"size"}
     assert "a small face" in out.verdict.reasons[0].text
-    assert out.verdict.probability is not None and 0.5 < out.verdict.probability < 0.7
+    assert 0.5 < out.verdict.probability < 0.7
     assert out.judged[0].frames[0].score == pytest.approx(out.verdict.probability)
 
 

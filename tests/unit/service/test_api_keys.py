@@ -24,7 +24,7 @@ def keys(database: Database) -> ApiKeys:
 def test_a_key_lets_in_who_has_all_of_it(keys):
     key, text = keys.add("night run", BOTH)
     found = keys.find(text)
-    assert found is not None and found.id == key.id and found.scopes == BOTH
+    assert found.id == key.id and found.scopes == BOTH
     for wrong in (text[:-1], text + "x", text.upper(), "", "um", f"um_{key.id}_", "um_x_y"):
         assert keys.find(wrong) is None
     another = keys.add("another", BOTH)[1]

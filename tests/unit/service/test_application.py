@@ -89,7 +89,7 @@ def test_a_link_opens_what_it_leads_to_and_nothing_else(app):
     job, scope = analyze(app, GUEST), app.scope(GUEST)
     link = scope.store.share(scope.owner, job.key, timedelta(hours=1), datetime.now(UTC))
     view = app.open_share(link.token)
-    assert view is not None and view.path == job.path and view.read_only
+    assert view.path == job.path and view.read_only
     assert view.analysis == job.analysis and job.key not in view.key
     assert app.open_share(job.key) is None
 

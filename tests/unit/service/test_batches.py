@@ -45,9 +45,7 @@ class Bench:
         return self.service.bring(OWNER, self.scope, incoming, Settings(), id=id)
 
     def now(self, batch: Batch) -> Batch:
-        found = self.batches.get(LOCAL.id, batch.id)
-        assert found is not None
-        return found
+        return self.batches.get(LOCAL.id, batch.id)
 
     def rows(self, batch: Batch) -> list[BatchRow]:
         return self.service.rows(self.scope, batch)
@@ -207,7 +205,7 @@ def test_what_may_not_be_brought_says_why_in_its_row(open_bench, monkeypatch):
     batch = bench.bring("a", "b", "c")
     assert [bool(item.refused) for item in batch.items] == [False, False, True]
     refused = batch.items[2].refused
-    assert refused is not None and refused["message"] == "A batch has 2 files at most."
+    assert refused["message"] == "A batch has 2 files at most."
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     scope = RecordScope("reader", bench.jobs.store)
     theirs = bench.service.bring(
@@ -353,4 +351,4 @@ def test_a_link_that_may_not_be_fetched_says_so_in_its_row(open_bench):
     batch = bench.service.bring(OWNER, bench.scope, ["http://127.0.0.1/a.mp4"], Settings())
     (item,) = batch.items
     assert item.analysis is None and item.name == "http://127.0.0.1/a.mp4"
-    assert item.refused is not None and item.refused["message"]
+    assert item.refused["message"]

@@ -38,9 +38,7 @@ def keep(
         sha256=upload.sha256, state=State.DONE, run="x:1",
     )  # fmt: skip
     store.add(record, SAMPLE.model_copy(update={"verdict": verdict, "created": when}))
-    changed = store.change(owner, record.id, confirmed=so)
-    assert changed is not None
-    return changed
+    return store.change(owner, record.id, confirmed=so)
 
 
 def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(store, tmp_path):

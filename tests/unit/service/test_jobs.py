@@ -207,7 +207,7 @@ def test_again_keeps_the_address_and_takes_new_settings(make, analyzer):
 def test_a_bad_file_is_explained_in_the_libraries_words(make, analyzer):
     analyzer.error = MediaError("It stops after 3 s.", code="truncated", hint="Use the original.")
     job = wait(submit(make(), "bad"), State.FAILED)
-    assert job.fault is not None and not job.fault.ours
+    assert not job.fault.ours
     assert job.fault.problem.code == "truncated"
     assert job.fault.problem.hint == "Use the original."
     other = make()
@@ -565,7 +565,7 @@ def test_speed_is_learned_and_nothing_is_guessed(tmp_path):
     whole = speed.estimate(32, ["sbi", "xcep", "clip"])
     assert whole == pytest.approx(40.0, rel=0.01)
     one = speed.estimate(32, ["sbi"])
-    assert one is not None and 5 < one < 25
+    assert 5 < one < 25
     assert speed.estimate(64, ["sbi"]) == pytest.approx(2 * one)
     assert speed.estimate(32, ["sbi", "new"]) is None
     assert ThroughputEstimator(tmp_path / "speed.json").estimate(32, ["sbi"]) == pytest.approx(one)

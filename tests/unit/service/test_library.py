@@ -113,7 +113,6 @@ def test_other_footage_is_not_found(library, clips):
 
 def test_what_another_holds_is_not_found(library, clips):
     kept = add_file(library, BOB, clips[0])
-    assert kept is not None
     assert library.search(ALICE, fingerprint(clips[0])) == []
     assert len(library.search(BOB, fingerprint(clips[0]))) == 1
     assert library.search(BOB, fingerprint(clips[0]), without=kept.sha256) == []
@@ -285,7 +284,7 @@ def test_a_server_looks_at_the_folders_that_are_watched_at_the_moment(library, c
         shutil.rmtree(second)
         until(lambda: watcher.state(str(second)).error)
         error = watcher.state(str(second)).error
-        assert error is not None and "There is no folder" in error.message
+        assert "There is no folder" in error.message
         second.mkdir()  # as a drive that is there again
         until(lambda: watcher.state(str(second)).error is None)
     finally:

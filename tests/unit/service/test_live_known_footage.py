@@ -66,7 +66,7 @@ def test_a_film_in_the_place_of_a_camera_is_told(library, played):
     camera.show(frames)
     until(lambda: camera.viewer.known is not None)
     known = camera.viewer.known
-    assert known is not None and known.name == "film.mp4" and known.matched >= known.asked / 2
+    assert known.name == "film.mp4" and known.matched >= known.asked / 2
     camera.show(scene(9, 80) * 2)
     asked = camera.asked
     until(lambda: camera.asked > asked + 2)

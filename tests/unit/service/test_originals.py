@@ -89,7 +89,7 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, find
     before = copy.analysis
     assert ended(app.originals.compare(OWNER, copy, original)).state is State.DONE
     kept = stored(app, OWNER, copy)
-    assert kept is not None and kept.original_media.name == "press.mp4" and kept.accuses
+    assert kept.original_media.name == "press.mp4" and kept.accuses
     assert stored(app, OWNER, original) is None
     assert copy.analysis is not None and before is not None
     assert copy.analysis.verdict == before.verdict, "never a vote"
@@ -120,7 +120,7 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
                 connection.execute(update(tables.tasks).values(server="killed"))
             servers.append(Application(tmp_path, Analyzer()))
         lost = servers[-1].tasks.find(task.id, OWNER.principal)
-        assert lost is not None and lost.state is State.INTERRUPTED
+        assert lost.state is State.INTERRUPTED
         assert "The server stopped" in lost.error
         go.set()
         until(lambda: (found := stored(servers[-1], OWNER, copy)) is not None and found.accuses)
@@ -140,16 +140,16 @@ def test_a_finding_is_never_overwritten_by_its_mirror(app, finds, stated):
                       ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
     ended(app.originals.compare(OWNER, copy, original))
     first = app.originals.of_pair(OWNER.principal, original, copy)
-    assert first is not None and first.comparison.copy_media.name == "shared.mp4"
+    assert first.comparison.copy_media.name == "shared.mp4"
     ended(app.originals.compare(OWNER, original, copy, stated=stated))
     for one, other in ((copy, original), (original, copy)):
         kept = app.originals.of_pair(OWNER.principal, one, other)
-        assert kept is not None and kept.comparison.copy_media.name == "shared.mp4"
+        assert kept.comparison.copy_media.name == "shared.mp4"
         assert kept.comparison.accuses
     assert stored_comparison(app, OWNER.principal, original, copy) is None
     assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
     kept_of = app.originals.state(OWNER, original, copy)
-    assert kept_of is not None and kept_of.comparison.copy_media.name == "shared.mp4"
+    assert kept_of.comparison.copy_media.name == "shared.mp4"
 
 
 def test_nobody_is_accused_until_a_person_names_the_original(app, finds):
@@ -157,12 +157,12 @@ def test_nobody_is_accused_until_a_person_names_the_original(app, finds):
     one, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
     ended(app.originals.compare(OWNER, one, other, stated=False))
     kept = app.originals.of_pair(OWNER.principal, other, one)
-    assert kept is not None and not kept.comparison.accuses
+    assert not kept.comparison.accuses
     assert kept.comparison.sentence == "Same footage; the face differs"
     assert app.originals.state(OWNER, other, one) is None, "compared anew in these roles"
     ended(app.originals.compare(OWNER, other, one))
     kept = app.originals.of_pair(OWNER.principal, one, other)
-    assert kept is not None and kept.comparison.accuses
+    assert kept.comparison.accuses
     assert kept.comparison.copy_media.name == "b.mp4"
     assert stored(app, OWNER, one) is None
 
@@ -177,7 +177,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
     assert seen is not None and before is not None
     assert ended(app.originals.compare(STRANGER, seen, mine)).state is State.DONE
     kept = stored_comparison(app, STRANGER.principal, seen, mine)
-    assert kept is not None and kept.comparison.accuses, "the answer is theirs"
+    assert kept.comparison.accuses, "the answer is theirs"
     app.originals.state_roles(STRANGER, seen, kept)
     run = theirs.record.run
     for change in (
@@ -188,7 +188,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
         with pytest.raises(InputError, check=lambda e: e.code == "not_yours"):
             change()
     after = app.find(GUEST, theirs.key)
-    assert after is not None and after.record.run == run
+    assert after.record.run == run
     assert app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key) == before
     assert app.originals.found(STRANGER, seen) is None
     # An account that was this guest before it signed in has the same hand on it as then.
@@ -278,15 +278,15 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(real, c
     )
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
     kept = stored(real, GUEST, shared)
-    assert kept is not None and kept.roles == "assumed" and not kept.accuses
+    assert kept.roles == "assumed" and not kept.accuses
     assert stored(real, GUEST, press) is None
     # Until a person says which of the two is the original.
     among = stored_comparison(real, GUEST.principal, shared, press)
-    assert among is not None and not among.comparison.accuses
+    assert not among.comparison.accuses
     said = real.originals.state_roles(GUEST, shared, among)
     assert said.id == among.id and said.comparison.accuses
     kept = stored(real, GUEST, shared)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
 
 
 def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
@@ -294,27 +294,27 @@ def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
     assumed = stored(real, OWNER, press)
-    assert assumed is not None and assumed.roles_doubtful
+    assert assumed.roles_doubtful
     ended(real.originals.compare(OWNER, shared, press))
     assert stored(real, OWNER, press) is None, "it was stated to be the original"
     kept = stored(real, OWNER, shared)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
     again = look(real, OWNER, clips["press"], frames=16)
     assert stored(real, OWNER, again) is None
     assert stored_comparison(real, OWNER.principal, press, shared) is None
     copy = real.originals.stated_copy(OWNER, again, shared.record.sha256)
-    assert copy is not None and copy.copy_media.name == "shared.mp4"
+    assert copy.copy_media.name == "shared.mp4"
     assert real.originals.stated_copy(STRANGER, again, shared.record.sha256) is None
     # The other way round changes nothing until it is taken back.
     ended(real.originals.compare(OWNER, press, shared))
     assert stored(real, OWNER, press) is None
     kept = stored(real, OWNER, shared)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
     real.originals.not_the_original(OWNER, shared)
     ended(real.originals.compare(OWNER, press, shared))
     assert stored(real, OWNER, shared) is None
     kept = stored(real, OWNER, press)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
 
 
 def test_roles_that_were_assumed_are_stated_both_ways(real, clips, finds):
@@ -352,11 +352,11 @@ def test_known_footage_of_a_folder_is_an_original(real, clips, finds):
     real.originals.library.add_folder(LOCAL.id, clips["press"].parent)
     shared = look(real, OWNER, clips["shared"])
     found, kept = real.originals.found(OWNER, shared), stored(real, OWNER, shared)
-    assert found is not None and found.source == str(clips["press"].parent.resolve())
-    assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
+    assert found.source == str(clips["press"].parent.resolve())
+    assert kept.accuses and kept.original_media.name == "press.mp4"
     scope = real.scope(OWNER)
     brought = real.originals.import_known(OWNER, scope, found, Settings())
-    assert brought is not None and brought.record.sha256 == found.match_sha256
+    assert brought.record.sha256 == found.match_sha256
     guest = real.scope(GUEST)
     assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
         "a path is not theirs"

@@ -51,7 +51,7 @@ def test_a_name_is_shown_as_it_is_written(store, named, shown):
         row = tables.records.c.id == record.id
         connection.execute(tables.records.update().where(row).values(name=named))
     read = store.get(LOCAL, record.id)
-    assert read is not None and read.name == shown
+    assert read.name == shown
     assert BatchItem(name=f"folder/{named}").name.startswith("folder/")
     assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
 
@@ -61,7 +61,7 @@ def test_a_note_and_a_tag_turn_nothing_around(store):
     joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
     note, tags = "a\u202eb\x1b[2J\n\tc\u2067", ["x\u202ey", joined]
     changed = store.change(LOCAL, record.id, note=note, tags=tags)
-    assert changed is not None and changed.note == "ab[2J\n\tc"
+    assert changed.note == "ab[2J\n\tc"
     assert changed.tags == ("xy", joined), "a joiner is how the word is written"
 
 
@@ -138,7 +138,7 @@ def test_tokens_of_links_are_not_in_the_file(tmp_path, store):
     record = make(LOCAL)
     store.add(record, SAMPLE)
     share = store.share(LOCAL, record.id, minutes(60), NOON)
-    assert share is not None and store.shared(share.token, NOON)
+    assert store.shared(share.token, NOON)
     assert share.token.encode() not in on_disk(tmp_path)
 
 

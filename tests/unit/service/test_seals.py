@@ -42,9 +42,7 @@ def kept(store: SQLStore, analysis: Analysis = SAMPLE, owner: str = LOCAL) -> Re
     """A finished record, as the pipeline leaves it."""
     record = make(owner)
     store.add(record, store.seals.seal(record, analysis))
-    found = store.get(owner, record.id)
-    assert found is not None
-    return found
+    return store.get(owner, record.id)
 
 
 def who(store: SQLStore, record: Record) -> tuple[ResultOrigin, ResultOrigin | None, ResultOrigin]:
@@ -135,7 +133,7 @@ def test_the_sentence_of_a_comparison_is_sealed(tmp_path):
     record = kept(store, SAMPLE.model_copy(update={"comparison": found}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
     analysis = store.analysis(LOCAL, record.id)
-    assert analysis is not None and analysis.seal is not None
+    assert analysis.seal is not None
     assert analysis.comparison is not None
     sent = analysis.model_dump(mode="json")
     assert seals.holds(analysis.seal, sent, [store.seals.own])
@@ -150,7 +148,7 @@ def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path):
     assert set(who(store, record)) == {ResultOrigin.HERE}
     link = store.share(LOCAL, record.id, TTL, NOON)
     shared = store.shared(link.token, NOON)
-    assert shared is not None and shared.analysis.seal is not None
+    assert shared.analysis.seal is not None
     assert shared.analysis.seal.place is None  # by it a place could be guessed
     assert record.id not in shared.analysis.model_dump_json()  # it opens more than reading
     rewrite(tmp_path, record, lambda tree: tree["provenance"]["place"].update(latitude=0.0))
@@ -263,7 +261,6 @@ def test_the_pdf_says_so_in_words(tmp_path):
 def test_moved_thresholds_take_the_seal_from_the_report(tmp_path):
     store = opened(tmp_path)
     analysis = store.analysis(LOCAL, kept(store).id)
-    assert analysis is not None
     same = json.loads(exports.report("json", tmp_path / "gone", analysis, ResultOrigin.HERE))
     assert seals.holds(ResultSeal.model_validate(same["analysis"]["seal"]), same["analysis"],
                        {store.seals.own})  # fmt: skip
@@ -295,7 +292,7 @@ def test_what_is_added_to_our_own_is_sealed_again_and_to_no_others(tmp_path):
     store = opened(tmp_path)
     record = kept(store)
     ours = store.analysis(LOCAL, record.id)
-    assert ours is not None and ours.seal is not None
+    assert ours.seal is not None
     more = ours.model_copy(update={"partial": True})
     again = store.seals.seal_again(record, ours, more)
     assert store.update_result(LOCAL, record.id, again)

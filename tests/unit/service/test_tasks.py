@@ -298,7 +298,7 @@ def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks):
     assert task.progress == StepProgress("halfway", 2, 4) and task.fraction == 0.5
     assert task.started and task.ended and task.created <= task.started <= task.ended
     row = tasks._store.get(task.id)
-    assert row is not None and row.state == "done" and row.owner == ANN.id
+    assert row.state == "done" and row.owner == ANN.id
 
 
 def test_only_the_owner_and_an_administrator_find_a_task(tasks):
@@ -314,7 +314,7 @@ def test_only_the_owner_and_an_administrator_find_a_task(tasks):
     tasks._tasks.clear()  # as after many others: it is read from the store
     assert tasks.find(task.id, BEN) is None and tasks.find("x" * 22, ANN) is None
     found = tasks.find(task.id, ANN)
-    assert found is not None and found.state is State.DONE and found.subject == "set"
+    assert found.state is State.DONE and found.subject == "set"
 
 
 def test_canceled_before_it_ran(tasks):
@@ -384,13 +384,13 @@ def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
         task = Task(PAGE, ANN.id)
         tasks.submit(task, work)
         assert ended(task).state is State.FAILED
-    assert task.fault is not None and task.fault.problem.code == code
+    assert task.fault.problem.code == code
     assert (task.fault.reference in caplog.text) == ours
     after = Task(PAGE, ANN.id)
     tasks.submit(after, lambda task: "runs")
     assert ended(after).state is State.DONE
     row = tasks._store.get(task.id)
-    assert row is not None and row.state == "failed" and code in row.fault
+    assert row.state == "failed" and code in row.fault
 
 
 def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_path):
@@ -495,7 +495,7 @@ def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path):
     after = open_tasks(tmp_path)
     for task in (running, waiting):
         found = after.find(task.id, ANN)
-        assert found is not None and found.state is State.INTERRUPTED
+        assert found.state is State.INTERRUPTED
     after.close()
 
 
@@ -531,12 +531,12 @@ def test_progress_is_written_a_few_times_a_second_however_often_it_is_told(tmp_p
 def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
     other = victim(tmp_path, "steps")
     try:
-        assert other.stdout is not None and other.stdout.readline() == "runs\n"
+        assert other.stdout.readline() == "runs\n"
         tasks = open_tasks(tmp_path)
 
         def seen() -> Task:
             task = tasks.latest(NIGHT, "long", ANN)
-            assert task is not None and task.active
+            assert task.active
             return task
 
         until(lambda: seen().state is State.RUNNING and seen().done > 2)
@@ -549,7 +549,7 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
         tasks.cancel(seen())
         assert other.stdout.readline() == "canceled\n"
         found = tasks.find("waits", ANN)
-        assert found is not None and found.state is State.CANCELED
+        assert found.state is State.CANCELED
         tasks.close()
     finally:
         other.kill()
@@ -608,31 +608,31 @@ def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path):
     tasks = open_tasks(tmp_path, PAGE, night)
     assert lost in (["waits"], ["waits", "queued"])  # the second may not have come that far
     found = tasks.find("waits", ANN)
-    assert found is not None and found.state is State.INTERRUPTED and not found.active
+    assert found.state is State.INTERRUPTED and not found.active
     assert found.params == {"models": ["a"]}  # what it takes to run it again
     assert tasks.find("waits", BEN) is None
     done = tasks.find("done", ANN)
-    assert done is not None and done.state is State.DONE
+    assert done.state is State.DONE
     assert tasks.recover() == []  # told once
     tasks.close()
     after = open_tasks(tmp_path)
     row = after._store.get("waits")
-    assert row is not None and row.state == "interrupted"
+    assert row.state == "interrupted"
     after.close()
 
 
 def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path):
     other = victim(tmp_path, "life")
     try:
-        assert other.stdout is not None and other.stdout.readline() == "runs\n"
+        assert other.stdout.readline() == "runs\n"
         tasks = open_tasks(tmp_path)
         found = tasks.find("waits", ANN)
-        assert found is not None and found.active and tasks.recover() == []
+        assert found.active and tasks.recover() == []
     finally:
         other.kill()
         other.communicate()
     found = tasks.find("waits", ANN)
-    assert found is not None and found.state is State.INTERRUPTED
+    assert found.state is State.INTERRUPTED
     assert {task.id for task in tasks.recover()} >= {"waits"}
     tasks.close()
 

@@ -269,7 +269,7 @@ def test_models_say_what_they_need(client):
     models = client.get("/v1/models").json()
     assert any(model["ready"] for model in models)
     licensed = next((m for m in models if m["state"] == "available" and m["download"]), None)
-    assert licensed is not None and licensed["license"]
+    assert licensed["license"]
 
 
 def test_a_request_id_is_given_back_and_nothing_strange_is(client):

@@ -111,7 +111,7 @@ def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(remote, u
     assert done["finding"] == done["result"]["finding"]
     assert begin(remote, *ids)["id"] == first["id"], "nothing is computed twice"
     held = remote.wait(ids[0]).comparison
-    assert held is not None and held.original_media.name == "press.mp4"
+    assert held.original_media.name == "press.mp4"
     assert remote.wait(ids[1]).comparison is None
 
 
