@@ -21,7 +21,6 @@ from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import (
-    Comparison,
     ComparisonFinding,
     Generation,
     SpaceAlignment,
@@ -35,6 +34,7 @@ from service.records.lookups import MissedLookup
 from service.records.model import LOCAL, Preferences, State
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
+from tests.support.applications import compared
 from tests.support.kept import put
 from tests.support.pages import OWNER, buttons, come_as, page, press, run, texts
 from tests.support.result_sample import make_analysis, make_clip
@@ -63,17 +63,14 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def finds(monkeypatch: pytest.MonkeyPatch) -> Finds:
-    """Has every comparison come to a finding, without a look at the files."""
+    """Have every comparison come to a finding, without a look at the files."""
 
     def find(finding: Found, *, matched: int = 24, **more: Any) -> None:
-        def compare(copy: Path, original: Path, **given: Any) -> Comparison:
-            return Comparison(
-                copy_media=given["copy_media"], original_media=given["original_media"],
-                finding=finding, time=TimeAlignment(compared=24, matched=matched, offset=2.0),
-                inside=13.04, elsewhere=1.12, limit=2.0, **more,
-            )  # fmt: skip
-
-        monkeypatch.setattr(engine, "compare", compare)
+        time = TimeAlignment(compared=24, matched=matched, offset=2.0)
+        figures = {"time": time, "inside": 13.04, "elsewhere": 1.12, "limit": 2.0} | more
+        monkeypatch.setattr(
+            engine, "compare", lambda *_, **given: compared(given, finding, **figures)
+        )
 
     return find
 

@@ -1,7 +1,6 @@
 """The application: whatever touches a person's things is told for whom, and there is no default."""
 
 import inspect
-import io
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,12 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from detector.schema.analysis import Settings
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.limits import NotAllowed
 from service.records.model import RecordsError
-from service.tasks.jobs import Job, State
+from tests.support.applications import analyze
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
 
@@ -37,13 +35,6 @@ def app(tmp_path: Path) -> Iterator[Application]:
         thread.join(PATIENT)
         assert not thread.is_alive(), thread
     app.jobs.store.close()
-
-
-def analyze(app: Application, context: RequestContext, text: bytes = b"bytes of a clip") -> Job:
-    job = app.submit(context, io.BytesIO(text), "clip.mp4", Settings())
-    until(lambda: not job.active)
-    assert job.state is State.DONE
-    return job
 
 
 def test_who_asks_has_no_default():

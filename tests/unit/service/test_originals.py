@@ -1,8 +1,7 @@
 """What holding a file against its original adds to its analysis, and when it goes."""
 
-import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from detector import media
 from detector.errors import InputError
 from detector.live import LiveSettings
 from detector.schema.analysis import Analysis, Settings
-from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from detector.schema.comparison import Comparison, ComparisonFinding
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
@@ -27,12 +26,15 @@ from service.records.footage import FootageStore
 from service.records.model import Preferences
 from service.tasks import lookups
 from service.tasks.jobs import Job, State
+from tests.support.applications import analyze, application, close, compared, finds
 from tests.support.footage import add_file
 from tests.support.live_stand_in import StandInSession
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import SAMPLE, Analyzer
 from tests.unit.service.test_library import scene
+
+__all__ = ["finds"]
 
 OWNER = RequestContext(LOCAL, loopback=True)
 GUEST = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")
@@ -41,39 +43,14 @@ STRANGER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="20
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
-    app = Application(tmp_path, Analyzer())
-    app.jobs._check = None  # these files are none
-    yield app
-    app.stop()
-    app.jobs.close()
-    app.jobs.store.close()
+    with application(tmp_path, Analyzer()) as opened:
+        yield opened
 
 
-@pytest.fixture
-def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[[ComparisonFinding], None]:
-    """Has every comparison come to a finding, without a look at the files, which are none."""
-
-    def find(finding: ComparisonFinding) -> None:
-        def compare(copy: Path, original: Path, **more: Any) -> Comparison:
-            return Comparison(
-                copy_media=more["copy_media"],
-                original_media=more["original_media"],
-                finding=finding,
-                time=TimeAlignment(compared=3, matched=3),
-            )
-
-        monkeypatch.setattr(engine, "compare", compare)
-
-    return find
-
-
-def analyze(
-    app: Application, context: RequestContext, text: bytes, name: str, frames: int = 32
-) -> Job:
-    job = app.submit(context, io.BytesIO(text), name, Settings(frames=frames))
-    until(lambda: not job.active)
-    assert job.state is State.DONE
-    return job
+def pair(app: Application) -> tuple[Job, Job]:
+    """Analyze a copy and its original."""
+    copy = analyze(app, OWNER, b"copy", "shared.mp4")
+    return copy, analyze(app, OWNER, b"original", "press.mp4")
 
 
 def stored(app: Application, context: RequestContext, job: Job) -> Comparison | None:
@@ -84,8 +61,7 @@ def stored(app: Application, context: RequestContext, job: Job) -> Comparison | 
 
 def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
-    copy, original = (analyze(app, OWNER, text, name) for text, name in
-                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    copy, original = pair(app)
     before = copy.analysis
     assert ended(app.originals.compare(OWNER, copy, original)).state is State.DONE
     kept = stored(app, OWNER, copy)
@@ -103,14 +79,10 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
     def compare(copy: Path, original: Path, **more: Any) -> Comparison:
         begun.append(copy)
         go.wait(PATIENT)
-        return Comparison(
-            copy_media=more["copy_media"], original_media=more["original_media"],
-            finding=ComparisonFinding.FACE_DIFFERS, time=TimeAlignment(compared=3, matched=3),
-        )  # fmt: skip
+        return compared(more, ComparisonFinding.FACE_DIFFERS)
 
     monkeypatch.setattr(engine, "compare", compare)
-    copy, original = (analyze(app, OWNER, text, name) for text, name in
-                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    copy, original = pair(app)
     task = app.originals.compare(OWNER, copy, original)
     servers = [app]
     try:
@@ -128,16 +100,13 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
     finally:
         go.set()
         for server in servers[1:]:
-            server.stop()
-            server.jobs.close()
-            server.jobs.store.close()
+            close(server)
 
 
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_finding_is_never_overwritten_by_its_mirror(app, finds, stated):
     finds(ComparisonFinding.FACE_DIFFERS)
-    copy, original = (analyze(app, OWNER, text, name) for text, name in
-                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    copy, original = pair(app)
     ended(app.originals.compare(OWNER, copy, original))
     first = app.originals.of_pair(OWNER.principal, original, copy)
     assert first.comparison.copy_media.name == "shared.mp4"
@@ -229,11 +198,8 @@ class Reader(Analyzer):
 
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[Application]:
-    app = Application(tmp_path / "data", Reader())
-    yield app
-    app.stop()
-    app.jobs.close()
-    app.jobs.store.close()
+    with application(tmp_path / "data", Reader(), probes=True) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from detector import client as client_module
 from detector import comparison as engine
 from detector.client import ApiError, UnmaskClient
 from detector.errors import Canceled
-from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from detector.schema.comparison import Comparison, ComparisonFinding
 from service.context import Scope
+from tests.support.applications import compared
 from tests.support.waiting import PATIENT, until
 
 
@@ -36,12 +37,7 @@ def go(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         while not allowed.wait(0.01):
             if more["cancel"].is_set():
                 raise Canceled
-        return Comparison(
-            copy_media=more["copy_media"],
-            original_media=more["original_media"],
-            finding=ComparisonFinding.NOTHING_DIFFERS,
-            time=TimeAlignment(compared=3, matched=3),
-        )
+        return compared(more, ComparisonFinding.NOTHING_DIFFERS)
 
     monkeypatch.setattr(engine, "compare", compare)
     return allowed

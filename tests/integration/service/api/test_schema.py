@@ -14,8 +14,8 @@ from detector.errors import MediaError
 from service import limits
 from service.api.app import create_app
 from service.api.routes import legacy
-from service.application import Application
 from tests.support.api import served
+from tests.support.applications import application
 from tests.unit.service.test_jobs import Analyzer
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(lambda: None).openapi())
@@ -33,18 +33,13 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
         patch.setenv("UNMASK_OFFLINE", "1")
         patch.setattr(limits, "MAX_REJECTED", 1_000_000)  # keys are made up here
         analyzer = Analyzer()
-        app = Application(data, analyzer)
-        app.jobs._check = None
-        app.prepared.set()
-        with served(app) as url:
+        with application(data, analyzer) as app, served(app) as url:
+            app.prepared.set()
             file = {"file": ("clip.mp4", b"bytes of a clip")}
             answer = httpx.post(f"{url}/v1/analyses?wait=60", files=file)
             assert answer.status_code == 200
             analyzer.error = MediaError("This is no video.", code="not_media")
             yield url, answer.json()["id"]
-        app.stop()
-        app.jobs.close()
-        app.jobs.store.close()
 
 
 @SCHEMA.parametrize()

@@ -6,8 +6,8 @@ import httpx
 from pypdf import PdfReader
 
 from detector.schema.analysis import Analysis, Modality, Question
-from service.application import Application
 from tests.support.api import served
+from tests.support.applications import application
 from tests.support.pages import ANALYZER
 from tests.support.voice_sample import write_clip
 from tests.support.waiting import PATIENT
@@ -16,8 +16,11 @@ from tests.support.waiting import PATIENT
 def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     message = write_clip(tmp_path / "message.wav")
-    application = Application(tmp_path, ANALYZER)
-    with served(application) as url, httpx.Client(base_url=url, timeout=PATIENT) as client:
+    with (
+        application(tmp_path, ANALYZER, probes=True) as app,
+        served(app) as url,
+        httpx.Client(base_url=url, timeout=PATIENT) as client,
+    ):
         files = {"file": ("message.wav", message.read_bytes(), "audio/wav")}
         answer = client.post("/v1/analyses", params={"wait": 120}, files=files)
         assert answer.status_code == 200, answer.text
@@ -31,6 +34,3 @@ def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
         pages = PdfReader(io.BytesIO(report.content)).pages
         text = " ".join(" ".join(page.extract_text() for page in pages).split())
         assert "Voice cloned?" in text and "of speech" in text and "0 × 0" not in text
-    application.stop()
-    application.jobs.close()
-    application.jobs.store.close()
