@@ -183,7 +183,6 @@ def is_handed_out_in_ranges(server: Server, media: str, data: bytes) -> None:
 
 
 def test_a_verdict_stands_alone_and_nothing_jumps(visit, tmp_path):
-    """From the drop to the verdict."""
     person = visit(own=True)
     page = person.page
     layout_shift.watch(page)

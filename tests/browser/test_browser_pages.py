@@ -116,7 +116,6 @@ def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name
 
 
 def test_the_navigation_shows_where_the_keyboard_is(visit):
-    """A ring of 2 px in the accent, wide and where the navigation is folded away."""
     page = visit("/settings").page
     page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
     wait_drawn(page)
@@ -174,7 +173,6 @@ def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit, path):
 
 
 def test_from_a_sample_to_its_report_and_to_compare(visit, tmp_path):
-    """And to the picture of the README."""
     person = visit()
     page = person.page
     wait_ready(page)

@@ -107,7 +107,6 @@ class ServersContract:
         assert not one.alive("0123456789ab") and not one.alive("../../x") and not one.alive("")
 
     def test_who_just_came_takes_nobody_for_dead_before_a_lease_is_over(self, clock, start):
-        """All were down with their database: who comes back first does not bury the others."""
         start("other")
         clock.forward(10 * LEASE_SECONDS)
         one = start("one")
@@ -216,7 +215,6 @@ class ServersContract:
     def test_a_server_that_was_taken_for_dead_stops_what_others_took_over(
         self, clock, manage, monkeypatch
     ):
-        """A machine that slept wakes up."""
         monkeypatch.setattr("service.tasks.manager.REPORT_SECONDS", 0.0)
         kind = TaskKind("night", Priority.BATCH, 1.0, Task)
         slept, one = manage("slept", kind), manage("one", kind)

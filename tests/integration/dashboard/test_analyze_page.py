@@ -295,7 +295,6 @@ def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(jobs, analyze
 
 
 def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(jobs, analyzer, monkeypatch):
-    """In the same run of the page, and not when it looks the next time."""
     analyzer.go.clear()
     analyzer.fraction = running.NEARLY
     key = upload(page(), make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes())

@@ -125,6 +125,5 @@ def test_each_shape_has_a_page(shape, tmp_path):
 
 
 def test_even_scores_are_highest_all_along():
-    """As of a clip that was looped to four minutes."""
     analysis = scored([SHAPES["constant"]])
     assert lead.strongest(analysis, analysis.judged[0]) == "00:03 to 03:56"

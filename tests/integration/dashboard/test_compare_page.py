@@ -156,7 +156,6 @@ def test_each_model_has_its_own_lane_and_gaps(job):
 
 
 def test_the_models_that_decided_are_compared_first(job):
-    """Not whatever stands first in the catalog, and none of another question."""
     analysis = make_analysis(whole=0.0)
     synth = next(m for m in analysis.models if m.id == "synth")
     analysis.models.remove(synth)

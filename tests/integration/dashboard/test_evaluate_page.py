@@ -300,7 +300,6 @@ def test_the_page_shows_the_figures(finished):
 
 @pytest.mark.usefixtures("workspace")
 def test_the_page_says_what_its_figures_are_of(finished):
-    """Verdicts and the table at one threshold count differently, and it says why."""
     (kind,) = finished.report.kinds
     given = kind.answers[0].decisions.decided
     text = html(page("evaluate", a=finished.id)).replace("\u00a0", " ")

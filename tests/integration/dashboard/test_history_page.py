@@ -245,7 +245,6 @@ def test_filters_by_verdict_time_model_tag_and_finding(jobs, kept):
 
 
 def test_what_has_no_verdict_has_a_filter_of_its_own(jobs, kept):
-    """The numbers on the filters add up to all, and the list is turned and exported alike."""
     names = [keep(jobs, f"{n:02}.mp4", None, n, state=State.FAILED).name for n in range(11)]
     at = page()
     pills = at.pills(key="history-verdict")

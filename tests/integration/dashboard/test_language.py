@@ -247,7 +247,6 @@ def test_what_the_service_says_is_said_in_the_readers_language():
 
 
 def test_a_message_is_never_put_together_by_hand():
-    """An f-string or a sum of messages is English for good."""
     wrong = [
         f"{file}:{node.lineno}"
         for file, tree in tool.sources(tool.SERVICE)
@@ -274,7 +273,6 @@ def test_a_refusal_of_the_service_is_said_in_the_language(esperanto):
 
 
 def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch, esperanto):
-    """Also after it was kept, and by a program of before."""
     error = rules_error()
     kept = ErrorReport.model_validate_json(fault_of(error).model_dump_json())
     assert kept.problem.message == "A link can last up to 90 days."
@@ -331,7 +329,6 @@ def of_detector() -> set[str]:
 
 
 def test_reasons_and_limits_are_said_in_the_language(esperanto):
-    """What the detector says of a file is kept as codes: a page puts them into its language."""
     for given in ({}, {"fake": False}, {"whole": 0.0}, {"whole": 0.0, "fake": False}):
         made = make_analysis(people="A", **given)
         for reason in made.verdict.reasons:

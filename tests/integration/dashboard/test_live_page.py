@@ -747,7 +747,6 @@ def test_an_insecure_page_watches_cameras_by_address_all_the_same(by_address, br
 
 
 def test_the_pictures_of_a_camera_go_to_who_has_its_pass():
-    """The newest picture whenever there is one, and an end with the session."""
     viewer = session.application().viewers.open(
         choices.settings(choices.LiveOptions()), choices.LiveOptions()
     )

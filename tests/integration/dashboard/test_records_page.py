@@ -45,7 +45,6 @@ def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs, key):
 
 
 def test_who_only_has_the_address_sees_it_and_changes_nothing(jobs, key, monkeypatch):
-    """Of what somebody without an account analyzed."""
     jobs.store.record_cache_hit(LOCAL, key, datetime.now(UTC))
     before = jobs.store.analysis(LOCAL, key)
     owners = page(a=key)
@@ -179,7 +178,6 @@ def test_what_this_server_did_not_make_is_said_on_every_page(tmp_path, jobs, key
 
 
 def test_compare_says_what_this_server_did_not_make(tmp_path, jobs, key):
-    """The models of a result, and a copy beside its original: said once, whichever it is."""
     clip = make_clip(tmp_path / "original.webm", duration=1.0)
     other = put(tmp_path, clip, make_analysis(clip), name="original.webm")
     jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)

@@ -240,7 +240,6 @@ def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(jobs, clips,
 
 
 def test_a_stated_original_is_told_whose_original_it_is(jobs, clips, finds):
-    """Its own page does not doubt what the copy's page says, and leads to the same comparison."""
     finds(Found.FACE_DIFFERS)
     shared = looked_for(analyzed(jobs, clips["shared"]))
     original = looked_for(analyzed(jobs, clips["press"]))
@@ -255,7 +254,6 @@ def test_a_stated_original_is_told_whose_original_it_is(jobs, clips, finds):
 
 
 def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(jobs, clips, tmp_path):
-    """As much is said as was looked for; and nothing once it is taken out of the library."""
     owner = "guest:other"
     known().add_folder(owner, clips["press"].parent)
     exported = tmp_path / "prints"
@@ -278,7 +276,6 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(jobs, clip
 
 @pytest.mark.parametrize("source", ["import", ANALYSES])
 def test_a_cropped_copy_is_known_by_the_face_in_it(jobs, clips, finds, tmp_path, source):
-    """Where the two can't be held against each other, no more is said than was seen."""
     press = media.probe(clips["press"])
     known().add_prints(LOCAL, fingerprint(clips["press"], press), press, source)
     with av.open(str(clips["press"])) as container:

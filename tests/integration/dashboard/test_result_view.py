@@ -501,7 +501,6 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
 
 
 def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
-    """And figures of some of the clips only say of how many."""
     made = make_analysis()
     limits = Thresholds(
         low=0.0, high=0.7, no_sign=False, data="479 clips of many sources",

@@ -52,7 +52,6 @@ def test_another_template_scale_or_tilt_would_be_noticed():
 
 
 def test_centers_become_the_points_dlib_would_give():
-    """On an upright face: lids above and outside the eyes, lips inside the corners of the mouth."""
     centers = np.array([[40.0, 50], [80, 50], [60, 70], [45, 95], [75, 95]])
     lids_and_lips = alignment.to_dlib(centers) - centers
     (left, right, nose, upper, lower) = lids_and_lips

@@ -91,7 +91,6 @@ def idle(cluster: ClusterAnalyzer) -> bool:
 
 
 def test_the_result_is_the_one_of_one_process(cluster, alone):
-    """On samples; several at a time."""
     got = at_once(lambda path: cluster.analyze(path, Settings(frames=8)), alone)
     assert len(alone) == 2
     for one, expected in zip(got, alone.values(), strict=True):
@@ -171,7 +170,6 @@ def _running(member: Member) -> int:
 
 
 def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(cluster, tmp_path):
-    """Killed twice, with calls of their own each time."""
     source, out = many(tmp_path / "clips", 16), tmp_path / "out"
     journal, killed = out / "results.jsonl", []
     options = BatchOptions(QUICK, parallel=cluster.slots)

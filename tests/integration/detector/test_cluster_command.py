@@ -43,7 +43,6 @@ def _parents(pid: int) -> list[int]:
 
 
 def test_a_batch_on_a_cluster_of_its_own_outlives_a_worker_and_itself(tmp_path):
-    """First a worker is killed, then the command; given again without a cluster, it goes on."""
     source, out = many(tmp_path / "clips", 12), tmp_path / "out"
     command = [sys.executable, "-m", "cli", "batch", str(source), "--out", str(out), *QUICK]
     journal = out / "results.jsonl"

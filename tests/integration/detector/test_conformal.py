@@ -102,7 +102,6 @@ def test_cuts_of_a_few_recordings_are_warned_of():
 
 
 def test_cuts_of_a_few_recordings_promise_less():
-    """What the warning is for: forty clips, three recordings."""
     rng = np.random.default_rng(0)
     exceeded = []
     for _ in range(400):

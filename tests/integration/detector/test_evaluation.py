@@ -170,7 +170,6 @@ def test_a_paired_difference_is_narrower_than_two_intervals():
 
 
 def test_groups_move_together():
-    """One footage copied thirty times is no more evidence than once."""
     values, labels = drawn(5, 12)
     alone = metrics.bootstrap(metrics.auc, values, labels, [str(i) for i in range(12)])
     copied = metrics.bootstrap(
@@ -560,7 +559,6 @@ def test_our_own_failure_is_not_kept(labeled, tmp_path, monkeypatch):
 
 
 def test_people_of_training_are_kept_apart(tmp_path, monkeypatch):
-    """Of the very CSV that was trained on: what the recipe kept out, without actors who recur."""
     rows = ["file,label,kind,method,group,source"]
     for who in "abcdefghij":
         rows.append(f"{who}-real.png,real,image,none,{who},s")

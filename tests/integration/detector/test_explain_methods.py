@@ -461,7 +461,6 @@ def test_a_window_says_when_it_mattered():
 
 
 def test_reading_explanations_loads_no_network():
-    """What a page imports before anything is asked for."""
     import subprocess
     import sys
 

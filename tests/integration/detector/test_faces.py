@@ -110,7 +110,6 @@ def test_cut_borders():
 
 @pytest.mark.parametrize("beyond", [12, 70])
 def test_cut_mirrors_the_picture_at_its_edge(beyond):
-    """Also where more lies beyond the picture than within."""
     frame = np.random.default_rng(0).integers(0, 256, (50, 50, 3)).astype(np.uint8)
     box = (-float(beyond), 5.0, 40.0 - beyond + 60, 105.0)
     side = 100
@@ -450,7 +449,6 @@ def test_twins_side_by_side_are_told_apart_by_place(mtcnn):
 
 @pytest.mark.parametrize("persons", [(0, 1), (0, 0)], ids=["two people", "twins"])
 def test_people_who_cross(mtcnn, persons):
-    """One walks behind the other and comes out on the far side."""
     frames = []
     for look in range(21):
         frame = scene((640, 240))
@@ -510,7 +508,6 @@ def test_who_was_away_for_long_is_forgotten(mtcnn):
 
 
 def test_a_cut_ends_people_unless_they_are_found_again(mtcnn):
-    """Two cameras alternate: each person keeps a number, no one becomes the other."""
     one = scene((320, 240), tone=200)
     put(one, head(70), (160, 120))
     two = scene((320, 240), tone=60)

@@ -178,7 +178,6 @@ def test_a_model_is_never_fed_another_modality(models):
     ("cores", "front", "at_once"), [(2, False, 2), (1, False, 1), (2, True, 1)]
 )
 def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front, at_once):
-    """One after the other they held one core while the other waited for the last faces' scores."""
     running, most, order = set[str](), [0], dict[str, list[int]](first=[], second=[])
 
     class Slow(Bright):

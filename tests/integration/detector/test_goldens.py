@@ -119,7 +119,6 @@ def test_none_is_taken_for_one_with_a_single_answer(case, monkeypatch):
 
 
 def test_what_a_flip_does_would_be_noticed(case):
-    """Other channels, another normalization or label are far outside the tolerances."""
     golden, model = case
     name, wanted = next(iter(golden.outputs.items()))
     seen = fit(shown(golden, model, name), model.spec.crop)
@@ -207,7 +206,6 @@ def test_one_missing_extra_or_misshapen_tensor_is_named_as_in_the_file(tmp_path,
 
 
 def test_efficientnet_of_one_repository_is_not_taken_for_anothers(tmp_path):
-    """Alike but for padding and names: the file says whose it is."""
     path = save(tmp_path / "x.pth", Golden("ispl_efficientnetb4").state())
     for id in ("dfb_efficientnetb4", "sbi_efficientnetb4", "ispl_efficientnetautoattb4"):
         with pytest.raises(WeightsError, match="do not fit"):

@@ -137,7 +137,6 @@ def test_a_file_url_leads_nowhere():
      "[::ffff:7f00:1]", "0177.0.0.1"],
 )  # fmt: skip
 def test_other_spellings_of_this_computer_are_this_computer(host):
-    """By the resolver of this computer, not a stub of ours."""
     with pytest.raises(InputError) as raised:
         fetch(f"http://{host}/x", io.BytesIO(), RULES)
     assert raised.value.code in ("link_private", "link_unknown_host", "link_invalid")
@@ -263,7 +262,6 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next(web, monkeypatc
 
 
 def test_a_server_that_drips_is_left(web, tmp_path):
-    """A byte now and then resets no clock: all of it has one deadline."""
     web.answers["/drip"] = endless(b"x", 0.05, before=PICTURE[:5000])
     error = disk_refused(tmp_path, web.url("clips.example", "/drip"), replace(RULES, seconds=1))
     assert error.code == "link_slow" and web.left.wait(10)

@@ -133,7 +133,6 @@ def test_somebody_new_who_is_manipulated_is_named_as_soon(engine):
 @pytest.mark.parametrize("gone", [0.0, 4.0], ids=["there", "gone before the end"])
 @pytest.mark.parametrize("seconds", [2.0, 7.0, 20.0])
 def test_the_record_says_what_was_shown_last(engine, seconds, gone):
-    """Calibration, fusion, thresholds and quality gates are those of a file."""
     from detector.decision import decide
 
     session = engine.open()
@@ -164,8 +163,6 @@ class Contrary(MadeModel):
     ids=["untouched", "suspicious", "two"],
 )
 def test_box_and_card_say_one_number_of_one_face(people):
-    """Also where the two questions have different answers, and with several people in view."""
-
     def load(id: str) -> Model:
         return (Contrary if id == "clip-generated" else MadeModel)(registry.get_spec(id))
 
@@ -274,8 +271,6 @@ def test_a_raised_alarm_ends_with_the_session(engine):
 
 
 def test_no_alarm_is_raised_by_what_may_decide_nothing(engine):
-    """A score of one model, where two are needed, is none of a file either."""
-
     def load(id: str) -> Model:
         if id == "clip":
             raise ModelError("CLIP is not on this computer.")
@@ -491,7 +486,6 @@ def test_what_is_no_frame_is_refused(engine):
 
 
 def test_memory_is_flat(engine):
-    """Nothing that is kept grows with the length of a session, once it is as long as is kept."""
     session = engine.open()
     small = picture((20, 20, 0.0), size=(200, 200))
     for minute in range(2):
@@ -659,7 +653,6 @@ def frames_of(path: Path, start: float, seconds: float) -> list[np.ndarray]:
 
 
 def test_a_clip_that_becomes_manipulated_is_named(gallery):
-    """The bundled models and the real face detector, every frame in its turn."""
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.0)
     changed = frames_of(gallery["manipulated"].path, 3.0, 5.0)
     engine = live.LiveEngine(["texture", "clip", "clip-generated", "motion"], workers=0)
@@ -684,7 +677,6 @@ def test_a_clip_that_becomes_manipulated_is_named(gallery):
 
 
 def test_the_same_scores_as_an_analysis_of_the_file(gallery):
-    """Nothing is cut, scored or fused another way than in the Analyzer."""
     from detector.pipeline import Analyzer
     from detector.schema.analysis import Settings
 
@@ -709,7 +701,6 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery):
 
 @pytest.mark.shared
 def test_a_real_clip_that_becomes_a_fake_one(shared):
-    """Two clips of the development set, one after the other."""
     folder = shared / "data" / "dev"
     name = "static_video_light_intensity_gcrShVOKnAA_4_1.mp4"
     original = folder / "real" / "celebv-text+celebv-text.github.io" / name

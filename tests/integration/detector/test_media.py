@@ -1067,7 +1067,6 @@ def test_few_frames_far_apart(make_clip):
 
 
 def test_a_joined_transport_stream_goes_on(make_clip):
-    """Files of which each counts from zero, one after the other, and the last one shorter."""
     size = (200, 64)
     parts = [
         make_clip(f"{count}.ts", size=size, times=[n / 25 for n in range(count)],

@@ -56,7 +56,6 @@ def test_it_names_both_files_the_answer_the_figures_and_the_limits(found, pdf):
 
 
 def test_it_shows_both_where_most_differs(content, pdf):
-    """Rendered: three pictures on the first page, the finding's color, nothing runs off."""
     moments = content.comparison.moments
     most = max(moments, key=lambda moment: moment.excess)
     kinds = [figure.kind for figure in content.figures]

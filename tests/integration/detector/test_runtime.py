@@ -156,7 +156,6 @@ def test_what_is_kept_gives_the_same_to_the_bit_and_is_not_converted_again(
 
 
 def test_another_network_is_never_taken_for_one_that_is_kept(network, kept):
-    """Other weights, another attribute, another free axis, other code."""
     first = compiled(network)
     other = copy.deepcopy(network)
     with torch.no_grad():
@@ -259,7 +258,6 @@ print(json.dumps([apart, scored, len(converted)]))
 def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
     kept, tmp_path, astronaut
 ):
-    """Nothing in the networks that are loaded at every start is told differently there."""
     Image.fromarray(astronaut).save(tmp_path / "face.png")
 
     def scored() -> tuple[list[bool], list[dict[str, float]], int]:

@@ -151,7 +151,6 @@ def test_refusals_come_through_as_they_are(content, code, tmp_path, apart):
 
 
 def test_the_name_says_nothing(tmp_path, apart):
-    """A film called a picture, a picture called a film, one called a program."""
     clip = write_clip(tmp_path / "x.mp4")
     film = clip.rename(tmp_path / "holiday.jpg")
     picture = tmp_path / "holiday.mp4"
@@ -356,7 +355,6 @@ def test_the_fork_server_is_started_again(box, file):
 
 @linux
 def test_no_reader_outlives_a_program_that_was_killed(file):
-    """The sockets close with it, however it ends."""
     code = (
         "import sys; sys.path[:0] = ['tests', '.']\n"
         "from tests.support import hostile_readers as h; import threading, time\n"
@@ -390,7 +388,6 @@ def _runs(number: int) -> bool:
 
 
 def test_several_at_once(tmp_path, apart):
-    """Good files and bad ones side by side: each gets its own answer."""
     clip = write_clip(tmp_path / "clip.mp4", seconds=1)
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(clip.read_bytes()[:700])
@@ -446,7 +443,6 @@ def test_traces_of_a_copy_are_read_apart(tmp_path, apart, monkeypatch):
 
 
 def test_bytes_of_a_frame_cost_one_copy(box, file):
-    """A frame is the caller's own: a reader that lives on can't change it."""
     (first, *_) = [frame.rgb for frame in _first(box, file, 3)]
     assert first.flags.owndata or first.base.flags.owndata
     assert first.flags.writeable and first.dtype == np.uint8
@@ -478,7 +474,6 @@ def test_the_filter_knows_both_processors():
 
 
 def test_the_command_line_reads_apart(tmp_path, capsys, monkeypatch):
-    """The same analysis, and a file whose reader crashes is an error in its place."""
     from cli import main
 
     clip, bad = write_clip(tmp_path / "clip.mp4", seconds=2), tmp_path / "bad.png"

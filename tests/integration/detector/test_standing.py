@@ -170,7 +170,6 @@ def test_the_person_decides_how_a_picture_is_turned(analyzer, make_clip, samplin
 
 
 def test_faces_that_come_late_are_found_turned(analyzer, make_clip):
-    """After a title that takes more frames than are searched turned one after the other."""
     blank = np.full((270, 480, 3), 40, np.uint8)
     path = make_clip(
         "title.mp4",

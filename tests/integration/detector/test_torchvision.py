@@ -59,7 +59,6 @@ def test_nms_at_its_edges():
 
 
 def test_torchvision_and_those_who_need_it_can_be_imported():
-    """With the real operators or without, after `import detector` all of this works."""
     code = """
 import detector
 import torchvision, facenet_pytorch, pytorch_grad_cam
@@ -144,7 +143,6 @@ except RuntimeError as error:
 
 
 def test_importing_the_library_is_quick():
-    """Seconds of torch are for who needs it: `unmask --help` doesn't."""
     code = """
 import sys, time
 start = time.process_time()

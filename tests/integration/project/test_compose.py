@@ -77,7 +77,6 @@ def test_without_the_profile_there_is_unmask_alone():
 
 
 def test_unmask_gets_its_own_settings_and_no_others():
-    """All that docs/hosting.md lists, but for the folder, which is the image's; each is read."""
     table = (ROOT / "docs" / "hosting.md").read_text("utf-8").split("## Settings")[1]
     listed = {
         name
@@ -295,7 +294,6 @@ def test_the_migrations_are_applied_once(postgres, fresh):
 
 
 def test_only_what_is_new_is_applied_and_whole_or_not_at_all(postgres, fresh, tmp_path):
-    """An update of Unmask brings a file that fails in its middle, then a mended one."""
     (tmp_path / "migrations").mkdir()
     shutil.copy(FOLDER / "migrate.sh", tmp_path)
     one, two = (tmp_path / "migrations" / f"2026010{n}_a_thing.sql" for n in (1, 2))
@@ -467,7 +465,6 @@ def test_a_service_that_fails_leaves_no_key_in_the_log(gateway):
 
 
 def test_the_texts_of_mails_lead_to_unmask(gateway):
-    """Each where `auth` fetches it, with a link that the page behind it takes."""
     auth = environment("auth", {})
     templates = tomllib.loads((FOLDER / "config.toml").read_text("utf-8"))["auth"]["email"][
         "template"

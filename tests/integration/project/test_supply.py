@@ -43,7 +43,6 @@ def test_a_license_that_asks_for_more_is_seen():
 
 
 def test_the_page_names_the_encoders_that_wheels_carry():
-    """Not in any metadata: the files themselves."""
     import av
 
     part = PAGE.read_text("utf-8").partition("## What wheels carry")[2].partition("## Packages")[0]

@@ -106,7 +106,6 @@ def test_the_dockerfile_passes_its_linter():
 
 
 def test_what_the_linter_does_not_know():
-    """Who runs it, what it may write, that it says how it is, and that no tool stays in it."""
     build, last = stages()
     assert of(last, "USER") == ["1000"]
     assert "useradd --create-home --uid 1000" in of(last, "RUN")[0]
@@ -198,7 +197,6 @@ def test_the_packages_it_asks_for():
 
 
 def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image, place):
-    """The Dockerfile's CMD in its environment."""
     last = stages()[1]
     given = environment(last)
     data = place / "data"
@@ -573,7 +571,6 @@ def test_every_logger_is_cleaned(settings, caplog):
 def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     settings, jobs, caplog, monkeypatch, tmp_path
 ):
-    """The queue with the real pipeline, as the server starts it."""
     caplog.set_level(logging.INFO)
     hosting.prepare()
     clip, picture = write_clip(tmp_path / "x.mp4", seconds=1), io.BytesIO()
@@ -609,7 +606,6 @@ def test_every_test_that_the_threat_model_names_is_there():
 
 
 def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path):
-    """After Streamlit's own styles, whole, and never as "not changed"."""
     (tmp_path / "index.html").write_text("<html><head></head><body><p>page</p></body></html>")
     (tmp_path / "a.js").write_text("let a = '</body>'")
     app = Starlette(routes=[Mount("/", StaticFiles(directory=tmp_path, html=True))])

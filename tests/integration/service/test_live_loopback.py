@@ -206,7 +206,6 @@ def watch(
 
 
 def test_the_microphone_of_the_same_link_is_heard(loop, unwatched):
-    """Opus through a real connection into the voice that the engine would judge."""
     pool, engine = Pool(0), StandInEngine()
     heard = LiveVoice([], pool, lambda id: pytest.fail("no model is asked for"))
     pool.add(heard)

@@ -71,7 +71,6 @@ def test_the_servers_own_are_ours(project, ada, store, ours):
 
 
 def test_an_inserted_row_is_not(project, ada, store, ours):
-    """All of a sealed row under another id, as if another file had been given this verdict."""
     row = row_of(ada, ours.id) | {"id": new_id(), "name": "another.mp4"}
     ada.client.table("analyses").insert(row).execute()
     assert set(who(project, store, ada.id, row["id"])) == {ResultOrigin.ELSEWHERE}

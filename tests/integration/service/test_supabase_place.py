@@ -150,7 +150,6 @@ def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
 
 
 def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(project, here, server, monkeypatch):
-    """First the account has room for one alone."""
     here.guest = GUEST
     jobs = server("one")
     keys = {analyze(here, text).key for text in ("one", "two")}

@@ -117,7 +117,6 @@ for number in range(points):
 
 
 def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path):
-    """Whatever is there afterwards is whole."""
     run = subprocess.run(
         [sys.executable, "-c", VICTIMS, str(tmp_path), str(POINTS)],
         input=SAMPLE.model_dump_json() + "\n",
@@ -348,7 +347,6 @@ def test_a_lock_of_another_program_is_waited_for_and_then_said(tmp_path, monkeyp
 
 @pytest.mark.parametrize("where", ["head", "middle", "end", "log"])
 def test_damaged_records_are_said_and_left_as_they_are(tmp_path, where):
-    """Never a traceback, nothing is written over, and a copy that is put back works again."""
     store = open_store(tmp_path / FILE)
     for number in range(60):
         store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)

@@ -27,7 +27,6 @@ import time; time.sleep(60)
 
 
 def test_a_killed_server_leaves_nobodys_clips(tmp_path):
-    """They are promised to be deleted, whatever the end."""
     root = Path(__file__).parents[3]
     killed = subprocess.run(
         [sys.executable, "-c", VICTIM, str(tmp_path)],

@@ -179,7 +179,6 @@ def test_one_that_hangs_holds_nothing_up(receive, hooks, monkeypatch):
 
 
 def test_a_name_that_leads_elsewhere_by_the_time_is_not_called(receive, hooks, monkeypatch):
-    """Looked at when it was given, and again at each attempt."""
     receiver = receive(200)
     first = threading.Event()
 

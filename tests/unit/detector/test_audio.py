@@ -219,7 +219,6 @@ def test_a_word_that_was_not_told_as_speech_is_no_noise():
 
 
 def test_joined_mp3_is_heard_whole(tmp_path):
-    """Each with a title of its own, and the second at another rate."""
     parts = [made.write(tmp_path / f"{rate}.mp3", PAUSED, rate=rate) for rate in (16_000, 48_000)]
     lengths = [media.probe(part).duration or 0.0 for part in parts]
     path = tmp_path / "joined.mp3"

@@ -67,7 +67,6 @@ def test_movement_of_others_is_not_told(seconds):
 
 
 def test_what_begins_and_ends_together_is_asked_for_less():
-    """A face that was driven by a whole file is held against it at one offset, not at sixty."""
     original = moved(5, 0.8)
     copy = noisy(original, 1.8)
     whole = synchrony(copy, original)
@@ -97,7 +96,6 @@ def test_more_offsets_ask_for_more():
 
 
 def test_the_same_sentence_at_another_pace_is_not_the_same_movement():
-    """What is said again drifts: each half would go with the original at another moment."""
     original = moved(7, 6.0, smooth=9)
     drifting = np.linspace(0, len(original.head) - 1, len(original.head)) * 0.93 + 5
     steps = np.arange(len(original.head))

@@ -175,7 +175,6 @@ def test_it_is_heard_of_anybody_who_is_seen_well_and_switched_off_of_nobody():
 
 @pytest.mark.parametrize("no_sign", [True, False])
 def test_a_model_that_was_calibrated_on_ones_own_files_votes_and_clears_where_ours_may(no_sign):
-    """`unmask calibrate LABELS.csv --models mine --write`."""
     fitted = Calibration(scale=1.0, offset=0.0, data="60 clips of mine", clips=60)
     for strong, label in ((-9.0, Label.REAL if no_sign else Label.INCONCLUSIVE), (9.0, Label.FAKE)):
         made = measured(0.0, strong, low=0.3 if no_sign else 0.0, no_sign=no_sign)
@@ -475,7 +474,6 @@ def test_contributions_add_up_to_the_combined_score():
 
 
 def test_no_model_decides_alone_and_none_is_said_to_disagree():
-    """Two models below the threshold that agree pass it together: evidence is added."""
     faces = [face(i, one=0.7, two=0.7) for i in range(5)]
     out = decide(analysis([track("A", faces)], [model("one"), model("two")]))
     assert out.verdict.label is Label.FAKE and out.verdict.agree == 2
@@ -664,7 +662,6 @@ def test_limits_of_a_clear_file_do_not_ask_who_changed_it():
 
 
 def test_a_part_that_stands_out_is_not_averaged_away():
-    """A short change in a long clip: the mean of all says "untouched", and must not."""
     scores = [0.05] * 20
     made = analysis([track("A", with_scores(*scores)), track("B", with_scores(*scores))])
     assert decide(made).verdict.label is Label.REAL

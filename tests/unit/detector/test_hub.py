@@ -109,7 +109,6 @@ def test_logits_are_transformers_own(tmp_path):
 
 
 def test_names_of_transformers_4_are_read(tmp_path):
-    """What most of the hub's files still hold."""
     files = saved(tmp_path, VIT)
     model = hub.load(entry(VIT, None), files, "cpu")
     x = model.preprocess(picture("input_face_224.png"))[None]

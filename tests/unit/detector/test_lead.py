@@ -50,7 +50,6 @@ def cut_short(analysis: Analysis, id: str, frames_left: int) -> Analysis:
 
 
 def test_who_is_left_out_is_named_with_the_reason():
-    """Somebody glimpsed in two frames does not lead, however high their score is."""
     both = make_analysis()
     for frame in (frame for s in both.judged if s.id == "A" for frame in s.frames):
         frame.logits.update({model: x + 2.0 for model, x in frame.logits.items()})

@@ -170,7 +170,6 @@ def test_what_is_refused(tmp_path):
 
 
 def test_an_earlier_verdict_is_never_evidence(tmp_path):
-    """A stranger's label changes no score and no finding."""
     picture = tmp_path / "a.jpg"
     Image.fromarray(portrait((96, 96))).save(picture, quality=90)
     plain = inspect(picture, media.probe(picture))

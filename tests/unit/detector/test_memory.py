@@ -79,7 +79,6 @@ def test_what_is_in_use_stays(shelf):
 
 
 def test_never_while_scoring(shelf):
-    """Threads that score with more models than there is room for: each finishes with its own."""
     scoring: dict[str, int] = {}
     wrong: list[str] = []
 

@@ -27,7 +27,6 @@ def test_the_crop_is_the_originals(case):
 
 
 def test_another_crop_is_another_picture():
-    """Held so closely that no other template, margin or order of channels would pass."""
     case = GOLDEN["cases"]["tilted 20 degrees"]
     wanted, frame = case["native"]["crop"], picture("input_odd_313x277.png")
     others = [

@@ -92,7 +92,6 @@ def test_a_finding_is_held_against_an_original(clear):
 
 @pytest.mark.parametrize("label", [Label.FAKE, Label.INCONCLUSIVE, Label.REAL])
 def test_footage_at_hand_is_compared_whatever_was_found(clear, label):
-    """Second to a closer look, and once."""
     known = replace(EVERYTHING, same=SameFootage("rally.mov"))
     found = codes(said(long(clear), label), known)
     place = 0 if label is Label.FAKE else 1

@@ -162,7 +162,6 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
 
 
 def test_odds_are_explained_where_they_are_printed():
-    """Those of the question in front, and not of one that stays open beside it."""
     analysis = make_analysis(whole=0.9)
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     for answer in analysis.verdict.answers.values():
@@ -190,7 +189,6 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
 
 
 def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
-    """And where figures are of some of the clips only, it says of how many."""
     limits = Thresholds(
         low=0.0, high=0.9, no_sign=False, data="479 clips, each judged by weights that saw it not",
         false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
@@ -225,7 +223,6 @@ def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does():
 
 
 def test_a_reason_of_several_models_has_the_moment_of_the_strongest():
-    """The one that the page of the result shows, not that of all together."""
     analysis = make_analysis()
     lead = analysis.verdict.answers[Question.MANIPULATION]
     strongest = max((p for p in lead.contributions if p.kind == "model"), key=lambda p: p.logit)
@@ -255,7 +252,6 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
 
 
 def test_what_was_not_measured_is_said_of_whom_and_why():
-    """What was measured of one person and not of others does not read as missing for all."""
     few, none = "No face was sharp enough.", "There is no sound."
 
     def signal(title: str, who: str | None, why: str) -> Signal:
@@ -475,7 +471,6 @@ def test_a_picture_and_a_file_without_faces_have_a_report():
 
 
 def test_what_was_looked_at_is_said_in_words_that_suit_the_file():
-    """A picture has no moments; one window is no "1 windows"."""
     clip, sound = make_analysis(frames=1), make_analysis()
     assert words.looked(clip)[0] == ("Looked at", "1 moment, spread evenly")
     assert words.looked(make_picture())[0] == ("Looked at", "the picture")
@@ -510,7 +505,6 @@ def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
 
 
 def test_labels_of_an_axis_do_not_touch():
-    """Of 91 % and 100 % in a low lane the threshold is named; in a high one both are."""
     limits = Thresholds(low=0.0, high=0.914, no_sign=False)
     assert charts._labels(limits, 20.0) == [(0.914, True), (0.0, False)]
     assert charts._labels(limits, 60.0) == [(0.914, True), (0.0, False), (1.0, False)]
@@ -543,7 +537,6 @@ def test_the_table_has_a_row_for_each_person_and_moment(analysis, made):
 
 
 def test_no_two_columns_of_the_table_have_one_name():
-    """A model may be called as a question is."""
     analysis = make_analysis(whole=0.0)
     (synth,) = [m for m in analysis.models if m.id == "synth"]
     synth.id = "clip-generated"
@@ -773,7 +766,6 @@ def sheets(pdf: bytes) -> list[int]:
 
 @pytest.mark.parametrize("lines", range(0, 46, 3))
 def test_no_page_has_a_few_lines_alone(lines):
-    """However long what stands in a report is."""
     notes = "\n".join(f"Line {number} of the notes." for number in range(lines))
     pdf = report.as_pdf(report.collect(make_analysis(), notes=notes, exported=WHEN))
     assert min(sheets(pdf)) > 8, sheets(pdf)

@@ -91,7 +91,6 @@ def test_a_certificate_does_not_vouch_for_pages_that_were_put_under_it(
     analysis, certificate, save,
     monkeypatch
 ):  # fmt: skip
-    """Whoever changes a sealed report and signs it with a certificate of their own."""
     writer = IncrementalPdfFileWriter(io.BytesIO(report.as_pdf(report.collect(analysis))))
     page = writer.root["/Pages"]["/Kids"][0]
     page["/Contents"] = writer.add_object(generic.StreamObject(stream_data=b"BT ET"))

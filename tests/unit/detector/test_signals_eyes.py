@@ -96,7 +96,6 @@ def networks(shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 @pytest.mark.shared
 @pytest.mark.usefixtures("networks")
 def test_lids_painted_over_real_eyes_close_them(astronaut):
-    """The public-domain portrait, and the same with skin drawn over the eyes' openings."""
     face = cv2.resize(astronaut[30:230, 122:322], (256, 256), interpolation=cv2.INTER_CUBIC)
     mesh = blinks.mesh()
     open_ = mesh.points(face)

@@ -291,7 +291,6 @@ def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time():
 
 
 def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too():
-    """Calibration does, to learn what few frames are worth."""
     windows = [SpanSegment(start=n, end=n + 1.0, logits={"clip": 3.0 * n}) for n in (0.0, 1.0)]
     subject = track("A", [face(i) for i in range(9)], windows)
     made = analysis([subject], [model("clip", kind="clip")])

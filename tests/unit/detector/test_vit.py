@@ -114,7 +114,6 @@ def test_openais_names_and_its_joined_projections():
 
 
 def test_a_network_without_random_weights():
-    """Not drawn, and ordinary again outside."""
     torch.manual_seed(0)
     with skip_init():
         bare = nn.Linear(3, 4)
@@ -127,7 +126,6 @@ def test_a_network_without_random_weights():
 
 
 def test_a_network_of_transformers_without_random_weights(monkeypatch):
-    """It draws by other names than torch, and comes to the same function in the end."""
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     small = CLIPVisionConfig(
@@ -145,7 +143,6 @@ def test_a_network_of_transformers_without_random_weights(monkeypatch):
 
 @pytest.mark.timeout(20)
 def test_whatever_memory_held_a_truncated_normal_ends(monkeypatch):
-    """It is drawn until all of it is in bounds; what is not drawn may never be."""
     monkeypatch.setattr(torch, "empty_like", lambda like: torch.full_like(like, 1e9))
     held = torch.full((64,), 1e9)
     with skip_init():

@@ -215,7 +215,6 @@ def test_answers_that_are_no_file(server, change, says):
 
 @pytest.mark.parametrize("where", ["headers", "body"])
 def test_a_server_that_drips_is_left(monkeypatch, where):
-    """A byte in time keeps every read from running out; it ends all the same."""
     monkeypatch.setattr(importlib.import_module("detector.weights.download"), "SLOW_SECONDS", 1.0)
     ended = threading.Event()
     clients: list[socket.socket] = []

@@ -94,7 +94,6 @@ class AtOnce:
 
 
 def test_an_executor_is_a_class(tmp_path):
-    """Two methods, and tasks run by it."""
     kind = TaskKind("novelty", Priority.INTERACTIVE, 1.0, Task)
     tasks = make_tasks(tmp_path, Scheduler(2, AtOnce()))
     tasks.register(kind)
@@ -120,7 +119,6 @@ def test_a_page_is_a_folder_and_a_line(tmp_path, monkeypatch):
 
 
 def test_every_page_is_a_folder():
-    """All are alike: `view` draws, and `state` has what the page remembers."""
     listed = {*pages.PAGES, "account"}
     (room,) = folders.__path__
     assert {view.parent.name for view in Path(room).glob("*/view.py")} == listed

@@ -59,7 +59,6 @@ def test_the_library_starts_nothing_above_it():
 
 
 def test_pages_are_thin():
-    """A page is put together from the dashboard's parts; only app.py knows the pages."""
     pages = sorted((ROOT / "pages").glob("*.py"))
     assert pages
     for path in pages:
@@ -148,7 +147,6 @@ def test_what_is_imported_is_declared(places, extras):
 
 
 def test_ray_is_known_in_one_room():
-    """Whoever has none needs none."""
     files = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "service").rglob("*.py")]
     inside = [path for path in files if path.parent == ROOT / "detector" / "cluster"]
     assert "ray" in outside(inside)
@@ -171,7 +169,6 @@ def test_every_dependency_is_of_use():
 
 
 def test_each_class_has_a_name_of_its_own():
-    """Whoever searches for a class finds one; `Protocol`s and private ones count too."""
     places: dict[str, list[str]] = {}
     for room in ("detector", "service", "dashboard", "cli"):
         for path in (ROOT / room).rglob("*.py"):

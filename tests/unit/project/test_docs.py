@@ -22,7 +22,6 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
-    """The page's own family and catalog entry, and nothing else: it is listed and scores."""
     (code,) = blocks("adding-a-model.md", "python")
     (entry,) = blocks("adding-a-model.md", "toml")
     (tmp_path / "families").mkdir()

@@ -66,7 +66,6 @@ def test_a_reader_starts_nothing_and_leaves_nothing(app):
 
 
 def test_an_account_without_its_connection_is_signed_out(app):
-    """Never somebody else, and never this computer's owner."""
     gone = RequestContext(Principal("4f1c", PrincipalKind.USER))
     for ask in (app.scope, app.usage, lambda context: app.find(context, "x" * 22)):
         with pytest.raises(RecordsError, check=lambda e: e.code == "signed_out"):
@@ -105,7 +104,6 @@ def test_what_else_is_brought_ahead_comes_after_the_models(app, monkeypatch):
 
 
 def test_a_host_may_want_nothing_loaded_ahead(app, monkeypatch):
-    """It is ready then as it is: the first analysis loads what it needs."""
     loaded = threading.Event()
     monkeypatch.setenv("UNMASK_WARM_UP", "off")
     monkeypatch.setattr(app.gallery, "make", lambda: None)

@@ -165,8 +165,6 @@ def test_the_line_is_fair_bounded_and_tells_the_place(make, analyzer, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_refused_before_its_turn(make, analyzer):
-    """Whatever runs. Where it was the reader that failed, the file keeps its place in the line."""
-
     def look(path: Path) -> None:
         said = path.read_text()
         if said == "text":
@@ -243,7 +241,6 @@ def test_a_result_outlives_the_memory_and_the_server(make):
 
 
 def test_what_is_forgotten_is_freed_at_once(make):
-    """Not only when the collector comes by, which in a server with much in memory is seldom."""
     jobs = make(in_memory=2)
     gc.collect()
     gc.disable()
@@ -326,7 +323,6 @@ def test_a_result_that_cannot_be_saved_is_still_shown(make, monkeypatch):
 
 @pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
 def test_a_file_whose_task_is_not_taken_is_not_kept(make, monkeypatch, refusal):
-    """Others may have been faster while it came."""
     jobs = make()
 
     def refuse(*args: object) -> None:
@@ -347,7 +343,6 @@ def test_a_file_whose_task_is_not_taken_is_not_kept(make, monkeypatch, refusal):
 
 
 def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(make, analyzer, monkeypatch):
-    """Its record says the new run already, and then it runs, before the look comes to its end."""
     analyzer.go.clear()
     jobs = make()
     source = io.BytesIO(b"one")
@@ -492,7 +487,6 @@ def test_nobody_gets_anothers_answer(make, analyzer):
 
 
 def test_a_forged_answer_is_not_given_again(make, analyzer, tmp_path):
-    """A row of the right file and settings, whose result somebody else wrote."""
     jobs = make()
     jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
     first = done(jobs, "one")

@@ -117,7 +117,6 @@ def test_the_widest_face_of_a_frame_comes_first(clips):
 
 
 def test_what_is_kept_has_the_faces_of_every_frame(library, tmp_path):
-    """Somebody else comes, at another place: who was followed is lost, and looked for again."""
     frames = filmed(ONE)[:25] + filmed({(20, 40): CLOSE})[25:]
     path = write_copy(tmp_path / "cut.mp4", frames, 25, CopyOptions())
     kept = fingerprint(path, to_keep=True)

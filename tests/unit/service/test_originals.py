@@ -137,7 +137,6 @@ def test_nobody_is_accused_until_a_person_names_the_original(app, finds):
 
 
 def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
-    """They may see a guest's result, and hold what they like against it: it stays as it is."""
     finds(ComparisonFinding.FACE_DIFFERS)
     theirs = analyze(app, GUEST, b"copy", "shared.mp4")
     mine = analyze(app, STRANGER, b"original", "press.mp4")
@@ -256,7 +255,6 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(real, c
 
 
 def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
-    """The original was analyzed last: a lookup took it for a copy, and so it would again."""
     finds(ComparisonFinding.FACE_DIFFERS)
     shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
     assumed = stored(real, OWNER, press)
@@ -366,7 +364,6 @@ def test_a_library_in_memory_grows_without_being_read_anew(real, clips, finds):
 
 
 def test_among_how_many_files_nothing_was_found_is_told_its_owner(real, clips, finds):
-    """Not of a library that is empty or switched off, nor once something was found."""
     finds(ComparisonFinding.NOTHING_DIFFERS)
     other = look(real, OWNER, clips["other"])
     assert real.originals.missed(OWNER, other).searched == 0, "there was nothing to look in"

@@ -43,7 +43,6 @@ class TestSQLite(SQLContract):
     [("\u202egpj.exe", "gpj.exe"), ("a\u2066b\u2069.png", "ab.png"), ("a/b\n.mp4", "a/b .mp4")],
 )
 def test_a_name_is_shown_as_it_is_written(store, named, shown):
-    """Also one that was kept before names were cleaned."""
     record = make(LOCAL, name=named)
     assert record.name == shown
     store.add(record, SAMPLE, PICTURE)

@@ -638,7 +638,6 @@ def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path):
 
 
 def test_a_task_is_not_over_while_its_end_is_written():
-    """Its state is written last: until then who asks is told of a run, not of half an end."""
     task = Task(PAGE, "ann")
     task.begin()
     task.fault, task.ended = fault_of(InputError("no")), datetime.now(UTC)

@@ -145,7 +145,6 @@ def watched(data: Path, log: Path) -> Iterator[str]:
 
 
 def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
-    """Each is refused in a sentence or looked at; the server answers after each."""
     bait, log, data = Bait(), tmp_path / "watched", tmp_path / "data"
     log.touch()
     files = hostile(tmp_path, bait.port)
@@ -183,7 +182,6 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
 
 @pytest.mark.parametrize("more", [[], ["--sandbox"]])
 def test_hostile_files_come_through_the_command_and_nothing_calls_home(tmp_path, more):
-    """All in one call: each is refused in one line or looked at, in its place in the list."""
     bait, log, told = Bait(), tmp_path / "watched", tmp_path / "told.json"
     for folder in ("site", "files", "temporary"):
         (tmp_path / folder).mkdir()

@@ -177,7 +177,6 @@ def unmask(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_keys_are_made_listed_and_ended_from_a_shell(url, application, tmp_path):
-    """By another process than the server's, which knows at once."""
     made = unmask(tmp_path, "add", "night run", "--scopes", "read", "--days", "3")
     text = made.stdout.strip()
     assert made.returncode == 0 and "shown this once" in made.stderr

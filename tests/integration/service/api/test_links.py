@@ -130,7 +130,6 @@ def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(client, 
 
 @pytest.mark.parametrize("said", [b"", GIF + bytes(100_000)])
 def test_a_fetch_that_is_stopped_leaves_nothing(client, web, application, said):
-    """Whether its server is silent or in the middle of it."""
     hung = threading.Event()
 
     def hangs(handler: Handler) -> None:
