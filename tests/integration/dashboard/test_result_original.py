@@ -20,12 +20,7 @@ from detector import comparison as engine
 from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
-from detector.schema.comparison import (
-    ComparisonFinding,
-    Generation,
-    SpaceAlignment,
-    TimeAlignment,
-)
+from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
 from service.context import Principal, PrincipalKind
 from service.library.catalog import Library
 from service.originals import Originals
@@ -66,11 +61,12 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Finds:
     """Have every comparison come to a finding, without a look at the files."""
 
     def find(finding: Found, *, matched: int = 24, **more: Any) -> None:
-        time = TimeAlignment(compared=24, matched=matched, offset=2.0)
-        figures = {"time": time, "inside": 13.04, "elsewhere": 1.12, "limit": 2.0} | more
-        monkeypatch.setattr(
-            engine, "compare", lambda *_, **given: compared(given, finding, **figures)
-        )
+        figures = {
+            "time": TimeAlignment(compared=24, matched=matched, offset=2.0),
+            "face_difference": 13.04, "background_difference": 1.12, "noise_threshold": 2.0, **more,
+        }  # fmt: skip
+        compare = lambda *_, **given: compared(given, finding, **figures)  # noqa: E731
+        monkeypatch.setattr(engine, "compare", compare)
 
     return find
 

@@ -54,7 +54,6 @@ def who(project: Project, store: SupabaseStore, owner: str, id: str) -> list[Res
     link = store.share(owner, id, TTL, NOON)
     assert analysis is not None and record is not None and link is not None
     shared = SupabaseStore(project.client, store.seals).shared(link.token, NOON)
-    assert shared.analysis.provenance is not None
     assert shared.analysis.provenance.place is None
     assert shared.analysis.seal is None or shared.analysis.seal.place is None
     return [origin(analysis.seal, owner), origin_of(record), origin_of(listed), shared.origin]

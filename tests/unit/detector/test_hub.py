@@ -152,7 +152,6 @@ def test_clips_and_where_they_look(tmp_path):
 
 def test_positions_of_clips_are_those_of_transformers():
     fresh = importlib.util.find_spec("transformers.models.videomae.modeling_videomae")
-    assert fresh.loader is not None
     module = importlib.util.module_from_spec(fresh)
     fresh.loader.exec_module(module)
     theirs = module.get_sinusoid_encoding_table(12, 64)
