@@ -138,13 +138,12 @@ class Evaluations:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _work(task: Task) -> None:
+def _work(task: Evaluation) -> None:
     from detector.evaluation.evaluate import evaluate
     from detector.evaluation.labels import read_labels
     from detector.evaluation.scores import Scoring, score_files
     from detector.perturbation import conditions
 
-    assert isinstance(task, Evaluation)
     labels, store = task.labelled_set.labels, task.folder / "scores.jsonl"
     report = evaluate(
         labels,

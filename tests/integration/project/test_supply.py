@@ -87,6 +87,7 @@ def test_who_finds_a_weakness_knows_where_to_go():
 def test_updates_are_looked_for_everywhere_something_is_pinned():
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
     asked = {(u["package-ecosystem"], u["directory"]) for u in updates}
-    assert asked == {("uv", "/"), ("docker", "/"), ("npm", "/tests/supabase_standin")}
+    pinned = {("uv", "/"), ("docker", "/"), ("github-actions", "/")}
+    assert asked == pinned | {("npm", "/tests/supabase_standin")}
     for _, folder in asked:
         assert (ROOT / folder.lstrip("/")).is_dir()
