@@ -65,9 +65,7 @@ def calibrate(
     json: Json = None,
     real: Annotated[
         Path | None,
-        Option(
-            rich_help_panel=OWN, metavar="FOLDER", help="videos nobody has altered, or real voices"
-        ),
+        Option(rich_help_panel=OWN, metavar="FOLDER", help="unaltered videos, or real voices"),
     ] = None,
     domain: Annotated[
         str, Option(rich_help_panel=OWN, metavar="WORDS", help="what they are, in a few words")
@@ -91,7 +89,8 @@ def calibrate(
         ),
     ] = None,
     switch: Annotated[
-        Literal["on", "off"] | None, Option(rich_help_panel=OWN, help="use them, or ours")
+        Literal["on", "off"] | None,
+        Option(rich_help_panel=OWN, help="use them, or the shipped ones"),
     ] = None,
 ) -> int:
     """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained

@@ -102,9 +102,9 @@ def add(
         message = f"Added as {spec.id}. {spec.fake_output}"
         if spec.label_order == "unverified":
             message += (
-                " Nobody has shown that this holds for your file: it says so beside its scores and "
-                "takes no part in the verdict. --fake-index states it, `unmask selfcheck "
-                f"{spec.id}` tries it."
+                " It is unverified that this holds for your file: the model says so beside its "
+                "scores and takes no part in the verdict. --fake-index states it, "
+                f"`unmask selfcheck {spec.id}` tries it."
             )
     else:
         ready = f"This is the published {spec.title}; it is ready."

@@ -45,6 +45,7 @@ Address = Annotated[
 AsJson = Annotated[bool, Option("--json", help="write them as JSON")]
 Json = Annotated[str | None, Option(metavar="FILE", help="write all of it as JSON; - is stdout")]
 Store = Annotated[Path | None, Option(metavar="FILE", help="keep scores; go on from them")]
+Zone = Annotated[str, Option(metavar="NAME", help="time zone of the PDF's times: Europe/Berlin")]
 Sandbox = Annotated[
     bool,
     Option(
@@ -79,9 +80,7 @@ class ReportOptions:
     ] = False
     case: Annotated[str, Option(metavar="NAME", help="printed on the PDF")] = ""
     reviewer: Annotated[str, Option(metavar="NAME", help="who answers for the report")] = ""
-    zone: Annotated[
-        str, Option(metavar="NAME", help="time zone of the PDF's times: Europe/Berlin")
-    ] = "UTC"
+    zone: Zone = "UTC"
     sign: Sign = None
 
 

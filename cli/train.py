@@ -78,20 +78,21 @@ def train(
                 "The recipe clip takes none of --weights, --tune and --leave-out.",
                 hint="--folds leaves out each fold in turn.",
             )
-        held_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
+        tables = {"sources": groups.SOURCES, "kinds": groups.KINDS}
+        held_out = groups.names(tables[folds]) if folds else ()
         saved = train_clip(
             ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=held_out
         )
     elif recipe == "voice":
         if weights or tune or cache or folds == "kinds" or changes:
             raise UsageError("The recipe voice takes --begin and --folds sources alone.")
-        held_out = groups.voice_names() if folds else ()
+        held_out = groups.names(groups.VOICES) if folds else ()
         trunk = Path(begin) if begin else None
         saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
     elif recipe == "generated":
         if weights or tune or cache or begin or folds == "kinds" or changes:
             raise UsageError("The recipe generated takes --folds sources alone.")
-        held_out = groups.source_names() if folds else ()
+        held_out = groups.names(groups.SOURCES) if folds else ()
         saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
     elif folds:
         raise UsageError("--folds is for the recipes clip, generated and voice.")

@@ -89,9 +89,6 @@ def _one(
 
 
 def _unpacked(entry: Entry, folder: Path, uploads: Uploads, largest: int) -> Path:
-    if entry.open is None:
-        assert entry.error is not None
-        raise MediaError(entry.error.message, code=entry.error.code, hint=entry.error.hint)
     if entry.size is not None and entry.size > largest:
         raise _too_large(largest)
     if not uploads.has_room(entry.size or 0):

@@ -75,7 +75,7 @@ class LibraryTask(Task):
             self.left_out = (*self.left_out, LeftOut(os.fspath(path), error))
 
 
-_ReadFiles = Callable[[Sequence[tuple[Path, str]], Task], None]
+_ReadFiles = Callable[[Sequence[tuple[Path, str]], LibraryTask], None]
 """Given the copies of what was brought, each with its name."""
 
 
@@ -146,8 +146,7 @@ class KnownFootage:
 
     # --- the work ---------------------------------------------------------------------------------
 
-    def _look_through(self, folder: Path, task: Task) -> None:
-        assert isinstance(task, LibraryTask)
+    def _look_through(self, folder: Path, task: LibraryTask) -> None:
         library, source, found = self._library(), source_of(folder), []
         unlisted = partial(_leave_out_of, folder, task)
         for path in media_in(folder, unlisted, leave_out=paths.data()):
@@ -160,12 +159,10 @@ class KnownFootage:
         task.known = len(found) - len(new)
         self._add(task, {path: path.relative_to(folder).as_posix() for path in new}, source)
 
-    def _read(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
-        assert isinstance(task, LibraryTask)
+    def _read(self, files: Sequence[tuple[Path, str]], task: LibraryTask) -> None:
         self._add(task, dict(files), UPLOADED, brought=True)
 
-    def _import(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
-        assert isinstance(task, LibraryTask)
+    def _import(self, files: Sequence[tuple[Path, str]], task: LibraryTask) -> None:
         [(path, _name)] = files
         with path.open("rb") as file:
             task.added, task.known = self._library().import_prints(
@@ -244,7 +241,9 @@ class KnownFootage:
         # another's.
         return LibraryTask(self.kind, principal.id, subject=principal.id, params=params)
 
-    def _submit(self, principal: Principal, task: LibraryTask, work: Work) -> LibraryTask:
+    def _submit(
+        self, principal: Principal, task: LibraryTask, work: Work[LibraryTask]
+    ) -> LibraryTask:
         self._refuse_second(principal)
         if self._tasks.submit_once(task, work, principal, self._end) is not task:
             raise _busy()

@@ -26,8 +26,7 @@ from detector.media.limits import MAX_PIXELS
 ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
 MAX_PAGES = 5_000
 MAX_PDF_BYTES = 512 * 1024**2
-MAX_XML_BYTES = 64 * 1024**2
-"""Of the text of a DOCX: the Bible has 10 MB."""
+MAX_XML_BYTES = 64 * 1024**2  # Of the text of a DOCX: the Bible has 10 MB
 
 _ROOTS = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"

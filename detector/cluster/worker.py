@@ -21,8 +21,7 @@ from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Analysis, Settings
 
 MAX_SIDE_BY_SIDE = 16
-CONTROL = "control"
-"""Calls that answer while all others are busy."""
+CONTROL = "control"  # Calls that answer while all others are busy
 
 
 def side_by_side(cpus: float) -> int:
@@ -43,16 +42,7 @@ class Call:
 
 
 class ClusterWorker:
-    """Lives in a process of a cluster.
-
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda"}
-    cpus, gpus : float
-        That Ray gave it.
-    isolate : bool
-        Parse files in confined processes.
-    """
+    """Lives in a process of a cluster; `cpus` and `gpus` are what Ray gave it."""
 
     def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
         transfer.sweep()

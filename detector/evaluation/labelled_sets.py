@@ -24,8 +24,7 @@ from detector.evaluation.labels import MAX_SHEET_BYTES
 from detector.media.files import disk_name, one_line
 
 MAX_FILES = 2000
-MAX_BYTES = 8 << 30
-"""Unpacked, in all."""
+MAX_BYTES = 8 << 30  # Unpacked, in all
 SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
     ".gif", ".jpg", ".jpeg", ".png", ".webp",
@@ -35,8 +34,7 @@ LABELS = {
     "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
     "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
 }  # fmt: skip
-MAX_WORD = 200
-"""letters of a name or a cell that are kept"""
+MAX_WORD = 200  # letters of a name or a cell that are kept
 _CHUNK = 1 << 20
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
 
@@ -50,8 +48,7 @@ class UploadedMedia(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-Chunks = Callable[[], Iterable[bytes]]
-"""Reads a file from its beginning, in chunks."""
+Chunks = Callable[[], Iterable[bytes]]  # Reads a file from its beginning, in chunks
 
 
 class LeftOutReason(StrEnum):
@@ -60,8 +57,7 @@ class LeftOutReason(StrEnum):
     NO_FOLDER = "no_folder"
     NO_MEDIA = "no_media"
     NOT_BROUGHT = "not_brought"
-    REFUSED = "refused"
-    """Its name leads out of the archive, or it is a link, or locked."""
+    REFUSED = "refused"  # Its name leads out of the archive, or it is a link, or locked
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,7 @@ class LabelledSet:
     labels: Path
     real: int
     fake: int
-    left_out: list[tuple[str, LeftOutReason]]
-    """Names of what was given and is not in it."""
+    left_out: list[tuple[str, LeftOutReason]]  # Names of what was given and is not in it
 
 
 Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]

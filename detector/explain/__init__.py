@@ -44,8 +44,7 @@ __all__ = [
     "overlay",
 ]
 
-DRAWS = 5
-"""random hidings that one hiding is held against."""
+DRAWS = 5  # random hidings that one hiding is held against
 
 
 def face_at(track: Subject, time: float) -> FrameSegment:
@@ -78,25 +77,12 @@ def heatmap(
     *,
     on_progress: OnProgress | None = None,
 ) -> Heatmap | None:
-    """Draw where `model_id` looked on a person's face in the frame nearest to `time`.
+    """Draw where `model_id` looked on a person's face in the frame nearest to `time`, by a key of
+    `METHODS` or the model's usual one; `on_progress` gets the share done, 0..1, and may raise to
+    stop.
 
-    Returns None when the model can't show it, is made for another modality, or a clip model has no
-    window of this person.
-    Decodes one frame (a clip model: one window) and runs one network, as often as the method says.
-
-    Parameters
-    ----------
-    method_id : str, optional
-        Key of `METHODS`; default: the usual one for this model.
-    on_progress : callable, optional
-        Called with the share of the work done, 0..1; may raise to stop.
-
-    Raises
-    ------
-    UsageError
-        There is no such person, model or method, or the method does not suit the model.
-    MediaError, ModelError
-    """
+    None where the model can't show it, is of another modality, or a clip model has no window of
+    this person. Raise UsageError for an unknown person, model or method, MediaError, ModelError."""
     from detector.explain import ways  # imports torch
 
     track = find_track(analysis, track_id)
@@ -178,24 +164,17 @@ def _interpolate(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[
 class Effect:
     """What hiding the hottest places of a heatmap does to the score."""
 
-    crop: np.ndarray
-    """uint8 [S, S, 3], with these places blurred away"""
-    before: float
-    """The model's probability, calibrated where it is."""
+    crop: np.ndarray  # uint8 [S, S, 3], with these places blurred away
+    before: float  # The model's probability, calibrated where it is
     after: float
     at_random: float
     """The same with as much hidden elsewhere, mean of `DRAWS`: what hiding does by itself."""
-    share: float
-    """How much was hidden, 0..1."""
+    share: float  # How much was hidden, 0..1
 
 
 def effect(heat: Heatmap, model: ModelResult, *, share: float = 0.1) -> Effect:
-    """Hide the hottest places and score again. Runs the network `DRAWS` + 2 times.
-
-    Raises
-    ------
-    UsageError, ModelError
-    """
+    """Hide the hottest places and score again, running the network `DRAWS` + 2 times; raise
+    UsageError, ModelError."""
     network = registry.load_model(model.id)
     rng = np.random.default_rng(0)
     hidden = without(heat, share)

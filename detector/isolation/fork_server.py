@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from detector.isolation.types import Limits
 
 LENGTH = struct.Struct(">I")
-NO_MEMORY = 3
-"""exit status of a worker that ran out of memory"""
-_MAX_TEXT = 500
-"""characters of an error's text"""
+NO_MEMORY = 3  # exit status of a worker that ran out of memory
+_MAX_TEXT = 500  # characters of an error's text
 
 
 @dataclass(frozen=True)
@@ -48,20 +46,14 @@ class Request:
     """"module:name". It returns something that JSON can hold by its annotation, or, with `slots`,
     an iterator of Frames."""
     arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    """For the function."""
+    options: dict[str, Any]  # For the function
     limits: Limits
-    reads: tuple[str, ...]
-    """The files that it may open."""
-    writes: str | None = None
-    """The folder that it may write to."""
-    port: int | None = None
-    """The one port of TCP that it may connect to."""
+    reads: tuple[str, ...]  # The files that it may open
+    writes: str | None = None  # The folder that it may write to
+    port: int | None = None  # The one port of TCP that it may connect to
     slots: int = 0
-    slot: int = 0
-    """How many frames fit into the shared memory, and bytes of each; 0 for none."""
-    headed: bool = False
-    """Before the frames comes something that JSON can hold."""
+    slot: int = 0  # How many frames fit into the shared memory, and bytes of each; 0 for none
+    headed: bool = False  # Before the frames comes something that JSON can hold
     niceness: int | None = None
     """How far the worker gives way, at least, to what else wants a processor."""
 

@@ -18,7 +18,7 @@ from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.closer import look_closer
 from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer
-from detector.pipeline.run import AnalysisRun, RunRequest
+from detector.pipeline.run import RunRequest, run_analysis
 from detector.schema.analysis import Analysis, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]
@@ -145,7 +145,7 @@ class Analyzer:
         )
         if request.settings.sampling == "closer":
             return look_closer(request, Path(path), name)
-        return AnalysisRun(request).execute(Path(path), name)
+        return run_analysis(request, Path(path), name)[0]
 
     def rerun(
         self,
@@ -170,8 +170,7 @@ class Analyzer:
         """
         stop = cancel or threading.Event()
         request = RunRequest(self.detector(), self.device, settings, stop, scores_only=True)
-        run = AnalysisRun(request, options)
-        analysis = run.execute(Path(path))
+        analysis, run = run_analysis(request, Path(path), options=options)
         return analysis, {} if analysis.media.kind == "audio" else run.faces.by_time
 
 

@@ -18,14 +18,11 @@ from typing import Any
 
 import c2pa
 
-MEMORY = 2 * 1024**3
-"""bytes; a manifest is kilobytes, the file itself is hashed in pieces"""
+MEMORY = 2 * 1024**3  # bytes; a manifest is kilobytes, the file itself is hashed in pieces
 LIMITS = {"RLIMIT_CPU": 20, "RLIMIT_NOFILE": 64, "RLIMIT_FSIZE": 1 << 20, "RLIMIT_CORE": 0}
 """s, files, bytes of the answer, and no copy of memory on disk"""
-MAX_DEPTH, MAX_NODES = 12, 4_000
-"""levels and nodes of assertions that are searched"""
-LISTED = 40
-"""actions, source types, ingredients, problems that are handed on"""
+MAX_DEPTH, MAX_NODES = 12, 4_000  # levels and nodes of assertions that are searched
+LISTED = 40  # actions, source types, ingredients, problems that are handed on
 MAX_TEXT = 300
 
 

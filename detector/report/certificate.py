@@ -28,29 +28,20 @@ if TYPE_CHECKING:
 
 CERTIFICATE = "UNMASK_PDF_CERTIFICATE"
 """Environment variable: a PKCS#12 or PEM file with a private key and its certificate."""
-PASSWORD = "UNMASK_PDF_PASSWORD"
-"""Environment variable: what that file is encrypted with, if it is."""
-LARGEST = 1_000_000
-"""bytes of a certificate file"""
+PASSWORD = "UNMASK_PDF_PASSWORD"  # Environment variable: what that file is encrypted with, if it is
+LARGEST = 1_000_000  # bytes of a certificate file
 NO_PYHANKO = "This needs pyHanko, which is not installed."
 INSTALL = "Install it with: pip install 'unmask[signing]'"
 
 
 @dataclass(frozen=True)
 class CertificateSignature:
-    """The certificate's signature in a PDF.
-
-    Attributes
-    ----------
-    subject, issuer : str
-        Names in the certificate. Whether they are to be trusted is for the reader to decide.
-    intact : bool
-        Every byte of the file is as it was signed.
-    """
+    """The certificate's signature in a PDF. Whether its names are to be trusted is for the reader
+    to decide."""
 
     subject: str
     issuer: str
-    intact: bool
+    intact: bool  # every byte of the file is as it was signed
 
 
 def signer() -> SimpleSigner | None:

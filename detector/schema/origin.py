@@ -87,7 +87,7 @@ class VisibleMark(StrictModel):
 
     name: str = Field(description="of the tool")
     maker: str
-    place: str = Field(description="the corner in which it stands")
+    place: str = Field(description="where it stands: bottom right; left, of a mark that moves")
     score: float = Field(description="correlation with our drawing of it, 0 to 1")
 
 

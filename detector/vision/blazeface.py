@@ -21,15 +21,11 @@ from detector.vision.types import Detection, from_left_to_right, iou
 from detector.weights import load_state, load_strict, resolve
 from detector.weights.entry import AuxiliaryModel, WeightFile
 
-SIDE = 128
-"""px. What the network takes."""
-LARGEST_TILE = 720
-"""px."""
+SIDE = 128  # px. What the network takes.
+LARGEST_TILE = 720  # px
 CONFIDENCE = 0.75
-OVERLAP = 0.3
-"""IoU above which detections are of one face."""
-GRIDS = ((16, 2), (8, 6))
-"""Cells on a side, anchors in a cell."""
+OVERLAP = 0.3  # IoU above which detections are of one face
+GRIDS = ((16, 2), (8, 6))  # Cells on a side, anchors in a cell
 MOUTH = 0.446
 """From the middle of the mouth to its corners in distances between the eyes, on the mean face; the
 network gives the middle alone."""
@@ -97,19 +93,8 @@ class Network(nn.Module):
 
 
 class BlazeFace:
-    """The network over overlapping square tiles; what several tiles see becomes one face.
-
-    Parameters
-    ----------
-    device : str
-    weights : Path, optional
-        `blazeface.pth`; default: the one that was fetched.
-
-    Raises
-    ------
-    WeightsError
-        The weights were not fetched, or are not the published ones.
-    """
+    """The network over overlapping square tiles; what several tiles see becomes one face. Raise
+    WeightsError where the weights were not fetched, or are not the published ones."""
 
     name = "blazeface"
 

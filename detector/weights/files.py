@@ -70,23 +70,12 @@ def probing() -> Iterator[None]:
 
 
 def load_state(path: Path, spec: StoredEntry | None = None) -> dict[str, torch.Tensor]:
-    """Tensors of a weight file on the CPU, by name, without running code that it may hold.
+    """Return the tensors of a .safetensors or `torch.save` file on the CPU, by name, without
+    running code.
 
-    Parameters
-    ----------
-    path : Path
-        .safetensors, or what `torch.save` wrote of a dictionary of tensors.
-    spec : StoredEntry, optional
-        Says under which keys the weights may be wrapped (`wrappers`), which of several sets of
-        them is meant (`state`) and what stands before their names (`prefixes`). Default: the usual
-        ones.
-
-    Raises
-    ------
-    WeightsError
-        The file can't be read, holds something else, or several sets of weights (code
-        "weights_several").
-    """
+    `spec` says under which keys the weights may be wrapped (`wrappers`), which of several sets is
+    meant (`state`) and what precedes their names (`prefixes`). Raise WeightsError for an unreadable
+    file, other content, or several sets (code "weights_several")."""
     from detector.weights.state_dicts import unwrapped  # imports torch
 
     wrappers, chosen = (spec.wrappers, spec.state) if spec else (WRAPPERS, "")
@@ -167,26 +156,10 @@ def require_fractions(state: Mapping[str, torch.Tensor], name: str) -> None:
 def as_safetensors(
     path: Path, target: Path, wrappers: Iterable[str] = WRAPPERS, chosen: str = ""
 ) -> bool:
-    """Write the tensors of a file that torch wrote as safetensors: they load faster and can hold
-    no code. Names stay as they are; optimizers and other company are left out.
-
-    Parameters
-    ----------
-    wrappers : iterable of str
-        As `ModelSpec.wrappers`.
-    chosen : str
-        As `ModelSpec.state`.
-
-    Returns
-    -------
-    bool
-        False when `path` is no such file, or holds what safetensors can't; nothing is written then.
-
-    Raises
-    ------
-    WeightsError
-        It begins like one and can't be read.
-    """
+    """Write the tensors of a `torch.save` file as safetensors, which load faster and can hold no
+    code, without optimizers and the like; `chosen` is `ModelSpec.state`. Return False, writing
+    nothing, for another kind of file; raise WeightsError for one that begins as such and can't be
+    read."""
     with path.open("rb") as stream:
         if not stream.read(4).startswith(TORCH_STARTS) or path.suffix == ".safetensors":
             return False

@@ -113,10 +113,8 @@ class AnalysisRunner:
         self.on_done: Callable[[Job], None] = lambda job: None
         """Called with each that has a result, when that is written."""
 
-    def run(self, job: Task) -> None:
+    def run(self, job: Job) -> None:
         """Analyze a file; in a worker."""
-        assert isinstance(job, Job)
-
         picture = thumbnails.EarlyThumbnail(job.path)
 
         def observe(progress: Progress) -> None:
@@ -133,9 +131,8 @@ class AnalysisRunner:
         self._speed.learn(analysis)
         self._copies.keep(job.store, job.record, job.path)
 
-    def end(self, job: Task, state: State, fault: ErrorReport | None) -> None:
+    def end(self, job: Job, state: State, fault: ErrorReport | None) -> None:
         """Write the end of a run without a result into its record."""
-        assert isinstance(job, Job)
         metrics.count_end(state, fault, job.analysis)
         if job.progress is not None:  # what it knew on the way is as large as the result
             job.progress = replace(job.progress, partial=None)

@@ -115,10 +115,9 @@ class Calibrations:
         """Return the one that goes on, or the last one until it is dismissed."""
         return next(reversed(self._tasks.visible(self.kind, principal)), None)
 
-    def _work(self, request: CalibrationRequest, task: Task) -> conformal.OwnCalibration:
+    def _work(self, request: CalibrationRequest, task: CalibrationTask) -> conformal.OwnCalibration:
         from detector.evaluation.own_calibration import OwnClips, calibrate_own
 
-        assert isinstance(task, CalibrationTask)
         outcome = calibrate_own(
             OwnClips(request.clips, request.domain, request.sources),
             analyzer=self._analyzer(),

@@ -140,10 +140,9 @@ class Evaluations:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _work(task: Task) -> None:
+def _work(task: Evaluation) -> None:
     from detector.evaluation import evaluate, scores
 
-    assert isinstance(task, Evaluation)
     labels, store = task.labelled_set.labels, task.folder / "scores.jsonl"
     report = evaluate.evaluate(
         labels,

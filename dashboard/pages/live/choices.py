@@ -110,8 +110,8 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
                 key=_MICROPHONE,
                 disabled=disabled,
                 help=_(
-                    "Judges the voices near it too, yours among them. Sound is heard 12 s at a "
-                    "time, forgotten, and never kept."
+                    "Judges all voices near it, including yours. Sound is analyzed 12 s at a "
+                    "time and never stored."
                 ),
             )
         st.toggle(

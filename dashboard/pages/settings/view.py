@@ -64,7 +64,7 @@ def _is_local_admin() -> bool:
 
 def _own() -> None:
     text = _(
-        "Give us videos that nobody has altered, or recordings of real voices, of the kind you "
+        "Choose unaltered videos, or recordings of real voices, of the kind you "
         "usually check: the same cameras, the same apps. The upper threshold is then set so that "
         "as few of them as you choose are called manipulated or cloned. No fakes are needed, and "
         "any model will do."

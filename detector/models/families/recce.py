@@ -24,8 +24,7 @@ RULES: tuple[Rule, ...] = (
     (r"model\.encoder\.", "trunk."),
     (r"model\.", ""),
 )
-WIDTH = 728
-"""Channels in the middle of Xception."""
+WIDTH = 728  # Channels in the middle of Xception
 
 
 class Recce(nn.Module):

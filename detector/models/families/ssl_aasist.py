@@ -30,16 +30,11 @@ XLS_R: dict[str, int] = {
 """wav2vec 2.0 XLS-R of 300 million weights; `options` of an entry may say other sizes."""
 BANDS, TOP, GRAPH, SHARES = 128, 64, 64, (0.5, 0.5, 0.5)
 """What a moment is brought to; channels of encoder and first graphs; shares of nodes kept."""
-POOL = 3
-"""Bands and moments of which the largest is taken."""
-MOMENTS = 201
-"""Of wav2vec 2.0 in a window of 64,600 samples."""
-GROUP_NORM = "feature_extractor.conv_layers.0.layer_norm."
-"""What transformers calls the one norm of the base kind."""
-FRONT = "ssl_model.model."
-"""How the file begins the names of wav2vec 2.0."""
-PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.")
-"""Parts that no score needs."""
+POOL = 3  # Bands and moments of which the largest is taken
+MOMENTS = 201  # Of wav2vec 2.0 in a window of 64,600 samples
+GROUP_NORM = "feature_extractor.conv_layers.0.layer_norm."  # the one norm of the base kind
+FRONT = "ssl_model.model."  # How the file begins the names of wav2vec 2.0
+PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.")  # Parts that no score needs
 IN_LAYER = {
     "self_attn_layer_norm.": "layer_norm.",
     "self_attn.": "attention.",

@@ -18,8 +18,7 @@ from detector.models.base import Files, ModelSpec, option
 from detector.models.names import Rule
 from detector.models.network import TorchFrameModel, load_network
 
-SIDE = 256
-"""px. The frequency front is made for pictures of this side."""
+SIDE = 256  # px. The frequency front is made for pictures of this side.
 
 
 def trunk(outputs: int, channels: int = 3) -> nn.Module:

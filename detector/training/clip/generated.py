@@ -103,7 +103,7 @@ def train(
     of_rows = [items[i] for i in owner]
     if len({item.label for item in of_rows}) < 2:
         raise UsageError("The recipe generated needs real and generated files with a face.")
-    fold_of = np.array([groups.source_fold_of(item) for item in of_rows])
+    fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in of_rows])
     still = np.array([item.kind == "image" for item in of_rows])
     held = {fold: fold_of == fold for fold in folds}
     if folds and still.any() and not still.all():

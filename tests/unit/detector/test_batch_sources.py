@@ -32,7 +32,6 @@ def codes(entries: list[Entry]) -> dict[str, str]:
 
 
 def opened(entry: Entry, folder: Path) -> bytes:
-    assert entry.open is not None
     folder.mkdir(exist_ok=True)
     return entry.open(folder).read_bytes()
 
