@@ -143,16 +143,16 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
     )  # fmt: skip
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
     assert words.statistics(Question.MANIPULATION, answer) == [
-        "In our tests none of 45 untouched files scored above the upper threshold (at most 8 %, "
+        "In our tests none of 45 untouched clips scored above the upper threshold (at most 8 %, "
         "with 95 % confidence).",
-        "In our tests 6 of 33 manipulated files scored below the lower threshold (at most 35 %, "
+        "In our tests 6 of 33 manipulated clips scored below the lower threshold (at most 35 %, "
         "with 95 % confidence).",
         "Measured on 78 clips.",
     ]
     mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
     said = words.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
     assert said == [
-        "At most 5 % of untouched files like yours score above the upper threshold, by your own 40."
+        "At most 5 % of untouched clips like yours score above the upper threshold, by your own 40."
     ]
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     theirs = {"basis": Basis.PUBLISHED, "odds": odds}
@@ -181,11 +181,11 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
     answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
     said = " ".join(words.statistics(Question.VOICE, answer))
     assert "It assumes as many cloned as real clips." in said
-    assert "3 of 309 real files scored" in said and "none of 396 cloned files scored" in said
+    assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
     assert "manipulated" not in said and "untouched" not in said
     mine = answer.model_copy(update={"thresholds": limits.model_copy(
         update={"own": True, "false_positive_rate": 0.05})})  # fmt: skip
-    assert "5 % of real files like yours" in words.statistics(Question.VOICE, mine)[0]
+    assert "5 % of real clips like yours" in words.statistics(Question.VOICE, mine)[0]
 
 
 def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
@@ -196,8 +196,8 @@ def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
     )  # fmt: skip
     answer = Answer(label=Label.FAKE, thresholds=limits)
     said = " ".join(words.statistics(Question.MANIPULATION, answer))
-    assert "137 manipulated files scored" not in said and "3 of 227 untouched" in said
-    assert "Of these, 364 files ask this question" in said
+    assert "137 manipulated clips scored" not in said and "3 of 227 untouched" in said
+    assert "Of these, 364 clips ask this question" in said
     assert "227 untouched, 137 manipulated." in said
 
 
