@@ -95,7 +95,7 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
     elif limits.own and limits.false_positive_rate is not None:
         rate = percent(limits.false_positive_rate)
         out.append(
-            f"At most {rate} of {untouched} files like yours score above the upper threshold, by "
+            f"At most {rate} of {untouched} clips like yours score above the upper threshold, by "
             f"{limits.data}."
         )
     else:
