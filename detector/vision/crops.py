@@ -46,7 +46,8 @@ def cut(
     Returns
     -------
     uint8 array [size, size, 3]
-        Contiguous. Of a recipe that is not `final`, as much as the model still needs.
+        Contiguous; [size, 2 * size, 3] of a recipe with `around`. Of a recipe that is not `final`,
+        as much as the model still needs.
 
     Raises
     ------
@@ -64,7 +65,13 @@ def cut(
         patch = _widened(rgb, box, recipe)
     else:
         patch = rgb if recipe.kind == "whole" else _square(rgb, box, recipe)
-    return fit(patch, recipe) if recipe.final else roughly(patch, recipe)
+    crop = fit(patch, recipe) if recipe.final else roughly(patch, recipe)
+    if not recipe.around:
+        return crop
+    surroundings = CropRecipe(
+        scale=recipe.around, size=recipe.size, border="inside", resize="area-cubic"
+    )
+    return np.concatenate([crop, cut(rgb, box, surroundings)], 1)
 
 
 def box_for(recipe: CropRecipe, box: Box, detector: str = "mtcnn") -> Box:
