@@ -14,7 +14,10 @@ from detector.errors import UsageError
 
 def train(
     recipe: Annotated[
-        str, Argument(metavar="RECIPE", help="clip, finetune, generated, texture, voice, or a TOML")
+        str,
+        Argument(
+            metavar="RECIPE", help="clip, finetune, generated, sequences, texture, voice, or a TOML"
+        ),
     ],
     data: Annotated[Path, Option(metavar="LABELS.csv")],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
@@ -49,7 +52,8 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         Option(
-            help="clip, generated, voice: leave out each fold of sources in turn, save its logits"
+            help="clip, generated, sequences, voice: leave out each fold of sources in turn, save "
+            "its logits"
         ),
     ] = None,
     resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
@@ -97,8 +101,18 @@ def train(
             raise UsageError("The recipe generated takes --folds sources alone.")
         held_out = groups.source_names() if folds else ()
         saved = train_generated(GeneratedRecipe(), data, run, folds=held_out)
+    elif recipe == "sequences":
+        from detector.training.sequences.recipe import SequenceRecipe
+        from detector.training.sequences.recipe import train as train_sequences
+
+        if weights or tune or begin or folds == "kinds" or leave_out or resume:
+            raise UsageError(
+                "The recipe sequences takes --cache, --images, --rate and --folds sources alone."
+            )
+        held_out = groups.source_names() if folds else ()
+        saved = train_sequences(SequenceRecipe(**changes), data, run, cache=cache, folds=held_out)
     elif folds:
-        raise UsageError("--folds is for the recipes clip, generated and voice.")
+        raise UsageError("--folds is for the recipes clip, generated, sequences and voice.")
     else:
         from detector.training.run import train as train_recipe
 

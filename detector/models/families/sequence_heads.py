@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector import runtime
-from detector.models.base import Files, Image, ModelSpec, option
+from detector.models.base import Files, Image, ModelSpec
 from detector.models.families.clip_blocks import CLASSES, ClipBlocks, build, read_trunk
 from detector.models.network import TorchClipModel, normalize
 from detector.models.pictures import fit
@@ -90,14 +90,19 @@ class SequenceHead(nn.Module):
         return (features - self.mean) / self.std
 
 
-class Reduced(nn.Sequential):
-    """Features [N, T, 3072] -> [N, T, width], with dropout before and after."""
+class Reduced(nn.Module):
+    """Features [N, T, 3072] -> [N, T, width]; training drops the same features in all frames."""
 
     def __init__(self, width: int) -> None:
-        super().__init__(
-            nn.Dropout(0.5), nn.Linear(FEATURES, width), nn.LayerNorm(width), nn.GELU(),
-            nn.Dropout(0.3),
-        )  # fmt: skip
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(FEATURES, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(0.3)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            x = x * F.dropout(x.new_ones(len(x), 1, FEATURES), 0.5)
+        return self.layers(x)
 
 
 class Lrcn(SequenceHead):
@@ -227,13 +232,13 @@ class RealAutoencoder(SequenceHead):
 
 HEADS: dict[str, Callable[[], SequenceHead]] = {
     "lrcn": Lrcn,
-    "fused": FusedLrcn,
+    "lrcn-fused": FusedLrcn,
     "convlstm": ConvLstm,
-    "transformer": FrameTransformer,
-    "gru": AttentionGru,
-    "autoencoder": RealAutoencoder,
+    "frame-transformer": FrameTransformer,
+    "gru-attention": AttentionGru,
+    "real-autoencoder": RealAutoencoder,
 }
-"""By the option `head` of an entry."""
+"""By the architecture of an entry."""
 
 
 class SequenceNetwork(nn.Module):
@@ -313,7 +318,7 @@ def _trunk(file: Path, device: str) -> tuple[FrameFeatures, SharedTrunk]:
 
 def load(spec: ModelSpec, files: Files, device: str) -> SequenceModel:
     """Load the trunk and a head, in this order."""
-    head = option(spec, "head", HEADS)()
+    head = HEADS[spec.architecture]()
     load_strict(head, load_state(files[1], spec), spec.id)
     trunk, shared = _trunk(files[0], device)
     return SequenceModel(spec, SequenceNetwork(trunk, head.eval()), device, shared)

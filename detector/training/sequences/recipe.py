@@ -28,6 +28,7 @@ from detector.models.families.sequence_heads import (
     RealAutoencoder,
     SequenceHead,
 )
+from detector.schema.analysis import Question
 from detector.training import left_out
 from detector.training.clip.faces import GENERATED, class_of
 from detector.training.fit import TrainingOptions, fit
@@ -44,8 +45,8 @@ BASELINES = {"face": "mean of the frames, face", "around": "mean of the frames, 
 class SequenceRecipe(TrainingSchedule):
     """How each head is trained."""
 
-    images: int = Field(24_000, gt=0, description="windows seen")
-    batch: int = Field(64, gt=1)
+    images: int = Field(9_600, gt=0, description="windows seen")
+    batch: int = Field(32, gt=1)
     rate: float = Field(1e-3, gt=0)
     average: float = Field(0.98, ge=0, lt=1)
     gradient: float = 1.0
@@ -73,8 +74,8 @@ def train(
     cache : Path, optional
         Folder of cached windows, shared between runs. Default: `run.out`/windows.
     folds : sequence of str
-        Folds of sources to leave out in turn: the logits of what was left out go to
-        `run.out`/left_out.csv, the table to `run.out`/left_out.md.
+        Folds of sources to leave out in turn: figures of all heads go to `run.out`/left_out.md,
+        logits and calibration of each to a folder with its name (`left_out.write`).
 
     Returns
     -------
@@ -115,8 +116,11 @@ def train(
             for i in out
         ]
     if rows:
-        left_out.store(rows, run.out)
         (run.out / "left_out.md").write_text(table(rows))
+    for name in plan.heads if rows else ():
+        (run.out / name).mkdir(exist_ok=True)
+        of_head = [row for row in rows if row.version == name]
+        left_out.write(of_head, run.out / name, name, Question.MANIPULATION, "clips")
     for name in plan.heads:
         where = replace(run, out=run.out / name)
         head = fitted(name, plan, items, shown, range(len(items)), where, projection)
