@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from detector.errors import UsageError
 from detector.evaluation import groups
-from detector.evaluation.labels import Item, read_labels
+from detector.evaluation.labels import Item
 from detector.models.families.sequence_heads import (
     HEADS,
     ConvLstm,
@@ -88,9 +88,8 @@ def train(
         The labels can't be used.
     """
     run.out.mkdir(parents=True, exist_ok=True)
-    clips = [item for item in read_labels(data) if item.kind == "video"]
     folder = cache or run.out / "windows"
-    items, shown = windows.read(clips, folder, run)
+    items, shown = windows.read(windows.read_clips(data), folder, run)
     if len({item.label for item in items}) < 2:
         raise UsageError("The recipe sequences needs real and fake clips with a face.")
     projection = windows.projection(folder)

@@ -12,7 +12,7 @@ import torch
 
 from detector import media, runtime, vision
 from detector.errors import MediaError
-from detector.evaluation.labels import Item, hash_of
+from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families.sequence_heads import PATCH, REDUCED, FrameFeatures
@@ -46,6 +46,11 @@ class Window(NamedTuple):
     """float16 [8, 7, 7, REDUCED], of the crop of *CLIP*"""
     pixels: np.ndarray
     """uint8 [FRAMES, 112, 112, 3]"""
+
+
+def read_clips(data: Path) -> list[Item]:
+    """Return the clips of a CSV of labelled files."""
+    return [item for item in read_labels(data) if item.kind == "video"]
 
 
 def read(
