@@ -1,1 +1,1 @@
-"""Training of the sequence models and of VideoMAE on windows of consecutive frames."""
+"""Training of the sequence models on windows of consecutive frames."""

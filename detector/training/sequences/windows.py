@@ -1,4 +1,4 @@
-"""Cached windows of consecutive frames of one face: CLIP features and small pictures."""
+"""Cached windows of consecutive frames of one face: CLIP features of faces."""
 
 from __future__ import annotations
 
@@ -14,22 +14,17 @@ from detector import media, runtime, vision
 from detector.errors import MediaError
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
-from detector.models.base import CropRecipe
-from detector.models.families.sequence_heads import PATCH, REDUCED, FrameFeatures
+from detector.models.families.sequence_heads import FRAMES, PATCH, REDUCED, FrameFeatures
 from detector.models.pictures import normalized
 from detector.pipeline.windows import ANCHOR_EVERY
 from detector.training.clip.network import load_trunk
 from detector.training.fit import TrainingOptions
 from detector.vision.types import Detection
 
-FRAMES, STEP = 16, 0.04
-"""Frames of a window, and seconds between two of them: 24 frames at 30 per second are enough."""
-EVERY = 2
-"""CLIP reads every second frame."""
+STEP = 0.08
+"""Seconds between two frames of a window: a clip of 0.6 s is long enough."""
 SMALLEST = 24
 """px of a face"""
-PIXELS = CropRecipe(kind="upright", scale=1.25, size=112, border="mirror")
-"""The face as VideoMAE is shown it."""
 PROJECTION = "projection.npz"
 PROJECTED = 150
 """Clips to which the projection is fitted, one frame each."""
@@ -39,13 +34,11 @@ class Window(NamedTuple):
     """One window of a clip."""
 
     face: np.ndarray
-    """float16 [8, 3072], of the crop of *CLIP*"""
+    """float16 [FRAMES, 3072], of the crop of *CLIP*"""
     around: np.ndarray
-    """float16 [8, 3072], of the crop of *CLIP, generated*"""
+    """float16 [FRAMES, 3072], of the crop of *CLIP, generated*"""
     grid: np.ndarray
-    """float16 [8, 7, 7, REDUCED], of the crop of *CLIP*"""
-    pixels: np.ndarray
-    """uint8 [FRAMES, 112, 112, 3]"""
+    """float16 [FRAMES, 7, 7, REDUCED], of the crop of *CLIP*"""
 
 
 def read_clips(data: Path) -> list[Item]:
@@ -86,7 +79,7 @@ def projection(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 def _stored(file: Path) -> Window | None:
     """Return the window of a file; None where the clip shows no face through a window."""
     with np.load(file) as arrays:
-        return Window(**arrays) if arrays.files else None
+        return Window(*(arrays[name] for name in Window._fields)) if arrays.files else None
 
 
 def _write(file: Path, window: Window | None) -> None:
@@ -128,13 +121,12 @@ def _window(item: Item, features: _Features, mean: np.ndarray, basis: np.ndarray
     shown = faces(item)
     if not shown:
         return None
-    tokens, patches = features([_cut(*one, "clip") for one in shown[::EVERY]])
-    around, _ = features([_cut(*one, "clip-generated") for one in shown[::EVERY]])
+    tokens, patches = features([_cut(*one, "clip") for one in shown])
+    around, _ = features([_cut(*one, "clip-generated") for one in shown])
     return Window(
         tokens.astype(np.float16),
         around.astype(np.float16),
         ((patches - mean) @ basis).astype(np.float16),
-        np.stack([vision.cut(rgb, face.box, PIXELS, face.landmarks) for rgb, face in shown]),
     )
 
 
