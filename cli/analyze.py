@@ -173,15 +173,13 @@ def summary(analysis: Analysis) -> str:
 
 
 def _people(analysis: Analysis) -> list[str]:
-    """Return who of several people leads, and the text about the others; nothing of one."""
+    """Return who of several people leads, and the text about the others and the voice."""
     verdict = analysis.verdict
     people = [subject for subject in analysis.seen if subject.modality is Modality.FACE]
-    if len(people) < 2:
-        return []
     lines = []
     top = next((person for person in people if person.id == verdict.subject), None)
     # Of a picture that a machine made nobody in it leads.
-    if top is not None and verdict.question and not verdict.question.spec.whole:
+    if len(people) > 1 and top and verdict.question and not verdict.question.spec.whole:
         alone = top.answers[verdict.question].probability
         said = [
             lead.placed(top),
@@ -193,7 +191,8 @@ def _people(analysis: Analysis) -> list[str]:
             of = f"{len(people) - len(out)} of {len(people)} people whose score counts"
         lines.append(f"Most suspicious of {of}: {', '.join(filter(None, said))}")
     # Without a sign, the sentence counts those that the others' leaves out.
-    all_of_them = lead.sentence(analysis) if verdict.label is Label.REAL else ""
+    real = len(people) > 1 and verdict.label is Label.REAL
+    all_of_them = lead.sentence(analysis) if real else ""
     lines.append(" ".join(filter(None, [all_of_them, lead.others(analysis)])))
     return [line.replace("\u00a0", " ") for line in lines if line]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,6 +22,9 @@ from detector.models.names import Rule, rename
 from detector.models.sound import TorchSoundModel
 from detector.models.vit import skip_init
 from detector.weights import load_state, load_strict
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Model
 
 XLS_R: dict[str, int] = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -33,6 +37,8 @@ POOL = 3
 """Bands and moments of which the largest is taken."""
 MOMENTS = 201
 """Of wav2vec 2.0 in a window of 64,600 samples."""
+GROUP_NORM = "feature_extractor.conv_layers.0.layer_norm."
+"""What transformers calls the one norm of the base kind."""
 FRONT = "ssl_model.model."
 """How the file begins the names of wav2vec 2.0."""
 PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.")
@@ -50,19 +56,8 @@ class SslAasist(Graphs):
     """float [N, 64600] in -1..1, 16 kHz -> logits [N, 2] of spoof and bona fide."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
-        from transformers import Wav2Vec2Config, Wav2Vec2Model
-
         super().__init__(TOP, GRAPH, SHARES, BANDS // POOL, MOMENTS // POOL)
-        config = Wav2Vec2Config(
-            **{**sizes, "conv_dim": [sizes["conv_dim"]] * 7},
-            feat_extract_norm="layer",
-            conv_bias=True,
-            do_stable_layer_norm=True,
-            apply_spec_augment=False,
-            mask_time_prob=0.0,
-            mask_feature_prob=0.0,
-        )
-        self.front = Wav2Vec2Model(config)
+        self.front = wav2vec(sizes)
         self.LL = nn.Linear(sizes["hidden_size"], BANDS)
         self.first_bn, self.first_bn1 = nn.BatchNorm2d(1), nn.BatchNorm2d(TOP)
         self.encoder = encoder(TOP, 1)
@@ -91,9 +86,32 @@ class SslAasist(Graphs):
         return self.judge(self.front(x).last_hidden_state)
 
 
-def rules(layers: int, convolutions: int = 7) -> list[Rule]:
+def wav2vec(sizes: Mapping[str, int], *, norm_first: bool = True) -> Wav2Vec2Model:
+    """Return wav2vec 2.0: the large kind, whose layers begin with their norms, or the base kind,
+    with one norm after the first convolution."""
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    config = Wav2Vec2Config(
+        **{**sizes, "conv_dim": [sizes["conv_dim"]] * 7},
+        feat_extract_norm="layer" if norm_first else "group",
+        conv_bias=norm_first,
+        do_stable_layer_norm=norm_first,
+        apply_spec_augment=False,
+        mask_time_prob=0.0,
+        mask_feature_prob=0.0,
+    )
+    return Wav2Vec2Model(config)
+
+
+def sizes_of(spec: ModelSpec) -> dict[str, int]:
+    """Return the sizes of wav2vec 2.0 that an entry states."""
+    return {name: int(str(spec.options.get(name, usual))) for name, usual in XLS_R.items()}
+
+
+def rules(layers: int, front: str = FRONT, convolutions: int = 7) -> list[Rule]:
     """Return the published names and those of the network, for a front of so many layers."""
-    names: dict[str, str] = {}
+    names: dict[str, str] = {"feature_extractor.conv_layers.0.2.weight": GROUP_NORM + "weight"}
+    names["feature_extractor.conv_layers.0.2.bias"] = GROUP_NORM + "bias"
     for n in range(convolutions):
         names[f"feature_extractor.conv_layers.{n}.0."] = f"feature_extractor.conv_layers.{n}.conv."
         names[f"feature_extractor.conv_layers.{n}.2.1."] = (
@@ -111,15 +129,15 @@ def rules(layers: int, convolutions: int = 7) -> list[Rule]:
         start = f"encoder.layers.{n}."
         names |= {f"{start}{theirs}": f"{start}{ours}" for theirs, ours in IN_LAYER.items()}
     return [
-        *((re.escape(FRONT + name), None) for name in PRETRAINING),
-        *((re.escape(FRONT + theirs), f"front.{ours}") for theirs, ours in names.items()),
-        (re.escape(FRONT), "front."),
+        *((re.escape(front + name), None) for name in PRETRAINING),
+        *((re.escape(front + theirs), f"front.{ours}") for theirs, ours in names.items()),
+        (re.escape(front), "front."),
     ]
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
     """Load the published file: front and graphs in one."""
-    sizes = {name: int(str(spec.options.get(name, usual))) for name, usual in XLS_R.items()}
+    sizes = sizes_of(spec)
     with skip_init():
         network = SslAasist(sizes)
     state = rename(load_state(files[0], spec), rules(sizes["num_hidden_layers"]))

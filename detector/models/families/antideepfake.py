@@ -1,0 +1,47 @@
+"""AntiDeepfake: wav2vec 2.0, tuned on 74,000 hours of real and made speech, averaged over time.
+
+Ge et al., "Post-training for Deepfake Speech Detection", arXiv:2506.21090;
+github.com/nii-yamagishilab/AntiDeepfake (code BSD-3-Clause, weights CC BY-NC-SA 4.0). Its files
+have fairseq's names, which `ssl_aasist` brings to those of transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector.models.base import Files, ModelSpec
+from detector.models.families import ssl_aasist
+from detector.models.names import rename
+from detector.models.sound import TorchSoundModel
+from detector.models.vit import skip_init
+from detector.weights import load_state, load_strict
+
+FRONT = "m_ssl.model."
+"""How the file begins the names of wav2vec 2.0."""
+
+
+class AntiDeepfake(nn.Module):
+    """float [N, n] at 16 kHz -> logits [N, 2] of fake and real."""
+
+    def __init__(self, sizes: Mapping[str, int], *, norm_first: bool) -> None:
+        super().__init__()
+        self.front = ssl_aasist.wav2vec(sizes, norm_first=norm_first)
+        self.proj_fc = nn.Linear(sizes["hidden_size"], 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        heard = self.front(F.layer_norm(x, x.shape[1:])).last_hidden_state
+        logits: Tensor = self.proj_fc(heard.mean(1))
+        return logits
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
+    """Load a published file; raise WeightsError."""
+    sizes = ssl_aasist.sizes_of(spec)
+    with skip_init():
+        network = AntiDeepfake(sizes, norm_first=bool(spec.options.get("norm_first", True)))
+    rules = ssl_aasist.rules(sizes["num_hidden_layers"], FRONT)
+    load_strict(network, rename(load_state(files[0], spec), rules), spec.id)
+    return TorchSoundModel(spec, network.eval(), device)
