@@ -58,7 +58,7 @@ def read(
     files = [folder / f"{hash_of(str(item.file))[:24]}.npz" for item in items]
     missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
     if missing:
-        features = _Features(run.device)
+        features = CropReader(run.device)
         if not (folder / PROJECTION).is_file():
             _project(items, features, folder / PROJECTION)
         mean, basis = projection(folder)
@@ -88,7 +88,7 @@ def _write(file: Path, window: Window | None) -> None:
     part.replace(file)
 
 
-class _Features:
+class CropReader:
     """Class and patch tokens of crops, by the trunk as published."""
 
     def __init__(self, device: str) -> None:
@@ -102,7 +102,7 @@ class _Features:
         return tokens, grid
 
 
-def _project(items: Sequence[Item], features: _Features, file: Path) -> None:
+def _project(items: Sequence[Item], features: CropReader, file: Path) -> None:
     """Fit a projection of patch tokens by principal components."""
     step = max(1, len(items) // PROJECTED)
     tokens: list[np.ndarray] = []
@@ -117,7 +117,7 @@ def _project(items: Sequence[Item], features: _Features, file: Path) -> None:
     np.savez(file, mean=mean.astype(np.float32), basis=basis.astype(np.float32))
 
 
-def _window(item: Item, features: _Features, mean: np.ndarray, basis: np.ndarray) -> Window | None:
+def _window(item: Item, features: CropReader, mean: np.ndarray, basis: np.ndarray) -> Window | None:
     shown = faces(item)
     if not shown:
         return None

@@ -39,7 +39,7 @@ class Colors:
 
 @pytest.fixture(autouse=True)
 def without_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "_Features", Colors)
+    monkeypatch.setattr(windows, "CropReader", Colors)
     monkeypatch.setattr(groups, "_fold_in", lambda file, item: SOURCES[item.source])
     torch.set_num_threads(1)
 
