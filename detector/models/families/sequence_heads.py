@@ -259,7 +259,8 @@ class SequenceNetwork(nn.Module):
         ]
         tokens, patches = zip(*found, strict=True)
         grid = self.head.project(patches[0]) if isinstance(self.head, ConvLstm) else None
-        return self.head(FrameSequence(*tokens, *[None] * (2 - len(tokens)), grid))
+        around = tokens[1] if len(tokens) > 1 else None
+        return self.head(FrameSequence(tokens[0], around, grid))
 
 
 class SequenceModel(TorchClipModel):

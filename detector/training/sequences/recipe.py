@@ -188,7 +188,7 @@ def fitted(
         head.project.requires_grad_(False)
     own = [{"params": [p for p in head.parameters() if p.requires_grad], "lr": plan.rate,
             "weight_decay": plan.decay}]  # fmt: skip
-    head = fit(head, plan, draw, loss, run, groups=own).eval()
+    head = fit(head, plan, draw, loss, run, groups=own)
     with torch.no_grad():
         if isinstance(head, ConvLstm):
             mean, basis = (torch.from_numpy(part) for part in projection)
@@ -198,6 +198,7 @@ def fitted(
             errors = head.error(learned).log()
             head.usual.copy_(errors.mean())
             head.spread.copy_(errors.std() + 1e-4)
+    head.eval()
     return head
 
 

@@ -167,8 +167,8 @@ def faces(item: Item, count: int = FRAMES) -> list[tuple[np.ndarray, Detection]]
     shown = []
     for time in times:
         frame = next((f for f in reversed(frames) if f.time <= time + 1e-6), frames[0])
-        face = vision.interpolate(track, frame.time)
-        if face is None:
+        located = vision.interpolate(track, frame.time)
+        if located is None:
             return []
-        shown.append((frame.rgb, face))
+        shown.append((frame.rgb, located))
     return shown
