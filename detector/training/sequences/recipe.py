@@ -164,13 +164,15 @@ def fitted(
 ) -> SequenceHead:
     """Return a head trained on some of the windows."""
     torch.manual_seed(plan.seed)
-    head = HEADS[name]().to(run.device)
+    head: SequenceHead = HEADS[name]().to(run.device)
     chosen = list(rows)
     if isinstance(head, RealAutoencoder):
         chosen = [i for i in chosen if not items[i].label]
-    labels = torch.tensor([float(items[i].label) for i in chosen])
+    labels = torch.tensor([float(items[i].label) for i in chosen], device=run.device)
     chance = torch.from_numpy(source_weights([items[i] for i in chosen]))
-    learned = batch(shown, chosen)
+    learned = FrameSequence(
+        *(part.to(run.device) for part in batch(shown, chosen) if part is not None)
+    )
     head.standardize(learned)
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
@@ -198,7 +200,7 @@ def fitted(
             errors = head.error(learned).log()
             head.usual.copy_(errors.mean())
             head.spread.copy_(errors.std() + 1e-4)
-    head.eval()
+    head.cpu().eval()
     return head
 
 
