@@ -2,9 +2,8 @@
 
     python -m bench.batch [--clips 60] [--seconds 2] [--rounds 3] [--parallel 0]
 
-Loop and batch take turns on different files of one clip. The limits are the processor time of
-decoding, face search and networks over all cores, and the networks' operations at the speed of a
-plain matrix product, measured with every core busy. On a busy machine compare processor times."""
+Loop and batch take turns on different files of one clip. The limit is the processor time of
+decoding, face search and networks over all cores. On a busy machine compare processor times."""
 
 from __future__ import annotations
 
@@ -18,21 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
 from bench.clips import face_clip
 from bench.pipeline import Networks, decode_alone
 from detector.batch import BatchOptions, BatchRun, read_source
 from detector.models import registry
-from detector.models.network import TorchModel
 from detector.pipeline import Analyzer
-from detector.runtime import Runner
 from detector.schema.analysis import Settings
-from detector.vision.mtcnn import Mtcnn
-
-from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # isort: skip  detector makes it importable
 
 
 def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
@@ -69,54 +59,12 @@ def on_every_core(work: Callable[[], object], cores: int) -> float:
 def limit(analyzer: Analyzer, path: Path, settings: Settings, cores: int) -> float:
     """Processor time of a clip's decoding, face search and networks, without anything else, s."""
     networks = Networks(analyzer, str(path), settings)
-    return on_every_core(lambda: (networks.run(), decode_alone(str(path))), cores)
 
+    def work() -> None:
+        networks.run()
+        decode_alone(str(path))
 
-def bare_limit(analyzer: Analyzer, path: Path, settings: Settings, cores: int) -> float:
-    """Seconds of one core that a clip's arithmetic takes at the speed of a matrix product, and its
-    decoding: what no program can be below."""
-    networks = Networks(analyzer, str(path), settings)
-    detector = networks.detector
-    assert isinstance(detector, Mtcnn)
-    names, shapes = ("_propose", "_refine", "_output"), []
-    runners = {name: getattr(detector, name) for name in names}
-    for name, runner in runners.items():
-
-        def noted(pictures: np.ndarray, name: str = name, run: Runner = runner) -> object:
-            shapes.append((name, pictures.shape))
-            return run(pictures)
-
-        setattr(detector, name, noted)
-    try:
-        for search in networks.searches:
-            search()
-    finally:
-        for name, runner in runners.items():
-            setattr(detector, name, runner)
-    faces = dict(zip(names, (PNet().eval(), RNet().eval(), ONet().eval()), strict=True))
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        for name, (count, height, width, _) in shapes:
-            faces[name](torch.zeros(count, 3, height, width))
-        for model, batch in networks.batches:
-            whole = model.whole()
-            assert isinstance(whole, TorchModel)
-            for items in whole.batches(batch, len(batch)):
-                whole.network(items)
-    decode = on_every_core(lambda: decode_alone(str(path)), cores)
-    flops: int = counter.get_total_flops()
-    return flops / gemm_speed(cores) + decode
-
-
-def gemm_speed(cores: int, side: int = 1024, products: int = 10) -> float:
-    """Operations a second of one core in products of two matrices of float32."""
-    matrix = torch.rand(side, side)
-
-    def multiply() -> None:
-        torch.set_num_threads(1)  # per thread
-        for _ in range(products):
-            torch.mm(matrix, matrix)
-
-    return products * 2 * side**3 / on_every_core(multiply, cores)
+    return on_every_core(work, cores)
 
 
 def main() -> None:
@@ -133,7 +81,7 @@ def main() -> None:
     loop = Analyzer(device="cpu")
     loop.warm_up()
     loop.analyze(clip, settings)
-    alone, bare = (measure(loop, clip, settings, cores) for measure in (limit, bare_limit))
+    alone = limit(loop, clip, settings, cores)
     each = max(1, args.clips // args.rounds // 2)
     loops, batches = [], []
     folder = Path(tempfile.mkdtemp(prefix="unmask-batch-"))
@@ -166,11 +114,6 @@ def main() -> None:
     print(
         f"limit {alone / cores:.2f} s a clip on idle cores; the batch takes "
         f"{wall * cores / alone:.2f} times as long, {cpu / alone:.2f} times the processor time"
-    )
-    print(
-        f"limit {bare / cores:.2f} s a clip by the networks' operations at the speed of a matrix "
-        f"product ({gemm_speed(cores) / 1e9:.0f} GFLOP/s a core) and decoding; the batch takes "
-        f"{wall * cores / bare:.2f} times as long"
     )
 
 

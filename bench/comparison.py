@@ -15,7 +15,6 @@ as the original does; "not the same footage" is no answer then, and "not compara
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import tempfile
@@ -30,7 +29,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bench.copies import CopyOptions, write_copy
+from bench.copies import CopyOptions, Row, clips_of, fakes_of, write_copy
 from detector import media, vision
 from detector.comparison import compare, engine
 from detector.comparison.align import FootageReader
@@ -42,8 +41,6 @@ FRAMES, TAKE = 90, 20
 """frames of a clip that are copied, and of a stretch of one take"""
 SEEN = 4.0
 """gray levels inside the region from which a manipulation counts as one"""
-WHOLE = ("whole", "src cap4d", "driv", "eat", "hyperreenact (self-reenactment)")
-"""In a note, or as a method: the whole picture is generated."""
 WAYS: dict[str, Callable[[np.random.Generator], dict[str, Any]]] = {
     "plain": lambda rng: {},
     "hard": lambda rng: {"crf": int(rng.integers(33, 41))},
@@ -63,7 +60,6 @@ RIGHT = {
     "other": ("not_same_footage",),
     "whole": ("face_differs", "mouth_differs", "other_edits", "same_movement"),
 }
-Row = dict[str, str]
 Frames = list[np.ndarray]
 Points = list[np.ndarray | None]
 """five landmarks of the widest face of each frame"""
@@ -89,21 +85,13 @@ class Trial:
 
 def trials(data: Path, draw: int) -> Iterator[Trial]:
     """Yield all trials of a draw, the kinds in turn."""
-    with (data / "train.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["file"].startswith("clips/")]
+    rows = clips_of(data)
     real = [row for row in rows if row["label"] == "real"]
     rng = np.random.default_rng([5, draw])
     queues: list[list[Trial]] = [[], [], [], []]
-    for row in rows:
-        pairs = [r for r in real if r["group"] and r["group"] == row["group"]]
-        if row["label"] == "fake" and pairs:
-            window = Path(row["file"]).stem.rpartition("_w")[2]
-            same = [r for r in pairs if Path(r["file"]).stem.endswith(f"_w{window}")]
-            text = f"{row['note']} {row['method']}".lower()
-            truth = "whole" if any(word in text for word in WHOLE) else "region"
-            key = f"matched/{row['file']}"
-            original = (same or pairs)[0]
-            queues[0].append(Trial(key, "matched", row["method"], "as found", truth, row, original))
+    for row, original, whole in fakes_of(rows):
+        key, truth = f"matched/{row['file']}", "whole" if whole else "region"
+        queues[0].append(Trial(key, "matched", row["method"], "as found", truth, row, original))
     for row in real:
         queues[1].append(Trial(f"untouched/{row['file']}", "untouched", "", "drawn", "none", row))
         key = f"other/{row['file']}"
@@ -141,7 +129,7 @@ class Runner:
         self._evidence.clear()
         result = compare(*pair, detector=self._detector)
         found: dict[str, Any] = {
-            "finding": str(result.finding), "why": result.why, "seconds": result.seconds,
+            "finding": str(result.finding), "why": result.reason, "seconds": result.seconds,
         }  # fmt: skip
         if self._evidence:
             evidence = self._evidence[-1]

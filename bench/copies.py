@@ -1,7 +1,9 @@
-"""Copies of a clip that were re-encoded, resized, cropped, mirrored or graded."""
+"""Copies of clips that were re-encoded, resized, cropped, mirrored or graded, and known fakes."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +11,29 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+
+WHOLE = ("whole", "src cap4d", "driv", "eat", "hyperreenact (self-reenactment)")
+"""In a note, or as a method: the whole picture is generated."""
+Row = dict[str, str]
+
+
+def clips_of(data: Path) -> list[Row]:
+    """Return the rows of `train.csv` that are clips."""
+    with (data / "train.csv").open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["file"].startswith("clips/")]
+
+
+def fakes_of(rows: list[Row]) -> Iterator[tuple[Row, Row, bool]]:
+    """Yield each fake with an original of its group, of the same window where there is one, and
+    whether the whole picture was generated."""
+    for row in rows:
+        group = [r for r in rows if r["label"] == "real" and r["group"] == row["group"] != ""]
+        if row["label"] != "fake" or not group:
+            continue
+        window = Path(row["file"]).stem.rpartition("_w")[2]
+        same = [r for r in group if Path(r["file"]).stem.endswith(f"_w{window}")]
+        text = f"{row['note']} {row['method']}".lower()
+        yield row, (same or group)[0], any(word in text for word in WHOLE)
 
 
 @dataclass(frozen=True)

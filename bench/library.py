@@ -9,7 +9,7 @@ it is not.
 `speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
 of 10 s in it;
 then it writes a film of minutes at 1280 x 720, and short clips, and says how fast they are added.
-`folder` says how fast a folder of one's own is: by a command, on the page, and watched.
+`folder` says how fast a folder of one's own is added.
 `recall` adds one real clip a group, and looks for copies of it that were changed on the way;
 `fakes` adds the originals of found fakes, and looks for these.
 """
@@ -17,14 +17,11 @@ then it writes a film of minutes at 1280 x 720, and short clips, and says how fa
 from __future__ import annotations
 
 import argparse
-import csv
 import resource
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -34,20 +31,14 @@ import faiss
 import numpy as np
 
 from bench.clips import face_clip
-from bench.copies import CopyOptions, write_copy
+from bench.copies import CopyOptions, clips_of, fakes_of, write_copy
 from detector import media
 from detector.comparison.fingerprint import Fingerprints, Hashes, fingerprint
-from service.context import LOCAL, RequestContext
-from service.known_footage import KnownFootage
+from service.context import LOCAL
 from service.library.catalog import AT_ONCE, Library
 from service.library.index import PrintIndex
-from service.library.watch import FolderWatch
 from service.records.database import Database
 from service.records.footage import Footage, FootageStore, Prints
-from service.records.instances import Server
-from service.storage.uploads import Uploads
-from service.tasks.manager import TaskManager
-from service.tasks.store import TaskStore
 
 WAYS = {
     "crf 32": CopyOptions(crf=32),
@@ -66,10 +57,6 @@ WAYS = {
     "20 % off each side": CopyOptions(crop=(0.2, 0.2, 0.2, 0.2)),
 }
 CROPPED = CopyOptions(crop=(0.1, 0.1, 0.1, 0.1))
-WHOLE = ("whole", "src cap4d", "driv")
-"""In a note: the whole picture was generated."""
-WHOLE_METHODS = ("EAT", "HyperReenact (self-reenactment)")
-"""Methods that generate the whole picture from one portrait, whose notes do not say so."""
 
 
 def _footage(name: str) -> Footage:
@@ -109,10 +96,8 @@ def speed(hours: float) -> None:
 
 def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None:
     """Print how fast a film is added, and a folder of short clips, of which nearly all frames are
-    looked through: as they come from encoders by default, with B-frames. Files are read in
-    processes of their own, as the dashboard and the commands read them."""
-    media.isolate()
-    fingerprint(face_clip(1.0, 320, 180), to_keep=True)  # all is loaded
+    looked through: as they come from encoders by default, with B-frames."""
+    warm_up()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         _film(path, (1280, 720), minutes * 60, 1, {"preset": "ultrafast"})
@@ -126,7 +111,7 @@ def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None
             for number in range(clips):
                 _film(short / f"{number}.mp4", size, seconds, number, {})
             for at_once in (1, AT_ONCE):
-                _files, _length, rate = _added(short, at_once)
+                rate = added(short, at_once)
                 print(f"clips of {seconds:g} s, {size[1]}p, {at_once} at once: {rate:.0f} x")
 
     for length in (seconds, 3 * seconds):
@@ -140,69 +125,23 @@ def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None
             print(f"a face for {length:g} s, 720p, {at_once} at once: {rate:.0f} x")
 
 
-def folder_of(path: Path) -> None:
-    """Print how fast a folder is added, each file read in a process of its own: by a command, on
-    the page, and where it is watched."""
-    media.isolate()
-    fingerprint(face_clip(1.0, 320, 180), to_keep=True)  # all is loaded
-    ways: dict[str, Callable[[Path], tuple[int, float, float]]] = {
-        "unmask library add, one at a time": partial(_added, at_once=1),
-        f"unmask library add, {AT_ONCE} at a time": _added,
-        "named on the page": _added_on_page,
-        "watched": _added_by_watch,
-    }
-    for name, add in ways.items():
-        files, length, rate = add(path)
-        print(f"{files} files of {length:.0f} s, {name}: {rate:.0f} x", flush=True)
-
-
-def _added(path: Path, at_once: int = AT_ONCE) -> tuple[int, float, float]:
-    """Return how many files of a folder a new library takes, their length in s, and the speed."""
-    with _library() as (library, _database):
-        return _timed(library, lambda: library.add_folder(LOCAL.id, path, at_once=at_once))
-
-
-def _added_on_page(path: Path) -> tuple[int, float, float]:
-    """Return the same of a folder that is named on the page."""
-    with _library() as (library, database), tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        tasks = TaskManager(TaskStore(database), Server(data, database))
-        known = KnownFootage(tasks, library.store, lambda: library, Uploads(data))
-
-        def add() -> None:
-            task = known.add_folder(RequestContext(LOCAL, loopback=True), str(path.resolve()))
-            while task.active:
-                time.sleep(0.05)
-
-        try:
-            return _timed(library, add)
-        finally:
-            tasks.close()
-
-
-def _added_by_watch(path: Path) -> tuple[int, float, float]:
-    """Return the same of a watched folder, at the second look, when its files stopped growing."""
-    with _library() as (library, _database):
-        watched = FolderWatch(library, LOCAL.id, path)
-        watched.look()
-        return _timed(library, watched.look)
-
-
-@contextmanager
-def _library() -> Iterator[tuple[Library, Database]]:
+def added(path: Path, at_once: int) -> float:
+    """Return how many times real time a new library takes a folder."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "library.db")
-        yield Library(FootageStore(database)), database
+        library = Library(FootageStore(database))
+        begin = time.perf_counter()
+        library.add_folder(LOCAL.id, path, at_once=at_once)
+        taken = time.perf_counter() - begin
+        length = sum(footage.duration or 0.0 for footage in library.store.list(LOCAL.id))
         database.close()
+    return length / taken
 
 
-def _timed(library: Library, add: Callable[[], object]) -> tuple[int, float, float]:
-    begin = time.perf_counter()
-    add()
-    taken = time.perf_counter() - begin
-    kept = library.store.list(LOCAL.id)
-    length = sum(footage.duration or 0.0 for footage in kept)
-    return len(kept), length, length / taken
+def warm_up() -> None:
+    """Load all that is needed; files are read in processes of their own, as by the commands."""
+    media.isolate()
+    fingerprint(face_clip(1.0, 320, 180), to_keep=True)
 
 
 def _film(
@@ -225,13 +164,12 @@ def _film(
 
 
 def recall(data: Path, most: int) -> None:
-    groups = {
-        name: [row for row in rows if row["label"] == "real"]
-        for name, rows in _groups(data).items()
-    }
-    names = sorted(name for name, rows in groups.items() if rows)
-    names = names[:: max(1, len(names) // most)][:most]
-    paths = {name: data / groups[name][0]["file"] for name in names}
+    first: dict[str, Path] = {}
+    for row in clips_of(data):
+        if row["label"] == "real":
+            first.setdefault(row["group"] or row["source"], data / row["file"])
+    names = sorted(first)[:: max(1, len(first) // most)][:most]
+    paths = {name: first[name] for name in names}
     asked = {name: fingerprint(path) for name, path in paths.items()}
     index = PrintIndex((_footage(name), _kept(path)) for name, path in paths.items())
     alarms = pairs = 0
@@ -258,7 +196,7 @@ def recall(data: Path, most: int) -> None:
 
 def fakes(data: Path) -> None:
     """Print how many found fakes lead to their original among all originals of fakes."""
-    trials = list(_fakes_of(data))
+    trials = [(a["file"], b["file"], whole) for a, b, whole in fakes_of(clips_of(data))]
     originals = sorted({original for _, original, _ in trials})
     index = PrintIndex((_footage(file), _kept(data / file)) for file in originals)
     print(f"{len(trials)} fakes, {len(originals)} originals")
@@ -275,30 +213,6 @@ def fakes(data: Path) -> None:
                     by_faces += any(m.by_faces for m in mine)
                 kind = "made whole" if whole else "pasted"
                 print(f"{kind}, {title}: {hits} of {len(some)} found, {by_faces} by faces alone")
-
-
-def _fakes_of(data: Path) -> Iterator[tuple[str, str, bool]]:
-    """Yield each fake, an original of its group and window, and whether all of it was generated."""
-    for members in _groups(data).values():
-        originals = [row["file"] for row in members if row["label"] == "real"]
-        for fake in members:
-            if not originals or fake["label"] != "fake" or not fake["group"]:
-                continue
-            window = Path(fake["file"]).stem.rpartition("_w")[2]
-            same = [file for file in originals if Path(file).stem.endswith(f"_w{window}")]
-            text = (fake["note"] + fake["method"]).lower()
-            whole = fake["method"] in WHOLE_METHODS or any(word in text for word in WHOLE)
-            yield fake["file"], (same or originals)[0], whole
-
-
-def _groups(data: Path) -> dict[str, list[dict[str, str]]]:
-    """Return the rows of `train.csv` that are clips, by group."""
-    groups: dict[str, list[dict[str, str]]] = defaultdict(list)
-    with (data / "train.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["file"].startswith("clips/"):
-                groups[row["group"] or row["source"]].append(row)
-    return groups
 
 
 def _kept(path: Path) -> Prints:
@@ -328,7 +242,9 @@ def main() -> None:
     if args.what == "fakes":
         fakes(args.data)
     elif args.what == "folder":
-        folder_of(args.folder)
+        warm_up()
+        for at_once in (1, AT_ONCE):
+            print(f"{at_once} at a time: {added(args.folder, at_once):.0f} x", flush=True)
     elif args.what == "speed":
         speed(args.hours)
         adding()

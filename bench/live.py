@@ -5,7 +5,6 @@
     python -m bench.live --minutes 10             # memory over time
     python -m bench.live --alarms LABELS.csv ...  # alarms of labelled clips through a video link
                                                   # (no clock: every frame in its turn)
-    python -m bench.live --recapture LABELS.csv   # stripes of clips that no screen was filmed in
 
 Frames are 640 x 480 and pushed at 25 a second, each then drawn upon as the page does. Reported:
 frames displayed a second; frames scored a second; from push to the state with that frame's box
@@ -36,7 +35,6 @@ import cv2
 import numpy as np
 
 from detector import live, media, samples
-from detector.live import recapture
 from detector.live.schedule import Schedule
 from detector.schema.analysis import Label
 
@@ -82,8 +80,7 @@ class LoadViewer(threading.Thread):
         self.session, self.frames, self.seconds = session, frames, seconds
         self.shown = 0
         self.ages: list[float] = []
-        self.push_ms: list[float] = []
-        self.draw_ms: list[float] = []
+        self.work_ms: list[float] = []
 
     def run(self) -> None:
         begun = time.perf_counter()
@@ -102,16 +99,12 @@ class LoadViewer(threading.Thread):
             start = time.perf_counter()
             pushed.append((t, start))
             self.session.push(frame, t)
-            between = time.perf_counter()
             state = self.session.state
             live.draw(frame, state, time=t)
             end = time.perf_counter()
-            self.push_ms.append((between - start) * 1e3)
-            self.draw_ms.append((end - between) * 1e3)
-            if state.faces:
-                at = dict(pushed)
-                if (came := at.get(state.faces[0].time)) is not None:
-                    self.ages.append((end - came) * 1e3)
+            self.work_ms.append((end - start) * 1e3)
+            if state.faces and (came := dict(pushed).get(state.faces[0].time)) is not None:
+                self.ages.append((end - came) * 1e3)
             self.shown += 1
             number += 1
 
@@ -159,11 +152,7 @@ def real_time(path: Path | None, viewers: int, seconds: float, models: list[str]
         print(f"  looked at       {reached.looked / passed:5.1f} frames/s")
         print(f"  scored          {reached.scored / passed:5.1f} frames/s")
         print(f"  glass to overlay  {figures(viewer.ages)}")
-        print(
-            f"  push            p50 {statistics.median(viewer.push_ms):.2f}, "
-            f"max {max(viewer.push_ms):.1f} ms"
-        )
-        print(f"  state and draw  {figures(viewer.draw_ms)}")
+        print(f"  push and draw   {figures(viewer.work_ms)}")
     print(
         f"delay to the box: p95 of each 3 s, median {statistics.median(delays or [0]):.0f} ms; "
         f"to the score, median {statistics.median(score_delays or [0]):.0f} ms"
@@ -172,10 +161,7 @@ def real_time(path: Path | None, viewers: int, seconds: float, models: list[str]
     if memory:
         third = max(1, len(memory) // 3)
         first, last = statistics.mean(memory[:third]), statistics.mean(memory[-third:])
-        print(
-            f"memory: first third {first:.0f} MiB, last third {last:.0f} MiB, peak "
-            f"{max(memory):.0f} MiB"
-        )
+        print(f"memory: first third {first:.0f} MiB, last {last:.0f}, peak {max(memory):.0f}")
     engine.close()
 
 
@@ -241,21 +227,6 @@ def alarms(lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: i
     engine.close()
 
 
-def screens(labels: Path) -> None:
-    """How high the measure of stripes goes where no screen was filmed."""
-    found = []
-    for path, _ in labelled(labels):
-        info = media.probe(path)
-        times = [(info.duration or 0.0) * share for share in (0.2, 0.5, 0.8)]
-        found += [recapture.stripes(f.rgb) for f in media.decode(path, info, times, notes=[])]
-    large = [value for value in found if value > 0]
-    print(
-        f"{len(large)} frames of at least {recapture.SIDE} px ({len(found) - len(large)} smaller): "
-        f"median {np.median(large):.2f}, 99 % {np.percentile(large, 99):.2f}, "
-        f"highest {max(large):.2f}; a screen from {recapture.PEAK}"
-    )
-
-
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -267,13 +238,10 @@ def main() -> None:
     parser.add_argument("--alarms", type=Path, nargs="+", metavar="LABELS.csv")
     parser.add_argument("--reals", action="store_true", help="untouched clips only")
     parser.add_argument("--limit", type=int, help="clips of each label, spread over the list")
-    parser.add_argument("--recapture", type=Path, metavar="LABELS.csv")
     args = parser.parse_args()
     if args.alarms:
         kinds = ("real",) if args.reals else ("real", "fake")
         alarms(args.alarms, kinds, args.seconds, args.limit)
-    elif args.recapture:
-        screens(args.recapture)
     else:
         seconds = args.minutes * 60 if args.minutes else args.seconds
         models = args.models.split(",") if args.models else None

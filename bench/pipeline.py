@@ -13,6 +13,7 @@ import argparse
 import os
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -27,13 +28,17 @@ from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Settings
 
 
-def decode_alone(path: str) -> float:
+def seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def decode_alone(path: str) -> None:
     with av.open(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         for _ in container.decode(video=0):
             pass
-    return time.perf_counter() - begun
 
 
 class Networks:
@@ -80,13 +85,8 @@ class Networks:
         import torch
 
         torch.set_num_threads(1)
-        begun = time.perf_counter()
-        for search in self.searches:
-            search()
-        middle = time.perf_counter()
-        for model, batch in self.batches:
-            model.score(batch)
-        return middle - begun, time.perf_counter() - middle
+        faces = seconds(lambda: [search() for search in self.searches])
+        return faces, seconds(lambda: [model.score(batch) for model, batch in self.batches])
 
 
 def main() -> None:
@@ -101,21 +101,16 @@ def main() -> None:
     networks = Networks(analyzer, path)
     picture = str(face_picture(1280, 720))
     analyzer.analyze(picture)
-    decodes, detects, models, walls, plain, pictures = [], [], [], [], [], []
+    rows: dict[str, list[float]] = defaultdict(list)
     for _ in range(args.runs):
-        decodes.append(decode_alone(path))
+        rows["decode alone"].append(seconds(lambda: decode_alone(path)))
         detect, model = networks.run()
-        detects.append(detect)
-        models.append(model)
-        begun = time.perf_counter()
-        analyzer.analyze(path)
-        walls.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
-        analyzer.analyze(path, scores_only=True)
-        plain.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
-        analyzer.analyze(picture)
-        pictures.append(time.perf_counter() - begun)
+        rows["faces alone"].append(detect)
+        rows["models alone"].append(model)
+        rows["networks alone"].append(detect + model)
+        rows["analysis"].append(seconds(lambda: analyzer.analyze(path)))
+        rows["scores only"].append(seconds(lambda: analyzer.analyze(path, scores_only=True)))
+        rows["one picture"].append(seconds(lambda: analyzer.analyze(picture)))
     info = media.probe(path)
     print(
         f"{info.duration:.0f} s of {info.width}x{info.height} {info.codec} at {info.fps:g} fps, "
@@ -123,23 +118,15 @@ def main() -> None:
         "only where faces were, "
         f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {args.runs}"
     )
-    rows = {
-        "decode alone": decodes,
-        "faces alone": detects,
-        "models alone": models,
-        "networks alone": [a + b for a, b in zip(detects, models, strict=True)],
-        "analysis": walls,
-        "scores only": plain,
-        "one picture": pictures,
-    }
     for name, values in rows.items():
         print(f"{name:16} {statistics.median(values):6.2f} s  (min {min(values):.2f})")
-    ratios = [w / max(d, n) for w, d, n in zip(walls, decodes, rows["networks alone"], strict=True)]
-    print(f"analysis / slower of decode and networks: {statistics.median(ratios):.2f}")
-    more = [w / p - 1 for w, p in zip(walls, plain, strict=True)]
-    print(
-        f"signals and provenance add {statistics.median(more):.0%}; load {os.getloadavg()[0]:.1f}"
+    wall, decode, network, plain = (
+        np.array(rows[name])
+        for name in ("analysis", "decode alone", "networks alone", "scores only")
     )
+    ratio, more = np.median(wall / np.maximum(decode, network)), np.median(wall / plain - 1)
+    print(f"analysis / slower of decode and networks: {ratio:.2f}")
+    print(f"signals and provenance add {more:.0%}; load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

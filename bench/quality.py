@@ -17,10 +17,9 @@ from pathlib import Path
 from cli.common import ProgressBar
 from detector.evaluation import tables
 from detector.evaluation.evaluate import FileSelection, evaluate
-from detector.evaluation.report import AnswerReport, KindReport, ModelReport, Report
+from detector.evaluation.report import KindReport, ModelReport, Report
 from detector.evaluation.scores import Scoring
-from detector.evaluation.tables import between, figure_text, head, line, number, share_text
-from detector.evaluation.tallies import Estimate
+from detector.evaluation.tables import figure_text, head, line, pairs_text
 from detector.models import registry
 from detector.perturbation import conditions
 
@@ -87,87 +86,13 @@ def readme(report: Report, data: str) -> str:
     """The tables of the README."""
     lines: list[str] = []
     for kind in report.kinds:
-        lines += [*_tables(kind, data), ""]
-    if report.missing_baselines:
         lines.append(
-            f"Not compared, since their weights were not on this computer: "
-            f"{len(report.missing_baselines)} of the published detectors that Unmask can load."
+            f"**{kind.files} {data} {WORDS[kind.kind]}** ({kind.real} originals, {kind.fake} "
+            f"fakes, {kind.groups} groups)"
         )
+        lines += [*tables.answers(kind.answers), *tables.models(kind, report)]
+        lines += [*tables.families(kind), *tables.conditions(kind), ""]
     return "\n".join(lines).strip()
-
-
-def _tables(kind: KindReport, data: str) -> Iterator[str]:
-    words = WORDS[kind.kind]
-    first = kind.answers[0]
-    pairs = first.ranking.pairs
-    yield (
-        f"**{kind.files} {data} {words}** ({kind.real} originals, {kind.fake} fakes, "
-        f"{kind.groups} groups):"
-    )
-    yield ""
-    won = f"originals below the fake made of them ({pairs} pairs)"
-    yield from head("", "AUC", won, "fakes found at 5 % false alarms", "ours better by")
-    for answer in kind.answers:
-        title = "all together" if answer is first else f"{answer.title.lower()}, its own fakes"
-        yield _row(f"**{title}**", answer.ranking.auc, _won(answer), answer.ranking.tpr_at_5)
-    for model in kind.models[1:]:
-        yield _row(model.title, model.ranking.auc, _won(model), model.ranking.tpr_at_5)
-    for b in kind.baselines:
-        title = b.title if b.kind == "published" else f"*{b.title} alone, no detector*"
-        better = f"{between(b.difference, b.low, b.high)}, beaten: {b.beaten}"
-        wins = f"{100 * b.pairs_won:.0f} %" if pairs else ""
-        yield _row(title, b.auc, wins, None, better)
-    yield ""
-    names = list(kind.models[0].families)
-    yield from head("fakes against all originals", *(f"{n} ({_fakes(kind, n)})" for n in names))
-    for model in kind.models:
-        yield line(model.title, *(figure_text(model.families[n]) for n in names))
-    if kind.conditions:
-        yield ""
-        yield from head("condition", "AUC", "AUC lost", "originals called FAKE", "decided", "right")
-        for c in kind.conditions:
-            d = c.decisions
-            yield line(
-                c.title, figure_text(c.ranking.auc), between(c.fall, c.fall_low, c.fall_high),
-                share_text(d.false_positives), share_text(d.decided), share_text(d.right),
-            )  # fmt: skip
-    yield ""
-    yield _at_thresholds(first, words)
-
-
-def _at_thresholds(answer: AnswerReport, words: str) -> str:
-    d, h = answer.decisions, answer.calibration
-    r = answer.ranking
-    left = ""
-    if r.judged < r.auc.real + r.auc.fake:
-        judged = figure_text(r.auc_judged)
-        left = f"Of the {r.judged} {words} that could be judged the AUC is {judged}. "
-    return left + (
-        f"At the shipped thresholds: {share_text(d.false_positives)} of the originals are called "
-        f"FAKE, {share_text(d.true_positives)} of the fakes; {share_text(d.decided)} of the "
-        f"{words} get a verdict, {share_text(d.right)} of these are right. Calibration error "
-        f"{number(h.error, 3)} (exactly honest probabilities would show "
-        f"{number(h.error_by_chance, 3)} on so few), Brier score {number(h.brier, 3)}, equal error "
-        f"rate {number(answer.ranking.equal_error)}, area under the risk–coverage curve "
-        f"{number(answer.risk.area, 3)}."
-    )
-
-
-def _row(title: str, auc: Estimate, won: str, found: float | None, better: str = "") -> str:
-    share = "" if found is None else f"{100 * found:.0f} %"
-    return line(title, figure_text(auc), won, share, better)
-
-
-def _won(of: AnswerReport | ModelReport) -> str:
-    r = of.ranking
-    if not r.pairs:
-        return ""
-    low, high = 100 * r.pairs_low, 100 * r.pairs_high
-    return f"{100 * r.pairs_won:.0f} % [{low:.0f}, {high:.0f}]"
-
-
-def _fakes(kind: KindReport, family: str) -> int:
-    return kind.models[0].families[family].fake
 
 
 def measured(model: ModelReport, kind: KindReport, data: str) -> str:
@@ -185,7 +110,7 @@ def measured(model: ModelReport, kind: KindReport, data: str) -> str:
         title = f"{name} ({figure.fake} fakes)"
         lines.append(line(title, figure_text(figure), figure_text(whole.families[name])))
     pairs = f"originals below the fakes made of them ({whole.ranking.pairs})"
-    lines.append(line(pairs, _won(model), _won(whole)))
+    lines.append(line(pairs, *(pairs_text(m.ranking) for m in (model, whole))))
     for c in kind.conditions:
         lines.append(line(c.title, figure_text(c.models[model.id]), figure_text(c.ranking.auc)))
     features = [b for b in kind.baselines if b.kind == "feature"]

@@ -207,7 +207,7 @@ def _answered(verdict: Verdict, question: Question) -> str:
     basis = f"by {limits.data}" if limits.own else states.basis(answer.basis)
     by = f", {basis}" if basis else ""
     likely = f"{percent(answer.probability)} combined likelihood"
-    if answer.stays_open:
+    if answer.undecided_secondary:
         if verdict.uncounted(question):
             likely = f"{percent(answer.probability)} not counted"
         likely = f"stays open, {likely}"

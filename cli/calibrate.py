@@ -102,7 +102,7 @@ def calibrate(
         )
     from detector.evaluation import calibration, manifest
     from detector.evaluation.calibration_report import to_markdown
-    from detector.evaluation.operating_points import Promises
+    from detector.evaluation.operating_points import ErrorTargets
     from detector.evaluation.scores import Scoring
     from detector.perturbation import conditions as changes
     from detector.training.recipe import read_recipe
@@ -113,7 +113,7 @@ def calibrate(
         recipe=read_recipe(recipe) if recipe else None,
         where=where,
         conditions=changes.parse(conditions) if conditions else (),
-        promises=Promises(rate, right),
+        targets=ErrorTargets(rate, right),
         scoring=Scoring(device=device, store=store, on_progress=ProgressBar("scored")),
     )
     if json:

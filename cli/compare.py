@@ -70,7 +70,7 @@ def lines(result: Comparison) -> list[str]:
         if len(result.people) > 1:
             when = words.when(result, person.spans)
             part = {"none": words.unchanged(result)}.get(
-                person.part, f"{person.part} differs {when}"
+                person.changed_region, f"{person.changed_region} differs {when}"
             )
             out.append(f"  {f'Person {person.id}:':20} {part}")
     out += [f"  {note}" for note in result.notes]

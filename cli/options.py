@@ -137,7 +137,7 @@ class SettingsOptions:
             return Settings(
                 models=ids(self.models),
                 frames=self.frames if self.frames is not None else most,
-                mix=self._ensemble(),
+                ensemble=self._ensemble(),
                 sampling=self.sampling,
                 fps=self.fps,
                 min_face=self.min_face,
@@ -164,7 +164,7 @@ class SettingsOptions:
                 f"--threshold: {self.threshold!r} is not one or two likelihoods between 0 and 1.",
                 hint="For example --threshold 0.9, or --threshold 0.2,0.9.",
             )
-        return Thresholds(low=low, high=high, custom=True, no_sign=len(values) == 2)
+        return Thresholds(low=low, high=high, custom=True, can_clear=len(values) == 2)
 
     def _ensemble(self) -> CustomEnsemble | None:
         """Return an ensemble of one's own, as Compare makes one; None where nothing was changed."""

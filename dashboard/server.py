@@ -130,8 +130,8 @@ def routes() -> list[Route]:
 def middleware(pages: Iterable[str]) -> list[Middleware]:
     """Return what every request goes through, outermost first; `pages` are paths that have one."""
     kinds = (
-        hosting.SecureHeaders, CheckedBody, OriginCheck, Departures, RestApi, GuestCookie,
-        FirstPaint,
+        hosting.SecureHeaders, CheckedBody, OriginCheck, IgnoreClientDisconnect,
+        RestApi, GuestCookie, FirstPaint,
     )  # fmt: skip
     return [*(Middleware(kind) for kind in kinds), Middleware(KnownPages, pages=pages)]
 
@@ -169,8 +169,8 @@ class KnownPages:
         await self.app(scope, receive, checked)
 
 
-class Departures:
-    """Middleware: who leaves in the middle of an upload is no failure of ours, and fills no log.
+class IgnoreClientDisconnect:
+    """Middleware: a client that disconnects during an upload is no error and fills no log.
     Streamlit's uploader writes sixty lines of traceback for each."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -193,7 +193,7 @@ class Originals:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
         pair = found.copy_media.sha256, found.original_media.sha256
         store, owner = self.comparisons.store, looked.scope.owner
-        if found.roles == "assumed" and self._stated(owner, *reversed(pair)) is not None:
+        if found.role_source == "assumed" and self._stated(owner, *reversed(pair)) is not None:
             return  # it is known which of the two is the original: the other one
         if store.find(owner, *pair) is None:
             store.save(owner, found)
@@ -260,8 +260,8 @@ class Originals:
     ) -> KeptComparison:
         """Note that a person says which of the two is the original, where that was assumed."""
         owner = copy.record.owner
-        if kept.comparison.roles == "assumed":
-            stated = kept.comparison.model_copy(update={"roles": "stated"})
+        if kept.comparison.role_source == "assumed":
+            stated = kept.comparison.model_copy(update={"role_source": "stated"})
             if context.owns(owner):
                 self._attach(copy, stated)
             kept = self.comparisons.store.save(context.principal.id, stated, kept.id)

@@ -211,7 +211,9 @@ def _ways_on(key: str, analysis: Analysis, code: ReasonCode) -> list[Action]:
         ways.append((_("Look for smaller faces"), "zoom_in", {"min_face": smaller}))
     seen_whole = any(track.modality is Modality.FULL_FRAME for track in analysis.judged)
     if code is ReasonCode.NO_FACE and not seen_whole and (whole := whole_picture.here()):
-        ways.append((_("Score the whole picture"), "select_all", {"models": whole, "mix": None}))
+        ways.append(
+            (_("Score the whole picture"), "select_all", {"models": whole, "ensemble": None})
+        )
     more = min(MOST_MOMENTS, settings.frames * 4)
     if code in _MORE_FRAMES_HELP and analysis.media.kind == "video" and more > settings.frames:
         text = _("Look at {number} moments").format(number=more)

@@ -182,7 +182,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
         (_("Looked at"), _("the picture") if analysis.media.kind == "image" else sampled),
         (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
     ]
-    if heard := analysis.media.audio and analysis.media.audio.heard:
+    if heard := analysis.media.audio and analysis.media.audio.speech:
         if analysis.media.kind == "audio":
             rows.clear()
         spoken = _("{heard}, of it {speech} of speech").format(

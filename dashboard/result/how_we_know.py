@@ -74,7 +74,7 @@ def _thresholds(answer: Answer) -> list[str]:
                 "is a likelihood and no verdict."
             )
         )
-    elif not limits.no_sign and not limits.own:
+    elif not limits.can_clear and not limits.own:
         measured.append(
             _(
                 "We can’t clear a file: the installed models aren’t reliable enough to call it "

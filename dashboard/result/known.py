@@ -230,14 +230,17 @@ def _details(record: Job, match: KnownMatch) -> str:
         return " ".join(parts)
     if comparison.movement is not None:
         return " ".join([*parts, words.against(comparison, speech())])
-    if comparison.elsewhere is None:
+    if comparison.background_difference is None:
         parts.append(_("{matched} of {of} moments match.").format(**values))
         return " ".join(parts)
     text = _("{matched} of {of} moments match; {rest:.1f} gray levels apart outside faces.")
-    if comparison.inside is not None:
+    if comparison.face_difference is not None:
         text = _("{matched} of {of} moments match; inside the face {inside:.1f} gray levels apart, "
                  "elsewhere {rest:.1f}.")  # fmt: skip
-    measured = {"inside": comparison.inside or 0.0, "rest": comparison.elsewhere}
+    measured = {
+        "inside": comparison.face_difference or 0.0,
+        "rest": comparison.background_difference,
+    }
     parts.append(text.format(**values, **measured))
     return " ".join(parts)
 

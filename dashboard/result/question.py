@@ -26,7 +26,7 @@ WEAK = 0.75
 def answered(analysis: Analysis) -> list[Question]:
     """Return the questions that a model answered, the one in front first."""
     verdict = analysis.verdict
-    answered = [q for q, answer in verdict.answers.items() if answer.asked]
+    answered = [q for q, answer in verdict.answers.items() if answer.evaluated]
     return sorted(answered, key=lambda q: q is not verdict.question)
 
 
@@ -45,7 +45,7 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
         return analysis
     answer = analysis.verdict.answers[question]
     models = [m for m in analysis.models if m.question in (question, None)]
-    of_answer = ("thresholds", "subject", "agree", "counted")
+    of_answer = ("thresholds", "subject", "agreeing_models", "counted")
     seen = analysis.verdict.model_copy(
         update={"question": question, **{name: getattr(answer, name) for name in of_answer}}
     )
@@ -83,7 +83,7 @@ def rows(analysis: Analysis) -> Markup:
     answers = analysis.verdict.answers
     ordered = sorted(
         answers.items(),
-        key=lambda item: (item[0] is not analysis.verdict.question, not item[1].asked),
+        key=lambda item: (item[0] is not analysis.verdict.question, not item[1].evaluated),
     )
     rows = [_row(analysis, question, answer) for question, answer in ordered]
     if (found := analysis.comparison) is not None:
@@ -94,12 +94,12 @@ def rows(analysis: Analysis) -> Markup:
 
 
 def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.QuestionRow:
-    open = answer.stays_open or not answer.asked
+    open = answer.undecided_secondary or not answer.evaluated
     state = labels.state(Label.NOT_APPLICABLE if open else answer.label, question)
     words = state.short
-    if not answer.asked:
+    if not answer.evaluated:
         words = _not_asked_because(analysis, question)
-    elif answer.stays_open:
+    elif answer.undecided_secondary:
         words = _("Not decided: {why}").format(why=why_open(analysis, question))
     elif answer.label is Label.INCONCLUSIVE:
         words = labels.lean_words(answer.label, question, answer.lean)
@@ -109,7 +109,7 @@ def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.Ques
         symbol=state.icon,
         answer=words,
         number=_number(analysis, question, answer),
-        counts=answer.probability is not None and not answer.stays_open,
+        counts=answer.probability is not None and not answer.undecided_secondary,
         leads=question is analysis.verdict.question,
     )
 
@@ -137,8 +137,8 @@ def _number(analysis: Analysis, question: Question, answer: Answer) -> str:
 def why_open(analysis: Analysis, question: Question) -> str:
     """Return why a question is not decided, in a few words."""
     answer, ensemble = analysis.verdict.answers[question], analysis.ensembles.get(question)
-    if answer.lowered_by is not None and answer.lowered_by in labels.WHY_NOT:
-        return labels.WHY_NOT[answer.lowered_by]
+    if answer.vetoed_by is not None and answer.vetoed_by in labels.WHY_NOT:
+        return labels.WHY_NOT[answer.vetoed_by]
     if answer.label is Label.NOT_APPLICABLE:
         return _("no score")
     if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:

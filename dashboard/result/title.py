@@ -129,7 +129,7 @@ def meaning(limits: Thresholds, says: str) -> Markup:
     low, high = labels.percent(limits.low), labels.percent(limits.high)
     above: Text = rich(_("<b>Above {high}</b>: {says}."), high=high, says=says)
     below: Text = _("Below: inconclusive; these models can’t clear a file.")
-    if limits.no_sign:
+    if limits.can_clear:
         below = rich(_("<b>Below {low}</b>: no sign found. Between: inconclusive."), low=low)
     if limits.never_decide:
         above = _("No score decides: it only leans to one side.")

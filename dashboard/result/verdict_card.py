@@ -134,7 +134,7 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
             parts.append(_("uncalibrated"))
     top = _track(analysis, answer.subject)
     alone = top.answers[lead].probability if top and lead in top.answers else None
-    if answer.people > 1 and alone is not None:
+    if answer.subject_count > 1 and alone is not None:
         parts.append(labels.alone(answer.subject, alone))
     return " · ".join(parts)
 
@@ -152,7 +152,7 @@ def interval(analysis: Analysis) -> str:
     if answer.interval is not None:
         return labels.confidence(answer.interval)
     table = analysis.ensembles[lead].odds if lead in analysis.ensembles else []
-    if answer.lowered_by is not None:  # it says why such a score means less than in our tests
+    if answer.vetoed_by is not None:  # it says why such a score means less than in our tests
         return ""
     if table and answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image":
         return _("too few such clips in our tests for an interval")

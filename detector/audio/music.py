@@ -25,7 +25,7 @@ FLAT = 0.02
 """Flatness of a spectrum (0 tones, 1 noise) under which it holds tones."""
 
 
-def held(samples: np.ndarray) -> float | None:
+def sustained_ratio(samples: np.ndarray) -> float | None:
     """Return the share of what is voiced that stays on a note for 0.2 s and more, 0..1.
 
     Parameters
@@ -50,7 +50,7 @@ def held(samples: np.ndarray) -> float | None:
     return float(notes / voiced.sum())
 
 
-def tonal(samples: np.ndarray) -> float:
+def music_ratio(samples: np.ndarray) -> float:
     """Return the share of seconds that are loud and hold tones, 0..1: float32 [n] of no speech."""
     count = len(samples) // SAMPLE_RATE
     if not count:

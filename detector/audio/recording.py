@@ -42,23 +42,23 @@ class SoundQuality:
 
     Attributes
     ----------
-    band : float
+    bandwidth_hz : float
         Hz up to which speech holds anything (`FLOOR`): what an encoder or a telephone left.
     snr : float or None
         dB of speech over what is heard between (`_noise`); None where there are no pauses.
     clipped : float
         Share of the samples of speech at full scale.
-    level : float
-        dB of speech, 0 the full scale.
-    held : float or None
-        Share of what is voiced that stays on a note (`music.held`).
+    level_dbfs : float
+        Of speech; 0: full scale.
+    sustained_ratio : float or None
+        Share of what is voiced that stays on a note (`music.sustained_ratio`).
     """
 
-    band: float
+    bandwidth_hz: float
     snr: float | None
     clipped: float
-    level: float
-    held: float | None
+    level_dbfs: float
+    sustained_ratio: float | None
 
 
 class Recording:
@@ -165,17 +165,17 @@ class Recording:
             return None
         noise = _noise(speech, self._some(self._pauses()))
         return SoundQuality(
-            band=_band(speech),
+            bandwidth_hz=_band(speech),
             snr=None if noise is None else _db(level / max(noise, SILENCE / 10)),
             clipped=float(np.mean(np.abs(speech) >= CLIPPED)),
-            level=_db(level),
-            held=music.held(speech[:PITCHED]),
+            level_dbfs=_db(level),
+            sustained_ratio=music.sustained_ratio(speech[:PITCHED]),
         )
 
     @cached_property
-    def tonal(self) -> float:
-        """Share of what is heard beside speech that holds tones (`music.tonal`)."""
-        return music.tonal(self._some(self._pauses()))
+    def music_ratio(self) -> float:
+        """Share of what is heard beside speech that holds tones (`music.music_ratio`)."""
+        return music.music_ratio(self._some(self._pauses()))
 
     def _some(self, spans: Sequence[Span]) -> np.ndarray:
         """Return what is heard in these, float32 [n]; of much, evenly spread parts."""

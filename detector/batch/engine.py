@@ -83,7 +83,7 @@ class BatchRun:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._parallel = self.options.parallel or min(MAX_PARALLEL, max(2, cores or 2))
         self.analyzer: BatchAnalyzer = analyzer or Analyzer(
-            device=self.options.device, turns=max(1, (cores or 2) // 4)
+            device=self.options.device, max_concurrent_batches=max(1, (cores or 2) // 4)
         )
         self._counting = threading.Lock()
         self._claims: dict[str, threading.Event] = {}

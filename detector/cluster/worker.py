@@ -61,7 +61,7 @@ class ClusterWorker:
             share_memory(min(1.0, cpus / (os.cpu_count() or 1)))
         if isolate:
             media.isolate()
-        self._analyzer = Analyzer(device=device, turns=max(1, int(cpus) // 4))
+        self._analyzer = Analyzer(device=device, max_concurrent_batches=max(1, int(cpus) // 4))
         self._progress: dict[str, Progress] = {}
 
     def warm_up(self) -> str:

@@ -232,7 +232,7 @@ class Decided:
     def accuses(self) -> bool:
         """Whether more differs than what was laid over the picture."""
         areas = any(edit.kind == "area" for edit in self.edits)
-        return areas or any(person.part != "none" for person in self.people)
+        return areas or any(person.changed_region != "none" for person in self.people)
 
     def noise_factor(self, moments: Sequence[MeasuredMoment]) -> float:
         """Return how many times what is expected re-encoding may leave, upper end."""
@@ -331,11 +331,11 @@ def _person(
     shown = [row for row, yes in zip(rows, differs, strict=True) if yes] or rows
     return ComparedPerson(
         id=letter(number),
-        part=part,
+        changed_region=part,
         spans=spans([moments[i].pair.time for i, _ in rows], differs, length),
         difference=_mean([face.inside.difference for _, face in shown]),
         rim=_mean([face.rim.difference for _, face in shown]),
-        limit=_mean([limits[i][number] for i, _ in shown]),
+        noise_threshold=_mean([limits[i][number] for i, _ in shown]),
         moments=len(rows),
     )
 

@@ -117,7 +117,7 @@ def compare(
         copy_media=abouts[0],
         original_media=abouts[1],
         finding=ComparisonFinding.NOT_SAME_FOOTAGE,
-        why="no_common_picture",
+        reason="no_common_picture",
         identical=bool(abouts[0].sha256) and abouts[0].sha256 == abouts[1].sha256,
         time=TimeAlignment(compared=0, matched=0),
         notes=notes,
@@ -220,7 +220,7 @@ def _compared(
     decided = decide.decide(kept, length, full) if kept and same.is_likely else None
     if decided is None or (decided.accuses and not same.supports_manipulation):
         why = "other_place" if sum(same.moments) < compared / 2 else "other_moment"
-        return result.model_copy(update={"time": aligned, "why": why, "space": SpaceAlignment()})
+        return result.model_copy(update={"time": aligned, "reason": why, "space": SpaceAlignment()})
     edits = [overlay.edit(times[0], length, full) for overlay in evidence.overlays]
     decided = replace(decided, edits=[*edits, *decided.edits])
     grading = evidence.graded.grading
@@ -229,20 +229,20 @@ def _compared(
         alike = shape_likeness([m.pair for m in kept], evidence.graded.colors)
         if alike is not None and alike < SAME_SHAPES:
             answer = ComparisonFinding.NOT_COMPARABLE
-    shown = [p for p in decided.people if p.part != "none"] or decided.people
+    shown = [p for p in decided.people if p.changed_region != "none"] or decided.people
     factor = decided.noise_factor(kept)
     return result.model_copy(
         update={
             "time": aligned,
             "space": space,
             "finding": answer,
-            "why": "" if answer.same_footage else "other_shapes",
+            "reason": "" if answer.same_footage else "other_shapes",
             "grading": grading,
             "people": decided.people,
             "edits": decided.edits,
-            "inside": max((p.difference for p in shown), default=None),
-            "elsewhere": round(float(np.mean([m.rest.difference for m in kept])), 2),
-            "limit": round(factor * float(np.mean([m.rest.expected for m in kept])), 2),
+            "face_difference": max((p.difference for p in shown), default=None),
+            "background_difference": round(float(np.mean([m.rest.difference for m in kept])), 2),
+            "noise_threshold": round(factor * float(np.mean([m.rest.expected for m in kept])), 2),
             "moments": [
                 compared_moment(m, parts, limits, factor * m.rest.expected, result, full)
                 for m, parts, limits in zip(kept, decided.parts, decided.limits, strict=True)

@@ -230,7 +230,7 @@ def finding(
     decided: Decided, space: SpaceAlignment, grading: Grading, time: TimeAlignment
 ) -> ComparisonFinding:
     """Return the finding about two files that are the same footage."""
-    parts = [person.part for person in decided.people]
+    parts = [person.changed_region for person in decided.people]
     if any(edit.kind == "area" for edit in decided.edits):
         return ComparisonFinding.OTHER_EDITS
     if "face" in parts:
@@ -291,16 +291,16 @@ def compared_moment(
                 difference=round(face.inside.difference, 2),
                 mouth=round(face.lower.difference, 2),
                 rim=round(face.rim.difference, 2),
-                limit=round(limits[face.person], 2),
-                part=parts.get(face.person, "none"),
+                noise_threshold=round(limits[face.person], 2),
+                changed_region=parts.get(face.person, "none"),
             )
         )
     a, b, c, d, e, f, g, h, i = (round(float(x), 8) for x in _full_matrix(found, result).ravel())
     return ComparedMoment(
         time=round(found.pair.time, 4),
         original_time=round(found.pair.original_time, 4),
-        elsewhere=round(found.rest.difference, 2),
-        limit=round(limit, 2),
+        background_difference=round(found.rest.difference, 2),
+        noise_threshold=round(limit, 2),
         faces=faces,
         transform=(a, b, c, d, e, f, g, h, i),
     )

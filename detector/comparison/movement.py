@@ -245,7 +245,7 @@ def with_movement(result: Comparison, copy: FootageReader, original: FootageRead
     update: dict[str, object] = {"finding": ComparisonFinding.SAME_MOVEMENT, "movement": shared}
     if not anew:
         time = result.time.model_copy(update={"offset": shared.offset})
-        update |= {"why": "", "time": time}
+        update |= {"reason": "", "time": time}
     return result.model_copy(update=update)
 
 

@@ -21,7 +21,7 @@ from detector.decision.context import Choice, Context
 from detector.decision.material import evidence
 from detector.decision.numbers import label_of, logit, sigmoid
 from detector.decision.people import Judged, background, judge
-from detector.decision.policy import Decision, Front
+from detector.decision.policy import Decision, FileVerdict
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -52,7 +52,7 @@ def decide(
     thresholds: Thresholds | Mapping[Question, Thresholds] | None = None,
     models: Collection[str] | None = None,
     weights: Mapping[str, float] | None = None,
-    mix: CustomEnsemble | None = None,
+    ensemble: CustomEnsemble | None = None,
     unmeasured: bool = False,
 ) -> Analysis:
     """Fill every score, label and the verdict from the logits an analysis holds.
@@ -72,7 +72,7 @@ def decide(
         calibration only where no calibrated model of its question is.
     weights : mapping of str to float, optional
         How many times its usual evidence a model counts, by id; 1 where nothing is said.
-    mix : CustomEnsemble, optional
+    ensemble : CustomEnsemble, optional
         An ensemble of the person's own. Default: the one that was asked for with the analysis.
         `models` and `weights` go before what it says of them.
     unmeasured : bool
@@ -88,20 +88,20 @@ def decide(
     if isinstance(thresholds, Thresholds):
         thresholds = dict.fromkeys(Question, thresholds)
     limits = thresholds or {}
-    mix = mix or analysis.settings.mix
+    ensemble = ensemble or analysis.settings.ensemble
     choices = {
-        q: Choice.of(mix, models, weights, limits.get(q), unmeasured)
+        q: Choice.of(ensemble, models, weights, limits.get(q), unmeasured)
         for q in analysis.media.questions
     }
-    whole, now = _decide(analysis, choices, mix), session.newest(analysis)
-    return whole if now is analysis else session.merged(whole, _decide(now, choices, mix))
+    whole, now = _decide(analysis, choices, ensemble), session.newest(analysis)
+    return whole if now is analysis else session.merged(whole, _decide(now, choices, ensemble))
 
 
 def _decide(
-    analysis: Analysis, choices: Mapping[Question, Choice], mix: CustomEnsemble | None
+    analysis: Analysis, choices: Mapping[Question, Choice], ensemble: CustomEnsemble | None
 ) -> Analysis:
     contexts = {q: Context(analysis, q, choice) for q, choice in choices.items()}
-    how = mix.aggregation if mix else "mean"
+    how = ensemble.aggregation if ensemble else "mean"
     judged, beside = analysis.judged, background(analysis)
     people = {s.id: judge(s, analysis, contexts, how, beside) for s in judged}
     robustness = policy.relabel(analysis.robustness, contexts)
@@ -109,21 +109,21 @@ def _decide(
         q: policy.decide_question(analysis, context, people, robustness)
         for q, context in contexts.items()
     }
-    front = policy.front(decisions)
-    lead = decisions[front.leading] if front.leading else None
+    file = policy.combine_questions(decisions)
+    lead = decisions[file.leading] if file.leading else None
     first = lead.top.subject.id if lead and lead.top else None
     finished = policy.order(
-        [_finished(people[subject.id], decisions, front.leading) for subject in judged], first
+        [_finished(people[subject.id], decisions, file.leading) for subject in judged], first
     )
     why_not = reasons.unjudged(analysis, finished, contexts, judged=lead is not None)
     if why_not is not None:
         decisions = {q: Decision(c, Label.NOT_APPLICABLE, {}) for q, c in contexts.items()}
-        front = Front(None, Label.NOT_APPLICABLE)
+        file = FileVerdict(None, Label.NOT_APPLICABLE)
     top = finished[0] if finished else None
     shared = [] if beside is None else [_unanswered(judge(beside, analysis, contexts, how))]
     material = evidence(analysis, top)
-    verdict = _verdict(analysis, decisions, front, why_not)
-    verdict.caveats = reasons.caveats(analysis, decisions, front, material, robustness)
+    verdict = _verdict(analysis, decisions, file, why_not)
+    verdict.caveats = reasons.caveats(analysis, decisions, file, material, robustness)
     return analysis.model_copy(
         update={
             "models": [_model(m, contexts, finished) for m in analysis.models],
@@ -146,10 +146,10 @@ def _unanswered(judged: Judged) -> Subject:
 def _finished(
     judged: Judged, decisions: Mapping[Question, Decision], leading: Question | None
 ) -> Subject:
-    """Return a subject with an answer to each question, the file's own question in front."""
+    """Return a subject with an answer to each question, the file's own question first."""
     subject, answers = judged.subject, {}
     for question, decision in decisions.items():
-        if not decision.asked or question not in subject.questions:
+        if not decision.evaluated or question not in subject.questions:
             continue
         opinion = judged.opinions.get(question)
         if opinion is None:
@@ -214,16 +214,16 @@ def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
         probability=None if decision.logit is None else sigmoid(decision.logit),
         thresholds=context.thresholds,
         basis=context.basis,
-        asked=decision.asked,
-        stays_open=open,
-        lowered_by=decision.lowered_by,
+        evaluated=decision.evaluated,
+        undecided_secondary=open,
+        vetoed_by=decision.vetoed_by,
         subject=decision.top.subject.id if decision.top else None,
-        people=len(decision.seen),
+        subject_count=len(decision.seen),
         reasons=reasons.reasons(analysis, decision),
         contributions=list(decision.contributions),
         lean=decision.lean,
         odds=decision.odds,
-        agree=reasons.pulling(decision),
+        agreeing_models=reasons.pulling(decision),
         counted=len(context.counted),
     )
 
@@ -231,16 +231,16 @@ def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
 def _verdict(
     analysis: Analysis,
     decisions: Mapping[Question, Decision],
-    front: Front,
+    file: FileVerdict,
     why_not: Reason | None,
 ) -> Verdict:
-    """Return the answers beside each other, and the one in front."""
-    answers = {q: _answer(analysis, d, q in front.open) for q, d in decisions.items()}
-    if front.open:  # what one question leaves open is no reason to call the file untouched
+    """Return the answers beside each other, and the leading one."""
+    answers = {q: _answer(analysis, d, q in file.open) for q, d in decisions.items()}
+    if file.open:  # what one question leaves open is no reason to call the file untouched
         for answer in answers.values():
             if answer.lean is Lean.UNTOUCHED:
                 answer.lean = Lean.NONE
-    lead = answers[front.leading] if front.leading else None
+    lead = answers[file.leading] if file.leading else None
     if lead is None:
         return Verdict(
             label=Label.NOT_APPLICABLE,
@@ -248,18 +248,18 @@ def _verdict(
             thresholds=analysis.verdict.thresholds,
             reasons=[why_not] if why_not else [],
         )
-    first = [reasons.other_open(front, decisions)] if front.lowered_by else []
-    others = [a for q, a in answers.items() if q is not front.leading and a.label is Label.FAKE]
+    first = [reasons.other_open(file, decisions)] if file.vetoed_by else []
+    others = [a for q, a in answers.items() if q is not file.leading and a.label is Label.FAKE]
     together = [*first, *(r for answer in (lead, *others) for r in answer.reasons)]
     return Verdict(
-        label=front.label,
+        label=file.label,
         probability=lead.probability,
-        question=front.leading,
-        lean=lead.lean if front.label is Label.INCONCLUSIVE else None,
+        question=file.leading,
+        lean=lead.lean if file.label is Label.INCONCLUSIVE else None,
         answers=answers,
         thresholds=lead.thresholds,
         subject=lead.subject,
         reasons=together[: reasons.MOST],
-        agree=lead.agree,
+        agreeing_models=lead.agreeing_models,
         counted=lead.counted,
     )

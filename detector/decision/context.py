@@ -40,7 +40,7 @@ PUBLISHED_LIMITS = Thresholds(
     low=0.0,
     high=0.5 + PUBLISHED_MARGIN,
     data="its authors’ operating point, not measured here",
-    no_sign=False,
+    can_clear=False,
 )
 """of a model's evidence, which is 0.5 at its operating point"""
 ADDS_NOTHING = "it adds nothing beside the other models"
@@ -84,18 +84,20 @@ class Choice:
     @classmethod
     def of(
         cls,
-        mix: CustomEnsemble | None,
+        ensemble: CustomEnsemble | None,
         models: Collection[str] | None,
         factors: Mapping[str, float] | None,
         thresholds: Thresholds | None,
         unmeasured: bool,
     ) -> Choice:
-        """Put a mix and what goes before it together."""
-        if mix is None:
+        """Put an ensemble and what goes before it together."""
+        if ensemble is None:
             return cls(models, factors, thresholds, unmeasured=unmeasured)
-        chosen = mix.models if models is None else models
-        merged = {**mix.weights, **(factors or {})}
-        return cls(chosen, merged, thresholds, mix.min_models, mix.aggregation, unmeasured)
+        chosen = ensemble.models if models is None else models
+        merged = {**ensemble.weights, **(factors or {})}
+        return cls(
+            chosen, merged, thresholds, ensemble.min_models, ensemble.aggregation, unmeasured
+        )
 
 
 class Context:
@@ -231,7 +233,7 @@ class Context:
         """Of this very set of models."""
         ours = self.ensemble.thresholds
         if (moved := self.choice.thresholds) is not None:
-            update = {} if self.all_calibrated else {"low": 0.0, "no_sign": False}
+            update = {} if self.all_calibrated else {"low": 0.0, "can_clear": False}
             return moved.model_copy(update=update)
         if self.own is not None:
             return self._own_thresholds(self.own, ours)
@@ -239,7 +241,7 @@ class Context:
             return PUBLISHED_LIMITS
         if self.basis is Basis.SUBSET:
             high = max(ours.high, PUBLISHED_LIMITS.high)
-            return Thresholds(low=self._low(ours), high=high, no_sign=self._clears(ours))
+            return Thresholds(low=self._low(ours), high=high, can_clear=self._clears(ours))
         measured = self.basis is Basis.MEASURED or not self.counted
         return ours if measured else Thresholds(low=0, high=1)
 
@@ -252,12 +254,12 @@ class Context:
             false_positive_rate=own.rate,
             data=f"your own {conformal.material(own)}, {own.created:%Y-%m-%d}",
             own=True,
-            no_sign=self._clears(ours),
+            can_clear=self._clears(ours),
         )
 
     def _clears(self, ours: Thresholds) -> bool:
         """Return whether "no sign" was measured, and no model is counted that was not."""
-        return ours.no_sign and self.all_calibrated
+        return ours.can_clear and self.all_calibrated
 
     def _low(self, ours: Thresholds) -> float:
         """Return the measured `low` for the measured set, and never a higher one for another."""

@@ -1,7 +1,7 @@
 """The policy: ordered rules over what the models say, and the one place where a label is lowered.
 
 A label follows from the score and the thresholds. Then rules are asked in order whether a decided
-label may stand (`_objection`); the first that objects lowers it to INCONCLUSIVE, and its code is
+label may stand (`veto`); the first that objects lowers it to INCONCLUSIVE, and its code is
 kept with the answer. Nothing here is changed in place, and nothing is raised.
 """
 
@@ -70,7 +70,7 @@ class Decision:
     contributions: tuple[Contribution, ...] = ()
     odds: EmpiricalOdds | None = None
     lean: Lean | None = None
-    lowered_by: ReasonCode | None = None
+    vetoed_by: ReasonCode | None = None
     flipped: tuple[PerturbationResult, ...] = ()
     fake_alone: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
@@ -81,7 +81,7 @@ class Decision:
     """the surest one of the models that were not measured here"""
 
     @property
-    def asked(self) -> bool:
+    def evaluated(self) -> bool:
         """Whether any model of this question was counted."""
         return bool(self.context.counted)
 
@@ -150,7 +150,7 @@ def decide_question(
         witness=_witness(well_seen, context),
         flipped=_flipped(robustness, context.question),
     )
-    lowered = _lowered(draft, people)
+    lowered = apply_veto(draft, people)
     leans = lowered.witness and lowered.label is Label.INCONCLUSIVE and lean is Lean.NONE
     return replace(lowered, lean=Lean.MANIPULATED) if leans and not glimpsed else lowered
 
@@ -180,7 +180,7 @@ def _flipped(robustness: Robustness | None, of: Question) -> tuple[PerturbationR
     return tuple(t for t in robustness.flipped if decided and t.label in DECIDED)
 
 
-def _objection(d: Decision) -> ReasonCode | None:
+def veto(d: Decision) -> ReasonCode | None:
     """Return why a decided label may not stand: the first of these rules that objects."""
     if d.top and (abstains := d.opinions[d.top.subject.id].abstains):
         return abstains
@@ -199,9 +199,9 @@ def _objection(d: Decision) -> ReasonCode | None:
     return ReasonCode.FRAGILE if d.flipped else None
 
 
-def _lowered(draft: Decision, people: Mapping[str, Judged]) -> Decision:
+def apply_veto(draft: Decision, people: Mapping[str, Judged]) -> Decision:
     """Lower the label where a rule objects: the one place where that happens for a question."""
-    code = _objection(draft)
+    code = veto(draft)
     if code is None:
         return draft
     top = draft.top
@@ -210,31 +210,31 @@ def _lowered(draft: Decision, people: Mapping[str, Judged]) -> Decision:
         top = people[max(above, key=lambda id: (above[id].logit, id))]
         code = above[top.subject.id].abstains or code
     label = Label.INCONCLUSIVE if draft.label in DECIDED else draft.label
-    return replace(draft, label=label, lowered_by=code, top=top)
+    return replace(draft, label=label, vetoed_by=code, top=top)
 
 
 # --- the questions beside each other --------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Front:
+class FileVerdict:
     """Which question stands in front, and the verdict of the file.
 
     Attributes
     ----------
     open : tuple of Question
         Undecided beside it: reported, and no part of the verdict.
-    lowered_by : ReasonCode or None
+    vetoed_by : ReasonCode or None
         The other question withholds "no sign" from the whole file.
     """
 
     leading: Question | None
     label: Label
     open: tuple[Question, ...] = ()
-    lowered_by: ReasonCode | None = None
+    vetoed_by: ReasonCode | None = None
 
 
-def front(decisions: Mapping[Question, Decision]) -> Front:
+def combine_questions(decisions: Mapping[Question, Decision]) -> FileVerdict:
     """Put the questions beside each other.
 
     FAKE by any question stands, else the most suspicious one is in front, and the other, if it is
@@ -242,24 +242,24 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
     was asked of measured models; others can't give it. What is seen goes before what is heard, and
     a voice takes "no sign" from the picture only where it leans to cloned.
     """
-    asked = {q: d for q, d in decisions.items() if d.asked}
-    judged = {q: d for q, d in asked.items() if d.logit is not None}
+    evaluated = {q: d for q, d in decisions.items() if d.evaluated}
+    judged = {q: d for q, d in evaluated.items() if d.logit is not None}
     if not judged:
-        return Front(None, Label.NOT_APPLICABLE)
+        return FileVerdict(None, Label.NOT_APPLICABLE)
     fakes = [q for q, d in judged.items() if d.label is Label.FAKE]
     in_front = fakes or [q for q in judged if q in OF_PICTURE] or list(judged)
     leading = max(in_front, key=lambda q: (judged[q].context.measured, judged[q].logit or 0.0))
     lead = judged[leading]
-    others = [q for q in asked if q is not leading]
-    undecided = tuple(q for q in others if asked[q].label not in DECIDED)
-    if lead.label is Label.REAL and any(keeps_open(asked[q]) for q in others):
-        return Front(leading, Label.INCONCLUSIVE, undecided, ReasonCode.OTHER_QUESTION_OPEN)
-    return Front(leading, lead.label, undecided)
+    others = [q for q in evaluated if q is not leading]
+    undecided = tuple(q for q in others if evaluated[q].label not in DECIDED)
+    if lead.label is Label.REAL and any(keeps_open(evaluated[q]) for q in others):
+        return FileVerdict(leading, Label.INCONCLUSIVE, undecided, ReasonCode.OTHER_QUESTION_OPEN)
+    return FileVerdict(leading, lead.label, undecided)
 
 
 def keeps_open(other: Decision) -> bool:
     """Return whether another question withholds "no sign" from the whole file."""
-    if not other.asked or other.context.basis is Basis.PUBLISHED:
+    if not other.evaluated or other.context.basis is Basis.PUBLISHED:
         return False
     of_picture = other.context.question in OF_PICTURE
     return other.label is not Label.REAL if of_picture else other.lean is Lean.MANIPULATED

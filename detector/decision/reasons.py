@@ -8,7 +8,7 @@ from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
 from detector.decision.numbers import label_of, sigmoid
-from detector.decision.policy import DECIDED, Decision, Front, keeps_open
+from detector.decision.policy import DECIDED, Decision, FileVerdict, keeps_open
 from detector.messages import Param
 from detector.schema.analysis import (
     OF_SOUND,
@@ -63,7 +63,7 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
         title=_name(model),
         asked=decision.context.question.value,
     )
-    first = decision.lowered_by is ReasonCode.UNMEASURED_ABOVE
+    first = decision.vetoed_by is ReasonCode.UNMEASURED_ABOVE
     return [said, *found][:MOST] if first else [*found[: MOST - 1], said]
 
 
@@ -71,7 +71,7 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
     """Name the reasons that the counted models give."""
     if decision.top is None:
         return []
-    top, context, code = decision.top.subject, decision.context, decision.lowered_by
+    top, context, code = decision.top.subject, decision.context, decision.vetoed_by
     if code is ReasonCode.TOO_FEW_FRAMES:
         scored = sum(context.question in f.answers for f in top.frames)
         whole = top.modality is Modality.FULL_FRAME
@@ -110,7 +110,7 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Rea
         key=lambda pair: -pair[0].probability,
     )
     peak = _peak(top, question)
-    fragile = decision.lowered_by is ReasonCode.FRAGILE
+    fragile = decision.vetoed_by is ReasonCode.FRAGILE
     if decision.label is Label.FAKE or (fragile and sigmoid(decision.logit or 0.0) > limits.high):
         above = [
             _above(analysis, top, model, limits.high)
@@ -293,12 +293,12 @@ def _without_a_point(contexts: Mapping[Question, Context]) -> list[str]:
 def caveats(
     analysis: Analysis,
     decisions: Mapping[Question, Decision],
-    front: Front,
+    file: FileVerdict,
     evidence: Sequence[Evidence],
     robustness: Robustness | None,
 ) -> list[Caveat]:
     """Name what this can't tell: what applies to this verdict, then to this file."""
-    lead = decisions[front.leading] if front.leading else None
+    lead = decisions[file.leading] if file.leading else None
     frozen = [Caveat(code=CaveatCode.FROZEN)] if analysis.media.frozen else []
     if lead is None:
         return [Caveat(code=CaveatCode.NOT_JUDGED), *frozen]
@@ -307,14 +307,14 @@ def caveats(
     def add(code: CaveatCode, **params: Param) -> None:
         out.append(Caveat(code=code, params=params))
 
-    if front.label is not Label.REAL:
+    if file.label is not Label.REAL:
         add(CaveatCode.WHO_AND_WHY, question=lead.context.question.value)
     doubtful = [item for item in evidence if item.rating != "good"]
     for item in sorted(doubtful, key=lambda item: item.rating != "poor")[:1]:
         add(CaveatCode.POOR_MATERIAL, item=item.code, **item.params)
     unlike = CaveatCode.UNMEASURED_MATERIAL
     out += [Caveat(code=unlike, params={"kind": stratum.value}) for stratum in lead.unlike]
-    if front.label is Label.REAL:
+    if file.label is Label.REAL:
         add(CaveatCode.NOT_GENUINE)
     if len(lead.seen) > 1:
         add(CaveatCode.WHICH_PERSON, people=len(lead.seen))
@@ -328,24 +328,24 @@ def caveats(
     if lead.context.thresholds.never_decide and lead.context.basis is Basis.MEASURED:
         add(CaveatCode.NEVER_DECIDES, right=RIGHT, question=lead.context.question.value)
     elif (
-        not lead.context.thresholds.no_sign
+        not lead.context.thresholds.can_clear
         and lead.context.basis is not Basis.PUBLISHED
-        and front.label is Label.INCONCLUSIVE
+        and file.label is Label.INCONCLUSIVE
     ):
         add(CaveatCode.NO_SIGN_WITHHELD, right=RIGHT)
     if (gap := widest_gap(analysis)) > WIDE_GAP:
         add(CaveatCode.SAMPLING_GAP, gap=round(gap))
-    for question in front.open:
+    for question in file.open:
         add(CaveatCode.STAYS_OPEN, question=question.value)
-    for question in [q for q, decision in decisions.items() if not decision.asked]:
+    for question in [q for q, decision in decisions.items() if not decision.evaluated]:
         add(CaveatCode.NOT_ASKED, question=question.value)
-    tried = robustness if robustness and robustness.question is front.leading else None
-    if tried and tried.fragile and front.label in DECIDED:
+    tried = robustness if robustness and robustness.question is file.leading else None
+    if tried and tried.fragile and file.label in DECIDED:
         add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
 
 
-def other_open(front: Front, decisions: Mapping[Question, Decision]) -> Reason:
+def other_open(file: FileVerdict, decisions: Mapping[Question, Decision]) -> Reason:
     """Say that another question keeps "no sign" from the whole file."""
-    unsure = next(q for q, d in decisions.items() if q is not front.leading and keeps_open(d))
+    unsure = next(q for q, d in decisions.items() if q is not file.leading and keeps_open(d))
     return _reason(ReasonCode.OTHER_QUESTION_OPEN, open=unsure.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from detector.decision.numbers import Rating, rate
 from detector.messages import Param
-from detector.schema.analysis import Analysis, Evidence, Heard, ReasonCode
+from detector.schema.analysis import Analysis, Evidence, ReasonCode, SpeechMeasurement
 
 MIN_SPEECH = 2.0
 """s; of less no model gives a score."""
@@ -22,48 +22,48 @@ MUSIC = 0.5
 """Share of a sound without speech that holds tones."""
 
 
-def heard_of(analysis: Analysis) -> Heard | None:
+def heard_of(analysis: Analysis) -> SpeechMeasurement | None:
     """Return what was heard of a file; None where nobody listened or there is nothing to hear."""
-    return analysis.media.audio.heard if analysis.media.audio else None
+    return analysis.media.audio.speech if analysis.media.audio else None
 
 
-def unscorable(heard: Heard) -> ReasonCode | None:
+def unscorable(heard: SpeechMeasurement) -> ReasonCode | None:
     """Return why no model is fed with what was heard, if so."""
-    if not heard.speech:
-        return ReasonCode.MUSIC if heard.tonal >= MUSIC else ReasonCode.NO_SPEECH
+    if not heard.spans:
+        return ReasonCode.MUSIC if heard.music_ratio >= MUSIC else ReasonCode.NO_SPEECH
     return ReasonCode.SPEECH_TOO_SHORT if heard.speech_seconds < MIN_SPEECH else None
 
 
-def abstains(heard: Heard | None) -> ReasonCode | None:
+def abstains(heard: SpeechMeasurement | None) -> ReasonCode | None:
     """Return why a voice that was scored gets no verdict, if so."""
     if heard is None:
         return None
-    if heard.held is not None and heard.held >= SINGING:
+    if heard.sustained_ratio is not None and heard.sustained_ratio >= SINGING:
         return ReasonCode.SINGING
     if heard.snr is not None and heard.snr < POOR_SNR:
         return ReasonCode.TOO_NOISY
-    return ReasonCode.PHONE_QUALITY if (heard.band or FULL_BAND) < PHONE_BAND else None
+    return ReasonCode.PHONE_QUALITY if (heard.bandwidth_hz or FULL_BAND) < PHONE_BAND else None
 
 
-def params(heard: Heard) -> dict[str, Param]:
+def params(heard: SpeechMeasurement) -> dict[str, Param]:
     """Return the figures that sentences about what was heard hold."""
     return {
         "seconds": round(heard.speech_seconds, 1),
         "least": MIN_SPEECH,
-        "band": heard.band and round(heard.band / 1000, 1),
+        "band": heard.bandwidth_hz and round(heard.bandwidth_hz / 1000, 1),
         "snr": None if heard.snr is None else round(heard.snr),
     }
 
 
-def evidence(heard: Heard) -> list[Evidence]:
+def evidence(heard: SpeechMeasurement) -> list[Evidence]:
     """Rate what was heard: how much speech, up to which frequency, over how much noise."""
     seconds = heard.speech_seconds
     speech: dict[str, Param] = {"seconds": round(seconds, 1), "heard": round(heard.seconds, 1)}
     rating: Rating = rate(seconds, MIN_SPEECH, FAIR_SPEECH)
     out = [Evidence(code="speech", rating=rating, params={"rating": rating, **speech})]
-    if heard.band is not None:
-        rating = rate(heard.band, PHONE_BAND, FULL_BAND)
-        band: dict[str, Param] = {"rating": rating, "band": round(heard.band / 1000, 1)}
+    if heard.bandwidth_hz is not None:
+        rating = rate(heard.bandwidth_hz, PHONE_BAND, FULL_BAND)
+        band: dict[str, Param] = {"rating": rating, "band": round(heard.bandwidth_hz / 1000, 1)}
         out.append(Evidence(code="band", rating=rating, params=band))
     if heard.snr is not None:
         rating = rate(heard.snr, POOR_SNR, FAIR_SNR)

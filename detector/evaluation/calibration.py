@@ -29,7 +29,7 @@ from detector.evaluation.calibration_report import (
 from detector.evaluation.ensemble_fit import EnsembleFit
 from detector.evaluation.groups import HoldOut, held_out_people
 from detector.evaluation.labels import Item, filled, read_labels
-from detector.evaluation.operating_points import PROMISES, Held, Promises
+from detector.evaluation.operating_points import ERROR_TARGETS, ErrorTargets, HeldOutScores
 from detector.evaluation.scores import Scored, Scoring
 from detector.evaluation.subjects import Clip, clip_of
 from detector.models import registry
@@ -74,7 +74,7 @@ def fit_scores(
     data: str,
     *,
     worse: Sequence[Sequence[Scored]] = (),
-    promises: Promises = PROMISES,
+    targets: ErrorTargets = ERROR_TARGETS,
 ) -> Calibrated:
     """Calibrate from scores of files that no model was trained on, with their analyses.
 
@@ -100,14 +100,14 @@ def fit_scores(
     if len({clip.source for clip in clips}) == 1:
         # Of one camera only people can be left out in turn.
         clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
-    return fit_clips(clips, by_question, data, promises)
+    return fit_clips(clips, by_question, data, targets)
 
 
 def fit_clips(
     clips: Sequence[Clip],
     by_question: Mapping[Question, Sequence[str]],
     data: str,
-    promises: Promises = PROMISES,
+    targets: ErrorTargets = ERROR_TARGETS,
 ) -> Calibrated:
     """Calibrate from clips.
 
@@ -124,7 +124,7 @@ def fit_clips(
         A question has too few scored originals or fakes.
     """
     fits = {question: _fit_question(clips, question, ids) for question, ids in by_question.items()}
-    return _assemble(clips, fits, data, promises)
+    return _assemble(clips, fits, data, targets)
 
 
 def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> _QuestionFit:
@@ -220,7 +220,7 @@ def _raw_auc(clips: Sequence[Clip], labels: np.ndarray, id: str) -> float:
 
 
 def _assemble(
-    clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str, promises: Promises
+    clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str, targets: ErrorTargets
 ) -> Calibrated:
     """Thresholds for all questions together, the combined answer, and what to expect."""
     labels = np.array([clip.label for clip in clips])
@@ -229,13 +229,13 @@ def _assemble(
     about = {q: fit.about for q, fit in fits.items()}
     held = {q: fit.held for q, fit in fits.items()}
     plain = {q: fit.plain for q, fit in fits.items()}
-    chosen = operating_points.operate(Held(held, labels, about, sources), promises)
+    chosen = operating_points.operate(HeldOutScores(held, labels, about, sources), targets)
     penalties = {}
     for q in fits:
         alone = held[q][(labels == 0) & (several == 0)]
         penalties[q] = fitting.fit_penalty(alone, chosen.limits[q][1])
         held[q], plain[q] = (x[q] - penalties[q] * several for x in (held, plain))
-    chosen = operating_points.operate(Held(held, labels, about, sources), promises)
+    chosen = operating_points.operate(HeldOutScores(held, labels, about, sources), targets)
     origins = np.array([clip.origin or clip.source for clip in clips])
     ensembles, maps, weights = {}, {}, {}
     for q, fit in fits.items():
@@ -263,7 +263,7 @@ def _assemble(
         missed=expected.missed,
         decided=expected.decided,
         right=expected.right,
-        kept=chosen.promises_hold,
+        kept=chosen.targets_met,
         alarms_by_source=operating_points.by_source(chosen.decisions, labels, sources),
         risk=risk(together, labels),
         risk_without_uncertainty=risk(_combined(plain), labels),
@@ -305,7 +305,7 @@ def _thresholds(
         false_positives=alarms,
         false_negatives=missed,
         data=f"{data}, each group of sources scored without it",
-        no_sign=bool(np.isfinite(limits[0])),
+        can_clear=bool(np.isfinite(limits[0])),
     )
 
 
@@ -337,7 +337,7 @@ def calibrate(
     recipe: HoldOut | None = None,
     where: str = "",
     conditions: Sequence[Condition] = (),
-    promises: Promises = PROMISES,
+    targets: ErrorTargets = ERROR_TARGETS,
     scoring: Scoring | None = None,
 ) -> Calibrated:
     """Calibrate models and the ensembles of both questions on the clips of a labelled CSV.
@@ -366,7 +366,7 @@ def calibrate(
         for condition in (NONE, *conditions)
     )
     data = _in_words(items, conditions)
-    return fit_scores(scored, models, data, worse=worse, promises=promises)
+    return fit_scores(scored, models, data, worse=worse, targets=targets)
 
 
 def _in_words(items: Sequence[Item], conditions: Sequence[Condition]) -> str:

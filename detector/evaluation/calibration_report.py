@@ -46,7 +46,7 @@ class Summary(StrictModel):
     decided: float
     right: float
     kept: bool
-    """Whether both promises are: alarms, and right of the decided."""
+    """Whether both targets are met: false alarms, and right of the decided."""
     alarms_by_source: dict[str, tuple[int, int]]
     risk: dict[str, float]
     """Share wrong of the surest 20, 40 … 100 % of the clips, and "area" under that curve."""
@@ -86,14 +86,14 @@ def to_markdown(result: Calibrated) -> str:
             f"{r.calibration_error:.3f} ({r.by_chance:.3f}) | {r.brier:.3f} | {saves} |"
         )
     s = result.summary
-    promise = "both promises kept" if s.kept else "more of the decided is wrong than wished"
+    target = "both targets met" if s.kept else "more of the decided is wrong than wished"
     lines += [
         "",
         f"All questions together, {s.clips} clips of {s.sources} sources: AUC {s.auc:.3f}, ECE "
         f"{s.calibration_error:.3f} (by chance {s.by_chance:.3f}), Brier {s.brier:.3f}.",
         f"At the thresholds, each source judged by those the others chose: {s.alarms:.1%} of "
         f"originals called FAKE, {s.missed:.1%} of fakes called REAL, {s.decided:.1%} decided, "
-        f"{s.right:.1%} of those right ({promise}).",
+        f"{s.right:.1%} of those right ({target}).",
         "Originals called FAKE by source: "
         + "; ".join(f"{name} {a} of {n}" for name, (a, n) in s.alarms_by_source.items())
         + ".",

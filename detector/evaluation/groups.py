@@ -21,7 +21,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from detector.errors import UsageError
-from detector.evaluation.labels import Labelled, Sourced, hash_of, held_out
+from detector.evaluation.labels import HasSource, Labelled, hash_of, held_out
 from detector.schema.base import StrictModel
 
 _KINDS = Path(__file__).parent / "folds.toml"
@@ -54,29 +54,29 @@ def voice_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(_table(_VOICES).values()))
 
 
-def voice_fold_of(item: Sourced) -> str | None:
+def voice_fold_of(item: HasSource) -> str | None:
     """Return the fold in which a clip of speech is left out; None if it never is."""
     return _table(_VOICES).get(item.source)
 
 
-def fold_of(item: Sourced) -> str:
+def fold_of(item: HasSource) -> str:
     """Return a file's fold; a source not in the table goes into one, whole, by a hash of its
     name."""
     return _fold_in(_KINDS, item)
 
 
-def source_fold_of(item: Sourced) -> str:
+def source_fold_of(item: HasSource) -> str:
     """Return the same of `source_names()`."""
     return _fold_in(_SOURCES, item)
 
 
-def _fold_in(file: Path, item: Sourced) -> str:
+def _fold_in(file: Path, item: HasSource) -> str:
     table = _table(file)
     every = tuple(dict.fromkeys(table.values()))
     return table.get(item.source) or every[int(hash_of(item.source), 16) % len(every)]
 
 
-def known(item: Sourced) -> bool:
+def known(item: HasSource) -> bool:
     """Return whether the table names its source, so that its fold is no hash."""
     return item.source in _table()
 

@@ -81,14 +81,14 @@ class Item:
         return _TAKE.sub("", self.group)
 
 
-class Sourced(Protocol):
+class HasSource(Protocol):
     """What tells the fold of a file, of its cached faces or its scores."""
 
     @property
     def source(self) -> str: ...
 
 
-class Labelled(Sourced, Protocol):
+class Labelled(HasSource, Protocol):
     """What a split and a pairing ask of a file, or of its cached faces."""
 
     @property

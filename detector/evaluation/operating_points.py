@@ -27,7 +27,7 @@ INCONCLUSIVE, FAKE, REAL = 0, 1, -1
 
 
 @dataclass(frozen=True)
-class Promises:
+class ErrorTargets:
     """Error rates that the thresholds must satisfy.
 
     Attributes
@@ -41,16 +41,16 @@ class Promises:
     rate: float = 0.05
     right: float = RIGHT
 
-    def tightened(self, share: float) -> Promises:
-        """Return the promises with this share of both error rates."""
-        return Promises(self.rate * share, 1 - (1 - self.right) * share)
+    def tightened(self, share: float) -> ErrorTargets:
+        """Return the targets with this share of both error rates."""
+        return ErrorTargets(self.rate * share, 1 - (1 - self.right) * share)
 
 
-PROMISES = Promises()
+ERROR_TARGETS = ErrorTargets()
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutScores:
     """Held-out logits of labelled clips.
 
     Attributes
@@ -81,9 +81,9 @@ class Held:
 
         return max(self.logits, key=auc)
 
-    def of(self, chosen: Array) -> Held:
+    def of(self, chosen: Array) -> HeldOutScores:
         """Return some of the clips."""
-        return Held(
+        return HeldOutScores(
             {q: x[chosen] for q, x in self.logits.items()},
             self.labels[chosen],
             {q: x[chosen] for q, x in self.about.items()},
@@ -139,8 +139,8 @@ def rates(decided_as: Array, labels: Array) -> Rates:
     )
 
 
-def choose(held: Held, promises: Promises = PROMISES) -> Limits | None:
-    """Return the limits that decide most clips while both promises are kept; None if none do.
+def choose(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> Limits | None:
+    """Return the limits that decide most clips while both targets are kept; None if none do.
 
     They are kept with one clip more for each question counted as a false alarm, and with one more
     of the decided counted as wrong. Each question's `high` lies above all but a number of
@@ -148,25 +148,25 @@ def choose(held: Held, promises: Promises = PROMISES) -> Limits | None:
     for all questions.
     """
     best: tuple[float, Limits] | None = None
-    # With more fakes than this called REAL the second promise is broken whatever else is decided.
-    most = int(2 * (1 - promises.right) * (held.labels == 1).sum())
-    for above in _alarms(held, promises.rate):
+    # With more fakes than this called REAL the second target is missed whatever else is decided.
+    most = int(2 * (1 - targets.right) * (held.labels == 1).sum())
+    for above in _alarms(held, targets.rate):
         for below in range(-1, most + 1):
             limits = _limits(held, above, below)
             now = rates(decisions(held.logits, limits), held.labels)
-            if now.promised >= promises.right and (best is None or now.decided > best[0]):
+            if now.promised >= targets.right and (best is None or now.decided > best[0]):
                 best = now.decided, limits
     return best[1] if best else None
 
 
-def by_alarms(held: Held, promises: Promises = PROMISES) -> Limits:
+def by_alarms(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> Limits:
     """Return limits by the rate of originals called FAKE alone, with one clip more for each
-    question counted as wrong. Nothing is called REAL: no `low` keeps the promise that such an
+    question counted as wrong. Nothing is called REAL: no `low` meets the target that such an
     answer makes."""
-    return _limits(held, _alarms(held, promises.rate)[0], -1)
+    return _limits(held, _alarms(held, targets.rate)[0], -1)
 
 
-def _alarms(held: Held, rate: float) -> list[int]:
+def _alarms(held: HeldOutScores, rate: float) -> list[int]:
     """Return the allowed originals over each `high`, most first; -1 is none at any score."""
     real = held.labels == 0
     # How many may be wrong, for the rate to hold with one more for each limit.
@@ -179,14 +179,14 @@ def _alarms(held: Held, rate: float) -> list[int]:
     ]
 
 
-def _limits(held: Held, above: int, below: int) -> Limits:
+def _limits(held: HeldOutScores, above: int, below: int) -> Limits:
     """Return the allowed alarms: all for the strongest question, a quarter for a weaker one."""
     first = held.strongest
     highs = {q: _high(held, q, above if q is first else above // WEAKER) for q in held.logits}
     return {q: (_low(held, q, below, high), high) for q, high in highs.items()}
 
 
-def _high(held: Held, question: Question, above: int) -> float:
+def _high(held: HeldOutScores, question: Question, above: int) -> float:
     """Return the midpoint between two originals that leaves exactly `above` of them over it."""
     if above < 0:
         return float("inf")
@@ -197,7 +197,7 @@ def _high(held: Held, question: Question, above: int) -> float:
     return float((real[above - 1] + real[above]) / 2 if above else real[0] + 1e-3)
 
 
-def _low(held: Held, question: Question, below: int, high: float) -> float:
+def _low(held: HeldOutScores, question: Question, below: int, high: float) -> float:
     """Exactly `below` of the fakes it is about lie under it; never over `high`."""
     if below < 0:
         return float("-inf")
@@ -210,28 +210,28 @@ def _low(held: Held, question: Question, below: int, high: float) -> float:
 
 
 @dataclass(frozen=True)
-class Operating:
+class OperatingPoint:
     """Chosen limits, and what to expect of them on a source nobody tuned to."""
 
     limits: Limits
     elsewhere: Rates
     decisions: Array
     """For each clip by limits that were chosen without its source."""
-    promises_hold: bool
+    targets_met: bool
     """Both of them elsewhere."""
 
 
-def operate(held: Held, promises: Promises = PROMISES) -> Operating:
-    """Choose limits and tighten them until their promises hold on sources left out of the choice.
+def operate(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> OperatingPoint:
+    """Choose limits and tighten them until their targets are met on sources left out of the choice.
 
-    Where no limits keep both promises (the scores are too weak), nothing is called REAL, and FAKE
-    by the rate of false alarms alone: these are still as promised, but more of the decided may be
-    wrong, and `promises_hold` says so.
+    Where no limits keep both targets (the scores are too weak), nothing is called REAL, and FAKE
+    by the rate of false alarms alone: these still meet their target, but more of the decided may be
+    wrong, and `targets_met` says so.
     """
-    last: Operating | None = None
+    last: OperatingPoint | None = None
     for alone, way in ((False, choose), (True, by_alarms)):
         for share in TIGHTER:
-            tightened = promises.tightened(share)
+            tightened = targets.tightened(share)
             if (limits := way(held, tightened)) is None:
                 continue
             # Each source by limits that the other sources chose.
@@ -243,9 +243,9 @@ def operate(held: Held, promises: Promises = PROMISES) -> Operating:
                 if both and (others := way(rest, tightened)) is not None:
                     decided[own] = decisions({q: x[own] for q, x in held.logits.items()}, others)
             now = rates(decided, held.labels)
-            few = now.alarms <= promises.rate
-            last = Operating(limits, now, decided, few and now.promised >= promises.right)
-            if last.promises_hold or (alone and few):
+            few = now.alarms <= targets.rate
+            last = OperatingPoint(limits, now, decided, few and now.promised >= targets.right)
+            if last.targets_met or (alone and few):
                 return last
     assert last is not None
     return last

@@ -46,11 +46,10 @@ def _kind(kind: KindReport, report: Report) -> Iterator[str]:
         f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
         f"together): {kind.real} originals, {kind.fake} fakes."
     )
-    yield from _answers(kind.answers)
-    yield from _models(kind, report)
-    yield from _families(kind)
-    if kind.conditions:
-        yield from _conditions(kind)
+    yield from answers(kind.answers)
+    yield from models(kind, report)
+    yield from families(kind)
+    yield from conditions(kind)
     yield from _rows("By method, against all originals", kind.methods)
     yield from _rows("By source", kind.sources)
     if kind.not_judged:
@@ -58,7 +57,8 @@ def _kind(kind: KindReport, report: Report) -> Iterator[str]:
         yield f"\nNot judged: {missing}."
 
 
-def _answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
+def answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
+    """Yield the figures of each answer, and its decisions at the shipped thresholds."""
     yield "\n### What we answer"
     yield from head(
         "answer", "fakes", "AUC", "of the judged", "pairs won", "TPR at 1 % FPR", "at 5 %", "EER",
@@ -67,7 +67,7 @@ def _answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
     for a in answers:
         yield line(
             a.title, str(a.ranking.auc.fake), figure_text(a.ranking.auc),
-            f"{figure_text(a.ranking.auc_judged)} ({a.ranking.judged})", _pairs(a.ranking),
+            f"{figure_text(a.ranking.auc_judged)} ({a.ranking.judged})", pairs_text(a.ranking),
             *map(number, (a.ranking.tpr_at_1, a.ranking.tpr_at_5, a.ranking.equal_error)),
             f"{number(a.calibration.error, 3)} ({number(a.calibration.error_by_chance, 3)})",
             number(a.calibration.brier, 3), number(a.risk.area, 3),
@@ -82,7 +82,8 @@ def _answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
         yield line(a.title, *map(share_text, (s for _, s in a.decisions)))
 
 
-def _models(kind: KindReport, report: Report) -> Iterator[str]:
+def models(kind: KindReport, report: Report) -> Iterator[str]:
+    """Yield the figures of each model, and of what it has to beat."""
     ours = kind.models[0].ranking
     yield "\n### Model by model, and what they have to beat"
     yield from head(
@@ -91,7 +92,7 @@ def _models(kind: KindReport, report: Report) -> Iterator[str]:
     for m in kind.models:
         r = m.ranking
         yield line(
-            m.title, figure_text(r.auc), str(r.judged), _pairs(r), number(r.tpr_at_5),
+            m.title, figure_text(r.auc), str(r.judged), pairs_text(r), number(r.tpr_at_5),
             number(r.equal_error), "", "",
         )  # fmt: skip
     for b in kind.baselines:
@@ -109,7 +110,8 @@ def _models(kind: KindReport, report: Report) -> Iterator[str]:
         yield f"\nNot on this computer: {', '.join(report.missing_baselines)}."
 
 
-def _families(kind: KindReport) -> Iterator[str]:
+def families(kind: KindReport) -> Iterator[str]:
+    """Yield the AUC of each model by family of fakes."""
     names = list(kind.models[0].families)
     yield "\n### By family of fakes, against all originals"
     yield from head("", *(f"{n} ({kind.models[0].families[n].fake})" for n in names))
@@ -117,7 +119,10 @@ def _families(kind: KindReport) -> Iterator[str]:
         yield line(m.title, *(figure_text(m.families[n]) for n in names))
 
 
-def _conditions(kind: KindReport) -> Iterator[str]:
+def conditions(kind: KindReport) -> Iterator[str]:
+    """Yield how much is lost under each condition; nothing where none was tried."""
+    if not kind.conditions:
+        return
     alone = list(kind.conditions[0].models)
     own = {m.id: m for m in kind.models if m.id in alone}
     yield "\n### Under worse conditions"
@@ -133,7 +138,7 @@ def _conditions(kind: KindReport) -> Iterator[str]:
     ]
     for title, fall, r, d, models in rows:
         yield line(
-            title, figure_text(r.auc), fall, _pairs(r), share_text(d.false_positives),
+            title, figure_text(r.auc), fall, pairs_text(r), share_text(d.false_positives),
             share_text(d.decided), share_text(d.right), *(figure_text(models[id]) for id in alone),
         )  # fmt: skip
 
@@ -261,7 +266,8 @@ def line(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _pairs(r: Ranking) -> str:
+def pairs_text(r: Ranking) -> str:
+    """Return the share of pairs won as in 0.71 [0.61, 0.81] of 39; nothing without pairs."""
     if not r.pairs:
         return ""
     return f"{between(r.pairs_won, r.pairs_low, r.pairs_high)} of {r.pairs}"

@@ -182,7 +182,7 @@ class SessionDisplay:
         known = level is not None or answer.basis in (Basis.MEASURED, Basis.OWN)
         self.alarms.update_reading(
             time,
-            answer.probability if known and not answer.lowered_by else 0.0,
+            answer.probability if known and not answer.vetoed_by else 0.0,
             answer.thresholds.high if level is None else level,
             self.readout.now.person,
         )

@@ -122,12 +122,12 @@ def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
         return f"The score is over the upper threshold: consistent with {what}."
     if label is Label.REAL:
         return f"No sign of manipulation in the last {WINDOW:.0f} s."
-    if (why := answer.lowered_by or reason) in _ABSTAINED:
+    if (why := answer.vetoed_by or reason) in _ABSTAINED:
         return _ABSTAINED[why]
     if limits.never_decide:
         return "No score of these models decides."
     if answer.label is Label.INCONCLUSIVE and limits.one_sided:
         return f"The score is not over the threshold of {percent(limits.high)}."
-    if answer.label is Label.INCONCLUSIVE and not answer.lowered_by:
+    if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
         return "The score is between the thresholds."
     return decided.verdict.reasons[0].text

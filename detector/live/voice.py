@@ -32,13 +32,13 @@ from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
     Audio,
-    Heard,
     Label,
     Media,
     Modality,
     Question,
     Settings,
     SpanSegment,
+    SpeechMeasurement,
     Subject,
     Thresholds,
     Verdict,
@@ -235,7 +235,7 @@ class LiveVoice:
         with self._lock:
             self._failures[spec.id] = f"{spec.title} takes no part: {why.rstrip('.')}."
 
-    def _undecided(self, heard: Heard, end: float) -> Analysis:
+    def _undecided(self, heard: SpeechMeasurement, end: float) -> Analysis:
         spans = [span.model_copy(deep=True) for span in self._spans]
         subjects = [
             Subject(
@@ -251,7 +251,7 @@ class LiveVoice:
             result.model_copy(update={"scored": sum(id in span.logits for span in spans)})
             for id, result in self._results.items()
         ]
-        sound = Audio(codec="live", channels=1, sample_rate=SAMPLE_RATE, heard=heard)
+        sound = Audio(codec="live", channels=1, sample_rate=SAMPLE_RATE, speech=heard)
         return Analysis(
             id="0" * 32,
             created=self._begun,

@@ -67,7 +67,7 @@ def _in_part(comparison: Compared, speech: Speech) -> str:
 
 def _moving(comparison: Compared, speech: Speech) -> str:
     _ = speech.gettext
-    if comparison.why == "other_shapes":
+    if comparison.reason == "other_shapes":
         return _("The same scene and movement, but in other shapes")
     if assumed(comparison):
         return _("Another picture, but its face moves as the other file’s")
@@ -77,7 +77,7 @@ def _moving(comparison: Compared, speech: Speech) -> str:
 def assumed(comparison: Compared) -> bool:
     """Return whether nobody said that the other file is the original: it was merely seen before,
     and may be manipulated itself."""
-    return comparison.roles == "assumed"
+    return comparison.role_source == "assumed"
 
 
 def _other(comparison: Compared, speech: Speech) -> str:
@@ -160,7 +160,7 @@ def _lead(comparison: Compared, speech: Speech) -> str:
             return _("Re-encoded: whatever differs, differs everywhere alike, and no face differs.")
         return _("Re-encoded: whatever differs, differs everywhere alike. No face was changed "
                  "against this original.")  # fmt: skip
-    if finding == "same_movement" and comparison.why == "other_shapes":
+    if finding == "same_movement" and comparison.reason == "other_shapes":
         text = _("The same scene, and a face moves in it as in {other}, at the same moments, but "
                  "shapes differ all over the picture. Either a machine drew it anew, following "
                  "{other}, or an encoder left too little of it to compare. Look at the moments, "
@@ -173,7 +173,7 @@ def _lead(comparison: Compared, speech: Speech) -> str:
                  "both.")  # fmt: skip
         return text.format(other=_other(comparison, speech))
     if finding == "not_same_footage":
-        if comparison.why == "no_common_picture":
+        if comparison.reason == "no_common_picture":
             return _("No picture of one was found in the other. The comparison can say nothing "
                      "about manipulation.")  # fmt: skip
         return _("Perhaps the same place and the same person, but another recording. The "
@@ -209,7 +209,7 @@ def _only(comparison: Compared, speech: Speech) -> str:
 
 
 def _whose(comparison: Compared, speech: Speech) -> str:
-    people = [person for person in comparison.people if person.part != "none"]
+    people = [person for person in comparison.people if person.changed_region != "none"]
     said = [_part(person, speech) for person in people]
     verb = speech.ngettext("{what} differs", "{what} differ", len(people))
     return verb.format(what=listed(said, speech))
@@ -217,7 +217,11 @@ def _whose(comparison: Compared, speech: Speech) -> str:
 
 def _part(person: ComparedPerson, speech: Speech) -> str:
     _ = speech.gettext
-    text = _("the mouth of Person {id}") if person.part == "mouth" else _("the face of Person {id}")
+    text = (
+        _("the mouth of Person {id}")
+        if person.changed_region == "mouth"
+        else _("the face of Person {id}")
+    )
     return text.format(id=person.id)
 
 
@@ -297,9 +301,9 @@ def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
         head, features = (trace.correlation for trace in shared.traces)
         return text.format(name=name, head=head, features=features, seconds=shared.seconds)
     text = _("Measured against {name}: {rest:.1f} gray levels elsewhere.")
-    if comparison.inside is not None:
+    if comparison.face_difference is not None:
         text = _("Measured against {name}: face {inside:.1f}, elsewhere {rest:.1f} gray levels.")
-    rest, inside = comparison.elsewhere or 0.0, comparison.inside or 0.0
+    rest, inside = comparison.background_difference or 0.0, comparison.face_difference or 0.0
     said = text.format(name=name, inside=inside, rest=rest)
     if comparison.finding in ("nothing_differs", "transformed"):
         text = _("That is no proof that it is genuine: {other} may be manipulated itself.")
@@ -330,7 +334,11 @@ def figures(comparison: Compared, speech: Speech = ENGLISH) -> list[tuple[str, s
     """Return names and values of what was measured, for a table."""
     _ = speech.gettext
     rows = _moves(comparison, speech)
-    inside, elsewhere, limit = comparison.inside, comparison.elsewhere, comparison.limit
+    inside, elsewhere, limit = (
+        comparison.face_difference,
+        comparison.background_difference,
+        comparison.noise_threshold,
+    )
     if inside is not None:
         rows.append((_("Inside the face"), _("{n:.1f} of 255 gray levels apart").format(n=inside)))
     if elsewhere is not None and limit is not None:
@@ -381,7 +389,7 @@ def hint(
 def limits(comparison: Compared, speech: Speech = ENGLISH) -> str:
     """Return what a comparison can't tell; empty where it tells nothing."""
     _ = speech.gettext
-    if comparison.movement is not None and comparison.why == "other_shapes":
+    if comparison.movement is not None and comparison.reason == "other_shapes":
         return _("Which of the two it is: an encoder with few bits can leave as little of a face "
                  "as a machine that drew it anew.")  # fmt: skip
     if comparison.movement is not None:

@@ -166,7 +166,7 @@ def _around(moment: float, seconds: float, analysis: Analysis) -> tuple[float, f
 def _spoken(span: tuple[float, float], analysis: Analysis) -> float:
     """Return how much of a stretch is speech, s."""
     heard = voice.heard_of(analysis)
-    parts = heard.speech if heard else []
+    parts = heard.spans if heard else []
     return sum(max(0.0, min(b, span[1]) - max(a, span[0])) for a, b in parts)
 
 

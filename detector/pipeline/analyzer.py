@@ -14,7 +14,7 @@ from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results
-from detector.pipeline.batching import BatchingFront
+from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.closer import look_closer
 from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer
@@ -40,7 +40,7 @@ class Analyzer:
         Where networks run. "auto": a GPU when there is one.
     detector : str
         Name of the face detector (`detector.vision.load_detector`).
-    turns : int
+    max_concurrent_batches : int
         Let analyses that go on at the same time share their models' batches, with so many passes of
         one model side by side; 0: each feeds the models by itself.
 
@@ -50,11 +50,13 @@ class Analyzer:
         There is no such device.
     """
 
-    def __init__(self, *, device: str = "auto", detector: str = "mtcnn", turns: int = 0) -> None:
+    def __init__(
+        self, *, device: str = "auto", detector: str = "mtcnn", max_concurrent_batches: int = 0
+    ) -> None:
         self.device = pick_device(device)
         self._name = detector
         self._detector: vision.FaceDetector | None = None
-        self._front = BatchingFront(turns) if turns else None
+        self._batcher = DynamicBatcher(max_concurrent_batches) if max_concurrent_batches else None
         self._lock = threading.Lock()
 
     def detector(self) -> vision.FaceDetector:
@@ -130,7 +132,7 @@ class Analyzer:
         Canceled
             `cancel` was set.
         """
-        if self._front is not None:
+        if self._batcher is not None:
             runtime.without_helpers()  # busy-waiting OpenMP threads starve concurrent runs
         request = RunRequest(
             detector=self.detector(),
@@ -139,7 +141,7 @@ class Analyzer:
             cancel=cancel or threading.Event(),
             observe=observe,
             scores_only=scores_only,
-            front=self._front,
+            batcher=self._batcher,
         )
         if request.settings.sampling == "closer":
             return look_closer(request, Path(path), name)

@@ -19,17 +19,17 @@ LARGEST = 32
 """items that go through a model together: two passes of `Model.BATCH`."""
 
 
-class BatchingFront:
+class DynamicBatcher:
     """Stands between runs and their models; one for all runs that go on at the same time.
 
     Parameters
     ----------
-    turns : int
+    max_concurrent_batches : int
         Passes of one model that may go on side by side.
     """
 
-    def __init__(self, turns: int = 1) -> None:
-        self._turns = turns
+    def __init__(self, max_concurrent_batches: int = 1) -> None:
+        self._max_concurrent = max_concurrent_batches
         self._lanes: WeakKeyDictionary[Model, _Lane] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -38,7 +38,7 @@ class BatchingFront:
         with self._lock:
             lane = self._lanes.get(model)
             if lane is None:
-                lane = self._lanes[model] = _Lane(self._turns)
+                lane = self._lanes[model] = _Lane(self._max_concurrent)
         return lane.score(model, batch)
 
 
@@ -53,8 +53,8 @@ class _Request:
 class _Lane:
     """What waits for one model."""
 
-    def __init__(self, turns: int) -> None:
-        self._turn = threading.Semaphore(turns)
+    def __init__(self, max_concurrent_batches: int) -> None:
+        self._turn = threading.Semaphore(max_concurrent_batches)
         self._lock = threading.Lock()
         self._waiting: list[_Request] = []
 

@@ -21,7 +21,7 @@ from detector.media import Frame, Shot
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, planning
-from detector.pipeline.batching import BatchingFront
+from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import (
     BoundedQueue,
     CancellationToken,
@@ -71,7 +71,7 @@ class RunRequest:
         Set from elsewhere to stop.
     scores_only : bool
         Leave out signals and provenance.
-    front : BatchingFront, optional
+    batcher : DynamicBatcher, optional
         Through which runs side by side share their models' batches.
     """
 
@@ -81,7 +81,7 @@ class RunRequest:
     cancel: threading.Event
     observe: Observer | None = None
     scores_only: bool = False
-    front: BatchingFront | None = None
+    batcher: DynamicBatcher | None = None
 
 
 class AnalysisRun:
@@ -143,7 +143,12 @@ class AnalysisRun:
         assert self.media is not None
         decoded = tuple(sorted({*sampled, *(t for window in windows for t in window.times)}))
         self.scoring = ScoreStage(
-            self.specs, self.results, self.request.device, self.lock, self.stop, self.request.front
+            self.specs,
+            self.results,
+            self.request.device,
+            self.lock,
+            self.stop,
+            self.request.batcher,
         )
         notes: list[str] = []
         workers = self._workers(path, len(sampled), decoded, notes)

@@ -22,7 +22,7 @@ from detector import runtime
 from detector.errors import ModelError
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
-from detector.pipeline.batching import BatchingFront
+from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import (
     POLL_SECONDS,
     BoundedQueue,
@@ -79,7 +79,7 @@ class ScoreStage:
         By model id: scores are counted and failures noted there.
     lock : Lock
         Held while a segment's logits are written.
-    front : BatchingFront, optional
+    batcher : DynamicBatcher, optional
         Shared with other runs; None: this run's batches go to the models by themselves.
     """
 
@@ -90,9 +90,9 @@ class ScoreStage:
         device: str,
         lock: threading.Lock,
         stop: CancellationToken,
-        front: BatchingFront | None = None,
+        batcher: DynamicBatcher | None = None,
     ) -> None:
-        self._front = front
+        self._batcher = batcher
         self._specs = {spec.id: spec for spec in specs}
         self._rank = {spec.id: number for number, spec in enumerate(specs)}
         self._results, self._device, self._lock = results, device, lock
@@ -100,7 +100,7 @@ class ScoreStage:
         self._turns: dict[str, threading.Semaphore] = {}
         """Batches of a model at a time."""
         # Runs that go side by side fill all cores by themselves.
-        beside = device == "cpu" and front is None
+        beside = device == "cpu" and batcher is None
         self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
         self._stop = stop
         self._items: BoundedQueue[ScoreItem | threading.Event | None]
@@ -207,8 +207,8 @@ class ScoreStage:
             return []
         begun = time.perf_counter()
         try:
-            model, front = self._models[id], self._front
-            logits = front.score(model, batch) if front else model.score(batch)
+            model, batcher = self._models[id], self._batcher
+            logits = batcher.score(model, batch) if batcher else model.score(batch)
             if not np.isfinite(logits).all():
                 raise ModelError(f"{result.title} gave a score that is not a number.")
         except Exception as error:  # a broken model must not take the others down

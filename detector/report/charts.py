@@ -38,7 +38,7 @@ def scale(
 ) -> None:
     """Draw the likelihood on a line from 0 to 100 % with the question's three zones."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
-    low = thresholds.low if thresholds.no_sign else 0.0
+    low = thresholds.low if thresholds.can_clear else 0.0
     zones = (
         (0.0, low, Label.REAL),
         (low, thresholds.high, Label.INCONCLUSIVE),
@@ -128,14 +128,16 @@ def differences(pdf: Paper, comparison: Comparison) -> None:
     """Draw each moment's face difference over re-encoding, and everything else's."""
     moments = comparison.moments
     end = max(comparison.copy_media.duration or 0.0, moments[-1].time, 0.1)
-    person = min(comparison.people, key=lambda p: (p.part == "none", -p.difference), default=None)
+    person = min(
+        comparison.people, key=lambda p: (p.changed_region == "none", -p.difference), default=None
+    )
     inside: list[tuple[float, float] | None] = []
     limits: list[tuple[float, float] | None] = []
     for moment in moments:
         face = next((f for f in moment.faces if person and f.person == person.id), None)
         inside.append(None if face is None else (moment.time, face.difference))
-        limits.append(None if face is None else (moment.time, face.limit))
-    rest: Line = [(moment.time, moment.elsewhere) for moment in moments]
+        limits.append(None if face is None else (moment.time, face.noise_threshold))
+    rest: Line = [(moment.time, moment.background_difference) for moment in moments]
     shown = [point for values in (inside, limits, rest) for point in values if point]
     top = 5 * max(1, math.ceil(max(level for _, level in shown) / 5))
     x, y = MARGIN + _LEFT, pdf.get_y() + 2

@@ -110,10 +110,10 @@ def _measured(pdf: Paper, comparison: Comparison) -> None:
         rows = []
         for person in comparison.people:
             part = {"none": said.unchanged(comparison)}.get(
-                person.part, f"the {person.part} differs"
+                person.changed_region, f"the {person.changed_region} differs"
             )
             when = said.when(comparison, person.spans) if person.spans else ""
-            levels = (person.difference, person.rim, person.limit)
+            levels = (person.difference, person.rim, person.noise_threshold)
             rows.append((person.id, capital(part), when, *(f"{level:.1f}" for level in levels)))
         pdf.rows(
             ("Person", "Finding", "When", "Inside", "Rim", "Re-encoding leaves"),
@@ -164,9 +164,13 @@ def _moments(pdf: Paper, comparison: Comparison) -> None:
     rows = []
     for moment in comparison.moments:
         face = max(moment.faces, key=lambda face: face.difference, default=None)
-        inside = (f"{face.difference:.1f}", f"{face.limit:.1f}", face.person) if face else ("",) * 3
+        inside = (
+            (f"{face.difference:.1f}", f"{face.noise_threshold:.1f}", face.person)
+            if face
+            else ("",) * 3
+        )
         times = (f"{t:.2f} s" for t in (moment.time, moment.original_time))
-        rows.append((*times, *inside, f"{moment.elsewhere:.1f}"))
+        rows.append((*times, *inside, f"{moment.background_difference:.1f}"))
     first = ("Copy", "Original") if comparison.roles_known else ("First file", "Second file")
     pdf.rows(
         (*first, "Inside the face", "Re-encoding leaves", "Person", "Elsewhere"),

@@ -117,22 +117,22 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
         limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
         if answer.thresholds.never_decide:
             limits = "none"
-        elif not answer.thresholds.no_sign:
+        elif not answer.thresholds.can_clear:
             limits = f"none, {percent(answer.thresholds.high)}"
-        glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.stays_open else answer.label]
+        glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.undecided_secondary else answer.label]
         rows.append(
             (
                 states.question(question),
                 f"{glyph} {words.answered(question, answer)}",
                 likelihood,
-                limits if answer.asked else "",
-                f"{answer.counted}" if answer.asked else "",
+                limits if answer.evaluated else "",
+                f"{answer.counted}" if answer.evaluated else "",
             )
         )
     pdf.rows(
         ("Question", "Answer", "Likelihood", "Thresholds", "Models"), rows, (48, 58, 28, 26, 14)
     )
-    put = [(question, answer) for question, answer in ordered if answer.asked]
+    put = [(question, answer) for question, answer in ordered if answer.evaluated]
     if put:
         pdf.say("How we know", style="B")
     for question, answer in put:

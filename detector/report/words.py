@@ -59,9 +59,9 @@ SOURCES: dict[str, str] = {
 
 def answered(question: Question, answer: Answer) -> str:
     """Return a question's answer in a table."""
-    if not answer.asked:
+    if not answer.evaluated:
         return "Not asked: no model for it"
-    if answer.stays_open:
+    if answer.undecided_secondary:
         return "Not decided"
     return states.headline(answer.label, question, answer.lean)
 
@@ -111,7 +111,7 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
             "No threshold made 95 % of the answers right on sources left out, so there is a "
             "likelihood and no verdict."
         )
-    elif not limits.no_sign and answer.basis is not Basis.PUBLISHED:
+    elif not limits.can_clear and answer.basis is not Basis.PUBLISHED:
         out.append(
             "We can't clear a file: the installed models aren't reliable enough to call it "
             "untouched. On sources left out, no lower threshold made 95 % of such answers right."
@@ -179,7 +179,7 @@ def _sound_rows(media: Media) -> list[tuple[str, str]]:
     if audio := media.audio:
         sound = _sound(audio)
         rows.append(("Sound", sound))
-        if heard := audio.heard:
+        if heard := audio.speech:
             spoken = f"{heard.seconds:.1f} s, of it {heard.speech_seconds:.1f} s of speech"
             rows.append(("Listened to", spoken))
     if media.duration:
@@ -247,7 +247,7 @@ def calibrations(analysis: Analysis) -> list[str]:
         if model.counted and model.calibration is not None:
             fitted.setdefault(_clips(model.calibration), []).append(model.title)
     for question, ensemble in analysis.ensembles.items():
-        if ensemble.calibration is not None and analysis.verdict.answers[question].asked:
+        if ensemble.calibration is not None and analysis.verdict.answers[question].evaluated:
             fitted.setdefault(_clips(ensemble.calibration), []).append("all together")
     return [f"{', '.join(dict.fromkeys(names))}: {data}" for data, names in fitted.items()]
 
@@ -320,7 +320,7 @@ def not_tested(analysis: Analysis) -> list[str]:
     out = [
         f"{states.question(question)} No model that was asked here answers that."
         for question, answer in analysis.verdict.answers.items()
-        if not answer.asked
+        if not answer.evaluated
     ]
     out += [
         f"{model.title}: not counted, {model.not_counted_because}."
@@ -346,7 +346,7 @@ def not_tested(analysis: Analysis) -> list[str]:
 
 def command(analysis: Analysis) -> str:
     """Return the command that repeats the analysis."""
-    asked, mix = analysis.settings, analysis.settings.mix
+    asked, mix = analysis.settings, analysis.settings.ensemble
     ids = mix.models if mix else asked.models or [m.id for m in analysis.models if m.scored]
     parts = ["unmask", "analyze", shlex.quote(analysis.media.name), "--models", ",".join(ids)]
     if analysis.media.kind != "audio":

@@ -41,8 +41,8 @@ from detector.schema.ensemble import OwnThreshold as OwnThreshold
 from detector.schema.ensemble import UncertaintyRates as UncertaintyRates
 from detector.schema.extent import Audio as Audio
 from detector.schema.extent import Coverage as Coverage
-from detector.schema.extent import Heard as Heard
 from detector.schema.extent import Software as Software
+from detector.schema.extent import SpeechMeasurement as SpeechMeasurement
 from detector.schema.media import Media as Media
 from detector.schema.origin import Proof as Proof
 from detector.schema.origin import Provenance
@@ -70,7 +70,7 @@ from detector.schema.verdict import Tally as Tally
 from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict
 
-SCHEMA_VERSION: Final = "2.0"
+SCHEMA_VERSION: Final = "3.0"
 
 
 class Settings(StrictModel):
@@ -93,7 +93,7 @@ class Settings(StrictModel):
         description="degrees clockwise beyond what the file's tags say; None: turned where faces "
         "are only found so",
     )
-    mix: CustomEnsemble | None = Field(default=None, description="an ensemble of one's own")
+    ensemble: CustomEnsemble | None = Field(default=None, description="an ensemble of one's own")
 
 
 SignalRating = Literal["unusual", "unclear", "usual", "absent"]
@@ -120,7 +120,7 @@ class Signal(StrictModel):
 class Analysis(StrictModel):
     """Everything known of one file."""
 
-    schema_version: Literal["2.0"] = SCHEMA_VERSION
+    schema_version: Literal["3.0"] = SCHEMA_VERSION
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
@@ -210,6 +210,6 @@ class ErrorDetail(StrictModel):
 class Failure(StrictModel):
     """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["2.0"] = SCHEMA_VERSION
+    schema_version: Literal["3.0"] = SCHEMA_VERSION
     name: str
     error: ErrorDetail

@@ -20,7 +20,7 @@ from detector.schema.base import Probability, StrictModel
 from detector.schema.media import Media
 from detector.schema.subject import Box
 
-COMPARISON_VERSION: Final = "1.0"
+COMPARISON_VERSION: Final = "2.0"
 
 
 class ComparisonFinding(StrEnum):
@@ -165,8 +165,10 @@ class FaceDifference(StrictModel):
     difference: float = Field(description="gray levels inside the face")
     mouth: float = Field(description="gray levels in its lower third")
     rim: float = Field(description="gray levels on a band around its edge")
-    limit: float = Field(description="what re-encoding alone leaves there, upper end; gray levels")
-    part: Literal["none", "mouth", "face"] = "none"
+    noise_threshold: float = Field(
+        description="what re-encoding alone leaves there, upper end; gray levels"
+    )
+    changed_region: Literal["none", "mouth", "face"] = "none"
 
 
 class ComparedMoment(StrictModel):
@@ -174,34 +176,36 @@ class ComparedMoment(StrictModel):
 
     time: float = Field(description="s, of the copy")
     original_time: float = Field(description="s, of the original")
-    elsewhere: float = Field(description="gray levels outside faces")
-    limit: float = Field(description="what re-encoding alone leaves, upper end; gray levels")
+    background_difference: float = Field(description="gray levels outside faces")
+    noise_threshold: float = Field(
+        description="what re-encoding alone leaves, upper end; gray levels"
+    )
     faces: list[FaceDifference] = Field(default_factory=list)
     transform: tuple[float, float, float, float, float, float, float, float, float] = Field(
         description="homography, row by row: px of the original to px of the copy"
     )
 
     @property
-    def inside(self) -> float | None:
+    def face_difference(self) -> float | None:
         """Gray levels inside the face that differs most, None where there is no face."""
         return max((face.difference for face in self.faces), default=None)
 
     @property
     def excess(self) -> float:
         """Return the largest face difference (or the rest's) as a multiple of re-encoding's."""
-        rest = self.elsewhere / max(self.limit, 1e-3)
-        return max((f.difference / max(f.limit, 1e-3) for f in self.faces), default=rest)
+        rest = self.background_difference / max(self.noise_threshold, 1e-3)
+        return max((f.difference / max(f.noise_threshold, 1e-3) for f in self.faces), default=rest)
 
 
 class ComparedPerson(StrictModel):
     """One person's face over the shared footage."""
 
     id: str = Field(description="A, B, … in order of first appearance in the copy")
-    part: Literal["none", "mouth", "face"] = "none"
+    changed_region: Literal["none", "mouth", "face"] = "none"
     spans: list[Span] = Field(default_factory=list, description="when it differs, in the copy")
     difference: float = Field(description="gray levels, where it differs; else over all moments")
     rim: float = 0.0
-    limit: float = Field(description="what re-encoding alone leaves there, upper end")
+    noise_threshold: float = Field(description="what re-encoding alone leaves there, upper end")
     moments: int = Field(description="at which it was seen in both")
 
 
@@ -263,13 +267,15 @@ class Generation(StrictModel):
 class Compared(StrictModel):
     """A suspected copy held against its original: all but the sentence, which is made of this."""
 
-    comparison_version: Literal["1.0"] = COMPARISON_VERSION
+    comparison_version: Literal["2.0"] = COMPARISON_VERSION
     copy_media: Media
     original_media: Media
     finding: ComparisonFinding
-    why: str = Field(default="", description="code of why not comparable or not the same footage")
+    reason: str = Field(
+        default="", description="code of why not comparable or not the same footage"
+    )
     identical: bool = Field(default=False, description="the same bytes")
-    roles: Literal["stated", "assumed"] = Field(
+    role_source: Literal["stated", "assumed"] = Field(
         default="stated",
         description="who says which is the original: stated by a person, or assumed of footage "
         "that was merely seen before",
@@ -282,9 +288,13 @@ class Compared(StrictModel):
     )
     space: SpaceAlignment = Field(default_factory=SpaceAlignment)
     grading: Grading = Field(default_factory=Grading)
-    inside: float | None = Field(default=None, description="gray levels in the faces that differ")
-    elsewhere: float | None = Field(default=None, description="gray levels outside faces")
-    limit: float | None = Field(
+    face_difference: float | None = Field(
+        default=None, description="gray levels in the faces that differ"
+    )
+    background_difference: float | None = Field(
+        default=None, description="gray levels outside faces"
+    )
+    noise_threshold: float | None = Field(
         default=None, description="what re-encoding alone leaves, upper end; gray levels"
     )
     people: list[ComparedPerson] = Field(default_factory=list)
@@ -307,12 +317,12 @@ class Compared(StrictModel):
     def roles_known(self) -> bool:
         """Whether a person stated which one is the original, or a signature proves it."""
         proven = self.generation.proven and self.generation.younger == "copy"
-        return self.roles == "stated" or proven
+        return self.role_source == "stated" or proven
 
     @property
     def states_roles(self) -> bool:
         """Whether it says which one is the original, and so which one is not."""
-        return self.roles == "stated" and self.finding.same_footage
+        return self.role_source == "stated" and self.finding.same_footage
 
     @property
     def accuses(self) -> bool:
@@ -323,7 +333,7 @@ class Compared(StrictModel):
     def laid_over(self) -> bool:
         """Whether nothing but what is laid over the picture differs."""
         marked = bool(self.edits) and all(edit.kind == "overlay" for edit in self.edits)
-        return marked and all(person.part == "none" for person in self.people)
+        return marked and all(person.changed_region == "none" for person in self.people)
 
     @property
     def spans(self) -> list[Span]:

@@ -7,35 +7,35 @@ from pydantic import Field
 from detector.schema.base import StrictModel
 
 
-class Heard(StrictModel):
+class SpeechMeasurement(StrictModel):
     """What was heard of a sound: where somebody speaks, and how good that is for judging a voice.
 
     Measured on at most a minute of speech, and of what is between.
     """
 
     seconds: float = Field(ge=0, description="that were listened to")
-    speech: list[tuple[float, float]] = Field(
+    spans: list[tuple[float, float]] = Field(
         default_factory=list, description="start and end of what is spoken, s, ascending"
     )
-    band: float | None = Field(
+    bandwidth_hz: float | None = Field(
         default=None, description="Hz up to which speech holds anything; None without speech"
     )
     snr: float | None = Field(
         default=None, description="dB of speech over what is between; None without pauses"
     )
     clipped: float | None = Field(default=None, description="share of samples at full scale")
-    level: float | None = Field(default=None, description="dB of speech, 0 the full scale")
-    held: float | None = Field(
+    level_dbfs: float | None = Field(default=None, description="of speech; 0: full scale")
+    sustained_ratio: float | None = Field(
         default=None, description="share of what is voiced that stays on a note, as in singing"
     )
-    tonal: float = Field(
+    music_ratio: float = Field(
         default=0.0, ge=0, le=1, description="share of what is no speech that holds tones: music"
     )
 
     @property
     def speech_seconds(self) -> float:
         """How much is spoken, s."""
-        return sum(end - start for start, end in self.speech)
+        return sum(end - start for start, end in self.spans)
 
 
 class Audio(StrictModel):
@@ -45,7 +45,7 @@ class Audio(StrictModel):
     channels: int
     sample_rate: int
     duration: float | None = None
-    heard: Heard | None = Field(default=None, description="None: nobody listened")
+    speech: SpeechMeasurement | None = Field(default=None, description="None: not measured")
 
 
 class Coverage(StrictModel):

@@ -43,7 +43,7 @@ class Thresholds(StrictModel):
     data: str = Field(default="", description="what they were chosen on, in words")
     custom: bool = Field(default=False, description="moved by the person for this one result")
     own: bool = Field(default=False, description="`high` is from the person's own untouched clips")
-    no_sign: bool = Field(
+    can_clear: bool = Field(
         default=True,
         description="False: no `low` keeps its promise on sources left out, so these models never "
         "say REAL",
@@ -57,7 +57,7 @@ class Thresholds(StrictModel):
     @property
     def one_sided(self) -> bool:
         """Whether no score is REAL."""
-        return self.low <= 0 or not self.no_sign
+        return self.low <= 0 or not self.can_clear
 
 
 class ConfidenceInterval(StrictModel):
@@ -175,16 +175,18 @@ class Answer(StrictModel):
     )
     thresholds: Thresholds
     basis: Basis = Basis.MEASURED
-    asked: bool = Field(default=True, description="False: no model of this question was counted")
-    stays_open: bool = Field(
+    evaluated: bool = Field(
+        default=True, description="False: no model of this question was counted"
+    )
+    undecided_secondary: bool = Field(
         default=False,
         description="undecided beside a stronger question: reported, and no part of the verdict",
     )
-    lowered_by: ReasonCode | None = Field(
+    vetoed_by: ReasonCode | None = Field(
         default=None, description="what made it INCONCLUSIVE although the score alone was decided"
     )
     subject: str | None = Field(default=None, description="id of the most suspicious one")
-    people: int = Field(default=0, description="whose scores are in `probability`")
+    subject_count: int = Field(default=0, description="whose scores are in `probability`")
     reasons: list[Reason] = Field(default_factory=list)
     contributions: list[Contribution] = Field(
         default_factory=list,
@@ -196,7 +198,7 @@ class Answer(StrictModel):
         description="None: not measured for these models, too few such clips, or the material is "
         "poorer than theirs",
     )
-    agree: int = Field(
+    agreeing_models: int = Field(
         default=0, description="counted models that pull to the answer's side; use contributions"
     )
     counted: int = Field(default=0, description="models that were counted")
@@ -222,8 +224,8 @@ class Verdict(StrictModel):
     """Verdict of the file.
 
     `question` is the one in front: the one that calls the file fake, else the most suspicious.
-    `probability` (the one number of the file), `thresholds`, `subject`, `agree` and `counted` are
-    its answer's. A question that stays open beside it is in `answers` alone.
+    `probability` (the one number of the file), `thresholds`, `subject`, `agreeing_models` and
+    `counted` are its answer's. A question that stays open beside it is in `answers` alone.
     """
 
     label: Label
@@ -237,7 +239,7 @@ class Verdict(StrictModel):
     subject: str | None = Field(default=None, description="id of the most suspicious one")
     reasons: list[Reason] = Field(default_factory=list)
     caveats: list[Caveat] = Field(default_factory=list, description="what this can't tell")
-    agree: int = Field(default=0, description="as the leading answer's")
+    agreeing_models: int = Field(default=0, description="as the leading answer's")
     counted: int = Field(default=0, description="models that were counted")
 
     _drop_written = written_only("limits", "interval")
@@ -258,7 +260,7 @@ class Verdict(StrictModel):
     def undecided(self, question: Question | None) -> bool:
         """Return whether a question stays open, so that one model's reading must not show."""
         answer = self.answers.get(question) if question else None
-        return answer is not None and answer.stays_open
+        return answer is not None and answer.undecided_secondary
 
     def uncounted(self, question: Question | None) -> bool:
         """Return whether an open question is no part of the verdict (and takes no "no sign")."""

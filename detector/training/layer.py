@@ -63,7 +63,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Made:
+class SyntheticFakes:
     """Fakes that were made of originals."""
 
     places: Array
@@ -106,7 +106,7 @@ def train(
             run, [clips[k] for k in places], description_file(network, plan.crop, "pasted"),
             lambda cache, entry: describe_made(network, cache, entry, plan.crop),
         )  # fmt: skip
-        made = Made(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
+        made = SyntheticFakes(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
     network.settle(fitted(np.stack(described, 1), entries, plan, made))
     run.out.mkdir(parents=True, exist_ok=True)
     (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
@@ -249,7 +249,7 @@ def fitted(
     described: Array,
     clips: Sequence[Faces],
     plan: Recipe,
-    made: Made | None = None,
+    made: SyntheticFakes | None = None,
 ) -> Layer:
     """Fit the layer on descriptions of clips, float [copies, clips, features] with copies as in
     `COPIES`, and of fakes that were made of the originals among them.

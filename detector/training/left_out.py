@@ -17,10 +17,10 @@ from detector.evaluation.calibration import fit_clips
 from detector.evaluation.calibration_report import Calibrated
 from detector.evaluation.labels import Item
 from detector.evaluation.operating_points import (
+    ERROR_TARGETS,
     FAKE,
-    PROMISES,
     TIGHTER,
-    Held,
+    HeldOutScores,
     by_alarms,
     decisions,
     rates,
@@ -113,17 +113,17 @@ def ranking(rows: Sequence[LeftOutLogit]) -> str:
 def _of_pictures(
     stills: Sequence[LeftOutLogit], found: Calibrated, id: str, question: Question
 ) -> Thresholds:
-    """Return the lowest threshold at which pictures that are called fake keep both promises."""
+    """Return the lowest threshold at which pictures that are called fake keep both targets."""
     start, weight = found.ensembles[question].calibration, found.weights[id]
     offset = start.offset if start else 0.0
     evidence = [weight * mapped(found.models[id], row.logit) + offset for row in stills]
     logits = {question: np.array(evidence)}
     labels = np.array([row.item.label for row in stills])
     sources = np.array([row.item.source for row in stills])
-    held = Held(logits, labels, {question: labels == 1}, sources)
+    held = HeldOutScores(logits, labels, {question: labels == 1}, sources)
     for share in TIGHTER:
-        limits = by_alarms(held, PROMISES.tightened(share))
-        if rates(decisions(logits, limits), labels).promised >= PROMISES.right:
+        limits = by_alarms(held, ERROR_TARGETS.tightened(share))
+        if rates(decisions(logits, limits), labels).promised >= ERROR_TARGETS.right:
             break
     decided, real = decisions(logits, limits) == FAKE, labels == 0
     found_share = decided[~real].mean()
@@ -132,7 +132,7 @@ def _of_pictures(
         high=round(sigmoid(limits[question][1]), 3),
         false_positive_rate=round(float(decided[real].mean()), 4),
         false_positives=Tally(count=int(decided[real].sum()), clips=int(real.sum())),
-        no_sign=False,
+        can_clear=False,
         data=f"pictures of {len(set(sources))} sources and smaller JPEG copies of them, all left "
         f"out together ({real.sum()} real; {(~real).sum()} generated, {found_share:.0%} above it)",
     )

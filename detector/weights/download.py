@@ -94,7 +94,7 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
         address = endpoint() + address.removeprefix(HUB)
     part = path.with_name(path.name + ".part")
     try:
-        asked = _Asked(httpx.URL(address))
+        redirects = _RedirectPolicy(httpx.URL(address))
     except httpx.InvalidURL as error:
         raise WeightsError(f"{address!r} is not an address: {error}.") from error
     check_space(path, file.size or 0, part)
@@ -102,7 +102,7 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
         follow_redirects=True,
         max_redirects=5,
         timeout=TIMEOUT,
-        event_hooks={"request": [asked.check]},
+        event_hooks={"request": [redirects.check]},
         headers=_authorization(address),  # httpx drops it where a redirect leaves the host
     ) as client:
         for attempt in range(TRIES):
@@ -127,8 +127,8 @@ def _download_from(address: str, file: WeightFile, path: Path, on_progress: Prog
     os.replace(part, path)
 
 
-class _Asked:
-    """An address that somebody named, and where its server may send us on to."""
+class _RedirectPolicy:
+    """Which redirects of a requested address may be followed."""
 
     def __init__(self, first: httpx.URL) -> None:
         self._first = first
@@ -164,7 +164,7 @@ def _leads_inside(host: str) -> bool:
     return False
 
 
-class _Patience:
+class _ResponseDeadline:
     """Close a connection whose response headers are late; httpx reports connects to `note`."""
 
     def __init__(self, address: str) -> None:
@@ -187,7 +187,7 @@ class _Patience:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> _Patience:
+    def __enter__(self) -> _ResponseDeadline:
         self._timer.start()
         return self
 
@@ -276,8 +276,8 @@ def _receive(
     if have:
         headers["Range"] = f"bytes={have}-"
     with ExitStack() as stack:
-        with _Patience(address) as patience:
-            trace = {"trace": patience.note}
+        with _ResponseDeadline(address) as deadline:
+            trace = {"trace": deadline.note}
             response = stack.enter_context(
                 client.stream("GET", address, headers=headers, extensions=trace)
             )

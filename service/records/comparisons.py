@@ -61,7 +61,9 @@ class ComparisonStore:
             made = table.c.version == detector.__version__
             stored = connection.execute(select(table).where(*mirror, made)).first()
             held = _kept(stored) if stored else None
-            stands = comparison.roles == "assumed" or (held and held.comparison.roles == "stated")
+            stands = comparison.role_source == "assumed" or (
+                held and held.comparison.role_source == "stated"
+            )
             if held and stands and held.comparison.finding.related and pair[0] != pair[1]:
                 return held
             if comparison.finding.related:

@@ -16,7 +16,7 @@ from service.records.model import RecordsError
 from service.records.tables import HEAD
 
 SCRIPTS = Path(__file__).parent / "migrations"
-INITIAL = "0015"
+INITIAL = "0016"
 """The first step; there were others before anything was published."""
 LOCK = 0x756E6D61736B
 """Key of PostgreSQL's advisory lock: "unmask"."""
@@ -55,11 +55,20 @@ def _revision(connection: Connection) -> int:
         return 0
     query = select(table("alembic_version", column("version_num", Text)))
     revision: str | None = connection.execute(query).scalar_one_or_none()
-    if revision is not None and not (revision.isdigit() and revision >= INITIAL):
+    if revision is not None and not revision.isdigit():
         raise RecordsError(
             _("The database holds something else than the records of Unmask."),
             code="records_damaged",
             hint=_("Name a database of its own in UNMASK_DATABASE. Nothing was changed."),
+        )
+    if revision is not None and int(revision) < int(INITIAL):
+        raise RecordsError(
+            _(
+                "The records here were written by an unpublished older Unmask (form {form}; this "
+                "one reads {known} and later)."
+            ).format(form=int(revision), known=int(INITIAL)),
+            code="records_damaged",
+            hint=_("Name another database in UNMASK_DATABASE. Nothing was changed."),
         )
     return int(revision or 0)
 

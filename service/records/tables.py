@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest migration."""
 
 
@@ -168,7 +168,7 @@ Index("shares_of_record", shares.c.record)
 
 preferences = _table("preferences", *_keys("owner"), *_required(Text, "chosen"))  # JSON
 
-presets = _table("presets", *_keys("owner", "name"), *_required(Text, "mix"))  # JSON
+presets = _table("presets", *_keys("owner", "name"), *_required(Text, "ensemble"))  # JSON
 
 tasks = _table(
     "tasks",

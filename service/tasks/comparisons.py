@@ -126,7 +126,7 @@ class Comparisons:
         task.on_progress(0, STEPS)
         found = compared(pair.copy, pair.original, partial(_on_share, task), task.cancel)
         if not pair.stated:
-            found = found.model_copy(update={"roles": "assumed"})
+            found = found.model_copy(update={"role_source": "assumed"})
         if self.store.save(task.owner, found, task.id).id == task.id:
             pair.on_found(found)
         return task.id

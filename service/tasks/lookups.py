@@ -114,7 +114,7 @@ class Lookups:
         step = partial(_on_share, task)
         comparison = compared(file, other, step, task.cancel)
         roles = "assumed" if found.source == ANALYSES else "stated"
-        self._on_compared(looked, comparison.model_copy(update={"roles": roles}))
+        self._on_compared(looked, comparison.model_copy(update={"role_source": roles}))
 
 
 def _on_share(task: Task, share: float) -> None:

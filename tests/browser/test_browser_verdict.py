@@ -135,7 +135,7 @@ def test_the_words_of_a_verdict_hold_together(person: Visit, served: Served, cli
     lead = verdict.answers[verdict.question]
     first = card.locator(".um-questions > div").first
     assert labels.QUESTIONS[verdict.question].text in first.inner_text()
-    if any(a.stays_open for a in verdict.answers.values()):
+    if any(a.undecided_secondary for a in verdict.answers.values()):
         assert "Not decided" in card.locator(".um-questions > div").nth(1).inner_text()
 
     # Nothing is counted by how many models agree (3, 8), nor called their mean (4).

@@ -13,7 +13,6 @@ from detector.schema.analysis import (
     Analysis,
     Calibration,
     Ensemble,
-    Heard,
     Label,
     Modality,
     ModelResult,
@@ -21,6 +20,7 @@ from detector.schema.analysis import (
     Settings,
     Software,
     SpanSegment,
+    SpeechMeasurement,
     Subject,
     Thresholds,
     Verdict,
@@ -38,12 +38,20 @@ def write_clip(path: Path) -> Path:
     return speech.write(path, np.concatenate(parts))
 
 
-def make_analysis(path: Path, *, calibrated: bool = True, heard: Heard | None = None) -> Analysis:
+def make_analysis(
+    path: Path, *, calibrated: bool = True, heard: SpeechMeasurement | None = None
+) -> Analysis:
     """Return the result of a file of `write_clip`: cloned from 1 to 7 s, untouched after it."""
     info = media.probe(path)
     assert info.audio is not None
-    info.audio.heard = heard or Heard(
-        seconds=13.0, speech=SPOKEN, band=7_800.0, snr=28.0, clipped=0.0, level=-24.0, held=0.05
+    info.audio.speech = heard or SpeechMeasurement(
+        seconds=13.0,
+        spans=SPOKEN,
+        bandwidth_hz=7_800.0,
+        snr=28.0,
+        clipped=0.0,
+        level_dbfs=-24.0,
+        sustained_ratio=0.05,
     )
     windows = [((1, 3), 3.0), ((3, 5), 3.4), ((5, 7), 3.1), ((8, 10), 1.0), ((10, 12), 1.2)]
     spans = [
@@ -71,7 +79,7 @@ def make_analysis(path: Path, *, calibrated: bool = True, heard: Heard | None = 
             id="made", created=datetime(2026, 11, 21, 11, 2, tzinfo=UTC), media=info,
             settings=Settings(), ensembles={Question.VOICE: ensemble}, models=models,
             verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=limits),
-            subjects=[] if not info.audio.heard.speech else [voice], timestamps=[],
+            subjects=[] if not info.audio.speech.spans else [voice], timestamps=[],
             software=Software(
                 version="0", python="3", torch="2", device="cpu", backend="none"
             ),

@@ -44,7 +44,7 @@ def mount(part: Part, data: Mapping[str, Any], *, key: str) -> None:
 def people(comparison: Comparison) -> dict[str, str]:
     """Return people seen at some moment, id to name; whose face differs most comes first."""
     seen = {face.person for moment in comparison.moments for face in moment.faces}
-    ranked = sorted(comparison.people, key=lambda p: (p.part == "none", -p.difference))
+    ranked = sorted(comparison.people, key=lambda p: (p.changed_region == "none", -p.difference))
     return {p.id: _("Person {id}").format(id=p.id) for p in ranked if p.id in seen}
 
 
@@ -144,13 +144,16 @@ def _where(moment: ComparedMoment, clock: str) -> str:
     most = max(moment.faces, key=lambda face: face.difference, default=None)
     if most is None:
         text = _("Where they differ at {time}: {rest} gray levels on average; no face is seen.")
-        return text.format(time=clock, rest=f"{moment.elsewhere:.1f}")
+        return text.format(time=clock, rest=f"{moment.background_difference:.1f}")
     text = _(
         "Where they differ at {time}: {levels} gray levels inside the face of Person {id}, {rest} "
         "elsewhere."
     )
     return text.format(
-        time=clock, levels=f"{most.difference:.1f}", id=most.person, rest=f"{moment.elsewhere:.1f}"
+        time=clock,
+        levels=f"{most.difference:.1f}",
+        id=most.person,
+        rest=f"{moment.background_difference:.1f}",
     )
 
 
@@ -159,7 +162,7 @@ def _said(moment: ComparedMoment, face: FaceDifference) -> str:
     text = _("{time}, Person {id}: {levels} gray levels apart, re-encoding leaves {limit}")
     return text.format(
         time=labels.clock(moment.time), id=face.person,
-        levels=f"{face.difference:.1f}", limit=f"{face.limit:.1f}",
+        levels=f"{face.difference:.1f}", limit=f"{face.noise_threshold:.1f}",
     )  # fmt: skip
 
 
@@ -185,7 +188,7 @@ def _strip(
             "to": min(ends[i], 1e9),
             "text": f"{level:.0f}" if level >= 10 else f"{level:.1f}",
             "name": _said(moment, face),
-            "state": "differs" if face.part != "none" else "",
+            "state": "differs" if face.changed_region != "none" else "",
             "pictures": [{"picture": 3 * i + 1, **crop}, {"picture": 3 * i, **crop}],
         }
 
@@ -221,9 +224,11 @@ def _plot(
 ) -> dict[str, Any]:
     """Return the chart of differences, with what re-encoding leaves in a person's face."""
     own = [(moment, _face_of(moment, person)) for moment in moments]
-    limits = [(m.time, face.limit if face else m.limit) for m, face in own]
-    levels = [limit for _time, limit in limits] + [m.elsewhere for m in moments]
-    levels += [level for m in moments for f in m.faces for level in (f.difference, f.limit)]
+    limits = [(m.time, face.noise_threshold if face else m.noise_threshold) for m, face in own]
+    levels = [limit for _time, limit in limits] + [m.background_difference for m in moments]
+    levels += [
+        level for m in moments for f in m.faces for level in (f.difference, f.noise_threshold)
+    ]
     top = max(5, int(np.ceil(1.1 * max(levels, default=0.0))))
 
     def line(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -238,14 +243,14 @@ def _plot(
         points = [(moment.time, face) for moment, face in run if face]
         if over:
             upper = [(time, face.difference) for time, face in points]
-            lower = [(time, face.limit) for time, face in reversed(points)]
+            lower = [(time, face.noise_threshold) for time, face in reversed(points)]
             differs.append(line(upper + lower))
     zone = limits + [(time, 0.0) for time, _limit in reversed(limits)]
     marks = [
         {"css": "zone", "paths": [line(zone)], "area": True},
         {"css": "limit", "paths": [line(limits)]},
         {"css": "differs", "paths": differs, "area": True},
-        {"css": "rest", "paths": [line([(m.time, m.elsewhere) for m in moments])]},
+        {"css": "rest", "paths": [line([(m.time, m.background_difference) for m in moments])]},
         *(
             {"css": "inside" if id == person else "other", "paths": [face_line(id)]}
             for id in people(comparison)
@@ -265,7 +270,11 @@ def _plot(
 
 
 def _differs(face: FaceDifference | None) -> bool:
-    return face is not None and face.part != "none" and face.difference > face.limit
+    return (
+        face is not None
+        and face.changed_region != "none"
+        and face.difference > face.noise_threshold
+    )
 
 
 def key(comparison: Comparison, person: str | None) -> Iterator[Mark]:
@@ -324,13 +333,13 @@ def _words(comparison: Comparison, mirrored: bool) -> dict[str, Any]:
 
 def _in_words(comparison: Comparison) -> str:
     """Return the chart in words."""
-    changed = [p for p in comparison.people if p.part != "none"] or comparison.people
+    changed = [p for p in comparison.people if p.changed_region != "none"] or comparison.people
     inside = max((p.difference for p in changed), default=0.0)
     text = _(
         "Difference over time: inside the face {inside} gray levels, elsewhere {rest}; "
         "re-encoding alone leaves up to {limit}."
     )
     return text.format(
-        inside=f"{inside:.1f}", rest=f"{comparison.elsewhere or 0:.1f}",
-        limit=f"{comparison.limit or 0:.1f}",
+        inside=f"{inside:.1f}", rest=f"{comparison.background_difference or 0:.1f}",
+        limit=f"{comparison.noise_threshold or 0:.1f}",
     )  # fmt: skip

@@ -49,7 +49,7 @@ def view_data(
     rests : mapping, optional
         What a window's score rests on (`rests_on`), drawn over the spectrogram.
     """
-    heard = analysis.media.audio.heard if analysis.media.audio else None
+    heard = analysis.media.audio.speech if analysis.media.audio else None
     end = max(analysis.media.duration or 0.0, 0.1)
     answer = analysis.verdict.answers.get(Question.VOICE)
     limits = answer.thresholds if answer else analysis.verdict.thresholds
@@ -57,7 +57,7 @@ def view_data(
     scored = [span for span in voice.spans if span.score is not None] if voice else []
     spoken = [
         {"start": a, "end": b, "name": _("Speech, {stretch}").format(stretch=labels.stretch(a, b))}
-        for a, b in (heard.speech if heard else [])
+        for a, b in (heard.spans if heard else [])
     ]
     likelihood = (
         labels.percent(voice.probability) if voice and voice.probability is not None else ""

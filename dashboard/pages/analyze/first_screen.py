@@ -233,7 +233,7 @@ def _settings(specs: list[ModelSpec]) -> Settings:
         typography.caption(takes.format(time=labels.about(seconds)), at=time)
     models = None if ids == default else ids
     return options.model_copy(
-        update={"models": options.mix.models if options.mix is not None else models}
+        update={"models": options.ensemble.models if options.ensemble is not None else models}
     )
 
 
@@ -313,7 +313,7 @@ def _options() -> Settings:
             "sampling": sampling,
             "min_face": smallest,
             "rotate": rotate,
-            "mix": ensemble,
+            "ensemble": ensemble,
             **amount,
         }
     )
@@ -321,7 +321,7 @@ def _options() -> Settings:
 
 def _may_find_no_sign() -> bool:
     """Whether a set of models kept that promise on sources that were left out."""
-    return any(one.thresholds.no_sign for one in manifest().ensembles.values())
+    return any(one.thresholds.can_clear for one in manifest().ensembles.values())
 
 
 def _answers() -> None:

@@ -207,8 +207,8 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
 def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
     """Return the step that listens for speech."""
     audio = progress.media.audio if progress.media else None
-    if audio and audio.heard:
-        spoken = _("{time} of speech").format(time=labels.took(audio.heard.speech_seconds))
+    if audio and audio.speech:
+        spoken = _("{time} of speech").format(time=labels.took(audio.speech.speech_seconds))
         return ProgressStep(_("Found speech"), "done", spoken, took)
     return ProgressStep(_("Listen for speech"), "now" if at == 1 else "wait")
 

@@ -45,7 +45,9 @@ def draw(selection: Selection) -> None:
                 typography.caption(_("Give at least one model a weight."))
                 return
             same = untouched(ensemble, analysis)
-            _verdict(_("With your ensemble"), analysis if same else decide(analysis, mix=ensemble))
+            _verdict(
+                _("With your ensemble"), analysis if same else decide(analysis, ensemble=ensemble)
+            )
             _verdict(_("As it was analyzed"), analysis)
             _presets(ensemble)
 
@@ -54,7 +56,7 @@ def _sliders(selection: Selection) -> CustomEnsemble | None:
     """Draw what an ensemble is made of; return it, or None where no model has a weight."""
     analysis = selection.analysis
     titles = {m.id: labels.plain(m) for m in state.able(analysis, selection.track)}
-    start, usual = analysis.settings.mix, _usual(analysis)
+    start, usual = analysis.settings.ensemble, _usual(analysis)
     scope = session.record_scope()
     if presets := scope.store.presets(scope.owner):
         name = st.selectbox(
@@ -101,14 +103,14 @@ def _sliders(selection: Selection) -> CustomEnsemble | None:
 
 def _usual(analysis: Analysis) -> dict[str, float]:
     """Return how many times its usual evidence each model counts in the verdict that stands."""
-    ensemble = analysis.settings.mix
+    ensemble = analysis.settings.ensemble
     weights = ensemble.weights if ensemble else {}
     return {m.id: weights.get(m.id, 1.0) if m.heard else 0.0 for m in analysis.models}
 
 
 def untouched(ensemble: CustomEnsemble, analysis: Analysis) -> bool:
     """Return whether nothing was changed: the verdict then is the one that stands."""
-    before = analysis.settings.mix or CustomEnsemble(models=ensemble.models)
+    before = analysis.settings.ensemble or CustomEnsemble(models=ensemble.models)
     return (
         {id: ensemble.weights.get(id, 1.0) for id in ensemble.models}
         == {id: weight for id, weight in _usual(analysis).items() if weight > 0}

@@ -242,7 +242,7 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
 def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
     """Ask which one is the original, where nobody said so and the finding depends on it."""
     comparison = kept.comparison
-    if comparison.roles == "stated" or not comparison.finding.manipulated:
+    if comparison.role_source == "stated" or not comparison.finding.manipulated:
         return
     typography.caption(_("Nobody said which of the two is the original. If you know, say so."))
     text = _("{name} is the original")
@@ -271,7 +271,9 @@ def _people(comparison: Comparison) -> list[tuple[str, str]]:
     return [
         (
             _("Person {id}").format(id=person.id),
-            parts[person.part].format(when=words.when(comparison, person.spans, speech())),
+            parts[person.changed_region].format(
+                when=words.when(comparison, person.spans, speech())
+            ),
         )
         for person in comparison.people
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard.i18n import LazyDict, _, advice
-from dashboard.pages.live.state import Phase, Trouble
+from dashboard.pages.live.state import ConnectionProblem, Phase
 from detector.errors import UnmaskError
 
 
@@ -19,14 +19,14 @@ class Problem:
     over_frame: bool = False
 
 
-PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
+PROBLEMS: LazyDict[ConnectionProblem, Problem] = LazyDict(
     lambda: {
-        Trouble.DENIED: Problem(
+        ConnectionProblem.DENIED: Problem(
             "videocam_off",
             _("No permission for the camera"),
             _("The browser blocked the camera. Allow it in the address bar, then press Start."),
         ),
-        Trouble.NO_CAMERA: Problem(
+        ConnectionProblem.NO_CAMERA: Problem(
             "no_photography",
             _("No camera found"),
             _(
@@ -34,7 +34,7 @@ PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
                 "press Start."
             ),
         ),
-        Trouble.BUSY: Problem(
+        ConnectionProblem.BUSY: Problem(
             "videocam_off",
             _("The camera is in use"),
             _(
@@ -42,7 +42,7 @@ PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
                 "then press Start."
             ),
         ),
-        Trouble.MICROPHONE: Problem(
+        ConnectionProblem.MICROPHONE: Problem(
             "mic_off",
             _("No microphone"),
             _(
@@ -50,7 +50,7 @@ PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
                 "Allow it in the address bar or switch it off under Options, then press Start."
             ),
         ),
-        Trouble.INSECURE: Problem(
+        ConnectionProblem.INSECURE: Problem(
             "lock_open",
             _("This address is not secure"),
             _(
@@ -58,12 +58,12 @@ PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
                 "page with https:// or at localhost."
             ),
         ),
-        Trouble.NO_API: Problem(
+        ConnectionProblem.NO_API: Problem(
             "videocam_off",
             _("This browser can’t send video"),
             _("Open this page in a current Chrome, Edge, Firefox or Safari."),
         ),
-        Trouble.NO_LINK: Problem(
+        ConnectionProblem.NO_LINK: Problem(
             "link_off",
             _("No connection"),
             _("The video link did not come up. Press Start again; some networks need a relay."),
@@ -72,12 +72,12 @@ PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
 )
 
 
-HOPELESS = (Trouble.INSECURE, Trouble.NO_API)
+HOPELESS = (ConnectionProblem.INSECURE, ConnectionProblem.NO_API)
 """Start can't help here; the others may have passed."""
 
 
-def problem(trouble: Trouble, refusal: UnmaskError | None = None) -> Problem:
-    """Return the words for a trouble; what the server refused says so itself."""
+def problem(trouble: ConnectionProblem, refusal: UnmaskError | None = None) -> Problem:
+    """Return the words for a problem; what the server refused says so itself."""
     if trouble in PROBLEMS:
         return PROBLEMS[trouble]
     if refusal is None:

@@ -64,7 +64,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Trouble(StrEnum):
+class ConnectionProblem(StrEnum):
     """Why there is no picture. `dashboard.pages.live.problems` has the words."""
 
     DENIED = "denied"
@@ -79,16 +79,16 @@ class Trouble(StrEnum):
     """This server has no place, or not the model; `LivePageState.refusal` has the words."""
 
 
-ERRORS: dict[str, Trouble] = {
-    "NotAllowedError": Trouble.DENIED,
-    "SecurityError": Trouble.DENIED,
-    "NotFoundError": Trouble.NO_CAMERA,
-    "OverconstrainedError": Trouble.NO_CAMERA,
-    "NotReadableError": Trouble.BUSY,
-    "AbortError": Trouble.BUSY,
-    "microphone": Trouble.MICROPHONE,
-    "insecure": Trouble.INSECURE,
-    "unsupported": Trouble.NO_API,
+ERRORS: dict[str, ConnectionProblem] = {
+    "NotAllowedError": ConnectionProblem.DENIED,
+    "SecurityError": ConnectionProblem.DENIED,
+    "NotFoundError": ConnectionProblem.NO_CAMERA,
+    "OverconstrainedError": ConnectionProblem.NO_CAMERA,
+    "NotReadableError": ConnectionProblem.BUSY,
+    "AbortError": ConnectionProblem.BUSY,
+    "microphone": ConnectionProblem.MICROPHONE,
+    "insecure": ConnectionProblem.INSECURE,
+    "unsupported": ConnectionProblem.NO_API,
 }
 """What a browser says when it gives no camera (`name` of getUserMedia's error, or our own word)."""
 
@@ -104,7 +104,7 @@ class LivePageState:
         Grows with each Start; the browser's answer names the one it is to.
     viewer : Viewer or None
         While there is a session, and after it ended until the next Start.
-    trouble : Trouble or None
+    trouble : ConnectionProblem or None
         Why the last Start led nowhere.
     refusal : UnmaskError or None
         In the words of what refused.
@@ -114,7 +114,7 @@ class LivePageState:
     phase: Phase = Phase.IDLE
     ask: int = 0
     viewer: Viewer | None = None
-    trouble: Trouble | None = None
+    trouble: ConnectionProblem | None = None
     refusal: UnmaskError | None = None
     camera: str = ""
     """Which camera the session began with. The list of them may change while it runs; the link may
@@ -161,7 +161,7 @@ class LivePageState:
         if self.phase is not Phase.ASKING or report.get("ask") != self.ask:
             return
         if error := str(report.get("error") or ""):
-            self._fail(ERRORS.get(error, Trouble.BUSY))
+            self._fail(ERRORS.get(error, ConnectionProblem.BUSY))
             return
         self._opened(open)
 
@@ -170,7 +170,7 @@ class LivePageState:
             self.viewer = open()
         except UnmaskError as refused:
             self.refusal = refused
-            self._fail(Trouble.REFUSED)
+            self._fail(ConnectionProblem.REFUSED)
             return
         self.tries = 1
         self._frames = 0
@@ -222,7 +222,9 @@ class LivePageState:
             self._go(Phase.ENDED)
             return
         self.viewer, self.refusal = None, viewer.failure
-        self._fail(Trouble.REFUSED if viewer.failure is not None else Trouble.NO_LINK)
+        self._fail(
+            ConnectionProblem.REFUSED if viewer.failure is not None else ConnectionProblem.NO_LINK
+        )
 
     def _not_up(self, viewer: Viewer) -> None:
         if self.tries < TRIES:
@@ -234,9 +236,9 @@ class LivePageState:
             self._go(Phase.ENDED)
         else:
             self.viewer = None
-            self._fail(Trouble.NO_LINK)
+            self._fail(ConnectionProblem.NO_LINK)
 
-    def _fail(self, trouble: Trouble) -> None:
+    def _fail(self, trouble: ConnectionProblem) -> None:
         self.trouble = trouble
         self._go(Phase.IDLE)
 

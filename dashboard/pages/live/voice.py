@@ -70,7 +70,7 @@ def _reading(analysis: Analysis) -> None:
 def _why(analysis: Analysis, answer: Answer | None) -> str:
     """Return what keeps it from a verdict, or what a likelihood of a microphone is worth."""
     reasons = analysis.verdict.reasons
-    if reasons and (answer is None or answer.probability is None or answer.lowered_by):
+    if reasons and (answer is None or answer.probability is None or answer.vetoed_by):
         return labels.say(reasons[0])
     never = (c for c in analysis.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES)
     if (caveat := next(never, None)) is not None:

@@ -16,11 +16,11 @@ from dashboard.result.linked import ResultViewState
 from detector.decision import voice
 from detector.schema.analysis import (
     Analysis,
-    Heard,
     Label,
     Modality,
     Question,
     SpanSegment,
+    SpeechMeasurement,
     Subject,
 )
 
@@ -28,10 +28,10 @@ STRONGEST = 3
 """windows that are named"""
 
 
-def spoken(analysis: Analysis) -> Heard | None:
+def spoken(analysis: Analysis) -> SpeechMeasurement | None:
     """Return what was heard where somebody speaks."""
     heard = voice.heard_of(analysis)
-    return heard if heard and heard.speech else None
+    return heard if heard and heard.spans else None
 
 
 def voice_of(analysis: Analysis) -> Subject | None:
@@ -85,11 +85,11 @@ def _one_voice() -> str:
 
 def _chip(analysis: Analysis) -> Markup:
     answer = analysis.verdict.answers.get(Question.VOICE)
-    open = answer is None or answer.stays_open or not answer.asked
+    open = answer is None or answer.undecided_secondary or not answer.evaluated
     label = Label.NOT_APPLICABLE if answer is None or open else answer.label
     state = labels.state(label, Question.VOICE)
     words = state.short
-    if answer is not None and answer.asked and answer.stays_open:
+    if answer is not None and answer.evaluated and answer.undecided_secondary:
         words = _("Not decided: {why}").format(why=question.why_open(analysis, Question.VOICE))
     return chip(words, state.slug, state.icon)
 

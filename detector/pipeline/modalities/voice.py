@@ -16,7 +16,7 @@ from detector.models.base import SoundRecipe, repeated
 from detector.pipeline.bounded_queue import StageCancelled, timed
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.scoring import ScoreItem
-from detector.schema.analysis import Heard, Modality, SpanSegment, Subject
+from detector.schema.analysis import Modality, SpanSegment, SpeechMeasurement, Subject
 
 ID = "voice"
 BESIDE = 8
@@ -59,7 +59,7 @@ class VoiceExtractor(Extractor):
             notes.append(error.message)
             heard = None
         with run.lock:
-            audio.heard = heard
+            audio.speech = heard
             run.media.notes += [note for note in notes if note not in run.media.notes]
         if heard is None or voice.unscorable(heard):
             return
@@ -106,22 +106,26 @@ class VoiceExtractor(Extractor):
         ]
 
 
-def measured(recording: Recording) -> Heard:
+def measured(recording: Recording) -> SpeechMeasurement:
     """Return the part of a result about a recording."""
     quality = recording.quality
     rated = {} if quality is None else {
-        "band": quality.band,
-        "snr": None if quality.snr is None else round(quality.snr, 2),
+        "bandwidth_hz": quality.bandwidth_hz,
+        "snr": _rounded(quality.snr, 2),
         "clipped": round(quality.clipped, 5),
-        "level": round(quality.level, 2),
-        "held": None if quality.held is None else round(quality.held, 4),
+        "level_dbfs": round(quality.level_dbfs, 2),
+        "sustained_ratio": _rounded(quality.sustained_ratio, 4),
     }  # fmt: skip
-    return Heard(
+    return SpeechMeasurement(
         seconds=round(recording.seconds, 3),
-        speech=[(round(start, 3), round(end, 3)) for start, end in recording.speech],
-        tonal=round(recording.tonal, 4),
+        spans=[(round(start, 3), round(end, 3)) for start, end in recording.speech],
+        music_ratio=round(recording.music_ratio, 4),
         **rated,
     )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 EXTRACTOR = VoiceExtractor

@@ -416,7 +416,7 @@ class SQLStore:
             return _presets(connection, owner)
 
     def save_preset(self, owner: str, preset: CustomEnsemble) -> None:
-        row = {"owner": owner, "name": preset.name, "mix": preset.model_dump_json()}
+        row = {"owner": owner, "name": preset.name, "ensemble": preset.model_dump_json()}
         with self.database.writing() as connection:
             rules.check_preset(preset, _presets(connection, owner))
             upsert(connection, presets, row)
@@ -507,7 +507,7 @@ def _preferences(chosen: str | None) -> Preferences:
 
 
 def _presets(connection: Connection, owner: str) -> dict[str, CustomEnsemble]:
-    query = select(presets.c.name, presets.c.mix).where(presets.c.owner == owner)
+    query = select(presets.c.name, presets.c.ensemble).where(presets.c.owner == owner)
     out = {}
     for name, text in sorted(tuple(row) for row in connection.execute(query)):
         try:

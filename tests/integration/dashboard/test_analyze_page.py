@@ -137,7 +137,7 @@ def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) 
     text = html(at)
     for said in ("Likely manipulated", "Inconclusive", "Could not be judged"):
         assert said in text
-    clears = manifest().ensembles[Question.MANIPULATION].thresholds.no_sign
+    clears = manifest().ensembles[Question.MANIPULATION].thresholds.can_clear
     assert ("No sign of manipulation found" in text) is clears, "only what may be said is announced"
     assert "deleted after 24" in text
     assert "A sample" in text
@@ -167,7 +167,7 @@ def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
     published = ready[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     monkeypatch.setattr(first_screen, "list_models", lambda: [published, *ready[1:]])
     for may in (False, True):
-        limits = Thresholds(low=0.2, high=0.8, no_sign=may)
+        limits = Thresholds(low=0.2, high=0.8, can_clear=may)
         known = {"ensembles": {Question.MANIPULATION: Ensemble(thresholds=limits)}}
         ours = manifest().model_copy(update=known)
         monkeypatch.setattr(first_screen, "manifest", lambda ours=ours: ours)
@@ -524,7 +524,7 @@ def test_without_a_face_the_whole_picture_can_be_scored(
     button(page(a=key), "Score the whole picture").click().run()
     finished(jobs, key)
     asked = analyzer.settings[-1]
-    assert asked is not None and asked.models == [calibrated.id] and asked.mix is None
+    assert asked is not None and asked.models == [calibrated.id] and asked.ensemble is None
 
 
 def test_scores_of_the_whole_picture_can_be_shown(jobs: Jobs, analyzer: StandIn) -> None:

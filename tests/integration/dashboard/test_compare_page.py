@@ -189,7 +189,7 @@ def test_a_model_is_read_in_the_words_of_its_question(job: Job) -> None:
     assert state.reading(shown, analysis.models[0], FAKE).short == "Likely manipulated"
     assert state.limits_of(analysis, "synth").high == 0.8
     assert state.limits_of(analysis, "sbi").high == 0.7
-    analysis.verdict.answers[Question.SYNTHESIS].stays_open = True
+    analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary = True
     open = state.reading(shown, synth, FAKE)
     assert (open.short, open.slug) == ("Not decided", "na")
     # A single moment over the threshold says no more than its whole clip.
@@ -307,7 +307,13 @@ def compared(job: Job, other: str, *, face: bool = True) -> None:
     parts = [("A", "face" if face else "none", 13.0), ("B", "none", 1.2)]
     faces = [
         FaceDifference(
-            person=p, box=(20, 40, 90, 120), difference=d, mouth=d, rim=d, limit=2.0, part=part
+            person=p,
+            box=(20, 40, 90, 120),
+            difference=d,
+            mouth=d,
+            rim=d,
+            noise_threshold=2.0,
+            changed_region=part,
         )
         for p, part, d in parts
     ]
@@ -319,19 +325,20 @@ def compared(job: Job, other: str, *, face: bool = True) -> None:
         ),
         finding=finding,
         time=TimeAlignment(compared=3, matched=3),
-        inside=13.0,
-        elsewhere=1.1,
-        limit=2.0,
+        face_difference=13.0,
+        background_difference=1.1,
+        noise_threshold=2.0,
         people=[
             ComparedPerson(
-                id=p, part=part, difference=d, limit=2.0, moments=3,
+                id=p, changed_region=part, difference=d, noise_threshold=2.0, moments=3,
                 spans=[Span(start=2.0, end=7.0)] if part == "face" else [],
             )
             for p, part, d in parts
         ],
         moments=[
             ComparedMoment(
-                time=t, original_time=t, elsewhere=1.1, limit=2.0, faces=faces, transform=unit
+                time=t, original_time=t, background_difference=1.1, noise_threshold=2.0,
+                faces=faces, transform=unit,
             )
             for t in (2.0, 4.0, 6.0)
         ],
@@ -402,7 +409,7 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> 
     found = kept.comparison.model_copy(
         update={
             "finding": ComparisonFinding.SAME_MOVEMENT, "moments": [], "people": [],
-            "inside": None, "elsewhere": None, "limit": None,
+            "face_difference": None, "background_difference": None, "noise_threshold": None,
             "movement": SharedMovement(
                 score=13.1, needed=8.5, seconds=3.0, start=0.5, offset=0.0, step=0.04,
                 traces=traces,
@@ -420,7 +427,7 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> 
     assert {line["yaxis"] for line in lines} == {"y", "y2"} and lines[0]["x"][0] == 0.5
     anew = kept.comparison.model_copy(
         update={
-            "finding": ComparisonFinding.SAME_MOVEMENT, "why": "other_shapes",
+            "finding": ComparisonFinding.SAME_MOVEMENT, "reason": "other_shapes",
             "movement": found.movement,
         }
     )  # fmt: skip

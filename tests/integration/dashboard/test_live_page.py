@@ -19,14 +19,14 @@ from dashboard import labels, series, server, session
 from dashboard.charts import live
 from dashboard.pages.live import cards, choices, ice, link, problems
 from dashboard.pages.live import view as page
-from dashboard.pages.live.state import Trouble
+from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
 from detector.decision import decide
 from detector.live import Alarm, Dot, LiveState, LiveVoice
 from detector.live.pool import Pool
 from detector.live.state import ModelState
 from detector.models import registry
-from detector.schema.analysis import Analysis, Heard, Label, Question, SpanSegment
+from detector.schema.analysis import Analysis, Label, Question, SpanSegment, SpeechMeasurement
 from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
@@ -219,7 +219,7 @@ def test_waiting_for_the_persons_permission(at: AppTest, browser: Browser) -> No
 
 
 def test_every_trouble_has_words() -> None:
-    for trouble in Trouble:
+    for trouble in ConnectionProblem:
         said = problems.problem(trouble)
         assert said.head and said.text.endswith(".")
 
@@ -458,7 +458,11 @@ def spoken(logit: float | None, seconds: float = 9.0, band: float = 7_400.0) -> 
     if logit is not None:
         voice._spans.append(SpanSegment(start=8, end=12, logits={"timbre": logit}))
     speech = [(0.0, seconds)] if seconds else []
-    return decide(voice._undecided(Heard(seconds=12, speech=speech, band=band, snr=30), 12.0))
+    return decide(
+        voice._undecided(
+            SpeechMeasurement(seconds=12, spans=speech, bandwidth_hz=band, snr=30), 12.0
+        )
+    )
 
 
 class Instant:

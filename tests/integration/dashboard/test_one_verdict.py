@@ -119,7 +119,7 @@ CASES = {
         compared(judged(Label.REAL, 0.27), FACE), Label.FAKE, "Manipulated copy of press.mp4",
     ),
     "roles open": (
-        compared(judged(Label.REAL, 0.27), FACE, roles="assumed"), Label.REAL,
+        compared(judged(Label.REAL, 0.27), FACE, role_source="assumed"), Label.REAL,
         "No sign of manipulation found",
     ),
     "same footage": (

@@ -72,7 +72,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Finds:
             return Comparison(
                 copy_media=given["copy_media"], original_media=given["original_media"],
                 finding=finding, time=TimeAlignment(compared=24, matched=matched, offset=2.0),
-                inside=13.04, elsewhere=1.12, limit=2.0, **more,
+                face_difference=13.04, background_difference=1.12, noise_threshold=2.0, **more,
             )  # fmt: skip
 
         monkeypatch.setattr(engine, "compare", compare)

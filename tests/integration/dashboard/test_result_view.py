@@ -481,7 +481,7 @@ def test_after_a_live_session_who_was_there_is_tested_and_reached(clip: Path) ->
 
 
 def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
-    limits = Thresholds(low=0.0, high=0.8, no_sign=False)
+    limits = Thresholds(low=0.0, high=0.8, can_clear=False)
     html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
     assert "no score clears a file here" in html
@@ -519,7 +519,7 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of() -> None:
     """And figures of some of the clips only say of how many."""
     made = make_analysis()
     limits = Thresholds(
-        low=0.0, high=0.7, no_sign=False, data="479 clips of many sources",
+        low=0.0, high=0.7, can_clear=False, data="479 clips of many sources",
         false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
     )  # fmt: skip
     ensemble = made.ensembles[Question.MANIPULATION]
@@ -607,7 +607,7 @@ def withheld(*clip: Path) -> Analysis:
 
 def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     made = make_analysis(whole=0.9)
-    assert made.verdict.answers[Question.SYNTHESIS].stays_open
+    assert made.verdict.answers[Question.SYNTHESIS].undecided_secondary
     (synth,) = [m for m in made.models if m.id == "synth"]
     assert synth.calibration is not None and synth.probability is not None
     data = {"data": "479 clips of many sources"}

@@ -20,11 +20,11 @@ from detector.report import as_pdf, collect
 from detector.report.table import scores
 from detector.schema.analysis import (
     EmpiricalOdds,
-    Heard,
     Label,
     PerturbationResult,
     Question,
     Robustness,
+    SpeechMeasurement,
 )
 from tests.support import pages
 from tests.support import result_sample as picture_sample
@@ -59,12 +59,15 @@ def test_a_sound_has_a_page_whatever_its_id(clip: Path) -> None:
 @pytest.mark.parametrize(
     ("heard", "words"),
     [
-        (Heard(seconds=13), "Nobody speaks in this sound"),
-        (Heard(seconds=13, tonal=1.0), "This is music"),
-        (Heard(seconds=13, speech=[(1, 2.4)]), "1.4 s of speech; these models need 2 s."),
+        (SpeechMeasurement(seconds=13), "Nobody speaks in this sound"),
+        (SpeechMeasurement(seconds=13, music_ratio=1.0), "This is music"),
+        (
+            SpeechMeasurement(seconds=13, spans=[(1, 2.4)]),
+            "1.4 s of speech; these models need 2 s.",
+        ),
     ],
 )
-def test_what_can_not_be_judged_says_why(clip: Path, heard: Heard, words: str) -> None:
+def test_what_can_not_be_judged_says_why(clip: Path, heard: SpeechMeasurement, words: str) -> None:
     analysis = make_analysis(clip, heard=heard)
     analysis.subjects.clear()
     for model in analysis.models:

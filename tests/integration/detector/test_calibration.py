@@ -17,7 +17,7 @@ from detector.decision.numbers import CAUSES
 from detector.errors import InputError
 from detector.evaluation import fitting, manifest, metrics, odds, operating_points
 from detector.evaluation.calibration import fit_clips
-from detector.evaluation.operating_points import FAKE, INCONCLUSIVE, REAL, Held
+from detector.evaluation.operating_points import FAKE, INCONCLUSIVE, REAL, HeldOutScores
 from detector.evaluation.subjects import Clip, ScoredPerson
 from detector.models.registry import Manifest
 from detector.schema.analysis import Question, UncertaintyRates
@@ -180,13 +180,15 @@ def test_pooled_odds_are_the_true_ones() -> None:
 # --- thresholds -----------------------------------------------------------------------------------
 
 
-def held(rng: np.random.Generator, sources: int, each: int, d: float, shift: float) -> Held:
+def held(
+    rng: np.random.Generator, sources: int, each: int, d: float, shift: float
+) -> HeldOutScores:
     """Clips of several sources; each source moves all its scores by a shift of its own."""
     names = np.repeat([f"s{i}" for i in range(sources)], each)
     labels = np.tile([0, 1], len(names) // 2)
     moved = np.repeat(rng.normal(0, shift, sources), each)
     logits = gauss(rng, labels, d) + moved
-    return Held({FACE: logits}, labels, {FACE: labels == 1}, names)
+    return HeldOutScores({FACE: logits}, labels, {FACE: labels == 1}, names)
 
 
 def test_promises_are_kept_on_new_sources() -> None:
@@ -213,7 +215,7 @@ def test_with_weak_scores_few_are_decided_rather_than_many_wrongly() -> None:
     new = held(rng, 40, 50, 1.0, 0.0)
     found = operating_points.rates(operating_points.decisions(new.logits, weak.limits), new.labels)
     assert found.alarms <= 0.06 and found.decided < 0.5
-    assert strong.promises_hold and strong.elsewhere.decided > 0.9
+    assert strong.targets_met and strong.elsewhere.decided > 0.9
 
 
 def test_two_questions_share_the_promise() -> None:
@@ -225,7 +227,7 @@ def test_two_questions_share_the_promise() -> None:
     for seed in range(8):
         rng = np.random.default_rng(seed)
         logits = {q: gauss(rng, about[q].astype(int), 3.0) for q in about}
-        made = operating_points.operate(Held(logits, labels, about, names))
+        made = operating_points.operate(HeldOutScores(logits, labels, about, names))
         new = {q: gauss(rng, np.zeros(4000, int), 3.0) for q in about}
         alarms.append((operating_points.decisions(new, made.limits) == FAKE).mean())
     assert np.mean(alarms) <= 0.05
@@ -237,17 +239,19 @@ def test_each_question_may_be_wrong_about_the_next_clip() -> None:
     names = np.full(100, "s")
     scores = np.concatenate([np.linspace(1, 0, 50), np.full(50, 2.0)])
     other = np.concatenate([[1.0], np.linspace(0, 0.5, 49), np.full(50, 2.0)])
-    one = Held({FACE: scores}, labels, {FACE: labels == 1}, names)
-    two = Held({FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names)
+    one = HeldOutScores({FACE: scores}, labels, {FACE: labels == 1}, names)
+    two = HeldOutScores(
+        {FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names
+    )
     assert operating_points.by_alarms(one)[FACE][1] < 1
     assert all(high > 1 for _, high in operating_points.by_alarms(two).values())
-    assert operating_points.by_alarms(two, operating_points.Promises(rate=0.06))[FACE][1] < 1
+    assert operating_points.by_alarms(two, operating_points.ErrorTargets(rate=0.06))[FACE][1] < 1
 
 
 def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched() -> None:
     rng = np.random.default_rng(0)
     weak = operating_points.operate(held(rng, 12, 20, 0.4, 0.5))
-    assert not weak.promises_hold and weak.limits[FACE][0] == -np.inf
+    assert not weak.targets_met and weak.limits[FACE][0] == -np.inf
     assert weak.elsewhere.alarms <= 0.05 and weak.elsewhere.missed == 0.0
 
 
@@ -266,7 +270,9 @@ def test_no_sign_needs_every_question() -> None:
 def test_too_few_originals_call_nothing_manipulated() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 15 + [1] * 15)
-    few = Held({FACE: gauss(rng, labels, 5.0)}, labels, {FACE: labels == 1}, labels.astype(str))
+    few = HeldOutScores(
+        {FACE: gauss(rng, labels, 5.0)}, labels, {FACE: labels == 1}, labels.astype(str)
+    )
     assert operating_points.by_alarms(few)[FACE][1] == np.inf
 
 

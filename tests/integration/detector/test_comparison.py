@@ -59,7 +59,7 @@ def test_a_reencoded_copy_does_not_differ(
     small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in footage()[:HALF]]
     result = said(write(tmp_path / "copy.mp4", small, 32), original, detector)
     assert result.finding is ComparisonFinding.NOTHING_DIFFERS
-    assert [person.part for person in result.people] == ["none"]
+    assert [person.changed_region for person in result.people] == ["none"]
     assert result.space.scale == pytest.approx(0.75, abs=0.01)
     assert result.generation.younger == "copy"
 
@@ -75,9 +75,9 @@ def test_a_changed_face_is_found_with_its_time(
     (span,) = result.people[0].spans
     assert span.start == pytest.approx(1.0, abs=0.2)
     assert span.end == pytest.approx(2.0, abs=0.1)
-    assert result.inside is not None
-    assert result.elsewhere is not None
-    assert result.inside > 3 * result.elsewhere
+    assert result.face_difference is not None
+    assert result.background_difference is not None
+    assert result.face_difference > 3 * result.background_difference
     pictures = aligned(copy, original, result, len(result.moments) - 2)
     face = result.moments[-2].faces[0].box
     x0, y0, x1, y1 = (round(value) for value in face)
@@ -103,7 +103,7 @@ def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(
     rng = np.random.default_rng(3)
     copy = write(tmp_path / "copy.mp4", [anew(rgb, rng, 1.1) for rgb in footage()[:HALF]])
     result = said(copy, original, detector)
-    assert (result.finding, result.why) == (ComparisonFinding.NOT_COMPARABLE, "other_shapes")
+    assert (result.finding, result.reason) == (ComparisonFinding.NOT_COMPARABLE, "other_shapes")
     assert not result.accuses
     assert result.moments, "whoever reads it can look at the moments"
 
@@ -138,7 +138,7 @@ def test_framed_and_turned_copies_are_the_same_footage(
     result = said(copy, original, detector)
     assert result.finding in (ComparisonFinding.TRANSFORMED, ComparisonFinding.NOTHING_DIFFERS)
     assert (result.finding == ComparisonFinding.TRANSFORMED) == (way != "lens")
-    assert [person.part for person in result.people] == ["none"]
+    assert [person.changed_region for person in result.people] == ["none"]
 
 
 @pytest.mark.parametrize("way", ["turned in a letterbox", "on its side", "upside down", "lens"])

@@ -103,7 +103,7 @@ def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
         frames.append(anew(frame.rgb, rng))
     copy = write(tmp_path / "anew.mp4", frames, 18, FPS)
     found = compare(copy, films["original"])
-    assert (found.finding, found.why) == (ComparisonFinding.SAME_MOVEMENT, "other_shapes")
+    assert (found.finding, found.reason) == (ComparisonFinding.SAME_MOVEMENT, "other_shapes")
     assert found.movement is not None and found.moments, "its moments can be looked at as well"
     assert not found.accuses
     pages = pair_pdf(collect_pair(found, copy, films["original"]))

@@ -87,7 +87,7 @@ def test_what_was_done_to_all_of_it_accuses_no_face(
     frames = footage()[: FRAMES if way == "fade" else HALF]
     result = said(handed_on(tmp_path, frames, way), original, detector)
     assert result.finding in SAME.get(way, {"transformed"})
-    assert [person.part for person in result.people] == ["none"]
+    assert [person.changed_region for person in result.people] == ["none"]
 
 
 @pytest.mark.parametrize("way", ["vignette", "fade", "watermark", "fields", "curve"])

@@ -156,7 +156,7 @@ def test_own_thresholds_hold_only_for_their_models_weights_and_maps() -> None:
     assert not decide(with_own(2.0, one=ONE, two=ONE)).verdict.thresholds.own
     assert not decide(with_own(2.0, one=ONE), models=[]).verdict.thresholds.own
     mix = CustomEnsemble(models=["one"], aggregation="top")
-    assert not decide(with_own(2.0, one=ONE), mix=mix).verdict.thresholds.own
+    assert not decide(with_own(2.0, one=ONE), ensemble=mix).verdict.thresholds.own
 
 
 def test_an_uncalibrated_model_is_counted_by_its_own_threshold_and_never_clears() -> None:

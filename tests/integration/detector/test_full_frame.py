@@ -17,7 +17,7 @@ from detector import media
 from detector.models import registry
 from detector.models.base import CropRecipe, Image, Model, ModelSpec
 from detector.pipeline import Analyzer, initial_results
-from detector.pipeline.batching import BatchingFront
+from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.options import RunOptions
@@ -220,7 +220,7 @@ def test_networks_score_side_by_side_and_each_in_order(
     monkeypatch.setattr(registry, "load_model", lambda id, **settings: made[id])
     results = {s.id: initial_results.result(s) for s in specs}
     stop = CancellationToken(Event())
-    fronts = BatchingFront() if front else None
+    fronts = DynamicBatcher() if front else None
     stage = ScoreStage(specs, results, "cpu", Lock(), stop, fronts)
     segments = [SpanSegment(start=float(n), end=n + 1.0) for n in range(30)]
     for n, segment in enumerate(segments):

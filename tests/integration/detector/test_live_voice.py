@@ -151,7 +151,7 @@ def test_a_poor_sound_gets_a_score_and_no_verdict(sound: np.ndarray, code: Reaso
     here.say(sound)
     analysis = here.voice.state.analysis
     assert analysis is not None and analysis.verdict.label is Label.INCONCLUSIVE
-    assert analysis.verdict.answers[Question.VOICE].lowered_by is code
+    assert analysis.verdict.answers[Question.VOICE].vetoed_by is code
 
 
 def test_sound_is_let_go_of() -> None:
@@ -173,8 +173,8 @@ def test_what_the_link_lost_is_silence() -> None:
     here.time += 4.0
     here.say(made.speech(5, seed=1))
     analysis = here.voice.state.analysis
-    assert analysis is not None and analysis.media.audio and analysis.media.audio.heard
-    speech = analysis.media.audio.heard.speech
+    assert analysis is not None and analysis.media.audio and analysis.media.audio.speech
+    speech = analysis.media.audio.speech.spans
     assert here.voice.state.time == pytest.approx(14, abs=0.05)
     assert any(b[0] - a[1] > 3.5 for a, b in pairwise(speech))
 

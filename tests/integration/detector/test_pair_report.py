@@ -51,7 +51,7 @@ def test_it_names_both_files_the_answer_the_figures_and_the_limits(
     assert "shared.mp4 against press.mp4" in text and "Manipulated copy of press.mp4" in text
     for media in (found.copy_media, found.original_media):
         assert f"SHA-256 when compared {media.sha256} SHA-256 at export the same" in text
-    assert f"Inside the face {found.inside:.1f} of 255 gray levels apart" in text
+    assert f"Inside the face {found.face_difference:.1f} of 255 gray levels apart" in text
     assert "A The face differs from start to end" in text
     assert "Who changed it, or why." in text and "What re-encoding leaves Everything" in text
     assert text.count(" s ") >= 2 * len(found.moments), "each moment with both its times"

@@ -21,11 +21,11 @@ from detector.perturbation.robustness import HEARD, part, try_out
 from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
-    Heard,
     Label,
     Question,
     Settings,
     SpanSegment,
+    SpeechMeasurement,
     Thresholds,
 )
 from tests.conftest import write_clip
@@ -114,11 +114,11 @@ def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path:
     analysis = make_analysis(write_voice(tmp_path / "a.wav"))
     assert part(analysis) == (0.0, HEARD[0])  # 13 s, highest at 4 s
     audio = analysis.media.audio
-    assert audio is not None and audio.heard is not None
+    assert audio is not None and audio.speech is not None
 
     def of(length: float, *spoken: tuple[float, float], top: float = 50.0) -> Analysis:
-        heard = Heard(seconds=length, speech=list(spoken))
-        heard_of = audio.model_copy(update={"heard": heard, "duration": length})
+        heard = SpeechMeasurement(seconds=length, spans=list(spoken))
+        heard_of = audio.model_copy(update={"speech": heard, "duration": length})
         about = analysis.media.model_copy(update={"duration": length, "audio": heard_of})
         span = SpanSegment(start=top - 1, end=top + 1, logits={"voice": 3.0})
         voice = analysis.subjects[0].model_copy(update={"spans": [span]})
@@ -203,8 +203,8 @@ class Stub:
 def heard(analysis: Analysis, **about: float) -> Analysis:
     """Return a result with something else said of how it sounds."""
     audio = analysis.media.audio
-    assert audio is not None and audio.heard is not None
-    other = audio.model_copy(update={"heard": audio.heard.model_copy(update=about)})
+    assert audio is not None and audio.speech is not None
+    other = audio.model_copy(update={"speech": audio.speech.model_copy(update=about)})
     return decide(
         analysis.model_copy(update={"media": analysis.media.model_copy(update={"audio": other})})
     )
@@ -213,7 +213,7 @@ def heard(analysis: Analysis, **about: float) -> Analysis:
 def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path: Path) -> None:
     path = write_voice(tmp_path / "a.wav")
     analysis = make_analysis(path)
-    phone = heard(analysis, band=3_400.0)
+    phone = heard(analysis, bandwidth_hz=3_400.0)
     assert phone.verdict.label is Label.INCONCLUSIVE
     conditions = [Condition("phone"), Condition("snr", 10)]
     told = Stub(analysis, phone, MediaError("damaged"))

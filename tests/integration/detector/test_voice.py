@@ -25,12 +25,12 @@ from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
     CaveatCode,
-    Heard,
     Label,
     Modality,
     Question,
     ReasonCode,
     Settings,
+    SpeechMeasurement,
 )
 from tests.conftest import write_clip
 from tests.support import speech as made
@@ -152,7 +152,7 @@ def test_what_holds_too_little_speech_is_not_scored(
     assert out.verdict.label is Label.NOT_APPLICABLE and not out.subjects
     assert [reason.code for reason in out.verdict.reasons] == [code]
     assert out.verdict.reasons[0].text and out.models[0].scored == 0
-    assert out.media.audio and out.media.audio.heard is not None
+    assert out.media.audio and out.media.audio.speech is not None
 
 
 def test_a_phone_cuts_what_a_verdict_needs(say: Say) -> None:
@@ -162,17 +162,17 @@ def test_a_phone_cuts_what_a_verdict_needs(say: Say) -> None:
     out = say(narrow, 3.0)
     answer = out.verdict.answers[Question.VOICE]
     assert out.verdict.label is Label.INCONCLUSIVE
-    assert answer.lowered_by is ReasonCode.PHONE_QUALITY and out.verdict.lean == "manipulated"
+    assert answer.vetoed_by is ReasonCode.PHONE_QUALITY and out.verdict.lean == "manipulated"
     assert out.verdict.reasons[0].text.startswith("Phone quality: everything over")
-    assert out.media.audio and out.media.audio.heard
-    assert (out.media.audio.heard.band or 0) < PHONE_BAND
+    assert out.media.audio and out.media.audio.speech
+    assert (out.media.audio.speech.bandwidth_hz or 0) < PHONE_BAND
 
 
 def test_a_voice_in_noise_gets_no_verdict(say: Say) -> None:
     spoken = np.concatenate([made.speech(4), np.zeros(16_000), made.speech(3, seed=2)])
     noisy = spoken + 0.06 * NOISE[: len(spoken)]
     out = say(noisy, 3.0)
-    assert out.verdict.answers[Question.VOICE].lowered_by is ReasonCode.TOO_NOISY
+    assert out.verdict.answers[Question.VOICE].vetoed_by is ReasonCode.TOO_NOISY
     assert "dB louder" in out.verdict.reasons[0].text
     # What such a score meant in tests with clean recordings is not said of it.
     assert out.verdict.answers[Question.VOICE].odds is None
@@ -188,30 +188,32 @@ def test_singing_stays_on_notes_and_speech_does_not() -> None:
     notes = np.array([220, 247, 262, 294, 330, 294])[(time // 1).astype(int)]
     phase = 2 * np.pi * np.cumsum(notes * 2 ** (0.3 / 12 * np.sin(2 * np.pi * 5.5 * time))) / 16_000
     sung = sum(np.sin(n * phase) / n for n in range(1, 12)).astype(np.float32) * 0.1
-    share, spoken = music.held(sung), music.held(made.speech(8))
+    share, spoken = music.sustained_ratio(sung), music.sustained_ratio(made.speech(8))
     assert share is not None and share > voice.SINGING + 0.2
     assert spoken is not None and spoken < voice.SINGING / 2
-    assert music.held(NOISE) is None
-    assert voice.abstains(Heard(seconds=6, held=share)) is ReasonCode.SINGING
+    assert music.sustained_ratio(NOISE) is None
+    assert voice.abstains(SpeechMeasurement(seconds=6, sustained_ratio=share)) is ReasonCode.SINGING
 
 
 @pytest.mark.parametrize(
     ("heard", "code"),
     [
         (None, None),
-        (Heard(seconds=9, band=7_500, snr=30, held=0.0), None),
-        (Heard(seconds=9, band=7_500), None),
-        (Heard(seconds=9, band=3_500, snr=30), ReasonCode.PHONE_QUALITY),
-        (Heard(seconds=9, band=3_500, snr=2), ReasonCode.TOO_NOISY),
+        (SpeechMeasurement(seconds=9, bandwidth_hz=7_500, snr=30, sustained_ratio=0.0), None),
+        (SpeechMeasurement(seconds=9, bandwidth_hz=7_500), None),
+        (SpeechMeasurement(seconds=9, bandwidth_hz=3_500, snr=30), ReasonCode.PHONE_QUALITY),
+        (SpeechMeasurement(seconds=9, bandwidth_hz=3_500, snr=2), ReasonCode.TOO_NOISY),
     ],
 )
-def test_the_first_reason_that_holds_is_said(heard: Heard | None, code: ReasonCode | None) -> None:
+def test_the_first_reason_that_holds_is_said(
+    heard: SpeechMeasurement | None, code: ReasonCode | None
+) -> None:
     assert voice.abstains(heard) is code
 
 
 def test_the_limit_of_speech_is_its_sum() -> None:
-    assert voice.unscorable(Heard(seconds=60, speech=[(0, 1), (5, 6.5)])) is None
-    short = Heard(seconds=60, speech=[(0, MIN_SPEECH - 0.1)])
+    assert voice.unscorable(SpeechMeasurement(seconds=60, spans=[(0, 1), (5, 6.5)])) is None
+    short = SpeechMeasurement(seconds=60, spans=[(0, MIN_SPEECH - 0.1)])
     assert voice.unscorable(short) is ReasonCode.SPEECH_TOO_SHORT
 
 
@@ -258,7 +260,7 @@ def test_a_sound_is_judged_by_the_default_set_which_gives_a_likelihood_and_no_ve
     assert [model.id for model in out.models] == ["timbre"]
     assert out.id == analyzer.id_of(out.media.sha256, Settings())
     answer = out.verdict.answers[Question.VOICE]
-    assert answer.asked and answer.probability is not None and answer.odds is not None
+    assert answer.evaluated and answer.probability is not None and answer.odds is not None
     assert out.verdict.label is Label.INCONCLUSIVE and answer.thresholds.never_decide
     (reason,) = out.verdict.reasons  # there are no thresholds for it to lie between
     assert reason.text.startswith("No score of these models decides; its highest moment is")

@@ -20,7 +20,14 @@ from scipy import signal
 from streamlit_webrtc import AudioSinkTrack, WebRtcMode
 from streamlit_webrtc.webrtc import WebRtcWorker
 
-from dashboard.pages.live.state import CONNECT, PAUSE, TRIES, LivePageState, Phase, Trouble
+from dashboard.pages.live.state import (
+    CONNECT,
+    PAUSE,
+    TRIES,
+    ConnectionProblem,
+    LivePageState,
+    Phase,
+)
 from detector import media
 from detector.errors import UnmaskError, UsageError
 from detector.live import LiveEngine, LiveSettings, LiveVoice
@@ -228,8 +235,8 @@ def test_the_microphone_of_the_same_link_is_heard(
         while pool.step():
             pass
         sound = heard.state.analysis and heard.state.analysis.media.audio
-        found = sound and sound.heard
-        return (found.speech_seconds, found.level or -99) if found else (0.0, -99)
+        found = sound and sound.speech
+        return (found.speech_seconds, found.level_dbfs or -99) if found else (0.0, -99)
 
     async def speak() -> None:
         theirs, came = await connect(worker, patch, (spoken * 32_000).astype(np.int16))
@@ -477,16 +484,18 @@ def test_a_visit_from_start_to_stop(person: Person) -> None:
 @pytest.mark.parametrize(
     ("error", "trouble"),
     [
-        ("NotAllowedError", Trouble.DENIED),
-        ("NotFoundError", Trouble.NO_CAMERA),
-        ("OverconstrainedError", Trouble.NO_CAMERA),
-        ("NotReadableError", Trouble.BUSY),
-        ("insecure", Trouble.INSECURE),
-        ("unsupported", Trouble.NO_API),
-        ("SomethingNew", Trouble.BUSY),
+        ("NotAllowedError", ConnectionProblem.DENIED),
+        ("NotFoundError", ConnectionProblem.NO_CAMERA),
+        ("OverconstrainedError", ConnectionProblem.NO_CAMERA),
+        ("NotReadableError", ConnectionProblem.BUSY),
+        ("insecure", ConnectionProblem.INSECURE),
+        ("unsupported", ConnectionProblem.NO_API),
+        ("SomethingNew", ConnectionProblem.BUSY),
     ],
 )
-def test_why_a_browser_gives_no_camera(person: Person, error: str, trouble: Trouble) -> None:
+def test_why_a_browser_gives_no_camera(
+    person: Person, error: str, trouble: ConnectionProblem
+) -> None:
     person.visit.start()
     person.visit.answered({"ask": 1, "error": error}, pytest.fail)
     assert (person.visit.phase, person.visit.trouble) == (Phase.IDLE, trouble)
@@ -500,7 +509,7 @@ def test_a_server_that_refuses_says_so_itself(person: Person) -> None:
 
     person.visit.start()
     person.visit.answered({"ask": 1, "error": ""}, refuse)
-    assert person.visit.trouble is Trouble.REFUSED and person.visit.refusal is not None
+    assert person.visit.trouble is ConnectionProblem.REFUSED and person.visit.refusal is not None
     assert person.visit.refusal.message == "No such model."
 
 
@@ -511,7 +520,7 @@ def test_a_link_that_does_not_come_up_is_tried_again(person: Person, crowd: View
         assert person.after(PAUSE + 0.5) is Phase.CONNECTING and visit.wanted
     assert crowd.sweep() == 1, "the place is held for all tries"
     assert person.after(CONNECT + 0.5) is Phase.IDLE
-    assert visit.trouble is Trouble.NO_LINK and visit.viewer is None
+    assert visit.trouble is ConnectionProblem.NO_LINK and visit.viewer is None
     assert person.viewer.ended, "its place is free"
 
 

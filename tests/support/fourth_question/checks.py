@@ -85,9 +85,9 @@ def test_the_question_is_answered_and_leads(analyses: dict[str, Analysis]) -> No
     background = next(s for s in alone.subjects if s.modality is Modality("background"))
     assert background.name == "The background" and background.probability
     beside = analyses["beside"]
-    answers = {q: answer.asked for q, answer in beside.verdict.answers.items()}
+    answers = {q: answer.evaluated for q, answer in beside.verdict.answers.items()}
     assert answers[SCENERY] and answers[Question.MANIPULATION]
-    assert not analyses["without"].verdict.answers[SCENERY].asked
+    assert not analyses["without"].verdict.answers[SCENERY].evaluated
 
 
 def test_json_reads_back(analysis: Analysis) -> None:
@@ -117,7 +117,7 @@ def test_the_result_page(key: str, analysis: Analysis) -> None:
     if analysis.verdict.question is SCENERY:
         assert "Likely a replaced background" in texts(at)
     assert "The upper fifth of each frame was judged." in [c.value for c in at.caption]
-    assert "The background" in texts(at) or not analysis.verdict.answers[SCENERY].asked
+    assert "The background" in texts(at) or not analysis.verdict.answers[SCENERY].evaluated
 
 
 @LEADING

@@ -203,8 +203,8 @@ def test_clipping_noise_and_band_are_measured(tmp_path: Path) -> None:
         hear(made.write(tmp_path / f"{name}.wav", samples))[0].quality
         for name, samples in (("clean", PAUSED), ("phone", phone))
     )
-    assert clean and clean.band > 7_000 and clean.clipped == 0 and FLOOR > 0
-    assert narrow and narrow.band == pytest.approx(4_000, abs=500)
+    assert clean and clean.bandwidth_hz > 7_000 and clean.clipped == 0 and FLOOR > 0
+    assert narrow and narrow.bandwidth_hz == pytest.approx(4_000, abs=500)
 
 
 def test_a_word_that_was_not_told_as_speech_is_no_noise() -> None:

@@ -19,7 +19,7 @@ from detector.batch.journal import Journal
 from detector.batch.table import Table
 from detector.errors import UsageError
 from detector.models.base import Model
-from detector.pipeline.batching import LARGEST, BatchingFront
+from detector.pipeline.batching import LARGEST, DynamicBatcher
 
 OPENED: list[Journal] = []
 
@@ -165,7 +165,7 @@ class Network(Model):
 
 def shared(batches: list[np.ndarray]) -> tuple[list[Any], list[int]]:
     """Score batches side by side, all that follow the first while the first is being scored."""
-    network, front = Network(), BatchingFront()
+    network, front = Network(), DynamicBatcher()
     out: list[Any] = [None] * len(batches)
 
     def one(n: int) -> None:

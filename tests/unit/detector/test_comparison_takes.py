@@ -74,9 +74,9 @@ def decided(inside: float, lower: float, rim: float, count: int = 8, of: int = 8
 
 
 def test_a_face_differs_by_more_than_an_encoder_leaves() -> None:
-    assert decided(1.1, 1.1, 1.0).people[0].part == "none"
-    assert decided(5.0, 5.0, 1.2).people[0].part == "face"
-    assert decided(1.2, 5.0, 1.0).people[0].part == "mouth"
+    assert decided(1.1, 1.1, 1.0).people[0].changed_region == "none"
+    assert decided(5.0, 5.0, 1.2).people[0].changed_region == "face"
+    assert decided(1.2, 5.0, 1.0).people[0].changed_region == "mouth"
 
 
 def test_near_the_limit_the_rim_counts() -> None:

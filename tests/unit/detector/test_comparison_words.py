@@ -33,10 +33,10 @@ def person(name: str, part: str, *spans: tuple[float, float]) -> ComparedPerson:
     return ComparedPerson.model_validate(
         {
             "id": name,
-            "part": part,
+            "changed_region": part,
             "spans": [Span(start=a, end=b) for a, b in spans],
             "difference": 13.0,
-            "limit": 2.0,
+            "noise_threshold": 2.0,
             "moments": 9,
         }
     )
@@ -137,7 +137,7 @@ def test_stretches_of_several_people_are_joined() -> None:
 
 def test_who_is_merely_seen_before_is_not_accused_by_order_alone() -> None:
     people = [person("A", "face", (2.0, 7.0))]
-    assumed = made(ComparisonFinding.FACE_DIFFERS, people=people, roles="assumed")
+    assumed = made(ComparisonFinding.FACE_DIFFERS, people=people, role_source="assumed")
     assert not assumed.accuses and assumed.roles_doubtful
     assert words.headline(assumed) == "Same footage; the face differs"
     assert words.lead(assumed).endswith("Which of the two was changed is open.")
@@ -148,34 +148,34 @@ def test_who_is_merely_seen_before_is_not_accused_by_order_alone() -> None:
     assert signed.accuses and words.headline(signed) == "Manipulated copy of rally.mov"
     other = assumed.model_copy(update={"generation": Generation(younger="original", proven=True)})
     assert not other.accuses
-    stated = assumed.model_copy(update={"roles": "stated"})
+    stated = assumed.model_copy(update={"role_source": "stated"})
     assert stated.accuses
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
 def test_what_was_merely_seen_before_is_called_no_original(finding: ComparisonFinding) -> None:
-    whole = made(finding, roles="assumed", space=SpaceAlignment(mirrored=True, kept=0.7))
+    whole = made(finding, role_source="assumed", space=SpaceAlignment(mirrored=True, kept=0.7))
     part = whole.model_copy(update={"excerpt": Span(start=2.0, end=5.0)})
     younger = whole.model_copy(update={"generation": Generation(younger="original")})
     for seen in (whole, part, younger):
         for said in (words.headline, words.lead, words.short, words.against):
             assert "original" not in said(seen)
     assert words.question(seen=True) == "Seen before?"
-    same = made(ComparisonFinding.NOTHING_DIFFERS, roles="assumed")
+    same = made(ComparisonFinding.NOTHING_DIFFERS, role_source="assumed")
     assert words.headline(same) == words.short(same) == "Both files show the same footage"
     assert words.against(same).endswith("the other file may be manipulated itself.")
     assert words.limits(same).startswith("Whether the footage is genuine: the other file may be")
 
 
 def test_the_answer_beside_the_detectors_is_short_and_no_proof_of_what_it_is_not() -> None:
-    same = made(ComparisonFinding.NOTHING_DIFFERS, inside=1.4, elsewhere=1.3)
+    same = made(ComparisonFinding.NOTHING_DIFFERS, face_difference=1.4, background_difference=1.3)
     assert words.question() == "Differs from its original?"
     assert words.short(same) == "Nothing differs"
     assert words.against(same) == (
         "Measured against rally.mov: face 1.4, elsewhere 1.3 gray levels. That is no proof that it "
         "is genuine: the original may be manipulated itself."
     )
-    face = made(ComparisonFinding.FACE_DIFFERS, inside=13.0, elsewhere=1.1)
+    face = made(ComparisonFinding.FACE_DIFFERS, face_difference=13.0, background_difference=1.1)
     assert words.against(face) == (
         "Measured against rally.mov: face 13.0, elsewhere 1.1 gray levels."
     )
@@ -207,7 +207,7 @@ def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be() -> None:
     assert status(comparison) == OTHER_FOOTAGE
     read = Comparison.model_validate(comparison.model_dump(mode="json"))
     assert read == comparison
-    anew = made(ComparisonFinding.SAME_MOVEMENT, movement=shared, why="other_shapes")
+    anew = made(ComparisonFinding.SAME_MOVEMENT, movement=shared, reason="other_shapes")
     assert words.sentence(anew) == "The same scene and movement, but in other shapes"
     for text in (words.lead(anew), words.limits(anew)):
         assert "machine" in text and "encoder" in text and "two cameras" not in text

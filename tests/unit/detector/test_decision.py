@@ -72,7 +72,15 @@ GRID = (-40.0, -8.0, -2.2, -0.4, 0.0, 0.4, 1.3, 1.5, 2.2, 8.0, 40.0)
 
 def same_but_for_the_lean(answer: Answer, alone: Answer) -> None:
     """Nothing that measured models say is moved by one that was not measured."""
-    kept = ("probability", "thresholds", "odds", "basis", "contributions", "counted", "agree")
+    kept = (
+        "probability",
+        "thresholds",
+        "odds",
+        "basis",
+        "contributions",
+        "counted",
+        "agreeing_models",
+    )
     assert {name: getattr(answer, name) for name in kept} == {
         name: getattr(alone, name) for name in kept
     }
@@ -115,7 +123,7 @@ def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_not
 def test_a_picture_has_its_own_thresholds_where_the_ensemble_states_them(kind: str) -> None:
     made = measured(1.2, 0.0)  # 0.92 of two
     made.media.kind = kind  # type: ignore[assignment]
-    made.ensembles[FACE].pictures = Thresholds(low=0.0, high=0.97, no_sign=False)
+    made.ensembles[FACE].pictures = Thresholds(low=0.0, high=0.97, can_clear=False)
     answer = decide(made).verdict.answers[FACE]
     expected = {"video": (Label.FAKE, 0.7), "image": (Label.INCONCLUSIVE, 0.97)}[kind]
     assert (answer.label, answer.thresholds.high) == expected
@@ -128,7 +136,7 @@ def test_what_it_calls_manipulated_is_cleared_by_nobody() -> None:
     out = decide(made)
     answer = out.verdict.answers[FACE]
     assert out.verdict.label is Label.INCONCLUSIVE
-    assert answer.lowered_by is ReasonCode.UNMEASURED_ABOVE
+    assert answer.vetoed_by is ReasonCode.UNMEASURED_ABOVE
     assert answer.lean is Lean.UNTOUCHED  # where such scores lean by what was measured
     first, second = out.verdict.reasons
     assert (first.code, first.model, first.subject) == (ReasonCode.UNMEASURED_ABOVE, "gend", "A")
@@ -187,7 +195,7 @@ def test_a_model_that_was_calibrated_on_ones_own_files_votes_and_clears_where_ou
     """`unmask calibrate LABELS.csv --models mine --write`."""
     fitted = Calibration(scale=1.0, offset=0.0, data="60 clips of mine", clips=60)
     for strong, label in ((-9.0, Label.REAL if no_sign else Label.INCONCLUSIVE), (9.0, Label.FAKE)):
-        made = measured(0.0, strong, low=0.3 if no_sign else 0.0, no_sign=no_sign)
+        made = measured(0.0, strong, low=0.3 if no_sign else 0.0, can_clear=no_sign)
         made.models[-1].calibration = fitted
         out = decide(made)
         answer = out.verdict.answers[FACE]
@@ -222,7 +230,7 @@ def test_own_thresholds_of_a_set_with_unmeasured_models_find_and_never_clear(
         answer = out.verdict.answers[FACE]
         assert out.verdict.label is label and answer.basis is Basis.OWN
         assert {m.id for m in out.models if m.counted} == set(ids)
-        assert (answer.thresholds.low, answer.thresholds.no_sign) == (0.0, False)
+        assert (answer.thresholds.low, answer.thresholds.can_clear) == (0.0, False)
         assert answer.odds is None
 
 
@@ -269,7 +277,7 @@ def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(
         answer = out.verdict.answers[FACE]
         assert out.verdict.label is label and answer.basis is Basis.PUBLISHED
         assert (answer.thresholds.low, answer.thresholds.high) == (0.0, 0.8)
-        assert not answer.thresholds.no_sign and "authors" in answer.thresholds.data
+        assert not answer.thresholds.can_clear and "authors" in answer.thresholds.data
         assert answer.odds is None  # nobody measured what such a score means
         codes = [c.code for c in out.verdict.caveats]
         assert CaveatCode.PUBLISHED_POINT in codes
@@ -297,7 +305,7 @@ def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_meas
         assert out.verdict.answers[WHOLE].basis is Basis.PUBLISHED
         leading = WHOLE if label is Label.FAKE else FACE  # what was measured of others is not its
         assert out.verdict.question is leading
-        assert out.verdict.answers[WHOLE].stays_open is (label is Label.REAL)
+        assert out.verdict.answers[WHOLE].undecided_secondary is (label is Label.REAL)
 
 
 def test_where_measured_models_fail_an_unmeasured_one_does_not_take_their_place() -> None:
@@ -409,7 +417,7 @@ def test_other_sets_of_calibrated_models_never_have_narrower_thresholds() -> Non
 
 def test_a_set_that_may_not_say_no_sign_never_does() -> None:
     made = analysis([track("A", with_scores(*[0.001] * 5))])
-    made.ensembles[FACE].thresholds = Thresholds(low=0.0, high=0.9, no_sign=False)
+    made.ensembles[FACE].thresholds = Thresholds(low=0.0, high=0.9, can_clear=False)
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.lean is Lean.NONE
     assert CaveatCode.NO_SIGN_WITHHELD in [c.code for c in out.verdict.caveats]
@@ -426,8 +434,8 @@ def test_the_most_suspicious_question_is_in_front_and_the_other_is_open(first: Q
     out = decide(analysis([track("A", both(*scores))], [model("one"), whole()]))
     other = WHOLE if first is FACE else FACE
     assert out.verdict.question is first and out.verdict.probability == pytest.approx(0.55)
-    assert out.verdict.answers[other].stays_open
-    assert not out.verdict.answers[first].stays_open
+    assert out.verdict.answers[other].undecided_secondary
+    assert not out.verdict.answers[first].undecided_secondary
     assert out.judged[0].question is first
     assert {r.subject for r in out.verdict.reasons} == {"A"}
 
@@ -503,7 +511,7 @@ def test_no_model_decides_alone_and_none_is_said_to_disagree() -> None:
     """Two models below the threshold that agree pass it together: evidence is added."""
     faces = [face(i, one=0.7, two=0.7) for i in range(5)]
     out = decide(analysis([track("A", faces)], [model("one"), model("two")]))
-    assert out.verdict.label is Label.FAKE and out.verdict.agree == 2
+    assert out.verdict.label is Label.FAKE and out.verdict.agreeing_models == 2
     assert all(m.label is Label.INCONCLUSIVE for m in out.models)
     reason = out.verdict.reasons[0]
     assert reason.code is ReasonCode.TOGETHER_ABOVE
@@ -519,7 +527,7 @@ def test_a_positive_verdict_always_has_a_model_on_its_side() -> None:
         ]
         out = decide(made)
         if out.verdict.label is Label.FAKE:
-            assert out.verdict.agree >= 1
+            assert out.verdict.agreeing_models >= 1
 
 
 def test_an_untouched_mix_is_the_verdict() -> None:
@@ -527,7 +535,7 @@ def test_an_untouched_mix_is_the_verdict() -> None:
     plain = decide(made)
     heard = [m.id for m in plain.models if m.heard]
     assert heard == ["one", "two", "synth", "gend"]
-    same = decide(made, mix=CustomEnsemble(models=heard, weights=dict.fromkeys(heard, 1.0)))
+    same = decide(made, ensemble=CustomEnsemble(models=heard, weights=dict.fromkeys(heard, 1.0)))
     assert same.verdict.label is plain.verdict.label
     assert same.verdict.probability == plain.verdict.probability
     assert same.verdict.answers == plain.verdict.answers
@@ -610,7 +618,7 @@ def test_a_verdict_that_turns_around_under_small_changes_is_none() -> None:
     )  # fmt: skip
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE
-    assert out.verdict.answers[FACE].lowered_by is ReasonCode.FRAGILE
+    assert out.verdict.answers[FACE].vetoed_by is ReasonCode.FRAGILE
     assert out.verdict.reasons[0].code is ReasonCode.FRAGILE
     made.robustness.trials = [trial(Label.INCONCLUSIVE, 0.5)]
     weak = decide(made)

@@ -68,7 +68,7 @@ def test_a_first_reading_takes_three_seconds_and_every_model() -> None:
             sampled(history, n / 16, dict.fromkeys(ids, 9.0) | ({} if n else {"clip": 9.0}))
         verdict = decide(history.recent({})).verdict
         assert verdict.label is Label.INCONCLUSIVE
-        assert verdict.answers[Question.MANIPULATION].lowered_by is ReasonCode.TOO_FEW_FRAMES
+        assert verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
 
 
 def test_what_was_filmed_from_a_screen_has_no_score() -> None:

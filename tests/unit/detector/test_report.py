@@ -173,7 +173,7 @@ def test_odds_are_explained_where_they_are_printed() -> None:
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     for answer in analysis.verdict.answers.values():
         answer.odds = odds
-    assert analysis.verdict.answers[Question.SYNTHESIS].stays_open
+    assert analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
     assert text.count("were manipulated in our tests, with 95") == 1
     assert text.count("The interval is of the 40 clips") == 1
@@ -198,7 +198,8 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones() -> None:
 def test_no_rate_is_said_of_a_threshold_that_there_is_none_of() -> None:
     """And where figures are of some of the clips only, it says of how many."""
     limits = Thresholds(
-        low=0.0, high=0.9, no_sign=False, data="479 clips, each judged by weights that saw it not",
+        low=0.0, high=0.9, can_clear=False,
+        data="479 clips, each judged by weights that saw it not",
         false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
     )  # fmt: skip
     answer = Answer(label=Label.FAKE, thresholds=limits)
@@ -213,7 +214,7 @@ def test_what_maps_were_fitted_on_is_said_once_for_each_question() -> None:
     data = "479 clips, each judged by weights that never saw it"
     for question, ensemble in analysis.ensembles.items():
         ensemble.calibration = Calibration(scale=1, offset=0, data=data, clips=335)
-        assert analysis.verdict.answers[question].asked
+        assert analysis.verdict.answers[question].evaluated
     for model in analysis.models:
         model.calibration = ensemble.calibration
     assert words.calibrations(analysis) == [
@@ -253,7 +254,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     analysis = make_analysis(whole=0.9)
     (synth,) = [m for m in analysis.models if m.id == "synth"]
     synth.label = Label.FAKE
-    assert analysis.verdict.answers[Question.SYNTHESIS].stays_open
+    assert analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary
     assert words.says(analysis, synth) == "– Not decided"
     assert words.counted(analysis, synth) == "no: its question is not decided"
     assert words.says(analysis, analysis.models[0]) == "▲ Likely manipulated"
@@ -450,13 +451,13 @@ def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(
         original_media=media.model_copy(update={"name": "press.mp4", "sha256": "ab" * 32}),
         finding=ComparisonFinding.FACE_DIFFERS,
         time=TimeAlignment(compared=24, matched=24),
-        inside=13.0,
-        elsewhere=1.1,
-        limit=2.0,
+        face_difference=13.0,
+        background_difference=1.1,
+        noise_threshold=2.0,
         people=[
             ComparedPerson(
-                id="A", part="face", spans=[Span(start=2.0, end=7.0)], difference=13.0, limit=2.0,
-                moments=9,
+                id="A", changed_region="face", spans=[Span(start=2.0, end=7.0)], difference=13.0,
+                noise_threshold=2.0, moments=9,
             )
         ],
     )  # fmt: skip
@@ -510,7 +511,7 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
 
 def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale() -> None:
     paper = Paper("scale", "", WHEN)
-    charts.scale(paper, 0.5, Thresholds(low=0.0, high=0.9, no_sign=False))
+    charts.scale(paper, 0.5, Thresholds(low=0.0, high=0.9, can_clear=False))
     pdf = bytes(paper.output())
     assert "no sign" not in text_of(pdf)
     with pypdfium2.PdfDocument(pdf) as document:
@@ -521,7 +522,7 @@ def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale() -> None:
 
 def test_labels_of_an_axis_do_not_touch() -> None:
     """Of 91 % and 100 % in a low lane the threshold is named; in a high one both are."""
-    limits = Thresholds(low=0.0, high=0.914, no_sign=False)
+    limits = Thresholds(low=0.0, high=0.914, can_clear=False)
     assert charts._labels(limits, 20.0) == [(0.914, True), (0.0, False)]
     assert charts._labels(limits, 60.0) == [(0.914, True), (0.0, False), (1.0, False)]
 
@@ -868,7 +869,14 @@ def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it() -> 
 def test_the_command_repeats_the_settings() -> None:
     analysis = make_analysis()
     mix = CustomEnsemble(models=["sbi"], weights={"sbi": 2.0}, min_models=1)
-    settings = {"sampling": "fps", "fps": 2.5, "start": 1.0, "end": 4.5, "rotate": 90, "mix": mix}
+    settings = {
+        "sampling": "fps",
+        "fps": 2.5,
+        "start": 1.0,
+        "end": 4.5,
+        "rotate": 90,
+        "ensemble": mix,
+    }
     analysis.settings = analysis.settings.model_copy(update=settings)
     assert words.command(analysis) == (
         "unmask analyze 'council statement.webm' --models sbi --sampling fps --min-face 40 "

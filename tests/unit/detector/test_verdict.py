@@ -152,7 +152,7 @@ def test_labels_follow_the_thresholds(score: float, label: Label) -> None:
     assert label_of(score, LIMITS) == label
     out = decide(analysis([track("A", with_scores(*[score] * 5))]))
     assert out.verdict.label == label and out.verdict.thresholds == LIMITS
-    assert out.verdict.answers[Question.MANIPULATION].lowered_by is None
+    assert out.verdict.answers[Question.MANIPULATION].vetoed_by is None
 
 
 def test_calibration_is_applied_per_model_and_then_the_starting_point() -> None:
@@ -259,7 +259,7 @@ def test_few_good_frames_and_small_faces_are_inconclusive() -> None:
     few = decide(analysis([track("A", with_scores(0.99, 0.99))]))
     assert few.verdict.label == Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code == ReasonCode.TOO_FEW_FRAMES
-    assert few.verdict.answers[Question.MANIPULATION].lowered_by is ReasonCode.TOO_FEW_FRAMES
+    assert few.verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
     faces = [face(i, width=50.0, one=5.0) for i in range(8)]
     small = decide(analysis([track("A", faces)]))
     assert small.verdict.label == Label.INCONCLUSIVE
@@ -322,7 +322,7 @@ def test_custom_thresholds_and_too_few_models() -> None:
     assert decide(lonely).verdict.label == Label.INCONCLUSIVE
     assert decide(lonely).verdict.reasons[0].code == ReasonCode.TOO_FEW_MODELS
     answer = decide(lonely).verdict.answers[Question.MANIPULATION]
-    assert answer.lowered_by is ReasonCode.TOO_FEW_MODELS
+    assert answer.vetoed_by is ReasonCode.TOO_FEW_MODELS
 
 
 def test_a_partial_run_gets_no_verdict() -> None:
@@ -427,14 +427,14 @@ def test_either_question_can_raise_the_alarm_and_both_must_clear(
 def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
     out = decide(analysis([track("A", with_scores(*[0.1] * 5))]))
     answer = out.verdict.answers[Question.SYNTHESIS]
-    assert not answer.asked and answer.label is Label.NOT_APPLICABLE and not answer.reasons
+    assert not answer.evaluated and answer.label is Label.NOT_APPLICABLE and not answer.reasons
     assert out.verdict.label is Label.REAL  # of what was asked
     assert any("no model here was made for that" in limit for limit in out.verdict.limits)
     made = analysis([track("A", both(0.1, 0.1))], [model("one"), whole()])
     asked = decide(made)
     assert not any("no model here" in limit for limit in asked.verdict.limits)
     alone = decide(made, models=["synth"])
-    assert not alone.verdict.answers[Question.MANIPULATION].asked
+    assert not alone.verdict.answers[Question.MANIPULATION].evaluated
     assert any("Whether a face is fake" in limit for limit in alone.verdict.limits)
 
 
@@ -476,7 +476,7 @@ def test_one_high_score_among_many_people_is_not_enough() -> None:
     answer = out.verdict.answers[Question.MANIPULATION]
     ratio = (3 + 4 * 0.25) / 5
     assert answer.probability == pytest.approx(ratio / (1 + ratio))
-    assert answer.people == 5 and answer.subject == "A"
+    assert answer.subject_count == 5 and answer.subject == "A"
     assert out.verdict.label is Label.INCONCLUSIVE
     assert out.judged[0].label is Label.INCONCLUSIVE
     assert out.judged[0].reason is ReasonCode.SEVERAL_PEOPLE
@@ -499,7 +499,7 @@ def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign() -> Non
     small = [face(i, width=50.0, one=logit(0.1)) for i in range(5)]
     clear = decide(analysis([good, track("B", small)]))
     assert clear.verdict.label is Label.REAL
-    assert clear.verdict.answers[Question.MANIPULATION].people == 1
+    assert clear.verdict.answers[Question.MANIPULATION].subject_count == 1
     suspicious = [face(i, width=50.0, one=logit(0.9)) for i in range(5)]
     out = decide(analysis([good, track("B", suspicious)]))
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.subject == "B"
@@ -624,20 +624,20 @@ def test_a_mix_counts_its_models_with_its_weights() -> None:
 
     plain = make_analysis()
     scored = [m.id for m in plain.models if m.counted]
-    alone = decide(plain, mix=CustomEnsemble(models=scored[:1]))
+    alone = decide(plain, ensemble=CustomEnsemble(models=scored[:1]))
     assert [m.id for m in alone.models if m.counted] == scored[:1]
     track = alone.judged[0]
     answer = track.answers[alone.verdict.question]  # type: ignore[index]
     assert answer.probability is not None
-    both = decide(plain, mix=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
+    both = decide(plain, ensemble=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
     assert {m.id for m in both.models if m.counted} == set(scored[:2])
-    once = decide(plain, mix=CustomEnsemble(models=scored[:2]))
+    once = decide(plain, ensemble=CustomEnsemble(models=scored[:2]))
     parts, before = (
         {c.id: c.logit for c in one.verdict.answers[Question.MANIPULATION].contributions}
         for one in (both, once)
     )
     assert parts[scored[0]] == pytest.approx(3 * before[scored[0]])
-    few = decide(plain, mix=CustomEnsemble(models=scored[:1], min_models=2))
+    few = decide(plain, ensemble=CustomEnsemble(models=scored[:1], min_models=2))
     assert few.verdict.label is Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code is ReasonCode.TOO_FEW_MODELS
     # The rates that the manifest states are those of its own ensemble.
@@ -650,7 +650,7 @@ def test_a_mix_that_was_asked_for_stays_with_the_analysis() -> None:
 
     plain = make_analysis()
     first = next(m.id for m in plain.models if m.counted)
-    settings = Settings(mix=CustomEnsemble(models=[first], aggregation="top"))
+    settings = Settings(ensemble=CustomEnsemble(models=[first], aggregation="top"))
     kept = decide(plain.model_copy(update={"settings": settings}))
     assert [m.id for m in kept.models if m.counted] == [first]
     again = decide(type(kept).model_validate_json(kept.model_dump_json()))

@@ -567,7 +567,7 @@ def test_the_key_is_of_all_that_decides_the_answer(
         result_cache.key("cd" * 32, Settings()),
         result_cache.key(sha, Settings(frames=31)),
         result_cache.key(sha, Settings(models=usual[:1])),
-        result_cache.key(sha, Settings(mix=CustomEnsemble(models=usual))),
+        result_cache.key(sha, Settings(ensemble=CustomEnsemble(models=usual))),
     }
     own = OwnCalibration(
         id="abc", created=datetime.now(UTC), rate=0.05, sources=1,

@@ -46,7 +46,7 @@ def test_steps_are_numbered_without_a_gap() -> None:
     [
         ("0999", "newer Unmask", "records_newer", "UNMASK_DATA"),
         ("ae1027a6acf", "something else", "records_damaged", "UNMASK_DATABASE"),
-        ("0005", "something else", "records_damaged", "UNMASK_DATABASE"),
+        ("0005", "unpublished older Unmask", "records_damaged", "UNMASK_DATABASE"),
     ],
 )
 def test_what_is_not_ours_or_newer_is_refused_and_left_alone(

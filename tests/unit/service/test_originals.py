@@ -299,7 +299,7 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     )
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
     kept = stored(real, GUEST, shared)
-    assert kept is not None and kept.roles == "assumed" and not kept.accuses
+    assert kept is not None and kept.role_source == "assumed" and not kept.accuses
     assert stored(real, GUEST, press) is None
     # Until a person says which of the two is the original.
     among = stored_comparison(real, GUEST.principal, shared, press)

@@ -16,7 +16,7 @@ from dashboard._compat import component_key
 from dashboard.components import reports
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.live import ice
-from dashboard.pages.live.state import ERRORS, Trouble
+from dashboard.pages.live.state import ERRORS, ConnectionProblem
 
 HERE = Path(__file__).parent
 
@@ -88,15 +88,15 @@ def seen(key: str) -> Seen | None:
     )
 
 
-def trouble(seen: Seen | None) -> Trouble | None:
+def trouble(seen: Seen | None) -> ConnectionProblem | None:
     """Return what prevents a start; no camera is only known once one was requested."""
     if seen is None:
         return None
     if not seen.secure:
-        return Trouble.INSECURE
+        return ConnectionProblem.INSECURE
     if not seen.api:
-        return Trouble.NO_API
-    return Trouble.DENIED if seen.permission == "denied" else None
+        return ConnectionProblem.NO_API
+    return ConnectionProblem.DENIED if seen.permission == "denied" else None
 
 
 # --- the connection test ------------------------------------------------------------------------
@@ -123,14 +123,20 @@ class Finding:
     text: str
 
 
-_CAMERA: LazyDict[Trouble, str] = LazyDict(
+_CAMERA: LazyDict[ConnectionProblem, str] = LazyDict(
     lambda: {
-        Trouble.DENIED: _("The browser blocked it. Allow the camera in the address bar."),
-        Trouble.NO_CAMERA: _("This device has none, or the chosen one was unplugged."),
-        Trouble.BUSY: _("Another program uses it, or it doesn’t answer. Close the other program."),
-        Trouble.MICROPHONE: _("The camera came, and no microphone. Allow both, or switch it off."),
-        Trouble.INSECURE: _("Browsers give a camera only to pages over HTTPS or on this computer."),
-        Trouble.NO_API: _(
+        ConnectionProblem.DENIED: _("The browser blocked it. Allow the camera in the address bar."),
+        ConnectionProblem.NO_CAMERA: _("This device has none, or the chosen one was unplugged."),
+        ConnectionProblem.BUSY: _(
+            "Another program uses it, or it doesn’t answer. Close the other program."
+        ),
+        ConnectionProblem.MICROPHONE: _(
+            "The camera came, and no microphone. Allow both, or switch it off."
+        ),
+        ConnectionProblem.INSECURE: _(
+            "Browsers give a camera only to pages over HTTPS or on this computer."
+        ),
+        ConnectionProblem.NO_API: _(
             "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can."
         ),
     }
@@ -142,13 +148,13 @@ def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool)
     kinds = {str(kind) for kind in tested.get("kinds") or ()}
     errors = [one for one in tested.get("errors") or () if isinstance(one, dict)]
     error = str(tested.get("camera") or "")
-    fault = ERRORS.get(error, Trouble.BUSY) if error else None
+    fault = ERRORS.get(error, ConnectionProblem.BUSY) if error else None
     out = [
         Finding("camera", "bad", _CAMERA[fault])
         if fault
         else Finding("camera", "good", _("The browser gave it."))
     ]
-    if fault in (Trouble.INSECURE, Trouble.NO_API):
+    if fault in (ConnectionProblem.INSECURE, ConnectionProblem.NO_API):
         return out
     if kinds & {"host", "prflx"}:
         text = _("Works on this computer.") if local else _("Works in the same network.")

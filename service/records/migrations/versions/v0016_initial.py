@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0015"
+revision = "0016"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -82,7 +82,7 @@ def _records() -> None:
         "preferences", *_keys("owner"), *_required(sa.Text, "chosen"), sqlite_with_rowid=False
     )
     op.create_table(
-        "presets", *_keys("owner", "name"), *_required(sa.Text, "mix"), sqlite_with_rowid=False
+        "presets", *_keys("owner", "name"), *_required(sa.Text, "ensemble"), sqlite_with_rowid=False
     )
     op.create_table(
         "seal_keys",
