@@ -2,6 +2,7 @@
 # make test   linters, types, unit tests and the checks of tests/fast.txt: ten minutes on two cores
 # make test-all  all integration and browser tests; SHARD=2/5 runs the second fifth of the files
 # make coverage  what all tests together reach
+# make docs   this project's site, in build/site/
 # make audit  known vulnerabilities of the locked packages
 # make sbom   software bill of materials (CycloneDX), in build/
 # make lock   update uv.lock to pyproject.toml, and docs/licenses.md
@@ -10,7 +11,7 @@
 # chooses the build of PyTorch (CPU unless there is an NVIDIA GPU).
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test test-all coverage audit sbom format lock clean
+.PHONY: run dev test test-all coverage docs audit sbom format lock clean
 
 PORT ?= 8501
 # Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
@@ -42,7 +43,7 @@ define setup
 @$(PYTHON) tools/setup.py $(1)
 endef
 # What the image holds.
-SHIPPED := dashboard postgres s3
+SHIPPED := dashboard postgres s3 links
 
 run:
 	$(call setup,dashboard)
@@ -61,20 +62,24 @@ test:
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/unit @tests/fast.txt)
 
 test-all:
-	$(call setup,dashboard test)
+	$(call setup,dashboard docs test)
 	@$(BIN)/python tools/programs.py
 	$(PYTEST) $$($(files))
 
 # What all tests together reach. Half as slow again as without, so it is not part of `make test`.
 coverage:
-	$(call setup,dashboard test)
+	$(call setup,dashboard docs test)
 	$(PYTEST) -n 3 --cov --cov-report=term
+
+docs:
+	$(call setup,docs)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Asks OSV. Where it can't be reached, nothing is audited, which is reported and is no failure.
 OSV := import socket; socket.create_connection(("api.osv.dev", 443), 10)
 audit:
 	$(call setup,dashboard test)
-	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) ytdlp ray test build > build/locked.txt
+	@mkdir -p build && TORCH=cuda $(BIN)/python tools/setup.py --list $(SHIPPED) ray test build > build/locked.txt
 	@if $(BIN)/python -c '$(OSV)' 2> /dev/null; \
 	then $(BIN)/pip-audit --vulnerability-service osv --require-hashes --disable-pip --requirement build/locked.txt; \
 	else echo "unmask: NOT AUDITED: api.osv.dev can't be reached" >&2; fi

@@ -1,9 +1,9 @@
-"""A batch beside `analyze` in a loop, and beside what the machine can do.
+"""A batch beside `analyze` in a loop; `bench.pipeline` measures the limits of both.
 
     python -m bench.batch [--clips 60] [--seconds 2] [--rounds 3] [--parallel 0]
 
-Loop and batch take turns on different files of one clip. The limit is the processor time of
-decoding, face search and networks over all cores. On a busy machine compare processor times."""
+Loop and batch take turns on different files of one clip. On a busy machine compare processor times.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import argparse
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 from bench.clips import face_clip
-from bench.pipeline import Networks, decode_alone
 from detector.batch import BatchOptions, BatchRun, read_source
 from detector.models import registry
 from detector.pipeline import Analyzer
@@ -43,30 +41,6 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def on_every_core(work: Callable[[], object], cores: int) -> float:
-    """Processor time of one of as many calls at once as there are cores, s; the middle of three."""
-
-    def once() -> None:
-        threads = [threading.Thread(target=work) for _ in range(cores)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    return median(timed(once)[1] for _ in range(3)) / cores
-
-
-def limit(analyzer: Analyzer, path: Path, settings: Settings, cores: int) -> float:
-    """Processor time of a clip's decoding, face search and networks, without anything else, s."""
-    networks = Networks(analyzer, str(path), settings)
-
-    def work() -> None:
-        networks.run()
-        decode_alone(str(path))
-
-    return on_every_core(work, cores)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=60)
@@ -81,7 +55,6 @@ def main() -> None:
     loop = Analyzer(device="cpu")
     loop.warm_up()
     loop.analyze(clip, settings)
-    alone = limit(loop, clip, settings, cores)
     each = max(1, args.clips // args.rounds // 2)
     loops, batches = [], []
     folder = Path(tempfile.mkdtemp(prefix="unmask-batch-"))
@@ -110,11 +83,6 @@ def main() -> None:
         )
     ratios = sorted(a[0] / b[0] for a, b in zip(loops, batches, strict=True))
     print(f"batch / loop, throughput: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
-    wall, cpu = (median(values) / each for values in zip(*batches, strict=True))
-    print(
-        f"limit {alone / cores:.2f} s a clip on idle cores; the batch takes "
-        f"{wall * cores / alone:.2f} times as long, {cpu / alone:.2f} times the processor time"
-    )
 
 
 if __name__ == "__main__":

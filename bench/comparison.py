@@ -2,11 +2,15 @@
 
     python -m bench.comparison DATA --out results.jsonl [--most N] [--draw N]
     python -m bench.comparison --table results.jsonl
-    python -m bench.fit_comparison results.jsonl
+    python -m bench.comparison --fit results.jsonl
 
 `DATA` holds `train.csv` (file, label, group, method, note) with originals and fakes of the same
 footage. Each comparison is one line of the results, with the inputs of the regressions; a run that
 was interrupted goes on where it was. Another draw takes other clips and other copies.
+
+`--fit` writes the regressions of `decision.json`, with scores of trials whose footage was left out
+(`GroupKFold` by the original's group): a threshold lies above every left-out trial in which it
+would accuse wrongly.
 
 A head that was generated as a whole is right as anything that says it was changed or that it moves
 as the original does; "not the same footage" is no answer then, and "not comparable" is none of any.
@@ -18,7 +22,8 @@ import argparse
 import hashlib
 import json
 import tempfile
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -28,12 +33,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from bench.copies import CopyOptions, Row, clips_of, fakes_of, write_copy
 from detector import media, vision
-from detector.comparison import compare, engine
 from detector.comparison.align import FootageReader
-from detector.comparison.decide import face_features
+from detector.comparison.decide import PERSISTS, face_features
+from detector.comparison.engine import compare_footage
+from detector.comparison.movement import with_movement
 from detector.decision.numbers import wilson
 from detector.errors import UnmaskError
 
@@ -60,6 +68,11 @@ RIGHT = {
     "other": ("not_same_footage",),
     "whole": ("face_differs", "mouth_differs", "other_edits", "same_movement"),
 }
+SAME, FACE = LogisticRegression(C=10.0, max_iter=5000), LogisticRegression(C=1.0, max_iter=5000)
+SAME_MARGIN, FACE_MARGIN = 0.25, 1.0
+"""of log odds, over the highest left-out negative"""
+FOLDS = 5
+DECISION = Path("detector/comparison/decision.json")
 Frames = list[np.ndarray]
 Points = list[np.ndarray | None]
 """five landmarks of the widest face of each frame"""
@@ -112,27 +125,21 @@ class Runner:
     def __init__(self, data: Path, folder: Path) -> None:
         self._data, self._folder = data, folder
         self._detector = vision.load_detector()
-        self._evidence: list[Any] = []
-        compared = engine._compared
-
-        def recorded(result: Any, evidence: Any, *rest: Any) -> Any:
-            self._evidence.append(evidence)
-            return compared(result, evidence, *rest)
-
-        engine._compared = recorded  # type: ignore[assignment]
 
     def run(self, trial: Trial) -> dict[str, Any] | None:
         """Return what a trial gave; None where it can't be made of this clip."""
         pair = self._pair(trial)
         if pair is None:
             return None
-        self._evidence.clear()
-        result = compare(*pair, detector=self._detector)
+        clock = time.perf_counter()
+        copy, original = (FootageReader(path, media.probe(path), [], Event()) for path in pair)
+        result, evidence = compare_footage(copy, original, self._detector, lambda share: None)
+        result = with_movement(result, copy, original)
         found: dict[str, Any] = {
-            "finding": str(result.finding), "why": result.reason, "seconds": result.seconds,
+            "finding": str(result.finding), "reason": result.reason,
+            "seconds": round(time.perf_counter() - clock, 2),
         }  # fmt: skip
-        if self._evidence:
-            evidence = self._evidence[-1]
+        if evidence is not None:
             found["same"] = evidence.sameness.features
             found["faces"] = [
                 {"person": face.person, "features": face_features(face, moment)}
@@ -278,21 +285,88 @@ def table(lines: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for (kind, what), members in sorted(counted.items()):
-        wrong: dict[str, int] = defaultdict(int)
-        for m in members:
-            if m["finding"] not in RIGHT[m["truth"]]:
-                wrong[m["finding"]] += 1
-        right = len(members) - sum(wrong.values())
+        wrong = Counter(m["finding"] for m in members if m["finding"] not in RIGHT[m["truth"]])
+        right = len(members) - wrong.total()
         none = wrong["not_comparable"]
         if what == "whole":
             none += wrong["not_same_footage"]
         low, high = wilson(right, len(members) - none) if len(members) > none else (0.0, 1.0)
-        rest = ", ".join(f"{n} {name}" for name, n in wrong.items() if n)
+        rest = ", ".join(f"{n} {name}" for name, n in wrong.items())
         out.append(
             f"| {kind} | {what} | {right} | {len(members) - none} | {len(members)} "
             f"| {low:.0%}–{high:.0%} | {rest} |"
         )
     return "\n".join(out)
+
+
+def differs(trial: dict[str, Any]) -> bool | None:
+    """Return whether a trial's face was changed; None where that is not known."""
+    if trial["truth"] in ("none", "caption"):
+        return False
+    one = len({face["person"] for face in trial["faces"]}) == 1
+    return True if trial["truth"] in ("face", "mouth", "region") and one else None
+
+
+def fit_same(trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """Fit whether both files are the same recording; generated heads are neither."""
+    used = [t for t in trials if t["truth"] != "whole"]
+    names = list(used[0]["same"])
+    x = np.array([[t["same"][name] for name in names] for t in used])
+    y = np.array([t["truth"] != "other" for t in used])
+    groups = [t["group"] for t in used]
+    scores = cross_val_predict(
+        SAME, x, y, groups=groups, cv=GroupKFold(FOLDS), method="decision_function"
+    )
+    model = SAME.fit(x, y)
+    certain = round(float(scores[~y].max()) + SAME_MARGIN, 3)
+    print(f"same: {y.sum()} of one recording, {(~y).sum()} not; left out at {certain:.2f}: "
+          f"{(scores[y] < certain).sum()} refused")  # fmt: skip
+    return _weights(names, model) | {"likely": round(min(0.0, certain), 3), "certain": certain}
+
+
+def fit_face(trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """Fit what differs of a face at one moment, and how often it has to."""
+    used = [(t, label) for t in trials if t["faces"] and (label := differs(t)) is not None]
+    rows = [(t, face, label) for t, label in used for face in t["faces"]]
+    names = list(rows[0][1]["features"])
+    x = np.array([[face["features"][name] for name in names] for _, face, _ in rows])
+    y = np.array([label for _, _, label in rows])
+    weights = np.array([1 / len(t["faces"]) for t, _, _ in rows])
+    groups = [t["group"] for t, _, _ in rows]
+    odds = np.zeros(len(y))
+    for train, test in GroupKFold(FOLDS).split(x, y, groups):
+        odds[test] = FACE.fit(x[train], y[train], weights[train]).decision_function(x[test])
+    people: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index, (t, face, _) in enumerate(rows):
+        people[t["key"], face["person"]].append(index)
+
+    def highest(indices: list[int]) -> float:
+        """Return the threshold at which a person just differs."""
+        needed = int(np.ceil(max(min(2, len(indices)), PERSISTS * len(indices))))
+        return float(np.sort(odds[indices])[-needed])
+
+    same = [i for i in people.values() if not y[i[0]]]
+    others = [i for i in people.values() if y[i[0]]]
+    threshold = max(0.0, max(map(highest, same)) + FACE_MARGIN)
+    told = sum(highest(i) >= threshold for i in others)
+    print(f"face: {len(same)} unchanged, {len(others)} changed; left out at {threshold:.2f}: "
+          f"{told} detected")  # fmt: skip
+    return _weights(names, FACE.fit(x, y, weights)) | {"moment": round(threshold, 3)}
+
+
+def _weights(names: list[str], model: LogisticRegression) -> dict[str, Any]:
+    return {
+        "weights": {
+            name: round(float(w), 3) for name, w in zip(names, model.coef_[0], strict=True)
+        },
+        "bias": round(float(model.intercept_[0]), 3),
+    }
+
+
+def fit(trials: list[dict[str, Any]]) -> None:
+    """Fit both regressions, and write them."""
+    models = {"same": fit_same(trials), "face": fit_face(trials)}
+    DECISION.write_text(json.dumps(models, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -302,10 +376,15 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=10_000)
     parser.add_argument("--draw", type=int, default=0)
     parser.add_argument("--table", type=Path, nargs="+", help="results of several runs")
+    parser.add_argument("--fit", type=Path, nargs="+", help="results of several runs")
     args = parser.parse_args()
-    if args.table or args.data is None:
-        files = args.table or [args.out]
-        print(table([json.loads(line) for file in files for line in file.open(encoding="utf-8")]))
+    if args.fit or args.table or args.data is None:
+        files = args.fit or args.table or [args.out]
+        lines = [json.loads(line) for file in files for line in file.open(encoding="utf-8")]
+        if args.fit:
+            fit([line for line in lines if line.get("same")])
+        else:
+            print(table(lines))
         return
     cv2.setNumThreads(1)
     done = set()

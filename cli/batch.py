@@ -9,17 +9,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cli import known
 from cli.common import ProgressBar, ids, say
 from cli.options import MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
+from detector import links, media
+from detector import report as reports
+from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
+from detector.batch.journal import write_whole
+from detector.batch.options import WriteReport
+from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.errors import UsageError
-
-if TYPE_CHECKING:
-    from detector.batch import BatchRun, BatchTally, Entry
-    from detector.batch.options import WriteReport
-    from detector.schema.analysis import Analysis, ErrorDetail
+from detector.schema.analysis import Analysis, ErrorDetail
 
 FORMATS = ("jsonl", "csv")
 
@@ -64,9 +66,6 @@ def batch(
     """Analyze everything in SOURCE: a folder, a CSV with a column of paths, a text file with a path
     a line, a ZIP, a PDF or an office document. Results are written as they come; the same command
     goes on where it was stopped."""
-    from detector import links
-    from detector.batch import read_source
-
     opener = links.opener if links.allowed() else None
     found = read_source(source, leave_out=output.out, links=opener)
     if not found.entries:
@@ -96,10 +95,6 @@ def open_batch(
     machine: MachineOptions,
 ) -> Iterator[BatchRun]:
     """Open the results folder, and its cluster where there is one; raise as either does."""
-    from detector import media
-    from detector.batch import BatchOptions, BatchRun
-    from detector.cluster import ClusterAnalyzer, ClusterOptions
-
     if machine.sandbox:
         media.isolate()
     forms = ids(output.format) or []
@@ -126,9 +121,6 @@ def open_batch(
 
 def _reports(out: Path, options: ReportOptions) -> WriteReport:
     """Return what writes the reports, one a file, unless it is there."""
-    from detector import report as reports
-    from detector.batch.journal import write_whole
-
     folder = out / "reports"
     key = reports.signing_key(options.sign)
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cli.common import ProgressBar, ids, tell, write_text
 from cli.options import Argument, Device, Json, Option, Store, between
+from detector.decision import conformal
 from detector.errors import UsageError
-
-if TYPE_CHECKING:
-    from detector.evaluation.calibration_report import Calibrated
+from detector.evaluation import calibration, manifest
+from detector.evaluation.calibration_report import Calibrated, to_markdown
+from detector.evaluation.operating_points import ErrorTargets
+from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
+from detector.evaluation.scores import Scoring
+from detector.models import user_models
+from detector.perturbation import conditions as changes
+from detector.pipeline import Analyzer
+from detector.training.recipe import read_recipe
 
 LABELLED = "from labelled clips"
 OWN = "from your own untouched clips"
@@ -58,9 +65,7 @@ def calibrate(
     json: Json = None,
     real: Annotated[
         Path | None,
-        Option(
-            rich_help_panel=OWN, metavar="FOLDER", help="videos nobody has altered, or real voices"
-        ),
+        Option(rich_help_panel=OWN, metavar="FOLDER", help="unaltered videos, or real voices"),
     ] = None,
     domain: Annotated[
         str, Option(rich_help_panel=OWN, metavar="WORDS", help="what they are, in a few words")
@@ -84,7 +89,8 @@ def calibrate(
         ),
     ] = None,
     switch: Annotated[
-        Literal["on", "off"] | None, Option(rich_help_panel=OWN, help="use them, or ours")
+        Literal["on", "off"] | None,
+        Option(rich_help_panel=OWN, help="use them, or the shipped ones"),
     ] = None,
 ) -> int:
     """With LABELS.csv: fit both questions' ensembles on labelled clips that no model was trained
@@ -100,13 +106,6 @@ def calibrate(
             "There is nothing to calibrate on.",
             hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
         )
-    from detector.evaluation import calibration, manifest
-    from detector.evaluation.calibration_report import to_markdown
-    from detector.evaluation.operating_points import ErrorTargets
-    from detector.evaluation.scores import Scoring
-    from detector.perturbation import conditions as changes
-    from detector.training.recipe import read_recipe
-
     fitted = calibration.calibrate(
         labels,
         models=ids(models) or [],
@@ -129,9 +128,6 @@ def calibrate(
 
 def _write(fitted: Calibrated) -> str:
     """Write a calibration to the data folder for own models, else to the manifest; return where."""
-    from detector.evaluation import manifest
-    from detector.models import user_models
-
     mine = {spec.id for spec in user_models.own_models()} & set(fitted.models)
     if not mine:
         return f"written to {manifest.write(fitted)}"
@@ -148,10 +144,6 @@ def _own(
     rate: float,
     device: str,
 ) -> int:
-    from detector.decision import conformal
-    from detector.evaluation.own_calibration import OwnClips, calibrate_own
-    from detector.pipeline import Analyzer
-
     result = calibrate_own(
         OwnClips(folder, domain, sources),
         models=models,
@@ -170,19 +162,16 @@ def _own(
 
 
 def _manage(delete: str | None, switch: str | None) -> int:
-    from detector.decision import conformal
-    from detector.evaluation.own_calibration import holds
-
     if delete:
         conformal.delete(None if delete == "all" else delete)
     if switch:
         conformal.switch(switch == "on")
     store = conformal.load()
-    for calibration in store.calibrations:
+    for own in store.calibrations:
         state = "in use" if store.on else "switched off"
-        if not holds(calibration):
+        if not holds(own):
             state = "not in use, its models have changed"
-        print(f"{calibration.id}  {state}  {conformal.in_words(calibration)}")
+        print(f"{own.id}  {state}  {conformal.in_words(own)}")
     if not store.calibrations:
         print("There are no thresholds of your own.")
     return 0

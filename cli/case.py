@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.common import require_action, tell, user_files, write_bytes
-from cli.options import Argument, AsJson, Option
+from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
 from service.cases import CaseResult, CaseService
@@ -24,7 +24,7 @@ from service.records.database import configured
 from service.records.seals import Keyring, origin
 from service.records.sql import open_store
 from service.records.store import RecordScope
-from service.storage.shared import open_uploads
+from service.storage import open_uploads
 
 BROKEN = 10
 """Exit status of a log whose chain is broken."""
@@ -96,7 +96,7 @@ def show(id: Id, as_json: AsJson = False) -> int:
     if as_json:
         print(json.dumps(_tree(one), indent=2))
         return 0
-    tell(one.title, f"{one.status}, reviewer: {one.reviewer or 'nobody yet'}")
+    tell(one.title, f"{one.status}, reviewer: {one.reviewer or 'none yet'}")
     for entry in one.log:
         details = ", ".join(f"{name}: {value}" for name, value in entry.details.items())
         tell(f"{entry.number:3}  {entry.time:%Y-%m-%d %H:%M}  {entry.actor}  {entry.action}")
@@ -151,6 +151,7 @@ def export(
     file: Annotated[Path, Argument(metavar="FILE", help="ends in .pdf, or .zip for a bag")],
     media: Annotated[bool, Option("--media", help="with the media files; in a .zip")] = False,
     by: By = ME,
+    zone: Zone = "UTC",
 ) -> int:
     """Write a case as one PDF, or as a BagIt bag with its report, data, log and keyframes."""
     form: Literal["pdf", "zip"]
@@ -160,8 +161,11 @@ def export(
         form = "zip"
     else:
         raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
+    from detector.report import time_zone
+
+    here = time_zone(zone)
     with _cases() as cases:
-        write_bytes(str(file), cases.export(HERE, id, form, media=media, by=by))
+        write_bytes(str(file), cases.export(HERE, id, form, media=media, by=by, zone=here))
     return 0
 
 

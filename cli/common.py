@@ -236,8 +236,7 @@ class ProgressBar:
 
     def _draw(self, done: float, total: float) -> None:
         if self._bar is None:
-            from rich import progress
-            from rich.console import Console
+            from rich import console, progress
 
             self.close_shown()
             count = "{task.completed:.0f} of {task.total:.0f} {task.description}"
@@ -248,8 +247,8 @@ class ProgressBar:
                 "bytes": (name, bar, progress.DownloadColumn()),
                 "share": (name, bar, progress.TextColumn("{task.percentage:.0f}%")),
             }[self.unit]
-            console = Console(stderr=True)
-            self._bar = progress.Progress(*columns, left, console=console, redirect_stdout=False)
+            screen = console.Console(stderr=True)
+            self._bar = progress.Progress(*columns, left, console=screen, redirect_stdout=False)
             ProgressBar._shown = self
             self._bar.add_task(self.text, total=total or None)
             self._bar.start()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cli.common import ProgressBar, refuse_link, write_bytes, write_result
 from cli.options import Json, Option, Sandbox, Sign
 from cli.report import ending
-
-if TYPE_CHECKING:
-    from detector.schema.comparison import Comparison
+from detector import comparison, media, report
+from detector.messages import comparison as words
+from detector.schema.comparison import Comparison
 
 FORMS = ("pdf", "json"), "The report of a comparison can be written as PDF or JSON."
 """Endings of a report's name, and the message about any other."""
@@ -33,11 +33,7 @@ def compare(
     encoded, cut or graded; 10: a face or something else was changed; 11: not the same footage, or
     faces can't be judged."""
     if sandbox:
-        from detector import media
-
         media.isolate()
-    from detector import comparison
-
     for path in (copy, original):
         refuse_link(path)
     form = ending(report_file, *FORMS) if report_file else ""
@@ -45,8 +41,6 @@ def compare(
     result = comparison.compare(copy, original, on_progress=lambda share: bar(share, 1.0))
     write_result(json, result.model_dump(mode="json"), *lines(result))
     if report_file:
-        from detector import report
-
         content = report.collect_pair(result, copy, original)
         write_bytes(report_file, report.PAIR_FORMS[form](content, report.signing_key(sign)))
     return status(result)
@@ -62,8 +56,6 @@ def status(result: Comparison) -> int:
 
 def lines(result: Comparison) -> list[str]:
     """Return what a terminal shows."""
-    from detector.messages import comparison as words
-
     out = [f"{words.sentence(result)}.", f"  {words.lead(result)}"]
     out += [f"  {name + ':':20} {value}" for name, value in words.figures(result)]
     for person in result.people:

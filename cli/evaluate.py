@@ -11,6 +11,12 @@ from typing import Annotated, Literal
 from cli.common import ProgressBar, ids, tell, write_text
 from cli.options import Argument, Device, Json, Models, Option, Store
 from detector.errors import UsageError
+from detector.evaluation import labelled_sets, tables
+from detector.evaluation.evaluate import FileSelection
+from detector.evaluation.evaluate import evaluate as measure
+from detector.evaluation.scores import Scoring
+from detector.perturbation.conditions import parse
+from detector.training.recipe import read_recipe
 
 MAX_NAMED = 5
 """files of a ZIP that were left out, by name; more are counted"""
@@ -61,13 +67,6 @@ def evaluate(
     device: Device = "auto",
 ) -> int:
     """Measure the models on labelled files."""
-    from detector.evaluation import tables
-    from detector.evaluation.evaluate import FileSelection
-    from detector.evaluation.evaluate import evaluate as measure
-    from detector.evaluation.scores import Scoring
-    from detector.perturbation.conditions import parse
-    from detector.training.recipe import read_recipe
-
     if out:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -108,8 +107,6 @@ def evaluate(
 @contextmanager
 def _labels_of(path: Path) -> Iterator[Path]:
     """Yield the CSV of the labels: that of a ZIP is unpacked with its files until the end."""
-    from detector.evaluation import labelled_sets
-
     if path.suffix.lower() != ".zip":
         yield path
         return

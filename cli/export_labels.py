@@ -13,7 +13,7 @@ from detector import paths
 from service.feedback import write_labels
 from service.records.database import configured
 from service.records.sql import open_store
-from service.storage.shared import open_uploads
+from service.storage import open_uploads
 
 
 def export_labels(

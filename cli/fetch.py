@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cli.common import ProgressBar, line, tell
 from cli.options import Argument, Option
+from detector import weights
 from detector.errors import UsageError
-
-if TYPE_CHECKING:
-    from detector.models.base import ModelSpec
+from detector.models import inventory, registry
+from detector.models.base import ModelSpec
+from detector.signals.auxiliary import AUXILIARY_MODELS
 
 
 def fetch(
@@ -44,13 +45,10 @@ def fetch(
 
 
 def _fetch_one(id: str, accept_license: bool) -> None:
-    from detector import weights
-    from detector.models import registry
-    from detector.signals.auxiliary import AUXILIARY_MODELS
-    from detector.vision.blazeface import BLAZEFACE
+    from detector.vision.detection import DOWNLOADED  # imports torch
 
     # No detectors, but networks that some measurements and models need.
-    if model := {**AUXILIARY_MODELS, BLAZEFACE.id: BLAZEFACE}.get(id):
+    if model := {**AUXILIARY_MODELS, **DOWNLOADED}.get(id):
         print(f"{model.title}: {model.license_weights}", file=sys.stderr)
         for path in weights.fetch(model, ProgressBar(id, "bytes")):
             print(path)
@@ -59,9 +57,6 @@ def _fetch_one(id: str, accept_license: bool) -> None:
 
 
 def _fetch_known(spec: ModelSpec, accept_license: bool) -> None:
-    from detector import weights
-    from detector.models import inventory, registry
-
     if spec.research_only:
         print(f"{spec.title}: {spec.license_weights}", file=sys.stderr)
         if accept_license:
@@ -73,9 +68,6 @@ def _fetch_known(spec: ModelSpec, accept_license: bool) -> None:
 
 
 def _fetch_recommended(accept_license: bool) -> None:
-    from detector import weights
-    from detector.models import registry
-
     for entry in registry.manifest().recommended:
         spec = registry.get_spec(entry.id)
         size = weights.missing_bytes(spec)
@@ -86,7 +78,7 @@ def _fetch_recommended(accept_license: bool) -> None:
 
 
 def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool) -> None:
-    from detector.models import hub_import, registry
+    from detector.models import hub_import  # imports torch
     from detector.weights import hub
 
     if fake is None and (known := hub_import.known(hub.parse(name)[0])):

@@ -17,15 +17,17 @@ from cli import known
 from cli.analyze import summary
 from cli.common import ids, say, tell, write_json
 from cli.options import Argument, Models, NoLibrary, Option, between
+from detector import media
 from detector.errors import MediaError, UsageError
+from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
+from detector.live.lines import ScoredFrameLines
+from detector.live.recorder import Ring
+from detector.media import stream
 from detector.messages import states
 from detector.messages.format import clock
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from detector.live import LiveEngine, LiveSession, LiveState
-    from detector.live.recorder import Ring
 
     Frames = Iterator[tuple[float, np.ndarray]]
 
@@ -76,10 +78,6 @@ def live(
     no_library: NoLibrary = False,
 ) -> int:
     """Watch a camera, a stream or a file."""
-    from detector.live import LiveEngine, LiveSettings
-    from detector.live.recorder import Ring
-    from detector.media import stream
-
     moving = stream.is_address(source) or stream.is_device(source)
     if moving and speed == "full":
         raise UsageError("A camera or a stream has its own speed.", hint="Leave --speed out.")
@@ -141,8 +139,6 @@ def _remembered(frames: Frames, ring: Ring) -> Frames:
 
 def _known(ring: Ring, *, wanted: bool) -> list[str]:
     """Return what this computer's library knows of the last seconds."""
-    from detector import media
-
     with known.OriginalFinder(wanted=wanted) as finder, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "last.mp4"
         if not ring.write(path):
@@ -153,8 +149,6 @@ def _known(ring: Ring, *, wanted: bool) -> list[str]:
 
 def _file(path: str, *, real: bool) -> tuple[str, Frames]:
     """Return the name of a file, and its frames: at their times, or as fast as they are read."""
-    from detector import media
-
     info = media.probe(path)
     if info.kind == "image" or not info.duration:
         raise UsageError(
@@ -200,8 +194,6 @@ def _watched(
 @contextmanager
 def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], None]]:
     """Yield what writes a JSON object a line for each scored frame that is new, if anywhere."""
-    from detector.live.lines import ScoredFrameLines
-
     scored = ScoredFrameLines()
     with ExitStack() as opened:
         file = sys.stdout

@@ -9,7 +9,9 @@ import typer
 
 from cli.common import ProgressBar, tell, write_json
 from cli.options import Argument, AsJson, Option
+from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
+from detector.models import inventory, registry, user_models
 
 actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
 
@@ -32,8 +34,6 @@ def list_models(
 
 
 def _list(*, json: bool, own: bool = False) -> int:
-    from detector.models import inventory
-
     states = [state for state in inventory.inventory() if state.spec.own or not own]
     if json:
         rows = [
@@ -54,8 +54,6 @@ def _list(*, json: bool, own: bool = False) -> int:
 @actions.command()
 def architectures() -> int:
     """Tell what a checkpoint file can be added as."""
-    from detector.models import registry
-
     for name, spec in registry.architectures().items():
         print(f"{name:32} {spec.kind:6} {spec.source}")
     return 0
@@ -88,8 +86,6 @@ def add(
 ) -> int:
     """Add a checkpoint file of a known architecture. Every tensor of the file must find its place,
     or nothing is added. The file is copied."""
-    from detector.models import user_models
-
     try:
         spec = user_models.add(
             files[0] if len(files) == 1 else files,
@@ -106,9 +102,9 @@ def add(
         message = f"Added as {spec.id}. {spec.fake_output}"
         if spec.label_order == "unverified":
             message += (
-                " Nobody has shown that this holds for your file: it says so beside its scores and "
-                "takes no part in the verdict. --fake-index states it, `unmask selfcheck "
-                f"{spec.id}` tries it."
+                " It is unverified that this holds for your file: the model says so beside its "
+                "scores and takes no part in the verdict. --fake-index states it, "
+                f"`unmask selfcheck {spec.id}` tries it."
             )
     else:
         ready = f"This is the published {spec.title}; it is ready."
@@ -120,8 +116,6 @@ def add(
 @actions.command()
 def remove(ids: list[str]) -> int:
     """Forget a model that you added."""
-    from detector.models import user_models
-
     for id in ids:
         print(f"{id}: removed, {user_models.remove(id) / 1e6:,.1f} MB freed", file=sys.stderr)
     return 0
@@ -130,8 +124,6 @@ def remove(ids: list[str]) -> int:
 @actions.command()
 def delete(ids: list[str]) -> int:
     """Delete downloaded weights."""
-    from detector.models import inventory
-
     for id in ids:
         print(f"{id}: {inventory.delete(id) / 1e6:,.1f} MB freed", file=sys.stderr)
     return 0
@@ -140,9 +132,6 @@ def delete(ids: list[str]) -> int:
 @actions.command()
 def accept(ids: list[str]) -> int:
     """Accept the license of a model."""
-    from detector import weights
-    from detector.models import registry
-
     for id in ids:
         spec = registry.get_spec(id)
         date = weights.accepted_license(spec) or weights.accept_license(spec)

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 
 from cli.common import ids
 from detector.errors import UsageError
+from detector.models import registry
+from detector.pipeline import CLOSER
 from detector.schema.analysis import CustomEnsemble, Settings, Thresholds
 
 Option = typer.Option
@@ -42,6 +45,7 @@ Address = Annotated[
 AsJson = Annotated[bool, Option("--json", help="write them as JSON")]
 Json = Annotated[str | None, Option(metavar="FILE", help="write all of it as JSON; - is stdout")]
 Store = Annotated[Path | None, Option(metavar="FILE", help="keep scores; go on from them")]
+Zone = Annotated[str, Option(metavar="NAME", help="time zone of the PDF's times: Europe/Berlin")]
 Sandbox = Annotated[
     bool,
     Option(
@@ -76,9 +80,7 @@ class ReportOptions:
     ] = False
     case: Annotated[str, Option(metavar="NAME", help="printed on the PDF")] = ""
     reviewer: Annotated[str, Option(metavar="NAME", help="who answers for the report")] = ""
-    zone: Annotated[
-        str, Option(metavar="NAME", help="time zone of the PDF's times: Europe/Berlin")
-    ] = "UTC"
+    zone: Zone = "UTC"
     sign: Sign = None
 
 
@@ -116,6 +118,10 @@ class SettingsOptions:
     ] = "uniform"
     fps: Annotated[float, Option(help="with --sampling fps (3 to 10)")] = 5.0
     min_face: Annotated[int, Option(metavar="PX")] = 40
+    faces: Annotated[
+        Literal["mtcnn", "blazeface", "yunet"],
+        Option(help="face detector; all but mtcnn are fetched first (`unmask fetch yunet`)"),
+    ] = "mtcnn"
     start: Annotated[float, Option(metavar="S")] = 0.0
     end: Annotated[float | None, Option(metavar="S")] = None
     rotate: Annotated[
@@ -127,10 +133,6 @@ class SettingsOptions:
 
     def settings(self) -> Settings:
         """Return the settings that the options ask for. UsageError when they can't be."""
-        from pydantic import ValidationError
-
-        from detector.pipeline import CLOSER
-
         # So many a second is what was asked for: the usual bound would make it fewer.
         most = {"fps": 2000, "closer": CLOSER}.get(self.sampling, 32)
         try:
@@ -141,6 +143,7 @@ class SettingsOptions:
                 sampling=self.sampling,
                 fps=self.fps,
                 min_face=self.min_face,
+                faces=self.faces,
                 start=self.start,
                 end=self.end,
                 rotate=None if self.rotate is None else int(self.rotate),
@@ -168,8 +171,6 @@ class SettingsOptions:
 
     def _ensemble(self) -> CustomEnsemble | None:
         """Return an ensemble of one's own, as Compare makes one; None where nothing was changed."""
-        from detector.models import registry
-
         if self.weights is None and self.min_models is None:
             return None
         weights = _weights(self.weights) if self.weights else {}

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import ValidationError
+
 from cli.common import tell, write_bytes
 from cli.options import Argument, Option, ReportOptions
+from detector import report as reports
 from detector.errors import MediaError, UsageError
+from detector.media.files import open_file
 from detector.schema.analysis import Analysis
+from detector.verdict_metadata import write_copy
 
 ENDINGS = ("pdf", "json", "csv")
 LARGEST = 256 * 1024**2
@@ -29,8 +34,6 @@ def report(
     ] = None,
 ) -> int:
     """Write a report of a saved analysis (analyze --json, or a JSON report)."""
-    from detector.verdict_metadata import write_copy
-
     if not out and not mark:
         raise UsageError("Say what to write: --out report.pdf, or --mark copy.mp4.")
     if mark and media is None:
@@ -59,23 +62,17 @@ def write_report(
     target: str, analysis: Analysis, media: Path | None, options: ReportOptions
 ) -> None:
     """Write a report in the form that its name asks for."""
-    from detector import report
-
     form, place = ending(target), not options.no_place
-    key = report.signing_key(options.sign)
-    details = report.ReportDetails(options.case, options.reviewer, report.time_zone(options.zone))
-    content = report.collect(
+    key = reports.signing_key(options.sign)
+    details = reports.ReportDetails(options.case, options.reviewer, reports.time_zone(options.zone))
+    content = reports.collect(
         analysis, media, notes=options.notes, place=place, pictures=form == "pdf", details=details
     )
-    write_bytes(target, report.FORMS[form](content, key))
+    write_bytes(target, reports.FORMS[form](content, key))
 
 
 def read_analysis(path: Path) -> Analysis:
     """Return a saved analysis, bare or in a JSON report. UsageError when it is none."""
-    from pydantic import ValidationError
-
-    from detector.media.files import open_file
-
     try:
         open_file(path).close()
         if path.stat().st_size > LARGEST:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 from cli.common import ProgressBar, ids, refuse_link, write_result
 from cli.options import Device, Json, Models, Option
+from detector.decision import decide
+from detector.messages import robustness as words
 from detector.messages.format import score
+from detector.messages.states import state
+from detector.perturbation.conditions import NONE, parse
+from detector.perturbation.robustness import USUAL, try_out
+from detector.pipeline import Analyzer
+from detector.report.words import GLYPHS
 from detector.schema.analysis import Analysis, Robustness, Settings
 
 
@@ -26,11 +33,6 @@ def robustness(
 ) -> int:
     """Analyze a part of a file again: pictures and clips compressed, blurred …, sounds as MP3, over
     a telephone, in noise …"""
-    from detector.decision import decide
-    from detector.perturbation.conditions import NONE, parse
-    from detector.perturbation.robustness import USUAL, try_out
-    from detector.pipeline import Analyzer
-
     refuse_link(path)
     wanted = parse(conditions) if conditions else USUAL
     analyzer = Analyzer(device=device)
@@ -52,10 +54,6 @@ def robustness(
 def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
     """Return a line a trial, then what it means."""
     question = analysis.verdict.question
-    from detector.messages import robustness as words
-    from detector.messages.states import state
-    from detector.report.words import GLYPHS  # brings the reports' fonts and PDFs
-
     lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question)}"]
     for trial in (robustness.unchanged, *robustness.trials):
         number = "–" if trial.probability is None else score(trial.probability)

@@ -21,7 +21,7 @@ def selfcheck(
 ) -> int:
     """Verify files, compare with known answers, and see whether a model's label order looks
     inverted. Known pictures are fetched from their authors unless UNMASK_OFFLINE is set."""
-    from detector import selfcheck as checks
+    from detector import selfcheck as checks  # imports matplotlib
 
     outcomes = checks.selfcheck(ids or None, device=device, progress=_tell)
     rows = [outcome.model_dump(mode="json") for outcome in outcomes]

@@ -5,21 +5,35 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cli.common import ProgressBar
 from cli.options import Argument, Device, Option
 from detector.errors import UsageError
+from detector.evaluation import groups
+from detector.pipeline.analyzer import pick_device
+from detector.training.clip.recipe import ClipRecipe
+from detector.training.recipe import read_recipe
+
+if TYPE_CHECKING:
+    from detector.training.fit import TrainingOptions
 
 
 def train(
     recipe: Annotated[
         str,
         Argument(
-            metavar="RECIPE", help="clip, finetune, generated, sequences, texture, voice, or a TOML"
+            metavar="RECIPE",
+            help="own, clip, finetune, generated, sequences, texture, voice, or a TOML",
         ),
     ],
-    data: Annotated[Path, Option(metavar="LABELS.csv")],
+    data: Annotated[
+        Path,
+        Option(
+            metavar="LABELS.csv",
+            help="or a folder: real/ and fake/, or the layout of FaceForensics++, Celeb-DF or DFDC",
+        ),
+    ],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
     begin: Annotated[
         str | None,
@@ -56,71 +70,98 @@ def train(
             "its logits"
         ),
     ] = None,
+    loss: Annotated[
+        Literal["bce", "focal", "alignment", "contrastive"] | None,
+        Option(help="own: cross-entropy (the default), focal, or with a loss on distances"),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        Option(metavar="N", help="own: stop after so many steps without a better held-out loss"),
+    ] = None,
+    sbi: Annotated[
+        bool | None, Option("--sbi/--no-sbi", help="own: self-blended fakes of the originals")
+    ] = None,
     resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
     device: Device = "auto",
 ) -> int:
     """Train a model by a recipe."""
-    from detector.evaluation import groups
-    from detector.pipeline.analyzer import pick_device
-    from detector.training.fit import TrainingOptions
-    from detector.training.recipe import read_recipe
+    # These import torch.
+    from detector.training import fit, voice
+    from detector.training.clip import generated
+    from detector.training.clip.run import train as train_clip
+    from detector.training.run import train as train_recipe
+    from detector.training.sequences import recipe as sequences
 
     given = {"images": images, "rate": rate, "leave_out": leave_out}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    run = TrainingOptions(
+    run = fit.TrainingOptions(
         out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
     )
     saved: Path | None
+    ours: dict[str, Any] = {"loss": loss, "patience": patience, "sbi": sbi}
+    ours = {name: value for name, value in ours.items() if value is not None}
+    if ours and recipe != "own":
+        raise UsageError("--loss, --patience and --sbi are for the recipe own.")
+    if recipe == "own":
+        if weights or tune or begin or folds or leave_out or images or resume:
+            raise UsageError("The recipe own takes --loss, --patience, --sbi, --rate and --cache.")
+        if rate is not None:
+            ours["rate"] = rate
+        return _own(ours, data, run, cache)
     if recipe == "clip":
-        from detector.training.clip.recipe import ClipRecipe
-        from detector.training.clip.run import train as train_clip
-
         if weights or tune or leave_out:
             raise UsageError(
                 "The recipe clip takes none of --weights, --tune and --leave-out.",
                 hint="--folds leaves out each fold in turn.",
             )
-        held_out = {"sources": groups.source_names(), "kinds": groups.names(), None: ()}[folds]
+        tables = {"sources": groups.SOURCES, "kinds": groups.KINDS}
+        held_out = groups.names(tables[folds]) if folds else ()
         saved = train_clip(
             ClipRecipe(**changes), data, run, cache=cache, begin=begin, folds=held_out
         )
     elif recipe == "voice":
-        from detector.training.voice import VoiceRecipe
-        from detector.training.voice import train as train_voice
-
         if weights or tune or cache or folds == "kinds" or changes:
             raise UsageError("The recipe voice takes --begin and --folds sources alone.")
-        held_out = groups.voice_names() if folds else ()
+        held_out = groups.names(groups.VOICES) if folds else ()
         trunk = Path(begin) if begin else None
-        saved = train_voice(VoiceRecipe(), data, run, begin=trunk, folds=held_out)
+        saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
     elif recipe == "generated":
-        from detector.training.clip.generated import GeneratedRecipe
-        from detector.training.clip.generated import train as train_generated
-
         if weights or tune or cache or begin or folds == "kinds" or changes:
             raise UsageError("The recipe generated takes --folds sources alone.")
-        held_out = groups.source_names() if folds else ()
-        saved = train_generated(GeneratedRecipe(), data, run, folds=held_out)
+        held_out = groups.names(groups.SOURCES) if folds else ()
+        saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
     elif recipe == "sequences":
-        from detector.training.sequences.recipe import SequenceRecipe
-        from detector.training.sequences.recipe import train as train_sequences
-
         if weights or tune or begin or folds == "kinds" or leave_out or resume:
             raise UsageError(
                 "The recipe sequences takes --cache, --images, --rate and --folds sources alone."
             )
-        held_out = groups.source_names() if folds else ()
-        saved = train_sequences(SequenceRecipe(**changes), data, run, cache=cache, folds=held_out)
+        held_out = groups.names(groups.SOURCES) if folds else ()
+        saved = sequences.train(
+            sequences.SequenceRecipe(**changes), data, run, cache=cache, folds=held_out
+        )
     elif folds:
         raise UsageError("--folds is for the recipes clip, generated, sequences and voice.")
     else:
-        from detector.training.run import train as train_recipe
-
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(
             settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune
         )
     print(saved)
+    return 0
+
+
+def _own(settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None) -> int:
+    """Train a model of one's own, which is added at once."""
+    from detector.training.own import OwnRecipe
+    from detector.training.own import train as train_own
+
+    spec, figures = train_own(OwnRecipe(**settings), data, run, cache=cache)
+    told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    print(f"{spec.title}: {told}, of files whose people training left out", file=sys.stderr)
+    print(
+        f"Added: `unmask analyze FILE --models {spec.id}`, or Options on the page.", file=sys.stderr
+    )
+    print(spec.id)
     return 0
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cli.common import line, tell
 from cli.options import Argument, Option
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from detector import report, seals
+from detector.media import files
+from detector.report import NoSeal
+from detector.report.verify import LARGEST
 
 
 def verify(
@@ -27,8 +30,6 @@ def verify(
 ) -> int:
     """Check the seal of a report, or that of the server which made a result (JSON of the REST API
     and of exports). Exit status 2 when it was changed."""
-    from detector import report
-
     key = _public_key(public) if public else None
     if (tree := _result(path)) is not None:
         return _verify_result(tree, key, media)
@@ -40,8 +41,6 @@ def verify(
 
 def _is_about(sha256: str, media: Path) -> bool:
     """Tell whether a seal is about a file."""
-    from detector.media import files
-
     with files.open_file(media) as file:
         same = files.sha256(file) == sha256
     tell(f"{line(media.name)} is {'' if same else 'NOT '}the file that it is about.")
@@ -49,8 +48,6 @@ def _is_about(sha256: str, media: Path) -> bool:
 
 
 def _public_key(text: str) -> Ed25519PublicKey:
-    from detector import report, seals
-
     try:
         return seals.key_of(text)
     except ValueError:
@@ -59,8 +56,6 @@ def _public_key(text: str) -> Ed25519PublicKey:
 
 def _result(path: Path) -> dict[str, Any] | None:
     """Return the result in a JSON file, plain or as the REST API answers; None otherwise."""
-    from detector.report.verify import LARGEST
-
     try:
         if path.stat().st_size > LARGEST:
             return None
@@ -77,9 +72,6 @@ def _result(path: Path) -> dict[str, Any] | None:
 
 
 def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Path | None) -> int:
-    from detector import seals
-    from detector.report import NoSeal
-
     seal = seals.of_tree(tree)
     if seal is None or not seal.holds:
         raise NoSeal(

@@ -11,6 +11,7 @@ from typing import Annotated
 from cli.batch import OutputOptions, listed, open_batch
 from cli.common import ProgressBar, tell
 from cli.options import MachineOptions, Option, ReportOptions, SettingsOptions, between
+from detector.batch import watch as watch_folder
 
 
 def watch(
@@ -25,8 +26,6 @@ def watch(
 ) -> int:
     """Analyze what is in FOLDER and what comes into it, each file once it has stopped growing,
     until this is stopped (Ctrl-C). Results as of unmask batch."""
-    from detector.batch import watch as watch_folder
-
     stop = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     bar = ProgressBar("files")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
+from babel import UnknownLocaleError, negotiate_locale
 
 from dashboard import _compat
 from detector.errors import UnmaskError
@@ -84,8 +85,6 @@ def use_locale(header: str) -> Iterator[None]:
 @lru_cache(maxsize=256)
 def _nearest(*wanted: str) -> str:
     """Return the first language with a file: "de-AT" -> "de_AT", else "de"; else English."""
-    from babel import UnknownLocaleError, negotiate_locale
-
     codes = [code.replace("-", "_") for code in wanted]
     try:
         return negotiate_locale(codes, [SOURCE, *available()]) or SOURCE

@@ -14,6 +14,8 @@ from datetime import date
 from typing import Any, Literal
 
 import markupsafe
+from babel.dates import format_skeleton
+from babel.lists import format_list
 
 from dashboard.i18n import LazyDict, _, current, ngettext, speech
 from detector import messages
@@ -245,28 +247,28 @@ def percent(probability: float) -> str:
 
 def alarms(limits: Thresholds) -> str:
     """Return how many untouched clips scored above `high`; empty if nobody measured it."""
-    none = _("In our tests none of {clips} untouched clips scored above {limit} (at most {most}, "
+    none = _("In our tests none of {clips} untouched {unit} scored above {limit} (at most {most}, "
              "with 95\u00a0% confidence).")  # fmt: skip
-    some = _("In our tests {count} of {clips} untouched clips scored above {limit} (at most "
+    some = _("In our tests {count} of {clips} untouched {unit} scored above {limit} (at most "
              "{most}, with 95\u00a0% confidence).")  # fmt: skip
-    rate = _("{rate} of untouched clips score above {limit}.")
+    rate = _("{rate} of untouched {unit} score above {limit}.")
     if limits.own:
-        rate = _("At most {rate} of untouched clips like yours score above {limit}.")
+        rate = _("At most {rate} of untouched {unit} like yours score above {limit}.")
     figures = limits.false_positives, limits.false_positive_rate, limits.high
-    return _false_rate(none, some, rate, *figures)
+    return _false_rate(none, some, rate, measured.unit(limits, speech()), *figures)
 
 
 def missed(limits: Thresholds) -> str:
     """Return how many fakes scored below `low`; empty if unmeasured or none is below."""
     if limits.one_sided:
         return ""
-    none = _("In our tests none of {clips} manipulated clips scored below {limit} (at most {most}, "
-             "with 95\u00a0% confidence).")  # fmt: skip
-    some = _("In our tests {count} of {clips} manipulated clips scored below {limit} (at most "
+    none = _("In our tests none of {clips} manipulated {unit} scored below {limit} (at most "
              "{most}, with 95\u00a0% confidence).")  # fmt: skip
-    rate = _("{rate} of manipulated clips score below {limit}.")
+    some = _("In our tests {count} of {clips} manipulated {unit} scored below {limit} (at most "
+             "{most}, with 95\u00a0% confidence).")  # fmt: skip
+    rate = _("{rate} of manipulated {unit} score below {limit}.")
     figures = limits.false_negatives, limits.false_negative_rate, limits.low
-    return _false_rate(none, some, rate, *figures)
+    return _false_rate(none, some, rate, measured.unit(limits, speech()), *figures)
 
 
 def of_these(limits: Thresholds) -> str:
@@ -275,12 +277,19 @@ def of_these(limits: Thresholds) -> str:
 
 
 def _false_rate(
-    none: str, some: str, rated: str, tally: Tally | None, rate: float | None, limit: float
+    none: str,
+    some: str,
+    rated: str,
+    unit: str,
+    tally: Tally | None,
+    rate: float | None,
+    limit: float,
 ) -> str:
+    words = {"unit": unit, "limit": percent(limit)}
     if tally is None:
-        return "" if rate is None else rated.format(limit=percent(limit), rate=percent(rate))
+        return "" if rate is None else rated.format(rate=percent(rate), **words)
     return (some if tally.count else none).format(
-        count=tally.count, clips=tally.clips, most=percent(at_most(tally)), limit=percent(limit)
+        count=tally.count, clips=tally.files, most=percent(at_most(tally)), **words
     )
 
 
@@ -341,15 +350,11 @@ def looks(number: int, kind: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Return ["A", "B", "C"] as "A, B and C"."""
-    from babel.lists import format_list
-
     return format_list(names, locale=_formats()) if names else ""
 
 
 def day(moment: date, *, year: bool = True) -> str:
     """Return 20 November 2026 as "20 Nov 2026", or without the year."""
-    from babel.dates import format_skeleton
-
     return format_skeleton("yMMMd" if year else "MMMd", moment, locale=_formats()).replace(
         " ", NBSP
     )

@@ -44,8 +44,7 @@ from service.limits import RateLimitExceeded
 from service.live.viewers import Viewer
 from service.records.model import RecordsError
 from service.storage import previews
-from service.storage.bucket import StorageUnreachable
-from service.storage.uploads import upload_limit_mb
+from service.storage.uploads import StorageUnreachable, upload_limit_mb
 
 _compat.install()
 
@@ -101,9 +100,8 @@ def _import_result() -> None:
 
 
 def _import_rest() -> None:
-    """Import what is asked for later than the first result: reports, the API."""
-    for module in ("detector.report", "service.api.app"):
-        import_module(module)
+    """Import what is asked for later than the first result: the API."""
+    import_module("service.api.app")
 
 
 def _secrets() -> dict[str, str]:

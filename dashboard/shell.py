@@ -20,7 +20,7 @@ from service import auth
 from service.context import PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError
-from service.storage.bucket import StorageUnreachable
+from service.storage.uploads import StorageUnreachable
 
 log = logging.getLogger(__name__)
 

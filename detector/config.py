@@ -30,8 +30,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from detector.errors import UsageError
 
-Snapshot: TypeAlias = tuple[tuple[str, str], ...]
-"""The variables that are set, and their values."""
+Snapshot: TypeAlias = tuple[tuple[str, str], ...]  # The variables that are set, and their values
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Expected:
 class MemoryAmount:
     """An amount of memory, in bytes or as a share of what there is."""
 
-    number: float
-    """Bytes; with `relative` a fraction, 0 to 1."""
+    number: float  # Bytes; with `relative` a fraction, 0 to 1
     relative: bool = False
 
     def of(self, total: int) -> int:
@@ -100,18 +98,8 @@ Memory = Annotated[
 
 
 def setting(variable: str, default: Any, purpose: str, *, usual: str = "") -> Any:
-    """Return the field of one variable.
-
-    Parameters
-    ----------
-    variable : str
-        Its name in the environment; others that are read too follow after `|`.
-    default : any
-    purpose : str
-        One phrase, for the table.
-    usual : str
-        The default in words, where its value would tell nothing.
-    """
+    """Return the field of one variable; other names that are read too follow after `|`. `usual` is
+    the default in words, where its value would tell nothing."""
     first, *others = variable.split("|")
     return Field(
         default,
@@ -217,13 +205,8 @@ class LibraryConfig(BaseSettings):
 
 
 def get_config() -> LibraryConfig:
-    """Return what the environment says now; read again only when that changes.
-
-    Raises
-    ------
-    UsageError
-        A value makes no sense: guessing what was meant would be worse.
-    """
+    """Return what the environment says now, read again only when that changes; raise UsageError for
+    a value that makes no sense."""
     return _read(snapshot(LibraryConfig))
 
 
@@ -255,8 +238,7 @@ class Variable(NamedTuple):
     kind: str
     default: str
     purpose: str
-    value: str
-    """As it is now; empty where it is the default, hidden where it is a secret."""
+    value: str  # As it is now; empty where it is the default, hidden where it is a secret
 
 
 @lru_cache(maxsize=4)

@@ -27,13 +27,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 400_000_000
 """of a network's weights; larger ones would fill disks, and take as long to read as to convert"""
-MAX_KEPT_BYTES = 1_600_000_000
-"""of all that are kept"""
+MAX_KEPT_BYTES = 1_600_000_000  # of all that are kept
 FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
-KEYS = "keys"
-"""Folder with a file for each key of `remember`."""
-_KEPT = 64
-"""hexadecimal digits of a kept network's name"""
+KEYS = "keys"  # Folder with a file for each key of `remember`
+_KEPT = 64  # hexadecimal digits of a kept network's name
 
 
 def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Path | None:
@@ -50,16 +47,8 @@ def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]
 
 
 def key_of(facts: str, sources: Iterable[Path]) -> str:
-    """Return a key for a network that is known without building it: by what it is, by the code that
-    builds it, and by the versions that convert it.
-
-    Parameters
-    ----------
-    facts : str
-        All else that decides what it computes.
-    sources : paths
-        Files of Python, or folders of such.
-    """
+    """Return a key for a network without building it: by `facts` (all else that decides what it
+    computes), by the Python files or folders that build it, and by the versions that convert it."""
     digest = _versions()
     digest.update(facts.encode())
     for source in sources:

@@ -26,11 +26,10 @@ from detector.config import get_config
 if TYPE_CHECKING:
     import torch
 
-MAX_COPIES = 8
-"""calls of one network that go on side by side; each has memory of its own"""
+MAX_COPIES = 8  # calls of one network that go on side by side; each has memory of its own
 
-Runner = Callable[[np.ndarray], tuple[np.ndarray, ...]]
-"""float32 [N, ...] -> the network's outputs, float32. Thread-safe and deterministic."""
+Runner = Callable[..., tuple[np.ndarray, ...]]
+"""The network's inputs, float32 -> its outputs, float32. Thread-safe and deterministic."""
 
 
 def compile(
@@ -42,23 +41,11 @@ def compile(
     shared: bool = False,
     bf16: bool = False,
 ) -> Runner:
-    """Make a network ready to score.
+    """Make a network ready to score: in evaluation mode, on `device`, taking one tensor like
+    `example` (at least two items) and giving one or several.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In evaluation mode, on `device`. Takes one tensor, gives one or several.
-    example : float32 tensor
-        An input, for its shape; at least two items.
-    device : str
-        "cpu", or a GPU as torch names it.
-    free : tuple of int
-        Axes of the input whose size may change from call to call.
-    shared : bool
-        Let calls of several threads go on side by side, on a core each; else they take turns.
-    bf16 : bool
-        Compute in bf16 where the processor (`computes_in_bf16`) or the GPU can.
-    """
+    `free` are the axes of the input whose size may change. `shared` lets calls of several threads
+    run side by side, on a core each. `bf16` computes in bf16 where processor or GPU can."""
     if device == "cpu":
         folder, model = _converted(network, example, free)
         return _OpenVino(_Network(folder, model, bf16=bf16), copies=_copies(shared))
@@ -82,16 +69,8 @@ def _copies(shared: bool) -> int:
 
 
 def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | None:
-    """Return a network that was compiled for the processor before, without building it, and with it
-    without PyTorch, which takes two to three seconds to import; None where there is none.
-
-    Parameters
-    ----------
-    key : str
-        Of `converted.key_of`, given to `remember`.
-    shared : bool
-        As of `compile`.
-    """
+    """Return a network that `remember` stored under a key, and its facts, without building it and
+    without importing PyTorch, which takes two to three seconds; None where there is none."""
     if (kept := converted.recall(key)) is None:
         return None
     folder, about = kept
@@ -111,14 +90,9 @@ def remember(key: str, runner: Runner, **about: int) -> None:
 
 @contextmanager
 def beside_others() -> Iterator[None]:
-    """Let torch use only as many of this thread's helpers as leave cores for the other stages.
-
-    Decoder, face search and scorer run side by side, and models are loaded beside the first page;
-    helpers that wait for a core by spinning take it from the others. On two busy cores a 6 s clip
-    took 12 to 24 s with torch's own choice, and 3 s with one thread (eight times the processor time
-    in the face search); to load the default models took 2.7 s of a processor, and 1.1 s. Where
-    nobody has imported torch there is nothing to limit, and it is not imported for that.
-    """
+    """Limit torch's threads here to those that leave cores for the other stages: busy-waiting
+    helpers starve them. On two busy cores a 6 s clip took 12 to 24 s with torch's own choice, 3 s
+    with one thread. Does not import torch."""
     if "torch" not in sys.modules:
         yield
         return
@@ -140,24 +114,13 @@ def without_helpers() -> None:
         torch.set_num_threads(1)
 
 
-def read(path: Path, shape: tuple[int, ...]) -> Runner:
-    """Return a network that was published ready to run (TFLite, ONNX), on the processor.
-
-    Parameters
-    ----------
-    path : Path
-        A verified file.
-    shape : tuple of int
-        Of its one input.
-
-    Raises
-    ------
-    RuntimeError
-        It is no such file.
-    """
+def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
+    """Return a network that was published ready to run (TFLite, ONNX), on the processor; `shape` is
+    that of its one input, where the file leaves it open. Raise RuntimeError for another file."""
     openvino, core = _openvino()
     model = core.read_model(path)
-    model.reshape(openvino.PartialShape(list(shape)))
+    if shape is not None:
+        model.reshape(openvino.PartialShape(list(shape)))
     return _OpenVino(_Network(None, model))
 
 
@@ -262,14 +225,7 @@ class _Network:
         self._model = model
 
     def request(self) -> Any:
-        """Compile it for one call at a time, in the thread of the caller; what was compiled for
-        this processor before is read, in a fifth of the time.
-
-        Raises
-        ------
-        FileNotFoundError
-            It is not on disk any more.
-        """
+        """Return a compiled request, from disk if stored; raise FileNotFoundError if it is gone."""
         return (self._read() or self._compiled()).create_infer_request()
 
     def _read(self) -> Any | None:
@@ -316,13 +272,14 @@ class _OpenVino:
         if copies == 1:
             network.release()
 
-    def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         request = self._take()
         try:
-            # A tensor, not an array: OpenVINO takes as long to find out what an array is as a small
+            # Tensors, not arrays: OpenVINO takes as long to find out what an array is as a small
             # network takes.
-            pictures = self._tensor(np.ascontiguousarray(batch, np.float32), shared_memory=True)
-            outputs = request.infer(pictures, share_inputs=True, share_outputs=True)
+            arrays = [np.ascontiguousarray(array, np.float32) for array in inputs]
+            tensors = [self._tensor(array, shared_memory=True) for array in arrays]
+            outputs = request.infer(tensors, share_inputs=True, share_outputs=True)
             return tuple(np.array(output, np.float32) for output in outputs.to_tuple())  # copies
         finally:
             self._free.put(request)

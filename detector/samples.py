@@ -27,26 +27,24 @@ from skimage import data
 from detector.formants import RATE as VOICE_RATE
 from detector.formants import speech
 
+Kind = Literal["video", "image", "audio"]
+
 VERSION = 4
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
 
 FPS = 25
 SECONDS = 8.0
-MANIPULATED_FROM = 1.0
-"""Seconds: until then the manipulated clips are untouched."""
+MANIPULATED_FROM = 1.0  # Seconds: until then the manipulated clips are untouched
 
 _CLIP = (640, 360)
 _CALL = (768, 432)
 _PICTURE = (640, 700)
 _THUMBNAIL = (480, 270)
-_PAPER, _BARS = (242, 241, 236), (0, 99, 156)
-"""RGB of the drawing of a voice"""
-_NOISE = 2.0
-"""Standard deviation of the sensor noise, in levels of 255."""
+_PAPER, _BARS = (242, 241, 236), (0, 99, 156)  # RGB of the drawing of a voice
+_NOISE = 2.0  # Standard deviation of the sensor noise, in levels of 255
+_KINDS: dict[str, Kind] = {"mp4": "video", "jpg": "image", "wav": "audio"}
 
-
-_CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)
-"""Of the face in the astronaut's portrait, px."""
+_CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)  # Of the face in the astronaut's portrait, px
 
 # How the altered copy differs: red, green and blue, and contrast.
 _GAIN = (0.97, 0.985, 1.07)
@@ -59,24 +57,17 @@ class Sample:
 
     id: str
     title: str
-    subtitle: str
-    """How it was made, for a person."""
+    subtitle: str  # How it was made, for a person
     path: Path
-    thumbnail: Path
-    """A 16:9 JPEG."""
-    kind: Literal["video", "image", "audio"]
-    duration: float | None
-    """Seconds; None for a picture."""
-    manipulated: bool
-    """Whether a face in it was altered."""
-    credit: str
-    """Whose picture it is made of."""
-    offered: bool = True
-    """Whether the first screen shows it."""
+    thumbnail: Path  # A 16:9 JPEG
+    kind: Kind
+    duration: float | None  # Seconds; None for a picture
+    manipulated: bool  # Whether a face in it was altered
+    credit: str  # Whose picture it is made of
+    offered: bool = True  # Whether the first screen shows it
 
 
-Draw = Callable[[float], np.ndarray]
-"""What a camera sees after some seconds, uint8 [H, W, 3] RGB."""
+Draw = Callable[[float], np.ndarray]  # What a camera sees after some seconds, uint8 [H, W, 3] RGB
 _NASA = "Eileen Collins, portrait by NASA, public domain"
 _NAVY = "Grace Hopper, portrait by the US Navy, public domain"
 _CAMERA = "Man at a camera by Lav Varshney, CC0"
@@ -85,17 +76,9 @@ _NOBODY = "Synthetic voice by Unmask, CC0"
 
 
 def make_samples(folder: Path) -> list[Sample]:
-    """Return the gallery, making its files in `folder` on first use (a few seconds).
-
-    Safe to call from several threads and processes at once, and after an interruption: a set of
-    files appears under its final name only when all of it is there. The content is the same each
-    time, up to the version of the encoder.
-
-    Raises
-    ------
-    OSError
-        The folder can't be written to, or the disk is full. Nothing is left behind.
-    """
+    """Return the gallery, making its files in `folder` on first use (a few seconds). Safe to call
+    from several threads and processes at once, and after an interruption: the set appears under its
+    final name once it is complete. Raise OSError where it can't be written."""
     final = folder / f"samples-{VERSION}"
     samples = [sample for sample, _, _ in _gallery(final)]
     if _complete(samples):
@@ -119,19 +102,17 @@ def make_samples(folder: Path) -> list[Sample]:
 def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
     """Return each sample with its files in `folder`, what draws it, and its poster's second."""
     scene = _Scene()
-    camera = "Made by us: a camera moves over a public-domain portrait."
+    camera = "Made here: a camera moves over a public-domain portrait."
     altered = "the face is blended with an altered copy of itself."
     since = f"From {MANIPULATED_FROM:g} s on"
 
     def made(
-        name: str, title: str, subtitle: str, credit: str, *, altered: bool = False,
-        offered: bool = True,
-    ) -> Sample:  # fmt: skip
+        name: str, title: str, subtitle: str, credit: str, drawn: tuple[Draw, float],
+        *, altered: bool = False, offered: bool = True,
+    ) -> tuple[Sample, Draw, float]:  # fmt: skip
         id, ending = name.split(".")
-        kind: Literal["video", "image", "audio"] = {"jpg": "image", "wav": "audio"}.get(
-            ending, "video"
-        )  # type: ignore[assignment]
-        return Sample(
+        kind = _KINDS[ending]
+        sample = Sample(
             id=id,
             title=title,
             subtitle=subtitle,
@@ -143,53 +124,31 @@ def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
             credit=credit,
             offered=offered,
         )
+        return sample, *drawn
 
     return [
-        (
-            made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
-                 _NAVY),
-            scene.portrait, 3.0,
-        ),
-        (
-            made("manipulated.mp4", "Manipulated clip", f"{camera} {since}, {altered}", _NASA,
-                 altered=True),
-            scene.manipulated, 3.6,
-        ),
-        (
-            made("two-people.mp4", "Two people, one manipulated",
-                 "Made by us from two public-domain portraits: left untouched, right mirrored. "
-                 f"{since}, the right face is blended with an altered copy of itself.",
-                 f"{_NAVY}; {_NASA}", altered=True),
-            scene.call, 3.0,
-        ),
-        (
-            made("picture.jpg", "Manipulated picture",
-                 f"Made by us from a public-domain portrait: {altered}", _NASA, altered=True),
-            scene.picture, 3.6,
-        ),
-        (
-            made("side.jpg", "Untouched picture",
-                 "Made by us from a photograph that is free of rights (CC0): a face from the side, "
-                 "in gray.", _CAMERA),
-            scene.side, 0.0,
-        ),
-        (
-            made("voice.wav", "Synthetic voice",
-                 "Made by us: sounds of speech from a formula. No person spoke them.", _NOBODY,
-                 altered=True),
-            _waveform, 0.0,
-        ),
-        (
-            made("untouched.mp4", "Untouched clip",
-                 f"{camera} The face is as it was photographed.", _NASA, offered=False),
-            scene.untouched, 3.0,
-        ),
-        (
-            made("no-face.mp4", "No face",
-                 "Made by us: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
-                 offered=False),
-            scene.coffee, 2.0,
-        ),
+        made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
+             _NAVY, (scene.portrait, 3.0)),
+        made("manipulated.mp4", "Manipulated clip", f"{camera} {since}, {altered}", _NASA,
+             (scene.manipulated, 3.6), altered=True),
+        made("two-people.mp4", "Two people, one manipulated",
+             "Made here from two public-domain portraits: left untouched, right mirrored. "
+             f"{since}, the right face is blended with an altered copy of itself.",
+             f"{_NAVY}; {_NASA}", (scene.call, 3.0), altered=True),
+        made("picture.jpg", "Manipulated picture",
+             f"Made here from a public-domain portrait: {altered}", _NASA, (scene.picture, 3.6),
+             altered=True),
+        made("side.jpg", "Untouched picture",
+             "Made here from a photograph that is free of rights (CC0): a face from the side, "
+             "in gray.", _CAMERA, (scene.side, 0.0)),
+        made("voice.wav", "Synthetic voice",
+             "Made here: sounds of speech from a formula. No person spoke them.", _NOBODY,
+             (_waveform, 0.0), altered=True),
+        made("untouched.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
+             _NASA, (scene.untouched, 3.0), offered=False),
+        made("no-face.mp4", "No face",
+             "Made here: a camera moves over a photograph of a coffee cup (CC0).", _COFFEE,
+             (scene.coffee, 2.0), offered=False),
     ]  # fmt: skip
 
 

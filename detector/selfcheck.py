@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 from pydantic import Field
+from skimage import data
 
 from detector import paths, weights
 from detector.decision import sigmoid
@@ -37,12 +38,9 @@ from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
 
-FRAMES = 8
-"""Frames of a gallery clip that are scored."""
-MIN_DIFFERENCE = 0.5
-"""Natural-log odds: a smaller mean difference says nothing."""
-MIN_AGREEMENT = 0.9
-"""Share of pairs that have to point one way."""
+FRAMES = 8  # Frames of a gallery clip that are scored
+MIN_DIFFERENCE = 0.5  # Natural-log odds: a smaller mean difference says nothing
+MIN_AGREEMENT = 0.9  # Share of pairs that have to point one way
 
 Order = Literal["as stated", "looks inverted", "not told", "not tried"]
 
@@ -107,21 +105,8 @@ def selfcheck(
     device: str = "cpu",
     progress: Callable[[CheckProgress], None] | None = None,
 ) -> list[Outcome]:
-    """Check the models that are on this computer.
-
-    Parameters
-    ----------
-    ids : iterable of str, optional
-        Default: every one whose files are here.
-    device : str
-    progress : callable, optional
-        Called before each model; may raise to stop.
-
-    Raises
-    ------
-    UsageError
-        There is no such model.
-    """
+    """Check models, by default every one whose files are on this computer; `progress` is called
+    before each and may raise to stop. Raise UsageError for an unknown model."""
     specs = [registry.get_spec(id) for id in ids] if ids is not None else registry.list_models()
     specs = [spec for spec in specs if ids is not None or registry.usable(spec)]
     checks, analyzer = read_checks(), Analyzer(device=device)
@@ -297,8 +282,6 @@ def _answer(
 
 def portrait(side: int) -> np.ndarray:
     """Return the public-domain face that known answers are about: uint8 [side, side, 3] RGB."""
-    from skimage import data
-
     face = Image.fromarray(data.astronaut()[20:220, 125:325])
     return np.asarray(face.resize((side, side), Image.Resampling.LANCZOS))
 

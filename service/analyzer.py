@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Settings
-
-if TYPE_CHECKING:
-    from detector.pipeline import Analyzer
 
 
 class SharedAnalyzer:
@@ -23,8 +21,6 @@ class SharedAnalyzer:
         """Return the analyzer; the first call loads torch."""
         with self._lock:
             if self._analyzer is None:
-                from detector.pipeline import Analyzer
-
                 self._analyzer = Analyzer()
             return self._analyzer
 

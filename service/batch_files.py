@@ -11,15 +11,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.schema.origin import FileSource
 from service.limits import MEGABYTE
 from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
-
-if TYPE_CHECKING:
-    from detector.batch import Entry
 
 HEAD = 8
 """bytes by which a container is known"""
@@ -31,6 +30,7 @@ class IncomingFile(NamedTuple):
     source: BinaryIO
     name: str
     size: int | None = None
+    taken_from: FileSource | None = None
 
 
 class RefusedFile(NamedTuple):
@@ -44,9 +44,6 @@ def opened(
     file: IncomingFile, uploads: Uploads, *, most: int, largest: int
 ) -> Iterator[IncomingFile | RefusedFile]:
     """Yield the file, or its contents one at a time; at most `most`, of `largest` bytes each."""
-    # Brings the pipeline, which a first page need not wait for.
-    from detector.batch import is_container, read_container
-
     start = file.source.tell()
     head = file.source.read(HEAD)
     file.source.seek(start)
@@ -86,7 +83,7 @@ def _one(
         if PurePath(name).suffix.lower() != path.suffix.lower():
             name += path.suffix  # the pictures of a PDF have no names of their own
         with path.open("rb") as source:
-            yield IncomingFile(source, name, size)
+            yield IncomingFile(source, name, size, entry.source)
     except InputError as error:
         yield RefusedFile(entry.name, error)
     finally:
@@ -94,9 +91,6 @@ def _one(
 
 
 def _unpacked(entry: Entry, folder: Path, uploads: Uploads, largest: int) -> Path:
-    if entry.open is None:
-        assert entry.error is not None
-        raise MediaError(entry.error.message, code=entry.error.code, hint=entry.error.hint)
     if entry.size is not None and entry.size > largest:
         raise _too_large(largest)
     if not uploads.has_room(entry.size or 0):

@@ -9,11 +9,12 @@ import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from detector import __version__
 from detector.errors import InputError, MediaError
+from detector.provenance.keyframes import keyframes
 from detector.schema.analysis import Analysis
 from detector.seals import digest
 from service import exports
@@ -56,12 +57,15 @@ class CaseFile:
         return self.noted.get("name", "")
 
 
-def as_pdf(case: Case, files: Sequence[CaseFile]) -> bytes:
-    """Return a case and the reports of its analyses as one sealed PDF."""
-    return _merged(case, files, [report for file in files if (report := _report(file, "pdf"))])
+def as_pdf(case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC) -> bytes:
+    """Return a case and the reports of its analyses as one sealed PDF, its times in a zone."""
+    reports = [_report(case, file, "pdf", zone) for file in files]
+    return _merged(case, files, [report for report in reports if report], zone)
 
 
-def as_bag(case: Case, files: Sequence[CaseFile], *, media: bool = False) -> bytes:
+def as_bag(
+    case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC, *, media: bool = False
+) -> bytes:
     """Return a case as a bag: its report, those of its analyses with their data, its log,
     keyframes, and the media where they are asked for. Raise InputError if those are too large."""
     content: dict[str, bytes | Path] = {
@@ -71,16 +75,16 @@ def as_bag(case: Case, files: Sequence[CaseFile], *, media: bool = False) -> byt
     reports = []
     for number, file in enumerate(files, 1):
         stem = f"{number:02} {_safe(Path(file.name).stem)}"
-        if (pdf := _report(file, "pdf")) is not None:
+        if (pdf := _report(case, file, "pdf", zone)) is not None:
             reports.append(pdf)
             content[f"reports/{stem}.pdf"] = pdf
-        if (data := _report(file, "json")) is not None:
+        if (data := _report(case, file, "json", zone)) is not None:
             content[f"analyses/{stem}.json"] = data
         for name, jpeg in _keyframes(file).items():
             content[f"keyframes/{stem}/{name}"] = jpeg
         if media and file.media is not None:
             content[f"media/{stem}{file.media.suffix}"] = file.media
-    content["report.pdf"] = _merged(case, files, reports)
+    content["report.pdf"] = _merged(case, files, reports, zone)
     return _bagged(f"unmask-case-{case.id}", case, content)
 
 
@@ -94,15 +98,16 @@ def check_media(files: Sequence[CaseFile]) -> None:
         raise InputError(text.format(number=number), code="too_large", hint=hint)
 
 
-def _report(file: CaseFile, form: str) -> bytes | None:
+def _report(case: Case, file: CaseFile, form: str, zone: tzinfo) -> bytes | None:
+    from detector.report import ReportDetails
+
     if file.analysis is None:
         return None
-    return exports.report(form, file.media or Path(file.name), file.analysis, file.origin)
+    details, path = ReportDetails(case.title, case.reviewer, zone), file.media or Path(file.name)
+    return exports.report(form, path, file.analysis, file.origin, details=details)
 
 
 def _keyframes(file: CaseFile) -> dict[str, bytes]:
-    from detector.provenance.keyframes import keyframes
-
     if file.analysis is None or file.media is None:
         return {}
     try:
@@ -123,11 +128,11 @@ def _json(case: Case) -> bytes:
 # --- the PDF --------------------------------------------------------------------------------------
 
 
-def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes]) -> bytes:
+def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes], zone: tzinfo) -> bytes:
     """Return the pages of a case before those of its reports, sealed."""
     from pypdf import PdfReader, PdfWriter
 
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(_cover(case, files))))
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(_cover(case, files, zone))))
     for report in reports:
         writer.append(io.BytesIO(report))
     # Signatures of the reports are of files of their own; the whole gets its own.
@@ -141,20 +146,22 @@ def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes]) -> 
     return exports.sealed_case(out.getvalue(), case.id, case.head, sign=ours)
 
 
-def _cover(case: Case, files: Sequence[CaseFile]) -> bytes:
+def _cover(case: Case, files: Sequence[CaseFile], zone: tzinfo) -> bytes:
+    from detector.report import words
     from detector.report.paper import MUTED, SMALL, TEXT, Paper
 
     now = datetime.now(UTC).replace(microsecond=0)
     pdf = Paper(f"Unmask case: {case.title}", f"case {case.id}  log {case.head[:32]}…", now)
-    pdf.say(f"Unmask case · {now:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
+    pdf.say(f"Unmask case · {words.when(now, zone)}", SMALL, MUTED)
     pdf.headline(case.title, TEXT)
     pdf.ln(1)
     pdf.facts(
         [
             ("Status", case.status.value.capitalize()),
-            ("Reviewer", case.reviewer or "nobody yet"),
-            ("Opened", f"{case.created:%d %B %Y, %H:%M} UTC"),
-            ("Last change", f"{case.touched:%d %B %Y, %H:%M} UTC"),
+            ("Reviewer", case.reviewer or "none yet"),
+            ("Opened", words.when(case.created, zone)),
+            ("Last change", words.when(case.touched, zone)),
+            ("Times of day in", words.zone(now, zone)),
             ("Last hash of the log", case.head),
         ]
     )
@@ -169,18 +176,18 @@ def _cover(case: Case, files: Sequence[CaseFile]) -> bytes:
     if notes := case.entries(CaseAction.NOTE_ADDED):
         pdf.head("Notes")
         for entry in notes:
-            pdf.say(f"{entry.time:%d %B %Y, %H:%M} UTC, {entry.actor}", SMALL, MUTED)
+            pdf.say(f"{words.when(entry.time, zone)}, {entry.actor}", SMALL, MUTED)
             pdf.say(entry.details["text"])
     pdf.head("Who did what and when")
     pdf.say(CHAIN, SMALL, MUTED)
     if (broken := case.first_broken) is not None:
         pdf.say(f"The chain is BROKEN at entry {broken}.", style="B")
     pdf.rows(
-        ("", "Time (UTC)", "Who", "What", "Hash"),
+        ("", "Time", "Who", "What", "Hash"),
         [
             (
                 str(entry.number),
-                f"{entry.time:%Y-%m-%d %H:%M:%S}",
+                f"{entry.time.astimezone(zone):%Y-%m-%d %H:%M:%S}",
                 entry.actor,
                 ": ".join(filter(None, [_ACTIONS[entry.action], summary(entry.details)])),
                 entry.hash[:16],

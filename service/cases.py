@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -165,8 +166,10 @@ class CaseService:
         *,
         media: bool = False,
         by: str = "",
+        zone: tzinfo = UTC,
     ) -> bytes:
-        """Return a case as one PDF or as a bag (ZIP); its log and the export note it."""
+        """Return a case as one PDF or as a bag (ZIP), the times of its PDFs in a zone; its log and
+        the export note it."""
         case = self.get(context, id)
         files = [self._file(context, noted) for noted in case.files.values()]
         if media:
@@ -174,8 +177,8 @@ class CaseService:
         details = {"form": form, "media": "yes" if media else ""}
         case = self._append(context, id, CaseAction.EXPORTED, details, by)
         if form == "pdf":
-            return case_export.as_pdf(case, files)
-        return case_export.as_bag(case, files, media=media)
+            return case_export.as_pdf(case, files, zone)
+        return case_export.as_bag(case, files, zone, media=media)
 
     def delete(self, context: RequestContext, id: str) -> bool:
         """Delete a case with its log; the analyses stay."""

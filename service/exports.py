@@ -11,19 +11,21 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from PIL import Image
 
+from detector import explain, media
+from detector import report as reports
 from detector.errors import UsageError
+from detector.report import ReportDetails, certificate, signing_key
+from detector.report.parts import seal_pdf
+from detector.report.seal import Seal
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
 from service.messages import _
 from service.records.comparisons import KeptComparison
 from service.records.model import ResultOrigin
-
-if TYPE_CHECKING:
-    from detector.report import ReportDetails
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +72,6 @@ def report(
     details : ReportDetails, optional
         Case, reviewer and time zone.
     """
-    from detector import report as reports  # its fonts and PDFs take a second to import
-
     with _making:
         content = reports.collect(
             _as_shown(analysis),
@@ -99,8 +99,6 @@ def comparison_report(
     copy, original : Path, optional
         The media; where one is gone, the report says so.
     """
-    from detector import report as reports
-
     with _making:
         content = reports.collect_pair(kept.comparison, copy, original, id=kept.id)
         content = replace(content, signed=_may_sign())
@@ -109,10 +107,6 @@ def comparison_report(
 
 def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
     """Return a case's merged report, sealed, and signed if this server made all its results."""
-    from detector.report import certificate
-    from detector.report.parts import seal_pdf
-    from detector.report.seal import Seal
-
     exported = datetime.now(UTC).replace(microsecond=0)
 
     def seal(sha256: str, parts: dict[str, str]) -> Seal:
@@ -148,10 +142,6 @@ def heatmap(
     bytes or None
         None where there is no such subject or model there, or the model can't show it.
     """
-    from PIL import Image
-
-    from detector import explain, media
-
     shown = next(
         (
             (subject, frame)
@@ -191,8 +181,6 @@ def _as_shown(analysis: Analysis) -> Analysis:
 
 def _may_sign() -> bool:
     """Return whether the certificate for PDFs can be used, or none is configured."""
-    from detector.report import certificate
-
     try:
         certificate.signer()
     except UsageError as error:
@@ -202,8 +190,6 @@ def _may_sign() -> bool:
 
 
 def _signing_key() -> Ed25519PrivateKey | None:
-    from detector.report import signing_key
-
     try:
         return signing_key()
     except UsageError as error:

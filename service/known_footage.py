@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
@@ -23,15 +23,13 @@ from detector.media.files import disk_name
 from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
+from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
 from service.messages import _
 from service.records.footage import MAX_FOOTAGE, Footage, FootageStore
 from service.records.model import ErrorReport, State
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 from service.tasks.manager import TaskManager, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
-
-if TYPE_CHECKING:
-    from service.library.catalog import Library
 
 MAX_FILES = 100
 """brought at a time"""
@@ -77,7 +75,7 @@ class LibraryTask(Task):
             self.left_out = (*self.left_out, LeftOut(os.fspath(path), error))
 
 
-_ReadFiles = Callable[[Sequence[tuple[Path, str]], Task], None]
+_ReadFiles = Callable[[Sequence[tuple[Path, str]], LibraryTask], None]
 """Given the copies of what was brought, each with its name."""
 
 
@@ -148,10 +146,7 @@ class KnownFootage:
 
     # --- the work ---------------------------------------------------------------------------------
 
-    def _look_through(self, folder: Path, task: Task) -> None:
-        from service.library.catalog import media_in, source_of
-
-        assert isinstance(task, LibraryTask)
+    def _look_through(self, folder: Path, task: LibraryTask) -> None:
         library, source, found = self._library(), source_of(folder), []
         unlisted = partial(_leave_out_of, folder, task)
         for path in media_in(folder, unlisted, leave_out=paths.data()):
@@ -164,14 +159,10 @@ class KnownFootage:
         task.known = len(found) - len(new)
         self._add(task, {path: path.relative_to(folder).as_posix() for path in new}, source)
 
-    def _read(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
-        from service.library.catalog import UPLOADED
-
-        assert isinstance(task, LibraryTask)
+    def _read(self, files: Sequence[tuple[Path, str]], task: LibraryTask) -> None:
         self._add(task, dict(files), UPLOADED, brought=True)
 
-    def _import(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
-        assert isinstance(task, LibraryTask)
+    def _import(self, files: Sequence[tuple[Path, str]], task: LibraryTask) -> None:
         [(path, _name)] = files
         with path.open("rb") as file:
             task.added, task.known = self._library().import_prints(
@@ -182,8 +173,6 @@ class KnownFootage:
         self, task: LibraryTask, files: Mapping[Path, str], source: str, *, brought: bool = False
     ) -> None:
         """Add files under their owner's names, note unreadable ones, delete uploads once read."""
-        from service.library.catalog import full_of_frames
-
         done = 0
 
         def on_file(path: Path, footage: Footage | None, error: MediaError | None) -> None:
@@ -252,7 +241,9 @@ class KnownFootage:
         # another's.
         return LibraryTask(self.kind, principal.id, subject=principal.id, params=params)
 
-    def _submit(self, principal: Principal, task: LibraryTask, work: Work) -> LibraryTask:
+    def _submit(
+        self, principal: Principal, task: LibraryTask, work: Work[LibraryTask]
+    ) -> LibraryTask:
         self._refuse_second(principal)
         if self._tasks.submit_once(task, work, principal, self._end) is not task:
             raise _busy()

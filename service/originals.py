@@ -12,13 +12,18 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.errors import InputError, UnmaskError
+from detector.schema.analysis import Media, Settings
+from detector.schema.comparison import Comparison
 from service import limits
 from service.context import Principal, RequestContext
 from service.known_footage import KnownFootage, folder_of
+from service.library.catalog import Library
 from service.library.original import original_in
+from service.library.watch import FolderWatcher, WatchState
+from service.live import known_footage
+from service.live.viewers import Viewer
 from service.messages import _
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
@@ -33,13 +38,6 @@ from service.tasks.jobs import Job, Jobs
 from service.tasks.lookups import LookedFor, Lookups
 from service.tasks.manager import TaskManager
 from service.tasks.task import Task
-
-if TYPE_CHECKING:
-    from detector.schema.analysis import Media, Settings
-    from detector.schema.comparison import Comparison
-    from service.library.catalog import Library
-    from service.library.watch import FolderWatcher, WatchState
-    from service.live.viewers import Viewer
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +63,6 @@ class Originals:
     @cached_property
     def library(self) -> Library:
         """The known footage of this server's people."""
-        from service.library.catalog import Library  # brings the index
-
         return Library(self._footage)
 
     # --- folders that are watched -----------------------------------------------------------------
@@ -99,8 +95,6 @@ class Originals:
         """Look at the watched folders, if there are any, until this is closed."""
         if self._watcher is None and not self.watched():
             return
-        from service.library.watch import FolderWatcher  # brings the index
-
         with self._starting:
             if self._watcher is None:
                 self._watcher = FolderWatcher(lambda: self.library, LOCAL, self.watched)
@@ -132,8 +126,6 @@ class Originals:
 
     def attach_to_live(self, viewer: Viewer) -> None:
         """While a camera is on, look whether it shows known footage of whoever watches it."""
-        from service.live import known_footage
-
         scope = viewer.options.scope
         try:
             if scope is None or not self._footage.count(scope.owner):

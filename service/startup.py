@@ -7,8 +7,10 @@ import tempfile
 from pathlib import Path
 
 from detector import media, paths
+from detector.cluster import connection
 from detector.config import move_data
 from detector.errors import UnmaskError
+from detector.models import inventory
 from service import logs
 from service.config import get_config
 
@@ -26,8 +28,6 @@ def prepare() -> None:
 def _join_cluster() -> None:
     """Join the cluster that the environment names: now, in the thread that signals come to."""
     if address := get_config().ray_address:
-        from detector.cluster import connection
-
         try:
             connection.join(address)
         except UnmaskError as error:
@@ -65,6 +65,4 @@ def _isolate_parsers() -> None:
 
 def fetch_models() -> None:
     """Bring the models that the host names in UNMASK_MODELS."""
-    from detector.models import inventory
-
     inventory.fetch_at_start()

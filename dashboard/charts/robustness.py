@@ -1,4 +1,4 @@
-"""The robustness chart: a row a change, a dot where the score went, from the unchanged part's."""
+"""The robustness chart: a row a change, a dot at the likelihood after it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Fi
             "color": [s.fill for s in states],
             "line": {"width": 2, "color": outline},
         },
-        customdata=[f"{labels.escape(title)} · {labels.score(p)}" for _place, title, p in scored],
+        customdata=[f"{labels.escape(title)} · {labels.percent(p)}" for _place, title, p in scored],
         cliponaxis=False,
     )
     return go.Figure([*moved, dots], score_layout(len(shown), ROW, thresholds, palette))
@@ -51,8 +51,9 @@ def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Fi
 
 def finding(tried: Robustness) -> str:
     """Return the chart in one sentence, for its text alternative."""
+    none = _("no likelihood")
     parts = [
-        f"{t.title}: {_('no score') if t.probability is None else labels.score(t.probability)}"
+        f"{t.title}: {none if t.probability is None else labels.percent(t.probability)}"
         for t in rows(tried)
     ]
     return f"{'; '.join(parts)}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,9 +10,7 @@ import plotly.graph_objects as go
 from dashboard.charts import PLAIN, layout, scatter
 from dashboard.i18n import _
 from dashboard.theme import AXIS, Palette
-
-if TYPE_CHECKING:
-    from detector.signals.reference import CurveRange
+from detector.signals.reference import CurveRange
 
 HEIGHT = 200
 """px"""

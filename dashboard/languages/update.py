@@ -17,6 +17,9 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from detector.models import registry
+from detector.perturbation import conditions
+
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 DASHBOARD = ROOT / "dashboard"
@@ -59,9 +62,6 @@ def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
 
 def facts() -> Iterator[str]:
     """Yield the data that sentences quote: of the bundled models, and of Robustness's changes."""
-    from detector.models import registry
-    from detector.perturbation import conditions
-
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)

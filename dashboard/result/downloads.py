@@ -1,7 +1,6 @@
 """The result as files: sealed report (PDF, JSON, CSV), and a copy that carries the verdict.
 
 What is downloaded is made when it is asked for, in a thread of its own: no Streamlit call below.
-Reports are imported when one is made: their fonts and PDFs take longer than the first page.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from pathlib import Path, PurePath
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dashboard.i18n import _, say
-from detector import verdict_metadata
+from detector import report, verdict_metadata
 from detector.errors import UsageError
+from detector.report import ReportDetails, certificate
 from detector.schema.analysis import Analysis, Media
 from service import exports
 from service.records.model import ResultOrigin
@@ -48,8 +48,6 @@ def maker(
     can be used."""
 
     def made() -> bytes:
-        from detector.report import ReportDetails
-
         details = ReportDetails(options.case, options.reviewer, options.zone)
         return exports.report(
             form, path, analysis, origin,
@@ -61,9 +59,6 @@ def maker(
 
 def signing(origin: ResultOrigin) -> tuple[Ed25519PrivateKey | None, str]:
     """Return the key that signs reports of such a result, or None, and the message about it."""
-    from detector import report
-    from detector.report import certificate
-
     if origin is ResultOrigin.ELSEWHERE:
         return None, _("Sealed, not signed: this server did not make the result.")
     try:

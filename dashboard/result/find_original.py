@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,10 +12,8 @@ from dashboard.i18n import _
 from dashboard.result import downloads
 from dashboard.result.linked import ResultViewState
 from detector.errors import UnmaskError
+from detector.provenance.keyframes import Keyframe, archive, keyframes
 from detector.schema.analysis import Media
-
-if TYPE_CHECKING:
-    from detector.provenance.keyframes import Keyframe
 
 SEARCHES = {
     "Google Lens": "https://images.google.com/",
@@ -76,13 +73,9 @@ def _draw(linked: ResultViewState) -> None:
 
 
 def _archive(frames: list[Keyframe]) -> bytes:
-    from detector.provenance.keyframes import archive
-
     return archive(frames)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _keyframes(path: Path, sha256: str, _media: Media) -> list[Keyframe]:
-    from detector.provenance.keyframes import keyframes
-
     return keyframes(path, _media)

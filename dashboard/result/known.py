@@ -151,14 +151,17 @@ def _finding(record: Job, match: KnownMatch) -> None:
     with st.container(
         border=True, key="card-original", horizontal=True, vertical_alignment="center"
     ):
-        head = typography.outcome(typography.strong(headline(match)))
-        show(head, typography.text(_details(record, match)))
-        if match.ours:
-            with st.container(
-                key="original-actions", horizontal=True, vertical_alignment="center",
-                width="content", gap="small",
-            ):  # fmt: skip
-                _buttons(record, match)
+        show(typography.outcome(typography.strong(headline(match))))
+        with st.container(
+            key="original-actions", horizontal=True, vertical_alignment="center", width="content",
+            gap="small",
+        ):  # fmt: skip
+            if match.ours:
+                _way(record, match)
+            with st.popover(_("How it matches"), type="tertiary"):
+                show(typography.text(_details(record, match)))
+                if match.ours and match.copy is None:  # a copy's page takes back what was stated
+                    _refusal(record, match)
 
 
 def headline(match: KnownMatch) -> str:
@@ -265,7 +268,8 @@ def _is_folder(found: FoundFootage) -> bool:
     return Path(found.source).is_absolute()
 
 
-def _buttons(record: Job, match: KnownMatch) -> None:
+def _way(record: Job, match: KnownMatch) -> None:
+    """Draw the way to both side by side, or why there is none."""
     if match.may_open:
         compared = match.comparison is not None or match.copy is not None
         label = _("Open the comparison") if compared else _("Compare with it")
@@ -273,11 +277,12 @@ def _buttons(record: Job, match: KnownMatch) -> None:
         if controls.button(label, "compare", key, kind="primary"):
             open_comparison(record, match)
     else:
-        gone = _("The other file is not kept here any more.")
-        kept = _("Only its fingerprints are kept here.")
+        gone = _("The other file is no longer stored here.")
+        kept = _("Only its fingerprints are stored here.")
         typography.caption(kept if match.found is not None else gone, width="content")
-    if match.copy is not None:
-        return  # the copy's page takes back what was stated
+
+
+def _refusal(record: Job, match: KnownMatch) -> None:
     label = _("Don’t tell again") if match.assumed else _("Not the original")
     if controls.button(label, "close", f"original-not-{record.key}"):
         session.application().originals.not_the_original(session.request_context(), record)

@@ -8,7 +8,7 @@ all set the same moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import streamlit as st
 
@@ -16,13 +16,11 @@ from dashboard import series, session
 from dashboard.components import controls, record_cells, timeline
 from dashboard.i18n import _, advice
 from dashboard.result.downloads import ExportOptions
+from dashboard.result.record import ResultRecord
 from detector.decision import decide
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Question, Settings, Thresholds
 from service.tasks.jobs import Job, QueueFull
-
-if TYPE_CHECKING:
-    from dashboard.result.record import ResultRecord
 
 T = TypeVar("T")
 

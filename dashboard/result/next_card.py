@@ -23,6 +23,7 @@ from detector.decision.next_steps import (
     next_steps,
 )
 from detector.messages import actions
+from detector.pipeline import CLOSER, estimate
 from detector.schema.analysis import Analysis, Settings
 from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import Job
@@ -84,8 +85,6 @@ def _same(match: KnownMatch) -> SameFootage | None:
 def _closer_look(analysis: Analysis) -> tuple[Settings, float] | None:
     """Its settings, and how many seconds it would take here; None where the file was looked at that
     closely, or nothing closer can be looked at."""
-    from detector.pipeline import CLOSER, estimate
-
     before, seconds = analysis.settings, estimate(analysis)
     if before.sampling == "closer" or seconds is None:
         return None

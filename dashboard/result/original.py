@@ -75,7 +75,7 @@ def beside(analysis: Analysis) -> str:
     said = words.headline(found, speech()) + "."
     if found.finding.undecided:
         said = words.lead(found, speech())
-    return f"{said} {words.against(found, speech())}"
+    return " ".join(filter(None, [said, words.no_proof(found, speech())]))
 
 
 def outcome(analysis: Analysis) -> Markup | str:

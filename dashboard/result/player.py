@@ -148,7 +148,7 @@ def _absent(analysis: Analysis, linked: ResultViewState) -> None:
             st.image(picture, alt=alt(analysis), width=320)
         if not analysis.media.sha256:  # a live session
             head = _("Nothing was recorded")
-            text = _("The scores of the session are all that is kept.")
+            text = _("Only the session’s scores are stored.")
         elif session.application().replicates_media(session.request_context()):
             head = _("The file is not on this server")
             text = _("If your account has a copy, it is on its way: look again in a minute.")

@@ -1,4 +1,4 @@
-"""The Robustness tab: how the score moves when a part of the file is changed, on request."""
+"""The Robustness tab: how the likelihood moves when a part of the file is changed, on request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     elif trials is not None and trials.error:
         typography.paragraph(say(trials.error))
     if analysis.verdict.question is None:
-        typography.caption(_("This file has no score that could move."))
+        typography.caption(_("This file has no likelihood that could move."))
         return
     if not linked.changeable or not linked.path.is_file():
         if tried is None:
@@ -152,9 +152,9 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
     where nothing is ever decided."""
     rows: list[tuple[str, ...]] = []
     for trial in robustness.rows(tried):
-        score, moved = "–", ""
+        likelihood, moved = "–", ""
         if trial.probability is not None:
-            score = labels.score(trial.probability)
+            likelihood = labels.percent(trial.probability)
             if tried.unchanged.probability is not None and trial is not tried.unchanged:
                 moved = words.moved(words.points(tried, trial), speech())
         state = labels.STATES[trial.label]
@@ -162,8 +162,8 @@ def table(tried: Robustness, thresholds: Thresholds) -> Markup:
         if trial in tried.flipped:
             says = _("{said} · changed").format(said=says)
         hint = moved or (trial.error if thresholds.never_decide else "") or ""
-        rows.append((_capital(trial.title), score, hint, says))
-    numbers = {_("Change"): False, _("Score"): True, _("Moved"): True, _("Says"): False}
+        rows.append((_capital(trial.title), likelihood, hint, says))
+    numbers = {_("Change"): False, _("Likelihood"): True, _("Moved"): True, _("Says"): False}
     columns = [TableColumn(*column) for column in numbers.items()]
     if thresholds.never_decide:
         columns, rows = columns[:3], [row[:3] for row in rows]

@@ -7,32 +7,20 @@ import numpy as np
 from detector.audio.sound import SAMPLE_RATE
 from detector.audio.spectrum import spectrogram, tukey
 
-HOP, FRAME = 160, 640
-"""samples, 10 and 40 ms"""
-PITCHES = (70.0, 500.0)
-"""Hz between which a voice's pitch is looked for"""
-VOICED = 0.6
-"""Autocorrelation from which on a frame has a pitch."""
+HOP, FRAME = 160, 640  # samples, 10 and 40 ms
+PITCHES = (70.0, 500.0)  # Hz between which a voice's pitch is looked for
+VOICED = 0.6  # Autocorrelation from which on a frame has a pitch
 STEADY = 20.0
 """cents by which a note moves in 0.1 s, at most; a voice that speaks moves by 100 and more."""
-NOTE = 20
-"""frames that a note lasts at least, 0.2 s"""
-VIBRATO = 15
-"""frames over which the pitch is averaged: nearly a swing of vibrato"""
-LOUD = 10 ** (-50 / 20)
-"""Root mean square of what is there to be heard at all, -50 dB."""
-FLAT = 0.02
-"""Flatness of a spectrum (0 tones, 1 noise) under which it holds tones."""
+NOTE = 20  # frames that a note lasts at least, 0.2 s
+VIBRATO = 15  # frames over which the pitch is averaged: nearly a swing of vibrato
+LOUD = 10 ** (-50 / 20)  # Root mean square of what is there to be heard at all, -50 dB
+FLAT = 0.02  # Flatness of a spectrum (0 tones, 1 noise) under which it holds tones
 
 
 def sustained_ratio(samples: np.ndarray) -> float | None:
-    """Return the share of what is voiced that stays on a note for 0.2 s and more, 0..1.
-
-    Parameters
-    ----------
-    samples : float32 [n]
-        Speech, 16 kHz. None where less than a second of it is voiced.
-    """
+    """Return the share of voiced speech (float32 [n], 16 kHz) that stays on a note for 0.2 s and
+    more, 0..1; None where less than a second is voiced."""
     from scipy import ndimage  # here: most files are pictures
 
     cents = _pitch(samples)

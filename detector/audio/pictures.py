@@ -13,49 +13,25 @@ import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE, SoundBlock, read, stretches
 
-BANDS, COEFFICIENTS = 80, 20
-"""of the mel spectrogram up to 8 kHz, and of the MFCCs"""
-FRAME, HOP = 400, 160
-"""samples, 25 and 10 ms"""
-DEPTH = 80.0
-"""dB under the loudest that are shown"""
+BANDS, COEFFICIENTS = 80, 20  # of the mel spectrogram up to 8 kHz, and of the MFCCs
+FRAME, HOP = 400, 160  # samples, 25 and 10 ms
+DEPTH = 80.0  # dB under the loudest that are shown
 
 
 @dataclass(frozen=True)
 class SoundPicture:
-    """What is drawn of a sound; NaN where nothing was heard.
+    """What is drawn of a sound; NaN where nothing was heard."""
 
-    Attributes
-    ----------
-    peaks : float32 [C, 2]
-        Lowest and highest sample of each column, -1..1.
-    mel : float32 [80, C]
-        dB under the loudest, -80..0; the lowest band first.
-    mfcc : float32 [20, C]
-        Coefficients of the mel spectrum, the first first.
-    """
-
-    peaks: np.ndarray
-    mel: np.ndarray
-    mfcc: np.ndarray
+    peaks: np.ndarray  # float32 [C, 2], lowest and highest sample of each column, -1..1
+    mel: np.ndarray  # float32 [80, C], dB under the loudest, -80..0; lowest band first
+    mfcc: np.ndarray  # float32 [20, C], coefficients of the mel spectrum
 
 
 def draw(
     path: str | os.PathLike[str], seconds: float, columns: int, *, cancel: Event | None = None
 ) -> SoundPicture:
-    """Return what a file's sound looks like.
-
-    Parameters
-    ----------
-    seconds : float
-        Its length; columns are spread over it.
-    columns : int
-
-    Raises
-    ------
-    MediaError, Canceled
-        As `sound.read`.
-    """
+    """Return what a file's sound of so many seconds looks like in so many columns; raise as
+    `sound.read`."""
     folded = _Columns(seconds, columns)
     for block in read(path, stretches(0.0, seconds), notes=[], cancel=cancel):
         folded.add(block)

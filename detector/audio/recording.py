@@ -16,21 +16,14 @@ from detector.audio.sound import SAMPLE_RATE, Span, read
 from detector.audio.spectrum import hann, spectrogram
 from detector.audio.speech import SpeechDetector
 
-MIN_WINDOW = 1.0
-"""s of speech below which a stretch is not judged."""
-PAUSE = 0.6
-"""s between two stretches of speech up to which they are one for a model."""
-SILENCE = 1e-4
-"""Root mean square below which there is nothing to hear, -80 dB."""
+MIN_WINDOW = 1.0  # s of speech below which a stretch is not judged
+PAUSE = 0.6  # s between two stretches of speech up to which they are one for a model
+SILENCE = 1e-4  # Root mean square below which there is nothing to hear, -80 dB
 CLIPPED = 0.999
-RATED = 60.0
-"""s of speech, and of what is between, that the quality is told from."""
-LONG_PAUSES = 2 * SAMPLE_RATE
-"""samples of pauses, all together, that tell the noise by themselves"""
-PITCHED = 30 * SAMPLE_RATE
-"""samples of speech in which the pitch is followed"""
-TAPS = 512
-"""samples of a frame of the spectrum, 32 ms"""
+RATED = 60.0  # s of speech, and of what is between, that the quality is told from
+LONG_PAUSES = 2 * SAMPLE_RATE  # samples of pauses, all together, that tell the noise by themselves
+PITCHED = 30 * SAMPLE_RATE  # samples of speech in which the pitch is followed
+TAPS = 512  # samples of a frame of the spectrum, 32 ms
 FLOOR = 60.0
 """dB below the strongest band at which a band holds nothing: natural speech keeps its hiss of s and
 f within that, and an encoder or a telephone cuts to far below."""
@@ -38,39 +31,18 @@ f within that, and an encoder or a telephone cuts to far below."""
 
 @dataclass(frozen=True)
 class SoundQuality:
-    """How good a recording is for judging a voice.
+    """How good a recording is for judging a voice."""
 
-    Attributes
-    ----------
-    bandwidth_hz : float
-        Hz up to which speech holds anything (`FLOOR`): what an encoder or a telephone left.
-    snr : float or None
-        dB of speech over what is heard between (`_noise`); None where there are no pauses.
-    clipped : float
-        Share of the samples of speech at full scale.
-    level_dbfs : float
-        Of speech; 0: full scale.
-    sustained_ratio : float or None
-        Share of what is voiced that stays on a note (`music.sustained_ratio`).
-    """
-
-    bandwidth_hz: float
-    snr: float | None
-    clipped: float
-    level_dbfs: float
-    sustained_ratio: float | None
+    bandwidth_hz: float  # Hz up to which speech holds anything (`FLOOR`)
+    snr: float | None  # dB of speech over what is heard between (`_noise`); None without pauses
+    clipped: float  # share of the samples of speech at full scale
+    level_dbfs: float  # of speech
+    sustained_ratio: float | None  # share of voiced speech that stays on a note
 
 
 class Recording:
-    """What was heard of a file, at most half an hour (`sound.LONGEST`).
-
-    Parameters
-    ----------
-    stretches : sequence of (start, int16 [n])
-        Mono, 16 kHz; s from the beginning of the file's clock.
-    speech : sequence of (start, end)
-        Where somebody speaks, s, ascending.
-    """
+    """What was heard of a file, at most half an hour (`sound.LONGEST`): stretches of mono int16 [n]
+    at 16 kHz, each with its start on the file's clock, and where somebody speaks, s, ascending."""
 
     def __init__(
         self, stretches: Sequence[tuple[float, np.ndarray]], speech: Sequence[Span]
@@ -87,13 +59,8 @@ class Recording:
         cancel: Event | None = None,
         speech: Sequence[Span] | None = None,
     ) -> Recording:
-        """Hear a file; see `sound.read` for parameters and errors.
-
-        Parameters
-        ----------
-        speech : sequence of (start, end), optional
-            Where somebody speaks, s, if that is known already.
-        """
+        """Hear a file (`sound.read`); `speech` says where somebody speaks, s, if that is known
+        already."""
         detector = SpeechDetector()
         blocks = read(path, spans, notes=notes, cancel=cancel)
         runs: list[tuple[float, list[np.ndarray]]] = []
@@ -125,15 +92,8 @@ class Recording:
         return np.zeros(0, np.float32)
 
     def windows(self, seconds: float, most: int) -> list[Span]:
-        """Return spans of speech for a model, s, that overlap no more than they must.
-
-        Parameters
-        ----------
-        seconds : float
-            Length of a window; where less is spoken, it is shorter.
-        most : int
-            If there are more, evenly spread ones are kept.
-        """
+        """Return spans of speech for a model, s, of this length or shorter where less is spoken,
+        that overlap no more than they must; of more than `most`, evenly spread ones."""
         spans: list[Span] = []
         for start, end in self._joined():
             count = max(1, math.ceil((end - start) / seconds - 0.1))
@@ -201,10 +161,9 @@ def _rms(samples: np.ndarray) -> float:
 
 
 def _noise(speech: np.ndarray, pauses: np.ndarray) -> float | None:
-    """Return the root mean square of the noise, from short frames: of long pauses the middle one.
-    Short ones may hold a word that was not told as speech: there it is the tenth of all frames that
-    is quietest, which in steady noise is as loud as any (minimum statistics: Martin, IEEE Trans.
-    Speech Audio Process. 9(5), 2001). None where there are hardly any pauses."""
+    """Return the RMS of the noise, from short frames: of long pauses the median; of short ones,
+    which may hold a missed word, the quietest tenth of all frames (minimum statistics, Martin
+    2001)."""
     if len(pauses) <= SAMPLE_RATE // 5:
         return None
     long = len(pauses) >= LONG_PAUSES

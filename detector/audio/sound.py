@@ -32,37 +32,24 @@ from detector.media.container import (
     sound_stream,
 )
 
-SAMPLE_RATE = 16_000
-"""Hz; what every voice model here was trained on."""
+SAMPLE_RATE = 16_000  # Hz; what every voice model here was trained on
 BLOCK = 3 * 8_000
 """Samples of a block, 1.5 s: a multiple of three, since the readers' shared memory holds pixels of
 three bytes, and three samples are two of them."""
-LONGEST = 1_800.0
-"""s that are heard of one recording; of a longer one, stretches."""
-STRETCH = 30.0
-"""s of each of these."""
-GAP = 0.1
-"""s that a frame may come late before silence is put in its place: containers round."""
+LONGEST = 1_800.0  # s that are heard of one recording; of a longer one, stretches
+STRETCH = 30.0  # s of each of these
+GAP = 0.1  # s that a frame may come late before silence is put in its place: containers round
 DAMAGED = "The sound is damaged: what could be decoded was heard."
 
-Span = tuple[float, float]
-"""Start and end, s."""
+Span = tuple[float, float]  # Start and end, s
 
 
 @dataclass(frozen=True)
 class SoundBlock:
-    """Consecutive samples.
+    """Consecutive samples."""
 
-    Attributes
-    ----------
-    start : float
-        s from the beginning of the picture, or of the sound where there is none.
-    samples : float32 array [n]
-        Mono, 16 kHz, -1..1.
-    """
-
-    start: float
-    samples: np.ndarray
+    start: float  # s from the beginning of the picture, or of the sound where there is none
+    samples: np.ndarray  # float32 [n], mono, 16 kHz, -1..1
 
     @property
     def end(self) -> float:
@@ -86,23 +73,9 @@ def read(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[SoundBlock]:
-    """Stream the first sound stream of a file.
-
-    Parameters
-    ----------
-    path : path
-    spans : sequence of (start, end)
-        Ascending, s; what is heard. Each begins with a block of its own.
-    notes : list of str
-        A sentence is appended where the sound is damaged.
-    cancel : threading.Event, optional
-
-    Raises
-    ------
-    MediaError
-        There is no sound (`no_sound`), or none that can be decoded.
-    Canceled
-    """
+    """Stream the first sound stream of a file within ascending `spans`, s, each beginning with a
+    block of its own; `notes` gets a sentence where it is damaged. Raise MediaError where there is
+    no sound (`no_sound`) or none that can be decoded; Canceled."""
     most = sum(math.ceil((end - start) * SAMPLE_RATE / BLOCK) + 2 for start, end in spans)
     frames = stream_isolated(
         _read,

@@ -24,23 +24,8 @@ def tukey(taps: int, tapered: float = 0.25) -> np.ndarray:
 def spectrogram(
     samples: np.ndarray, window: np.ndarray, hop: int, *, centered: bool = False
 ) -> np.ndarray:
-    """Return the power density of each frame, one-sided.
-
-    Parameters
-    ----------
-    samples : float [..., n]
-        Sound at 16 kHz.
-    window : float [taps]
-        What a frame is multiplied by.
-    hop : int
-        Samples from one frame to the next.
-    centered : bool
-        Whether each frame's mean is taken from it.
-
-    Returns
-    -------
-    float [..., taps / 2 + 1, frames]
-    """
+    """Return the one-sided power density of each frame, float [..., taps / 2 + 1, frames], of
+    samples [..., n] at 16 kHz, one frame each `hop`; `centered` subtracts each frame's mean."""
     taps = len(window)
     frames = np.lib.stride_tricks.sliding_window_view(samples, taps, axis=-1)[..., ::hop, :]
     if centered:

@@ -1,32 +1,38 @@
 """Where somebody speaks: Silero VAD over a stream of blocks.
 
-Silero Team, github.com/snakers4/silero-vad (MIT), version 6: the rules of its package. A block goes
-through the network's convolutions at once, and only the recurrent cell goes chunk by chunk.
+Silero Team, github.com/snakers4/silero-vad (MIT), version 6: the network and the rules of its
+package, which is not imported: it brings PyTorch, and sets the number of its threads.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
+from detector import runtime
 from detector.audio.sound import SAMPLE_RATE, SoundBlock, Span
+from detector.runtime import Runner
 
-if TYPE_CHECKING:
-    from detector.audio.silero import State
+CHUNK = 512  # Samples that the network answers for at a time, 32 ms
+CONTEXT = 64  # samples before a chunk that it is shown too
+SPOKEN, QUIET = 0.5, 0.35  # Probabilities at which speech begins and from which on it may end
+MIN_SPEECH, MIN_SILENCE = 0.25, 0.3  # s; shorter speech is a click, a shorter pause is a breath
+PAD = 0.03  # s by which speech is widened on both sides
+_START = (np.zeros((1, 1, 128), np.float32),) * 2
+"""State of the recurrent cell before the first chunk."""
 
-CHUNK = 512
-"""Samples that the network answers for at a time, 32 ms."""
-CONTEXT = 64
-"""samples before a chunk that it is shown too."""
-SPOKEN, QUIET = 0.5, 0.35
-"""Probabilities at which speech begins and from which on it may end."""
-MIN_SPEECH, MIN_SILENCE = 0.25, 0.3
-"""s; shorter speech is a click, a shorter pause is a breath."""
-PAD = 0.03
-"""s by which speech is widened on both sides."""
+
+@lru_cache(maxsize=1)
+def _network() -> Runner:
+    """Chunks [T, 64 + 512] and a state -> probabilities of speech [T] and the next state."""
+    package = importlib.util.find_spec("silero_vad")
+    assert package is not None and package.origin is not None
+    return runtime.read(Path(package.origin).parent / "data/silero_vad_16k_sequence.onnx")
 
 
 @dataclass
@@ -37,14 +43,14 @@ class SpeechDetector:
     """(start, probability of each chunk)"""
     _waiting: np.ndarray = field(default_factory=lambda: np.zeros(CONTEXT, np.float32))
     """what was seen last, then what is no chunk yet"""
-    _state: State | None = None
+    _state: tuple[np.ndarray, ...] = _START
     _end: float = -1.0
 
     def feed(self, blocks: Iterator[SoundBlock]) -> Iterator[SoundBlock]:
         """Pass blocks through, listening."""
         for block in blocks:
             if abs(block.start - self._end) > CHUNK / SAMPLE_RATE:
-                self._state = None
+                self._state = _START
                 self._runs.append((block.start, []))
                 self._waiting = np.zeros(CONTEXT, np.float32)
             self._end = block.end
@@ -57,11 +63,9 @@ class SpeechDetector:
         self._waiting = joined[count * CHUNK :]
         if count:
             windows = np.lib.stride_tricks.sliding_window_view(joined, CONTEXT + CHUNK)
-            from detector.audio import silero  # PyTorch, which silent files can do without
-
-            chunks = windows[: count * CHUNK : CHUNK].copy()
-            heard, self._state = silero.listen(chunks, self._state)
-            self._runs[-1][1].extend(heard)
+            heard, *state = _network()(windows[: count * CHUNK : CHUNK], *self._state)
+            self._runs[-1][1].extend(heard.tolist())
+            self._state = tuple(state)
 
     def segments(self) -> list[Span]:
         """Return where somebody speaks, s, ascending."""

@@ -21,8 +21,7 @@ from detector.media import safe_name
 from detector.media.limits import MAX_BYTES
 
 ENDINGS = frozenset({".zip"})
-MAX_FILES = 10_000
-"""In one archive; more are better unpacked to a folder."""
+MAX_FILES = 10_000  # In one archive; more are better unpacked to a folder
 MAX_UNPACKED = 16 * MAX_BYTES
 """bytes of all files together; each is unpacked when its turn comes, and deleted after it."""
 MAX_RATIO, RATIO_FROM = 100, 64 * 1024**2

@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from detector import paths
 from detector.batch.entry import Entry, detail
 from detector.batch.journal import Journal, Line
 from detector.batch.options import (
@@ -58,27 +61,14 @@ def _disk(out: Path) -> Iterator[None]:
 
 
 class BatchRun:
-    """A folder of results that is being filled. A context manager: one program has it at a time.
-
-    Parameters
-    ----------
-    out : Path
-        Made where it is missing. What is finished in it is not done again.
-    analyzer : BatchAnalyzer, optional
-        Default: a new one in this process whose runs share their batches.
-
-    Raises
-    ------
-    UsageError
-        It is in use, holds a batch with other settings, or can't be written.
-    DiskFull
-    """
+    """A folder of results that is being filled; what is finished in it is not done again. A context
+    manager: one program has it at a time. By default its runs share the batches of an analyzer in
+    this process. Raise UsageError where it is in use, has other settings or can't be written;
+    DiskFull."""
 
     def __init__(
         self, out: Path, options: BatchOptions | None = None, analyzer: BatchAnalyzer | None = None
     ) -> None:
-        from filelock import FileLock, Timeout
-
         self.out, self.options = out, options or BatchOptions()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._parallel = self.options.parallel or min(MAX_PARALLEL, max(2, cores or 2))
@@ -126,21 +116,8 @@ class BatchRun:
         total: int = 0,
         cancel: threading.Event | None = None,
     ) -> BatchTally:
-        """Finish every entry that isn't; return once all are.
-
-        Parameters
-        ----------
-        total : int
-            Entries, where that is known.
-        cancel : Event, optional
-            Set it to stop: what is going on is given up, what is finished stays.
-
-        Raises
-        ------
-        DiskFull, ClusterError
-            What is finished stays; the same call goes on where it stopped.
-        Canceled
-        """
+        """Finish every entry that isn't, and return once all are. Set `cancel` to stop. Raise
+        DiskFull, ClusterError or Canceled: what is finished stays, and the same call resumes."""
         call = _Call(iter(entries), BatchTally(total), on_entry, cancel or threading.Event())
         work = range(self._parallel)
         threads = [threading.Thread(target=self._work, args=(call, n), daemon=True) for n in work]
@@ -165,8 +142,6 @@ class BatchRun:
 
     def _same_settings(self) -> None:
         """Refuse a folder with results under other settings: they would stand side by side."""
-        from detector import paths
-
         options, path = self.options, self.out / SETTINGS
         asked = BatchSettings(settings=options.settings, thresholds=options.thresholds)
         text = asked.model_dump_json(indent=2)
@@ -201,10 +176,6 @@ class BatchRun:
     def _finish(self, call: _Call, entry: Entry, scratch: Path) -> None:
         line: Line = {"file": entry.name, "page": entry.page, "id": ""}
         try:
-            if entry.open is None:
-                assert entry.error is not None
-                self._failed(call, entry, line, entry.error)
-                return
             scratch.mkdir(parents=True, exist_ok=True)
             path = entry.open(scratch)
             with open_file(path) as file:
@@ -243,7 +214,9 @@ class BatchRun:
                     self._write({**line, "analysis": known})
             call.count("found", entry)
             return
-        analysis = self.analyzer.analyze(path, options.settings, name=entry.title, cancel=call.stop)
+        analysis = self.analyzer.analyze(
+            path, options.settings, name=entry.title, cancel=call.stop
+        ).taken_from(entry.source)
         if options.thresholds:
             analysis = decide(analysis, thresholds=options.thresholds)
         analysis = self._beside_its_original(analysis, path, call)

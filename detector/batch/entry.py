@@ -9,6 +9,7 @@ from pathlib import Path
 from detector.errors import InputError
 from detector.links import is_link, name_of
 from detector.schema.analysis import ErrorDetail
+from detector.schema.origin import FileSource
 
 Opener = Callable[[Path], Path]
 """A folder that the file may be unpacked to -> the path of the file, to be read from now on."""
@@ -16,27 +17,14 @@ Opener = Callable[[Path], Path]
 
 @dataclass(frozen=True)
 class Entry:
-    """A file to analyze, or why one that was listed can't be.
+    """A file to analyze, or why one that was listed can't be."""
 
-    Attributes
-    ----------
-    name : str
-        One in its source, and the same each time it is read: results are found again by it.
-    open : callable, optional
-        Brings the file to where it can be read. Raises MediaError.
-    page : int, optional
-        Of the document that the picture stands in, from 1.
-    error : ErrorDetail, optional
-        Instead of `open`.
-    size : int, optional
-        Bytes that it has, as far as is known before it is opened.
-    """
-
-    name: str
-    open: Opener | None = None
-    page: int | None = None
-    error: ErrorDetail | None = None
-    size: int | None = None
+    name: str  # unique in its source and the same each time: results are matched by it
+    open: Opener  # brings the file to where it can be read; raises InputError
+    page: int | None = None  # of the document that the picture is in, from 1
+    error: ErrorDetail | None = None  # `open` raises it
+    size: int | None = None  # bytes, as far as known before it is opened
+    source: FileSource | None = None  # the document that it stands in
 
     @property
     def title(self) -> str:
@@ -51,7 +39,11 @@ def of_path(name: str, path: Path) -> Entry:
 
 def failed(name: str, error: InputError) -> Entry:
     """Return the entry of what can't be opened."""
-    return Entry(name, error=detail(error))
+
+    def refuse(_folder: Path) -> Path:
+        raise error
+
+    return Entry(name, refuse, error=detail(error))
 
 
 def detail(error: InputError) -> ErrorDetail:

@@ -23,25 +23,13 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Finished:
-    """Where a finished file's line stands.
+    """Where a finished file's line stands."""
 
-    Attributes
-    ----------
-    id : str
-        Of the analysis: content, settings, program and weights; "" where it was never read.
-    start, length : int
-        Bytes.
-    error : str
-        Its code; "" for a result.
-    retry : bool
-        It is to be tried again.
-    """
-
-    id: str
-    start: int
+    id: str  # of the analysis: content, settings, program and weights; "" where it was never read
+    start: int  # bytes
     length: int
-    error: str = ""
-    retry: bool = False
+    error: str = ""  # its code; "" for a result
+    retry: bool = False  # it is to be tried again
 
 
 class Journal:

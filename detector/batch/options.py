@@ -46,29 +46,15 @@ class DiskFull(UnmaskError):
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What is done with each file.
-
-    Attributes
-    ----------
-    table : bool
-        Keep `results.csv` beside the journal.
-    report : callable, optional
-        Writes each file's report.
-    original : callable, optional
-        Finds each file's original, against which it is held then.
-    parallel : int
-        Runs side by side; 0: as many as there are cores.
-    device : {"auto", "cpu", "cuda"}
-        Where networks run.
-    """
+    """What is done with each file."""
 
     settings: Settings = field(default_factory=Settings)
     thresholds: Thresholds | None = None
-    table: bool = True
-    report: WriteReport | None = None
-    original: FindOriginal | None = None
-    parallel: int = 0
-    device: str = "auto"
+    table: bool = True  # write `results.csv` beside the journal
+    report: WriteReport | None = None  # writes each file's report
+    original: FindOriginal | None = None  # finds each file's original, to compare it with
+    parallel: int = 0  # runs side by side; 0: as many as there are cores
+    device: str = "auto"  # "auto", "cpu" or "cuda"
 
 
 class BatchSettings(StrictModel):
@@ -84,13 +70,10 @@ class BatchTally:
 
     total: int = 0
     analyzed: int = 0
-    found: int = 0
-    """finished earlier, or with the same content as another file"""
+    found: int = 0  # finished earlier, or with the same content as another file
     failed: int = 0
-    ours: int = 0
-    """of those that failed: for a reason that is not the file's"""
-    codes: Counter[str] = field(default_factory=Counter)
-    """why files failed"""
+    ours: int = 0  # of those that failed: for a reason that is not the file's
+    codes: Counter[str] = field(default_factory=Counter)  # why files failed
 
     @property
     def done(self) -> int:

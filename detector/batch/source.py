@@ -21,42 +21,24 @@ from detector.media.files import open_file
 
 COLUMNS = ("path", "file", "filename", "url", "name")
 """of a table, in which files are looked for; the first there is counts"""
-MAX_LIST_BYTES = 64 * 1024**2
-"""Of a table or a list: a million paths."""
+MAX_LIST_BYTES = 64 * 1024**2  # Of a table or a list: a million paths
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
-Links = Callable[[str], Opener]
-"""A link -> what fetches it."""
+Links = Callable[[str], Opener]  # A link -> what fetches it
 
 
 @dataclass(frozen=True)
 class Source:
-    """Entries in a fixed order, each under a name of its own.
-
-    Attributes
-    ----------
-    passed_over : int
-        Files that are no media by their name.
-    """
+    """Entries in a fixed order, each under a name of its own."""
 
     entries: list[Entry]
-    passed_over: int = 0
+    passed_over: int = 0  # files that are no media by their name
 
 
 def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
-    """Return the entries of a source; nothing of them is opened yet. Raise InputError if it can't
-    be read, or must not be.
-
-    Parameters
-    ----------
-    path : Path
-        A folder (with all in it), a CSV with a column of paths, a text file with a path a line, a
-        ZIP, a PDF, a DOCX, PPTX or XLSX, a video or a picture.
-    leave_out : Path, optional
-        A folder that is passed by: where the results go.
-    links : callable, optional
-        Opens links in tables and lists; None: they are errors.
-    """
+    """Return the entries of a folder, a CSV with a column of paths, a text file with a path a line,
+    a ZIP, PDF, DOCX, PPTX or XLSX, or a single file; nothing in it is opened yet. `leave_out` is
+    the folder of the results; without `links` links are errors. Raise InputError."""
     if path.is_dir():
         return of_files(path, files(path, leave_out))
     if path.suffix.lower() in (".csv", ".tsv"):
@@ -116,7 +98,7 @@ def no_media(name: str) -> bool:
 
 
 def _holds(name: str) -> bool:
-    return Path(name).suffix.lower() in archive.ENDINGS | document.ENDINGS
+    return Path(name).suffix.lower() in archive.ENDINGS | document.DOCUMENT_ENDINGS
 
 
 def is_container(head: bytes) -> bool:

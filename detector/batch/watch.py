@@ -12,8 +12,7 @@ from detector.batch.options import OnEntry
 from detector.batch.source import files, no_media, of_files
 from detector.errors import Canceled, MediaError
 
-EVERY = 2.0
-"""s between two looks at the folder"""
+EVERY = 2.0  # s between two looks at the folder
 
 
 class SettledFiles:
@@ -52,11 +51,8 @@ def watch(
     every: float = EVERY,
     on_entry: OnEntry | None = None,
 ) -> None:
-    """Analyze what is in a folder and what comes into it, until `stop` is set.
-
-    A file that changes later is analyzed again, and its new result takes the place of the old one.
-    Raise MediaError if there is no such folder, or DiskFull.
-    """
+    """Analyze what is in a folder and what comes into it, until `stop` is set; a file that changes
+    is analyzed again. Raise MediaError if there is no such folder, or DiskFull."""
     settled = SettledFiles(folder, batch.out)
     while not stop.is_set():
         if ready := settled.look():

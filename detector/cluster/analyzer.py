@@ -17,27 +17,14 @@ from detector.media.files import open_file, sha256
 from detector.pipeline import Observer, initial_results
 from detector.schema.analysis import Analysis, Settings
 
-MAX_TRIES = 3
-"""Workers that a file may be lost with: it may be what ends them."""
-CANCEL_SECONDS = 5.0
-"""Longest wait for a worker to notice that nobody wants its answer."""
+MAX_TRIES = 3  # Workers that a file may be lost with: it may be what ends them
+CANCEL_SECONDS = 5.0  # Longest wait for a worker to notice that nobody wants its answer
 
 
 class ClusterAnalyzer:
-    """Analyzes files on a cluster. One instance serves all threads. A context manager.
-
-    Attributes
-    ----------
-    slots : int
-        Calls that its workers can have at a time; more wait.
-
-    Raises
-    ------
-    UsageError
-        Ray is not installed, or the address is none.
-    ClusterError
-        No cluster answers there, or it has no room for a worker.
-    """
+    """Analyzes files on a cluster; its workers take `slots` calls at a time. One instance serves
+    all threads. A context manager. Raise UsageError where Ray is not installed or the address is
+    none, ClusterError where no cluster answers, or it has no room for a worker."""
 
     def __init__(self, options: ClusterOptions, *, device: str = "auto") -> None:
         self._joined = connection.join(options.address)
@@ -84,24 +71,9 @@ class ClusterAnalyzer:
         observe: Observer | None = None,
         cancel: threading.Event | None = None,
     ) -> Analysis:
-        """Analyze one file in a worker.
-
-        Parameters
-        ----------
-        path, settings, name, cancel
-            As of `Analyzer.analyze`.
-        observe : callable, optional
-            Called from this thread with the newest `Progress`.
-
-        Raises
-        ------
-        MediaError, UsageError, Canceled
-            As `Analyzer.analyze`.
-        ClusterError
-            The cluster can't do it. What is going on in other calls can't, either.
-        UnmaskError
-            The file took several workers with it (code "worker_lost").
-        """
+        """Analyze one file in a worker, with the parameters and errors of `Analyzer.analyze`;
+        `observe` is called from this thread. Raise also ClusterError where the cluster can't do it,
+        UnmaskError where the file took several workers with it (code "worker_lost")."""
         path, settings = Path(path).absolute(), settings or Settings()
         with open_file(path) as file:
             digest = sha256(file)
@@ -111,12 +83,11 @@ class ClusterAnalyzer:
         pieces: list[Any] | None = None
         for _ in range(MAX_TRIES):
             try:
-                analysis = self._tried(call, pieces, watch)
-                if analysis is None:
-                    pieces = transfer.put(path)
-                    analysis = self._tried(call, pieces, watch)
-                assert analysis is not None
-                return analysis
+                if (analysis := self._tried(call, pieces, watch)) is not None:
+                    return analysis
+                pieces = transfer.put(path)
+                if (analysis := self._tried(call, pieces, watch)) is not None:
+                    return analysis
             except _WorkerLost:
                 call = replace(call, key=uuid.uuid4().hex)
         raise UnmaskError(

@@ -21,8 +21,7 @@ from detector.errors import ClusterError, UsageError
 LOCAL, AUTO = "local", "auto"
 """A cluster of this computer, which ends with the program; the one that this computer is in."""
 CONNECT_SECONDS = 3.0
-TRY_SECONDS = 20.0
-"""Longest wait for a cluster that takes connections to let this program in."""
+TRY_SECONDS = 20.0  # Longest wait for a cluster that takes connections to let this program in
 STORE_BYTES = 256 * 1024**2
 """of the object store of a cluster of this computer, where files are read where they lie"""
 
@@ -33,26 +32,14 @@ _joining = threading.Lock()
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """What is asked of a cluster.
+    """What is asked of a cluster."""
 
-    Attributes
-    ----------
-    address : str
-        "auto", "local" or HOST:PORT.
-    workers : int
-        Actors; 0: as many as the cluster has room for when it is joined. Those there is no room for
-        wait, which is what a cluster that scales goes by.
-    cpus, gpus : float
-        Of each worker; gpus None: one where the cluster has any.
-    isolate : bool
-        Whether files are parsed in confined processes.
-    """
-
-    address: str
+    address: str  # "auto", "local" or HOST:PORT
     workers: int = 0
-    cpus: float = 2.0
-    gpus: float | None = None
-    isolate: bool = False
+    """actors; 0: as many as it has room for now. Others wait, for a cluster that scales."""
+    cpus: float = 2.0  # of each worker
+    gpus: float | None = None  # of each worker; None: one where the cluster has any
+    isolate: bool = False  # parse files in confined processes
 
     @classmethod
     def configured(cls, address: str = "", *, isolate: bool = False) -> ClusterOptions | None:

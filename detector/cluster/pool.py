@@ -29,38 +29,17 @@ NO_WORKER_SECONDS = 600.0
 
 @dataclass(eq=False)
 class Member:
-    """A worker as this program knows it.
-
-    Attributes
-    ----------
-    actor : handle
-        Whoever calls it need not know that Ray started it again.
-    free : int
-        Calls that it can take beside those it has.
-    life : int
-        How often it was lost: what was given to an earlier life is over.
-    """
+    """A worker as this program knows it; its `actor` stays the same when Ray starts it again."""
 
     actor: Any
     ready: bool = False
-    free: int = 0
-    life: int = 0
+    free: int = 0  # calls that it can take beside those it has
+    life: int = 0  # how often it was lost: calls of an earlier life are over
 
 
 class WorkerPool:
-    """Thread-safe.
-
-    Parameters
-    ----------
-    count : int
-        Workers.
-    arguments : sequence
-        What each is made with.
-    cpus, gpus : float
-        Of each.
-    expected : callable
-        Returns what `ClusterWorker.warm_up` has to return now.
-    """
+    """Workers, each made with `arguments` and of so many `cpus` and `gpus`. Thread-safe. `expected`
+    returns what `ClusterWorker.warm_up` has to return."""
 
     def __init__(
         self, count: int, arguments: Sequence[Any], cpus: float, gpus: float, expected: Expected

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detector import media
 from detector.cluster import transfer
 from detector.config import share_memory
 from detector.errors import ClusterError
@@ -20,8 +21,7 @@ from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Analysis, Settings
 
 MAX_SIDE_BY_SIDE = 16
-CONTROL = "control"
-"""Calls that answer while all others are busy."""
+CONTROL = "control"  # Calls that answer while all others are busy
 
 
 def side_by_side(cpus: float) -> int:
@@ -42,20 +42,9 @@ class Call:
 
 
 class ClusterWorker:
-    """Lives in a process of a cluster.
-
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda"}
-    cpus, gpus : float
-        That Ray gave it.
-    isolate : bool
-        Parse files in confined processes.
-    """
+    """Lives in a process of a cluster; `cpus` and `gpus` are what Ray gave it."""
 
     def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
-        from detector import media
-
         transfer.sweep()
         if not gpus:  # of the half of a machine's memory, what its share of the cores is
             share_memory(min(1.0, cpus / (os.cpu_count() or 1)))

@@ -8,9 +8,9 @@ frames and another frame rate cost little, and a cut costs the same wherever it 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Event
 
 import cv2
@@ -44,8 +44,6 @@ SHORTEST = 0.5
 """s of a stretch from which its rate is measured"""
 ROUNDED = 1e-3
 """s by which stated times of frames are off"""
-
-
 FEATURES = 700
 RATIO = 0.85
 """Most that the best match's distance may be of the second best's."""
@@ -63,26 +61,25 @@ ROUNDING = 0.02
 class FootageReader:
     """A file that is read several times."""
 
-    path: str | os.PathLike[str]
+    path: str | Path
     media: Media
     notes: list[str]
     cancel: Event
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, upright."""
+        return self.media.width, self.media.height
+
     def fit(self, side: int) -> tuple[int, int]:
         """Return the coded width and height with a longer side of at most `side` px."""
-        size = self.media.width, self.media.height
-        size = size[::-1] if self.media.turned % 180 else size
+        size = self.size[::-1] if self.media.turned % 180 else self.size
         scale = min(1.0, side / max(size))
         width, height = (max(16, round(length * scale)) for length in size)
         return width, height
 
     def frames(self, times: Sequence[float], side: int) -> Iterator[Frame]:
-        """Yield the pictures on screen at `times`, ascending, each once.
-
-        Raises
-        ------
-        MediaError, Canceled
-        """
+        """Yield the pictures on screen at `times`, ascending, each once."""
         size = self.fit(side)
         notes: list[str] = []
         yield from stream_isolated(
@@ -228,16 +225,21 @@ def corners(width: float, height: float) -> np.ndarray:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
 
 
-def rescaled(
-    matrix: np.ndarray, from_scale: tuple[float, float], to_scale: tuple[float, float]
+Size = tuple[int, ...]
+"""width and height, px"""
+
+
+def moved_to(
+    matrix: np.ndarray, originals: tuple[Size, Size], copies: tuple[Size, Size]
 ) -> np.ndarray:
-    """Return a homography for pictures resized by `from_scale` and `to_scale`, (x, y) each: pixel
+    """Return a homography for pictures that were resized, each from one size to another: pixel
     centers lie at halves."""
 
-    def resize(x: float, y: float) -> np.ndarray:
+    def resize(before: Size, after: Size) -> np.ndarray:
+        x, y = after[0] / before[0], after[1] / before[1]
         return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
 
-    scaled = resize(*to_scale) @ matrix @ np.linalg.inv(resize(*from_scale))
+    scaled = resize(*copies) @ matrix @ np.linalg.inv(resize(*originals))
     unit: np.ndarray = scaled / scaled[2, 2]
     return unit
 
@@ -255,30 +257,20 @@ def quarter_turns(matrix: np.ndarray, width: float, height: float) -> int:
 def refined(
     matrix: np.ndarray, original: np.ndarray, copy: np.ndarray, mask: np.ndarray
 ) -> np.ndarray:
-    """Return a homography refined by brightness (ECC, Evangelidis and Psarakis 2008); unchanged
-    where that does not converge.
-
-    Parameters
-    ----------
-    matrix : px of the original to px of the copy
-    original, copy : float32 [H, W]
-    mask : uint8 [H, W]
-        Of the copy: where they have to agree.
-    """
+    """Return a homography refined by brightness (ECC, Evangelidis and Psarakis 2008) where the
+    mask, uint8 [H, W], of the copy is set; unchanged where that does not converge."""
     height, width = copy.shape
     warped = cv2.warpPerspective(original, matrix, (width, height), flags=cv2.INTER_LINEAR)
     end = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     best, found = _likeness(warped, copy, mask), matrix
     edge = corners(original.shape[1], original.shape[0])
-    for kind, start, gain in (
-        (cv2.MOTION_AFFINE, np.eye(2, 3, dtype=np.float32), 0.0),
-        (cv2.MOTION_HOMOGRAPHY, np.eye(3, dtype=np.float32), FREER),
-    ):
+    for kind, rows, gain in ((cv2.MOTION_AFFINE, 2, 0.0), (cv2.MOTION_HOMOGRAPHY, 3, FREER)):
+        start = np.eye(rows, 3, dtype=np.float32)
         try:
             _, step = cv2.findTransformECC(copy, warped, start, kind, end, mask, 5)
         except cv2.error:
             continue
-        whole = np.vstack([step, [0, 0, 1]]) if len(step) == 2 else step
+        whole = np.vstack([step, [0, 0, 1]]) if rows == 2 else step
         moved = np.linalg.inv(whole.astype(float)) @ matrix
         furthest = np.abs(moved_points(moved, edge) - moved_points(matrix, edge)).max()
         if furthest > 0.06 * max(width, height):
@@ -332,7 +324,7 @@ def described(
 
 @dataclass(frozen=True)
 class FrameThumbnails:
-    """A file's small frames for matching in time, and key frames for matching in"""
+    """A file's small frames for matching in time, and key frames for matching in place."""
 
     times: tuple[float, ...]
     thumbs: np.ndarray
@@ -379,12 +371,7 @@ def read_thumbnails(source: FootageReader, times: Sequence[float], keys: int) ->
 
 
 def read_original(original: FootageReader) -> FrameThumbnails:
-    """Read the small frames of all of an original.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Read the small frames of all of an original."""
     keys = int(np.clip((original.media.duration or 0.0) / 5.0, ORIGINAL_KEYS, MOST_KEYS))
     return read_thumbnails(original, original.spread(ORIGINAL_FRAMES), keys)
 
@@ -398,24 +385,16 @@ def align(
 ) -> Aligned | None:
     """Return how a stretch of the copy (s; default: all of it) lies in the original, whose small
     frames are `theirs`, or None where they have no picture in common.
-
-    Raises
-    ------
-    MediaError, Canceled
     """
     ours = read_thumbnails(copy, copy.spread(COPY_FRAMES, start, end), COPY_KEYS)
     if not ours.times or not theirs.times:
         return None
-    from_shape, to_shape = theirs.keys[0].shape, ours.keys[0].shape
+    sizes = [one.keys[0].shape[1::-1] for one in (theirs, ours)]
     # Under a moving camera, one place is seen at two times: the right homography is that under
     # which all moments fit.
     tried = []
     for match in locate(ours, theirs):
-        matrix = rescaled(
-            match.matrix,
-            (original.media.width / from_shape[1], original.media.height / from_shape[0]),
-            (copy.media.width / to_shape[1], copy.media.height / to_shape[0]),
-        )
+        matrix = moved_to(match.matrix, (sizes[0], original.size), (sizes[1], copy.size))
         tried.append((*_match_times(copy, original, ours, theirs, matrix), matrix))
     if not tried:
         return None
@@ -454,9 +433,9 @@ def locate(ours: FrameThumbnails, theirs: FrameThumbnails) -> list[Match]:
     each = [_most_inliers(originals, [copy], agreed) for copy in copies]
     ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
     # Most copies show the whole picture: edge to edge is exact where the best one is near it.
-    scale = _ratio(ours.keys[0].shape, theirs.keys[0].shape)
-    whole = rescaled(np.eye(3), (1.0, 1.0), scale)
-    edge = corners(*theirs.keys[0].shape[1::-1])
+    size = theirs.keys[0].shape[1::-1]
+    whole = moved_to(np.eye(3), (size, size), (size, ours.keys[0].shape[1::-1]))
+    edge = corners(*size)
     moved = moved_points(best.matrix, edge) - moved_points(whole, edge)
     if np.abs(moved).max() < NEAR_IDENTITY * max(ours.keys[0].shape):
         ranked.insert(0, replace(best, matrix=whole))
@@ -488,10 +467,6 @@ def _most_inliers(
     return max((m for m in found if m is not None), key=lambda m: m.inliers, default=None)
 
 
-def _ratio(shape: Sequence[int], other: Sequence[int]) -> tuple[float, float]:
-    return shape[1] / other[1], shape[0] / other[0]
-
-
 def _match_times(
     copy: FootageReader,
     original: FootageReader,
@@ -501,20 +476,14 @@ def _match_times(
 ) -> tuple[float, list[float]]:
     """Return the mean squared difference of matched frames, and for each frame of the copy its
     time in the original, s."""
-    height, width = ours.thumbs.shape[1:]
-    from_height, from_width = theirs.thumbs.shape[1:]
-    small = rescaled(
-        matrix,
-        (from_width / original.media.width, from_height / original.media.height),
-        (width / copy.media.width, height / copy.media.height),
-    )
-    filled = np.full(theirs.thumbs.shape[1:], 255, np.uint8)
-    valid = (cv2.warpPerspective(filled, small, (width, height)) > 250).ravel()
+    size, from_size = (one.thumbs.shape[:0:-1] for one in (ours, theirs))
+    small = moved_to(matrix, (original.size, from_size), (copy.size, size))
+    filled = np.full(from_size[::-1], 255, np.uint8)
+    valid = (cv2.warpPerspective(filled, small, size) > 250).ravel()
     if valid.sum() < 50:
         return np.inf, [theirs.times[0]] * len(ours.times)
     warped = np.stack([
-        cv2.warpPerspective(thumb, small, (width, height), flags=cv2.INTER_LINEAR)
-        for thumb in theirs.thumbs
+        cv2.warpPerspective(thumb, small, size) for thumb in theirs.thumbs
     ]).reshape(len(theirs.times), -1).astype(np.float32)  # fmt: skip
     copies = ours.thumbs.reshape(len(ours.times), -1).astype(np.float32)
     a, b = warped[:, valid], copies[:, valid]
@@ -541,13 +510,8 @@ def frame_distances(copies: np.ndarray, originals: np.ndarray, weights: np.ndarr
 def time_path(
     cost: np.ndarray, copy_times: Sequence[float], original_times: Sequence[float]
 ) -> np.ndarray:
-    """Return the original's frame for each of the copy along the cheapest path, int [N].
-
-    Parameters
-    ----------
-    cost : float [N, M]
-    copy_times, original_times : s, ascending
-    """
+    """Return the original's frame for each of the copy along the cheapest path, int [N]; `cost` is
+    float [N, M]."""
     times, moments = np.asarray(original_times, float), np.asarray(copy_times, float)
     best = np.partition(cost, min(1, cost.shape[1] - 1), axis=1)[:, 0]
     unit = max(float(np.median(best)), 0.25)

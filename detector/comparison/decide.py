@@ -1,7 +1,7 @@
 """Decide from measurements: is it the same recording, what differs, and where.
 
 Two logistic regressions decide: whether both are the same recording, and whether a face differs at
-a moment. `bench.fit_comparison` fits them with whole footage left out, into `decision.json`.
+a moment. `bench.comparison --fit` fits them with whole footage left out, into `decision.json`.
 """
 
 from __future__ import annotations
@@ -145,16 +145,8 @@ class Sameness:
 def sameness(
     moments: Sequence[MeasuredMoment], originals: Sequence[np.ndarray], frame: float
 ) -> Sameness:
-    """Return how alike backgrounds are. Faces are left out: they may be swapped.
-
-    Parameters
-    ----------
-    moments : sequence of MeasuredMoment
-    originals : sequence of float32 [H, W, 3]
-        With the copy's colors.
-    frame : float
-        Duration of a frame of the slower file, s.
-    """
+    """Return how alike backgrounds are, by originals in the copy's colors; `frame` is the duration
+    of a frame of the slower file, s. Faces are left out: they may be swapped."""
     shares = tuple(_share(moment.alike) for moment in moments)
     motion, strong = _motion(moments, originals, shares)
     times = [m.pair.time for m in moments], [m.pair.original_time for m in moments]
@@ -245,17 +237,8 @@ class Decided:
 
 
 def decide(moments: Sequence[MeasuredMoment], length: float, frame: tuple[float, float]) -> Decided:
-    """Return what differs.
-
-    Parameters
-    ----------
-    moments : sequence of MeasuredMoment
-        Ascending in time; at least one.
-    length : float
-        s of the copy; 0 for a still picture
-    frame : (x, y)
-        px of the upright copy for a px of `MeasuredMoment.layers`
-    """
+    """Return what differs at one moment or more of a copy of so many s (0: a still picture);
+    `frame` is px (x, y) of the upright copy for a px of the layers."""
     parts: list[dict[int, Part]] = [{} for _ in moments]
     limits: list[dict[int, float]] = [{} for _ in moments]
     numbers = sorted({face.person for moment in moments for face in moment.faces})
@@ -264,13 +247,11 @@ def decide(moments: Sequence[MeasuredMoment], length: float, frame: tuple[float,
     return Decided(people, parts, limits, _edits(moments, changed, length, frame))
 
 
-def face_features(face: FaceMeasure, moment: MeasuredMoment) -> dict[str, float]:
-    """Return the inputs of the regression of one face at one moment."""
-    return _face_features(face, moment, 1.0)
-
-
-def _face_features(face: FaceMeasure, moment: MeasuredMoment, factor: float) -> dict[str, float]:
-    """Return the features of a face that differs `factor` times as much, its rim unchanged."""
+def face_features(
+    face: FaceMeasure, moment: MeasuredMoment, factor: float = 1.0
+) -> dict[str, float]:
+    """Return the inputs of the regression of one face at one moment, as if it differed `factor`
+    times as much, its rim unchanged."""
     tiles = moment.tiles[np.isfinite(moment.tiles)]
     most = _log(factor * max(face.inside.ratio, face.lower.ratio, face.upper.ratio))
     excess = factor * face.inside.difference - face.inside.expected
@@ -287,8 +268,8 @@ def _log(ratio: float) -> float:
     return float(np.log(np.clip(ratio, 0.2, 20.0)))
 
 
-def _median_tile(moment: MeasuredMoment, otherwise: float) -> float:
-    counted = moment.tiles[np.isfinite(moment.tiles)]
+def _median(tiles: np.ndarray, otherwise: float) -> float:
+    counted = tiles[np.isfinite(tiles)]
     return float(np.median(counted)) if len(counted) else otherwise
 
 
@@ -296,7 +277,7 @@ def _limit(face: FaceMeasure, moment: MeasuredMoment) -> float:
     """Return from how many gray levels on a face differs, all else as measured."""
     model = _models()["face"]
     for factor in np.exp(np.linspace(-3, 3, 61)):
-        if log_odds(model, _face_features(face, moment, float(factor))) >= model["moment"]:
+        if log_odds(model, face_features(face, moment, float(factor))) >= model["moment"]:
             break
     return float(factor * face.inside.difference)
 
@@ -373,10 +354,8 @@ def _edits(
     """Return tiles outside heads that differ for several moments, the largest first."""
     flags = []
     for moment in moments:
-        counted = moment.levels[np.isfinite(moment.levels)]
-        rest = float(np.median(counted)) if len(counted) else 0.0
-        over = moment.tiles > EDIT_RATIO * max(1.0, _median_tile(moment, 1.0))
-        over &= moment.levels > max(EDIT_LEVELS, EDIT_OVER_REST * rest)
+        over = moment.tiles > EDIT_RATIO * max(1.0, _median(moment.tiles, 1.0))
+        over &= moment.levels > max(EDIT_LEVELS, EDIT_OVER_REST * _median(moment.levels, 0.0))
         over &= ~(moment.alike > EDIT_ALIKE)
         flags.append(over & ~_near_heads(moment, changed))
     longest = current = np.zeros(flags[0].shape, int)

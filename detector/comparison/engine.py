@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from threading import Event
 
+import cv2
 import numpy as np
 
 from detector import media, vision
@@ -16,11 +17,9 @@ from detector.comparison import align, decide, movement, place
 from detector.comparison.align import Aligned, FeatureCache, FootageReader
 from detector.comparison.decide import LEAST_ALIKE, MOST, Overlay, Sameness
 from detector.comparison.finding import (
-    FileTraces,
     compared_moment,
     finding,
     generation,
-    read_traces,
     space_of,
 )
 from detector.comparison.measure import (
@@ -34,7 +33,7 @@ from detector.comparison.measure import (
 )
 from detector.comparison.place import MomentPair
 from detector.errors import UsageError
-from detector.isolation import Frame
+from detector.provenance.file_traces import FileTraces, read_traces
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
     Comparison,
@@ -110,52 +109,63 @@ def compare(
         FootageReader(path, about, notes, stop)
         for path, about in zip((copy, original), abouts, strict=True)
     )
-    thumbnails = align.read_original(theirs)
-    aligned = align.align(ours, theirs, thumbnails)
-    report(0.3)
-    result = Comparison(
-        copy_media=abouts[0],
-        original_media=abouts[1],
-        finding=ComparisonFinding.NOT_SAME_FOOTAGE,
-        reason="no_common_picture",
-        identical=bool(abouts[0].sha256) and abouts[0].sha256 == abouts[1].sha256,
-        time=TimeAlignment(compared=0, matched=0),
-        notes=notes,
-    )
-    if aligned is not None:
-        faces = detector or vision.load_detector()
-        traces = read_traces(copy, abouts[0]), read_traces(original, abouts[1])
-
-        def compare_stretch(
-            aligned: Aligned, begun: Comparison, done: float
-        ) -> tuple[Comparison, _Evidence | None]:
-            pairs = read_moments(
-                ours, theirs, aligned, faces, lambda x: report(done + (0.8 - done) * x)
-            )
-            if not pairs:
-                return begun, None
-            frame = 1 / min(FPS, *(about.fps or FPS for about in abouts))
-            evidence = _Evidence.of_shown(pairs, frame)
-            return _compared(begun, evidence, len(pairs), frame, traces), evidence
-
-        result, evidence = compare_stretch(aligned, result, 0.3)
-        excerpt = find_excerpt(evidence.moments, evidence.sameness) if evidence else None
-        if excerpt is not None and not result.finding.same_footage:
-            again = align.align(ours, theirs, thumbnails, excerpt.start, excerpt.end)
-            # How long the whole copy lasts does not say which of the two is the younger.
-            untimed = abouts[0].model_copy(update={"duration": None})
-            begun = result.model_copy(update={"copy_media": untimed})
-            part, _ = compare_stretch(again, begun, 0.8) if again else (result, None)
-            if part.finding.same_footage:
-                result = _within(excerpt, part, abouts[0], result.time.compared)
-    report(0.85)
+    result, _ = compare_footage(ours, theirs, detector, report)
     result = movement.with_movement(result, ours, theirs)
     report(1.0)
     return result.model_copy(update={"seconds": round(time.perf_counter() - clock, 2)})
 
 
+def compare_footage(
+    copy: FootageReader, original: FootageReader, detector: FaceDetector | None, report: OnProgress
+) -> tuple[Comparison, MeasuredStretch | None]:
+    """Return the comparison by pictures alone, and what was measured last."""
+    thumbnails = align.read_original(original)
+    aligned = align.align(copy, original, thumbnails)
+    report(0.3)
+    result = Comparison(
+        copy_media=copy.media,
+        original_media=original.media,
+        finding=ComparisonFinding.NOT_SAME_FOOTAGE,
+        reason="no_common_picture",
+        identical=bool(copy.media.sha256) and copy.media.sha256 == original.media.sha256,
+        time=TimeAlignment(compared=0, matched=0),
+        notes=copy.notes,
+    )
+    if aligned is None:
+        return result, None
+    faces = detector or vision.load_detector()
+    traces = read_traces(copy.path, copy.media), read_traces(original.path, original.media)
+
+    def compare_stretch(
+        aligned: Aligned, begun: Comparison, done: float
+    ) -> tuple[Comparison, MeasuredStretch | None]:
+        pairs = read_moments(
+            copy, original, aligned, faces, lambda x: report(done + (0.8 - done) * x)
+        )
+        if not pairs:
+            return begun, None
+        frame = 1 / min(FPS, copy.media.fps or FPS, original.media.fps or FPS)
+        evidence = MeasuredStretch.of_shown(pairs, frame)
+        return _compared(begun, evidence, len(pairs), frame, traces), evidence
+
+    result, evidence = compare_stretch(aligned, result, 0.3)
+    excerpt = find_excerpt(evidence.moments, evidence.sameness) if evidence else None
+    if excerpt is None or result.finding.same_footage:
+        return result, evidence
+    again = align.align(copy, original, thumbnails, excerpt.start, excerpt.end)
+    if again is None:
+        return result, evidence
+    # How long the whole copy lasts does not say which of the two is the younger.
+    untimed = copy.media.model_copy(update={"duration": None})
+    begun = result.model_copy(update={"copy_media": untimed})
+    part, measured = compare_stretch(again, begun, 0.8)
+    if part.finding.same_footage:
+        result = _within(excerpt, part, copy.media, result.time.compared)
+    return result, measured or evidence
+
+
 @dataclass(frozen=True)
-class _Evidence:
+class MeasuredStretch:
     """All that was measured."""
 
     moments: list[MeasuredMoment]
@@ -165,7 +175,7 @@ class _Evidence:
     overlays: list[Overlay]
 
     @classmethod
-    def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> _Evidence:
+    def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> MeasuredStretch:
         """Measure moments; of the same footage again without those that show something else, which
         falsify colors and homography."""
         known = FeatureCache()
@@ -176,7 +186,7 @@ class _Evidence:
         return cls.of(shown, frame, known)
 
     @classmethod
-    def of(cls, pairs: Sequence[MomentPair], frame: float, known: FeatureCache) -> _Evidence:
+    def of(cls, pairs: Sequence[MomentPair], frame: float, known: FeatureCache) -> MeasuredStretch:
         exact = place.refine_moments(number_people(pairs), known)
         layers = layers_of(exact)
         as_copied = graded(layers)
@@ -194,7 +204,7 @@ class _Evidence:
 
 def _compared(
     result: Comparison,
-    evidence: _Evidence,
+    evidence: MeasuredStretch,
     compared: int,
     frame: float,
     traces: tuple[FileTraces, FileTraces],
@@ -300,12 +310,7 @@ def read_moments(
     detector: FaceDetector,
     on_progress: OnProgress,
 ) -> list[MomentPair]:
-    """Return the measured moments with their faces, ascending in time of the copy.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Return the measured moments with their faces, ascending in time of the copy."""
     count = len(aligned.copy_times)
     picks = sorted({round(i) for i in np.linspace(0, count - 1, min(MOMENTS, count))})
     copies = {
@@ -319,9 +324,12 @@ def read_moments(
     })  # fmt: skip
     originals = list(original.frames(wanted, SIDE))
     on_progress(0.5)
-    matrix = _read_matrix(aligned.matrix, copy, original, copies, originals)
+    if not copies or not originals:
+        return []
+    sizes = [one.rgb.shape[1::-1] for one in (originals[0], next(iter(copies.values())))]
+    matrix = align.moved_to(aligned.matrix, (original.size, sizes[0]), (copy.size, sizes[1]))
     # Faces are found upright only.
-    turns = align.quarter_turns(aligned.matrix, original.media.width, original.media.height)
+    turns = align.quarter_turns(aligned.matrix, *original.size)
     search, theirs = (vision.FaceSearch(detector, MIN_FACE) for _ in range(2))
     found: list[MomentPair] = []
     for index in picks:
@@ -333,43 +341,29 @@ def read_moments(
         chosen = int(np.argmin([abs(f.time - at) for f in around]))
         pair = MomentPair(frame.time, frame.rgb, tuple(around), chosen, matrix, ())
         upright = np.ascontiguousarray(np.rot90(pair.copy, turns))
-        known = [_turned(f, turns, upright.shape) for f in search.find(pair.time, upright)]
+        back = _clockwise(turns, upright.shape)
+        known = [_moved(face, back) for face in search.find(pair.time, upright)]
         known += missed_faces(known, theirs.find(pair.time, pair.original), matrix)
         found.append(replace(pair, faces=tuple(enumerate(known))))
         on_progress(0.5 + 0.3 * len(found) / len(picks))
     return found
 
 
-def _read_matrix(
-    matrix: np.ndarray,
-    copy: FootageReader,
-    original: FootageReader,
-    copies: dict[float, Frame],
-    originals: Sequence[Frame],
-) -> np.ndarray:
-    """Return the homography of full pictures as one of pictures as they were read."""
-    if not copies or not originals:
-        return matrix
-    height, width = next(iter(copies.values())).rgb.shape[:2]
-    base_height, base_width = originals[0].rgb.shape[:2]
-    return align.rescaled(
-        matrix,
-        (base_width / original.media.width, base_height / original.media.height),
-        (width / copy.media.width, height / copy.media.height),
-    )
-
-
-def _turned(face: Detection, turns: int, shape: Sequence[int]) -> Detection:
-    """Return a face of a picture (`shape` [H, W, …]) in the same picture turned clockwise by so
-    many quarters."""
-    height, width = shape[:2]
+def _moved(face: Detection, matrix: np.ndarray) -> Detection:
+    """Return a face under a homography."""
     x0, y0, x1, y1 = face.box
-    points = np.vstack([[[x0, y0], [x1, y1]], np.array(face.landmarks)])
+    edge = align.moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+    points = align.moved_points(matrix, np.array(face.landmarks))
+    return Detection.of(np.concatenate([edge.min(0), edge.max(0)]), points, face.confidence)
+
+
+def _clockwise(turns: int, shape: Sequence[int]) -> np.ndarray:
+    """Return the homography that turns a picture of `shape` [H, W, …] by so many quarters."""
+    matrix, sides = np.eye(3), shape[:2]
     for _ in range(turns):
-        points = np.stack([height - points[:, 1], points[:, 0]], 1)
-        width, height = height, width
-    box = np.concatenate([points[:2].min(0), points[:2].max(0)])
-    return Detection.of(box, points[2:], face.confidence)
+        matrix = np.array([[0.0, -1.0, sides[0]], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
+        sides = sides[::-1]
+    return matrix
 
 
 def missed_faces(
@@ -388,16 +382,8 @@ def missed_faces(
             for box, (x, y) in ((one.box, middle(other)), (other.box, middle(one)))
         )
 
-    missed = []
-    for face in originals:
-        x0, y0, x1, y1 = face.box
-        edge = align.moved_points(matrix, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-        points = align.moved_points(matrix, np.array(face.landmarks))
-        box = np.concatenate([edge.min(0), edge.max(0)])
-        moved = Detection.of(box, points, face.confidence)
-        if not any(overlap(moved, other) for other in known):
-            missed.append(moved)
-    return missed
+    there = [_moved(face, matrix) for face in originals]
+    return [face for face in there if not any(overlap(face, other) for other in known)]
 
 
 def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
@@ -407,7 +393,7 @@ def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
     numbers = [
         tracker.update(
             pair.time,
-            place.warp(pair.original, pair.matrix, pair.copy.shape),
+            cv2.warpPerspective(pair.original, pair.matrix, pair.copy.shape[1::-1]),
             [face for _, face in pair.faces],
         )
         for pair in found
@@ -418,14 +404,8 @@ def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
             tracks.setdefault(number, []).append(face)
     real = sorted(n for n, track in tracks.items() if vision.is_face_track(track, len(found)))
     order = {number: index for index, number in enumerate(real)}
-    return [
-        replace(
-            pair,
-            faces=tuple(
-                (order[n], face)
-                for n, (_, face) in zip(given, pair.faces, strict=True)
-                if n in order
-            ),
-        )
+    shown = [
+        [(order[n], face) for n, (_, face) in zip(given, pair.faces, strict=True) if n in order]
         for pair, given in zip(found, numbers, strict=True)
     ]
+    return [replace(pair, faces=tuple(faces)) for pair, faces in zip(found, shown, strict=True)]

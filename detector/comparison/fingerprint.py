@@ -123,13 +123,8 @@ def probe_and_fingerprint(
 
 
 def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:
-    """Return the fingerprints of decoded frames, to search for them.
-
-    Parameters
-    ----------
-    frames : iterable of (uint8 array [H, W, 3], float)
-        Pictures of one size and their times in s, ascending.
-    """
+    """Return the fingerprints of decoded frames, to search for them: pictures of one size, uint8
+    [H, W, 3], and their times in s, ascending."""
     shown = iter(frames)
     first = next(shown, None)
     if first is None:
@@ -212,14 +207,9 @@ def _lit(levels: np.ndarray) -> slice:
 
 
 class FaceHasher:
-    """Hash the faces of one file's frames, in the order of these.
-
-    Parameters
-    ----------
-    to_keep : bool
-        The hashes are stored: faces are mostly tracked from frame to frame. Else each frame is
-        searched, and its mirror image too, in which a detector finds slightly other landmarks.
-    """
+    """Hash the faces of one file's frames, in their order. To keep, faces are mostly tracked from
+    frame to frame; to search, each frame is searched, and its mirror image too, in which a detector
+    finds slightly other landmarks."""
 
     def __init__(self, *, to_keep: bool) -> None:
         self._to_keep = to_keep
@@ -272,21 +262,11 @@ def face_detector() -> Mtcnn:
 
 
 def pdq(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the PDQ hash (Facebook 2019) of a picture, that of its mirror image, and its quality.
+    """Return the PDQ hash (Facebook 2019) of a picture, uint8 [32] with the highest frequency
+    first, that of its mirror image, and its quality, 0..100.
 
     Equal bit for bit to the reference on the picture averaged down to 128 x 128 px. The reference's
     package has no wheels.
-
-    Parameters
-    ----------
-    rgb : uint8 [H, W, 3]
-
-    Returns
-    -------
-    hash, mirrored : uint8 [32]
-        256 bits, the highest frequency first, as the reference prints them.
-    quality : int
-        0..100
     """
     small = cv2.resize(rgb, (_PDQ_SIDE, _PDQ_SIDE), interpolation=cv2.INTER_AREA)
     luma = small.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)

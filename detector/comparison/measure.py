@@ -405,14 +405,7 @@ def tile_correlation(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -
 
 def shape_likeness(pairs: Sequence[MomentPair], colors: Colors) -> float | None:
     """Return how alike shapes are, -1..1, in the face or the rest, whichever is less; None where
-    no face is seen. Gray levels do not tell a generated picture from a strongly compressed one.
-
-    Parameters
-    ----------
-    pairs : sequence of MomentPair
-    colors : Colors
-        Of the copy for the original's.
-    """
+    no face is seen. Gray levels do not tell a generated picture from a strongly compressed one."""
     if not any(pair.faces for pair in pairs):
         return None
     layers = layers_of(pairs, SHAPES_FACE_WIDTH)

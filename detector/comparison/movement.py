@@ -4,7 +4,7 @@ A face generated from driving footage shares none of its pictures and all of its
 widest face is tracked, aligned and measured by optical flow (DIS, Kroeger et al., ECCV 2016); the
 movements of both files are correlated at every offset. The significance of a correlation follows
 from the autocorrelation of both series (Bartlett, J. R. Stat. Soc. 98, 1935), so that one slow nod
-is not significant. docs/comparison.md says how the thresholds were chosen.
+is not significant. docs/experiments.md has the pairs that the thresholds rest on.
 """
 
 from __future__ import annotations
@@ -56,12 +56,8 @@ _TESTED = 6
 """offsets whose significance is computed"""
 _OVERLAP = 0.6
 """Least share of the shorter series that has to overlap."""
-
-
-def _face_cells() -> np.ndarray:
-    y, x = np.mgrid[:_CELLS, :_CELLS]
-    inside: np.ndarray = ((x - 9.5) / 6.5) ** 2 + ((y - 10.5) / 8) ** 2 < 1
-    return inside
+_y, _x = np.mgrid[:_CELLS, :_CELLS]
+_FACE = ((_x - 9.5) / 6.5) ** 2 + ((_y - 10.5) / 8) ** 2 < 1
 
 
 def _rigid_motions() -> np.ndarray:
@@ -74,16 +70,10 @@ def _rigid_motions() -> np.ndarray:
     return np.concatenate([right, down])
 
 
-def _mirrored_cells() -> np.ndarray:
-    number = np.full((_CELLS, _CELLS), -1)
-    number[_FACE] = np.arange(_FACE.sum())
-    other: np.ndarray = number[:, ::-1][_FACE]
-    return other
-
-
-_FACE = _face_cells()
 _RIGID = _rigid_motions()
-_MIRRORED = _mirrored_cells()
+_numbers = np.full((_CELLS, _CELLS), -1)
+_numbers[_FACE] = np.arange(_FACE.sum())
+_MIRRORED = _numbers[:, ::-1][_FACE]
 
 
 @dataclass(frozen=True)
@@ -108,12 +98,7 @@ class Movement:
 
 
 def read(reader: FootageReader, start: float, seconds: float) -> Movement | None:
-    """Return how the widest face of a stretch moves; None where no face is seen for long enough.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Return how the widest face of a stretch moves; None where no face is seen for long enough."""
     end = min(reader.media.duration or 0.0, start + seconds)
     if (end - start) * RATE < FEWEST:
         return None
@@ -226,10 +211,6 @@ class Synchrony:
 def with_movement(result: Comparison, copy: FootageReader, original: FootageReader) -> Comparison:
     """Return the comparison with shared movement as its finding, where the pictures are not the
     same footage, or the same scene in other shapes, and a face moves alike in both.
-
-    Raises
-    ------
-    MediaError, Canceled
     """
     anew = result.finding is ComparisonFinding.NOT_COMPARABLE
     if not anew and result.finding is not ComparisonFinding.NOT_SAME_FOOTAGE:

@@ -7,7 +7,7 @@ compared under the best of neighboring frames. What differs by far, as a caption
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -23,8 +23,8 @@ from detector.comparison.align import (
     matched,
     mirrored,
     moved_points,
+    moved_to,
     refined,
-    rescaled,
 )
 from detector.isolation import Frame
 from detector.schema.comparison import Grading
@@ -181,20 +181,9 @@ def describe_colors(colors: Colors, originals: np.ndarray) -> Grading:
     )
 
 
-@dataclass(frozen=True)
-class Light:
-    """Light of one moment, as a vignette or a fade: a smooth gain over the picture, and an offset.
-    Colors are one map for the whole picture and all moments."""
-
-    gain: np.ndarray
-    """float32 [H, W]"""
-    offset: float
-
-    def __call__(self, picture: np.ndarray) -> np.ndarray:
-        """Return a picture in this light, float32 [H, W] or [H, W, 3]."""
-        gain = self.gain if picture.ndim == 2 else self.gain[..., None]
-        lit: np.ndarray = picture * gain + np.float32(self.offset)
-        return lit
+Light = Callable[[np.ndarray], np.ndarray]
+"""Puts a picture, [H, W] or [H, W, 3], in the light of one moment, as a vignette or a fade: a
+smooth gain and an offset. Colors are one map for all moments."""
 
 
 def fit_light(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> Light | None:
@@ -220,7 +209,9 @@ def fit_light(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> Light
         return None
     ys, xs = np.indices(mask.shape)
     gain = (_terms(ys.ravel(), xs.ravel(), mask.shape) @ fitted[:-1]).reshape(mask.shape)
-    return Light(np.clip(gain, 1 / MOST_GAIN, MOST_GAIN).astype(np.float32), float(fitted[-1]))
+    gain = np.clip(gain, 1 / MOST_GAIN, MOST_GAIN).astype(np.float32)
+    offset = np.float32(fitted[-1])
+    return lambda picture: picture * (gain if picture.ndim == 2 else gain[..., None]) + offset
 
 
 def _terms(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -271,12 +262,6 @@ def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
     return result
 
 
-def warp(rgb: np.ndarray, matrix: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Return a picture under a homography, of `shape` [H, W, …]."""
-    warped: np.ndarray = cv2.warpPerspective(rgb, matrix, shape[1::-1])
-    return warped
-
-
 def gray(rgb: np.ndarray) -> np.ndarray:
     """Return the luma of a picture, float32 [H, W] in 0..255."""
     luma: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -323,7 +308,7 @@ class MomentPair:
     def shown(self, matrix: np.ndarray) -> np.ndarray:
         """Return where the copy shows the original's picture under a homography, bool [H, W]."""
         filled = np.full(self.original.shape[:2], 255, np.uint8)
-        return warp(filled, matrix, self.copy.shape) > 250
+        return cv2.warpPerspective(filled, matrix, self.copy.shape[1::-1]) > 250
 
     def background(self) -> np.ndarray:
         """Return where no face is, bool [H, W] of the copy; everywhere if faces fill it."""
@@ -435,18 +420,18 @@ def _best(looks: Sequence[_Look], maps: Sequence[np.ndarray]) -> np.ndarray:
     return best
 
 
-def _near(pair: MomentPair, matrix: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+def _near(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
     """Return a homography if it is near the one that was estimated, else that."""
     edge = corners(*pair.original.shape[1::-1])
-    apart = moved_points(matrix, edge) - moved_points(otherwise, edge)
-    return matrix if np.abs(apart).max() < NEAR * max(pair.copy.shape) else otherwise
+    apart = moved_points(matrix, edge) - moved_points(pair.matrix, edge)
+    return matrix if np.abs(apart).max() < NEAR * max(pair.copy.shape) else pair.matrix
 
 
 def _edge_to_edge(pair: MomentPair) -> np.ndarray:
-    (height, width), (to_height, to_width) = (rgb.shape[:2] for rgb in (pair.original, pair.copy))
-    turned = mirrored(width) if pair.flips else np.eye(3)
-    scale = to_width / width, to_height / height
-    return _near(pair, rescaled(np.eye(3), (1.0, 1.0), scale) @ turned, pair.matrix)
+    size = pair.original.shape[1::-1]
+    turned = mirrored(size[0]) if pair.flips else np.eye(3)
+    whole = moved_to(np.eye(3), (size, size), (size, pair.copy.shape[1::-1]))
+    return _near(pair, whole @ turned)
 
 
 def _pooled(found: Sequence[MomentPair], known: FeatureCache) -> np.ndarray:
@@ -466,7 +451,7 @@ def _pooled(found: Sequence[MomentPair], known: FeatureCache) -> np.ndarray:
     if match is None:
         return first.matrix
     turned = mirrored(first.original.shape[1]) if first.flips else np.eye(3)
-    return _near(first, match.matrix @ turned, first.matrix)
+    return _near(first, match.matrix @ turned)
 
 
 def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:

@@ -113,10 +113,10 @@ def _laid(
     height, width = ours.shape[:2]
     full, base = comparison.copy_media, comparison.original_media
     to = width / full.width, height / full.height
-    matrix = align.rescaled(
+    matrix = align.moved_to(
         np.array(moment.transform).reshape(3, 3),
-        (theirs.shape[1] / base.width, theirs.shape[0] / base.height),
-        to,
+        ((base.width, base.height), theirs.shape[1::-1]),
+        ((full.width, full.height), (width, height)),
     )
     there = cv2.warpPerspective(theirs, matrix, (width, height), flags=cv2.INTER_CUBIC)
     filled = np.full(theirs.shape[:2], 255, np.uint8)

@@ -187,10 +187,13 @@ def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
 
 
 def _original(facts: Facts) -> Iterator[NextStep]:
-    """Yield how to hold the file against its original, or to look for that."""
+    """Yield how to compare the file with its original, or to look for that; nothing where it was
+    compared, since the page leads with that."""
     same, params = facts.same, dict[str, Param]()
+    if same is not None and same.compared:
+        return
     if same is not None:
-        params = {"name": same.name, "original": same.is_original, "compared": same.compared}
+        params = {"name": same.name, "original": same.is_original}
     elif facts.searched:
         params = {"searched": facts.searched}
     yield NextStep(ActionCode.COMPARE_ORIGINAL, params)

@@ -101,7 +101,7 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 def at_most(tally: Tally) -> float:
     """Return the largest share that a tally leaves likely, rounded up to a whole percent."""
-    return math.ceil(wilson(tally.count, tally.clips)[1] * 100) / 100
+    return math.ceil(wilson(tally.count, tally.files)[1] * 100) / 100
 
 
 def printed(parts: Sequence[float], total: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Material unlike what thresholds and odds were measured on, and the answers it may not get.
 
 The limits are quantiles of 140 clips of the calibration; how far each kind moves untouched scores
-stands in `docs/experiments.md` ("Material unlike the calibration's").
+is in `docs/experiments.md` ("Thresholds and material").
 """
 
 from __future__ import annotations

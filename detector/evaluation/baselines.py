@@ -13,8 +13,9 @@ from typing import Literal
 from detector import weights
 from detector.errors import UsageError
 from detector.evaluation import metrics, scores
+from detector.evaluation.metrics import Interval, Number
 from detector.evaluation.scores import Scored
-from detector.evaluation.tallies import Column, Estimate, Number, figure_of
+from detector.evaluation.tallies import Column, Estimate, figure_of
 from detector.models import registry
 from detector.schema.base import StrictModel
 
@@ -25,22 +26,18 @@ class Baseline(StrictModel):
     id: str
     title: str
     kind: Literal["published", "feature"]
-    reversed: bool = False
-    """A feature that is lower in fakes, such as sharpness."""
+    reversed: bool = False  # A feature that is lower in fakes, such as sharpness
     auc: Estimate
     judged: int
     pairs_won: Number
-    difference: Number
-    """AUC of ours less this one's, with its interval: paired, over groups."""
-    low: Number
-    high: Number
+    difference: Interval  # AUC of ours less this one's, paired, over groups
 
     @property
     def beaten(self) -> str:
         """Whether ours is better, outside the interval."""
-        if self.low > 0:
+        if self.difference.low > 0:
             return "yes"
-        return "no" if self.high < 0 else "not outside the interval"
+        return "no" if self.difference.high < 0 else "not outside the interval"
 
 
 def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -79,7 +76,6 @@ def compare(
         turned = feature and metrics.auc(column.values[judged], column.labels[judged]) < 0.5
         if turned:
             column = Column.of([None if v is None else -v for v in values], scored)
-        gap = ours.auc_less(column)
         compared.append(
             Baseline(
                 id=id,
@@ -89,9 +85,7 @@ def compare(
                 auc=figure_of(column),
                 judged=int(judged.sum()),
                 pairs_won=metrics.paired_ranking_accuracy(column.values, couples),
-                difference=gap.value,
-                low=gap.low,
-                high=gap.high,
+                difference=ours.auc_less(column),
             )
         )
     return compared

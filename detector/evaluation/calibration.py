@@ -51,20 +51,12 @@ Folds = dict[str, EnsembleFit | None]
 
 @dataclass(frozen=True)
 class _QuestionFit:
-    """One question's ensemble, and what it says of each clip whose source was left out.
-
-    Attributes
-    ----------
-    held, plain : float [clips]
-        Logits, with uncertainty and without; NaN where a clip can't be judged.
-    about : bool [clips]
-        The fakes of the question.
-    """
+    """One question's ensemble, and its logits for each clip whose source was left out."""
 
     ensemble: EnsembleFit
-    held: np.ndarray
-    plain: np.ndarray
-    about: np.ndarray
+    held: np.ndarray  # float [clips], with uncertainty; NaN where a clip can't be judged
+    plain: np.ndarray  # the same without uncertainty
+    about: np.ndarray  # bool [clips]: the fakes of the question
     report: QuestionReport
 
 
@@ -76,17 +68,9 @@ def fit_scores(
     worse: Sequence[Sequence[Scored]] = (),
     targets: ErrorTargets = ERROR_TARGETS,
 ) -> Calibrated:
-    """Calibrate from scores of files that no model was trained on, with their analyses.
-
-    Parameters
-    ----------
-    models : sequence of str
-        Of which the ensembles are made; a question without any is not asked.
-    worse : sequence of sequences of Scored
-        The same files in the same order under worse conditions: what uncertainty is learned from.
-
-    Others as in `fit_clips`.
-    """
+    """Calibrate from scores and analyses of files that no model was trained on; a question without
+    any of `models` is not asked. `worse` are the same files in the same order under worse
+    conditions, from which uncertainty is learned."""
     by_question: dict[Question, list[str]] = {}
     for id in models:
         question = QUESTION_OF.get(registry.get_spec(id).task)
@@ -109,20 +93,8 @@ def fit_clips(
     data: str,
     targets: ErrorTargets = ERROR_TARGETS,
 ) -> Calibrated:
-    """Calibrate from clips.
-
-    Parameters
-    ----------
-    by_question : mapping
-        Model ids by question.
-    data : str
-        What the clips are, in words.
-
-    Raises
-    ------
-    InputError
-        A question has too few scored originals or fakes.
-    """
+    """Calibrate from clips, with model ids by question; `data` says in words what the clips are.
+    Raise InputError where a question has too few scored originals or fakes."""
     fits = {question: _fit_question(clips, question, ids) for question, ids in by_question.items()}
     return _assemble(clips, fits, data, targets)
 
@@ -295,13 +267,13 @@ def _thresholds(
     low, high = float(np.floor(low * 1000) / 1000), float(np.ceil(high * 1000) / 1000)
     p = expit(held)
     real, fake = (p[np.isfinite(p) & (labels == label)] for label in (0, 1))
-    alarms = Tally(count=int((real > high).sum()), clips=len(real))
-    missed = Tally(count=int((fake < low).sum()), clips=len(fake))
+    alarms = Tally(count=int((real > high).sum()), files=len(real))
+    missed = Tally(count=int((fake < low).sum()), files=len(fake))
     return Thresholds(
         low=low,
         high=high,
-        false_positive_rate=round(alarms.count / alarms.clips, 4),
-        false_negative_rate=round(missed.count / missed.clips, 4),
+        false_positive_rate=round(alarms.count / alarms.files, 4),
+        false_negative_rate=round(missed.count / missed.files, 4),
         false_positives=alarms,
         false_negatives=missed,
         data=f"{data}, each group of sources scored without it",
@@ -340,21 +312,11 @@ def calibrate(
     targets: ErrorTargets = ERROR_TARGETS,
     scoring: Scoring | None = None,
 ) -> Calibrated:
-    """Calibrate models and the ensembles of both questions on the clips of a labelled CSV.
+    """Calibrate models (default: the default ones of pictures) on the clips of a labelled CSV.
 
-    Parameters
-    ----------
-    models : sequence of str
-        Of which the ensembles are made. Default: the default ones that look at the picture.
-    recipe : HoldOut, optional
-        Take only what this recipe kept out of training. Default: all clips; then the CSV must hold
-        none that was trained on.
-    where : str, optional
-        A column of the CSV: take the clips that have something in it, beside those of `recipe`.
-        For a collection of which a part came after training.
-    conditions : sequence of Condition
-        The clips are also scored under these, to learn what poor material takes away.
-    """
+    Only clips that `recipe` kept out of training are used, and those with a value in the column
+    `where`; without both, all, of which none may have been trained on. `conditions` are scored too,
+    to learn what poor material takes away."""
     models = list(models) or [s.id for s in registry.choose() if s.kind != "audio"]
     items = [item for item in read_labels(labels) if item.kind != "image"]
     if recipe is not None or where:

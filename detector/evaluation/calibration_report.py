@@ -8,8 +8,7 @@ from detector.evaluation import metrics
 from detector.schema.analysis import Calibration, Ensemble, Question
 from detector.schema.base import StrictModel
 
-LEAST_GAIN = 0.001
-"""nats a clip that uncertainty must save on sources held out, or it is left out."""
+LEAST_GAIN = 0.001  # nats a clip that uncertainty must save on sources held out, or it is left out
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -19,8 +18,7 @@ class QuestionReport(StrictModel):
     question: Question
     originals: int
     fakes: int
-    models: dict[str, float]
-    """AUC of each model's raw logit."""
+    models: dict[str, float]  # AUC of each model's raw logit
     auc: float
     calibration_error: float
     by_chance: float
@@ -39,14 +37,11 @@ class Summary(StrictModel):
     calibration_error: float
     by_chance: float
     brier: float
-    alarms: float
-    """Share of originals called FAKE."""
-    missed: float
-    """Share of fakes called REAL."""
+    alarms: float  # Share of originals called FAKE
+    missed: float  # Share of fakes called REAL
     decided: float
     right: float
-    kept: bool
-    """Whether both targets are met: false alarms, and right of the decided."""
+    kept: bool  # whether both targets are met: false alarms, and right of the decided
     alarms_by_source: dict[str, tuple[int, int]]
     risk: dict[str, float]
     """Share wrong of the surest 20, 40 … 100 % of the clips, and "area" under that curve."""

@@ -19,25 +19,14 @@ Versions = tuple[list[ScoredPerson], np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class EnsembleFit:
-    """What was fitted on the main person of each clip.
-
-    Attributes
-    ----------
-    maps : dict of (scale, offset)
-        Platt map of each model.
-    weights : float [models]
-    start : float
-        Logit without any evidence.
-    variances : float for each of `CAUSES`
-        Of uncertainty, for each unit of how much there is of a cause.
-    """
+    """What was fitted on the main person of each clip."""
 
     models: tuple[str, ...]
     clips: tuple[Clip, ...]
-    maps: dict[str, tuple[float, float]]
-    weights: np.ndarray
-    start: float
-    variances: tuple[float, ...] = (0.0,) * len(CAUSES)
+    maps: dict[str, tuple[float, float]]  # Platt map of each model: scale, offset
+    weights: np.ndarray  # float [models]
+    start: float  # logit without any evidence
+    variances: tuple[float, ...] = (0.0,) * len(CAUSES)  # of uncertainty, for each unit of a cause
 
     @classmethod
     def of(cls, clips: Sequence[Clip], models: Sequence[str]) -> EnsembleFit:

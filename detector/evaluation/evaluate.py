@@ -55,29 +55,17 @@ KINDS = ("video", "image", "audio")
 
 @dataclass(frozen=True)
 class FileSelection:
-    """Which of the labelled files are evaluated.
+    """Which of the labelled files are evaluated."""
 
-    Attributes
-    ----------
-    kind : {"all", "video", "image", "audio"}
-        Clips, pictures and sounds get figures of their own.
-    match : str
-        Only files whose name, source or method holds this.
-    limit : int or None
-        About so many files of each kind, in whole groups, always the same.
-    apart_from : Path or None
-        The CSV that was trained on: files are left out whose people also occur there, as far as a
-        face recognition network tells (`detector.evaluation.identity`).
-    recipe : HoldOut or None
-        What this recipe kept out of training counts as not trained on; of the labels, if that is
-        the CSV that was trained on, only this is evaluated.
-    """
-
-    kind: str = "all"
-    match: str = ""
-    limit: int | None = None
+    kind: str = "all"  # "all", "video", "image" or "audio"
+    match: str = ""  # only files whose name, source or method contains this
+    limit: int | None = None  # about so many of each kind, in whole groups, always the same
     apart_from: Path | None = None
+    """The CSV that was trained on: files whose people also occur there, as far as a face
+    recognition network tells, are left out."""
     recipe: HoldOut | None = None
+    """What it kept out of training counts as not trained on; of the CSV that was trained on, only
+    this is evaluated."""
 
     def of(
         self, labels: Path, cache: Path | None, on_compared: Callable[[int, int], None] | None
@@ -127,28 +115,12 @@ def evaluate(
     scoring: Scoring | None = None,
     on_compared: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Evaluate on a labelled CSV.
+    """Evaluate on a labelled CSV, by default the default ensemble.
 
-    Parameters
-    ----------
-    labels : Path
-        See `detector.evaluation.labels`.
-    models : sequence of str, optional
-        Default: the default ensemble.
-    conditions : sequence of Condition
-        What to do to the files, one after another; the first is `NONE`.
-    against : str, optional
-        Published models to compare with: "all" whose weights are here, or ids with commas.
-    scoring : Scoring
-        Its `on_progress` counts each condition.
-    on_compared : callable, optional
-        Called with (faces done, faces in all) while `selection.apart_from` compares.
-
-    Raises
-    ------
-    InputError
-        No kind has both originals and fakes, or a file that was chosen is not there.
-    """
+    `conditions` are applied one after another, first `NONE`; `against` names published models to
+    compare with ("all", or ids with commas). `scoring.on_progress` counts each condition,
+    `on_compared(done, total)` the faces of `selection.apart_from`. Raise InputError where no kind
+    has originals and fakes, or a chosen file is missing."""
     selection, scoring = selection or FileSelection(), scoring or Scoring()
     ours = [spec.id for spec in registry.choose(models)]
     here, missing = baselines.published(against, ours) if against else ([], [])
@@ -212,15 +184,8 @@ def limited(items: Sequence[Item], limit: int) -> list[Item]:
 def report(
     scored: Mapping[Condition, Sequence[Scored]], ours: Sequence[str], others: Sequence[str] = ()
 ) -> KindReport:
-    """Return every figure of one kind of file, from scores alone.
-
-    Parameters
-    ----------
-    scored : mapping of Condition to sequence of Scored
-        The same files under each condition, `NONE` among them.
-    ours, others : sequences of str
-        Model ids: those that decide, and the published ones to compare with.
-    """
+    """Return every figure of one kind of file, from scores alone: the same files under each
+    condition, `NONE` among them. `others` are published models to compare with."""
     plain = list(scored[NONE])
     ours = [id for id in ours if any(id in s.highest for s in plain)]  # a clip model: no stills
     couples = couples_of(plain)
@@ -303,9 +268,7 @@ def _ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
         auc_judged=auc if column.judged.all() else figure_of(column.only(column.judged)),
         judged=int(column.judged.sum()),
         pairs=len(couples),
-        pairs_won=won.value,
-        pairs_low=won.low,
-        pairs_high=won.high,
+        pairs_won=won,
         tpr_at_1=metrics.tpr_at(column.values, column.labels, 0.01),
         tpr_at_5=metrics.tpr_at(column.values, column.labels, 0.05),
         equal_error=metrics.equal_error(column.values, column.labels),
@@ -358,15 +321,12 @@ def _condition(
     condition: Condition, scored: Sequence[Scored], plain: Column, ours: Sequence[str]
 ) -> ConditionReport:
     column = Column.of([s.probability for s in scored], scored)
-    fall = plain.auc_less(column)
     alone = {id: Column.of([s.highest.get(id) for s in scored], scored) for id in ours}
     return ConditionReport(
         name=condition.name,
         title=condition.title,
         ranking=_ranking(column, couples_of(scored)),
-        fall=fall.value,
-        fall_low=fall.low,
-        fall_high=fall.high,
+        fall=plain.auc_less(column),
         decisions=_decisions([s.verdict for s in scored], column.labels),
         models={id: figure_of(c) for id, c in alone.items()},
     )

@@ -21,12 +21,9 @@ PRIOR = 0.5
 """Of the squared log of the scale: keeps few, well separated clips from giving certainty."""
 VARIANCE_PRIOR = 1.0
 """Of each variance: it has to gain a nat over all clips for each unit of variance."""
-EVEN_PRIOR = 1.0
-"""nats for each unit of squared distance of a weight from an even one."""
-LEAST_WEIGHT = 0.02
-"""of a model's evidence; less is none."""
-PEOPLE = (2, 3, 4, 6)
-"""in one file: for these the false alarms are held."""
+EVEN_PRIOR = 1.0  # nats for each unit of squared distance of a weight from an even one
+LEAST_WEIGHT = 0.02  # of a model's evidence; less is none
+PEOPLE = (2, 3, 4, 6)  # in one file: for these the false alarms are held
 DRAWS = 4000
 
 
@@ -44,20 +41,8 @@ def softened(labels: Array) -> Array:
 
 
 def platt(logits: Array, labels: Array) -> tuple[float, float]:
-    """Return scale and offset that calibrate logits (Platt 1999), labels weighted alike.
-
-    Minimizes cross-entropy with Platt's softened targets, and a weak prior on the scale.
-
-    Returns
-    -------
-    scale > 0, offset : floats
-        calibrated = scale * logit + offset.
-
-    Raises
-    ------
-    InputError
-        There is only one label.
-    """
+    """Return scale > 0 and offset that calibrate logits (Platt 1999): softened targets, both labels
+    weighted alike, and a weak prior on the scale. Raise InputError for a single label."""
     x, y = np.asarray(logits, float), np.asarray(labels, float)
     if not y.sum() or not (1 - y).sum():
         raise InputError("Calibration needs both originals and fakes.")
@@ -95,22 +80,12 @@ def cross_entropy(logits: Array, labels: Array, weights: Array | None = None) ->
 
 
 def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
-    """Fit how much each model's calibrated logit adds to the evidence, and the starting point.
+    """Fit how much each model's calibrated logit (float [clips, models]; 0 where it could not
+    judge) adds to the evidence: return weights, float [models], and the starting point.
 
     Logistic regression with weights that are not negative (a model that pulls the wrong way is left
-    out, not turned round), labels weighted alike, and a weak prior on even weights: two models that
-    agree are surer than each, and two that say the same are not counted twice.
-
-    Parameters
-    ----------
-    logits : float [clips, models]
-        Calibrated per model; 0 where a model could not look, which adds nothing.
-    labels : int [clips]
-
-    Returns
-    -------
-    weights : float [models], start : float
-    """
+    out) and a weak prior on even weights: two models that agree are surer than each, and two that
+    say the same are not counted twice."""
     x, y = np.asarray(logits, float), np.asarray(labels, float)
     count = x.shape[1]
     target, weight = softened(y), balanced(y)
@@ -135,8 +110,7 @@ class Final:
 
     scale: float
     offset: float
-    variances: tuple[float, ...]
-    """For each unit of each amount."""
+    variances: tuple[float, ...]  # For each unit of each amount
 
     def apply(self, fused: Array, amounts: Array) -> Array:
         """Return calibrated logits of fused ones. `amounts`: float [clips, causes]."""
@@ -146,22 +120,11 @@ class Final:
 
 
 def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None = None) -> Final:
-    """Fit scale, offset and the variance that each cause of uncertainty brings.
+    """Fit scale, offset and the variance that each cause of uncertainty (`amounts`, float [rows,
+    causes]) brings; `weights` let several versions of a clip share its weight.
 
-    By cross-entropy with the same softened targets and prior as `platt`; each variance has an
-    exponential prior, so that a cause without evidence for it stays at 0. Variance can only take
-    certainty away (`decision.numbers.probit_shrink`), so poor material never counts for or against
-    anybody.
-
-    Parameters
-    ----------
-    fused : float [rows]
-    labels : int [rows]
-    amounts : float [rows, causes]
-        How much of each cause; without any the result is that of `platt`.
-    weights : float [rows], optional
-        Several versions of one clip share its weight.
-    """
+    Targets and prior are those of `platt`; an exponential prior keeps causes without evidence at 0.
+    Variance only takes certainty away (`decision.numbers.probit_shrink`)."""
     scale, offset = platt(fused, labels)
     none = (0.0,) * amounts.shape[1]
     if not amounts.any():
@@ -190,20 +153,12 @@ def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None
 
 
 def fit_penalty(originals: Array, high: float) -> float:
-    """Return the least multiple-testing penalty, to take off for each log of the number of people,
-    for which false alarms stay as with one.
+    """Return the least multiple-testing penalty, per log of the number of people, that keeps false
+    alarms above the logit `high` as frequent as with one person.
 
-    Files of several people are drawn from the logits of originals as if these had nothing in
-    common, which is the worst case: people of one clip share its camera and codec. Scores are
-    smoothed (Silverman 1986), so that the tail is not that of a handful of clips.
-
-    Parameters
-    ----------
-    originals : float [clips]
-        Calibrated logits of single people.
-    high : float
-        The threshold, a logit.
-    """
+    Files of several people are drawn from the logits of single originals as if independent, which
+    is the worst case, and smoothed (Silverman 1986), so that the tail is not that of a few
+    clips."""
     real = originals[np.isfinite(originals)]
     if len(real) < 2 or not np.isfinite(high):
         return 0.0

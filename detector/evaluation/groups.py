@@ -24,56 +24,36 @@ from detector.errors import UsageError
 from detector.evaluation.labels import HasSource, Labelled, hash_of, held_out
 from detector.schema.base import StrictModel
 
-_KINDS = Path(__file__).parent / "folds.toml"
-_SOURCES = Path(__file__).parent / "source_folds.toml"
-_VOICES = Path(__file__).parent / "voice_folds.toml"
+KINDS = Path(__file__).parent / "folds.toml"
+SOURCES = Path(__file__).parent / "source_folds.toml"
+VOICES = Path(__file__).parent / "voice_folds.toml"
 
 
 S = TypeVar("S", bound=Labelled)
 
 
 @functools.cache
-def _table(file: Path = _KINDS) -> dict[str, str]:
+def _table(file: Path = KINDS) -> dict[str, str]:
     """Source -> fold."""
     folds: dict[str, list[str]] = tomllib.loads(file.read_text(encoding="utf-8"))
     return {source: fold for fold, sources in folds.items() for source in sources}
 
 
-def names() -> tuple[str, ...]:
-    """Return all folds by kind, in the order of the table."""
-    return tuple(dict.fromkeys(_table().values()))
-
-
-def source_names() -> tuple[str, ...]:
-    """Return all folds by source alone, in the order of the table."""
-    return tuple(dict.fromkeys(_table(_SOURCES).values()))
-
-
-def voice_names() -> tuple[str, ...]:
-    """Return all folds of repositories of speech, in the order of the table."""
-    return tuple(dict.fromkeys(_table(_VOICES).values()))
+def names(file: Path = KINDS) -> tuple[str, ...]:
+    """Return all folds of a table, in its order."""
+    return tuple(dict.fromkeys(_table(file).values()))
 
 
 def voice_fold_of(item: HasSource) -> str | None:
     """Return the fold in which a clip of speech is left out; None if it never is."""
-    return _table(_VOICES).get(item.source)
+    return _table(VOICES).get(item.source)
 
 
-def fold_of(item: HasSource) -> str:
+def fold_of(item: HasSource, file: Path = KINDS) -> str:
     """Return a file's fold; a source not in the table goes into one, whole, by a hash of its
     name."""
-    return _fold_in(_KINDS, item)
-
-
-def source_fold_of(item: HasSource) -> str:
-    """Return the same of `source_names()`."""
-    return _fold_in(_SOURCES, item)
-
-
-def _fold_in(file: Path, item: HasSource) -> str:
-    table = _table(file)
-    every = tuple(dict.fromkeys(table.values()))
-    return table.get(item.source) or every[int(hash_of(item.source), 16) % len(every)]
+    every = names(file)
+    return _table(file).get(item.source) or every[int(hash_of(item.source), 16) % len(every)]
 
 
 def known(item: HasSource) -> bool:
@@ -85,16 +65,16 @@ def leave_out(items: Iterable[S], folds: str) -> tuple[list[S], list[S]]:
     """Return files to learn from, and those of one or more folds; nobody is in both. Raise
     UsageError."""
     out = set(folds.split(","))
-    file = _SOURCES if out <= set(source_names()) else _KINDS
+    file = SOURCES if out <= set(names(SOURCES)) else KINDS
     if unknown := sorted(out - set(_table(file).values())):
-        known = ", ".join((*names(), *source_names()))
+        known = ", ".join((*names(), *names(SOURCES)))
         raise UsageError(
             f"There is no fold {unknown[0]!r} beside the others.", hint=f"Known: {known}."
         )
     every = list(items)
-    held = [item for item in every if _fold_in(file, item) in out]
+    held = [item for item in every if fold_of(item, file) in out]
     people = {item.person for item in held}
-    rest = [item for item in every if _fold_in(file, item) not in out and item.person not in people]
+    rest = [item for item in every if fold_of(item, file) not in out and item.person not in people]
     return rest, held
 
 

@@ -24,8 +24,7 @@ SAME = 0.6
 """Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
 pairs of a DFDC face and an FFHQ face, who are never the same person, none is over 0.55; of DFDC's
 own pairs, fewest lie at 0.6 to 0.7, between strangers near 0 and takes of one actor near 0.8."""
-FRAMES = 3
-"""Pictures of a clip whose embeddings are averaged."""
+FRAMES = 3  # Pictures of a clip whose embeddings are averaged
 
 
 def embed(
@@ -34,22 +33,9 @@ def embed(
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the embedding of the largest face of each file, float32 [128] of length 1, by path.
-
-    Files without a face, or that can't be read, are left out.
-
-    Parameters
-    ----------
-    cache : Path, optional
-        .npz to keep them in, and to go on from. It says who people are: delete it when done.
-    progress : callable, optional
-        Called with (files done, files in all).
-
-    Raises
-    ------
-    UsageError
-        The network is not on this computer.
-    """
+    """Return the embedding of the largest face of each readable file, float32 [128] of length 1, by
+    path. `cache` (.npz) stores them between runs and identifies people: delete it when done. Raise
+    UsageError where the network is not on this computer."""
     network = recognition.embedder()
     if network is None:
         raise UsageError(

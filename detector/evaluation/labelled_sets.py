@@ -18,24 +18,15 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from detector.batch import archive
 from detector.errors import InputError, MediaError
 from detector.evaluation.labels import MAX_SHEET_BYTES
+from detector.evaluation.layouts import LABELS, SUFFIXES
 from detector.media.files import disk_name, one_line
 
 MAX_FILES = 2000
-MAX_BYTES = 8 << 30
-"""Unpacked, in all."""
-SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
-    ".gif", ".jpg", ".jpeg", ".png", ".webp",
-    ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
-}  # fmt: skip
-LABELS = {
-    "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
-    "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
-}  # fmt: skip
-MAX_WORD = 200
-"""letters of a name or a cell that are kept"""
+MAX_BYTES = 8 << 30  # Unpacked, in all
+MAX_WORD = 200  # letters of a name or a cell that are kept
 _CHUNK = 1 << 20
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
 
@@ -49,8 +40,7 @@ class UploadedMedia(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-Chunks = Callable[[], Iterable[bytes]]
-"""Reads a file from its beginning, in chunks."""
+Chunks = Callable[[], Iterable[bytes]]  # Reads a file from its beginning, in chunks
 
 
 class LeftOutReason(StrEnum):
@@ -59,8 +49,7 @@ class LeftOutReason(StrEnum):
     NO_FOLDER = "no_folder"
     NO_MEDIA = "no_media"
     NOT_BROUGHT = "not_brought"
-    REFUSED = "refused"
-    """Its name leads out of the archive, or it is a link, or locked."""
+    REFUSED = "refused"  # Its name leads out of the archive, or it is a link, or locked
 
 
 @dataclass(frozen=True)
@@ -70,8 +59,7 @@ class LabelledSet:
     labels: Path
     real: int
     fake: int
-    left_out: list[tuple[str, LeftOutReason]]
-    """Names of what was given and is not in it."""
+    left_out: list[tuple[str, LeftOutReason]]  # Names of what was given and is not in it
 
 
 Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]
@@ -128,8 +116,6 @@ def _archive(file: UploadedMedia, folder: Path) -> Taken:
 
 
 def _unzipped(path: Path, folder: Path) -> Taken:
-    from detector.batch import archive  # brings the pipeline, which a first page need not wait for
-
     try:
         members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
     except MediaError as error:
@@ -244,8 +230,6 @@ class _BoundedWriter:
 
 
 def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    from detector.batch import archive
-
     try:
         yield from archive.chunks(path, member)
     except MediaError as error:

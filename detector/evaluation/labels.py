@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from detector.errors import InputError, MediaError
+from detector.evaluation import layouts
 from detector.media.files import open_file
 
 _TAKE = re.compile(r"[_-]\d+$")
@@ -26,49 +27,26 @@ _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
 """How the name of a video's frame ends: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A
 plain number says nothing: collections of different people's portraits are numbered too."""
 MAX_SHEET_BYTES = 16 << 20
-MAX_ROWS = 100_000
-"""of a labelled CSV; both bound what is read before the first file is opened"""
+MAX_ROWS = 100_000  # of a labelled CSV; both bound what is read before the first file is opened
 SOUNDS = {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus"}
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True)
 class Item:
-    """One labelled file.
+    """One labelled file."""
 
-    Attributes
-    ----------
-    file : Path
-        Absolute.
-    name : str
-        As the CSV has it.
-    label : int
-        1 manipulated, 0 untouched.
-    kind : str
-        "image", "video" or "audio".
-    method : str
-        How it was made; "none" for untouched.
-    group : str
-        Files of one group show the same footage. Never empty: a file without a group is its own,
-        but the frames of one video, which their names tell, are one group.
-    source : str
-        Where it was collected.
-    named : str
-        Who is shown, where the CSV says it of this file or of its group: the same in every source.
-        Empty otherwise.
-    note : str
-        Free text; "region …" or "whole …" says how much of a talking head is generated.
-    """
-
-    file: Path
-    name: str
-    label: int
-    kind: str
-    method: str
+    file: Path  # absolute
+    name: str  # as in the CSV
+    label: int  # 1 manipulated, 0 untouched
+    kind: str  # "image", "video" or "audio"
+    method: str  # how it was generated; "none" for untouched
     group: str
-    source: str
-    named: str = ""
-    note: str = ""
+    """Files of one group show the same footage. Never empty: a file without a group is its own, but
+    frames of one video, as their names tell, are one group."""
+    source: str  # where it was collected
+    named: str = ""  # who is shown, where the CSV says it; the same in every source
+    note: str = ""  # free text; "region …" or "whole …": how much of a talking head is generated
 
     @property
     def person(self) -> str:
@@ -154,9 +132,10 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
-    """Read a labelled CSV, calling `check` with each file; raise InputError if it is not valid."""
-    items = []
-    for number, row in enumerate(_rows(path), start=2):
+    """Read a labelled CSV, or a folder that says which files are real (`layouts`), calling `check`
+    with each file; raise InputError if it is not valid."""
+    items, folder = [], path if path.is_dir() else path.parent
+    for number, row in enumerate(layouts.rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
@@ -164,7 +143,7 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
         suffix = Path(name).suffix.lower()
         kind = row.get("kind") or _kind(suffix)
         item = Item(
-            file=path.parent / name,
+            file=folder / name,
             name=name,
             label=int(label == "fake"),
             kind=kind,
@@ -224,18 +203,12 @@ def _joined(items: Sequence[Item]) -> list[Item]:
 
 
 def held_out(items: Iterable[Labelled], shares: Mapping[str, float], seed: int = 0) -> set[str]:
-    """Return the persons (`Item.person`) to keep out of training.
+    """Return the persons (`Item.person`) to keep out of training, by the share of each kind's
+    persons.
 
     Drawn source by source, so that every source with several persons is on both sides, in the order
-    of a hash of their names, so that it depends on no order of files. Whoever is in several sources
-    is drawn once, for all of them: clips come before stills, large sources before small ones, and
-    who was drawn before counts.
-
-    Parameters
-    ----------
-    shares : mapping of str to float
-        Kind ("image", "video", "audio") to the share of the persons of each source, 0..1.
-    """
+    of a hash of their names. Whoever is in several sources is drawn once: clips before stills,
+    large sources before small ones."""
     by_source: dict[tuple[str, str], set[str]] = {}
     for item in items:
         by_source.setdefault((item.kind, item.source), set()).add(item.person)

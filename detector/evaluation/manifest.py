@@ -25,22 +25,11 @@ _TABLES = ("calibration", "uncertainty", "thresholds", "pictures")
 
 
 def write(result: Calibrated, path: Path | None = None) -> Path:
-    """Replace the ensembles of what was calibrated, and the weight and calibration of each model.
+    """Replace the calibrated ensembles, and the weight and calibration of each model, in a manifest
+    (default: the one that ships), all or nothing; comments and other entries stay.
 
-    Bundled models of a calibrated question are `default` if they were calibrated, and no others:
-    one whose weight came out as 0 runs beside them, is shown, and does not vote.
-    Comments and all other entries stay. The file is replaced whole or not at all.
-
-    Parameters
-    ----------
-    path : Path, optional
-        Default: the manifest that ships.
-
-    Raises
-    ------
-    ModelError
-        The manifest can't be read or written, or what came out would not be one.
-    """
+    Bundled models of a calibrated question are `default` if they were calibrated; one of weight 0
+    runs and is shown, and does not vote. Raise ModelError where it can't be read or written."""
     path = path or paths.bundled() / "manifest.toml"
     try:
         text = updated(path.read_text(encoding="utf-8"), result)

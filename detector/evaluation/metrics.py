@@ -5,30 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import BeforeValidator
 
 from detector.decision import numbers
 
 Array = np.ndarray
-ROUNDS = 1000
-"""of a bootstrap"""
-BINS = 10
-"""of a reliability diagram, of equal width"""
-GRID = np.linspace(0.0, 1.0, 101)
-"""False positive rates at which the band of a ROC is given."""
-BAND_ROUNDS = 400
-"""of the bootstrap over groups"""
+ROUNDS = 1000  # of a bootstrap
+BINS = 10  # of a reliability diagram, of equal width
+GRID = np.linspace(0.0, 1.0, 101)  # False positive rates at which the band of a ROC is given
+BAND_ROUNDS = 400  # of the bootstrap over groups
+
+
+Number = Annotated[float, BeforeValidator(lambda v: np.nan if v is None else v)]
+"""NaN where there is nothing to count; JSON has null for it."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % bootstrap interval."""
+    """A figure with its 95 % interval."""
 
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -52,19 +54,9 @@ def bootstrap(
     *,
     less: Array | None = None,
 ) -> Interval:
-    """Return a figure with an interval from resampling whole groups (clips of one footage move
-    together).
-
-    Rounds in which the figure is undefined (one label only) are left out.
-
-    Parameters
-    ----------
-    figure : callable
-        Of scores and labels.
-    less : float array, optional
-        Other scores of the same files, whose figure is taken off that of `scores`: a paired
-        difference, both in each round on the same resampled groups.
-    """
+    """Return a figure of scores and labels with an interval from resampling whole groups; rounds in
+    which it is undefined are left out. `less` are other scores of the same files whose figure is
+    subtracted in each round: a paired difference."""
     scores, labels = np.asarray(scores, float), np.asarray(labels)
 
     def value(rows: Array | slice) -> float:
@@ -152,21 +144,12 @@ def calibration_error_by_chance(probabilities: Array) -> Interval:
 
 @dataclass(frozen=True)
 class RiskCoverageCurve:
-    """Risk against coverage (El-Yaniv & Wiener 2010): the k surest answers, and how many are wrong.
+    """Risk against coverage (El-Yaniv & Wiener 2010): the k surest answers, and how many are
+    wrong."""
 
-    Attributes
-    ----------
-    coverage : float array [files]
-        Share of the files that are answered, ascending to 1.
-    risk : float array [files]
-        Share of wrong answers among these.
-    area : float
-        Under the curve: the mean risk. 0 is best.
-    """
-
-    coverage: Array
-    risk: Array
-    area: float
+    coverage: Array  # float [files], share of files answered, ascending to 1
+    risk: Array  # float [files], share of wrong answers among these
+    area: float  # mean risk; 0 is best
 
 
 def risk_coverage(confidence: Array, wrong: Array) -> RiskCoverageCurve:
@@ -189,16 +172,8 @@ def brier(probabilities: Array, labels: Array) -> float:
 
 @dataclass(frozen=True)
 class Roc:
-    """A ROC with a 95 % band.
-
-    Attributes
-    ----------
-    fpr, tpr : float arrays, ascending from (0, 0) to (1, 1)
-        The curve itself, one point a threshold.
-    grid, low, high : float arrays
-        The band: `low` and `high` true positive rate at each false positive rate of `grid`. Empty
-        if a resample never held both labels.
-    """
+    """A ROC, ascending from (0, 0) to (1, 1), with its 95 % band over `grid`; empty where no
+    resample had both labels."""
 
     fpr: Array
     tpr: Array
@@ -208,15 +183,8 @@ class Roc:
 
 
 def roc(scores: ArrayLike, labels: ArrayLike, groups: Sequence[str]) -> Roc:
-    """Return the ROC of scores; the band comes from resampling groups, so that takes of one
-    original do not count as independent.
-
-    Parameters
-    ----------
-    scores : float [N], higher is more suspicious
-    labels : int [N], 1 is fake
-    groups : [N] names
-    """
+    """Return the ROC of scores (higher is more suspicious; label 1 is fake) with a band from
+    resampling groups, so that takes of one original do not count as independent."""
     s, y = np.asarray(scores, float), np.asarray(labels, int)
     fpr, tpr = _points(s, y)
     drawn = [

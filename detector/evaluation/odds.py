@@ -14,34 +14,17 @@ from detector.schema.analysis import OddsPoint
 
 Array = np.ndarray
 
-POINTS = 11
-"""of the table, at even quantiles of the scores"""
-NEAR = 60
-"""clips that a point is made of at least: the nearest ones"""
-ROUNDS = 500
-"""of the bootstrap over sources"""
+POINTS = 11  # of the table, at even quantiles of the scores
+NEAR = 60  # clips that a point is made of at least: the nearest ones
+ROUNDS = 500  # of the bootstrap over sources
 
 
 def table(logits: Array, labels: Array, sources: Array) -> list[OddsPoint]:
-    """Make the table of one question.
+    """Return the odds of one question by held-out logit, ascending; empty where a label is missing
+    or clips are too few.
 
-    At each point the share of manipulated ones among the nearest clips, labels weighted alike, made
-    monotone (isotonic regression, Barlow 1972: more evidence never means fewer fakes), with the
-    95 % interval that resampling whole sources gives.
-
-    Parameters
-    ----------
-    logits : float [clips]
-        Held out; NaN where a clip could not be judged.
-    labels : int [clips]
-        1 manipulated.
-    sources : str [clips]
-
-    Returns
-    -------
-    list of OddsPoint
-        Ascending in logit; empty where one label is missing or clips are too few.
-    """
+    At each point the share of fakes among the nearest clips, labels weighted alike, monotone
+    (isotonic regression, Barlow 1972), with the 95 % interval from resampling whole sources."""
     seen = np.isfinite(logits)
     x, y, names = logits[seen], labels[seen], sources[seen]
     if len(x) < NEAR or len(set(y.tolist())) < 2:

@@ -16,11 +16,9 @@ from detector.decision.reasons import RIGHT
 from detector.schema.analysis import Question
 
 Array = np.ndarray
-Limits = dict[Question, tuple[float, float]]
-"""low and high, as logits"""
+Limits = dict[Question, tuple[float, float]]  # low and high, as logits
 
-WEAKER = 4
-"""A weaker question may raise a quarter of the false alarms that the strongest may."""
+WEAKER = 4  # A weaker question may raise a quarter of the false alarms that the strongest may
 TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of the two error rates that are tried, until the held-out rates are kept."""
 INCONCLUSIVE, FAKE, REAL = 0, 1, -1
@@ -28,18 +26,10 @@ INCONCLUSIVE, FAKE, REAL = 0, 1, -1
 
 @dataclass(frozen=True)
 class ErrorTargets:
-    """Error rates that the thresholds must satisfy.
+    """Error rates that the thresholds must satisfy."""
 
-    Attributes
-    ----------
-    rate : float
-        Of untouched clips at most so many are called manipulated.
-    right : float
-        Of the decided clips at least so many are decided rightly.
-    """
-
-    rate: float = 0.05
-    right: float = RIGHT
+    rate: float = 0.05  # of untouched clips called manipulated, at most
+    right: float = RIGHT  # of decided clips decided correctly, at least
 
     def tightened(self, share: float) -> ErrorTargets:
         """Return the targets with this share of both error rates."""
@@ -51,22 +41,12 @@ ERROR_TARGETS = ErrorTargets()
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """Held-out logits of labelled clips.
+    """Held-out logits of labelled clips."""
 
-    Attributes
-    ----------
-    logits : dict of float [clips]
-        By question that is asked; NaN where a clip could not be judged.
-    labels : int [clips]
-    about : dict of bool [clips]
-        By question: the fakes that it is about.
-    sources : str [clips]
-    """
-
-    logits: dict[Question, Array]
-    labels: Array
-    about: dict[Question, Array]
-    sources: Array
+    logits: dict[Question, Array]  # float [clips] by question; NaN where a clip could not be judged
+    labels: Array  # int [clips]
+    about: dict[Question, Array]  # bool [clips] by question: the fakes that it is about
+    sources: Array  # str [clips]
 
     @cached_property
     def strongest(self) -> Question:
@@ -93,27 +73,13 @@ class HeldOutScores:
 
 @dataclass(frozen=True)
 class Rates:
-    """What decisions come to.
+    """Error rates of decisions; the last three weight originals and fakes alike."""
 
-    Attributes
-    ----------
-    alarms : float
-        Share of originals called FAKE.
-    missed : float
-        Share of fakes called REAL.
-    decided : float
-        Share that is called either; as the next two with originals and fakes weighted alike.
-    right : float
-        Share of the decided that is right; NaN when nothing is decided.
-    promised : float
-        The same with one wrong decision more.
-    """
-
-    alarms: float
-    missed: float
-    decided: float
-    right: float
-    promised: float
+    alarms: float  # share of originals called FAKE
+    missed: float  # share of fakes called REAL
+    decided: float  # share called either
+    right: float  # share of the decided that is correct; NaN when none is decided
+    promised: float  # the same with one wrong decision more
 
 
 def decisions(logits: Mapping[Question, Array], limits: Limits) -> Array:
@@ -140,13 +106,9 @@ def rates(decided_as: Array, labels: Array) -> Rates:
 
 
 def choose(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> Limits | None:
-    """Return the limits that decide most clips while both targets are kept; None if none do.
-
-    They are kept with one clip more for each question counted as a false alarm, and with one more
-    of the decided counted as wrong. Each question's `high` lies above all but a number of
-    originals, its `low` below all but a number of the fakes it is about; the numbers are the same
-    for all questions.
-    """
+    """Return the limits that decide most clips while both targets are met, with one more false
+    alarm for each question and one more wrong decision; None if no limits do. The numbers of
+    originals above `high` and of fakes below `low` are the same for all questions."""
     best: tuple[float, Limits] | None = None
     # With more fakes than this called REAL the second target is missed whatever else is decided.
     most = int(2 * (1 - targets.right) * (held.labels == 1).sum())
@@ -215,20 +177,15 @@ class OperatingPoint:
 
     limits: Limits
     elsewhere: Rates
-    decisions: Array
-    """For each clip by limits that were chosen without its source."""
-    targets_met: bool
-    """Both of them elsewhere."""
+    decisions: Array  # For each clip by limits that were chosen without its source
+    targets_met: bool  # Both of them elsewhere
 
 
 def operate(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> OperatingPoint:
     """Choose limits and tighten them until their targets are met on sources left out of the choice.
-
-    Where no limits keep both targets (the scores are too weak), nothing is called REAL, and FAKE
-    by the rate of false alarms alone: these still meet their target, but more of the decided may be
-    wrong, and `targets_met` says so.
-    """
-    last: OperatingPoint | None = None
+    Where none satisfy both, nothing is called REAL and FAKE is limited by false alarms alone;
+    `targets_met` is then False."""
+    tried: list[OperatingPoint] = []
     for alone, way in ((False, choose), (True, by_alarms)):
         for share in TIGHTER:
             tightened = targets.tightened(share)
@@ -244,11 +201,11 @@ def operate(held: HeldOutScores, targets: ErrorTargets = ERROR_TARGETS) -> Opera
                     decided[own] = decisions({q: x[own] for q, x in held.logits.items()}, others)
             now = rates(decided, held.labels)
             few = now.alarms <= targets.rate
-            last = OperatingPoint(limits, now, decided, few and now.promised >= targets.right)
-            if last.targets_met or (alone and few):
-                return last
-    assert last is not None
-    return last
+            met = few and now.promised >= targets.right
+            tried.append(OperatingPoint(limits, now, decided, met))
+            if met or (alone and few):
+                return tried[-1]
+    return tried[-1]
 
 
 def by_source(decided_as: Array, labels: Array, sources: Array) -> dict[str, tuple[int, int]]:

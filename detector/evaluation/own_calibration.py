@@ -29,8 +29,7 @@ class OwnCalibrationResult(StrictModel):
     """A calibration, and the clips that are not in it."""
 
     calibration: OwnCalibration
-    left_out: dict[str, str]
-    """name -> why"""
+    left_out: dict[str, str]  # name -> why
 
 
 def holds(calibration: OwnCalibration) -> bool:
@@ -69,22 +68,13 @@ def _asked(files: Sequence[Path], models: Sequence[str] | None) -> list[ModelSpe
 
 @dataclass(frozen=True)
 class OwnClips:
-    """A person's own untouched clips.
+    """A person's own untouched clips."""
 
-    Attributes
-    ----------
-    files : Path or sequence of Path
-        A folder, or files.
-    domain : str
-        What they are, in the person's words.
-    sources : int or None
-        Different recordings that they are of: one person at one place and time, however many cuts
-        there are of it. None: the folders that the clips lie in.
-    """
-
-    files: Path | Sequence[Path]
-    domain: str = ""
+    files: Path | Sequence[Path]  # a folder, or files
+    domain: str = ""  # what they are, in the person's words
     sources: int | None = None
+    """Different recordings: one person at one place and time, however many cuts. None: the folders
+    of the clips."""
 
 
 def calibrate_own(
@@ -96,33 +86,12 @@ def calibrate_own(
     progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> OwnCalibrationResult:
-    """Set the thresholds of a set of models by untouched clips alone.
+    """Set the thresholds of a set of models (default: the default ones, of voices for sounds) by
+    untouched clips alone, so that `rate` of clips like these may be called manipulated. The result
+    is not stored (`conformal.keep`); `progress` is called with (clips done, clips in all).
 
-    Parameters
-    ----------
-    models : sequence of str, optional
-        Default: the default ones, of voices for sounds and of pictures for videos. Models without
-        a calibration are counted too.
-    rate : float
-        Of untouched clips like these that may be called manipulated.
-    progress : callable
-        Called with (clips done, clips in all).
-
-    Returns
-    -------
-    OwnCalibrationResult
-        Not kept yet: `conformal.keep`.
-
-    Raises
-    ------
-    InputError
-        Too few clips that can be judged; `conformal.least` says how many a rate takes. Or some are
-        videos and some are sounds.
-    ModelError
-        A model gave no score for any clip.
-    Canceled
-        `cancel` was set.
-    """
+    Raise InputError for too few usable clips (`conformal.least`) or videos mixed with sounds,
+    ModelError where a model gave no score for any clip, Canceled."""
     files = clips_in(clips.files) if isinstance(clips.files, Path) else list(clips.files)
     if len(files) < conformal.least(rate):
         raise conformal.too_few(len(files), rate)

@@ -9,28 +9,23 @@ from __future__ import annotations
 from datetime import datetime
 
 from detector.evaluation.baselines import Baseline
-from detector.evaluation.tallies import Bar, Estimate, Number, Share
+from detector.evaluation.metrics import Interval, Number
+from detector.evaluation.tallies import Bar, Estimate, Share
 from detector.schema.analysis import Question, Software, Thresholds
 from detector.schema.base import StrictModel
 
-ENSEMBLE = "ensemble"
-"""Id of our models together, among the others."""
+ENSEMBLE = "ensemble"  # Id of our models together, among the others
 
 
 class Ranking(StrictModel):
     """How well one score ranks files: `auc`, pairs, and what it finds at few false alarms."""
 
     auc: Estimate
-    auc_judged: Estimate
-    """Of the files that could be judged."""
+    auc_judged: Estimate  # Of the files that could be judged
     judged: int
     pairs: int
-    pairs_won: Number
-    """Share of originals that stand below the fake made of them; ties count half."""
-    pairs_low: Number
-    pairs_high: Number
-    tpr_at_1: Number
-    """Share of fakes found where at most 1 % of these originals are called fake."""
+    pairs_won: Interval  # originals that score below the fake made of them; ties count half
+    tpr_at_1: Number  # Share of fakes found where at most 1 % of these originals are called fake
     tpr_at_5: Number
     equal_error: Number
 
@@ -38,25 +33,19 @@ class Ranking(StrictModel):
 class Decisions(StrictModel):
     """What is said at the thresholds that are shipped."""
 
-    false_positives: Share
-    """Originals called FAKE."""
-    true_positives: Share
-    """Fakes called FAKE."""
-    decided: Share
-    """Files that got FAKE or REAL."""
-    right: Share
-    """Of these."""
+    false_positives: Share  # Originals called FAKE
+    true_positives: Share  # Fakes called FAKE
+    decided: Share  # Files that got FAKE or REAL
+    right: Share  # Of these
 
 
 class CalibrationQuality(StrictModel):
     """How far the probabilities can be taken at their word. Of the files that could be judged."""
 
-    error: Number
-    """Expected calibration error, ten bins."""
+    error: Number  # Expected calibration error, ten bins
     error_by_chance: Number
     """What probabilities that are exactly right show on so many files, on average."""
-    error_by_chance_high: Number
-    """and what 97.5 % of such stay under."""
+    error_by_chance_high: Number  # and what 97.5 % of such stay under
     brier: Number
     bars: list[Bar]
 
@@ -64,8 +53,7 @@ class CalibrationQuality(StrictModel):
 class Risk(StrictModel):
     """Share of wrong answers among the surest; unjudged files come last and are wrong."""
 
-    area: Number
-    """Under the curve: 0 is best."""
+    area: Number  # Under the curve: 0 is best
     coverage: list[Number]
     risk: list[Number]
 
@@ -76,8 +64,7 @@ class AnswerReport(StrictModel):
     name: str
     title: str
     ranking: Ranking
-    combined: Estimate
-    """AUC of the combined probability on the same files."""
+    combined: Estimate  # AUC of the combined probability on the same files
     decisions: Decisions
     calibration: CalibrationQuality
     risk: Risk
@@ -89,8 +76,7 @@ class ModelReport(StrictModel):
     id: str
     title: str
     ranking: Ranking
-    families: dict[str, Estimate]
-    """AUC of one family of fakes against all originals."""
+    families: dict[str, Estimate]  # AUC of one family of fakes against all originals
 
 
 class ReportRow(StrictModel):
@@ -110,13 +96,9 @@ class ConditionReport(StrictModel):
     name: str
     title: str
     ranking: Ranking
-    fall: Number
-    """AUC lost against the files as they are: paired, on the same files."""
-    fall_low: Number
-    fall_high: Number
+    fall: Interval  # AUC lost against the files as they are: paired, on the same files
     decisions: Decisions
-    models: dict[str, Estimate]
-    """AUC of each model alone."""
+    models: dict[str, Estimate]  # AUC of each model alone
 
 
 class KindReport(StrictModel):
@@ -127,8 +109,7 @@ class KindReport(StrictModel):
     real: int
     fake: int
     groups: int
-    people: int
-    """As far as groups and the column `person` tell; what a bootstrap draws from."""
+    people: int  # As far as groups and the column `person` tell; what a bootstrap draws from
     answers: list[AnswerReport]
     models: list[ModelReport]
     baselines: list[Baseline]
@@ -146,8 +127,7 @@ class Report(StrictModel):
     software: Software
     frames: int
     thresholds: dict[Question, Thresholds]
-    weights: dict[str, str]
-    """sha256 of each model's first file, by id."""
+    weights: dict[str, str]  # sha256 of each model's first file, by id
     kinds: list[KindReport]
     missing_baselines: list[str] = []
     """Published models that were not compared: their weights are not on this computer."""

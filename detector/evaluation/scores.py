@@ -73,30 +73,20 @@ class _Stored(StrictModel):
     name: str
     condition: str = "none"
     problem: str = ""
-    made_by: dict[str, str] = {}
-    """By model id: a hash of what decides its logits."""
+    made_by: dict[str, str] = {}  # By model id: a hash of what decides its logits
     analysis: Analysis | None = None
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How files are scored.
+    """How files are scored."""
 
-    Attributes
-    ----------
-    frames : int
-        Sampled of a clip.
-    store : Path or None
-        JSON lines to keep, and to go on from. A line is used again if it holds these models as
-        they are today (weights, crop), as many frames, and a file of the same size.
-    on_progress : callable or None
-        Called with (files done, files in all).
-    """
-
-    frames: int = 32
+    frames: int = 32  # sampled of a clip
     device: str = "auto"
     store: Path | None = None
-    on_progress: Callable[[int, int], None] | None = None
+    """JSON lines to store and to resume from. A line is reused for the same models (weights, crop),
+    frames and file size."""
+    on_progress: Callable[[int, int], None] | None = None  # (files done, files in all)
 
 
 def score_files(
@@ -107,26 +97,10 @@ def score_files(
     condition: Condition = NONE,
     scoring: Scoring | None = None,
 ) -> list[Scored]:
-    """Run the pipeline over labelled files.
-
-    Parameters
-    ----------
-    models : sequence of str, optional
-        Model ids that decide; default the default ensemble.
-    also : sequence of str
-        Models that are scored beside them, and not counted.
-    condition : Condition
-        What is done to each file before.
-
-    Raises
-    ------
-    InputError
-        The store is not one.
-    UsageError
-        There is no such model.
-    ModelError
-        One of the models that decide can't be used. What was scored before is in the store.
-    """
+    """Run the pipeline over labelled files changed by `condition`; `models` decide (default: the
+    default ensemble), `also` are scored beside them. Raise InputError for an invalid store,
+    UsageError for an unknown model, ModelError where a deciding model fails; what was scored before
+    is stored."""
     scoring = scoring or Scoring()
     deciding = registry.choose(models)
     specs = registry.choose([*(spec.id for spec in deciding), *also])

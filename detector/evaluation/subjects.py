@@ -31,10 +31,8 @@ class Clip:
     """What calibration needs of one labelled clip."""
 
     label: int
-    source: str
-    """Left out as a whole: a source, or a fold of many (`training.groups`)."""
-    question: Question | None
-    """Which question its fake is about; None for an original."""
+    source: str  # Left out as a whole: a source, or a fold of many (`training.groups`)
+    question: Question | None  # Which question its fake is about; None for an original
     people: tuple[ScoredPerson, ...]
     """The first was seen most; empty when nobody was seen well enough."""
     worse: tuple[ScoredPerson, ...] = ()

@@ -20,7 +20,7 @@ from detector.evaluation.report import (
     ReportRow,
 )
 from detector.evaluation.scores import FEATURES, Scored
-from detector.evaluation.tallies import Estimate, Share
+from detector.evaluation.tallies import Share
 from detector.spreadsheets import inert
 
 _KINDS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
@@ -100,7 +100,7 @@ def models(kind: KindReport, report: Report) -> Iterator[str]:
         won = f"{number(b.pairs_won)} of {ours.pairs}" if ours.pairs else ""
         yield line(
             title, figure_text(b.auc), str(b.judged), won, "", "",
-            between(b.difference, b.low, b.high), b.beaten,
+            figure_text(b.difference), b.beaten,
         )  # fmt: skip
     yield (
         "\nPublished detectors in their own direction, features in the better of the two. The "
@@ -133,8 +133,7 @@ def conditions(kind: KindReport) -> Iterator[str]:
     plain = {id: m.ranking.auc for id, m in own.items()}
     rows = [("as it is", "", kind.models[0].ranking, kind.answers[0].decisions, plain)]
     rows += [
-        (c.title, between(c.fall, c.fall_low, c.fall_high), c.ranking, c.decisions, c.models)
-        for c in kind.conditions
+        (c.title, figure_text(c.fall), c.ranking, c.decisions, c.models) for c in kind.conditions
     ]
     for title, fall, r, d, models in rows:
         yield line(
@@ -169,7 +168,7 @@ def to_csv(report: Report) -> str:
     return _csv(["kind", "table", "name", "figure", "value", "low", "high"], rows)
 
 
-_Figures = dict[str, float | Interval | Estimate | Share | None]
+_Figures = dict[str, float | Interval | None]
 
 
 def _figures(kind: KindReport) -> Iterator[tuple[str, str, _Figures]]:
@@ -184,11 +183,11 @@ def _figures(kind: KindReport) -> Iterator[tuple[str, str, _Figures]]:
         families: _Figures = {f"AUC, {name}": auc for name, auc in m.families.items()}
         yield "model", m.id, _ranking(m.ranking) | families
     for b in kind.baselines:
-        gap = Interval(b.difference, b.low, b.high)
-        figures: _Figures = {"AUC": b.auc, "AUC of ours less this": gap, "pairs won": b.pairs_won}
-        yield "baseline", b.id, figures
+        yield "baseline", b.id, {
+            "AUC": b.auc, "AUC of ours less this": b.difference, "pairs won": b.pairs_won,
+        }  # fmt: skip
     for c in kind.conditions:
-        fall: _Figures = {"AUC lost": Interval(c.fall, c.fall_low, c.fall_high)}
+        fall: _Figures = {"AUC lost": c.fall}
         models: _Figures = {f"AUC, {id}": auc for id, auc in c.models.items()}
         yield "condition", c.name, _ranking(c.ranking) | _decisions(c.decisions) | fall | models
     for table, rows in (("method", kind.methods), ("source", kind.sources)):
@@ -202,7 +201,7 @@ def _figures(kind: KindReport) -> Iterator[tuple[str, str, _Figures]]:
 def _ranking(r: Ranking) -> _Figures:
     return {
         "AUC": r.auc, "AUC of the judged": r.auc_judged,
-        "pairs won": Interval(r.pairs_won, r.pairs_low, r.pairs_high),
+        "pairs won": r.pairs_won,
         "TPR at 1 % FPR": r.tpr_at_1, "TPR at 5 % FPR": r.tpr_at_5, "EER": r.equal_error,
     }  # fmt: skip
 
@@ -270,12 +269,12 @@ def pairs_text(r: Ranking) -> str:
     """Return the share of pairs won as in 0.71 [0.61, 0.81] of 39; nothing without pairs."""
     if not r.pairs:
         return ""
-    return f"{between(r.pairs_won, r.pairs_low, r.pairs_high)} of {r.pairs}"
+    return f"{figure_text(r.pairs_won)} of {r.pairs}"
 
 
-def figure_text(figure: Estimate) -> str:
+def figure_text(figure: Interval) -> str:
     """Return a figure as in 0.71 [0.61, 0.81]."""
-    return between(figure.value, figure.low, figure.high)
+    return f"{number(figure.value)} [{number(figure.low)}, {number(figure.high)}]"
 
 
 def share_text(share: Share | None) -> str:
@@ -284,11 +283,6 @@ def share_text(share: Share | None) -> str:
         return ""
     low, high = round(100 * share.low), round(100 * share.high)
     return f"{100 * share.value:.0f} % [{low}, {high}] ({share.count} of {share.of})"
-
-
-def between(value: float, low: float, high: float) -> str:
-    """Return a figure and its interval."""
-    return f"{number(value)} [{number(low)}, {number(high)}]"
 
 
 def number(value: float, digits: int = 2) -> str:

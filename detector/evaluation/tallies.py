@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import BeforeValidator
 
 from detector.evaluation import metrics
 from detector.evaluation.labels import pairs
-from detector.evaluation.metrics import Interval
+from detector.evaluation.metrics import Interval, Number
 from detector.evaluation.scores import Scored
 from detector.schema.base import StrictModel
 
-_WORST = 1e6
-"""Further out than any logit."""
+_WORST = 1e6  # Further out than any logit
 
 
-Number = Annotated[float, BeforeValidator(lambda v: math.nan if v is None else v)]
-"""NaN where there is nothing to count; JSON has null for it."""
+@dataclass(frozen=True)
+class Estimate(Interval):
+    """A figure of so many files."""
 
-
-class Estimate(StrictModel):
-    """One figure with its 95 % interval, and how many files it is of."""
-
-    value: Number
-    low: Number
-    high: Number
     real: int
     fake: int
 
 
-class Share(StrictModel):
-    """So many of so many, with its 95 % interval (Wilson)."""
+@dataclass(frozen=True)
+class Share(Interval):
+    """So many of so many, by Wilson's interval."""
 
     count: int
     of: int
-    value: Number
-    low: Number
-    high: Number
 
     @classmethod
     def of_all(cls, hits: Sequence[bool] | np.ndarray) -> Share:
         """Return the share of the true ones; NaN of none."""
         count, total = int(np.sum(hits)), len(hits)
         share = metrics.wilson(count, total)
-        return cls(count=count, of=total, value=share.value, low=share.low, high=share.high)
+        return cls(share.value, share.low, share.high, count, total)
 
 
 class Bar(StrictModel):
@@ -58,8 +46,7 @@ class Bar(StrictModel):
     low: Number
     high: Number
     said: Number
-    seen: Share
-    """Fakes among them."""
+    seen: Share  # Fakes among them
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bar]:
@@ -78,24 +65,13 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bar]:
 
 @dataclass(frozen=True)
 class Column:
-    """What one model, or one feature, says of each file.
+    """What one model, or one feature, says of each file. A file that could not be judged counts
+    against it: an original ranks above all fakes, a fake below all originals."""
 
-    A file that could not be judged is counted against it: an original stands above all fakes, a
-    fake below all originals.
-
-    Attributes
-    ----------
-    values : float array [files]
-    labels : int array [files]
-    judged : bool array [files]
-    groups : list of str
-        Who or what a file shows: files of one person or footage move together in a bootstrap.
-    """
-
-    values: np.ndarray
-    labels: np.ndarray
-    judged: np.ndarray
-    groups: list[str]
+    values: np.ndarray  # float [files]
+    labels: np.ndarray  # int [files]
+    judged: np.ndarray  # bool [files]
+    groups: list[str]  # of files that a bootstrap draws together: one person or footage
 
     @classmethod
     def of(cls, values: Sequence[float | None], scored: Sequence[Scored]) -> Column:
@@ -123,7 +99,7 @@ def figure_of(column: Column) -> Estimate:
     auc = metrics.bootstrap(metrics.auc, column.values, column.labels, column.groups)
     fake = int(column.labels.sum())
     real = len(column.labels) - fake
-    return Estimate(value=auc.value, low=auc.low, high=auc.high, real=real, fake=fake)
+    return Estimate(auc.value, auc.low, auc.high, real, fake)
 
 
 def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:

@@ -15,10 +15,10 @@ import numpy as np
 from detector import media, vision
 from detector.decision import sigmoid
 from detector.errors import UsageError
+from detector.explain.methods import METHODS, Method, OnProgress
 from detector.explain.picture import Heatmap, fit, on_frame, overlay, place_of, without
-from detector.explain.ways import METHODS, Method, OnProgress, draw, methods
 from detector.models import registry
-from detector.models.base import Model, ModelSpec
+from detector.models.base import ModelSpec
 from detector.schema.analysis import (
     Analysis,
     Box,
@@ -44,8 +44,7 @@ __all__ = [
     "overlay",
 ]
 
-DRAWS = 5
-"""random hidings that one hiding is held against."""
+DRAWS = 5  # random hidings that one hiding is held against
 
 
 def face_at(track: Subject, time: float) -> FrameSegment:
@@ -63,7 +62,9 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
 
 def methods_of(model_id: str) -> list[Method]:
     """Return the ways to look into a model, the usual one first. Loads it."""
-    return methods(registry.load_model(model_id))
+    from detector.explain import ways  # imports torch
+
+    return ways.methods(registry.load_model(model_id))
 
 
 def heatmap(
@@ -76,29 +77,18 @@ def heatmap(
     *,
     on_progress: OnProgress | None = None,
 ) -> Heatmap | None:
-    """Draw where `model_id` looked on a person's face in the frame nearest to `time`.
+    """Draw where `model_id` looked on a person's face in the frame nearest to `time`, by a key of
+    `METHODS` or the model's usual one; `on_progress` gets the share done, 0..1, and may raise to
+    stop.
 
-    Returns None when the model can't show it, is made for another modality, or a clip model has no
-    window of this person.
-    Decodes one frame (a clip model: one window) and runs one network, as often as the method says.
+    None where the model can't show it, is of another modality, or a clip model has no window of
+    this person. Raise UsageError for an unknown person, model or method, MediaError, ModelError."""
+    from detector.explain import ways  # imports torch
 
-    Parameters
-    ----------
-    method_id : str, optional
-        Key of `METHODS`; default: the usual one for this model.
-    on_progress : callable, optional
-        Called with the share of the work done, 0..1; may raise to stop.
-
-    Raises
-    ------
-    UsageError
-        There is no such person, model or method, or the method does not suit the model.
-    MediaError, ModelError
-    """
     track = find_track(analysis, track_id)
     face = face_at(track, time)
     model = registry.load_model(model_id)
-    method = _choose(model, method_id)
+    method = _choose(model.spec, ways.methods(model), method_id)
     spec = model.spec
     if spec.modality not in (track.modality, Modality.FULL_FRAME):
         return None
@@ -106,7 +96,7 @@ def heatmap(
     if spec.kind != "clip":
         frame = media.frame_at(path, analysis.media, face.time)
         crop, place = _cut(frame.rgb, vision.box_for(spec.crop, face.box), face.landmarks, spec)
-        maps = draw(method, model, crop[None], on_progress)
+        maps = ways.draw(method, model, crop[None], on_progress)
         if maps is None:
             return None
         return Heatmap(crop, fit(maps[0], crop), what, method.id, place(), border=spec.crop.border)
@@ -120,7 +110,7 @@ def heatmap(
         frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
         cuts.append(_cut(frame.rgb, *_interpolate(track.frames, frame.time), spec))
     batch = np.stack([crop for crop, _ in cuts])
-    maps = draw(method, model, batch[None], on_progress)
+    maps = ways.draw(method, model, batch[None], on_progress)
     if maps is None:
         return None
     run_map = maps[0][np.arange(len(batch)) * len(maps[0]) // len(batch)]
@@ -131,8 +121,7 @@ def heatmap(
     return Heatmap(crop, shown, caption, method.id, place(), batch, run_map, tuple(times))
 
 
-def _choose(model: Model, method_id: str | None) -> Method:
-    known = methods(model)
+def _choose(spec: ModelSpec, known: Sequence[Method], method_id: str | None) -> Method:
     if method_id is None:
         return known[0]
     for method in known:
@@ -140,7 +129,7 @@ def _choose(model: Model, method_id: str | None) -> Method:
             return method
     names = ", ".join(method.id for method in known)
     raise UsageError(
-        f"{model.spec.title} can't be looked into by {method_id!r}.", hint=f"It can by: {names}."
+        f"{spec.title} can't be looked into by {method_id!r}.", hint=f"It can by: {names}."
     )
 
 
@@ -177,24 +166,17 @@ def _interpolate(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[
 class Effect:
     """What hiding the hottest places of a heatmap does to the score."""
 
-    crop: np.ndarray
-    """uint8 [S, S, 3], with these places blurred away"""
-    before: float
-    """The model's probability, calibrated where it is."""
+    crop: np.ndarray  # uint8 [S, S, 3], with these places blurred away
+    before: float  # The model's probability, calibrated where it is
     after: float
     at_random: float
     """The same with as much hidden elsewhere, mean of `DRAWS`: what hiding does by itself."""
-    share: float
-    """How much was hidden, 0..1."""
+    share: float  # How much was hidden, 0..1
 
 
 def effect(heat: Heatmap, model: ModelResult, *, share: float = 0.1) -> Effect:
-    """Hide the hottest places and score again. Runs the network `DRAWS` + 2 times.
-
-    Raises
-    ------
-    UsageError, ModelError
-    """
+    """Hide the hottest places and score again, running the network `DRAWS` + 2 times; raise
+    UsageError, ModelError."""
     network = registry.load_model(model.id)
     rng = np.random.default_rng(0)
     hidden = without(heat, share)

@@ -64,11 +64,9 @@ def roll(layers: list[Tensor]) -> Tensor:
 
 
 def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
-    """Return what a transformer attended to, over all its layers.
-
-    uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]) -> float32 [N, g, g] ([N, T, g, g]) in 0..1, or
-    None where no square attention over the patches was computed.
-    """
+    """Return what a transformer attended to, over all its layers: uint8 [N, S, S, 3] (clip models
+    [N, T, S, S, 3]) -> float32 [N, g, g] ([N, T, g, g]) in 0..1; None without square attention over
+    patches."""
     if not isinstance(model, TorchModel):
         return None
     check_batch(batch, model.spec)

@@ -19,19 +19,16 @@ from detector.models.network import TorchModel, forward_hook, layout
 
 METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "saliency": HiResCAM}
 """Classes of the library by the id of a method."""
-BATCH = 4
-"""Pictures explained at once: gradients need the maps of every layer after the target."""
+BATCH = 4  # Pictures explained at once: gradients need the maps of every layer after the target
 
 
 class _Probed(nn.Module):
-    """Give the library a private layer to hook and private tensors to differentiate.
+    """Give the library a private layer to hook and private tensors: other threads share the
+    network."""
 
-    Other threads may run the shared network meanwhile. `forward` returns log odds [N, 1].
-    """
-
-    def __init__(self, model: TorchModel) -> None:
+    def __init__(self, model: TorchModel, layer: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.layer = model, layer
         self.probe = nn.Identity()
         # The library reads the device from a parameter.
         self.place = nn.Parameter(torch.zeros((), device=model.device))
@@ -41,36 +38,19 @@ class _Probed(nn.Module):
             # A leaf receives the gradient; the layers after it may work in place, on a copy.
             return self.probe(output.detach().requires_grad_(True)).clone()
 
-        assert self.model.target_layer is not None
-        with forward_hook(self.model.target_layer, probe):
+        with forward_hook(self.layer, probe):
             return self.model.log_odds(self.model.network(x))[:, None]
 
 
 def draw(model: Model, batch: np.ndarray, method: str = "gradcam") -> np.ndarray | None:
-    """Return where the output of the target layer raised the log odds of "fake".
-
-    Parameters
-    ----------
-    batch : uint8 [N, S, S, 3] (clip models [N, T, S, S, 3])
-        At least one item.
-    method : str
-        Key of `METHODS`.
-
-    Returns
-    -------
-    float32 [N, S, S] (clip models [N, t, h, w], t steps in time), 0..1, or None
-        All zeros where nothing raised the score; None for a model without a target layer.
-
-    Raises
-    ------
-    ValueError
-        The batch is not what the model takes.
-    """
+    """Return where the output of the target layer raised the log odds of "fake": float32 [N, S, S]
+    (clip models [N, t, h, w], t steps in time), 0..1; None for a model without a target layer.
+    `batch` is not empty, `method` a key of `METHODS`. Raise ValueError for a wrong batch."""
     if not isinstance(model, TorchModel) or model.target_layer is None:
         return None
     check_batch(batch, model.spec)
     frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
-    probed = _Probed(model)
+    probed = _Probed(model, model.target_layer)
     cam = METHODS[method](probed, [probed.probe], partial(_as_maps, frames=frames))
     if frames:
         # The library's zoom of clips aligns corners, which moves maps by up to half a cell.

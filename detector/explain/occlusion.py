@@ -13,8 +13,7 @@ import numpy as np
 
 from detector.models.base import Model
 
-GRID = 7
-"""Places a side."""
+GRID = 7  # Places a side
 PART = 2 / 7
 """Side of the hidden square, in sides of the crop: two places, so that neighbors overlap."""
 BATCH = 8
@@ -23,12 +22,9 @@ BATCH = 8
 def occlude(
     model: Model, batch: np.ndarray, on_progress: Callable[[float], object] | None = None
 ) -> np.ndarray:
-    """Return where hiding a part lowers the score.
-
-    uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]: the same place in all frames) -> float32
-    [N, 7, 7] ([N, T, 7, 7]) in 0..1, all zeros where hiding nothing lowered the score.
-    `on_progress` is called with the share that is done; it may raise to stop.
-    """
+    """Return where hiding a part lowers the score: uint8 [N, S, S, 3] (clip models [N, T, S, S, 3],
+    the same place in all frames) -> float32 [N, 7, 7] ([N, T, 7, 7]) in 0..1. `on_progress` gets
+    the share done and may raise to stop."""
     clip = batch.ndim == 5
     maps = []
     for number, item in enumerate(batch):

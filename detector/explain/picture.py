@@ -12,31 +12,23 @@ from detector.models.base import Border, CropRecipe
 from detector.schema.analysis import Box, Point
 from detector.vision import cut
 
-HIDDEN = 0.1
-"""Part of the crop, the hottest, that `without` hides."""
+HIDDEN = 0.1  # Part of the crop, the hottest, that `without` hides
 
 
 @dataclass(frozen=True)
 class Heatmap:
     """A crop as the model saw it, and where the model looked in it."""
 
-    crop: np.ndarray
-    """uint8 [S, S, 3] RGB"""
-    map: np.ndarray
-    """float32 [S, S], 0..1, scaled per picture: compare places, not strength"""
+    crop: np.ndarray  # uint8 [S, S, 3] RGB
+    map: np.ndarray  # float32 [S, S], 0..1, scaled per picture: compare places, not strength
     caption: str
-    method: str = ""
-    """id of the method that made it"""
-    place: np.ndarray | None = None
-    """float [2, 3]: from px of the crop to px of the frame"""
-    run: np.ndarray | None = None
-    """clip models: the whole window, uint8 [T, S, S, 3]"""
+    method: str = ""  # id of the method that made it
+    place: np.ndarray | None = None  # float [2, 3]: from px of the crop to px of the frame
+    run: np.ndarray | None = None  # clip models: the whole window, uint8 [T, S, S, 3]
     run_map: np.ndarray | None = None
     """clip models: a map for each of its frames, float32 [T, h, w]"""
-    times: tuple[float, ...] = ()
-    """clip models: s of the frames of the window"""
-    border: Border = "black"
-    """what stands in the crop beyond the edge of the frame"""
+    times: tuple[float, ...] = ()  # clip models: s of the frames of the window
+    border: Border = "black"  # what stands in the crop beyond the edge of the frame
 
     def mirrors(self, width: int, height: int) -> bool:
         """Return whether the crop reaches beyond the frame, where the model sees a mirror image."""

@@ -23,32 +23,18 @@ from detector.models.base import Model, repeated
 
 ROWS, COLUMNS = 5, 8
 """tiles of a window: bands as high as each other in the drawn spectrogram, and parts of its time"""
-BATCH = 8
-"""windows that are scored at once"""
-TAPS, HOP = 512, 128
-"""samples of the transform in which tiles are hidden, 32 and 8 ms"""
+BATCH = 8  # windows that are scored at once
+TAPS, HOP = 512, 128  # samples of the transform in which tiles are hidden, 32 and 8 ms
 
 
 @dataclass(frozen=True)
 class SoundMap:
-    """What hiding each tile does.
+    """What hiding each tile does."""
 
-    Attributes
-    ----------
-    falls : float32 [5, 8]
-        By how much the logit of P(fake) falls, lowest band first; below 0 it rises.
-    bands : float [6]
-        Hz, edges of the bands.
-    times : float [9]
-        s, edges of the parts, on the file's clock.
-    before : float
-        The logit with nothing hidden.
-    """
-
-    falls: np.ndarray
-    bands: np.ndarray
-    times: np.ndarray
-    before: float
+    falls: np.ndarray  # float32 [5, 8], how far the logit of P(fake) falls, lowest band first
+    bands: np.ndarray  # float [6], Hz, edges of the bands
+    times: np.ndarray  # float [9], s, edges of the parts, on the file's clock
+    before: float  # the logit with nothing hidden
 
     @property
     def map(self) -> np.ndarray:
@@ -82,25 +68,8 @@ def sound_map(
     model: Model,
     on_progress: Callable[[float], object] | None = None,
 ) -> SoundMap:
-    """Hide each tile of a window in turn. Runs the network 41 times.
-
-    Parameters
-    ----------
-    samples : float32 [n]
-        The window, mono, 16 kHz, -1..1.
-    span : (start, end)
-        When it is, s.
-    model : Model
-        One of voices.
-    on_progress : callable, optional
-        Called with the share that is done; may raise to stop.
-
-    Raises
-    ------
-    ValueError
-        The model is none of voices.
-    ModelError
-    """
+    """Hide each tile of a window (float32 [n], mono, 16 kHz, -1..1; `span`: when it is, s) in turn,
+    running a model of voices 41 times. Raise ValueError for another model, ModelError."""
     recipe = model.spec.sound
     if recipe is None:
         raise ValueError(f"{model.spec.id} hears nothing")

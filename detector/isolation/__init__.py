@@ -39,11 +39,8 @@ _active: Sandbox | None = None
 
 
 def isolate(limits: Limits, preload: Sequence[str] = ()) -> Sandbox:
-    """Run every `run_isolated` and `stream_isolated` of this program in a worker from here on.
-
-    Calling it again changes nothing. Parameters as of `Sandbox`. Raise UnmaskError if this system
-    can't fork.
-    """
+    """Run every `run_isolated` and `stream_isolated` of this program in a worker from here on
+    (`Sandbox`); calling it again changes nothing. Raise UnmaskError if this system can't fork."""
     global _active
     if _active is None:
         _active = Sandbox(limits, preload)
@@ -74,24 +71,8 @@ def run_isolated(
     timeout: float | None = None,
     cancel: Event | None = None,
 ) -> T:
-    """`function(path, *arguments)`, in a worker where this program is isolated.
-
-    Parameters
-    ----------
-    function : callable
-        Of a module. Where it is called here it is given `cancel` too, if that is not None.
-    path : path
-        The one file it may read.
-    returns, writes, timeout, cancel
-        As of `Sandbox.call`.
-
-    Raises
-    ------
-    MediaError
-        Also when the worker crashed (`reader_crashed`), hung (`reader_timeout`) or took too much
-        memory (`reader_memory`).
-    Canceled
-    """
+    """Return `function(path, *arguments)`, in a worker where this program is isolated; `path` is
+    the one file it may read. Called here it gets `cancel` too, if set. Raise as `Sandbox.call`."""
     if _active is None:
         return function(path, *arguments, **({} if cancel is None else {"cancel": cancel}))
     options: dict[str, Any] = {"writes": writes, "timeout": timeout, "cancel": cancel}

@@ -24,14 +24,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+from pydantic import TypeAdapter
+
+from detector.errors import UnmaskError
+from detector.isolation.privileges import drop_privileges
+
 if TYPE_CHECKING:
     from detector.isolation.types import Limits
 
 LENGTH = struct.Struct(">I")
-NO_MEMORY = 3
-"""exit status of a worker that ran out of memory"""
-_MAX_TEXT = 500
-"""characters of an error's text"""
+NO_MEMORY = 3  # exit status of a worker that ran out of memory
+_MAX_TEXT = 500  # characters of an error's text
 
 
 @dataclass(frozen=True)
@@ -42,20 +46,14 @@ class Request:
     """"module:name". It returns something that JSON can hold by its annotation, or, with `slots`,
     an iterator of Frames."""
     arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    """For the function."""
+    options: dict[str, Any]  # For the function
     limits: Limits
-    reads: tuple[str, ...]
-    """The files that it may open."""
-    writes: str | None = None
-    """The folder that it may write to."""
-    port: int | None = None
-    """The one port of TCP that it may connect to."""
+    reads: tuple[str, ...]  # The files that it may open
+    writes: str | None = None  # The folder that it may write to
+    port: int | None = None  # The one port of TCP that it may connect to
     slots: int = 0
-    slot: int = 0
-    """How many frames fit into the shared memory, and bytes of each; 0 for none."""
-    headed: bool = False
-    """Before the frames comes something that JSON can hold."""
+    slot: int = 0  # How many frames fit into the shared memory, and bytes of each; 0 for none
+    headed: bool = False  # Before the frames comes something that JSON can hold
     niceness: int | None = None
     """How far the worker gives way, at least, to what else wants a processor."""
 
@@ -176,8 +174,6 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
         request: Request = pickle.loads(receive(link))  # from the parent, whom we trust
         module, _, name = request.function.partition(":")
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-        from detector.isolation.privileges import drop_privileges
-
         if request.niceness is not None:
             own = os.getpriority(os.PRIO_PROCESS, 0)
             os.setpriority(os.PRIO_PROCESS, 0, max(own, request.niceness))
@@ -195,10 +191,6 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
 def _answer(
     link: socket.socket, memory: int | None, request: Request, function: Callable[..., Any]
 ) -> None:
-    from pydantic import TypeAdapter
-
-    from detector.errors import UnmaskError
-
     try:
         result = function(*request.arguments, **request.options)
         if memory is not None:
@@ -223,9 +215,6 @@ def _answer(
 
 def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
     """Write frames to the shared memory as they fit; send what precedes them unchanged."""
-    import numpy as np
-    from pydantic import TypeAdapter
-
     if request.headed:
         head = TypeAdapter(Any).dump_python(next(frames), mode="json")
         send(link, json.dumps({"head": head}).encode())

@@ -26,8 +26,7 @@ from pathlib import Path
 
 from detector.isolation.types import Limits
 
-_WRITTEN = 8 * 1024**3
-"""bytes of the largest file a worker may write, where it may write at all"""
+_WRITTEN = 8 * 1024**3  # bytes of the largest file a worker may write, where it may write at all
 
 
 def drop_privileges(
@@ -36,24 +35,11 @@ def drop_privileges(
     writes: str | None = None,
     port: int | None = None,
 ) -> list[str]:
-    """Give up everything but reading these files; there is no way back.
+    """Give up everything but reading the files `reads` and writing to the folder `writes`, and
+    return which layers hold: "limits", "memory", "landlock", "seccomp". Missing files are left out.
 
-    Parameters
-    ----------
-    limits : Limits
-    reads : sequence of path
-        Files that are to be read. One that is not there is left out: opening it will say so.
-    writes : path, optional
-        The one folder that may be written to.
-    port : int, optional
-        The one port of TCP that may be connected to. Where Landlock knows no ports (before Linux
-        6.7) that is any, and still nothing but TCP.
-
-    Returns
-    -------
-    list of str
-        Which layers hold: "limits", "memory", "landlock", "seccomp".
-    """
+    `port` is the one TCP port that may be connected to; where Landlock knows no ports (before Linux
+    6.7) it is any, and still nothing but TCP."""
     layers = _limit(limits, writes is not None)
     if sys.platform != "linux":
         return layers

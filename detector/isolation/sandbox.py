@@ -40,8 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Paths = tuple[str | os.PathLike[str], ...]
 
-AT_ONCE = 16
-"""workers that may live at a time; the others wait in line"""
+AT_ONCE = 16  # workers that may live at a time; the others wait in line
 _AHEAD, _ROOM = 3, 96 * 1024**2
 """frames that a worker may be ahead, and bytes of shared memory that they may take together"""
 
@@ -93,31 +92,12 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         timeout: float | None = None,
         cancel: Event | None = None,
     ) -> T:
-        """Call a module's function in a worker.
+        """Call a module's function in a worker that may open `reads`, write to the folder `writes`
+        and connect to one TCP `port`; what it returns is validated as `returns` by pydantic.
 
-        Parameters
-        ----------
-        function : callable
-            Of a module. Raises errors of `detector.errors`, which are raised here again.
-        returns : type
-            What it returns: something that pydantic can check.
-        reads : paths
-            The files that it may open.
-        writes : Path, optional
-            A folder that it may write to.
-        port : int, optional
-            The one port of TCP that it may connect to.
-        timeout : float, optional
-            s to wait for the answer; default that of the limits.
-        cancel : threading.Event, optional
-            Once set, the worker is ended.
-
-        Raises
-        ------
-        MediaError
-            What `function` raised; or the worker crashed, hung or took too much.
-        Canceled
-        """
+        It waits `timeout` s, by default that of the limits. Raise what `function` raised of
+        `detector.errors`; MediaError where the worker crashed (`reader_crashed`), hung
+        (`reader_timeout`) or took too much (`reader_memory`); Canceled."""
         request = self._request(function, arguments, reads, port)
         if writes is not None:
             request = replace(request, writes=str(writes.resolve()))
@@ -136,19 +116,9 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         head: Any = None,
         cancel: Event | None = None,
     ) -> Iterator[Any]:
-        """Let a function of frames run in a worker, a few frames ahead. Raise as `call` does.
-
-        Parameters
-        ----------
-        function : callable
-            Takes `notes` as a keyword, and yields at most `count` frames of `size`.
-        size : (width, height)
-        notes : list of str
-            Gets what the function noted, at the end.
-        head : type, optional
-            Of what the function yields before the frames: something that pydantic can check. One
-            worker then answers what would take two.
-        """
+        """Stream a function of frames from a worker, a few frames ahead: at most `count` of `size`
+        (width, height). It takes `notes` as a keyword, which are appended at the end; with `head`
+        it first yields one value of that type. Raise as `call`."""
         request = self._request(function, arguments, reads)
         return self._stream(request, size, count, notes, head=head, cancel=cancel)
 

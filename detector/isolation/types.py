@@ -11,16 +11,11 @@ import numpy as np
 class Limits:
     """Bounds of one call; the program that uses the sandbox sets them."""
 
-    memory: int
-    """Bytes of address space. Not held on macOS, whose kernel ignores it."""
-    cpu: int
-    """Seconds of processor time, all threads together."""
-    timeout: float
-    """Seconds without an answer after which the worker is taken to hang."""
-    files: int
-    """Open files."""
-    frame: int
-    """Bytes of the largest frame of a stream."""
+    memory: int  # Bytes of address space. Not held on macOS, whose kernel ignores it.
+    cpu: int  # Seconds of processor time, all threads together
+    timeout: float  # Seconds without an answer after which the worker is taken to hang
+    files: int  # Open files
+    frame: int  # Bytes of the largest frame of a stream
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,6 @@ class Frame:
 
     index: int
     """Position among the times asked for; the first one when several fall on this picture."""
-    time: float
-    """Real presentation time in seconds from the first frame of the file."""
+    time: float  # Real presentation time in seconds from the first frame of the file
     rgb: np.ndarray
     """uint8 [H, W, 3]. Upright: rotation, mirroring and pixel aspect ratio are applied."""

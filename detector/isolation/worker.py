@@ -25,8 +25,7 @@ from detector.isolation.types import Limits
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.1
-"""Between two looks at whether the caller still wants an answer."""
+POLL_SECONDS = 0.1  # Between two looks at whether the caller still wants an answer
 _MAX_ANSWER_BYTES = 8 * 1024**2
 """bytes of an answer without pixels; provenance with everything in it has 200 kB"""
 _RAISED = {name: getattr(errors, name) for name in ("InputError", "MediaError", "UsageError")}

@@ -18,22 +18,9 @@ Self = TypeVar("Self", bound="LoopThread")
 
 
 class LoopThread(ABC):
-    """Runs `_main` in a thread of its own from entering to leaving.
-
-    Parameters
-    ----------
-    name : str
-        Of the thread.
-    cancel : Event
-        Once set, it ends.
-    patience : float
-        s to wait for its end.
-
-    Attributes
-    ----------
-    port : int
-        Of 127.0.0.1; what `_main` said by `_listen`.
-    """
+    """Runs `_main` in a thread of its own from entering to leaving, or until `cancel` is set;
+    leaving waits `patience` s for its end. `port` of 127.0.0.1 is what `_main` reported by
+    `_ready`."""
 
     def __init__(self, name: str, cancel: threading.Event, patience: float) -> None:
         self._cancel, self._patience = cancel, patience
@@ -79,7 +66,7 @@ class LoopThread(ABC):
 
     async def _watched(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        watcher = asyncio.create_task(self._end_when_canceled())
+        watcher = asyncio.create_task(self._end_when_canceled(self._task))
         try:
             await self._main()
         except BaseException as error:
@@ -91,8 +78,8 @@ class LoopThread(ABC):
         finally:
             watcher.cancel()
 
-    async def _end_when_canceled(self) -> None:
+    async def _end_when_canceled(self, task: asyncio.Task[None] | None) -> None:
         while not self._cancel.is_set():
             await asyncio.sleep(POLL_SECONDS)
-        assert self._task is not None
-        self._task.cancel()
+        if task is not None:
+            task.cancel()

@@ -90,19 +90,7 @@ def parse(text: str, rules: LinkRules) -> CameraAddress:
 
 class CameraStream(stream.Stream):
     """A camera at an address, opened again when it is lost; each time its address is looked at
-    anew.
-
-    Parameters
-    ----------
-    address : CameraAddress
-    rules : LinkRules
-    stop : Event
-        Set it to end.
-    lost : callable, optional
-        As of `Stream`.
-    resolve, verify
-        As in `PinnedTransport`.
-    """
+    anew. `resolve` and `verify` as in `PinnedTransport`."""
 
     def __init__(
         self,

@@ -36,28 +36,10 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class LinkProxy(LoopThread):
-    """Serves on a port of this computer while it is entered.
-
-    Parameters
-    ----------
-    rules : LinkRules
-        `max_bytes` is for all that comes through it.
-    cancel : Event
-        Once set, it ends; set by what `on_bytes` raises.
-    on_bytes : callable
-        Told the bytes that came so far, in the proxy's thread.
-    resolve : callable, optional
-        Instead of this computer's resolver.
-
-    Attributes
-    ----------
-    url : str
-        For a program's setting.
-    refused : LinkRefused or None
-        The last connection that was not made, and why.
-    full : bool
-        More than `max_bytes` came.
-    """
+    """Serves on a port of this computer while it is entered, until `cancel` is set, also by what
+    `on_bytes` (told the bytes so far, in the proxy's thread) raises; `max_bytes` of the rules is
+    for all that comes through it. `refused` is why the last connection was not made; `full`: more
+    than `max_bytes` came."""
 
     def __init__(
         self,
@@ -105,8 +87,7 @@ class LinkProxy(LoopThread):
         if given is None or not secrets.compare_digest(given[1], word.encode()):
             await _answer(writer, _UNKNOWN)
             return
-        where = _target(line[1], line[2]) if line else None
-        if where is None:
+        if line is None or (where := _target(line[1], line[2])) is None:
             await _answer(writer, _BAD)
             return
         host, port, path = where
@@ -119,7 +100,6 @@ class LinkProxy(LoopThread):
         except (OSError, TimeoutError):
             await _answer(writer, _UNREACHABLE)
             return
-        assert line is not None
         try:
             if path is None:
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")

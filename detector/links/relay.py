@@ -47,28 +47,9 @@ class Target:
 
 
 class Relay(LoopThread):
-    """Reaches a camera on entering, and lets go of it on leaving.
-
-    Parameters
-    ----------
-    target : Target
-    rules : LinkRules
-        `seconds` for the way to the first byte, `silence` between two.
-    cancel : Event
-        Once set, it ends.
-
-    Attributes
-    ----------
-    port : int
-        Of this computer (127.0.0.1), for one connection.
-    url : str
-        What libav is to open.
-
-    Raises
-    ------
-    LinkRefused, MediaError, Canceled
-        On entering: there is no way to it, and why.
-    """
+    """Reaches a camera on entering, within `rules.seconds` to the first byte and `rules.silence`
+    between two, and lets go of it on leaving. libav opens `url`, on a `port` of 127.0.0.1 for one
+    connection. Raise on entering LinkRefused, MediaError, Canceled."""
 
     def __init__(self, target: Target, rules: LinkRules, cancel: threading.Event) -> None:
         super().__init__("camera", cancel, rules.seconds)
@@ -143,7 +124,7 @@ class Relay(LoopThread):
         target, secure = self._target, self._target.scheme == "rtsps"
         found = await resolving(target.host, target.port, self._rules, target.resolve)
         context = (target.verify or ssl.create_default_context()) if secure else None
-        refused: OSError | None = None
+        refused = OSError(f"{target.host} has no address")
         for address in found[:MAX_ADDRESSES]:
             try:
                 reader, writer = await asyncio.open_connection(
@@ -159,7 +140,6 @@ class Relay(LoopThread):
                 continue
             stack.callback(writer.transport.abort)
             return reader, writer
-        assert refused is not None
         raise refused
 
     async def _request(self, stack: AsyncExitStack) -> httpx.Response:

@@ -27,18 +27,9 @@ async def resolving(host: str, port: int, rules: LinkRules, resolve: Resolve | N
 class PinnedTransport(httpx.AsyncBaseTransport):
     """Resolves the host of each request, looks at every address, and connects to one of these.
 
-    The request keeps its Host, and TLS is checked for the name. No proxy of the environment is
-    asked, which would resolve the name for itself; and no connection is kept for another request,
-    which might be for another name at the same address.
-
-    Parameters
-    ----------
-    rules : LinkRules
-    resolve : callable, optional
-        Instead of this computer's resolver.
-    verify : ssl.SSLContext, optional
-        Whom to trust; the usual authorities by default.
-    """
+    The request keeps its Host, and TLS is checked for the name (`verify`: by these authorities). No
+    proxy of the environment is asked, which would resolve the name for itself; and no connection is
+    kept for another request, which might be for another name at the same address."""
 
     def __init__(
         self,

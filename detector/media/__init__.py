@@ -61,34 +61,19 @@ __all__ = [
 
 
 def isolate() -> isolation.Sandbox:
-    """Parse media in processes of their own from here on; see `detector.isolation.isolate`.
-
-    Raises
-    ------
-    UnmaskError
-        This system has no such processes.
-    """
+    """Parse media in separate processes from here on (`detector.isolation.isolate`); raise
+    UnmaskError where the system has none."""
     return isolation.isolate(WORKER, WORKER_PRELOAD)
 
 
 def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
-    """Say what a file is, without decoding more of a video than its first frame.
+    """Describe a file, decoding no more of a video than its first frame; `name` is shown, made
+    safe.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    name : str, optional
-        The name to show, such as the one it was uploaded under; made safe.
-
-    Raises
-    ------
-    MediaError
-        The file is missing, empty, too large, damaged, not media, or must not be followed.
-        `code` is one of not_found, unreadable, not_a_file, empty, too_large, too_many_pixels,
-        unsupported, unsupported_codec, encrypted, reference, no_picture, index_missing,
-        undecodable; where files are read apart also reader_crashed, reader_memory, reader_timeout.
-    """
+    Raise MediaError: missing, empty, too large, damaged, not media, or a reference. `code` is one
+    of not_found, unreadable, not_a_file, empty, too_large, too_many_pixels, unsupported,
+    unsupported_codec, encrypted, reference, no_picture, index_missing, undecodable; isolated also
+    reader_crashed, reader_memory, reader_timeout."""
     this = identify(path, name=name)
     return this.of(run_isolated(probe_still if this.picture else probe_video, path, returns=Media))
 
@@ -101,22 +86,9 @@ def open_spaced(
     *,
     cancel: Event | None = None,
 ) -> tuple[Media, Iterator[Frame]]:
-    """Say what a file is, as `probe` does, and stream pictures of it out of the same process.
-
-    Parameters
-    ----------
-    this : Identity
-        From `identify` of the same file.
-    size : (width, height)
-        px that pictures are averaged to, whatever their shape.
-    spacing : Spacing
-        Which pictures; of a sound, none.
-
-    Raises
-    ------
-    MediaError, Canceled
-        As `probe`; while it streams as `decode`.
-    """
+    """Describe a file as `probe` does and stream pictures of it out of the same process, averaged
+    to `size` (width, height) whatever their shape; of a sound none. Raise as `probe` and
+    `decode`."""
     media, frames = headed_isolated(
         probe_and_decode, path, this.picture, size, spacing,
         head=Media, size=size, count=spacing.most, cancel=cancel,
@@ -133,38 +105,13 @@ def decode(
     cancel: Event | None = None,
     beside: bool = False,
 ) -> Iterator[Frame]:
-    """Stream the pictures that are on screen at the given times.
+    """Stream the pictures on screen at ascending `times`, s from the first frame: each is the last
+    one that starts at or before its time, and is given once.
 
-    The picture at time t is the last one that starts at or before t. Only these are converted to
-    RGB, and stretches without a wanted time are skipped, so memory and time don't grow with the
-    length of the clip. A picture is given once, even if several times fall on it.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    media : Media
-        From `probe` of the same file.
-    times : sequence of float
-        Ascending, in seconds from the first frame.
-    notes : list of str
-        A sentence is appended where the file is damaged or stops early.
-    cancel : threading.Event, optional
-        Once set, the next step raises `Canceled`.
-    beside : bool
-        Leave half of the cores to what else goes on meanwhile.
-
-    Yields
-    ------
-    Frame
-        In ascending order of time.
-
-    Raises
-    ------
-    MediaError
-        Nothing can be decoded.
-    Canceled
-    """
+    Only these are converted to RGB, and stretches without one are skipped, so memory and time do
+    not grow with the clip. `notes` gets a sentence where the file is damaged or stops early;
+    `beside` leaves half of the cores to other work. Raise MediaError where nothing can be decoded,
+    Canceled."""
     # What the readers know: upright as its tags say.
     source = turned(media, -media.turned) if media.turned else media
     frames = stream_isolated(

@@ -48,19 +48,15 @@ _RESTART = 0.4
 """s that a clock has to go back to count as restarted: more than frames are reordered by"""
 _BEFORE_RESTART = 3
 """packets, at most, between one that the end of a part marks as corrupt and the next part"""
-_BEFORE_KEY = 300
-"""packets, at most, between the beginning of a part and its first key frame"""
+_BEFORE_KEY = 300  # packets, at most, between the beginning of a part and its first key frame
 _PARAMETERS = 32
 """bytes at the beginning of a key frame, where MPEG-2, H.264 and HEVC state the size"""
 
-_SKIPPED = 10.0
-"""s that a clock has to jump ahead to count as restarted, as in FFmpeg"""
+_SKIPPED = 10.0  # s that a clock has to jump ahead to count as restarted, as in FFmpeg
 
-_COVER = 0.5
-"""s in which all pictures of a cover come, at most"""
+_COVER = 0.5  # s in which all pictures of a cover come, at most
 _COVER_PICTURES = 12
-_BEYOND_COVER = 1.0
-"""s by which what a cover stands beside is longer, at least"""
+_BEYOND_COVER = 1.0  # s by which what a cover stands beside is longer, at least
 
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
@@ -72,16 +68,10 @@ def _refuse_more(url: str, flags: int, options: dict[str, str]) -> None:
 
 @contextmanager
 def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
-    """Open an untrusted container; the file and all of libav's state are closed on leaving.
+    """Open an untrusted container; raise MediaError where it is refused or can't be understood.
 
-    The file is opened here, once, and libav only gets its bytes: it never sees a name, may not
-    open anything else, and may only use demuxers that hold their own samples.
-
-    Raises
-    ------
-    MediaError
-        When the file is not one, is refused, or can't be understood.
-    """
+    libav gets the bytes of the file that is opened here, once: it sees no name, opens nothing else,
+    and only uses demuxers that hold their own samples."""
     with open_file(path) as file:
         if sniff(file) == "picture":
             raise MediaError("This is a picture, not a video.", code="unsupported", hint=ACCEPTED)
@@ -165,13 +155,8 @@ def _covers(container: InputContainer, doubtful: set[int]) -> set[int]:
 
 
 def picture_stream(container: InputContainer) -> VideoStream:
-    """Return the moving picture of a container: of several the first default one, or the largest.
-
-    Raises
-    ------
-    MediaError
-        There is none, its codec is unknown, or it is too large.
-    """
+    """Return the first default moving picture, or the largest; raise MediaError where there is
+    none, its codec is unknown, or it is too large."""
     return chosen_picture(moving_pictures(container))
 
 
@@ -224,15 +209,12 @@ def packets(
     damage: Callable[[float | None], None] = lambda time: None,
     foreign: Callable[[float | None], None] = lambda time: None,
 ) -> Iterator[Packet[Any]]:
-    """Demux one stream (or all), reading on past errors.
+    """Demux one stream (or all), reading on past errors; cut-off packets are dropped.
 
-    Cut-off packets are dropped, since what a decoder makes of them is chance. `damage` is called
-    with the time of the first packet after a hole, or of the last before what can't be read at
-    all; a file that just ends early is not a hole.
-    Where a clock restarts, it goes on from where it was, for which all packets are read from the
-    beginning. Where a recording of another codec was joined to this one, or a container that has
-    one clock begins again, packets end, and `foreign` is called.
-    """
+    `damage` is called with the time of the first packet after a hole, or of the last before what
+    can't be read; an early end is no hole. Where a clock restarts, times go on. Where a recording
+    of another codec was joined, or a single-clock container begins again, packets end and `foreign`
+    is called."""
     clock = _Clocks(demuxer(container))
     errors = 0
     hole = False
@@ -266,8 +248,8 @@ def packets(
 
 
 def _is_header(packet: Packet[Any]) -> bool:
-    """Return True for what begins a further part of joined files and is no picture or sound: of a
-    chained Ogg the header, which its decoder has, and of raw sound its title."""
+    """Return True for a header between joined files: of a chained Ogg, or the title of raw
+    sound."""
     codec = packet.stream.codec_context
     begin = memoryview(packet)[:5].tobytes()
     match codec.name if codec is not None else "":
@@ -293,8 +275,8 @@ class _Clocks:
         self._first: dict[int, int] = {}  # when the first key frame is shown, ticks
 
     def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
-        """Yield packets and whether they are intact. One that is marked corrupt just before another
-        part is: only its counter does not fit the next part's."""
+        """Yield packets and whether they are intact; a corrupt mark just before another part is
+        none."""
         waiting: list[Packet[Any]] = []
         entered = True  # where a part begins amid a group of pictures: its first key frame came
         for packet in demuxed:
@@ -389,15 +371,9 @@ def unsmoothed(context: VideoCodecContext) -> None:
 class Decoder:
     """A stream's decoder, giving each frame its time on the stream's clock in seconds.
 
-    Parameters
-    ----------
-    tolerant : bool
-        Patch over damage as well as can be, on one thread, since what several threads make of
-        damage differs from run to run. Else use several, and raise at the first damage.
-    beside : bool
-        Use half of the cores: two threads on two cores take 0.81 s of processor time for what one
-        does in 0.69, and the other stages of an analysis have work for the second.
-    """
+    `tolerant` patches over damage on one thread, since several threads make different things of it;
+    else it raises at the first damage. `beside` uses half of the cores: two threads on two cores
+    take 0.81 s of processor time for what one does in 0.69."""
 
     def __init__(
         self,

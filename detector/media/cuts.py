@@ -35,24 +35,19 @@ from detector.media.sampling import SCAN_SIZE, centers, small_pictures
 from detector.media.upright import Upright
 from detector.schema.analysis import Media
 
-STEP = 0.25
-"""s between the pictures that the thorough way compares."""
-MAX_COMPARED = 2400
-"""pictures: ten minutes at `STEP`; a longer clip is compared at larger steps."""
-INDEXED = ("mov", "matroska")
-"""Demuxers that land on the key frame they are sent to."""
+STEP = 0.25  # s between the pictures that the thorough way compares
+MAX_COMPARED = 2400  # pictures: ten minutes at `STEP`; a longer clip is compared at larger steps
+INDEXED = ("mov", "matroska")  # Demuxers that land on the key frame they are sent to
 MAX_READ_BYTES = 256 * 1024**2
 """bytes of a file without an index that are read through to find its key frames."""
-SHARE = 0.1
-"""of the analysis that the quick way may cost, by the counts below."""
+SHARE = 0.1  # of the analysis that the quick way may cost, by the counts below
 MOMENT_COSTS, PREDICTED_COSTS = 10.0, 0.3
 """What a looked-at moment (faces, models) and a predicted frame take, as megapixels of key frames
 decoded and in shares of a key frame of the same size."""
 MAX_GROUP, MAX_GROUP_FRAMES = 12.0, 310
 """s and frames. Key frames further apart (encoders' usual most are 250 and 300 frames) say nothing
 about cuts."""
-MARGIN = 0.5
-"""s by which pictures may be shown later than they are decoded"""
+MARGIN = 0.5  # s by which pictures may be shown later than they are decoded
 SAME_GAP = 0.05
 """s by which the distances of key frames may differ and still be the encoder's longest."""
 
@@ -69,25 +64,9 @@ def shots(
     thorough: bool = False,
     cancel: Event | None = None,
 ) -> list[Shot] | None:
-    """Return the shots of a video, or None where they were not searched.
-
-    Parameters
-    ----------
-    path : path
-    media : Media
-        From `probe`.
-    part : (start, end)
-        s; shots outside it are left out.
-    samples : int
-        How many will be looked at: what the quick way is held against.
-    thorough : bool
-        Read the whole part, whatever it costs.
-    cancel : threading.Event, optional
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Return the shots of a video within `part` (start, end), s; None where they were not searched.
+    The quick way is held against the cost of `samples` moments; `thorough` reads the whole part.
+    Raise MediaError, Canceled."""
     if media.kind != "video" or not media.duration:
         return None
     result: list[Shot] | None = run_isolated(
@@ -111,11 +90,8 @@ def seen(shots: Sequence[Shot], timestamps: Sequence[float]) -> list[bool]:
 def with_every_shot(
     timestamps: Sequence[float], shots: Sequence[Shot], most: int
 ) -> tuple[float, ...]:
-    """Return the timestamps, with one in each shot, as far as `most` allows.
-
-    A shot without one gets its middle. What is too many then is taken from where those of one
-    shot lie closest.
-    """
+    """Return the timestamps, with one in each shot, as far as `most` allows: a shot without one
+    gets its middle, and what is too many is taken from where those of one shot are closest."""
     missed = [shot for shot, known in zip(shots, seen(shots, timestamps), strict=True) if not known]
     missed.sort(key=lambda shot: shot[0] - shot[1])  # the longest first
     times = sorted({*timestamps, *((a + b) / 2 for a, b in missed[: max(0, most - 1)])})
@@ -194,8 +170,8 @@ def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int
 
 
 def _early(times: np.ndarray, duration: float) -> tuple[np.ndarray, bool]:
-    """Which key frames came before they were due, and whether it is known when they are due: then
-    several are as far apart as any. Otherwise each is taken to have come for a reason."""
+    """Return which key frames came early, and whether any regular distance between them is
+    known."""
     gaps = np.diff([*times, duration])
     is_long = gaps >= gaps.max() - SAME_GAP
     due = bool(is_long[:-1].sum() > 1)
@@ -253,10 +229,7 @@ def _pictures(
 def _split(
     compared: Sequence[tuple[float, bool, np.ndarray]], start: float, end: float
 ) -> list[Shot]:
-    """Shots from pictures in order: (time, whether a change is known to lie right at it, colors).
-
-    A change that doesn't is somewhere after the picture before.
-    """
+    """Return shots from pictures in order: (time, whether a change lies exactly there, colors)."""
     begun = start
     shots: list[Shot] = []
     for (before, _, here), (time, exact, there) in pairwise(compared):

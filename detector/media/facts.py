@@ -37,14 +37,12 @@ from detector.schema.analysis import Audio, Media
 
 _PROBED_PACKETS = 300
 
-_MAX_FRUITLESS = 2_000
-"""Packets read in search of the first frame that can be decoded."""
+_MAX_FRUITLESS = 2_000  # Packets read in search of the first frame that can be decoded
 
 _TAIL = 1.0
 """Seconds before the stated end from which the last packets are read; some demuxers overshoot."""
 
-_REORDER = 16
-"""The most frames that a codec here may put out of order."""
+_REORDER = 16  # The most frames that a codec here may put out of order
 
 
 def probe_video(path: str | os.PathLike[str]) -> Media:
@@ -173,8 +171,7 @@ class _Opening:
             return
 
     def rate(self, duration: float) -> float | None:
-        """Frames per second as seen, where they are uneven or few: headers then state the usual
-        gap."""
+        """Frames per second as measured, where they are uneven or few."""
         uneven = self.uneven()
         if self.complete and duration and uneven is not False:
             return len(self.times) / duration
@@ -198,11 +195,7 @@ def _ends(
     decoder: Decoder,
     joined: list[float | None],
 ) -> tuple[float, float]:
-    """When the picture ends, and when the last of all streams ends, on their clocks in seconds.
-
-    Read from the last packets, since headers are often wrong; the whole file is read (but not
-    decoded) when its end can't be found by seeking.
-    """
+    """Return by the last packets when the picture, and when the last of all streams, ends, s."""
     if demuxer(container) in RESTARTING:
         with open_media(path) as again:
             return _last_packets(again, stream, decoder, joined)
@@ -240,8 +233,7 @@ def _last_packets(
 
 
 def _stated(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the duration that the file claims; not the guesses that libav makes from the
-    bit rate or from the first and last time of a clock that may restart."""
+    """Return the duration that the file states, without libav's guesses."""
     if demuxer(container) in RESTARTING:
         return None
     if stream.duration:
@@ -286,9 +278,8 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
 
 
 def _sound_end(container: InputContainer, stream: AudioStream) -> tuple[float, bool]:
-    """Return how long a sound lasts by its last packets, s, and whether what follows can't be
-    read, as where an Ogg goes on in another format: headers are often wrong. All of it is read
-    (but not decoded) when its end can't be found by seeking."""
+    """Return by the last packets how long a sound lasts, s, and whether what follows can't be
+    read."""
     base = float(stream.time_base or 1)
     start = (stream.start_time or 0) * base
     stated = stream.duration * base if stream.duration else (container.duration or 0) / 1e6

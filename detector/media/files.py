@@ -24,8 +24,7 @@ from detector.schema.analysis import Media
 ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg."
 
 _CHUNK = 1024 * 1024
-_MAX_JPEGS = 64 * _CHUNK
-"""bytes in which the first two pictures of a raw MJPEG stream have to be"""
+_MAX_JPEGS = 64 * _CHUNK  # bytes in which the first two pictures of a raw MJPEG stream have to be
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """of a JPEG, neither within what is coded nor a restart in it"""
 
@@ -89,11 +88,9 @@ _DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
-    """Return a file name that is safe to show: one line, no path, no trick characters.
-
-    Control and format characters (a right-to-left override makes `gpj.exe` look like a picture),
-    line breaks, path separators and lone surrogates go; a long name is shortened in its middle.
-    """
+    """Return a file name that is safe to show: one line, no path, no control or format characters
+    (a right-to-left override makes `gpj.exe` look like a picture); a long one is shortened in its
+    middle."""
     base = one_line(re.split(r"[/\\]", name)[-1])
     if len(base) > MAX_NAME:
         tail = 24
@@ -176,13 +173,8 @@ def sha256(file: BinaryIO) -> str:
 
 
 def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
-    """Say by content who reads this file: libav ("stream") or Pillow ("picture").
-
-    Raises
-    ------
-    MediaError
-        For text, documents, drawings, and lists of other files.
-    """
+    """Return by content who reads this file: libav ("stream") or Pillow ("picture"); raise
+    MediaError for text, documents, drawings, and lists of other files."""
     file.seek(0)
     head = file.read(SNIFF_BYTES)
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
@@ -219,8 +211,7 @@ def is_jpeg(head: bytes) -> bool:
 
 
 def _in_motion(file: BinaryIO) -> bool:
-    """Whether a JPEG is followed at once by another of the same size, as in a raw MJPEG stream. One
-    with a list of others (MPF) is a photo with its previews or its second view."""
+    """Whether another JPEG of the same size follows at once, as in a raw MJPEG stream."""
     file.seek(0)
     data = file.read(_MAX_JPEGS)
     first = _jpeg(data, 0)
@@ -229,8 +220,8 @@ def _in_motion(file: BinaryIO) -> bool:
 
 
 def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """Return height and width of a JPEG as it has them, and where it ends; None where there is no
-    whole one, and of one with a list of others."""
+    """Return a JPEG's height and width as coded, and its end; None if cut off, or with a list
+    (MPF)."""
     size = b""
     if not is_jpeg(data[at : at + 3]):
         return None
@@ -308,15 +299,14 @@ def is_encrypted(file: BinaryIO) -> bool:
 
 
 def _is_scrambled(head: bytes) -> bool:
-    """Return True if most packets of a transport stream's picture and sound are scrambled; its
-    tables never are."""
+    """Return True if most packets of a transport stream are scrambled; its tables never are."""
     controls = [head[at + 3] >> 6 for at in range(0, len(head) - 3, _TS_PACKET)]
     return sum(control >= 2 for control in controls) > len(controls) / 2
 
 
 def _is_encrypted_mp4(file: BinaryIO) -> bool:
-    """Return True if the index of an MP4 or QuickTime file describes its picture, or all that it
-    holds, as encrypted (ISO/IEC 23001-7, and Apple's own)."""
+    """Return True if an MP4's picture, or all it holds, is encrypted (ISO/IEC 23001-7, Apple's
+    own)."""
     index = top_box(file, b"moov")
     # Of each track: stsd, version and flags, entries, size of the first, its kind.
     kinds = {match[1] for match in re.finditer(rb"stsd.{12}(.{4})", index, re.DOTALL)}
@@ -361,12 +351,9 @@ def _size(count: int) -> str:
 class Identity:
     """Which file it is."""
 
-    name: str
-    """to show"""
-    size: int
-    """bytes"""
-    picture: bool
-    """It begins as a picture does."""
+    name: str  # to show
+    size: int  # bytes
+    picture: bool  # It begins as a picture does
     sha256: str
 
     def of(self, media: Media) -> Media:
@@ -378,18 +365,8 @@ class Identity:
 
 
 def identify(path: str | os.PathLike[str], *, name: str | None = None) -> Identity:
-    """Say which file this is, without parsing it.
-
-    Parameters
-    ----------
-    name : str, optional
-        The name to show; made safe.
-
-    Raises
-    ------
-    MediaError
-        It is missing, empty, too large, or must not be read.
-    """
+    """Return which file this is, without parsing it; `name` is shown, made safe. Raise MediaError
+    where it must not be read."""
     with open_file(path) as file:
         return Identity(
             name=safe_name(Path(path).name if name is None else name),

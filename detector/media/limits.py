@@ -20,11 +20,9 @@ MAX_SIDE = 32_768
 MAX_ANIMATION_FRAMES = 3_000
 """Pictures read from a GIF, WebP or PNG animation; Pillow has to decode each to reach the next."""
 
-MAX_NAME = 120
-"""Characters of a file name that are shown."""
+MAX_NAME = 120  # Characters of a file name that are shown
 
-SNIFF_BYTES = 4_096
-"""How much of a file's beginning says what it is."""
+SNIFF_BYTES = 4_096  # How much of a file's beginning says what it is
 
 MAX_INDEX_BYTES = 64 * 1024**2
 """How much of an MP4 index is searched for references to other files: a 4-hour clip has 20 MB."""

@@ -18,12 +18,10 @@ from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media, Settings
 
-_SCAN_STEP = 0.25
-"""Seconds between the pictures compared when looking for changes."""
+_SCAN_STEP = 0.25  # Seconds between the pictures compared when looking for changes
 
 _MAX_SCAN = 600
-SCAN_SIZE = (64, 36)
-"""px of the copies that are compared."""
+SCAN_SIZE = (64, 36)  # px of the copies that are compared
 _BINS = 8
 _EVEN = 0.25
 """Share of the key moments that is spread evenly, so that a still passage is looked at too."""
@@ -33,8 +31,7 @@ _EVEN = 0.25
 class Plan:
     """Which times to decode, in seconds from the first frame."""
 
-    timestamps: tuple[float, ...]
-    """Ascending; faces are looked for here."""
+    timestamps: tuple[float, ...]  # Ascending; faces are looked for here
     windows: tuple[tuple[float, ...], ...] = ()
     """Runs for clip models. Each starts at one of the moments."""
 
@@ -48,34 +45,15 @@ def plan(
     timestamps: Sequence[float] | None = None,
     cancel: Event | None = None,
 ) -> Plan:
-    """Choose which times of a clip to decode.
+    """Choose which times of a clip to decode; raise UsageError where the requested part is not in
+    it.
 
-    Parameters
-    ----------
-    media : Media
-        From `probe`.
-    settings : Settings
-        `sampling`: "uniform" puts `frames` moments at the centers of equal parts. "fps" puts them
-        1 / `fps` apart; where that gives more than `frames`, they are spread evenly instead.
-        "keyframes" reads the clip at low resolution and puts more moments where its color
-        histogram changes more. "closer" begins with evenly spread ones, three times the usual
-        where there is room (`detector.pipeline.closer` adds the rest). `start` and `end` limit all
-        of them.
-    windows : (count, frames, step), optional
-        For clip models: up to `count` runs of `frames` times, `step` seconds apart, that start at
-        a moment, stay within the clip and don't overlap. A short clip gets fewer, or none.
-    path : path, optional
-        Needed for "keyframes".
-    timestamps : sequence of float, optional
-        Chosen already: only windows are planned.
-    cancel : threading.Event, optional
-        Stops the reading for "keyframes".
-
-    Raises
-    ------
-    UsageError
-        The part asked for is not in the clip.
-    """
+    `settings.sampling`: "uniform" takes `frames` centers of equal parts; "fps" moments 1 / `fps`
+    apart, spread evenly where that is more than `frames`; "keyframes" (needs `path`) more moments
+    where color histograms change; "closer" evenly spread ones to begin with
+    (`detector.pipeline.closer` adds the rest). `windows` (count, frames, step) asks for runs of
+    times for clip models that start at a moment, stay in the clip and do not overlap. With
+    `timestamps` only windows are planned."""
     if media.kind == "audio":
         return Plan(timestamps=())
     if media.kind == "image" or not media.duration:

@@ -24,8 +24,7 @@ from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media
 
-Size = tuple[int, int]
-"""width and height, px"""
+Size = tuple[int, int]  # width and height, px
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,9 @@ class Spacing:
     """s: up to this length all frames are looked through but those between two others (B), which
     take most of a decoder's time; of longer footage the key frames, which encoders put where shots
     begin, and which cost a tenth to read"""
-    gap: float
-    """s between two pictures, at least"""
-    key_gap: float
-    """s between two key frames, at least"""
-    most: int
-    """pictures of a file"""
+    gap: float  # s between two pictures, at least
+    key_gap: float  # s between two key frames, at least
+    most: int  # pictures of a file
 
 
 def decode_scaled(
@@ -53,12 +49,8 @@ def decode_scaled(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Yield the pictures on screen at `times`, ascending, each once, averaged down to a size.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    """Yield the pictures on screen at ascending `times`, each once, averaged to a size; raise
+    MediaError, Canceled."""
     if media.kind == "video":
         upright = Upright(media.width, media.height, framed=True)
         for index, time, picture in pictures(path, times, notes=notes, cancel=cancel):
@@ -78,12 +70,7 @@ def decode_spaced(
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
     """Yield pictures of a file, averaged to a size, whatever their shape; of a video up to where it
-    is damaged, of a sound none.
-
-    Raises
-    ------
-    MediaError, Canceled
-    """
+    is damaged, of a sound none. Raise MediaError, Canceled."""
     length = media.duration or 0.0
     if media.kind == "video":
         dense = length <= spacing.dense

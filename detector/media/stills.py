@@ -44,8 +44,7 @@ _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation 
 
 _SRGB = ImageCms.createProfile("sRGB")
 
-PALETTE, SHADES = 256, 64
-"""colors, and shades of gray, that are few"""
+PALETTE, SHADES = 256, 64  # colors, and shades of gray, that are few
 
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their picture."""
@@ -104,8 +103,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
 
 
 def _colors(image: Image.Image) -> int | None:
-    """Return how many colors a picture of at most 256 has, or of at most 64 shades of gray; None of
-    more."""
+    """Return how many colors a picture has; None of more than 256, or 64 shades of gray."""
     if image.format == "GIF":
         return PALETTE
     if image.mode not in ("1", "L", "P", "RGB", "RGBA"):
@@ -172,15 +170,14 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 
 
 def _turns_itself(file: BinaryIO) -> bool:
-    """Return True if a HEIF file's index turns or mirrors its picture: its EXIF data say so again,
-    and count only where the index does not."""
+    """Return True if a HEIF's index turns or mirrors its picture: then EXIF's orientation is
+    void."""
     index = top_box(file, b"meta")
     return b"irot" in index or b"imir" in index
 
 
 def _coded_colors(file: BinaryIO) -> tuple[int, int] | None:
-    """Return the color primaries and transfer function that a HEIF, AVIF or PNG file states by the
-    numbers of ITU-T H.273."""
+    """Return a file's color primaries and transfer function, by the numbers of ITU-T H.273."""
     file.seek(0)
     stated = re.search(rb"\0\0\0\x04cICP(.)(.)", file.read(SNIFF_BYTES), re.DOTALL)
     if stated is None:

@@ -32,12 +32,10 @@ from detector.isolation import Frame
 from detector.media.container import picture_stream
 from detector.media.upright import Upright, upright_size
 
-OPENING_TIMEOUT = READING_TIMEOUT = 10.0
-"""s. Without an answer, without a packet."""
+OPENING_TIMEOUT = READING_TIMEOUT = 10.0  # s. Without an answer, without a packet.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """s before a lost stream is opened again; the last one from then on."""
-MAX_RETRIES = 12
-"""in a row without a picture: two and a half minutes"""
+MAX_RETRIES = 12  # in a row without a picture: two and a half minutes
 MAX_SIDE = 1920
 """px. Larger pictures are shrunk: the face is as good to judge, and four of them fit in the place
 of one."""
@@ -60,33 +58,12 @@ def is_device(source: str) -> bool:
 
 
 class Stream:
-    """A camera or an address, opened again when it is lost.
+    """A camera ("/dev/video0") or an address ("rtsp://…"), opened again when it is lost. Raise
+    UsageError for another kind of source.
 
-    Parameters
-    ----------
-    source : str
-        "/dev/video0", "rtsp://…", "http://…".
-    lost : callable, optional
-        Called with a sentence and the s until the next try.
-    stop : Event, optional
-        Set it to end.
-    opening, reading : float
-        s of timeout: without an answer, without a packet.
-    pauses : sequence of float
-        s between tries.
-
-    Attributes
-    ----------
-    name : str
-        What it is called to a person: an address without its password.
-    formats : str
-        Containers that may be opened, as libav calls them.
-
-    Raises
-    ------
-    UsageError
-        It is neither, or of a kind that isn't read here.
-    """
+    `lost` is called with a sentence and the s until the next try; set `stop` to end. `opening` and
+    `reading` are s of timeout, `pauses` s between tries. `name` is shown to a person, without a
+    password; `formats` are the containers that may be opened."""
 
     def __init__(
         self,
@@ -115,14 +92,9 @@ class Stream:
             raise UsageError(f"{source} is neither a camera nor an address.")
 
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Pictures as they come: (s since the first, uint8 [H, W, 3] upright RGB).
-
-        Raises
-        ------
-        MediaError
-            It could not be opened at first, or was lost for good. `code` is one of "not_found",
-            "refused", "denied", "no_answer", "busy", "undecodable", "lost".
-        """
+        """Pictures as they come: (s since the first, uint8 [H, W, 3] upright RGB). Raise MediaError
+        where it can't be opened or is lost for good: "not_found", "refused", "denied", "no_answer",
+        "busy", "undecodable" or "lost"."""
         begun: float | None = None
         retries = 0
         while not self._stop.is_set():
@@ -151,13 +123,8 @@ class Stream:
             self._stop.wait(pause)
 
     def connection(self) -> Iterator[np.ndarray]:
-        """Pictures of one connection, uint8 [H, W, 3] upright RGB, until it ends.
-
-        Raises
-        ------
-        MediaError
-            It could not be opened, or has ended and was no recording; `code` as of `frames`.
-        """
+        """Pictures of one connection, uint8 [H, W, 3] upright RGB, until it ends. Raise MediaError
+        (`frames`) where it can't be opened, or ends and is no recording."""
         delivered = False
         try:
             with self._opened() as container:
@@ -253,24 +220,9 @@ def connect(
     notes: list[str] | None = None,
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Pictures of one connection, for `detector.isolation`: where it is read in a worker.
-
-    Parameters
-    ----------
-    url : str
-        An address of this computer that leads to one stream and nowhere else.
-    name : str
-        What to call it in sentences.
-    formats : str
-        Containers that may be opened, as libav calls them.
-    timeouts : (float, float)
-        s without an answer, s without a packet.
-
-    Raises
-    ------
-    MediaError
-        As `Stream.connection`.
-    """
+    """Pictures of one connection to an address of this computer, for a worker
+    (`detector.isolation`): `timeouts` are s without an answer and without a packet. Raise
+    MediaError as `Stream.connection`."""
     opening, reading = timeouts
     stream = Stream(url, stop=cancel, opening=opening, reading=reading)
     stream.name, stream.formats = name, formats

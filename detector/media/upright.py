@@ -15,8 +15,7 @@ from av.video.stream import VideoStream
 
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
 
-HDR = {16: "PQ", 18: "HLG"}
-"""Transfer functions of high dynamic range, by libav's numbers."""
+HDR = {16: "PQ", 18: "HLG"}  # Transfer functions of high dynamic range, by libav's numbers
 HDR_NOTE = (
     "This is an HDR {what} ({kind}): it was mapped to the usual range of brightness, so its scores "
     "are less sure."
@@ -25,30 +24,19 @@ HDR_NOTE = (
 _TRANSFERS = {1: "bt709", 13: "iec61966-2-1", 16: "smpte2084", 18: "arib-std-b67"}
 _PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
 
-_SAME_SHAPE = 0.02
-"""Part by which two aspect ratios may differ and be one: coded sizes are rounded."""
+_SAME_SHAPE = 0.02  # Part by which two aspect ratios may differ and be one: coded sizes are rounded
 
-_ASPECTS = (0.25, 4.0)
-"""Pixel aspect ratios outside this range are taken for nonsense and ignored."""
+_ASPECTS = (0.25, 4.0)  # Pixel aspect ratios outside this range are taken for nonsense and ignored
 
 
 class Upright:
-    """Converts decoded frames of one stream to uint8 [height, width, 3] RGB.
+    """Convert decoded frames of one stream to uint8 [height, width, 3] RGB: turned, mirrored,
+    square pixels.
 
-    Applies the display matrix (quarter turns and mirroring), and scales where the pixels are not
-    square. Where a stream changes its size on the way, pictures of another shape keep theirs and
-    lie in the middle of a black canvas.
-
-    Parameters
-    ----------
-    averaged : bool
-        Much smaller pictures are wanted: each pixel is the mean of those that it stands for.
-    framed : bool
-        The size is the stream's own: a picture of another shape is put on a canvas of it. Such
-        pictures are deinterlaced and mapped from HDR; small copies that are compared are not.
-    usual : (width, height), optional
-        Coded size of the stream's first frame, px, where `width` and `height` are not as coded.
-    """
+    `averaged`: each pixel of a small copy is the mean of those it stands for. `framed`: the size is
+    the stream's own; pictures of another shape are centered on a black canvas, and pictures are
+    deinterlaced and mapped from HDR. `usual`: coded size of the first frame, where it is
+    another."""
 
     def __init__(
         self,
@@ -136,13 +124,8 @@ def _sdr_graph(frame: VideoFrame) -> Graph:
 
 
 def in_srgb(rgb: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
-    """Return a picture, uint8 [H, W, 3], in the colors of sRGB.
-
-    Parameters
-    ----------
-    primaries, transfer : int
-        Of the picture, by the numbers of ITU-T H.273; what is unknown counts as that of sRGB.
-    """
+    """Return a picture, uint8 [H, W, 3], in sRGB; its primaries and transfer are numbers of ITU-T
+    H.273, unknown ones count as sRGB's."""
     known = _PRIMARIES.get(primaries, "bt709"), _TRANSFERS.get(transfer, "iec61966-2-1")
     if known[0] == "bt709" and transfer not in HDR:
         return rgb
@@ -169,11 +152,8 @@ def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
 
 
 def deinterlaced(frame: VideoFrame) -> VideoFrame:
-    """Return a frame of its first field, with the lines between interpolated.
-
-    Frames are decoded here and there, so that the filter sees none beside this one: bwdif takes the
-    first of a stream from its own lines alone.
-    """
+    """Return a frame of its first field, lines between interpolated. The filter sees this frame
+    twice, since bwdif takes the first of a stream from its own lines alone."""
     try:
         return _deinterlaced(frame)
     except av.error.FFmpegError:  # a format or size that the filter does not take

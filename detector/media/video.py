@@ -32,14 +32,12 @@ from detector.schema.analysis import Media
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their frame."""
 
-_SLACK = 0.1
-"""Seconds past its end for which the last frame still answers: headers round."""
+_SLACK = 0.1  # Seconds past its end for which the last frame still answers: headers round
 
 _MAX_HELD = 300
 """Packets kept back until it is known whether they are needed; bounds memory in long GOPs."""
 
-_JUMP = 10.0
-"""Seconds ahead from which seeking beats reading on."""
+_JUMP = 10.0  # Seconds ahead from which seeking beats reading on
 
 _JUMP_MARGIN = 1.0
 """Seek this much too early: some demuxers seek by decoding time, which runs ahead."""
@@ -74,17 +72,9 @@ def pictures(
     skip: bool = True,
     beside: bool = False,
 ) -> Iterator[tuple[int, float, VideoFrame]]:
-    """Yield (index, real time, decoded frame) for ascending times, converting nothing.
-
-    Groups of pictures that hold no wanted time are not decoded, and far ones are not even read.
-
-    Parameters
-    ----------
-    skip : bool
-        False decodes every frame from the first on. The result is the same; tests compare them.
-    beside : bool
-        See `detector.media.decode`.
-    """
+    """Yield (index, real time, decoded frame) for ascending times, converting nothing. Groups of
+    pictures without a wanted time are not decoded, and far ones not read; `skip=False` decodes
+    every frame, with the same result."""
     wanted = deque(enumerate(times))
     given: float | None = None
     tolerant = False
@@ -113,11 +103,9 @@ class _Damaged(Exception):
 class _Walk:
     """One pass through a video, from its first frame to the last wanted time.
 
-    Packets are held back, undecoded, until one reaches past the wanted time. A key frame at or
-    before the wanted time makes everything held, and all the decoder knows, unneeded. Of what is
-    decoded, pictures that no other needs (half of a usual clip's, B-frames) are left out where a
-    later one is still not after the wanted time.
-    """
+    Packets are held back until one reaches past the wanted time; a key frame before it makes all
+    held ones unneeded. B-frames are left out where a later picture is still not after the wanted
+    time."""
 
     container: InputContainer
     wanted: deque[tuple[int, float]]
@@ -149,10 +137,14 @@ class _Walk:
         self.jump = self.skip and demuxer(self.container) in _JUMPABLE
 
     @property
+    def start(self) -> float:
+        """When the first picture is shown on the stream's own clock, s; 0 until it is known."""
+        return self.origin or 0.0
+
+    @property
     def target(self) -> float:
         """The next wanted time on the stream's own clock, seconds."""
-        assert self.origin is not None
-        return self.wanted[0][1] + _EPSILON + self.origin
+        return self.wanted[0][1] + _EPSILON + self.start
 
     def run(self) -> Iterator[tuple[int, float, VideoFrame]]:
         """Answer the wanted times in order, then say what was damaged on the way."""
@@ -243,8 +235,7 @@ class _Walk:
             yield from self._take(time, frame)
 
     def _is_spare(self, packet: Packet[Any] | None) -> bool:
-        """Whether a packet's picture answers nothing, so that it matters only to others that may
-        need it."""
+        """Whether a packet's picture answers no wanted time."""
         if packet is None or not self.skip or self.tolerant or self.origin is None:
             return False
         time, target = self.decoder.time_of(packet), self.target
@@ -283,8 +274,7 @@ class _Walk:
 
     def _answer(self, time: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
         """Answer the next wanted time; a frame that was given before is not given again."""
-        assert self.origin is not None
-        target, shown = self.target, time + self.origin + _EPSILON
+        target, shown = self.target, time + self.start + _EPSILON
         if self.spared and any(shown < other <= target for other in self.ahead):
             # Without the pictures that were left out the decoder took the order for another.
             raise _Damaged()
@@ -301,7 +291,7 @@ class _Walk:
         if self.previous is None and self.given is None:
             raise undecodable()
         last = self.previous
-        reached = max(self.end - (self.origin or 0.0), 0.0 if last is None else last[0])
+        reached = max(self.end - self.start, 0.0 if last is None else last[0])
         if last is not None:
             while self.wanted and self.wanted[0][1] <= reached + _SLACK:
                 yield from self._answer(*last)
@@ -331,4 +321,4 @@ class _Walk:
 
     def _damage(self, clock: float | None) -> None:
         if self.damaged_at is None:
-            self.damaged_at = max(0.0, (clock or 0.0) - (self.origin or 0.0))
+            self.damaged_at = max(0.0, (clock or 0.0) - self.start)

@@ -31,14 +31,11 @@ from detector.media.video import pictures
 from detector.schema.analysis import Media
 
 NAME = "playable.webm"
-SIDE = 720
-"""px of the shorter side, at most."""
+SIDE = 720  # px of the shorter side, at most
 MAX_SECONDS = 1200.0
 """s. A longer file gets no copy: encoding it would take as long as watching it."""
-MAX_BYTES = 256 * 1024**2
-"""bytes; a copy that grows beyond is given up."""
-RATE = 30.0
-"""pictures a second, at most."""
+MAX_BYTES = 256 * 1024**2  # bytes; a copy that grows beyond is given up
+RATE = 30.0  # pictures a second, at most
 _CLOCK = 1000
 _SOUND = 48_000
 _BT709, _BT601 = 1, 6
@@ -49,28 +46,9 @@ _OPTIONS = {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "row
 def playable(
     path: str | os.PathLike[str], media: Media, folder: Path, *, cancel: Event | None = None
 ) -> Path:
-    """Write the copy into a folder.
-
-    Parameters
-    ----------
-    path : path
-    media : Media
-        From `probe`, or an analysis: what it says of `turned` is applied.
-    folder : Path
-        An empty one. The copy in it is as long as the file, and its times are the file's.
-    cancel : threading.Event, optional
-
-    Returns
-    -------
-    Path
-        `folder / NAME`.
-
-    Raises
-    ------
-    MediaError
-        It is no video, too long ("too_long"), or can't be read; or the copy would be too large.
-    Canceled
-    """
+    """Write a copy that browsers play into an empty folder, turned as `media.turned` says; its
+    times are the file's. Raise MediaError for no video, one that is too long ("too_long") or too
+    large a copy; Canceled."""
     if media.kind != "video" or (media.duration or 0.0) > MAX_SECONDS:
         raise MediaError("There is no playable copy of files like this.", code="too_long")
     run_isolated(
@@ -136,8 +114,7 @@ def _write(
 def _transcode_sound(
     path: str | os.PathLike[str], out: OutputContainer
 ) -> Generator[float, None, None]:
-    """Add the first sound stream as Opus, as much of it as can be decoded, and yield how far it
-    has come, s; nothing where there is none."""
+    """Add the first sound stream as Opus, and yield how far it has come, s; nothing without one."""
     with open_media(path) as container:
         source = next((s for s in container.streams.audio if s.codec_context is not None), None)
         if source is None:

@@ -87,8 +87,6 @@ def _compare_same(p: Params, speech: Speech) -> Step:
     why = _("{name} shows the same footage. If only the face differs, that is near-proof.")
     if not p["original"]:
         why = _("{name} shows the same footage. If only the face differs, one of them was changed.")
-    if p["compared"]:
-        why = _("{name} shows the same footage. See where the two differ, moment by moment.")
     return Step(head, why.format(name=p["name"]), _("Open"))
 
 
@@ -164,7 +162,7 @@ def _reach(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     return Step(
         _("Reach them another way"),
-        _("A face on a screen proves nobody; a number that you knew before does more."),
+        _("A face on a screen proves no identity; a number that you knew before does more."),
         _("How to check"),
     )
 
@@ -207,7 +205,7 @@ def how_to_check(speech: Speech = ENGLISH, *, sound: bool = False) -> list[str]:
             _("Call the person back on a number that you knew before, and ask."),
             _("Ask for something that only they know; a clone says what it is fed."),
             _("Find who sent or posted it first, and ask how they got it."),
-            _("Hold what is heard against the date and place: room, traffic, other voices."),
+            _("Compare the sounds with the date and place: room, traffic, other voices."),
         ]
     return [
         _("Search for single frames in two or more picture search engines, and sort by date."),
@@ -233,7 +231,7 @@ def how_to_check_synthid(speech: Speech = ENGLISH) -> list[str]:
     _ = speech.gettext
     return [
         _("Google: give the file to the Gemini app, and ask if it was made with Google AI."),
-        _("OpenAI: give the file to the verifier that its help pages name."),
+        _("OpenAI: give a picture (PNG, JPG or WEBP) to openai.com/verify; it takes no videos."),
         _("Both send the file to that company. Use the file itself, not a screenshot."),
         _("No hit proves nothing: cropping, filters and other tools leave no watermark."),
     ]

@@ -305,10 +305,16 @@ def against(comparison: Compared, speech: Speech = ENGLISH) -> str:
         text = _("Measured against {name}: face {inside:.1f}, elsewhere {rest:.1f} gray levels.")
     rest, inside = comparison.background_difference or 0.0, comparison.face_difference or 0.0
     said = text.format(name=name, inside=inside, rest=rest)
-    if comparison.finding in ("nothing_differs", "transformed"):
-        text = _("That is no proof that it is genuine: {other} may be manipulated itself.")
-        said += " " + text.format(other=_other(comparison, speech))
-    return said
+    return " ".join(filter(None, [said, no_proof(comparison, speech)]))
+
+
+def no_proof(comparison: Compared, speech: Speech = ENGLISH) -> str:
+    """Return why a copy that differs in nothing may still be manipulated; empty for another."""
+    _ = speech.gettext
+    if comparison.finding not in ("nothing_differs", "transformed"):
+        return ""
+    text = _("That is no proof that it is genuine: {other} may be manipulated itself.")
+    return text.format(other=_other(comparison, speech))
 
 
 def _moves(comparison: Compared, speech: Speech) -> list[tuple[str, str]]:

@@ -11,18 +11,29 @@ if TYPE_CHECKING:
     from detector.schema.analysis import Calibration, Thresholds
 
 
+def unit(limits: Thresholds, speech: Speech = ENGLISH) -> str:
+    """Return what the error rates count: pictures where the material begins with them."""
+    _ = speech.gettext
+    return _("pictures") if (limits.data or "").startswith("pictures") else _("clips")
+
+
 def of_these(limits: Thresholds, speech: Speech = ENGLISH) -> str:
     """Return the size of the subset that the error rates refer to; empty for all clips."""
     untouched, manipulated = limits.false_positives, limits.false_negatives
     if untouched is None or manipulated is None:
         return ""
-    clips = untouched.clips + manipulated.clips
-    if not part_of(clips, limits.data):
+    files = untouched.files + manipulated.files
+    if not part_of(files, limits.data):
         return ""
     return speech.gettext(
-        "Of these, {clips} clips ask this question and could be judged: {untouched} untouched, "
+        "Of these, {clips} {unit} ask this question and could be judged: {untouched} untouched, "
         "{manipulated} manipulated."
-    ).format(clips=clips, untouched=untouched.clips, manipulated=manipulated.clips)
+    ).format(
+        clips=files,
+        unit=unit(limits, speech),
+        untouched=untouched.files,
+        manipulated=manipulated.files,
+    )
 
 
 def part_of(clips: int, data: str) -> bool:

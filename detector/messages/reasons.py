@@ -197,8 +197,8 @@ WORDINGS: dict[str, Wording] = {
     ),
     "no_operating_point": _no_point,
     "no_model": of_question(lambda spec: spec.no_model),
-    "no_speech": Template("Nobody speaks in this sound, or nothing that we could make out."),
-    "music": Template("This is music or a tone; nobody speaks in it."),
+    "no_speech": Template("No speech in this sound, or none that we could make out."),
+    "music": Template("This is music or a tone, without speech."),
     "speech_too_short": Template(
         "{seconds} s of speech; these models need {least:g} s.", _("Use a longer cut.")
     ),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 FAR = 20
-"""points by which a score moves that is fragile, although its verdict stays"""
+"""points by which a likelihood moves that is fragile, although its verdict stays"""
 
 
 def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH) -> str:
@@ -32,18 +32,18 @@ def outcome(tried: Robustness, thresholds: Thresholds, speech: Speech = ENGLISH)
         text = _("Fragile: the verdict of this part changes under {changes} ({number} of {total}).")
     elif scored < total:
         text = _("The verdict of this part is the same under {number} of {total} changes; the "
-                 "others gave no score.")  # fmt: skip
+                 "others gave no result.")  # fmt: skip
     else:
         text = _("The verdict of this part is the same under all {number} changes.")
     said = text.format(changes=listed(flips, speech), number=len(flips) or scored, total=total)
     if furthest is None:
         return said
     if not change:
-        return said + " " + _("The score does not move.")
+        return said + " " + _("The likelihood does not move.")
     if abs(change) >= FAR and not flips:
-        text = _("The score moves by up to {moved} under {change}: fragile.")
+        text = _("The likelihood moves by up to {moved} under {change}: fragile.")
         return text.format(moved=moved(abs(change), speech, sign=False), change=furthest.title)
-    text = _("The score moves by up to {moved} under {change}.")
+    text = _("The likelihood moves by up to {moved} under {change}.")
     by = moved(change, speech, sign=False)
     return said + " " + text.format(moved=by, change=furthest.title)
 

@@ -22,11 +22,9 @@ from detector.weights.entry import WRAPPERS, StoredEntry
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SIDE = 256
-"""Side of the pictures that a new model is tried on, px."""
+_SIDE = 256  # Side of the pictures that a new model is tried on, px
 
-Image = np.ndarray
-"""uint8 [H, W, 3] RGB, of any size."""
+Image = np.ndarray  # uint8 [H, W, 3] RGB, of any size
 
 Border = Literal["replicate", "black", "mirror", "inside"]
 
@@ -109,8 +107,7 @@ class SoundRecipe(StrictModel):
     model_config = ConfigDict(frozen=True)
 
     sample_rate: Literal[16000] = 16000
-    samples: int = Field(default=64_600, gt=0)
-    """of a window; shorter speech is repeated to fill it"""
+    samples: int = Field(default=64_600, gt=0)  # of a window; shorter speech is repeated to fill it
     normalize: bool = False
     """Each window to mean 0 and variance 1, as transformers' Wav2Vec2FeatureExtractor does."""
 
@@ -251,14 +248,11 @@ class ModelSpec(StoredEntry):
 
 
 class Model(ABC):
-    """A loaded model. Thread-safe: everything may be called from several sessions at once.
+    """A loaded model. Thread-safe. `preprocess`, `forward` and `p_fake` are the original's own
+    steps, so that it can be checked against the original; `score` runs all three on a batch of
+    crops."""
 
-    `preprocess`, `forward` and `p_fake` are the original's own steps, so that anyone can hold a
-    model against it; `score` is the three together on a batch of crops.
-    """
-
-    BATCH = 16
-    """Items in one pass: more gain nothing on a CPU and cost memory."""
+    BATCH = 16  # Items in one pass: more gain nothing on a CPU and cost memory
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
@@ -274,18 +268,9 @@ class Model(ABC):
 
     @abstractmethod
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """Return what the network takes for one item, exactly as the original prepares it.
-
-        Parameters
-        ----------
-        picture : uint8 array [H, W, 3], RGB
-            One crop, of any size; a clip model takes a sequence of them.
-
-        Returns
-        -------
-        float32 tensor
-            Without the axis of the batch, on the CPU.
-        """
+        """Return a crop (uint8 [H, W, 3] RGB; a clip model takes a sequence of them) as the network
+        takes it: float32 on the CPU, without the batch axis, exactly as the original prepares
+        it."""
 
     @abstractmethod
     def forward(self, batch: Tensor) -> Tensor:
@@ -309,18 +294,8 @@ class Model(ABC):
         return self.log_odds(logits).sigmoid()
 
     def score(self, batch: np.ndarray) -> np.ndarray:
-        """Score crops cut by this model's recipe.
-
-        Parameters
-        ----------
-        batch : uint8 array, RGB
-            [N, S, S, 3] for a frame model, [N, T, S, S, 3] for a clip model, S = crop.size.
-
-        Returns
-        -------
-        float32 array [N]
-            Logits of P(fake), uncalibrated. Deterministic.
-        """
+        """Return uncalibrated logits of P(fake), float32 [N], of crops cut by this model's recipe:
+        uint8 RGB [N, S, S, 3], of a clip model [N, T, S, S, 3]. Deterministic."""
         import torch
 
         check_batch(batch, self.spec)
@@ -388,5 +363,4 @@ def check_batch(batch: np.ndarray, spec: ModelSpec) -> None:
         )
 
 
-Files = list[Path]
-"""Verified weight files, in the order of `ModelSpec.files`."""
+Files = list[Path]  # Verified weight files, in the order of `ModelSpec.files`

@@ -15,26 +15,10 @@ from detector.weights.entry import WeightFile
 def with_files(
     template: ModelSpec, given: str | Path | Sequence[str | Path], known: Iterable[ModelSpec] = ()
 ) -> ModelSpec:
-    """Return the entry of `template` for somebody's own files.
+    """Return the entry of `template` for a person's own files; raise UsageError for missing files.
 
-    Files that are a published variant's are recognized by their hash: the entry is then that
-    variant's. Of others nothing that was published or measured holds, and their label order is
-    unverified until it is stated or measured.
-
-    Parameters
-    ----------
-    template : ModelSpec
-        Says how the architecture is fed and read.
-    given : path or sequence of paths
-        One file, all of them in the order of `template.files`, or the folder they are in.
-    known : iterable of ModelSpec
-        Where published variants are looked up.
-
-    Raises
-    ------
-    UsageError
-        A file is not there, or they are too few.
-    """
+    Files whose hash is that of a variant in `known` get that variant's entry. For others nothing
+    that was published or measured is valid, and their label order is unverified."""
     paths = find_files(template, given)
     files = [
         WeightFile(path=str(path), sha256=digest(path), size=path.stat().st_size) for path in paths
@@ -64,12 +48,10 @@ UNKNOWN: dict[str, Any] = {
 
 
 def operating_point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
-    """Return the operating point of somebody's own file once they said which output means fake.
+    """Return the operating point of a person's file once they state which output means fake.
 
-    Authors' points are for their weights. Where nobody published a hash, whether a file is theirs
-    can't be known: it is judged by their point as long as the person's word is theirs too, and
-    that is said. Any other file is judged where its own outputs are even.
-    """
+    The authors' point is used while the person states the authors' output, with a note that the
+    file may be another; else 0.5."""
     if template.operating_point is not None and fake_index == template.fake_index:
         return {
             "operating_point": template.operating_point,
@@ -78,7 +60,7 @@ def operating_point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
         }
     return {
         "operating_point": 0.5,
-        "operating_point_source": "Nobody stated one for this file: 0.5, where fake and real are "
+        "operating_point_source": "None is stated for this file: 0.5, where fake and real are "
         "equally likely by its own outputs.",
     }
 

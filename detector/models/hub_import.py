@@ -35,29 +35,11 @@ def add(
     accept_license: bool = False,
     progress: weights.Progress | None = None,
 ) -> ModelSpec:
-    """Download a model that `hub.inspect` returned, check it, and add it.
+    """Download, check and add a model that `hub.inspect` returned.
 
-    Parameters
-    ----------
-    fake : str or int, optional
-        The class that means fake, by name or number; needed where the names don't say it.
-    id : str, optional
-        What to call it. Default: its name on the hub.
-    accept_license : bool
-        The person accepts a license that is not free for every use.
-    progress : callable, optional
-        `progress(done, total)` in bytes; may raise to stop.
-
-    Raises
-    ------
-    LabelOrderError
-        The names of its classes don't say which one means fake.
-    ModelError
-        Its license was not accepted (code "license"), it is no classifier that Unmask can build,
-        or it gives no score.
-    WeightsError
-        It could not be downloaded, or is not what its settings say.
-    """
+    `fake` names or numbers the class that means fake, where its names do not tell. Raise
+    LabelOrderError where that stays unknown, ModelError for a license that was not accepted (code
+    "license") or a network that can't be built or gives no score, WeightsError for its files."""
     spec = entry(model, fake=fake, id=id)
     if spec.research_only and not accept_license:
         raise ModelError(

@@ -8,8 +8,7 @@ from typing import Any
 from detector.errors import ModelError
 from detector.models.base import CropRecipe, Normalization
 
-LARGEST = 4096
-"""px of a side, at most: a configuration is a stranger's."""
+LARGEST = 4096  # px of a side, at most: a configuration is a stranger's
 _RESAMPLE = {0: "nearest", 2: "antialias", 3: "bicubic"}
 
 

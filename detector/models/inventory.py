@@ -34,18 +34,12 @@ class Status:
 
     spec: ModelSpec
     state: State
-    why: str
-    """One sentence where the state needs one."""
-    download: int | None
-    """Bytes that a download would bring; None when nobody says."""
-    accepted: datetime | None
-    """When its license was accepted; None also where it needs no word."""
-    memory: int
-    """Bytes it takes in memory now; 0 when it is not loaded."""
-    recommended: str
-    """What it adds, when it is on the short list; else empty."""
-    problem: str = ""
-    """The code of the error behind `why`; empty where none happened."""
+    why: str  # One sentence where the state needs one
+    download: int | None  # Bytes that a download would bring; None when nobody says
+    accepted: datetime | None  # When its license was accepted; None also where it needs no word
+    memory: int  # Bytes it takes in memory now; 0 when it is not loaded
+    recommended: str  # What it adds, when it is on the short list; else empty
+    problem: str = ""  # The code of the error behind `why`; empty where none happened
 
     @property
     def ready(self) -> bool:

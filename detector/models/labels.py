@@ -56,24 +56,11 @@ def fake_index(
     fake: str | int | None = None,
     name: str = "The model",
 ) -> int:
-    """Return the output that means fake, as `ModelSpec.fake_index` has it: of a single output 1
-    when it is of fake and 0 when it is of real.
+    """Return the output that means fake (`ModelSpec.fake_index`): of a single output 1 for fake, 0
+    for real. Raise LabelOrderError where the names do not tell and `fake` names none of them.
 
-    Parameters
-    ----------
-    labels : mapping of int or str to str, or sequence of str
-        As `id2label` of a configuration has them.
-    fake : str or int, optional
-        A person's word: the name or the number of the class that means fake. It goes before the
-        names. Of a single output: 1 when it is of fake, 0 when it is of real.
-    name : str
-        What to call the model in the error.
-
-    Raises
-    ------
-    LabelOrderError
-        The names don't say it, or `fake` is none of them. The hint says how to say it.
-    """
+    `labels` are as in `id2label`; `fake` is a person's word, a name or number, and goes before the
+    names."""
     pairs = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
     classes = {int(index): str(label) for index, label in pairs}
     listed = _listed(classes)
@@ -108,21 +95,9 @@ def fake_index(
 def require_agreement(
     config: Mapping[str, Any], name: str, fake: str | int | None = None, *, option: str = "--fake"
 ) -> None:
-    """Raise LabelOrderError when the two maps of a configuration, `id2label` and `label2id`, say
-    different orders: one of them was not the one that was trained with, and nobody can see which.
-
-    Parameters
-    ----------
-    config : mapping
-        A `config.json`. Names that say nothing (LABEL_0) contradict nothing.
-    name : str
-        What to call the model in the error.
-    fake : str or int, optional
-        A person's word, as `fake_index` takes it. The number of an output is one whatever the maps
-        say; a name is not, where they disagree about it.
-    option : str
-        What says it on the command line.
-    """
+    """Raise LabelOrderError where `id2label` and `label2id` of a `config.json` contradict each
+    other. Names that say nothing (LABEL_0) contradict nothing, and a person's number (`fake`) is
+    valid whatever the maps say."""
     here, there = config.get("id2label"), config.get("label2id")
     if not isinstance(here, Mapping) or not isinstance(there, Mapping):
         return

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-FACE = 0.6
-"""of the picture's side is the face: 0.9 of its box where 1.5 are shown"""
+FACE = 0.6  # of the picture's side is the face: 0.9 of its box where 1.5 are shown
 
 
 class FaceSquare(NamedTuple):
@@ -35,14 +34,10 @@ def held_in(deviations: Tensor, bound: Tensor | float) -> Tensor:
 class Layer(NamedTuple):
     """A logit of P(fake) is a weighted sum of how far a description is from usual."""
 
-    center: Tensor
-    """float [features]"""
-    scale: Tensor
-    """float [features], one over the deviation of each"""
-    bound: float | None
-    """deviations, about, that a feature counts at most; None: all of them"""
-    weights: Tensor
-    """float [features]"""
+    center: Tensor  # float [features]
+    scale: Tensor  # float [features], one over the deviation of each
+    bound: float | None  # deviations, about, that a feature counts at most; None: all of them
+    weights: Tensor  # float [features]
     offset: float
 
     def apart(self, described: Tensor) -> Tensor:

@@ -16,8 +16,7 @@ from detector.models.base import ModelSpec
 from detector.models.families.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse
 from detector.models.network import TorchClipModel
 
-STRIDE = 16
-"""px of the crop a cell of the maps."""
+STRIDE = 16  # px of the crop a cell of the maps
 
 
 class MapNetwork(nn.Module):

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, ...]
-"""Model id, device, then what tells its weights apart."""
+Key = tuple[str, ...]  # Model id, device, then what tells its weights apart
 
 SHARE = {"cpu": 0.5, "cuda": 0.8}
 """Of the memory there is, unless UNMASK_MEMORY says otherwise. Decoding and the rest of the machine
@@ -113,16 +112,9 @@ class ModelCache:
 
 
 def budget(device: str) -> int:
-    """Return the bytes that models may take on a device.
-
-    The environment variable UNMASK_MEMORY ("4GB", "1500MB", "25%"), else a share of what there is:
-    half of the machine's (or its container's) memory, or four fifths of the GPU's.
-
-    Raises
-    ------
-    UsageError
-        UNMASK_MEMORY is not an amount.
-    """
+    """Return the bytes that models may take on a device: UNMASK_MEMORY ("4GB", "1500MB", "25%"),
+    else half of the machine's or container's memory, or four fifths of the GPU's. Raise
+    UsageError."""
     kind = device.split(":")[0]
     chosen = get_config().memory or MemoryAmount(SHARE.get(kind, 0.5), relative=True)
     return chosen.of(total(device))

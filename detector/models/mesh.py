@@ -12,27 +12,14 @@ import numpy as np
 from detector import runtime
 from detector.errors import WeightsError
 
-SIDE = 256
-"""px of what the network sees; a face with eyes level, and half as much again around it."""
-SURE = 0.0
-"""Log odds that a face is there, above which its points are taken."""
-RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)
-"""The corners of the eyes, left to right in the picture."""
+SIDE = 256  # px of what the network sees; a face with eyes level, and half as much again around it
+SURE = 0.0  # Log odds that a face is there, above which its points are taken
+RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)  # The corners of the eyes, left to right in the picture
 
 
 class Mesh:
-    """The landmarker, ready to run. Thread-safe.
-
-    Parameters
-    ----------
-    path : Path
-        The verified bundle (.task).
-
-    Raises
-    ------
-    WeightsError
-        It is damaged, or holds no landmarker.
-    """
+    """The landmarker of a verified bundle (.task). Thread-safe. Raise WeightsError for a damaged
+    one."""
 
     def __init__(self, path: Path) -> None:
         try:

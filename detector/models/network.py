@@ -35,19 +35,12 @@ def normalize(pictures: np.ndarray, spec: ModelSpec) -> Tensor:
 
 
 class TorchModel(Model):
-    """A network in evaluation mode; nothing in it changes after loading.
+    """A network in evaluation mode: [N, 3, S, S] (a clip model [N, T, 3, S, S]) -> the original's
+    logits.
 
-    Parameters
-    ----------
-    network : nn.Module
-        Takes [N, 3, S, S] (a clip model [N, T, 3, S, S]), gives the original's logits.
-    target_layer : nn.Module, optional
-        The layer of `network` whose maps [N, C, h, w] (a clip model's [N T, C, h, w]) or tokens
-        [N, n, C] explain a score. What follows it must still read each place: a head that reads
-        class tokens alone has no gradient at the patches of the last block that it reads.
-    run : Runner, optional
-        The same network made faster (`runtime.compile`); scores come from it.
-    """
+    Maps [N, C, h, w] (clips [N T, C, h, w]) or tokens [N, n, C] of `target_layer` explain a score;
+    what follows it must still read each place, since a head that reads class tokens alone has no
+    gradient at the patches. `run` is the same network compiled; scores come from it."""
 
     def __init__(
         self,

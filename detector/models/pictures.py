@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from PIL import Image as Pillow
 
 from detector.models.base import CropRecipe, Image, ModelSpec
 
@@ -68,8 +69,6 @@ def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
     if picture.shape[:2] == (height, width):
         return np.ascontiguousarray(picture)
     if how in ("antialias", "float", "bicubic"):
-        from PIL import Image as Pillow
-
         way = Pillow.Resampling.BICUBIC if how == "bicubic" else Pillow.Resampling.BILINEAR
         return np.array(Pillow.fromarray(picture).resize(size, way))
     if how in ("area", "area-cubic"):

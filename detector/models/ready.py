@@ -26,17 +26,8 @@ _SOURCES = (_HERE, _HERE.parent / "weights", _HERE.parent / "runtime.py")
 
 
 class ReadyModel(Model):
-    """A model of single crops whose network lies ready on disk.
-
-    Parameters
-    ----------
-    run : Runner
-        Its network, compiled.
-    batch : int
-        Items in one pass.
-    load : callable
-        Loads the model itself.
-    """
+    """A model of single crops whose compiled network (`run`) is on disk. `load` loads the model
+    itself."""
 
     def __init__(self, spec: ModelSpec, run: Runner, batch: int, load: Callable[[], Model]) -> None:
         super().__init__(spec)
@@ -94,15 +85,7 @@ def _log_odds(logits: np.ndarray, spec: ModelSpec) -> np.ndarray:
 
 
 def load(spec: ModelSpec, family: Path, device: str, whole: Callable[[], Model]) -> Model:
-    """Return a model that is ready, or load it and make it ready for the next process.
-
-    Parameters
-    ----------
-    family : Path
-        The file of its family.
-    whole : callable
-        Loads the model itself.
-    """
+    """Return a model that is ready, or load it (`whole`) and make it ready for the next process."""
     if device != "cpu" or spec.kind not in ("frame", "image") or spec.crop.resize == "float":
         return whole()
     key = converted.key_of(spec.network, dict.fromkeys((family.parent, *_SOURCES)))

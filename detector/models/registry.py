@@ -37,8 +37,7 @@ from detector.weights.files import ProbeMatched
 FAMILY_PACKAGES = ["detector.models.families"]
 """Where a family is looked for, in this order: a module of its name with `load`."""
 
-FEW_NAMES = 12
-"""are all told to who mistyped one"""
+FEW_NAMES = 12  # are all told to who mistyped one
 
 _cache = ModelCache()
 
@@ -60,14 +59,8 @@ class Manifest(StrictModel):
 
 
 def manifest() -> Manifest:
-    """Return the manifest with the catalog and a person's own models appended. Read again when a
-    file has changed; the catalog, which ships, does not while a program runs.
-
-    Raises
-    ------
-    ModelError
-        A manifest can't be read; the message names the file, the entry and the key.
-    """
+    """Return the manifest with the catalog and a person's own models appended; read again when a
+    file changes, but for the catalog, which ships. Raise ModelError naming file, entry and key."""
     bundled = paths.bundled()
     main, *own = [
         (file, _changed(file)) for file in (bundled / "manifest.toml", own_manifest(), pins.path())
@@ -121,14 +114,8 @@ def architectures() -> dict[str, ModelSpec]:
 
 
 def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
-    """Return the models of these ids, each once, in their order; or the default ensemble with what
-    is on this computer of the short list and of what the host named.
-
-    Raises
-    ------
-    UsageError
-        An id is unknown, or none was named.
-    """
+    """Return the models of these ids, each once, in their order; without ids the default ensemble
+    and what is on this computer of the short list and UNMASK_MODELS. Raise UsageError."""
     if ids is None:
         strong = set(strong_ids())
         return [s for s in manifest().models if s.default or (s.id in strong and usable(s))]
@@ -162,29 +149,12 @@ def usable(spec: ModelSpec) -> bool:
 def load_model(
     id: str, weights: str | Path | Sequence[str | Path] | None = None, device: str = "cpu"
 ) -> Model:
-    """Return a model ready to score. Loaded once per process, device and weights.
+    """Return a model ready to score, loaded once per process, device and weights.
 
-    Parameters
-    ----------
-    id : str
-        A model, or the architecture that `weights` are of.
-    weights : path or sequence of paths, optional
-        A person's own file instead of the published one: of any variant of the architecture,
-        checked strictly. A model of several files takes them in the order of its entry, or the
-        folder they are in, or one of them with the others beside it.
-    device : str
-        As torch names it: "cpu", "cuda", "cuda:1".
-
-    Raises
-    ------
-    UsageError
-        There is no such model.
-    WeightsError
-        Its weights are missing, corrupted, or do not fit. Nothing is downloaded here.
-    ModelError
-        Its license was not accepted, the memory does not suffice, or it can't be loaded for
-        another reason.
-    """
+    `id` is a model, or the architecture of `weights`: a person's own file (or files in the order of
+    the entry, their folder, or one of them with the others beside it), checked strictly. Raise
+    UsageError for an unknown model, WeightsError for weights that are missing, corrupted or do not
+    fit (nothing is downloaded), ModelError for a license, too little memory or another failure."""
     if weights is None:
         spec = get_spec(id)
     else:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import tomlkit
+from filelock import FileLock
 from tomlkit.exceptions import TOMLKitError
 
 from detector import paths, weights
@@ -43,43 +44,19 @@ def add(
     state: str = "",
     progress: weights.Progress | None = None,
 ) -> ModelSpec:
-    """Add a checkpoint file as a model.
+    """Add a checkpoint file as a model; return its entry, or that of the published model it turns
+    out to be.
 
-    Parameters
-    ----------
-    path : path or sequence of paths
-        The file, all files of a model that has several, or the folder they are in; or the https
-        address of the file. Copied; torch files are kept as safetensors.
-    architecture : str
-        What it is a checkpoint of: a key of `registry.architectures()`, or a model's id.
-    id : str, optional
-        What to call it. Default: the file's name.
-    title : str, optional
-        Its name for people. Default: the file's, with the architecture.
-    fake_index : int, optional
-        Which output means fake, if it is another one than the architecture's, or to say that it is
-        that one: until then a file that nobody published is of unverified label order. Of a
-        single logit 1 when it is of fake, 0 when it is of real.
-    state : str
-        Which of several sets of weights in the file, by the name it has there ("model_ema").
-    progress : callable, optional
-        Of the download of an address: `progress(done, total)` in bytes; may raise to stop.
+    `path` is the file, all files of a model of several, their folder, or an https address; torch
+    files are stored as safetensors. `architecture` is a key of `registry.architectures()` or a
+    model's id. `fake_index` states which output means fake (of a single logit 1 for fake, 0 for
+    real); without it the label order of a file that nobody published is unverified. `state` names
+    one of several sets of weights in the file ("model_ema"). `progress(done, total)` in bytes may
+    raise to stop.
 
-    Returns
-    -------
-    ModelSpec
-        The new entry; that of the published model when the file turns out to be just that one.
-
-    Raises
-    ------
-    UsageError
-        There is no such file or architecture, or the name is taken or none.
-    WeightsError
-        The file can't be read, or is of another architecture: what is missing and left over, and
-        which architecture it looks like. Nothing is kept then.
-    ModelError
-        The network gives no score.
-    """
+    Raise UsageError for an unknown file, architecture or id, WeightsError for a file that can't be
+    read or does not fit (naming the architecture it looks like), ModelError for a network without a
+    score."""
     template = _template(architecture)
     if isinstance(path, str) and path.startswith("https://"):
         path = _download(path, progress)
@@ -300,8 +277,6 @@ def _keep_file(
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
     """Replace an entry of models.toml and keep the rest; an unreadable file stays (ModelError)."""
-    from filelock import FileLock
-
     path = registry.own_manifest()
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):

@@ -19,8 +19,7 @@ class _Kind:
     title: str
     fits: tuple[str, ...]
     levels: tuple[float, ...] = ()
-    between: bool = False
-    """Whether levels between these are levels too; whole numbers otherwise."""
+    between: bool = False  # Whether levels between these are levels too; whole numbers otherwise
 
 
 _KINDS: dict[str, _Kind] = {
@@ -41,26 +40,19 @@ _KINDS: dict[str, _Kind] = {
 }
 _BIT_RATES = ("mp3", "opus")
 """Kinds whose encoders have just these levels: another would be written as the nearest."""
-_HARMLESS = ("crop", "mirror", "quiet")
-"""Kinds that take no quality away."""
+_HARMLESS = ("crop", "mirror", "quiet")  # Kinds that take no quality away
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition.
-
-    Attributes
-    ----------
-    kind : str
-        Of pictures "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror"; of sounds "mp3",
-        "opus", "phone", "snr", "room" or "quiet"; of both "none".
-    level : float
-        JPEG quality, CRF, share of the sides that is left (`crop`: cut off), level 1..5, kbit/s, dB
-        of the voice over the noise, or dB.
-    """
+    """One condition."""
 
     kind: str
+    """of pictures "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror"; of sounds "mp3",
+    "opus", "phone", "snr", "room" or "quiet"; "none" of both"""
     level: float = 0.0
+    """JPEG quality, CRF, share of the sides that is left (`crop`: cut off), level 1..5, kbit/s, dB
+    of the voice over the noise, or dB"""
 
     @property
     def name(self) -> str:

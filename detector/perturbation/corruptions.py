@@ -32,14 +32,11 @@ from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
 from detector.vision import Detection
 
-_KERNELS = (7, 9, 13, 17, 21)
-"""px of the Gaussian at the five levels; its sigma is a sixth."""
+_KERNELS = (7, 9, 13, 17, 21)  # px of the Gaussian at the five levels; its sigma is a sixth
 _VARIANCES = (0.001, 0.002, 0.005, 0.01, 0.05)
 """of the noise in each of Y, Cb, Cr at the five levels, for values in 0..1."""
-_MIRRORED = (1, 0, 2, 4, 3)
-"""Which point of a face stands for which in a mirror: left is as seen."""
-_FINE = 18
-"""CRF at which everything but `crf` is written: hardly a change, and fast with noise."""
+_MIRRORED = (1, 0, 2, 4, 3)  # Which point of a face stands for which in a mirror: left is as seen
+_FINE = 18  # CRF at which everything but `crf` is written: hardly a change, and fast with noise
 _CLOCK = 90_000
 _HD = 720
 """px of height from which colors without a label are read as BT.709 (`detector.media.upright`)."""
@@ -55,33 +52,11 @@ def apply(
     turned: int = 0,
     cancel: Event | None = None,
 ) -> Path:
-    """Write a file as this condition leaves it.
+    """Write a clip, picture or sound as this condition (not `NONE`) leaves it into a folder, named
+    after both; of a clip only the `part` (start, end), s.
 
-    Clips keep their times and their sound, and stand upright: a rotation is applied, not noted.
-    A sound is written as `sounds.apply` says.
-    Noise is the same each time for the same file name.
-
-    Parameters
-    ----------
-    path : Path
-        What the condition fits: a clip, a picture or a sound.
-    condition : Condition
-        Not `NONE`.
-    folder : Path
-        Where to put the new file, named after the old one and the condition.
-    part : (start, end)
-        Only this part of a clip is written, in seconds; no end: all that follows.
-    turned : int
-        Degrees clockwise beyond what the file's tags say, as `Media.turned`.
-    cancel : threading.Event, optional
-        Once set, the next frame raises `Canceled`.
-
-    Raises
-    ------
-    MediaError
-        The file can't be read.
-    Canceled
-    """
+    Clips keep their times and their sound and stand upright, `turned` degrees clockwise beyond what
+    their tags say. Noise is the same for the same file name. Raise MediaError, Canceled."""
     if condition.fits("audio"):
         return sounds.apply(path, condition, folder, part=part, cancel=cancel)
     written: Path = media.run_isolated(
@@ -243,14 +218,9 @@ def _jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
 
 
 class _GrainNoise:
-    """White noise in Y, Cb and Cr of the narrow range, as DeeperForensics adds it.
+    """DeeperForensics' white noise in Y, Cb, Cr: one sheet, laid elsewhere on each frame."""
 
-    One sheet of noise is drawn and laid elsewhere on each frame: drawing it anew would take longer
-    than the networks do.
-    """
-
-    MARGIN = 64
-    """px by which the sheet is larger than a frame."""
+    MARGIN = 64  # px by which the sheet is larger than a frame
 
     def __init__(self, variance: float, seed: int) -> None:
         # The narrow range has 219 steps of luma and 224 of color where the full one has 255.

@@ -37,15 +37,12 @@ from detector.schema.analysis import (
 )
 from detector.vision import Detection
 
-PART = 6.0
-"""s of a clip that are tried: enough for every clip model"""
-FRAMES = 12
-"""scored in each trial"""
+PART = 6.0  # s of a clip that are tried: enough for every clip model
+FRAMES = 12  # scored in each trial
 HEARD = (12.0, 24.0, 48.0)
 """s of a sound that are tried: the shortest of these with enough speech in it. Three windows of the
 voice models; of one alone the score is as much chance as change."""
-SPOKEN = 6.0
-"""s of speech that are enough"""
+SPOKEN = 6.0  # s of speech that are enough
 USUAL = (
     Condition("crf", 32),
     Condition("jpeg", 50),
@@ -64,11 +61,9 @@ USUAL = (
 """What happens to a file on its way, at levels that leave a face easy to recognize; to a voice what
 its model's card was measured under. JPEG is tried on pictures, h264 on clips."""
 
-ROUNDED = 0.002
-"""s by which times of a copy may differ: its container counts in milliseconds"""
+ROUNDED = 0.002  # s by which times of a copy may differ: its container counts in milliseconds
 
-OnProgress = Callable[[int, int, str], None]
-"""(trials done, trials in all, title of the next)"""
+OnProgress = Callable[[int, int, str], None]  # (trials done, trials in all, title of the next)
 
 
 def try_out(
@@ -80,31 +75,11 @@ def try_out(
     on_progress: OnProgress = lambda done, total, title: None,
     cancel: Event | None = None,
 ) -> Robustness:
-    """Analyze a part of a file again under each condition.
+    """Analyze a part of a file again, with the same models, under each condition that fits it.
+    `on_progress` is called before each trial, and at the end.
 
-    Parameters
-    ----------
-    path : path
-        The file that was analyzed.
-    analysis : Analysis
-        Its result; the same models are run.
-    analyzer : Analyzer
-    conditions : sequence of Condition
-        Those that don't fit a picture, a clip or a sound, whichever the verdict is of, are left
-        out.
-    on_progress : callable
-        Called from this thread before each trial, and at the end.
-    cancel : threading.Event, optional
-        Set it from elsewhere to stop.
-
-    Raises
-    ------
-    UsageError
-        The file has no score that could move, no condition fits, or too little is spoken in the
-        part.
-    MediaError
-    Canceled
-    """
+    Raise UsageError where there is no score that could move, no condition fits or too little is
+    spoken in the part; MediaError; Canceled."""
     path, cancel = Path(path), cancel or Event()
     question = analysis.verdict.question
     if question is None or analysis.verdict.answers[question].probability is None:
@@ -324,19 +299,11 @@ class _SeenTrials(_Trials):
 
 @dataclass(frozen=True)
 class _HeardTrials(_Trials):
-    """Trials of a recording, or of a clip's sound: what is heard of the part, changed in memory and
-    through real encoders, is read as a recording of its own.
+    """Trials of a recording, or of a clip's sound: its part, changed in memory and through real
+    encoders, is read as a recording of its own."""
 
-    Attributes
-    ----------
-    samples : float64 [n]
-        Of the part, mono, 16 kHz.
-    speech : list of (start, end)
-        s from its beginning.
-    """
-
-    samples: np.ndarray
-    speech: list[tuple[float, float]]
+    samples: np.ndarray  # float64 [n] of the part, mono, 16 kHz
+    speech: list[tuple[float, float]]  # s from its beginning
 
     @classmethod
     def begin(
@@ -373,8 +340,7 @@ class _HeardTrials(_Trials):
             return self.analyzer.rerun(copy, self.settings, options, cancel=self.cancel)[0]
 
     def result(self, condition: Condition, outcome: Analysis) -> PerturbationResult:
-        """Return the answer. That nothing is decided by telephone or in noise is our rule, not what
-        the change does to the score: there the label is the score's."""
+        """Return the answer; the label is the score's where the sound alone withholds a verdict."""
         found = super().result(condition, outcome)
         held_back = voice.abstains(voice.heard_of(outcome))
         if found.probability is None or not held_back or self._abstained:

@@ -29,12 +29,9 @@ from detector.perturbation.conditions import Condition
 Generator = np.random.Generator
 SoundChange = Callable[[np.ndarray, Generator], np.ndarray]
 
-TELEPHONE = 8_000
-"""Hz at which a telephone line samples."""
-TAIL = 6_400
-"""samples until the echo of the room is 60 dB down, 0.4 s"""
-DIRECT = 4.0
-"""Of the sound that comes straight, beside an echo that begins at one."""
+TELEPHONE = 8_000  # Hz at which a telephone line samples
+TAIL = 6_400  # samples until the echo of the room is 60 dB down, 0.4 s
+DIRECT = 4.0  # Of the sound that comes straight, beside an echo that begins at one
 
 
 def change(condition: Condition) -> SoundChange:
@@ -68,21 +65,9 @@ def apply(
     part: tuple[float, float | None] = (0.0, None),
     cancel: Event | None = None,
 ) -> Path:
-    """Write what a condition leaves of a recording, or of the sound of a clip: at most half an
-    hour, as WAV.
-
-    Parameters
-    ----------
-    part : (start, end)
-        Only this is written, in seconds; no end: all that follows.
-    cancel : threading.Event, optional
-
-    Raises
-    ------
-    MediaError
-        There is no sound, or none that can be read.
-    Canceled
-    """
+    """Write what a condition leaves of a recording, or of the sound of a clip, as WAV: of the
+    `part` (start, end), s, at most half an hour. Raise MediaError without a readable sound;
+    Canceled."""
     start, end = part
     last = math.inf if end is None else end
     last = min(last, media.probe(path).duration or math.inf, start + sound.LONGEST)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -45,9 +46,7 @@ class DynamicBatcher:
 @dataclass(eq=False)
 class _Request:
     batch: np.ndarray
-    logits: np.ndarray | None = None
-    error: BaseException | None = None
-    done: threading.Event = field(default_factory=threading.Event)
+    logits: Future[np.ndarray] = field(default_factory=Future)
 
 
 class _Lane:
@@ -65,11 +64,7 @@ class _Lane:
         with self._turn:
             while taken := self._take(request):
                 _serve(model, taken)
-        request.done.wait()  # another's turn may still have it
-        if request.error is not None:
-            raise request.error
-        assert request.logits is not None
-        return request.logits
+        return request.logits.result()  # another's turn may still have it
 
     def _take(self, own: _Request) -> list[_Request]:
         """Take the longest waiting of one shape; none once `own` was taken."""
@@ -95,10 +90,8 @@ def _serve(model: Model, requests: Sequence[_Request]) -> None:
             for request in requests:
                 _serve(model, [request])
             return
-        requests[0].error = error
+        requests[0].logits.set_exception(error)
     else:
         ends = np.cumsum([len(request.batch) for request in requests])[:-1]
         for request, own in zip(requests, np.split(logits, ends), strict=True):
-            request.logits = own
-    for request in requests:
-        request.done.set()
+            request.logits.set_result(own)

@@ -18,7 +18,7 @@ from detector import media
 from detector.pipeline.coverage import CLOSEST
 from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer, Progress
-from detector.pipeline.run import AnalysisRun, RunRequest
+from detector.pipeline.run import RunRequest, run_analysis
 from detector.schema.analysis import Analysis
 
 BASE = 0.1
@@ -26,12 +26,11 @@ BASE = 0.1
 
 
 def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
-    """Go through a file twice. Parameters as of `AnalysisRun` and its `execute`."""
+    """Go through a file twice. Parameters as of `run_analysis`."""
     settings, observe = request.settings, request.observe
-    relay = _ProgressRelay(observe, settings.frames)
+    relay = _ProgressRelay(observe or (lambda progress: None), settings.frames)
     quick = replace(request, observe=relay.first if observe else None, scores_only=True)
-    run = AnalysisRun(quick, RunOptions(frames_only=True))
-    first = run.execute(path, name)
+    first, run = run_analysis(quick, path, name, RunOptions(frames_only=True))
     info = first.media
     if info.kind == "audio":  # there are no frames to look at closer
         return first
@@ -41,7 +40,8 @@ def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
         timestamps = refine(run.timestamps, _curves(first), part, settings.frames)
     relay.begin(len(timestamps))
     thorough = replace(request, observe=relay.second if observe else None)
-    out = AnalysisRun(thorough, replace(run.known(), timestamps=timestamps)).execute(path, name)
+    again = replace(run.known(), timestamps=timestamps)
+    out, _ = run_analysis(thorough, path, name, again)
     for stage, seconds in first.timings.items():
         out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
     for model, before in zip(out.models, first.models, strict=True):
@@ -121,7 +121,7 @@ def _curves(analysis: Analysis) -> list[dict[float, float]]:
 class _ProgressRelay:
     """One progress over both times through."""
 
-    def __init__(self, observe: Observer | None, most: int) -> None:
+    def __init__(self, observe: Observer, most: int) -> None:
         self._observe, self._most = observe, max(most, 1)
         self._begun = 0.0
         self._share = 0.5
@@ -153,7 +153,6 @@ class _ProgressRelay:
         self._report(progress)
 
     def _report(self, progress: Progress) -> None:
-        assert self._observe is not None
         if self._last is not None:
             progress = replace(progress, fraction=max(progress.fraction, self._last.fraction))
         partial = progress.partial or (self._last.partial if self._last else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,7 +48,7 @@ class ProgressReporter:
     """
 
     def __init__(self, observe: Observer | None, begun: float) -> None:
-        self._observe, self._begun = observe, begun
+        self._observe, self.begun = observe, begun
         self._now = self._next = self._fraction = 0.0
         self.planned = 0
         """frames that will be sampled"""
@@ -58,16 +58,22 @@ class ProgressReporter:
         self._now = time.perf_counter()
         return self._observe is not None and (done or self._now > self._next)
 
+    def report_read(self, models: Sequence[str]) -> None:
+        """Tell it that the file is being opened, and which models are to score it."""
+        if self.due(done=False):
+            self.report(Progress("read", 0.0, {}, models=dict.fromkeys(models, (0, 0))), done=False)
+
     def report(self, progress: Progress, *, done: bool) -> None:
         """Tell it, where `due`; fills in the fraction and the totals."""
-        assert self._observe is not None
+        if self._observe is None:
+            return
         shares = [scored / known for scored, known in progress.models.values() if known]
         scored = sum(shares) / len(shares) if shares else 1.0
         looked = progress.sampled / self.planned if self.planned else float(bool(shares))
         share = looked * (0.5 + 0.5 * scored)
         self._fraction = 1.0 if done else max(self._fraction, min(0.99, 0.02 + 0.97 * share))
         progress.fraction = self._fraction
-        progress.seconds["total"] = self._now - self._begun
+        progress.seconds["total"] = self._now - self.begun
         progress.sampled_total = progress.sampled if done else self.planned
         self._observe(progress)
         end = time.perf_counter()

@@ -84,19 +84,42 @@ class RunRequest:
     batcher: DynamicBatcher | None = None
 
 
+def run_analysis(
+    request: RunRequest, path: Path, name: str | None = None, options: RunOptions | None = None
+) -> tuple[Analysis, AnalysisRun]:
+    """Analyze a file; a second time where faces were only found with the picture turned. Return the
+    run too. Raises what any stage raised."""
+    reporter = ProgressReporter(request.observe, time.perf_counter())
+    run = AnalysisRun(request, path, name, options or RunOptions(), reporter)
+    try:
+        return run.execute(), run
+    except WrongOrientation as error:
+        about = media.turned(run.media, error.degrees)
+        about.notes.append(
+            f"A face was only found with the picture turned by {error.degrees}°, so it is shown"
+            " and was judged turned. The file's own rotation is wrong or missing."
+        )
+        again = replace(run.options, media=about, shots=run.shots)
+        run = AnalysisRun(request, path, name, again, reporter)
+        return run.execute(), run
+
+
 class AnalysisRun:
-    """Lives for one call of `Analyzer.analyze`. The lock guards what the scorer writes and the
+    """One file that was opened, and its analysis. The lock guards what the scorer writes and the
     caller's thread reports: subjects, timestamps and model results."""
 
-    def __init__(self, request: RunRequest, options: RunOptions | None = None) -> None:
-        self.request, self.options = request, options or RunOptions()
+    def __init__(
+        self,
+        request: RunRequest,
+        path: Path,
+        name: str | None,
+        options: RunOptions,
+        reporter: ProgressReporter,
+    ) -> None:
+        self.request, self.path, self.options, self.reporter = request, path, options, reporter
         self.settings, self.cancel = request.settings, request.cancel
-        self.begun = time.perf_counter()
-        self.reporter = ProgressReporter(request.observe, self.begun)
-        self._begin()
-
-    def _begin(self) -> None:
-        """Reset the run's state."""
+        if self.cancel.is_set():
+            raise Canceled()
         self.own = conformal.load()
         self.asked_for = registry.choose(self.settings.models)
         self._take(self.asked_for)
@@ -107,40 +130,24 @@ class AnalysisRun:
         self.lock = threading.Lock()
         self.stop = CancellationToken(self.cancel)
         self.frames: BoundedQueue[Frame | None] = BoundedQueue(QUEUED_FRAMES, self.stop)
-        self.media: Media | None = None
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
         self.hashes = provenance.FrameHashes()
         self.marks = provenance.MarkSearch()
         self.stillness = FrozenCheck()
         self.signals: SignalStage | None = None
+        reporter.report_read(list(self.results))
+        with timed(self.timings, "read"):
+            self.media = options.media or self._probe(name)
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
         """Begin with these models."""
         self.specs = specs
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
 
-    def execute(self, path: Path, name: str | None = None) -> Analysis:
+    def execute(self) -> Analysis:
         """Run the stages and decide. Raises what any of them raised."""
-        try:
-            return self._execute(path, name)
-        except WrongOrientation as error:
-            assert self.media is not None
-            about = media.turned(self.media, error.degrees)
-            about.notes.append(
-                f"A face was only found with the picture turned by {error.degrees}°, so it is shown"
-                " and was judged turned. The file's own rotation is wrong or missing."
-            )
-            self.options = replace(self.options, media=about, shots=self.shots)
-            self._begin()
-            return self._execute(path, name)
-
-    def _execute(self, path: Path, name: str | None) -> Analysis:
-        if self.cancel.is_set():
-            raise Canceled()
-        self._report("read")
-        sampled, windows = self._plan(path, name)
-        assert self.media is not None
+        sampled, windows = self._plan()
         decoded = tuple(sorted({*sampled, *(t for window in windows for t in window.times)}))
         self.scoring = ScoreStage(
             self.specs,
@@ -151,8 +158,8 @@ class AnalysisRun:
             self.request.batcher,
         )
         notes: list[str] = []
-        workers = self._workers(path, len(sampled), decoded, notes)
-        self._extractors(path, windows, len(sampled))
+        workers = self._workers(len(sampled), decoded, notes)
+        self._extractors(windows, len(sampled))
         readers = [Worker(e.read, self.stop) for e in self.extractors.values() if e.reads]
         workers |= dict.fromkeys(readers, "sound")
         for worker in workers:
@@ -184,18 +191,17 @@ class AnalysisRun:
 
     # --- what is sampled -------------------------------------------------------------------------
 
-    def _plan(self, path: Path, name: str | None) -> tuple[tuple[float, ...], list[FrameWindow]]:
+    def _plan(self) -> tuple[tuple[float, ...], list[FrameWindow]]:
         options = self.options
         with timed(self.timings, "read"):
-            self.media = options.media or self._probe(path, name)
             if self.settings.models is None:  # who names a model is told why it gave no score
                 asked = self.media.questions
                 self._take([s for s in self.specs if QUESTION_OF.get(s.task) in asked])
             self.shots = options.shots
             if options.media is None and self._shots_planned():
-                self.shots = planning.shots(path, self.media, self.settings, self.cancel)
+                self.shots = planning.shots(self.path, self.media, self.settings, self.cancel)
             sampled, windows, unfit = planning.plan(
-                path,
+                self.path,
                 self.media,
                 self.settings,
                 self.specs,
@@ -210,9 +216,9 @@ class AnalysisRun:
         self.marks.begin(shown)
         return sampled, windows
 
-    def _probe(self, path: Path, name: str | None) -> Media:
+    def _probe(self, name: str | None) -> Media:
         """Return what the file is, turned as the settings ask."""
-        about = media.probe(path, name=name)
+        about = media.probe(self.path, name=name)
         if not self.settings.rotate or about.kind == "audio":
             return about
         about = media.turned(about, self.settings.rotate)
@@ -223,40 +229,37 @@ class AnalysisRun:
 
     def _shots_planned(self) -> bool:
         """Whether what is sampled follows from where the clip cuts."""
-        assert self.media is not None
         return self.settings.sampling == "closer" or planning.sparse(self.media, self.settings)
 
     # --- the stages ------------------------------------------------------------------------------
 
     def _workers(
-        self, path: Path, sampled: int, times: Sequence[float], notes: list[str]
+        self, sampled: int, times: Sequence[float], notes: list[str]
     ) -> dict[Worker, Stage]:
         """Return the threaded stages and the message while each is waited for."""
         workers: dict[Worker, Stage] = {
-            Worker(lambda: self._decode(path, times, notes), self.stop): "faces",
+            Worker(lambda: self._decode(times, notes), self.stop): "faces",
             Worker(self.scoring.work, self.stop): "score",
         }
-        assert self.media is not None
         if self.request.scores_only:
             return workers
-        workers[Worker(lambda: self._inspect(path), self.stop)] = "score"
+        workers[Worker(self._inspect, self.stop)] = "score"
         if self.media.kind != "audio" and self.shots is None and not self._shots_planned():
-            workers[Worker(lambda: self._search_shots(path), self.stop)] = "score"
+            workers[Worker(self._search_shots, self.stop)] = "score"
         if self.media.kind in ("video", "animation"):
             self.signals = SignalStage(sampled, self.stop, self.timings)
             workers[Worker(self.signals.work, self.stop)] = "signals"
         return workers
 
-    def _extractors(self, path: Path, windows: Sequence[FrameWindow], sampled: int) -> None:
+    def _extractors(self, windows: Sequence[FrameWindow], sampled: int) -> None:
         """Make the extractors of faces or voice, and of each other requested modality."""
-        assert self.media is not None
         always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
         for modality, make in EXTRACTORS.items():
             specs = [spec for spec in self.specs if spec.modality is modality]
             if modality is always or (specs and self._holds(modality)):
                 self.extractors[modality] = make(
                     Extraction(
-                        path=path,
+                        path=self.path,
                         media=self.media,
                         settings=self.settings,
                         options=self.options,
@@ -276,18 +279,16 @@ class AnalysisRun:
 
     def _holds(self, modality: Modality) -> bool:
         """Return True if the file has a modality's source; reruns of frames leave the sound out."""
-        assert self.media is not None
         if not modality.of_sound:
             return self.media.kind != "audio"
         again = self.options.frames_only or self.options.change is not None
         return self.media.audio is not None and not again
 
-    def _decode(self, path: Path, times: Sequence[float], notes: list[str]) -> None:
-        assert self.media is not None
+    def _decode(self, times: Sequence[float], notes: list[str]) -> None:
         if not times:
             return self.frames.put(None)
         source = self.options.source or self.media
-        decoded = media.decode(path, source, times, notes=notes, cancel=self.stop, beside=True)
+        decoded = media.decode(self.path, source, times, notes=notes, cancel=self.stop, beside=True)
         try:
             while True:
                 with timed(self.timings, "decode"):
@@ -300,22 +301,19 @@ class AnalysisRun:
         except Canceled:
             raise StageCancelled from None
 
-    def _search_shots(self, path: Path) -> None:
-        assert self.media is not None
+    def _search_shots(self) -> None:
         try:
-            self.shots = planning.shots(path, self.media, self.settings, self.stop)
+            self.shots = planning.shots(self.path, self.media, self.settings, self.stop)
         except Canceled:
             raise StageCancelled from None
 
-    def _inspect(self, path: Path) -> None:
+    def _inspect(self) -> None:
         """Read where the file says it comes from."""
-        assert self.media is not None
         with timed(self.timings, "provenance"):
-            self.provenance = provenance.inspect(path, self.media, cancel=self.stop)
+            self.provenance = provenance.inspect(self.path, self.media, cancel=self.stop)
 
     def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:
         """Hand each frame to every modality, in the caller's thread."""
-        assert self.media is not None
         shown = 1.5 / self.media.fps if self.media.fps else 1.0
         planned = frozenset(sampled)
         for frame, times in with_timestamps(self.frames, decoded, shown):
@@ -356,7 +354,7 @@ class AnalysisRun:
         if self.signals and not analysis.media.frozen:  # all of them tell of movement
             with timed(analysis.timings, "signals"):
                 analysis.signals = self.signals.signals(analysis, self.faces.people())
-        analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)
+        analysis.timings["total"] = round(time.perf_counter() - self.reporter.begun, 3)
         self._report("verdict", done=True)
         return analysis
 
@@ -369,7 +367,6 @@ class AnalysisRun:
 
     def _analysis(self, *, partial: bool = False) -> Analysis:
         """Return what is known by now, undecided."""
-        assert self.media is not None
         with self.lock:
             subjects = [s for e in self.extractors.values() for s in e.subjects(partial=partial)]
             results = [r.model_copy() for r in self.results.values()]
@@ -395,14 +392,12 @@ class AnalysisRun:
         )
 
     def _coverage(self, moments: Sequence[float]) -> Coverage | None:
-        assert self.media is not None
         if self.media.kind == "audio":
             return None
         return coverage(self.media, self.settings, moments, self.shots)
 
     def known(self) -> RunOptions:
         """Return what a second run of the same file need not find and score again."""
-        assert self.media is not None
         known = {modality: extractor.seen() for modality, extractor in self.extractors.items()}
         return RunOptions(media=self.media, shots=self.shots, known=known)
 

@@ -39,23 +39,9 @@ Tags = tuple[list[Fact], GeoLocation | None, Mapping[str, str]]
 def inspect(
     path: str | os.PathLike[str], media: Media, *, cancel: Event | None = None
 ) -> Provenance:
-    """Everything a file says about its origin; hashes of its frames are made where these are
-    decoded.
-
-    Parameters
-    ----------
-    path : path
-        The file. Its sidecar is looked for beside it.
-    media : Media
-        From `detector.media.probe` of the same file.
-    cancel : threading.Event, optional
-        Once set, what is left to do is left out.
-
-    Raises
-    ------
-    UsageError
-        The configured trust list can't be read.
-    """
+    """Return everything a file, and its sidecar, say about its origin; frames are hashed where they
+    are decoded. Once `cancel` is set, the rest is left out. Raise UsageError for an unreadable
+    trust list."""
     begun = time.perf_counter()
     result = Provenance()
 
@@ -98,22 +84,8 @@ def conclude(result: Provenance) -> None:
 
 
 def facts(path: str | os.PathLike[str], media: Media) -> list[Fact]:
-    """Return what a file says about itself in its tags, and its encoder in the stream. Decodes no
-    picture.
-
-    Parameters
-    ----------
-    path : path
-    media : Media
-        From `detector.media.probe` of the same file.
-
-    Raises
-    ------
-    MediaError
-        It can't be opened.
-    Exception
-        Whatever a parser raises on foreign tags.
-    """
+    """Return what a file says about itself in its tags, and its encoder in the stream, decoding no
+    picture. Raise MediaError, or whatever a parser raises on foreign tags."""
     return _tags(path, media)[0]
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MAX_BOXES = 20_000
-"""boxes of one level that are looked at; a fragmented hour has 7,000"""
+MAX_BOXES = 20_000  # boxes of one level that are looked at; a fragmented hour has 7,000
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """Kind of the `uuid` box that holds an XMP packet (XMP specification, part 3)."""
 
@@ -18,14 +17,11 @@ XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 class Box:
     """One box."""
 
-    kind: bytes
-    """Four letters."""
+    kind: bytes  # Four letters
     start: int
     body: int
-    end: int
-    """Offsets in the file: of its header, its content, and the first byte after it."""
-    open: bool = False
-    """It has no length of its own and reaches to the end of the file."""
+    end: int  # Offsets in the file: of its header, its content, and the first byte after it
+    open: bool = False  # It has no length of its own and reaches to the end of the file
 
 
 def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Box]:
@@ -64,10 +60,8 @@ def xmp_box(file: BinaryIO) -> Box | None:
 class Edits:
     """The edit list of one track: which parts of the recording are shown, in which order."""
 
-    parts: int
-    """Stretches of recording that are shown."""
-    gaps: int
-    """Stretches of nothing."""
+    parts: int  # Stretches of recording that are shown
+    gaps: int  # Stretches of nothing
 
 
 def edit_lists(file: BinaryIO) -> list[Edits]:

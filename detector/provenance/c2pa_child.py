@@ -12,27 +12,23 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import resource
 import sys
 from typing import Any
 
 import c2pa
 
-MEMORY = 2 * 1024**3
-"""bytes; a manifest is kilobytes, the file itself is hashed in pieces"""
+MEMORY = 2 * 1024**3  # bytes; a manifest is kilobytes, the file itself is hashed in pieces
 LIMITS = {"RLIMIT_CPU": 20, "RLIMIT_NOFILE": 64, "RLIMIT_FSIZE": 1 << 20, "RLIMIT_CORE": 0}
 """s, files, bytes of the answer, and no copy of memory on disk"""
-MAX_DEPTH, MAX_NODES = 12, 4_000
-"""levels and nodes of assertions that are searched"""
-LISTED = 40
-"""actions, source types, ingredients, problems that are handed on"""
+MAX_DEPTH, MAX_NODES = 12, 4_000  # levels and nodes of assertions that are searched
+LISTED = 40  # actions, source types, ingredients, problems that are handed on
 MAX_TEXT = 300
 
 
 def main() -> None:
     """Print {"state": ..., ...}; any failure is a state too."""
     with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         for what, bound in LIMITS.items():
             resource.setrlimit(getattr(resource, what), (bound, bound))

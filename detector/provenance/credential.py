@@ -22,10 +22,8 @@ log = logging.getLogger(__name__)
 
 TRUST = "UNMASK_C2PA_TRUST"
 """Environment variable: a PEM file with the certificates whose signers are trusted."""
-TIMEOUT_SECONDS = 20.0
-"""s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s"""
-MAX_ANSWER_BYTES = 200_000
-"""of the reading process's answer"""
+TIMEOUT_SECONDS = 20.0  # s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s
+MAX_ANSWER_BYTES = 200_000  # of the reading process's answer
 GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
 """IPTC digital source types that say a machine made the picture, or a part of it."""
 TRAINED = "trainedAlgorithmicMedia"
@@ -37,16 +35,8 @@ _CHUNK = 1 << 20
 
 
 def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credential:
-    """Say which C2PA manifest an open file has.
-
-    A file in which the format's name never occurs has none, and costs one pass of reading. Nothing
-    is fetched from anywhere.
-
-    Raises
-    ------
-    UsageError
-        The configured trust list can't be read.
-    """
+    """Return which C2PA manifest an open file has. One that never mentions the format has none, and
+    costs one pass of reading; nothing is fetched. Raise UsageError for an unreadable trust list."""
     anchors = trust_list()
     none = Credential(trust_list=anchors is not None)
     if not _mentions(file, _MARKS):

@@ -12,10 +12,8 @@ from pydantic import ValidationError
 from detector.provenance.text import clean
 from detector.schema.origin import EarlierVerdict
 
-SIDECAR = ".unmask.json"
-"""Added to the whole name of a file: `clip.webm.unmask.json`."""
-MAX_BYTES = 64_000
-"""bytes of a sidecar"""
+SIDECAR = ".unmask.json"  # Added to the whole name of a file: `clip.webm.unmask.json`
+MAX_BYTES = 64_000  # bytes of a sidecar
 
 
 def from_metadata(properties: Mapping[str, str]) -> EarlierVerdict | None:

@@ -61,8 +61,7 @@ _SETTINGS = re.compile(rb"(x26[45]) (?:- core|\(build) (\d+)[^\x00\x80]{0,200}?"
 _SETTING = re.compile(rb"\b(rc|crf|bitrate|qp|keyint|bframes)=([\w.]{1,12})")
 _SEARCHED_PACKETS = 3
 """Packets searched for the encoder's settings: x264 and x265 write them into the first."""
-_PACKET = 64_000
-"""bytes of each"""
+_PACKET = 64_000  # bytes of each
 
 
 def read_film(

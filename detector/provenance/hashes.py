@@ -14,8 +14,7 @@ from detector.isolation import Frame
 from detector.schema.analysis import Media
 from detector.schema.origin import FrameHash
 
-PLACES = (0.1, 0.5, 0.9)
-"""of a clip's length, near which its perceptual hashes are taken"""
+PLACES = (0.1, 0.5, 0.9)  # of a clip's length, near which its perceptual hashes are taken
 
 
 _SIDE, _LOW = 32, 8
@@ -32,12 +31,7 @@ def phash(rgb: np.ndarray) -> str:
 
 
 class FrameHashes:
-    """The hashes of a picture, or of a clip's sampled frames nearest to `PLACES`.
-
-    Attributes
-    ----------
-    found : list of FrameHash
-    """
+    """The hashes of a picture, or of a clip's sampled frames nearest to `PLACES`."""
 
     def __init__(self) -> None:
         self.found: list[FrameHash] = []

@@ -17,14 +17,11 @@ from detector import media
 from detector.provenance.hashes import phash
 from detector.schema.analysis import Media
 
-MOST = 12
-"""pictures of a clip"""
-CANDIDATES, GAP = 72, 0.25
-"""moments that are looked at, and s between two at least"""
+MOST = 12  # pictures of a clip
+CANDIDATES, GAP = 72, 0.25  # moments that are looked at, and s between two at least
 ALIKE = 10
 """of 64 bits of two perceptual hashes: at most so many differ between pictures of one scene"""
-BLURRED = 0.25
-"""of the median sharpness: less is a blank, faded or smeared picture"""
+BLURRED = 0.25  # of the median sharpness: less is a blank, faded or smeared picture
 _SIDE = 512
 """px to which a picture is brought before its sharpness is measured: that of noise is left out"""
 

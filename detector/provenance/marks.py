@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -23,23 +24,74 @@ SIDE = 360
 """px of the shorter side to which a frame is brought; the search begins at half of it"""
 BAND, CORNER = 0.2, 0.42
 """share of the height above and below, and of the width at each end, in which marks stand"""
-HEIGHTS = (10.0, 12.5, 15.5, 19.0, 23.5)
-"""px of a capital's height that are tried first, at `SIDE`; a star is twice as high"""
-STAR = "Gemini"
-TEXTS = {"Veo": ("Veo",), "Kling": ("KLING AI", "Kling AI")}
-MAKERS = {"Gemini": "Google", "Veo": "Google", "Kling": "Kuaishou"}
-LIMITS = {"Gemini": 0.75, "Veo": 0.735, "Kling": 0.6}
-"""Score from which a mark counts as found: above that of every file without one, see
-docs/report.md."""
+HEIGHTS = (10.0, 13.0, 17.0, 22.0)
+"""px of a capital's height that are tried first, at `SIDE`"""
+STARS = (10.0, 12.5, 15.5, 19.0, 23.5, 29.0)
+"""px of half a star's height"""
+STAR, MOVING = "Gemini", "Sora"
+PLACES = {
+    "Gemini": ("bottom right",),
+    "Veo": ("bottom right",),
+    "Kling": ("bottom left", "bottom right"),
+    "Sora": (),  # it jumps from place to place
+    "HeyGen": ("bottom left", "bottom right", "top left", "top right"),
+    "Synthesia": ("bottom left", "bottom right", "top left", "top right"),
+    "TikTok": ("bottom left", "top left"),
+    "Meta": ("bottom left",),
+}
+"""Corners in which each mark is looked for"""
+TEXTS = {
+    "Veo": ("V|e|o",),
+    "Kling": ("KLI|NG |AI", "Kli|ng |AI"),
+    "Sora": ("So|ra",),
+    "HeyGen": ("He|yG|en",),
+    "Synthesia": ("syn|the|sia", "Syn|the|sia"),
+    "TikTok": ("AI-g|ene|rat|ed",),
+    "Meta": ("Ima|gin|ed |wit|h A|I",),
+}
+"""Words, cut into the parts that are matched alone: fonts differ in how far apart letters stand"""
+LONG = ("TikTok", "Meta")
+"""Marks whose length differs so much from font to font that more widths are tried"""
+MAKERS = {
+    "Gemini": "Google",
+    "Veo": "Google",
+    "Kling": "Kuaishou",
+    "Sora": "OpenAI",
+    "HeyGen": "HeyGen",
+    "Synthesia": "Synthesia",
+    "TikTok": "TikTok",
+    "Meta": "Meta",
+}
+NAMES = {"TikTok": "TikTok or similar"}
+"""of marks whose words other tools use as well"""
+LIMITS = {
+    "Gemini": 0.73,
+    "Veo": 0.62,
+    "Kling": 0.58,
+    "Sora": 0.55,
+    "HeyGen": 0.5,
+    "Synthesia": 0.5,
+    "TikTok": 0.46,
+    "Meta": 0.46,
+}
+"""Score from which a mark counts as found: above that of nearly every file without one, see
+docs/experiments.md."""
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
 """whose letters are tried, with a stroke around them as a share of their size"""
-CANDIDATES, COARSE = 4, 0.4
-"""places of a mark that are looked at closely, and their correlation at half size, at least"""
-PARTS, SLACK = 3, 0.1
-"""into which a mark is cut from left to right, and how much worse than all of it one may fit"""
+CANDIDATES, COARSE = 4, 0.25
+"""places of a mark that are looked at closely, and their score at half size, at least"""
+GROUPS = 3
+"""of frames that follow one another, in which a mark that moves is looked for"""
+STRIPS, SLACK = 3, 0.1
+"""into which a star is cut from left to right, and how much worse than all of it one may fit"""
+ICON, GAP = 1.6, 0.37
+"""height of Sora's cloud, and its distance from the word, as shares of a capital's height"""
 NOISE = 4.0
 """gray levels that count as noise, so that what is all but flat correlates with nothing"""
-_BLUR, _ROOM = 7.5, 7
+BLUR = 7.5, 4.5
+"""px of the blur that is taken off a star's surroundings, and off a word's: the latter from left to
+right alone, so that what remains of a bar or an edge that lies flat looks like no word"""
+_ROOM = 7
 
 
 class MarkSearch:
@@ -67,7 +119,12 @@ class MarkSearch:
         if not self._grays:
             return []
         return [
-            VisibleMark(name=mark, maker=MAKERS[mark], place=place, score=round(min(score, 1.0), 3))
+            VisibleMark(
+                name=NAMES.get(mark, mark),
+                maker=MAKERS[mark],
+                place=place,
+                score=round(min(score, 1.0), 3),
+            )
             for mark, (score, place) in scores(self._grays).items()
             if score >= LIMITS[mark]
         ]
@@ -77,6 +134,7 @@ class MarkSearch:
 class _Shape:
     """How a mark is drawn."""
 
+    mark: str
     text: str
     height: float
     width: float = 1.0  # of the font's own: fonts differ, and a picture may have been squeezed
@@ -84,60 +142,117 @@ class _Shape:
     stroke: float = 0.03
 
 
+@dataclass(frozen=True)
+class _Template:
+    """A drawn mark: parts, each with its distance from the left end, and the size of all, px."""
+
+    parts: list[tuple[int, np.ndarray]]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, order=True)
+class _Fit:
+    """How well a template fits at a place of a region."""
+
+    score: float
+    x: int
+    y: int
+
+
 def scores(
-    frames: Sequence[np.ndarray], marks: Sequence[str] = (STAR, *TEXTS)
+    frames: Sequence[np.ndarray], marks: Sequence[str] = tuple(PLACES)
 ) -> dict[str, tuple[float, str]]:
     """Return how well each mark fits small gray frames, and where: what moves is lost in their
     mean, and a mark stays."""
-    image = _sharpened(np.mean(frames, axis=0), _BLUR)
+    star, words = (_corners(_mean(frames, word=word)) for word in (False, True))
+    nothing = (0.0, "")
+    found = {}
+    for mark in marks:
+        if mark == MOVING:
+            continue
+        corners = star if mark == STAR else words
+        places = {place: corners[place] for place in PLACES[mark]}
+        found[mark] = max(_fits(places, mark), default=nothing)
+    if MOVING in marks:
+        # Once may be chance: it has to fit in two groups, wherever it stands in each.
+        each: list[tuple[float, str]] = []
+        for group in np.array_split(np.asarray(frames), min(GROUPS, len(frames))):
+            each.append(max(_fits({"": _mean(list(group), word=True)}, MOVING), default=nothing))
+            if each == [nothing, nothing]:
+                break
+        found[MOVING] = sorted(each)[-2:][0]
+    return found
+
+
+def _mean(frames: Sequence[np.ndarray], *, word: bool) -> np.ndarray:
+    return _sharpened(np.mean(frames, axis=0), 1.0, word=word)
+
+
+def _corners(image: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the corners, all of one size that can be halved."""
     height, width = image.shape
-    down, across = round(BAND * height), round(CORNER * width)
-    corners = {
+    down, across = 2 * round(BAND * height / 2), 2 * round(CORNER * width / 2)
+    return {
         "top left": image[:down, :across],
         "top right": image[:down, -across:],
         "bottom left": image[-down:, :across],
         "bottom right": image[-down:, -across:],
     }
-    return {mark: max(_fits(corners, mark), default=(0.0, "")) for mark in marks}
 
 
-def _fits(corners: dict[str, np.ndarray], mark: str) -> Iterator[tuple[float, str]]:
+def _fits(regions: dict[str, np.ndarray], mark: str) -> Iterator[tuple[float, str]]:
     """Yield how well a mark fits where it fits best at half size."""
-    halves = {
-        place: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        for place, image in corners.items()
-    }
+    stack = np.vstack(list(regions.values()))  # one pass over all of them is much faster
+    half = cv2.resize(stack, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    rows = len(half) // len(regions)
     candidates = []
     for shape in _first_shapes(mark):
         template = _template(shape, 0.5)
-        for place, half in halves.items():
-            if (found := _best(half, template)) is not None:
-                candidates.append((*found, place, shape, template.shape))
-    candidates.sort(key=lambda candidate: -candidate[0])
-    for score, x, y, place, shape, (high, wide) in candidates[:CANDIDATES]:
-        if score < COARSE:
+        fits = _alike(half, template, 1)
+        last = rows - template.size[0] + 1
+        if fits is None or last < 1:
+            continue
+        for number, place in enumerate(regions):
+            fit = _highest(fits[number * rows : number * rows + last])
+            candidates.append((fit, place, shape, template.size))
+    candidates.sort(key=lambda candidate: candidate[0], reverse=True)
+    for fit, place, shape, (high, wide) in candidates[:CANDIDATES]:
+        if fit.score < COARSE:
             return
-        top, left = max(0, 2 * y - _ROOM), max(0, 2 * x - _ROOM)
-        window = corners[place][top : 2 * (y + high) + _ROOM, left : 2 * (x + wide) + _ROOM]
-        closer = [
-            (*found, template)
-            for template in (_template(finer, 1.0) for finer in _shapes_near(shape))
-            if (found := _best(window, template)) is not None
-        ]
-        if closer:
-            whole, x, y, template = max(closer, key=lambda fit: fit[0])
-            at = window[y : y + template.shape[0], x : x + template.shape[1]]
-            yield min(whole, _worst_part(at, template) + SLACK), place
+        top, left = max(0, 2 * fit.y - _ROOM), max(0, 2 * fit.x - _ROOM)
+        window = regions[place][top : 2 * (fit.y + high) + _ROOM, left : 2 * (fit.x + wide) + _ROOM]
+        best = _closest(window, _shapes_near(shape))
+        if best is None:
+            continue
+        closer, near = best
+        if near.text and (other := _closest(window, _other_letters(near))) is not None:
+            closer = max(closer, other[0])
+        yield closer.score, place or _where(left + closer.x + wide, top + closer.y, regions[place])
+
+
+def _closest(image: np.ndarray, shapes: list[_Shape]) -> tuple[_Fit, _Shape] | None:
+    """Return the best fit of some shapes; None where there is no room for any."""
+    fits = [(_best(image, _template(shape, 1.0), 2), shape) for shape in shapes]
+    room = [(fit, shape) for fit, shape in fits if fit is not None]
+    return max(room, key=lambda found: found[0]) if room else None
+
+
+def _where(x: int, y: int, image: np.ndarray) -> str:
+    """Return the name of the place of a point in a whole frame."""
+    height, width = image.shape
+    rows, columns = ("top ", "", "bottom "), ("left", "right")
+    return rows[min(2, 3 * y // height)] + columns[x > width / 2]
 
 
 def _first_shapes(mark: str) -> list[_Shape]:
     if mark == STAR:
-        return [_Shape("", height) for height in (*HEIGHTS, 29.0)]
+        return [_Shape(mark, "", height) for height in STARS]
+    widths = (0.82, 0.91, 1.0, 1.1) if mark in LONG else (0.9, 1.04)
     return [
-        _Shape(text, height, width)
+        _Shape(mark, text, height, width)
         for text in TEXTS[mark]
         for height in HEIGHTS
-        for width in (0.88, 1.0, 1.12)
+        for width in widths
     ]
 
 
@@ -147,33 +262,57 @@ def _shapes_near(shape: _Shape) -> list[_Shape]:
             replace(shape, height=shape.height * share) for share in (0.86, 0.93, 1.0, 1.08, 1.16)
         ]
     return [
+        replace(shape, height=shape.height * share, width=shape.width * wide)
+        for share in (0.9, 1.0, 1.1)
+        for wide in (0.93, 1.0, 1.07)
+    ]
+
+
+def _other_letters(shape: _Shape) -> list[_Shape]:
+    return [
         replace(
-            shape, height=shape.height * share, font=font, stroke=stroke,
+            shape, font=font, stroke=stroke,
             width=shape.width * wide * (0.82 if font.startswith("DejaVu") else 1.0),
         )
         for font, stroke in FONTS
-        for share in (0.9, 1.0, 1.1)
-        for wide in (0.92, 0.96, 1.0, 1.04, 1.08)
+        for wide in (0.97, 1.0, 1.03)
     ]  # fmt: skip
 
 
 @cache
-def _template(shape: _Shape, scale: float) -> np.ndarray:
+def _template(shape: _Shape, scale: float) -> _Template:
     """Return a mark, sharpened as frames are."""
     if not shape.text:
-        small = _star(max(6, round(2 * shape.height * scale)))
-    else:
-        large, capital = _letters(shape.text, shape.font, shape.stroke)
-        zoom = shape.height * scale / capital
-        wide, high = round(large.shape[1] * zoom * shape.width), round(large.shape[0] * zoom)
-        small = cv2.resize(large, (max(4, wide), max(3, high)), interpolation=cv2.INTER_AREA)
-        small = np.pad(small, max(1, round(shape.height * scale / 4)))
-    return _sharpened(small, _BLUR * scale)
+        star = _sharpened(_star(max(6, round(2 * shape.height * scale))), scale, word=False)
+        return _Template([(0, star)], star.shape)
+    large, capital, cuts = _letters(shape.text, shape.font, shape.stroke)
+    height = shape.height * scale
+    wide = max(4, round(large.shape[1] * height / capital * shape.width))
+    high = max(3, round(large.shape[0] * height / capital))
+    small = cv2.resize(large, (wide, high), interpolation=cv2.INTER_AREA)
+    begin = 0
+    if shape.mark == MOVING:
+        icon = _cloud(max(5, round(ICON * height)))
+        begin = len(icon) + max(1, round(GAP * height))
+        both = np.zeros((max(len(icon), high), begin + wide), np.float32)
+        for part, x in ((icon, 0), (small, begin)):
+            y = (len(both) - len(part)) // 2
+            both[y : y + len(part), x : x + part.shape[1]] = part
+        small = both
+    edge = max(1, round(height / 4))
+    whole = _sharpened(np.pad(small, edge), scale, word=True)
+    ends = [begin + round(cut * wide) for cut in cuts]
+    spans = [(a, b + 2 * edge) for a, b in pairwise(ends)]
+    if begin:
+        spans.insert(0, (0, begin + edge))
+    return _Template([(a, whole[:, a:b]) for a, b in spans], whole.shape)
 
 
 @cache
-def _letters(text: str, font: str, stroke: float, size: int = 96) -> tuple[np.ndarray, int]:
-    """Return a text as a picture, and the height of its capitals, px."""
+def _letters(
+    text: str, font: str, stroke: float, size: int = 96
+) -> tuple[np.ndarray, int, list[float]]:
+    """Return a text as a picture, the height of its capitals, px, and where it is cut, 0 to 1."""
     if font == "Aileron":  # Pillow's own
         face = ImageFont.load_default(size)
     else:
@@ -181,12 +320,26 @@ def _letters(text: str, font: str, stroke: float, size: int = 96) -> tuple[np.nd
 
         folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
         face = ImageFont.truetype(str(folder / f"{font}.ttf"), size)
+    parts = text.split("|")
+    text = "".join(parts)
+    lengths = [face.getlength("".join(parts[:count])) for count in range(len(parts) + 1)]
     edge = round(size * stroke)
     x0, y0, x1, y1 = face.getbbox(text, stroke_width=edge)
     image = Image.new("L", (int(x1 - x0), int(y1 - y0)))
     ImageDraw.Draw(image).text((-x0, -y0), text, 255, face, stroke_width=edge, stroke_fill=255)
     _, top, _, bottom = face.getbbox("H")
-    return np.asarray(image, np.float32), int(bottom - top)
+    picture = np.asarray(image, np.float32)
+    return picture, int(bottom - top), [length / lengths[-1] for length in lengths]
+
+
+def _cloud(size: int) -> np.ndarray:
+    """Return a disk with six bumps and two eyes."""
+    y, x = np.mgrid[: 4 * size, : 4 * size] / (2 * size) - 1
+    inside = np.hypot(x, y) <= 0.9 + 0.07 * np.cos(6 * np.arctan2(y, x))
+    for eye in (-0.3, 0.3):
+        inside &= ((x - eye) / 0.14) ** 2 + (y / 0.28) ** 2 > 1
+    large = np.where(inside, 255, 0).astype(np.float32)
+    return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _star(size: int) -> np.ndarray:
@@ -204,26 +357,60 @@ def _small(rgb: np.ndarray) -> np.ndarray:
     return cv2.resize(gray, None, fx=scale, fy=scale, interpolation=kind)
 
 
-def _sharpened(gray: np.ndarray, blur: float) -> np.ndarray:
-    image = gray.astype(np.float32)
-    return image - cv2.GaussianBlur(image, (0, 0), blur, borderType=cv2.BORDER_REPLICATE)
+def _sharpened(gray: np.ndarray, scale: float, *, word: bool) -> np.ndarray:
+    image, blur = gray.astype(np.float32), BLUR[word] * scale
+    size = (2 * round(2.5 * blur) + 1, 1) if word else (0, 0)
+    return image - cv2.GaussianBlur(image, size, blur, borderType=cv2.BORDER_REPLICATE)
 
 
-def _worst_part(image: np.ndarray, template: np.ndarray) -> float:
-    """Return the lowest correlation of the parts of a mark: other letters fit some of them."""
-    wide = template.shape[1] // PARTS
-    parts = [
-        np.corrcoef(image[:, at : at + wide].ravel(), template[:, at : at + wide].ravel())[0, 1]
-        for at in range(0, PARTS * wide, wide)
-    ]
-    return float(np.nan_to_num(min(parts)))
-
-
-def _best(image: np.ndarray, template: np.ndarray) -> tuple[float, int, int] | None:
-    """Return the highest correlation and its place (x, y); None where there is no room."""
-    high, wide = template.shape
-    if image.shape[0] < high or image.shape[1] < wide:
+def _best(image: np.ndarray, template: _Template, give: int) -> _Fit | None:
+    """Return where a template fits best; None where there is no room. A star fits no better than
+    its worst strip."""
+    alike = _alike(image, template, give)
+    if alike is None:
         return None
+    fit = _highest(alike)
+    if len(template.parts) > 1:
+        return fit
+    (_, star), (high, wide) = template.parts[0], template.size
+    at = image[fit.y : fit.y + high, fit.x : fit.x + wide]
+    strip = wide // STRIPS
+    worst = min(
+        np.corrcoef(at[:, x : x + strip].ravel(), star[:, x : x + strip].ravel())[0, 1]
+        for x in range(0, STRIPS * strip, strip)
+    )
+    return replace(fit, score=min(fit.score, float(np.nan_to_num(worst)) + SLACK))
+
+
+def _alike(image: np.ndarray, template: _Template, give: int) -> np.ndarray | None:
+    """Return how well a template fits at each place: half the mean of its parts' correlations and
+    half the lowest of them, since other letters fit some. Each part may stand `give` px aside. None
+    where there is no room."""
+    high, wide = template.size
+    rows, columns = image.shape[0] - high + 1, image.shape[1] - wide + 1
+    if rows < 1 or columns < 1:
+        return None
+    if len(template.parts) == 1:
+        return _correlation(image, template.parts[0][1])
+    room = np.ones((3, 2 * give + 1), np.uint8)
+    alike = np.stack(
+        [
+            cv2.dilate(_correlation(image, part), room)[:rows, x : x + columns]
+            for x, part in template.parts
+        ]
+    )
+    both: np.ndarray = 0.5 * alike.mean(axis=0) + 0.5 * alike.min(axis=0)
+    return both
+
+
+def _highest(alike: np.ndarray) -> _Fit:
+    _, score, _, (x, y) = cv2.minMaxLoc(alike)
+    return _Fit(score, x, y)
+
+
+def _correlation(image: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """Return the correlation at every place that has room."""
+    high, wide = template.shape
     centered = template - template.mean()
     product = cv2.matchTemplate(image, centered, cv2.TM_CCORR)
     rows, columns = product.shape
@@ -232,6 +419,7 @@ def _best(image: np.ndarray, template: np.ndarray) -> tuple[float, int, int] | N
         for box in (cv2.boxFilter, cv2.sqrBoxFilter)
     )
     variance = np.maximum(square - mean**2, 0.0) + NOISE**2
-    alike = product / np.sqrt(template.size * variance * float((centered**2).sum()))
-    _, highest, _, (x, y) = cv2.minMaxLoc(alike)
-    return highest, x, y
+    alike: np.ndarray = product / np.sqrt(
+        template.size * variance * float((centered**2).sum()) + 1e-9
+    )
+    return alike

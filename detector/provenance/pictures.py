@@ -79,8 +79,7 @@ LUMINANCE = (
 """JPEG's quantization steps of luma (ITU-T T.81, table K.1), rows of 8, as Pillow gives them."""
 
 
-_EMPTY = ("", "[0][0][0][0]", "VideoHandler")
-"""What programs write when they have nothing to say."""
+_EMPTY = ("", "[0][0][0][0]", "VideoHandler")  # What programs write when they have nothing to say
 
 
 def read_still(

@@ -20,33 +20,23 @@ from detector.schema.origin import Repeats
 FRAMES, STRETCH = 100, 25
 """decoded frames compared with the one before; so many in a row, from a key frame on, so that they
 are spread over the clip; at most `SECONDS` of them"""
-PACKETS = 20_000
-"""compressed pictures compared with all earlier ones: 13 minutes at 25 a second"""
+PACKETS = 20_000  # compressed pictures compared with all earlier ones: 13 minutes at 25 a second
 SECONDS, BUSY = 1.5, 4
 """s of this thread's work that each of the two may take; how many times that on the clock of a
 computer that is busy, so that the same file gives the same answer there"""
 SMALL = 400
 """bytes; a smaller picture says "nothing has changed", equals others by chance, begins no run"""
-RUN = 3
-"""pictures in a row that have to be the same as an earlier run before they count as copied"""
-WIDTH = 320
-"""px that two frames are compared at"""
+RUN = 3  # pictures in a row that have to be the same as an earlier run before they count as copied
+WIDTH = 320  # px that two frames are compared at
 NEAR, SHARE = 0.3, 0.1
 """levels of 255, and share of the clip's usual change (its upper quartile), under which a frame
 repeats the one before: encoders polish a repeat a little (up to 0.5 with x264 at CRF 20 to 36)"""
 
 
 def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -> Repeats:
-    """Count pictures that repeat the one before, and compressed ones that were copied from
-    elsewhere in the file.
-
-    A sensor never gives the same picture twice, and a film that moves doesn't stop for one frame.
-    A raised frame rate, a frozen call, a still or a slide does.
-
-    Raises
-    ------
-    MediaError
-    """
+    """Count pictures that repeat the one before, and compressed ones that were copied within the
+    file. A sensor never gives the same picture twice; a raised frame rate, a frozen call, a still
+    or a slide does. Raise MediaError."""
     with open_media(path) as container:
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
@@ -78,13 +68,7 @@ def _stretch(stream: VideoStream) -> int:
 
 
 class _Changes:
-    """How much each frame differs from the one before, mean of |difference| in levels of 255.
-
-    Parameters
-    ----------
-    stretch : int
-        Frames in a row, from a key frame on.
-    """
+    """Mean |difference| of each frame from the one before, levels of 255, in stretches."""
 
     def __init__(self, stretch: int) -> None:
         self.differences: list[float] = []

@@ -6,8 +6,7 @@ import re
 
 from detector.media.files import one_line
 
-MAX_TEXT = 200
-"""characters of one value that are kept"""
+MAX_TEXT = 200  # characters of one value that are kept
 
 
 def clean(value: object, longest: int = MAX_TEXT) -> str:

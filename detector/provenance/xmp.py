@@ -13,8 +13,7 @@ from detector.provenance.text import clean
 
 MAX_BYTES = 1 << 20
 """bytes of a packet; cameras write 2 to 10 kB, editors with a long history some 100 kB"""
-MAX_ELEMENTS = 20_000
-"""elements"""
+MAX_ELEMENTS = 20_000  # elements
 
 NAMESPACES = {
     "http://ns.adobe.com/xap/1.0/": "xmp",

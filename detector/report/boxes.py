@@ -8,15 +8,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SIDE = 900
-"""px of the longer side of a frame that is shown"""
-HEIGHT, WIDTH = 62.0, 174.0
-"""mm of a frame on the first page, at most"""
-LETTERS, ROOM = 3.2, 5
-"""mm; of the letters there. px around them."""
+SIDE = 900  # px of the longer side of a frame that is shown
+HEIGHT, WIDTH = 62.0, 174.0  # mm of a frame on the first page, at most
+LETTERS, ROOM = 3.2, 5  # mm; of the letters there. px around them.
 INK = (15, 18, 21)
-Corners = tuple[float, float, float, float]
-"""(x0, y0, x1, y1) in px"""
+Corners = tuple[float, float, float, float]  # (x0, y0, x1, y1) in px
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@ certificate. Needs pyHanko (the extra `signing`)."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -28,30 +28,20 @@ if TYPE_CHECKING:
 
 CERTIFICATE = "UNMASK_PDF_CERTIFICATE"
 """Environment variable: a PKCS#12 or PEM file with a private key and its certificate."""
-PASSWORD = "UNMASK_PDF_PASSWORD"
-"""Environment variable: what that file is encrypted with, if it is."""
-LARGEST = 1_000_000
-"""bytes of a certificate file"""
-FIELD = "Signature"
+PASSWORD = "UNMASK_PDF_PASSWORD"  # Environment variable: what that file is encrypted with, if it is
+LARGEST = 1_000_000  # bytes of a certificate file
 NO_PYHANKO = "This needs pyHanko, which is not installed."
 INSTALL = "Install it with: pip install 'unmask[signing]'"
 
 
 @dataclass(frozen=True)
 class CertificateSignature:
-    """The certificate's signature in a PDF.
-
-    Attributes
-    ----------
-    subject, issuer : str
-        Names in the certificate. Whether they are to be trusted is for the reader to decide.
-    intact : bool
-        Every byte of the file is as it was signed.
-    """
+    """The certificate's signature in a PDF. Whether its names are to be trusted is for the reader
+    to decide."""
 
     subject: str
     issuer: str
-    intact: bool
+    intact: bool  # every byte of the file is as it was signed
 
 
 def signer() -> SimpleSigner | None:
@@ -71,13 +61,7 @@ def signer() -> SimpleSigner | None:
 
 @lru_cache(maxsize=4)
 def _load(data: bytes, name: str, password: str) -> SimpleSigner:
-    try:
-        from asn1crypto.keys import PrivateKeyInfo
-        from asn1crypto.x509 import Certificate
-        from pyhanko.sign.signers import SimpleSigner
-        from pyhanko_certvalidator.registry import SimpleCertificateStore
-    except ModuleNotFoundError:
-        raise UsageError(NO_PYHANKO, hint=INSTALL) from None
+    pades = _pades()
     try:
         key, certificates = _parse(data, password.encode() or None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -85,11 +69,11 @@ def _load(data: bytes, name: str, password: str) -> SimpleSigner:
             f"{name} holds no private key with its certificate that we can read.",
             hint=f"It has to be PKCS#12 or PEM. The password goes into {PASSWORD}.",
         ) from error
-    first, *chain = (Certificate.load(c.public_bytes(Encoding.DER)) for c in certificates)
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
-    store.register_multiple([first, *chain])
-    return SimpleSigner(first, PrivateKeyInfo.load(plain), store)
+    signer: SimpleSigner = pades.signer(
+        plain, [certificate.public_bytes(Encoding.DER) for certificate in certificates]
+    )
+    return signer
 
 
 def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x509.Certificate]]:
@@ -110,53 +94,22 @@ def _parse(data: bytes, password: bytes | None) -> tuple[PrivateKeyTypes, list[x
     return key, certificates
 
 
+def _pades() -> ModuleType:
+    """Import what uses pyHanko, which takes most of a second; raise UsageError without it."""
+    try:
+        from detector.report import pades
+    except ModuleNotFoundError:
+        raise UsageError(NO_PYHANKO, hint=INSTALL) from None
+    return pades
+
+
 def sign(pdf: bytes, by: SimpleSigner, exported: datetime) -> bytes:
     """Return a finished PDF with the signature appended; no later change is allowed."""
-    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-    from pyhanko.sign import signers
-    from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
-
-    out = io.BytesIO()
-    signers.sign_pdf(
-        IncrementalPdfFileWriter(io.BytesIO(pdf)),
-        signers.PdfSignatureMetadata(
-            field_name=FIELD,
-            md_algorithm="sha256",
-            subfilter=SigSeedSubFilter.PADES,
-            certify=True,
-            docmdp_permissions=MDPPerm.NO_CHANGES,
-            reason=f"Report of Unmask, exported {exported:%Y-%m-%d %H:%M:%S} UTC",
-        ),
-        signer=by,
-        output=out,
-    )
-    return out.getvalue()
+    signed: bytes = _pades().sign(pdf, by, exported)
+    return signed
 
 
 def check(pdf: bytes) -> CertificateSignature | None:
     """Return a PDF's certificate signature, or None; raise UsageError without pyHanko."""
-    try:
-        from pyhanko.pdf_utils.misc import PdfError
-        from pyhanko.pdf_utils.reader import PdfFileReader
-        from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
-        from pyhanko.sign.validation.errors import SignatureValidationError
-        from pyhanko_certvalidator import ValidationContext
-    except ModuleNotFoundError:
-        raise UsageError(NO_PYHANKO, hint=INSTALL) from None
-    try:
-        signatures = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
-        if len(signatures) != 1:
-            return None
-        (signature,) = signatures
-        own = signature.signer_cert
-        # Whom to trust is not asked here: its own certificate passes.
-        trusted = ValidationContext(trust_roots=[own], allow_fetching=False)
-        status = validate_pdf_signature(signature, trusted)
-    except (PdfError, SignatureValidationError, ValueError, LookupError, TypeError):
-        return None
-    whole = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
-    return CertificateSignature(
-        own.subject.human_friendly,
-        own.issuer.human_friendly,
-        intact=status.intact and status.valid and whole,
-    )
+    signature: CertificateSignature | None = _pades().check(pdf)
+    return signature

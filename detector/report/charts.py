@@ -20,15 +20,11 @@ from detector.schema.analysis import (
 )
 from detector.schema.comparison import Comparison, SharedMovement
 
-LANE = 34.0
-"""mm; height of one person's chart"""
-DIFFERENCES = 44.0
-"""mm; height of the chart of a comparison"""
-MOVEMENT = 46.0
-"""mm; height of the chart of how a face moves"""
+LANE = 34.0  # mm; height of one person's chart
+DIFFERENCES = 44.0  # mm; height of the chart of a comparison
+MOVEMENT = 46.0  # mm; height of the chart of how a face moves
 _LEFT = 12.0
-_LINE = 3.6
-"""mm of a label at an axis"""
+_LINE = 3.6  # mm of a label at an axis
 Line = Sequence[tuple[float, float] | None]
 """(time, score) at each sampled moment; None where there is no score."""
 
@@ -215,7 +211,7 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         pdf.line(x, middle, x + width, middle)
         if trial.probability is None:
             pdf.set_xy(x, middle - 2)
-            pdf.cell(width, 4, trial.error or "no score")
+            pdf.cell(width, 4, trial.error or "no likelihood")
             continue
         at = x + trial.probability * width
         if base is not None and number:
@@ -225,7 +221,7 @@ def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
         pdf.set_fill_color(*FILL[trial.label])
         pdf.circle(at, middle, 1.2, style="F")
         pdf.set_xy(x + width + 1, middle - 2)
-        pdf.cell(13, 4, score(trial.probability), align="R")
+        pdf.cell(13, 4, percent(trial.probability), align="R")
     pdf.set_line_width(0.2)
     pdf.set_xy(MARGIN, y + height + 2)
 

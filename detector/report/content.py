@@ -27,12 +27,9 @@ from detector.schema.analysis import Analysis, FrameSegment, Label, ModelResult,
 
 log = logging.getLogger(__name__)
 
-LONGEST_NOTES = 20_000
-"""characters of an analyst's notes: about eight pages"""
-HEATMAPS = 3
-"""models whose heatmap is shown, those that pulled most"""
-FRAME_SIDE = boxes.SIDE
-"""px of the longer side of the frame that is shown"""
+LONGEST_NOTES = 20_000  # characters of an analyst's notes: about eight pages
+HEATMAPS = 3  # models whose heatmap is shown, those that pulled most
+FRAME_SIDE = boxes.SIDE  # px of the longer side of the frame that is shown
 CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
 STROKES = {
     Label.FAKE: (255, 138, 61),
@@ -45,38 +42,21 @@ STROKES = {
 
 @dataclass(frozen=True)
 class ReportPicture:
-    """One picture of a report.
+    """One picture of a report."""
 
-    Attributes
-    ----------
-    kind : str
-        "frame", "crop" or "heatmap"; of a comparison "copy", "original" or "heat".
-    caption : str
-    jpeg : bytes
-    size : (width, height) in px
-    """
-
-    kind: str
+    kind: str  # "frame", "crop" or "heatmap"; of a comparison "copy", "original" or "heat"
     caption: str
     jpeg: bytes
-    size: tuple[int, int]
+    size: tuple[int, int]  # width, height, px
 
 
 @dataclass(frozen=True)
 class ReportDetails:
-    """What a person adds to a report beside notes.
+    """What a person adds to a report beside notes."""
 
-    Attributes
-    ----------
-    case, reviewer : str
-        Number or name of the case, and who answers for the report. Empty: a line to write on.
-    zone : tzinfo
-        In which the times of a PDF are printed.
-    """
-
-    case: str = ""
-    reviewer: str = ""
-    zone: tzinfo = UTC
+    case: str = ""  # number or name; empty: a line to write on
+    reviewer: str = ""  # who answers for the report
+    zone: tzinfo = UTC  # in which the times of a PDF are printed
 
 
 def time_zone(name: str) -> tzinfo:
@@ -91,36 +71,18 @@ def time_zone(name: str) -> tzinfo:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything a report says.
-
-    Attributes
-    ----------
-    analysis : Analysis
-    exported : datetime
-        UTC, whole seconds.
-    sha256 : str or None
-        Of the file when the report was made; None when it was not there any more.
-    notes : str
-        The analyst's own words.
-    figures : tuple of Figure
-    missing : tuple of str
-        Why there are no figures, or fewer, in sentences.
-    origin : str
-        What a server says of who made the result, where there is something to say.
-    details : ReportDetails
-    signed : bool
-        The operator's certificate signs the PDF, where one is configured.
-    """
+    """Everything a report says."""
 
     analysis: Analysis
-    exported: datetime
+    exported: datetime  # UTC, whole seconds
     sha256: str | None = None
-    notes: str = ""
+    """of the file when the report was exported; None when it was not there"""
+    notes: str = ""  # the analyst's own words
     figures: tuple[ReportPicture, ...] = ()
-    missing: tuple[str, ...] = ()
-    origin: str = ""
+    missing: tuple[str, ...] = ()  # why there are no figures, or fewer, in sentences
+    origin: str = ""  # what a server says of who made the result
     details: ReportDetails = ReportDetails()
-    signed: bool = True
+    signed: bool = True  # the operator's certificate signs the PDF, where one is configured
 
     @property
     def unchanged(self) -> bool | None:
@@ -148,24 +110,10 @@ def collect(
     exported: datetime | None = None,
     details: ReportDetails = ReportDetails(),
 ) -> Content:
-    """Gather a report.
+    """Gather a report; `place=False` leaves out where the file says it was recorded.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    path : path, optional
-        The file that was analyzed, to hash it again and to draw pictures of it. Nothing is drawn
-        of a file that is not the same any more.
-    notes : str
-        Of the analyst; cut after `LONGEST_NOTES` characters.
-    place : bool
-        False leaves out where the file says it was recorded.
-    pictures : bool
-        False leaves them out. Heatmaps run the models once, some seconds.
-    exported : datetime, optional
-        Instead of now.
-    details : ReportDetails
-    """
+    The file at `path` is hashed again, and pictures are drawn of it only where it is unchanged;
+    heatmaps run the models once, some seconds. Notes are cut after `LONGEST_NOTES` characters."""
     if not place:
         analysis = analysis.without_place()
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)

@@ -11,7 +11,7 @@ from detector.messages import actions, comparison, lead, states
 from detector.messages.format import capital, clock, likelihood
 from detector.report import boxes, charts, words
 from detector.report.content import Content
-from detector.report.paper import FILL, INK, MARGIN, MUTED, SMALL, WIDTH, Paper
+from detector.report.paper import FILL, INK, MUTED, SMALL, Paper
 from detector.schema.analysis import Analysis, Answer, Reason, ReasonCode
 
 LIKELIHOOD = (
@@ -52,9 +52,7 @@ def _head(pdf: Paper, content: Content) -> None:
     analysis = content.analysis
     manipulated, state = analysis.accusing_comparison, analysis.label
     verdict = analysis.verdict
-    pdf.set_fill_color(*FILL[state])
-    pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
-    pdf.set_y(MARGIN + 4)
+    pdf.banner(FILL[state])
     made, analyzed = (
         words.when(time, content.details.zone) for time in (content.exported, analysis.created)
     )

@@ -27,32 +27,17 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class PairContent:
-    """Everything the report of a comparison says.
-
-    Attributes
-    ----------
-    comparison : Comparison
-    exported : datetime
-        UTC, whole seconds.
-    id : str
-        Of the comparison among its owner's records; empty where it is in none.
-    sha256s : (str or None, str or None)
-        Of the copy and of the original when the report was made; None for one that was not there.
-    figures : tuple of ReportPicture
-        Copy, original and where they differ, at the moment at which most does.
-    missing : str
-        Why there are no figures, a sentence.
-    signed : bool
-        The operator's certificate signs the PDF, where one is configured.
-    """
+    """Everything the report of a comparison says."""
 
     comparison: Comparison
-    exported: datetime
-    id: str = ""
+    exported: datetime  # UTC, whole seconds
+    id: str = ""  # among its owner's records; empty where it is in none
     sha256s: tuple[str | None, str | None] = (None, None)
+    """of copy and original at export; None for one that was not there"""
     figures: tuple[ReportPicture, ...] = ()
-    missing: str = ""
-    signed: bool = True
+    """copy, original and where they differ, at the moment of the largest difference"""
+    missing: str = ""  # why there are no figures, a sentence
+    signed: bool = True  # the operator's certificate signs the PDF, where one is configured
 
     def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
         """Return the seal of a report with this content."""
@@ -74,19 +59,8 @@ def collect_pair(
     id: str = "",
     exported: datetime | None = None,
 ) -> PairContent:
-    """Gather the report of a comparison.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    copy, original : path, optional
-        The two files, to hash them again and to draw pictures of them. Nothing is drawn where one
-        of them is not the same any more.
-    id : str
-        Of the comparison, where it is kept.
-    exported : datetime, optional
-        Instead of now.
-    """
+    """Gather the report of a comparison, of this `id` where it is stored. Both files are hashed
+    again, and pictures are drawn only where neither has changed."""
     time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     hashes = _sha256(copy), _sha256(original)
     content = PairContent(comparison, time, id, hashes)

@@ -11,14 +11,13 @@ from detector.messages import comparison as said
 from detector.messages.format import capital, clock
 from detector.report import charts, figures, words
 from detector.report.pair_content import PairContent, pair_json, titles
-from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
+from detector.report.paper import FILL, INK, MUTED, SMALL, WIDTH, Paper
 from detector.report.pdf import Heading, finished
 from detector.schema.analysis import Label, Media
 from detector.schema.comparison import Comparison, ComparisonFinding
 
 ATTACHMENT = "unmask-comparison.json"
-EDITS = 12
-"""places that are listed, the largest first; all are in the attached data"""
+EDITS = 12  # places that are listed, the largest first; all are in the attached data
 BESIDE = (
     "A comparison is a measurement of its own: no detector counts in it, and it counts in none. It "
     "says what differs between these two files, not what is true."
@@ -77,9 +76,7 @@ def _state(comparison: Comparison) -> Label:
 def _opening(pdf: Paper, content: PairContent) -> None:
     """Draw the finding, both at the moment at which most differs, and what that can't tell."""
     comparison, state = content.comparison, _state(content.comparison)
-    pdf.set_fill_color(*FILL[state])
-    pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
-    pdf.set_y(MARGIN + 4)
+    pdf.banner(FILL[state])
     pdf.say(f"Unmask comparison · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
     pdf.say(f"{comparison.copy_media.name} against {comparison.original_media.name}", 11, style="B")
     pdf.headline(said.headline(comparison), INK[state])
@@ -92,14 +89,7 @@ def _opening(pdf: Paper, content: PairContent) -> None:
         figures.row(pdf, list(content.figures), (WIDTH - 2 * 4) / 3)
     else:
         pdf.say(content.missing, SMALL, MUTED)
-    pdf.ln(1)
-    pdf.subhead("What this can't tell")
-    pdf.set_fill_color(*SUNKEN)
-    pdf.ink(BODY)
-    pdf.multi_cell(
-        WIDTH, 4.6, f"{said.limits(comparison)} {BESIDE}".strip(), align="L", fill=True, padding=3,
-        new_x="LMARGIN", new_y="NEXT",
-    )  # fmt: skip
+    pdf.box("What this can't tell", f"{said.limits(comparison)} {BESIDE}".strip())
 
 
 def _measured(pdf: Paper, comparison: Comparison) -> None:

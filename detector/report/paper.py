@@ -23,8 +23,7 @@ FONT = "UNMASK_REPORT_FONT"
 """Environment variable: a TrueType font for scripts that DejaVu lacks (Chinese, Japanese, Korean,
 Devanagari …). Without it such letters are printed as their numbers, such as U+4E2D."""
 
-MARGIN, WIDTH = 18.0, 210.0 - 2 * 18.0
-"""mm, of A4"""
+MARGIN, WIDTH = 18.0, 210.0 - 2 * 18.0  # mm, of A4
 TEXT, MUTED, LINE, EDGE = (27, 29, 33), (91, 95, 102), (222, 220, 212), (138, 140, 139)
 SUNKEN, BAND = (242, 241, 236), (252, 242, 217)
 FILL: dict[Label, tuple[int, int, int]] = {
@@ -40,8 +39,7 @@ INK: dict[Label, tuple[int, int, int]] = {
     Label.NOT_APPLICABLE: (91, 95, 102),
 }
 """The dashboard's colors in its light theme: marks, and words."""
-BODY, SMALL = 9.0, 7.5
-"""pt"""
+BODY, SMALL = 9.0, 7.5  # pt
 
 _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -129,6 +127,12 @@ class Paper(FPDF):
         self.set_draw_color(*LINE)
         self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
         self.ln(2.5 * self.spacing)
+
+    def banner(self, color: Sequence[int]) -> None:
+        """Draw the strip at the top of the first page."""
+        self.set_fill_color(*color)
+        self.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
+        self.set_y(MARGIN + 4)
 
     def headline(self, text: str, color: Sequence[int]) -> None:
         """Draw what a report says, as its headline."""
@@ -258,8 +262,7 @@ def printable(text: str) -> str:
 
 SPACINGS = (1.0, 0.95, 0.9, 0.85)
 """of the distance between lines, the first that leaves no page all but empty"""
-LEAST = 90.0
-"""mm from the top that the content of a page reaches at least"""
+LEAST = 90.0  # mm from the top that the content of a page reaches at least
 
 
 def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: datetime) -> Paper:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 ATTACHMENT = "unmask-report.json"
 PDF_MARK = b"%unmask-seal "
 PDF_SEAL = re.compile(rb"%unmask-seal ([^\r\n]{1,100000})\r?\n")
-MOST_PAGES, MOST_PICTURES = 400, 60
-"""of a report, and of one of its pages"""
+MOST_PAGES, MOST_PICTURES = 400, 60  # of a report, and of one of its pages
 
 
 def seal_pdf(pdf: bytes, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.messages import states
+from detector.messages import comparison as compared
+from detector.messages import lead, states
 from detector.messages.format import clock, percent, score
 from detector.messages.robustness import outcome
-from detector.report import certificate, charts, figures, opening, original, words
+from detector.report import certificate, charts, figures, opening, words
 from detector.report.content import Content
 from detector.report.pair_content import PairContent
 from detector.report.paper import MUTED, SMALL, Paper, laid_out
@@ -23,10 +24,8 @@ from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
 from detector.schema.analysis import Analysis, Label, Subject
 
-PEOPLE = 4
-"""people whose score over time is drawn, most suspicious first"""
-FACTS = 40
-"""facts of the metadata that are printed; all are in the attached data"""
+PEOPLE = 4  # people whose score over time is drawn, most suspicious first
+FACTS = 40  # facts of the metadata that are printed; all are in the attached data
 SIGNED = (
     "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the one that "
     "the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"
@@ -56,7 +55,7 @@ def _draw(content: Content, pdf: Paper) -> None:
     _notes(pdf, content)
     _questions(pdf, analysis)
     _not_tested(pdf, analysis)
-    original.draw(pdf, analysis)
+    _original(pdf, analysis)
     _file(pdf, content)
     _material(pdf, analysis)
     _people(pdf, analysis)
@@ -153,6 +152,25 @@ def _not_tested(pdf: Paper, analysis: Analysis) -> None:
         pdf.say(f"· {line}")
 
 
+def _original(pdf: Paper, analysis: Analysis) -> None:
+    """Draw the comparison with the original, which counts nothing in the detectors' verdict."""
+    found = analysis.comparison
+    if found is None:
+        return
+    pdf.head(compared.question(seen=compared.assumed(found)))
+    pdf.say(f"{compared.sentence(found)}.", style="B")
+    pdf.say(f"{compared.lead(found)} {compared.against(found)}")
+    pdf.facts(
+        [
+            ("Held against", found.original_media.name),
+            ("SHA-256 of that", found.original_media.sha256),
+            *compared.figures(found),
+        ]
+    )
+    if limits := compared.limits(found):
+        pdf.say(f"What this can't tell: {limits}", SMALL, MUTED)
+
+
 def _file(pdf: Paper, content: Content) -> None:
     media = content.analysis.media
     pdf.head("The session" if media.live else "The file")
@@ -229,7 +247,7 @@ def _voice(pdf: Paper, analysis: Analysis) -> None:
         )
         for voice in analysis.judged
     ]
-    pdf.rows(("Heard", "Windows scored", "Said", "Likelihood"), rows, (48, 42, 60, 24))
+    pdf.rows(("Voice", "Windows scored", "Said", "Likelihood"), rows, (48, 42, 60, 24))
     for voice in analysis.judged:
         _lane(pdf, analysis, voice)
     pdf.say(
@@ -333,6 +351,8 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
     )  # fmt: skip
     pdf.facts(words.credential_rows(origin.credential))
     for sentence in origin.findings:
+        pdf.say(f"· {sentence}")
+    for sentence in filter(None, (lead.posted(analysis), lead.document(analysis))):
         pdf.say(f"· {sentence}")
     for sentence in origin.unread:
         pdf.say(f"· {sentence}", color=MUTED)

@@ -24,8 +24,7 @@ from detector.seals import canonical, name_of
 
 PASSWORD = "UNMASK_SIGNING_PASSWORD"
 """Environment variable: what that file is encrypted with, if it is."""
-LARGEST_KEY = 10_000
-"""bytes of a key file"""
+LARGEST_KEY = 10_000  # bytes of a key file
 
 
 class Seal(StrictModel):

@@ -66,13 +66,11 @@ def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
 
 
 def scores(analysis: Analysis) -> str:
-    """Return a row a person and looked-at moment, or a voice and window (at its start); an empty
+    """Return a row for each person and sampled moment, or voice and window (at its start); an empty
     field is no score, and `why` says why.
 
-    Scores have four decimals, times three, boxes are px of the upright frame. `score` is that of
-    the person's leading question, then come the answers to all questions (`answer_…`), then all
-    models by their ids, one of which is called as a question is.
-    """
+    `score` is that of the person's leading question; the answers to all questions (`answer_…`) and
+    all models by id follow. Boxes are px of the upright frame."""
     ids = [model.id for model in analysis.models]
     questions = list(analysis.verdict.answers)
     out = io.StringIO()

@@ -29,35 +29,19 @@ SignatureState = Literal["none", "valid", "expected", "other", "wrong"]
 Parts = Callable[[], dict[str, str]]
 
 END_OF_PDF = b"%%EOF\n"
-LARGEST = 256 * 1024**2
-"""bytes of a report that is read; a long one with pictures has 2 MB"""
+LARGEST = 256 * 1024**2  # bytes of a report that is read; a long one with pictures has 2 MB
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What came out.
+    """The result of a check."""
 
-    Attributes
-    ----------
-    intact : bool
-        Nothing was changed since it was sealed, and no signature is wrong.
-    kind : {"pdf", "json", "csv"}
-    seal : Seal
-        As it stands in the report; believe it only when `intact`.
-    changed : tuple of str
-        Which parts differ, as far as that can be told.
-    signature : {"none", "valid", "expected", "other", "wrong"}
-        "valid": that of the key in the seal; "expected": that of the key that was given; "other":
-        valid, but of another key than the given one; "wrong": it does not fit.
-    certificate : CertificateSignature, optional
-        Of a PDF that was signed with a certificate as well.
-    """
-
-    intact: bool
+    intact: bool  # nothing was changed since it was sealed, and no signature is wrong
     kind: Form
-    seal: Seal
-    changed: tuple[str, ...]
+    seal: Seal  # as it stands in the report; believe it only when `intact`
+    changed: tuple[str, ...]  # which parts differ, as far as that can be told
     signature: SignatureState
+    """"valid": of the key in the seal; "expected": of the given key; "other": of another"""
     certificate: CertificateSignature | None = None
 
     @property
@@ -116,22 +100,9 @@ class NoSeal(InputError):
 
 
 def verify(path: str | os.PathLike[str], key: Ed25519PublicKey | None = None) -> Verification:
-    """Check a report of any form.
-
-    Parameters
-    ----------
-    path : path
-        A report as PDF, JSON or CSV. Treated as hostile.
-    key : Ed25519PublicKey, optional
-        The operator's; the report has to be signed with it.
-
-    Raises
-    ------
-    NoSeal
-        There is no seal to check, or more than one.
-    InputError
-        It can't be read, or is too large.
-    """
+    """Check a report of any form, which is treated as hostile; with a `key`, it has to be signed
+    with it. Raise NoSeal for no seal or several, InputError where it can't be read or is too
+    large."""
     data = _read(Path(path))
     if data.startswith(b"%PDF"):
         return _checked_pdf(data, key)

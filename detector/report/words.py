@@ -22,6 +22,7 @@ from detector.schema.analysis import (
     Tally,
 )
 from detector.schema.origin import Credential, EarlierVerdict
+from detector.vision.detection import MEASURED
 
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",
@@ -99,9 +100,12 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
         )
     else:
         alarms, misses = limits.false_positives, limits.false_negatives
-        out += _share(alarms, limits.false_positive_rate, untouched, "above the upper")
+        unit = measured.unit(limits)
+        out += _share(alarms, limits.false_positive_rate, f"{untouched} {unit}", "above the upper")
         if not limits.one_sided:
-            out += _share(misses, limits.false_negative_rate, manipulated, "below the lower")
+            out += _share(
+                misses, limits.false_negative_rate, f"{manipulated} {unit}", "below the lower"
+            )
         if limits.data:
             out.append(f"Measured on {limits.data}.")
         if some := measured.of_these(limits):
@@ -128,9 +132,9 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
 def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> list[str]:
     """How many files of a kind lie where they should not; empty where nobody said."""
     if tally is None:
-        return [] if rate is None else [f"{percent(rate)} of {kind} files score {where} threshold."]
+        return [] if rate is None else [f"{percent(rate)} of {kind} score {where} threshold."]
     return [
-        f"In our tests {tally.count or 'none'} of {tally.clips} {kind} clips scored {where} "
+        f"In our tests {tally.count or 'none'} of {tally.files} {kind} scored {where} "
         f"threshold (at most {percent(at_most(tally))}, with 95 % confidence)."
     ]
 
@@ -203,7 +207,7 @@ def credential_rows(credential: Credential) -> list[tuple[str, str]]:
         ("Problems", ", ".join(credential.problems)),
     ]
     if credential.state == "untrusted" and not credential.trust_list:
-        rows.append(("Trust list", "None is configured here, so nobody is trusted."))
+        rows.append(("Trust list", "None is configured here, so no signer is trusted."))
     return [(name, value) for name, value in rows if value]
 
 
@@ -276,14 +280,23 @@ def absent(analysis: Analysis) -> list[str]:
 def when(moment: datetime, zone: tzinfo) -> str:
     """Return a time of day in a time zone: "28 November 2026, 12:00 UTC+01:00"."""
     here = moment.astimezone(zone)
-    return f"{here:%d %B %Y, %H:%M} {here.tzname()}"
+    return f"{here:%d %B %Y, %H:%M} {_zone_name(here)}"
 
 
 def zone(moment: datetime, zone: tzinfo) -> str:
     """Return the name of a time zone, and how far it is from UTC where that does not say it."""
     here = moment.astimezone(zone)
-    name, offset = here.tzname() or "", f"UTC{here:%z}"
-    return name if name.startswith("UTC") else f"{name} ({offset[:6]}:{offset[6:]})"
+    name = _zone_name(here)
+    return name if name.startswith("UTC") else f"{name} ({_offset(here)})"
+
+
+def _zone_name(moment: datetime) -> str:
+    name = moment.tzname() or ""
+    return name if name[:1].isalpha() else _offset(moment)  # some have no name but +0545
+
+
+def _offset(moment: datetime) -> str:
+    return f"UTC{moment.isoformat()[-6:]}"
 
 
 def operating_point(question: Question, answer: Answer) -> str:
@@ -308,10 +321,10 @@ def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str,
         sides.append((f"{spec.fake_word} called {spec.real_word}", limits.false_negatives))
     for name, tally in sides:
         if tally is not None:
-            low, high = wilson(tally.count, tally.clips)
-            rate = f"{100 * tally.count / tally.clips:.1f} %"
+            low, high = wilson(tally.count, tally.files)
+            rate = f"{100 * tally.count / tally.files:.1f} %"
             ends = f"{100 * low:.1f} to {100 * high:.1f} %"
-            rows.append((capital(name), f"{tally.count} of {tally.clips}", rate, ends))
+            rows.append((capital(name), f"{tally.count} of {tally.files}", rate, ends))
     return rows
 
 
@@ -351,6 +364,7 @@ def command(analysis: Analysis) -> str:
     parts = ["unmask", "analyze", shlex.quote(analysis.media.name), "--models", ",".join(ids)]
     if analysis.media.kind != "audio":
         parts += ["--sampling", asked.sampling, "--min-face", f"{asked.min_face}"]
+        parts += ["--faces", asked.faces] if asked.faces != "mtcnn" else []
         parts += ["--fps", f"{asked.fps:g}"] if asked.sampling == "fps" else []
         parts += ["--frames", f"{asked.frames}"]
     parts += ["--start", f"{asked.start:g}"] if asked.start else []
@@ -395,6 +409,7 @@ def looked(analysis: Analysis) -> list[tuple[str, str]]:
     return [
         ("Looked at", "the picture" if kind == "image" else all_of_it),
         ("Smallest face", f"{settings.min_face} px wide"),
+        ("Face detector", MEASURED[settings.faces].title),
     ]
 
 

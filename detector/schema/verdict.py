@@ -17,10 +17,10 @@ from detector.schema.codes import Basis, CaveatCode, Label, Lean, Question, Reas
 
 
 class Tally(StrictModel):
-    """So many of so many clips."""
+    """So many of so many files: clips, pictures or recordings."""
 
     count: int = Field(ge=0)
-    clips: int = Field(ge=1)
+    files: int = Field(ge=1)
 
 
 class Thresholds(StrictModel):

@@ -131,7 +131,7 @@ def _of_pictures(
         low=0.0,
         high=round(sigmoid(limits[question][1]), 3),
         false_positive_rate=round(float(decided[real].mean()), 4),
-        false_positives=Tally(count=int(decided[real].sum()), clips=int(real.sum())),
+        false_positives=Tally(count=int(decided[real].sum()), files=int(real.sum())),
         can_clear=False,
         data=f"pictures of {len(set(sources))} sources and smaller JPEG copies of them, all left "
         f"out together ({real.sum()} real; {(~real).sum()} generated, {found_share:.0%} above it)",

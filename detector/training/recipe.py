@@ -14,8 +14,6 @@ from detector.models.base import CropRecipe
 from detector.schema.base import StrictModel
 
 FOLDER = Path(__file__).parent / "recipes"
-CODED = ("clip", "generated", "sequences", "voice")
-"""Recipes that are code, not a TOML file."""
 
 
 class TrainingSchedule(StrictModel):
@@ -82,7 +80,7 @@ def read_recipe(name: str | Path) -> Recipe:
     if path.suffix != ".toml":
         ours = {file.stem: file for file in FOLDER.glob("*.toml")}
         path = ours.get(str(name), path)
-        hint = f"Known: {', '.join(sorted({*ours, *CODED}))}."
+        hint = f"Known: clip, {', '.join(sorted(ours))}, generated, own, sequences, voice."
     if not path.is_file():
         raise UsageError(f"There is no recipe {str(name)!r}.", hint=hint)
     try:

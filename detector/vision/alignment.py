@@ -28,8 +28,7 @@ TEMPLATES: dict[str, tuple[Point, ...]] = {
 }
 """Left eye, right eye, nose, left and right mouth corner in a unit square."""
 
-CENTER = (56 / 112, 64 / 112)
-"""Of an upright crop, in the template's square."""
+CENTER = (56 / 112, 64 / 112)  # Of an upright crop, in the template's square
 WIDE, WIDE_SIDE = 235 / 112, 320
 """Side of the first cut of an upright crop: in template squares, and px."""
 
@@ -42,29 +41,12 @@ _LOWER_LIP = (0.1586, 0.1598)
 
 
 def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """Return the face under `landmarks`, moved onto the recipe's template by a similarity.
+    """Return the face under five landmarks (centers of the eyes, nose, corners of the mouth, px),
+    moved onto the recipe's template by a similarity: uint8 [S, S, 3], bilinear, black beyond the
+    frame. Raise ValueError without five finite landmarks that differ.
 
-    A `native` recipe's is turned upright and hardly resized, robustly, as GenD does it (source:
-    github.com/yermandy/GenD at e03532d, detector.py, MIT).
-
-    Parameters
-    ----------
-    rgb : uint8 array [H, W, 3]
-    landmarks : sequence of 5 Point
-        Centers of the eyes, nose, corners of the mouth, in pixels.
-    recipe : CropRecipe
-
-    Returns
-    -------
-    uint8 array [S, S, 3]
-        S is the recipe's size, or as large as the face is; bilinear, black where it leaves the
-        frame.
-
-    Raises
-    ------
-    ValueError
-        If there are not five finite landmarks that differ.
-    """
+    A `native` recipe's is turned upright and hardly resized, robustly, as GenD does it
+    (github.com/yermandy/GenD at e03532d, detector.py, MIT)."""
     points = five_points(landmarks, recipe)
     size, matrix = recipe.size, None
     if recipe.native:
@@ -83,26 +65,11 @@ def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np
 
 
 def upright(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """Return the square about a face whose center and scale the landmarks give, not turned.
+    """Return the square about a face, not turned, uint8 [size, size, 3]; landmarks and ValueError
+    as `align`.
 
-    Cut in two steps, as in training: first a wide square of `WIDE_SIDE` px (averaged where it
-    shrinks by more than a fifth, cubic else, reflected beyond the frame), then its middle.
-
-    Parameters
-    ----------
-    rgb : uint8 array [H, W, 3]
-    landmarks : sequence of 5 Point
-        As `align`.
-
-    Returns
-    -------
-    uint8 array [size, size, 3]
-
-    Raises
-    ------
-    ValueError
-        If there are not five finite landmarks that differ.
-    """
+    Cut in two steps, as in training: a wide square of `WIDE_SIDE` px (averaged where it shrinks by
+    more than a fifth, cubic else, reflected beyond the frame), then its middle."""
     x, y, unit = placement(five_points(landmarks, recipe), recipe)
     wide = wide_square(rgb, x, y, WIDE * unit)
     side = WIDE_SIDE * recipe.scale / WIDE
@@ -117,11 +84,8 @@ def upright(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> 
 
 
 def placement(points: np.ndarray, recipe: CropRecipe) -> tuple[float, float, float]:
-    """Return center x, y and side, in px, of the template's square about a face.
-
-    The template is fitted to the points by a similarity; its turn moves the center and is then
-    dropped. The center is that of `CENTER` in the template.
-    """
+    """Return center x, y (`CENTER` of the template) and side, px, of the template's square about a
+    face; the turn of the fitted similarity moves the center and is then dropped."""
     template = np.array(TEMPLATES[recipe.template])
     matrix = similarity(template, points)
     x, y = matrix @ (*CENTER, 1.0)

@@ -20,12 +20,9 @@ from detector.vision.crops import window
 from detector.vision.mtcnn_networks import TILE
 from detector.vision.types import Detection, from_left_to_right
 
-FIELD = 12
-"""px. What one output of P-Net sees, and so the width of the smallest face there is."""
-STRIDE = 2
-"""px between two outputs of P-Net."""
-PYRAMID = 0.709
-"""One level of the pyramid to the next: half the area (facenet-pytorch's own)."""
+FIELD = 12  # px. What one output of P-Net sees, and so the width of the smallest face there is.
+STRIDE = 2  # px between two outputs of P-Net
+PYRAMID = 0.709  # One level of the pyramid to the next: half the area (facenet-pytorch's own)
 CANDIDATE = (0.6, 0.7)
 """What P-Net and R-Net must reach to be looked at further (facenet-pytorch's own)."""
 CONFIDENCE = 0.9
@@ -37,12 +34,9 @@ that takes a quarter off the time, and the faces agree with the full frame's as 
 with facenet-pytorch's (mean IoU .95)."""
 STRIP = 256
 """Rows of P-Net's output computed at once, so that memory is bounded by the width of a picture."""
-BATCH = 512
-"""Candidates given to R-Net or O-Net at once."""
-SUPPRESSED = 64
-"""Boxes compared with all others at once, so that memory is bounded by their number."""
-ALIAS = 0.5
-"""px. Standard deviation of the blur before a picture is shrunk by less than half."""
+BATCH = 512  # Candidates given to R-Net or O-Net at once
+SUPPRESSED = 64  # Boxes compared with all others at once, so that memory is bounded by their number
+ALIAS = 0.5  # px. Standard deviation of the blur before a picture is shrunk by less than half.
 NEAR = (0.3, 1.8)
 """Levels in which a face that is followed is looked for: those whose `FIELD` is so many times its
 longer side. In 290 of 290 frames boxes and points were then those of a search everywhere, to the
@@ -50,13 +44,7 @@ bit; from 0.45 on in 93 %, from 0.6 on in 55 %."""
 
 
 class Mtcnn:
-    """The cascade: P-Net proposes over a pyramid, R-Net and O-Net refine, O-Net adds the points.
-
-    Parameters
-    ----------
-    device : str
-        A torch device.
-    """
+    """The cascade: P-Net proposes over a pyramid, R-Net and O-Net refine, O-Net adds the points."""
 
     name = "mtcnn"
 
@@ -74,15 +62,9 @@ class Mtcnn:
         return self._faces(frame, self._about(frame, faces))
 
     def refine(self, rgb: np.ndarray, faces: Sequence[Detection]) -> list[Detection]:
-        """Return faces where O-Net alone puts them, begun where they were a moment ago: a tenth of
-        the work of a search, for faces that moved by less than about a quarter of their width.
-
-        Parameters
-        ----------
-        rgb : uint8 array [H, W, 3]
-        faces : sequence of Detection
-            Of a like frame. Those that are not there any more are left out.
-        """
+        """Return faces of a like frame where O-Net alone puts them: a tenth of the work of a
+        search, for faces that moved by less than about a quarter of their width. Those that are
+        gone are left out."""
         if not faces:
             return []
         boxes, confidences, points = self._settled(rgb, _square(np.array([f.box for f in faces])))
@@ -170,13 +152,8 @@ _Candidates = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class _Shrunk:
-    """A frame in which the smallest face looked for is as wide as R-Net's input.
-
-    Attributes
-    ----------
-    stretch : float array [2]
-        Pixels of the frame in one of these, across and down.
-    """
+    """A frame in which the smallest face is as wide as R-Net's input; `stretch`: px of it in one
+    here."""
 
     def __init__(self, rgb: np.ndarray, min_face: int) -> None:
         height, width = rgb.shape[:2]
@@ -202,17 +179,8 @@ class _Shrunk:
 
 
 def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Shrink a picture to a size (width, height): halved as often as it goes, then in between.
-
-    OpenCV averages areas fast by whole numbers only. To be found, a face is as good either way: of
-    133 none was lost or added, and their widths differ by -0.1 % (+- 2.7 %) on the average.
-
-    Parameters
-    ----------
-    halves : list of array
-        The picture, its half, the half of that and so on, as far as known; what is missing is
-        added.
-    """
+    """Shrink to (width, height): halved, which is fast, then interpolated; missing halves are
+    added."""
     times = min(side // wanted for side, wanted in zip(halves[0].shape[1::-1], size, strict=True))
     last = max(1, times).bit_length() - 1
     while len(halves) <= last:

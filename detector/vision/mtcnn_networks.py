@@ -10,8 +10,7 @@ from typing import NamedTuple
 from detector import converted, runtime
 from detector.runtime import Runner
 
-TILE = 48
-"""px. Side of what P-Net is shown of a level about a face that is followed."""
+TILE = 48  # px. Side of what P-Net is shown of a level about a face that is followed.
 
 
 class Networks(NamedTuple):

@@ -36,25 +36,13 @@ TURNED = 0.8
 FROM_BELOW, FROM_ABOVE = 0.1, 1.0
 """Where the nose stands between eyes (0) and mouth (1). All 1,122 faces are within 0.21 to 0.86,
 looking up or down as they may; beyond the limits the nose covers the eyes or the mouth."""
-PROFILE = 1.5
-"""Nose's offset in half-widths of eyes and mouth that counts as yaw 1: a full profile."""
+PROFILE = 1.5  # Nose's offset in half-widths of eyes and mouth that counts as yaw 1: a full profile
 
 
 def assess(rgb: np.ndarray, detection: Detection, min_face: int) -> Quality:
-    """Measure one face and name what is wrong with it, if anything is.
-
-    Of several problems the first is named, in the order too small, dark, bright, blurred (both
-    darkness and clipping flatten the Laplacian), turned away. A tilted head is no problem.
-
-    Parameters
-    ----------
-    rgb : uint8 array [H, W, 3]
-        The upright frame.
-    detection : Detection
-        The face in it.
-    min_face : int
-        Width in px below which a face is not judged.
-    """
+    """Measure one face of an upright frame and name the first of its problems: narrower than
+    `min_face` px, dark, bright, blurred (darkness and clipping flatten the Laplacian), turned
+    away."""
     gray = cv2.cvtColor(cut(rgb, detection.box, LOOK), cv2.COLOR_RGB2GRAY)
     width = detection.box[2] - detection.box[0]
     sharpness = float(cv2.Laplacian(gray, cv2.CV_64F).var())
@@ -94,16 +82,9 @@ def _grain(rgb: np.ndarray, detection: Detection) -> float:
 
 
 def pose(landmarks: tuple[Point, ...]) -> tuple[float, float]:
-    """Estimate how a head is turned from its five points, whatever its tilt.
-
-    Returns
-    -------
-    yaw : float
-        -1 (a profile facing the picture's left) .. 1; 0 frontal; about 0.45 at 45 degrees.
-    pitch : float
-        Where the nose stands between the line of the eyes (0) and the mouth (1); about 0.5
-        frontal, less when looking up.
-    """
+    """Estimate from five points how a head is turned, whatever its tilt: yaw, -1 (a profile facing
+    the picture's left) to 1, about 0.45 at 45 degrees, and pitch, where the nose stands between
+    eyes (0) and mouth (1), about 0.5 frontal."""
     left_eye, right_eye, nose, left_mouth, right_mouth = np.asarray(landmarks, dtype=float)
     sides = [_along(nose, left_eye, right_eye), _along(nose, left_mouth, right_mouth)]
     # Each is cut off, so that points that fall together at a profile stay finite.

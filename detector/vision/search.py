@@ -13,12 +13,9 @@ import numpy as np
 from detector import colors
 from detector.vision.types import Detection, FaceDetector, iou
 
-EVERYWHERE_SECONDS = 2.0
-"""A face that comes into a shot is found after so long at the latest."""
-EVERYWHERE_LOOKS = 8
-"""The same in frames, where they lie close together."""
-SAME_PLACE = 0.2
-"""Overlap with where a face was from which one that is found is taken for it."""
+EVERYWHERE_SECONDS = 2.0  # A face that comes into a shot is found after so long at the latest
+EVERYWHERE_LOOKS = 8  # The same in frames, where they lie close together
+SAME_PLACE = 0.2  # Overlap with where a face was from which one that is found is taken for it
 
 
 class FaceSearch:

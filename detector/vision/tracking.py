@@ -35,19 +35,14 @@ LOST = 1.0
 """s. A face that was not found for longer, nor at the last look, needs its colors to return."""
 FORGOTTEN, FORGOTTEN_LOOKS = 10.0, 3
 """s, looks. A face that was not found for both longer is forgotten: who comes then is new."""
-MAX_REMEMBERED = 64
-"""People not in view, so that memory has a bound."""
-GLIDE = 0.5
-"""s for which a motion is expected to go on; half of that averages it."""
-BRIDGED = 1.0
-"""s. The longest gap between two looks in which a box is interpolated."""
-SLACK = 1e-3
-"""s. Times are rounded where they are stored."""
+MAX_REMEMBERED = 64  # People not in view, so that memory has a bound
+GLIDE = 0.5  # s for which a motion is expected to go on; half of that averages it
+BRIDGED = 1.0  # s. The longest gap between two looks in which a box is interpolated.
+SLACK = 1e-3  # s. Times are rounded where they are stored.
 SURE = 0.99
 """Confidence that a real face reaches at least once: 520 of 521 clips with a face did within two or
 three looks, the three false faces in them (six sightings) did not."""
-RARE = 0.5
-"""Share of looks up to which a face that was never sure is taken for a false one."""
+RARE = 0.5  # Share of looks up to which a face that was never sure is taken for a false one
 
 PORTRAIT = CropRecipe(scale=0.9, size=32, border="replicate")
 """What a person's colors are taken from: face and hair, little of the background, which may be
@@ -63,8 +58,7 @@ class _Tracklet:
     time: float
     look: int
     scene: int
-    velocity: np.ndarray
-    """px/s of the center"""
+    velocity: np.ndarray  # px/s of the center
 
     @property
     def center(self) -> np.ndarray:
@@ -77,13 +71,8 @@ class _Tracklet:
 
 
 class Tracker:
-    """Links faces into people. Made for one clip, used by one thread, fed in order of time.
-
-    Parameters
-    ----------
-    lost, forgotten : float
-        s after which a face that was not found needs its colors to return, and is forgotten.
-    """
+    """Links faces into people. Made for one clip, used by one thread, fed in order of time. After
+    `lost` s a face needs its colors to return, after `forgotten` s it is forgotten."""
 
     def __init__(self, lost: float = LOST, forgotten: float = FORGOTTEN) -> None:
         self._lost, self._forgotten = lost, forgotten
@@ -94,23 +83,8 @@ class Tracker:
         self._frame_colors: np.ndarray | None = None
 
     def update(self, time: float, rgb: np.ndarray, detections: Sequence[Detection]) -> list[int]:
-        """Say who the faces of one frame are.
-
-        Parameters
-        ----------
-        time : float
-            Seconds from the first frame; not before the last call's.
-        rgb : uint8 array [H, W, 3]
-            The frame.
-        detections : sequence of Detection
-            The faces in it; may be empty.
-
-        Returns
-        -------
-        list of int
-            A person's number per detection, all different; 0, 1, ... in order of first appearance
-            (from left to right within a frame).
-        """
+        """Return who the faces of one frame are, a person's number per detection: 0, 1, … in order
+        of first appearance, from left to right within a frame. `time` (s) never decreases."""
         self._look += 1
         frame_colors = colors.of(colors.small(rgb))
         before = self._frame_colors
@@ -195,38 +169,17 @@ class Tracker:
 
 
 def is_face_track(track: Sequence[Detection], looks: int) -> bool:
-    """Whether a track is a person, rather than an earring that looked like a face.
-
-    A track goes when the detector was never sure of it (`SURE`) and missed it in half of the looks
-    or more. A still picture's faces all stay.
-
-    Parameters
-    ----------
-    track : sequence of Detection
-        One person's faces.
-    looks : int
-        How many frames of the clip were searched for faces.
-    """
+    """Return whether a track is a person, rather than an earring that looked like a face: the
+    detector was sure of it once (`SURE`), or it was there in more than half of the `looks`. A still
+    picture's faces all stay."""
     sure = any(face.confidence >= SURE for face in track)
     return bool(track) and (sure or looks <= 1 or len(track) > RARE * looks)
 
 
 def interpolate(track: Sequence[tuple[float, Detection]], time: float) -> Detection | None:
-    """Where a person's face is at a time between looks.
-
-    Parameters
-    ----------
-    track : sequence of (time, Detection)
-        One person's, ascending in time.
-    time : float
-        Seconds.
-
-    Returns
-    -------
-    Detection or None
-        Box and points in proportion, with the lower of the two confidences; None before the first
-        and after the last look, and where the looks around are more than `BRIDGED` apart.
-    """
+    """Return where a person's face is at a time between looks, with the lower of the two
+    confidences; None outside the track, and where the looks around are more than `BRIDGED`
+    apart."""
     after = bisect_left(track, time - SLACK, key=lambda entry: entry[0])
     if after == len(track):
         return None

@@ -15,12 +15,10 @@ from detector.schema.analysis import Box, Point
 class Detection:
     """One face in one frame, in pixels of the upright frame."""
 
-    box: Box
-    """x0, y0, x1, y1; may reach past the frame."""
+    box: Box  # x0, y0, x1, y1; may reach past the frame
     landmarks: tuple[Point, ...]
     """Left eye, right eye, nose, left and right mouth corner, as seen in the picture."""
-    confidence: float
-    """0..1, the detector's own."""
+    confidence: float  # 0..1, the detector's own
 
     @classmethod
     def of(cls, box: np.ndarray, points: np.ndarray, confidence: float) -> Detection:
@@ -51,39 +49,14 @@ def iou(one: np.ndarray, many: np.ndarray) -> np.ndarray:
 class FaceDetector(Protocol):
     """Finds faces. Deterministic and thread-safe: several sessions share one."""
 
-    name: str
-    """As in `DETECTORS`: whose boxes these are."""
+    name: str  # As in `DETECTORS`: whose boxes these are
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
-        """Find the faces of one frame.
-
-        Parameters
-        ----------
-        rgb : uint8 array [H, W, 3]
-            Upright frame.
-        min_face : int
-            Width in px of the frame of the narrowest face to look for.
-
-        Returns
-        -------
-        list of Detection
-            From left to right (by the box's centre), at most one per face.
-        """
+        """Return the faces of an upright uint8 [H, W, 3] frame that are at least `min_face` px
+        wide, from left to right by their centers."""
         ...
 
     def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """Find again the faces that a frame of a moment ago showed, looking only about them.
-
-        Parameters
-        ----------
-        rgb, min_face : as for `detect`
-        faces : sequence of Detection
-            At least one.
-
-        Returns
-        -------
-        list of Detection
-            As `detect` gives them. Those that moved far or are gone are missing; others that are
-            near may be among them.
-        """
+        """Return as `detect` the faces that a frame of a moment ago showed, searched about them
+        only. Those that moved far are missing; others nearby may be among them."""
         ...

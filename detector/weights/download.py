@@ -65,16 +65,10 @@ def endpoint() -> str:
 
 
 def download(file: WeightFile, path: Path, on_progress: Progress) -> None:
-    """Download one file, under a `.part` name until it is whole and verified.
-
-    `on_progress(done, size)` in bytes may raise to stop; what was received is kept.
-
-    Raises
-    ------
-    WeightsError
-        With the code "offline", "no_connection", "connection_lost", "disk_full", "refused"
-        (401, 403), "download_failed" or "weights_corrupted".
-    """
+    """Download one file, under a `.part` name until it is whole and verified. `on_progress(done,
+    size)` in bytes may raise to stop; what was received is kept. Raise WeightsError: "offline",
+    "no_connection", "connection_lost", "disk_full", "refused" (401, 403), "download_failed" or
+    "weights_corrupted"."""
     assert file.url is not None
     require_online(path.name)
     addresses = [file.url, *file.mirrors]
@@ -138,8 +132,8 @@ class _RedirectPolicy:
         return _leads_inside(self._first.host)
 
     def check(self, request: httpx.Request) -> None:
-        """Raise WeightsError for a request, each of the redirects too, that is not to be sent:
-        without TLS, or by a public server to one of this computer or of the networks it is in."""
+        """Raise WeightsError for a request without TLS, or by a public server to an internal
+        address."""
         url = request.url
         plain = url.host in _LOOPBACK and self._first.host in _LOOPBACK
         if url.scheme != "https" and not plain:

@@ -11,8 +11,7 @@ from detector.schema.base import StrictModel
 
 WRAPPERS = ("state_dict", "model", "net", "network")
 """Keys under which training scripts put the weights in their file, unless an entry says others."""
-PREFIXES = ("module.",)
-"""What such scripts put before every name, unless an entry says others."""
+PREFIXES = ("module.",)  # What such scripts put before every name, unless an entry says others
 
 
 class WeightFile(StrictModel):
@@ -41,8 +40,7 @@ class StoredEntry(StrictModel):
     """Keys under which training scripts put the weights in their file; none: files stay as they
     were published."""
     state: str = Field(default="", description="which of several sets of weights in its file")
-    prefixes: tuple[str, ...] = PREFIXES
-    """What such scripts put before every name."""
+    prefixes: tuple[str, ...] = PREFIXES  # What such scripts put before every name
     bundled: bool = False
     own: bool = Field(default=False, description="brought by a person, not known to Unmask")
     license_weights: str

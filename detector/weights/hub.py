@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from huggingface_hub import HfApi, errors, hf_hub_download, hf_hub_url
 
 from detector.errors import UsageError, WeightsError
 from detector.weights.download import (
@@ -32,11 +33,9 @@ from detector.weights.store import cache
 from detector.weights.verify import digest, first_line
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""In the order in which they are preferred."""
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # In the order in which they are preferred
 
-MAX_SETTINGS = 1 << 20
-"""Bytes of a file of settings: theirs have one or two kilobytes."""
+MAX_SETTINGS = 1 << 20  # Bytes of a file of settings: theirs have one or two kilobytes
 
 
 _NAME = re.compile(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
@@ -46,14 +45,10 @@ _NAME = re.compile(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 class HubModel:
     """A repository at one commit."""
 
-    repo: str
-    """owner/name"""
-    revision: str
-    """The commit, in full."""
-    license: str | None
-    """As its page states it."""
-    files: dict[str, WeightFile]
-    """By name. The hub states `sha256` for large ones only."""
+    repo: str  # owner/name
+    revision: str  # The commit, in full
+    license: str | None  # As its page states it
+    files: dict[str, WeightFile]  # By name. The hub states `sha256` for large ones only.
     config: dict[str, Any] = field(default_factory=dict)
     preprocessor: dict[str, Any] = field(default_factory=dict)
     """Settings, once they were read; empty when there are none."""
@@ -79,22 +74,10 @@ class HubModel:
 
 
 def inspect(name: str) -> HubModel:
-    """Return a repository with the files that are needed, settings, then weights. Its settings are
-    read, its weights not yet.
-
-    Parameters
-    ----------
-    name : str
-        "hf:owner/name" or "hf:owner/name@revision" (a branch, tag or commit), also without "hf:".
-
-    Raises
-    ------
-    UsageError
-        That is no name of a repository.
-    WeightsError
-        There is no such repository or revision, it may not be read (code "refused"), it holds no
-        weights that Unmask reads, or the hub can't be reached.
-    """
+    """Return a repository, "hf:owner/name" or "hf:owner/name@revision", with the files that are
+    needed; its settings are read, its weights not yet. Raise UsageError for another name,
+    WeightsError where it can't be read (code "refused"), holds no weights that Unmask reads, or the
+    hub can't be reached."""
     repo, revision = parse(name)
     model = listing(repo, revision)
     weights = next((name for name in WEIGHTS if name in model.files), None)
@@ -122,8 +105,6 @@ def listing(repo: str, revision: str | None = None) -> HubModel:
     """Return a repository with its files at a revision, by default the newest; raise
     WeightsError."""
     require_online(repo)
-    from huggingface_hub import HfApi
-
     with _raise_in_words(repo):
         info = HfApi(endpoint=endpoint()).model_info(repo, revision=revision, files_metadata=True)
     return HubModel(
@@ -148,23 +129,9 @@ def parse(name: str) -> tuple[str, str | None]:
 
 
 def download_files(model: HubModel, progress: Progress | None = None) -> list[Path]:
-    """Download the files of a repository; what stopped goes on where it was.
-
-    Parameters
-    ----------
-    progress : callable, optional
-        `progress(done, total)` in bytes. It may raise to stop; what was received is kept.
-
-    Returns
-    -------
-    list of Path
-        In the order of `model.files`.
-
-    Raises
-    ------
-    WeightsError
-        As `inspect`, or the disk is full, or a file is not the one the hub states.
-    """
+    """Download the files of a repository, in their order; what stopped is resumed. `progress(done,
+    total)` in bytes may raise to stop. Raise WeightsError as `inspect`, for a full disk or a wrong
+    hash."""
     paths, done = [], 0
     for file in model.files.values():
 
@@ -188,8 +155,6 @@ def discard(model: HubModel) -> None:
 
 def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
     """Fetch settings by the hub's client, weights by our resumable, verified download."""
-    from huggingface_hub import hf_hub_url
-
     path = model.folder / file.path
     if file.sha256 is None:
         return small(model.repo, model.revision, file.path, model.folder)
@@ -203,8 +168,6 @@ def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
 
 def small(repo: str, revision: str, name: str, folder: Path) -> Path:
     """Return a small file, by the hub's own client."""
-    from huggingface_hub import hf_hub_download
-
     require_online(repo)
     with _raise_in_words(repo):
         hf_hub_download(repo, name, revision=revision, local_dir=folder, endpoint=endpoint())
@@ -225,8 +188,6 @@ def _settings(model: HubModel, file: WeightFile) -> dict[str, Any]:
 @contextmanager
 def _raise_in_words(repo: str) -> Iterator[None]:
     """Turn the client's errors into one sentence each."""
-    from huggingface_hub import errors
-
     page = f"{endpoint()}/{repo}"
     try:
         yield

@@ -14,7 +14,6 @@ from typing import Any
 
 from detector import paths
 from detector.errors import WeightsError
-from detector.weights import hub
 from detector.weights.download import HUB
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.store import cache
@@ -40,6 +39,8 @@ def can_pin(files: Sequence[WeightFile]) -> bool:
 
 def pin(entry: StoredEntry) -> None:
     """Ask the hub for an entry's missing hashes and remember them; raise as `hub.listing`."""
+    from detector.weights import hub  # imports huggingface_hub
+
     pins = pinned()
     for file in entry.files:
         address = _ADDRESS.fullmatch(file.url or "")

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
 from detector import paths
 from detector.errors import WeightsError
 from detector.weights.download import Progress, download
@@ -57,30 +59,13 @@ def resolve(spec: StoredEntry) -> list[Path]:
 
 
 def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
-    """Download the files of a model that are missing or damaged, and verify all of them.
+    """Download the files of a model that are missing or damaged, verify all, and return them in
+    order.
 
-    A download that stopped is resumed; a file appears under its own name only when it is whole and
-    verified. What `torch.save` wrote is then kept as safetensors, with the hash of the original.
-    Several processes may ask for the same file: one downloads, the others wait.
-
-    Parameters
-    ----------
-    progress : callable, optional
-        `progress(done, total)` in bytes. It may raise to stop; what was received is kept.
-
-    Returns
-    -------
-    list of Path
-        In the order of `spec.files`.
-
-    Raises
-    ------
-    WeightsError
-        The server can't be reached or answers with something else, the disk is full, the file is
-        not the one the manifest states, or nobody published what it should be.
-    """
-    from filelock import FileLock
-
+    A download that stopped is resumed; a file appears under its name once it is verified, and what
+    `torch.save` wrote is stored as safetensors. Several processes may ask for the same file: one
+    downloads, the others wait. `progress(done, total)` in bytes may raise to stop. Raise
+    WeightsError."""
     total = sum(file.size or 0 for file in spec.files)
     done = received = 0
 
@@ -113,20 +98,8 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
 
 
 def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> list[Path]:
-    """Move files in the cache folder that are one of the models' under another name or in another
-    place to where they belong. Only what has the stated size and sha256 is touched, and nothing
-    that stands where a model of `keep` has it.
-
-    Returns
-    -------
-    list of Path
-        Where they are now.
-
-    Raises
-    ------
-    WeightsError
-        A file can't be read or moved.
-    """
+    """Move files of the cache folder that are a model's, by size and sha256, to where they belong,
+    and return where they are; files of `keep` stay. Raise WeightsError where one can't be moved."""
     wanted = [(s, f) for s in specs for f in s.files if f.sha256 and _local(s, f) is None]
     placed = {locate(spec, file) for spec in keep for file in spec.files}
     root = cache()
@@ -157,23 +130,12 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
 _NOT_WEIGHTS = frozenset({".part", ".lock", ".json", ".making", ".crdownload", ".download"})
 _RESERVED = frozenset({"own", "hub", "brought"})
 """Folders of the cache that are nobody's to lay files into."""
-_MIN_SIZE = 1 << 20
-"""Bytes below which a file is not read for one whose size nobody published."""
+_MIN_SIZE = 1 << 20  # Bytes below which a file is not read for one whose size nobody published
 
 
 def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
-    """Delete a model's files from this computer, but for those that models of `keep` need too.
-
-    Returns
-    -------
-    int
-        Bytes freed; 0 when there were none.
-
-    Raises
-    ------
-    WeightsError
-        It is bundled, or a file can't be deleted.
-    """
+    """Delete a model's files, but for those that models of `keep` need, and return the bytes freed.
+    Raise WeightsError for a bundled model, or a file that can't be deleted."""
     if spec.bundled:
         raise WeightsError(f"{spec.title} comes with Unmask and can't be deleted.")
     needed = {file.path for other in keep if other.id != spec.id for file in other.files}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
@@ -27,8 +28,7 @@ from service.live.viewers import TooManyViewers
 from service.messages import _
 from service.records.idempotency import InProgress
 from service.records.model import ErrorReport, RecordsError
-from service.storage.bucket import StorageUnreachable
-from service.storage.uploads import StorageError
+from service.storage.uploads import StorageError, StorageUnreachable
 from service.tasks.task import QueueFull
 
 log = logging.getLogger(__name__)
@@ -225,9 +225,8 @@ def _invalid(request: HTTPConnection, error: Exception) -> JSONResponse:
     return answer(request, 422, invalid(error.errors()))
 
 
-def invalid(problems: object) -> RefusalDetail:
+def invalid(problems: Sequence[Any]) -> RefusalDetail:
     """Return the message about invalid fields, by what pydantic found."""
-    assert isinstance(problems, list | tuple)
     where = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
         for problem in problems[:5]

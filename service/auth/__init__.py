@@ -16,6 +16,7 @@ from detector import paths
 from service.auth.caller import GUEST, SESSION, Caller, digest
 from service.auth.config import Accounts, accounts
 from service.auth.problems import AccountError
+from service.auth.session_store import EncryptedSessionStore
 from service.context import LOCAL, Principal, PrincipalKind, Role
 
 if TYPE_CHECKING:
@@ -61,6 +62,5 @@ def auth_service() -> AuthService | None:
 @lru_cache(maxsize=4)
 def _auth_service(project: Accounts, data: Path) -> AuthService:
     from service.auth.flows import AuthService  # Supabase's library takes seconds to import
-    from service.auth.session_store import EncryptedSessionStore
 
     return AuthService(project, EncryptedSessionStore(data))

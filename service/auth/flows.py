@@ -11,24 +11,23 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import supabase
 from supabase_auth import SyncMemoryStorage
 from supabase_auth.constants import STORAGE_KEY
 from supabase_auth.errors import AuthError
+from supabase_auth.types import AuthResponse
 from supabase_auth.types import Session as Grant
 
 from service.auth.caller import digest, token
 from service.auth.config import Accounts
-from service.auth.problems import AccountError, account_error, explain_auth_error
+from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session, SessionManager, Transport, connect, http
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
+from service.auth.supabase_errors import explain_auth_error
 from service.rate_limit import SlidingWindowRateLimiter
-
-if TYPE_CHECKING:
-    import supabase
-    from supabase_auth.types import AuthResponse
 
 # It prints the address of each request, and with it the nonce of a flow.
 logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -5,13 +5,8 @@ A sentence never says whether an address has an account here: the caller may be 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from detector.errors import InputError
 from service.messages import _
-
-if TYPE_CHECKING:
-    from supabase_auth.errors import AuthError
 
 
 class AccountError(InputError):
@@ -122,35 +117,3 @@ def account_error(code: str) -> AccountError:
 def code_of_supabase(code: str) -> str:
     """Return our code for one of Supabase's, as its redirects name them."""
     return _OURS.get(code, "account")
-
-
-def explain_auth_error(error: AuthError) -> AccountError:
-    """Return what to tell a person of an error of Supabase's client."""
-    from supabase_auth.errors import (
-        AuthApiError,
-        AuthRetryableError,
-        AuthSessionMissingError,
-        AuthUnknownError,
-        AuthWeakPasswordError,
-    )
-
-    if isinstance(error, AuthRetryableError | AuthUnknownError):
-        return account_error("unreachable")
-    if isinstance(error, AuthSessionMissingError):
-        return account_error("signed_out")
-    if isinstance(error, AuthWeakPasswordError):
-        return account_error("weak")
-    ours = _OURS.get(error.code or "")
-    if ours is None and isinstance(error, AuthApiError):
-        # Older servers send no code.
-        if error.status == 429:
-            ours = "too_many"
-        elif error.status >= 500:
-            ours = "unreachable"
-        elif "Invalid login credentials" in error.message:
-            ours = "wrong"
-        elif "Email not confirmed" in error.message:
-            ours = "unconfirmed"
-        elif "Refresh Token" in error.message:
-            ours = "signed_out"
-    return account_error(ours or "account")

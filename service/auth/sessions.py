@@ -12,23 +12,21 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import httpx
 import supabase
 from supabase_auth import SyncSupportedStorage
 from supabase_auth.constants import STORAGE_KEY
 from supabase_auth.errors import AuthError
+from supabase_auth.types import Session as Grant
+from supabase_auth.types import User as Account
 
 from service.auth.caller import digest, token
 from service.auth.config import Accounts
-from service.auth.problems import Unreachable, account_error, explain_auth_error
+from service.auth.problems import Unreachable, account_error
 from service.auth.session_store import EncryptedSessionStore
+from service.auth.supabase_errors import explain_auth_error
 from service.context import Principal, PrincipalKind, Role
-
-if TYPE_CHECKING:
-    from supabase_auth.types import Session as Grant
-    from supabase_auth.types import User as Account
 
 KIND = "seat"
 """Of their rows: what they were called when the first were written."""

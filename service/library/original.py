@@ -4,14 +4,12 @@ is."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from detector.batch.source import files
 from detector.media.files import sha256 as hash_of
+from service.library.index import LibraryMatch
 from service.records.footage import ANALYSES
 from service.records.lookups import FoundFootage
-
-if TYPE_CHECKING:
-    from service.library.index import LibraryMatch
 
 MIN_SHARE, MIN_FACE_SHARE = 0.5, 1 / 3
 """of the looked-for frames that known footage has to show, to be told; of the looked-for faces,
@@ -40,8 +38,6 @@ def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
 
 def original_in(folder: Path, name: str, sha256: str) -> Path | None:
     """Return a file of a folder that is this very footage; None where it is gone or changed."""
-    from detector.batch.source import files  # brings readers of documents
-
     if not folder.is_dir():
         return None
     for path in [folder / name, *(path for path in files(folder) if path.name == name)]:

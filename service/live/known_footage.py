@@ -6,15 +6,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from detector.comparison.fingerprint import SPACING, Fingerprints, of_frames
+from service.library.index import SURE, LibraryMatch
+from service.library.original import best_match
+from service.live.viewers import Viewer
 from service.records.footage import ANALYSES
-
-if TYPE_CHECKING:
-    from detector.comparison.fingerprint import Fingerprints
-    from service.library.index import LibraryMatch
-    from service.live.viewers import Viewer
-    from service.records.lookups import FoundFootage
+from service.records.lookups import FoundFootage
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +29,6 @@ def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]])
 
 
 def _follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
-    from detector.comparison.fingerprint import SPACING, of_frames
-
     while not viewer.over.wait(LOOK_SECONDS):
         if viewer.ring.span < MIN_SECONDS:
             continue
@@ -46,7 +42,4 @@ def _follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]
 
 def _told(matches: list[LibraryMatch]) -> FoundFootage | None:
     """Return certain matches with imported footage; analyzed files may show the same person."""
-    from service.library.index import SURE
-    from service.library.original import best_match
-
     return best_match([m for m in matches if m.footage.source != ANALYSES and m.bits < SURE])

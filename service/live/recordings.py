@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from detector import paths
+from detector import media, paths
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Media
 from service.live.viewers import SessionRetention, Viewer
@@ -61,8 +61,6 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
 
 
 def _filmed(analysis: Analysis, video: Path, name: str) -> Media:
-    from detector import media
-
     probed = media.probe(video, name=name)
     return probed.model_copy(update={"live": True, "notes": analysis.media.notes})
 

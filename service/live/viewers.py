@@ -28,14 +28,14 @@ import numpy as np
 from detector.errors import UnmaskError
 from service.config import get_config
 from service.messages import _, ngettext
+from service.records.lookups import FoundFootage
+from service.records.store import RecordScope
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
 
     from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, Style
     from detector.live.recorder import Recorder
-    from service.records.lookups import FoundFootage
-    from service.records.store import RecordScope
 
 log = logging.getLogger(__name__)
 

@@ -75,10 +75,9 @@ def _revision(connection: Connection) -> int:
 
 def _run(connection: Connection) -> None:
     # Half a second to import, which a database that is up to date need not wait for.
-    from alembic import command
-    from alembic.config import Config
+    from alembic import command, config
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    settings = config.Config(attributes={"connection": connection})
+    settings.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     with _one_at_a_time:
-        command.upgrade(config, "head")
+        command.upgrade(settings, "head")

@@ -112,7 +112,9 @@ class Keyring:
             return analysis
         plain = analysis.model_copy(update={"seal": None})
         tree = json.loads(plain.model_dump_json())
-        return plain.model_copy(update={"seal": self._seal(record.id, record.sha256, plain, tree)})
+        summary = _summary(ResultSummary.of(plain))
+        seal = seals.make(self._key, tree, record.id, record.sha256, summary)
+        return plain.model_copy(update={"seal": seal})
 
     def seal_again(self, record: Record, before: Analysis, after: Analysis) -> Analysis:
         """Return a changed result sealed anew, if its old seal held and is ours."""
@@ -165,13 +167,15 @@ class Keyring:
 
     def listed(self) -> list[tuple[str, datetime, datetime | None]]:
         """Return each public key of the database, when it came and when it was revoked."""
-        assert self._database is not None
+        if self._database is None:
+            return []
         query = select(seal_keys).order_by(seal_keys.c.added)
         return [(row.key, row.added, row.revoked) for row in self._database.rows(query)]
 
     def revoke(self, key: str) -> bool:
         """Believe a key no more: who has it could seal what this server never made."""
-        assert self._database is not None
+        if self._database is None:
+            return False
         change = update(seal_keys).where(seal_keys.c.key == key, seal_keys.c.revoked.is_(None))
         return bool(self._database.run(change.values(revoked=datetime.now(UTC))))
 
@@ -195,11 +199,6 @@ class Keyring:
                 self._known = frozenset((good | set(get_config().seal_keys)) - bad)
                 self._looked = now
         return seal.key in self._known
-
-    def _seal(self, id: str, media: str, analysis: Analysis, tree: dict[str, Any]) -> ResultSeal:
-        assert self._key is not None
-        summary = _summary(ResultSummary.of(analysis))
-        return seals.make(self._key, tree, id, media, summary)
 
 
 def _summary(result: ResultSummary) -> dict[str, Any]:

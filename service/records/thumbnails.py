@@ -9,18 +9,15 @@ import io
 import logging
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from detector import media
 from detector.errors import UnmaskError
+from detector.pipeline import Progress
 from detector.schema.analysis import Analysis
 from service.records.model import MAX_THUMBNAIL_BYTES
-
-if TYPE_CHECKING:
-    from detector.pipeline import Progress
 
 log = logging.getLogger(__name__)
 

@@ -19,20 +19,19 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
 from detector.media.files import sha256
 from service.messages import _
-from service.storage.uploads import StorageError, Upload, full_disk_refused
+from service.storage.uploads import StorageError, StorageUnreachable, Upload, full_disk_refused
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 ATTEMPTS = 4
 """of a request, with growing pauses between"""
 _MISSING = {"404", "NoSuchKey", "NotFound"}
-
-
-class StorageUnreachable(StorageError):
-    """The bucket does not answer, or refuses; what it holds is as it was."""
-
-    default_code = "storage_unreachable"
 
 
 class _NoSuchObject(StorageUnreachable):
@@ -150,14 +149,6 @@ class S3Bucket:
 
 
 def _client(endpoint: str) -> Any:
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-    except ImportError as error:
-        text = _("UNMASK_S3_BUCKET names a bucket, and the library for it is not installed.")
-        hint = _("Install it: pip install boto3")
-        raise StorageError(text, code="storage_setup", hint=hint) from error
     options: dict[str, Any] = {}
     if endpoint:
         # Not every other service knows hosts named after buckets, or the checksums of 2025.
@@ -182,9 +173,6 @@ def _client(endpoint: str) -> Any:
 @contextmanager
 def _translated() -> Iterator[None]:
     """Translate a bucket's error, whose own words name keys and hosts."""
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         with full_disk_refused():
             yield

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from detector.media.files import disk_name
-from service.config import get_config
 from service.storage.bucket import S3Bucket, StoredFile
 from service.storage.uploads import Upload, Uploads, is_token
 
@@ -161,11 +160,3 @@ def _touch(folder: Path) -> None:
     with suppress(OSError):
         if time.time() - folder.stat().st_mtime > USED_SECONDS:
             os.utime(folder)
-
-
-def open_uploads(data: Path) -> Uploads:
-    """Return the uploads of a folder, or of UNMASK_S3_BUCKET; raise StorageError."""
-    config = get_config()
-    if not config.s3_bucket:
-        return Uploads(data)
-    return SharedUploads(data, S3Bucket(config.s3_bucket, config.s3_endpoint, config.s3_prefix))

@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from detector.cluster import ClusterAnalyzer
 from detector.errors import InputError, UnmaskError
+from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, Settings
 from service import metrics
 from service.config import get_config
@@ -24,10 +26,6 @@ from service.records.model import ErrorReport, State
 from service.tasks.job import Job
 from service.tasks.task import Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
-
-if TYPE_CHECKING:
-    from detector.cluster import ClusterAnalyzer
-    from detector.pipeline import Observer, Progress
 
 log = logging.getLogger(__name__)
 
@@ -115,10 +113,8 @@ class AnalysisRunner:
         self.on_done: Callable[[Job], None] = lambda job: None
         """Called with each that has a result, when that is written."""
 
-    def run(self, job: Task) -> None:
+    def run(self, job: Job) -> None:
         """Analyze a file; in a worker."""
-        assert isinstance(job, Job)
-
         picture = thumbnails.EarlyThumbnail(job.path)
 
         def observe(progress: Progress) -> None:
@@ -129,15 +125,15 @@ class AnalysisRunner:
         analysis = self._analyzer.analyze(
             job.path, job.settings, name=job.name, observe=observe, cancel=job.cancel
         )
+        analysis = analysis.taken_from(job.uploads.source(job.key))
         analysis = job.store.seals.seal(job.record, analysis)
         job.analysis = analysis
         _save(job, analysis, picture)
         self._speed.learn(analysis)
         self._copies.keep(job.store, job.record, job.path)
 
-    def end(self, job: Task, state: State, fault: ErrorReport | None) -> None:
+    def end(self, job: Job, state: State, fault: ErrorReport | None) -> None:
         """Write the end of a run without a result into its record."""
-        assert isinstance(job, Job)
         metrics.count_end(state, fault, job.analysis)
         if job.progress is not None:  # what it knew on the way is as large as the result
             job.progress = replace(job.progress, partial=None)

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from detector.decision import conformal
 from detector.errors import Canceled, InputError, UnmaskError
 from detector.media.files import disk_name
+from detector.pipeline import Analyzer
 from service.context import Principal
 from service.messages import _
 from service.records.model import ErrorReport, State
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from detector.pipeline import Analyzer
 
 _PREFIX = "own-clips-"
 
@@ -119,10 +115,9 @@ class Calibrations:
         """Return the one that goes on, or the last one until it is dismissed."""
         return next(reversed(self._tasks.visible(self.kind, principal)), None)
 
-    def _work(self, request: CalibrationRequest, task: Task) -> conformal.OwnCalibration:
+    def _work(self, request: CalibrationRequest, task: CalibrationTask) -> conformal.OwnCalibration:
         from detector.evaluation.own_calibration import OwnClips, calibrate_own
 
-        assert isinstance(task, CalibrationTask)
         outcome = calibrate_own(
             OwnClips(request.clips, request.domain, request.sources),
             analyzer=self._analyzer(),

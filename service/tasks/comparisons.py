@@ -12,18 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from detector import media
+from detector.comparison import compare
+from detector.schema.analysis import Media
+from detector.schema.comparison import Comparison
 from service.context import Principal
 from service.messages import _
 from service.records.comparisons import ComparisonStore
 from service.records.model import State
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
-
-if TYPE_CHECKING:
-    from detector.schema.analysis import Media
-    from detector.schema.comparison import Comparison
 
 MAX_WAITING = 20
 """Pairs that may wait."""
@@ -139,9 +139,6 @@ def compared(
     cancel: threading.Event,
 ) -> Comparison:
     """Return a comparison; raise MediaError, UsageError or Canceled."""
-    from detector import media
-    from detector.comparison import compare  # brings torch
-
     abouts = [file.about or media.probe(file.path, name=file.name) for file in (copy, original)]
     named = [
         about.model_copy(update={"name": file.name, "sha256": file.sha256})

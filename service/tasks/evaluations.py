@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from detector.errors import UnmaskError
 from detector.evaluation.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
+from detector.evaluation.labels import read_labels
+from detector.perturbation import conditions
 from service.context import Principal
 from service.messages import _
 from service.records.model import State
@@ -138,22 +140,20 @@ class Evaluations:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _work(task: Task) -> None:
-    from detector.evaluation.evaluate import evaluate
-    from detector.evaluation.labels import read_labels
-    from detector.evaluation.scores import Scoring, score_files
-    from detector.perturbation import conditions
+def _work(task: Evaluation) -> None:
+    from detector.evaluation import evaluate, scores
 
-    assert isinstance(task, Evaluation)
     labels, store = task.labelled_set.labels, task.folder / "scores.jsonl"
-    report = evaluate(
+    report = evaluate.evaluate(
         labels,
         models=task.models,
         conditions=conditions.parse(task.condition),
-        scoring=Scoring(store=store, on_progress=task.on_progress),
+        scoring=scores.Scoring(store=store, on_progress=task.on_progress),
     )
     # Again from the store, without a network: the page draws file by file.
-    task.scored = score_files(read_labels(labels), models=task.models, scoring=Scoring(store=store))
+    task.scored = scores.score_files(
+        read_labels(labels), models=task.models, scoring=scores.Scoring(store=store)
+    )
     report.labels = "labels.csv"  # where it lies here is nobody's business
     (task.folder / "report.json").write_text(report.model_dump_json(), "utf-8")
     task.report = report
@@ -161,9 +161,7 @@ def _work(task: Task) -> None:
 
 def _read(run: Evaluation, folder: Path) -> bool:
     """Fill in what a folder holds of an evaluation; whether it is one."""
-    from detector.evaluation.labels import read_labels
-    from detector.evaluation.report import Report
-    from detector.evaluation.scores import Scoring, score_files
+    from detector.evaluation import report, scores
 
     try:
         note = json.loads((folder / "run.json").read_text("utf-8"))
@@ -172,9 +170,9 @@ def _read(run: Evaluation, folder: Path) -> bool:
         run.models, run.condition = note["models"], note["condition"]
         if (folder / "report.json").is_file():
             text = (folder / "report.json").read_text("utf-8")
-            run.report = Report.model_validate_json(text)
-            run.scored = score_files(
-                items, models=run.models, scoring=Scoring(store=folder / "scores.jsonl")
+            run.report = report.Report.model_validate_json(text)
+            run.scored = scores.score_files(
+                items, models=run.models, scoring=scores.Scoring(store=folder / "scores.jsonl")
             )
     except (OSError, ValueError, KeyError, UnmaskError):
         return False

@@ -11,14 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from detector.cluster import ClusterAnalyzer, ClusterOptions
 from detector.media import isolated
 from service.config import get_config
-
-if TYPE_CHECKING:
-    from detector.cluster import ClusterAnalyzer
-
 
 NICENESS = 5
 """of a task's threads: three times the processor time to one that draws a page"""
@@ -93,8 +90,6 @@ def open_executor() -> ThreadExecutor:
     """Return UNMASK_RAY_ADDRESS's executor, or threads; raise UsageError or ClusterError."""
     if not get_config().ray_address:
         return ThreadExecutor()
-    from detector.cluster import ClusterAnalyzer, ClusterOptions  # brings torch
-
     options = ClusterOptions.configured(isolate=isolated())
     assert options is not None
     return ClusterExecutor(ClusterAnalyzer(options))

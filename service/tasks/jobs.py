@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Settings
+from detector.schema.origin import FileSource
 from service import metrics
 from service.error_reports import fault_of
 from service.messages import _
@@ -94,6 +96,7 @@ class Jobs:
         scope: RecordScope,
         *,
         size: int | None = None,
+        taken_from: FileSource | None = None,
         start: bool = True,
     ) -> Job:
         """Keep a file and put its analysis in line; or, where this person's records hold the answer
@@ -111,6 +114,8 @@ class Jobs:
             self._tasks.scheduler.refuse_when_full(self.kind)
         upload = self.uploads.add(source, name, size=size)
         with self.uploads.deleted_on_error(upload.token):
+            if taken_from is not None:
+                self.uploads.set_source(upload.token, taken_from)
             key = result_cache.key(upload.sha256, settings)
             if cached := self._cached(key, upload, scope):
                 return cached
@@ -380,8 +385,6 @@ class Jobs:
 
     def _follow(self, job: Job) -> bool:
         """Update a job that another process has, once its task is stored and not yet lost."""
-        from detector.pipeline import Progress
-
         task = self._tasks.find(job.id, SYSTEM)
         if task is None or not task.active:
             return False

@@ -12,9 +12,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
+from detector import media
+from detector.comparison.fingerprint import fingerprint
 from detector.schema.comparison import Comparison
+from service.library.catalog import Library
 from service.library.original import best_match, most_alike
 from service.messages import _
 from service.records.footage import ANALYSES
@@ -25,9 +27,6 @@ from service.tasks.comparisons import ComparedFile, compared
 from service.tasks.job import Job
 from service.tasks.manager import TaskManager
 from service.tasks.task import Priority, Task, TaskKind
-
-if TYPE_CHECKING:
-    from service.library.catalog import Library
 
 STEPS = 100
 
@@ -88,9 +87,6 @@ class Lookups:
         return task
 
     def _work(self, looked: LookedFor, task: Task) -> None:
-        from detector import media
-        from detector.comparison.fingerprint import fingerprint
-
         task.on_progress(0, STEPS)
         file, library, owner = looked.file, self._library(), looked.scope.owner
         about = file.about or media.probe(file.path, name=file.name)

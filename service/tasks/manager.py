@@ -36,9 +36,9 @@ IDLE_POLL_SECONDS = 10.0
 REPORT_SECONDS = 0.5
 """Between two writes of how far a task is, and two looks at what other servers run."""
 
-Work = Callable[[Task], object]
+Work = Callable[[AnyTask], object]
 """Does the work of a task and returns its result. Raises `Canceled` when it was asked to stop."""
-OnEnd = Callable[[Task, State, ErrorReport | None], None]
+OnEnd = Callable[[AnyTask, State, ErrorReport | None], None]
 """Called once when a task is about to end, also one that no worker ever took."""
 
 
@@ -64,7 +64,7 @@ class TaskManager:
         self._tasks: dict[str, OrderedDict[str, Task]] = {}
         self._here: set[Task] = set()
         """What waits or runs in this process."""
-        self._on_end: dict[Task, OnEnd] = {}
+        self._on_end: dict[Task, OnEnd[Any]] = {}
         self._reported: dict[Task, float] = {}
         self._lost: set[Task] = set()
         self._foreign: list[Task] = []
@@ -75,7 +75,10 @@ class TaskManager:
         self._kinds[kind.name] = kind
 
     def submit(
-        self, task: Task, work: Work, on_end: OnEnd = lambda task, state, fault: None
+        self,
+        task: AnyTask,
+        work: Work[AnyTask],
+        on_end: OnEnd[AnyTask] = lambda task, state, fault: None,
     ) -> None:
         """Queue a task; raise UnmaskError if refused (`TaskKind.refuse`), or RecordsError."""
         self.scheduler.refuse_when_full(task.kind)
@@ -86,7 +89,7 @@ class TaskManager:
             self._on_end[task] = on_end
             self._remember(task)
         try:
-            self.scheduler.add(task, lambda task: self._run(task, work), self._fail)
+            self.scheduler.add(task, lambda _: self._run(task, work), self._fail)
         except BaseException:
             with self._lock:
                 del self._on_end[task]  # it never began
@@ -97,9 +100,9 @@ class TaskManager:
     def submit_once(
         self,
         task: AnyTask,
-        work: Work,
+        work: Work[AnyTask],
         principal: Principal,
-        on_end: OnEnd = lambda task, state, fault: None,
+        on_end: OnEnd[AnyTask] = lambda task, state, fault: None,
     ) -> AnyTask:
         """Queue a task, or return its kind's active one about the same thing; raise as `submit`."""
         with self._starting:
@@ -230,7 +233,7 @@ class TaskManager:
                     log.warning("a lost %s was not resumed: %s", task.kind.name, error.code)
         return lost
 
-    def resume(self, task: Task, work: Work) -> None:
+    def resume(self, task: Task, work: Work[Any]) -> None:
         """Queue a lost task again under its id; raise as `submit`."""
         params = task.params | {RESUMED: True}
         kind = task.kind
@@ -266,7 +269,7 @@ class TaskManager:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _run(self, task: Task, work: Work) -> None:
+    def _run(self, task: AnyTask, work: Work[AnyTask]) -> None:
         """In a worker: always leaves a final state."""
         task.begin()
         self._report(task)

@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from playwright.sync_api import Page, expect
 
 from dashboard import theme
 from detector.schema.analysis import Analysis
+from detector.schema.comparison import ComparisonFinding
 from service.records.database import FILE
 from service.records.model import LOCAL
 from service.records.sql import open_store
@@ -41,8 +43,10 @@ from tests.support.browser import (
     wait_ready,
     wait_verdict,
 )
+from tests.support.kept import put
 from tests.support.samples import samples
 from tests.support.visits import Visit, Visitor, rgb
+from tests.unit.detector.test_comparison_words import made
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -268,20 +272,18 @@ def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
 
 
 SHOWN = """() => {
-  const FOUND = '.st-key-original-place';  // what the library found comes when it comes
   const seen = e => e.checkVisibility({opacityProperty: true, visibilityProperty: true})
                     && e.getBoundingClientRect().width > 1;
   const page = document.querySelector('[data-testid="stMain"]'), words = [];
   const walk = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
   for (let node; (node = walk.nextNode());) {
     const of = node.parentElement;
-    if (!of.closest(`${FOUND}, [data-testid="stIconMaterial"], .um-icon, svg, style, script`)
+    if (!of.closest(`[data-testid="stIconMaterial"], .um-icon, svg, style, script`)
         && seen(of))
       words.push(...node.data.split(/\\s+/).filter(word => /[\\p{L}\\p{N}]/u.test(word)));
   }
   const controls = [...page.querySelectorAll(
-    'button, input, select, textarea, summary, video, a, [role=tab], [role=slider]')]
-    .filter(e => !e.closest(FOUND));
+    'button, input, select, textarea, summary, video, a, [role=tab], [role=slider]')];
   return {words, controls: controls.filter(e => seen(e) && !e.disabled)
                                    .map(e => e.innerText || e.ariaLabel)};
 }"""
@@ -289,7 +291,9 @@ SHOWN = """() => {
 
 
 @pytest.mark.parametrize("sample", ["manipulated", "picture"])
-def test_an_altered_sample_is_called_manipulated(visit: Visitor, sample: str) -> None:
+def test_an_altered_sample_is_called_manipulated(
+    visit: Visitor, server: Server, sample: str
+) -> None:
     page = visit().page
     wait_ready(page)
     open_sample(page, sample)
@@ -297,9 +301,31 @@ def test_an_altered_sample_is_called_manipulated(visit: Visitor, sample: str) ->
     # It is read in ten seconds: everything else opens in Details.
     page.get_by_text("Heatmap options").wait_for(timeout=PATIENT)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)  # the search for the original
-    shown = page.evaluate(SHOWN)
-    assert len(shown["controls"]) <= 20, " | ".join(shown["controls"])
-    assert len(shown["words"]) <= 250, " ".join(shown["words"])
+    assert_reads_quickly(page)
+    if sample == "picture":
+        return
+    (id,) = re.findall(r"[?&]a=([^&]+)", page.url)
+    with closing(open_store(server.data / FILE)) as store:
+        analysis = store.analysis(LOCAL, id)
+    assert analysis is not None
+    clip = next(one.path for one in samples() if one.id == sample)
+    against = made(ComparisonFinding.FACE_DIFFERS, role_source="assumed")
+    with_it = analysis.model_copy(update={"comparison": against})
+    page.goto(f"{server.url}/?a={put(server.data, clip, with_it)}")
+    wait_verdict(page)
+    expect(page.locator(".st-key-card-original")).to_contain_text("Compared with")
+    assert_reads_quickly(page)
+
+
+def assert_reads_quickly(page: Page) -> None:
+    """A result shows few controls and words before Details, on every width."""
+    for size in (PHONE, (820, 1180), DESKTOP):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.get_by_text("Heatmap options").wait_for(timeout=PATIENT)
+        still(page)
+        shown = page.evaluate(SHOWN)
+        assert len(shown["controls"]) <= 20, " | ".join(shown["controls"])
+        assert len(shown["words"]) <= 250, " ".join(shown["words"])
 
 
 def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:

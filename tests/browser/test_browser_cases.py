@@ -42,8 +42,10 @@ def write(page: Page, label: str, text: str, button: str, shows: Locator) -> Non
 
 
 def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_path: Path) -> None:
-    person = visit()
+    person = visit(own=True)
     page = person.page
+    zone = {"timezoneId": "Asia/Kathmandu"}
+    page.context.new_cdp_session(page).send("Emulation.setTimezoneOverride", zone)
     page.goto(f"{server.url}/history")
     dialog = page.get_by_role("dialog")
     add = page.get_by_role("button", name="Add to a case")
@@ -97,4 +99,6 @@ def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_p
     ]  # fmt: skip
     assert entries[4]["actor"] == "Ada (local)"
     pdf = PdfReader(take(page.get_by_role("button", name="PDF: case"), tmp_path))
-    assert "Council statement" in pdf.pages[0].extract_text() and len(pdf.pages) > 2
+    first = pdf.pages[0].extract_text()
+    assert "Council statement" in first and len(pdf.pages) > 2
+    assert all("UTC+05:45" in page.extract_text() for page in pdf.pages[:2])  # the browser's zone

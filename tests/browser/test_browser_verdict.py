@@ -13,7 +13,15 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dashboard import labels
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Label, Settings
-from tests.support.browser import PATIENT, PHONE, Server, open_details, until, wait_drawn
+from tests.support.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    eventually,
+    open_details,
+    until,
+    wait_drawn,
+)
 from tests.support.kept import put
 from tests.support.visits import Visit, Visitor, visitors
 
@@ -80,7 +88,7 @@ def percents(text: str) -> list[int]:
 def shows(place: Locator, number: int) -> None:
     """A place shows one percent; a page draws its parts one after the other."""
     expect(place).to_contain_text(re.compile(rf"(?<!\d){number}\s*%"), timeout=PATIENT)
-    assert percents(place.inner_text()) == [number]
+    eventually(lambda: percents(place.inner_text()), lambda shown: shown == [number])
 
 
 def number_of(analysis: Analysis) -> int:
@@ -96,15 +104,16 @@ def test_a_clip_has_one_number_on_every_page(person: Visit, served: Served, clip
     page = person.page
     person.open(f"/history?r={served.ids[clip]}")
     kept = page.locator('[class*="st-key-verdict-"][class*="-kept"]')
-    kept.wait_for(timeout=PATIENT)
-    assert percents(kept.locator(".um-number b").inner_text()) == [number]
+    shows(kept.locator(".um-number b"), number)
 
     person.open(served.at(clip, "compare"))
     built = page.locator(".st-key-card-builder .um-built")
     for i in (0, 1):
         shows(built.nth(i).locator("b"), number)
-    chips = [built.nth(i).locator(".um-chip").inner_text() for i in (0, 1)]
-    assert chips[0] == chips[1]
+    wait_drawn(page)
+    expect(built.nth(1).locator(".um-chip")).to_have_text(
+        built.nth(0).locator(".um-chip").inner_text()
+    )
 
     other = next(name for name in CLIPS if name != clip)
     person.open(f"{served.at(clip, 'compare')}&b={served.ids[other]}")
@@ -114,12 +123,12 @@ def test_a_clip_has_one_number_on_every_page(person: Visit, served: Served, clip
 
     page = open_result(person, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first
-    assert percents(card.locator(".um-number b").inner_text()) == [number]
+    shows(card.locator(".um-number b"), number)
     open_details(page)
-    assert percents(page.locator(".um-pull.all").inner_text()) == [number]
-    assert percents(card.locator(".um-questions .first .n").inner_text()) == [number]
+    shows(page.locator(".um-pull.all"), number)
+    shows(card.locator(".um-questions .first .n"), number)
     if len(people) == 1:  # with more, each has a number of their own beside the file's
-        assert percents(page.locator(".strip .chip").first.inner_text()) == [number]
+        shows(page.locator(".strip .chip").first, number)
         assert number in percents(page.locator(".um-who .whole").first.inner_text())
 
 

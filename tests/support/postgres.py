@@ -10,7 +10,7 @@ refuses root), reachable through a socket in that folder alone. A server that ca
 the tests that need it: what they hold must never be skipped in silence.
 
     UNMASK_TEST_DATABASE    the address of another database to ask instead, as a superuser: that of
-                            `supabase start`, with our migrations in it (docs/supabase.md)
+                            `supabase start`, with our migrations in it (supabase/README.md)
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def view_data(
     answer = analysis.verdict.answers.get(Question.VOICE)
     limits = answer.thresholds if answer else analysis.verdict.thresholds
     voice = next((s for s in analysis.subjects if s.modality is Modality.VOICE), None)
-    scored = [span for span in voice.spans if span.score is not None] if voice else []
+    spans = voice.spans if voice else []
+    scored = [(span, span.score) for span in spans if span.score is not None]
     spoken = [
         {"start": a, "end": b, "name": _("Speech, {stretch}").format(stretch=labels.stretch(a, b))}
         for a, b in (heard.spans if heard else [])
@@ -107,7 +108,7 @@ def _frequencies(end: float, rests: Mapping[str, Any] | None, *, mfcc: bool) -> 
     drawn = [{**shown, "start": 0.0, "end": end}]
     if rests:
         drawn.append({**rests, "css": "rests", "picture": 1})
-    coefficients = _("20 coefficients; no model of ours scores this picture")
+    coefficients = _("20 coefficients; no installed model scores this picture")
     return {
         "name": "MFCC" if mfcc else _("Spectrogram"),
         "note": coefficients if mfcc else _("80 bands, 0 to 8 kHz"),
@@ -128,7 +129,9 @@ def _wave(peaks: np.ndarray, end: float) -> list[list[Point]]:
     ]
 
 
-def _marks(scored: list[SpanSegment], limits: Thresholds, end: float) -> list[dict[str, Any]]:
+def _marks(
+    scored: list[tuple[SpanSegment, float]], limits: Thresholds, end: float
+) -> list[dict[str, Any]]:
     """Return the thresholds with the band between them, stretches without a score, and scores."""
 
     def level(score: float) -> float:
@@ -138,15 +141,14 @@ def _marks(scored: list[SpanSegment], limits: Thresholds, end: float) -> list[di
         return [(start, low), (start, high), (stop, high), (stop, low)]
 
     gaps, last = [], 0.0
-    for start, stop in [*((span.start, span.end) for span in scored), (end, end)]:
+    for start, stop in [*((span.start, span.end) for span, _score in scored), (end, end)]:
         if start - last >= 0.02:
             gaps.append(block(last, start, 0, 1))
         last = max(last, stop)
     lines: dict[str, list[list[Point]]] = {"line": [], "high": []}
-    for span in scored:
-        assert span.score is not None
-        height = level(span.score)
-        css = "high" if span.score > limits.high else "line"
+    for span, score in scored:
+        height = level(score)
+        css = "high" if score > limits.high else "line"
         lines[css].append([(span.start, height), (span.end, height)])
     low, high = level(limits.low), level(limits.high)
     edges = [[(0, height), (end, height)] for height in (low, high)] if scored else []

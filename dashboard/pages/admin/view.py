@@ -178,6 +178,6 @@ def _feedback() -> None:
     with st.container(border=True, key="card-admin-feedback"):
         cards.head(_("How often it was right"), "unmask export-labels")
         if not records:
-            typography.caption(_("Nobody has confirmed a file in History yet."))
+            typography.caption(_("No file in History is confirmed yet."))
             return
         outcomes.draw(records)

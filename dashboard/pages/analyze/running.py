@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from markupsafe import Markup
@@ -45,11 +44,9 @@ from detector import media, vision
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
+from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Box, Media, Subject
 from service.tasks.jobs import Job, State
-
-if TYPE_CHECKING:
-    from detector.pipeline import Progress
 
 POLL = 0.5
 """s between two looks at the job."""

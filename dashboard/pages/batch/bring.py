@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard import session
+from dashboard._compat import UploadedFile
 from dashboard.components import controls, style, typography
 from dashboard.i18n import _, advice
 from dashboard.pages.batch import state
@@ -22,9 +22,6 @@ from service import limits
 from service.batch_files import HEAD, IncomingFile
 from service.batches import MAX_FILES
 from service.records.batches import Batch
-
-if TYPE_CHECKING:
-    from dashboard._compat import UploadedFile
 
 MAX_LINKS = 20
 """that are fetched while a person waits"""

@@ -227,7 +227,8 @@ def _exports(case: Case) -> None:
 def _maker(id: str, form: Literal["pdf", "zip"], media: bool) -> Callable[[], bytes]:
     """Return what makes an export in a thread of its own."""
     cases, context, by = _service(), session.request_context(), state.by()
-    return lambda: cases.export(context, id, form, media=media, by=by)
+    zone = record_cells.zone()
+    return lambda: cases.export(context, id, form, media=media, by=by, zone=zone)
 
 
 def _field(

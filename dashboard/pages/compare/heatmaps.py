@@ -98,12 +98,12 @@ def draw(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
 
 def fill(selection: Selection, slots: list[Slot]) -> None:
     """Draw the heatmaps, one after another."""
-    analysis = selection.analysis
+    analysis, track = selection.analysis, selection.track
+    if track is None:
+        return
     for place, model, time in slots:
-        assert selection.track is not None
-        person = selection.track.id
         try:
-            heat = heatmap(selection.job.path, analysis.id, person, time, model.id, analysis)
+            heat = heatmap(selection.job.path, analysis.id, track.id, time, model.id, analysis)
         except (UnmaskError, OSError):
             heat = None
         if heat is None:

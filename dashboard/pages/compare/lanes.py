@@ -19,7 +19,7 @@ from dashboard.result.timeline import hatched
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.models import registry
-from detector.schema.analysis import Label, ModelResult, Thresholds
+from detector.schema.analysis import Analysis, Label, ModelResult, Subject, Thresholds
 
 PLOT = 74
 """px of a lane."""
@@ -35,31 +35,31 @@ KINDS: LazyDict[str, str] = LazyDict(
 
 def model_lanes(selection: Selection) -> dict[str, Lane]:
     """Return a lane a model, of the chosen person."""
-    if selection.track is None:
+    track = selection.track
+    if track is None:
         return {}
-    every = series.lane(selection.analysis, selection.track)
+    every = series.lane(selection.analysis, track)
     return {
         m.id: replace(
             every,
             score=every.models[m.id],
             models={},
-            gaps=_gaps(selection, m.id) if selection.track.frames else every.gaps,
+            gaps=_gaps(selection.analysis, track, m.id) if track.frames else every.gaps,
         )
         for m in selection.models
         if m.id in every.models
     }
 
 
-def _gaps(selection: Selection, model: str) -> tuple[series.Gap, ...]:
+def _gaps(analysis: Analysis, track: Subject, model: str) -> tuple[series.Gap, ...]:
     """Where this model has no score of who is seen, and why."""
-    assert selection.track is not None
-    faces = {face.index: face for face in selection.track.frames}
+    faces = {face.index: face for face in track.frames}
     whys: list[series.Why | None] = []
-    for index in range(len(selection.analysis.timestamps)):
+    for index in range(len(analysis.timestamps)):
         face = faces.get(index)
         missing = face is None or model not in face.scores
         whys.append(series.reason(face) if missing else None)
-    return series.gaps(selection.analysis.timestamps, whys, series.length(selection.analysis))
+    return series.gaps(analysis.timestamps, whys, series.length(analysis))
 
 
 def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None:
@@ -124,16 +124,15 @@ def _name(model: ModelResult) -> Markup:
 
 
 def _whole(lane: Lane, model: ModelResult, selection: Selection, thresholds: Thresholds) -> Markup:
-    assert selection.track is not None
-    score = selection.track.models.get(model.id)
-    if score is None:
+    track = selection.track
+    if track is None or (score := track.models.get(model.id)) is None:
         return lane_parts.whole("", "", _("no score for this person"))
     answer = state.reading(selection, model, Label(score.label))
     values = [v for v in lane.score if v is not None]
     over = sum(v > thresholds.high for v in values)
     text = _("{over} of {looks} over {high}").format(
         over=over,
-        looks=labels.looks(len(values), "audio" if not selection.track.frames else model.kind),
+        looks=labels.looks(len(values), "audio" if not track.frames else model.kind),
         high=labels.whole_percent(thresholds.high),
     )
     if thresholds.never_decide:

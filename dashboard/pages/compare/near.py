@@ -244,7 +244,7 @@ def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
     comparison = kept.comparison
     if comparison.role_source == "stated" or not comparison.finding.manipulated:
         return
-    typography.caption(_("Nobody said which of the two is the original. If you know, say so."))
+    typography.caption(_("It is unknown which of the two is the original. If you know, say so."))
     text = _("{name} is the original")
     originals, context = session.application().originals, session.request_context()
     name = text.format(name=comparison.original_media.name)

@@ -153,7 +153,7 @@ def _player(job: Job, info: Media, name: str) -> None:
 def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) -> None:
     ours, theirs = line(a, model), line(b, model)
     if ours is None or theirs is None:
-        typography.caption(_("It scored nobody in one of them."))
+        typography.caption(_("It gave no score for one of them."))
         return
     (track_a, lane_a), (track_b, lane_b) = ours, theirs
     whole = [t.models[model].probability for t in (track_a, track_b)]

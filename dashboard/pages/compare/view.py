@@ -212,7 +212,7 @@ def _clips(first: Job) -> None:
     origin.draw(next((one for one in worst if one in made), ResultOrigin.HERE))
     if second is None:
         if token:
-            typography.notice(_("The other file is not kept here any more."))
+            typography.notice(_("The other file is no longer stored here."))
         _upload("b", _("The original, or what it may be a copy of"), like=first.settings)
         return
     kept = None

@@ -53,7 +53,7 @@ def _headline(kind: KindReport) -> None:
     interval = _("{low} to {high}").format(low=f"{auc.low:.2f}", high=f"{auc.high:.2f}")
     cells = [
         (_("AUC"), f"{auc.value:.2f}", interval),
-        (_("Pairs ranked rightly"), *_pairs(first.ranking.pairs, first.ranking.pairs_won)),
+        (_("Pairs ranked rightly"), *_pairs(first.ranking.pairs, first.ranking.pairs_won.value)),
         (_("Originals called fake"), *_share(decisions.false_positives)),
         (_("Got a verdict"), *_share(decisions.decided)),
         (_("Of these, right"), *_share(decisions.right)),
@@ -317,7 +317,7 @@ def _tables(kind: KindReport) -> None:
                 {
                     _("Condition"): c.title,
                     _("AUC"): tables.figure_text(c.ranking.auc),
-                    _("AUC lost"): f"{c.fall:.2f}",
+                    _("AUC lost"): f"{c.fall.value:.2f}",
                     _("Originals called fake"): _part(c.decisions.false_positives),
                     _("Fakes found"): _part(c.decisions.true_positives),
                 }

@@ -16,6 +16,7 @@ from dashboard.pages.evaluate import report, state
 from detector.errors import InputError
 from detector.evaluation import tables
 from detector.evaluation.labelled_sets import LeftOutReason
+from detector.evaluation.report import Report
 from detector.models.registry import list_models, usable
 from service import limits
 from service.records.model import State
@@ -54,7 +55,7 @@ def draw() -> None:
     elif run.report is None:
         _failed(run)
     else:
-        _result(run)
+        _result(run, run.report)
 
 
 def _empty() -> None:
@@ -143,40 +144,38 @@ def _new_evaluation(run: Evaluation) -> None:
         st.rerun()
 
 
-def _result(run: Evaluation) -> None:
-    assert run.report is not None
+def _result(run: Evaluation, found: Report) -> None:
     facts = [
         _size(run),
-        f"{run.report.created:%Y-%m-%d %H:%M}",
-        f"Unmask {run.report.software.version}",
+        f"{found.created:%Y-%m-%d %H:%M}",
+        f"Unmask {found.software.version}",
     ]
     with page_header.row(_("How often they are right"), facts):
         controls.download(
-            _("Export"), export(run), "evaluation.zip", "application/zip", "evaluate-export"
+            _("Export"), export(run, found), "evaluation.zip", "application/zip", "evaluate-export"
         )
         _new_evaluation(run)
     left_out = run.labelled_set.left_out
-    notes = [*run.report.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]
+    notes = [*found.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]
     if (more := len(left_out) - 5) > 0:
         text = ngettext("and {number} more was left out", "and {number} more were left out", more)
         notes.append(text.format(number=more))
     if notes:
         typography.caption("; ".join(notes))
-    kinds = {kind.kind: kind for kind in run.report.kinds}
+    kinds = {kind.kind: kind for kind in found.kinds}
     chosen = next(iter(kinds))
     if len(kinds) > 1:
         options = {kind: KINDS[kind] for kind in kinds}
         chosen = controls.choose(_("Kind"), options, chosen, "evaluate-kind", hidden=True)
-    report.draw(run, kinds[chosen], run.report.thresholds)
+    report.draw(run, kinds[chosen], found.thresholds)
 
 
-def export(run: Evaluation) -> bytes:
+def export(run: Evaluation, found: Report) -> bytes:
     """Return figures and scores as a ZIP; no media."""
-    assert run.report is not None
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("report.json", run.report.model_dump_json(indent=2))
-        archive.writestr("report.md", tables.to_markdown(run.report))
-        archive.writestr("figures.csv", tables.to_csv(run.report))
+        archive.writestr("report.json", found.model_dump_json(indent=2))
+        archive.writestr("report.md", tables.to_markdown(found))
+        archive.writestr("figures.csv", tables.to_csv(found))
         archive.writestr("scores.csv", tables.scores_csv(run.scored))
     return buffer.getvalue()

@@ -147,7 +147,7 @@ def _whose() -> None:
     person = session.current_user()
     if person.kind is PrincipalKind.LOCAL:
         return
-    text = _("This library is yours alone: nobody else here sees it, or is found by it.")
+    text = _("This library is yours alone: other people here can’t see it or search it.")
     if person.kind is PrincipalKind.GUEST:
         days = labels.hours(records_retention().total_seconds() / 3600)
         text += " " + _("Without an account, what is in it is deleted after {time}.").format(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -16,12 +16,11 @@ from dashboard.components.tables import with_note
 from dashboard.i18n import _, ngettext
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
+from detector.live import Alarm, Hint, LiveState
+from detector.live.state import LiveReading
 from detector.models.registry import list_models
 from detector.schema.analysis import Label, ReasonCode, Thresholds
-
-if TYPE_CHECKING:
-    from detector.live import Alarm, Hint, LiveState
-    from service.records.lookups import FoundFootage
+from service.records.lookups import FoundFootage
 
 SHOWN_ALARMS = 4
 """Listed in the card; all are in the log."""
@@ -76,7 +75,9 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Ma
         kicker += " · " + _("for {time}").format(time=labels.clock(held, tenths=False))
     word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
     head = verdict.head(kicker, known.slug, known.icon, word, reading.text)
-    return head + _number(state) if reading.probability is not None else head
+    if reading.probability is None:
+        return head
+    return head + _number(reading, reading.probability)
 
 
 def ended(state: LiveState, seconds: float) -> Markup:
@@ -99,20 +100,16 @@ def slug(state: LiveState | None) -> str:
     return labels.STATES[state.reading.label].slug
 
 
-def _number(state: LiveState) -> Markup:
+def _number(reading: LiveReading, probability: float) -> Markup:
     """Return the likelihood with its interval and scale, as on a result's page."""
-    reading = state.reading
-    assert reading.probability is not None
     beside = []
     if reading.interval is not None:
         beside.append(labels.confidence(reading.interval))
     if reading.alone is not None:
         beside.append(labels.alone(reading.person, reading.alone))
-    text = rich(
-        _("<b>{percent}</b> combined likelihood"), percent=labels.percent(reading.probability)
-    )
+    text = rich(_("<b>{percent}</b> combined likelihood"), percent=labels.percent(probability))
     return verdict.number(text, " · ".join(beside)) + likelihood_scale.scale(
-        reading.probability, reading.thresholds, reading.question
+        probability, reading.thresholds, reading.question
     )
 
 

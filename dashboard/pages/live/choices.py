@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import streamlit as st
 
@@ -13,14 +13,12 @@ from dashboard.i18n import LazyDict, _
 from dashboard.pages.live.link import Camera
 from detector.links.addresses import MAX_URL
 from detector.links.cameras import CameraAddress
+from detector.live import LiveSettings
 from detector.models.base import ModelSpec
 from detector.models.registry import list_models, manifest, usable
 from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from service.live import cameras
 from service.live.viewers import LiveOptions, SessionRetention
-
-if TYPE_CHECKING:
-    from detector.live import LiveSettings
 
 KEEPS: LazyDict[SessionRetention, str] = LazyDict(
     lambda: {
@@ -112,8 +110,8 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
                 key=_MICROPHONE,
                 disabled=disabled,
                 help=_(
-                    "Judges the voices near it too, yours among them. Sound is heard 12 s at a "
-                    "time, forgotten, and never kept."
+                    "Judges all voices near it, including yours. Sound is analyzed 12 s at a "
+                    "time and never stored."
                 ),
             )
         st.toggle(
@@ -183,8 +181,6 @@ def options() -> LiveOptions:
 
 def settings(options: LiveOptions) -> LiveSettings:
     """Return the options in the engine's words."""
-    from detector.live import LiveSettings
-
     return LiveSettings(
         models=options.models,
         alarm_above=options.alarm_above,

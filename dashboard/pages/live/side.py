@@ -8,7 +8,6 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -32,12 +31,10 @@ from dashboard.pages.live.state import (
 )
 from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
+from detector.live import LiveState, Style
 from detector.schema.analysis import Settings
 from service.live import cameras, recordings
 from service.live.viewers import SessionRetention, Viewer
-
-if TYPE_CHECKING:
-    from detector.live import LiveState, Style
 
 LINK = "live-browser"
 """Key of the part that runs in the browser."""
@@ -168,8 +165,6 @@ def _open() -> Viewer:
 
 @lru_cache(maxsize=1)
 def _video_style() -> Style:
-    from detector.live import Style  # brings torch, which a page need not wait for
-
     colors = {
         label: (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
         for label, (color, _dash) in ON_VIDEO.items()

@@ -3,8 +3,6 @@ microphone is on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from dashboard import charts, labels, theme
@@ -16,10 +14,8 @@ from dashboard.components.lanes import zone_words
 from dashboard.components.markup import rich, show
 from dashboard.i18n import _
 from dashboard.result import material
+from detector.live import VoiceState
 from detector.schema.analysis import Analysis, Answer, CaveatCode, Label, Question
-
-if TYPE_CHECKING:
-    from detector.live import VoiceState
 
 SILENT = 5.0
 """s without sound of the microphone after which that is said."""

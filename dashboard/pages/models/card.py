@@ -115,7 +115,7 @@ def _accuracy(spec: ModelSpec) -> Markup:
 
 def _measured(ours: Measured, all_ours: list[Measured]) -> Markup:
     if ours.left_out:
-        head = _("AUC on sources that nobody trained on")
+        head = _("AUC on sources left out of training")
     elif any(other.value < ours.value for other in all_ours):
         head = _("AUC on development clips, which flatter")
     else:

@@ -51,8 +51,8 @@ def draw() -> None:
     else:
         _cards(shown)
     whose = _(
-        "Our figures come from <code>unmask evaluate</code>. Published figures stand on each "
-        "model’s card with their source, and are not ours."
+        "Figures measured here come from <code>unmask evaluate</code>. Published figures stand on "
+        "each model’s card with their source."
     )
     typography.caption(rich(whose))
 

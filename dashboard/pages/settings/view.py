@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session
+from dashboard._compat import UploadedFile
 from dashboard.components import cards, controls, task_progress, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show
@@ -30,9 +30,6 @@ from detector.models.registry import list_models, usable
 from service.config import get_config
 from service.storage import uploads
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
-
-if TYPE_CHECKING:
-    from dashboard._compat import UploadedFile
 
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
@@ -67,7 +64,7 @@ def _is_local_admin() -> bool:
 
 def _own() -> None:
     text = _(
-        "Give us videos that nobody has altered, or recordings of real voices, of the kind you "
+        "Choose unaltered videos, or recordings of real voices, of the kind you "
         "usually check: the same cameras, the same apps. The upper threshold is then set so that "
         "as few of them as you choose are called manipulated or cloned. No fakes are needed, and "
         "any model will do."

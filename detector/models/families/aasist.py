@@ -23,10 +23,8 @@ from detector.models.sound import TorchSoundModel
 from detector.weights import load_state, load_strict
 
 SAMPLE_RATE, FILTERS, TAPS = 16_000, 70, 129
-NODES, TIMES = 23, 29
-"""Places in frequency and in time that the encoder leaves."""
-ATTENTION, MIXED_ATTENTION = 2.0, 100.0
-"""Temperatures of the softmax."""
+NODES, TIMES = 23, 29  # Places in frequency and in time that the encoder leaves
+ATTENTION, MIXED_ATTENTION = 2.0, 100.0  # Temperatures of the softmax
 
 VARIANTS: dict[str, tuple[int, int, tuple[float, float, float]]] = {
     "aasist": (64, 64, (0.5, 0.7, 0.5)),
@@ -34,8 +32,7 @@ VARIANTS: dict[str, tuple[int, int, tuple[float, float, float]]] = {
 }
 """Channels of the encoder, of the first graphs, and the share of nodes kept in frequency, in time
 and where both are mixed."""
-MIXED = 32
-"""Channels where both are mixed."""
+MIXED = 32  # Channels where both are mixed
 
 
 def filters() -> Tensor:
@@ -151,17 +148,8 @@ def encoder(top: int, pool: int) -> nn.Sequential:
 
 
 class Graphs(nn.Module):
-    """Nodes in frequency and in time -> logits [N, 2] of spoof and bona fide.
-
-    Parameters
-    ----------
-    top, graph : int
-        Channels of the nodes, and of the first graphs.
-    shares : (float, float, float)
-        Of nodes kept in frequency, in time, and where both are mixed.
-    nodes, times : int
-        How many there are in frequency and in time.
-    """
+    """Nodes in frequency and in time -> logits [N, 2] of spoof and bona fide. `shares` are of the
+    nodes kept in frequency, in time, and where both are mixed."""
 
     def __init__(
         self, top: int, graph: int, shares: tuple[float, float, float], nodes: int, times: int

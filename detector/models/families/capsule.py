@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
 
 from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
@@ -20,6 +21,7 @@ from detector.weights import load_state, load_strict
 
 CAPSULES = 10
 ROUTINGS = 2
+UP_TO = 11  # Layers of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling
 
 RULES: tuple[Rule, ...] = (
     (r"vgg_ext\.vgg_1\.", "trunk."),
@@ -37,7 +39,7 @@ class CapsuleNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = _vgg()
+        self.trunk = make_layers(cfgs["E"][:UP_TO])
         self.capsules = nn.ModuleList(_capsule() for _ in range(CAPSULES))
         self.routes = nn.Parameter(torch.zeros(2, CAPSULES, 4, 8))
 
@@ -70,18 +72,6 @@ def _capsule() -> nn.Sequential:
         *(nn.Conv1d(2, 8, 5, stride=2, padding=2), nn.BatchNorm1d(8)),
         *(nn.Conv1d(8, 1, 3, padding=1), nn.BatchNorm1d(1)),
     )
-
-
-def _vgg() -> nn.Sequential:
-    """VGG-19 (Simonyan and Zisserman 2015) up to its third pooling."""
-    layers: list[nn.Module] = []
-    channels = 3
-    for outputs, repeats in ((64, 2), (128, 2), (256, 4)):
-        for _ in range(repeats):
-            layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.ReLU()]
-            channels = outputs
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
 
 
 def _squash(x: Tensor, dim: int) -> Tensor:

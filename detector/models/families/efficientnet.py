@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,8 +29,7 @@ from detector.models.names import Rule, rename
 from detector.models.network import MappingModel, TorchFrameModel, forward_hook
 from detector.weights import load_state, load_strict
 
-ATTENTION_STAGE = 2
-"""The attention weighs what this stage gives: 56 channels, 28 x 28 at 224 px."""
+ATTENTION_STAGE = 2  # The attention weighs what this stage gives: 56 channels, 28 x 28 at 224 px
 
 # efficientnet_pytorch's paddings of the convolutions with stride 2, as for 380 px: before, after
 _AS_FOR_380 = {1: (0, 1), 2: (2, 2), 3: (0, 1), 5: (1, 2)}
@@ -42,10 +42,8 @@ class EfficientNetLayout:
     rules: tuple[Rule, ...]
     outputs: int = 1
     trunk: str = "tf_efficientnet_b4"
-    original_names: bool = True
-    """efficientnet_pytorch's; else those of timm."""
-    normed: bool = False
-    """a batch norm in front of the last layer"""
+    original_names: bool = True  # efficientnet_pytorch's; else those of timm
+    normed: bool = False  # a batch norm in front of the last layer
     padded_as_for_380: bool = False
 
 
@@ -82,8 +80,6 @@ class EfficientNet(nn.Module):
 
     def __init__(self, layout: EfficientNetLayout, *, attention: bool = False) -> None:
         super().__init__()
-        import timm
-
         self.trunk = timm.create_model(layout.trunk, pretrained=False, num_classes=0)
         if layout.padded_as_for_380:
             self._pad_as_for_380()

@@ -10,6 +10,8 @@ comes first.
 
 from __future__ import annotations
 
+import timm
+
 from detector.models.base import Files, ModelSpec
 from detector.models.network import load_network
 from detector.models.vit import TokenModel, skip_init
@@ -17,8 +19,6 @@ from detector.models.vit import TokenModel, skip_init
 
 def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     """Load a published checkpoint into timm's network: float [N, 3, 224, 224] -> [N, 2]."""
-    import timm
-
     with skip_init():
         network = timm.create_model(
             "vit_large_patch16_224", pretrained=False, num_classes=2, global_pool="avg"

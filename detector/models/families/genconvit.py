@@ -8,6 +8,7 @@ is left out.
 
 from __future__ import annotations
 
+import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,8 +30,6 @@ class GenConViT(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        import timm
-
         down: list[nn.Module] = []
         up: list[nn.Module] = []
         for inputs, outputs in zip((3, *WIDTHS), WIDTHS, strict=False):

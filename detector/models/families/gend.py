@@ -14,8 +14,10 @@ configurations; nothing is downloaded, and there is no remote code to trust.
 
 from __future__ import annotations
 
+import timm
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
 from detector.models.base import Files, ModelSpec, option
 from detector.models.names import Rule, rename
@@ -46,15 +48,11 @@ class GenD(nn.Module):
             if backbone == "clip":  # in the file, and of no effect
                 parts["visual_projection"] = nn.Linear(1024, 768, bias=False)
         elif backbone == "pe":
-            import timm
-
             # Meta's Perception Encoder; its grid for 336 px is resampled to 224.
             name = "vit_pe_core_large_patch14_336"
             trunk = timm.create_model(name, pretrained=False, num_classes=0, dynamic_img_size=True)
             parts = {"backbone": trunk}
         else:
-            from transformers import DINOv3ViTConfig, DINOv3ViTModel
-
             parts = {"backbone": (trunk := DINOv3ViTModel(DINOv3ViTConfig(**DINOV3_L16)))}
         self.feature_extractor = nn.ModuleDict(parts)
         self.model = nn.ModuleDict({"linear": nn.Linear(1024, 2)})

@@ -33,8 +33,7 @@ from detector.models.vit import TokenClipModel, TokenModel
 from detector.weights import load_state, load_strict, require_fractions
 
 CONFIG = "config.json"
-STRIDE = 4
-"""Frames of the file between two frames of a clip, as in transformers' recipe for videos."""
+STRIDE = 4  # Frames of the file between two frames of a clip, as in transformers' recipe for videos
 
 MOST = {"num_hidden_layers": 128, "num_frames": 128, "image_size": LARGEST, "hidden_size": 16384}
 MOST |= {"conv_dim": 4096, "conv_kernel": 128, "tdnn_dim": 4096, "num_conv_pos_embeddings": 1024}
@@ -77,17 +76,9 @@ class Classifier(nn.Module):
 def load(
     spec: ModelSpec, files: Files, device: str
 ) -> TokenModel | TokenClipModel | TorchSoundModel:
-    """Load weights beside their `config.json`, or with the settings in `spec.options`.
-
-    Raises
-    ------
-    WeightsError
-        A tensor is missing, left over or of another shape.
-    LabelOrderError
-        The configuration beside the weights says that another output means fake.
-    ModelError
-        It asks for a network that can't be built, or for another number of frames.
-    """
+    """Load weights beside their `config.json`, or with the settings in `spec.options`. Raise
+    WeightsError for a misfit, LabelOrderError where the configuration states another fake output,
+    ModelError for a network that can't be built or another number of frames."""
     weights = next(path for path in files if path.suffix != ".json")
     config = _config_of(spec, files, weights)
     frames = _frames(config)
@@ -144,11 +135,8 @@ def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
 
 
 def positions(count: int, width: int) -> Tensor:
-    """Return VideoMAE's table of positions, sines and cosines: float32 [1, count, width].
-
-    By whole rows: that of transformers goes number by number, which takes six seconds for the large
-    network.
-    """
+    """Return VideoMAE's table of sines and cosines, float32 [1, count, width], by whole rows: the
+    loop of transformers takes six seconds for the large network."""
     angles = np.arange(count)[:, None] / np.power(10000, 2 * (np.arange(width) // 2) / width)
     angles[:, 0::2] = np.sin(angles[:, 0::2])
     angles[:, 1::2] = np.cos(angles[:, 1::2])
@@ -179,23 +167,10 @@ _WORDS = {
 
 
 def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return how a classifier is fed, as fields of `ModelSpec`.
+    """Return how a classifier is fed, as fields of `ModelSpec`; raise ModelError where it can't be.
 
-    Models that tell altered faces get faces, as their training sets hold them; those that tell
-    generated pictures, and all video classifiers, get whole pictures. Then comes what their
-    processor steps.
-
-    Parameters
-    ----------
-    config, preprocessor : mapping
-        `config.json` and `preprocessor_config.json`; without the latter, the defaults of the
-        architecture's own processor.
-
-    Raises
-    ------
-    ModelError
-        It is no classifier of pictures or videos, or its processor steps what Unmask can't.
-    """
+    Models of altered faces get faces; those of generated pictures, and all video classifiers, get
+    whole pictures. Without `preprocessor_config.json` the architecture's own defaults apply."""
     config = _checked(config)
     if _judged(config) == "Audio":
         return {"kind": "audio", "task": "voice", "sound": sound_recipe(preprocessor)}

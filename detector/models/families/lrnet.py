@@ -26,10 +26,8 @@ from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh
 from detector.models.mesh import SIDE as MESH_SIDE
 from detector.weights import load_state, load_strict
 
-FRAMES = 30
-"""In a block."""
-NUMBERS = 136
-"""68 points, x then y."""
+FRAMES = 30  # In a block
+NUMBERS = 136  # 68 points, x then y
 POINTS = (
     162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,  # jaw
     71, 63, 105, 66, 107, 336, 296, 334, 293, 301,  # brows
@@ -39,14 +37,10 @@ POINTS = (
     78, 82, 13, 312, 308, 317, 14, 87,  # lips, inside
 )  # fmt: skip
 """Of the mesh's 478: those that lie where dlib's 68 do, in their order."""
-GUESSES = (0.0, 0.5, -0.5)
-"""Radians by which a head may lean, tried until the mesh finds a face."""
-SIDE = 400
-"""px of the square in which the points are followed and by which they are divided."""
-ROOM = 1.2
-"""Its side, in the longer extent of the points."""
-STILL = 1.42
-"""px that the middle of the points may move before the square does."""
+GUESSES = (0.0, 0.5, -0.5)  # Radians by which a head may lean, tried until the mesh finds a face
+SIDE = 400  # px of the square in which the points are followed and by which they are divided
+ROOM = 1.2  # Its side, in the longer extent of the points
+STILL = 1.42  # px that the middle of the points may move before the square does
 FLOW: dict[str, Any] = {
     "winSize": (15, 15),
     "maxLevel": 3,
@@ -54,16 +48,13 @@ FLOW: dict[str, Any] = {
 }
 ASTRAY = 2
 """px between a point and where the flow forth and back leads, beyond which it isn't believed."""
-DRIFT = 0.3
-"""Variance that a followed point gains with each frame."""
+DRIFT = 0.3  # Variance that a followed point gains with each frame
 
 
 def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
     """Return the 68 points in every crop of a window, px, float [T, 68, 2]; None without a face.
-
-    All are turned alike, so that the eyes of the first are level, as the mesh wants them. A frame
-    without a face takes the points of the one before.
-    """
+    All are turned alike, so that the eyes of the first are level. A frame without a face repeats
+    its neighbor's."""
     middle = np.array(crops.shape[2:0:-1]) / 2
     turn: float | None = None
     out: list[np.ndarray] = []
@@ -104,14 +95,8 @@ def _points(mesh: Mesh, crop: np.ndarray, middle: np.ndarray, turn: float) -> np
 
 
 def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Follow the points through a window, for the networks: float32 [T, 136] in about -1..1.
-
-    Parameters
-    ----------
-    crops : uint8 [T, H, W, 3]
-    points : float [T, 68, 2]
-        Landmarks found in each, px.
-    """
+    """Follow points (float [T, 68, 2], px) through crops (uint8 [T, H, W, 3]): float32 [T, 136] in
+    about -1..1, as the networks take them."""
     pictures, places = _squares(crops, points)
     track = [places[0]]
     spread = np.zeros(len(places[0]))

@@ -7,6 +7,7 @@ For pictures made whole by a machine, not for swapped faces.
 
 from __future__ import annotations
 
+import timm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,8 +20,6 @@ class Npr(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        import timm
-
         whole = timm.create_model("resnet50", pretrained=False)
         self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
         self.bn1, self.maxpool = whole.bn1, whole.maxpool

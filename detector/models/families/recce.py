@@ -8,6 +8,7 @@ could not draw guides where the second half looks; the drawing's features are ga
 from __future__ import annotations
 
 import torch
+from timm.models.xception import Block, SeparableConv2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,8 +24,7 @@ RULES: tuple[Rule, ...] = (
     (r"model\.encoder\.", "trunk."),
     (r"model\.", ""),
 )
-WIDTH = 728
-"""Channels in the middle of Xception."""
+WIDTH = 728  # Channels in the middle of Xception
 
 
 class Recce(nn.Module):
@@ -32,8 +32,6 @@ class Recce(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from timm.models.xception import Block
-
         self.trunk = xception.trunk(2)
         self.attention = GuidedAttention()
         self.reasoning = Reasoning()
@@ -70,8 +68,6 @@ class Recce(nn.Module):
 
 
 def _upscale(inputs: int, outputs: int) -> nn.Sequential:
-    from timm.models.xception import SeparableConv2d
-
     return nn.Sequential(
         nn.UpsamplingNearest2d(scale_factor=2),
         SeparableConv2d(inputs, outputs, 3, 1, 1),

@@ -24,8 +24,7 @@ RULES: tuple[Rule, ...] = (
     (r"backbone_srm\.", "noise."),
     (r"blur\.", None),  # a smoothing used in training
 )
-CELLS = 16 * 16
-"""Places that the two look at each other from: 16 x 16, so 256 px."""
+CELLS = 16 * 16  # Places that the two look at each other from: 16 x 16, so 256 px
 
 
 class Srm(nn.Module):

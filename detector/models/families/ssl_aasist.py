@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families.aasist import Graphs, encoder
@@ -23,9 +23,6 @@ from detector.models.sound import TorchSoundModel
 from detector.models.vit import skip_init
 from detector.weights import load_state, load_strict
 
-if TYPE_CHECKING:
-    from transformers import Wav2Vec2Model
-
 XLS_R: dict[str, int] = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
     "intermediate_size": 4096, "conv_dim": 512,
@@ -33,16 +30,11 @@ XLS_R: dict[str, int] = {
 """wav2vec 2.0 XLS-R of 300 million weights; `options` of an entry may say other sizes."""
 BANDS, TOP, GRAPH, SHARES = 128, 64, 64, (0.5, 0.5, 0.5)
 """What a moment is brought to; channels of encoder and first graphs; shares of nodes kept."""
-POOL = 3
-"""Bands and moments of which the largest is taken."""
-MOMENTS = 201
-"""Of wav2vec 2.0 in a window of 64,600 samples."""
-GROUP_NORM = "feature_extractor.conv_layers.0.layer_norm."
-"""What transformers calls the one norm of the base kind."""
-FRONT = "ssl_model.model."
-"""How the file begins the names of wav2vec 2.0."""
-PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.")
-"""Parts that no score needs."""
+POOL = 3  # Bands and moments of which the largest is taken
+MOMENTS = 201  # Of wav2vec 2.0 in a window of 64,600 samples
+GROUP_NORM = "feature_extractor.conv_layers.0.layer_norm."  # the one norm of the base kind
+FRONT = "ssl_model.model."  # How the file begins the names of wav2vec 2.0
+PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.")  # Parts that no score needs
 IN_LAYER = {
     "self_attn_layer_norm.": "layer_norm.",
     "self_attn.": "attention.",
@@ -89,8 +81,6 @@ class SslAasist(Graphs):
 def wav2vec(sizes: Mapping[str, int], *, norm_first: bool = True) -> Wav2Vec2Model:
     """Return wav2vec 2.0: the large kind, whose layers begin with their norms, or the base kind,
     with one norm after the first convolution."""
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
     config = Wav2Vec2Config(
         **{**sizes, "conv_dim": [sizes["conv_dim"]] * 7},
         feat_extract_norm="layer" if norm_first else "group",

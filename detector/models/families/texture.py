@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector import runtime
-from detector.models import lite
 from detector.models.base import Files, ModelSpec
 from detector.models.layer import FACE, FaceSquare, Layer, face_square, held_in
 from detector.models.network import TorchFrameModel
@@ -27,8 +26,7 @@ from detector.weights import load_state, load_strict
 DEPTHS = {1: 4, 2: 8, 4: 16}
 """Stages whose output is described, 24, 40 and 112 channels, and how much smaller it is than the
 input."""
-SCALES = (1, 2, 4)
-"""How much smaller the picture is in which high-pass filters look."""
+SCALES = (1, 2, 4)  # How much smaller the picture is in which high-pass filters look
 FILTERS = (
     ((0, 0, 0), (0, -1, 1), (0, 0, 0)),
     ((0, 0, 0), (1, -2, 1), (0, 0, 0)),
@@ -44,21 +42,33 @@ FILTERS = (
 )
 YCC = ((0.299, 0.587, 0.114), (0.5, -0.418688, -0.081312), (-0.168736, -0.331264, 0.5))
 """Luma, red and blue difference of RGB (ITU-R BT.601, full range)."""
-FAINT = 0.05
-"""of 255: below it what a filter leaves is rounding"""
+FAINT = 0.05  # of 255: below it what a filter leaves is rounding
 FEATURES = (4 + 2) * (24 + 40 + 112) + 4 * len(SCALES) * 3 * len(FILTERS)
 
 
+class EarlyLite(nn.Module):
+    """EfficientNet-Lite0 down to 1/16 of the input: float [N, 3, S, S], S a multiple of 16 -> the
+    output of each stage, 16 channels at S / 2, 24 at S / 4, 40 at S / 8, 80 and 112 at S / 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import timm
+
+        whole = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        self.conv_stem, self.bn1, self.blocks = whole.conv_stem, whole.bn1, whole.blocks[:5]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.bn1(self.conv_stem(x))
+        stages = []
+        for stage in self.blocks:
+            x = stage(x)
+            stages.append(x)
+        return stages
+
+
 class TextureNet(nn.Module):
-    """The trunk's first stages, the filters, and one logit of P(fake).
-
-    `forward` takes float [N, 3, S, S] in -1..1 (x / 127.5 - 1) and gives [N].
-
-    Parameters
-    ----------
-    side : int
-        S, a multiple of 16.
-    """
+    """The trunk's first stages, the filters, and one logit of P(fake): float [N, 3, side, side] in
+    -1..1 (x / 127.5 - 1), `side` a multiple of 16 -> [N]."""
 
     center: Tensor
     scale: Tensor
@@ -66,7 +76,7 @@ class TextureNet(nn.Module):
 
     def __init__(self, side: int = 256) -> None:
         super().__init__()
-        self.features = lite.EarlyLite()
+        self.features = EarlyLite()
         self.shown = nn.Identity()
         """What a heatmap is made of: the deepest maps of the face in its surroundings."""
         self.register_buffer("center", torch.zeros(FEATURES))

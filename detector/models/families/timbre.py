@@ -23,21 +23,16 @@ from detector.weights import load_state, load_strict
 
 FRAME, HOP = 320, 160
 """Samples of a frame of the complex spectrum, 20 ms, and from one to the next, at 16 kHz."""
-COMPRESSION = 0.3
-"""Exponent of its magnitudes; phases stay."""
+COMPRESSION = 0.3  # Exponent of its magnitudes; phases stay
 CHANNELS = (64, 64, 128, 256, 256, 256)
-MAPS = 4
-"""Places in frequency that the convolutions leave."""
-LONG_FRAME = 400
-"""Samples of a frame of Whisper's and of the modulation spectrum, 25 ms."""
+MAPS = 4  # Places in frequency that the convolutions leave
+LONG_FRAME = 400  # Samples of a frame of Whisper's and of the modulation spectrum, 25 ms
 MELS, WIDTH, HEADS, DEPTH = 80, 384, 6, 3
-STEPS = 200
-"""Steps of 20 ms that Whisper's positions are kept for, 4 s."""
+STEPS = 200  # Steps of 20 ms that Whisper's positions are kept for, 4 s
 BANDS = 8
 MODULATIONS = (1, 5, 10, 20, 40, 80, 150, 256)
 """Edges in bins of 0.195 Hz: 0.2, 1, 2, 4, 8, 16, 29 and 50 Hz."""
-TRANSFORM = 512
-"""Points of the transform of a frame, and of that over time."""
+TRANSFORM = 512  # Points of the transform of a frame, and of that over time
 
 
 def moments(x: Tensor) -> Tensor:

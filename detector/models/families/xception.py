@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -17,14 +18,11 @@ from detector.models.base import Files, ModelSpec, option
 from detector.models.names import Rule
 from detector.models.network import TorchFrameModel, load_network
 
-SIDE = 256
-"""px. The frequency front is made for pictures of this side."""
+SIDE = 256  # px. The frequency front is made for pictures of this side.
 
 
 def trunk(outputs: int, channels: int = 3) -> nn.Module:
     """Xception without weights: float [N, channels, S, S] -> [N, outputs]."""
-    import timm
-
     return timm.create_model(
         "legacy_xception", pretrained=False, num_classes=outputs, in_chans=channels
     )

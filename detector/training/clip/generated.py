@@ -60,7 +60,7 @@ class GeneratedRecipe(StrictModel):
     decay: float = 0.1
 
 
-class _Features(nn.Module):
+class BlockFeatures(nn.Module):
     """Class tokens alone: float [N, 3, 224, 224] -> [N, 3072]."""
 
     def __init__(self, network: clip_blocks.ClipBlocks) -> None:
@@ -103,7 +103,7 @@ def train(
     of_rows = [items[i] for i in owner]
     if len({item.label for item in of_rows}) < 2:
         raise UsageError("The recipe generated needs real and generated files with a face.")
-    fold_of = np.array([groups.source_fold_of(item) for item in of_rows])
+    fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in of_rows])
     still = np.array([item.kind == "image" for item in of_rows])
     held = {fold: fold_of == fold for fold in folds}
     if folds and still.any() and not still.all():
@@ -158,7 +158,7 @@ def _read(
         known = np.load(kept)
         if known["names"].tolist() == [item.name for item in items]:
             return known["plain"], known["copies"], known["owner"]
-    network = _Features(load_trunk()).eval().requires_grad_(False).to(run.device)
+    network = BlockFeatures(load_trunk()).eval().requires_grad_(False).to(run.device)
     example = torch.zeros(2, 3, 224, 224, device=run.device)
     read = runtime.compile(network, example, run.device, bf16=True)
     spec, chance = registry.get_spec(ID), np.random.default_rng(0)

@@ -51,8 +51,8 @@ def train(
     begin : str, optional
         Tuned weights to start from: a file, or `shipped`.
     folds : sequence of str
-        Folds of sources (`groups.names()`, `groups.source_names()`) to leave out in turn: each gets
-        a network of its own, whose logits of the fold go to `run.out`/left_out.csv.
+        Folds of sources (`groups.names`) to leave out in turn: each gets a network of its
+        own, whose logits of the fold go to `run.out`/left_out.csv.
     trunk : callable
         Makes each network, with the trunk alone.
 

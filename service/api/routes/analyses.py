@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
+from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis
 from service import exports, webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
-from service.api.errors import Conflict, ErrorAnswer, NotFound, answer
+from service.api.errors import Conflict, ErrorAnswer, NotFound, RefusalDetail, answer
 from service.api.idempotency import IdempotencyKey, once
 from service.api.routes.tasks import wait_for
 from service.api.schemas import BINARY, V1, AnalysisView, FramesView, form_body
@@ -35,6 +36,11 @@ FIELDS: JsonDict = {
     "sampling": {"type": "string", "enum": ["uniform", "keyframes", "fps", "closer"]},
     "fps": {"type": "number", "minimum": 0.1, "maximum": 60},
     "min_face": {"type": "integer", "minimum": 12, "maximum": 1000},
+    "faces": {
+        "type": "string",
+        "enum": ["mtcnn", "blazeface", "yunet"],
+        "description": "face detector; default mtcnn",
+    },
     "start": {"type": "number", "minimum": 0, "description": "s"},
     "end": {"type": "number", "description": "s"},
     "rotate": {
@@ -59,6 +65,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+Zone = Annotated[str, Query(max_length=64, description="IANA name, for the PDF's times")]
 PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}}}
 """What a route answers that hands out a report."""
 
@@ -119,7 +126,7 @@ async def create(
         job = await run_in_threadpool(lambda: application.find(context, job.key) or job)
     view = await run_in_threadpool(_view, job, application)
     if wait and view.error is not None:
-        return answer_failed(request, view, job)
+        return answer_failed(request, view.error, view.href, job)
     response.headers["Location"] = view.href
     response.status_code = 202 if job.active else 200
     return view
@@ -198,12 +205,9 @@ def report(
     place: bool = True,
     case: Annotated[str, Query(max_length=200)] = "",
     reviewer: Annotated[str, Query(max_length=200)] = "",
-    zone: Annotated[str, Query(max_length=64, description="IANA name, for its times")] = "UTC",
+    zone: Zone = "UTC",
 ) -> Response:
     """Make the sealed report. `place=false` leaves out where the file was recorded."""
-    # Its fonts and PDFs take a second to import.
-    from detector.report import ReportDetails, time_zone
-
     details = ReportDetails(case, reviewer, time_zone(zone))
     content = exports.report("pdf", job.path, analysis, job.origin, place=place, details=details)
     return pdf(content, "report.pdf")
@@ -229,11 +233,10 @@ def submit(application: Application, context: RequestContext, form: Form, key: s
     return job
 
 
-def answer_failed(request: Request, view: AnalysisView, job: Job) -> Response:
+def answer_failed(request: Request, error: RefusalDetail, href: str, job: Job) -> Response:
     """Answer who waited for a result that there won't be."""
-    assert view.error is not None
     ours = job.fault is not None and job.fault.ours
-    return answer(request, 500 if ours else 422, view.error, {"Location": view.href})
+    return answer(request, 500 if ours else 422, error, {"Location": href})
 
 
 def _view(job: Job, application: Application, *, whole: bool = True) -> AnalysisView:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.access import Analyst, App, Reader
-from service.api.routes.analyses import PDF
+from service.api.routes.analyses import PDF, Zone
 from service.api.schemas import V1
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
 
@@ -131,17 +131,30 @@ def delete(case: Known, context: Analyst, application: App) -> None:
 
 
 @router.post("/{id}/report.pdf", response_class=Response, responses=PDF)
-def report(case: Known, context: Analyst, application: App, by: str = "") -> Response:
+def report(
+    case: Known, context: Analyst, application: App, by: str = "", zone: Zone = "UTC"
+) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
-    return _saved(application.cases.export(context, case.id, "pdf", by=by), case, "pdf")
+    from detector.report import time_zone
+
+    made = application.cases.export(context, case.id, "pdf", by=by, zone=time_zone(zone))
+    return _saved(made, case, "pdf")
 
 
 @router.post("/{id}/bag.zip", response_class=Response, responses={200: {"content": {ZIP: {}}}})
 def bag(
-    case: Known, context: Analyst, application: App, media: bool = False, by: str = ""
+    case: Known,
+    context: Analyst,
+    application: App,
+    media: bool = False,
+    by: str = "",
+    zone: Zone = "UTC",
 ) -> Response:
     """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
-    content = application.cases.export(context, case.id, "zip", media=media, by=by)
+    from detector.report import time_zone
+
+    here = time_zone(zone)
+    content = application.cases.export(context, case.id, "zip", media=media, by=by, zone=here)
     return _saved(content, case, "zip")
 
 

@@ -171,5 +171,5 @@ def _answer(request: Request, job: Job, say: Any) -> Any:
     if job.analysis is not None:
         return say(job, job.analysis)
     if view.error is not None:
-        return answer_failed(request, view, job)
+        return answer_failed(request, view.error, view.href, job)
     return Response(view.model_dump_json(), 202, media_type="application/json")

@@ -13,18 +13,15 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import httpx
-from supabase import StorageException
+from supabase import Client, StorageException
 
 from service.messages import _
 from service.records.model import RecordsError
 from service.records.supabase.rows import refusal, translated_errors
-
-if TYPE_CHECKING:
-    from supabase import Client
 
 BUCKET = "media"
 SIGNED_URL_TTL = timedelta(minutes=1)

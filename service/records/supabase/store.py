@@ -16,10 +16,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import httpx
 from pydantic import ValidationError
+from supabase import Client, ClientOptions
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from detector.seals import record_hash
@@ -55,9 +56,6 @@ from service.records.supabase.rows import (
     storable,
     thumbnail_of,
 )
-
-if TYPE_CHECKING:
-    from supabase import Client
 
 log = logging.getLogger(__name__)
 
@@ -392,8 +390,6 @@ def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
 def with_key(url: str, key: str, seals: Keyring | None = None) -> SupabaseStore:
     """Return the store as whoever has no account, but this key. With the one that browsers may know
     it opens share links, and that is all."""
-    from supabase import Client, ClientOptions
-
     options = ClientOptions(
         auto_refresh_token=False,
         persist_session=False,

@@ -24,7 +24,7 @@ from detector import __version__, media, pipeline
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
 from tests.conftest import write_clip
-from tests.support import links
+from tests.support import containers, links
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import until
 
@@ -49,6 +49,26 @@ def test_json_on_standard_output_is_the_analysis(
     assert analysis.media.name == "clip.mp4"
     assert len(analysis.timestamps) == 6
     assert analysis.verdict.probability is not None
+
+
+def test_the_pictures_of_a_document_are_analyzed_with_what_it_says_of_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = containers.pdf(tmp_path / "paper.pdf")
+    assert main(["analyze", str(paper), "--models", "texture", "--json", "-"]) == 0
+    results = [Analysis.model_validate(one) for one in json.loads(capsys.readouterr().out)]
+    assert [one.media.name for one in results] == [
+        "paper.pdf, page 1, picture 1",
+        "paper.pdf, page 3, picture 1",
+        "paper.pdf, page 3, picture 2",
+    ]
+    for one in results:
+        said = one.provenance.document
+        assert said.name == "paper.pdf" and said.created.startswith("20") and said.edits == 0
+    assert "The document, by its own account: paper.pdf; created 20" in summary(results[0])
+    (tmp_path / "cut.pdf").write_bytes(paper.read_bytes()[:300])
+    assert main(["analyze", str(tmp_path / "cut.pdf")]) == 2
+    assert "This document is damaged." in capsys.readouterr().err
 
 
 def test_a_link_is_fetched_and_analyzed_where_links_are_on(

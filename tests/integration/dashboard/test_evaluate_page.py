@@ -379,7 +379,7 @@ def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished: E
 def test_an_export_holds_figures_and_no_media(finished: Evaluation) -> None:
     from dashboard.pages.evaluate.view import export
 
-    with zipfile.ZipFile(io.BytesIO(export(finished))) as made:
+    with zipfile.ZipFile(io.BytesIO(export(finished, finished.report))) as made:
         assert set(made.namelist()) == {"report.json", "report.md", "figures.csv", "scores.csv"}
         assert made.read("scores.csv").count(b"\n") == 7
 

@@ -159,8 +159,18 @@ def test_the_signals_are_a_table_with_icon_and_word(clip: Path) -> None:
     table = at.table[0].value
     readings = dict(zip(table["Signal"], table["Reading"], strict=True))
     assert readings["**Identity over time**"] == ":red-badge[:material/warning: Unusual]"
-    assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
+    assert "**Blinking**" not in readings, "its network is not here: a button offers it"
     assert "Signals inform and do not vote." in texts(at)
+
+
+def test_a_signal_whose_network_is_here_has_a_row_though_absent(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal_tab.weights, "available", lambda model: True)
+    monkeypatch.setattr(blinks, "ready", lambda: True)
+    table = show(clip).table[0].value
+    readings = dict(zip(table["Signal"], table["Reading"], strict=True))
+    assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
 
 
 def test_an_unusual_signal_leads_to_its_moment(clip: Path) -> None:

@@ -500,17 +500,17 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() ->
     ensemble = made.ensembles[Question.MANIPULATION]
     limits = Thresholds(
         low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.1818,
-        false_positives=Tally(count=0, clips=45), false_negatives=Tally(count=6, clips=33),
+        false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
         data="78 clips",
     )  # fmt: skip
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
     assert (
-        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
+        "In our tests none of 45 untouched files scored above 70 % (at most 8 %, with 95 % "
         "confidence)."
     ) in said
     assert (
-        "6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % confidence)" in said
+        "6 of 33 manipulated files scored below 30 % (at most 35 %, with 95 % confidence)" in said
     )
     assert "Measured on 78 clips." in said and " 0 %" not in said
 
@@ -520,14 +520,14 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of() -> None:
     made = make_analysis()
     limits = Thresholds(
         low=0.0, high=0.7, can_clear=False, data="479 clips of many sources",
-        false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
+        false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     ensemble = made.ensembles[Question.MANIPULATION]
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
-    assert "3 of 227 untouched clips scored above 70 %" in said and "scored below" not in said
+    assert "3 of 227 untouched files scored above 70 %" in said and "scored below" not in said
     assert (
-        "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "
+        "Measured on 479 clips of many sources. Of these, 364 files ask this question and could be "
         "judged: 227 untouched, 137 manipulated."
     ) in said
 

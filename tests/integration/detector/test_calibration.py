@@ -313,7 +313,7 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
     for question, ensemble in made.ensembles.items():
         limits = after.ensembles[question].thresholds
         assert limits == ensemble.thresholds and limits.false_positives is not None
-        share = limits.false_positives.count / limits.false_positives.clips
+        share = limits.false_positives.count / limits.false_positives.files
         assert limits.false_positive_rate == pytest.approx(share, abs=1e-4)
         assert after.ensembles[question].odds == ensemble.odds != []
         assert after.ensembles[question].auc == ensemble.auc

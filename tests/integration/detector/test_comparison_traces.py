@@ -13,9 +13,10 @@ import skimage.data
 from PIL import Image
 
 from detector import media
-from detector.comparison import compare, finding
+from detector.comparison import compare
 from detector.comparison.finding import generation
 from detector.messages import comparison as words
+from detector.provenance import file_traces
 from detector.schema.comparison import Generation, SpaceAlignment
 from detector.schema.origin import Credential
 
@@ -48,7 +49,7 @@ def film(path: Path, *, camera: bool = False, crf: int | None = None, **tags: st
 def told(copy: Path, original: Path) -> Generation:
     """What is told where neither sizes nor bits tell."""
     abouts = [media.probe(path).model_copy(update={"bit_rate": None}) for path in (copy, original)]
-    read = finding.read_traces(copy, abouts[0]), finding.read_traces(original, abouts[1])
+    read = file_traces.read_traces(copy, abouts[0]), file_traces.read_traces(original, abouts[1])
     return generation(abouts[0], abouts[1], SpaceAlignment(), 0.0, read)
 
 
@@ -97,8 +98,8 @@ def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path: Path)
     kept = film(tmp_path / "1.mov", **CAMERA)
     about = media.probe(kept)
     assert (
-        finding.read_traces(kept, about).camera
-        and finding.read_traces(kept, about).writer == "FFmpeg"
+        file_traces.read_traces(kept, about).camera
+        and file_traces.read_traces(kept, about).writer == "FFmpeg"
     )
     assert told(kept, film(tmp_path / "2.mov")).hints == []
     assert both_ways(kept, film(tmp_path / "3.mov", camera=True), "rewritten").younger == "copy"
@@ -147,9 +148,9 @@ def test_nothing_of_a_stranger_s_own_words_is_said(tmp_path: Path) -> None:
 def test_what_can_t_be_read_tells_nothing(tmp_path: Path) -> None:
     path = film(tmp_path / "1.mov", camera=True)
     about = media.probe(path)
-    assert finding.read_traces(path, about).camera
+    assert file_traces.read_traces(path, about).camera
     path.write_bytes(path.read_bytes()[:40])
-    assert finding.read_traces(path, about) == finding.FileTraces()
+    assert file_traces.read_traces(path, about) == file_traces.FileTraces()
 
 
 @pytest.mark.parametrize(
@@ -173,8 +174,8 @@ def test_a_trusted_signature_of_a_camera_proves_which_one_is_the_copy(
             return Credential()
         return Credential(state=state, sources=sources, ingredients=ingredients)
 
-    monkeypatch.setattr(finding, "trust_list", lambda: tmp_path / "list.pem")
-    monkeypatch.setattr(finding, "read_credential", read)
+    monkeypatch.setattr(file_traces, "trust_list", lambda: tmp_path / "list.pem")
+    monkeypatch.setattr(file_traces, "read_credential", read)
     assert told(other, signed).proven is proves and told(signed, other).proven is proves
     if proves:
         assert told(other, signed).younger == "copy"

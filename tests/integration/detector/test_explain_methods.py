@@ -307,7 +307,8 @@ def test_every_method_of_the_table_is_known_and_cited() -> None:
 
 def test_a_way_that_does_not_suit_is_refused() -> None:
     with pytest.raises(UsageError, match="can't be looked into"):
-        explain._choose(made(), "rollout")
+        model = made()
+        explain._choose(model.spec, ways.methods(model), "rollout")
 
 
 # --- the bundled networks

@@ -328,20 +328,20 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
     assert list(drawn.data[-1].x) == [0.8, 0.5]
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
     said = robustness.finding(found).replace("\u00a0", " ")
-    assert said == "as it is: 80; blur-2: 50; mirror: no score."
+    assert said == "as it is: 80 %; blur-2: 50 %; mirror: no likelihood."
     same = tried(trial("blur-2", 0.75))
     said = robustness_tab.sentence(same, limits)
     assert said == (
-        "The verdict of this part is the same under all 1 changes. The score moves by up to "
+        "The verdict of this part is the same under all 1 changes. The likelihood moves by up to "
         "5\u00a0points under blur-2."
     )
     failed = robustness_tab.sentence(tried(trial("blur-2", 0.8), trial("crop", None, "no")), limits)
     assert failed == (
-        "The verdict of this part is the same under 1 of 2 changes; the others gave no score. The "
-        "score does not move."
+        "The verdict of this part is the same under 1 of 2 changes; the others gave no result. "
+        "The likelihood does not move."
     )
     far = robustness_tab.sentence(tried(trial("noise", 0.72), unchanged=0.95), limits)
-    assert far == "The score moves by up to 23\u00a0points under noise: fragile."
+    assert far == "The likelihood moves by up to 23\u00a0points under noise: fragile."
 
 
 def test_where_nothing_is_ever_decided_the_furthest_move_is_said() -> None:

@@ -31,7 +31,7 @@ def test_what_is_in_it(gallery: dict[str, Sample]) -> None:
     people = {gallery[id].credit for id in ("portrait", "manipulated", "side")}
     assert len(people) == 3, "three people, and a voice"
     for sample in gallery.values():
-        assert sample.title and sample.subtitle.startswith("Made by us")
+        assert sample.title and sample.subtitle.startswith("Made here")
         assert "public" in sample.credit or "CC0" in sample.credit
         with Image.open(sample.thumbnail) as thumbnail:
             assert thumbnail.size == (480, 270)

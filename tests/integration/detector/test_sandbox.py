@@ -21,12 +21,12 @@ import pytest
 from PIL import Image
 
 from detector import isolation, media, provenance
-from detector.comparison import finding
 from detector.errors import Canceled, MediaError
 from detector.isolation import Sandbox
 from detector.media.limits import WORKER, WORKER_PRELOAD
 from detector.perturbation import corruptions
 from detector.perturbation.conditions import Condition
+from detector.provenance import file_traces
 from detector.schema.analysis import Settings
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
@@ -462,9 +462,9 @@ def test_traces_of_a_copy_are_read_apart(
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", seconds=1)
     about = media.probe(clip)
-    assert finding.read_traces(clip, about).writer == "x264"
+    assert file_traces.read_traces(clip, about).writer == "x264"
     monkeypatch.setattr(provenance, "read_film", hostile.crash)
-    assert finding.read_traces(clip, about) == finding.FileTraces()
+    assert file_traces.read_traces(clip, about) == file_traces.FileTraces()
 
 
 def test_bytes_of_a_frame_cost_one_copy(box: Sandbox, file: str) -> None:

@@ -119,7 +119,7 @@ def test_a_small_part_of_the_clips_teaches_something(shared: Path, tmp_path: Pat
     network = voice.trunk(paths.bundled() / "timbre.safetensors")
     values = voice.statistics(clips, "0", network, TrainingOptions(tmp_path))
     said, fakes = [], []
-    for fold in groups.voice_names():
+    for fold in groups.names(groups.VOICES):
         learned, out = voice.split(clips, fold)
         found = voice.fit([clips[i] for i in learned], [values[learned]], voice.VoiceRecipe())
         logits = found(values[out])

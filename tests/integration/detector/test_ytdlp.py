@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import yt_dlp
 
 from detector.errors import Canceled, InputError
-from detector.links import LinkRules, downloader, fetch
+from detector.links import LinkRules, downloader, fetch, posted, ytdlp
 from detector.links.proxy import LinkProxy
 from detector.links.ytdlp import explained, video
+from detector.schema.origin import Posted
 from tests.conftest import write_clip
 from tests.support import hostile_readers
 from tests.support.links import (
@@ -337,3 +340,85 @@ def test_a_tunnel_goes_both_ways_and_is_counted(proxy: LinkProxy) -> None:
             link.sendall(b"hello")
             assert link.recv(100) == b"hello"
     assert proxy._count == 5
+
+
+# --- separate tracks, and who posted it -----------------------------------------------------------
+
+
+MANIFEST = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S">
+<Period>
+<AdaptationSet mimeType="video/mp4"><Representation id="v" codecs="avc1.64001e" bandwidth="200000"
+ width="320" height="240"><BaseURL>{video}</BaseURL></Representation></AdaptationSet>
+<AdaptationSet mimeType="audio/mp4"><Representation id="a" codecs="mp4a.40.2" bandwidth="64000"
+ audioSamplingRate="48000"><BaseURL>{audio}</BaseURL></Representation></AdaptationSet>
+</Period></MPD>"""
+
+
+def tracks(folder: Path) -> tuple[bytes, bytes]:
+    """A clip of two seconds as two files: its picture and its sound."""
+    write_clip(folder / "picture.mp4", seconds=2)
+    with av.open(str(folder / "sound.m4a"), "w", format="mp4") as output:
+        stream = output.add_stream("aac", rate=48_000, layout="mono")
+        for at in range(0, 96_000, 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.rate, frame.pts = 48_000, at
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return (folder / "picture.mp4").read_bytes(), (folder / "sound.m4a").read_bytes()
+
+
+def test_separate_tracks_are_joined(web: Server, tmp_path: Path) -> None:
+    picture, sound = tracks(tmp_path)
+    web.answers["/picture.mp4"] = whole(picture, Content_Type="video/mp4")
+    web.answers["/sound.m4a"] = whole(sound, Content_Type="audio/mp4")
+    manifest = MANIFEST.format(
+        video=web.url("clips.example", "/picture.mp4"), audio=web.url("clips.example", "/sound.m4a")
+    )
+    web.answers["/clip.mpd"] = whole(manifest.encode(), Content_Type="application/dash+xml")
+    html = (
+        "<!doctype html><html><head><title>A talk</title></head><body><video><source "
+        f'src="{web.url("clips.example", "/clip.mpd")}" type="application/dash+xml"></video>'
+    )
+    web.answers["/watch"] = whole(html.encode(), Content_Type="text/html")
+    joined = tmp_path / "joined.mp4"
+    with joined.open("w+b") as target:
+        fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve)
+    with av.open(str(joined)) as opened, av.open(str(tmp_path / "picture.mp4")) as alone:
+        assert [stream.type for stream in opened.streams] == ["video", "audio"]
+        ours = [bytes(p) for p in opened.demux(video=0) if p.size]
+        assert ours == [bytes(p) for p in alone.demux(video=0) if p.size], "encoded anew"
+
+
+def test_who_posted_it_and_when_is_read_from_the_page(web: Server, tmp_path: Path) -> None:
+    head = (
+        '<meta property="og:site_name" content="Example News">'
+        '<meta name="author" content="A. Writer\u202e">'
+        '<meta property="article:published_time" content="2026-11-02T10:00:00Z">'
+    )
+    text = (
+        f"<!doctype html><html><head><title>A talk</title>{head}</head><body><video>"
+        f'<source src="{web.url("clips.example", "/clip.mp4")}" type="video/mp4"></video>'
+    )
+    web.answers["/article"] = whole(text.encode(), Content_Type="text/html; charset=utf-8")
+    with (tmp_path / "file").open("w+b") as target:
+        source = fetch(web.url("clips.example", "/article"), target, RULES, resolve=resolve).source
+    assert source is not None and (said := source.posted) is not None
+    assert said.title.startswith("A talk") and said.by == "A. Writer"
+    assert said.date == "2026-11-02T10:00:00Z"
+    with (tmp_path / "other").open("w+b") as target:
+        assert not fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve).source
+
+
+def test_what_yt_dlp_says_of_the_account_goes_first() -> None:
+    said = ytdlp._posted(
+        {
+            "title": "T",
+            "uploader": "Channel",
+            "upload_date": "20261102",
+            "webpage_url_domain": "x.y",
+        }
+    )
+    found = posted.posted(said, {"by": "other", "site": "Site"})
+    assert found == Posted(title="T", by="Channel", date="2026-11-02", site="x.y")
+    assert posted.posted({"title": "T"}, {}) is None, "a title alone says nothing of who"

@@ -15,7 +15,10 @@ from tools import setup
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "licenses.md"
-SHIPPED = [*setup.requirements(["base", "dashboard", "postgres", "s3"], cpu=True), *setup.TORCH]
+SHIPPED = [
+    *setup.requirements(["base", "dashboard", "postgres", "s3", "links"], cpu=True),
+    *setup.TORCH,
+]
 # Licenses that ask for no more than attribution, as packages write them.
 FREE = re.compile(
     r"((Apache|BSD|MIT|ISC|PSF|Zlib|CC0|BSL|CNRI|LLVM|Python Software Foundation|Software|"
@@ -62,7 +65,7 @@ def test_the_page_names_the_encoders_that_wheels_carry() -> None:
 
 def test_the_bill_of_materials_names_what_is_shipped() -> None:
     """As `make sbom` makes it; cyclonedx-py checks it against the schema."""
-    extras = ["dashboard", "postgres", "s3"]
+    extras = ["dashboard", "postgres", "s3", "links"]
     listed = subprocess.run(
         [sys.executable, "tools/setup.py", "--list", *extras],
         cwd=ROOT, env=os.environ | {"TORCH": "cpu"}, capture_output=True, text=True, check=True,
@@ -90,6 +93,7 @@ def test_who_finds_a_weakness_knows_where_to_go() -> None:
 def test_updates_are_looked_for_everywhere_something_is_pinned() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
     asked = {(u["package-ecosystem"], u["directory"]) for u in updates}
-    assert asked == {("uv", "/"), ("docker", "/"), ("npm", "/tests/supabase_standin")}
+    pinned = {("uv", "/"), ("docker", "/"), ("github-actions", "/")}
+    assert asked == pinned | {("npm", "/tests/supabase_standin")}
     for _, folder in asked:
         assert (ROOT / folder.lstrip("/")).is_dir()

@@ -23,10 +23,10 @@ from service.records.database import FILE
 from service.records.instances import Server
 from service.records.model import LOCAL, RecordsError, State
 from service.records.sql import open_store
-from service.storage import shared
-from service.storage.bucket import S3Bucket, StorageUnreachable
-from service.storage.shared import SharedUploads, open_uploads
-from service.storage.uploads import StorageError, Uploads
+from service.storage import open_uploads, shared
+from service.storage.bucket import S3Bucket
+from service.storage.shared import SharedUploads
+from service.storage.uploads import StorageError, StorageUnreachable, Uploads
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore

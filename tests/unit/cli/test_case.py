@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from cli import main
 from cli.case import BROKEN
@@ -46,6 +47,12 @@ def test_a_case_by_hand(
         (log,) = [name for name in opened.namelist() if name.endswith("log.jsonl")]
         text = opened.read(log).decode()
     assert len(names) == 1
+    pdf = tmp_path / "case.pdf"
+    run("export", id, str(pdf), "--zone", "Asia/Kathmandu")
+    pages = [page.extract_text() for page in PdfReader(pdf).pages]
+    assert "UTC+05:45" in pages[0] and "UTC+05:45" in pages[1]
+    assert main(["case", "export", id, str(pdf), "--zone", "Mars/Olympus"]) == 2
+    assert "time zone" in capsys.readouterr().err
     changed = tmp_path / "log.jsonl"
     changed.write_text(text.replace("Brought by mail.", "Brought by hand."), "utf-8")
     assert main(["case", "verify", str(changed)]) == BROKEN

@@ -32,7 +32,6 @@ def codes(entries: list[Entry]) -> dict[str, str]:
 
 
 def opened(entry: Entry, folder: Path) -> bytes:
-    assert entry.open is not None
     folder.mkdir(exist_ok=True)
     return entry.open(folder).read_bytes()
 
@@ -224,6 +223,53 @@ def test_pictures_of_a_pdf_have_their_page(tmp_path: Path) -> None:
     assert opened(entries[0], tmp_path / "out") == picture(1, "JPEG")
     seen = np.asarray(Image.open(io.BytesIO(opened(entries[2], tmp_path / "out"))).convert("RGB"))
     assert np.array_equal(seen, np.asarray(Image.open(io.BytesIO(picture(3)))))
+
+
+def test_a_pdf_says_who_wrote_it_when_and_how_often_it_was_saved(tmp_path: Path) -> None:
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
+
+    writer = PdfWriter(clone_from=PdfReader(pdf(tmp_path / "plain.pdf")))
+    dates = {"/CreationDate": "D:20261102100000+01'00'", "/ModDate": "D:20261103"}
+    writer.add_metadata({"/Creator": "Word\u202e", "/Producer": "LibreOffice 24", **dates})
+    first = tmp_path / "first.pdf"
+    writer.write(first)
+    (one, *_) = read_source(first).entries
+    said = one.source.document
+    assert (said.name, said.creator, said.producer) == ("first.pdf", "Word", "LibreOffice 24")
+    assert (said.created, said.changed) == ("2026-11-02T10:00:00+01:00", "2026-11-03")
+    assert (said.edits, said.signatures) == (0, 0)
+
+    again = PdfWriter(str(first), incremental=True)
+    again.add_metadata({"/Producer": "Another program"})
+    field = DictionaryObject(
+        {
+            NameObject("/FT"): NameObject("/Sig"),
+            NameObject("/T"): TextStringObject("signed"),
+            NameObject("/V"): DictionaryObject({NameObject("/Type"): NameObject("/Sig")}),
+        }
+    )
+    form = DictionaryObject({NameObject("/Fields"): ArrayObject([again._add_object(field)])})
+    again.root_object[NameObject("/AcroForm")] = form
+    again.write(tmp_path / "second.pdf")
+    (two, *_) = read_source(tmp_path / "second.pdf").entries
+    said = two.source.document
+    assert (said.edits, said.signatures, said.producer) == (1, 1, "Another program")
+    assert two.source.document.created == "2026-11-02T10:00:00+01:00"
+
+
+def test_an_office_document_says_who_saved_it_last(tmp_path: Path) -> None:
+    core = """<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/\
+core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:t="http://purl.org/dc/terms/">
+<dc:creator>A. Writer</dc:creator><cp:lastModifiedBy>B. Editor</cp:lastModifiedBy>
+<cp:revision>7</cp:revision><t:created>2026-11-02T10:00:00Z</t:created></cp:coreProperties>"""
+    path = docx(tmp_path / "paper.docx", TEXT.format(""))
+    with zipfile.ZipFile(path, "a") as opened:
+        opened.writestr("docProps/core.xml", core)
+    (one, *_) = read_source(path).entries
+    said = one.source.document
+    assert (said.author, said.changed_by, said.edits) == ("A. Writer", "B. Editor", 7)
+    assert (said.created, said.signatures) == ("2026-11-02T10:00:00Z", None)
 
 
 def test_a_damaged_locked_or_long_pdf_is_refused_in_words(

@@ -36,23 +36,45 @@ def encoded(frames: list[np.ndarray]) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
 
 
-def clip(mark: str | None) -> list[np.ndarray]:
-    """A picture that drifts, 1280 by 720, with a mark at the bottom right; at half of its size."""
-    layer = Image.new("L", (1280, 720))
-    if mark == "Gemini":
+def layers(mark: str | None) -> list[Image.Image]:
+    """What is laid over a frame of 1280 by 720: one place, or three of a mark that moves."""
+    if mark is None:
+        return [Image.new("L", (1280, 720))]
+    if mark == marks.STAR:
         axis = np.abs(np.linspace(-1, 1, 64))
         star = axis[:, None] ** 0.55 + axis[None] ** 0.55 <= 1
+        layer = Image.new("L", (1280, 720))
         layer.paste(Image.fromarray(np.where(star, 255, 0).astype(np.uint8)), (1190, 630))
-    elif mark:
-        text = marks.TEXTS[mark][0]
-        (file,) = FONTS.glob("SourceSansVF-Upright*")  # another than that of the template
-        font = ImageFont.truetype(str(file), 48)
-        font.set_variation_by_axes([600])
-        ImageDraw.Draw(layer).text((1250, 655), text, 255, font, anchor="ra")
-    alpha = np.asarray(layer, np.float32)[..., None] / 255 * 0.8
+        return [layer]
+    (file,) = FONTS.glob("SourceSansVF-Upright*")  # another than that of the template
+    font = ImageFont.truetype(str(file), 48)
+    font.set_variation_by_axes([600])
+    text = marks.TEXTS[mark][0].replace("|", "")
+    places = {"bottom right": (1250 - font.getlength(text), 655), "bottom left": (30, 655)}
+    at = [at for place, at in places.items() if place in marks.PLACES[mark]][:1]
+    if mark == marks.MOVING:
+        at = [(120, 150), (1120, 350), (120, 560)]
+    made = []
+    for x, y in at:
+        layer = Image.new("L", (1280, 720))
+        draw = ImageDraw.Draw(layer)
+        draw.text((x, y), text, 255, font, anchor="la")
+        if mark == marks.MOVING:  # a cloud with two eyes
+            for dx in (-12, 0, 12):
+                draw.ellipse((x - 48 + dx, y + 4, x - 16 + dx, y + 48), fill=255)
+            for dx in (-8, 8):
+                draw.ellipse((x - 36 + dx, y + 16, x - 28 + dx, y + 34), fill=0)
+        made.append(layer)
+    return made
+
+
+def clip(mark: str | None) -> list[np.ndarray]:
+    """A picture that drifts, 1280 by 720, with a mark; at half of its size."""
+    alphas = [np.asarray(layer, np.float32)[..., None] / 255 * 0.8 for layer in layers(mark)]
     wide = cv2.resize(coffee(), (1400, 800))
     made = []
     for i in range(25):
+        alpha = alphas[i * len(alphas) // 25]
         rgb = wide[i : i + 720, 3 * i : 3 * i + 1280] * (1 - alpha) + 255 * alpha
         made.append(cv2.resize(rgb.astype(np.uint8), (640, 360), interpolation=cv2.INTER_AREA))
     return encoded(made)
@@ -70,7 +92,8 @@ def search(frames: list[np.ndarray]) -> list[VisibleMark]:
 @pytest.mark.parametrize("mark", sorted(marks.LIMITS))
 def test_a_mark_is_found_at_half_size_and_crf_32(mark: str) -> None:
     (found,) = search(clip(mark))
-    assert (found.name, found.place, found.maker) == (mark, "bottom right", marks.MAKERS[mark])
+    assert found.name == marks.NAMES.get(mark, mark) and found.maker == marks.MAKERS[mark]
+    assert found.place in (marks.PLACES[mark] or ("top left", "right", "bottom left"))
 
 
 def test_without_one_nothing_is_found() -> None:

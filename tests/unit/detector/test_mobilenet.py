@@ -92,7 +92,7 @@ def test_threads_score_and_explain_one_network(model, crops: np.ndarray) -> None
 @pytest.mark.parametrize("side", [7, 8, 9, 160])
 def test_stride_two_pads_as_tensorflow_does(side: int) -> None:
     """Output ceil(side / 2); the pixels left over go to the bottom and right."""
-    conv = mobilenet.SameConv(1, 1, 2)
+    conv = mobilenet.SameConv(1, 1)
     torch.nn.init.ones_(conv.weight)
     x = torch.zeros(1, 1, side, side)
     x[..., -1, -1] = 1

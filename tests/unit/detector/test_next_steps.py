@@ -119,8 +119,6 @@ def test_footage_at_hand_is_compared_whatever_was_found(clear: Analysis, label: 
         (SameFootage("a.mov", is_original=False), "Compare with the same footage",
          "a.mov shows the same footage. If only the face differs, one of them was changed.",
          ""),
-        (SameFootage("a.mov", compared=True), "Compare with its original",
-         "a.mov shows the same footage. See where the two differ, moment by moment.", ""),
     ],
 )  # fmt: skip
 def test_footage_at_hand_is_an_original_where_a_person_says_so(
@@ -128,6 +126,12 @@ def test_footage_at_hand_is_an_original_where_a_person_says_so(
 ) -> None:
     words = actions.step(next_steps(clear, Facts(same=same))[0])
     assert (words.head, words.why, words.button, words.cost) == (head, why, "Open", cost)
+
+
+@pytest.mark.parametrize("label", [Label.FAKE, Label.INCONCLUSIVE, Label.REAL])
+def test_footage_that_was_compared_is_no_step_any_more(clear: Analysis, label: Label) -> None:
+    compared = replace(EVERYTHING, same=SameFootage("rally.mov", compared=True))
+    assert ActionCode.COMPARE_ORIGINAL not in codes(said(long(clear), label), compared)
 
 
 @pytest.mark.parametrize(

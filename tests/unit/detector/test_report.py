@@ -144,14 +144,14 @@ def test_scores_stand_over_round_times(analysis: Analysis, made: dict[str, bytes
 def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> None:
     limits = Thresholds(
         low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
-        false_positives=Tally(count=0, clips=45), false_negatives=Tally(count=6, clips=33),
+        false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
         data="78 clips",
     )  # fmt: skip
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
     assert words.statistics(Question.MANIPULATION, answer) == [
-        "In our tests none of 45 untouched clips scored above the upper threshold (at most 8 %, "
+        "In our tests none of 45 untouched files scored above the upper threshold (at most 8 %, "
         "with 95 % confidence).",
-        "In our tests 6 of 33 manipulated clips scored below the lower threshold (at most 35 %, "
+        "In our tests 6 of 33 manipulated files scored below the lower threshold (at most 35 %, "
         "with 95 % confidence).",
         "Measured on 78 clips.",
     ]
@@ -182,13 +182,13 @@ def test_odds_are_explained_where_they_are_printed() -> None:
 def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones() -> None:
     limits = Thresholds(
         low=0.3, high=0.7, data="705 clips of speech",
-        false_positives=Tally(count=3, clips=309), false_negatives=Tally(count=0, clips=396),
+        false_positives=Tally(count=3, files=309), false_negatives=Tally(count=0, files=396),
     )  # fmt: skip
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
     said = " ".join(words.statistics(Question.VOICE, answer))
     assert "It assumes as many cloned as real clips." in said
-    assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
+    assert "3 of 309 real files scored" in said and "none of 396 cloned files scored" in said
     assert "manipulated" not in said and "untouched" not in said
     mine = answer.model_copy(update={"thresholds": limits.model_copy(
         update={"own": True, "false_positive_rate": 0.05})})  # fmt: skip
@@ -200,12 +200,12 @@ def test_no_rate_is_said_of_a_threshold_that_there_is_none_of() -> None:
     limits = Thresholds(
         low=0.0, high=0.9, can_clear=False,
         data="479 clips, each judged by weights that saw it not",
-        false_positives=Tally(count=3, clips=227), false_negatives=Tally(count=0, clips=137),
+        false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     answer = Answer(label=Label.FAKE, thresholds=limits)
     said = " ".join(words.statistics(Question.MANIPULATION, answer))
-    assert "137 manipulated clips scored" not in said and "3 of 227 untouched" in said
-    assert "Of these, 364 clips ask this question" in said
+    assert "137 manipulated files scored" not in said and "3 of 227 untouched" in said
+    assert "Of these, 364 files ask this question" in said
     assert "227 untouched, 137 manipulated." in said
 
 
@@ -759,10 +759,13 @@ def test_report_and_verify_on_the_command_line(
         )
     )
     made = ["report", str(saved), "-o", str(pdf), "--sign", str(private), "--no-place"]
-    assert main([*made, "--notes", "By mail."]) == 0
+    about = ["--case", "2026-117", "--reviewer", "Ana Ruiz", "--zone", "Asia/Kathmandu"]
+    assert main([*made, *about, "--notes", "By mail."]) == 0
     assert main(["verify", str(pdf), "--key", str(public)]) == 0
     assert "Signed with the given key" in capsys.readouterr().out
-    assert SECRET not in text_of(pdf.read_bytes())
+    text = text_of(pdf.read_bytes())
+    assert SECRET not in text
+    assert "UTC+05:45" in text and "2026-117" in text and "Ana Ruiz" in text
 
     again = tmp_path / "again.csv"  # a JSON report is an analysis too
     as_json = tmp_path / "r.json"
@@ -780,6 +783,7 @@ def test_report_and_verify_on_the_command_line(
         (["report", "{0}"], "--out"),
         (["report", "{0}", "--out", "x.docx"], "PDF, JSON or CSV"),
         (["report", "missing.json", "--out", "x.pdf"], "no such file"),
+        (["report", "{0}", "--out", "x.pdf", "--zone", "Mars/Olympus"], "time zone"),
         (["report", "{0}", "--mark", "x.mp4"], "--media"),
         (["verify", "missing.pdf"], "no such file"),
         (["analyze", "a.mp4", "b.mp4", "--report", "x.pdf"], "one file"),
@@ -851,8 +855,8 @@ def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis: Anal
 def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it() -> None:
     analysis = make_analysis()
     limits = analysis.verdict.answers[Question.MANIPULATION].thresholds
-    limits.false_positives = Tally(count=3, clips=227)
-    limits.false_negatives = Tally(count=0, clips=137)
+    limits.false_positives = Tally(count=3, files=227)
+    limits.false_negatives = Tally(count=0, files=137)
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
     assert "likely manipulated above 70 %, no sign below 30 %, else inconclusive" in text
     assert "Untouched called manipulated 3 of 227 1.3 % 0.5 to 3.8 %" in text

@@ -60,8 +60,8 @@ def test_sources_are_left_out_while_their_kind_stays() -> None:
         File("sberbank-ai/sber-swap", "ben"),
         File("iperov/DeepFaceLive", "anna"),
     ]
-    fold = groups.source_fold_of(files[0])
-    assert fold in groups.source_names()
+    fold = groups.fold_of(files[0], groups.SOURCES)
+    assert fold in groups.names(groups.SOURCES)
     assert groups.fold_of(files[0]) == groups.fold_of(files[1])
     rest, held = groups.leave_out(files, fold)
     assert held == files[:1] and rest == files[1:2]
@@ -83,7 +83,7 @@ def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared: Path, t
     labels = shared / "data" / "train.csv"
     clips = [item for item in read_labels(labels) if item.kind == "video"]
     out: list[str] = []
-    for fold in groups.names() if table == "kinds" else groups.source_names():
+    for fold in groups.names() if table == "kinds" else groups.names(groups.SOURCES):
         rest, held = groups.leave_out(clips, fold)
         out += [clip.name for clip in held]
         assert not {clip.source for clip in rest} & {clip.source for clip in held}

@@ -37,7 +37,7 @@ def test_pictures_get_a_threshold_that_keeps_both_promises(
     found = left_out.write(clips + stills, tmp_path, "m", Question.SYNTHESIS, "clips")
     limits = found.ensembles[Question.SYNTHESIS].pictures
     assert limits is not None and limits.false_positives is not None and limits.one_sided
-    assert limits.false_positives.clips == 200
+    assert limits.false_positives.files == 200
     # Where they can't be told apart nothing keeps them, and no real picture may lie above.
     assert bool(limits.false_positives.count) is told
     assert limits.false_positives.count <= 10

@@ -128,7 +128,7 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["ray", "signing", "ytdlp"]),
+        (["detector", "cli"], ["ray", "signing", "links"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
         (["tests", "conftest.py", "bench"], ["dashboard", "signing", "test"]),
     ],

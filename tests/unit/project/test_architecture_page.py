@@ -1,4 +1,4 @@
-"""docs/architecture.md names files that are there, and words that are found where it says."""
+"""docs/architecture.md names files that are there, and topics that are found where it says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-SECTION = PAGE.partition("## Where words lead")[2].partition("\n## ")[0]
+SECTION = PAGE.partition("## Where to look")[2].partition("\n## ")[0]
 WORDS = {
     word: re.findall(r"`([^`]+)`", files)
     for word, files in re.findall(r"^\| ([a-z ]+) \| (`.*) \|$", SECTION, re.M)

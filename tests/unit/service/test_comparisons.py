@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from detector import comparison as engine
 from detector.errors import Canceled, MediaError
 from detector.schema.comparison import Comparison
 from service.records.comparisons import ComparisonStore
 from service.records.database import FILE, Database
 from service.records.model import State
+from service.tasks import comparisons as engine
 from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
 from service.tasks.manager import TaskManager
 from tests.support.comparisons_contract import A, B, ComparisonsContract, made, media

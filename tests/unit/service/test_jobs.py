@@ -22,6 +22,7 @@ from detector.errors import Canceled, MediaError, UnmaskError, WeightsError
 from detector.models import registry
 from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
+from detector.schema.origin import FileSource, Posted
 from service.records import result_cache, tables
 from service.records.database import FILE
 from service.records.instances import Server
@@ -137,6 +138,17 @@ def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Job
     assert job.analysis.media.sha256 == "one"
     assert job.progress.sampled == 3
     assert jobs.find("x" * 22, local(jobs)) is None
+
+
+def test_where_a_file_was_taken_from_stands_in_its_result(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    scope = local(jobs)
+    taken = FileSource(posted=Posted(title="A talk", by="Channel", date="2026-11-02"))
+    job = jobs.submit(io.BytesIO(b"one"), "one.mp4", Settings(), scope, taken_from=taken)
+    wait(job)
+    assert job.analysis.provenance.posted == taken.posted
+    again = jobs.rerun(job.key, Settings(frames=8), scope)
+    assert wait(again).analysis.provenance.posted == taken.posted
 
 
 def test_many_people_at_once_each_get_their_own(make: Callable[..., Jobs]) -> None:

@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import update
 
 from bench.copies import CopyOptions, write_copy
-from detector import comparison as engine
 from detector import media
 from detector.errors import InputError
 from detector.live import LiveSettings
@@ -27,6 +26,7 @@ from service.records import tables
 from service.records.comparisons import KeptComparison
 from service.records.footage import FootageStore
 from service.records.model import Preferences
+from service.tasks import comparisons as engine
 from service.tasks import lookups
 from service.tasks.jobs import Job, State
 from tests.support.footage import add_file

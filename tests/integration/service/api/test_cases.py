@@ -97,8 +97,11 @@ def test_its_pdf_begins_with_the_case_and_goes_on_with_the_reports(
     client: httpx.Client, analysis: str
 ) -> None:
     case = opened(client, analysis)
-    answer = client.post(f"/v1/cases/{case['id']}/report.pdf")
+    place = f"/v1/cases/{case['id']}/report.pdf"
+    answer = client.post(place, params={"zone": "Asia/Kathmandu"})
     pdf = PdfReader(io.BytesIO(answer.content))
+    assert all("UTC+05:45" in page.extract_text() for page in pdf.pages[:2])
+    assert client.post(place, params={"zone": "Mars/Olympus"}).status_code == 422
     first = pdf.pages[0].extract_text()
     assert "Council statement" in first and "Reviewed" in first and "Ada (local)" in first
     assert any("council statement.webm" in page.extract_text() for page in pdf.pages[1:])

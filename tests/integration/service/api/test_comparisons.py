@@ -13,12 +13,12 @@ import pytest
 from pypdf import PdfReader
 
 from detector import client as client_module
-from detector import comparison as engine
 from detector.client import ApiError, UnmaskClient
 from detector.errors import Canceled
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from service.application import Application
 from service.context import Scope
+from service.tasks import comparisons as engine
 from tests.support.waiting import PATIENT, until
 
 

@@ -1,0 +1,169 @@
+"""Dictionaries of tensors in weight files, read without running code; imports torch."""
+
+from __future__ import annotations
+
+import functools
+import re
+import warnings
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save_file as save_file
+
+from detector.errors import WeightsError
+from detector.weights.files import TORCH_STARTS, some_of
+from detector.weights.torchscript import is_archive, read_archive
+
+_CALLED = re.compile(r"(?:GLOBAL|class|global:?) ([\w.]+\.\w+) ")
+"""How torch says what a pickle wanted to be called."""
+
+
+def unwrapped(
+    path: Path,
+    wrappers: Sequence[str],
+    chosen: str,
+    cache: dict[Path, dict[str, Any]] | None = None,
+) -> dict[str, torch.Tensor]:
+    """Return the weights of a file without what a training script kept around them.
+
+    Beside the weights there is often a second set, such as an average of them over the training.
+    Which one its author publishes the file for nobody can see: the person says it (`chosen`).
+    `cache` keeps what was read of a file for the next call.
+    """
+    state, resolved = _read(path, cache), not chosen
+    seen: list[str] = []
+    while True:
+        sets = [str(key) for key, value in state.items() if _is_set(value)]
+        seen += sets
+        key: str | None
+        if not resolved and isinstance(state.get(chosen), Mapping):
+            key, resolved = chosen, True
+        else:
+            key = next((k for k in wrappers if isinstance(state.get(k), Mapping)), None)
+            rivals = [k for k in sets if key and k != key and _rival(state, key, k, wrappers)]
+            if resolved and (rivals or (key is None and len(sets) > 1)):
+                names = sets if key is None else [key, *rivals]
+                raise WeightsError(
+                    f"The weight file {path} holds several sets of weights: {', '.join(names)}.",
+                    code="weights_several",
+                    hint=f"Say which one: `unmask models add` takes --state {names[0]}.",
+                )
+        if key is None:
+            break
+        state = dict(state[key])
+    if not resolved and seen:  # a bare file is the chosen set itself, as it was kept
+        raise WeightsError(
+            f"The weight file {path} holds no set of weights called {chosen!r}.",
+            hint=f"It has {', '.join(seen)}.",
+        )
+    return _only_tensors(state, path, sets)
+
+
+def _is_set(value: Any) -> bool:
+    """Whether it holds tensors with an axis: weights, and no optimizer, log or settings."""
+    return isinstance(value, Mapping) and any(
+        isinstance(tensor, torch.Tensor) and tensor.dim() for tensor in value.values()
+    )
+
+
+def _rival(state: Mapping[str, Any], key: str, other: str, wrappers: Sequence[str]) -> bool:
+    """Return True if `other` could be the weights too: a usual key, or mostly the same names."""
+
+    def tensors(name: str) -> dict[str, torch.Tensor]:
+        pairs = state[name].items()
+        return {str(k).removeprefix("module."): t for k, t in pairs if isinstance(t, torch.Tensor)}
+
+    ours, theirs = tensors(key), tensors(other)
+    common = [k for k in ours if k in theirs and ours[k].shape == theirs[k].shape]
+    if len(common) == len(ours) == len(theirs) and common:
+        return not all(torch.equal(ours[k], theirs[k]) for k in common)
+    return other in wrappers or 2 * len(common) >= max(1, min(len(ours), len(theirs)))
+
+
+def _read(path: Path, cache: dict[Path, dict[str, Any]] | None) -> dict[str, Any]:
+    if cache is not None and path in cache:
+        return dict(cache[path])
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path, device="cpu")
+        elif is_archive(path):
+            state = read_archive(path)
+        else:
+            _allow_harmless()
+            with warnings.catch_warnings():
+                # Of a bare pickle torch warns on standard error, in lines of its own.
+                warnings.simplefilter("ignore")
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
+    except Exception as error:  # safetensors, pickle and zip have no common error
+        raise WeightsError(
+            f"The weight file {path} can't be read: {_why(path, error)}", code="weights_unreadable"
+        ) from error
+    if not isinstance(state, Mapping):
+        raise WeightsError(f"The weight file {path} holds a {type(state).__name__}, not weights.")
+    if cache is not None:
+        cache[path] = dict(state)
+    return dict(state)
+
+
+@functools.cache
+def _allow_harmless() -> None:
+    """Let torch read harmless settings and scalars of training scripts, Lightning's as a dict."""
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = {type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8", "?")}
+    lightning = ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")
+    harmless = [
+        Namespace,
+        np.dtype,
+        *kinds,
+        *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+        *(
+            (dict, f"{home}.utilities.{name}.AttributeDict")
+            for home in lightning
+            for name in ("parsing", "data")
+        ),
+    ]
+    torch.serialization.add_safe_globals(harmless)
+
+
+def _only_tensors(
+    state: dict[str, Any], path: Path, sets: Sequence[str] = ()
+) -> dict[str, torch.Tensor]:
+    strange = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
+    if strange:
+        raise WeightsError(
+            f"The weight file {path} holds more than tensors: {some_of(strange)}.",
+            hint=f"If its weights are under {sets[0]}: `unmask models add` takes --state {sets[0]}."
+            if sets
+            else "",
+        )
+    if not state:
+        raise WeightsError(f"The weight file {path} holds no tensors.")
+    return {str(k): v for k, v in state.items()}
+
+
+def _why(path: Path, error: Exception) -> str:
+    """One sentence for the many ways in which torch and safetensors say it."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+    except OSError as problem:
+        return f"{problem.strerror}."
+    text = str(error)
+    if not start:
+        return "it is empty."
+    if start.lstrip().startswith((b"<", b"{", b"version")) and path.suffix != ".safetensors":
+        return "it is text, not weights; perhaps a page that a download gave instead of the file."
+    if start.startswith(b"\x89HDF"):
+        return "it is an HDF5 file, as Keras writes them."
+    if match := _CALLED.search(text):
+        return f"opening it would call {match[1]}, which weights never need. It was not opened."
+    if start.startswith(TORCH_STARTS) or path.suffix == ".safetensors":
+        return "it is truncated or damaged."
+    return "it is damaged, or no weight file."

@@ -1,0 +1,59 @@
+"""The documentation site builds without a warning and loads nothing from other servers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+FALLBACKS = {"mermaid", "resize-observer-polyfill"}
+"""What the theme's script loads: for diagrams in Mermaid, and in browsers before 2020."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    build = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
+        cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert build.returncode == 0, build.stdout + build.stderr
+    return folder
+
+
+def test_it_builds_with_a_reference_of_the_public_api(site: Path) -> None:
+    names = {
+        "python": ["detector.pipeline.analyze", "detector.client.UnmaskClient"],
+        "schema": ["detector.schema.analysis.Analysis", "detector.schema.verdict.Verdict.label"],
+        "extend": ["detector.models.base.ModelSpec.operating_point", "detector.questions"],
+        "api": ["service.api.schemas.AnalysisView"],
+    }
+    for page, expected in names.items():
+        text = (site / "reference" / f"{page}.html").read_text("utf-8")
+        assert [name for name in expected if f'id="{name}"' not in text] == []
+
+
+def test_every_page_is_in_the_navigation(site: Path) -> None:
+    text = (site / "index.html").read_text("utf-8")
+    pages = [page.relative_to(ROOT / "docs") for page in (ROOT / "docs").rglob("*.md")]
+    assert len(pages) > 20
+    assert [page for page in pages if f'href="{page.with_suffix(".html")}"' not in text] == []
+
+
+def test_it_loads_nothing_from_other_servers(site: Path) -> None:
+    loads = re.compile(
+        r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"?(?:https?:)?//"
+        r"|<link\b[^>]*\bhref=\"?(?:https?:)?//"
+        r"|url\([\"']?(?:https?:)?//|@import"
+    )
+    files = [file for file in site.rglob("*") if file.suffix in {".html", ".css"}]
+    assert len(files) > 25
+    assert [file.name for file in files if loads.search(file.read_text("utf-8"))] == []
+    scripts = "".join(file.read_text("utf-8") for file in site.rglob("*.js"))
+    assert set(re.findall(r"//unpkg\.com/([\w-]+)", scripts)) == FALLBACKS
+    assert not [p for p in (ROOT / "docs").rglob("*.md") if "```mermaid" in p.read_text("utf-8")]
