@@ -40,7 +40,7 @@ class Colors:
 @pytest.fixture(autouse=True)
 def without_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "CropReader", Colors)
-    monkeypatch.setattr(groups, "_fold_in", lambda file, item: SOURCES[item.source])
+    monkeypatch.setattr(groups, "fold_of", lambda item, file: SOURCES[item.source])
     torch.set_num_threads(1)
 
 
