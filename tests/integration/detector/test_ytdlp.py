@@ -1,7 +1,5 @@
 """Pages with a player: the real yt-dlp in a process of its own, behind our proxy."""
 
-from __future__ import annotations
-
 import base64
 import socket
 import threading
@@ -80,7 +78,7 @@ def refused(url: str, tmp_path: Path, rules: LinkRules = RULES) -> InputError:
     return raised.value
 
 
-def test_the_video_of_a_page_is_fetched(web: Server, clip: bytes, tmp_path: Path) -> None:
+def test_the_video_of_a_page_is_fetched(web, clip, tmp_path):
     told: list[int] = []
     with (tmp_path / "file").open("w+b") as target:
         found = fetch(
@@ -101,38 +99,27 @@ def test_the_video_of_a_page_is_fetched(web: Server, clip: bytes, tmp_path: Path
     "environment",
     [{"UNMASK_YTDLP": ""}, {"UNMASK_YTDLP": "0"}, {"UNMASK_LINKS": ""}, {"UNMASK_OFFLINE": "1"}],
 )
-def test_it_is_off_unless_links_and_it_are_on(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_off_unless_links_and_it_are_on(environment, monkeypatch):
     assert downloader.available()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert not downloader.available()
 
 
-def test_without_it_a_page_is_a_page(
-    web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_it_a_page_is_a_page(web, tmp_path, monkeypatch):
     monkeypatch.setattr(downloader, "find_spec", lambda name: None)
     assert refused(web.url("clips.example", "/watch"), tmp_path).code == "link_page"
     assert [path for path, _headers in web.came] == ["/watch"]
 
 
-def test_a_file_never_goes_through_it(
-    web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_never_goes_through_it(web, tmp_path, monkeypatch):
     monkeypatch.setattr(downloader, "download", None)
     with (tmp_path / "file").open("w+b") as target:
         assert fetch(web.url("clips.example", "/clip.mp4"), target, RULES, resolve=resolve).size
 
 
-# --- where it may not lead ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("way", ["address", "name", "redirect", "other spelling"])
-def test_a_page_leads_to_nothing_private(
-    web: Server, clip: bytes, tmp_path: Path, way: str
-) -> None:
+def test_a_page_leads_to_nothing_private(web, clip, tmp_path, way):
     with serving(PRIVATE, {"/clip.mp4": whole(clip)}) as inside:
         to = {
             "address": inside.url(PRIVATE, "/clip.mp4"),
@@ -147,7 +134,7 @@ def test_a_page_leads_to_nothing_private(
         assert not inside.came
 
 
-def test_past_its_proxy_it_reaches_nothing(tmp_path: Path) -> None:
+def test_past_its_proxy_it_reaches_nothing(tmp_path):
     """A yt-dlp that was taken over: its process has one port, one folder, and no programs."""
     from detector.isolation import Sandbox
 
@@ -170,17 +157,14 @@ def test_past_its_proxy_it_reaches_nothing(tmp_path: Path) -> None:
     assert reached == [1, 1, 0, 0, 0, 0, 0]
 
 
-# --- limits, and what is said ---------------------------------------------------------------------
-
-
-def test_a_video_that_is_too_large_is_left(web: Server, tmp_path: Path) -> None:
+def test_a_video_that_is_too_large_is_left(web, tmp_path):
     web.answers["/big.mp4"] = endless(bytes(1 << 16), 0.0, before=b"\0\0\0\x18ftypmp42")
     web.answers["/big"] = page(web.url("clips.example", "/big.mp4"))
     error = refused(web.url("clips.example", "/big"), tmp_path, replace(RULES, max_bytes=1 << 20))
     assert error.code == "too_large" and "1 MB" in error.message
 
 
-def test_a_video_that_drips_is_left(web: Server, tmp_path: Path) -> None:
+def test_a_video_that_drips_is_left(web, tmp_path):
     web.answers["/slow.mp4"] = endless(b"x", 0.2, before=b"\0\0\0\x18ftypmp42")
     web.answers["/slow"] = page(web.url("clips.example", "/slow.mp4"))
     begun = time.monotonic()
@@ -188,7 +172,7 @@ def test_a_video_that_drips_is_left(web: Server, tmp_path: Path) -> None:
     assert error.code == "link_slow" and time.monotonic() - begun < 50
 
 
-def test_it_can_be_stopped(web: Server, tmp_path: Path) -> None:
+def test_it_can_be_stopped(web, tmp_path):
     web.answers["/slow.mp4"] = endless(b"x", 0.1, before=b"\0\0\0\x18ftypmp42")
     web.answers["/slow"] = page(web.url("clips.example", "/slow.mp4"))
     cancel = threading.Event()
@@ -209,7 +193,7 @@ def test_it_can_be_stopped(web: Server, tmp_path: Path) -> None:
     assert web.left.wait(10)
 
 
-def test_several_videos_and_none_are_said(web: Server, tmp_path: Path) -> None:
+def test_several_videos_and_none_are_said(web, tmp_path):
     one = web.url("clips.example", "/clip.mp4")
     web.answers["/several"] = page(one, one.replace("/clip", "/other"))
     web.answers["/none"] = page()
@@ -227,9 +211,7 @@ def test_several_videos_and_none_are_said(web: Server, tmp_path: Path) -> None:
         ({"filesize": 10 << 20}, "too_large"),
     ],
 )
-def test_what_is_known_before_is_refused_before(
-    found: dict, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_known_before_is_refused_before(found, code, tmp_path, monkeypatch):
     said = {"url": "http://127.0.0.1:9/x", "id": "x", "title": "x", "ext": "mp4", **found}
     monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", lambda self, url, **options: said)
     with pytest.raises(InputError, check=lambda e: e.code == code):
@@ -253,12 +235,9 @@ def test_what_is_known_before_is_refused_before(
         ("something else at https://example.org/?token=hush", "link_page"),
     ],
 )
-def test_what_it_says_becomes_a_sentence_of_ours(said: str, code: str) -> None:
+def test_what_it_says_becomes_a_sentence_of_ours(said, code):
     error = explained(said)
     assert error.code == code and "hush" not in error.message and error.message.endswith(".")
-
-
-# --- the proxy by itself --------------------------------------------------------------------------
 
 
 def asked(proxy: LinkProxy, head: str, *, word: bool = True) -> bytes:
@@ -279,7 +258,7 @@ def proxy() -> Iterator[LinkProxy]:
         yield opened
 
 
-def test_it_passes_on_a_request_without_what_is_its_own(web: Server, proxy: LinkProxy) -> None:
+def test_it_passes_on_a_request_without_what_is_its_own(web, proxy):
     url = web.url("clips.example", "/clip.mp4?x=1")
     answer = asked(proxy, f"GET {url} HTTP/1.1\r\nHost: clips.example\r\nProxy-Connection: x")
     assert answer.startswith(b"HTTP/1.1 200") and b"ftyp" in answer
@@ -305,16 +284,16 @@ def test_it_passes_on_a_request_without_what_is_its_own(web: Server, proxy: Link
         ("nonsense", 400),
     ],
 )
-def test_it_leads_nowhere_else(proxy: LinkProxy, head: str, status: int) -> None:
+def test_it_leads_nowhere_else(proxy, head, status):
     assert asked(proxy, head).startswith(f"HTTP/1.1 {status}".encode())
 
 
-def test_it_is_nobody_elses(web: Server, proxy: LinkProxy) -> None:
+def test_it_is_nobody_elses(web, proxy):
     head = f"GET {web.url('clips.example', '/clip.mp4')} HTTP/1.1"
     assert asked(proxy, head, word=False).startswith(b"HTTP/1.1 407") and not web.came
 
 
-def test_its_ports_are_those_of_the_rules(web: Server) -> None:
+def test_its_ports_are_those_of_the_rules(web):
     with LinkProxy(replace(RULES, ports=frozenset({443})), threading.Event()) as proxy:
         assert asked(proxy, f"CONNECT {PUBLIC}:{web.server_port} HTTP/1.1").startswith(
             b"HTTP/1.1 403"
@@ -322,7 +301,7 @@ def test_its_ports_are_those_of_the_rules(web: Server) -> None:
     assert proxy.refused is not None and not web.came
 
 
-def test_a_tunnel_goes_both_ways_and_is_counted(proxy: LinkProxy) -> None:
+def test_a_tunnel_goes_both_ways_and_is_counted(proxy):
     with socket.create_server((PUBLIC, 0)) as echo:
 
         def repeat() -> None:
