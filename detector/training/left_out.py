@@ -59,7 +59,12 @@ def write(
     trivial : sequence of LeftOutLogit, optional
         What needs no detector, a version each: it stands in the table alone.
     """
-    store(rows, folder)
+    with (folder / "left_out.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "label", "fold", "version", "logit"])
+        for fold, version, item, logit in rows:
+            label = "fake" if item.label else "real"
+            writer.writerow([item.name, label, fold, version, round(logit, 4)])
     judged = [row for row in rows if row.item.kind != "image"] or rows
     clips = [
         subjects.Clip(
@@ -82,16 +87,6 @@ def write(
     report = calibration_report.to_markdown(found)
     (folder / "left_out.md").write_text(f"{ranking([*rows, *trivial])}\n\n{report}")
     return found
-
-
-def store(rows: Sequence[LeftOutLogit], folder: Path) -> None:
-    """Write `left_out.csv`."""
-    with (folder / "left_out.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "label", "fold", "version", "logit"])
-        for fold, version, item, logit in rows:
-            label = "fake" if item.label else "real"
-            writer.writerow([item.name, label, fold, version, round(logit, 4)])
 
 
 def ranking(rows: Sequence[LeftOutLogit]) -> str:
