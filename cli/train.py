@@ -23,7 +23,8 @@ def train(
     recipe: Annotated[
         str,
         Argument(
-            metavar="RECIPE", help="own, clip, finetune, generated, texture, voice, or a TOML"
+            metavar="RECIPE",
+            help="own, clip, finetune, generated, sequences, texture, voice, or a TOML",
         ),
     ],
     data: Annotated[
@@ -65,7 +66,8 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         Option(
-            help="clip, generated, voice: leave out each fold of sources in turn, save its logits"
+            help="clip, generated, sequences, voice: leave out each fold of sources in turn, save "
+            "its logits"
         ),
     ] = None,
     loss: Annotated[
@@ -88,6 +90,7 @@ def train(
     from detector.training.clip import generated
     from detector.training.clip.run import train as train_clip
     from detector.training.run import train as train_recipe
+    from detector.training.sequences import recipe as sequences
 
     given = {"images": images, "rate": rate, "leave_out": leave_out}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -127,8 +130,17 @@ def train(
             raise UsageError("The recipe generated takes --folds sources alone.")
         held_out = groups.names(groups.SOURCES) if folds else ()
         saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
+    elif recipe == "sequences":
+        if weights or tune or begin or folds == "kinds" or leave_out or resume:
+            raise UsageError(
+                "The recipe sequences takes --cache, --images, --rate and --folds sources alone."
+            )
+        held_out = groups.names(groups.SOURCES) if folds else ()
+        saved = sequences.train(
+            sequences.SequenceRecipe(**changes), data, run, cache=cache, folds=held_out
+        )
     elif folds:
-        raise UsageError("--folds is for the recipes clip, generated and voice.")
+        raise UsageError("--folds is for the recipes clip, generated, sequences and voice.")
     else:
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(

@@ -91,12 +91,13 @@ def test_weights_of_another_shape_are_refused(file):
 def test_the_bundled_weights_fit_and_tell_a_face_from_noise():
     from detector import weights
     from detector.models import registry
-    from detector.models.families import clip_blocks, texture
+    from detector.models.families import clip_blocks, sequence_heads, texture
     from detector.models.network import normalize
     from detector.vision import cut
 
     ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
-    assert {shipped.family for shipped in ours} == {"clip_blocks", "texture", "videomae"}
+    families = {"clip_blocks", "sequence_heads", "texture", "videomae"}
+    assert {shipped.family for shipped in ours} == families
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     points = [(203, 107), (244, 107), (224, 131), (207, 152), (241, 152)]
     for shipped in ours:
@@ -104,8 +105,14 @@ def test_the_bundled_weights_fit_and_tell_a_face_from_noise():
         scores = []
         for frame in (skimage.data.astronaut(), noise):
             crop = cut(frame, (180.0, 70.0, 270.0, 190.0), shipped.crop, points)
-            x = normalize(crop[None], shipped)
             with torch.no_grad():
+                if shipped.family == "sequence_heads":
+                    model = sequence_heads.load(shipped, files, "cpu")
+                    scores.append(
+                        float(model.score(np.stack([crop] * shipped.clip_frames)[None])[0])
+                    )
+                    continue
+                x = normalize(crop[None], shipped)
                 if shipped.kind == "clip":
                     network = videomae.build(
                         weights.load_state(files[0]),

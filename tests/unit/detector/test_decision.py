@@ -369,7 +369,7 @@ def test_one_whose_fitted_weight_is_nothing_votes_only_alone():
     plain = decide(made)
     assert plain.verdict.probability == pytest.approx(sigmoid(1.0))
     assert plain.verdict.answers[FACE].basis is Basis.MEASURED
-    assert plain.models[1].not_counted_because == "it tells nothing on new sources"
+    assert plain.models[1].not_counted_because == "it adds nothing beside the other models"
     assert decide(made, models=["one", "two"]) == plain
     alone = decide(made, models=["two"])
     assert alone.models[1].counted and alone.verdict.probability == pytest.approx(sigmoid(5.0))
