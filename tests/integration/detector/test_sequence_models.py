@@ -1,9 +1,5 @@
 """The bundled sequence models in an analysis: scores beside the default models, and no votes."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -18,16 +14,16 @@ DEFAULTS = ["clip", "texture"]
 SOME = ["lrcn", "lrcn-fused", "convlstm"]
 
 
-def test_each_head_has_an_entry_that_does_not_vote() -> None:
+def test_each_head_has_an_entry_that_does_not_vote():
     specs = {s.id: s for s in registry.list_models() if s.family == "sequence_heads"}
     assert list(specs) == list(HEADS)
     for spec in specs.values():
         assert spec.bundled and not spec.default and spec.weight == 0 and spec.calibration
-        assert spec.files[1].size is not None and spec.files[1].size <= 3_000_000
+        assert spec.files[1].size <= 3_000_000
         assert spec.measured[0].left_out
 
 
-def test_they_score_windows_and_change_no_verdict() -> None:
+def test_they_score_windows_and_change_no_verdict():
     clip, analyzer = face_clip(3, 640, 360, 25), Analyzer(device="cpu")
     alone = analyzer.analyze(clip, Settings(frames=6, models=DEFAULTS))
     beside = analyzer.analyze(clip, Settings(frames=6, models=[*DEFAULTS, *SOME]))
@@ -43,7 +39,7 @@ def test_they_score_windows_and_change_no_verdict() -> None:
     assert beside.verdict.probability == pytest.approx(alone.verdict.probability, abs=1e-6)
 
 
-def test_a_picture_and_a_short_clip_get_a_reason(tmp_path: Path) -> None:
+def test_a_picture_and_a_short_clip_get_a_reason(tmp_path):
     analyzer = Analyzer(device="cpu")
     short = write_clip(tmp_path / "short.mp4", seconds=0.4, size=(320, 240))
     still = tmp_path / "still.mp4"

@@ -1,9 +1,6 @@
 """A model of one's own: learned from features, judged by people left out, offered at once."""
 
-from __future__ import annotations
-
 import shutil
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -30,7 +27,7 @@ def made(files: int = 200, seed: int = 0) -> Rows:
 
 
 @pytest.mark.parametrize("loss", get_args(own.Loss))
-def test_every_loss_learns_a_layer_that_tells_new_files_apart(loss: own.Loss) -> None:
+def test_every_loss_learns_a_layer_that_tells_new_files_apart(loss):
     plan = OwnRecipe(loss=loss)
     taught, stop, new = (made(seed=seed) for seed in (1, 2, 3))
     files = np.arange(200)
@@ -40,7 +37,7 @@ def test_every_loss_learns_a_layer_that_tells_new_files_apart(loss: own.Loss) ->
     assert 1 <= best <= plan.steps and weights.shape == (40,)
 
 
-def test_training_ends_once_the_held_out_loss_does_not_fall() -> None:
+def test_training_ends_once_the_held_out_loss_does_not_fall():
     files = np.arange(200)
     taught, other = made(seed=1).of(files), made(seed=2).of(files)
     noise = (other[0], other[1][torch.randperm(200)])
@@ -48,16 +45,14 @@ def test_training_ends_once_the_held_out_loss_does_not_fall() -> None:
     assert best < 60
 
 
-def test_figures_are_those_of_the_classes() -> None:
+def test_figures_are_those_of_the_classes():
     figures = own._figures(np.array([2.0, 1.0, -1.0, -2.0, 3.0]), np.array([1, 0, 1, 0, 1]))
     assert figures["accuracy"] == pytest.approx(3 / 5)
     assert figures["specificity"] == pytest.approx(1 / 2)
     assert figures["f1"] == pytest.approx(2 * 2 / (3 + 3))
 
 
-def test_a_model_is_trained_offered_and_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_is_trained_offered_and_used(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     clip = face_clip(1, 320, 240, 10)
     for label in ("real", "fake"):
@@ -69,7 +64,7 @@ def test_a_model_is_trained_offered_and_used(
     assert main([*arguments, "--device", "cpu"]) == 0
     assert capsys.readouterr().out.strip() == "mine"
     (spec,) = user_models.own_models()
-    assert spec.calibration is not None and spec.calibration.clips == 8
+    assert spec.calibration.clips == 8
     assert (tmp_path / "mine" / "left_out.csv").read_text().count("\n") == 9
 
     assert spec.title in pages.texts(pages.page("models"))
@@ -81,7 +76,7 @@ def test_a_model_is_trained_offered_and_used(
     user_models.remove(spec.id)
 
 
-def test_too_few_people_are_refused(tmp_path: Path) -> None:
+def test_too_few_people_are_refused(tmp_path):
     faces = [
         own.Faces("a", label, "video", "m", f"g{n % 3}", "s", f"p{label}{n % 3}", 0, 1)
         for n, label in enumerate([0, 1] * 6)

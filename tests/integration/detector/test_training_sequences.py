@@ -1,7 +1,5 @@
 """The recipe of the sequence models on a few made clips, with colors in place of CLIP."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,9 +61,7 @@ def labels(tmp_path: Path) -> Path:
     return tmp_path / "labels.csv"
 
 
-def test_all_heads_are_trained_and_judged_by_sources_left_out(
-    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_heads_are_trained_and_judged_by_sources_left_out(labels, tmp_path, monkeypatch):
     out, cache = tmp_path / "run", tmp_path / "cache"
     train(SHORT, labels, TrainingOptions(out), cache=cache, folds=list(SOURCES.values()))
     for name, build in HEADS.items():
@@ -84,7 +80,7 @@ def test_all_heads_are_trained_and_judged_by_sources_left_out(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_window_holds_the_face_in_consecutive_frames(labels: Path, tmp_path: Path) -> None:
+def test_a_window_holds_the_face_in_consecutive_frames(labels, tmp_path):
     items = [i for i in windows.read_clips(labels) if i.name == "0.mp4"]
     (item,), (window,) = windows.read(items, tmp_path / "w", TrainingOptions(tmp_path))
     assert item.name == "0.mp4" and window.face.shape == (8, FEATURES)
@@ -97,7 +93,7 @@ def test_a_window_holds_the_face_in_consecutive_frames(labels: Path, tmp_path: P
     assert 0 < moved.max() < 0.2
 
 
-def test_what_cannot_be_trained_is_refused(labels: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_is_refused(labels, tmp_path):
     rows = labels.read_text().splitlines()
     real = labels.with_name("real.csv")
     real.write_text("\n".join(row for row in rows if ",fake," not in row))

@@ -1,7 +1,5 @@
 """YuNet with its published weights, through OpenCV, and the choice of a face detector."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -25,7 +23,7 @@ def face() -> np.ndarray:
 
 
 @pytest.mark.shared
-def test_it_finds_the_face_that_mtcnn_finds(shared: Path, face: np.ndarray) -> None:
+def test_it_finds_the_face_that_mtcnn_finds(shared, face):
     (found,) = YuNet(weights=shared / WEIGHTS).detect(face, 40)
     (known,) = mtcnn.Mtcnn().detect(face, 40)
     assert types.iou(np.array(found.box), np.array([known.box]))[0] > 0.7
@@ -36,7 +34,7 @@ def test_it_finds_the_face_that_mtcnn_finds(shared: Path, face: np.ndarray) -> N
 
 
 @pytest.mark.shared
-def test_places_are_those_of_the_whole_frame(shared: Path, face: np.ndarray) -> None:
+def test_places_are_those_of_the_whole_frame(shared, face):
     """A frame of 1920 px is searched smaller."""
     frame = np.full((1080, 1920, 3), 127, np.uint8)
     frame[300:680, 1200:1580] = face
@@ -46,9 +44,7 @@ def test_places_are_those_of_the_whole_frame(shared: Path, face: np.ndarray) -> 
 
 
 @pytest.mark.shared
-def test_settings_choose_it_once_it_is_fetched(
-    shared: Path, face: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settings_choose_it_once_it_is_fetched(shared, face, tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     picked = tmp_path / "face.png"
     cv2.imwrite(str(picked), face[..., ::-1])

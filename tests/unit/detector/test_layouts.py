@@ -1,7 +1,5 @@
 """A folder says which of its files are real by its layout."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -18,7 +16,7 @@ def laid_out(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_real_and_fake_folders(tmp_path: Path) -> None:
+def test_real_and_fake_folders(tmp_path):
     items = read_labels(laid_out(tmp_path, "real/a.mp4", "Fake/b/c.png", "fake/x.txt", "d.mp4"))
     assert {(i.name, i.label, i.kind) for i in items} == {
         ("real/a.mp4", 0, "video"),
@@ -27,7 +25,7 @@ def test_real_and_fake_folders(tmp_path: Path) -> None:
     assert all(item.file.is_file() for item in items)
 
 
-def test_faceforensics_fakes_share_the_group_of_their_footage(tmp_path: Path) -> None:
+def test_faceforensics_fakes_share_the_group_of_their_footage(tmp_path):
     items = read_labels(
         laid_out(
             tmp_path,
@@ -46,7 +44,7 @@ def test_faceforensics_fakes_share_the_group_of_their_footage(tmp_path: Path) ->
         assert original.person == made.person
 
 
-def test_celeb_df_names_its_people(tmp_path: Path) -> None:
+def test_celeb_df_names_its_people(tmp_path):
     items = read_labels(
         laid_out(
             tmp_path,
@@ -63,7 +61,7 @@ def test_celeb_df_names_its_people(tmp_path: Path) -> None:
     assert people["YouTube-real/00001.mp4"] != people["Celeb-real/id0_0001.mp4"]
 
 
-def test_dfdc_reads_its_metadata(tmp_path: Path) -> None:
+def test_dfdc_reads_its_metadata(tmp_path):
     laid_out(tmp_path, "part_0/a.mp4", "part_0/b.mp4", "part_0/c.mp4")
     said = {"a.mp4": {"label": "FAKE", "original": "b.mp4"}, "b.mp4": {"label": "REAL"}}
     (tmp_path / "part_0/metadata.json").write_text(json.dumps(said))
@@ -72,6 +70,6 @@ def test_dfdc_reads_its_metadata(tmp_path: Path) -> None:
     assert len({i.group for i in items.values()}) == 1
 
 
-def test_a_folder_that_says_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_says_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match="Nothing in"):
         read_labels(laid_out(tmp_path, "a.mp4"))

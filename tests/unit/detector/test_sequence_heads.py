@@ -1,9 +1,5 @@
 """The sequence models against plain implementations, on made weights and features."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -56,9 +52,7 @@ def made(name: str, sequence: FrameSequence) -> SequenceHead:
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_head_gives_a_logit_a_window_and_is_small(
-    name: str, sequence: FrameSequence, tmp_path: Path
-) -> None:
+def test_a_head_gives_a_logit_a_window_and_is_small(name, sequence, tmp_path):
     head = made(name, sequence)
     whole = head(sequence)
     assert whole.shape == (3,) and torch.isfinite(whole).all()
@@ -75,7 +69,7 @@ def test_a_head_gives_a_logit_a_window_and_is_small(
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_weights_of_another_head_are_refused(name: str, sequence: FrameSequence) -> None:
+def test_weights_of_another_head_are_refused(name, sequence):
     state = made(name, sequence).state_dict()
     state.pop(next(iter(state)))
     with pytest.raises(WeightsError, match="do not fit"):
@@ -90,7 +84,7 @@ def reduced(head: SequenceHead, features: Tensor) -> Tensor:
     return F.gelu(x * norm.weight + norm.bias)
 
 
-def test_the_lrcn_averages_the_states_of_an_lstm(sequence: FrameSequence) -> None:
+def test_the_lrcn_averages_the_states_of_an_lstm(sequence):
     head = made("lrcn", sequence)
     assert isinstance(head, Lrcn)
     wanted = states(head, sequence.face) @ head.classify.weight.T + head.classify.bias
@@ -112,7 +106,7 @@ def states(head: Lrcn, features: Tensor) -> Tensor:
     return torch.stack(every).mean(0)
 
 
-def test_the_fused_lrcn_joins_the_states_of_both_crops(sequence: FrameSequence) -> None:
+def test_the_fused_lrcn_joins_the_states_of_both_crops(sequence):
     head = made("lrcn-fused", sequence)
     assert isinstance(head, FusedLrcn) and sequence.around is not None
     both = torch.cat([states(head.face, sequence.face), states(head.around, sequence.around)], 1)
@@ -120,7 +114,7 @@ def test_the_fused_lrcn_joins_the_states_of_both_crops(sequence: FrameSequence) 
     torch.testing.assert_close(head(sequence), wanted[:, 0], atol=1e-5, rtol=1e-4)
 
 
-def test_the_convlstm_is_that_of_shi_et_al_without_peepholes(sequence: FrameSequence) -> None:
+def test_the_convlstm_is_that_of_shi_et_al_without_peepholes(sequence):
     head = made("convlstm", sequence)
     assert isinstance(head, ConvLstm) and sequence.grid is not None
     weight = head.gates.weight.flatten(1)
@@ -137,7 +131,7 @@ def test_the_convlstm_is_that_of_shi_et_al_without_peepholes(sequence: FrameSequ
     torch.testing.assert_close(head(sequence), wanted[:, 0], atol=1e-5, rtol=1e-4)
 
 
-def test_the_gru_weighs_its_states_by_attention(sequence: FrameSequence) -> None:
+def test_the_gru_weighs_its_states_by_attention(sequence):
     head = made("gru-attention", sequence)
     assert isinstance(head, AttentionGru)
     ways = []
@@ -160,7 +154,7 @@ def test_the_gru_weighs_its_states_by_attention(sequence: FrameSequence) -> None
     torch.testing.assert_close(head(sequence), wanted[:, 0], atol=1e-5, rtol=1e-4)
 
 
-def test_the_transformer_needs_its_positions_to_know_an_order(sequence: FrameSequence) -> None:
+def test_the_transformer_needs_its_positions_to_know_an_order(sequence):
     head = made("frame-transformer", sequence)
     assert isinstance(head, FrameTransformer)
     tokens = reduced(head, sequence.face) + head.position
@@ -183,7 +177,7 @@ def test_the_transformer_needs_its_positions_to_know_an_order(sequence: FrameSeq
     torch.testing.assert_close(head(sequence), head(FrameSequence(sequence.face.flip(1))))
 
 
-def test_the_autoencoders_score_is_its_error(sequence: FrameSequence) -> None:
+def test_the_autoencoders_score_is_its_error(sequence):
     head = made("real-autoencoder", sequence)
     assert isinstance(head, RealAutoencoder)
     head.usual.fill_(0.5)
@@ -194,9 +188,6 @@ def test_the_autoencoders_score_is_its_error(sequence: FrameSequence) -> None:
     back = (hidden @ head.decode.weight.T + head.decode.bias).numpy()
     wanted = (np.log(((back - x) ** 2).mean((1, 2))) - 0.5) / 2
     np.testing.assert_allclose(head(sequence).numpy(), wanted, atol=1e-4)
-
-
-# --- from crops to a score -----------------------------------------------------------------------
 
 
 class _Colors(torch.nn.Module):
@@ -212,7 +203,7 @@ class _Colors(torch.nn.Module):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_model_scores_windows_of_crops(name: str, sequence: FrameSequence) -> None:
+def test_a_model_scores_windows_of_crops(name, sequence):
     crop = CROP.model_copy(update={"around": 2.0 if name == "lrcn-fused" else 0.0})
     entry = spec("sequence_heads", id=name, kind="clip", crop=crop, clip_frames=FRAMES)
     trunk = _Colors()
@@ -230,7 +221,7 @@ def test_a_model_scores_windows_of_crops(name: str, sequence: FrameSequence) -> 
         model.score(window[None, :4])
 
 
-def test_the_second_crop_shows_the_face_in_its_surroundings() -> None:
+def test_the_second_crop_shows_the_face_in_its_surroundings():
     frame = np.random.default_rng(0).integers(0, 256, (300, 320, 3), np.uint8)
     box = (180.0, 70.0, 270.0, 190.0)
     pair = cut(frame, box, CROP.model_copy(update={"around": 2.0}), POINTS)
@@ -239,7 +230,7 @@ def test_the_second_crop_shows_the_face_in_its_surroundings() -> None:
     np.testing.assert_array_equal(pair[:, 224:], cut(frame, box, around))
 
 
-def test_heads_of_one_crop_share_a_pass_of_the_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heads_of_one_crop_share_a_pass_of_the_trunk(monkeypatch):
     passes = []
 
     def compiled(*args: object, **settings: object) -> object:
