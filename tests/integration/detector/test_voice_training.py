@@ -89,7 +89,7 @@ def _write(path: Path, samples: np.ndarray) -> None:
 def test_the_recipe_runs_from_labels_to_figures(tmp_path, monkeypatch):
     plan = voice.VoiceRecipe(versions=("0",))
     monkeypatch.setattr(voice, "VoiceRecipe", lambda: plan)
-    monkeypatch.setattr(groups, "voice_names", lambda: ("voice-1", "voice-2"))
+    monkeypatch.setattr(groups, "names", lambda file: ("voice-1", "voice-2"))
     monkeypatch.setattr(voice, "MODERN", {"m0", "m1"})
     labels, out = write_labels(tmp_path), tmp_path / "run"
     words = ["train", "voice", "--data", str(labels), "-o", str(out), "--folds", "sources"]
