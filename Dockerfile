@@ -18,7 +18,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY pyproject.toml uv.lock requirements-cpu.txt ./
 COPY tools/setup.py tools/setup.py
 RUN VENV=/opt/unmask TORCH="$TORCH" TORCH_INDEX="$TORCH_INDEX" UV_NO_CACHE=1 \
-    python tools/setup.py --packages-only dashboard postgres s3 \
+    python tools/setup.py --packages-only dashboard postgres s3 links \
     && /opt/unmask/bin/python -c "import torch, torchvision" \
     && /opt/unmask/bin/pip uninstall --yes uv hatchling editables \
     && rm -r tools pyproject.toml uv.lock requirements-cpu.txt

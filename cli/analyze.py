@@ -11,9 +11,10 @@ from cli import known, report
 from cli.common import JsonOutput, ProgressBar, is_web_address, refuse_link, say, tell
 from cli.options import Json, MachineOptions, NoLibrary, Option, ReportOptions, SettingsOptions
 from detector import links, media
+from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
 from detector.comparison import compare
 from detector.decision import decide
-from detector.errors import InputError, UsageError
+from detector.errors import InputError, MediaError, UsageError
 from detector.messages import comparison, lead, states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, score, signed
@@ -50,27 +51,29 @@ def analyze(
     ] = None,
     no_library: NoLibrary = False,
 ) -> int:
-    """Analyze videos and pictures, or their links where UNMASK_LINKS is on."""
+    """Analyze videos and pictures, the pictures of a PDF or an office document, or links where
+    UNMASK_LINKS is on."""
     if machine.sandbox:
         media.isolate()  # first: its own imports go on beside those of torch
     wanted, limits = settings.settings(), settings.thresholds()
+    files = [(path, picture) for path in paths for picture in _pictures(path)]
     if report_file:
         report.ending(report_file)
-        if len(paths) > 1:
+        if len(files) > 1:
             raise UsageError("A report is about one file.", hint="--json takes several.")
-    if original and len(paths) > 1:
+    if original and len(files) > 1:
         raise UsageError("An original is that of one file.", hint="Give one file.")
     if original:
         refuse_link(original)
     analyzer = Analyzer(device=machine.device)
     status = 0
     finder = known.OriginalFinder(wanted=original is None and not no_library)
-    with JsonOutput(json, several=len(paths) > 1) as output, finder, ExitStack() as fetched:
-        for path in paths:
+    with JsonOutput(json, several=len(files) > 1) as output, finder, ExitStack() as fetched:
+        for path, picture in files:
             file = Path(path)
-            if is_web_address(path):
+            if picture is not None or is_web_address(path):
                 file = Path(fetched.enter_context(TemporaryDirectory(prefix="unmask-"))) / "link"
-            result = _one(analyzer, path, file, wanted, limits)
+            file, result = _one(analyzer, path, picture, file, wanted, limits)
             if isinstance(result, Failure):
                 status = 2
                 output.add(result.model_dump(mode="json"))
@@ -86,21 +89,37 @@ def analyze(
     return status
 
 
+def _pictures(path: str) -> list[Entry] | list[None]:
+    """Return the pictures of a document, or why it can't be read; [None] of any other file."""
+    name = Path(path).name
+    if is_web_address(path) or Path(path).suffix.lower() not in DOCUMENT_ENDINGS:
+        return [None]
+    try:
+        found = read_container(Path(path), name)
+        if found is not None and not found.entries:
+            raise MediaError("There is no picture in this document.", code="no_media")
+    except InputError as error:
+        return [failed(name, error)]
+    return [None] if found is None else found.entries
+
+
 def _one(
-    analyzer: Analyzer, path: str, file: Path, settings: Settings, limits: Thresholds | None
-) -> Analysis | Failure:
-    """Analyze a file, fetched to `file` where `path` is a link; say what is wrong with it where it
-    can't be."""
+    analyzer: Analyzer, path: str, picture: Entry | None, file: Path, settings: Settings,
+    limits: Thresholds | None,
+) -> tuple[Path, Analysis | Failure]:  # fmt: skip
+    """Analyze a file: fetched to `file` where `path` is a link, or a document's `picture`, which is
+    unpacked beside it. Return where it is, and what came of it or what is wrong with it."""
     link = is_web_address(path)
-    name = links.name_of(path) if link else file.name
+    name = links.name_of(path) if link else picture.title if picture else file.name
     bar = ProgressBar(path if link else name, "share")
     try:
-        if link:
-            links.opener(path)(file.parent)
+        source = links.fetch_to(path, file).source if link else None
+        if picture is not None:
+            file, source = picture.open(file.parent), picture.source
         analysis = analyzer.analyze(
             file, settings, name=name, observe=lambda done: bar(done.fraction, 1)
-        )
-        return decide(analysis, thresholds=limits) if limits else analysis
+        ).taken_from(source)
+        return file, decide(analysis, thresholds=limits) if limits else analysis
     except InputError as error:
         if isinstance(error, UsageError):
             raise
@@ -109,7 +128,7 @@ def _one(
             error.hint = "`unmask batch FOLDER --out DIR` analyzes everything in it."
         say(error, bar.text)
         detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
-        return Failure(name=bar.text, error=detail)
+        return file, Failure(name=bar.text, error=detail)
     finally:
         bar.close()
 
@@ -135,6 +154,8 @@ def summary(analysis: Analysis) -> str:
             lines.append(f"  {comparison.against(found)}")
     if origin := lead.origin(analysis):
         lines.append(f"  {origin}")
+    known = filter(None, (lead.posted(analysis), lead.document(analysis)))
+    lines += [f"  {sentence}" for sentence in known]
     if found is not None or origin:
         alone = states.headline(verdict.label, verdict.question, verdict.lean)
         lines.append(f"  The detectors, alone: {alone}")

@@ -17,6 +17,7 @@ from cli.common import require_action, tell, user_files, write_bytes
 from cli.options import Argument, AsJson, Option, Zone
 from detector import paths
 from detector.errors import InputError
+from detector.report import time_zone
 from service.cases import CaseResult, CaseService
 from service.context import LOCAL, RequestContext
 from service.records.cases import Case, CaseStatus, first_broken
@@ -161,8 +162,6 @@ def export(
         form = "zip"
     else:
         raise InputError("A case is written as .pdf, or as .zip, which may hold the media.")
-    from detector.report import time_zone
-
     here = time_zone(zone)
     with _cases() as cases:
         write_bytes(str(file), cases.export(HERE, id, form, media=media, by=by, zone=here))

@@ -45,10 +45,10 @@ def fetch(
 
 
 def _fetch_one(id: str, accept_license: bool) -> None:
-    from detector.vision.blazeface import BLAZEFACE  # imports torch
+    from detector.vision.detection import DOWNLOADED  # imports torch
 
     # No detectors, but networks that some measurements and models need.
-    if model := {**AUXILIARY_MODELS, BLAZEFACE.id: BLAZEFACE}.get(id):
+    if model := {**AUXILIARY_MODELS, **DOWNLOADED}.get(id):
         print(f"{model.title}: {model.license_weights}", file=sys.stderr)
         for path in weights.fetch(model, ProgressBar(id, "bytes")):
             print(path)

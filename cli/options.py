@@ -118,6 +118,10 @@ class SettingsOptions:
     ] = "uniform"
     fps: Annotated[float, Option(help="with --sampling fps (3 to 10)")] = 5.0
     min_face: Annotated[int, Option(metavar="PX")] = 40
+    faces: Annotated[
+        Literal["mtcnn", "blazeface", "yunet"],
+        Option(help="face detector; all but mtcnn are fetched first (`unmask fetch yunet`)"),
+    ] = "mtcnn"
     start: Annotated[float, Option(metavar="S")] = 0.0
     end: Annotated[float | None, Option(metavar="S")] = None
     rotate: Annotated[
@@ -139,6 +143,7 @@ class SettingsOptions:
                 sampling=self.sampling,
                 fps=self.fps,
                 min_face=self.min_face,
+                faces=self.faces,
                 start=self.start,
                 end=self.end,
                 rotate=None if self.rotate is None else int(self.rotate),

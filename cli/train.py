@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cli.common import ProgressBar
 from cli.options import Argument, Device, Option
@@ -15,12 +15,25 @@ from detector.pipeline.analyzer import pick_device
 from detector.training.clip.recipe import ClipRecipe
 from detector.training.recipe import read_recipe
 
+if TYPE_CHECKING:
+    from detector.training.fit import TrainingOptions
+
 
 def train(
     recipe: Annotated[
-        str, Argument(metavar="RECIPE", help="clip, finetune, generated, texture, voice, or a TOML")
+        str,
+        Argument(
+            metavar="RECIPE",
+            help="own, clip, finetune, generated, sequences, texture, voice, or a TOML",
+        ),
     ],
-    data: Annotated[Path, Option(metavar="LABELS.csv")],
+    data: Annotated[
+        Path,
+        Option(
+            metavar="LABELS.csv",
+            help="or a folder: real/ and fake/, or the layout of FaceForensics++, Celeb-DF or DFDC",
+        ),
+    ],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
     begin: Annotated[
         str | None,
@@ -53,8 +66,20 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         Option(
-            help="clip, generated, voice: leave out each fold of sources in turn, save its logits"
+            help="clip, generated, sequences, voice: leave out each fold of sources in turn, save "
+            "its logits"
         ),
+    ] = None,
+    loss: Annotated[
+        Literal["bce", "focal", "alignment", "contrastive"] | None,
+        Option(help="own: cross-entropy (the default), focal, or with a loss on distances"),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        Option(metavar="N", help="own: stop after so many steps without a better held-out loss"),
+    ] = None,
+    sbi: Annotated[
+        bool | None, Option("--sbi/--no-sbi", help="own: self-blended fakes of the originals")
     ] = None,
     resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
     device: Device = "auto",
@@ -65,6 +90,7 @@ def train(
     from detector.training.clip import generated
     from detector.training.clip.run import train as train_clip
     from detector.training.run import train as train_recipe
+    from detector.training.sequences import recipe as sequences
 
     given = {"images": images, "rate": rate, "leave_out": leave_out}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -72,6 +98,16 @@ def train(
         out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
     )
     saved: Path | None
+    ours: dict[str, Any] = {"loss": loss, "patience": patience, "sbi": sbi}
+    ours = {name: value for name, value in ours.items() if value is not None}
+    if ours and recipe != "own":
+        raise UsageError("--loss, --patience and --sbi are for the recipe own.")
+    if recipe == "own":
+        if weights or tune or begin or folds or leave_out or images or resume:
+            raise UsageError("The recipe own takes --loss, --patience, --sbi, --rate and --cache.")
+        if rate is not None:
+            ours["rate"] = rate
+        return _own(ours, data, run, cache)
     if recipe == "clip":
         if weights or tune or leave_out:
             raise UsageError(
@@ -94,14 +130,38 @@ def train(
             raise UsageError("The recipe generated takes --folds sources alone.")
         held_out = groups.names(groups.SOURCES) if folds else ()
         saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
+    elif recipe == "sequences":
+        if weights or tune or begin or folds == "kinds" or leave_out or resume:
+            raise UsageError(
+                "The recipe sequences takes --cache, --images, --rate and --folds sources alone."
+            )
+        held_out = groups.names(groups.SOURCES) if folds else ()
+        saved = sequences.train(
+            sequences.SequenceRecipe(**changes), data, run, cache=cache, folds=held_out
+        )
     elif folds:
-        raise UsageError("--folds is for the recipes clip, generated and voice.")
+        raise UsageError("--folds is for the recipes clip, generated, sequences and voice.")
     else:
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(
             settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune
         )
     print(saved)
+    return 0
+
+
+def _own(settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None) -> int:
+    """Train a model of one's own, which is added at once."""
+    from detector.training.own import OwnRecipe
+    from detector.training.own import train as train_own
+
+    spec, figures = train_own(OwnRecipe(**settings), data, run, cache=cache)
+    told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    print(f"{spec.title}: {told}, of files whose people training left out", file=sys.stderr)
+    print(
+        f"Added: `unmask analyze FILE --models {spec.id}`, or Options on the page.", file=sys.stderr
+    )
+    print(spec.id)
     return 0
 
 

@@ -173,7 +173,7 @@ class Application:
             limits.taking(context),
             links.fetched(url, context.principal, seconds=seconds) as (link, file),
         ):
-            return self.jobs.submit(file, link.name, settings, self.scope(context), size=link.size)
+            return self._submit_fetched(link, file, settings, self.scope(context))
 
     def start_link(self, context: RequestContext, url: str, settings: Settings) -> Task:
         """Begin to fetch a file by its address, and to go on as `submit` does, which says what it
@@ -181,9 +181,16 @@ class Application:
         scope = self.scope(context)  # while they are here
 
         def keep(link: FetchedLink, file: BinaryIO) -> str:
-            return self.jobs.submit(file, link.name, settings, scope, size=link.size).key
+            return self._submit_fetched(link, file, settings, scope).key
 
         return self.links.start(context, url, keep)
+
+    def _submit_fetched(
+        self, link: FetchedLink, file: BinaryIO, settings: Settings, scope: RecordScope
+    ) -> Job:
+        return self.jobs.submit(
+            file, link.name, settings, scope, size=link.size, taken_from=link.source
+        )
 
     def find(self, context: RequestContext, key: str) -> Job | None:
         """Return the job behind an address, if the caller may see it."""

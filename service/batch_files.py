@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.schema.origin import FileSource
 from service.limits import MEGABYTE
 from service.messages import _, ngettext
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
@@ -29,6 +30,7 @@ class IncomingFile(NamedTuple):
     source: BinaryIO
     name: str
     size: int | None = None
+    taken_from: FileSource | None = None
 
 
 class RefusedFile(NamedTuple):
@@ -81,7 +83,7 @@ def _one(
         if PurePath(name).suffix.lower() != path.suffix.lower():
             name += path.suffix  # the pictures of a PDF have no names of their own
         with path.open("rb") as source:
-            yield IncomingFile(source, name, size)
+            yield IncomingFile(source, name, size, entry.source)
     except InputError as error:
         yield RefusedFile(entry.name, error)
     finally:

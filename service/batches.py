@@ -331,7 +331,7 @@ class _Intake:
                     limits.taking(self._context),
                     links.fetched(file, self._context.principal) as (link, got),
                 ):
-                    self._set_aside(IncomingFile(got, link.name, link.size))
+                    self._set_aside(IncomingFile(got, link.name, link.size, link.source))
                 return
             largest = limits.megabytes(self._context.principal, max_upload_mb()) * MEGABYTE
             for one in opened(file, self._jobs.uploads, most=self.room, largest=largest):
@@ -357,8 +357,9 @@ class _Intake:
         """Store a file until its turn, unless its answer is here or on its way."""
         title = PurePath(file.name).name
         job = self._jobs.submit(
-            file.source, title, self._settings, self._scope, size=file.size, start=False
-        )
+            file.source, title, self._settings, self._scope,
+            size=file.size, taken_from=file.taken_from, start=False,
+        )  # fmt: skip
         known = job.state is State.DONE
         alike = self._alike.setdefault(job.record.cache_key, job.key) if not known else job.key
         if alike != job.key:

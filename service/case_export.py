@@ -15,6 +15,7 @@ from pathlib import Path
 from detector import __version__
 from detector.errors import InputError, MediaError
 from detector.provenance.keyframes import keyframes
+from detector.report import ReportDetails, words
 from detector.schema.analysis import Analysis
 from detector.seals import digest
 from service import exports
@@ -99,8 +100,6 @@ def check_media(files: Sequence[CaseFile]) -> None:
 
 
 def _report(case: Case, file: CaseFile, form: str, zone: tzinfo) -> bytes | None:
-    from detector.report import ReportDetails
-
     if file.analysis is None:
         return None
     details, path = ReportDetails(case.title, case.reviewer, zone), file.media or Path(file.name)
@@ -147,7 +146,6 @@ def _merged(case: Case, files: Sequence[CaseFile], reports: Sequence[bytes], zon
 
 
 def _cover(case: Case, files: Sequence[CaseFile], zone: tzinfo) -> bytes:
-    from detector.report import words
     from detector.report.paper import MUTED, SMALL, TEXT, Paper
 
     now = datetime.now(UTC).replace(microsecond=0)

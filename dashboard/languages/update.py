@@ -36,7 +36,7 @@ NOT_COUNTED = (
     "uncalibrated",
     "label order unverified",
     "its weight is 0",
-    "it tells nothing on new sources",
+    "it adds nothing beside the other models",
     "not measured here",
     "it judges no faces",
     "it gave no score",

@@ -25,6 +25,7 @@ from dashboard.result.linked import ResultViewState
 from dashboard.result.title import total
 from detector import messages
 from detector.schema.analysis import Analysis
+from detector.vision.detection import MEASURED
 
 CODECS = {
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mjpeg": "MJPEG",
@@ -181,6 +182,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     rows: list[tuple[str, Text]] = [
         (_("Looked at"), _("the picture") if analysis.media.kind == "image" else sampled),
         (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
+        (_("Face detector"), MEASURED[settings.faces].title),
     ]
     if heard := analysis.media.audio and analysis.media.audio.speech:
         if analysis.media.kind == "audio":

@@ -14,7 +14,7 @@ from dashboard.components.tables import TableColumn, facts
 from dashboard.i18n import LazyDict, _
 from detector.report import words
 from detector.schema.analysis import Analysis
-from detector.schema.origin import Fact, GeoLocation
+from detector.schema.origin import Document, Fact, GeoLocation
 
 SHOWN = 24
 """facts"""
@@ -53,6 +53,21 @@ def draw(analysis: Analysis) -> None:
         show(figures.reason("info", note))
     if origin.earlier is not None:
         show(figures.reason("info", words.earlier(origin.earlier, analysis.media)))
+    if origin.posted is not None:
+        rows = [
+            (name, value)
+            for name, value in (
+                (_("Title"), origin.posted.title),
+                (_("Posted by"), origin.posted.by),
+                (_("Date"), origin.posted.date),
+                (_("Site"), origin.posted.site),
+            )
+            if value
+        ]
+        show(typography.subheading(_("Where it was posted, by its page’s account")), facts(rows))
+    if origin.document is not None:
+        head = typography.subheading(_("The document it stands in, by its own account"))
+        show(head, facts(document_rows(origin.document)))
     if origin.facts:
         show(typography.subheading(_("What it says of itself")), table(origin.facts[:SHOWN]))
         if (more := len(origin.facts) - SHOWN) > 0:
@@ -65,6 +80,24 @@ def draw(analysis: Analysis) -> None:
         few = _("Copies of a picture differ in few of the 64 bits.")
         head = typography.subheading(_("Perceptual hash"))
         show(head, facts(hashes), typography.small_print(few))
+
+
+def document_rows(document: Document) -> list[tuple[str, str]]:
+    """Return what a document says of itself, as (name, value)."""
+    edits = "" if document.edits is None else str(document.edits)
+    signed = "" if document.signatures is None else str(document.signatures)
+    rows = [
+        (_("Document"), document.name),
+        (_("Written by"), document.producer),
+        (_("Made in"), document.creator),
+        (_("Author"), document.author),
+        (_("Last saved by"), document.changed_by),
+        (_("Created"), document.created),
+        (_("Changed"), document.changed),
+        (_("Saved again"), edits),
+        (_("Signatures"), signed),
+    ]
+    return [(name, value) for name, value in rows if value]
 
 
 def _place(place: GeoLocation) -> None:

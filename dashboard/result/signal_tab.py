@@ -60,7 +60,11 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if len(seen) > 1:
         typography.caption(labels.who(track))
     with st.container(key="signals"):
-        st.table(table(signals), border="horizontal", hide_index=True)
+        st.table(
+            table([s for s in signals if not _needs_download(s)]),
+            border="horizontal",
+            hide_index=True,
+        )
     _moments(signals, track, linked)
     _more(signals, counted is not None, linked)
     note = _(
@@ -68,6 +72,13 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         "of those lies outside, for each signal."
     )
     typography.caption(note)
+
+
+def _needs_download(signal: Signal) -> bool:
+    """Return whether a signal has no row: its network is not here, which a button below offers."""
+    needed = {blinks.BLINKS.id: auxiliary.MESH, identity.DRIFT.id: auxiliary.IDENTITY}
+    network = needed.get(signal.id)
+    return network is not None and signal.reading == "absent" and not weights.available(network)
 
 
 def table(signals: list[Signal]) -> pd.DataFrame:

@@ -6,8 +6,10 @@ with BatchRun(Path("results")) as batch:
 tally = batch.run(read_source(Path("clips")).entries)
 """
 
+from detector.batch.document import DOCUMENT_ENDINGS as DOCUMENT_ENDINGS
 from detector.batch.engine import BatchRun as BatchRun
 from detector.batch.entry import Entry as Entry
+from detector.batch.entry import failed as failed
 from detector.batch.options import BatchOptions as BatchOptions
 from detector.batch.options import BatchTally as BatchTally
 from detector.batch.source import Source as Source

@@ -6,10 +6,12 @@ it did not is on page 1 as far as anybody knows.
 
 from __future__ import annotations
 
+import mmap
 import posixpath
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,19 @@ from detector.batch import archive
 from detector.batch.entry import Entry
 from detector.errors import MediaError
 from detector.media.limits import MAX_PIXELS
+from detector.provenance.text import clean
+from detector.schema.origin import Document, FileSource
 
-ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
+DOCUMENT_ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
 MAX_PAGES = 5_000
 MAX_PDF_BYTES = 512 * 1024**2
 MAX_XML_BYTES = 64 * 1024**2  # Of the text of a DOCX: the Bible has 10 MB
 
 _ROOTS = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}
+_TABLES = re.compile(rb"startxref\s+(\d{1,20})\s+%%EOF")
+_DATE = re.compile(
+    r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([Z+-])(?:(\d\d)'?(\d\d)?'?)?)?"
+)
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
@@ -53,12 +61,13 @@ def office(path: Path, name: str, members: Sequence[zipfile.ZipInfo], kind: str)
         and Path(info.filename).suffix.lower() not in (".emf", ".wmf", ".svg", ".wdp")
     ]
     pages = _pages(path, kind)
+    source = FileSource(document=about_office(path, name))
     found = []
     for entry, info in zip(archive.entries(path, pictures, ""), pictures, strict=True):
         page = pages.get(info.filename)
         where = f"page {page}, " if page and kind == "docx" else f"slide {page}, " if page else ""
         label = f"{name}, {where}{Path(info.filename).name}"
-        found.append(Entry(label, entry.open, page, entry.error, entry.size))
+        found.append(Entry(label, entry.open, page, entry.error, entry.size, source))
     return sorted(found, key=lambda entry: (entry.page or 0, entry.name))
 
 
@@ -113,12 +122,14 @@ def pdf(path: Path, name: str) -> list[Entry]:
     listed: list[tuple[int, str]] = media.run_isolated(
         list_pdf, path, returns=list[tuple[int, str]]
     )
+    about: dict[str, str | int] = media.run_isolated(about_pdf, path, returns=dict[str, str | int])
+    source = FileSource(document=Document.model_validate({"name": clean(name), **about}))
     counts: dict[int, int] = {}
     entries = []
     for page, id in listed:
         number = counts[page] = counts.get(page, 0) + 1
         label = f"{name}, page {page}, picture {number}"
-        entries.append(Entry(label, partial(_open_pdf, path, page, id), page))
+        entries.append(Entry(label, partial(_open_pdf, path, page, id), page, source=source))
     return entries
 
 
@@ -155,6 +166,60 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
     except Exception:  # whatever a parser does with a stranger's file
         raise _damaged() from None
     return found
+
+
+def about_pdf(path: Path) -> dict[str, str | int]:
+    """Return what a PDF says of itself, as the fields of `Document`; raise MediaError. Runs
+    confined."""
+    reader = _reader(path)
+    said: dict[str, str | int] = {}
+    with suppress(Exception):  # whatever a parser does with a stranger's file
+        keys = {"producer": "/Producer", "creator": "/Creator", "author": "/Author"}
+        dates = {"created": "/CreationDate", "changed": "/ModDate"}
+        known = reader.metadata or {}
+        said = {field: clean(known[key]) for field, key in keys.items() if known.get(key)}
+        said |= {field: _pdf_date(known[key]) for field, key in dates.items() if known.get(key)}
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        # A file whose first page comes first (linearized) has a table at 0 that is no edit.
+        saved = sum(int(table[1]) != 0 for table in _TABLES.finditer(whole))
+    said["edits"] = max(0, saved - 1)
+    with suppress(Exception):
+        fields = (reader.get_fields() or {}).values()
+        said["signatures"] = sum(f.get("/FT") == "/Sig" and "/V" in f for f in fields)
+    return said
+
+
+def _pdf_date(text: object) -> str:
+    """Return "D:20261102100000+01'00'" as ISO 8601; a text of another form as it is."""
+    match = _DATE.match(str(text))
+    if match is None:
+        return clean(text)
+    year, month, day, hour, minute, second, zone, zone_hours, zone_minutes = match.groups()
+    date = "-".join(filter(None, (year, month, day)))
+    clock = ":".join(filter(None, (hour, minute, second)))
+    zone = f"{zone}{zone_hours}:{zone_minutes or '00'}" if zone_hours else zone or ""
+    return f"{date}T{clock}{zone}" if clock else date
+
+
+def about_office(path: Path, name: str) -> Document:
+    """Return what a DOCX, PPTX or XLSX says of itself."""
+    said: dict[str, str] = {}
+    with zipfile.ZipFile(path) as opened:
+        for part in ("docProps/core.xml", "docProps/app.xml"):
+            tree = _part(opened, part)
+            for element in tree if tree is not None else ():
+                said[element.tag.rpartition("}")[2]] = clean(element.text or "")
+    program = f"{said.get('Application', '')} {said.get('AppVersion', '')}".strip()
+    revision = said.get("revision", "")
+    return Document(
+        name=clean(name),
+        producer=program,
+        author=said.get("creator", ""),
+        changed_by=said.get("lastModifiedBy", ""),
+        created=said.get("created", ""),
+        changed=said.get("modified", ""),
+        edits=int(revision) if revision.isdecimal() and len(revision) < 10 else None,
+    )
 
 
 def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:

@@ -214,7 +214,9 @@ class BatchRun:
                     self._write({**line, "analysis": known})
             call.count("found", entry)
             return
-        analysis = self.analyzer.analyze(path, options.settings, name=entry.title, cancel=call.stop)
+        analysis = self.analyzer.analyze(
+            path, options.settings, name=entry.title, cancel=call.stop
+        ).taken_from(entry.source)
         if options.thresholds:
             analysis = decide(analysis, thresholds=options.thresholds)
         analysis = self._beside_its_original(analysis, path, call)

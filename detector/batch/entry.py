@@ -9,6 +9,7 @@ from pathlib import Path
 from detector.errors import InputError
 from detector.links import is_link, name_of
 from detector.schema.analysis import ErrorDetail
+from detector.schema.origin import FileSource
 
 Opener = Callable[[Path], Path]
 """A folder that the file may be unpacked to -> the path of the file, to be read from now on."""
@@ -23,6 +24,7 @@ class Entry:
     page: int | None = None  # of the document that the picture is in, from 1
     error: ErrorDetail | None = None  # `open` raises it
     size: int | None = None  # bytes, as far as known before it is opened
+    source: FileSource | None = None  # the document that it stands in
 
     @property
     def title(self) -> str:

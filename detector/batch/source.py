@@ -98,7 +98,7 @@ def no_media(name: str) -> bool:
 
 
 def _holds(name: str) -> bool:
-    return Path(name).suffix.lower() in archive.ENDINGS | document.ENDINGS
+    return Path(name).suffix.lower() in archive.ENDINGS | document.DOCUMENT_ENDINGS
 
 
 def is_container(head: bytes) -> bool:

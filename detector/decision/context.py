@@ -43,7 +43,7 @@ PUBLISHED_LIMITS = Thresholds(
     can_clear=False,
 )
 """of a model's evidence, which is 0.5 at its operating point"""
-ADDS_NOTHING = "it tells nothing on new sources"
+ADDS_NOTHING = "it adds nothing beside the other models"
 """Why a model whose fitted weight is 0 does not vote beside others. Alone it does."""
 CORRELATION = 0.5
 """of the evidence of two models whose own correlation nobody measured: two that agree are surer

@@ -21,19 +21,11 @@ from typing import Protocol
 from detector.batch import archive
 from detector.errors import InputError, MediaError
 from detector.evaluation.labels import MAX_SHEET_BYTES
+from detector.evaluation.layouts import LABELS, SUFFIXES
 from detector.media.files import disk_name, one_line
 
 MAX_FILES = 2000
 MAX_BYTES = 8 << 30  # Unpacked, in all
-SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg",
-    ".gif", ".jpg", ".jpeg", ".png", ".webp",
-    ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
-}  # fmt: skip
-LABELS = {
-    "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
-    "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
-}  # fmt: skip
 MAX_WORD = 200  # letters of a name or a cell that are kept
 _CHUNK = 1 << 20
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")

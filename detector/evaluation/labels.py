@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from detector.errors import InputError, MediaError
+from detector.evaluation import layouts
 from detector.media.files import open_file
 
 _TAKE = re.compile(r"[_-]\d+$")
@@ -131,9 +132,10 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
-    """Read a labelled CSV, calling `check` with each file; raise InputError if it is not valid."""
-    items = []
-    for number, row in enumerate(_rows(path), start=2):
+    """Read a labelled CSV, or a folder that says which files are real (`layouts`), calling `check`
+    with each file; raise InputError if it is not valid."""
+    items, folder = [], path if path.is_dir() else path.parent
+    for number, row in enumerate(layouts.rows(path) if path.is_dir() else _rows(path), start=2):
         label = (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
@@ -141,7 +143,7 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
         suffix = Path(name).suffix.lower()
         kind = row.get("kind") or _kind(suffix)
         item = Item(
-            file=path.parent / name,
+            file=folder / name,
             name=name,
             label=int(label == "fake"),
             kind=kind,

@@ -144,8 +144,10 @@ def _window(analysis: Analysis, track: Subject, time: float, spec: ModelSpec) ->
 def _cut(
     rgb: np.ndarray, box: Box, landmarks: Sequence[Point], spec: ModelSpec
 ) -> tuple[np.ndarray, Callable[[], np.ndarray | None]]:
-    """Cut a crop; the second tells its place in the frame."""
+    """Cut a crop; the second tells its place in the frame, None for two crops side by side."""
     crop = vision.cut(rgb, box, spec.crop, landmarks)
+    if spec.crop.around:
+        return crop, lambda: None
     return crop, lambda: place_of(rgb.shape, box, spec.crop, landmarks)
 
 

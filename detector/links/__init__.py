@@ -12,7 +12,16 @@ from __future__ import annotations
 
 from detector.links.addresses import LinkRefused, LinkRules, is_link
 from detector.links.downloader import available as pages_allowed
-from detector.links.fetch import FetchedLink, allowed, check, fetch, name_of, opener, rules
+from detector.links.fetch import (
+    FetchedLink,
+    allowed,
+    check,
+    fetch,
+    fetch_to,
+    name_of,
+    opener,
+    rules,
+)
 
 __all__ = [
     "FetchedLink",
@@ -21,6 +30,7 @@ __all__ = [
     "allowed",
     "check",
     "fetch",
+    "fetch_to",
     "is_link",
     "name_of",
     "opener",

@@ -42,6 +42,7 @@ def available() -> bool:
 class _Video:
     name: str
     size: int
+    posted: dict[str, str]
 
 
 def download(
@@ -63,14 +64,14 @@ def download(
         Sandbox(_LIMITS) as box,
     ):
         try:
-            name: str = box.call(
+            found: dict[str, str] = box.call(
                 ytdlp.video,
                 url,
                 folder,
                 proxy.url,
                 rules.max_bytes,
                 MAX_MINUTES,
-                returns=str,
+                returns=dict[str, str],
                 reads=(),
                 writes=Path(folder),
                 port=proxy.port,
@@ -89,7 +90,7 @@ def download(
             if error.code == "link_page" and proxy.refused is not None:
                 raise proxy.refused from error
             raise LinkRefused(error.message, code=error.code, hint=error.hint) from error
-        file = Path(folder) / Path(name).name
+        file = Path(folder) / Path(found.pop("name")).name
         if file.is_symlink() or not file.is_file():
             raise LinkRefused("No video came of this page.", code="link_page", hint=ytdlp.BY_HAND)
         size = file.stat().st_size
@@ -97,7 +98,7 @@ def download(
             raise _too_large(rules.max_bytes)
         with file.open("rb") as source:
             shutil.copyfileobj(source, target)
-        return _Video(file.name, size)
+        return _Video(file.name, size, found)
 
 
 @contextmanager

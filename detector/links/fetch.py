@@ -18,10 +18,12 @@ from detector import __version__
 from detector.config import get_config
 from detector.errors import Canceled, MediaError
 from detector.links import downloader
+from detector.links import posted as pages
 from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
 from detector.links.transport import PinnedTransport
 from detector.media.files import safe_name, sniff
 from detector.media.limits import MAX_BYTES, SNIFF_BYTES
+from detector.schema.origin import FileSource
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int], object]
@@ -55,6 +57,8 @@ class FetchedLink:
     """What its address calls it, safe to show."""
     size: int
     """bytes"""
+    source: FileSource | None = None
+    """Who put it online and when, where it came from a page that says so."""
 
 
 @dataclass(frozen=True)
@@ -159,15 +163,19 @@ def name_of(url: str) -> str:
 
 
 def opener(url: str) -> Callable[[Path], Path]:
-    """Return a function that fetches a link into a folder under `rules` (`fetch`)."""
+    """Return a function that fetches a link into a folder (`fetch_to`)."""
 
     def bring(folder: Path) -> Path:
-        path = folder / "link"
-        with path.open("x+b") as file:
-            fetch(url, file, rules(MAX_BYTES))
-        return path
+        fetch_to(url, folder / "link")
+        return folder / "link"
 
     return bring
+
+
+def fetch_to(url: str, path: Path) -> FetchedLink:
+    """Fetch a link into a new file under `rules` (`fetch`)."""
+    with path.open("x+b") as file:
+        return fetch(url, file, rules(MAX_BYTES))
 
 
 def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
@@ -177,6 +185,8 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     except LinkRefused as error:
         if error.code != "link_page" or not downloader.available():
             raise
+    target.seek(0)
+    of_page = pages.of_page(target.read(pages.MAX_PAGE))
     target.seek(0)
     target.truncate()
     video = downloader.download(
@@ -190,7 +200,9 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     target.flush()
     sniff(target)
     target.seek(0)
-    return FetchedLink(safe_name(video.name), video.size)
+    posted = pages.posted(video.posted, of_page)
+    source = FileSource(posted=posted) if posted is not None else None
+    return FetchedLink(safe_name(video.name), video.size, source)
 
 
 async def _cancelable(work: Coroutine[Any, Any, T], cancel: Event | None) -> T:

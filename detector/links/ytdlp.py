@@ -1,11 +1,14 @@
 """What runs of yt-dlp, in a process of its own (`detector.links.downloader`): one video of a page,
-as one file. Nothing else of ours is imported with it.
+as one file, and what its page says of it. Nothing else of ours is imported with it.
 """
 
 from __future__ import annotations
 
+import heapq
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,35 +38,84 @@ _SILENT = logging.Logger("yt-dlp", logging.CRITICAL + 1)
 """Takes what yt-dlp would print: addresses with tokens stand in it."""
 
 
-def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -> str:
-    """Write a page's video into a folder and return its name; raise UsageError."""
+def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -> dict[str, str]:
+    """Write a page's video into a folder and return its name, and who posted it and when where the
+    page says so; raise UsageError."""
     from yt_dlp import YoutubeDL
 
     with YoutubeDL(_options(folder, proxy, max_bytes)) as downloader:
         try:
             found = _one(downloader.extract_info(url, download=False, process=True))
             _check(found, max_bytes, max_minutes)
-            downloader.process_ie_result(found, download=True)
+            if tracks := found.get("requested_formats"):
+                # One by one: yt-dlp would have ffmpeg join them, and no program may run.
+                shared = {key: value for key, value in found.items() if key != "requested_formats"}
+                for number, track in enumerate(tracks):
+                    downloader.process_info({**shared, **track, "part": f".{number}"})
+            else:
+                downloader.process_ie_result(found, download=True)
         except UsageError:
             raise
         except Exception as error:
             raise explained(str(error)) from None
     files = [path for path in Path(folder).iterdir() if path.is_file() and path.stat().st_size]
+    if tracks and len(files) == len(tracks):
+        files = [_join(files, Path(folder))]
     if len(files) != 1:
         raise UsageError(
             "The video of this page is too large here, or did not come whole.",
             code="link_broken",
             hint=BY_HAND,
         )
-    return files[0].name
+    return {"name": files[0].name, **_posted(found)}
+
+
+def _join(tracks: list[Path], folder: Path) -> Path:
+    """Copy the packets of separate tracks into one file, in which nothing is encoded anew."""
+    import av
+
+    endings = {path.suffix for path in tracks}
+    ending = ".mp4" if endings <= {".mp4", ".m4a"} else ".mkv"
+    target = folder / f"{tracks[0].name.partition('.')[0]}{ending}"
+    joined = folder / f"joined{ending}"
+    with ExitStack() as opened:
+        output = opened.enter_context(av.open(str(joined), "w"))
+        packets: list[Iterator[Any]] = []
+        for path in tracks:
+            stream = opened.enter_context(av.open(str(path))).streams[0]
+            copy = output.add_stream_from_template(stream)
+            packets.append(_packets(stream, copy))
+        for packet in heapq.merge(*packets, key=lambda packet: packet.dts * packet.time_base):
+            output.mux(packet)
+    for path in tracks:
+        path.unlink()
+    return joined.replace(target)
+
+
+def _packets(stream: Any, copy: Any) -> Iterator[Any]:
+    for packet in stream.container.demux(stream):
+        if packet.dts is not None:
+            packet.stream = copy
+            yield packet
+
+
+def _posted(found: dict[str, Any]) -> dict[str, str]:
+    """Return what the page says of its video: title, who posted it, the day and the site."""
+    said = {
+        "title": found.get("title"),
+        "by": found.get("uploader") or found.get("channel") or found.get("creator"),
+        "date": re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", found.get("upload_date") or ""),
+        "site": found.get("webpage_url_domain"),
+    }
+    return {name: str(value) for name, value in said.items() if value}
 
 
 def _options(folder: str, proxy: str, max_bytes: int) -> dict[str, Any]:
     return {
         "proxy": proxy,
-        # One file that has picture and sound: joining two would take a program, and none may run.
-        "format": "best[vcodec!=none]/best",
-        "outtmpl": {"default": f"{folder}/%(title).80B.%(ext)s"},
+        "format": f"bv*[filesize_approx<?{max_bytes}]+ba/best[vcodec!=none]/best/bv*",
+        "format_sort": ["res:1080"],
+        "outtmpl": {"default": f"{folder}/%(title).80B%(part|)s.%(ext)s"},
         "restrictfilenames": True,
         "max_filesize": max_bytes,
         "playlist_items": "1:2",
@@ -104,7 +156,8 @@ def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
             code="link_too_long",
             hint="Cut out the part that matters.",
         )
-    size = found.get("filesize") or found.get("filesize_approx") or 0
+    tracks = found.get("requested_formats") or [found]
+    size = sum(track.get("filesize") or track.get("filesize_approx") or 0 for track in tracks)
     if size > max_bytes:
         raise UsageError(
             f"The video of this page is larger than {max_bytes >> 20:,} MB, the limit here.",

@@ -56,6 +56,9 @@ class CropRecipe(StrictModel):
     whole pixels, the others are its multiples."""
     boxes: Literal["mtcnn", "blazeface"] = "mtcnn"
     """box: whose boxes were widened so; those of another detector are converted first."""
+    around: float = Field(default=0.0, ge=0)
+    """upright: so many times the face box, a square moved into the picture, stands to the right of
+    the face, so that the picture is twice as wide; 0: the face alone."""
     template: Literal["arcface", "gend"] = "arcface"
     """points, upright: where they are moved to, see `vision.alignment`."""
     landmarks: Literal["centers", "dlib"] = "centers"
@@ -350,7 +353,8 @@ def check_batch(batch: np.ndarray, spec: ModelSpec) -> None:
                 f"got {batch.dtype} {list(batch.shape)}"
             )
         return
-    sides = (spec.crop.size, spec.crop.size) if spec.crop.final else batch.shape[-3:-1]
+    wide = spec.crop.size * (2 if spec.crop.around else 1)
+    sides = (spec.crop.size, wide) if spec.crop.final else batch.shape[-3:-1]
     tail = (spec.clip_frames, *sides, 3) if spec.kind == "clip" else (*sides, 3)
     if batch.dtype != np.uint8 or batch.shape[1:] != tail:
         expected = ", ".join(str(n) for n in tail)

@@ -38,8 +38,6 @@ class Analyzer:
     ----------
     device : {"auto", "cpu", "cuda"}
         Where networks run. "auto": a GPU when there is one.
-    detector : str
-        Name of the face detector (`detector.vision.load_detector`).
     max_concurrent_batches : int
         Let analyses that go on at the same time share their models' batches, with so many passes of
         one model side by side; 0: each feeds the models by itself.
@@ -50,22 +48,19 @@ class Analyzer:
         There is no such device.
     """
 
-    def __init__(
-        self, *, device: str = "auto", detector: str = "mtcnn", max_concurrent_batches: int = 0
-    ) -> None:
+    def __init__(self, *, device: str = "auto", max_concurrent_batches: int = 0) -> None:
         self.device = pick_device(device)
-        self._name = detector
-        self._detector: vision.FaceDetector | None = None
+        self._detectors: dict[str, vision.FaceDetector] = {}
         self._batcher = DynamicBatcher(max_concurrent_batches) if max_concurrent_batches else None
         self._lock = threading.Lock()
 
-    def detector(self) -> vision.FaceDetector:
-        """Return the face detector, loaded once."""
+    def detector(self, name: str = "mtcnn") -> vision.FaceDetector:
+        """Return a face detector by its name, loaded once."""
         with self._lock:
-            if self._detector is None:
+            if name not in self._detectors:
                 with runtime.beside_others():
-                    self._detector = vision.load_detector(self._name, self.device)
-            return self._detector
+                    self._detectors[name] = vision.load_detector(name, self.device)
+            return self._detectors[name]
 
     def id_of(self, sha256: str, settings: Settings) -> str:
         """Return the `id` of this content's analysis; raise UsageError for an unknown model."""
@@ -134,10 +129,11 @@ class Analyzer:
         """
         if self._batcher is not None:
             runtime.without_helpers()  # busy-waiting OpenMP threads starve concurrent runs
+        settings = settings or Settings()
         request = RunRequest(
-            detector=self.detector(),
+            detector=self.detector(settings.faces),
             device=self.device,
-            settings=settings or Settings(),
+            settings=settings,
             cancel=cancel or threading.Event(),
             observe=observe,
             scores_only=scores_only,
@@ -169,7 +165,8 @@ class Analyzer:
             As `analyze`.
         """
         stop = cancel or threading.Event()
-        request = RunRequest(self.detector(), self.device, settings, stop, scores_only=True)
+        detector = self.detector(settings.faces)
+        request = RunRequest(detector, self.device, settings, stop, scores_only=True)
         analysis, run = run_analysis(request, Path(path), options=options)
         return analysis, {} if analysis.media.kind == "audio" else run.faces.by_time
 

@@ -111,5 +111,5 @@ def sign(pdf: bytes, by: SimpleSigner, exported: datetime) -> bytes:
 
 def check(pdf: bytes) -> CertificateSignature | None:
     """Return a PDF's certificate signature, or None; raise UsageError without pyHanko."""
-    signature: CertificateSignature | None = _pades().check(pdf)
-    return signature
+    found = _pades().check(pdf)
+    return CertificateSignature(*found) if found else None

@@ -18,8 +18,6 @@ from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from detector.report.certificate import CertificateSignature
-
 FIELD = "Signature"
 
 
@@ -50,8 +48,8 @@ def sign(pdf: bytes, by: signers.SimpleSigner, exported: datetime) -> bytes:
     return out.getvalue()
 
 
-def check(pdf: bytes) -> CertificateSignature | None:
-    """Return a PDF's certificate signature, or None."""
+def check(pdf: bytes) -> tuple[str, str, bool] | None:
+    """Return subject, issuer and intactness of a PDF's certificate signature, or None."""
     try:
         signatures = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
         if len(signatures) != 1:
@@ -64,8 +62,5 @@ def check(pdf: bytes) -> CertificateSignature | None:
     except (PdfError, SignatureValidationError, ValueError, LookupError, TypeError):
         return None
     whole = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
-    return CertificateSignature(
-        own.subject.human_friendly,
-        own.issuer.human_friendly,
-        intact=status.intact and status.valid and whole,
-    )
+    names = own.subject.human_friendly, own.issuer.human_friendly
+    return *names, status.intact and status.valid and whole

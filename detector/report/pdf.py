@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.messages import comparison as compared
-from detector.messages import states
+from detector.messages import lead, states
 from detector.messages.format import clock, percent, score
 from detector.messages.robustness import outcome
 from detector.report import certificate, charts, figures, opening, words
@@ -351,6 +351,8 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
     )  # fmt: skip
     pdf.facts(words.credential_rows(origin.credential))
     for sentence in origin.findings:
+        pdf.say(f"· {sentence}")
+    for sentence in filter(None, (lead.posted(analysis), lead.document(analysis))):
         pdf.say(f"· {sentence}")
     for sentence in origin.unread:
         pdf.say(f"· {sentence}", color=MUTED)

@@ -22,6 +22,7 @@ from detector.schema.analysis import (
     Tally,
 )
 from detector.schema.origin import Credential, EarlierVerdict
+from detector.vision.detection import MEASURED
 
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",
@@ -94,7 +95,7 @@ def statistics(question: Question, answer: Answer, *, odds: bool = True) -> list
     elif limits.own and limits.false_positive_rate is not None:
         rate = percent(limits.false_positive_rate)
         out.append(
-            f"At most {rate} of {untouched} files like yours score above the upper threshold, by "
+            f"At most {rate} of {untouched} clips like yours score above the upper threshold, by "
             f"{limits.data}."
         )
     else:
@@ -363,6 +364,7 @@ def command(analysis: Analysis) -> str:
     parts = ["unmask", "analyze", shlex.quote(analysis.media.name), "--models", ",".join(ids)]
     if analysis.media.kind != "audio":
         parts += ["--sampling", asked.sampling, "--min-face", f"{asked.min_face}"]
+        parts += ["--faces", asked.faces] if asked.faces != "mtcnn" else []
         parts += ["--fps", f"{asked.fps:g}"] if asked.sampling == "fps" else []
         parts += ["--frames", f"{asked.frames}"]
     parts += ["--start", f"{asked.start:g}"] if asked.start else []
@@ -407,6 +409,7 @@ def looked(analysis: Analysis) -> list[tuple[str, str]]:
     return [
         ("Looked at", "the picture" if kind == "image" else all_of_it),
         ("Smallest face", f"{settings.min_face} px wide"),
+        ("Face detector", MEASURED[settings.faces].title),
     ]
 
 

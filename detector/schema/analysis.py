@@ -44,8 +44,8 @@ from detector.schema.extent import Coverage as Coverage
 from detector.schema.extent import Software as Software
 from detector.schema.extent import SpeechMeasurement as SpeechMeasurement
 from detector.schema.media import Media as Media
+from detector.schema.origin import FileSource, Provenance
 from detector.schema.origin import Proof as Proof
-from detector.schema.origin import Provenance
 from detector.schema.robustness import PerturbationResult as PerturbationResult
 from detector.schema.robustness import Robustness as Robustness
 from detector.schema.seal import ResultSeal as ResultSeal
@@ -83,6 +83,10 @@ class Settings(StrictModel):
     frames: int = Field(default=32, ge=1, le=2000, description="moments to look at (at most)")
     fps: float = Field(default=5.0, ge=0.1, le=60.0, description="for sampling='fps'")
     min_face: int = Field(default=40, ge=12, le=1000, description="narrowest face judged, px")
+    faces: Literal["mtcnn", "blazeface", "yunet"] = Field(
+        default="mtcnn",
+        description="face detector; thresholds and calibrations were measured with mtcnn",
+    )
     start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
     rotate: int | None = Field(
@@ -189,6 +193,14 @@ class Analysis(StrictModel):
         where there is no face: beside faces it is evidence about each of them."""
         faces = any(subject.modality is Modality.FACE for subject in self.subjects)
         return [s for s in self.subjects if not (faces and s.modality is Modality.FULL_FRAME)]
+
+    def taken_from(self, source: FileSource | None) -> Analysis:
+        """Return it with where its file was taken from, where that is known."""
+        if source is None:
+            return self
+        known = {"posted": source.posted, "document": source.document}
+        origin = (self.provenance or Provenance()).model_copy(update=known)
+        return self.model_copy(update={"provenance": origin})
 
     def without_place(self) -> Analysis:
         """Return it without the place where the file says it was recorded."""

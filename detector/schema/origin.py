@@ -66,6 +66,41 @@ class GeoLocation(StrictModel):
     source: str
 
 
+class Posted(StrictModel):
+    """Who put a file online and when, by the page it was fetched from. Anybody can write any name
+    there."""
+
+    title: str = ""
+    by: str = Field(default="", description="name of the account, or of the author")
+    date: str = Field(default="", description="as the page states it; YYYY-MM-DD through yt-dlp")
+    site: str = ""
+
+
+class Document(StrictModel):
+    """What the document says of itself in which a picture stands. Anybody can write any of it."""
+
+    name: str
+    producer: str = Field(default="", description="program that wrote the file")
+    creator: str = Field(default="", description="program that it was made in")
+    author: str = ""
+    changed_by: str = Field(default="", description="who saved it last; of office documents")
+    created: str = Field(default="", description="ISO 8601")
+    changed: str = Field(default="", description="ISO 8601")
+    edits: int | None = Field(
+        default=None,
+        description="of a PDF: times that it was saved on top of what was there, which stays in "
+        "the file; of an office document: the revision that its program counts",
+    )
+    signatures: int | None = Field(default=None, description="signed fields of a PDF, not checked")
+
+
+class FileSource(StrictModel):
+    """What is known of where a file was taken from, beside the file itself."""
+
+    posted: Posted | None = None
+    document: Document | None = None
+
+
 class Repeats(StrictModel):
     """Pictures that occur more than once."""
 
@@ -120,6 +155,8 @@ class Provenance(StrictModel):
         default_factory=list, description="what follows from the facts, in sentences"
     )
     place: GeoLocation | None = None
+    posted: Posted | None = Field(default=None, description="where it was fetched from a page")
+    document: Document | None = Field(default=None, description="where it stands in one")
     repeats: Repeats | None = None
     hashes: list[FrameHash] = Field(default_factory=list)
     marks: list[VisibleMark] = Field(default_factory=list)

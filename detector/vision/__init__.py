@@ -5,7 +5,7 @@ gives boxes, quality, people and crops.
 """
 
 from detector.vision.crops import box_for, cut
-from detector.vision.detection import DETECTORS, load_detector
+from detector.vision.detection import DETECTORS, DOWNLOADED, FACES, MEASURED, load_detector, ready
 from detector.vision.quality import assess
 from detector.vision.search import FaceSearch
 from detector.vision.tracking import Tracker, interpolate, is_face_track
@@ -13,6 +13,9 @@ from detector.vision.types import Detection, FaceDetector, widest
 
 __all__ = [
     "DETECTORS",
+    "DOWNLOADED",
+    "FACES",
+    "MEASURED",
     "Detection",
     "FaceDetector",
     "FaceSearch",
@@ -23,5 +26,6 @@ __all__ = [
     "interpolate",
     "is_face_track",
     "load_detector",
+    "ready",
     "widest",
 ]

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from detector.vision.detection import BLAZEFACE
 from detector.vision.types import Detection, from_left_to_right, iou
 from detector.weights import load_state, load_strict, resolve
-from detector.weights.entry import AuxiliaryModel, WeightFile
 
 SIDE = 128  # px. What the network takes.
 LARGEST_TILE = 720  # px
@@ -29,22 +29,6 @@ GRIDS = ((16, 2), (8, 6))  # Cells on a side, anchors in a cell
 MOUTH = 0.446
 """From the middle of the mouth to its corners in distances between the eyes, on the mean face; the
 network gives the middle alone."""
-
-BLAZEFACE = AuxiliaryModel(
-    id="blazeface",
-    title="BlazeFace",
-    files=[
-        WeightFile(
-            path="blazeface/blazeface.pth",
-            sha256="54ecff653feaaaf1f7d44b6aff28fd2fc50e483a4e847563b6dd261369c43ba4",
-            size=420224,
-            url="https://raw.githubusercontent.com/hollance/BlazeFace-PyTorch/"
-            "852bfd8e3d44ed6775761105bdcead4ef389a538/blazeface.pth",
-        )
-    ],
-    license_weights="Apache-2.0",
-    source="Bazarevsky et al. 2019, arXiv:1907.05047; github.com/hollance/BlazeFace-PyTorch",
-)
 
 
 class Block(nn.Module):

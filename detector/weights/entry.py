@@ -3,6 +3,7 @@ them. `detector.models.base.ModelSpec` says the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -12,6 +13,8 @@ from detector.schema.base import StrictModel
 WRAPPERS = ("state_dict", "model", "net", "network")
 """Keys under which training scripts put the weights in their file, unless an entry says others."""
 PREFIXES = ("module.",)  # What such scripts put before every name, unless an entry says others
+TORCH_STARTS = (b"PK\x03\x04", b"\x80\x02")
+"""How a file begins that `torch.save` wrote: a zip archive, or before 2020 a bare pickle."""
 
 
 class WeightFile(StrictModel):
@@ -53,3 +56,9 @@ class StoredEntry(StrictModel):
 class AuxiliaryModel(StoredEntry):
     """A network that measures or finds and doesn't judge. It is in no manifest; its files are used
     only when their sha256 is the one stated, and its license is shown before a download."""
+
+
+def some_of(names: Sequence[str], say: Callable[[str], str] = str, most: int = 4) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(say, names[:most])) + more

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.errors import WeightsError
-from detector.weights.entry import PREFIXES, WRAPPERS, StoredEntry
+from detector.weights.entry import PREFIXES, TORCH_STARTS, WRAPPERS, StoredEntry, some_of
 
 if TYPE_CHECKING:
     import torch
-
-TORCH_STARTS = (b"PK\x03\x04", b"\x80\x02")
-"""How a file begins that `torch.save` wrote: a zip archive, or before 2020 a bare pickle."""
 
 _probe: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("probe", default=None)
 """While probing: what was read already, since each candidate reads the same file."""
@@ -175,9 +172,3 @@ def as_safetensors(
     state_dicts.save_file(tensors, making)
     os.replace(making, target)
     return True
-
-
-def some_of(names: Sequence[str], say: Callable[[str], str] = str, most: int = 4) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(say, names[:most])) + more

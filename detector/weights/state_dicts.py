@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save_file as save_file
 
 from detector.errors import WeightsError
-from detector.weights.files import TORCH_STARTS, some_of
+from detector.weights.entry import TORCH_STARTS, some_of
 from detector.weights.torchscript import is_archive, read_archive
 
 _CALLED = re.compile(r"(?:GLOBAL|class|global:?) ([\w.]+\.\w+) ")

@@ -39,7 +39,7 @@ LINK = "url"
 MAX_LINK_SECONDS = 300.0
 """s that all links of a request may take"""
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 8 * 1024
-SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "start", "end", "rotate")
+SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "faces", "start", "end", "rotate")
 """Fields of a form that are those of `Settings`."""
 
 

@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from detector.errors import InputError
 from detector.media.files import disk_name
+from detector.schema.origin import FileSource
 from detector.seals import record_hash
 from service.config import get_config
 from service.messages import _
@@ -41,6 +42,7 @@ INCOMPLETE_TTL = timedelta(hours=1)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _COMING = ".coming"
+_SOURCE = ".source"
 _MISSING = "missing"
 """Stands for the name of a file that is not kept: its folder is empty or missing."""
 
@@ -119,6 +121,17 @@ class Uploads:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return Upload(token, digest.hexdigest(), count)
+
+    def set_source(self, token: str, source: FileSource) -> None:
+        """Keep where a file was taken from beside it."""
+        (self.root / token / _SOURCE).write_text(source.model_dump_json())
+
+    def source(self, token: str) -> FileSource | None:
+        """Return where a file was taken from, where that is known."""
+        try:
+            return FileSource.model_validate_json((self.root / token / _SOURCE).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def has_room(self, size: int = 0) -> bool:
         """Return whether so many bytes fit on the disk."""

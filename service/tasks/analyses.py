@@ -125,6 +125,7 @@ class AnalysisRunner:
         analysis = self._analyzer.analyze(
             job.path, job.settings, name=job.name, observe=observe, cancel=job.cancel
         )
+        analysis = analysis.taken_from(job.uploads.source(job.key))
         analysis = job.store.seals.seal(job.record, analysis)
         job.analysis = analysis
         _save(job, analysis, picture)

@@ -26,7 +26,7 @@ class Job(Task):
         self.analysis: Analysis | None = None
         self.fault = record.fault
         self.state = record.state
-        self._uploads = uploads
+        self.uploads = uploads
 
     @property
     def key(self) -> str:
@@ -42,16 +42,16 @@ class Job(Task):
     def path(self) -> Path:
         """The media on disk, brought there where servers share it. There is none any more when its
         time is up (`has_media`), and never was one of a live session that was not recorded."""
-        return self._uploads.path(self.key)
+        return self.uploads.path(self.key)
 
     @property
     def has_media(self) -> bool:
-        return self._uploads.has(self.key)
+        return self.uploads.has(self.key)
 
     @property
     def address(self) -> str:
         """Where the server hands out the media, without a leading slash."""
-        return self._uploads.address(self.key)
+        return self.uploads.address(self.key)
 
     @property
     def picture(self) -> bytes | None:

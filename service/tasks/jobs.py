@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, cast
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.pipeline import Progress
 from detector.schema.analysis import Analysis, Settings
+from detector.schema.origin import FileSource
 from service import metrics
 from service.error_reports import fault_of
 from service.messages import _
@@ -95,6 +96,7 @@ class Jobs:
         scope: RecordScope,
         *,
         size: int | None = None,
+        taken_from: FileSource | None = None,
         start: bool = True,
     ) -> Job:
         """Keep a file and put its analysis in line; or, where this person's records hold the answer
@@ -112,6 +114,8 @@ class Jobs:
             self._tasks.scheduler.refuse_when_full(self.kind)
         upload = self.uploads.add(source, name, size=size)
         with self.uploads.deleted_on_error(upload.token):
+            if taken_from is not None:
+                self.uploads.set_source(upload.token, taken_from)
             key = result_cache.key(upload.sha256, settings)
             if cached := self._cached(key, upload, scope):
                 return cached

@@ -1,7 +1,5 @@
 """The dashboard as a person uses it: a real server, a real browser, real files."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
@@ -46,7 +44,7 @@ from tests.support.browser import (
 )
 from tests.support.kept import put
 from tests.support.samples import samples
-from tests.support.visits import Visit, Visitor, rgb
+from tests.support.visits import Visit, rgb
 from tests.unit.detector.test_comparison_words import made
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -82,10 +80,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(folder / "statement.mp4", seconds=8, fps=2, size=(640, 480), picture=two)
 
 
-# --- the tests -----------------------------------------------------------------------------------
-
-
-def test_first_screen(visit: Visitor) -> None:
+def test_first_screen(visit):
     person = visit()
     page = person.page
     look_at_the_first_screen(person, "desktop", theme.LIGHT)
@@ -114,9 +109,7 @@ def look_at_the_first_screen(person: Visit, name: str, palette: theme.Palette) -
     expect(person.page.locator(".stApp")).to_have_css("background-color", rgb(palette.bg))
 
 
-def test_a_clip_goes_from_upload_to_verdict_and_evidence(
-    visit: Visitor, server: Server, clip: Path, tmp_path: Path
-) -> None:
+def test_a_clip_goes_from_upload_to_verdict_and_evidence(visit, server, clip, tmp_path):
     person = visit()
     page = person.page
     wait_ready(page)
@@ -194,8 +187,7 @@ def is_handed_out_in_ranges(server: Server, media: str, data: bytes) -> None:
         assert caught.value.code in (400, 404)
 
 
-def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path) -> None:
-    """From the drop to the verdict."""
+def test_a_verdict_stands_alone_and_nothing_jumps(visit, tmp_path):
     person = visit(own=True)
     page = person.page
     layout_shift.watch(page)
@@ -221,7 +213,7 @@ def _moved(page: Page) -> list[dict[str, Any]]:
     return layout_shift.shifts(page)
 
 
-def test_several_files_at_once_get_a_row_each(visit: Visitor, tmp_path: Path) -> None:
+def test_several_files_at_once_get_a_row_each(visit, tmp_path):
     person = visit()
     page = person.page
     wait_ready(page)
@@ -249,7 +241,7 @@ def test_several_files_at_once_get_a_row_each(visit: Visitor, tmp_path: Path) ->
     expect(page.get_by_role("heading", level=1)).to_have_text("short.mp4")
 
 
-def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
+def test_a_sample_without_a_face_is_told_apart(visit):
     person = visit()
     wait_ready(person.page)
     (without,) = (sample.path for sample in samples() if sample.id == "no-face")
@@ -292,9 +284,7 @@ SHOWN = """() => {
 
 
 @pytest.mark.parametrize("sample", ["manipulated", "picture"])
-def test_an_altered_sample_is_called_manipulated(
-    visit: Visitor, server: Server, sample: str
-) -> None:
+def test_an_altered_sample_is_called_manipulated(visit, server, sample):
     page = visit().page
     wait_ready(page)
     open_sample(page, sample)
@@ -308,7 +298,6 @@ def test_an_altered_sample_is_called_manipulated(
     (id,) = re.findall(r"[?&]a=([^&]+)", page.url)
     with closing(open_store(server.data / FILE)) as store:
         analysis = store.analysis(LOCAL, id)
-    assert analysis is not None
     clip = next(one.path for one in samples() if one.id == sample)
     against = made(ComparisonFinding.FACE_DIFFERS, role_source="assumed")
     with_it = analysis.model_copy(update={"comparison": against})
@@ -336,7 +325,7 @@ def assert_reads_quickly(page: Page) -> None:
         assert len(shown["words"]) <= 250, " ".join(shown["words"])
 
 
-def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:
+def test_two_people_at_once_get_their_own_results(visit, tmp_path):
     people = {}
     for name, seconds in (("anna.mp4", 2.2), ("bert.mp4", 2.6)):  # nobody else's
         file = write_clip(tmp_path / name, seconds=seconds, fps=5)
@@ -349,7 +338,7 @@ def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path
         expect(person.page.locator(".um-title")).to_contain_text(f"00:0{seconds:.1f}")
 
 
-def test_a_run_survives_a_reload_and_can_be_canceled(visit: Visitor, tmp_path: Path) -> None:
+def test_a_run_survives_a_reload_and_can_be_canceled(visit, tmp_path):
     # Four faces in 1,500 frames, ten a second: long enough to be looked at and canceled, on a
     # quick computer too.
     face = camera((320, 180))
@@ -390,7 +379,7 @@ def test_a_run_survives_a_reload_and_can_be_canceled(visit: Visitor, tmp_path: P
     person.picture("canceled-phone")
 
 
-def test_names_and_files_that_mean_harm(visit: Visitor, tmp_path: Path) -> None:
+def test_names_and_files_that_mean_harm(visit, tmp_path):
     person = visit(own=True)
     dialogs: list[str] = []
     person.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
@@ -405,7 +394,7 @@ def test_names_and_files_that_mean_harm(visit: Visitor, tmp_path: Path) -> None:
     person.picture("unreadable-desktop")
 
 
-def test_a_file_over_the_limit_is_refused_in_words(visit: Visitor, tmp_path: Path) -> None:
+def test_a_file_over_the_limit_is_refused_in_words(visit, tmp_path):
     person = visit()
     wait_ready(person.page)
     file = tmp_path / "large.mp4"
@@ -423,7 +412,7 @@ def test_a_file_over_the_limit_is_refused_in_words(visit: Visitor, tmp_path: Pat
     person.picture("too-large-desktop")
 
 
-def test_the_server_asks_nobody_for_its_address(server: Server) -> None:
+def test_the_server_asks_nobody_for_its_address(server):
     """Streamlit would: at the start, and for a page whose address it does not know."""
     request = urllib.request.Request(
         f"{server.url}/_stcore/health", headers={"Origin": "http://elsewhere.example"}

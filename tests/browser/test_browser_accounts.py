@@ -1,7 +1,5 @@
 """Accounts as people use them: a real browser, the real app, a live stand-in of Supabase."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 
@@ -62,10 +60,7 @@ def create_account(page: Page) -> str:
         page.get_by_text("at least 8").wait_for,
     )
     fill(page, email, PASSWORD)
-    until(
-        page.get_by_role("button", name="Create account").click,
-        lambda: wait_ready(page),
-    )
+    until(page.get_by_role("button", name="Create account").click, lambda: wait_ready(page))
     return email
 
 
@@ -74,9 +69,7 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
-    server: Server, visit: Visitor
-) -> None:
+def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(server, visit):
     ada, email = sign_up(visit)
     open_sample(ada.page, "picture")
     verdict = wait_verdict(ada.page)
@@ -117,7 +110,7 @@ def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
     assert cookies["unmask-session"]["value"] not in server.log.read_text()
 
 
-def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server: Server, visit: Visitor) -> None:
+def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server, visit):
     ada = visit("/")
     wait_ready(ada.page)
     open_sample(ada.page, "picture")
@@ -144,7 +137,7 @@ def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server: Server, visi
     stranger.page.get_by_text(NOTHING).wait_for()
 
 
-def test_a_guest_is_told_when_it_is_enough(server: Server, visit: Visitor) -> None:
+def test_a_guest_is_told_when_it_is_enough(server, visit):
     guest = visit("/")
     wait_ready(guest.page)
     open_sample(guest.page, "picture")
@@ -159,7 +152,7 @@ def test_a_guest_is_told_when_it_is_enough(server: Server, visit: Visitor) -> No
     guest.picture("account-quota")
 
 
-def test_the_account_page_fits_and_is_styled(visit: Visitor) -> None:
+def test_the_account_page_fits_and_is_styled(visit):
     guest = visit("/account")
     for size, dark in ((DESKTOP, False), (PHONE, True)):
         if dark:

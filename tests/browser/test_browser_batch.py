@@ -1,7 +1,5 @@
 """The Batch page as a person uses it."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -23,7 +21,7 @@ from tests.conftest import portrait, write_clip
 from tests.support import waiting
 from tests.support.browser import PATIENT, PHONE, Server, serve, take, until, wait_drawn
 from tests.support.containers import packed
-from tests.support.visits import Visitor, visitors
+from tests.support.visits import visitors
 
 HEADER = 35
 """px of the table's"""
@@ -92,12 +90,12 @@ def put_first(act: Callable[[], object], server: Server) -> None:
     until(act, lambda: waiting.until(lambda: turns(server) != before, 0.1, patience=5))
 
 
-def test_a_batch_outlives_its_server(visit: Visitor, interrupted: Interrupted) -> None:
+def test_a_batch_outlives_its_server(visit, interrupted):
     """It goes on by itself, once: tests/unit/service/test_batches.py has the second time."""
     done(visit(interrupted.path).page, "9 of 9")
 
 
-def test_a_whole_folder_is_brought_without_what_is_no_media(visit: Visitor, tmp_path: Path) -> None:
+def test_a_whole_folder_is_brought_without_what_is_no_media(visit, tmp_path):
     inner = tmp_path / "press" / "monday"
     inner.mkdir(parents=True)
     for payload in files(2, first=40):
@@ -114,7 +112,7 @@ def test_a_whole_folder_is_brought_without_what_is_no_media(visit: Visitor, tmp_
     done(page, "2 of 2")
 
 
-def test_from_many_files_to_their_evidence(visit: Visitor, server: Server, tmp_path: Path) -> None:
+def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     person = visit("/batch")
     page = person.page
     bring(page, 6)
@@ -229,9 +227,7 @@ def rename(page: Page, name: str) -> None:
     expect(page.get_by_text(f"“{name}” · 7 files")).to_be_visible()
 
 
-def test_archives_and_documents_are_what_is_in_them(
-    visit: Visitor, server: Server, tmp_path: Path
-) -> None:
+def test_archives_and_documents_are_what_is_in_them(visit, server, tmp_path):
     face = [file["buffer"] for file in files(3, first=20)]
     inner = packed(tmp_path / "inner.zip", {"x.jpg": face[0]}).read_bytes()
     # Its first file takes seconds on any computer: nobody is too late to pause.

@@ -1,7 +1,5 @@
 """A camera by its address on the Live page: a real RTSP camera, a real browser, the real engine."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 
@@ -11,7 +9,6 @@ from playwright.sync_api import expect
 from tests.support.browser import PATIENT, PHONE, Server, eventually, serve, until
 from tests.support.cameras import RtspCamera, rtsp, secrets_in
 from tests.support.links import PRIVATE
-from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -34,9 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, source: RtspCamera) -> Iter
         yield started
 
 
-def test_a_camera_is_watched_lost_and_watched_again(
-    visit: Visitor, server: Server, source: RtspCamera
-) -> None:
+def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
     person = visit("/live")
     page = person.page
     page.set_default_timeout(PATIENT)
@@ -81,8 +76,7 @@ def test_a_camera_is_watched_lost_and_watched_again(
     person.picture("live-address-phone")
     person.assert_fits()
     until(
-        page.locator(".st-key-live-stop button").click,
-        page.get_by_text("Session ended").wait_for,
+        page.locator(".st-key-live-stop button").click, page.get_by_text("Session ended").wait_for
     )
     page.get_by_role("button", name="Open the analysis").click()
     page.get_by_text("Nothing was recorded").first.wait_for()

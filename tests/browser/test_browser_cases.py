@@ -1,11 +1,8 @@
 """A case as a person uses it: opened from History, filled, reviewed and exported."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -16,7 +13,6 @@ from service.records.cases import first_broken
 from tests.support.browser import Server, serve, take, until, wait_drawn
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
-from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -41,7 +37,7 @@ def write(page: Page, label: str, text: str, button: str, shows: Locator) -> Non
     until(act, lambda: expect(shows).to_be_visible())
 
 
-def test_a_case_from_history_to_its_export(visit: Visitor, server: Server, tmp_path: Path) -> None:
+def test_a_case_from_history_to_its_export(visit, server, tmp_path):
     person = visit(own=True)
     page = person.page
     zone = {"timezoneId": "Asia/Kathmandu"}

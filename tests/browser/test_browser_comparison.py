@@ -1,7 +1,5 @@
 """A suspected copy beside its original, in a real browser: compared, looked at, and stopped."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from tests.support.browser import DESKTOP, PATIENT, PHONE, Server, still, until,
 from tests.support.compared import write_pair
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis
-from tests.support.visits import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -42,9 +39,7 @@ def look(page: Page) -> None:
     expect(page.locator(".st-key-near-viewer .stage")).to_be_visible(timeout=PATIENT)
 
 
-def test_a_changed_face_is_found_and_every_view_shows_it(
-    visit: Visitor, ids: dict[str, str], clips: dict[str, Path]
-) -> None:
+def test_a_changed_face_is_found_and_every_view_shows_it(visit, ids, clips):
     person = visit(pair(ids, "copy", "original"), size=DESKTOP)
     page = person.page
     expect(page.locator(".st-key-card-near-running, .st-key-near")).to_be_visible(timeout=PATIENT)
@@ -100,9 +95,7 @@ def bring(page: Page, key: str, file: Path) -> None:
     )
 
 
-def test_two_files_are_brought_canceled_and_compared(
-    visit: Visitor, clips: dict[str, Path]
-) -> None:
+def test_two_files_are_brought_canceled_and_compared(visit, clips):
     """One is a copy that was only written again."""
     person = visit("/compare?w=clips")
     page = person.page
@@ -139,7 +132,7 @@ def test_two_files_are_brought_canceled_and_compared(
     written_again(page)
     top = page.locator(".st-key-near .um-verdict").bounding_box()
     view = page.locator(".st-key-near-viewer").bounding_box()
-    assert top is not None and view is not None and top["y"] < view["y"]
+    assert top["y"] < view["y"]
     assert page.evaluate("document.body.scrollWidth <= innerWidth")
     person.picture("comparison-phone")
     person.open(address, dark=True)

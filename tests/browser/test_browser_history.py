@@ -1,14 +1,11 @@
 """The History page as a person uses it."""
 
-from __future__ import annotations
-
 import re
 import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -35,7 +32,6 @@ from tests.support.browser import (
     wait_verdict,
 )
 from tests.support.result_sample import make_analysis
-from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -92,9 +88,7 @@ def close(dialog: Locator) -> None:
     until(lambda: dialog.page.keyboard.press("Escape"), lambda: expect(dialog).to_be_hidden())
 
 
-def test_from_a_sample_to_nothing_left_of_it(
-    visit: Visitor, server: Server, tmp_path: Path
-) -> None:
+def test_from_a_sample_to_nothing_left_of_it(visit, server, tmp_path):
     person = visit()
     page = person.page
     wait_ready(page)
@@ -103,7 +97,6 @@ def test_from_a_sample_to_nothing_left_of_it(
     verdict = wait_verdict(page)
     name = page.locator(".um-title h1").inner_text()
     id = re.search(r"[?&]a=([\w-]{22})", page.url)
-    assert id is not None
 
     # Found: the newest, with its picture; the search narrows the list and stands in the address.
     open_history(page)
@@ -192,7 +185,7 @@ def test_from_a_sample_to_nothing_left_of_it(
     store.close()
 
 
-def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
+def test_on_a_phone_cards_lead_to_one_record_and_back(visit):
     person = visit("/history", size=PHONE)
     page = person.page
     card = page.locator('[class*="st-key-card-history-"]').first
@@ -209,8 +202,7 @@ def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
     person.assert_fits()
     person.picture("history-phone-one")
     until(
-        page.get_by_role("button", name="All analyses").click,
-        lambda: expect(card).to_be_visible(),
+        page.get_by_role("button", name="All analyses").click, lambda: expect(card).to_be_visible()
     )
     person.open("/history", dark=True)
     page.locator(".um-preview h2").wait_for(timeout=PATIENT)
@@ -218,7 +210,7 @@ def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
     person.picture("history-dark")
 
 
-def test_a_folder_becomes_known_footage_and_is_forgotten(visit: Visitor, tmp_path: Path) -> None:
+def test_a_folder_becomes_known_footage_and_is_forgotten(visit, tmp_path):
     folder = tmp_path / "press"
     folder.mkdir()
     write_clip(folder / "rally.mp4", seconds=1.0)
@@ -276,7 +268,7 @@ def answer(server: Server, key: str) -> int:
         return error.code
 
 
-def test_an_operator_sees_counts_and_makes_and_ends_a_key(visit: Visitor, server: Server) -> None:
+def test_an_operator_sees_counts_and_makes_and_ends_a_key(visit, server):
     person = visit("/admin")
     page = person.page
     page.get_by_text("Tasks now").wait_for(timeout=PATIENT)

@@ -1,7 +1,5 @@
 """Files of strangers through the page's uploader, with the network watched."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +9,6 @@ from playwright.sync_api import Dialog, FilePayload, expect
 
 from tests.support.browser import PATIENT, ROOT, Server, eventually, serve, wait_ready
 from tests.support.strangers import WATCH, Bait, called_home, hostile
-from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -32,9 +29,7 @@ def server(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         yield started
 
 
-def test_each_ends_in_a_sentence_and_nothing_calls_home(
-    visit: Visitor, server: Server, log: Path, tmp_path: Path
-) -> None:
+def test_each_ends_in_a_sentence_and_nothing_calls_home(visit, server, log, tmp_path):
     bait = Bait()
     brought = hostile(tmp_path, bait.port)
     person = visit(own=True)

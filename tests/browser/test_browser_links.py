@@ -1,12 +1,9 @@
 """A link on the Analyze and the Batch page: fetched and judged, or refused in words."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -27,7 +24,6 @@ from tests.support.browser import (
 )
 from tests.support.links import PRIVATE, Handler, serving, whole
 from tests.support.links import Server as Web
-from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -46,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, web: Web) -> Iterator[Serve
         yield started
 
 
-def test_the_field_of_a_link(visit: Visitor) -> None:
+def test_the_field_of_a_link(visit):
     person = visit()
     for dark in (False, True):
         if dark:
@@ -60,9 +56,7 @@ def test_the_field_of_a_link(visit: Visitor) -> None:
             person.picture(f"link-{name}-{'dark' if dark else 'light'}")
 
 
-def test_a_link_is_refused_in_words_and_then_judged(
-    visit: Visitor, server: Server, web: Web
-) -> None:
+def test_a_link_is_refused_in_words_and_then_judged(visit, server, web):
     picture = next(server.data.glob("samples-*/picture.jpg"))
     web.answers["/someone.jpg"] = whole(picture.read_bytes())
     person = visit()
@@ -87,9 +81,7 @@ def test_a_link_is_refused_in_words_and_then_judged(
     expect(page.get_by_role("heading", level=1)).to_have_text("someone.jpg", timeout=PATIENT)
 
 
-def test_links_are_rows_and_one_that_is_refused_says_why(
-    visit: Visitor, web: Web, tmp_path: Path
-) -> None:
+def test_links_are_rows_and_one_that_is_refused_says_why(visit, web, tmp_path):
     picture = io.BytesIO()
     Image.fromarray(portrait((400, 400))).save(picture, "JPEG")
     web.answers["/row.jpg"] = whole(picture.getvalue())
@@ -117,9 +109,7 @@ def test_links_are_rows_and_one_that_is_refused_says_why(
     assert "leads to a page" in rows[urls[1]]["note"]
 
 
-def test_a_fetch_says_how_far_it_is_and_is_canceled(
-    visit: Visitor, server: Server, web: Web
-) -> None:
+def test_a_fetch_says_how_far_it_is_and_is_canceled(visit, server, web):
     def slowly(handler: Handler) -> None:
         handler.begin(Content_Length="9000000")
         handler.wfile.write(b"GIF89a" + bytes(46 * 65_536 - 6))

@@ -1,7 +1,5 @@
 """The Live page as a person uses it."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Iterator
@@ -27,7 +25,7 @@ from tests.support.browser import (
     wait_drawn,
 )
 from tests.support.live_stand_in import colored, gray
-from tests.support.visits import Visit, Visitor, visitors
+from tests.support.visits import Visit, visitors
 from tools import programs
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -136,7 +134,7 @@ def seconds(page: Page) -> int:
     return int(minutes) * 60 + int(rest)
 
 
-def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_path: Path) -> None:
+def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     person = visit("/live")
     person.page.set_default_timeout(PATIENT)
     asked: set[str] = set()
@@ -195,8 +193,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
     until(comes_third, third.page.get_by_text("Enough for now").wait_for)
 
     until(
-        page.locator(".st-key-live-stop button").click,
-        page.get_by_text("Session ended").wait_for,
+        page.locator(".st-key-live-stop button").click, page.get_by_text("Session ended").wait_for
     )
     eventually(lambda: seconds(other.page), lambda now: now > 0, PATIENT)
     person.picture("live-ended")
@@ -212,7 +209,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
     assert asked == {page.url.split("/")[2]}, "nobody else is asked for anything"
 
 
-def test_an_address_that_is_not_secure(visit: Visitor, server: Server, browser: Browser) -> None:
+def test_an_address_that_is_not_secure(visit, server, browser):
     with visitors(browser, server.url.replace("127.0.0.1", ELSEWHERE)) as go:
         page = go("/live").page
         page.get_by_text("Browsers give a camera only to pages over HTTPS").wait_for(
@@ -221,7 +218,7 @@ def test_an_address_that_is_not_secure(visit: Visitor, server: Server, browser: 
         expect(page.locator(".st-key-live-start button")).to_be_disabled()
 
 
-def test_a_person_who_says_no(browser: Browser, server: Server) -> None:
+def test_a_person_who_says_no(browser, server):
     strict = browser.browser_type.launch(
         executable_path=programs.chromium(),
         args=["--no-sandbox", "--use-fake-device-for-media-stream", "--deny-permission-prompts"],

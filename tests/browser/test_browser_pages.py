@@ -1,17 +1,14 @@
 """The other pages as a person uses them: Compare, Evaluate, Models and Settings."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from safetensors.torch import save
 
 from dashboard import theme
@@ -35,7 +32,7 @@ from tests.support.browser import (
     wait_verdict,
 )
 from tests.support.ports import listening
-from tests.support.visits import Visit, Visitor, rgb, visitors
+from tests.support.visits import Visit, rgb, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -79,7 +76,7 @@ def press(slider: Locator, key: str) -> None:
 
 
 # First in this file: nobody has opened the front page of this server yet.
-def test_a_link_straight_to_a_page_has_our_navigation(browser: Browser, offline: Server) -> None:
+def test_a_link_straight_to_a_page_has_our_navigation(browser, offline):
     with visitors(browser, offline.url) as visit:
         look_at_the_navigation(visit("/models"))
 
@@ -104,9 +101,7 @@ def look_at_the_navigation(person: Visit) -> None:
         on_a_phone(person, f"{path[1:]}-first")
 
 
-def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name(
-    server: Server, visit: Visitor
-) -> None:
+def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name(server, visit):
     """Neither name makes a guest of who sits here: a guest is told to ask the administrator."""
     port = int(server.url.rpartition(":")[2])
     assert listening(port) == {"127.0.0.1"}
@@ -120,8 +115,7 @@ def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name
         assert "administrator" not in page.locator("body").inner_text(), name
 
 
-def test_the_navigation_shows_where_the_keyboard_is(visit: Visitor) -> None:
-    """A ring of 2 px in the accent, wide and where the navigation is folded away."""
+def test_the_navigation_shows_where_the_keyboard_is(visit):
     page = visit("/settings").page
     page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
     wait_drawn(page)
@@ -137,7 +131,7 @@ def test_the_navigation_shows_where_the_keyboard_is(visit: Visitor) -> None:
         expect(first).to_have_css("outline-color", rgb(theme.LIGHT.accent))
 
 
-def test_on_a_window_that_is_not_wide_the_last_pages_are_under_more(visit: Visitor) -> None:
+def test_on_a_window_that_is_not_wide_the_last_pages_are_under_more(visit):
     page = visit("/compare", size=(1000, 700)).page
     bar = page.get_by_test_id("stHeader")
     more = bar.get_by_text(re.compile(r"^\d more$"))
@@ -164,7 +158,7 @@ NOT_HIGH_ENOUGH = """() => [...document.querySelectorAll(
 
 
 @pytest.mark.parametrize("path", ["", "live", "compare", "evaluate", "history", "models"])
-def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: str) -> None:
+def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit, path):
     """At 390 px; at 200 % zoom of a small window, which has 720; and on a tablet."""
     person = visit(f"/{path}", size=PHONE)
     page = person.page
@@ -178,8 +172,7 @@ def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: 
         person.assert_fits()
 
 
-def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Path) -> None:
-    """And to the picture of the README."""
+def test_from_a_sample_to_its_report_and_to_compare(visit, tmp_path):
     person = visit()
     page = person.page
     wait_ready(page)
@@ -258,7 +251,7 @@ def compared(page: Page) -> list[str]:
     return page.locator(".st-key-card-lanes .um-who > b:not(.um-big)").all_inner_texts()
 
 
-def test_an_evaluation_from_upload_to_its_mistakes(visit: Visitor, tmp_path: Path) -> None:
+def test_an_evaluation_from_upload_to_its_mistakes(visit, tmp_path):
     # The same pictures under both names: one of each two has to be a mistake.
     files = {
         f"{kind}/{n}.jpg": face(n, smooth=False) for kind in ("real", "fake") for n in range(3)
@@ -300,9 +293,7 @@ def test_an_evaluation_from_upload_to_its_mistakes(visit: Visitor, tmp_path: Pat
 
 
 @pytest.mark.shared
-def test_without_a_connection_a_card_stays_calm(
-    browser: Browser, offline: Server, shared: Path
-) -> None:
+def test_without_a_connection_a_card_stays_calm(browser, offline, shared):
     said = "No connection. Put the file in the weights folder; Check all files will find it."
     with visitors(browser, offline.url) as visit:
         person = visit("/models")
@@ -338,7 +329,7 @@ def test_without_a_connection_a_card_stays_calm(
         assert "Connection refused" in offline.log.read_text()
 
 
-def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit: Visitor) -> None:
+def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit):
     person = visit("/models")
     page = person.page
     cards = page.locator(".um-model")

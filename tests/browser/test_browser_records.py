@@ -1,7 +1,5 @@
 """Records in a real browser: an answer given again, a link to read, and its end."""
 
-from __future__ import annotations
-
 import re
 import urllib.error
 import urllib.request
@@ -29,7 +27,6 @@ from tests.support.browser import (
 )
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
-from tests.support.visits import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -55,7 +52,7 @@ def kept(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[K
     store.close()
 
 
-def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kept: Kept) -> None:
+def test_the_same_file_gets_its_answer_at_once_with_its_date(visit, kept):
     uploads = kept.data / "uploads"
     before = set(uploads.iterdir())
     person = visit()
@@ -71,9 +68,7 @@ def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kep
     person.picture("kept-desktop")
 
 
-def test_a_link_opens_in_a_clean_browser_and_dies_when_it_is_taken_back(
-    visit: Visitor, kept: Kept
-) -> None:
+def test_a_link_opens_in_a_clean_browser_and_dies_when_it_is_taken_back(visit, kept):
     now = datetime.now(UTC)
     share = kept.store.share(LOCAL, kept.id, timedelta(days=1), now)
     reader = visit(f"/?s={share.token}", size=PHONE)

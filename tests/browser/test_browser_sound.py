@@ -1,21 +1,12 @@
 """A voice message in a real browser: brought, listened to, and looked at."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import (
-    PATIENT,
-    PHONE,
-    Server,
-    until,
-    wait_drawn,
-    wait_ready,
-)
-from tests.support.visits import Visit, Visitor, visitors
+from tests.support.browser import PATIENT, PHONE, Server, until, wait_drawn, wait_ready
+from tests.support.visits import Visit, visitors
 from tests.support.voice_sample import write_clip
 
 pytestmark = pytest.mark.browser
@@ -38,7 +29,7 @@ def address(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathF
         return page.url.removeprefix(server.url)
 
 
-def test_a_voice_message_is_heard_and_a_click_goes_there(visit: Visitor, address: str) -> None:
+def test_a_voice_message_is_heard_and_a_click_goes_there(visit, address):
     person = visit(address)
     page = person.page
     look_at_the_sound(person, "sound-desktop")
@@ -86,7 +77,7 @@ def look_at_the_sound(person: Visit, name: str) -> None:
     expect(over).to_have_attribute("aria-valuetext", re.compile("^00:0(6.9|7)"))
 
 
-def test_what_the_score_rests_on_lies_over_the_spectrogram(visit: Visitor, address: str) -> None:
+def test_what_the_score_rests_on_lies_over_the_spectrogram(visit, address):
     seen = visit(address)
     page = seen.page
     card = page.locator(".st-key-card-sound")

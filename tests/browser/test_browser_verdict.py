@@ -1,7 +1,5 @@
 """What the pages say of real clips."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from tests.support.browser import (
     wait_drawn,
 )
 from tests.support.kept import put
-from tests.support.visits import Visit, Visitor, visitors
+from tests.support.visits import Visit, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.shared, pytest.mark.timeout(1500)]
 
@@ -96,7 +94,7 @@ def number_of(analysis: Analysis) -> int:
     return labels.whole_percent(analysis.verdict.probability)
 
 
-def test_a_clip_has_one_number_on_every_page(person: Visit, served: Served, clip: str) -> None:
+def test_a_clip_has_one_number_on_every_page(person, served, clip):
     analysis = served.results[clip]
     number = number_of(analysis)
     people = [t for t in analysis.judged if t.probability is not None]
@@ -132,7 +130,7 @@ def test_a_clip_has_one_number_on_every_page(person: Visit, served: Served, clip
         assert number in percents(page.locator(".um-who .whole").first.inner_text())
 
 
-def test_the_words_of_a_verdict_hold_together(person: Visit, served: Served, clip: str) -> None:
+def test_the_words_of_a_verdict_hold_together(person, served, clip):
     analysis = served.results[clip]
     verdict = analysis.verdict
     page = open_result(person, served.at(clip))
@@ -161,7 +159,6 @@ def test_the_words_of_a_verdict_hold_together(person: Visit, served: Served, cli
               page.locator(".um-pull:not(.all) .n").all_inner_texts() if cell]  # fmt: skip
     (total,) = page.locator(".um-pull.all .n").all_inner_texts()
     assert round(sum(values), 1) == float(total.replace("−", "-"))
-    assert lead.probability is not None
     pointer = card.locator(".um-scale .pointer").get_attribute("style") or ""
     assert f"left:{100 * lead.probability:.1f}%" in pointer.replace(": ", ":")
     # "Face" is said of faces only (8).
@@ -174,7 +171,7 @@ def test_the_words_of_a_verdict_hold_together(person: Visit, served: Served, cli
     assert "so at most" not in body
 
 
-def test_the_columns_end_level(person: Visit, served: Served, clip: str) -> None:
+def test_the_columns_end_level(person, served, clip):
     page = open_result(person, served.at(clip))
     ends = page.evaluate(
         """() => ['[class*="st-key-verdict-"]', '.st-key-result-side']
@@ -183,9 +180,7 @@ def test_the_columns_end_level(person: Visit, served: Served, clip: str) -> None
     assert abs(ends[0] - ends[1]) <= 2
 
 
-def test_the_choice_of_a_question_changes_the_chart_and_nothing_above(
-    person: Visit, served: Served, clip: str
-) -> None:
+def test_the_choice_of_a_question_changes_the_chart_and_nothing_above(person, served, clip):
     """Finding 7: two truths on one screen."""
     page = open_result(person, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first
@@ -215,7 +210,7 @@ BROKEN = """() => {
 """Numbers that stand on another line than their percent sign."""
 
 
-def test_a_phone_reads_a_result_in_four_screens(visit: Visitor, served: Served) -> None:
+def test_a_phone_reads_a_result_in_four_screens(visit, served):
     _width, height = PHONE
     person = visit(served.at("swap"), size=PHONE, touch=True)
     for dark in (False, True):

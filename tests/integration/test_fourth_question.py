@@ -1,16 +1,13 @@
 """A question is one entry: a fourth one needs five files, and everything renders with it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.support.fourth_question import tree
 
 
-def test_a_fourth_question_takes_five_files(tmp_path: Path) -> None:
+def test_a_fourth_question_takes_five_files(tmp_path):
     made = tree.make(tmp_path)
     assert len(tree.ADDED) + 1 == 5
     checks = "tests/support/fourth_question/checks.py"

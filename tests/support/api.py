@@ -1,7 +1,5 @@
 """The REST API on a port of its own: a real server in a thread of this process."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

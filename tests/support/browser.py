@@ -1,8 +1,6 @@
 """What the browser tests share: the app on a port of its own, a browser, and how to wait for pages.
 Who looks at them is in `tests.support.visits`."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

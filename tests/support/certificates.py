@@ -1,8 +1,6 @@
 """A certificate authority for tests, files signed under it with C2PA manifests, and a certificate
 that signs itself."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import dataclass

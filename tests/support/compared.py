@@ -1,7 +1,5 @@
 """A made original and copies of it: one whose face was changed, one that was only written again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from detector.vision import load_detector

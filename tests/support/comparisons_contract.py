@@ -1,8 +1,6 @@
 """What the stores of comparisons, and of what lookups found, must do, whichever database they are
 in. A subclass has a fixture `where`: what `Database` opens."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,7 +72,7 @@ class ComparisonsContract:
     def lookups(self, database: Database, footage: FootageStore) -> LookupStore:
         return LookupStore(database)
 
-    def test_what_was_found_is_its_owners_alone(self, store: ComparisonStore) -> None:
+    def test_what_was_found_is_its_owners_alone(self, store):
         kept = store.save("ann", made(A, B))
         assert store.find("ann", A, B) == kept == store.get("ann", kept.id)
         assert store.find("ben", A, B) is None and store.get("ben", kept.id) is None
@@ -84,32 +82,30 @@ class ComparisonsContract:
         store.forget("ann", [B])
         assert store.get("ann", kept.id) is None
 
-    def test_a_pair_is_kept_once_and_an_older_version_does_not_count(
-        self, store: ComparisonStore, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_pair_is_kept_once_and_an_older_version_does_not_count(self, store, monkeypatch):
         first = store.save("ann", made(A, B))
         monkeypatch.setattr(detector, "__version__", "0.0.0-later")
         assert store.find("ann", A, B) is None and store.get("ann", first.id) == first
         second = store.save("ann", made(A, B))
         assert store.get("ann", first.id) is None and store.find("ann", A, B) == second
 
-    def test_the_newest_of_a_copy_is_told(self, store: ComparisonStore) -> None:
+    def test_the_newest_of_a_copy_is_told(self, store):
         store.save("ann", made(A, B))
         newest = store.save("ann", made(A, C))
         store.save("ben", made(A, B))
         assert store.latest("ann", A) == newest and store.latest("ann", B) is None
         store.remove("ann", A, C)
         left = store.latest("ann", A)
-        assert left is not None and left.comparison.original_media.sha256 == B
+        assert left.comparison.original_media.sha256 == B
 
-    def test_time_ends_them(self, store: ComparisonStore) -> None:
+    def test_time_ends_them(self, store):
         kept = store.save("ann", made(A, C))
         store.sweep(datetime.now(UTC) - timedelta(hours=1))
         assert store.get("ann", kept.id) == kept
         store.sweep(datetime.now(UTC) + timedelta(seconds=1))
         assert store.get("ann", kept.id) is None
 
-    def test_what_a_file_shows_is_its_owners_alone(self, lookups: LookupStore) -> None:
+    def test_what_a_file_shows_is_its_owners_alone(self, lookups):
         lookups.save("ann", A, found(B))
         assert told(lookups, "ann", A) == found(B)
         assert lookups.find("ben", A) is None and lookups.find("ann", B) is None
@@ -118,7 +114,7 @@ class ComparisonsContract:
         lookups.save("ann", A, MissedLookup())
         assert lookups.find("ann", A) is None
 
-    def test_what_is_not_the_original_is_not_told_again(self, lookups: LookupStore) -> None:
+    def test_what_is_not_the_original_is_not_told_again(self, lookups):
         lookups.save("ann", A, found(B))
         lookups.save("ben", A, found(B))
         lookups.refuse("ann", A, B)
@@ -126,7 +122,7 @@ class ComparisonsContract:
         assert lookups.find("ann", A) is None and lookups.refused("ann", A) == {B}
         assert told(lookups, "ben", A) == found(B) and lookups.refused("ben", A) == set()
 
-    def test_what_was_found_goes_with_either_file_and_with_time(self, lookups: LookupStore) -> None:
+    def test_what_was_found_goes_with_either_file_and_with_time(self, lookups):
         for gone in (A, B):
             lookups.save("ann", A, found(B))
             lookups.refuse("ann", A, C)
@@ -139,9 +135,7 @@ class ComparisonsContract:
         lookups.sweep(datetime.now(UTC) + timedelta(seconds=1))
         assert lookups.find("ann", A) is None and lookups.refused("ann", A) == set()
 
-    def test_since_when_it_is_known_is_told_while_it_is(
-        self, lookups: LookupStore, footage: FootageStore
-    ) -> None:
+    def test_since_when_it_is_known_is_told_while_it_is(self, lookups, footage):
         """What was taken out of a library is not said to be in it; an analysis is still there when
         its fingerprints are deleted."""
         known = {one.sha256: one for one in footage.list("ann")}
@@ -149,11 +143,11 @@ class ComparisonsContract:
         lookups.save("ann", A, found(B))
         lookups.save("ann", C, seen)
         shown = lookups.find("ann", A)
-        assert shown is not None and shown.added == known[B].added
+        assert shown.added == known[B].added
         footage.remove("ann", [one.id for one in known.values()])
         assert lookups.find("ann", A) is None and lookups.find("ann", C) == seen
 
-    def test_among_how_many_files_it_was_not_found(self, lookups: LookupStore) -> None:
+    def test_among_how_many_files_it_was_not_found(self, lookups):
         assert lookups.missed("ann", A).searched == 0
         lookups.save("ann", A, MissedLookup(3480, 5, 32))
         assert lookups.missed("ann", A) == MissedLookup(3480, 5, 32)

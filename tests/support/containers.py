@@ -1,7 +1,5 @@
 """Archives and documents with pictures in them, as people and programs make them."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

@@ -4,8 +4,6 @@ Behind `httpx.MockTransport` for what no stand-in does: e-mails, links, OAuth, a
 It holds clients to the contract: a wrong verifier, a used code or an old refresh token is refused.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -105,8 +103,6 @@ class FakeAuth:
         hashed = secrets.token_hex(28)
         self._hashes[hashed] = (self.accounts[mail["to"]], mail["kind"])
         return hashed
-
-    # --- the server
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         self.seen.append(request)

@@ -1,7 +1,5 @@
 """Footage for tests: added to a library a file at a time, and clips of any length."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

@@ -155,9 +155,6 @@ class Project:
             raise Refused(401, reason) from None
 
 
-# --- tables and functions -------------------------------------------------------------------------
-
-
 def columns(names: str | None) -> sql.Composable:
     if not names or names == "*":
         return sql.SQL("*")
@@ -266,9 +263,6 @@ def rest(project: Project, claims: Fields, asked: Asked) -> Answer:
             raise Refused(406, {"code": "PGRST116", "message": "not one row", "details": ""})
         text = json.dumps(rows[0])
     return Answer(status, text.encode())
-
-
-# --- storage --------------------------------------------------------------------------------------
 
 
 def storage(project: Project, claims: Fields, asked: Asked) -> Answer:
@@ -394,9 +388,6 @@ def resumable(project: Project, claims: Fields, asked: Asked) -> Answer:
             put(project, claims, name, upload["data"], upload["contentType"], True)
     headers = {"Upload-Offset": str(len(upload["data"])), "Tus-Resumable": "1.0.0"}
     return Answer(204 if asked.method == "PATCH" else 200, headers=headers)
-
-
-# --- the server -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

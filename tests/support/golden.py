@@ -8,8 +8,6 @@ is exact; only the weights themselves stay unproven then.
 The pictures are crops of scikit-image's `data.astronaut()` (NASA, public domain).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

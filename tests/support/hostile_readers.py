@@ -1,8 +1,6 @@
 """What hostile files make their readers do, done without the file: each takes a path and misbehaves
 in one way. They stand in a module of their own because a reader imports it by name."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

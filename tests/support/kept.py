@@ -1,7 +1,5 @@
 """Puts a result among the records of a data folder, as if it had been computed there."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ Cumulative layout shift is the sum over what moved without user input, in shares
 (https://web.dev/articles/cls; up to 0.1 is good).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from playwright.sync_api import Page

@@ -4,8 +4,6 @@ pictures on which what was drawn can be told from what was there.
 What the real one says is tested in tests/integration/detector/test_live.py and in the browser.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """A made world for the live engine: a face is a patch, its tint what models say of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import cv2

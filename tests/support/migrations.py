@@ -1,7 +1,5 @@
 """Steps of the records' database, tried and compared with the tables."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """What the tests of pages share: the app as Streamlit draws it without a browser, and a server that
 does nothing by itself."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager

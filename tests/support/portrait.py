@@ -1,7 +1,5 @@
 """A portrait that is filmed, takes of it, and what is done to copies: their answers are known."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 

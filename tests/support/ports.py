@@ -1,7 +1,5 @@
 """What a server listens to, as the kernel has it."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 from pathlib import Path

@@ -13,8 +13,6 @@ the tests that need it: what they hold must never be skipped in silence.
                             `supabase start`, with our migrations in it (supabase/README.md)
 """
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

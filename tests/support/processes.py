@@ -1,7 +1,5 @@
 """Servers of the tests' own, as programs."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What servers that share a database must count alike. A subclass has a fixture `where`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,7 +12,6 @@ from service.rate_limit import Refusal
 from service.records.database import Database
 from service.records.rate_counts import SLOTS, SharedRateLimiter
 from service.records.tables import rate_counts
-from tests.support.servers_contract import Clock
 from tests.support.waiting import at_once
 
 SPAN = 3600
@@ -40,9 +37,7 @@ class RatesContract:
         for database in opened:
             database.close()
 
-    def test_servers_count_together(
-        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
-    ) -> None:
+    def test_servers_count_together(self, clock, limiter):
         one, two = limiter(), limiter()
         assert one.take({"a": 3}) is None and two.take({"a": 3}) is None
         assert one.take({"a": 3}, 2), "only one is left"
@@ -51,9 +46,7 @@ class RatesContract:
         assert one.take({"b": 3}) is None
         assert limiter("daily").take({"a": 1}) is None, "another limiter's are others"
 
-    def test_the_window_slides_and_says_how_long_to_wait(
-        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
-    ) -> None:
+    def test_the_window_slides_and_says_how_long_to_wait(self, clock, limiter):
         one = limiter()
         for minute in (0, 10, 20):
             clock.now = clock.now.replace(minute=minute)
@@ -67,18 +60,14 @@ class RatesContract:
         clock.now += timedelta(seconds=1)
         assert one.take({"a": 3}) is None and one.take({"a": 3})
 
-    def test_all_keys_count_or_none(
-        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
-    ) -> None:
+    def test_all_keys_count_or_none(self, clock, limiter):
         one = limiter()
         assert one.take({"address": 1, "a": 5}) is None
         refusal = one.take({"address": 1, "b": 1})
         assert refusal and refusal.key == "address" and refusal.most == 1
         assert one.take({"b": 1}) is None, "the refusal did not count against b"
 
-    def test_what_is_given_back_can_be_taken_again(
-        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
-    ) -> None:
+    def test_what_is_given_back_can_be_taken_again(self, clock, limiter):
         one = limiter()
         assert one.take({"a": 5}, 3) is None
         clock.now += timedelta(minutes=10)
@@ -87,7 +76,7 @@ class RatesContract:
         assert one.take({"a": 5}, 5)
         assert one.take({"a": 5}, 4) is None
 
-    def test_many_at_once_never_get_more(self, limiter: Callable[..., SharedRateLimiter]) -> None:
+    def test_many_at_once_never_get_more(self, limiter):
         servers = [limiter() for _ in range(3)]
 
         def come(number: int) -> Refusal | None:
@@ -97,9 +86,7 @@ class RatesContract:
 
         assert at_once(come, range(60)).count(None) == 25
 
-    def test_what_is_over_is_swept_and_no_key_can_be_read(
-        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
-    ) -> None:
+    def test_what_is_over_is_swept_and_no_key_can_be_read(self, clock, limiter):
         one = limiter()
         for _ in range(200):
             one.take({"address:203.0.113.9": 10**6})

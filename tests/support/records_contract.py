@@ -2,8 +2,6 @@
 runs all of it; where each person has a store of their own (a signed-in client), it gives `others`
 as well, and its own `owner` and `other`."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -111,9 +109,7 @@ class StoreContract:
         """The store as the other person has it."""
         return store
 
-    # --- a record's life
-
-    def test_a_record_is_given_back_as_it_was_kept(self, store: Store, owner: str) -> None:
+    def test_a_record_is_given_back_as_it_was_kept(self, store, owner):
         record = make(owner, name="résumé <b>.mp4", settings=Settings(frames=7, models=["sbi"]))
         store.add(record)
         assert store.get(owner, record.id) == record
@@ -121,28 +117,28 @@ class StoreContract:
         assert store.analysis(owner, record.id) is None
         assert store.thumbnails(owner, [record.id]) == {}
 
-    def test_a_run_ends_with_a_result(self, store: Store, owner: str) -> None:
+    def test_a_run_ends_with_a_result(self, store, owner):
         record = make(owner)
         store.add(record)
         assert store.finish(
             owner, record.id, record.run, SAMPLE, thumbnail=PICTURE, cache_key="key"
         )
         found = store.get(owner, record.id)
-        assert found is not None and found.state is State.DONE and found.cache_key == "key"
+        assert found.state is State.DONE and found.cache_key == "key"
         assert found.result == ResultSummary.of(SAMPLE)
         assert store.analysis(owner, record.id) == SAMPLE
         assert store.thumbnails(owner, [record.id, new_id()]) == {record.id: PICTURE}
 
-    def test_a_finished_one_can_be_kept_at_once(self, store: Store, owner: str) -> None:
+    def test_a_finished_one_can_be_kept_at_once(self, store, owner):
         record = make(owner, source="live", sha256="", size=0)
         store.add(record, SAMPLE, PICTURE)
         found = store.get(owner, record.id)
-        assert found is not None and found.state is State.DONE and found.source == "live"
+        assert found.state is State.DONE and found.source == "live"
         assert (
             found.result == ResultSummary.of(SAMPLE) and store.analysis(owner, record.id) == SAMPLE
         )
 
-    def test_a_run_ends_without_a_result(self, store: Store, owner: str) -> None:
+    def test_a_run_ends_without_a_result(self, store, owner):
         fault = ErrorReport(
             problem=ErrorDetail(code="truncated", message="It stops.", hint="Use the original."),
             ours=False,
@@ -156,11 +152,11 @@ class StoreContract:
         assert store.stop(owner, failed.id, failed.run, State.FAILED, fault)
         assert store.stop(owner, canceled.id, canceled.run, State.CANCELED)
         found = store.get(owner, failed.id)
-        assert found is not None and found.state is State.FAILED and found.fault == fault
+        assert found.state is State.FAILED and found.fault == fault
         found = store.get(owner, canceled.id)
-        assert found is not None and found.state is State.CANCELED and found.fault is None
+        assert found.state is State.CANCELED and found.fault is None
 
-    def test_an_older_run_can_not_write_over_a_later_one(self, store: Store, owner: str) -> None:
+    def test_an_older_run_can_not_write_over_a_later_one(self, store, owner):
         record = make(owner)
         store.add(record)
         store.finish(owner, record.id, record.run, SAMPLE, thumbnail=PICTURE, cache_key="a")
@@ -168,7 +164,7 @@ class StoreContract:
         new = store.restart(
             owner, record.id, run="server:2", settings=Settings(frames=9), cache_key="b", now=later
         )
-        assert new is not None and new.state is State.QUEUED and new.result is None
+        assert new.state is State.QUEUED and new.result is None
         assert (new.created, new.touched, new.settings.frames) == (record.created, later, 9)
         assert store.get(owner, record.id) == new
         assert store.analysis(owner, record.id) is None
@@ -178,7 +174,7 @@ class StoreContract:
         assert store.get(owner, record.id) == new
         assert store.finish(owner, record.id, "server:2", SAMPLE)
 
-    def test_a_result_that_says_more_takes_the_place(self, store: Store, owner: str) -> None:
+    def test_a_result_that_says_more_takes_the_place(self, store, owner):
         record = make(owner)
         store.add(record)
         more = result(Label.INCONCLUSIVE, 0.5)
@@ -189,7 +185,7 @@ class StoreContract:
         assert store.search(owner, Query()).counts == {Label.INCONCLUSIVE: 1}
         assert store.thumbnails(owner, [record.id]) == {record.id: PICTURE}
 
-    def test_an_id_is_given_once(self, store: Store, others: Store, owner: str, other: str) -> None:
+    def test_an_id_is_given_once(self, store, others, owner, other):
         record = make(owner)
         store.add(record)
         for whose, at in ((owner, store), (other, others)):
@@ -198,15 +194,10 @@ class StoreContract:
         assert store.get(owner, record.id) == record
         assert store.analysis(owner, record.id) is None
 
-    # --- nobody sees another's
-
-    def test_to_anybody_else_it_does_not_exist(
-        self, store: Store, others: Store, owner: str, other: str
-    ) -> None:
+    def test_to_anybody_else_it_does_not_exist(self, store, others, owner, other):
         record = make(owner, cache_key="key", tags=("secret",))
         store.add(record, SAMPLE, PICTURE)
         share = store.share(owner, record.id, TTL, NOON)
-        assert share is not None
         store.save_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
         store.save_preferences(owner, Preferences(keep_days=3))
         before = store.get(owner, record.id)
@@ -239,9 +230,7 @@ class StoreContract:
         assert store.presets(owner)["mine"].models == ["sbi"]
         assert [s.id for s in store.shares(owner, NOON)] == [share.id]
 
-    # --- finding
-
-    def test_pages_hold_every_record_once_in_a_stable_order(self, store: Store, owner: str) -> None:
+    def test_pages_hold_every_record_once_in_a_stable_order(self, store, owner):
         for number in range(25):
             store.add(make(owner, number // 5))  # five at each moment: ties
         seen = []
@@ -257,7 +246,7 @@ class StoreContract:
         assert [r.touched for r in oldest] == sorted(r.touched for r in oldest)
         assert store.search(owner, Query(offset=30)).records == ()
 
-    def test_verdicts_are_counted_under_the_other_filters(self, store: Store, owner: str) -> None:
+    def test_verdicts_are_counted_under_the_other_filters(self, store, owner):
         labels = [Label.FAKE, Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE]
         for number, label in enumerate(labels):
             store.add(make(owner, number, note="x" if number else ""), result(label, 0.1 * number))
@@ -271,7 +260,7 @@ class StoreContract:
         page = store.search(owner, Query(text="x", verdicts=frozenset({Label.FAKE})))
         assert page.total == 1 and page.counts == {**everything, Label.FAKE: 1}
 
-    def test_a_manipulated_copy_is_filtered_by_its_headline(self, store: Store, owner: str) -> None:
+    def test_a_manipulated_copy_is_filtered_by_its_headline(self, store, owner):
         found = made("a" * 64, "b" * 64)
         found = found.model_copy(update={"finding": ComparisonFinding.FACE_DIFFERS})
         copy, plain = make(owner, 0), make(owner, 1)
@@ -282,15 +271,13 @@ class StoreContract:
         assert [record.id for record in fakes.records] == [copy.id] and fakes.total == 1
         assert fakes.counts == {Label.FAKE: 1, Label.REAL: 1}
         (summary,) = [record.result for record in fakes.records]
-        assert summary is not None and summary.proof == Proof(kind=ProofKind.COPY, name="press.mp4")
+        assert summary.proof == Proof(kind=ProofKind.COPY, name="press.mp4")
         assert (summary.label, summary.verdict) == (Label.FAKE, Label.REAL)
         both = store.records(owner, [copy.id, plain.id, new_id()])
         assert both == {one.id: store.get(owner, one.id) for one in (copy, plain)}
         assert store.records(owner, []) == {}
 
-    def test_a_search_finds_parts_of_words_whatever_the_case(
-        self, store: Store, owner: str
-    ) -> None:
+    def test_a_search_finds_parts_of_words_whatever_the_case(self, store, owner):
         store.add(make(owner, 1, name="Council STATEMENT.mp4"))
         store.add(make(owner, 2, name="İstanbul Straße.mov"))
         store.add(make(owner, 3, name="100%_done.mp4", sha256="ab" * 32))
@@ -304,7 +291,7 @@ class StoreContract:
         assert names(store, owner, text="nothing") == []
         assert len(names(store, owner, text="' OR 1=1 --")) == 0
 
-    def test_filters(self, store: Store, owner: str) -> None:
+    def test_filters(self, store, owner):
         scored = [model for model in SAMPLE.models if model.scored]
         one = SAMPLE.model_copy(update={"models": scored[:1]})
         store.add(make(owner, 1, tags=("court", "paris")), SAMPLE)
@@ -324,16 +311,14 @@ class StoreContract:
         assert facets.tags == {"court": 2, "paris": 1}
         assert facets.models[scored[0].id] == 2 and facets.models[scored[-1].id] == 1
 
-    def test_orders(self, store: Store, owner: str) -> None:
+    def test_orders(self, store, owner):
         store.add(make(owner, 1, name="b.mp4"), result(Label.FAKE, 0.95))
         store.add(make(owner, 2, name="A.mp4"))
         store.add(make(owner, 3, name="c.mp4"), result(Label.REAL, 0.05))
         assert names(store, owner, order="name") == ["A.mp4", "b.mp4", "c.mp4"]
         assert names(store, owner, order="likelihood") == ["b.mp4", "c.mp4", "A.mp4"]
 
-    # --- the same file again
-
-    def test_the_same_question_finds_the_newest_answer(self, store: Store, owner: str) -> None:
+    def test_the_same_question_finds_the_newest_answer(self, store, owner):
         early = SAMPLE.model_copy(update={"created": NOON})
         late = SAMPLE.model_copy(update={"created": NOON + minutes(1)})
         first, second = make(owner, 1, cache_key="key"), make(owner, 2, cache_key="key")
@@ -342,29 +327,27 @@ class StoreContract:
         store.add(make(owner, 3, cache_key="key"))  # has no result yet
         store.add(make(owner, 4), SAMPLE)  # may not be used again
         found = store.find_cached(owner, "key")
-        assert found is not None and found.id == second.id
+        assert found.id == second.id
         assert store.find_cached(owner, "other") is None and store.find_cached(owner, "") is None
         when = NOON + minutes(60)
         again = store.record_cache_hit(owner, first.id, when)
-        assert again is not None and (again.last_cache_hit, again.touched) == (when, when)
+        assert (again.last_cache_hit, again.touched) == (when, when)
         assert names(store, owner)[0] == first.name
 
-    # --- what a person adds
-
-    def test_notes_tags_and_the_analysts_word(self, store: Store, owner: str) -> None:
+    def test_notes_tags_and_the_analysts_word(self, store, owner):
         record = make(owner)
         store.add(record, SAMPLE)
         changed = store.change(owner, record.id, note=" Source asked \n", tags=["a  b", "A B", ""])
-        assert changed is not None and (changed.note, changed.tags) == ("Source asked", ("a b",))
+        assert (changed.note, changed.tags) == ("Source asked", ("a b",))
         changed = store.change(owner, record.id, confirmed=Confirmed.REAL)
-        assert changed is not None and changed.confirmed is Confirmed.REAL
+        assert changed.confirmed is Confirmed.REAL
         assert changed.note == "Source asked"
         assert store.get(owner, record.id) == changed
         cleared = store.change(owner, record.id, note="", tags=[], confirmed=Confirmed.OPEN)
         assert (cleared.note, cleared.tags, cleared.confirmed) == ("", (), Confirmed.OPEN)
         assert store.change(owner, new_id(), note="x") is None
 
-    def test_what_is_too_much_changes_nothing(self, store: Store, owner: str) -> None:
+    def test_what_is_too_much_changes_nothing(self, store, owner):
         record = make(owner, note="before")
         store.add(record)
         for change in (
@@ -373,10 +356,10 @@ class StoreContract:
             {"note": "y", "tags": [str(n) for n in range(MAX_TAGS + 1)]},
         ):
             with pytest.raises(InputError):
-                store.change(owner, record.id, **change)  # type: ignore[arg-type]
+                store.change(owner, record.id, **change)
         assert store.get(owner, record.id) == record
 
-    def test_presets_are_kept_by_name(self, store: Store, owner: str) -> None:
+    def test_presets_are_kept_by_name(self, store, owner):
         assert store.presets(owner) == {}
         mine = CustomEnsemble(name="mine", models=["sbi"], weights={"sbi": 2.0})
         store.save_preset(owner, mine)
@@ -393,17 +376,13 @@ class StoreContract:
         store.save_preset(owner, mine)  # there already
         assert store.delete_preset(owner, "mine") and not store.delete_preset(owner, "mine")
 
-    def test_preferences(self, store: Store, owner: str) -> None:
+    def test_preferences(self, store, owner):
         assert store.preferences(owner) == Preferences()
         store.save_preferences(owner, Preferences(keep_days=7))
         store.save_preferences(owner, Preferences(keep_days=2.5))
         assert store.preferences(owner).keep_days == 2.5
 
-    # --- cases
-
-    def test_a_case_grows_and_is_its_owners_alone(
-        self, store: Store, others: Store, owner: str, other: str
-    ) -> None:
+    def test_a_case_grows_and_is_its_owners_alone(self, store, others, owner, other):
         case = Case(id=new_id(), owner=owner)
         case = case.appended("ada", CaseAction.CREATED, {"title": "Speech \x00 ☎"})
         assert store.cases.save(case, 0)
@@ -416,16 +395,14 @@ class StoreContract:
         assert not others.cases.delete(other, case.id)
         assert store.cases.delete(owner, case.id) and store.cases.get(owner, case.id) is None
 
-    # --- shares
-
-    def test_a_link_opens_until_it_is_over(self, store: Store, owner: str) -> None:
+    def test_a_link_opens_until_it_is_over(self, store, owner):
         record = make(owner, note="private", tags=("private",), confirmed=Confirmed.FAKE)
         store.add(record, SAMPLE, PICTURE)
         share = store.share(owner, record.id, TTL, NOON)
-        assert share is not None and len(share.token) == 22 and share.expires == NOON + TTL
+        assert len(share.token) == 22 and share.expires == NOON + TTL
         assert share.token != record.id and record.id not in share.id
         shared = store.shared(share.token, NOON + TTL - minutes(1))
-        assert shared is not None and shared.analysis == SAMPLE
+        assert shared.analysis == SAMPLE
         # A project names no record to strangers.
         assert shared.record in (record.id, record_hash(record.id)) and shared.name == record.name
         assert store.shared(share.token, NOON + TTL) is None
@@ -435,9 +412,7 @@ class StoreContract:
         assert listed == share.model_copy(update={"token": ""})
         assert store.shares(owner, NOON + TTL) == []
 
-    def test_a_link_dies_when_it_is_revoked_or_its_record_goes(
-        self, store: Store, owner: str
-    ) -> None:
+    def test_a_link_dies_when_it_is_revoked_or_its_record_goes(self, store, owner):
         record = make(owner)
         store.add(record, SAMPLE)
         shares = [store.share(owner, record.id, TTL, NOON) for _ in range(2)]
@@ -448,7 +423,7 @@ class StoreContract:
         assert store.delete(owner, [record.id]) == [record.id]
         assert store.shared(second.token, NOON) is None and store.shares(owner, NOON) == []
 
-    def test_what_can_not_be_shared(self, store: Store, owner: str) -> None:
+    def test_what_can_not_be_shared(self, store, owner):
         record = make(owner)
         store.add(record)
         assert store.share(owner, record.id, TTL, NOON) is None  # no result yet
@@ -457,7 +432,7 @@ class StoreContract:
             with pytest.raises(InputError):
                 store.share(owner, record.id, ttl, NOON)
 
-    def test_a_record_has_so_many_links(self, store: Store, owner: str) -> None:
+    def test_a_record_has_so_many_links(self, store, owner):
         record, another = make(owner, 1), make(owner, 2)
         for one in (record, another):
             store.add(one, SAMPLE)
@@ -468,19 +443,17 @@ class StoreContract:
         assert len(store.shares(owner, NOON, record.id)) == MAX_LINKS
         assert store.share(owner, another.id, TTL, NOON) is not None
 
-    def test_a_link_does_not_say_where_it_was_recorded(self, store: Store, owner: str) -> None:
+    def test_a_link_does_not_say_where_it_was_recorded(self, store, owner):
         place = GeoLocation(latitude=48.85, longitude=2.35, source="EXIF")
         record = make(owner)
         store.add(record, result(provenance=Provenance(place=place)))
         share = store.share(owner, record.id, TTL, NOON)
         shared = store.shared(share.token, NOON)
-        assert shared is not None and shared.analysis.provenance == Provenance()
+        assert shared.analysis.provenance == Provenance()
         kept = store.analysis(owner, record.id)
-        assert kept is not None and kept.provenance == Provenance(place=place)
+        assert kept.provenance == Provenance(place=place)
 
-    # --- deleting
-
-    def test_deleting(self, store: Store, owner: str) -> None:
+    def test_deleting(self, store, owner):
         records = [make(owner, number) for number in range(4)]
         for record in records:
             store.add(record, SAMPLE, PICTURE)
@@ -493,7 +466,7 @@ class StoreContract:
         assert not store.finish(owner, wanted[0], "server:1", SAMPLE)  # a worker may be late
         assert sorted(store.ids(owner)) == sorted(r.id for r in records[2:])
 
-    def test_use_of_storage(self, store: Store, owner: str) -> None:
+    def test_use_of_storage(self, store, owner):
         assert store.usage(owner) == Usage()
         store.add(make(owner, 1))
         none = store.usage(owner)
@@ -504,9 +477,7 @@ class StoreContract:
         two = store.usage(owner)
         assert two.records == 3 and two.bytes - one.bytes == one.bytes - none.bytes
 
-    # --- several at once
-
-    def test_several_threads_lose_nothing(self, store: Store, owner: str) -> None:
+    def test_several_threads_lose_nothing(self, store, owner):
         def work(number: int) -> None:
             record = make(owner, number)
             store.add(record)

@@ -4,8 +4,6 @@ not counted, and a small clip that shows two faces where the result says.
 Scores are made up on purpose, to reach every state; nothing here was computed from the clip.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import io

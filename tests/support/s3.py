@@ -7,8 +7,6 @@ whole objects and parts, and is asked by the library that asks Amazon.
 What is not in it: that keys are right (any are taken), and limits of space.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import sys

@@ -1,7 +1,5 @@
 """The first screen's samples, encoded once for all processes of a run."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whose records a test works on."""
 
-from __future__ import annotations
-
 from service.context import LOCAL
 from service.records.store import RecordScope
 from service.tasks.jobs import Jobs

@@ -3,8 +3,6 @@ of its own here, as on machines of their own.
 
 A subclass has a fixture `where`: the database, empty."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,11 +88,7 @@ class ServersContract:
 
         return manage
 
-    # --- who lives
-
-    def test_whoever_beats_lives_and_whoever_does_not_is_dead_after_the_lease(
-        self, clock: Clock, start: Callable[[str], Server]
-    ) -> None:
+    def test_whoever_beats_lives_and_whoever_does_not_is_dead_after_the_lease(self, clock, start):
         one, other = start("one"), start("other")
         assert one.alive(other.id) and other.alive(one.id) and one.alive(one.id)
         clock.forward(10 * LEASE_SECONDS, one, other)
@@ -106,18 +100,13 @@ class ServersContract:
         other.beat()
         assert one.alive(other.id), "it was only away"
 
-    def test_whoever_closes_is_gone_at_once_and_who_never_was_is_dead(
-        self, clock: Clock, start: Callable[[str], Server]
-    ) -> None:
+    def test_whoever_closes_is_gone_at_once_and_who_never_was_is_dead(self, clock, start):
         one, other = start("one"), start("other")
         other.close()
         assert not one.alive(other.id)
         assert not one.alive("0123456789ab") and not one.alive("../../x") and not one.alive("")
 
-    def test_who_just_came_takes_nobody_for_dead_before_a_lease_is_over(
-        self, clock: Clock, start: Callable[[str], Server]
-    ) -> None:
-        """All were down with their database: who comes back first does not bury the others."""
+    def test_who_just_came_takes_nobody_for_dead_before_a_lease_is_over(self, clock, start):
         start("other")
         clock.forward(10 * LEASE_SECONDS)
         one = start("one")
@@ -127,9 +116,7 @@ class ServersContract:
         assert not one.alive(other)
 
     @pytest.mark.parametrize("jump", [timedelta(hours=3), -timedelta(hours=3)])
-    def test_a_clock_that_jumps_buries_nobody(
-        self, clock: Clock, start: Callable[[str], Server], jump: timedelta
-    ) -> None:
+    def test_a_clock_that_jumps_buries_nobody(self, clock, start, jump):
         one, other, dead = start("one"), start("other"), start("dead")
         clock.forward(2 * LEASE_SECONDS, one, other)
         assert not one.alive(dead.id)
@@ -140,9 +127,7 @@ class ServersContract:
         clock.forward(LEASE_SECONDS, one, other)
         assert one.alive(other.id) and not one.alive(dead.id)
 
-    def test_whoever_was_paused_itself_judges_nobody(
-        self, clock: Clock, start: Callable[[str], Server]
-    ) -> None:
+    def test_whoever_was_paused_itself_judges_nobody(self, clock, start):
         one, other = start("one"), start("other")
         clock.forward(3 * LEASE_SECONDS, one, other)
         clock.forward(2 * LEASE_SECONDS, other)
@@ -150,9 +135,7 @@ class ServersContract:
         one.beat()
         assert one.alive(other.id)
 
-    def test_a_folder_that_is_shared_tells_at_once(
-        self, clock: Clock, start: Callable[[str], Server]
-    ) -> None:
+    def test_a_folder_that_is_shared_tells_at_once(self, clock, start):
         one, other = start("same"), start("same")
         clock.forward(10 * LEASE_SECONDS, one)
         assert one.alive(other.id), "it holds its lock: it is busy, not dead"
@@ -160,9 +143,7 @@ class ServersContract:
         other.beat()
         assert not one.alive(other.id)
 
-    def test_rows_of_the_dead_are_cleared_away(
-        self, clock: Clock, start: Callable[[str], Server]
-    ) -> None:
+    def test_rows_of_the_dead_are_cleared_away(self, clock, start):
         one = start("one")
         clock.forward(STALE_SECONDS + 1)
         other = start("other")
@@ -170,9 +151,7 @@ class ServersContract:
         one.beat()  # it was only away
         assert self._rows(other) == {one.id, other.id}
 
-    def test_the_heart_goes_on_after_the_database_was_away(
-        self, start: Callable[[str], Server], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_heart_goes_on_after_the_database_was_away(self, start, monkeypatch):
         monkeypatch.setattr(instances, "BEAT_SECONDS", 0.02)
         beats: list[str] = []
         right = Server.beat
@@ -189,7 +168,7 @@ class ServersContract:
         first = self._seen(one)
         until(lambda: self._seen(one) > first)
 
-    def test_the_clock_is_the_databases(self, start: Callable[[str], Server]) -> None:
+    def test_the_clock_is_the_databases(self, start):
         one = start("one")
         with one._database.reading() as connection:
             now = connection.execute(select(one._database.now)).scalar_one()
@@ -197,11 +176,7 @@ class ServersContract:
             own = connection.execute(select(func.count()).where(servers.c.seen <= now)).scalar_one()
         assert own == 1
 
-    # --- what they have to do with each other's tasks
-
-    def test_a_server_takes_nothing_of_its_own_for_lost_whoever_looks(
-        self, manage: Callable[..., TaskManager]
-    ) -> None:
+    def test_a_server_takes_nothing_of_its_own_for_lost_whoever_looks(self, manage):
         kind = TaskKind("night", Priority.BATCH, 1.0, Task)
         tasks, go = manage("here", kind), threading.Event()
         task = Task(kind, ANN.id)
@@ -210,13 +185,11 @@ class ServersContract:
             assert another_thread.submit(tasks.recover).result() == []
             another_thread.submit(tasks.apply_remote_cancellations).result()
             found = another_thread.submit(tasks._restore, task.id).result()
-        assert found is not None and found.active
+        assert found.active
         go.set()
         assert ended(task).state is State.DONE
 
-    def test_what_a_dead_server_left_is_taken_over_once(
-        self, clock: Clock, manage: Callable[..., TaskManager]
-    ) -> None:
+    def test_what_a_dead_server_left_is_taken_over_once(self, clock, manage):
         lost: list[str] = []
 
         def kind() -> TaskKind[Task]:
@@ -235,14 +208,13 @@ class ServersContract:
         assert [t.id for t in one.recover()] == [task.id] == lost
         assert other.recover() == [] and lost == [task.id]
         found = other.find(task.id, ANN)
-        assert found is not None and found.state is State.INTERRUPTED and found.params == {"a": 1}
+        assert found.state is State.INTERRUPTED and found.params == {"a": 1}
         go.set()
         ended(task)
 
     def test_a_server_that_was_taken_for_dead_stops_what_others_took_over(
-        self, clock: Clock, manage: Callable[..., TaskManager], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A machine that slept wakes up."""
+        self, clock, manage, monkeypatch
+    ):
         monkeypatch.setattr("service.tasks.manager.REPORT_SECONDS", 0.0)
         kind = TaskKind("night", Priority.BATCH, 1.0, Task)
         slept, one = manage("slept", kind), manage("one", kind)
@@ -265,12 +237,10 @@ class ServersContract:
         go.set()
         assert ended(task).state is State.INTERRUPTED and ends == []
         found = one.find(task.id, ANN)
-        assert found is not None and found.state is State.INTERRUPTED
+        assert found.state is State.INTERRUPTED
 
     @pytest.mark.parametrize("how", ["cancel", "dismiss"])
-    def test_what_waits_on_one_server_is_stopped_from_another(
-        self, clock: Clock, manage: Callable[..., TaskManager], how: str
-    ) -> None:
+    def test_what_waits_on_one_server_is_stopped_from_another(self, clock, manage, how):
         kind = TaskKind("night", Priority.BATCH, 1.0, Task, max_running=1)
         here, there = manage("here", kind), manage("there", kind)
         go, ran = threading.Event(), threading.Event()
@@ -278,7 +248,7 @@ class ServersContract:
         here.submit(runs, lambda task: go.wait(PATIENT))
         here.submit(waits, lambda task: ran.set())
         found = there.find(waits.id, ANN)
-        assert found is not None and found.state is State.QUEUED
+        assert found.state is State.QUEUED
         getattr(there, how)(found)
         assert waits.state is State.QUEUED
         here.apply_remote_cancellations()
@@ -287,9 +257,7 @@ class ServersContract:
         go.set()
         assert ended(runs).state is State.DONE and not ran.is_set()
 
-    def test_a_task_of_another_server_is_followed_to_its_end(
-        self, clock: Clock, manage: Callable[..., TaskManager]
-    ) -> None:
+    def test_a_task_of_another_server_is_followed_to_its_end(self, clock, manage):
         kind = TaskKind("night", Priority.BATCH, 1.0, Task)
         here, there = manage("here", kind), manage("there", kind)
         go = threading.Event()
@@ -298,7 +266,7 @@ class ServersContract:
         until(lambda: task.state is State.RUNNING)
         assert here.now(task) is task and here.runs_here(task)
         found = there.find(task.id, ANN)
-        assert found is not None and found.active and not there.runs_here(found)
+        assert found.active and not there.runs_here(found)
         assert there.now(found).active
         go.set()
         ended(task)

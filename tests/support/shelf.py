@@ -1,7 +1,5 @@
 """Faces of made people with their surroundings, cached as training has them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

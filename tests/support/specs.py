@@ -1,7 +1,5 @@
 """Entries of made models."""
 
-from __future__ import annotations
-
 from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.weights.entry import WeightFile
 

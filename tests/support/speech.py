@@ -1,7 +1,5 @@
 """Speech made here, since no voice of anybody may be committed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import av

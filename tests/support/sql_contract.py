@@ -1,8 +1,6 @@
 """What a store of our own must do beyond the contract of every store, whichever database it is in.
 A subclass has a fixture `store` and an `address` that another process can open it by."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -10,12 +8,10 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from sqlalchemy import func, insert, select, update
 
 from service.records.model import GUEST, LOCAL, Preferences, Query, State
 from service.records.rules import has_account
-from service.records.sql import SQLStore
 from service.records.sql.rows import row_of
 from service.records.tables import records, results, shares
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, StoreContract, make, minutes
@@ -73,9 +69,7 @@ def start_writer(
 class SQLContract(StoreContract):
     """Subclass with fixtures `store` and `address`."""
 
-    # --- who may open an address
-
-    def test_an_address_opens_for_whoever_has_it_but_not_an_accounts(self, store: SQLStore) -> None:
+    def test_an_address_opens_for_whoever_has_it_but_not_an_accounts(self, store):
         account, guest = "2f1c7c0e-8f3e-4a55-9a54-0a7f4d4a8f10", f"{GUEST}abc"
         assert has_account(account) and not has_account(guest) and not has_account(LOCAL)
         records = {owner: make(owner) for owner in (LOCAL, guest, account)}
@@ -88,7 +82,7 @@ class SQLContract(StoreContract):
             assert (opened is not None) is (viewer == account)
         assert store.open(LOCAL, "x" * 22) is None
 
-    def test_a_result_of_another_version_is_not_shown(self, store: SQLStore) -> None:
+    def test_a_result_of_another_version_is_not_shown(self, store):
         record = make(LOCAL)
         store.add(record, SAMPLE)
         with store.database.writing() as connection:
@@ -96,11 +90,7 @@ class SQLContract(StoreContract):
         assert store.analysis(LOCAL, record.id) is None
         assert store.get(LOCAL, record.id) is not None
 
-    # --- retention
-
-    def test_records_go_when_their_time_is_up_by_the_owners_wish_within_the_servers(
-        self, store: SQLStore
-    ) -> None:
+    def test_records_go_when_their_time_is_up_by_the_owners_wish_within_the_servers(self, store):
         plain, brief, greedy = LOCAL, f"{GUEST}brief", f"{GUEST}greedy"
         store.save_preferences(brief, Preferences(keep_days=2))
         store.save_preferences(greedy, Preferences(keep_days=400))
@@ -118,7 +108,7 @@ class SQLContract(StoreContract):
         assert store.ids(plain) == [used.id]  # brought again on the 20th day
         assert store.sweep(late + 20 * DAY, 30 * DAY) == [used.id]
 
-    def test_links_that_are_over_are_deleted(self, store: SQLStore) -> None:
+    def test_links_that_are_over_are_deleted(self, store):
         record = make(LOCAL)
         store.add(record, SAMPLE)
         store.share(LOCAL, record.id, minutes(60), NOON)
@@ -127,11 +117,7 @@ class SQLContract(StoreContract):
         with store.database.reading() as connection:
             assert connection.execute(select(func.count()).select_from(shares)).scalar() == 1
 
-    # --- odd names, many records
-
-    def test_lists_longer_than_a_statement_may_name(
-        self, store: SQLStore, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_lists_longer_than_a_statement_may_name(self, store, monkeypatch):
         monkeypatch.setattr("service.records.sql.rows.BATCH_SIZE", 2)
         made = [make(LOCAL, number) for number in range(5)]
         for record in made:
@@ -140,16 +126,16 @@ class SQLContract(StoreContract):
         assert sorted(store.thumbnails(LOCAL, ids)) == sorted(ids)
         assert sorted(store.delete(LOCAL, ids)) == sorted(ids)
 
-    def test_a_name_with_a_letter_that_is_none(self, store: SQLStore) -> None:
+    def test_a_name_with_a_letter_that_is_none(self, store):
         record = make(LOCAL, name="a\x00b.mp4", note="n\x00", tags=("t\x00",))
         store.add(record, SAMPLE)
         kept = store.get(LOCAL, record.id)
-        assert kept is not None and (kept.name, kept.tags) == ("ab.mp4", ("t\ufffd",))
+        assert (kept.name, kept.tags) == ("ab.mp4", ("t\ufffd",))
         assert store.search(LOCAL, Query(text="b.mp4")).total == 1
         assert store.search(LOCAL, Query(text="\x00")).total == 1
         assert store.search(LOCAL, Query(tags=frozenset({"t\x00"}))).total == 1
 
-    def test_a_search_among_many(self, store: SQLStore) -> None:
+    def test_a_search_among_many(self, store):
         """No index of words: a person's records are scanned. Ten times what anybody has had."""
         names = [f"clip-{number % 97}-from {number}.mp4" for number in range(2000)]
         made = [make(LOCAL, n, name=name, tags=("t",)) for n, name in enumerate(names)]
@@ -158,17 +144,13 @@ class SQLContract(StoreContract):
         page = store.search(LOCAL, Query(text="CLIP-42-from", tags=frozenset({"t"})))
         assert page.total == 21 and len(page.records) == 21
 
-    # --- several processes
-
-    def test_processes_write_side_by_side(self, store: SQLStore, address: str) -> None:
+    def test_processes_write_side_by_side(self, store, address):
         writers = [start_writer(address, name) for name in ("one", "two")]
         assert [writer.wait(timeout=PATIENT) for writer in writers] == [0, 0]
         assert store.facets(LOCAL).tags == {"one": 15, "two": 15}
         assert all(r.result and r.note for r in store.search(LOCAL, Query()).records)
 
-    def test_killed_before_its_last_word_a_transaction_never_was(
-        self, store: SQLStore, address: str
-    ) -> None:
+    def test_killed_before_its_last_word_a_transaction_never_was(self, store, address):
         writer = start_writer(address, "one", "killed", 1)
         assert writer.wait(timeout=PATIENT) == -signal.SIGKILL
         (record,) = store.search(LOCAL, Query()).records

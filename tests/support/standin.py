@@ -13,8 +13,6 @@ what this one gets wrong.
     UNMASK_TEST_DATABASE                                   its database: those of `supabase start`
 """
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

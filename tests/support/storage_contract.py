@@ -5,13 +5,10 @@ A subclass has a fixture `store`, and `again`: the same place as another server 
 disk of its own where it is not a folder.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import io
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,9 +27,7 @@ def keep(store: Uploads, name: str = "clip.mp4", data: bytes = b"x" * 3_000_000)
 class StorageContract:
     """Subclass with fixtures `store` and `again`."""
 
-    def test_a_file_is_kept_whole_found_by_its_token_and_hashed_on_the_way(
-        self, store: Uploads
-    ) -> None:
+    def test_a_file_is_kept_whole_found_by_its_token_and_hashed_on_the_way(self, store):
         kept = keep(store, data=CONTENT)
         assert kept.sha256 == hashlib.sha256(CONTENT).hexdigest() and kept.size == len(CONTENT)
         assert store.path(kept.token).read_bytes() == CONTENT
@@ -40,9 +35,7 @@ class StorageContract:
         assert store.size([kept.token, "x" * 22]) == len(CONTENT)
         assert store.has(kept.token) and not store.has("x" * 22)
 
-    def test_another_server_has_it_and_deletes_it(
-        self, store: Uploads, again: Callable[[], Uploads]
-    ) -> None:
+    def test_another_server_has_it_and_deletes_it(self, store, again):
         kept, other = keep(store, "A Clip.MOV", CONTENT), again()
         assert other.has(kept.token) and other.size([kept.token]) == len(CONTENT)
         assert other.path(kept.token).read_bytes() == CONTENT
@@ -51,7 +44,7 @@ class StorageContract:
         other.delete(kept.token)  # twice costs nothing
         assert not again().has(kept.token) and not again().path(kept.token).exists()
 
-    def test_tokens_are_long_and_never_repeat(self, store: Uploads) -> None:
+    def test_tokens_are_long_and_never_repeat(self, store):
         tokens = {keep(store, data=b"x").token for _ in range(20)}
         assert len(tokens) == 20
         assert all(len(token) == 22 for token in tokens)
@@ -59,15 +52,13 @@ class StorageContract:
     @pytest.mark.parametrize(
         "token", ["", "..", "../" * 7 + "a", "x" * 22, "a/b", "\0" * 22, "é" * 22]
     )
-    def test_what_is_no_token_finds_and_deletes_nothing(self, store: Uploads, token: str) -> None:
+    def test_what_is_no_token_finds_and_deletes_nothing(self, store, token):
         kept = keep(store)
         assert not store.path(token).exists() and not store.has(token)
         store.delete(token)
         assert store.path(kept.token).is_file() and store.has(kept.token)
 
-    def test_a_pass_opens_one_file_and_is_another_in_each_process(
-        self, store: Uploads, again: Callable[[], Uploads]
-    ) -> None:
+    def test_a_pass_opens_one_file_and_is_another_in_each_process(self, store, again):
         kept, other = keep(store), keep(store)
         _, token, given = store.address(kept.token).split("/")
         assert token == kept.token
@@ -78,9 +69,7 @@ class StorageContract:
         store.delete(token)
         assert store.admit(token, given) is None
 
-    def test_a_file_is_handed_over_where_there_is_none(
-        self, store: Uploads, again: Callable[[], Uploads]
-    ) -> None:
+    def test_a_file_is_handed_over_where_there_is_none(self, store, again):
         gone, new, spare = keep(store), keep(store, "n.mp4", b"new"), keep(store, "s.mp4", b"spare")
         store.delete(gone.token)
         store.hand_over(new.token, gone.token)
@@ -109,12 +98,12 @@ class StorageContract:
             ("clip.mp4; rm -rf", "clip.mp4rmrf"),
         ],
     )
-    def test_names_are_safe_on_disk(self, store: Uploads, name: str, safe: str) -> None:
+    def test_names_are_safe_on_disk(self, store, name, safe):
         assert disk_name(name) == safe
         kept = keep(store, name, b"x")
         assert store.path(kept.token) == store.root / kept.token / safe
 
-    def test_a_full_disk_leaves_nothing_behind(self, store: Uploads) -> None:
+    def test_a_full_disk_leaves_nothing_behind(self, store):
         class Full(io.BytesIO):
             def read(self, count: int | None = -1) -> bytes:
                 if self.tell() > 1_000_000:
@@ -125,10 +114,8 @@ class StorageContract:
             store.add(Full(b"x" * 5_000_000), "a.mp4")
         assert list(store.root.iterdir()) == []
 
-    def test_a_file_that_will_not_fit_is_refused_before_writing(
-        self, store: Uploads, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        usage = shutil._ntuple_diskusage(10**9, 10**9 - 150_000_000, 150_000_000)  # type: ignore[attr-defined]
+    def test_a_file_that_will_not_fit_is_refused_before_writing(self, store, monkeypatch):
+        usage = shutil._ntuple_diskusage(10**9, 10**9 - 150_000_000, 150_000_000)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
         source = io.BytesIO(b"x")
         with pytest.raises(StorageError):
@@ -136,7 +123,7 @@ class StorageContract:
         assert source.tell() == 0
         assert store.add(source, "a.mp4", size=40_000_000)
 
-    def test_another_error_leaves_nothing_behind_either(self, store: Uploads) -> None:
+    def test_another_error_leaves_nothing_behind_either(self, store):
         class Gone(io.BytesIO):
             def read(self, count: int | None = -1) -> bytes:
                 raise ConnectionResetError
@@ -145,9 +132,7 @@ class StorageContract:
             store.add(Gone(), "a.mp4")
         assert list(store.root.iterdir()) == []
 
-    def test_sweep_deletes_what_is_old_and_spares_what_is_in_use(
-        self, store: Uploads, again: Callable[[], Uploads]
-    ) -> None:
+    def test_sweep_deletes_what_is_old_and_spares_what_is_in_use(self, store, again):
         old, used = keep(store), keep(store)
         half = store.root / ("h" * 22)  # a server was stopped in the middle of a copy
         half.mkdir()

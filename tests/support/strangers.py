@@ -1,8 +1,6 @@
 """Files of strangers that are up to something, and who notices: a watch over every connection that
 a process begins, and a port that nobody is to come to."""
 
-from __future__ import annotations
-
 import io
 import os
 import socket

@@ -1,7 +1,5 @@
 """The rules of the style sheet, as tests read them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args

@@ -5,8 +5,6 @@ and cheeks move in no way of their own. What comes of it has a known answer and 
 speech.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

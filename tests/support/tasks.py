@@ -1,7 +1,5 @@
 """Background work for tests, and who asks for it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TypeVar
 

@@ -4,8 +4,6 @@ The first one in a test gets the page that was left by those before, with nothin
 is compiled in it, which is half of what a visit costs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

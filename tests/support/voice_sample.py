@@ -1,7 +1,5 @@
 """A made result of a voice clip, as a run would leave it: logits, undecided or decided."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A model of voices that says what it is told to, and what makes its scores a verdict."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from detector.models.base import Model, ModelSpec

@@ -1,7 +1,5 @@
 """What waits for other threads and processes, however busy the machine."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor

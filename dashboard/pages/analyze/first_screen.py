@@ -25,8 +25,8 @@ from dashboard.components.markup import join, show
 from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.analyze import arrivals, state
 from dashboard.pages.analyze.state import Arrival
-from detector import links
-from detector.errors import InputError
+from detector import links, vision, weights
+from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
 from detector.media.files import one_line
 from detector.models.base import ModelSpec
@@ -288,6 +288,7 @@ def _options() -> Settings:
         key="smallest",
         help=_("Narrower faces are skipped. Under 64 px scores mean little."),
     )
+    faces = _face_detector(usual.faces)
     turns: dict[int | None, str] = {None: _("As its faces stand"), 0: _("Not at all")}
     turns |= {degrees: f"{degrees}°" for degrees in (90, 180, 270)}
     rotate = st.selectbox(
@@ -312,10 +313,47 @@ def _options() -> Settings:
         {
             "sampling": sampling,
             "min_face": smallest,
+            "faces": faces,
             "rotate": rotate,
             "ensemble": ensemble,
             **amount,
         }
+    )
+
+
+def _face_detector(usual: str) -> str:
+    """Draw the choice of a face detector, with what was measured of each; return one that is
+    here."""
+    how = _(
+        "Of {faces} faces in as many clips, and of one core a frame. Thresholds were measured "
+        "with MTCNN."
+    ).format(faces=vision.FACES)
+    name = st.selectbox(
+        _("Face detector"), list(vision.MEASURED), format_func=_measured, key="faces", help=how
+    )
+    if vision.ready(name):
+        return name
+    model = vision.DOWNLOADED[name]
+    size = labels.size(model.files[0].size or 0)
+    label = _("Download {model}, {size}").format(model=model.title, size=size)
+    terms = _("License: {license}.").format(license=model.license_weights)
+    if controls.button(label, "download", "fetch-faces", kind="tertiary", help=terms):
+        try:
+            weights.fetch(model)
+            st.rerun()
+        except UnmaskError as error:
+            typography.caption(advice(error))
+    typography.caption(_("Until then MTCNN looks for faces."))
+    return usual
+
+
+def _measured(name: str) -> str:
+    measured = vision.MEASURED[name]
+    text = _("{detector}: {found} found, {time}\u00a0ms")
+    return text.format(
+        detector=measured.title,
+        found=labels.percent(measured.found / vision.FACES),
+        time=measured.milliseconds,
     )
 
 

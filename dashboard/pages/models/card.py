@@ -379,6 +379,10 @@ def crop_words(spec: ModelSpec) -> str:
         "whole": _("the whole picture, {size}"),
     }
     picture = texts[crop.kind].format(scale=f"{crop.scale:g}", size=f"{crop.size} px")
+    if crop.around:
+        picture = _("{picture}; next to it a square of {scale} times the face box").format(
+            picture=picture, scale=f"{crop.around:g}"
+        )
     if spec.kind != "clip":
         return picture
     if not spec.clip_step:

@@ -10,7 +10,7 @@ Two files: the trunk, which is as published, and what was tuned, which replaces 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -80,14 +80,16 @@ class ClipBlocks(nn.Module):
 
     def class_tokens(self, x: Tensor) -> list[Tensor]:
         """Return the class token after each of the blocks, layer-normalized: [N, hidden] each."""
+        read = [tokens[:, 0].float() for tokens in self.tokens(x)]
+        return [F.layer_norm(token, token.shape[-1:]) for token in read]
+
+    def tokens(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield all tokens after each of the blocks: [N, 1 + patches, hidden] each."""
         tokens = self.vision["pre_layrnorm"](self.vision["embeddings"](x))
-        read = []
         for number, block in enumerate(self.layers[: max(self.blocks)], 1):
             tokens = block(tokens, attention_mask=None)
             if number in self.blocks:
-                token = tokens[:, 0].float()
-                read.append(F.layer_norm(token, token.shape[-1:]))
-        return read
+                yield tokens
 
 
 def read_trunk(path: Path) -> dict[str, Tensor]:

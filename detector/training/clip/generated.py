@@ -60,7 +60,7 @@ class GeneratedRecipe(StrictModel):
     decay: float = 0.1
 
 
-class _Features(nn.Module):
+class BlockFeatures(nn.Module):
     """Class tokens alone: float [N, 3, 224, 224] -> [N, 3072]."""
 
     def __init__(self, network: clip_blocks.ClipBlocks) -> None:
@@ -158,7 +158,7 @@ def _read(
         known = np.load(kept)
         if known["names"].tolist() == [item.name for item in items]:
             return known["plain"], known["copies"], known["owner"]
-    network = _Features(load_trunk()).eval().requires_grad_(False).to(run.device)
+    network = BlockFeatures(load_trunk()).eval().requires_grad_(False).to(run.device)
     example = torch.zeros(2, 3, 224, 224, device=run.device)
     read = runtime.compile(network, example, run.device, bf16=True)
     spec, chance = registry.get_spec(ID), np.random.default_rng(0)

@@ -36,6 +36,11 @@ FIELDS: JsonDict = {
     "sampling": {"type": "string", "enum": ["uniform", "keyframes", "fps", "closer"]},
     "fps": {"type": "number", "minimum": 0.1, "maximum": 60},
     "min_face": {"type": "integer", "minimum": 12, "maximum": 1000},
+    "faces": {
+        "type": "string",
+        "enum": ["mtcnn", "blazeface", "yunet"],
+        "description": "face detector; default mtcnn",
+    },
     "start": {"type": "number", "minimum": 0, "description": "s"},
     "end": {"type": "number", "description": "s"},
     "rotate": {

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.report import time_zone
 from service.api.access import Analyst, App, Reader
 from service.api.routes.analyses import PDF, Zone
 from service.api.schemas import V1
@@ -135,8 +136,6 @@ def report(
     case: Known, context: Analyst, application: App, by: str = "", zone: Zone = "UTC"
 ) -> Response:
     """Make one sealed PDF of a case and all its reports. The log says that it was made."""
-    from detector.report import time_zone
-
     made = application.cases.export(context, case.id, "pdf", by=by, zone=time_zone(zone))
     return _saved(made, case, "pdf")
 
@@ -151,8 +150,6 @@ def bag(
     zone: Zone = "UTC",
 ) -> Response:
     """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
-    from detector.report import time_zone
-
     here = time_zone(zone)
     content = application.cases.export(context, case.id, "zip", media=media, by=by, zone=here)
     return _saved(content, case, "zip")

@@ -1,7 +1,5 @@
 """The command as a shell sees it: what it prints, where, and its exit status."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import json
@@ -24,7 +22,7 @@ from detector import __version__, media, pipeline
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import ComparisonFinding
 from tests.conftest import write_clip
-from tests.support import links
+from tests.support import containers, links
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import until
 
@@ -41,9 +39,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_json_on_standard_output_is_the_analysis(
-    clip: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_on_standard_output_is_the_analysis(clip, capsys):
     assert main(["analyze", str(clip), "--frames", "6", "--json", "-"]) == 0
     analysis = Analysis.model_validate_json(capsys.readouterr().out)
     assert analysis.media.name == "clip.mp4"
@@ -51,9 +47,25 @@ def test_json_on_standard_output_is_the_analysis(
     assert analysis.verdict.probability is not None
 
 
-def test_a_link_is_fetched_and_analyzed_where_links_are_on(
-    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pictures_of_a_document_are_analyzed_with_what_it_says_of_itself(tmp_path, capsys):
+    paper = containers.pdf(tmp_path / "paper.pdf")
+    assert main(["analyze", str(paper), "--models", "texture", "--json", "-"]) == 0
+    results = [Analysis.model_validate(one) for one in json.loads(capsys.readouterr().out)]
+    assert [one.media.name for one in results] == [
+        "paper.pdf, page 1, picture 1",
+        "paper.pdf, page 3, picture 1",
+        "paper.pdf, page 3, picture 2",
+    ]
+    for one in results:
+        said = one.provenance.document
+        assert said.name == "paper.pdf" and said.created.startswith("20") and said.edits == 0
+    assert "The document, by its own account: paper.pdf; created 20" in summary(results[0])
+    (tmp_path / "cut.pdf").write_bytes(paper.read_bytes()[:300])
+    assert main(["analyze", str(tmp_path / "cut.pdf")]) == 2
+    assert "This document is damaged." in capsys.readouterr().err
+
+
+def test_a_link_is_fetched_and_analyzed_where_links_are_on(clip, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("UNMASK_LINKS", "1")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -69,9 +81,7 @@ def test_a_link_is_fetched_and_analyzed_where_links_are_on(
     assert not list(tmp_path.rglob("link"))  # nothing of it is kept
 
 
-def test_frames_a_second_are_not_cut_to_the_usual_number(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_frames_a_second_are_not_cut_to_the_usual_number(capsys):
     from bench.clips import face_clip
 
     path = face_clip(5, 320, 240, 25)
@@ -83,8 +93,8 @@ def test_frames_a_second_are_not_cut_to_the_usual_number(
 
 
 def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
-    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    clip, tmp_path, capsys
+):
     bad = tmp_path / "notes.mp4"
     bad.write_text("this is not a video")
     out = tmp_path / "out.json"
@@ -99,9 +109,7 @@ def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
     assert "notes.mp4" in printed.err
 
 
-def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(
-    clip: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(clip, capsys):
     for arguments, word in (
         (["/no/such/file.mp4"], "file.mp4"),
         ([str(clip), "--models", "mesonett"], "mesonett"),
@@ -114,9 +122,7 @@ def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(
         assert len(error.strip().splitlines()) == 1
 
 
-def test_the_summary_says_the_verdict_in_words(
-    clip: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_summary_says_the_verdict_in_words(clip, capsys):
     assert main(["analyze", str(clip), "--frames", "4"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("clip.mp4: ")
@@ -124,7 +130,7 @@ def test_the_summary_says_the_verdict_in_words(
     assert "Who changed it, or why." in text
 
 
-def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_are_listed(capsys):
     assert main(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert any(row["bundled"] and row["ready"] and row["default"] for row in rows)
@@ -132,14 +138,12 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[0]["id"] in capsys.readouterr().out
 
 
-def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_said(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"unmask {__version__}\n"
 
 
-def test_a_strangers_words_do_not_steer_the_terminal(
-    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_strangers_words_do_not_steer_the_terminal(tmp_path, clip, capsys):
     """Names of files, good and bad."""
     trick = "a\x1b[2J\u202eb"
     good, bad = tmp_path / f"{trick}.mp4", tmp_path / f"{trick}2.mp4"
@@ -163,9 +167,7 @@ def test_a_strangers_words_do_not_steer_the_terminal(
     assert {c for c in said if unicodedata.category(c) in ("Cc", "Cf")} == {"\n"}
 
 
-def test_a_strangers_words_write_no_line_of_ours(
-    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_strangers_words_write_no_line_of_ours(tmp_path, clip, capsys):
     """A changed report can't say of itself that it is intact: not by a key, a value, or a name."""
     verdict = "Intact: nothing was changed since it was sealed."
     trick = f"a\n{verdict}\tb"
@@ -188,7 +190,7 @@ def test_a_strangers_words_write_no_line_of_ours(
     assert "\t" not in said
 
 
-def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
+def test_the_module_runs_as_a_command(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "cli", "analyze", str(tmp_path)],
         capture_output=True,
@@ -199,7 +201,7 @@ def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_nothing_stays_among_the_temporary_files(tmp_path: Path, face_clip: Path) -> None:
+def test_nothing_stays_among_the_temporary_files(tmp_path, face_clip):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     done = subprocess.run(
@@ -213,7 +215,7 @@ def test_nothing_stays_among_the_temporary_files(tmp_path: Path, face_clip: Path
     assert list(scratch.iterdir()) == []
 
 
-def test_both_answers_stand_in_the_summary() -> None:
+def test_both_answers_stand_in_the_summary():
     text = summary(make_analysis(whole=3.0, fake=False))
     assert text.startswith("council statement.webm: Likely AI-generated\n")
     face = "Is a face fake? 9 % combined likelihood (no sign under 30 %, likely manipulated"
@@ -225,7 +227,7 @@ def test_both_answers_stand_in_the_summary() -> None:
     assert "+3.2  Synthesis" in text
 
 
-def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path: Path) -> None:
+def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path):
     """Also where the person's own folder has a `service` in it."""
     here = tmp_path / "here"
     (here / "service").mkdir(parents=True)
@@ -244,7 +246,7 @@ def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path: Path) -> N
     assert (here / "kept" / "unmask.db").is_file()
 
 
-def test_what_was_analyzed_outlives_a_kill(tmp_path: Path) -> None:
+def test_what_was_analyzed_outlives_a_kill(tmp_path):
     """A result is in the file as soon as it is there, not when the last one is."""
     from bench.clips import face_clip
 
@@ -279,9 +281,7 @@ class Replaced(Exception):
     """Stands in for the end of this process: the server takes its place."""
 
 
-def test_servers_are_started_where_they_are_told_to_listen(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_servers_are_started_where_they_are_told_to_listen(monkeypatch):
     """Unless it is told: where .streamlit/config.toml says, on this computer alone."""
     started: list[list[str]] = []
 
@@ -303,25 +303,22 @@ def test_servers_are_started_where_they_are_told_to_listen(
 
 
 @pytest.mark.parametrize(
-    ("command", "shown"),
-    [("library", "ACTION"), ("keys", "ACTION"), ("export-labels", "FOLDER")],
+    ("command", "shown"), [("library", "ACTION"), ("keys", "ACTION"), ("export-labels", "FOLDER")]
 )
-def test_help_of_a_command_that_a_module_runs_is_the_module_s(command: str, shown: str) -> None:
+def test_help_of_a_command_that_a_module_runs_is_the_module_s(command, shown):
     asked = [sys.executable, "-m", "cli", command, "--help"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     assert f"Usage: unmask {command}" in done.stdout and shown in done.stdout
 
 
-def test_a_library_s_actions_are_named_where_none_is_given() -> None:
+def test_a_library_s_actions_are_named_where_none_is_given():
     asked = [sys.executable, "-m", "cli", "library"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "Take fingerprints of files" in done.stderr
 
 
-def test_a_library_that_fails_is_asked_once_and_holds_nothing_up(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_that_fails_is_asked_once_and_holds_nothing_up(clip, tmp_path, monkeypatch):
     (tmp_path / "unmask.db").touch()
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     opened = Mock(side_effect=RuntimeError)
@@ -332,9 +329,7 @@ def test_a_library_that_fails_is_asked_once_and_holds_nothing_up(
     opened.assert_called_once()
 
 
-def test_an_analysis_asks_the_library_of_this_computer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_analysis_asks_the_library_of_this_computer(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     (tmp_path / "press").mkdir()
     clip = write_clip(tmp_path / "press" / "talk.mp4", seconds=2)

@@ -1,9 +1,6 @@
 """The operator's page and the Batch page, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import io
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +8,12 @@ from dashboard import session
 from detector.schema.analysis import Settings
 from service.batch_files import IncomingFile
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.tasks.jobs import Jobs
 from tests.support.pages import OWNER, buttons, come_as, html, page, texts
 from tests.support.scopes import local
 from tests.support.waiting import until
 
 
-def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(jobs: Jobs) -> None:
+def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(jobs):
     keys = session.application().keys
     at = page("admin")
     assert "Tasks now" in html(at) and "Nothing runs or waits." in html(at)
@@ -32,9 +28,7 @@ def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(job
     assert f"admin-withdraw-{made.id}" not in [button.key for button in at.button]
 
 
-def test_the_limit_of_a_guest_s_file_is_the_one_that_holds(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_limit_of_a_guest_s_file_is_the_one_that_holds(jobs, monkeypatch):
     def limits() -> dict[str, str]:
         (table,) = [t.value for t in page("admin").table if "MB a file" in str(t.value)]
         return dict(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True))
@@ -48,13 +42,13 @@ def test_the_limit_of_a_guest_s_file_is_the_one_that_holds(
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST])
-def test_nobody_else_does(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, role: Role) -> None:
+def test_nobody_else_does(jobs, monkeypatch, role):
     come_as(monkeypatch, Principal("somebody", PrincipalKind.GUEST, role))
     at = page("admin")
     assert "Tasks now" not in html(at) and "Make a key" not in buttons(at)
 
 
-def test_a_batch_of_what_is_none_says_so_in_each_row(jobs: Jobs, tmp_path: Path) -> None:
+def test_a_batch_of_what_is_none_says_so_in_each_row(jobs, tmp_path):
     service = session.application().batch_runs
     files = [IncomingFile(io.BytesIO(b"text"), name, 4) for name in ("a.txt", "<b>.txt")]
     batch = service.bring(OWNER, local(jobs), files, Settings())
@@ -66,7 +60,7 @@ def test_a_batch_of_what_is_none_says_so_in_each_row(jobs: Jobs, tmp_path: Path)
     assert "<b>.txt" not in html(at)
 
 
-def test_somebody_elses_batch_is_not_there(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_somebody_elses_batch_is_not_there(jobs, monkeypatch):
     service = session.application().batch_runs
     batch = service.bring(OWNER, local(jobs), [], Settings())
     come_as(monkeypatch, Principal("guest:x", PrincipalKind.GUEST))

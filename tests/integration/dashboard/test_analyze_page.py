@@ -1,7 +1,5 @@
 """The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -123,15 +121,10 @@ def upload(at: AppTest, data: bytes, name: str = "clip.mp4") -> str:
 
 def finished(jobs: Jobs, key: str) -> Job:
     until(lambda: (job := jobs.find(key, local(jobs))) is not None and not job.active)
-    job = jobs.find(key, local(jobs))
-    assert job is not None
-    return job
+    return jobs.find(key, local(jobs))
 
 
-# --- the first screen ----------------------------------------------------------------------------
-
-
-def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) -> None:
+def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     at = page()
     assert at.title[0].value == "Check a face or a voice"
     text = html(at)
@@ -145,8 +138,8 @@ def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) 
 
 
 def test_the_first_screen_has_one_place_for_files_and_three_people_as_samples(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    jobs, analyzer, monkeypatch
+):
     session.application().gallery.samples = samples()
     at = page()
     assert len(at.file_uploader) == 1 and not at.text_input, "no field for links where they are off"
@@ -161,8 +154,8 @@ def test_the_first_screen_has_one_place_for_files_and_three_people_as_samples(
 
 
 def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    jobs, analyzer, monkeypatch
+):
     ready = [spec for spec in list_models() if weights.available(spec)]
     published = ready[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     monkeypatch.setattr(first_screen, "list_models", lambda: [published, *ready[1:]])
@@ -174,9 +167,7 @@ def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
         assert ("No sign of manipulation found" in html(page())) is may
 
 
-def test_with_nothing_chosen_the_default_set_has_the_names_of_the_options(
-    jobs: Jobs, analyzer: StandIn
-) -> None:
+def test_with_nothing_chosen_the_default_set_has_the_names_of_the_options(jobs, analyzer):
     at = page()
     group = next(group for group in at.button_group if group.key == "models")
     group.set_value([]).run()
@@ -184,9 +175,7 @@ def test_with_nothing_chosen_the_default_set_has_the_names_of_the_options(
     assert "Texture of the face" in said and " Texture," not in said
 
 
-def test_the_privacy_line_follows_the_configuration(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_privacy_line_follows_the_configuration(jobs, analyzer, monkeypatch):
     monkeypatch.setenv("UNMASK_RETENTION_HOURS", "72")
     assert "deleted after 3\u00a0days" in html(page())
     monkeypatch.setattr(Application, "replicates_media", lambda self, context: True)
@@ -194,9 +183,7 @@ def test_the_privacy_line_follows_the_configuration(
     assert "deleted there after 3\u00a0days; a copy stays in your account" in text
 
 
-def test_only_models_that_work_are_offered(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_models_that_work_are_offered(jobs, analyzer, monkeypatch):
     # One more than those that come along and don't take part of themselves.
     first = next(spec for spec in list_models() if weights.available(spec))
     known = [s.model_copy(update={"default": s.default and s is not first}) for s in list_models()]
@@ -217,7 +204,7 @@ def test_only_models_that_work_are_offered(
     assert all(f"Model: {spec.title}." in texts(at) for spec in specs if spec.plain)
 
 
-def test_options_reach_the_analysis(jobs: Jobs, analyzer: StandIn) -> None:
+def test_options_reach_the_analysis(jobs, analyzer):
     at = page()
     next(g for g in at.button_group if g.key == "moments").set_value(64).run()
     at.slider(key="smallest").set_value(24).run()
@@ -229,7 +216,7 @@ def test_options_reach_the_analysis(jobs: Jobs, analyzer: StandIn) -> None:
     assert analyzer.settings[0].models is None
 
 
-def test_a_sample_is_analyzed_like_any_file(jobs: Jobs, analyzer: StandIn) -> None:
+def test_a_sample_is_analyzed_like_any_file(jobs, analyzer):
     at = page()
     button(at, "Open").click().run()
     key = at.query_params["a"]
@@ -240,9 +227,7 @@ def test_a_sample_is_analyzed_like_any_file(jobs: Jobs, analyzer: StandIn) -> No
     )
 
 
-def test_several_files_get_a_row_each_with_what_becomes_of_them(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_files_get_a_row_each_with_what_becomes_of_them(jobs, analyzer, monkeypatch):
     monkeypatch.setattr(jobs, "_check", media.probe)
     clip = make_clip(jobs.uploads.root.parent / "c.webm", duration=1.0).read_bytes()
     analyzer.go.clear()
@@ -268,9 +253,7 @@ def test_several_files_get_a_row_each_with_what_becomes_of_them(
     assert "Your files" not in texts(at)
 
 
-def test_of_several_files_those_that_are_not_taken_say_why(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_several_files_those_that_are_not_taken_say_why(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
     monkeypatch.setattr(jobs, "kind", analyses.kind(analyses.QueueLimits(jobs.workers, 1), 2.0))
     at = page()
@@ -280,9 +263,7 @@ def test_of_several_files_those_that_are_not_taken_say_why(
     analyzer.go.set()
 
 
-def test_a_full_line_and_a_full_disk_refuse_in_words(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_line_and_a_full_disk_refuse_in_words(jobs, analyzer, monkeypatch):
     monkeypatch.setattr(jobs, "kind", analyses.kind(analyses.QueueLimits(jobs.workers, 0), 2.0))
     at = page()
     at.file_uploader[0].upload("a.mp4", b"x", "video/mp4").run()
@@ -291,12 +272,7 @@ def test_a_full_line_and_a_full_disk_refuse_in_words(
     monkeypatch.undo()
 
 
-# --- running -------------------------------------------------------------------------------------
-
-
-def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(
-    jobs: Jobs, analyzer: StandIn
-) -> None:
+def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(jobs, analyzer):
     analyzer.go.clear()
     at = page()
     key = upload(at, make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes(), HOSTILE)
@@ -318,10 +294,7 @@ def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(
     assert finished(jobs, key).state is State.DONE
 
 
-def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the same run of the page, and not when it looks the next time."""
+def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
     analyzer.fraction = running.NEARLY
     key = upload(page(), make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes())
@@ -339,7 +312,7 @@ def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(
     assert "Likely manipulated" in text and "No verdict yet" not in text
 
 
-def test_a_waiting_file_tells_its_place(jobs: Jobs, analyzer: StandIn) -> None:
+def test_a_waiting_file_tells_its_place(jobs, analyzer):
     analyzer.go.clear()
     keys = [upload(page(), b"x", f"{i}.mp4") for i in range(3)]
     text = html(page(a=keys[2]))
@@ -349,9 +322,7 @@ def test_a_waiting_file_tells_its_place(jobs: Jobs, analyzer: StandIn) -> None:
         finished(jobs, key)
 
 
-def test_who_only_has_the_address_cannot_stop_what_runs(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_only_has_the_address_cannot_stop_what_runs(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
     owners = page()
     key = upload(owners, b"first", "first.mp4")
@@ -363,12 +334,7 @@ def test_who_only_has_the_address_cannot_stop_what_runs(
     assert finished(jobs, key).state is State.DONE
 
 
-# --- results and other ends ----------------------------------------------------------------------
-
-
-def test_nothing_moves_when_a_lookup_ends(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_moves_when_a_lookup_ends(jobs, analyzer, monkeypatch):
     """What stood elsewhere would be there twice until the page is drawn."""
     task = SimpleNamespace(active=True, state=State.RUNNING)
     monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)
@@ -397,21 +363,17 @@ def place(at: AppTest, key: str) -> list[int]:
         below = [(n, child) for n, child in block.children.items() if isinstance(child, Block)]
         return next((found for n, child in below if (found := find(child, [*path, n]))), None)
 
-    found = find(at.main, [])
-    assert found is not None
-    return found
+    return find(at.main, [])
 
 
 @pytest.mark.parametrize(
     ("data", "name"),
     [(b"PK\x03\x04 a document", "letter.docx"), (b"", "empty.mp4"), (b"#EXTM3U\n", "list.m3u8")],
 )
-def test_a_file_that_cannot_be_read_says_why_and_what_to_do(
-    jobs: Jobs, data: bytes, name: str
-) -> None:
+def test_a_file_that_cannot_be_read_says_why_and_what_to_do(jobs, data, name):
     key = upload(page(), data, name)
     job = finished(jobs, key)
-    assert job.fault is not None and not job.fault.ours
+    assert not job.fault.ours
     at = page(a=key)
     text = html(at)
     assert "We can’t read this file" in text
@@ -421,9 +383,7 @@ def test_a_file_that_cannot_be_read_says_why_and_what_to_do(
     assert "a" not in at.query_params
 
 
-def test_our_own_failure_gives_a_reference_and_can_be_tried_again(
-    jobs: Jobs, analyzer: StandIn
-) -> None:
+def test_our_own_failure_gives_a_reference_and_can_be_tried_again(jobs, analyzer):
     analyzer.outcome = RuntimeError("/secret/path")
     key = upload(page(), b"x")
     finished(jobs, key)
@@ -466,14 +426,7 @@ def unjudged(code: ReasonCode) -> Analysis:
         (ReasonCode.CLIP_TOO_SHORT, "This clip is too short", None, {}),
     ],
 )
-def test_what_could_not_be_judged_offers_a_real_way_on(
-    jobs: Jobs,
-    analyzer: StandIn,
-    code: ReasonCode,
-    head: str,
-    action: str | None,
-    change: dict[str, int],
-) -> None:
+def test_what_could_not_be_judged_offers_a_real_way_on(jobs, analyzer, code, head, action, change):
     analyzer.outcome = unjudged(code)
     key = upload(page(), b"x")
     finished(jobs, key)
@@ -491,7 +444,7 @@ def test_what_could_not_be_judged_offers_a_real_way_on(
     assert asked.model_dump().items() >= change.items()
 
 
-def test_a_face_that_was_found_turned_is_offered(jobs: Jobs, analyzer: StandIn) -> None:
+def test_a_face_that_was_found_turned_is_offered(jobs, analyzer):
     analyzer.outcome = unjudged(ReasonCode.NO_FACE)
     analyzer.outcome.media.faces_turned = 270
     key = upload(page(), b"x")
@@ -499,12 +452,10 @@ def test_a_face_that_was_found_turned_is_offered(jobs: Jobs, analyzer: StandIn) 
     at = page(a=key)
     next(b for b in at.button if b.label == "Analyze it turned by 270°").click().run()
     finished(jobs, key)
-    assert analyzer.settings[-1] is not None and analyzer.settings[-1].rotate == 270
+    assert analyzer.settings[-1].rotate == 270
 
 
-def test_without_a_face_the_whole_picture_can_be_scored(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_face_the_whole_picture_can_be_scored(jobs, analyzer, monkeypatch):
     analyzer.outcome = unjudged(ReasonCode.NO_FACE)
     key = upload(page(), b"x")
     finished(jobs, key)
@@ -524,10 +475,10 @@ def test_without_a_face_the_whole_picture_can_be_scored(
     button(page(a=key), "Score the whole picture").click().run()
     finished(jobs, key)
     asked = analyzer.settings[-1]
-    assert asked is not None and asked.models == [calibrated.id] and asked.ensemble is None
+    assert asked.models == [calibrated.id] and asked.ensemble is None
 
 
-def test_scores_of_the_whole_picture_can_be_shown(jobs: Jobs, analyzer: StandIn) -> None:
+def test_scores_of_the_whole_picture_can_be_shown(jobs, analyzer):
     made = make_analysis()
     track = made.judged[0].model_copy(
         update={"modality": Modality.FULL_FRAME, "id": "A", "side": None}
@@ -544,16 +495,14 @@ def test_scores_of_the_whole_picture_can_be_shown(jobs: Jobs, analyzer: StandIn)
     assert "The whole picture" in text and "Person A" not in text
 
 
-def test_an_unknown_address_says_so(jobs: Jobs, analyzer: StandIn) -> None:
+def test_an_unknown_address_says_so(jobs, analyzer):
     at = page(a="x" * 22)
     assert "There is nothing at this address" in html(at)
     button(at, "Analyze a file").click().run()
     assert at.title[0].value == "Check a face or a voice"
 
 
-def test_records_that_cannot_be_read_are_no_fault_of_a_page(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_that_cannot_be_read_are_no_fault_of_a_page(jobs, analyzer, monkeypatch):
     def silent(*given: object) -> None:
         raise RecordsError("Your records can't be reached just now.", hint="Try again soon.")
 
@@ -563,9 +512,7 @@ def test_records_that_cannot_be_read_are_no_fault_of_a_page(
     assert "can't be reached just now" in text.replace("&#39;", "'") and "Try again soon." in text
 
 
-def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(
-    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(jobs, analyzer, monkeypatch):
     def broken() -> None:
         raise RuntimeError("/secret")
 

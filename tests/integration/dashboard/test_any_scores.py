@@ -1,10 +1,7 @@
 """Score series of every shape reach the page, the PDF and the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -110,24 +107,23 @@ ONE = st.one_of(
     max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(st.lists(ONE, min_size=1, max_size=2))
-def test_any_series_of_scores_is_said_and_drawn(people: list[Series]) -> None:
+def test_any_series_of_scores_is_said_and_drawn(people):
     render(scored(people))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_each_shape_is_said_and_drawn(shape: str) -> None:
+def test_each_shape_is_said_and_drawn(shape):
     render(scored([SHAPES[shape]]))
 
 
 @pytest.mark.parametrize("shape", ["constant", "loop", "no score", "one frame"])
-def test_each_shape_has_a_page(shape: str, tmp_path: Path) -> None:
+def test_each_shape_has_a_page(shape, tmp_path):
     clip = make_clip(tmp_path / "made.webm", duration=2.0)
     page = pages.result(clip, scored([SHAPES[shape]], 2.0), "looped.webm")
     assert not page.exception, page.exception
     assert "What this can’t tell" in texts(page)
 
 
-def test_even_scores_are_highest_all_along() -> None:
-    """As of a clip that was looped to four minutes."""
+def test_even_scores_are_highest_all_along():
     analysis = scored([SHAPES["constant"]])
     assert lead.strongest(analysis, analysis.judged[0]) == "00:03 to 03:56"

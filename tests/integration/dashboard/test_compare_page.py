@@ -1,7 +1,5 @@
 """The Compare page: what it says of made scores, and the page itself on a real analysis."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -56,13 +54,11 @@ def lane(values: list[float | None]) -> Lane:
     return Lane(track, times, tuple(values), {"m": tuple(values)}, ())
 
 
-# --- agreement -----------------------------------------------------------------------------------
-
 FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE
 ONE = dict.fromkeys("ab", Question.MANIPULATION)
 
 
-def test_pairs_count_only_moments_that_both_scored() -> None:
+def test_pairs_count_only_moments_that_both_scored():
     said = {"a": [FAKE, FAKE, REAL, NONE], "b": [FAKE, REAL, REAL, FAKE]}
     drawn = {"a": lane([0.9, 0.5, 0.1, None]), "b": lane([0.5, 0.1, 0.3, 0.9])}
     (found,) = agree.pairs(said, drawn, ONE)
@@ -72,7 +68,7 @@ def test_pairs_count_only_moments_that_both_scored() -> None:
     assert flat[0].correlation is None
 
 
-def test_differences_name_stretches_longest_first() -> None:
+def test_differences_name_stretches_longest_first():
     said = {
         "a": [FAKE, FAKE, FAKE, REAL, FAKE, FAKE],
         "b": [REAL, REAL, FAKE, REAL, UNSURE, UNSURE],
@@ -84,7 +80,7 @@ def test_differences_name_stretches_longest_first() -> None:
     assert "inconclusive" in found[1].text
 
 
-def test_models_of_different_questions_neither_agree_nor_differ() -> None:
+def test_models_of_different_questions_neither_agree_nor_differ():
     said = {"a": [FAKE, FAKE], "b": [REAL, FAKE], "c": [FAKE, REAL]}
     drawn = {id: lane([0.5, 0.6]) for id in said}
     asked = {"a": Question.MANIPULATION, "b": Question.SYNTHESIS, "c": Question.SYNTHESIS}
@@ -101,7 +97,7 @@ def test_models_of_different_questions_neither_agree_nor_differ() -> None:
     assert agree.second(asked, "bac") == 2 and agree.second(asked, "abc") == 1
 
 
-def test_two_clips_meet_at_the_times_they_share() -> None:
+def test_two_clips_meet_at_the_times_they_share():
     times, first, second = pair.difference(
         lane([0.0, 0.5, 1.0, 0.0, 0.0]), lane([1.0, 0.0, 1.0]), "m"
     )
@@ -110,10 +106,7 @@ def test_two_clips_meet_at_the_times_they_share() -> None:
     assert pair.difference(lane([None]), lane([0.5]), "m") == ([], [], [])
 
 
-# --- presets -------------------------------------------------------------------------------------
-
-
-def test_presets_are_kept_for_who_made_them(jobs: Jobs) -> None:
+def test_presets_are_kept_for_who_made_them(jobs):
     scope = session.application().scope(OWNER)
     store, owner = scope.store, scope.owner
     assert store.presets(owner) == {}
@@ -131,28 +124,24 @@ def test_presets_are_kept_for_who_made_them(jobs: Jobs) -> None:
     assert store.presets(owner) == {}
 
 
-# --- the page ------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def job(tmp_path: Path, jobs: Jobs) -> Job:
     """A finished job with two people and several models, on a server without background work."""
     found = jobs.find(
         put(tmp_path, make_clip(tmp_path / "clip.webm"), make_analysis()), local(jobs)
     )
-    assert found is not None and found.state is State.DONE
+    assert found.state is State.DONE
     return found
 
 
 def view(job: Job) -> Selection:
     analysis = job.analysis
-    assert analysis is not None
     track = analysis.judged[0]
     models = [m for m in analysis.models if m.scored]
     return Selection(job, analysis, models, track, track.frames[0].time)
 
 
-def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
+def test_each_model_has_its_own_lane_and_gaps(job):
     shown = view(job)
     drawn = model_lanes(shown)
     assert set(drawn) <= {m.id for m in shown.models} and len(drawn) > 1
@@ -166,8 +155,7 @@ def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
     assert limits(shown, shown.models[0]).high > 0
 
 
-def test_the_models_that_decided_are_compared_first(job: Job) -> None:
-    """Not whatever stands first in the catalog, and none of another question."""
+def test_the_models_that_decided_are_compared_first(job):
     analysis = make_analysis(whole=0.0)
     synth = next(m for m in analysis.models if m.id == "synth")
     analysis.models.remove(synth)
@@ -181,7 +169,7 @@ def test_the_models_that_decided_are_compared_first(job: Job) -> None:
     assert state.at_first(analysis, []) == []
 
 
-def test_a_model_is_read_in_the_words_of_its_question(job: Job) -> None:
+def test_a_model_is_read_in_the_words_of_its_question(job):
     analysis = make_analysis(whole=2.0, fake=False)
     shown = Selection(job, analysis, analysis.models, analysis.judged[0], 1.0)
     synth = next(m for m in analysis.models if m.id == "synth")
@@ -201,12 +189,12 @@ def page(job: Job | None, **more: str) -> AppTest:
     return pages.page("compare", **({"a": job.key} if job else {}), **more)
 
 
-def test_the_empty_page_asks_for_a_clip(job: Job) -> None:
+def test_the_empty_page_asks_for_a_clip(job):
     text = html(page(None))
     assert "Put models on one time axis" in text
 
 
-def test_what_was_analyzed_before_need_not_be_brought_again(job: Job, tmp_path: Path) -> None:
+def test_what_was_analyzed_before_need_not_be_brought_again(job, tmp_path):
     other = put(tmp_path, make_clip(tmp_path / "other.webm"), make_analysis(whole=2.0))
     at = page(None)
     offered = at.selectbox(key="earlier-a")
@@ -232,11 +220,11 @@ def test_what_was_analyzed_before_need_not_be_brought_again(job: Job, tmp_path: 
     assert [one.split(" · ")[0] for one in at.selectbox(key="earlier-b").options] == ["other.webm"]
 
 
-def test_where_nothing_was_analyzed_nothing_is_offered(jobs: Jobs) -> None:
+def test_where_nothing_was_analyzed_nothing_is_offered(jobs):
     assert "earlier-a" not in {box.key for box in page(None).selectbox}
 
 
-def test_models_side_by_side_and_the_link_that_reopens_them(job: Job) -> None:
+def test_models_side_by_side_and_the_link_that_reopens_them(job):
     shown = view(job)
     ids = [m.id for m in shown.models][:2]
     at = page(job, m=",".join(ids), p=shown.analysis.judged[-1].id)
@@ -251,12 +239,12 @@ def test_models_side_by_side_and_the_link_that_reopens_them(job: Job) -> None:
     assert at.query_params["m"] in (",".join(ids), [",".join(ids)])
 
 
-def test_one_model_asks_for_a_second(job: Job) -> None:
+def test_one_model_asks_for_a_second(job):
     first = view(job).models[0].id
     assert "Choose a second model to compare." in html(page(job, m=first))
 
 
-def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job: Job) -> None:
+def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job):
     at = page(job)
     ids = [m.id for m in view(job).models]
     for id in ids:
@@ -281,7 +269,7 @@ def built(at: AppTest) -> list[tuple[str, str]]:
     return found
 
 
-def test_an_untouched_builder_says_what_the_verdict_says(job: Job) -> None:
+def test_an_untouched_builder_says_what_the_verdict_says(job):
     at = page(job)
     analysis = view(job).analysis
     sliders = {s.key: s.value for s in at.slider if (s.key or "").startswith("builder-")}
@@ -301,7 +289,6 @@ def compared(job: Job, other: str, *, face: bool = True) -> None:
     """Keep a finding of two clips, as if they had been compared."""
     app = session.application()
     second = app.find(OWNER, other)
-    assert second is not None
     media = make_analysis().media
     finding = ComparisonFinding.FACE_DIFFERS if face else ComparisonFinding.NOTHING_DIFFERS
     parts = [("A", "face" if face else "none", 13.0), ("B", "none", 1.2)]
@@ -352,9 +339,7 @@ def other_clip(job: Job, folder: Path) -> str:
     return put(paths.data(), clip, make_analysis(), name="press.webm")
 
 
-def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(
-    job: Job, tmp_path: Path
-) -> None:
+def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     text = html(page(job, b=second))
@@ -365,12 +350,11 @@ def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(
     assert "0 points apart" in text
 
 
-def test_swap_changes_the_view_alone(job: Job, tmp_path: Path) -> None:
+def test_swap_changes_the_view_alone(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     originals = session.application().originals
     original = session.application().find(OWNER, second)
-    assert original is not None and original.analysis is not None
     before = originals.of_pair(OWNER.principal, job, original)
     at = page(job, b=second)
     at.button(key="compare-swap").click().run()
@@ -382,7 +366,7 @@ def test_swap_changes_the_view_alone(job: Job, tmp_path: Path) -> None:
     assert original.analysis.comparison is None
 
 
-def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
+def test_nothing_differs_is_no_proof(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second, face=False)
     text = html(page(job, b=second))
@@ -390,16 +374,14 @@ def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
     assert "the original may be manipulated itself" in text
 
 
-def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> None:
+def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     app = session.application()
     other = app.find(OWNER, second)
-    assert other is not None
     kept = app.originals.comparisons.store.find(
         OWNER.principal.id, job.record.sha256, other.record.sha256
     )
-    assert kept is not None
     traces = [
         MovementTrace(
             what=what, correlation=0.9, of_copy=[0.0, 1.0, -1.0], of_original=[0.1, 1, -1]
@@ -440,14 +422,14 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job: Job, tmp_path: Path) -> 
     assert "near-moves-chart" in {chart.key for chart in at.get("plotly_chart")}
 
 
-def test_two_clips_are_compared_in_the_background(job: Job, tmp_path: Path) -> None:
+def test_two_clips_are_compared_in_the_background(job, tmp_path):
     second = other_clip(job, tmp_path)
     at = page(job, b=second)
     app = session.application()
     other = app.find(OWNER, second)
     assert other is not None
     task = app.originals.task(OWNER.principal, job, other)
-    assert task is not None and task.owner == OWNER.principal.id
+    assert task.owner == OWNER.principal.id
     app.tasks.cancel(task)
     ended(task)
     if task.state is State.CANCELED:
@@ -464,7 +446,7 @@ def test_two_clips_are_compared_in_the_background(job: Job, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("still", [False, True])
-def test_scores_are_compared_when_the_files_are_gone(job: Job, tmp_path: Path, still: bool) -> None:
+def test_scores_are_compared_when_the_files_are_gone(job, tmp_path, still):
     analysis = make_picture() if still else make_analysis()
     second = put(
         paths.data(), make_clip(tmp_path / "o.webm", duration=4.0), analysis, name="copy.webm"
@@ -479,12 +461,9 @@ def test_scores_are_compared_when_the_files_are_gone(job: Job, tmp_path: Path, s
     assert "could not be compared" in text
 
 
-def test_two_files_are_asked_for(job: Job) -> None:
+def test_two_files_are_asked_for(job):
     at = page(None, w="clips")
     assert at.button(key="bring-compare").disabled
-
-
-# --- sounds --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -499,7 +478,7 @@ def sounds(tmp_path: Path, jobs: Jobs) -> tuple[Job, Job]:
     return out[0], out[1]
 
 
-def test_voice_models_are_compared_on_a_sound(sounds: tuple[Job, Job]) -> None:
+def test_voice_models_are_compared_on_a_sound(sounds):
     at = page(sounds[0])
     said = html(at)
     assert "Scores side by side" in said and "voice model" in said and "windows over 86" in said
@@ -507,7 +486,7 @@ def test_voice_models_are_compared_on_a_sound(sounds: tuple[Job, Job]) -> None:
     assert "Time and memory" in said and " px" not in said
 
 
-def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path: Path, jobs: Jobs) -> None:
+def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path, jobs):
     """And where no score ever decides, no count over a threshold is made."""
     path = voice_sample.write_clip(tmp_path / "alone.wav")
     analysis = voice_sample.make_analysis(path)
@@ -525,15 +504,14 @@ def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path: Path, j
     assert "at most 97" in said and "over 100" not in said and "Choose a second" not in said
 
 
-def test_two_sounds_are_heard_side_by_side(sounds: tuple[Job, Job]) -> None:
+def test_two_sounds_are_heard_side_by_side(sounds):
     at = page(sounds[0], b=sounds[1].key)
     assert "points apart" in html(at) and "same footage" not in html(at)
     assert len(at.get("audio")) == 2 and not at.get("video")
 
 
-def test_models_of_faces_and_voices_stand_apart(job: Job) -> None:
+def test_models_of_faces_and_voices_stand_apart(job):
     analysis = job.analysis
-    assert analysis is not None
     voice = Subject(
         id="voice", modality=Modality.VOICE, start=0, end=2, thumbnail_time=0,
         spans=[SpanSegment(start=0, end=2, logits={"voice": 1.0})],

@@ -1,7 +1,5 @@
 """The Evaluate page: hostile and honest archives, a real run in the background, the figures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re
@@ -60,10 +58,7 @@ def small_set() -> Given:
     )
 
 
-# --- sets ----------------------------------------------------------------------------------------
-
-
-def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path: Path) -> None:
+def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path):
     made = labelled_sets.make([small_set()], tmp_path)
     assert (made.real, made.fake) == (3, 3)
     assert made.left_out == [
@@ -77,7 +72,7 @@ def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path: Path) -> None:
     assert len(pairs(items)) == 3  # the same name: an original and its fake
 
 
-def test_a_zip_of_voices_becomes_a_labelled_set(tmp_path: Path) -> None:
+def test_a_zip_of_voices_becomes_a_labelled_set(tmp_path):
     voice = io.BytesIO()
     with zipfile.ZipFile(voice, "w") as out:
         for label in ("real", "fake"):
@@ -87,7 +82,7 @@ def test_a_zip_of_voices_becomes_a_labelled_set(tmp_path: Path) -> None:
     assert (made.real, made.fake, made.left_out) == (2, 2, [])
 
 
-def test_names_in_a_zip_lead_nowhere_else(tmp_path: Path) -> None:
+def test_names_in_a_zip_lead_nowhere_else(tmp_path):
     outside = tmp_path / "outside"
     folder = tmp_path / "set"
     folder.mkdir()
@@ -109,9 +104,7 @@ def test_names_in_a_zip_lead_nowhere_else(tmp_path: Path) -> None:
     assert written and all(folder in p.parents for p in written)
 
 
-def test_a_bomb_is_stopped_while_it_unpacks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bomb_is_stopped_while_it_unpacks(tmp_path, monkeypatch):
     bomb = archive({"real/a.jpg": bytes(4 << 20), "fake/b.jpg": bytes(4 << 20)})
     monkeypatch.setattr(labelled_sets, "MAX_BYTES", 6 << 20)
     with pytest.raises(InputError, match="unpacks to"):
@@ -127,9 +120,7 @@ def test_a_bomb_is_stopped_while_it_unpacks(
         labelled_sets.make([bomb], tmp_path)
 
 
-def test_a_table_of_a_stranger_is_read_no_further_than_it_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_of_a_stranger_is_read_no_further_than_it_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(labelled_sets, "MAX_SHEET_BYTES", 1 << 20)
     endless = b"file,label\n" + b"a.jpg,real\n" * 200_000
     for files in ([Given("x.csv", endless)], [archive({"labels.csv": endless})]):
@@ -144,7 +135,7 @@ def test_a_table_of_a_stranger_is_read_no_further_than_it_counts(
     assert len(rows) == 2001
 
 
-def test_the_words_of_a_stranger_are_one_short_line(tmp_path: Path) -> None:
+def test_the_words_of_a_stranger_are_one_short_line(tmp_path):
     trick = "a\u202eb\x1b[2J" + "x" * 5000
     sheet = f"file,label,method\nr.jpg,real,none\nf.jpg,fake,{trick}\n{trick}.jpg,fake,b\n"
     files = {"labels.csv": sheet.encode(), "r.jpg": b"x", "f.jpg": b"y"}
@@ -154,7 +145,7 @@ def test_the_words_of_a_stranger_are_one_short_line(tmp_path: Path) -> None:
     assert all(len(word) <= 200 for word in told)
 
 
-def test_the_name_of_what_is_refused_is_one_short_line(tmp_path: Path) -> None:
+def test_the_name_of_what_is_refused_is_one_short_line(tmp_path):
     trick = "../a\u202eb\x1b[2J\n" + "x" * 5000 + ".jpg"
     made = labelled_sets.make(
         [archive({"real/a.jpg": b"x", "fake/b.jpg": b"y", trick: b"z"})], tmp_path
@@ -164,9 +155,7 @@ def test_the_name_of_what_is_refused_is_one_short_line(tmp_path: Path) -> None:
     assert name.startswith("../ab[2J x") and len(name) == 200
 
 
-def test_a_table_of_300_mb_is_left_in_its_archive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_of_300_mb_is_left_in_its_archive(tmp_path, monkeypatch):
     """What is taken out of the archive is counted, in bytes."""
     path = tmp_path / "set.zip"
     with (
@@ -202,12 +191,12 @@ def test_a_table_of_300_mb_is_left_in_its_archive(
         ([Given("x.csv", b"\xff\xfe\x00")], "can't be read"),
     ],
 )
-def test_what_is_no_set_gets_a_sentence(given: list[Given], said: str, tmp_path: Path) -> None:
+def test_what_is_no_set_gets_a_sentence(given, said, tmp_path):
     with pytest.raises(InputError, match=said):
         labelled_sets.make(given, tmp_path)
 
 
-def test_a_csv_with_its_files(tmp_path: Path) -> None:
+def test_a_csv_with_its_files(tmp_path):
     sheet = Given(
         "mine.csv",
         b"file,label,group,method\nclips/a.jpg,real,g,none\nb.jpg,fake,g,swap\nc.jpg,fake,g,swap\n",
@@ -216,9 +205,6 @@ def test_a_csv_with_its_files(tmp_path: Path) -> None:
     made = labelled_sets.make([sheet, *files], tmp_path)
     assert (made.real, made.fake) == (1, 1)
     assert made.left_out == [("c.jpg", labelled_sets.LeftOutReason.NOT_BROUGHT)]
-
-
-# --- runs and the page ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +219,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     return run
 
 
-def test_figures_come_from_the_pipeline(finished: Evaluation) -> None:
+def test_figures_come_from_the_pipeline(finished):
     (kind,) = finished.report.kinds
     assert (kind.kind, kind.real, kind.fake) == ("image", 3, 3)
     assert len(finished.scored) == 6 and finished.done == 6
@@ -241,13 +227,13 @@ def test_figures_come_from_the_pipeline(finished: Evaluation) -> None:
     assert str(finished.folder) not in finished.report.model_dump_json()
 
 
-def test_an_evaluation_survives_a_restart_and_is_its_owners(finished: Evaluation) -> None:
+def test_an_evaluation_survives_a_restart_and_is_its_owners(finished):
     data = finished.folder.parents[1]
     tasks = make_tasks(data)
     again = Evaluations(tasks, data)
     tasks.recover()
     found = again.find(finished.id, ANN)
-    assert found is not None and found.report is not None and finished.report is not None
+    assert found.report is not None and finished.report is not None
     assert found.state is State.DONE
     assert found.report.model_dump_json() == finished.report.model_dump_json()
     assert [s.name for s in found.scored] == [s.name for s in finished.scored]
@@ -264,9 +250,7 @@ def test_an_evaluation_survives_a_restart_and_is_its_owners(finished: Evaluation
     tasks.close()
 
 
-def test_one_that_was_lost_with_its_server_goes_on_where_it_was(
-    finished: Evaluation, tmp_path: Path
-) -> None:
+def test_one_that_was_lost_with_its_server_goes_on_where_it_was(finished, tmp_path):
     tasks = make_tasks(tmp_path)
     runs = Evaluations(tasks, tmp_path)
     reservation = tasks.scheduler.reserve(2.0)
@@ -283,10 +267,10 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(
     runs = Evaluations(tasks, tmp_path)
     assert [task.id for task in tasks.recover()] == [first.id]
     lost = runs.find(first.id, ANN)
-    assert lost is not None and lost.state is State.INTERRUPTED and "is kept" in lost.error
+    assert lost.state is State.INTERRUPTED and "is kept" in lost.error
     scores = (first.folder / "scores.jsonl").read_bytes()
     again = runs.rerun(first.id, ANN)
-    assert again is not None and again.owner == ANN.id and again.models == ["texture"]
+    assert again.owner == ANN.id and again.models == ["texture"]
     assert ended(again).report is not None and runs.find(first.id, ANN) is again
     assert (first.folder / "scores.jsonl").read_bytes() == scores  # nothing was scored twice
     tasks.close()
@@ -300,7 +284,7 @@ def workspace(finished: Evaluation, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.mark.usefixtures("workspace")
-def test_the_page_shows_the_figures(finished: Evaluation) -> None:
+def test_the_page_shows_the_figures(finished):
     at = page("evaluate", a=finished.id)
     text = html(at)
     assert "3 originals and 3 fakes" in text and "no video or picture" in text
@@ -315,8 +299,7 @@ def test_the_page_shows_the_figures(finished: Evaluation) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_the_page_says_what_its_figures_are_of(finished: Evaluation) -> None:
-    """Verdicts and the table at one threshold count differently, and it says why."""
+def test_the_page_says_what_its_figures_are_of(finished):
     (kind,) = finished.report.kinds
     given = kind.answers[0].decisions.decided
     text = html(page("evaluate", a=finished.id)).replace("\u00a0", " ")
@@ -330,7 +313,7 @@ def test_the_page_says_what_its_figures_are_of(finished: Evaluation) -> None:
     assert not re.search(r"\d{4}-\d\.jpg", text)
 
 
-def test_a_share_has_its_interval_of_few_files_too() -> None:
+def test_a_share_has_its_interval_of_few_files_too():
     assert report._share(Share.of_all([True, True])) == ("2 of 2", "34 to 100 %")
     assert report._share(Share.of_all([False] * 6)) == ("0 of 6", "0 to 39 %")
     assert report._share(Share.of_all([True] * 25 + [False] * 5)) == (
@@ -339,7 +322,7 @@ def test_a_share_has_its_interval_of_few_files_too() -> None:
     assert report._share(Share.of_all([]))[0] == "–"
 
 
-def test_what_is_furthest_from_the_truth_says_its_verdict(finished: Evaluation) -> None:
+def test_what_is_furthest_from_the_truth_says_its_verdict(finished):
     scored = next(s for s in finished.scored if s.label == 0)
     left_open = scored.model_copy(update={"verdict": "INCONCLUSIVE"})
     assert "likely manipulated. Verdict: Inconclusive." in report._mistake(left_open, 0.9)
@@ -348,14 +331,14 @@ def test_what_is_furthest_from_the_truth_says_its_verdict(finished: Evaluation) 
     assert "Verdict: Likely cloned." in report._mistake(wrong, 0.9)
 
 
-def test_files_are_called_what_the_person_called_them(finished: Evaluation) -> None:
+def test_files_are_called_what_the_person_called_them(finished):
     assert {Path(s.name).name[:5] for s in finished.scored} >= {"0000-", "0001-"}
     assert {report.given_name(s.name) for s in finished.scored} == {"0.jpg", "1.jpg", "2.jpg"}
     assert report.given_name("fake/0009-0007-bond.jpg") == "0007-bond.jpg"
     assert report.given_name("real/mine.mp4") == "mine.mp4"
 
 
-def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished: Evaluation) -> None:
+def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
     (kind,) = finished.report.kinds
     alone = kind.models[-1]
     ranked = [
@@ -376,7 +359,7 @@ def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished: E
 
 
 @pytest.mark.usefixtures("workspace")
-def test_an_export_holds_figures_and_no_media(finished: Evaluation) -> None:
+def test_an_export_holds_figures_and_no_media(finished):
     from dashboard.pages.evaluate.view import export
 
     with zipfile.ZipFile(io.BytesIO(export(finished, finished.report))) as made:
@@ -385,20 +368,18 @@ def test_an_export_holds_figures_and_no_media(finished: Evaluation) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_an_unknown_address_says_so() -> None:
+def test_an_unknown_address_says_so():
     assert "not kept here" in html(page("evaluate", a="A" * 22))
 
 
 @pytest.mark.usefixtures("workspace")
-def test_the_address_of_somebody_elses_says_no_more(
-    finished: Evaluation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_address_of_somebody_elses_says_no_more(finished, monkeypatch):
     come_as(monkeypatch, BEN)
     text = html(page("evaluate", a=finished.id))
     assert "not kept here" in text and "3 originals" not in text
 
 
-def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path):
     tasks = make_tasks(tmp_path)
     runs = Evaluations(tasks, tmp_path)
     run = runs.start([small_set()], ANN, models=["texture"])
@@ -412,7 +393,7 @@ def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
     tasks.close()
 
 
-def test_old_evaluations_are_deleted(tmp_path: Path) -> None:
+def test_old_evaluations_are_deleted(tmp_path):
     tasks = make_tasks(tmp_path)
     runs = Evaluations(tasks, tmp_path)
     (tmp_path / "evaluations" / ("B" * 22)).mkdir()

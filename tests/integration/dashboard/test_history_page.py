@@ -1,14 +1,11 @@
 """The History page in each of its states, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -143,17 +140,14 @@ def mark(at: AppTest, rows: list[int], cells: list[tuple[int, str]] | None = Non
     return at
 
 
-# --- the list ------------------------------------------------------------------------------------
-
-
-def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs: Jobs) -> None:
+def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs):
     at = page()
     assert "Nothing here yet" in html(at) and not at.dataframe
     button(at, "Analyze a file").click().run()
     assert at.title[0].value == "Check a face or a voice"
 
 
-def test_a_copy_of_known_footage_is_said_beside_its_verdict(jobs: Jobs) -> None:
+def test_a_copy_of_known_footage_is_said_beside_its_verdict(jobs):
     for finding, said in (
         (ComparisonFinding.FACE_DIFFERS, "Manipulated copy of &lt;b&gt;rally.mov"),
         (ComparisonFinding.NOTHING_DIFFERS, "Same footage, nothing differs"),
@@ -168,7 +162,7 @@ def test_a_copy_of_known_footage_is_said_beside_its_verdict(jobs: Jobs) -> None:
         jobs.store.delete(LOCAL, [record.id])
 
 
-def test_newest_first_with_what_was_found(kept: list[Record]) -> None:
+def test_newest_first_with_what_was_found(kept):
     at = page()
     assert listed(at) == [name for name, *_ in KEPT]
     table = at.dataframe[0].value
@@ -184,17 +178,13 @@ def test_newest_first_with_what_was_found(kept: list[Record]) -> None:
     assert "hallway <b>camera" not in text
 
 
-def test_somebody_else_sees_nothing_of_it(
-    kept: list[Record], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_somebody_else_sees_nothing_of_it(kept, monkeypatch):
     come_as(monkeypatch, Principal("guest:x", PrincipalKind.GUEST))
     assert "Nothing here yet" in html(page())
     assert "council" not in html(page(r=kept[0].id))
 
 
-def test_what_a_guest_left_is_offered_kept_or_refused(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_guest_left_is_offered_kept_or_refused(jobs, monkeypatch):
     left = 2
     monkeypatch.setattr(Application, "count_guest_analyses", lambda self, context: left)
 
@@ -224,14 +214,14 @@ def test_what_a_guest_left_is_offered_kept_or_refused(
     assert wish not in buttons(at)
 
 
-def test_a_search_stands_in_the_address(kept: list[Record]) -> None:
+def test_a_search_stands_in_the_address(kept):
     at = page(q="COUNCIL")
     assert listed(at) == ["council-statement.mp4"]
     assert at.text_input(key="q").value == "COUNCIL"
     assert "1\u00a0analysis found" in html(at)
 
 
-def test_filters_by_verdict_time_model_tag_and_finding(jobs: Jobs, kept: list[Record]) -> None:
+def test_filters_by_verdict_time_model_tag_and_finding(jobs, kept):
     jobs.store.change(LOCAL, kept[1].id, tags=["desk"], confirmed=Confirmed.REAL)
     at = page()
     pills = at.pills(key="history-verdict")
@@ -254,8 +244,7 @@ def test_filters_by_verdict_time_model_tag_and_finding(jobs: Jobs, kept: list[Re
     assert len(listed(at)) == 6
 
 
-def test_what_has_no_verdict_has_a_filter_of_its_own(jobs: Jobs, kept: list[Record]) -> None:
-    """The numbers on the filters add up to all, and the list is turned and exported alike."""
+def test_what_has_no_verdict_has_a_filter_of_its_own(jobs, kept):
     names = [keep(jobs, f"{n:02}.mp4", None, n, state=State.FAILED).name for n in range(11)]
     at = page()
     pills = at.pills(key="history-verdict")
@@ -272,7 +261,7 @@ def test_what_has_no_verdict_has_a_filter_of_its_own(jobs: Jobs, kept: list[Reco
     assert listed(at) == names[10:]
 
 
-def test_where_an_inconclusive_one_leans_is_said_in_the_list(jobs: Jobs) -> None:
+def test_where_an_inconclusive_one_leans_is_said_in_the_list(jobs):
     for name, likely, lean, question in (
         ("up.mp4", 0.81, Lean.MANIPULATED, Question.MANIPULATION),
         ("made.mp4", 0.8, Lean.MANIPULATED, Question.SYNTHESIS),
@@ -295,7 +284,7 @@ def test_where_an_inconclusive_one_leans_is_said_in_the_list(jobs: Jobs) -> None
     assert "Inconclusive, leans manipulated" in html(at), "of a card"
 
 
-def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None:
+def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs):
     records = [keep(jobs, f"{n:02}.mp4", judged(REAL, 0.1), n) for n in range(11)]
     at = page()
     assert len(listed(at)) == 10 and "1 to 10 of 11" in html(at)
@@ -307,7 +296,7 @@ def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None
     assert not at.exception and len(listed(at)) == 10
 
 
-def test_what_has_no_result_says_where_it_stands(jobs: Jobs) -> None:
+def test_what_has_no_result_says_where_it_stands(jobs):
     keep(jobs, "stopped.mp4", None, 1)
     problem = ErrorDetail(code="undecodable", message="The video stops after 3 s.")
     fault = ErrorReport(problem=problem, ours=False, reference="AAAA-BBBB", when=NOW, details="")
@@ -319,10 +308,7 @@ def test_what_has_no_result_says_where_it_stands(jobs: Jobs) -> None:
     assert not [b for b in at.button if b.label == "Share"]
 
 
-# --- one record ----------------------------------------------------------------------------------
-
-
-def test_a_pressed_row_is_shown_and_opens_again(kept: list[Record]) -> None:
+def test_a_pressed_row_is_shown_and_opens_again(kept):
     at = mark(page(), [], [(2, "file")])
     text = html(at)
     assert "<h2>forwarded-0317.mp4</h2>" in text
@@ -331,7 +317,7 @@ def test_a_pressed_row_is_shown_and_opens_again(kept: list[Record]) -> None:
     assert "forwarded-0317.mp4" in html(at)
 
 
-def test_what_is_pressed_or_marked_last_is_shown(kept: list[Record]) -> None:
+def test_what_is_pressed_or_marked_last_is_shown(kept):
     names = [name for name, *_ in KEPT]
     at = mark(page(), [], [(4, "file")])
     assert f"<h2>{names[4].replace('<b>', '&lt;b&gt;').replace('</b>', '&lt;/b&gt;')}</h2>" in (
@@ -348,7 +334,7 @@ def test_what_is_pressed_or_marked_last_is_shown(kept: list[Record]) -> None:
     assert f"<h2>{names[1]}</h2>" in html(mark(at, [1], []))
 
 
-def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> None:
+def test_what_could_not_be_judged_opens_without_its_file(kept):
     at = pages.page(a=kept[4].id)
     text = html(at)
     assert (
@@ -357,7 +343,7 @@ def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> 
     )
 
 
-def test_a_phone_looks_at_one_by_its_address(kept: list[Record]) -> None:
+def test_a_phone_looks_at_one_by_its_address(kept):
     at = page()
     at.button(key=f"show-{kept[3].id}").click().run()
     assert at.query_params["r"] in (kept[3].id, [kept[3].id])
@@ -366,7 +352,7 @@ def test_a_phone_looks_at_one_by_its_address(kept: list[Record]) -> None:
     assert "r" not in at.query_params
 
 
-def test_notes_tags_and_findings_are_kept(jobs: Jobs, kept: list[Record]) -> None:
+def test_notes_tags_and_findings_are_kept(jobs, kept):
     at = page()
     id = kept[0].id
     at.text_area(key=f"note-{id}").set_value("Source asked for original").run()
@@ -379,24 +365,22 @@ def test_notes_tags_and_findings_are_kept(jobs: Jobs, kept: list[Record]) -> Non
     assert listed(page(q="original")) == ["council-statement.mp4"]
 
 
-def test_what_cannot_be_kept_is_said_and_changes_nothing(jobs: Jobs, kept: list[Record]) -> None:
+def test_what_cannot_be_kept_is_said_and_changes_nothing(jobs, kept):
     at = page()
     at.multiselect(key=f"tags-{kept[0].id}").set_value(["x" * 41]).run()
     assert "A tag can have 40 characters" in html(at)
     found = jobs.store.get(LOCAL, kept[0].id)
-    assert found is not None and found.tags == ()
+    assert found.tags == ()
 
 
-def test_an_older_version_says_so(jobs: Jobs) -> None:
+def test_an_older_version_says_so(jobs):
     keep(jobs, "old.mp4", judged(FAKE, 0.9, version="0.0.1"), 1)
     text = html(page())
     assert "Scored by version 0.0.1. Analyze again to compare fairly." in text
     assert "upload it again" in text  # its media is gone
 
 
-def test_an_older_version_is_analyzed_again_where_the_file_is_kept(
-    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_version_is_analyzed_again_where_the_file_is_kept(jobs, tmp_path, monkeypatch):
     record = keep(jobs, "old.mp4", judged(FAKE, 0.9, version="0.0.1"), 1)
     make_clip(tmp_path / "c.webm", duration=1.0)
     media = jobs.uploads.path(record.id)
@@ -411,10 +395,7 @@ def test_an_older_version_is_analyzed_again_where_the_file_is_kept(
     assert asked_for == [record.id]
 
 
-# --- several, and files --------------------------------------------------------------------------
-
-
-def test_two_marked_ones_are_compared_and_several_deleted(jobs: Jobs, kept: list[Record]) -> None:
+def test_two_marked_ones_are_compared_and_several_deleted(jobs, kept):
     at = mark(page(), [0, 2, 3])
     assert "3 marked" in html(at) and button(at, "Compare these two").disabled
     at = mark(at, [0, 2])
@@ -438,7 +419,7 @@ def test_two_marked_ones_are_compared_and_several_deleted(jobs: Jobs, kept: list
     assert set(jobs.store.ids(LOCAL)) == {record.id for record in kept[2:]}
 
 
-def test_deleting_one_leaves_nothing_of_it(jobs: Jobs, kept: list[Record], tmp_path: Path) -> None:
+def test_deleting_one_leaves_nothing_of_it(jobs, kept, tmp_path):
     folder = jobs.uploads.path(kept[0].id).parent
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "clip.mp4").write_bytes(b"frames")
@@ -452,7 +433,7 @@ def test_deleting_one_leaves_nothing_of_it(jobs: Jobs, kept: list[Record], tmp_p
     assert jobs.store.thumbnails(LOCAL, [kept[0].id]) == {}
 
 
-def test_exports_hold_what_was_asked_for(jobs: Jobs, kept: list[Record]) -> None:
+def test_exports_hold_what_was_asked_for(jobs, kept):
     jobs.store.change(LOCAL, kept[0].id, note="@SUM(A1)", tags=["a", "b"])
     everything = export.Export(jobs.store, LOCAL, Query())
     rows = list(csv.DictReader(io.StringIO(everything.as_csv().decode())))
@@ -475,9 +456,7 @@ def test_exports_hold_what_was_asked_for(jobs: Jobs, kept: list[Record]) -> None
     assert export.Export(jobs.store, "guest:x", [kept[0]]).records() == []
 
 
-def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(
-    jobs: Jobs, kept: list[Record]
-) -> None:
+def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(jobs, kept):
     unsure = judged(UNSURE, 0.9)
     verdict = unsure.verdict.model_copy(update={"lean": Lean.MANIPULATED})
     keep(jobs, "leans.mp4", unsure.model_copy(update={"verdict": verdict}), 60)
@@ -497,7 +476,7 @@ def test_an_export_says_where_a_file_leans_and_why_one_has_no_verdict(
     }
 
 
-def test_more_than_a_page_is_exported_whole(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_a_page_is_exported_whole(jobs, monkeypatch):
     monkeypatch.setattr(export, "MAX_PAGE_SIZE", 4)
     for n in range(11):
         keep(jobs, f"{n}.mp4", None, n)
@@ -507,10 +486,7 @@ def test_more_than_a_page_is_exported_whole(jobs: Jobs, monkeypatch: pytest.Monk
     assert len(export.Export(jobs.store, LOCAL, Query()).records()) == 5
 
 
-# --- links ---------------------------------------------------------------------------------------
-
-
-def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Record]) -> None:
+def test_a_link_is_made_shown_once_opened_and_revoked(jobs, kept):
     at = page()
     at.button(key=f"share-{kept[0].id}").click().run()
     at.button(key=f"link-{kept[0].id}").click().run()
@@ -531,7 +507,7 @@ def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Rec
     assert "council-statement.mp4" not in html(guest)
 
 
-def test_a_result_is_shared_from_its_own_page(jobs: Jobs, kept: list[Record]) -> None:
+def test_a_result_is_shared_from_its_own_page(jobs, kept):
     at = pages.page(a=kept[0].id)
     at.button(key=f"result.{kept[0].id}.widget.share").click().run()
     at.button(key=f"link-{kept[0].id}").click().run()
@@ -541,9 +517,7 @@ def test_a_result_is_shared_from_its_own_page(jobs: Jobs, kept: list[Record]) ->
 
 
 @pytest.mark.parametrize("which", [2, 4])
-def test_a_stranger_reads_and_can_do_nothing_to_it(
-    jobs: Jobs, kept: list[Record], which: int
-) -> None:
+def test_a_stranger_reads_and_can_do_nothing_to_it(jobs, kept, which):
     jobs.store.change(LOCAL, kept[which].id, note="for us alone", tags=["secret"])
     made = jobs.store.share(LOCAL, kept[which].id, timedelta(days=2), datetime.now(UTC))
     guest = pages.page(s=made.token)
@@ -554,11 +528,8 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(
     assert not guest.text_area
 
 
-def test_a_link_whose_place_does_not_answer_is_said(
-    jobs: Jobs, kept: list[Record], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_whose_place_does_not_answer_is_said(jobs, kept, monkeypatch):
     made = jobs.store.share(LOCAL, kept[0].id, timedelta(days=2), datetime.now(UTC))
-    assert made is not None
 
     def silent(*given: object) -> None:
         raise RecordsError("Your records can't be reached just now.")
@@ -571,7 +542,7 @@ def test_a_link_whose_place_does_not_answer_is_said(
     assert server._shared(request).status_code == 503
 
 
-def test_guesses_of_links_are_limited(kept: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guesses_of_links_are_limited(kept, monkeypatch):
     monkeypatch.setattr(limits, "rejected", SlidingWindowRateLimiter(60))
     monkeypatch.setattr(limits, "MAX_REJECTED", 2)
     scope = {"type": "http", "path_params": {"token": "x" * 22}, "headers": []}
@@ -582,9 +553,7 @@ def test_guesses_of_links_are_limited(kept: list[Record], monkeypatch: pytest.Mo
     assert server._shared(other).status_code == 404
 
 
-def test_a_link_that_outlives_the_result_is_said(
-    kept: list[Record], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_that_outlives_the_result_is_said(kept, monkeypatch):
     monkeypatch.setenv("UNMASK_KEEP_RECORDS_DAYS", "3")
     at = page()
     at.button(key=f"share-{kept[0].id}").click().run()
@@ -592,29 +561,24 @@ def test_a_link_that_outlives_the_result_is_said(
     assert sharing.reaches_only_here()  # the test has no address
 
 
-# --- words ---------------------------------------------------------------------------------------
-
-
-def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(
-    kept: list[Record],
-) -> None:
+def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(kept):
     result = ResultSummary.of(make_analysis())
     heard = result.model_copy(update={"kind": "audio", "duration": 6.46})
     seen, sound = (kept[0].model_copy(update={"result": one}) for one in (result, heard))
     assert record_cells.length(sound) == "6.5\u00a0s"
     sign = record_cells.picture(sound, None)
-    assert sign is not None and sign.startswith("data:image/svg+xml;base64,")
+    assert sign.startswith("data:image/svg+xml;base64,")
     assert record_cells.picture(seen, None) is None
     assert record_cells.picture(sound, b"webp") == record_cells.data_url(b"webp")
 
 
-def test_a_moment_of_another_year_has_it() -> None:
+def test_a_moment_of_another_year_has_it():
     assert record_cells.when(datetime(2019, 3, 4, 5, 6, tzinfo=UTC)).replace("\u00a0", " ") == (
         "4 Mar 2019, 05:06"
     )
 
 
-def test_other_filters_are_another_table() -> None:
+def test_other_filters_are_another_table():
     one = filters.HistoryFilter(Query(text="a"), True)
     assert one.key == filters.HistoryFilter(Query(text="a"), True).key
     assert one.key != filters.HistoryFilter(Query(text="b"), True).key
@@ -630,9 +594,7 @@ def test_other_filters_are_another_table() -> None:
         (None, ""),
     ],
 )
-def test_a_link_begins_with_the_app_and_not_with_the_page(
-    page: str | None, site: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_begins_with_the_app_and_not_with_the_page(page, site, monkeypatch):
     monkeypatch.setattr(address, "st", SimpleNamespace(context=SimpleNamespace(url=page)))
     assert address.site() == site
     assert address.link_to("abc") == f"{site}/?s=abc"

@@ -1,7 +1,5 @@
 """The inspector's heatmap and traces and the Signals tab, as Streamlit draws them."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any
@@ -74,22 +72,20 @@ def show(path: Path, analysis: Analysis | None = None) -> AppTest:
     return pages.result(path, analysis or with_signals(path))
 
 
-def test_the_heatmap_says_what_it_is_and_that_it_is_no_proof(clip: Path) -> None:
+def test_the_heatmap_says_what_it_is_and_that_it_is_no_proof(clip):
     at = show(clip)
     assert "what gradcam shows" in texts(at)
     assert "A heatmap shows places, not proof" in texts(at)
 
 
-def test_another_way_draws_another_map(clip: Path, drawn: list[tuple[str, str | None]]) -> None:
+def test_another_way_draws_another_map(clip, drawn):
     at = show(clip)
     at.selectbox(key="result.k.widget.method.sbi").set_value("occlusion").run()
     assert drawn[0] == ("sbi", "gradcam") and drawn[-1] == ("sbi", "occlusion")
     assert "what occlusion shows" in texts(at)
 
 
-def test_a_map_that_showed_progress_is_there_when_it_is_asked_for_again(
-    clip: Path, drawn: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_map_that_showed_progress_is_there_when_it_is_asked_for_again(clip, drawn, monkeypatch):
     monkeypatch.setattr(heat_view, "SLOW", -1.0)
     at = show(clip)
     for way in ("occlusion", "gradcam", "occlusion"):
@@ -98,7 +94,7 @@ def test_a_map_that_showed_progress_is_there_when_it_is_asked_for_again(
     assert drawn == [("sbi", "gradcam"), ("sbi", "occlusion")]
 
 
-def test_the_difference_is_said_in_numbers(clip: Path) -> None:
+def test_the_difference_is_said_in_numbers(clip):
     at = show(clip)
     at.segmented_control(key="result.k.widget.heat-view").set_value("difference").run()
     assert "scores 40 instead of 90; hiding as much elsewhere gives 80" in texts(at)
@@ -106,13 +102,13 @@ def test_the_difference_is_said_in_numbers(clip: Path) -> None:
     assert "Original</b> as SBI saw it" in texts(at)
 
 
-def test_a_clip_model_says_when_it_looked(clip: Path) -> None:
+def test_a_clip_model_says_when_it_looked(clip):
     at = show(clip)
     at.segmented_control(key="result.k.widget.heatmap").set_value("clip").run()
     assert "um-tubelets" in texts(at)
 
 
-def test_the_heatmap_is_of_what_pulled_most_and_follows_a_reason(clip: Path) -> None:
+def test_the_heatmap_is_of_what_pulled_most_and_follows_a_reason(clip):
     made = with_signals(clip)
     for track in made.judged:
         for face in track.frames:
@@ -126,7 +122,7 @@ def test_the_heatmap_is_of_what_pulled_most_and_follows_a_reason(clip: Path) -> 
     assert at.segmented_control(key=chosen).value == "clip"
 
 
-def test_the_heatmap_goes_over_the_whole_frame(clip: Path) -> None:
+def test_the_heatmap_goes_over_the_whole_frame(clip):
     at = show(clip)
     at.toggle(key="result.k.widget.on-frame").set_value(True).run()
     assert not at.exception
@@ -134,13 +130,13 @@ def test_the_heatmap_goes_over_the_whole_frame(clip: Path) -> None:
 
 
 @pytest.mark.parametrize("view", ["spectrum", "bands", "picture", "noise", "error"])
-def test_every_trace_can_be_drawn(clip: Path, view: str) -> None:
+def test_every_trace_can_be_drawn(clip, view):
     at = show(clip)
     at.selectbox(key="result.k.widget.traces").set_value(view).run()
     assert not at.exception
 
 
-def test_a_choice_is_answered_at_once(clip: Path, drawn: list[tuple[str, str | None]]) -> None:
+def test_a_choice_is_answered_at_once(clip, drawn):
     at = show(clip)
     slider = at.slider(key="result.k.widget.alpha")
     slider.set_value(30).run()  # everything is drawn and kept by now
@@ -154,33 +150,41 @@ def test_a_choice_is_answered_at_once(clip: Path, drawn: list[tuple[str, str | N
     assert min(took) < SHORT, took
 
 
-def test_the_signals_are_a_table_with_icon_and_word(clip: Path) -> None:
+def test_the_signals_are_a_table_with_icon_and_word(clip):
     at = show(clip)
     table = at.table[0].value
     readings = dict(zip(table["Signal"], table["Reading"], strict=True))
     assert readings["**Identity over time**"] == ":red-badge[:material/warning: Unusual]"
-    assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
+    assert "**Blinking**" not in readings, "its network is not here: a button offers it"
     assert "Signals inform and do not vote." in texts(at)
 
 
-def test_an_unusual_signal_leads_to_its_moment(clip: Path) -> None:
+def test_a_signal_whose_network_is_here_has_a_row_though_absent(clip, monkeypatch):
+    monkeypatch.setattr(signal_tab.weights, "available", lambda model: True)
+    monkeypatch.setattr(blinks, "ready", lambda: True)
+    table = show(clip).table[0].value
+    readings = dict(zip(table["Signal"], table["Reading"], strict=True))
+    assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
+
+
+def test_an_unusual_signal_leads_to_its_moment(clip):
     at = show(clip)
     at.button(key="result.k.widget.signal.0").click().run()
     assert at.session_state["result.k.time"] == 6.0
 
 
-def test_what_is_missing_is_offered_with_its_license(clip: Path) -> None:
+def test_what_is_missing_is_offered_with_its_license(clip):
     at = show(clip)
     button = at.button(key="result.k.widget.fetch.face-landmarker")
     assert button.label == "Count blinks: fetch 3.8 MB".replace(" MB", "\u00a0MB")
     assert "Apache-2.0" in button.help
 
 
-def test_an_older_result_says_why_it_has_none(clip: Path) -> None:
+def test_an_older_result_says_why_it_has_none(clip):
     assert "analyze the file again" in texts(show(clip, make_analysis(clip)))
 
 
-def test_hostile_words_stay_words() -> None:
+def test_hostile_words_stay_words():
     signal = Signal(
         id="x",
         title="<b>x</b> [a](javascript:b)",

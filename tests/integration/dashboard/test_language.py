@@ -1,7 +1,5 @@
 """Languages: every text of the pages can be translated, and none is missed."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re
@@ -69,13 +67,13 @@ def esperanto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget()
 
 
-def test_a_text_is_said_in_the_language(esperanto: None) -> None:
+def test_a_text_is_said_in_the_language(esperanto):
     assert _("Settings") == "⟦Settings⟧"
     assert _("not in any file") == "not in any file"
     assert labels.count(3, "frame", "frames") == f"3{labels.NBSP}⟦frames⟧"
 
 
-def test_a_table_follows_the_language(esperanto: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_follows_the_language(esperanto, monkeypatch):
     table = LazyDict(lambda: {1: _("Settings")})
     assert dict(table) == {1: "⟦Settings⟧"}
     monkeypatch.setenv("UNMASK_LANGUAGE", "en")
@@ -85,9 +83,7 @@ def test_a_table_follows_the_language(esperanto: None, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("asked", "code"), [("eo-XX", "eo"), ("eo", "eo"), ("de", "en"), ("../eo", "en"), ("", "en")]
 )
-def test_the_nearest_language(
-    esperanto: None, monkeypatch: pytest.MonkeyPatch, asked: str, code: str
-) -> None:
+def test_the_nearest_language(esperanto, monkeypatch, asked, code):
     monkeypatch.setenv("UNMASK_LANGUAGE", asked)
     assert i18n.current() == code
 
@@ -96,33 +92,27 @@ def test_the_nearest_language(
     ("header", "code"),
     [("fr, eo-XX;q=0.8, en;q=0.5", "eo"), ("en-US,eo;q=0.9", "en"), ("", "en"), ("*;q=x,,", "en")],
 )
-def test_a_plain_answer_is_in_the_language_of_its_request(
-    esperanto: None, monkeypatch: pytest.MonkeyPatch, header: str, code: str
-) -> None:
+def test_a_plain_answer_is_in_the_language_of_its_request(esperanto, monkeypatch, header, code):
     monkeypatch.delenv("UNMASK_LANGUAGE")
     with i18n.use_locale(header):
         assert i18n.current() == code
     assert i18n.current() == "en"
 
 
-def test_a_route_answers_in_the_language_of_its_request(
-    esperanto: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_route_answers_in_the_language_of_its_request(esperanto, monkeypatch):
     monkeypatch.delenv("UNMASK_LANGUAGE")
     browser = TestClient(Starlette(routes=server.routes()))
     answer = browser.get("/file/gone", headers={"Accept-Language": "eo"})
     assert (answer.status_code, answer.text) == (404, "⟦This file is not kept here.⟧")
 
 
-def test_dates_and_lists_of_english() -> None:
+def test_dates_and_lists_of_english():
     assert labels.day(date(2026, 11, 20)) == f"20{labels.NBSP}Nov{labels.NBSP}2026"
     assert labels.listed(["A", "B", "C"]) == "A, B and C"
     assert labels.listed([]) == ""
 
 
-def test_a_file_that_is_brought_up_to_date_keeps_its_translations(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_brought_up_to_date_keeps_its_translations(tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "FOLDER", tmp_path)
     total, ready = tool.update("de")
     assert total > 100 and ready == 0
@@ -130,9 +120,6 @@ def test_a_file_that_is_brought_up_to_date_keeps_its_translations(
     text = file.read_text("utf-8")
     file.write_text(text.replace('msgid "Settings"\nmsgstr ""', 'msgid "Settings"\nmsgstr "X"'))
     assert tool.update("de") == (total, 1)
-
-
-# --- no text is missed ----------------------------------------------------------------------------
 
 
 NOT_SAID = {"cls", "key", "icon", "type", "width", "description", "file_name"}
@@ -169,7 +156,7 @@ IN_ENGLISH = {"case_export.py"}
 """Documents that are made in English alone, as the report is."""
 
 
-def test_what_is_marked_can_be_found() -> None:
+def test_what_is_marked_can_be_found():
     """A text is a literal: what is put together while the program runs is in no file."""
     wrong = [
         f"{file}:{call.lineno}"
@@ -219,12 +206,12 @@ def unmarked(tree: ast.Module) -> list[tuple[int, str]]:
     return found
 
 
-def test_what_is_not_marked_is_found() -> None:
+def test_what_is_not_marked_is_found():
     code = 'say("Hello there", key="no key")\nsay(f"{n} more files")\n_("Fine, it is")'
     assert unmarked(ast.parse(code)) == [(1, "Hello there"), (2, " more files")]
 
 
-def test_every_text_is_marked() -> None:
+def test_every_text_is_marked():
     missed = [
         f"{file}:{line}: {text[:60]!r}"
         for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
@@ -234,7 +221,7 @@ def test_every_text_is_marked() -> None:
     assert not missed, "\n".join(missed)
 
 
-def test_what_the_service_says_is_said_in_the_readers_language() -> None:
+def test_what_the_service_says_is_said_in_the_readers_language():
     """Its sentences are English until an edge says them: no page shows one as it is."""
     wrong = []
     for file, tree in tool.sources():
@@ -259,8 +246,7 @@ def test_what_the_service_says_is_said_in_the_readers_language() -> None:
     assert not wrong
 
 
-def test_a_message_is_never_put_together_by_hand() -> None:
-    """An f-string or a sum of messages is English for good."""
+def test_a_message_is_never_put_together_by_hand():
     wrong = [
         f"{file}:{node.lineno}"
         for file, tree in tool.sources(tool.SERVICE)
@@ -273,7 +259,7 @@ def test_a_message_is_never_put_together_by_hand() -> None:
     assert not wrong
 
 
-def test_a_refusal_of_the_service_is_said_in_the_language(esperanto: None) -> None:
+def test_a_refusal_of_the_service_is_said_in_the_language(esperanto):
     guest = RequestContext(Principal("guest:language", PrincipalKind.GUEST), address="203.0.113.77")
     with pytest.raises(limits.RateLimitExceeded) as refused:
         for _turn in range(100):
@@ -286,10 +272,7 @@ def test_a_refusal_of_the_service_is_said_in_the_language(esperanto: None) -> No
     )
 
 
-def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(
-    monkeypatch: pytest.MonkeyPatch, esperanto: None
-) -> None:
-    """Also after it was kept, and by a program of before."""
+def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(monkeypatch, esperanto):
     error = rules_error()
     kept = ErrorReport.model_validate_json(fault_of(error).model_dump_json())
     assert kept.problem.message == "A link can last up to 90 days."
@@ -320,9 +303,7 @@ def rules_error() -> InputError:
         ("settings", "Settings"),
     ],
 )
-def test_a_page_speaks_the_language(
-    esperanto: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, head: str
-) -> None:
+def test_a_page_speaks_the_language(esperanto, tmp_path, monkeypatch, page, head):
     monkeypatch.setattr("dashboard.pages.live.view.webrtc_streamer", lambda **given: None)
     with pages.quiet(tmp_path):
         at = AppTest.from_file(pages.APP, default_timeout=PATIENT)
@@ -347,8 +328,7 @@ def of_detector() -> set[str]:
     return found - {""}
 
 
-def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
-    """What the detector says of a file is kept as codes: a page puts them into its language."""
+def test_reasons_and_limits_are_said_in_the_language(esperanto):
     for given in ({}, {"fake": False}, {"whole": 0.0}, {"whole": 0.0, "fake": False}):
         made = make_analysis(people="A", **given)
         for reason in made.verdict.reasons:
@@ -370,7 +350,7 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
         assert actions.step(step, i18n.speech()).why.startswith("⟦")
 
 
-def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto: None) -> None:
+def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto):
     bundled = [s.spec for s in inventory.inventory() if s.spec.bundled and s.spec.finding]
     assert bundled
     for spec in bundled:
@@ -378,7 +358,7 @@ def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto: N
         assert labels.of_catalog(spec.finding) == f"⟦{spec.finding}⟧"
 
 
-def test_people_are_called_in_the_language(esperanto: None) -> None:
+def test_people_are_called_in_the_language(esperanto):
     """A result calls them in English (`Track.who`), which no mark in the code can show."""
     analysis = make_analysis()
     lanes = [series.lane(analysis, track) for track in analysis.judged]
@@ -408,7 +388,7 @@ def outside(text: str) -> str:
     return text
 
 
-def test_every_language_fills_in_what_the_english_does(folder: Path) -> None:
+def test_every_language_fills_in_what_the_english_does(folder):
     wrong = []
     for file in [*i18n.FOLDER.glob("*.po"), *folder.glob("*.po")]:
         with file.open("rb") as source:

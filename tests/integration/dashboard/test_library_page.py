@@ -1,7 +1,5 @@
 """The Library tab of the History page in each of its states, drawn without a browser."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
@@ -72,10 +70,7 @@ def clip(folder: Path) -> Path:
     return write_clip(folder / "rally.mp4", seconds=0.6)
 
 
-# --- nothing yet ----------------------------------------------------------------------------------
-
-
-def test_an_empty_library_says_what_to_do(jobs: Jobs) -> None:
+def test_an_empty_library_says_what_to_do(jobs):
     at = page()
     assert "No footage yet" in texts(at)
     assert "Add the folder where your originals are; only their prints are kept." in texts(at)
@@ -84,7 +79,7 @@ def test_an_empty_library_says_what_to_do(jobs: Jobs) -> None:
     assert "Nothing here yet" not in texts(at)
 
 
-def test_the_tab_stands_in_the_address(jobs: Jobs) -> None:
+def test_the_tab_stands_in_the_address(jobs):
     at = page(tab="")
     assert "Nothing here yet" in texts(at)
     at.segmented_control(key="history-tab").set_value("library")
@@ -97,17 +92,14 @@ def test_the_tab_stands_in_the_address(jobs: Jobs) -> None:
     assert "No footage yet" in texts(run(at))
 
 
-def test_switched_off_it_says_so(jobs: Jobs) -> None:
+def test_switched_off_it_says_so(jobs):
     keep(LOCAL.id, 1, source=ANALYSES)
     assert "switched off" not in texts(page())
     jobs.store.save_preferences(LOCAL.id, Preferences(find_originals=False))
     assert "switched off: analyses do not ask this library" in texts(page())
 
 
-# --- a folder -------------------------------------------------------------------------------------
-
-
-def test_a_folder_is_added_and_looked_through_again(jobs: Jobs, clip: Path, folder: Path) -> None:
+def test_a_folder_is_added_and_looked_through_again(jobs, clip, folder):
     (folder / "<b>broken.mp4").write_bytes(b"no film at all")
     at = page()
     at.text_input(key="library-folder").set_value(str(folder))
@@ -146,7 +138,7 @@ def looked_again(folder: str) -> Callable[[], bool]:
     return lambda: (originals.watch_state(folder) or WatchState()).looked != before
 
 
-def test_a_folder_is_watched_until_it_is_removed(jobs: Jobs, clip: Path, folder: Path) -> None:
+def test_a_folder_is_watched_until_it_is_removed(jobs, clip, folder):
     originals = session.application().originals
     ended(known().add_folder(OWNER, str(folder)))
     known().dismiss(LOCAL)
@@ -170,9 +162,7 @@ def test_a_folder_is_watched_until_it_is_removed(jobs: Jobs, clip: Path, folder:
         originals.close()
 
 
-def test_watching_is_of_who_sits_at_the_computer(
-    jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watching_is_of_who_sits_at_the_computer(jobs, clip, monkeypatch):
     originals = session.application().originals
     keep(GUEST.id, 1, source=str(clip.parent))
     come_as(monkeypatch, GUEST)
@@ -182,7 +172,7 @@ def test_watching_is_of_who_sits_at_the_computer(
     assert originals.watched() == ()
 
 
-def test_a_missing_folder_is_said_at_once(jobs: Jobs, tmp_path: Path) -> None:
+def test_a_missing_folder_is_said_at_once(jobs, tmp_path):
     at = page()
     press(at, "Add the folder")
     assert "Write the path of a folder." in texts(at)
@@ -193,15 +183,13 @@ def test_a_missing_folder_is_said_at_once(jobs: Jobs, tmp_path: Path) -> None:
     assert known().task(LOCAL) is None
 
 
-def test_a_folder_without_footage_is_said(jobs: Jobs, folder: Path) -> None:
+def test_a_folder_without_footage_is_said(jobs, folder):
     (folder / "notes.txt").write_text("no media")
     ended(known().add_folder(OWNER, str(folder)))
     assert "There was no footage in it." in texts(page())
 
 
-def test_what_runs_is_shown_and_stopped(
-    jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_runs_is_shown_and_stopped(jobs, clip, monkeypatch):
     gate, entered = threading.Event(), threading.Event()
 
     def slow(self: Library, *args: object) -> str:
@@ -222,7 +210,7 @@ def test_what_runs_is_shown_and_stopped(
     assert "Go on" in buttons(at) and "There was no footage" not in texts(at)
 
 
-def test_after_a_restart_it_is_gone_on_with(tmp_path: Path, clip: Path, folder: Path) -> None:
+def test_after_a_restart_it_is_gone_on_with(tmp_path, clip, folder):
     with quiet(tmp_path / "data"):
         tasks = session.application().tasks
         service = known()
@@ -236,10 +224,7 @@ def test_after_a_restart_it_is_gone_on_with(tmp_path: Path, clip: Path, folder: 
         assert wait(at).state is State.DONE and listed(at) == ["rally.mp4"]
 
 
-# --- what is brought ------------------------------------------------------------------------------
-
-
-def test_files_are_brought_and_not_kept(jobs: Jobs, clip: Path) -> None:
+def test_files_are_brought_and_not_kept(jobs, clip):
     at = page()
     field = at.file_uploader(key="library-files-0")
     field.set_value([
@@ -253,9 +238,7 @@ def test_files_are_brought_and_not_kept(jobs: Jobs, clip: Path) -> None:
     assert at.file_uploader(key="library-files-1").value == []  # a fresh one
 
 
-def test_a_guest_has_a_library_of_their_own_and_names_no_folder(
-    jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_guest_has_a_library_of_their_own_and_names_no_folder(jobs, clip, monkeypatch):
     keep(LOCAL.id, 1, name="secret.mp4", source="/home/ann/press")
     ended(known().add_folder(OWNER, str(clip.parent)))
     come_as(monkeypatch, GUEST)
@@ -273,7 +256,7 @@ def test_a_guest_has_a_library_of_their_own_and_names_no_folder(
     assert not page().dataframe
 
 
-def test_too_much_at_once_is_said(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_at_once_is_said(jobs, monkeypatch):
     monkeypatch.setattr(known_footage, "MAX_FILES", 1)
     at = page()
     files = [(f"{n}.mp4", b"x", "video/mp4") for n in range(2)]
@@ -282,7 +265,7 @@ def test_too_much_at_once_is_said(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -
     assert "At most 1 files at a time." not in texts(run(at))  # said once
 
 
-def test_fingerprints_go_out_and_come_in(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprints_go_out_and_come_in(jobs, monkeypatch):
     keep(LOCAL.id, 1, name="rally.mp4", source="/home/ann/press")
     keep("guest:other", 2, name="not mine.mp4")
     exported = known().export(LOCAL.id)
@@ -301,17 +284,12 @@ def test_fingerprints_go_out_and_come_in(jobs: Jobs, monkeypatch: pytest.MonkeyP
     assert listed(at) == ["rally.mp4"] and "Fingerprints of others" in texts(at)
 
 
-def test_too_large_a_library_is_exported_by_the_command(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_large_a_library_is_exported_by_the_command(jobs, monkeypatch):
     keep(LOCAL.id, 1)
     monkeypatch.setattr(library, "MAX_EXPORTED_FRAMES", 5)
     at = page()
     assert "unmask library export" in texts(at)
     assert not any(one.proto.label == "Export" for one in at.get("download_button"))
-
-
-# --- the list -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -329,7 +307,7 @@ def mark(at: AppTest, rows: list[int]) -> AppTest:
     return run(at)
 
 
-def test_what_is_known_is_listed_and_searched(many: list[Footage]) -> None:
+def test_what_is_known_is_listed_and_searched(many):
     at = page()
     assert listed(at) == [f"clip {n}.mp4" for n in range(11, 1, -1)]
     table = at.dataframe[0].value
@@ -343,7 +321,7 @@ def test_what_is_known_is_listed_and_searched(many: list[Footage]) -> None:
     assert "Nothing matches." in texts(run(at)) and not at.dataframe
 
 
-def test_marked_files_are_removed_after_a_question(many: list[Footage]) -> None:
+def test_marked_files_are_removed_after_a_question(many):
     at = page()
     assert "Remove 2" not in buttons(at)
     mark(at, [0, 2])
@@ -362,7 +340,7 @@ def test_marked_files_are_removed_after_a_question(many: list[Footage]) -> None:
     assert listed(at)[:2] == ["clip 10.mp4", "clip 8.mp4"]
 
 
-def test_a_folder_is_removed_as_a_whole(many: list[Footage]) -> None:
+def test_a_folder_is_removed_as_a_whole(many):
     at = page()
     buttons = [one for one in at.button if (one.key or "").startswith("library-forget-")]
     assert len(buttons) == 2
@@ -375,9 +353,7 @@ def test_a_folder_is_removed_as_a_whole(many: list[Footage]) -> None:
     assert "6 files were removed" in texts(at)
 
 
-def test_unread_files_are_named_up_to_a_number(
-    jobs: Jobs, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unread_files_are_named_up_to_a_number(jobs, folder, monkeypatch):
     monkeypatch.setattr(adding, "MAX_NAMED", 2)
     for number in range(4):
         (folder / f"{number}.mp4").write_bytes(b"no film")

@@ -1,7 +1,5 @@
 """The Live page in each of its states, drawn by Streamlit without a browser."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import re
@@ -22,7 +20,7 @@ from dashboard.pages.live import view as page
 from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
 from detector.decision import decide
-from detector.live import Alarm, Dot, LiveState, LiveVoice
+from detector.live import Alarm, Dot, LiveVoice
 from detector.live.pool import Pool
 from detector.live.state import ModelState
 from detector.models import registry
@@ -90,7 +88,7 @@ def engine(jobs: Jobs) -> StandInEngine:
     def keep(viewer: Viewer) -> None:
         recordings.ended(viewer, app.keep_live)
 
-    app.viewers = Viewers(lambda: made, 1, keep)  # type: ignore[arg-type, return-value]
+    app.viewers = Viewers(lambda: made, 1, keep)
     return made
 
 
@@ -127,7 +125,7 @@ class Picture:
         return self.rgb
 
     @staticmethod
-    def from_ndarray(rgb: np.ndarray, format: str) -> Picture:
+    def from_ndarray(rgb: np.ndarray, format: str) -> "Picture":
         assert format == "rgb24"
         return Picture(rgb)
 
@@ -157,10 +155,7 @@ def caption(at: AppTest) -> str:
     return found[1].replace(labels.NBSP, " ")
 
 
-# --- before Start ---------------------------------------------------------------------------------
-
-
-def test_the_page_before_start(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+def test_the_page_before_start(at, browser, engine):
     assert not at.exception
     assert "The camera is off" in cover(at)
     assert browser.streamer["desired_playing_state"] is False
@@ -180,9 +175,7 @@ def test_the_page_before_start(at: AppTest, browser: Browser, engine: StandInEng
         ({"permission": "denied"}, "The browser blocked the camera. Allow it in the", True),
     ],
 )
-def test_what_stands_in_the_way_is_said_before_start(
-    at: AppTest, browser: Browser, seen: dict[str, Any], said: str, startable: bool
-) -> None:
+def test_what_stands_in_the_way_is_said_before_start(at, browser, seen, said, startable):
     browser.said["seen"] = {**(browser.said["seen"] or {}), **seen}
     at.run()
     assert said in cover(at)
@@ -198,9 +191,7 @@ def test_what_stands_in_the_way_is_said_before_start(
         ("insecure", "Browsers give a camera only to pages over HTTPS or on this computer"),
     ],
 )
-def test_a_camera_that_does_not_come(
-    at: AppTest, browser: Browser, engine: StandInEngine, error: str, said: str
-) -> None:
+def test_a_camera_that_does_not_come(at, browser, engine, error, said):
     browser.error = error
     at.button(key="live-start").click().run()
     assert said in cover(at) and not at.exception
@@ -210,7 +201,7 @@ def test_a_camera_that_does_not_come(
     assert not cover(at), "Start again, and it works"
 
 
-def test_waiting_for_the_persons_permission(at: AppTest, browser: Browser) -> None:
+def test_waiting_for_the_persons_permission(at, browser):
     browser.silent = True
     at.button(key="live-start").click().run()
     assert "choose Allow" in cover(at)
@@ -218,18 +209,13 @@ def test_waiting_for_the_persons_permission(at: AppTest, browser: Browser) -> No
     assert "The camera is off" in cover(at)
 
 
-def test_every_trouble_has_words() -> None:
+def test_every_trouble_has_words():
     for trouble in ConnectionProblem:
         said = problems.problem(trouble)
         assert said.head and said.text.endswith(".")
 
 
-# --- who may --------------------------------------------------------------------------------------
-
-
-def test_no_place_left_is_said(
-    at: AppTest, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_place_left_is_said(at, browser, monkeypatch):
     session.application().viewers.open(
         choices.settings(choices.LiveOptions()), choices.LiveOptions()
     )
@@ -238,9 +224,7 @@ def test_no_place_left_is_said(
     assert "Clips can be analyzed as usual." in cover(at)
 
 
-def test_a_reader_starts_nothing(
-    at: AppTest, browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_starts_nothing(at, browser, engine, monkeypatch):
     reader = Principal("someone", PrincipalKind.USER, Role.VIEWER)
     come_as(monkeypatch, reader)
     at.button(key="live-start").click().run()
@@ -248,19 +232,14 @@ def test_a_reader_starts_nothing(
     assert not engine.opened
 
 
-def test_a_server_without_live(
-    browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_without_live(browser, engine, monkeypatch):
     monkeypatch.setattr(session.application().viewers, "capacity", 0)
     at = turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
     assert "Live is switched off here" in cover(at) and not browser.streamer
     assert not [b for b in at.button if b.key == "live-start"]
 
 
-# --- while it runs --------------------------------------------------------------------------------
-
-
-def test_the_line_under_the_picture_says_which_models_score_seldom() -> None:
+def test_the_line_under_the_picture_says_which_models_score_seldom():
     heavy = [ModelState(id, title, "frame", every=3) for id, title in (("t", "Tex"), ("s", "Sur"))]
     state = made_state(models=(*heavy, ModelState("m", "Mesh", "frame")))
     assert "Tex, Sur: 1 of 3 scored frames" in cards.foot(state, 9.0)
@@ -270,9 +249,7 @@ def test_the_line_under_the_picture_says_which_models_score_seldom() -> None:
     assert "Texture of the face: 1 of 2" in cards.foot(bundled, 9.0), "the name it has elsewhere"
 
 
-def test_a_session_from_start_to_its_analysis(
-    at: AppTest, browser: Browser, engine: StandInEngine, jobs: Jobs
-) -> None:
+def test_a_session_from_start_to_its_analysis(at, browser, engine, jobs):
     assert "No picture is recorded." in caption(at) and "the scores are kept" in caption(at)
     camera = started(at, browser)
     assert browser.streamer["desired_playing_state"] is True and not cover(at)
@@ -291,7 +268,7 @@ def test_a_session_from_start_to_its_analysis(
     assert browser.streamer["desired_playing_state"] is False
     assert engine.opened[0].finished == engine.opened[0].closed == 1
     kept = session.application().find(OWNER, viewer.result)
-    assert kept is not None and kept.analysis is not None and kept.record.source == "live"
+    assert kept.analysis is not None and kept.record.source == "live"
     assert not kept.has_media
     assert kept.name.startswith("live-")
     assert at.button(key="live-open")
@@ -300,7 +277,7 @@ def test_a_session_from_start_to_its_analysis(
     assert f"00:05 long, {frames} frames." in cover(at).replace(labels.NBSP, " ")
 
 
-def test_a_camera_that_shows_known_footage(at: AppTest, browser: Browser) -> None:
+def test_a_camera_that_shows_known_footage(at, browser):
     started(at, browser)
     viewer = at.session_state["live-visit"].viewer
     viewer.known = FoundFootage(
@@ -314,7 +291,7 @@ def test_a_camera_that_shows_known_footage(at: AppTest, browser: Browser) -> Non
     assert said.replace("shows", "showed") in text(at)
 
 
-def test_a_camera_whose_name_comes_late_keeps_its_link(at: AppTest, browser: Browser) -> None:
+def test_a_camera_whose_name_comes_late_keeps_its_link(at, browser):
     started(at, browser)
     key = browser.streamer["key"]
     seen = {**(browser.said["seen"] or {}), "cameras": [{"id": "c1", "label": "Built-in camera"}]}
@@ -329,9 +306,7 @@ def test_a_camera_whose_name_comes_late_keeps_its_link(at: AppTest, browser: Bro
     assert browser.streamer["key"] != key and video["deviceId"] == {"exact": "c1"}
 
 
-def test_nothing_is_recorded_means_nothing(
-    at: AppTest, browser: Browser, engine: StandInEngine, tmp_path: Path
-) -> None:
+def test_nothing_is_recorded_means_nothing(at, browser, engine, tmp_path):
     at.session_state["live-keep"] = SessionRetention.NOTHING
     at.run()
     assert caption(at) == "Nothing is recorded. Frames are scored on this computer and forgotten."
@@ -346,9 +321,7 @@ def test_nothing_is_recorded_means_nothing(
     assert not list(tmp_path.rglob("*.mp4"))
 
 
-def test_a_video_is_kept_where_it_was_asked_for(
-    at: AppTest, browser: Browser, tmp_path: Path
-) -> None:
+def test_a_video_is_kept_where_it_was_asked_for(at, browser, tmp_path):
     at.session_state["live-keep"] = SessionRetention.VIDEO
     at.run()
     assert "The video will be recorded on this computer" in caption(at)
@@ -360,21 +333,19 @@ def test_a_video_is_kept_where_it_was_asked_for(
     at.button(key="live-stop").click().run()
     assert "The scores and the video are kept." in cover(at)
     kept = session.application().find(OWNER, viewer.result)
-    assert kept is not None and kept.has_media and kept.analysis is not None
+    assert kept.has_media and kept.analysis is not None
     media = kept.analysis.media
     assert media.live and media.codec == "h264" and (media.width, media.height) == (640, 480)
     assert media.sha256 and not list((tmp_path / "live").iterdir()), "its draft is gone"
 
 
-def test_a_slip_of_the_finger_keeps_nothing(
-    at: AppTest, browser: Browser, engine: StandInEngine
-) -> None:
+def test_a_slip_of_the_finger_keeps_nothing(at, browser, engine):
     started(at, browser)
     at.button(key="live-stop").click().run()
     assert "Nothing of it was kept." in cover(at) and engine.opened[0].finished == 0
 
 
-def test_choices_reach_the_engine(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+def test_choices_reach_the_engine(at, browser, engine):
     at.session_state["live-above"] = 95
     at.session_state["live-seconds"] = 5.0
     at.run()
@@ -388,16 +359,14 @@ def test_choices_reach_the_engine(at: AppTest, browser: Browser, engine: StandIn
     assert viewer.mirror is False, "the mirror may be turned while it runs"
 
 
-def test_the_microphone_is_off_until_it_is_switched_on(
-    at: AppTest, browser: Browser, engine: StandInEngine
-) -> None:
+def test_the_microphone_is_off_until_it_is_switched_on(at, browser, engine):
     started(at, browser)
     assert browser.data["microphone"] is False and browser.streamer["sink_audio_track"] is None
     assert browser.streamer["media_stream_constraints"]["audio"] is False
     assert not engine.voices and "Voice" not in text(at) and "Sound" not in caption(at)
 
 
-def test_a_voice_beside_the_face(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+def test_a_voice_beside_the_face(at, browser, engine):
     at.toggle(key="live-microphone").set_value(True).run()
     assert browser.data["microphone"] is True, "the browser is asked for both at once"
     assert caption(at).endswith("Sound is never kept.")
@@ -437,10 +406,10 @@ def test_a_voice_beside_the_face(at: AppTest, browser: Browser, engine: StandInE
     viewer.hear(object())
     assert len(voice.heard) == 1, "what comes late is dropped"
     kept = session.application().find(OWNER, viewer.result)
-    assert kept is not None and not kept.has_media
+    assert not kept.has_media
 
 
-def test_no_microphone_is_said(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+def test_no_microphone_is_said(at, browser, engine):
     at.toggle(key="live-microphone").set_value(True).run()
     browser.error = "microphone"
     at.button(key="live-start").click().run()
@@ -472,9 +441,7 @@ class Instant:
         return make_analysis()
 
 
-def test_keeping_the_last_seconds(
-    at: AppTest, browser: Browser, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keeping_the_last_seconds(at, browser, jobs, monkeypatch):
     monkeypatch.setattr(jobs.runner, "_analyzer", Instant())
     at.session_state["live-keep"] = SessionRetention.NOTHING
     at.run()
@@ -484,13 +451,11 @@ def test_keeping_the_last_seconds(
     assert "The last seconds are being analyzed." in text(at)
     key = at.session_state["live-kept"]
     job = session.application().find(OWNER, key)
-    assert job is not None and job.name.endswith("-last.mp4") and job.has_media
+    assert job.name.endswith("-last.mp4") and job.has_media
     assert "Nothing is recorded but the seconds you kept." in caption(at.run())
 
 
-def test_a_failure_to_keep_is_said(
-    at: AppTest, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_to_keep_is_said(at, browser, monkeypatch):
     camera = started(at, browser)
     at.session_state["live-visit"].viewer._first -= 5
     camera.send()
@@ -504,7 +469,7 @@ def test_a_failure_to_keep_is_said(
     assert "secret" not in text(at)
 
 
-def test_leaving_the_page_and_coming_back(at: AppTest, browser: Browser) -> None:
+def test_leaving_the_page_and_coming_back(at, browser):
     started(at, browser)
     turn_to(at, "analyze").run()
     turn_to(at, "live").run()
@@ -515,7 +480,7 @@ def test_leaving_the_page_and_coming_back(at: AppTest, browser: Browser) -> None
     assert browser.streamer["desired_playing_state"] is False
 
 
-def test_a_server_that_stops_keeps_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stops_keeps_what_runs(monkeypatch):
     made = StandInEngine()
     monkeypatch.setattr("service.application.engine", lambda: made)
     app = session.application()
@@ -532,14 +497,11 @@ def test_a_server_that_stops_keeps_what_runs(monkeypatch: pytest.MonkeyPatch) ->
     assert viewer.ended and viewer.result and app.find(OWNER, viewer.result)
 
 
-# --- cards ----------------------------------------------------------------------------------------
-
-
 def clock(seconds: float) -> str:
     return f"10:{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
-def test_an_alarm_is_spoken_once_when_it_begins_and_once_when_it_ends() -> None:
+def test_an_alarm_is_spoken_once_when_it_begins_and_once_when_it_ends():
     quiet = made_state(alarms=())
     begun = made_state(alarms=(Alarm(1, "manipulated", 32.0, None, 0.8),))
     later = made_state(66.0, alarms=(Alarm(1, "manipulated", 32.0, None, 0.93),))
@@ -550,7 +512,7 @@ def test_an_alarm_is_spoken_once_when_it_begins_and_once_when_it_ends() -> None:
     assert said[4] == f"Alarm 1 over: likely manipulated for 14{labels.NBSP}seconds."
 
 
-def test_alarms_as_rows_and_as_a_log() -> None:
+def test_alarms_as_rows_and_as_a_log():
     state = made_state()
     rows = cards.alarms(state.alarms, state.time, clock).replace(labels.NBSP, " ")
     assert rows.index("No face") < rows.index("Likely manipulated"), "the newest first"
@@ -565,7 +527,7 @@ def test_alarms_as_rows_and_as_a_log() -> None:
 
 
 @pytest.mark.parametrize("label", list(Label))
-def test_the_reading_in_each_state(label: Label) -> None:
+def test_the_reading_in_each_state(label):
     scored = label is not Label.NOT_APPLICABLE
     state = made_state(reading=reading(label, 0.52 if scored else None))
     page = cards.now(state, LIMITS, running=True)
@@ -574,7 +536,7 @@ def test_the_reading_in_each_state(label: Label) -> None:
     assert "No reading" in page or scored
 
 
-def test_words_from_outside_are_escaped() -> None:
+def test_words_from_outside_are_escaped():
     bad = "<b onclick=x>"
     state = made_state(
         reading=reading(Label.FAKE, 0.9).__class__(
@@ -588,7 +550,7 @@ def test_words_from_outside_are_escaped() -> None:
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
 @pytest.mark.parametrize("state", [None, made_state(0.5), made_state(60.0), made_state(500.0)])
-def test_the_figure_has_fixed_axes(state: LiveState | None, palette: Any) -> None:
+def test_the_figure_has_fixed_axes(state, palette):
     drawn = live.figure(state, LIMITS, palette).to_dict()
     assert drawn["layout"]["xaxis"]["range"] == [-60.0, 0]
     assert drawn["layout"]["yaxis"]["range"] == [0, 1]
@@ -600,30 +562,26 @@ def test_the_figure_has_fixed_axes(state: LiveState | None, palette: Any) -> Non
     ("end", "times"),
     [(54.0, ["00:00", "00:20", "00:40", "00:54"]), (85.0, ["00:40", "01:00", "01:25"])],
 )
-def test_the_axis_of_a_session_that_ended_counts_from_its_start(
-    end: float, times: list[str]
-) -> None:
+def test_the_axis_of_a_session_that_ended_counts_from_its_start(end, times):
     drawn = live.figure(made_state(end), LIMITS, LIGHT, ended=True).to_dict()
     axis = drawn["layout"]["xaxis"]
     assert "now" not in axis["ticktext"] and axis["ticktext"][: len(times)] == times
     assert axis["tickvals"][-1] == 0
 
 
-def test_what_a_session_was_is_said_when_it_has_ended() -> None:
+def test_what_a_session_was_is_said_when_it_has_ended():
     page = cards.ended(made_state(), 54.0).replace(labels.NBSP, " ")
     assert "00:54 watched" in page and "1 alarm, 14 s in all." in page
     assert "No alarm." in cards.ended(made_state(alarms=()), 54.0)
 
 
-def test_the_line_breaks_where_nothing_was_scored() -> None:
+def test_the_line_breaks_where_nothing_was_scored():
     dots = [d for d in made_state().series if not 20 < d.time < 25]
     runs = series.runs(((dot.time, dot.mean) for dot in dots), live.GAP)
     assert len(runs) == 2 and runs[0][-1][0] <= 20 and runs[1][0][0] >= 25
     assert f"above 70{labels.NBSP}%" in live.finding(made_state(), LIMITS)
     assert live.finding(None, LIMITS) == "Nothing was scored in the last 60 seconds."
 
-
-# --- the connection -------------------------------------------------------------------------------
 
 AWAY = "https://unmask.example/live"
 STUN = [{"urls": ice.PUBLIC_STUN}]
@@ -643,11 +601,11 @@ TURN = {"turn_url": "turn:t.example:3478", "turn_username": "u"}
         (AWAY, {"hf_token": "hf_x"}, [ice.PUBLIC_STUN]),
     ],
 )
-def test_which_servers_help(where: str, env: dict[str, str], urls: list[str]) -> None:
+def test_which_servers_help(where, env, urls):
     assert ice.urls(ice.servers(where, Config.model_validate(env))) == urls
 
 
-def test_a_providers_relay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_providers_relay(monkeypatch):
     lent = [{"urls": ["turn:lent.example"], "username": "u", "credential": "c"}]
     asked: list[tuple[str, ...]] = []
 
@@ -670,7 +628,7 @@ def test_a_providers_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ice.urls(ice.servers(AWAY, env)) == [ice.PUBLIC_STUN], "the page goes on without"
 
 
-def test_offline_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_asks_nobody(monkeypatch):
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     assert ice.servers(AWAY) == []
 
@@ -707,15 +665,13 @@ def test_offline_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_the_connection_test_says_what_is_wrong(
-    tested: dict[str, Any], servers: list[ice.Server], local: bool, said: str, sentence: str
-) -> None:
+def test_the_connection_test_says_what_is_wrong(tested, servers, local, said, sentence):
     found = link.findings(tested, servers, local)
     assert any(said in one.text for one in found)
     assert sentence in link.conclusion(found, local)
 
 
-def test_the_connection_test_on_the_page(at: AppTest, browser: Browser) -> None:
+def test_the_connection_test_on_the_page(at, browser):
     browser.silent = True
     at.button(key="live-test-button").click().run()
     assert browser.data["test"] == 1 and browser.data["testing"]
@@ -729,9 +685,6 @@ def test_the_connection_test_on_the_page(at: AppTest, browser: Browser) -> None:
     assert "the camera is the reason" in text(at)
 
 
-# --- a camera by its address ----------------------------------------------------------------------
-
-
 @pytest.fixture
 def by_address(monkeypatch: pytest.MonkeyPatch, at: AppTest) -> AppTest:
     monkeypatch.setenv("UNMASK_CAMERAS", "1")
@@ -741,13 +694,11 @@ def by_address(monkeypatch: pytest.MonkeyPatch, at: AppTest) -> AppTest:
     return at
 
 
-def test_cameras_by_address_are_off_unless_the_operator_says_otherwise(at: AppTest) -> None:
+def test_cameras_by_address_are_off_unless_the_operator_says_otherwise(at):
     assert "By its address" not in at.selectbox(key="live-device").options
 
 
-def test_a_camera_is_watched_by_its_address(
-    by_address: AppTest, browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_camera_is_watched_by_its_address(by_address, browser, engine, monkeypatch):
     at = by_address
     assert "rtsp://camera.example/stream" in cover(at)
     with serving(PRIVATE, {"/key-7": mjpeg(login="ann:s3cret")}) as web:
@@ -782,9 +733,7 @@ def test_a_camera_is_watched_by_its_address(
         ("rtsp://10.1.2.3/key-7", "in a network that this server watches no cameras in"),
     ],
 )
-def test_an_address_that_is_refused_is_said_in_words(
-    by_address: AppTest, engine: StandInEngine, url: str, said: str
-) -> None:
+def test_an_address_that_is_refused_is_said_in_words(by_address, engine, url, said):
     at = by_address
     at.text_input(key="live-address").input(url)
     at.button(key="live-start").click().run()
@@ -795,16 +744,13 @@ def test_an_address_that_is_refused_is_said_in_words(
     assert not at.exception and not at.button(key="live-start").disabled
 
 
-def test_an_insecure_page_watches_cameras_by_address_all_the_same(
-    by_address: AppTest, browser: Browser
-) -> None:
+def test_an_insecure_page_watches_cameras_by_address_all_the_same(by_address, browser):
     browser.said["seen"] = {**(browser.said["seen"] or {}), "secure": False}
     by_address.run()
     assert not by_address.button(key="live-start").disabled
 
 
-def test_the_pictures_of_a_camera_go_to_who_has_its_pass() -> None:
-    """The newest picture whenever there is one, and an end with the session."""
+def test_the_pictures_of_a_camera_go_to_who_has_its_pass():
     viewer = session.application().viewers.open(
         choices.settings(choices.LiveOptions()), choices.LiveOptions()
     )

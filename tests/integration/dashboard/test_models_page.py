@@ -1,10 +1,7 @@
 """The Models page, drawn by Streamlit without a browser; downloads come from a server made here."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +22,7 @@ _WHOLE = Question.SYNTHESIS.spec.task
 pytestmark = pytest.mark.usefixtures("jobs")
 
 
-def test_every_ready_model_has_its_label() -> None:
+def test_every_ready_model_has_its_label():
     at = page("models")
     text = html(at)
     for spec in registry.list_models():
@@ -41,9 +38,9 @@ def test_every_ready_model_has_its_label() -> None:
     assert "not measured here yet" in text
 
 
-def test_clips_that_a_calibration_took_in_two_forms_are_counted_once() -> None:
+def test_clips_that_a_calibration_took_in_two_forms_are_counted_once():
     fitted = registry.get_spec("timbre").calibration
-    assert fitted is not None and fitted.clips == 2 * 421
+    assert fitted.clips == 2 * 421
     text = html(page("models"))
     assert "on 421 clips of speech" in text and "as recorded and as Opus" in text
     assert "842 clips" not in text
@@ -51,7 +48,7 @@ def test_clips_that_a_calibration_took_in_two_forms_are_counted_once() -> None:
     assert card._calibrated(spec) == f"on {spec.calibration.clips} clips"
 
 
-def test_a_card_says_where_an_operating_point_is_from() -> None:
+def test_a_card_says_where_an_operating_point_is_from():
     at = page("models")
     at.text_input(key="models-find").set_value("meso4-df").run()
     assert "not here; its own score decides, at 0.5" in html(at)
@@ -62,7 +59,7 @@ def test_a_card_says_where_an_operating_point_is_from() -> None:
     assert "not yet: shown as uncalibrated" in html(at)
 
 
-def test_the_strong_model_is_offered_once_and_calmly() -> None:
+def test_the_strong_model_is_offered_once_and_calmly():
     at = page("models")
     first = registry.manifest().recommended[0]
     title = registry.get_spec(first.id).title
@@ -71,9 +68,7 @@ def test_the_strong_model_is_offered_once_and_calmly() -> None:
     assert "The bundled models are small." not in html(at)
 
 
-def test_a_failed_download_leaves_the_offer_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_failed_download_leaves_the_offer_with_the_reason(monkeypatch):
     offered = inventory.offered()[0]
 
     def fail(spec: object, progress: object = None) -> None:
@@ -95,7 +90,7 @@ def test_a_failed_download_leaves_the_offer_with_the_reason(
         downloads.dismiss(offered.spec.id, LOCAL)
 
 
-def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch):
     come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
     at = page("models")
     text = html(at)
@@ -107,19 +102,19 @@ def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.Monk
     assert [key for key in keys if key.startswith(changing)] == []
 
 
-def test_the_offer_asks_for_nothing_but_the_short_list() -> None:
+def test_the_offer_asks_for_nothing_but_the_short_list():
     everything = {status.spec.id: status for status in inventory.inventory()}
     short = [entry.id for entry in registry.manifest().recommended]
     assert inventory.offered() == [everything[id] for id in short] and short
     assert inventory.status("texture") == everything["texture"]
 
 
-def test_offline_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_offers_nothing(monkeypatch):
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     assert "The bundled models are small." not in html(page("models"))
 
 
-def test_filters_search_and_table() -> None:
+def test_filters_search_and_table():
     at = page("models")
     at.text_input(key="models-find").set_value("mesoinception").run()
     text = html(at)
@@ -135,20 +130,20 @@ def test_filters_search_and_table() -> None:
 
 
 @pytest.mark.parametrize(("asked", "shown"), [(_WHOLE, _WHOLE), ("nothing known", "all")])
-def test_an_address_may_ask_for_the_models_of_one_question(asked: str, shown: str) -> None:
+def test_an_address_may_ask_for_the_models_of_one_question(asked, shown):
     at = page("models", q=asked)
     assert at.segmented_control(key="models-question").value == shown
     assert ("<h3>Texture</h3>" in html(at)) is (shown == "all")
 
 
-def test_more_cards_come_when_asked() -> None:
+def test_more_cards_come_when_asked():
     at = page("models")
     before = html(at).count('class="um-model"')
     at.button(key="models-more").click().run()
     assert html(at).count('class="um-model"') == before + 12
 
 
-def test_all_files_are_read_and_the_outcome_said() -> None:
+def test_all_files_are_read_and_the_outcome_said():
     at = page("models")
     at.button(key="check-files").click().run()
     assert "are what they should be" in html(at)
@@ -180,13 +175,8 @@ def forgotten() -> Iterator[ModelSpec]:
     ],
 )
 def test_what_did_not_come_says_why_and_nothing_against_the_model(
-    monkeypatch: pytest.MonkeyPatch,
-    forgotten: ModelSpec,
-    caplog: pytest.LogCaptureFixture,
-    fault: WeightsError,
-    says: str,
-    calm: bool,
-) -> None:
+    monkeypatch, forgotten, caplog, fault, says, calm
+):
     def fail(spec: object, progress: object = None) -> None:
         raise fault from OSError(-2, "Name or service not known")
 
@@ -209,9 +199,7 @@ def test_what_did_not_come_says_why_and_nothing_against_the_model(
     assert "Name or service not known" in caplog.text
 
 
-def test_another_file_than_the_published_one_is_said(
-    monkeypatch: pytest.MonkeyPatch, forgotten: ModelSpec
-) -> None:
+def test_another_file_than_the_published_one_is_said(monkeypatch, forgotten):
     def fail(spec: object, progress: object = None) -> None:
         raise WeightsError("Not the one the manifest states.", code="weights_corrupted")
 
@@ -227,9 +215,7 @@ def test_another_file_than_the_published_one_is_said(
 
 
 @pytest.mark.shared
-def test_check_all_files_finds_what_was_laid_into_the_folder(
-    shared: Path, forgotten: ModelSpec
-) -> None:
+def test_check_all_files_finds_what_was_laid_into_the_folder(shared, forgotten):
     """What the sentence promises, for a file under the name that a browser gave it."""
     folder = weights.cache()
     folder.mkdir(parents=True, exist_ok=True)
@@ -245,7 +231,7 @@ def test_check_all_files_finds_what_was_laid_into_the_folder(
     inventory.delete(forgotten.id)
 
 
-def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch):
     found = [s for s in inventory.inventory() if s.state == "available" and s.spec.research_only]
     assert found, "the catalog holds no model of a restricted license that can be downloaded"
     spec = found[0].spec
@@ -261,7 +247,7 @@ def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.M
     assert weights.accepted_license(spec) is not None
 
 
-def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch):
     real = selfcheck.selfcheck
     monkeypatch.setattr(
         selfcheck, "selfcheck", lambda progress: real(["texture"], progress=progress)
@@ -282,7 +268,7 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.Monk
         assert "ms a frame here" in html(stranger)  # how fast this computer is holds for all
 
 
-def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
+def test_a_file_that_does_not_fit_is_named_as_the_person_named_it():
     at = page("models")
     uploader = next(u for u in at.file_uploader if u.label.startswith("Its file"))
     uploader.upload("my best.pth", b"no weights", "application/octet-stream")
@@ -293,7 +279,9 @@ def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
     assert "/tmp" not in said and "my-best" not in said
 
 
-def test_a_crop_is_told_in_words() -> None:
+def test_a_crop_is_told_in_words():
     assert "1.5 times the face box" in card.crop_words(registry.get_spec("texture"))
     assert "16 frames" in card.crop_words(registry.get_spec("motion"))
+    fused = card.crop_words(registry.get_spec("lrcn-fused"))
+    assert "next to it a square of 2 times the face box; 8 frames 0.08 s apart" in fused
     assert "placed by its landmarks and not turned" in card.crop_words(registry.get_spec("clip"))

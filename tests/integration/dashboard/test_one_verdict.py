@@ -1,14 +1,11 @@
 """A file has one headline and one whole percent, wherever it is shown."""
 
-from __future__ import annotations
-
 import csv
 import html as entities
 import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -36,7 +33,6 @@ from service.api.schemas import AnalysisView
 from service.batches import BatchRow
 from service.records.batches import BatchItem
 from service.records.model import LOCAL, MAX_PAGE_SIZE, Query
-from service.tasks.jobs import Jobs
 from tests.integration.dashboard.test_history_page import judged, keep, page
 from tests.support.pages import OWNER, html, result
 from tests.support.pages import page as whole_page
@@ -208,13 +204,13 @@ SHORT = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> None:
+def test_every_surface_says_the_same(case, jobs, tmp_path):
     analysis, label, headline = CASES[case]
     likely = analysis.verdict.probability
     number = None if likely is None else whole_percent(likely)
     record = keep(jobs, "a.mp4", analysis, 1, source="live" if analysis.media.live else "upload")
     job = session.application().find(OWNER, record.id)
-    assert job is not None and job.analysis is not None
+    assert job.analysis is not None
     kept, short = job.analysis, SHORT.get(headline, headline)
     item = BatchItem(name="a.mp4", analysis=record.id)
     row = BatchRow.of(item, job)
@@ -225,8 +221,8 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
     view = AnalysisView.of(job, 0)
     assert kept.headline == view.headline == cells["headline"] == headline
     assert summary(kept).splitlines()[0] == f"{kept.media.name}: {headline}"
-    assert kept.label is row.label is job.record.result.label is label  # type: ignore[union-attr]
-    assert view.result is not None and view.result["headline"] == headline
+    assert kept.label is row.label is job.record.result.label is label
+    assert view.result["headline"] == headline
     assert cells["probability"] == view.result["verdict"]["probability"] == likely
 
     # The interval of the number, where there is one.
@@ -237,13 +233,13 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
     assert tree["verdict"]["interval"] == (None if ends is None else list(ends))
     between = "" if ends is None else labels.confidence(ends)
     if ends is not None:
-        assert likely is not None and ends[0] <= likely <= ends[1]
+        assert ends[0] <= likely <= ends[1]
         assert f"{whole_percent(ends[0])} to {whole_percent(ends[1])} were" in summary(kept)
 
     # Tables of History and of a batch.
     for exported in (
         export.Export(jobs.store, LOCAL, [record]).as_csv(),
-        batch_export.BatchExport(None, None, [row]).as_csv(),  # type: ignore[arg-type]
+        batch_export.BatchExport(None, None, [row]).as_csv(),
     ):
         (entry,) = csv.DictReader(io.StringIO(exported.decode()))
         assert entry["headline"] == headline
@@ -254,7 +250,7 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
 
     # The batch's row.
     drawn = listing._cells(row, None)
-    word = drawn["verdict"][0].split(" ", 1)[1]  # type: ignore[index]
+    word = drawn["verdict"][0].split(" ", 1)[1]
     assert headline in (word, drawn["note"]) or word in (short, short.split(",")[0])
     assert listing.group(row) == label and drawn["likelihood"] == number
     assert drawn["interval"] == labels.interval(ends)
@@ -285,7 +281,7 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
         assert "Detectors alone" in shown and "Detectors alone" in beside
         assert "The detectors, alone" in summary(kept)
     head = re.search(r'<h2 class="um-verdict ([a-z]+)">.*?</span><span>(.*?)</span></h2>', shown)
-    assert head is not None and entities.unescape(head[2]) == headline
+    assert entities.unescape(head[2]) == headline
     assert head[1] == labels.STATES[label].slug
     pdf = text_of(report.as_pdf(report.collect(kept)), 1)
     assert f"{kept.media.name} {headline}" in pdf
@@ -297,7 +293,7 @@ def test_every_surface_says_the_same(case: str, jobs: Jobs, tmp_path: Path) -> N
         assert f" {percent(likely)} combined likelihood" in summary(kept)
 
 
-def test_a_comparison_that_comes_later_reaches_the_rows_of_a_batch(jobs: Jobs) -> None:
+def test_a_comparison_that_comes_later_reaches_the_rows_of_a_batch(jobs):
     record = keep(jobs, "a.mp4", judged(Label.REAL, 0.27), 1)
     service, scope = session.application().batch_runs, session.application().scope(OWNER)
     batch = session.application().batches.create(

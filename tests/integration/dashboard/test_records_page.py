@@ -1,7 +1,5 @@
 """Records as a person meets them: an answer given again, a file whose time is up, a link."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +30,7 @@ def key(tmp_path: Path, jobs: Jobs) -> str:
     return put(tmp_path, clip, make_analysis(clip), name="clip <b>.webm")
 
 
-def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: str) -> None:
+def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs, key):
     at = page(a=key)
     assert "analyzed" in html(at) and "kept from" not in html(at)
     assert "Analyze again" not in buttons(at)
@@ -46,10 +44,7 @@ def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: s
     assert asked == [key]
 
 
-def test_who_only_has_the_address_sees_it_and_changes_nothing(
-    jobs: Jobs, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of what somebody without an account analyzed."""
+def test_who_only_has_the_address_sees_it_and_changes_nothing(jobs, key, monkeypatch):
     jobs.store.record_cache_hit(LOCAL, key, datetime.now(UTC))
     before = jobs.store.analysis(LOCAL, key)
     owners = page(a=key)
@@ -65,10 +60,10 @@ def test_who_only_has_the_address_sees_it_and_changes_nothing(
     assert session.application().robustness.find(key, session.current_user()) is None
     assert jobs.store.analysis(LOCAL, key) == before
     record = jobs.store.get(LOCAL, key)
-    assert record is not None and record.state is State.DONE
+    assert record.state is State.DONE
 
 
-def test_a_result_outlives_its_file(jobs: Jobs, key: str) -> None:
+def test_a_result_outlives_its_file(jobs, key):
     jobs.uploads.delete(key)
     at = page(a=key)
     text = html(at)
@@ -80,7 +75,7 @@ def test_a_result_outlives_its_file(jobs: Jobs, key: str) -> None:
         assert "If your account has a copy, it is on its way" in html(page(a=key))
 
 
-def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> None:
+def test_a_link_shows_the_result_and_no_way_further(jobs, key):
     share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
     with pytest.MonkeyPatch.context() as patch:
         reader = come_as(patch, Principal("guest:reader", PrincipalKind.GUEST))
@@ -101,7 +96,7 @@ def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> Non
     assert "This link is not in force" in html(page(s=key))
 
 
-def test_only_who_brought_a_file_can_delete_it(jobs: Jobs, key: str) -> None:
+def test_only_who_brought_a_file_can_delete_it(jobs, key):
     app, other = (
         session.application(),
         RequestContext(Principal("guest:other", PrincipalKind.GUEST)),
@@ -114,24 +109,24 @@ def test_only_who_brought_a_file_can_delete_it(jobs: Jobs, key: str) -> None:
     assert app.usage(OWNER).bytes == 0 and list(jobs.uploads.root.iterdir()) == []
 
 
-def test_an_accounts_address_is_nothing_to_anybody_else(tmp_path: Path, jobs: Jobs) -> None:
+def test_an_accounts_address_is_nothing_to_anybody_else(tmp_path, jobs):
     clip = make_clip(tmp_path / "clip.webm", duration=1.0)
     key = put(tmp_path, clip, make_analysis(clip), owner="0d9c7d2e-0000-4000-8000-000000000001")
     assert "nothing at this address" in html(page(a=key))
 
 
-def test_a_live_session_is_kept_without_a_file(jobs: Jobs) -> None:
+def test_a_live_session_is_kept_without_a_file(jobs):
     analysis = make_analysis()
     media = analysis.media.model_copy(update={"sha256": "", "name": "Camera"})
     app = session.application()
     analysis = analysis.model_copy(update={"media": media})
     key = app.keep_live(analysis, "Camera", scope=app.scope(OWNER))
     job = app.find(OWNER, key)
-    assert job is not None and job.state is State.DONE and job.record.source == "live"
+    assert job.state is State.DONE and job.record.source == "live"
     assert "Nothing was recorded" in html(page(a=key))
 
 
-def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
+def test_a_person_may_keep_results_for_less_time(jobs, key):
     def draw() -> None:
         from dashboard.pages.settings import retention
 
@@ -151,9 +146,7 @@ def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
     assert jobs.find(key, local(jobs)) is None and not jobs.uploads.path(key).exists()
 
 
-def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(
-    jobs: Jobs, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(jobs, key, monkeypatch):
     """Where sign-in is required a link is let past it: nothing else may come along."""
     come_as(monkeypatch, Principal("guest:stranger", PrincipalKind.GUEST))
     for address in ({"s": ""}, {"s": "x"}, {"s": "x", "a": key}):
@@ -162,7 +155,7 @@ def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(
         assert not at.file_uploader and "Likely manipulated" not in html(at)
 
 
-def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs: Jobs, key: str) -> None:
+def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs, key):
     analysis = make_analysis().model_copy(update={"subjects": [], "models": []})
     assert jobs.store.update_result(LOCAL, key, decide(analysis))
     share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
@@ -170,9 +163,7 @@ def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs: Jobs, key
     assert "Could not be judged" in html(at) and buttons(at) == ["Analyze a file"]
 
 
-def test_what_this_server_did_not_make_is_said_on_every_page(
-    tmp_path: Path, jobs: Jobs, key: str
-) -> None:
+def test_what_this_server_did_not_make_is_said_on_every_page(tmp_path, jobs, key):
     """A score is changed behind the program's back: the page, a link, and History."""
     jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
     share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
@@ -186,8 +177,7 @@ def test_what_this_server_did_not_make_is_said_on_every_page(
     assert "Not made here" in str(at.dataframe[0].value["verdict"].tolist())
 
 
-def test_compare_says_what_this_server_did_not_make(tmp_path: Path, jobs: Jobs, key: str) -> None:
-    """The models of a result, and a copy beside its original: said once, whichever it is."""
+def test_compare_says_what_this_server_did_not_make(tmp_path, jobs, key):
     clip = make_clip(tmp_path / "original.webm", duration=1.0)
     other = put(tmp_path, clip, make_analysis(clip), name="original.webm")
     jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)

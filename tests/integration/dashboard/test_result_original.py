@@ -1,8 +1,6 @@
 """What a result says of the footage that it shows, and where that leads: known footage, the
 comparison with it, and what its owner alone sees and presses."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,13 +19,7 @@ from dashboard import session
 from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
-from detector.schema.comparison import (
-    Comparison,
-    ComparisonFinding,
-    Generation,
-    SpaceAlignment,
-    TimeAlignment,
-)
+from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
 from service.context import Principal, PrincipalKind
 from service.library.catalog import Library
 from service.originals import Originals
@@ -37,6 +29,7 @@ from service.records.model import LOCAL, Preferences, State
 from service.tasks import comparisons as engine
 from service.tasks.jobs import Job, Jobs
 from tests.conftest import write_clip
+from tests.support.applications import compared
 from tests.support.kept import put
 from tests.support.pages import OWNER, buttons, come_as, page, press, run, texts
 from tests.support.result_sample import make_analysis, make_clip
@@ -65,16 +58,14 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def finds(monkeypatch: pytest.MonkeyPatch) -> Finds:
-    """Has every comparison come to a finding, without a look at the files."""
+    """Have every comparison come to a finding, without a look at the files."""
 
     def find(finding: Found, *, matched: int = 24, **more: Any) -> None:
-        def compare(copy: Path, original: Path, **given: Any) -> Comparison:
-            return Comparison(
-                copy_media=given["copy_media"], original_media=given["original_media"],
-                finding=finding, time=TimeAlignment(compared=24, matched=matched, offset=2.0),
-                face_difference=13.04, background_difference=1.12, noise_threshold=2.0, **more,
-            )  # fmt: skip
-
+        figures = {
+            "time": TimeAlignment(compared=24, matched=matched, offset=2.0),
+            "face_difference": 13.04, "background_difference": 1.12, "noise_threshold": 2.0, **more,
+        }  # fmt: skip
+        compare = lambda *_, **given: compared(given, finding, **figures)  # noqa: E731
         monkeypatch.setattr(engine, "compare", compare)
 
     return find
@@ -88,9 +79,7 @@ def analyzed(jobs: Jobs, path: Path, *, fake: bool = True, owner: str = LOCAL) -
     """A result of a file, as if it had just been computed."""
     analysis = make_analysis(path, fake=fake).model_copy(update={"media": media.probe(path)})
     id = put(paths.data(), path, analysis, owner=owner)
-    found = session.application().find(OWNER, id)
-    assert found is not None
-    return found
+    return session.application().find(OWNER, id)
 
 
 def looked_for(job: Job) -> Job:
@@ -111,7 +100,6 @@ def banner(at: AppTest) -> str:
 
 def head(at: AppTest) -> str:
     found = re.search(r'<h2 class="um-verdict[^>]*>.*?</span><span>(.*?)</span></h2>', texts(at))
-    assert found is not None
     return found[1]
 
 
@@ -119,9 +107,7 @@ def today() -> str:
     return f"{datetime.now(UTC):%-d %b %Y}"
 
 
-def test_what_a_live_session_recorded_is_looked_for_too(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_what_a_live_session_recorded_is_looked_for_too(jobs, clips, finds):
     finds(Found.NOTHING_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     app, scope = session.application(), session.application().scope(OWNER)
@@ -138,9 +124,7 @@ def test_what_a_live_session_recorded_is_looked_for_too(
     assert app.originals.lookup(OWNER.principal, unrecorded) is None, "nothing of it is kept"
 
 
-def test_the_banner_names_the_original_and_opens_the_comparison(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_the_banner_names_the_original_and_opens_the_comparison(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     press_job = analyzed(jobs, clips["press"])
@@ -161,31 +145,25 @@ def test_the_banner_names_the_original_and_opens_the_comparison(
     assert at.query_params == {"a": shared.key, "b": press_job.key}
 
 
-def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     job = analyzed(jobs, clips["shared"], fake=False)
     before = job.analysis
-    assert before is not None and before.verdict.label is Label.REAL
+    assert before.verdict.label is Label.REAL
     at = page(a=job.key)
     assert head(at) == "No sign of manipulation found" and banner(at) == ""
     number = re.search(r"<b>\d+ %</b> combined likelihood", texts(at))
-    assert number is not None
     at = page(a=looked_for(job).key)
     assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
     assert number[0] in texts(at), "counts nothing in the detectors' number"
     percent = re.search(r"\d+ %", number[0])
-    assert percent is not None
     assert f"Detectors alone: {percent[0]}, no sign of manipulation found." in texts(at)
     after = jobs.store.analysis(LOCAL, job.key)
-    assert after is not None and after.verdict == before.verdict
+    assert after.verdict == before.verdict
 
 
-def test_what_is_not_the_original_is_taken_back_and_stays_so(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = looked_for(analyzed(jobs, clips["shared"]))
@@ -220,9 +198,9 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(
     ],
 )  # fmt: skip
 def test_each_finding_has_its_words(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, finding: Found, more: dict[str, Any],
-    said: str,
-) -> None:  # fmt: skip
+    jobs, clips, finds, finding, more,
+    said
+):  # fmt: skip
     finds(finding, **more)
     known().add_folder(LOCAL, clips["press"].parent)
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
@@ -232,9 +210,7 @@ def test_each_finding_has_its_words(
     assert head(at).startswith("Manipulated copy of") is accused
 
 
-def test_what_was_merely_analyzed_is_called_no_original(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_what_was_merely_analyzed_is_called_no_original(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
@@ -247,9 +223,7 @@ def test_what_was_merely_analyzed_is_called_no_original(
     assert step(at) == ""
 
 
-def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(jobs, clips, finds):
     finds(Found.NOTHING_DIFFERS)
     looked_for(analyzed(jobs, clips["press"]))
     at = page(a=looked_for(analyzed(jobs, clips["shared"])).key)
@@ -261,10 +235,7 @@ def test_a_copy_of_what_was_merely_analyzed_is_no_proof_of_anything(
     assert "its original" not in texts(at) and "the original may be" not in texts(at)
 
 
-def test_a_stated_original_is_told_whose_original_it_is(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
-    """Its own page does not doubt what the copy's page says, and leads to the same comparison."""
+def test_a_stated_original_is_told_whose_original_it_is(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     shared = looked_for(analyzed(jobs, clips["shared"]))
     original = looked_for(analyzed(jobs, clips["press"]))
@@ -278,10 +249,7 @@ def test_a_stated_original_is_told_whose_original_it_is(
     assert at.query_params == {"a": shared.key, "b": original.key}
 
 
-def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
-    jobs: Jobs, clips: dict[str, Path], tmp_path: Path
-) -> None:
-    """As much is said as was looked for; and nothing once it is taken out of the library."""
+def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(jobs, clips, tmp_path):
     owner = "guest:other"
     known().add_folder(owner, clips["press"].parent)
     exported = tmp_path / "prints"
@@ -290,7 +258,6 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
         known().import_prints(LOCAL, file)
     shared = looked_for(analyzed(jobs, clips["shared"]))
     found = session.application().originals.found(OWNER, shared)
-    assert found is not None
     at = page(a=shared.key)
     said = IN_LIBRARY if found.matched == found.asked else "Part of this footage is in your library"
     assert banner(at) == (
@@ -304,10 +271,7 @@ def test_footage_of_which_fingerprints_alone_are_kept_is_not_compared(
 
 
 @pytest.mark.parametrize("source", ["import", ANALYSES])
-def test_a_cropped_copy_is_known_by_the_face_in_it(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, tmp_path: Path, source: str
-) -> None:
-    """Where the two can't be held against each other, no more is said than was seen."""
+def test_a_cropped_copy_is_known_by_the_face_in_it(jobs, clips, finds, tmp_path, source):
     press = media.probe(clips["press"])
     known().add_prints(LOCAL, fingerprint(clips["press"], press), press, source)
     with av.open(str(clips["press"])) as container:
@@ -317,16 +281,14 @@ def test_a_cropped_copy_is_known_by_the_face_in_it(
     )
     shared = looked_for(analyzed(jobs, cropped))
     found = session.application().originals.found(OWNER, shared)
-    assert found is not None and found.by_faces
+    assert found.by_faces
     place = "is in your library" if source == "import" else "is among your analyses"
     said = banner(page(a=shared.key))
     assert said.startswith(f"Footage of this face, framed otherwise, {place} | press &lt;i&gt;1")
     assert f"The face matches in {found.matched} of {found.asked} frames." in said
 
 
-def test_an_original_in_a_folder_is_analyzed_for_the_comparison(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_original_in_a_folder_is_analyzed_for_the_comparison(jobs, clips, finds, monkeypatch):
     finds(Found.NOTHING_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = looked_for(analyzed(jobs, clips["shared"]))
@@ -343,8 +305,8 @@ def test_an_original_in_a_folder_is_analyzed_for_the_comparison(
 
 
 def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    jobs, clips, finds, monkeypatch
+):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     looked_for(analyzed(jobs, clips["press"]))
@@ -353,7 +315,6 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     folder = str(clips["press"].parent.resolve())
     assert folder in texts(owners)
     share = jobs.store.share(LOCAL, shared.key, timedelta(hours=1), datetime.now(UTC))
-    assert share is not None
     come_as(monkeypatch, Principal("guest:other", PrincipalKind.GUEST))
     by_address = page(a=shared.key)
     for at in (by_address, page(s=share.token)):
@@ -364,10 +325,7 @@ def test_who_has_an_address_or_a_link_sees_the_finding_and_presses_nothing(
     assert banner(by_address).startswith("Compared with press &lt;i&gt;1.webm: only the face")
     press(owners, "Not the original")  # of a page that was drawn for its owner
     kept = jobs.store.analysis(LOCAL, shared.key)
-    assert kept is not None and kept.comparison is not None
-
-
-# --- what to do next ------------------------------------------------------------------------------
+    assert kept.comparison is not None
 
 
 def step(at: AppTest) -> str:
@@ -376,9 +334,7 @@ def step(at: AppTest) -> str:
     return next((f"{h} | {p}" for h, p in found if "ompare with" in h or "the original" in h), "")
 
 
-def test_footage_that_was_compared_is_opened_from_the_banner_alone(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds
-) -> None:
+def test_footage_that_was_compared_is_opened_from_the_banner_alone(jobs, clips, finds):
     finds(Found.FACE_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     original = analyzed(jobs, clips["press"])
@@ -393,9 +349,7 @@ def test_footage_that_was_compared_is_opened_from_the_banner_alone(
 
 
 @pytest.mark.parametrize("why", ["gone", "other footage"])
-def test_what_cannot_be_opened_or_is_other_footage_is_no_step(
-    jobs: Jobs, clips: dict[str, Path], finds: Finds, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_opened_or_is_other_footage_is_no_step(jobs, clips, finds, why, monkeypatch):
     finds(Found.NOT_SAME_FOOTAGE if why == "other footage" else Found.NOTHING_DIFFERS)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = looked_for(analyzed(jobs, clips["shared"]))
@@ -406,8 +360,8 @@ def test_what_cannot_be_opened_or_is_other_footage_is_no_step(
 
 
 def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
-    jobs: Jobs, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    jobs, clips, monkeypatch
+):
     shared = looked_for(analyzed(jobs, clips["shared"]))
     assert step(page(a=shared.key)).startswith("Compare with an original"), "it is empty"
     known().add_folder(LOCAL, clips["other"].parent)
@@ -422,9 +376,6 @@ def test_a_library_that_has_nothing_says_so_where_the_original_is_looked_for(
         assert "No match in" not in texts(page(a=shared.key))
     jobs.store.save_preferences(LOCAL, Preferences(find_originals=False))
     assert "No match in" not in texts(page(a=shared.key))
-
-
-# --- while it is looked for -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -443,13 +394,8 @@ def lookup(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     ],
 )
 def test_what_a_lookup_found_comes_into_its_own_row_until_it_is_asked_for(
-    jobs: Jobs,
-    clips: dict[str, Path],
-    finds: Finds,
-    monkeypatch: pytest.MonkeyPatch,
-    finding: Found,
-    said: str,
-) -> None:
+    jobs, clips, finds, monkeypatch, finding, said
+):
     finds(finding)
     known().add_folder(LOCAL, clips["press"].parent)
     shared = analyzed(jobs, clips["shared"])
@@ -469,9 +415,7 @@ def test_what_a_lookup_found_comes_into_its_own_row_until_it_is_asked_for(
     assert "Show" not in buttons(at)
 
 
-def test_an_empty_library_is_not_worth_a_word(
-    jobs: Jobs, clips: dict[str, Path], lookup: SimpleNamespace
-) -> None:
+def test_an_empty_library_is_not_worth_a_word(jobs, clips, lookup):
     at = page(a=analyzed(jobs, clips["shared"]).key)
     assert "your library" not in texts(at)
     lookup.active, lookup.state = False, State.DONE
@@ -485,9 +429,7 @@ def test_an_empty_library_is_not_worth_a_word(
         (State.CANCELED, "Your library was not searched to its end"),
     ],
 )
-def test_what_was_not_found_is_said_in_the_row_as_well(
-    jobs: Jobs, clips: dict[str, Path], lookup: SimpleNamespace, state: State, said: str
-) -> None:
+def test_what_was_not_found_is_said_in_the_row_as_well(jobs, clips, lookup, state, said):
     known().add_folder(LOCAL, clips["other"].parent)
     shared = analyzed(jobs, clips["shared"])
     at = page(a=shared.key)
@@ -505,13 +447,8 @@ def test_what_was_not_found_is_said_in_the_row_as_well(
     ],
 )
 def test_files_that_match_too_little_or_were_refused_are_not_denied(
-    jobs: Jobs,
-    clips: dict[str, Path],
-    lookup: SimpleNamespace,
-    matched: int,
-    refused: bool,
-    said: str,
-) -> None:
+    jobs, clips, lookup, matched, refused, said
+):
     known().add_folder(LOCAL, clips["other"].parent)
     shared = analyzed(jobs, clips["shared"])
     at = page(a=shared.key)

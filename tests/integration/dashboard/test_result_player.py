@@ -1,11 +1,7 @@
 """The player of a result as Streamlit draws it, without a browser."""
 
-from __future__ import annotations
-
-from pathlib import Path
 from typing import Any
 
-import pytest
 import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -19,9 +15,7 @@ def press(at: AppTest, label: str) -> None:
     assert not at.exception
 
 
-def test_an_animation_moves_until_a_moment_is_chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_animation_moves_until_a_moment_is_chosen(tmp_path, monkeypatch):
     path = tmp_path / "made.gif"
     frames = [Image.new("RGB", (WIDTH, HEIGHT), (shade, 40, 50)) for shade in range(0, 150, 10)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=1000)

@@ -1,8 +1,6 @@
 """The result view as Streamlit draws it, without a browser: words, numbers, the linked moment, and
 that thresholds and models run no network."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import json
@@ -102,17 +100,14 @@ def moment(at: AppTest) -> tuple[float, str]:
     return at.session_state["result.k.time"], at.session_state["result.k.person"]
 
 
-# --- the page
-
-
 @pytest.mark.parametrize("id", ["PJcr0onm__OCPs5HTiiJfw", "abc___", "_"])
-def test_a_result_has_a_page_whatever_its_id(clip: Path, id: str) -> None:
+def test_a_result_has_a_page_whatever_its_id(clip, id):
     """Streamlit refuses components whose key holds two underscores; ids are random letters."""
     page = texts(pages.result(clip, make_analysis(clip), key=id))
     assert "<span>Likely manipulated</span></h2>" in page and "SHA-256" in page
 
 
-def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path) -> None:
+def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip):
     page = texts(show(clip))
     assert "<span>Likely manipulated</span></h2>" in page
     assert "The face of <b>Person B</b> (right), 00:01 to 00:08 and 00:10 to 00:11." in page
@@ -130,20 +125,20 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path)
     assert "MesoNet-4" in page and "not downloaded" in page
 
 
-def test_a_name_from_outside_is_only_text(clip: Path) -> None:
+def test_a_name_from_outside_is_only_text(clip):
     analysis = make_analysis(clip, name=HOSTILE)
     page = texts(show(clip, analysis, HOSTILE))
     assert "<img src=x" not in page and "&lt;img src=x" in page
 
 
-def test_the_page_opens_at_the_first_reason(clip: Path) -> None:
+def test_the_page_opens_at_the_first_reason(clip):
     at = show(clip)
     reason = make_analysis().verdict.reasons[0]
     assert moment(at) == (reason.time, "B")
     assert f"Frame at {series.labels.clock(reason.time or 0)}" in texts(at)
 
 
-def test_reasons_and_peaks_move_the_moment(clip: Path) -> None:
+def test_reasons_and_peaks_move_the_moment(clip):
     at = show(clip)
     second = pulls.rows(make_analysis())[1]
     button(at, series.labels.clock(second.time or 0, tenths=False)).click().run()
@@ -155,7 +150,7 @@ def test_reasons_and_peaks_move_the_moment(clip: Path) -> None:
     assert at.session_state["result.k.seek"] == 2
 
 
-def test_a_point_chosen_in_a_lane_moves_the_moment_in_the_same_run(clip: Path) -> None:
+def test_a_point_chosen_in_a_lane_moves_the_moment_in_the_same_run(clip):
     at = show(clip)
     at.session_state["result.k.widget.lane.A"] = {"selection": {"points": [{"x": 10.0}]}}
     at.run()
@@ -163,9 +158,7 @@ def test_a_point_chosen_in_a_lane_moves_the_moment_in_the_same_run(clip: Path) -
     assert "Frame at 00:10.0" in texts(at) and "Person A ·" in texts(at)
 
 
-def test_models_and_thresholds_are_decided_again_without_a_network(
-    clip: Path, no_network: list[str]
-) -> None:
+def test_models_and_thresholds_are_decided_again_without_a_network(clip, no_network):
     at = show(clip)
     drawn = len(no_network)
     at.slider(key="result.k.widget.thresholds.manipulation").set_value((30, 99)).run()
@@ -185,20 +178,20 @@ def test_models_and_thresholds_are_decided_again_without_a_network(
     assert len(no_network) == drawn
 
 
-def test_switching_all_models_off_goes_back_to_ours(clip: Path) -> None:
+def test_switching_all_models_off_goes_back_to_ours(clip):
     at = show(clip)
     at.pills(key="result.k.widget.models").set_value([]).run()
     assert at.pills(key="result.k.widget.models").value == ["sbi", "xcep", "clip"]
     assert "with your" not in texts(at)
 
 
-def test_a_model_without_a_heatmap_says_so(clip: Path) -> None:
+def test_a_model_without_a_heatmap_says_so(clip):
     at = show(clip)
     at.segmented_control(key="result.k.widget.heatmap").set_value("clip").run()
     assert "VideoMAE can’t show where it looked" in texts(at)
 
 
-def test_the_table_says_what_the_lanes_say(clip: Path) -> None:
+def test_the_table_says_what_the_lanes_say(clip):
     at = show(clip)
     at.segmented_control(key="result.k.widget.shown").set_value("table").run()
     table = at.dataframe[0].value
@@ -212,7 +205,7 @@ def test_the_table_says_what_the_lanes_say(clip: Path) -> None:
     assert moment(at) == (make_analysis().timestamps[8], "A")
 
 
-def test_the_simple_player_keeps_all_information(clip: Path) -> None:
+def test_the_simple_player_keeps_all_information(clip):
     at = show(clip)
     at.toggle(key="result.k.widget.simple").set_value(True).run()
     assert not at.exception
@@ -224,7 +217,7 @@ def test_the_simple_player_keeps_all_information(clip: Path) -> None:
     assert re.fullmatch(r"Person B, 00:\d\d\.\d, likely manipulated", tiles[0].help)
 
 
-def test_the_id_of_a_person_is_only_text_in_the_simple_player(clip: Path) -> None:
+def test_the_id_of_a_person_is_only_text_in_the_simple_player(clip):
     analysis = make_analysis(clip)
     hostile = "![x](https://tracker.example/x.png)"
     found = next(subject for subject in analysis.subjects if subject.id == "A")
@@ -238,7 +231,7 @@ def test_the_id_of_a_person_is_only_text_in_the_simple_player(clip: Path) -> Non
     assert not any("](https" in said for said in [*tiles, *drawn])
 
 
-def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip: Path) -> None:
+def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip):
     at = show(clip)
     at.session_state["result.k.time"] = 0.2
     at.run()
@@ -248,7 +241,7 @@ def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip: Path
     assert moment(at) == (nearest, "B")
 
 
-def test_a_picture_has_no_timeline(tmp_path: Path) -> None:
+def test_a_picture_has_no_timeline(tmp_path):
     from PIL import Image
     from skimage.data import astronaut
 
@@ -261,7 +254,7 @@ def test_a_picture_has_no_timeline(tmp_path: Path) -> None:
     assert not [b for b in at.button if b.label.endswith("peak")]
 
 
-def test_scores_without_a_face_are_of_the_whole_picture(clip: Path) -> None:
+def test_scores_without_a_face_are_of_the_whole_picture(clip):
     analysis = make_analysis(clip)
     analysis.subjects = analysis.judged[:1]
     analysis.judged[0].modality, analysis.judged[0].side = Modality.FULL_FRAME, None
@@ -271,7 +264,7 @@ def test_scores_without_a_face_are_of_the_whole_picture(clip: Path) -> None:
     assert "Person" not in page and "people" not in page and "1 person" not in page
 
 
-def test_a_speaker_beside_people_takes_no_place_among_the_pictures(clip: Path) -> None:
+def test_a_speaker_beside_people_takes_no_place_among_the_pictures(clip):
     analysis = make_analysis(clip)
     spans = [SpanSegment(start=n, end=n + 2.0, logits={"voice": -1.0}) for n in (0.0, 2.0, 4.0)]
     voice = Subject(
@@ -283,7 +276,7 @@ def test_a_speaker_beside_people_takes_no_place_among_the_pictures(clip: Path) -
     assert "2 people" in page and "3 people" not in page and "Speaker 1" in page
 
 
-def test_many_people_are_four_and_a_button(clip: Path) -> None:
+def test_many_people_are_four_and_a_button(clip):
     analysis = make_analysis(clip)
     base = analysis.judged[1]
     for number in range(6):
@@ -296,7 +289,7 @@ def test_many_people_are_four_and_a_button(clip: Path) -> None:
     assert [b.label for b in at.button if b.label.startswith("Show f")] == ["Show fewer"] * 2
 
 
-def test_a_file_too_poor_shows_its_number_only_when_asked(clip: Path) -> None:
+def test_a_file_too_poor_shows_its_number_only_when_asked(clip):
     analysis = make_analysis(clip)
     for face in analysis.judged[0].frames:
         face.quality.width = 41.0
@@ -307,17 +300,14 @@ def test_a_file_too_poor_shows_its_number_only_when_asked(clip: Path) -> None:
     assert "um-scale" in texts(at)
 
 
-def test_a_deleted_file_leaves_the_result_readable(clip: Path, tmp_path: Path) -> None:
+def test_a_deleted_file_leaves_the_result_readable(clip, tmp_path):
     analysis = make_analysis(clip)
     analysis.media.container, analysis.media.sha256 = "avi", "1" * 64  # shown as a still frame
     page = texts(show(tmp_path / "gone.avi", analysis))
     assert "The file is not kept any more" in page and "Likely manipulated" in page
 
 
-# --- pieces
-
-
-def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip: Path) -> None:
+def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip):
     analysis = make_analysis(clip)
     for face in analysis.judged[1].frames:
         face.logits, face.quality.problem = {}, ReasonCode.TOO_BLURRED
@@ -337,7 +327,7 @@ def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip: Path) ->
     ).replace("\u00a0", " ")
 
 
-def test_only_the_moment_may_change_without_a_new_version(clip: Path) -> None:
+def test_only_the_moment_may_change_without_a_new_version(clip):
     analysis = make_analysis(clip)
     lanes = [series.lane(analysis, t) for t in analysis.judged]
     one, two = (
@@ -350,7 +340,7 @@ def test_only_the_moment_may_change_without_a_new_version(clip: Path) -> None:
     assert three["version"] != one["version"]
 
 
-def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
+def test_tile_names_are_whole_sentences_for_a_screen_reader(clip):
     analysis = make_analysis(clip)
     lanes = [series.lane(analysis, t) for t in analysis.judged]
     data = evidence.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
@@ -360,7 +350,7 @@ def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
     assert re.fullmatch(r"Person B, 00:\d\d\.\d, score \d+, likely manipulated", names[3])
 
 
-def test_faces_are_cut_for_the_strips(clip: Path) -> None:
+def test_faces_are_cut_for_the_strips(clip):
     analysis = make_analysis(clip)
     pictures._strips.clear()
     wanted = {("B", 0), ("B", 10), ("A", 10)}
@@ -373,7 +363,7 @@ def test_faces_are_cut_for_the_strips(clip: Path) -> None:
     assert all(url.startswith("data:image/jpeg;base64,") for url in cut.values())
 
 
-def test_a_box_is_burned_in_where_the_face_is(clip: Path) -> None:
+def test_a_box_is_burned_in_where_the_face_is(clip):
     analysis = make_analysis(clip)
     time = analysis.timestamps[10]
     boxes = pictures.boxes_at(analysis, time)
@@ -396,16 +386,14 @@ def test_a_box_is_burned_in_where_the_face_is(clip: Path) -> None:
         ("gif", "gif", "animation", False),
     ],
 )
-def test_only_what_a_browser_plays_gets_a_player(
-    container: str, codec: str, kind: str, expected: bool
-) -> None:
+def test_only_what_a_browser_plays_gets_a_player(container, codec, kind, expected):
     media = make_analysis().media.model_copy(
         update={"container": container, "codec": codec, "kind": kind}
     )
     assert plays(media) is expected
 
 
-def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip: Path) -> None:
+def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip):
     analysis, wishes = make_analysis(clip), downloads.ExportOptions()
     wishes.notes = "Received by mail."
     made = json.loads(downloads.maker("json", clip, analysis, ResultOrigin.HERE, wishes)())
@@ -435,13 +423,12 @@ def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip: Path) -> N
         ("...", "result.unmask.json"),
     ],
 )
-def test_a_download_has_a_safe_name(name: str, expected: str) -> None:
+def test_a_download_has_a_safe_name(name, expected):
     assert downloads.file_name(name, "json") == expected
 
 
-def test_the_scale_has_its_marks_where_the_numbers_are() -> None:
+def test_the_scale_has_its_marks_where_the_numbers_are():
     made = make_analysis()
-    assert made.verdict.probability is not None
     html = verdict_card.scale(made).replace("\u00a0", " ")
     assert f'class="pointer" style="left:{100 * made.verdict.probability:.1f}%"' in html
     assert 'style="left:30.0%">30<' in html and 'style="left:70.0%">70<' in html
@@ -462,16 +449,14 @@ def under(html: str, where: str) -> str:
         (0.03, 0.6, "under 3: no sign", "under 3: no sign"),
     ],
 )
-def test_all_three_names_stand_at_the_scale_whatever_the_room(
-    low: float, high: float, wide: str, narrow: str
-) -> None:
+def test_all_three_names_stand_at_the_scale_whatever_the_room(low, high, wide, narrow):
     html = likelihood_scale.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
     for where, name in (("wide", wide), ("narrow", narrow)):
         found = under(html, where)
         assert name in found and "inconclusive" in found and "no sign" in found
 
 
-def test_after_a_live_session_who_was_there_is_tested_and_reached(clip: Path) -> None:
+def test_after_a_live_session_who_was_there_is_tested_and_reached(clip):
     analysis = make_analysis(whole=0.0)
     analysis.media.live = True
     said = texts(pages.result(clip, decide(analysis), "live-2026"))
@@ -480,14 +465,14 @@ def test_after_a_live_session_who_was_there_is_tested_and_reached(clip: Path) ->
     assert "camera original" not in said and "posted it first" not in said
 
 
-def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
+def test_a_set_that_never_says_no_sign_has_no_green_zone():
     limits = Thresholds(low=0.0, high=0.8, can_clear=False)
     html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
     assert "no score clears a file here" in html
 
 
-def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
+def test_moved_thresholds_do_not_claim_our_error_rates():
     theirs = Thresholds(low=0.2, high=0.6, custom=True)
     assert "not measured" in title.meaning(theirs, "likely manipulated")
     decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
@@ -495,7 +480,7 @@ def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
     assert "not measured" in said and "untouched clips" not in said
 
 
-def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() -> None:
+def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely():
     made = make_analysis()
     ensemble = made.ensembles[Question.MANIPULATION]
     limits = Thresholds(
@@ -506,17 +491,16 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() ->
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
     assert (
-        "In our tests none of 45 untouched files scored above 70 % (at most 8 %, with 95 % "
+        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
         "confidence)."
     ) in said
     assert (
-        "6 of 33 manipulated files scored below 30 % (at most 35 %, with 95 % confidence)" in said
+        "6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % confidence)" in said
     )
     assert "Measured on 78 clips." in said and " 0 %" not in said
 
 
-def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of() -> None:
-    """And figures of some of the clips only say of how many."""
+def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of():
     made = make_analysis()
     limits = Thresholds(
         low=0.0, high=0.7, can_clear=False, data="479 clips of many sources",
@@ -525,20 +509,20 @@ def test_no_rate_is_said_of_a_lower_threshold_that_there_is_none_of() -> None:
     ensemble = made.ensembles[Question.MANIPULATION]
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
     said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
-    assert "3 of 227 untouched files scored above 70 %" in said and "scored below" not in said
+    assert "3 of 227 untouched clips scored above 70 %" in said and "scored below" not in said
     assert (
-        "Measured on 479 clips of many sources. Of these, 364 files ask this question and could be "
+        "Measured on 479 clips of many sources. Of these, 364 clips ask this question and could be "
         "judged: 227 untouched, 137 manipulated."
     ) in said
 
 
-def test_statistics_stand_in_one_place(clip: Path) -> None:
+def test_statistics_stand_in_one_place(clip):
     page = texts(show(clip))
     assert page.count("240 held-out clips") == 1
     assert page.count("of untouched clips score above") == 1
 
 
-def test_file_facts_say_what_was_done_to_the_picture() -> None:
+def test_file_facts_say_what_was_done_to_the_picture():
     analysis = make_analysis()
     analysis.media.rotation, analysis.media.variable_frame_rate = 90, True
     facts = dict(details.file_facts(analysis))
@@ -547,7 +531,7 @@ def test_file_facts_say_what_was_done_to_the_picture() -> None:
     assert analysis.media.sha256 in facts["SHA-256"]
 
 
-def test_the_rate_of_a_live_session_has_one_decimal() -> None:
+def test_the_rate_of_a_live_session_has_one_decimal():
     analysis = make_analysis()
     analysis.settings.sampling, analysis.settings.fps = "fps", 7.11231
     analysis.media.live = True
@@ -556,16 +540,13 @@ def test_the_rate_of_a_live_session_has_one_decimal() -> None:
     assert str(dict(details.run_facts(analysis))["Looked at"]).endswith(", 0.25 a second")
 
 
-def test_names_at_line_ends_stand_apart() -> None:
+def test_names_at_line_ends_stand_apart():
     places = lanes.spread([10.0, 11.0, 12.0, 60.0], 14, 0, 62)
     assert all(b - a >= 14 for a, b in itertools.pairwise(places))
     assert places[-1] <= 62
 
 
-# --- two questions
-
-
-def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip: Path) -> None:
+def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip):
     page = texts(show(clip))
     assert "Is a face fake?" in page and "Not asked: no model for it" in page
     at = show(clip, make_analysis(clip, whole=3.0, fake=False))
@@ -579,7 +560,7 @@ def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip:
     assert "inconclusive, 20 to 80 %" in page  # that question's thresholds are drawn
 
 
-def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
+def test_an_open_question_is_a_row_that_is_not_counted(clip):
     made = make_analysis(clip, whole=0.0)
     page = texts(show(clip, made))
     rows = question.rows(made).replace("\u00a0", " ")
@@ -605,7 +586,7 @@ def withheld(*clip: Path) -> Analysis:
     return decide(made)
 
 
-def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
+def test_models_of_an_open_question_say_nothing_by_themselves():
     made = make_analysis(whole=0.9)
     assert made.verdict.answers[Question.SYNTHESIS].undecided_secondary
     (synth,) = [m for m in made.models if m.id == "synth"]
@@ -626,7 +607,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     assert "Not decided" in said and "not counted" not in said
 
 
-def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -> None:
+def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip):
     made = withheld(clip)
     assert made.verdict.label is Label.INCONCLUSIVE
     rows = question.rows(made)
@@ -634,7 +615,7 @@ def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -
     assert "whether a head or the picture was generated stays open" in verdict_card.sentence(made)
 
 
-def test_the_chart_alone_follows_the_chosen_question(clip: Path) -> None:
+def test_the_chart_alone_follows_the_chosen_question(clip):
     at = show(clip, make_analysis(clip, whole=-2.0))
     page = texts(at)
     assert "Likely manipulated" in page and "inconclusive, 30 to 70 %" in page
@@ -649,7 +630,7 @@ def test_the_chart_alone_follows_the_chosen_question(clip: Path) -> None:
     assert "SBI" in page  # the table of models has all of them
 
 
-def test_thresholds_are_moved_for_each_question(clip: Path) -> None:
+def test_thresholds_are_moved_for_each_question(clip):
     at = show(clip, make_analysis(clip, whole=-2.0))
     at.slider(key="result.k.widget.thresholds.synthesis").set_value((2, 5)).run()
     page = texts(at)
@@ -657,7 +638,7 @@ def test_thresholds_are_moved_for_each_question(clip: Path) -> None:
     assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
 
 
-def test_a_view_of_one_question_changes_no_verdict() -> None:
+def test_a_view_of_one_question_changes_no_verdict():
     made = make_analysis(whole=3.0, fake=False)
     assert question.answered(made) == [Question.SYNTHESIS, Question.MANIPULATION]
     seen = question.viewed(made, Question.MANIPULATION)
@@ -669,15 +650,10 @@ def test_a_view_of_one_question_changes_no_verdict() -> None:
     assert question.viewed(alone, Question.MANIPULATION) is alone
 
 
-# --- what pulled which way
-
-
 @pytest.mark.parametrize("whole", [None, -2.0, 0.0, 3.0])
 @pytest.mark.parametrize("fake", [True, False])
 @pytest.mark.parametrize("people", ["A", "AB"])
-def test_the_bars_sum_to_the_combined_number_as_printed(
-    whole: float | None, fake: bool, people: str
-) -> None:
+def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
     made = make_analysis(whole=whole, fake=fake, people=people)
     for question_, ensemble in made.ensembles.items():
         update = {
@@ -689,7 +665,7 @@ def test_the_bars_sum_to_the_combined_number_as_printed(
         made.ensembles[question_] = ensemble.model_copy(update=update)
     made = decide(made)
     rows, answer = pulls.rows(made), pulls.answer_of(made)
-    assert answer is not None and answer.probability is not None
+    assert answer.probability is not None
     assert sum(row.tenths for row in rows) == pulls.total(answer)
     assert pulls.total(answer) == round(10 * logit(answer.probability))
     assert [r.slug for r in rows if not r.id] == ["na"] * sum(not r.id for r in rows)
@@ -699,7 +675,7 @@ def test_the_bars_sum_to_the_combined_number_as_printed(
     assert all(r.tenths == round(10 * exact[r.id]) for r in rows if r.id and r.id != largest)
 
 
-def test_a_model_without_a_score_keeps_its_row(clip: Path) -> None:
+def test_a_model_without_a_score_keeps_its_row(clip):
     assert pulls.silent(make_analysis()) == [("MesoNet-4", "gave no score, not counted")]
     page = texts(show(clip))
     assert "gave no score, not counted" in page
@@ -707,7 +683,7 @@ def test_a_model_without_a_score_keeps_its_row(clip: Path) -> None:
     assert ("VideoMAE", "not counted: switched off") in pulls.silent(off)
 
 
-def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path) -> None:
+def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip):
     made = make_analysis(clip, people="A", fake=False)
     gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     made.models[0] = gend
@@ -719,7 +695,7 @@ def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path)
     assert "interval" not in page
 
 
-def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip: Path) -> None:
+def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip):
     made = make_analysis(clip, people="A", fake=False)
     gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
     made.models[0] = gend
@@ -733,7 +709,7 @@ def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip: Path) ->
     assert gend.id in pills.value
 
 
-def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip: Path) -> None:
+def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip):
     made = make_analysis(clip)
     table = [OddsPoint(logit=x, share=0.62, low=0.45, high=0.77, clips=60) for x in (-9, 9)]
     ensemble = made.ensembles[Question.MANIPULATION]
@@ -751,15 +727,12 @@ def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip: Path) -
     assert "too few such clips in our tests for an interval" in texts(show(clip, decide(made)))
 
 
-def test_no_figure_stands_apart_from_its_unit(clip: Path) -> None:
+def test_no_figure_stands_apart_from_its_unit(clip):
     bodies = [b.proto.body for b in show(clip, make_analysis(clip, whole=0.0)).get("html")]
     assert not [m for body in bodies for m in re.findall(r"\d (?:%|px\b).{0,20}", body)]
 
 
-# --- thresholds from one's own clips
-
-
-def test_own_thresholds_are_named_and_can_be_left_aside(clip: Path) -> None:
+def test_own_thresholds_are_named_and_can_be_left_aside(clip):
     made = make_analysis(clip)
     made.ensembles[Question.MANIPULATION].own = OwnThreshold(
         high=2.0, rate=0.05, clips=40, sources=3, domain="phone",

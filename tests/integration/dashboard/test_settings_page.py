@@ -1,7 +1,5 @@
 """The Settings page as Streamlit draws it: one's own thresholds, their state, and what is set."""
 
-from __future__ import annotations
-
 import io
 import threading
 from datetime import UTC, datetime
@@ -67,7 +65,7 @@ def own(**changes: Any) -> OwnCalibration:
     return OwnCalibration.model_validate(values | changes)
 
 
-def test_nothing_is_set_at_first_and_the_page_says_what_it_takes() -> None:
+def test_nothing_is_set_at_first_and_the_page_says_what_it_takes():
     at = show()
     page = texts(at)
     assert "videos that nobody has altered" in page
@@ -80,13 +78,13 @@ def test_nothing_is_set_at_first_and_the_page_says_what_it_takes() -> None:
     assert "UNMASK_SUPABASE_MEDIA" not in page
 
 
-def test_where_copies_are_kept_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_copies_are_kept_the_page_says_so(monkeypatch):
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "on")
     page = texts(show())
     assert "of an account’s files, as long as their results" in page
 
 
-def test_what_is_kept_is_shown_switched_and_deleted() -> None:
+def test_what_is_kept_is_shown_switched_and_deleted():
     conformal.keep(own())
     at = show()
     page = texts(at)
@@ -101,13 +99,13 @@ def test_what_is_kept_is_shown_switched_and_deleted() -> None:
     assert conformal.load().calibrations == []
 
 
-def test_what_was_made_for_other_weights_is_not_called_in_use() -> None:
+def test_what_was_made_for_other_weights_is_not_called_in_use():
     conformal.keep(own(models={FACE: {"texture": "a" * 64}}))
     page = texts(show())
     assert "Its models have changed" in page and "In use" not in page
 
 
-def test_a_stranger_can_look_and_not_change(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+def test_a_stranger_can_look_and_not_change(monkeypatch, data):
     conformal.keep(own())
     come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
     at = show()
@@ -119,18 +117,13 @@ def test_a_stranger_can_look_and_not_change(monkeypatch: pytest.MonkeyPatch, dat
     assert str(data) not in texts(at)
 
 
-def test_an_admin_elsewhere_changes_thresholds_and_names_no_folder(
-    monkeypatch: pytest.MonkeyPatch, data: Path
-) -> None:
+def test_an_admin_elsewhere_changes_thresholds_and_names_no_folder(monkeypatch, data):
     conformal.keep(own())
     come_as(monkeypatch, Principal("4f1c", PrincipalKind.USER, Role.ADMIN))
     at = show()
     assert at.toggle and at.get("file_uploader")
     assert "Or a folder on this computer" not in [field.label for field in at.text_input]
     assert str(data) not in texts(at)
-
-
-# --- a run ----------------------------------------------------------------------------------------
 
 
 class Scorer:
@@ -175,9 +168,7 @@ def start(clips: list[Path], uploads: Path | None = None) -> CalibrationTask:
     return session.application().calibrations.start(request, LOCAL)
 
 
-def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
-    scorer: Scorer, tmp_path: Path
-) -> None:
+def test_a_folder_is_read_where_it_is_and_the_threshold_kept(scorer, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     for number in range(20):
@@ -202,7 +193,7 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     assert len(list(folder.iterdir())) == 20
 
 
-def test_too_few_clips_are_refused_before_anything_runs(scorer: Scorer, tmp_path: Path) -> None:
+def test_too_few_clips_are_refused_before_anything_runs(scorer, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "one.mp4").write_bytes(b"x")
     at = show()
@@ -222,9 +213,7 @@ def test_too_few_clips_are_refused_before_anything_runs(scorer: Scorer, tmp_path
     assert current() is None and not scorer.settings
 
 
-def test_clips_that_can_not_be_judged_leave_too_few_for_the_rates_offered(
-    scorer: Scorer, tmp_path: Path
-) -> None:
+def test_clips_that_can_not_be_judged_leave_too_few_for_the_rates_offered(scorer, tmp_path):
     clips = [tmp_path / f"{number}.mp4" for number in range(19)]
     for number, clip in enumerate(clips):
         clip.write_bytes(b"z" * (number % 6 + 1))  # copies count once
@@ -235,7 +224,7 @@ def test_clips_that_can_not_be_judged_leave_too_few_for_the_rates_offered(
     assert shown.endswith("1 % takes 99, 2 % takes 49, 5 % takes 19 and 10 % takes 9.")
 
 
-def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
+def test_uploads_say_how_many_recordings_they_are_of(scorer):
     def button() -> Any:
         return next(b for b in at.button if b.label == "Set the threshold")
 
@@ -247,12 +236,12 @@ def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
     assert "19 clips. They are deleted" in texts(at)
     button().click().run()
     made = finish().result
-    assert made is not None and made.sources == 12
+    assert made.sources == 12
     at.run()
     assert at.success and not at.warning
 
 
-def test_uploaded_clips_are_deleted_at_the_end(scorer: Scorer, data: Path) -> None:
+def test_uploaded_clips_are_deleted_at_the_end(scorer, data):
     files = [(f"../{n}.mp4", io.BytesIO(b"y" * (n + 1))) for n in range(19)]
     kept = session.application().calibrations.keep_clips(files)
     assert all(path.parent == kept[0].parent and path.parent.parent == data for path in kept)
@@ -261,7 +250,7 @@ def test_uploaded_clips_are_deleted_at_the_end(scorer: Scorer, data: Path) -> No
     assert not kept[0].parent.exists()
 
 
-def test_one_run_at_a_time_and_it_can_be_stopped(scorer: Scorer, tmp_path: Path) -> None:
+def test_one_run_at_a_time_and_it_can_be_stopped(scorer, tmp_path):
     scorer.wait = threading.Event()
     clips = []
     for number in range(19):
@@ -277,9 +266,7 @@ def test_one_run_at_a_time_and_it_can_be_stopped(scorer: Scorer, tmp_path: Path)
     finish()
 
 
-def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
-    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(scorer, tmp_path, monkeypatch):
     def fail(*args: object, **options: object) -> Analysis:
         raise ZeroDivisionError
 
@@ -294,7 +281,7 @@ def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
     assert shown == f"{run.error} Reference {run.reference}"
 
 
-def test_whoever_wants_no_originals_looked_for_says_so(data: Path) -> None:
+def test_whoever_wants_no_originals_looked_for_says_so(data):
     at = show()
     scope = session.application().scope(OWNER)
     assert scope.store.preferences(scope.owner).find_originals
@@ -306,7 +293,7 @@ def test_whoever_wants_no_originals_looked_for_says_so(data: Path) -> None:
     assert chosen == watching.model_copy(update={"find_originals": False}), "the rest stays"
 
 
-def test_results_are_counted_and_what_failed_is_none() -> None:
+def test_results_are_counted_and_what_failed_is_none():
     jobs, scope = session.application().jobs, session.application().scope(OWNER)
     jobs.import_result(make_analysis(), "live", scope)
     failed = jobs._record(Upload(new_id(), "", 0), scope, "notes.txt", Settings())

@@ -1,7 +1,5 @@
 """The result of a sound as Streamlit draws it, without a browser."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path
@@ -38,7 +36,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("voice") / "message.wav")
 
 
-def test_a_cloned_voice_is_said_in_words(clip: Path) -> None:
+def test_a_cloned_voice_is_said_in_words(clip):
     analysis = make_analysis(clip)
     assert analysis.verdict.label is Label.FAKE
     page = texts(pages.result(clip, analysis, "message.wav"))
@@ -51,7 +49,7 @@ def test_a_cloned_voice_is_said_in_words(clip: Path) -> None:
     assert "Person" not in page and "Smallest face" not in page and "0×0" not in page
 
 
-def test_a_sound_has_a_page_whatever_its_id(clip: Path) -> None:
+def test_a_sound_has_a_page_whatever_its_id(clip):
     page = texts(pages.result(clip, make_analysis(clip), "message.wav", "PJcr0onm__OCPs5HTiiJfw"))
     assert "<span>Likely cloned</span></h2>" in page and "SHA-256" in page
 
@@ -67,7 +65,7 @@ def test_a_sound_has_a_page_whatever_its_id(clip: Path) -> None:
         ),
     ],
 )
-def test_what_can_not_be_judged_says_why(clip: Path, heard: SpeechMeasurement, words: str) -> None:
+def test_what_can_not_be_judged_says_why(clip, heard, words):
     analysis = make_analysis(clip, heard=heard)
     analysis.subjects.clear()
     for model in analysis.models:
@@ -76,14 +74,14 @@ def test_what_can_not_be_judged_says_why(clip: Path, heard: SpeechMeasurement, w
     assert "Could not be judged" in page and words in page and "um-scale" not in page
 
 
-def test_without_a_calibrated_model_the_scores_are_shown_and_decide_nothing(clip: Path) -> None:
+def test_without_a_calibrated_model_the_scores_are_shown_and_decide_nothing(clip):
     analysis = make_analysis(clip, calibrated=False)
     page = texts(pages.result(clip, analysis, "message.wav"))
     assert "Could not be judged" in page and "nobody has measured from which score" in page
     assert "Not judged: no calibrated model" in page
 
 
-def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
+def test_the_view_holds_what_was_heard_and_scored(clip):
     analysis = make_analysis(clip)
     peaks, pictures = sound_page._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
     assert len(peaks) == 900 and set(pictures) == {"mel", "mfcc"}
@@ -106,7 +104,7 @@ def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
     assert gone is None
 
 
-def test_the_tabs_of_a_sound_speak_of_no_face(clip: Path) -> None:
+def test_the_tabs_of_a_sound_speak_of_no_face(clip):
     page = pages.result(clip, make_analysis(clip), "message.wav")
     said = texts(page)
     assert "this file has only sound" in said and "goes through MP3, Opus and a telephone" in said
@@ -116,7 +114,7 @@ def test_the_tabs_of_a_sound_speak_of_no_face(clip: Path) -> None:
     assert not [toggle for toggle in page.toggle if "faces" in toggle.label]
 
 
-def test_odds_of_a_voice_assume_clones_and_real_voices(clip: Path) -> None:
+def test_odds_of_a_voice_assume_clones_and_real_voices(clip):
     analysis = make_analysis(clip)
     odds = EmpiricalOdds(share=0.8, low=0.7, high=0.9, clips=60)
     analysis.verdict.answers[Question.VOICE].odds = odds
@@ -124,7 +122,7 @@ def test_odds_of_a_voice_assume_clones_and_real_voices(clip: Path) -> None:
     assert "as many cloned as real voices" in said and "as many manipulated" not in said
 
 
-def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip: Path) -> None:
+def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip):
     def trial(name: str, title: str, score: float, label: Label) -> PerturbationResult:
         return PerturbationResult(condition=name, title=title, probability=score, label=label)
 
@@ -151,7 +149,7 @@ def test_what_came_of_its_trials_is_said_in_words_of_a_sound(clip: Path) -> None
     assert "under 1 of 2 changes" in pdf
 
 
-def test_the_highest_windows_lead_there(clip: Path) -> None:
+def test_the_highest_windows_lead_there(clip):
     page = pages.result(clip, make_analysis(clip), "message.wav")
     links = [b for b in page.button if (b.key or "").startswith("result.k.widget.voice.")]
     assert [b.label for b in links] == [
@@ -161,7 +159,7 @@ def test_the_highest_windows_lead_there(clip: Path) -> None:
     assert page.session_state["result.k.time"] == 5 and page.session_state["result.k.seek"] == 1
 
 
-def test_a_voice_is_a_lane_of_its_windows(clip: Path) -> None:
+def test_a_voice_is_a_lane_of_its_windows(clip):
     analysis = make_analysis(clip)
     lane = series.lane(analysis, analysis.subjects[0])
     assert lane.times == (2, 4, 6, 9, 11) and set(lane.models) == {"voice", "aasist:l"}
@@ -170,7 +168,7 @@ def test_a_voice_is_a_lane_of_its_windows(clip: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_scores_are_a_table_as_well(clip: Path) -> None:
+def test_the_scores_are_a_table_as_well(clip):
     analysis = make_analysis(clip)
     table = voice_table.frame(analysis, analysis.subjects[0])
     assert list(table["From"]) == ["00:01.0", "00:03.0", "00:05.0", "00:08.0", "00:10.0"]
@@ -182,7 +180,7 @@ def test_the_scores_are_a_table_as_well(clip: Path) -> None:
     assert "four decimals" in texts(page)
 
 
-def test_what_a_score_rests_on_is_said_and_drawn(clip: Path) -> None:
+def test_what_a_score_rests_on_is_said_and_drawn(clip):
     analysis = make_analysis(clip)
     falls = np.zeros((5, 8), np.float32)
     falls[2, 3] = 1.0
@@ -199,10 +197,10 @@ def test_what_a_score_rests_on_is_said_and_drawn(clip: Path) -> None:
     assert rests["alt"] == said
     assert data["pictures"][rests["picture"]].startswith("data:image/png")
     window = voice_rests.window_at(analysis, 5.4, "voice")
-    assert window is not None and (window.start, window.end) == (5, 7)
+    assert (window.start, window.end) == (5, 7)
 
 
-def test_the_voice_of_a_video_stands_beside_its_people(tmp_path: Path) -> None:
+def test_the_voice_of_a_video_stands_beside_its_people(tmp_path):
     video = make_clip(tmp_path / "talk.webm")
     silent = texts(pages.result(video, picture_sample.make_analysis(video)))
     assert "The voice" not in silent and "Sound over time" not in silent
@@ -216,13 +214,13 @@ def test_the_voice_of_a_video_stands_beside_its_people(tmp_path: Path) -> None:
     assert "2 people" in page and page.count("not in frame") == silent.count("not in frame")
 
 
-def test_the_table_has_a_row_a_window(clip: Path) -> None:
+def test_the_table_has_a_row_a_window(clip):
     rows = list(csv.DictReader(io.StringIO(scores(make_analysis(clip)))))
     assert [row["time_s"] for row in rows] == ["1.000", "3.000", "5.000", "8.000", "10.000"]
     assert {row["person"] for row in rows} == {"voice"} and float(rows[0]["voice"]) > 0.9
 
 
-def test_the_report_is_of_a_sound(clip: Path) -> None:
+def test_the_report_is_of_a_sound(clip):
     document = as_pdf(collect(make_analysis(clip), clip))
     text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(document)).pages)
     text = " ".join(text.split())

@@ -1,7 +1,5 @@
 """Fixtures that tests of whole analyses share."""
 
-from __future__ import annotations
-
 import pytest
 
 from detector.pipeline import Analyzer

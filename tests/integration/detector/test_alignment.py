@@ -1,9 +1,6 @@
 """Faces aligned by five points, and widened boxes, as the detectors' originals cut them."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,7 +18,7 @@ BOX = (100.0, 60.0, 200.0, 180.0)
 
 @pytest.mark.parametrize("size", [256, 224])
 @pytest.mark.parametrize("name", CASES)
-def test_the_benchmarks_alignment(name: str, size: int) -> None:
+def test_the_benchmarks_alignment(name, size):
     """Its matrix, and its crop but for one gray level: OpenCV has changed how it rounds."""
     points = np.array(CASES[name]["points (x,y)"], np.float64)
     wanted = CASES[name][f"res {size}"]
@@ -36,7 +33,7 @@ def test_the_benchmarks_alignment(name: str, size: int) -> None:
     assert crop.std() == pytest.approx(expected["std"], abs=0.05)
 
 
-def test_another_template_scale_or_tilt_would_be_noticed() -> None:
+def test_another_template_scale_or_tilt_would_be_noticed():
     points = [tuple(p) for p in CASES["upright"]["points (x,y)"]]
     expected = CASES["upright"]["res 256"]["crop"]["values"]
     at = CASES["upright"]["res 256"]["crop"]["at"]
@@ -54,8 +51,7 @@ def test_another_template_scale_or_tilt_would_be_noticed() -> None:
     assert np.abs(crop.ravel()[at].astype(int) - expected).max() > 2
 
 
-def test_centers_become_the_points_dlib_would_give() -> None:
-    """On an upright face: lids above and outside the eyes, lips inside the corners of the mouth."""
+def test_centers_become_the_points_dlib_would_give():
     centers = np.array([[40.0, 50], [80, 50], [60, 70], [45, 95], [75, 95]])
     lids_and_lips = alignment.to_dlib(centers) - centers
     (left, right, nose, upper, lower) = lids_and_lips
@@ -67,7 +63,7 @@ def test_centers_become_the_points_dlib_would_give() -> None:
     np.testing.assert_allclose(turned, lids_and_lips[:, ::-1] * (1, -1), atol=1e-9)
 
 
-def test_landmarks_of_our_detector_lie_alike_at_any_size_and_tilt(astronaut: np.ndarray) -> None:
+def test_landmarks_of_our_detector_lie_alike_at_any_size_and_tilt(astronaut):
     (face,) = load_detector().detect(astronaut, 40)
     recipe = ALIGNED.model_copy(update={"landmarks": "dlib"})
     upright = cut(astronaut, face.box, recipe, face.landmarks)
@@ -81,12 +77,12 @@ def test_landmarks_of_our_detector_lie_alike_at_any_size_and_tilt(astronaut: np.
 
 
 @pytest.mark.parametrize("points", [None, [], [(1.0, 1.0)] * 5, [(float("nan"), 1.0)] * 5])
-def test_an_alignment_needs_five_points(points: list | None) -> None:
+def test_an_alignment_needs_five_points(points):
     with pytest.raises(ValueError, match="five landmarks"):
         cut(FRAME, BOX, ALIGNED, points)
 
 
-def test_widened_boxes() -> None:
+def test_widened_boxes():
     sides = CropRecipe(kind="box", margins=(0.125,) * 4, size=0)
     # github.com/mapooon/SelfBlendedImages: int(low), int(high) + 1
     assert cut(FRAME, BOX, sides).shape == (151, 126, 3)
@@ -106,7 +102,7 @@ def test_widened_boxes() -> None:
         cut(FRAME, (float("inf"), 0.0, 1.0, 1.0), sides)
 
 
-def test_a_box_becomes_that_of_the_recipes_detector() -> None:
+def test_a_box_becomes_that_of_the_recipes_detector():
     recipe = CropRecipe(kind="box", margins=(0.2,) * 4, boxes="blazeface")
     tall = (100.0, 60.0, 200.0, 200.0)
     x0, y0, x1, y1 = box_for(recipe, tall, "mtcnn")
@@ -118,7 +114,7 @@ def test_a_box_becomes_that_of_the_recipes_detector() -> None:
 
 
 @pytest.mark.shared
-def test_a_converted_box_is_near_the_other_detectors(shared: Path, astronaut: np.ndarray) -> None:
+def test_a_converted_box_is_near_the_other_detectors(shared, astronaut):
     weights = shared / "weights" / "blazeface" / "blazeface.pth"
     (own,) = blazeface.BlazeFace(weights=weights).detect(astronaut, 40)
     (ours,) = load_detector().detect(astronaut, 40)

@@ -1,9 +1,5 @@
 """AntiDeepfake on made files with the published names, against fairseq written out."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
@@ -66,7 +62,7 @@ def base_heard(x: Tensor, w: dict[str, Tensor], heads: int = 4) -> Tensor:
 
 
 @pytest.mark.parametrize("id", IDS)
-def test_a_published_file_gives_what_fairseq_gives(id: str, tmp_path: Path) -> None:
+def test_a_published_file_gives_what_fairseq_gives(id, tmp_path):
     torch.manual_seed(0)
     state = published(id, 16, 2, 32, 8)
     torch.save(state, tmp_path / "made.pth")
@@ -88,7 +84,7 @@ def test_a_published_file_gives_what_fairseq_gives(id: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("id", "millions"), [(IDS[0], 317), (IDS[1], 95)])
-def test_the_published_names_fill_the_whole_network(id: str, millions: int) -> None:
+def test_the_published_names_fill_the_whole_network(id, millions):
     sizes = ssl_aasist.sizes_of(spec_of(id))
     with torch.device("meta"):
         network = antideepfake.AntiDeepfake(
@@ -102,7 +98,7 @@ def test_the_published_names_fill_the_whole_network(id: str, millions: int) -> N
     assert sum(t.numel() for t in network.parameters()) == pytest.approx(1e6 * millions, rel=0.01)
 
 
-def test_what_is_missing_is_named_as_the_file_names_it(tmp_path: Path) -> None:
+def test_what_is_missing_is_named_as_the_file_names_it(tmp_path):
     state = published(IDS[0], 16, 2, 32, 8)
     lacking = "m_ssl.model.encoder.layers.1.fc1.bias"
     del state[lacking]

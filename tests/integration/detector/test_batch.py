@@ -1,7 +1,5 @@
 """Batches with real networks: the same numbers as one by one, and nothing lost to a kill."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -61,7 +59,7 @@ def without_times(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def test_numbers_do_not_depend_on_the_batch(clips: Path, tmp_path: Path) -> None:
+def test_numbers_do_not_depend_on_the_batch(clips, tmp_path):
     settings = Settings(frames=6)
     options = BatchOptions(settings=settings, parallel=4)
     with BatchRun(tmp_path / "out", options) as batch:
@@ -75,7 +73,7 @@ def test_numbers_do_not_depend_on_the_batch(clips: Path, tmp_path: Path) -> None
         assert without_times(tree) == without_times(expected)
 
 
-def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
+def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path):
     source, out = many(tmp_path / "clips", 12), tmp_path / "out"
     command = [sys.executable, "-m", "cli", "batch", str(source), "--out", str(out), *QUICK]
     journal = out / "results.jsonl"
@@ -107,7 +105,7 @@ def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path: Path) 
     }  # fmt: skip
 
 
-def test_a_row_says_why_a_file_that_was_read_got_no_verdict() -> None:
+def test_a_row_says_why_a_file_that_was_read_got_no_verdict():
     why = "We found no face in the picture, so there is no score."
     verdict = {"label": "NOT_APPLICABLE", "reasons": [{"text": why}]}
     analysis = {"verdict": verdict, "media": {"kind": "image"}, "subjects": []}
@@ -118,9 +116,7 @@ def test_a_row_says_why_a_file_that_was_read_got_no_verdict() -> None:
     assert row["message"] is None
 
 
-def test_a_full_disk_stops_it_with_a_sentence_and_it_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_full_disk_stops_it_with_a_sentence_and_it_goes_on(tmp_path, monkeypatch, capsys):
     source, out = many(tmp_path / "clips", 4), tmp_path / "out"
     command = ["batch", str(source), "--out", str(out), "--parallel", "2", *QUICK]
     fsync, calls = os.fsync, 0
@@ -146,11 +142,8 @@ def test_a_full_disk_stops_it_with_a_sentence_and_it_goes_on(
 
 
 def test_errors_are_listed_counted_and_tried_again_only_where_they_are_ours(
-    clips: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    clips, tmp_path, monkeypatch, capsys
+):
     source, out = tmp_path / "source", tmp_path / "out"
     source.mkdir()
     shutil.copy(clips / "0.mp4", source / "good.mp4")
@@ -177,9 +170,7 @@ def test_errors_are_listed_counted_and_tried_again_only_where_they_are_ours(
     assert [x["file"] for x in lines(out)].count("unlucky.mp4") == 1
 
 
-def test_a_command_that_is_wrong_is_one_line(
-    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_command_that_is_wrong_is_one_line(clips, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["batch", str(clips), "--out", str(out), "--limit", "1", *QUICK]) == 0
     empty = tmp_path / "empty"
@@ -198,9 +189,7 @@ def test_a_command_that_is_wrong_is_one_line(
         assert word in error and len(error.strip().splitlines()) == 1
 
 
-def test_links_of_a_list_are_fetched_where_they_are_allowed(
-    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_links_of_a_list_are_fetched_where_they_are_allowed(clips, tmp_path, monkeypatch):
     answers = {"/a.png": whole((clips / "picture.png").read_bytes()), "/b": whole(b"<html></html>")}
     with serving(PRIVATE, answers) as web:
         (tmp_path / "list.txt").write_text(
@@ -218,13 +207,13 @@ def test_links_of_a_list_are_fetched_where_they_are_allowed(
     assert newest["a.png?token=secret"]["analysis"]["media"]["name"] == "a.png"
 
 
-def test_two_programs_do_not_fill_one_folder(tmp_path: Path) -> None:
+def test_two_programs_do_not_fill_one_folder(tmp_path):
     with BatchRun(tmp_path / "out"), pytest.raises(UsageError, match="Another batch"):
         BatchRun(tmp_path / "out")
     BatchRun(tmp_path / "out").__exit__()
 
 
-def test_reports_are_made_for_what_is_finished_without_them(clips: Path, tmp_path: Path) -> None:
+def test_reports_are_made_for_what_is_finished_without_them(clips, tmp_path):
     archive, out = tmp_path / "a.zip", tmp_path / "out"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.write(clips / "picture.png", "in/picture.png")
@@ -238,7 +227,7 @@ def test_reports_are_made_for_what_is_finished_without_them(clips: Path, tmp_pat
     assert (out / "results.jsonl").read_bytes() == before
 
 
-def test_a_watched_file_is_taken_once_it_has_stopped_growing(clips: Path, tmp_path: Path) -> None:
+def test_a_watched_file_is_taken_once_it_has_stopped_growing(clips, tmp_path):
     folder, out, stop = tmp_path / "incoming", tmp_path / "out", threading.Event()
     folder.mkdir()
     content = (clips / "0.mp4").read_bytes()
@@ -268,9 +257,7 @@ def test_a_watched_file_is_taken_once_it_has_stopped_growing(clips: Path, tmp_pa
     assert len(lines(out)) == 1
 
 
-def test_the_commands_of_the_document(
-    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_commands_of_the_document(clips, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("clips").mkdir()
     shutil.copy(clips / "picture.png", "clips")
@@ -306,7 +293,7 @@ def test_the_commands_of_the_document(
     exec(compile(code, "batch.md", "exec"), {})
 
 
-def test_a_journal_is_closed_when_opening_the_batch_fails(tmp_path: Path) -> None:
+def test_a_journal_is_closed_when_opening_the_batch_fails(tmp_path):
     (tmp_path / "results.jsonl").write_text("something of yours\n")
     with pytest.raises(UsageError, match="not the journal"):
         BatchRun(tmp_path)

@@ -1,7 +1,5 @@
 """Calibration on data with a known answer: simulated logits, whose true odds are known."""
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import replace
 
@@ -31,10 +29,7 @@ def gauss(rng: np.random.Generator, labels: np.ndarray, d: float) -> np.ndarray:
     return rng.normal(0, d, len(labels)) + np.where(labels == 1, d * d / 2, -d * d / 2)
 
 
-# --- Platt, weights, doubt ------------------------------------------------------------------------
-
-
-def test_platt_finds_the_true_map() -> None:
+def test_platt_finds_the_true_map():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 4000)
     honest = gauss(rng, labels, 1.5)
@@ -43,7 +38,7 @@ def test_platt_finds_the_true_map() -> None:
     assert np.abs(recovered - honest).mean() < 0.15
 
 
-def test_platt_weighs_originals_and_fakes_alike() -> None:
+def test_platt_weighs_originals_and_fakes_alike():
     rng = np.random.default_rng(1)
     labels = (rng.random(6000) < 0.1).astype(int)
     honest = gauss(rng, labels, 1.5)
@@ -53,7 +48,7 @@ def test_platt_weighs_originals_and_fakes_alike() -> None:
         fitting.platt(honest, np.ones(6000))
 
 
-def test_evidence_leaves_out_a_model_that_knows_nothing_and_turns_none_round() -> None:
+def test_evidence_leaves_out_a_model_that_knows_nothing_and_turns_none_round():
     rng = np.random.default_rng(0)
     labels = np.tile([0, 1], 200)
     useful = gauss(rng, labels, 2.0)
@@ -64,7 +59,7 @@ def test_evidence_leaves_out_a_model_that_knows_nothing_and_turns_none_round() -
     assert abs(weights[1]) < 0.25 and weights[2] == 0.0 and abs(start) < 0.2
 
 
-def test_two_models_that_agree_are_surer_than_each_and_twins_are_not() -> None:
+def test_two_models_that_agree_are_surer_than_each_and_twins_are_not():
     rng = np.random.default_rng(1)
     labels = np.tile([0, 1], 1500)
     one, two = gauss(rng, labels, 1.5), gauss(rng, labels, 1.5)
@@ -76,7 +71,7 @@ def test_two_models_that_agree_are_surer_than_each_and_twins_are_not() -> None:
     assert together < fitting.cross_entropy(one, labels)
 
 
-def test_doubt_is_found_where_scores_are_noisier_and_nowhere_else() -> None:
+def test_doubt_is_found_where_scores_are_noisier_and_nowhere_else():
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 2, 3000)
     honest = gauss(rng, labels, 2.0)
@@ -102,7 +97,7 @@ def test_doubt_is_found_where_scores_are_noisier_and_nowhere_else() -> None:
     assert errors[1] < errors[0] / 2
 
 
-def test_few_frames_are_learned_from_short_versions() -> None:
+def test_few_frames_are_learned_from_short_versions():
     rng = np.random.default_rng(3)
     made = []
     for clip in clips(rng, 160):
@@ -119,7 +114,7 @@ def test_few_frames_are_learned_from_short_versions() -> None:
     assert fit_clips(same, asked, "made").ensembles[FACE].uncertainty.frames == 0.0
 
 
-def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
+def test_without_doubt_worse_versions_leave_the_map_as_it_is():
     rng = np.random.default_rng(4)
     made = []
     for clip in clips(rng, 160):
@@ -131,7 +126,7 @@ def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
     assert found == fit_clips([replace(c, worse=()) for c in made], asked, "made").ensembles[FACE]
 
 
-def test_doubt_takes_certainty_and_never_turns_a_score_round() -> None:
+def test_doubt_takes_certainty_and_never_turns_a_score_round():
     poor = Material(width=70, sharpness=20, compression=0.3, frames=4)
     doubt = UncertaintyRates(size=1.0, sharpness=0.5, compression=0.5, frames=0.2, disagreement=1.0)
     parts = fusion_material.variance_terms(doubt, poor, {"a": 2.0, "b": -2.0}, {"a": 1.0, "b": 1.0})
@@ -142,11 +137,8 @@ def test_doubt_takes_certainty_and_never_turns_a_score_round() -> None:
         assert abs(held) <= abs(logit) and held * logit >= 0
 
 
-# --- several people -------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("d", [0.7, 1.5, 2.5, 4.0])
-def test_false_alarms_do_not_grow_with_people(d: float) -> None:
+def test_false_alarms_do_not_grow_with_people(d):
     """A threshold set at 5 % for one person keeps it for up to six, however alike their scores."""
     rng = np.random.default_rng(0)
     threshold = 1.645 * d - d * d / 2
@@ -164,7 +156,7 @@ def test_false_alarms_do_not_grow_with_people(d: float) -> None:
                 assert (logits.max(1) > threshold).mean() > 0.25
 
 
-def test_pooled_odds_are_the_true_ones() -> None:
+def test_pooled_odds_are_the_true_ones():
     """One of four is manipulated in half of the clips: among clips of about 80 %, 80 % are."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 20_000)
@@ -175,9 +167,6 @@ def test_pooled_odds_are_the_true_ones() -> None:
     for low in (0.1, 0.3, 0.5, 0.7):
         inside = (p >= low) & (p < low + 0.2)
         assert labels[inside].mean() == pytest.approx(p[inside].mean(), abs=0.03)
-
-
-# --- thresholds -----------------------------------------------------------------------------------
 
 
 def held(
@@ -191,7 +180,7 @@ def held(
     return HeldOutScores({FACE: logits}, labels, {FACE: labels == 1}, names)
 
 
-def test_promises_are_kept_on_new_sources() -> None:
+def test_promises_are_kept_on_new_sources():
     alarms, right, decided = [], [], []
     for seed in range(12):
         rng = np.random.default_rng(seed)
@@ -208,7 +197,7 @@ def test_promises_are_kept_on_new_sources() -> None:
     assert np.mean(decided) > 0.5
 
 
-def test_with_weak_scores_few_are_decided_rather_than_many_wrongly() -> None:
+def test_with_weak_scores_few_are_decided_rather_than_many_wrongly():
     rng = np.random.default_rng(0)
     weak = operating_points.operate(held(rng, 12, 20, 1.0, 0.0))
     strong = operating_points.operate(held(rng, 12, 20, 4.0, 0.0))
@@ -218,7 +207,7 @@ def test_with_weak_scores_few_are_decided_rather_than_many_wrongly() -> None:
     assert strong.targets_met and strong.elsewhere.decided > 0.9
 
 
-def test_two_questions_share_the_promise() -> None:
+def test_two_questions_share_the_promise():
     """Either may call a file manipulated, so together they must not do it more often."""
     labels = np.tile([0, 0, 1, 1], 60)
     about = {FACE: np.tile([0, 0, 1, 0], 60) == 1, WHOLE: np.tile([0, 0, 0, 1], 60) == 1}
@@ -233,7 +222,7 @@ def test_two_questions_share_the_promise() -> None:
     assert np.mean(alarms) <= 0.05
 
 
-def test_each_question_may_be_wrong_about_the_next_clip() -> None:
+def test_each_question_may_be_wrong_about_the_next_clip():
     """Fifty originals allow one above a limit at 5 %."""
     labels = np.repeat([0, 1], 50)
     names = np.full(100, "s")
@@ -248,14 +237,14 @@ def test_each_question_may_be_wrong_about_the_next_clip() -> None:
     assert operating_points.by_alarms(two, operating_points.ErrorTargets(rate=0.06))[FACE][1] < 1
 
 
-def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched() -> None:
+def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched():
     rng = np.random.default_rng(0)
     weak = operating_points.operate(held(rng, 12, 20, 0.4, 0.5))
     assert not weak.targets_met and weak.limits[FACE][0] == -np.inf
     assert weak.elsewhere.alarms <= 0.05 and weak.elsewhere.missed == 0.0
 
 
-def test_no_sign_needs_every_question() -> None:
+def test_no_sign_needs_every_question():
     limits = {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)}
     said = operating_points.decisions(
         {
@@ -267,16 +256,13 @@ def test_no_sign_needs_every_question() -> None:
     assert said.tolist() == [REAL, INCONCLUSIVE, FAKE, INCONCLUSIVE, FAKE]
 
 
-def test_too_few_originals_call_nothing_manipulated() -> None:
+def test_too_few_originals_call_nothing_manipulated():
     rng = np.random.default_rng(0)
     labels = np.array([0] * 15 + [1] * 15)
     few = HeldOutScores(
         {FACE: gauss(rng, labels, 5.0)}, labels, {FACE: labels == 1}, labels.astype(str)
     )
     assert operating_points.by_alarms(few)[FACE][1] == np.inf
-
-
-# --- the whole ------------------------------------------------------------------------------------
 
 
 def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
@@ -292,7 +278,7 @@ def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
     return out
 
 
-def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
+def test_both_questions_are_calibrated_and_written_into_the_manifest():
     made = fit_clips(
         clips(np.random.default_rng(0)),
         {FACE: ["clip", "texture"], WHOLE: ["clip-generated"]},
@@ -321,14 +307,14 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
         fresh = {"calibration", "weight", "default"}
         assert old.model_dump(exclude=fresh) == new.model_dump(exclude=fresh)
         if new.id == "clip":
-            assert new.calibration is not None and new.calibration.data == 'clips "held out"'
+            assert new.calibration.data == 'clips "held out"'
             assert new.default
     # Comments survive, and writing twice is writing once.
     assert written.count("#") >= text.count("#") - 12
     assert manifest.updated(written, made) == written
 
 
-def test_one_question_alone_can_be_calibrated_and_needs_its_fakes() -> None:
+def test_one_question_alone_can_be_calibrated_and_needs_its_fakes():
     made = clips(np.random.default_rng(1))
     alone = fit_clips(made, {FACE: ["clip"]}, "made")
     assert set(alone.ensembles) == {FACE}
@@ -337,7 +323,7 @@ def test_one_question_alone_can_be_calibrated_and_needs_its_fakes() -> None:
         fit_clips([c for c in made if c.question is not WHOLE], {WHOLE: ["clip-generated"]}, "made")
 
 
-def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could() -> None:
+def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could():
     made = clips(np.random.default_rng(2))
     some = [
         replace(c, people=(replace(c.people[0], logits={"clip": c.people[0].logits["clip"]}),))
@@ -349,10 +335,7 @@ def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could() -> None
     assert found.ensembles[FACE].models[0] == "clip" and found.reports[0].auc > 0.9
 
 
-# --- odds -----------------------------------------------------------------------------------------
-
-
-def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources() -> None:
+def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources():
     rng = np.random.default_rng(0)
     labels = np.tile([0, 1], 400)
     honest = gauss(rng, labels, 1.5)
@@ -373,7 +356,7 @@ def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources(
     assert rare[5].share == pytest.approx(numbers.sigmoid(rare[5].logit), abs=0.2)
 
 
-def test_odds_of_too_few_clips_are_not_given() -> None:
+def test_odds_of_too_few_clips_are_not_given():
     x = np.linspace(-1, 1, 40)
     assert odds.table(x, (x > 0).astype(int), np.full(40, "s")) == []
     assert odds.table(np.zeros(100), np.ones(100, int), np.full(100, "s")) == []

@@ -1,7 +1,5 @@
 """Cameras by their address: what is watched, what is refused, and that no password is told."""
 
-from __future__ import annotations
-
 import base64
 import socket
 import ssl
@@ -10,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,16 +18,7 @@ from detector.links.cameras import CameraStream, parse
 from detector.links.relay import Relay, Target
 from tests.conftest import camera
 from tests.integration.service.test_webhooks import certificate
-from tests.support.cameras import (
-    SIZE,
-    RtspHandler,
-    listening,
-    mjpeg,
-    moved,
-    rtsp,
-    same,
-    secrets_in,
-)
+from tests.support.cameras import SIZE, RtspHandler, listening, mjpeg, moved, rtsp, same, secrets_in
 from tests.support.links import (
     PRIVATE,
     PUBLIC,
@@ -69,7 +57,7 @@ def watched(
 ) -> list[np.ndarray]:
     """The first pictures of a camera."""
     stop = threading.Event()
-    stream = CameraStream(parse(url, rules), rules, stop=stop, resolve=resolve, **options)  # type: ignore[arg-type]
+    stream = CameraStream(parse(url, rules), rules, stop=stop, resolve=resolve, **options)
     out = []
     for _time, rgb in stream.frames():
         out.append(rgb)
@@ -86,16 +74,13 @@ def refused(url: str, rules: LinkRules = RULES, **options: object) -> InputError
     return raised.value
 
 
-# --- what is watched ------------------------------------------------------------------------------
-
-
-def test_jpegs_over_http_are_watched(web: Server) -> None:
+def test_jpegs_over_http_are_watched(web):
     pictures = watched(web.url("cam.example", "/video"))
     assert len(pictures) == 3 and any(same(pictures[0], frame) for frame in FILMED)
     assert web.came[0][1]["Host"] == f"cam.example:{web.server_port}"
 
 
-def test_a_camera_that_speaks_rtsp_is_watched() -> None:
+def test_a_camera_that_speaks_rtsp_is_watched():
     with rtsp(PUBLIC, login=LOGIN) as server:
         pictures = watched(server.url("cam.example", f"{LOGIN}@"))
     assert len(pictures) == 3 and any(same(pictures[0], frame) for frame in FILMED)
@@ -104,7 +89,7 @@ def test_a_camera_that_speaks_rtsp_is_watched() -> None:
 
 
 @pytest.mark.parametrize("told", ["", "ann:wr0ng@"])
-def test_without_the_password_nobody_is_let_in(told: str) -> None:
+def test_without_the_password_nobody_is_let_in(told):
     with rtsp(PUBLIC, login=LOGIN) as server:
         error = refused(server.url("cam.example", told))
         assert error.code == "denied" and "wr0ng" not in error.message + error.hint
@@ -112,7 +97,7 @@ def test_without_the_password_nobody_is_let_in(told: str) -> None:
         assert refused(web.url(f"{told}cam.example", "/video")).code == "denied"
 
 
-def test_a_password_is_sent_when_it_is_asked_for_and_only_to_its_camera(web: Server) -> None:
+def test_a_password_is_sent_when_it_is_asked_for_and_only_to_its_camera(web):
     with serving(PUBLIC, {"/video": mjpeg(login=LOGIN)}) as mine:
         mine.answers["/moved"] = redirect(web.url("cam.example", "/elsewhere"))
         assert watched(mine.url(f"{LOGIN}@cam.example", "/video"))
@@ -124,7 +109,7 @@ def test_a_password_is_sent_when_it_is_asked_for_and_only_to_its_camera(web: Ser
         assert all("Authorization" not in headers for _path, headers in web.came)
 
 
-def test_a_redirect_over_http_is_followed_by_the_rules(web: Server) -> None:
+def test_a_redirect_over_http_is_followed_by_the_rules(web):
     web.answers["/moved"] = redirect("/video")
     assert watched(web.url("cam.example", "/moved"))
     with serving(PRIVATE, {"/video": mjpeg()}) as inside:
@@ -133,7 +118,7 @@ def test_a_redirect_over_http_is_followed_by_the_rules(web: Server) -> None:
         assert not inside.came
 
 
-def test_an_own_network_is_watched_where_it_is_named() -> None:
+def test_an_own_network_is_watched_where_it_is_named():
     with serving(PRIVATE, {"/video": mjpeg()}) as inside:
         url = inside.url("inside.example", "/video")
         assert refused(url).code == "link_private"
@@ -145,23 +130,20 @@ def test_an_own_network_is_watched_where_it_is_named() -> None:
         assert watched(url, replace(NEWSROOM, public=False))
 
 
-def test_where_there_is_no_internet_only_the_named_networks_are_watched(web: Server) -> None:
+def test_where_there_is_no_internet_only_the_named_networks_are_watched(web):
     url = web.url("cam.example", "/video")
     assert refused(url, replace(NEWSROOM, public=False)).code == "link_private"
     assert refused(web.url("mixed.example", "/video"), RULES).code == "link_private"
     assert not web.came
 
 
-def test_a_clouds_secrets_are_no_camera() -> None:
+def test_a_clouds_secrets_are_no_camera():
     everything = replace(RULES, networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
     for host in ("169.254.169.254", "168.63.129.16", "100.100.100.200"):
         assert refused(f"http://{host}/latest", everything).code == "link_private"
 
 
-# --- what is refused ------------------------------------------------------------------------------
-
-
-def test_an_rtsp_camera_that_is_elsewhere_leads_nobody_there() -> None:
+def test_an_rtsp_camera_that_is_elsewhere_leads_nobody_there():
     with rtsp(PRIVATE) as inside:
         to = inside.url(PRIVATE)
         with rtsp(PUBLIC, say=moved(to)) as server:
@@ -179,7 +161,7 @@ def test_an_rtsp_camera_that_is_elsewhere_leads_nobody_there() -> None:
         b"RTSP/" + b"1" * 900 + b" 302 Moved\r\n",
     ],
 )
-def test_no_spelling_of_a_redirect_gets_through(line: bytes) -> None:
+def test_no_spelling_of_a_redirect_gets_through(line):
     with rtsp(PRIVATE) as inside:
         location = f"Location: {inside.url(PRIVATE)}\r\n\r\n".encode()
 
@@ -198,14 +180,14 @@ def test_no_spelling_of_a_redirect_gets_through(line: bytes) -> None:
         assert not inside.came
 
 
-def test_what_is_no_video_is_refused(web: Server) -> None:
+def test_what_is_no_video_is_refused(web):
     web.answers["/page"] = whole(b"<!doctype html><p>Watch!", Content_Type="text/html")
     assert "no video that we can read" in refused(web.url("cam.example", "/page")).message
     web.answers["/gone"] = lambda handler: handler.begin(404, Content_Length="0")
     assert refused(web.url("cam.example", "/gone")).code == "not_found"
 
 
-def test_a_playlist_leads_nowhere(web: Server) -> None:
+def test_a_playlist_leads_nowhere(web):
     with serving(PRIVATE, {"/one.ts": whole(b"x" * 400)}) as inside:
         text = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{inside.url(PRIVATE, '/one.ts')}\n"
         kind = "application/vnd.apple.mpegurl"
@@ -214,7 +196,7 @@ def test_a_playlist_leads_nowhere(web: Server) -> None:
         assert not inside.came
 
 
-def test_nobody_there_and_no_name_are_said(web: Server) -> None:
+def test_nobody_there_and_no_name_are_said(web):
     with rtsp(PUBLIC) as server:
         gone = server.url("cam.example")
     assert refused(gone).code == "refused"
@@ -222,7 +204,7 @@ def test_nobody_there_and_no_name_are_said(web: Server) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_a_camera_that_says_nothing_is_left(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_that_says_nothing_is_left(scheme, monkeypatch):
     mute, port = listening(PUBLIC)
     with mute:
         stream = CameraStream(
@@ -238,7 +220,7 @@ def test_a_camera_that_says_nothing_is_left(scheme: str, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_who_stops_waits_for_no_camera(scheme: str) -> None:
+def test_who_stops_waits_for_no_camera(scheme):
     mute, port = listening(PUBLIC)
     stop, begun = threading.Event(), time.monotonic()
     with mute:
@@ -249,7 +231,7 @@ def test_who_stops_waits_for_no_camera(scheme: str) -> None:
     assert time.monotonic() - begun < 9, "it waited for the camera"
 
 
-def test_a_lost_camera_is_called_again_and_looked_at_anew() -> None:
+def test_a_lost_camera_is_called_again_and_looked_at_anew():
     """A name that leads elsewhere the second time gains nothing."""
     with rtsp(PUBLIC) as server, rtsp(PRIVATE) as inside:
         asked: list[str] = []
@@ -275,7 +257,7 @@ def test_a_lost_camera_is_called_again_and_looked_at_anew() -> None:
         assert not inside.came
 
 
-def test_a_secure_camera_has_to_be_the_one_of_its_name(tmp_path: Path) -> None:
+def test_a_secure_camera_has_to_be_the_one_of_its_name(tmp_path):
     path = certificate(tmp_path, "cam.example")
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ours.load_cert_chain(path)
@@ -293,7 +275,7 @@ def test_a_secure_camera_has_to_be_the_one_of_its_name(tmp_path: Path) -> None:
         assert "certificate" in refused(url.replace("cam.", "other."), verify=trust).message
 
 
-def test_only_the_first_who_connects_here_is_passed_on(web: Server) -> None:
+def test_only_the_first_who_connects_here_is_passed_on(web):
     target = Target("http", "cam.example", web.server_port, "/video", resolve=resolve)
     with Relay(target, replace(RULES, seconds=5, silence=5), threading.Event()) as relay:
         first = socket.create_connection(("127.0.0.1", relay.port))

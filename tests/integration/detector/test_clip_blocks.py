@@ -1,7 +1,5 @@
 """CLIP read at several depths: its tokens, what was tuned, its crop, and its two questions."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import sys
@@ -17,7 +15,6 @@ from torch.nn import functional as F
 from detector import weights
 from detector.errors import WeightsError
 from detector.models import ready, registry
-from detector.models.base import ModelSpec
 from detector.models.families import clip_blocks
 from detector.models.network import TorchFrameModel, normalize
 from detector.vision import cut
@@ -46,7 +43,7 @@ def parts() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
 Parts = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
 
 
-def test_class_tokens_are_those_of_another_implementation(parts: Parts) -> None:
+def test_class_tokens_are_those_of_another_implementation(parts):
     trunk, changes = parts
     head = {name: changes[name].float() for name in ("head.weight", "head.bias", "scale")}
     network = clip_blocks.build({**trunk, **head})
@@ -59,7 +56,7 @@ def test_class_tokens_are_those_of_another_implementation(parts: Parts) -> None:
         assert float(token.abs().mean()) == pytest.approx(wanted["mean_size"], abs=1e-4)
 
 
-def test_low_rank_updates_are_added_and_other_tensors_replaced() -> None:
+def test_low_rank_updates_are_added_and_other_tensors_replaced():
     trunk = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2), "b.bias": torch.ones(1)}
     changes = {
         "a.lora_a": torch.tensor([[1.0, 2.0, 3.0]]),
@@ -74,7 +71,7 @@ def test_low_rank_updates_are_added_and_other_tensors_replaced() -> None:
 
 @pytest.mark.parametrize("part", [0, 1])
 @pytest.mark.parametrize("missing", [True, False], ids=["missing", "extra"])
-def test_files_that_do_not_fit_are_refused(parts: Parts, part: int, missing: bool) -> None:
+def test_files_that_do_not_fit_are_refused(parts, part, missing):
     both = [dict(parts[0]), dict(parts[1])]
     if missing:
         del both[part][("vision.pre_layrnorm.weight", "head.bias")[part]]
@@ -87,7 +84,7 @@ def test_files_that_do_not_fit_are_refused(parts: Parts, part: int, missing: boo
 
 
 @pytest.mark.parametrize("spec", [SPEC, GENERATED], ids=lambda spec: spec.id)
-def test_three_logits_become_one(spec: ModelSpec) -> None:
+def test_three_logits_become_one(spec):
     logits = np.random.default_rng(3).normal(0, 4, (2, 3)).astype(np.float32)
     real, altered, generated = torch.from_numpy(logits).T
     wanted = {
@@ -96,11 +93,11 @@ def test_three_logits_become_one(spec: ModelSpec) -> None:
     }[spec.id]
     model = TorchFrameModel(spec, torch.nn.Identity())
     np.testing.assert_allclose(model.log_odds(torch.from_numpy(logits)), wanted, atol=1e-5)
-    compiled = ready.ReadyModel(spec, lambda batch: [logits], 4, lambda: model)  # type: ignore[arg-type]
+    compiled = ready.ReadyModel(spec, lambda batch: [logits], 4, lambda: model)
     np.testing.assert_allclose(compiled.score(pictures()), wanted, atol=1e-5)
 
 
-def test_the_generated_head_alone_speaks_in_its_file() -> None:
+def test_the_generated_head_alone_speaks_in_its_file():
     """Its third logit alone is fitted; "altered" is never the answer."""
     head = weights.load_state(weights.resolve(GENERATED)[1])
     assert set(head) == {"head.weight", "head.bias", "scale"}
@@ -118,7 +115,7 @@ def moved(points: list[tuple[float, float]], grow: float, x: float, y: float, tu
     return [tuple(p) for p in ((all_ - all_.mean(0)) @ turned.T + all_.mean(0)) * grow + (x, y)]
 
 
-def test_an_upright_crop_follows_size_and_place_and_does_not_turn() -> None:
+def test_an_upright_crop_follows_size_and_place_and_does_not_turn():
     stripes = np.zeros((400, 400, 3), np.uint8)
     stripes[:, ::8] = stripes[:, 1::8] = stripes[:, 2::8] = stripes[:, 3::8] = 255
     box = (0.0, 0.0, 1.0, 1.0)
@@ -134,7 +131,7 @@ def test_an_upright_crop_follows_size_and_place_and_does_not_turn() -> None:
     assert np.abs(one - two).mean() < 2
 
 
-def test_an_upright_crop_is_reflected_at_the_border() -> None:
+def test_an_upright_crop_is_reflected_at_the_border():
     frame = np.full((400, 400, 3), 200, np.uint8)
     crop = cut(frame, (0, 0, 1, 1), SPEC.crop, moved(LANDMARKS, 1, -140, -110))
     assert crop.min() > 190, "nothing is black beyond the edge"
@@ -144,9 +141,9 @@ def test_an_upright_crop_is_reflected_at_the_border() -> None:
 @pytest.mark.parametrize("grow", [0.4, 1.0, 2.6])
 @pytest.mark.parametrize("at", [(0.0, 0.0), (-120.0, -90.0)], ids=["inside", "at an edge"])
 def test_crops_are_those_of_training(
-    shared: Path, monkeypatch: pytest.MonkeyPatch, astronaut: np.ndarray,
-    grow: float, at: tuple[float, float],
-) -> None:  # fmt: skip
+    shared, monkeypatch, astronaut,
+    grow, at
+):  # fmt: skip
     monkeypatch.syspath_prepend(str(shared / "gpu"))
     for name in ("data", "vit"):
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -167,7 +164,7 @@ def test_crops_are_those_of_training(
 
 
 @pytest.mark.parametrize(("sampled", "expected"), [(32, 4), (3, 3), (1, 1), (4, 4), (5, 4)])
-def test_moments_are_spread_evenly(sampled: int, expected: int) -> None:
+def test_moments_are_spread_evenly(sampled, expected):
     from types import SimpleNamespace
 
     from detector.pipeline.modalities.base import Extraction

@@ -1,7 +1,5 @@
 """Shots, how much of a clip was looked at, and the closer look."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from itertools import pairwise
@@ -65,7 +63,7 @@ def described(path: Path) -> Media:
 
 
 @pytest.mark.parametrize("thorough", [False, True])
-def test_shots_are_found_where_the_clip_cuts(long_clip: Path, thorough: bool) -> None:
+def test_shots_are_found_where_the_clip_cuts(long_clip, thorough):
     about = described(long_clip)
     found = media.shots(long_clip, about, (0.0, END), 32, thorough=thorough)
     assert [start for start, _ in found] == pytest.approx(list(CUTS), abs=0.3)
@@ -75,18 +73,17 @@ def test_shots_are_found_where_the_clip_cuts(long_clip: Path, thorough: bool) ->
 
 
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.webm"])
-def test_shots_without_an_index(make_clip: Clip, name: str) -> None:
+def test_shots_without_an_index(make_clip, name):
     codec = "libvpx" if name.endswith("webm") else "libx264"
     path = make_clip(
         name, seconds=12, fps=10, size=SIZE, picture=film((0, 4, 9)), codec=codec, gop=20
     )
     found = media.shots(path, described(path), (0.0, 12.0), 32)
-    assert found is not None
     # A codec that does not place key frames at cuts shows them at its next one.
     assert [start for start, _ in found] == pytest.approx([0.0, 4.0, 9.0], abs=2.01)
 
 
-def test_one_shot_and_a_part_of_a_clip(make_clip: Clip, long_clip: Path) -> None:
+def test_one_shot_and_a_part_of_a_clip(make_clip, long_clip):
     path = make_clip("one.mp4", seconds=6, fps=25, size=SIZE)
     assert media.shots(path, described(path), (0.0, 6.0), 32) == [(0.0, pytest.approx(6.0))]
     found = media.shots(long_clip, described(long_clip), (35.0, 60.0), 32)
@@ -94,7 +91,7 @@ def test_one_shot_and_a_part_of_a_clip(make_clip: Clip, long_clip: Path) -> None
     assert found[-1][1] == 60.0
 
 
-def test_shots_are_not_searched_where_that_would_cost_much(make_clip: Clip) -> None:
+def test_shots_are_not_searched_where_that_would_cost_much(make_clip):
     # Every frame is a key frame, and nothing says which to look at.
     quick = {"preset": "ultrafast"}
     path = make_clip("keys.mp4", seconds=3, fps=25, size=(1280, 720), gop=1, options=quick)
@@ -103,9 +100,7 @@ def test_shots_are_not_searched_where_that_would_cost_much(make_clip: Clip) -> N
     assert media.shots(path, about, (0.0, 3.0), 32, thorough=True) is not None
 
 
-def test_early_key_frames_are_enough_where_all_would_cost_much(
-    long_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_early_key_frames_are_enough_where_all_would_cost_much(long_clip, monkeypatch):
     about = described(long_clip)
     everything = media.shots(long_clip, about, (0.0, END), 32)
     # Eight key frames, six of them early or before an early one: as much as is allowed.
@@ -118,13 +113,13 @@ def test_early_key_frames_are_enough_where_all_would_cost_much(
     assert media.shots(long_clip, about, (0.0, END), 32) is None
 
 
-def test_key_frames_far_apart_say_nothing(make_clip: Clip) -> None:
+def test_key_frames_far_apart_say_nothing(make_clip):
     options = {"sc_threshold": "0"}
     path = make_clip("far.mp4", seconds=40, fps=10, size=SIZE, gop=1000, options=options)
     assert media.shots(path, described(path), (0.0, 40.0), 32) is None
 
 
-def test_a_search_for_shots_can_be_stopped(long_clip: Path) -> None:
+def test_a_search_for_shots_can_be_stopped(long_clip):
     cancel = threading.Event()
     cancel.set()
     for thorough in (False, True):
@@ -134,7 +129,7 @@ def test_a_search_for_shots_can_be_stopped(long_clip: Path) -> None:
             )
 
 
-def test_every_shot_gets_a_moment_and_no_more_than_asked_for() -> None:
+def test_every_shot_gets_a_moment_and_no_more_than_asked_for():
     even = [1.0, 3.0, 5.0, 7.0, 9.0]
     shots = [(0.0, 5.5), (5.5, 6.0), (6.2, 6.2), (6.5, 10.0)]
     moments = media.with_every_shot(even, shots, 5)
@@ -149,7 +144,7 @@ def test_every_shot_gets_a_moment_and_no_more_than_asked_for() -> None:
     assert len(few) == 8
 
 
-def test_coverage_of_parts_and_pictures(long_clip: Path) -> None:
+def test_coverage_of_parts_and_pictures(long_clip):
     about = described(long_clip)
     seen = coverage.coverage(about, Settings(), [10.0, 50.0], [(0.0, 30.0), (30.0, 40.0)])
     assert seen == Coverage(sampled=2, frames=1100, longest_gap=60.0, shots=2, shots_seen=1)
@@ -161,7 +156,7 @@ def test_coverage_of_parts_and_pictures(long_clip: Path) -> None:
     )
 
 
-def test_a_long_clip_has_every_shot_seen_and_says_so(usual: Analysis) -> None:
+def test_a_long_clip_has_every_shot_seen_and_says_so(usual):
     evenly = [(n + 0.5) * END / 32 for n in range(32)]
     out = usual
     assert out.coverage.shots == len(CUTS)
@@ -174,7 +169,7 @@ def test_a_long_clip_has_every_shot_seen_and_says_so(usual: Analysis) -> None:
     assert Analysis.model_validate_json(out.model_dump_json()).coverage == out.coverage
 
 
-def test_a_short_clip_is_looked_at_as_before(analyzer: Analyzer, make_clip: Clip) -> None:
+def test_a_short_clip_is_looked_at_as_before(analyzer, make_clip):
     path = make_clip("short.mp4", seconds=6, fps=10, size=SIZE, picture=film((0.0, 3.0)))
     out = analyzer.analyze(path, Settings(frames=6))
     assert out.timestamps == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
@@ -183,7 +178,7 @@ def test_a_short_clip_is_looked_at_as_before(analyzer: Analyzer, make_clip: Clip
     assert Analysis.model_validate(old).coverage is None
 
 
-def test_moments_go_where_scores_move_or_are_high() -> None:
+def test_moments_go_where_scores_move_or_are_high():
     moments = [5.0, 15.0, 25.0, 35.0, 45.0]
     rising = {5.0: 0.1, 15.0: 0.1, 25.0: 0.1, 35.0: 0.9, 45.0: 0.1}
     chosen = refine(moments, [rising, {}], (0.0, 50.0), 45)
@@ -199,15 +194,13 @@ def test_moments_go_where_scores_move_or_are_high() -> None:
     assert max(b - a for a, b in pairwise([0.0, *even, 10.0])) <= 2.5
 
 
-def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
-    analyzer: Analyzer, long_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(analyzer, long_clip, monkeypatch):
     searched: list[int] = []
     detect = analyzer.detector().detect
 
     def count(rgb: np.ndarray, min_face: int) -> list[object]:
         searched.append(min_face)
-        return detect(rgb, min_face)  # type: ignore[return-value]
+        return detect(rgb, min_face)
 
     seen: list[Progress] = []
     with monkeypatch.context() as patch:
@@ -241,7 +234,7 @@ def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
     assert again.id == out.id
 
 
-def test_a_closer_look_of_a_picture_is_a_look(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_a_closer_look_of_a_picture_is_a_look(analyzer, tmp_path):
     path = tmp_path / "face.png"
     cv2.imwrite(str(path), data.astronaut()[..., ::-1])
     closer = analyzer.analyze(path, Settings(sampling="closer", frames=CLOSER))
@@ -250,7 +243,7 @@ def test_a_closer_look_of_a_picture_is_a_look(analyzer: Analyzer, tmp_path: Path
     assert closer.coverage == usual.coverage
 
 
-def test_a_closer_look_can_be_stopped(analyzer: Analyzer, long_clip: Path) -> None:
+def test_a_closer_look_can_be_stopped(analyzer, long_clip):
     for wanted in (3, 40):  # the first time through, and the second
         cancel = threading.Event()
 
@@ -266,7 +259,7 @@ def test_a_closer_look_can_be_stopped(analyzer: Analyzer, long_clip: Path) -> No
             )
 
 
-def test_a_moment_counts_for_the_time_it_stands_for(analyzer: Analyzer, long_clip: Path) -> None:
+def test_a_moment_counts_for_the_time_it_stands_for(analyzer, long_clip):
     closer = Settings(sampling="closer", frames=40, models=ONE)
     out = analyzer.analyze(long_clip, closer, scores_only=True)
     stands = fusion.stands_for(out)
@@ -280,12 +273,10 @@ def test_a_moment_counts_for_the_time_it_stands_for(analyzer: Analyzer, long_cli
     assert fusion.over_time([0.0, 4.0], [1.0, 1.0], "motion", [3.0, 1.0]) == pytest.approx(1.0)
 
 
-def test_how_long_a_closer_look_takes(usual: Analysis) -> None:
+def test_how_long_a_closer_look_takes(usual):
     seconds = estimate(usual)
-    assert seconds is not None
     assert seconds > usual.timings["total"]
     more = estimate(usual, 2 * CLOSER)
-    assert more is not None
     assert more > seconds
     assert estimate(usual, 16) is None
     assert estimate(usual.model_copy(update={"timings": {}})) is None

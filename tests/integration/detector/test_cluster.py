@@ -1,7 +1,5 @@
 """A real cluster of two workers on this machine."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -92,8 +90,7 @@ def idle(cluster: ClusterAnalyzer) -> bool:
     return len(members) == 2 and sum(member.free for member in members) == cluster.slots
 
 
-def test_the_result_is_the_one_of_one_process(cluster: ClusterAnalyzer, alone: Results) -> None:
-    """On samples; several at a time."""
+def test_the_result_is_the_one_of_one_process(cluster, alone):
     got = at_once(lambda path: cluster.analyze(path, Settings(frames=8)), alone)
     assert len(alone) == 2
     for one, expected in zip(got, alone.values(), strict=True):
@@ -101,9 +98,7 @@ def test_the_result_is_the_one_of_one_process(cluster: ClusterAnalyzer, alone: R
         assert one.id == cluster.id_of(one.media.sha256, Settings(frames=8))
 
 
-def test_a_file_that_a_worker_cannot_see_is_sent(
-    cluster: ClusterAnalyzer, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_a_worker_cannot_see_is_sent(cluster, clip, monkeypatch):
     monkeypatch.setattr(transfer, "PIECE_BYTES", 10_000)
     assert clip.stat().st_size > 30_000
     with clip.open("rb") as file:  # a path that leads elsewhere in every other process
@@ -115,9 +110,7 @@ def test_a_file_that_a_worker_cannot_see_is_sent(
     assert not list(Path(tempfile.gettempdir()).glob("unmask-ray-*"))
 
 
-def test_what_a_killed_worker_left_is_swept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_worker_left_is_swept(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with subprocess.Popen(["true"]) as gone:
         pass
@@ -129,7 +122,7 @@ def test_what_a_killed_worker_left_is_swept(
     }  # fmt: skip
 
 
-def test_an_error_comes_back_as_it_was_raised(cluster: ClusterAnalyzer, tmp_path: Path) -> None:
+def test_an_error_comes_back_as_it_was_raised(cluster, tmp_path):
     (tmp_path / "text.mp4").write_text("this is not a video")
     for path, code in ((tmp_path / "text.mp4", "unsupported"), (tmp_path / "none", "not_found")):
         with pytest.raises(MediaError) as there:
@@ -143,7 +136,7 @@ def test_an_error_comes_back_as_it_was_raised(cluster: ClusterAnalyzer, tmp_path
     assert idle(cluster)
 
 
-def test_progress_goes_forward_and_a_cancel_frees_the_worker(cluster: ClusterAnalyzer) -> None:
+def test_progress_goes_forward_and_a_cancel_frees_the_worker(cluster):
     from bench.clips import face_clip
 
     clip, cancel = face_clip(20, 320, 240, 25), threading.Event()
@@ -176,10 +169,7 @@ def _running(member: Member) -> int:
     return number
 
 
-def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(
-    cluster: ClusterAnalyzer, tmp_path: Path
-) -> None:
-    """Killed twice, with calls of their own each time."""
+def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(cluster, tmp_path):
     source, out = many(tmp_path / "clips", 16), tmp_path / "out"
     journal, killed = out / "results.jsonl", []
     options = BatchOptions(QUICK, parallel=cluster.slots)
@@ -213,9 +203,7 @@ def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(
     assert not {pid(member) for member in cluster._pool._members} & set(killed)
 
 
-def test_a_file_that_takes_worker_after_worker_with_it_is_given_up(
-    cluster: ClusterAnalyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_takes_worker_after_worker_with_it_is_given_up(cluster, monkeypatch):
     from bench.clips import face_clip
 
     monkeypatch.setattr(cluster_analyzer, "MAX_TRIES", 2)
@@ -241,7 +229,7 @@ def test_a_file_that_takes_worker_after_worker_with_it_is_given_up(
     assert cluster.analyze(clip, QUICK).models, "by the first that is back"
 
 
-def test_a_cluster_of_this_computer_is_reached_from_nowhere_else(cluster: ClusterAnalyzer) -> None:
+def test_a_cluster_of_this_computer_is_reached_from_nowhere_else(cluster):
     import ray
 
     address = ray.get_runtime_context().gcs_address
@@ -296,7 +284,7 @@ def _address(code: str) -> str:
     return str(mapped or address)
 
 
-def test_another_cluster_or_none_is_said(cluster: ClusterAnalyzer) -> None:
+def test_another_cluster_or_none_is_said(cluster):
     with pytest.raises(UsageError, match="part of another cluster"):
         connection.join("127.0.0.1:1")
     for address in ("ray://127.0.0.1:10001", "somewhere", "host:0", "http://host:1", ":1"):

@@ -1,7 +1,5 @@
 """`unmask batch --ray`: the command, a cluster of its own, and what it says where there is none."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -44,8 +42,7 @@ def _parents(pid: int) -> list[int]:
     return parents
 
 
-def test_a_batch_on_a_cluster_of_its_own_outlives_a_worker_and_itself(tmp_path: Path) -> None:
-    """First a worker is killed, then the command; given again without a cluster, it goes on."""
+def test_a_batch_on_a_cluster_of_its_own_outlives_a_worker_and_itself(tmp_path):
     source, out = many(tmp_path / "clips", 12), tmp_path / "out"
     command = [sys.executable, "-m", "cli", "batch", str(source), "--out", str(out), *QUICK]
     journal = out / "results.jsonl"
@@ -79,7 +76,7 @@ def test_a_batch_on_a_cluster_of_its_own_outlives_a_worker_and_itself(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["closed", "client"])
-def test_an_address_where_no_cluster_answers_is_one_sentence(kind: str, tmp_path: Path) -> None:
+def test_an_address_where_no_cluster_answers_is_one_sentence(kind, tmp_path):
     source = many(tmp_path / "clips", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -98,9 +95,7 @@ def test_an_address_where_no_cluster_answers_is_one_sentence(kind: str, tmp_path
     assert not (tmp_path / "out" / "results.jsonl").exists()
 
 
-def test_who_answers_and_is_no_cluster_is_not_waited_for_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_who_answers_and_is_no_cluster_is_not_waited_for_long(monkeypatch):
     """Ray's own way in waits for minutes, or ends the process."""
     monkeypatch.setattr(connection, "TRY_SECONDS", 4.0)
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,7 +1,5 @@
 """A made copy beside its original: what was done to it is found, and nothing else is said."""
 
-from __future__ import annotations
-
 import json
 import threading
 from pathlib import Path
@@ -52,9 +50,7 @@ def said(copy: Path, original: Path, detector: vision.FaceDetector) -> Compariso
     return compare(copy, original, detector=detector)
 
 
-def test_a_reencoded_copy_does_not_differ(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_reencoded_copy_does_not_differ(original, tmp_path, detector):
     size = WIDTH * 3 // 4, HEIGHT * 3 // 4
     small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in footage()[:HALF]]
     result = said(write(tmp_path / "copy.mp4", small, 32), original, detector)
@@ -64,9 +60,7 @@ def test_a_reencoded_copy_does_not_differ(
     assert result.generation.younger == "copy"
 
 
-def test_a_changed_face_is_found_with_its_time(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_changed_face_is_found_with_its_time(original, tmp_path, detector):
     frames = footage()
     frames[12:] = altered(frames[12:], detector, "face")
     copy = write(tmp_path / "copy.mp4", frames, 26)
@@ -75,8 +69,6 @@ def test_a_changed_face_is_found_with_its_time(
     (span,) = result.people[0].spans
     assert span.start == pytest.approx(1.0, abs=0.2)
     assert span.end == pytest.approx(2.0, abs=0.1)
-    assert result.face_difference is not None
-    assert result.background_difference is not None
     assert result.face_difference > 3 * result.background_difference
     pictures = aligned(copy, original, result, len(result.moments) - 2)
     face = result.moments[-2].faces[0].box
@@ -90,16 +82,12 @@ def test_a_changed_face_is_found_with_its_time(
     assert same.heat(40)[y0:y1, x0:x1].mean() > 2 * same.heat(40)[:, :x0].mean()
 
 
-def test_a_mouth_of_its_own_is_said_to_be_the_mouth(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_mouth_of_its_own_is_said_to_be_the_mouth(original, tmp_path, detector):
     copy = write(tmp_path / "copy.mp4", altered(footage()[:HALF], detector, "mouth"), 24)
     assert said(copy, original, detector).finding is ComparisonFinding.MOUTH_DIFFERS
 
 
-def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(original, tmp_path, detector):
     rng = np.random.default_rng(3)
     copy = write(tmp_path / "copy.mp4", [anew(rgb, rng, 1.1) for rgb in footage()[:HALF]])
     result = said(copy, original, detector)
@@ -108,9 +96,7 @@ def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(
     assert result.moments, "whoever reads it can look at the moments"
 
 
-def test_crop_mirror_and_grade_are_undone(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_crop_mirror_and_grade_are_undone(original, tmp_path, detector):
     table = (255 * (np.arange(256) / 255) ** 0.75).astype(np.uint8)
     frames = [table[f[CROP]][:, ::-1] for f in footage()[:HALF]]
     result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
@@ -120,18 +106,14 @@ def test_crop_mirror_and_grade_are_undone(
     assert result.space.kept == pytest.approx(360 * 400 / (480 * 400), abs=0.03)
 
 
-def test_a_face_is_found_through_crop_and_mirror(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_face_is_found_through_crop_and_mirror(original, tmp_path, detector):
     frames = [f[CROP][:, ::-1] for f in altered(footage()[:HALF], detector, "face")]
     result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
     assert result.finding is ComparisonFinding.FACE_DIFFERS
 
 
 @pytest.mark.parametrize("way", ["letterbox", "turned by 5 degrees", "on its side", "lens"])
-def test_framed_and_turned_copies_are_the_same_footage(
-    way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_framed_and_turned_copies_are_the_same_footage(way, original, tmp_path, detector):
     # A lens's corners need all frames, or their misfit is taken for an edit.
     frames = footage()[: FRAMES if way == "lens" else HALF]
     copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22)
@@ -143,8 +125,8 @@ def test_framed_and_turned_copies_are_the_same_footage(
 
 @pytest.mark.parametrize("way", ["turned in a letterbox", "on its side", "upside down", "lens"])
 def test_a_face_is_found_with_its_time_in_framed_and_turned_copies(
-    way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+    way, original, tmp_path, detector
+):
     part = "mouth" if way == "on its side" else "face"
     frames = footage()[:HALF]
     frames[4:] = altered(frames[4:], detector, part)
@@ -157,9 +139,7 @@ def test_a_face_is_found_with_its_time_in_framed_and_turned_copies(
     assert span.end == pytest.approx(HALF / FPS, abs=0.1)
 
 
-def test_a_title_between_two_stretches_is_none_of_the_footage(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_title_between_two_stretches_is_none_of_the_footage(original, tmp_path, detector):
     title: np.ndarray = np.full((HEIGHT, WIDTH, 3), (30, 60, 120), np.uint8)
     cv2.putText(title, "LATER", (px(90), px(220)), FONT, 2, (255,) * 3, 4)
     for part, finding in (("", "nothing_differs"), ("face", "face_differs")):
@@ -171,9 +151,7 @@ def test_a_title_between_two_stretches_is_none_of_the_footage(
         assert result.time.compared - result.time.matched in (2, 3, 4)
 
 
-def test_a_caption_is_another_edit_and_has_a_place(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_caption_is_another_edit_and_has_a_place(original, tmp_path, detector):
     frames = footage()[:HALF]
     for rgb in frames:
         cv2.rectangle(rgb, (px(20), px(350)), (px(300), px(380)), (10, 10, 90), -1)
@@ -193,16 +171,12 @@ def takes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2)])
-def test_another_take_of_the_same_scene_accuses_no_face(
-    takes: list[Path], detector: vision.FaceDetector, one: int, other: int
-) -> None:
+def test_another_take_of_the_same_scene_accuses_no_face(takes, detector, one, other):
     result = said(takes[one], takes[other], detector)
     assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
 
 
-def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(
-    tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(tmp_path, detector):
     original = write(tmp_path / "original.mp4", head(1))
     changed = write(tmp_path / "changed.mp4", altered(head(1), detector, "face"), 24)
     assert said(changed, original, detector).finding is ComparisonFinding.FACE_DIFFERS
@@ -210,16 +184,12 @@ def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(
     assert not other.finding.manipulated
 
 
-def test_a_take_is_known_again(
-    takes: list[Path], tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_take_is_known_again(takes, tmp_path, detector):
     again = write(tmp_path / "again.mp4", take(1)[:HALF], 32)
     assert said(again, takes[0], detector).finding is ComparisonFinding.NOTHING_DIFFERS
 
 
-def test_other_footage_is_refused(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_other_footage_is_refused(original, tmp_path, detector):
     cup = cv2.resize(skimage.data.coffee()[:400, :480], SIZE)
     coffee = [np.roll(cup, 4 * n, axis=1) for n in range(HALF)]
     result = said(write(tmp_path / "copy.mp4", coffee), original, detector)
@@ -227,7 +197,7 @@ def test_other_footage_is_refused(
     assert result.moments == []
 
 
-def test_stills_are_compared(tmp_path: Path, detector: vision.FaceDetector) -> None:
+def test_stills_are_compared(tmp_path, detector):
     first = footage()[0]
     paths = [tmp_path / "copy.jpg", tmp_path / "original.png"]
     changed = altered([first], detector, "face")[0]
@@ -238,16 +208,14 @@ def test_stills_are_compared(tmp_path: Path, detector: vision.FaceDetector) -> N
     assert said(paths[0], paths[1], detector).finding is ComparisonFinding.NOTHING_DIFFERS
 
 
-def test_a_comparison_can_be_canceled(original: Path, detector: vision.FaceDetector) -> None:
+def test_a_comparison_can_be_canceled(original, detector):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Canceled):
         compare(original, original, detector=detector, cancel=stop)
 
 
-def test_the_command_says_it_in_words_json_and_status(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
     target = tmp_path / "out.json"
     original = write(tmp_path / "original.mp4", footage()[:HALF])
     assert main(["compare", str(original), str(original), "--json", str(target)]) == 0
@@ -260,7 +228,7 @@ def test_the_command_says_it_in_words_json_and_status(
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 
 
-def test_time_follows_offset_rate_and_cuts() -> None:
+def test_time_follows_offset_rate_and_cuts():
     rng = np.random.default_rng(0)
     originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)
     times = np.arange(200) / 25
@@ -276,7 +244,7 @@ def test_time_follows_offset_rate_and_cuts() -> None:
 
 
 @pytest.mark.parametrize("way", ["drift", "dropped", "doubled"])
-def test_time_follows_what_players_and_platforms_do_to_it(way: str) -> None:
+def test_time_follows_what_players_and_platforms_do_to_it(way):
     rng = np.random.default_rng(1)
     originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)
     shown = {
@@ -294,11 +262,8 @@ def test_time_follows_what_players_and_platforms_do_to_it(way: str) -> None:
 
 
 def test_an_analysis_is_held_against_its_original_and_its_number_stays(
-    original: Path,
-    tmp_path: Path,
-    detector: vision.FaceDetector,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    original, tmp_path, detector, capsys
+):
     out = tmp_path / "a.json"
     copy = str(write(tmp_path / "copy.mp4", altered(footage()[:HALF], detector, "face"), 24))
     models = ["--models", "texture", "--frames", "4"]

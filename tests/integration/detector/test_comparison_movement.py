@@ -1,7 +1,5 @@
 """Two pictures that have nothing in common but how a face moves in them, made and read as files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from threading import Event
 
@@ -76,11 +74,11 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def test_a_face_that_was_driven_by_the_original_is_told(films: dict[str, Path]) -> None:
+def test_a_face_that_was_driven_by_the_original_is_told(films):
     found = compare(films["driven"], films["original"])
     assert found.finding is ComparisonFinding.SAME_MOVEMENT
     shared = found.movement
-    assert shared is not None and shared.score >= shared.needed
+    assert shared.score >= shared.needed
     assert abs(shared.offset) < 0.05 and not shared.mirrored
     head, features = shared.traces
     assert head.correlation > 0.8 and features.correlation > 0.25
@@ -90,9 +88,7 @@ def test_a_face_that_was_driven_by_the_original_is_told(films: dict[str, Path]) 
     assert pages.startswith(b"%PDF")
 
 
-def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
-    films: dict[str, Path], tmp_path: Path
-) -> None:
+def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(films, tmp_path):
     about = media.probe(films["original"])
     times = [n / FPS for n in range(FRAMES)]
     rng = np.random.default_rng(4)
@@ -110,12 +106,12 @@ def test_of_a_scene_that_was_drawn_anew_the_movement_is_told_beside_its_moments(
     assert pages.startswith(b"%PDF")
 
 
-def test_another_face_that_moves_otherwise_is_not(films: dict[str, Path]) -> None:
+def test_another_face_that_moves_otherwise_is_not(films):
     found = compare(films["other"], films["original"])
     assert found.finding is ComparisonFinding.NOT_SAME_FOOTAGE and found.movement is None
 
 
-def test_a_stretch_that_shows_nobody_has_no_movement(tmp_path: Path) -> None:
+def test_a_stretch_that_shows_nobody_has_no_movement(tmp_path):
     cup = cv2.resize(skimage.data.coffee(), (320, 240))
     frames = [np.roll(cup, n, axis=1) for n in range(FRAMES)]
     path = write(tmp_path / "coffee.mp4", frames, fps=FPS)

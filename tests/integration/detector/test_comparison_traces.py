@@ -1,10 +1,8 @@
 """Which of two files is the younger, by what they say of themselves: files really written."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -63,12 +61,12 @@ def both_ways(younger: Path, older: Path, code: str) -> Generation:
     return found
 
 
-def test_files_that_say_nothing_tell_nothing(tmp_path: Path) -> None:
+def test_files_that_say_nothing_tell_nothing(tmp_path):
     one, other = film(tmp_path / "1.mov"), film(tmp_path / "2.mov")
     assert told(one, other) == Generation()
 
 
-def test_the_later_date_is_of_the_younger(tmp_path: Path) -> None:
+def test_the_later_date_is_of_the_younger(tmp_path):
     older = film(tmp_path / "1.mov", creation_time="2026-03-01T10:00:00Z")
     younger = film(tmp_path / "2.mov", creation_time="2026-03-04T09:00:00Z")
     found = both_ways(younger, older, "later_date")
@@ -78,14 +76,12 @@ def test_the_later_date_is_of_the_younger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("date", ["2026-03-02T11:00:00Z", "1970-01-01T00:00:00Z", "2100-01-01"])
-def test_dates_that_time_zones_or_wrong_clocks_explain_tell_nothing(
-    tmp_path: Path, date: str
-) -> None:
+def test_dates_that_time_zones_or_wrong_clocks_explain_tell_nothing(tmp_path, date):
     one = film(tmp_path / "1.mov", creation_time="2026-03-01T10:00:00Z")
     assert told(film(tmp_path / "2.mov", creation_time=date), one).hints == []
 
 
-def test_what_a_program_wrote_is_younger_than_what_a_camera_did(tmp_path: Path) -> None:
+def test_what_a_program_wrote_is_younger_than_what_a_camera_did(tmp_path):
     older = film(tmp_path / "1.mov", camera=True)
     found = both_ways(film(tmp_path / "2.mov"), older, "rewritten")
     assert found.younger == "copy"
@@ -94,7 +90,7 @@ def test_what_a_program_wrote_is_younger_than_what_a_camera_did(tmp_path: Path) 
     assert words.hint(encoded.hints[0]) == "the copy was written by x264"
 
 
-def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path: Path) -> None:
+def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path):
     kept = film(tmp_path / "1.mov", **CAMERA)
     about = media.probe(kept)
     assert (
@@ -105,7 +101,7 @@ def test_a_camera_s_name_that_a_program_kept_makes_nothing_older(tmp_path: Path)
     assert both_ways(kept, film(tmp_path / "3.mov", camera=True), "rewritten").younger == "copy"
 
 
-def test_a_rate_factor_is_said_and_decides_nothing_alone(tmp_path: Path) -> None:
+def test_a_rate_factor_is_said_and_decides_nothing_alone(tmp_path):
     fine, coarse = film(tmp_path / "1.mov", crf=18), film(tmp_path / "2.mov", crf=26)
     found = both_ways(coarse, fine, "coarser")
     assert found.younger is None
@@ -120,7 +116,7 @@ def still(path: Path, quality: int, tags: dict[int, str]) -> Path:
     return path
 
 
-def test_pictures_tell_by_their_tags_and_tables(tmp_path: Path) -> None:
+def test_pictures_tell_by_their_tags_and_tables(tmp_path):
     make, software, changed = 0x010F, 0x0131, 0x0132
     older = still(tmp_path / "1.jpg", 95, {make: "Canon", changed: "2026:03:01 10:00:00"})
     younger = still(
@@ -135,7 +131,7 @@ def test_pictures_tell_by_their_tags_and_tables(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_of_a_stranger_s_own_words_is_said(tmp_path: Path) -> None:
+def test_nothing_of_a_stranger_s_own_words_is_said(tmp_path):
     tags = {"software": "x HandBrake \u202e<script>", "creation_time": "2026-03-04T09:00:00Z"}
     trick = film(tmp_path / "1.mov", **tags)
     found = told(trick, film(tmp_path / "2.mov", camera=True, creation_time="2026-01-01"))
@@ -145,7 +141,7 @@ def test_nothing_of_a_stranger_s_own_words_is_said(tmp_path: Path) -> None:
     ]
 
 
-def test_what_can_t_be_read_tells_nothing(tmp_path: Path) -> None:
+def test_what_can_t_be_read_tells_nothing(tmp_path):
     path = film(tmp_path / "1.mov", camera=True)
     about = media.probe(path)
     assert file_traces.read_traces(path, about).camera
@@ -164,9 +160,9 @@ def test_what_can_t_be_read_tells_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_trusted_signature_of_a_camera_proves_which_one_is_the_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Any, sources: list[str],
-    ingredients: list[str], proves: bool,
-) -> None:  # fmt: skip
+    tmp_path, monkeypatch, state, sources,
+    ingredients, proves
+):  # fmt: skip
     signed, other = film(tmp_path / "1.mov"), film(tmp_path / "2.mov")
 
     def read(file: BinaryIO) -> Credential:
@@ -182,7 +178,7 @@ def test_a_trusted_signature_of_a_camera_proves_which_one_is_the_copy(
         assert told(signed, other).younger == "original"
 
 
-def test_a_comparison_says_it(tmp_path: Path) -> None:
+def test_a_comparison_says_it(tmp_path):
     older = film(tmp_path / "1.mov", camera=True, creation_time="2026-03-01T10:00:00Z")
     younger = film(tmp_path / "2.mov", creation_time="2026-03-04T10:00:00Z")
     found = compare(younger, older)

@@ -1,9 +1,6 @@
 """Copies as broadcasters, agencies and editors hand them on: in another light, fading, under a
 watermark, in fields, mixed from frame to frame, as a part of a report."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,13 +24,13 @@ WAYS = ("vignette", "fade", "watermark", "fields", "mixed", "curve", "hue")
 """`fields` are two frames line by line, `mixed` has a mixture between any two frames."""
 
 
-def handed_on(path: Path, frames: list, way: str) -> Path:  # type: ignore[type-arg]
+def handed_on(path: Path, frames: list, way: str) -> Path:
     fps = 2 * FPS if way == "mixed" else FPS
     changed = [recolored(frame, way) for frame in edited(frames, way)]
     return write_copy(path / f"{way}.mp4", changed, fps, CopyOptions(crf=22))
 
 
-def edited(frames: list, way: str) -> list:  # type: ignore[type-arg]
+def edited(frames: list, way: str) -> list:
     if way == "fade":  # from black and to it
         slow, last = 0.3 * len(frames), len(frames) - 1
         shares = [min(1.0, i / slow, (last - i) / slow) for i in range(len(frames))]
@@ -81,9 +78,7 @@ def recolored(rgb: np.ndarray, way: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_was_done_to_all_of_it_accuses_no_face(
-    way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path, detector):
     frames = footage()[: FRAMES if way == "fade" else HALF]
     result = said(handed_on(tmp_path, frames, way), original, detector)
     assert result.finding in SAME.get(way, {"transformed"})
@@ -91,9 +86,7 @@ def test_what_was_done_to_all_of_it_accuses_no_face(
 
 
 @pytest.mark.parametrize("way", ["vignette", "fade", "watermark", "fields", "curve"])
-def test_a_face_is_found_under_it(
-    way: str, original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_face_is_found_under_it(way, original, tmp_path, detector):
     frames = altered(footage()[: FRAMES if way == "fade" else HALF], detector, "face")
     result = said(handed_on(tmp_path, frames, way), original, detector)
     assert result.finding == "face_differs"
@@ -105,16 +98,13 @@ def part_of_a_report(
     frames = footage()[:HALF]
     frames = altered(frames, detector, part) if part else frames
     result = said(handed_on(folder, frames, "report"), original, detector)
-    assert result.excerpt is not None
     assert result.excerpt.start == pytest.approx(0.5, abs=0.1)
     assert result.excerpt.end == pytest.approx(1.5, abs=0.1)
     assert result.time.matched < 0.6 * result.time.compared
     return result
 
 
-def test_in_a_report_the_part_that_shows_it_is_compared_and_said(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_in_a_report_the_part_that_shows_it_is_compared_and_said(original, tmp_path, detector):
     result = part_of_a_report(tmp_path, original, detector, "")
     assert result.finding == "nothing_differs"
     assert result.sentence == "Part of it is the same footage, and nothing differs there"
@@ -122,14 +112,11 @@ def test_in_a_report_the_part_that_shows_it_is_compared_and_said(
     assert "Of what else it shows this says nothing." in words.lead(result)
 
 
-def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(
-    original: Path, tmp_path: Path, detector: vision.FaceDetector
-) -> None:
+def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(original, tmp_path, detector):
     result = part_of_a_report(tmp_path, original, detector, "face")
     assert result.finding == "face_differs"
     assert "; it shows other footage, too" in result.sentence
     (span,) = result.people[0].spans
-    assert result.excerpt is not None
     assert result.excerpt.start <= span.start < span.end <= result.excerpt.end
 
 
@@ -138,9 +125,9 @@ def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(
     [([n * 3 // 4 for n in range(32)], "slowed to 75 %"), (range(23, -1, -1), "played backwards")],
 )
 def test_a_copy_that_is_played_otherwise_is_not_the_same(
-    shown: Iterable[int], words_for_it: str,
-    original: Path, tmp_path: Path, detector: vision.FaceDetector,
-) -> None:  # fmt: skip
+    shown, words_for_it,
+    original, tmp_path, detector
+):  # fmt: skip
     frames = footage()
     copy = write_copy(tmp_path / "copy.mp4", [frames[n] for n in shown], FPS, CopyOptions(crf=22))
     result = said(copy, original, detector)

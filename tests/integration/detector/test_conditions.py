@@ -1,7 +1,5 @@
 """Conditions really change a file, and only in the way they say."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from threading import Event
 
@@ -41,9 +39,7 @@ def detail(rgb: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("condition", [c for c in FEW[1:] if c.fits("video")], ids=lambda c: c.name)
-def test_a_clip_keeps_its_times_its_sound_and_its_colors(
-    clip: Path, tmp_path: Path, condition: Condition
-) -> None:
+def test_a_clip_keeps_its_times_its_sound_and_its_colors(clip, tmp_path, condition):
     before, after = media.probe(clip), media.probe(corruptions.apply(clip, condition, tmp_path))
     assert after.duration == pytest.approx(before.duration, abs=0.05)
     assert after.fps == pytest.approx(before.fps)
@@ -60,7 +56,7 @@ def test_a_clip_keeps_its_times_its_sound_and_its_colors(
         assert off.max() < 2.5, "colors shift where BT.601 and BT.709 are mixed up"
 
 
-def test_high_definition_keeps_its_colors(tmp_path: Path) -> None:
+def test_high_definition_keeps_its_colors(tmp_path):
     """From 720 lines on, colors without a label are read in another way."""
     source = write_clip(tmp_path / "hd.mp4", seconds=0.2, size=(1280, 720))
     for share in (0.75, 0.5):
@@ -69,7 +65,7 @@ def test_high_definition_keeps_its_colors(tmp_path: Path) -> None:
         assert np.abs(a - b).max() < 2.5
 
 
-def test_all_the_sound_is_kept(clip: Path, tmp_path: Path) -> None:
+def test_all_the_sound_is_kept(clip, tmp_path):
     def samples(path: Path) -> int:
         with av.open(str(path)) as container:
             return sum(frame.samples for frame in container.decode(audio=0))
@@ -78,7 +74,7 @@ def test_all_the_sound_is_kept(clip: Path, tmp_path: Path) -> None:
     assert abs(samples(changed) - samples(clip)) <= 1024, "at most the encoder's delay"
 
 
-def test_stronger_compression_is_smaller(clip: Path, picture: Path, tmp_path: Path) -> None:
+def test_stronger_compression_is_smaller(clip, picture, tmp_path):
     sizes = []
     for crf in (23, 32, 40):
         changed = corruptions.apply(clip, Condition("crf", crf), tmp_path)
@@ -92,7 +88,7 @@ def test_stronger_compression_is_smaller(clip: Path, picture: Path, tmp_path: Pa
     assert media.probe(jpegs[0]).codec == "jpeg" or jpegs[0].suffix == ".jpg"
 
 
-def test_blur_takes_detail_and_noise_adds_it(picture: Path, tmp_path: Path) -> None:
+def test_blur_takes_detail_and_noise_adds_it(picture, tmp_path):
     plain = detail(pictures(picture, (0.0,))[0])
 
     def after(kind: str, level: float) -> float:
@@ -104,7 +100,7 @@ def test_blur_takes_detail_and_noise_adds_it(picture: Path, tmp_path: Path) -> N
     assert plain < after("noise", 1) < after("noise", 3) < after("noise", 5)
 
 
-def test_noise_is_as_strong_as_it_says_and_the_same_each_time(tmp_path: Path) -> None:
+def test_noise_is_as_strong_as_it_says_and_the_same_each_time(tmp_path):
     path = tmp_path / "gray.png"
     Image.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(path)
     first = pictures(corruptions.apply(path, Condition("noise", 3), tmp_path), (0.0,))[0]
@@ -114,7 +110,7 @@ def test_noise_is_as_strong_as_it_says_and_the_same_each_time(tmp_path: Path) ->
     assert luma.std() == pytest.approx(255 * 0.005**0.5 * 255 / 219, rel=0.08)
 
 
-def test_a_part_of_a_clip(clip: Path, tmp_path: Path) -> None:
+def test_a_part_of_a_clip(clip, tmp_path):
     changed = corruptions.apply(clip, Condition("crf", 23), tmp_path, part=(0.5, 1.5))
     info = media.probe(changed)
     assert info.duration == pytest.approx(1.0, abs=0.1)
@@ -123,7 +119,7 @@ def test_a_part_of_a_clip(clip: Path, tmp_path: Path) -> None:
         assert np.abs(a.astype(int) - b).mean() < 4
 
 
-def test_cropped_and_mirrored(picture: Path, tmp_path: Path) -> None:
+def test_cropped_and_mirrored(picture, tmp_path):
     plain = pictures(picture, (0.0,))[0]
     cut = pictures(corruptions.apply(picture, Condition("crop", 0.1), tmp_path), (0.0,))[0]
     np.testing.assert_array_equal(cut, plain[51:461, 51:461])
@@ -131,27 +127,27 @@ def test_cropped_and_mirrored(picture: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(turned, plain[:, ::-1])
 
 
-def test_odd_sizes_and_silence(tmp_path: Path) -> None:
+def test_odd_sizes_and_silence(tmp_path):
     source = write_clip(tmp_path / "odd.mp4", seconds=0.4, size=(322, 242))
     info = media.probe(corruptions.apply(source, Condition("resize", 0.75), tmp_path))
     assert (info.width, info.height) == (242, 182)
     assert info.audio is None
 
 
-def test_it_can_be_stopped(clip: Path, tmp_path: Path) -> None:
+def test_it_can_be_stopped(clip, tmp_path):
     stop = Event()
     stop.set()
     with pytest.raises(Canceled):
         corruptions.apply(clip, Condition("crf", 32), tmp_path, cancel=stop)
 
 
-def test_what_is_no_media_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_media_is_refused(tmp_path):
     (tmp_path / "a.mp4").write_text("no")
     with pytest.raises(MediaError):
         corruptions.apply(tmp_path / "a.mp4", Condition("crf", 32), tmp_path)
 
 
-def test_names_are_read_back() -> None:
+def test_names_are_read_back():
     assert parse("few") == FEW
     assert parse("all") == ALL
     assert parse(",".join(c.name for c in ALL)) == ALL

@@ -1,8 +1,5 @@
 """Thresholds by one's own untouched clips."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,11 +46,8 @@ def made(clips: list[dict[Question, float]], **changes: object) -> OwnCalibratio
     return OwnCalibration.model_validate(values | changes)
 
 
-# --- the guarantee --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("rate", "clips"), [(0.05, 19), (0.01, 99), (0.1, 9), (0.5, 1), (0.3, 3)])
-def test_how_many_clips_a_rate_takes(rate: float, clips: int) -> None:
+def test_how_many_clips_a_rate_takes(rate, clips):
     assert conformal.least(rate) == clips
     conformal.quantile(range(clips), rate)
     with pytest.raises(InputError, match=f"at least {clips} clips") as refused:
@@ -63,9 +57,7 @@ def test_how_many_clips_a_rate_takes(rate: float, clips: int) -> None:
 
 @pytest.mark.parametrize(("count", "rate"), [(19, 0.05), (40, 0.05), (40, 0.1), (150, 0.01)])
 @pytest.mark.parametrize("heavy", [False, True])
-def test_new_clips_exceed_the_threshold_as_often_as_promised(
-    count: int, rate: float, heavy: bool
-) -> None:
+def test_new_clips_exceed_the_threshold_as_often_as_promised(count, rate, heavy):
     """Over many choices of clips, whatever their distribution: not more, and not far less."""
     rng = np.random.default_rng(count)
     draw = (lambda n: rng.standard_cauchy(n)) if heavy else (lambda n: rng.normal(size=n))
@@ -78,7 +70,7 @@ def test_new_clips_exceed_the_threshold_as_often_as_promised(
     assert np.mean(exceeded) >= rate - 1 / (count + 1) - 3 * error
 
 
-def test_two_questions_keep_one_rate() -> None:
+def test_two_questions_keep_one_rate():
     rng = np.random.default_rng(0)
     rates = []
     for _ in range(200):
@@ -91,7 +83,7 @@ def test_two_questions_keep_one_rate() -> None:
     assert np.mean(rates) >= 0.02
 
 
-def test_the_promise_is_said_with_its_condition() -> None:
+def test_the_promise_is_said_with_its_condition():
     said = conformal.guarantee(40, 0.05)
     assert "at most 5 %" in said and "40 such clips" in said and "only for clips like these" in said
     # With 40 clips the rate itself follows Beta(2, 39).
@@ -100,7 +92,7 @@ def test_the_promise_is_said_with_its_condition() -> None:
     assert "2.4 % or more is possible" in conformal.too_few(40, 0.01).hint
 
 
-def test_cuts_of_a_few_recordings_are_warned_of() -> None:
+def test_cuts_of_a_few_recordings_are_warned_of():
     clips = [{FACE: float(i)} for i in range(40)]
     assert conformal.alike(made(clips, sources=20)) == ""
     few = conformal.alike(made(clips, sources=3))
@@ -109,17 +101,13 @@ def test_cuts_of_a_few_recordings_are_warned_of() -> None:
     assert "only 30 recordings" in many and "takes" not in many
 
 
-def test_cuts_of_a_few_recordings_promise_less() -> None:
-    """What the warning is for: forty clips, three recordings."""
+def test_cuts_of_a_few_recordings_promise_less():
     rng = np.random.default_rng(0)
     exceeded = []
     for _ in range(400):
         clips = np.repeat(rng.normal(size=3), [14, 13, 13]) + 0.1 * rng.normal(size=40)
         exceeded.append(float((rng.normal(size=500) > conformal.quantile(clips, 0.05)).mean()))
     assert 0.2 < np.mean(exceeded) < 0.3
-
-
-# --- what it changes ------------------------------------------------------------------------------
 
 
 ONE = model("one").identity
@@ -135,7 +123,7 @@ def with_own(high: float, **models: str | None) -> Analysis:
     return made
 
 
-def test_own_thresholds_stand_in_the_place_of_ours_and_are_named() -> None:
+def test_own_thresholds_stand_in_the_place_of_ours_and_are_named():
     ours = decide(analysis([track("A", with_scores(*[0.75] * 5))])).verdict
     assert ours.label is Label.FAKE and not ours.thresholds.own
     verdict = decide(with_own(2.0, one=ONE)).verdict
@@ -148,7 +136,7 @@ def test_own_thresholds_stand_in_the_place_of_ours_and_are_named() -> None:
     assert lower.label is Label.FAKE and lower.thresholds.low <= lower.thresholds.high
 
 
-def test_own_thresholds_hold_only_for_their_models_weights_and_maps() -> None:
+def test_own_thresholds_hold_only_for_their_models_weights_and_maps():
     assert not decide(with_own(2.0, one="other weights")).verdict.thresholds.own
     moved = with_own(2.0, one=ONE)
     moved.models[0].calibration.offset += 0.5
@@ -159,7 +147,7 @@ def test_own_thresholds_hold_only_for_their_models_weights_and_maps() -> None:
     assert not decide(with_own(2.0, one=ONE), ensemble=mix).verdict.thresholds.own
 
 
-def test_an_uncalibrated_model_is_counted_by_its_own_threshold_and_never_clears() -> None:
+def test_an_uncalibrated_model_is_counted_by_its_own_threshold_and_never_clears():
     raw = model("one", calibration=None)
     made = with_own(0.5, one=raw.identity)
     made.models = [raw]
@@ -170,7 +158,7 @@ def test_an_uncalibrated_model_is_counted_by_its_own_threshold_and_never_clears(
     assert decide(low).verdict.label is Label.INCONCLUSIVE
 
 
-def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_measured() -> None:
+def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_measured():
     one = model("one")
     gend = model("gend", calibration=None, operating_point=0.5, label_order="documented")
     ours, both = ({m.id: m.identity for m in models} for models in ([one], [one, gend]))
@@ -179,15 +167,12 @@ def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_m
         kept = [made(clips, id=str(len(ids)), models={FACE: ids}) for ids in stored]
         store = ThresholdStore(calibrations=kept)
         own = initial_results.ensembles([one, gend], store, [FACE])[FACE].own
-        assert own is not None and own.models == found
+        assert own.models == found
     only = ThresholdStore(calibrations=[made(clips, models={FACE: both})])
     assert initial_results.ensembles([one], only, [FACE])[FACE].own is None
 
 
-# --- on disk --------------------------------------------------------------------------------------
-
-
-def test_they_are_kept_replaced_switched_and_deleted(data: Path) -> None:
+def test_they_are_kept_replaced_switched_and_deleted(data):
     assert conformal.load() == ThresholdStore()
     clips = [{FACE: float(i)} for i in range(40)]
     conformal.keep(made(clips))
@@ -196,7 +181,7 @@ def test_they_are_kept_replaced_switched_and_deleted(data: Path) -> None:
     shelf = conformal.load()
     assert [c.id for c in shelf.calibrations] == ["gend", "new"]
     found = shelf.threshold(FACE, {"one": None})
-    assert found is not None and found.rate == 0.1 and found.clips == 40
+    assert found.rate == 0.1 and found.clips == 40
     assert found.high == conformal.quantile(range(40), 0.1)
     assert shelf.threshold(FACE, {"one": "x"}) is None and shelf.threshold(WHOLE, {}) is None
     conformal.switch(False)
@@ -211,12 +196,7 @@ def test_they_are_kept_replaced_switched_and_deleted(data: Path) -> None:
     assert conformal.load() == ThresholdStore()
 
 
-# --- from a folder of videos ----------------------------------------------------------------------
-
-
-def test_from_a_folder_to_a_verdict(
-    make_clip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_a_folder_to_a_verdict(make_clip, tmp_path, capsys):
     folder = tmp_path / "mine"
     for number in range(4):
         (folder / f"day {number % 2}").mkdir(parents=True, exist_ok=True)
@@ -258,9 +238,7 @@ def test_from_a_folder_to_a_verdict(
     assert "no thresholds of your own" in capsys.readouterr().out
 
 
-def test_real_voices_set_the_threshold_of_the_voice_alone(
-    make_clip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_real_voices_set_the_threshold_of_the_voice_alone(make_clip, tmp_path, capsys):
     folder = tmp_path / "voices"
     folder.mkdir()
     for number in range(4):
@@ -292,7 +270,7 @@ def test_real_voices_set_the_threshold_of_the_voice_alone(
         own_calibration.calibrate_own(own_calibration.OwnClips(folder), rate=0.3)
 
 
-def test_a_folder_that_can_not_do_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_folder_that_can_not_do_is_refused_at_once(tmp_path):
     with pytest.raises(InputError, match="not a folder"):
         own_calibration.calibrate_own(own_calibration.OwnClips(tmp_path / "nothing"))
     (tmp_path / "mine").mkdir()
@@ -314,8 +292,6 @@ def test_a_folder_that_can_not_do_is_refused_at_once(tmp_path: Path) -> None:
         ["a.csv", "--real", "x"],
     ],
 )
-def test_the_command_says_what_is_missing(
-    options: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_what_is_missing(options, capsys):
     assert cli.main(["calibrate", *options]) == 2
     assert capsys.readouterr().err.startswith("unmask: ")

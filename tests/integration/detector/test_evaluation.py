@@ -1,7 +1,5 @@
 """Figures of an evaluation against scikit-learn and known answers; whole runs on made files."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -81,11 +79,8 @@ def scored(
     )
 
 
-# --- figures -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("seed", range(4))
-def test_ranking_figures_are_those_of_scikit_learn(seed: int) -> None:
+def test_ranking_figures_are_those_of_scikit_learn(seed):
     values, labels = drawn(seed)
     assert metrics.auc(values, labels) == pytest.approx(roc_auc_score(labels, values))
     fpr, tpr, _ = roc_curve(labels, values, drop_intermediate=False)
@@ -97,7 +92,7 @@ def test_ranking_figures_are_those_of_scikit_learn(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_calibration_figures_are_those_of_scikit_learn(seed: int) -> None:
+def test_calibration_figures_are_those_of_scikit_learn(seed):
     _, labels = drawn(seed, 400)
     p = expit(np.random.default_rng(seed).normal(labels * 2 - 1, 1.5))
     assert metrics.brier(p, labels) == pytest.approx(brier_score_loss(labels, p))
@@ -112,7 +107,7 @@ def test_calibration_figures_are_those_of_scikit_learn(seed: int) -> None:
     )
 
 
-def test_figures_on_known_answers() -> None:
+def test_figures_on_known_answers():
     values = np.array([0.1, 0.2, 0.3, 0.9, 0.4, 0.8, 0.85, 0.95])
     labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     assert metrics.tpr_at(values, labels, 0.25) == 1.0
@@ -126,7 +121,7 @@ def test_figures_on_known_answers() -> None:
     assert np.isnan(metrics.calibration_error(np.array([]), np.array([])))
 
 
-def test_a_share_of_none_has_an_interval() -> None:
+def test_a_share_of_none_has_an_interval():
     """Wilson's for 0 of 39, as any table has it: up to 9 %."""
     found = metrics.wilson(0, 39)
     assert (found.value, found.low) == (0.0, 0.0)
@@ -135,7 +130,7 @@ def test_a_share_of_none_has_an_interval() -> None:
     assert np.isnan(metrics.wilson(0, 0).value)
 
 
-def test_honest_probabilities_show_what_chance_gives() -> None:
+def test_honest_probabilities_show_what_chance_gives():
     rng = np.random.default_rng(0)
     p = rng.random(90)
     shown = [metrics.calibration_error(p, rng.random(90) < p) for _ in range(200)]
@@ -146,7 +141,7 @@ def test_honest_probabilities_show_what_chance_gives() -> None:
     assert metrics.calibration_error_by_chance(np.tile(p, 10)).value < 0.5 * chance.value
 
 
-def test_risk_against_coverage() -> None:
+def test_risk_against_coverage():
     curve = metrics.risk_coverage(np.array([0.9, 0.1, 0.5, 0.3]), np.array([0, 1, 0, 1]))
     np.testing.assert_allclose(curve.coverage, [0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(curve.risk, [0, 0, 1 / 3, 1 / 2])
@@ -159,7 +154,7 @@ def test_risk_against_coverage() -> None:
     np.testing.assert_allclose(one.risk, 0.5)
 
 
-def test_a_paired_difference_is_narrower_than_two_intervals() -> None:
+def test_a_paired_difference_is_narrower_than_two_intervals():
     rng = np.random.default_rng(1)
     labels = np.tile([0, 1], 60)
     clip = rng.normal(labels * 1.0, 1.0)
@@ -174,17 +169,13 @@ def test_a_paired_difference_is_narrower_than_two_intervals() -> None:
     assert (none.value, none.low, none.high) == (0, 0, 0)
 
 
-def test_groups_move_together() -> None:
-    """One footage copied thirty times is no more evidence than once."""
+def test_groups_move_together():
     values, labels = drawn(5, 12)
     alone = metrics.bootstrap(metrics.auc, values, labels, [str(i) for i in range(12)])
     copied = metrics.bootstrap(
         metrics.auc, np.tile(values, 30), np.tile(labels, 30), [str(i) for i in range(12)] * 30
     )
     assert copied.high - copied.low == pytest.approx(alone.high - alone.low, abs=0.02)
-
-
-# --- what is made of them ------------------------------------------------------------------------
 
 
 def made(seed: int = 0) -> list[Scored]:
@@ -211,7 +202,7 @@ def full() -> KindReport:
     return report({NONE: files, Condition("crf", 32): worse}, ["texture"], ["meso4-df"])
 
 
-def test_what_could_not_be_judged_counts_against_us() -> None:
+def test_what_could_not_be_judged_counts_against_us():
     files = [scored(f"r{i}", 0, -1.0 - i, group=f"g{i}") for i in range(4)]
     files += [scored(f"f{i}", 1, 1.0 + i, group=f"g{i}") for i in range(3)]
     files.append(scored("lost", 1, None, group="g3"))
@@ -227,7 +218,7 @@ def test_what_could_not_be_judged_counts_against_us() -> None:
     assert answer.risk.risk[-1] == pytest.approx(1 / 8)
 
 
-def test_each_question_is_judged_on_its_own_fakes(full: KindReport) -> None:
+def test_each_question_is_judged_on_its_own_fakes(full):
     combined, manipulation, synthesis = full.answers
     assert [a.name for a in full.answers] == ["combined", "manipulation", "synthesis"]
     assert combined.ranking.auc.fake == 31
@@ -242,7 +233,7 @@ def test_each_question_is_judged_on_its_own_fakes(full: KindReport) -> None:
     assert by_source["s"].false_positives.of == 21
 
 
-def test_baselines_are_compared_in_pairs(full: KindReport) -> None:
+def test_baselines_are_compared_in_pairs(full):
     files = made()
     found = {b.id: b for b in full.baselines}
     meso, sharpness = found["meso4-df"], found["sharpness"]
@@ -256,7 +247,7 @@ def test_baselines_are_compared_in_pairs(full: KindReport) -> None:
     assert equal.beaten == "not outside the interval"
 
 
-def test_a_feature_is_turned_to_its_better_side() -> None:
+def test_a_feature_is_turned_to_its_better_side():
     files = [scored(str(i), i % 2, 0.0, sharpness=float(-(i % 2))) for i in range(20)]
     column = Column.of([s.probability for s in files], files)
     (sharpness,) = baselines.compare(files, [], column, [])
@@ -264,7 +255,7 @@ def test_a_feature_is_turned_to_its_better_side() -> None:
     assert sharpness.beaten == "no"
 
 
-def test_a_condition_is_held_against_the_same_files(full: KindReport) -> None:
+def test_a_condition_is_held_against_the_same_files(full):
     (crf,) = full.conditions
     assert crf.ranking.auc.value == 0.5
     assert crf.fall.value == pytest.approx(full.models[0].ranking.auc.value - 0.5)
@@ -273,7 +264,7 @@ def test_a_condition_is_held_against_the_same_files(full: KindReport) -> None:
 
 
 @pytest.mark.parametrize("won", [0, 1])
-def test_all_pairs_won_is_no_certainty(won: int) -> None:
+def test_all_pairs_won_is_no_certainty(won):
     """Six pairs of three people: as sure as three of three."""
     values = np.array([[0.0, 2.0 * won - 1]] * 6).ravel()
     groups = [f"p{n // 4}" for n in range(12)]
@@ -282,14 +273,14 @@ def test_all_pairs_won_is_no_certainty(won: int) -> None:
     assert (found.value, found.high - found.low) == (won, pytest.approx(1 - 0.438, abs=0.001))
 
 
-def test_pairs_need_one_original() -> None:
+def test_pairs_need_one_original():
     files = [scored("a", 0, 0.0, group="g"), scored("b", 0, 0.0, group="g")]
     files += [scored("c", 1, 1.0, group="g"), scored("d", 0, 0.0, group="h")]
     files += [scored("e", 1, 1.0, group="h"), scored("f", 1, 1.0, group="h", source="elsewhere")]
     assert couples_of(files) == [(3, 4)]
 
 
-def test_a_report_can_be_read_by_people_and_programs(full: KindReport, tmp_path: Path) -> None:
+def test_a_report_can_be_read_by_people_and_programs(full, tmp_path):
     whole = Report(
         labels="made.csv",
         created="2026-01-01T00:00:00Z",
@@ -325,7 +316,7 @@ def test_a_report_can_be_read_by_people_and_programs(full: KindReport, tmp_path:
     assert dots == sum(len(a.calibration.bars) for a in full.answers)
 
 
-def test_a_strangers_words_are_no_formulas(full: KindReport) -> None:
+def test_a_strangers_words_are_no_formulas(full):
     tricked = scored("=cmd|x.mp4", 1, -2.5, group="+g", source="@s", method="=cmd|x")
     rows = list(csv.DictReader(tables.scores_csv([tricked]).splitlines()))
     row = rows[0]
@@ -347,7 +338,7 @@ def test_a_strangers_words_are_no_formulas(full: KindReport) -> None:
     assert "method,'=cmd|x," in said and ",=cmd" not in said
 
 
-def test_figures_are_written_where_they_belong(full: KindReport, tmp_path: Path) -> None:
+def test_figures_are_written_where_they_belong(full, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("Before.\n<!-- quality -->\nold\n<!-- /quality -->\nAfter.\n")
     for text in ("new", "newer"):
@@ -379,7 +370,7 @@ def test_figures_are_written_where_they_belong(full: KindReport, tmp_path: Path)
     assert f"| face swap (21 fakes) | {tables.figure_text(model.families['face swap'])} |" in told
 
 
-def test_there_is_a_place_for_every_figure() -> None:
+def test_there_is_a_place_for_every_figure():
     texts = {"README.md": "quality"}
     texts |= {
         f"weights/{s.card}": "measured" for s in registry.list_models() if s.bundled and s.card
@@ -389,7 +380,7 @@ def test_there_is_a_place_for_every_figure() -> None:
         assert text.count(f"<!-- {name} -->") == text.count(f"<!-- /{name} -->") == 1, path
 
 
-def test_a_limit_keeps_groups_whole() -> None:
+def test_a_limit_keeps_groups_whole():
     items = [item(f"{g}-{n}", n % 2, f"g{g}") for g in range(12) for n in range(3)]
     some = limited(items, 10)
     groups = {i.group for i in some}
@@ -420,13 +411,10 @@ def test_a_limit_keeps_groups_whole() -> None:
         ("D-ID (product avatar, idle)", "avatar"),
     ],
 )
-def test_families_of_methods(method: str, kind: str) -> None:
+def test_families_of_methods(method, kind):
     assert family(method) == kind
     whole = kind in ("talking head", "avatar", "whole image")
     assert question(method) is (Question.SYNTHESIS if whole else Question.MANIPULATION)
-
-
-# --- whole runs ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -449,9 +437,7 @@ def labeled(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> 
     return folder / "labels.csv"
 
 
-def test_evaluate_from_the_shell(
-    labeled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_from_the_shell(labeled, tmp_path, capsys):
     out = tmp_path / "out"
     options = ["--frames", "3", "--models", "texture", "--conditions", "jpeg-30,crf-40"]
     assert main(["evaluate", str(labeled), "--out", str(out), *options]) == 0
@@ -476,7 +462,7 @@ def test_evaluate_from_the_shell(
     assert len(lines) == 14
 
 
-def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_stopped_run_goes_on(labeled, tmp_path, monkeypatch):
     items = [
         item(str(labeled.parent / name), i % 2, "one", kind="image")
         for i, name in enumerate(("real.png", "fake.png"))
@@ -491,7 +477,7 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
 
     def watch(item: Item, *rest: object) -> object:
         done.append(item.file.name)
-        return real(item, *rest)  # type: ignore[arg-type]
+        return real(item, *rest)
 
     monkeypatch.setattr(scores, "_analyze", watch)
     both = score_files(items, models=["texture"], scoring=Scoring(store=store))
@@ -525,9 +511,7 @@ def changeable(id: str, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
     return next(spec for spec in known.models if spec.id == id)
 
 
-def test_a_new_calibration_needs_no_network(
-    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_calibration_needs_no_network(labeled, tmp_path, monkeypatch):
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
     (before,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
@@ -537,12 +521,10 @@ def test_a_new_calibration_needs_no_network(
     monkeypatch.setattr(scores, "_analyze", None)
     (after,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
     assert after.highest == before.highest
-    assert after.probability is not None and after.probability > before.probability
+    assert after.probability > before.probability
 
 
-def test_faces_cut_otherwise_are_scored_anew(
-    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_faces_cut_otherwise_are_scored_anew(labeled, tmp_path, monkeypatch):
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
     (before,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
@@ -552,7 +534,7 @@ def test_faces_cut_otherwise_are_scored_anew(
     assert after.highest != before.highest
 
 
-def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
+def test_other_models_are_scored_and_not_counted(labeled):
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     (alone,) = score_files(items, models=["texture"])
     (beside,) = score_files(items, models=["texture"], also=["clip"])
@@ -560,9 +542,7 @@ def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
     assert set(beside.highest) == {"texture", "clip"}
 
 
-def test_our_own_failure_is_not_kept(
-    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_our_own_failure_is_not_kept(labeled, tmp_path, monkeypatch):
     """MesoNet's weights are not here: beside others it is silent, deciding it ends the run."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
@@ -578,8 +558,7 @@ def test_our_own_failure_is_not_kept(
         score_files(items, models=["meso4-df"], scoring=Scoring(store=store))
 
 
-def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the very CSV that was trained on: what the recipe kept out, without actors who recur."""
+def test_people_of_training_are_kept_apart(tmp_path, monkeypatch):
     rows = ["file,label,kind,method,group,source"]
     for who in "abcdefghij":
         rows.append(f"{who}-real.png,real,image,none,{who},s")
@@ -624,9 +603,7 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
     assert out["scored"] == ["a-real.png", "a-fake.png"]
 
 
-def test_what_can_not_be_evaluated_is_said(
-    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_can_not_be_evaluated_is_said(labeled, tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "labels.csv").write_text("file,label\nx.png,real\n")
     with pytest.raises(InputError, match="which is not there"):
@@ -644,9 +621,7 @@ def test_what_can_not_be_evaluated_is_said(
     assert here == [] and "meso4-df" in missing and "motion" not in missing
 
 
-def test_the_first_file_that_is_missing_ends_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_file_that_is_missing_ends_it(tmp_path, monkeypatch):
     labels = tmp_path / "labels.csv"
     labels.write_text("file,label,kind\nb.mp4,real,video\n" + "a.png,real,image\n" * 50_000)
     read = []
@@ -667,12 +642,7 @@ def pictures(*names: str) -> bytes:
 
 
 @pytest.mark.parametrize("listed", [False, True])
-def test_a_zip_is_evaluated_as_a_csv_is(
-    listed: bool,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_zip_is_evaluated_as_a_csv_is(listed, tmp_path, monkeypatch, capsys):
     names = ["set/a.png", "set/b.png"] if listed else ["set/real/a.png", "set/fake/b.png"]
     path = tmp_path / "set.zip"
     path.write_bytes(pictures(*names, "set/notes.txt"))
@@ -694,9 +664,7 @@ def test_a_zip_is_evaluated_as_a_csv_is(
     assert left_out in capsys.readouterr().err
 
 
-def test_a_damaged_or_missing_zip_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_or_missing_zip_is_refused(tmp_path, capsys):
     """What else is refused in one: `labelled_sets` in test_evaluate_page.py."""
     path = tmp_path / "set.zip"
     assert main(["evaluate", str(path)]) == 2
@@ -706,7 +674,7 @@ def test_a_damaged_or_missing_zip_is_refused(
     assert "damaged" in capsys.readouterr().err and list(tmp_path.iterdir()) == [path]
 
 
-def test_files_of_one_figure() -> None:
+def test_files_of_one_figure():
     files = [scored(str(i), i % 2, float(i % 2)) for i in range(10)]
     figure = figure_of(Column.of([s.probability for s in files], files))
     assert (figure.value, figure.real, figure.fake) == (1.0, 5, 5)

@@ -1,9 +1,5 @@
 """Recordings in a labelled CSV: a kind of their own, with figures in words of sounds."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.labels import read_labels
 from detector.evaluation.plots import reliability_svg
@@ -12,7 +8,7 @@ from detector.perturbation.conditions import ALL, Condition
 from tests.support import speech
 
 
-def test_recordings_are_sounds_and_not_clips(tmp_path: Path) -> None:
+def test_recordings_are_sounds_and_not_clips(tmp_path):
     rows = ["file,label"]
     for number, label in enumerate(("real", "fake") * 2):
         voice = speech.speech(5, pitch=110 + 30 * number, seed=number)
@@ -34,7 +30,7 @@ def test_recordings_are_sounds_and_not_clips(tmp_path: Path) -> None:
     assert "4 sounds" in reliability_svg(sounds)
 
 
-def test_nothing_that_changes_pictures_is_put_on_a_sound() -> None:
+def test_nothing_that_changes_pictures_is_put_on_a_sound():
     fit = [condition.kind for condition in ALL if condition.fits("audio")]
     assert set(fit) == {"none", "mp3", "opus", "phone", "snr", "room"}
     both = [c.kind for c in ALL if c.fits("audio") and (c.fits("image") or c.fits("video"))]

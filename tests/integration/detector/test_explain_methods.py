@@ -1,7 +1,5 @@
 """Ways of looking into a network: on made ones with a known spot, and on the bundled ones."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 
@@ -158,11 +156,8 @@ def near(place: tuple[int, int], far: int) -> bool:
     return max(abs(place[0] - SPOT[0]), abs(place[1] - SPOT[1])) <= far
 
 
-# --- made networks with a known spot
-
-
 @pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
-def test_grad_cam_finds_the_spot(way: str) -> None:
+def test_grad_cam_finds_the_spot(way):
     batch = np.stack([spotted(), np.full((SIDE, SIDE, 3), 100, np.uint8)])
     maps = cam.draw(made(), batch, way)
     assert maps.shape == (2, SIDE, SIDE) and maps.dtype == np.float32
@@ -172,14 +167,14 @@ def test_grad_cam_finds_the_spot(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
-def test_grad_cam_reshapes_the_tokens_of_a_transformer(way: str) -> None:
+def test_grad_cam_reshapes_the_tokens_of_a_transformer(way):
     model = transformer(RedTokens())
     maps = cam.draw(model, spotted()[None], way)
     assert near(hottest(maps[0]), 8)
 
 
 @pytest.mark.parametrize("way", ["gradcam", "gradcam++", "saliency"])
-def test_a_clip_is_hot_where_and_when_the_spot_is_there(way: str) -> None:
+def test_a_clip_is_hot_where_and_when_the_spot_is_there(way):
     network = RedClips()
     told = spec().model_copy(update={"kind": "clip", "clip_frames": 4})
     model = TorchClipModel(told, network, "cpu", network.frames.maps)
@@ -191,7 +186,7 @@ def test_a_clip_is_hot_where_and_when_the_spot_is_there(way: str) -> None:
     assert not maps[0, [0, 1, 3]].any()
 
 
-def test_class_tokens_are_explained_before_the_last_block_they_are_read_after() -> None:
+def test_class_tokens_are_explained_before_the_last_block_they_are_read_after():
     network = ClassTokens()
     _, before, last = network.clip.encoder.layers
     batch = np.stack([spotted(), spotted()[::-1]])
@@ -202,7 +197,7 @@ def test_class_tokens_are_explained_before_the_last_block_they_are_read_after() 
     assert not cam.draw(TokenModel(spec(), network, "cpu", last), batch).any()
 
 
-def test_rollout_follows_attention_to_the_patch() -> None:
+def test_rollout_follows_attention_to_the_patch():
     model = transformer(Attentive())
     maps = attention.rollout(model, spotted()[None])
     assert maps.shape == (1, 8, 8)
@@ -210,16 +205,16 @@ def test_rollout_follows_attention_to_the_patch() -> None:
     assert np.median(maps[0]) < 0.05
 
 
-def test_rolled_attention_is_shares() -> None:
+def test_rolled_attention_is_shares():
     layers = [torch.rand(2, 9, 9).softmax(-1) for _ in range(4)]
     assert torch.allclose(attention.roll(layers).sum(-1), torch.ones(2, 9), atol=1e-5)
 
 
-def test_occlusion_finds_the_spot_with_a_fixed_number_of_runs() -> None:
+def test_occlusion_finds_the_spot_with_a_fixed_number_of_runs():
     model = made()
     runs: list[int] = []
     score = model.score
-    model.score = lambda batch: (runs.append(len(batch)), score(batch))[1]  # type: ignore[method-assign]
+    model.score = lambda batch: (runs.append(len(batch)), score(batch))[1]
     told: list[float] = []
     maps = occlusion.occlude(model, spotted()[None], told.append)
     assert maps.shape == (1, 7, 7)
@@ -228,7 +223,7 @@ def test_occlusion_finds_the_spot_with_a_fixed_number_of_runs() -> None:
     assert told == sorted(told) and told[-1] == 1.0
 
 
-def test_a_check_that_is_stopped_stops() -> None:
+def test_a_check_that_is_stopped_stops():
     class Enough(Exception):
         pass
 
@@ -240,7 +235,7 @@ def test_a_check_that_is_stopped_stops() -> None:
         occlusion.occlude(made(), spotted()[None], tell)
 
 
-def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
     model = made()
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
     for way in cam.METHODS:
@@ -262,9 +257,6 @@ def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch: pytest.Mon
     with pytest.raises(IndexError, match="no such class"):
         cam.draw(model, spotted()[None])
     assert not any(part._forward_hooks for part in model.network.modules())
-
-
-# --- which way for which network
 
 
 class Own(TorchFrameModel):
@@ -290,14 +282,14 @@ class Closed(Model):
     ],
     ids=["convolutions", "tokens", "own map", "closed"],
 )
-def test_what_a_model_is_made_of_decides(model: Model, first: str) -> None:
+def test_what_a_model_is_made_of_decides(model, first):
     known = ways.methods(model)
     assert known[0].id == first
     assert known[-1].id == "occlusion"  # of use for every model
     assert [way.id for way in known] == list(ways.KINDS[ways.kind_of(model)])
 
 
-def test_every_method_of_the_table_is_known_and_cited() -> None:
+def test_every_method_of_the_table_is_known_and_cited():
     for ids in ways.KINDS.values():
         assert set(ids) <= set(ways.METHODS)
     for id, method in ways.METHODS.items():
@@ -305,13 +297,10 @@ def test_every_method_of_the_table_is_known_and_cited() -> None:
         assert "Made" in method.what.format("Made")
 
 
-def test_a_way_that_does_not_suit_is_refused() -> None:
+def test_a_way_that_does_not_suit_is_refused():
     with pytest.raises(UsageError, match="can't be looked into"):
         model = made()
         explain._choose(model.spec, ways.methods(model), "rollout")
-
-
-# --- the bundled networks
 
 
 @pytest.fixture(scope="module")
@@ -352,7 +341,7 @@ def randomized(model: TorchModel, seed: int) -> TorchModel:
 
 
 @pytest.mark.parametrize("way", ["gradcam", "gradcam++"])
-def test_random_weights_draw_another_map(face: tuple, way: str) -> None:
+def test_random_weights_draw_another_map(face, way):
     looked_into = [m for m in map(whole, bundled()) if way in suiting(m)]
     assert looked_into
     for model in looked_into:
@@ -375,7 +364,7 @@ def redrawn(rgb: np.ndarray, box: tuple, share: float) -> np.ndarray:
     return out
 
 
-def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face: tuple) -> None:
+def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face):
     """Deletion (Petsiuk et al. 2018), on a face drawn smaller and pasted back."""
     rgb, found = face
     rng = np.random.default_rng(0)
@@ -405,9 +394,6 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face: t
     assert np.mean(np.array(hot) > np.array(anywhere)) > 2 / 3, (hot, anywhere)
 
 
-# --- on the frame
-
-
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -420,9 +406,7 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face: t
     ],
     ids=["square", "tight", "whole", "aligned"],
 )  # fmt: skip
-def test_a_place_in_the_crop_is_the_same_place_in_the_frame(
-    face: tuple[np.ndarray, vision.Detection], recipe: CropRecipe
-) -> None:
+def test_a_place_in_the_crop_is_the_same_place_in_the_frame(face, recipe):
     rgb, found = face
     marked = rgb.copy()
     x, y = (round(v) for v in found.landmarks[2])  # the nose
@@ -435,7 +419,7 @@ def test_a_place_in_the_crop_is_the_same_place_in_the_frame(
     assert np.allclose(seen, (x + 0.5, y + 0.5), atol=1.5)
 
 
-def test_the_heatmap_lies_over_the_face_in_the_frame(face: tuple) -> None:
+def test_the_heatmap_lies_over_the_face_in_the_frame(face):
     rgb, found = face
     recipe = CropRecipe(scale=1.3, size=96)
     crop = vision.cut(rgb, found.box, recipe)
@@ -449,9 +433,7 @@ def test_the_heatmap_lies_over_the_face_in_the_frame(face: tuple) -> None:
     assert np.array_equal(picture.on_frame(rgb, heat, 0.0), rgb)
 
 
-def test_the_difference_is_told_beside_hiding_as_much_elsewhere(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_difference_is_told_beside_hiding_as_much_elsewhere(monkeypatch):
     model = made()
     monkeypatch.setattr(registry, "load_model", lambda id, **_: model)
     drawn = cam.draw(model, spotted()[None])[0]
@@ -465,12 +447,12 @@ def test_the_difference_is_told_beside_hiding_as_much_elsewhere(
     assert np.array_equal(found.crop[12, 50], spotted()[12, 50])
 
 
-def test_a_map_of_nothing_hides_nothing() -> None:
+def test_a_map_of_nothing_hides_nothing():
     heat = picture.Heatmap(spotted(), np.zeros((SIDE, SIDE), np.float32), "")
     assert np.array_equal(picture.without(heat).crop, spotted())
 
 
-def test_a_window_says_when_it_mattered() -> None:
+def test_a_window_says_when_it_mattered():
     run = np.zeros((4, 8, 8, 3), np.uint8)
     maps = np.zeros((4, 2, 2), np.float32)
     maps[2] = 1.0
@@ -479,8 +461,7 @@ def test_a_window_says_when_it_mattered() -> None:
     assert np.allclose(heat.over_time, [0, 0.25, 1, 0])
 
 
-def test_reading_explanations_loads_no_network() -> None:
-    """What a page imports before anything is asked for."""
+def test_reading_explanations_loads_no_network():
     import subprocess
     import sys
 

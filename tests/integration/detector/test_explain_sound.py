@@ -1,9 +1,5 @@
 """What the score of a voice rests on: tiles of a window are hidden."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -27,15 +23,14 @@ class Tone:
         return np.abs((part * wave).mean(1)).astype(np.float32) * 100
 
 
-def test_what_is_found_is_what_the_model_hears() -> None:
+def test_what_is_found_is_what_the_model_hears():
     rng = np.random.default_rng(1)
     samples = 0.05 * rng.standard_normal(len(TIME))
     samples[SAMPLE_RATE : SAMPLE_RATE * 3 // 2] += 0.3 * np.sin(
         2 * np.pi * 3000 * TIME[: SAMPLE_RATE // 2]
     )
     drawn, again = (
-        explained.sound_map(samples.astype(np.float32), (10.0, 14.0), Tone())  # type: ignore[arg-type]
-        for _ in range(2)
+        explained.sound_map(samples.astype(np.float32), (10.0, 14.0), Tone()) for _ in range(2)
     )
     assert np.array_equal(again.falls, drawn.falls)
     row, column = drawn.strongest
@@ -45,7 +40,7 @@ def test_what_is_found_is_what_the_model_hears() -> None:
     assert drawn.map.max() == 1 and np.sum(drawn.map > 0.3) == 1
 
 
-def test_hiding_keeps_the_loudness(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hiding_keeps_the_loudness(monkeypatch):
     heard: list[np.ndarray] = []
 
     class Listens(Tone):
@@ -54,14 +49,14 @@ def test_hiding_keeps_the_loudness(monkeypatch: pytest.MonkeyPatch) -> None:
             return super().score(batch)
 
     samples = np.random.default_rng(2).standard_normal(len(TIME)).astype(np.float32) * 0.1
-    explained.sound_map(samples, (0.0, SECONDS), Listens())  # type: ignore[arg-type]
+    explained.sound_map(samples, (0.0, SECONDS), Listens())
     assert len(heard) == 1 + explained.ROWS * explained.COLUMNS
     level = [float(np.sqrt(np.mean(one**2))) for one in heard]
     assert max(level) < 1.05 * level[0] and min(level) > 0.95 * level[0]
     assert all(not np.array_equal(one, heard[0]) for one in heard[1:])
 
 
-def test_a_window_of_a_file_is_looked_into(tmp_path: Path) -> None:
+def test_a_window_of_a_file_is_looked_into(tmp_path):
     message = write_clip(tmp_path / "message.wav")
     done: list[float] = []
     drawn = explained.window_map(message, (1.0, 5.0), "timbre", done.append)
@@ -69,6 +64,6 @@ def test_a_window_of_a_file_is_looked_into(tmp_path: Path) -> None:
     assert done[-1] == 1 and done == sorted(done)
 
 
-def test_a_model_of_faces_hears_nothing() -> None:
+def test_a_model_of_faces_hears_nothing():
     with pytest.raises(ValueError, match="hears nothing"):
         explained.sound_map(np.zeros(64_000, np.float32), (0, 4), registry.load_model("texture"))

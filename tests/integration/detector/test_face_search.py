@@ -1,7 +1,5 @@
 """Where faces are looked for: the same boxes as by a search everywhere, and nobody overlooked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,14 +17,9 @@ def mtcnn() -> vision.FaceDetector:
     return vision.load_detector()
 
 
-# --- MTCNN about a face --------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("width", [45, 80, 150, 300])
 @pytest.mark.parametrize("size", [(1280, 720), (853, 480)])
-def test_a_followed_face_is_the_one_that_a_search_finds(
-    mtcnn: vision.FaceDetector, size: tuple[int, int], width: int
-) -> None:
+def test_a_followed_face_is_the_one_that_a_search_finds(mtcnn, size, width):
     frame, moved = scene(size), scene(size)
     put(frame, head(width), (size[0] / 2, size[1] / 2))
     put(moved, head(width), (size[0] / 2 + 0.2 * width, size[1] / 2 - 0.1 * width))
@@ -36,9 +29,7 @@ def test_a_followed_face_is_the_one_that_a_search_finds(
 
 
 @pytest.mark.parametrize("place", [(16, 130), (630, 300), (320, 25), (20, 330)])
-def test_a_face_at_the_edge_is_followed(
-    mtcnn: vision.FaceDetector, place: tuple[float, float]
-) -> None:
+def test_a_face_at_the_edge_is_followed(mtcnn, place):
     frame = scene((640, 360))
     put(frame, head(80), place)
     found = mtcnn.detect(frame, 40)
@@ -47,7 +38,7 @@ def test_a_face_at_the_edge_is_followed(
 
 
 @pytest.mark.parametrize("width", [30, 80, 150])
-def test_a_face_that_moved_little_is_refined(width: int) -> None:
+def test_a_face_that_moved_little_is_refined(width):
     cascade = Mtcnn()
     frame, moved = scene((640, 360)), scene((640, 360))
     put(frame, head(width), (320, 180))
@@ -59,7 +50,7 @@ def test_a_face_that_moved_little_is_refined(width: int) -> None:
     assert cascade.refine(frame, []) == []
 
 
-def test_only_what_is_near_is_seen(mtcnn: vision.FaceDetector) -> None:
+def test_only_what_is_near_is_seen(mtcnn):
     frame = scene((1280, 720))
     for x in (200, 640, 1080):
         put(frame, head(70), (x, 360))
@@ -68,18 +59,15 @@ def test_only_what_is_near_is_seen(mtcnn: vision.FaceDetector) -> None:
     assert mtcnn.follow(frame, 40, [right, left]) == [left, right]
 
 
-def test_who_is_gone_is_missing(mtcnn: vision.FaceDetector) -> None:
+def test_who_is_gone_is_missing(mtcnn):
     frame = scene((640, 360))
     put(frame, head(80), (320, 180))
     assert mtcnn.follow(scene((640, 360)), 40, mtcnn.detect(frame, 40)) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (10, 10), (11, 300)])
-def test_a_frame_too_small_to_follow_in(mtcnn: vision.FaceDetector, size: tuple[int, int]) -> None:
+def test_a_frame_too_small_to_follow_in(mtcnn, size):
     assert mtcnn.follow(np.zeros((*size, 3), np.uint8), 20, [face_at(5, 5, 20)]) == []
-
-
-# --- when it looks where -------------------------------------------------------------------------
 
 
 class Seen:
@@ -110,7 +98,7 @@ ROOM = scene((320, 180))
 ELSEWHERE = np.full_like(ROOM, (200, 30, 60))
 
 
-def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen: Seen) -> None:
+def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen):
     search = FaceSearch(seen, 40)
     seen.here = [face_at(100)]
     for n in range(2 * EVERYWHERE_LOOKS):
@@ -121,7 +109,7 @@ def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen: See
     assert seen.asked.endswith("fEEE")
 
 
-def test_without_a_face_every_frame_is_searched(seen: Seen) -> None:
+def test_without_a_face_every_frame_is_searched(seen):
     search = FaceSearch(seen, 40)
     for n in range(3):
         assert search.find(0.04 * n, ROOM) == []
@@ -130,7 +118,7 @@ def test_without_a_face_every_frame_is_searched(seen: Seen) -> None:
     assert seen.asked == "EEEE"
 
 
-def test_who_comes_is_found_in_time(seen: Seen) -> None:
+def test_who_comes_is_found_in_time(seen):
     search = FaceSearch(seen, 40)
     seen.here = [face_at(60)]
     search.find(0.0, ROOM)
@@ -140,7 +128,7 @@ def test_who_comes_is_found_in_time(seen: Seen) -> None:
     assert first <= EVERYWHERE_SECONDS
 
 
-def test_who_is_lost_is_searched_everywhere_at_once(seen: Seen) -> None:
+def test_who_is_lost_is_searched_everywhere_at_once(seen):
     search = FaceSearch(seen, 40)
     seen.here = [face_at(60), face_at(250)]
     search.find(0.0, ROOM)
@@ -153,7 +141,7 @@ def test_who_is_lost_is_searched_everywhere_at_once(seen: Seen) -> None:
     assert seen.asked == "EfEfEf"
 
 
-def test_one_face_does_not_stand_for_two(seen: Seen) -> None:
+def test_one_face_does_not_stand_for_two(seen):
     search = FaceSearch(seen, 40)
     seen.here = [face_at(100), face_at(120)]
     search.find(0.0, ROOM)
@@ -162,7 +150,7 @@ def test_one_face_does_not_stand_for_two(seen: Seen) -> None:
     assert seen.asked == "EfE"
 
 
-def test_after_a_cut_everywhere_is_searched(seen: Seen) -> None:
+def test_after_a_cut_everywhere_is_searched(seen):
     search = FaceSearch(seen, 40)
     seen.here = [face_at(100)]
     search.find(0.0, ROOM)

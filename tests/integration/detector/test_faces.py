@@ -1,7 +1,5 @@
 """Faces: real detections on pictures and made scenes of scikit-image's public-domain portrait."""
 
-from __future__ import annotations
-
 import math
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -81,10 +79,7 @@ def face_at(x: float, y: float = 100.0, width: float = 60.0, confidence: float =
     )
 
 
-# --- crops ---------------------------------------------------------------------------------------
-
-
-def test_cut_takes_the_square_about_the_longer_side_of_the_box() -> None:
+def test_cut_takes_the_square_about_the_longer_side_of_the_box():
     frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     crop = vision.cut(frame, (40, 30, 60, 50), CropRecipe(scale=2.0, size=40))
     np.testing.assert_array_equal(crop, frame[20:60, 30:70])
@@ -93,7 +88,7 @@ def test_cut_takes_the_square_about_the_longer_side_of_the_box() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.2, 0.49, 0.5, 0.51, 0.99])
-def test_cut_is_at_most_half_a_pixel_beside_the_center(offset: float) -> None:
+def test_cut_is_at_most_half_a_pixel_beside_the_center(offset):
     frame = np.zeros((64, 64, 3), np.uint8)
     frame[:, :] = np.arange(64, dtype=np.uint8)[None, :, None]
     box = (20 + offset, 20.0, 30 + offset, 30.0)
@@ -102,7 +97,7 @@ def test_cut_is_at_most_half_a_pixel_beside_the_center(offset: float) -> None:
     assert abs(center - (25 + offset)) <= 0.5
 
 
-def test_cut_borders() -> None:
+def test_cut_borders():
     frame = np.full((50, 50, 3), 200, np.uint8)
     frame[:, 0] = (10, 20, 30)
     box = (-10.0, 10.0, 10.0, 30.0)
@@ -114,8 +109,7 @@ def test_cut_borders() -> None:
 
 
 @pytest.mark.parametrize("beyond", [12, 70])
-def test_cut_mirrors_the_picture_at_its_edge(beyond: int) -> None:
-    """Also where more lies beyond the picture than within."""
+def test_cut_mirrors_the_picture_at_its_edge(beyond):
     frame = np.random.default_rng(0).integers(0, 256, (50, 50, 3)).astype(np.uint8)
     box = (-float(beyond), 5.0, 40.0 - beyond + 60, 105.0)
     side = 100
@@ -132,9 +126,7 @@ def test_cut_mirrors_the_picture_at_its_edge(beyond: int) -> None:
         ((-30.0, -8.0, 0.0, 22.0), (0, 0, 50, 50)),  # and no larger than the shorter side
     ],
 )
-def test_a_square_inside_the_picture(
-    box: tuple[float, float, float, float], wanted: tuple[int, int, int, int]
-) -> None:
+def test_a_square_inside_the_picture(box, wanted):
     frame = np.random.default_rng(0).integers(0, 256, (50, 80, 3)).astype(np.uint8)
     seen = vision.cut(frame, box, CropRecipe(scale=2.0, size=0, border="inside"))
     x0, y0, x1, y1 = wanted
@@ -142,14 +134,14 @@ def test_a_square_inside_the_picture(
 
 
 @pytest.mark.parametrize("box", [(-90.0, 5.0, -50.0, 45.0), (5.0, 300.0, 45.0, 340.0)])
-def test_cut_beside_the_picture(box: tuple[float, float, float, float]) -> None:
+def test_cut_beside_the_picture(box):
     frame = np.full((50, 50, 3), 200, np.uint8)
     assert (vision.cut(frame, box, CropRecipe(size=32)) == 0).all()
     for border in ("replicate", "mirror"):
         assert (vision.cut(frame, box, CropRecipe(size=32, border=border)) == 200).all()
 
 
-def test_cut_shrinks_without_aliasing() -> None:
+def test_cut_shrinks_without_aliasing():
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
     box = (0.0, 0.0, 256.0, 256.0)
@@ -159,7 +151,7 @@ def test_cut_shrinks_without_aliasing() -> None:
     assert set(np.unique(nearest)) <= {0, 255}
 
 
-def test_cut_nearest_is_pillows() -> None:
+def test_cut_nearest_is_pillows():
     image = pytest.importorskip("PIL.Image")
     frame = np.random.default_rng(1).integers(0, 256, (100, 100, 3), dtype=np.uint8)
     recipe = CropRecipe(scale=1.0, size=37, resize="nearest")
@@ -167,7 +159,7 @@ def test_cut_nearest_is_pillows() -> None:
     np.testing.assert_array_equal(vision.cut(frame, (0, 0, 100, 100), recipe), expected)
 
 
-def test_cut_whole_squeezes_the_frame() -> None:
+def test_cut_whole_squeezes_the_frame():
     frame = np.zeros((30, 400, 3), np.uint8)
     frame[:15] = 255
     for resize in ("area", "bilinear", "nearest"):
@@ -179,7 +171,7 @@ def test_cut_whole_squeezes_the_frame() -> None:
 
 
 @pytest.mark.parametrize("shape", [(60, 40), (40, 300), (300, 400), (224, 225)])
-def test_inter_area_is_opencvs_in_both_directions(shape: tuple[int, int]) -> None:
+def test_inter_area_is_opencvs_in_both_directions(shape):
     """As GenConViT prepares faces (model/pred_func.py): one call, also where the face is small."""
     frame = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     crop = registry.get_spec("genconvit_ed").crop
@@ -191,7 +183,7 @@ def test_inter_area_is_opencvs_in_both_directions(shape: tuple[int, int]) -> Non
     assert np.array_equal(found, ours) != grows
 
 
-def test_cut_gives_a_copy() -> None:
+def test_cut_gives_a_copy():
     frame = np.zeros((50, 50, 3), np.uint8)
     crop = vision.cut(frame, (10, 10, 20, 20), CropRecipe(scale=1.0, size=10))
     crop[:] = 9
@@ -201,7 +193,7 @@ def test_cut_gives_a_copy() -> None:
 @pytest.mark.parametrize(
     "box", [(0, 0, 0, 0), (5, 5, 5, 5), (9, 9, 1, 1), (0, 0, math.nan, 9), (0, 0, math.inf, 9)]
 )
-def test_cut_refuses_what_is_no_box_or_frame(box: tuple[float, float, float, float]) -> None:
+def test_cut_refuses_what_is_no_box_or_frame(box):
     with pytest.raises(ValueError, match="box"):
         vision.cut(np.zeros((50, 50, 3), np.uint8), box, CropRecipe())
     for shape in ((50, 50), (50, 50, 4), (0, 50, 3)):
@@ -209,10 +201,7 @@ def test_cut_refuses_what_is_no_box_or_frame(box: tuple[float, float, float, flo
             vision.cut(np.zeros(shape, np.uint8), (1, 1, 9, 9), CropRecipe())
 
 
-# --- detection -----------------------------------------------------------------------------------
-
-
-def test_a_face_with_its_five_points(mtcnn: vision.FaceDetector) -> None:
+def test_a_face_with_its_five_points(mtcnn):
     (face,) = mtcnn.detect(portrait(), 40)
     assert middle(face) == pytest.approx(CENTER, abs=6)
     assert width_of(face) == pytest.approx(WIDTH, rel=0.1)
@@ -228,7 +217,7 @@ def test_a_face_with_its_five_points(mtcnn: vision.FaceDetector) -> None:
 @pytest.mark.parametrize(
     "name", ["coffee", "chelsea", "rocket", "page", "coins", "clock", "brick", "text"]
 )
-def test_no_face(mtcnn: vision.FaceDetector, name: str) -> None:
+def test_no_face(mtcnn, name):
     picture = getattr(data, name)()
     if picture.ndim == 2:
         picture = np.repeat(picture[..., None], 3, axis=2)
@@ -236,12 +225,12 @@ def test_no_face(mtcnn: vision.FaceDetector, name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (10, 10), (400, 5), (11, 300)])
-def test_a_frame_too_small_for_a_face(mtcnn: vision.FaceDetector, size: tuple[int, int]) -> None:
+def test_a_frame_too_small_for_a_face(mtcnn, size):
     assert mtcnn.detect(np.zeros((*size, 3), np.uint8), 20) == []
 
 
 @pytest.mark.parametrize("width", [40, 60, 120, 300])
-def test_a_face_of_any_size_in_a_large_frame(mtcnn: vision.FaceDetector, width: int) -> None:
+def test_a_face_of_any_size_in_a_large_frame(mtcnn, width):
     frame = scene((1280, 720))
     put(frame, head(width), (900, 330))
     (face,) = mtcnn.detect(frame, 40)
@@ -249,7 +238,7 @@ def test_a_face_of_any_size_in_a_large_frame(mtcnn: vision.FaceDetector, width: 
     assert width_of(face) == pytest.approx(width, rel=0.2)
 
 
-def test_faces_below_the_minimum_are_not_searched(mtcnn: vision.FaceDetector) -> None:
+def test_faces_below_the_minimum_are_not_searched(mtcnn):
     frame = scene((640, 360))
     put(frame, head(24), (300, 200))
     assert mtcnn.detect(frame, 60) == []
@@ -257,7 +246,7 @@ def test_faces_below_the_minimum_are_not_searched(mtcnn: vision.FaceDetector) ->
     assert width_of(face) == pytest.approx(24, rel=0.25)
 
 
-def test_twenty_faces_from_left_to_right(mtcnn: vision.FaceDetector) -> None:
+def test_twenty_faces_from_left_to_right(mtcnn):
     frame = scene((1280, 720))
     places = [
         (120 + 250 * column + 4 * row, 100 + 170 * row) for column in range(5) for row in range(4)
@@ -272,7 +261,7 @@ def test_twenty_faces_from_left_to_right(mtcnn: vision.FaceDetector) -> None:
 
 @pytest.mark.parametrize("hidden", [0.1, 0.25])
 @pytest.mark.parametrize("edge", ["left", "top"])
-def test_a_face_at_the_edge(mtcnn: vision.FaceDetector, edge: str, hidden: float) -> None:
+def test_a_face_at_the_edge(mtcnn, edge, hidden):
     (whole,) = mtcnn.detect(portrait(), 40)
     start = round(whole.box[0 if edge == "left" else 1] + hidden * WIDTH)
     shift = np.array((start, 0) if edge == "left" else (0, start))
@@ -283,7 +272,7 @@ def test_a_face_at_the_edge(mtcnn: vision.FaceDetector, edge: str, hidden: float
     assert middle(face) == pytest.approx(np.array(middle(whole)) - shift, abs=0.15 * WIDTH)
 
 
-def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn: vision.FaceDetector) -> None:
+def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn):
     one = scene((320, 240))
     put(one, head(80), (160, 120))
     two = scene((320, 240))
@@ -297,7 +286,7 @@ def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn: vision.FaceD
             assert job.result() == expected[n % 2]
 
 
-def test_a_frame_is_not_changed(mtcnn: vision.FaceDetector) -> None:
+def test_a_frame_is_not_changed(mtcnn):
     frame = portrait()
     before = frame.copy()
     (face,) = mtcnn.detect(frame, 20)
@@ -306,7 +295,7 @@ def test_a_frame_is_not_changed(mtcnn: vision.FaceDetector) -> None:
     np.testing.assert_array_equal(frame, before)
 
 
-def test_unknown_detector_names_the_known() -> None:
+def test_unknown_detector_names_the_known():
     with pytest.raises(UsageError) as caught:
         vision.load_detector("retinaface")
     assert "retinaface" in caught.value.message
@@ -321,13 +310,13 @@ class Middle:
         return [face_at(rgb.shape[1] / 2, rgb.shape[0] / 2)]
 
 
-def test_another_detector_needs_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_detector_needs_one_entry(monkeypatch):
     monkeypatch.setitem(vision.DETECTORS, "middle", f"{__name__}:Middle")
     (face,) = vision.load_detector("middle").detect(scene((320, 240)), 40)
     assert middle(face) == (160, 120)
 
 
-def test_suppression_keeps_the_best_of_each_heap() -> None:
+def test_suppression_keeps_the_best_of_each_heap():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [2, 2, 6, 6]], float)
     scores = np.array([0.8, 0.9, 0.7, 0.6])
     assert _suppress(boxes, scores, 0.5).tolist() == [1, 2, 3]
@@ -335,10 +324,7 @@ def test_suppression_keeps_the_best_of_each_heap() -> None:
     assert _suppress(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
 
 
-# --- quality -------------------------------------------------------------------------------------
-
-
-def test_a_good_face_has_no_problem(mtcnn: vision.FaceDetector) -> None:
+def test_a_good_face_has_no_problem(mtcnn):
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
     quality = vision.assess(frame, face, 40)
@@ -350,7 +336,7 @@ def test_a_good_face_has_no_problem(mtcnn: vision.FaceDetector) -> None:
     assert quality.confidence == face.confidence
 
 
-def test_each_problem_is_named(mtcnn: vision.FaceDetector) -> None:
+def test_each_problem_is_named(mtcnn):
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
 
@@ -363,7 +349,7 @@ def test_each_problem_is_named(mtcnn: vision.FaceDetector) -> None:
     assert problem(cv2.GaussianBlur(frame, (0, 0), 0.06 * WIDTH)) is ReasonCode.TOO_BLURRED
 
 
-def test_soft_compressed_and_dim_faces_pass(mtcnn: vision.FaceDetector) -> None:
+def test_soft_compressed_and_dim_faces_pass(mtcnn):
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
     soft = cv2.GaussianBlur(frame, (0, 0), 0.015 * WIDTH)
@@ -373,7 +359,7 @@ def test_soft_compressed_and_dim_faces_pass(mtcnn: vision.FaceDetector) -> None:
 
 
 @pytest.mark.parametrize("tilt", [-60, -20, 0, 20, 60])
-def test_yaw_is_signed_and_blind_to_tilt(tilt: float) -> None:
+def test_yaw_is_signed_and_blind_to_tilt(tilt):
     cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
 
     def turned(nose: float) -> tuple[Point, ...]:
@@ -388,7 +374,7 @@ def test_yaw_is_signed_and_blind_to_tilt(tilt: float) -> None:
     assert pose(turned(0))[1] == pytest.approx(20 / 43)
 
 
-def test_turned_away_and_bent_heads() -> None:
+def test_turned_away_and_bent_heads():
     frame = portrait()
 
     def problem(*five: Point) -> ReasonCode | None:
@@ -404,7 +390,7 @@ def test_turned_away_and_bent_heads() -> None:
     assert collapsed is ReasonCode.TURNED_AWAY
 
 
-def test_yaw_of_a_mirrored_face_is_mirrored(mtcnn: vision.FaceDetector) -> None:
+def test_yaw_of_a_mirrored_face_is_mirrored(mtcnn):
     frame = portrait()
     squeezed = frame.copy()  # the right half of the face narrower: as if turned to the right
     squeezed[:, 225:265] = cv2.resize(frame[:, 225:300], (40, 512), interpolation=cv2.INTER_AREA)
@@ -414,9 +400,6 @@ def test_yaw_of_a_mirrored_face_is_mirrored(mtcnn: vision.FaceDetector) -> None:
     yaw = vision.assess(squeezed, face, 40).yaw
     assert yaw > 0.1
     assert vision.assess(mirrored, other, 40).yaw == pytest.approx(-yaw, abs=0.12)
-
-
-# --- people over time ----------------------------------------------------------------------------
 
 
 def follow(
@@ -435,7 +418,7 @@ def follow(
 
 
 @pytest.mark.parametrize("step", [0.033, 0.2, 1.0, 19.0])
-def test_three_people_in_motion_stay_three(mtcnn: vision.FaceDetector, step: float) -> None:
+def test_three_people_in_motion_stay_three(mtcnn, step):
     frames = []
     for look in range(8):
         frame = scene((640, 240))
@@ -450,7 +433,7 @@ def test_three_people_in_motion_stay_three(mtcnn: vision.FaceDetector, step: flo
         assert all(abs(middle(face)[0] - x) < 40 for face in people[number].values())
 
 
-def test_twins_side_by_side_are_told_apart_by_place(mtcnn: vision.FaceDetector) -> None:
+def test_twins_side_by_side_are_told_apart_by_place(mtcnn):
     frames = []
     for look in range(8):
         frame = scene((480, 240))
@@ -465,8 +448,7 @@ def test_twins_side_by_side_are_told_apart_by_place(mtcnn: vision.FaceDetector) 
 
 
 @pytest.mark.parametrize("persons", [(0, 1), (0, 0)], ids=["two people", "twins"])
-def test_people_who_cross(mtcnn: vision.FaceDetector, persons: tuple[int, int]) -> None:
-    """One walks behind the other and comes out on the far side."""
+def test_people_who_cross(mtcnn, persons):
     frames = []
     for look in range(21):
         frame = scene((640, 240))
@@ -480,7 +462,7 @@ def test_people_who_cross(mtcnn: vision.FaceDetector, persons: tuple[int, int]) 
     assert len(people[0]) == 21
 
 
-def test_twenty_faces_drift_and_stay_themselves(mtcnn: vision.FaceDetector) -> None:
+def test_twenty_faces_drift_and_stay_themselves(mtcnn):
     frames = []
     for look in range(4):
         frame = scene((960, 540))
@@ -497,7 +479,7 @@ def test_twenty_faces_drift_and_stay_themselves(mtcnn: vision.FaceDetector) -> N
         assert steps == pytest.approx([9, 9, 9], abs=5)
 
 
-def test_who_leaves_and_returns_is_known_again(mtcnn: vision.FaceDetector) -> None:
+def test_who_leaves_and_returns_is_known_again(mtcnn):
     def frame(present: bool, person: int = 0) -> np.ndarray:
         picture = scene((480, 240))
         put(picture, head(60, person=2), (120, 120))
@@ -514,7 +496,7 @@ def test_who_leaves_and_returns_is_known_again(mtcnn: vision.FaceDetector) -> No
     assert sorted(people[2]) == [9, 10]
 
 
-def test_who_was_away_for_long_is_forgotten(mtcnn: vision.FaceDetector) -> None:
+def test_who_was_away_for_long_is_forgotten(mtcnn):
     def frame(present: bool) -> np.ndarray:
         picture = scene((320, 240))
         if present:
@@ -525,8 +507,7 @@ def test_who_was_away_for_long_is_forgotten(mtcnn: vision.FaceDetector) -> None:
     assert set(people) == {0, 1}
 
 
-def test_a_cut_ends_people_unless_they_are_found_again(mtcnn: vision.FaceDetector) -> None:
-    """Two cameras alternate: each person keeps a number, no one becomes the other."""
+def test_a_cut_ends_people_unless_they_are_found_again(mtcnn):
     one = scene((320, 240), tone=200)
     put(one, head(70), (160, 120))
     two = scene((320, 240), tone=60)
@@ -543,9 +524,7 @@ def test_a_cut_ends_people_unless_they_are_found_again(mtcnn: vision.FaceDetecto
     [(60, 60, 0), (60, 100, 0), (200, 60, 0), (200, 100, 0), (60, 60, 1)],
     ids=["cut", "closer", "jump cut", "closer jump cut", "another face"],
 )
-def test_a_face_elsewhere_after_a_cut_is_the_person_it_looks_like(
-    mtcnn: vision.FaceDetector, tone: int, width: int, person: int
-) -> None:
+def test_a_face_elsewhere_after_a_cut_is_the_person_it_looks_like(mtcnn, tone, width, person):
     one = scene((480, 240), tone=200)
     put(one, head(60), (110, 120))
     two = scene((480, 240), tone=tone)
@@ -555,7 +534,7 @@ def test_a_face_elsewhere_after_a_cut_is_the_person_it_looks_like(
     assert {n: sorted(looks) for n, looks in people.items()} == known
 
 
-def test_a_change_of_light_is_no_new_person(mtcnn: vision.FaceDetector) -> None:
+def test_a_change_of_light_is_no_new_person(mtcnn):
     frames = []
     for look in range(8):
         frame = scene((320, 240))
@@ -564,7 +543,7 @@ def test_a_change_of_light_is_no_new_person(mtcnn: vision.FaceDetector) -> None:
     assert set(follow(mtcnn, frames, 0.5)) == {0}
 
 
-def test_memory_of_people_is_bounded() -> None:
+def test_memory_of_people_is_bounded():
     tracker = vision.Tracker()
     frame = scene((900, 80))
     for look in range(200):
@@ -573,7 +552,7 @@ def test_memory_of_people_is_bounded() -> None:
     assert len(tracker._people) <= 65
 
 
-def test_no_face_then_a_face() -> None:
+def test_no_face_then_a_face():
     tracker = vision.Tracker()
     frame = scene((320, 240))
     assert tracker.update(0.0, frame, []) == []
@@ -582,10 +561,7 @@ def test_no_face_then_a_face() -> None:
     assert tracker.update(1.5, frame, [face_at(102), face_at(240)]) == [0, 1]
 
 
-# --- which tracks count --------------------------------------------------------------------------
-
-
-def test_keep() -> None:
+def test_keep():
     sure, unsure = face_at(100, confidence=0.999), face_at(100, confidence=0.93)
     assert vision.is_face_track([sure], 32)
     assert vision.is_face_track([unsure, sure], 32)
@@ -596,27 +572,23 @@ def test_keep() -> None:
     assert not vision.is_face_track([], 1)
 
 
-# --- between looks -------------------------------------------------------------------------------
-
-
-def test_interpolate_between_looks() -> None:
+def test_interpolate_between_looks():
     track = [(1.0, face_at(100, confidence=0.99)), (1.5, face_at(150, width=80, confidence=0.95))]
     face = vision.interpolate(track, 1.1)
-    assert face is not None
     assert middle(face) == pytest.approx((110, 100))
     assert width_of(face) == pytest.approx(64)
     assert face.landmarks[2] == pytest.approx((110, 100 + 0.08 * 1.3 * 64))
     assert face.confidence == 0.95
 
 
-def test_interpolate_gives_a_look_as_it_was() -> None:
+def test_interpolate_gives_a_look_as_it_was():
     track = [(0.0, face_at(100)), (0.4, face_at(150)), (5.0, face_at(90))]
     for time, face in track:
         assert vision.interpolate(track, time) is face
         assert vision.interpolate(track, round(time + 0.0004, 4)) is face
 
 
-def test_interpolate_knows_nothing_outside_or_across_a_long_gap() -> None:
+def test_interpolate_knows_nothing_outside_or_across_a_long_gap():
     track = [(1.0, face_at(100)), (1.4, face_at(150)), (3.0, face_at(150))]
     assert vision.interpolate(track, 0.9) is None
     assert vision.interpolate(track, 3.1) is None

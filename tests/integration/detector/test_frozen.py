@@ -1,14 +1,11 @@
 """Videos of one unmoving picture: said in the result, and nothing is said of movement."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from detector.pipeline import Analyzer
 from detector.schema.analysis import CaveatCode, Settings
 from tests.conftest import camera
 
@@ -26,9 +23,7 @@ SIZE = (320, 240)
         ("pulses.webm", {"seconds": 3, "codec": "libvpx", "gop": 12, "options": {"b": "400000"}}),
     ],
 )
-def test_an_unmoving_picture_is_named(
-    analyzer: Analyzer, make_clip: Clip, name: str, how: dict[str, object]
-) -> None:
+def test_an_unmoving_picture_is_named(analyzer, make_clip, name, how):
     path = make_clip(name, size=SIZE, picture=camera(SIZE, still=True), **how)
     out = analyzer.analyze(path, Settings(frames=6, models=["texture", "motion"]))
     assert out.media.frozen
@@ -40,7 +35,7 @@ def test_an_unmoving_picture_is_named(
     assert not out.signals
 
 
-def test_what_moves_is_no_unmoving_picture(analyzer: Analyzer, make_clip: Clip) -> None:
+def test_what_moves_is_no_unmoving_picture(analyzer, make_clip):
     few = Settings(frames=6, models=["texture"])
     wide = camera((SIZE[0] + 8, SIZE[1]), still=True)(0)
     slow = [np.ascontiguousarray(wide[:, x : x + SIZE[0]]) for x in range(5)]

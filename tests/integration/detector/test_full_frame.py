@@ -1,11 +1,7 @@
 """Models that judge whole pictures: in the pipeline, with people, without, and over time."""
 
-from __future__ import annotations
-
 import os
 import time
-from collections.abc import Callable
-from pathlib import Path
 from threading import Event, Lock
 
 import numpy as np
@@ -16,21 +12,14 @@ from torch import Tensor
 from detector import media
 from detector.models import registry
 from detector.models.base import CropRecipe, Image, Model, ModelSpec
-from detector.pipeline import Analyzer, initial_results
+from detector.pipeline import initial_results
 from detector.pipeline.batching import DynamicBatcher
 from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
 from detector.pipeline.scoring import ScoreItem, ScoreStage
-from detector.schema.analysis import (
-    Analysis,
-    Modality,
-    ReasonCode,
-    Settings,
-    SpanSegment,
-    Subject,
-)
+from detector.schema.analysis import Analysis, Modality, ReasonCode, Settings, SpanSegment, Subject
 
 FRAMES, STRIDE = 8, 4
 
@@ -102,9 +91,7 @@ def empty(number: int) -> np.ndarray:
     return np.full((120, 160, 3), min(255, 40 + 2 * number), np.uint8)
 
 
-def test_everybody_gets_what_is_said_of_the_whole_picture(
-    analyzer: Analyzer, face_clip: Path, models: dict[str, Bright]
-) -> None:
+def test_everybody_gets_what_is_said_of_the_whole_picture(analyzer, face_clip, models):
     out = analyzer.analyze(face_clip, Settings(frames=3, models=["whole", "large"]))
     person, full_frame = out.subjects
     assert out.judged == [person] and person.modality is Modality.FACE
@@ -121,9 +108,7 @@ def test_everybody_gets_what_is_said_of_the_whole_picture(
     assert [m.scored for m in out.models] == [3, 3]
 
 
-def test_a_file_without_a_face_has_the_whole_picture(
-    analyzer: Analyzer, make_clip: Callable[..., Path], models: dict[str, Bright]
-) -> None:
+def test_a_file_without_a_face_has_the_whole_picture(analyzer, make_clip, models):
     path = make_clip(size=(160, 120), seconds=3, picture=empty)
     out = analyzer.analyze(path, Settings(frames=4, models=["whole", "clips"]))
     (track,) = out.judged
@@ -139,18 +124,14 @@ def test_a_file_without_a_face_has_the_whole_picture(
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
-def test_without_such_a_model_no_face_is_no_score(
-    analyzer: Analyzer, make_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_such_a_model_no_face_is_no_score(analyzer, make_clip, monkeypatch):
     path = make_clip(size=(160, 120), seconds=1, picture=empty)
     out = analyzer.analyze(path, Settings(frames=2, models=["texture"]))
     assert not out.judged
     assert out.verdict.reasons[0].code is ReasonCode.NO_FACE
 
 
-def test_windows_slide_over_a_long_clip_by_frames_of_the_file(
-    analyzer: Analyzer, make_clip: Callable[..., Path], models: dict[str, Bright]
-) -> None:
+def test_windows_slide_over_a_long_clip_by_frames_of_the_file(analyzer, make_clip, models):
     path = make_clip(size=(160, 120), seconds=8, fps=20, picture=empty)
     out = analyzer.analyze(path, Settings(frames=8, models=["clips"]))
     (track,) = out.judged
@@ -163,7 +144,7 @@ def test_windows_slide_over_a_long_clip_by_frames_of_the_file(
     assert models["clips"].seen == [(FRAMES, 32, 32, 3)] * 4
 
 
-def test_more_moments_more_windows(make_clip: Callable[..., Path]) -> None:
+def test_more_moments_more_windows(make_clip):
     path = make_clip(size=(160, 120), seconds=16, fps=20, picture=empty)
     info = media.probe(path)
     asked = Settings(frames=64)
@@ -174,9 +155,7 @@ def test_more_moments_more_windows(make_clip: Callable[..., Path]) -> None:
     assert max(run.times[-1] for run in runs) <= 16
 
 
-def test_a_short_clip_is_spread_over_one_window(
-    analyzer: Analyzer, make_clip: Callable[..., Path], models: dict[str, Bright]
-) -> None:
+def test_a_short_clip_is_spread_over_one_window(analyzer, make_clip, models):
     path = make_clip(size=(160, 120), seconds=1, fps=25, picture=empty)
     out = analyzer.analyze(path, Settings(frames=4, models=["clips"]))
     (window,) = out.judged[0].spans  # too short for 8 frames, each the fourth
@@ -184,7 +163,7 @@ def test_a_short_clip_is_spread_over_one_window(
     assert window.end == pytest.approx(15 / 16, abs=1e-3)
 
 
-def test_a_model_is_never_fed_another_modality(models: dict[str, Bright]) -> None:
+def test_a_model_is_never_fed_another_modality(models):
     results = {"whole": initial_results.result(SPECS["whole"])}
     stop = CancellationToken(Event())
     stage = ScoreStage([SPECS["whole"]], results, "cpu", Lock(), stop)
@@ -198,10 +177,7 @@ def test_a_model_is_never_fed_another_modality(models: dict[str, Bright]) -> Non
 @pytest.mark.parametrize(
     ("cores", "front", "at_once"), [(2, False, 2), (1, False, 1), (2, True, 1)]
 )
-def test_networks_score_side_by_side_and_each_in_order(
-    monkeypatch: pytest.MonkeyPatch, cores: int, front: bool, at_once: int
-) -> None:
-    """One after the other they held one core while the other waited for the last faces' scores."""
+def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front, at_once):
     running, most, order = set[str](), [0], dict[str, list[int]](first=[], second=[])
 
     class Slow(Bright):
@@ -235,9 +211,7 @@ def test_networks_score_side_by_side_and_each_in_order(
     assert [results[id].scored for id in order] == [30, 30]
 
 
-def test_a_model_of_voices_is_fed_no_pictures(
-    analyzer: Analyzer, face_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_voices_is_fed_no_pictures(analyzer, face_clip, monkeypatch):
     voice = spec("voice", "audio", CropRecipe(), task="voice")
     listener = Bright(voice)
     monkeypatch.setattr(registry, "choose", lambda ids: [voice])
@@ -287,9 +261,7 @@ class Loud(Bright):
         return batch.mean(1)
 
 
-def test_a_new_modality_is_an_extractor_and_a_line(
-    analyzer: Analyzer, face_clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_modality_is_an_extractor_and_a_line(analyzer, face_clip, monkeypatch):
     voice = spec("loud", "audio", CropRecipe(), task="voice", operating_point=0.5)
     model = Loud(voice)
     monkeypatch.setitem(EXTRACTORS, Modality.VOICE, Tones)

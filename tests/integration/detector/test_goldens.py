@@ -1,7 +1,5 @@
 """Every published detector on a CNN, held against its original: see `golden.py`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +82,7 @@ def far(logits: Tensor, wanted: list) -> float:
     return float((logits - expected).abs().max() / expected.abs().max())
 
 
-def test_pictures_are_prepared_as_the_original_does(case: tuple[Golden, Model]) -> None:
+def test_pictures_are_prepared_as_the_original_does(case):
     golden, model = case
     assert golden.inputs
     for name, wanted in golden.inputs.items():
@@ -95,7 +93,7 @@ def test_pictures_are_prepared_as_the_original_does(case: tuple[Golden, Model]) 
         assert float(x.double().std(correction=0)) == pytest.approx(wanted["std"], abs=1e-5)
 
 
-def test_logits_and_scores_are_the_originals(case: tuple[Golden, Model]) -> None:
+def test_logits_and_scores_are_the_originals(case):
     golden, model = case
     # What a third picture would add is how it is resized, which the test above sees.
     for name, wanted in list(golden.outputs.items())[:2]:
@@ -108,9 +106,7 @@ def test_logits_and_scores_are_the_originals(case: tuple[Golden, Model]) -> None
         assert model.p_fake(logits).tolist() == pytest.approx([wanted["p_fake"]], abs=SCORES)
 
 
-def test_none_is_taken_for_one_with_a_single_answer(
-    case: tuple[Golden, Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_none_is_taken_for_one_with_a_single_answer(case, monkeypatch):
     """Untrained they tell pictures apart the least, and still by far more than would be refused."""
     _, model = case
     logits: list[Tensor] = []
@@ -122,8 +118,7 @@ def test_none_is_taken_for_one_with_a_single_answer(
     assert max(odds) - min(odds) > 20 * dry_run.SAME
 
 
-def test_what_a_flip_does_would_be_noticed(case: tuple[Golden, Model]) -> None:
-    """Other channels, another normalization or label are far outside the tolerances."""
+def test_what_a_flip_does_would_be_noticed(case):
     golden, model = case
     name, wanted = next(iter(golden.outputs.items()))
     seen = fit(shown(golden, model, name), model.spec.crop)
@@ -137,7 +132,7 @@ def test_what_a_flip_does_would_be_noticed(case: tuple[Golden, Model]) -> None:
     assert abs(1 - 2 * wanted["p_fake"]) > 1e-5
 
 
-def test_a_heatmap_and_a_score_come_of_a_crop(case: tuple[Golden, Model]) -> None:
+def test_a_heatmap_and_a_score_come_of_a_crop(case):
     golden, model = case
     if golden.id in LIKE_ANOTHER:
         return
@@ -146,12 +141,12 @@ def test_a_heatmap_and_a_score_come_of_a_crop(case: tuple[Golden, Model]) -> Non
     odds = torch.tensor(model.score(crop))
     assert odds.sigmoid().tolist() == pytest.approx([wanted["p_fake"]], abs=SCORES)
     maps = ways.draw(ways.methods(model)[0], model, crop, None)
-    assert maps is not None and maps.ndim == 3 and maps.dtype == np.float32
+    assert maps.ndim == 3 and maps.dtype == np.float32
     assert maps.min() >= 0 and maps.max() <= 1
 
 
 @pytest.mark.parametrize("id", [i for i in IDS if "autoatt" in i])
-def test_the_networks_own_attention_is_the_heatmap(id: str, tmp_path: Path) -> None:
+def test_the_networks_own_attention_is_the_heatmap(id, tmp_path):
     golden = Golden(id)
     model: Any = registry.load_model(id, weights=files(golden, tmp_path))
     crop = picture("input_face_224.png")
@@ -168,7 +163,7 @@ def test_the_networks_own_attention_is_the_heatmap(id: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("prefix", ["", "module."])
 @pytest.mark.parametrize("key", [None, "state_dict", "model", "net"])
-def test_wrapped_and_bare_files_are_the_same(tmp_path: Path, key: str | None, prefix: str) -> None:
+def test_wrapped_and_bare_files_are_the_same(tmp_path, key, prefix):
     golden = Golden(SMALL)
     path = save(tmp_path / "x.pth", golden.state(), key=key, prefix=prefix)
     model = registry.load_model(SMALL, weights=path)
@@ -176,7 +171,7 @@ def test_wrapped_and_bare_files_are_the_same(tmp_path: Path, key: str | None, pr
         assert far(model.forward(model.preprocess(picture(name))[None]), wanted["logits"]) < LOGITS
 
 
-def test_half_precision_becomes_single(tmp_path: Path) -> None:
+def test_half_precision_becomes_single(tmp_path):
     golden = Golden(SMALL)
     state = {k: t.half() if t.is_floating_point() else t for k, t in golden.state().items()}
     model = registry.load_model(SMALL, weights=save(tmp_path / "x.pth", state))
@@ -196,9 +191,7 @@ def test_half_precision_becomes_single(tmp_path: Path) -> None:
         ("dfb_capsule", "fea_ext.capsules.7.4.bias"),
     ],
 )
-def test_one_missing_extra_or_misshapen_tensor_is_named_as_in_the_file(
-    tmp_path: Path, id: str, name: str
-) -> None:
+def test_one_missing_extra_or_misshapen_tensor_is_named_as_in_the_file(tmp_path, id, name):
     state = {k: torch.zeros(s, dtype=Golden.kind(k)) for k, s in Golden(id).shapes.items()}
     without = {k: t for k, t in state.items() if k != name}
     with pytest.raises(WeightsError, match=re.escape(f"1 missing ({name}).")):
@@ -212,8 +205,7 @@ def test_one_missing_extra_or_misshapen_tensor_is_named_as_in_the_file(
         registry.load_model(id, weights=save(tmp_path / "c.pth", other))
 
 
-def test_efficientnet_of_one_repository_is_not_taken_for_anothers(tmp_path: Path) -> None:
-    """Alike but for padding and names: the file says whose it is."""
+def test_efficientnet_of_one_repository_is_not_taken_for_anothers(tmp_path):
     path = save(tmp_path / "x.pth", Golden("ispl_efficientnetb4").state())
     for id in ("dfb_efficientnetb4", "sbi_efficientnetb4", "ispl_efficientnetautoattb4"):
         with pytest.raises(WeightsError, match="do not fit"):

@@ -1,7 +1,5 @@
 """The large published transformers, held against their originals: see `golden.py`."""
 
-from __future__ import annotations
-
 import gc
 import json
 import math
@@ -117,7 +115,7 @@ def held(model: Model, x: Tensor, wanted: list[dict[str, Any]]) -> None:
 
 def explained(model: Model, crop: np.ndarray, *shape: int) -> None:
     maps = cam.draw(model, crop[None])
-    assert maps is not None and maps.shape == (1, *shape)
+    assert maps.shape == (1, *shape)
     assert maps.min() >= 0 and maps.max() == pytest.approx(1)
 
 
@@ -125,9 +123,7 @@ FRAMES = [id for id in SAVED if not id.startswith("videomae")]
 
 
 @pytest.mark.parametrize("id", FRAMES)
-def test_pictures_logits_and_scores_are_the_originals(
-    id: str, tmp_path: Path, load: Callable[..., Model]
-) -> None:
+def test_pictures_logits_and_scores_are_the_originals(id, tmp_path, load):
     original = golden(id)
     model = load(id, SAVED[id](original.state(), tmp_path))
     first, *_ = inputs(original, model, picture)
@@ -140,9 +136,7 @@ FACE = "input_face_224.png"
 
 
 @pytest.mark.shared
-def test_universal_fake_detect_with_its_real_layer(
-    shared: Path, tmp_path: Path, load: Callable[..., Model]
-) -> None:
+def test_universal_fake_detect_with_its_real_layer(shared, tmp_path, load):
     original = golden("univfd_clip_l14")
     trunk = wrapped()(original.state(), tmp_path)
     model = load(original.data["id"], [trunk, shared / "weights/univfd_head/fc_weights.pth"])
@@ -151,7 +145,7 @@ def test_universal_fake_detect_with_its_real_layer(
     explained(model, picture(FACE), 224, 224)
 
 
-def test_videomae_as_its_processor_prepares_it(tmp_path: Path, load: Callable[..., Model]) -> None:
+def test_videomae_as_its_processor_prepares_it(tmp_path, load):
     original = golden("videomae_base")
     model = load("videomae_base", SAVED["videomae_base"](original.state(), tmp_path))
     first, *_ = inputs(original, model, partial(clip, frames=16))
@@ -162,7 +156,7 @@ def test_videomae_as_its_processor_prepares_it(tmp_path: Path, load: Callable[..
     explained(model, clip(FACE, 16), 8, 14, 14)
 
 
-def test_videomae_large_squeezes_whole_frames(tmp_path: Path, load: Callable[..., Model]) -> None:
+def test_videomae_large_squeezes_whole_frames(tmp_path, load):
     original = golden("videomae_large_32")
     (wanted,) = original.data["outputs_other_preprocessing"].values()
     model = load("videomae_large_32", SAVED["videomae_large_32"](original.state(), tmp_path))

@@ -1,7 +1,5 @@
 """AASIST with its real weights, held against the original's outputs."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -33,7 +31,7 @@ def sounds() -> list[np.ndarray]:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", IDS)
-def test_aasist_is_the_original(name: str, shared: Path, tmp_path: Path) -> None:
+def test_aasist_is_the_original(name, shared, tmp_path):
     golden = GOLDEN["variants"][name]
     file = Path(shutil.copy(shared / f"weights/aasist/{name}.pth", tmp_path))
     model = registry.load_model(IDS[name], weights=file)
@@ -52,7 +50,7 @@ def test_aasist_is_the_original(name: str, shared: Path, tmp_path: Path) -> None
     assert model.score(x[:1].numpy())[0] == pytest.approx(float(wanted[0, 0] - wanted[0, 1]), 1e-4)
 
 
-def test_the_filters_are_the_originals() -> None:
+def test_the_filters_are_the_originals():
     wanted = GOLDEN["variants"]["AASIST"]["filters"]
     found = aasist.filters()[:, 0]
     assert list(found.shape) == wanted["shape"]
@@ -60,7 +58,7 @@ def test_the_filters_are_the_originals() -> None:
 
 
 @pytest.mark.shared
-def test_what_is_no_mono_sound_is_refused(shared: Path) -> None:
+def test_what_is_no_mono_sound_is_refused(shared):
     model = registry.load_model("aasist:l", weights=shared / "weights/aasist/AASIST-L.pth")
     with pytest.raises(ValueError, match=r"takes float32 .N, 64600., got uint8"):
         model.score(np.zeros((1, 224, 224, 3), np.uint8))

@@ -1,7 +1,5 @@
 """Who is in labelled files: who is left out, who is put together; the network on real faces."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2
@@ -24,7 +22,7 @@ def at(degrees: float) -> np.ndarray:
     return np.array([np.cos(radians), np.sin(radians)])
 
 
-def test_people_of_training_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_of_training_are_left_out(monkeypatch):
     faces = {
         "trained": 0, "trained fake": 90,
         "stranger": 90, "actor": 30, "its fake": 90, "fake of a known face": 20, "her original": 95,
@@ -47,9 +45,7 @@ def test_people_of_training_are_left_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "4 of 6 files left out" in note and "one of 1 trained on" in note
 
 
-def test_without_the_network_it_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_the_network_it_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     with pytest.raises(UsageError, match=auxiliary.IDENTITY.title) as caught:
         identity.embed([item("x")])
@@ -57,9 +53,7 @@ def test_without_the_network_it_says_how_to_get_it(
 
 
 @pytest.mark.shared
-def test_a_person_is_known_again_and_a_stranger_is_not(
-    shared: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_person_is_known_again_and_a_stranger_is_not(shared, astronaut, monkeypatch, tmp_path):
     """A portrait darker, smaller and compressed, against an actor's face of the labelled set."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     target = tmp_path / "weights" / auxiliary.IDENTITY.files[0].path

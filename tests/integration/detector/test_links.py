@@ -1,7 +1,5 @@
 """Links: what is fetched, what is refused, and with which sentence. Real servers on loopback."""
 
-from __future__ import annotations
-
 import io
 import ssl
 import threading
@@ -65,7 +63,7 @@ def inside() -> Iterator[Server]:
 def refused(url: str, rules: LinkRules = RULES, **options: object) -> InputError:
     target = io.BytesIO()
     with pytest.raises(InputError) as raised:
-        fetch(url, target, rules, resolve=resolve, **options)  # type: ignore[arg-type]
+        fetch(url, target, rules, resolve=resolve, **options)
     assert raised.value.message.endswith(".")
     return raised.value
 
@@ -86,7 +84,7 @@ def disk_refused(tmp_path: Path, url: str, rules: LinkRules = RULES) -> InputErr
     return raised.value
 
 
-def test_a_link_becomes_a_file(web: Server, tmp_path: Path) -> None:
+def test_a_link_becomes_a_file(web, tmp_path):
     url = web.url("clips.example", "/a%20clip.png?token=secret")
     assert fetched(url, tmp_path) == ("a clip.png", PICTURE)
     ((path, headers),) = web.came
@@ -96,9 +94,7 @@ def test_a_link_becomes_a_file(web: Server, tmp_path: Path) -> None:
     assert not {"Cookie", "Referer", "Authorization"} & set(headers)
 
 
-def test_links_are_off_unless_somebody_says_so(
-    web: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_links_are_off_unless_somebody_says_so(web, monkeypatch):
     url = web.url("clips.example", "/a%20clip.png")
     monkeypatch.delenv("UNMASK_LINKS")
     assert refused(url).code == "links_off"
@@ -127,11 +123,11 @@ def test_links_are_off_unless_somebody_says_so(
         ("http://169.254.169.254/latest/meta-data/", "link_private"),
     ],
 )
-def test_odd_and_private_addresses_are_refused(url: str, code: str) -> None:
+def test_odd_and_private_addresses_are_refused(url, code):
     assert refused(url).code == code
 
 
-def test_a_file_url_leads_nowhere() -> None:
+def test_a_file_url_leads_nowhere():
     assert refused("file:///etc/passwd").code in ("link_invalid", "link_refused")
 
 
@@ -140,16 +136,13 @@ def test_a_file_url_leads_nowhere() -> None:
     ["localhost", "127.1", "0x7f000001", "2130706433", "0", "[::1]", "[::ffff:10.0.0.1]", "[::]",
      "[::ffff:7f00:1]", "0177.0.0.1"],
 )  # fmt: skip
-def test_other_spellings_of_this_computer_are_this_computer(host: str) -> None:
-    """By the resolver of this computer, not a stub of ours."""
+def test_other_spellings_of_this_computer_are_this_computer(host):
     with pytest.raises(InputError) as raised:
         fetch(f"http://{host}/x", io.BytesIO(), RULES)
     assert raised.value.code in ("link_private", "link_unknown_host", "link_invalid")
 
 
-def test_only_the_ports_of_the_web_unless_others_are_named(
-    web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_ports_of_the_web_unless_others_are_named(web, tmp_path, monkeypatch):
     url = web.url("clips.example", "/a%20clip.png")
     assert str(web.server_port) in refused(url, configured(5 << 20)).message
     monkeypatch.setenv("UNMASK_LINKS_PORTS", f"8080, {web.server_port}")
@@ -165,16 +158,16 @@ def test_only_the_ports_of_the_web_unless_others_are_named(
      "fd00:ec2::254", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001:0:1::1",
      "3fff::1", "ff02::1", "::"],
 )  # fmt: skip
-def test_what_is_not_public(address: str) -> None:
+def test_what_is_not_public(address):
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
-def test_what_is_public(address: str) -> None:
+def test_what_is_public(address):
     assert is_public(address)
 
 
-def test_an_intranet_still_keeps_the_secrets_of_its_cloud() -> None:
+def test_an_intranet_still_keeps_the_secrets_of_its_cloud():
     for address in ("127.0.0.1", "10.1.2.3", "::1", "fc00::1", "100.64.0.1", "::ffff:10.0.0.1"):
         assert not may_connect(address) and may_connect(address, private=True)
     secrets = "169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"
@@ -182,19 +175,19 @@ def test_an_intranet_still_keeps_the_secrets_of_its_cloud() -> None:
         assert not may_connect(address, private=True), address
 
 
-def test_an_intranet_may_be_fetched_from(inside: Server, tmp_path: Path) -> None:
+def test_an_intranet_may_be_fetched_from(inside, tmp_path):
     url = inside.url("inside.example", "/secret.png")
     assert fetched(url, tmp_path, replace(RULES, private=True))[1] == PICTURE
 
 
-def test_a_redirect_is_followed_and_takes_no_cookie_along(web: Server, tmp_path: Path) -> None:
+def test_a_redirect_is_followed_and_takes_no_cookie_along(web, tmp_path):
     web.answers["/go"] = redirect("/a%20clip.png", Set_Cookie="who=you; Path=/")
     assert fetched(web.url("clips.example", "/go"), tmp_path)[1] == PICTURE
     assert [path for path, _headers in web.came] == ["/go", "/a%20clip.png"]
     assert not any({"Cookie", "Referer"} & set(headers) for _path, headers in web.came)
 
 
-def test_a_redirect_to_a_private_address_is_not_followed(web: Server, inside: Server) -> None:
+def test_a_redirect_to_a_private_address_is_not_followed(web, inside):
     for number, where in enumerate((PRIVATE, "inside.example", "mixed.example")):
         web.answers[f"/{number}"] = redirect(inside.url(where, "/secret.png"))
         assert refused(web.url("clips.example", f"/{number}")).code == "link_private"
@@ -210,24 +203,24 @@ def test_a_redirect_to_a_private_address_is_not_followed(web: Server, inside: Se
         ("http://[bad/", "link_unknown_host"),
     ],
 )
-def test_a_redirect_to_something_odd_is_not_followed(web: Server, to: str, code: str) -> None:
+def test_a_redirect_to_something_odd_is_not_followed(web, to, code):
     web.answers["/go"] = redirect(to)
     assert refused(web.url("clips.example", "/go")).code == code
 
 
-def test_a_redirect_may_not_leave_the_ports_either(web: Server) -> None:
+def test_a_redirect_may_not_leave_the_ports_either(web):
     web.answers["/go"] = redirect("http://clips.example:22/x")
     rules = replace(RULES, ports=frozenset({web.server_port}))
     assert "22" in refused(web.url("clips.example", "/go"), rules).message
 
 
-def test_redirects_have_an_end(web: Server) -> None:
+def test_redirects_have_an_end(web):
     web.answers["/go"] = redirect("/go")
     assert refused(web.url("clips.example", "/go")).code == "link_redirects"
     assert len(web.came) == RULES.max_redirects + 1
 
 
-def test_the_body_of_a_redirect_is_not_read(web: Server, tmp_path: Path) -> None:
+def test_the_body_of_a_redirect_is_not_read(web, tmp_path):
     def flood(handler: Handler) -> None:
         handler.begin(302, Location="/a%20clip.png")
         while True:
@@ -238,9 +231,7 @@ def test_the_body_of_a_redirect_is_not_read(web: Server, tmp_path: Path) -> None
     assert web.left.wait(10)
 
 
-def test_a_name_that_changes_its_address_gains_nothing(
-    web: Server, inside: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_name_that_changes_its_address_gains_nothing(web, inside, monkeypatch, tmp_path):
     """DNS rebinding: what was looked at is what is connected to."""
     told = [[PUBLIC], [PRIVATE]]
     monkeypatch.setitem(NAMES, "turns.example", [])
@@ -259,9 +250,7 @@ def test_a_name_that_changes_its_address_gains_nothing(
     assert raised.value.code == "link_private" and not inside.came
 
 
-def test_an_address_that_does_not_answer_is_followed_by_the_next(
-    web: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_address_that_does_not_answer_is_followed_by_the_next(web, monkeypatch, tmp_path):
     from detector.links import addresses
 
     known = addresses.is_public
@@ -272,14 +261,13 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next(
     assert refused(web.url("two.example", "/a%20clip.png")).code == "link_unreachable"
 
 
-def test_a_server_that_drips_is_left(web: Server, tmp_path: Path) -> None:
-    """A byte now and then resets no clock: all of it has one deadline."""
+def test_a_server_that_drips_is_left(web, tmp_path):
     web.answers["/drip"] = endless(b"x", 0.05, before=PICTURE[:5000])
     error = disk_refused(tmp_path, web.url("clips.example", "/drip"), replace(RULES, seconds=1))
     assert error.code == "link_slow" and web.left.wait(10)
 
 
-def test_a_server_that_drips_its_headers_is_left_too(web: Server) -> None:
+def test_a_server_that_drips_its_headers_is_left_too(web):
     def drip(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
         while True:
@@ -292,14 +280,14 @@ def test_a_server_that_drips_its_headers_is_left_too(web: Server) -> None:
     assert error.code in ("link_slow", "link_broken")
 
 
-def test_a_server_that_says_nothing_is_left(web: Server) -> None:
+def test_a_server_that_says_nothing_is_left(web):
     web.answers["/hang"] = lambda handler: web.left.wait(60) and None
     error = refused(web.url("clips.example", "/hang"), replace(RULES, silence=0.5))
     web.left.set()
     assert error.code == "link_slow"
 
 
-def test_a_resolver_that_hangs_costs_no_more_than_the_deadline(web: Server) -> None:
+def test_a_resolver_that_hangs_costs_no_more_than_the_deadline(web):
     def hanging(host: str, port: int) -> list[str]:
         web.left.wait(60)
         return []
@@ -310,26 +298,26 @@ def test_a_resolver_that_hangs_costs_no_more_than_the_deadline(web: Server) -> N
     web.left.set()
 
 
-def test_a_lying_length_is_found_out(web: Server, tmp_path: Path) -> None:
+def test_a_lying_length_is_found_out(web, tmp_path):
     web.answers["/short"] = whole(PICTURE, Content_Length=str(len(PICTURE) + 10))
     assert disk_refused(tmp_path, web.url("clips.example", "/short")).code == "link_broken"
     web.answers["/long"] = whole(PICTURE + b"x" * 999, Content_Length=str(len(PICTURE)))
     assert fetched(web.url("clips.example", "/long"), tmp_path)[1] == PICTURE
 
 
-def test_three_gigabytes_are_refused_before_the_first_byte(web: Server) -> None:
+def test_three_gigabytes_are_refused_before_the_first_byte(web):
     web.answers["/big"] = whole(b"", Content_Length=str(3 << 30))
     error = refused(web.url("clips.example", "/big"))
     assert error.code == "too_large" and "5 MB" in error.message
 
 
-def test_what_has_no_end_is_cut_at_the_limit(web: Server, tmp_path: Path) -> None:
+def test_what_has_no_end_is_cut_at_the_limit(web, tmp_path):
     web.answers["/endless"] = endless(b"\x00" * 65536, 0, before=PICTURE[:5000])
     assert disk_refused(tmp_path, web.url("clips.example", "/endless")).code == "too_large"
     assert (tmp_path / "file").stat().st_size <= RULES.max_bytes and web.left.wait(10)
 
 
-def test_what_is_packed_is_not_unpacked(web: Server, tmp_path: Path) -> None:
+def test_what_is_packed_is_not_unpacked(web, tmp_path):
     """50 MB of zeros in 50 kB: as an encoding, and as a file."""
     bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
     packed = bomb.compress(bytes(50 << 20)) + bomb.flush()
@@ -340,9 +328,7 @@ def test_what_is_packed_is_not_unpacked(web: Server, tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_size <= len(packed)
 
 
-def test_a_page_in_place_of_a_video_is_refused_before_it_is_read(
-    web: Server, tmp_path: Path
-) -> None:
+def test_a_page_in_place_of_a_video_is_refused_before_it_is_read(web, tmp_path):
     page = b"<!DOCTYPE html><html><body>" + b"<p>Watch!</p>" * 1000
     web.answers["/watch.mp4"] = endless(page, 0.01)
     error = disk_refused(tmp_path, web.url("clips.example", "/watch.mp4"))
@@ -352,24 +338,24 @@ def test_a_page_in_place_of_a_video_is_refused_before_it_is_read(
     assert disk_refused(tmp_path, web.url("clips.example", "/small")).code == "link_page"
 
 
-def test_a_playlist_is_not_followed(web: Server, tmp_path: Path) -> None:
+def test_a_playlist_is_not_followed(web, tmp_path):
     web.answers["/list.m3u8"] = whole(f"#EXTM3U\nhttp://{PRIVATE}/secret.ts\n".encode())
     assert disk_refused(tmp_path, web.url("clips.example", "/list.m3u8")).code == "reference"
 
 
-def test_nothing_behind_a_link(web: Server) -> None:
+def test_nothing_behind_a_link(web):
     web.answers["/empty"] = whole(b"")
     assert refused(web.url("clips.example", "/empty")).code == "empty"
     for status in (204, 304, 401, 403, 404, 410, 429, 500):
-        web.answers["/status"] = lambda handler, status=status: handler.begin(status)  # type: ignore[misc]
+        web.answers["/status"] = lambda handler, status=status: handler.begin(status)
         assert refused(web.url("clips.example", "/status")).code == "link_status"
 
 
 @pytest.mark.parametrize(("name", "trusted"), [("clips.example", True), ("other.example", True),
                                                ("clips.example", False)])  # fmt: skip
 def test_a_certificate_is_that_of_the_name_though_the_address_is_called(
-    web: Server, tmp_path: Path, name: str, trusted: bool
-) -> None:
+    web, tmp_path, name, trusted
+):
     pem = certificate(tmp_path, name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
@@ -386,7 +372,7 @@ def test_a_certificate_is_that_of_the_name_though_the_address_is_called(
             assert "certificate" in raised.value.message and not web.came
 
 
-def test_who_looks_on_can_stop_it(web: Server, tmp_path: Path) -> None:
+def test_who_looks_on_can_stop_it(web, tmp_path):
     def stop(done: int, total: int) -> None:
         assert total == len(PICTURE)
         raise InputError(f"Stopped after {done}.")
@@ -402,7 +388,7 @@ def test_who_looks_on_can_stop_it(web: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_it_can_be_stopped_while_nothing_comes(web: Server, silent: bool, tmp_path: Path) -> None:
+def test_it_can_be_stopped_while_nothing_comes(web, silent, tmp_path):
     web.answers["/slow.gif"] = (
         (lambda handler: web.left.wait(30) and None)
         if silent
@@ -418,9 +404,7 @@ def test_it_can_be_stopped_while_nothing_comes(web: Server, silent: bool, tmp_pa
     assert time.monotonic() - begun < RULES.silence, "it waited for the server"
 
 
-def test_a_list_opens_its_links_into_a_folder(
-    inside: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_opens_its_links_into_a_folder(inside, tmp_path, monkeypatch):
     bring = opener(inside.url(PRIVATE, "/secret.png"))
     with pytest.raises(InputError):
         bring(tmp_path)
@@ -430,7 +414,7 @@ def test_a_list_opens_its_links_into_a_folder(
     assert bring(tmp_path).read_bytes() == PICTURE
 
 
-def test_what_is_a_link() -> None:
+def test_what_is_a_link():
     assert is_link("https://clips.example/a") and is_link(" HTTP://x")
     assert not any(map(is_link, ("clip.mp4", "/http://x", "rtsp://x", "file:///x", "")))
     assert parse(" https://clips.example/a ", RULES).host == "clips.example"

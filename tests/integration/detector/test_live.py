@@ -1,7 +1,5 @@
 """The live engine: frames in, states out, of made faces and models in virtual time."""
 
-from __future__ import annotations
-
 import io
 import json
 import threading
@@ -35,9 +33,6 @@ from tests.support.samples import samples as made_samples
 from tests.support.waiting import PATIENT, until
 
 FPS = 25.0
-
-
-# --- an engine in virtual time --------------------------------------------------------------------
 
 
 @pytest.fixture(autouse=True)
@@ -97,10 +92,7 @@ def words(states: list[live.LiveState]) -> list[Label]:
     return [label for i, label in enumerate(said) if i == 0 or said[i - 1] is not label]
 
 
-# --- the reading ----------------------------------------------------------------------------------
-
-
-def test_a_switch_changes_the_label_within_the_window(engine) -> None:
+def test_a_switch_changes_the_label_within_the_window(engine):
     session = engine.open()
     states = feed(engine, session, 18, lambda t: REAL if t < 8 else FAKE)
     early, unsure = Label.NOT_APPLICABLE, Label.INCONCLUSIVE
@@ -112,7 +104,7 @@ def test_a_switch_changes_the_label_within_the_window(engine) -> None:
     assert all(face.label is Label.FAKE for s in after for face in s.faces)
 
 
-def test_a_first_label_takes_three_seconds(engine) -> None:
+def test_a_first_label_takes_three_seconds(engine):
     states = feed(engine, engine.open(), 5, FAKE)
     first = next(s.time for s in states if s.reading.label is Label.FAKE)
     assert LEAST <= first <= LEAST + 0.2
@@ -120,14 +112,14 @@ def test_a_first_label_takes_three_seconds(engine) -> None:
     assert all(r.label is Label.INCONCLUSIVE and r.text.startswith("Looking.") for r in waiting)
 
 
-def test_scores_that_jump_from_frame_to_frame_change_no_word(engine) -> None:
+def test_scores_that_jump_from_frame_to_frame_change_no_word(engine):
     session = engine.open()
     jumping = [picture((240, 160, s)) for s in (-1.0, 1.0)]
     states = feed(engine, session, 9, lambda t: jumping[round(t * FPS) // 7 % 2])
     assert words(states) == [Label.NOT_APPLICABLE, Label.INCONCLUSIVE]
 
 
-def test_somebody_new_who_is_manipulated_is_named_as_soon(engine) -> None:
+def test_somebody_new_who_is_manipulated_is_named_as_soon(engine):
     session = engine.open()
     other = picture((400, 200, 1.0))
     other[204:360, 400:560, 1] //= 2  # colors of another person
@@ -140,8 +132,7 @@ def test_somebody_new_who_is_manipulated_is_named_as_soon(engine) -> None:
 
 @pytest.mark.parametrize("gone", [0.0, 4.0], ids=["there", "gone before the end"])
 @pytest.mark.parametrize("seconds", [2.0, 7.0, 20.0])
-def test_the_record_says_what_was_shown_last(engine, seconds: float, gone: float) -> None:
-    """Calibration, fusion, thresholds and quality gates are those of a file."""
+def test_the_record_says_what_was_shown_last(engine, seconds, gone):
     from detector.decision import decide
 
     session = engine.open()
@@ -171,9 +162,7 @@ class Contrary(MadeModel):
     [[(240, 160, -0.4)], [(240, 160, 0.3)], [(40, 160, -0.5), (400, 160, 0.6)]],
     ids=["untouched", "suspicious", "two"],
 )
-def test_box_and_card_say_one_number_of_one_face(people: list[tuple[int, int, float]]) -> None:
-    """Also where the two questions have different answers, and with several people in view."""
-
+def test_box_and_card_say_one_number_of_one_face(people):
     def load(id: str) -> Model:
         return (Contrary if id == "clip-generated" else MadeModel)(registry.get_spec(id))
 
@@ -192,9 +181,6 @@ def test_box_and_card_say_one_number_of_one_face(people: list[tuple[int, int, fl
     assert read[-1].series[-1].mean == read[-1].reading.probability
 
 
-# --- hints ----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -204,7 +190,7 @@ def test_box_and_card_say_one_number_of_one_face(people: list[tuple[int, int, fl
     ],
     ids=["dark", "bright", "blurred"],
 )
-def test_a_poor_picture_is_named_and_not_judged(engine, change, code) -> None:
+def test_a_poor_picture_is_named_and_not_judged(engine, change, code):
     def poor(rgb: np.ndarray) -> np.ndarray:
         changed = change(rgb)
         changed[160:164, 240:244] = (255, 0, 255)
@@ -218,7 +204,7 @@ def test_a_poor_picture_is_named_and_not_judged(engine, change, code) -> None:
     assert state.reading.text == state.hints[0].text
 
 
-def test_where_no_face_ever_came_the_reading_says_so(engine) -> None:
+def test_where_no_face_ever_came_the_reading_says_so(engine):
     session = engine.open()
     states = feed(engine, session, 6, lambda t: picture() if t < 4 else REAL)
     at = {round(s.time, 2): s.reading for s in states}
@@ -229,7 +215,7 @@ def test_where_no_face_ever_came_the_reading_says_so(engine) -> None:
     assert at[5.8].probability is not None
 
 
-def test_no_face_for_two_seconds_is_said_and_ends_the_reading(engine) -> None:
+def test_no_face_for_two_seconds_is_said_and_ends_the_reading(engine):
     session = engine.open()
     empty = picture()
     states = feed(engine, session, 12, lambda t: REAL if t < 4 or t > 9 else empty)
@@ -245,7 +231,7 @@ def test_no_face_for_two_seconds_is_said_and_ends_the_reading(engine) -> None:
     assert any(dot.score is None for dot in states[-1].series)
 
 
-def test_more_faces_than_are_judged_are_counted(engine) -> None:
+def test_more_faces_than_are_judged_are_counted(engine):
     crowd = [(20 + 200 * i, 20 + 180 * j, -1.0) for i in range(3) for j in range(2)]
     session = engine.open(live.LiveSettings(most_faces=4))
     state = feed(engine, session, 2, picture(*crowd))[-1]
@@ -255,7 +241,7 @@ def test_more_faces_than_are_judged_are_counted(engine) -> None:
     assert sum(face.probability is not None for face in state.faces) == 4
 
 
-def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine) -> None:
+def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine):
     session = engine.open()
     state = feed(engine, session, 5, picture((40, 160, -1.0), (400, 160, 1.0)))[-1]
     assert [face.id for face in state.faces] == ["B", "A"]
@@ -263,10 +249,7 @@ def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine) -> No
     assert state.reading.person == "B"
 
 
-# --- a filmed screen ------------------------------------------------------------------------------
-
-
-def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch) -> None:
+def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch):
     monkeypatch.setattr(recapture, "stripes", lambda rgb: recapture.PEAK + 1)
     session = engine.open()
     state = feed(engine, session, 6, FAKE)[-1]
@@ -277,10 +260,7 @@ def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch) -> Non
     assert session.finish().verdict.label is Label.NOT_APPLICABLE
 
 
-# --- alarms ---------------------------------------------------------------------------------------
-
-
-def test_a_raised_alarm_ends_with_the_session(engine) -> None:
+def test_a_raised_alarm_ends_with_the_session(engine):
     session = engine.open(live.LiveSettings(alarm_above=0.6, alarm_seconds=1.0))
     states = feed(engine, session, 6, FAKE)
     assert states[-1].alarms[0].end is None and states[-1].alarms[0].kind == "manipulated"
@@ -290,9 +270,7 @@ def test_a_raised_alarm_ends_with_the_session(engine) -> None:
     assert note.startswith("Alarm from 00:03 to 00:05: a likelihood of up to 9")
 
 
-def test_no_alarm_is_raised_by_what_may_decide_nothing(engine) -> None:
-    """A score of one model, where two are needed, is none of a file either."""
-
+def test_no_alarm_is_raised_by_what_may_decide_nothing(engine):
     def load(id: str) -> Model:
         if id == "clip":
             raise ModelError("CLIP is not on this computer.")
@@ -304,7 +282,7 @@ def test_no_alarm_is_raised_by_what_may_decide_nothing(engine) -> None:
     assert state.reading.text.startswith("Too few models") and not state.alarms
 
 
-def test_a_threshold_that_nobody_measured_or_chose_raises_no_alarm(engine) -> None:
+def test_a_threshold_that_nobody_measured_or_chose_raises_no_alarm(engine):
     def watched(above: float | None) -> live.LiveState:
         settings = live.LiveSettings(models=("texture",), alarm_above=above)
         return feed(engine, engine.open(settings), 7, FAKE)[-1]
@@ -313,14 +291,11 @@ def test_a_threshold_that_nobody_measured_or_chose_raises_no_alarm(engine) -> No
     assert [alarm.kind for alarm in watched(0.9).alarms] == ["manipulated"]
 
 
-# --- queues, threads, viewers ---------------------------------------------------------------------
-
-
 def workers() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name.startswith("unmask-live")]
 
 
-def test_push_never_waits_and_the_newest_frame_wins() -> None:
+def test_push_never_waits_and_the_newest_frame_wins():
     go = threading.Event()
     engine = live.LiveEngine(
         ["texture", "clip"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
@@ -339,7 +314,7 @@ def test_push_never_waits_and_the_newest_frame_wins() -> None:
         assert rates.scored == 0  # the model goes on waiting: nobody waited for it
         assert rates.pushed == 201 and rates.looked == 1
         assert rates.dropped == 199  # all but the one that was looked at and the one that waits
-        assert session._frame is not None and session._frame.time == 200 / FPS
+        assert session._frame.time == 200 / FPS
         go.set()
         with session._lock:
             session._schedule = replace(session._schedule, follow_every=0.0)
@@ -352,7 +327,7 @@ def test_push_never_waits_and_the_newest_frame_wins() -> None:
     assert not workers()
 
 
-def test_viewers_are_isolated_and_share_the_models() -> None:
+def test_viewers_are_isolated_and_share_the_models():
     loads: list[str] = []
 
     def load(id: str) -> Model:
@@ -379,7 +354,7 @@ def test_viewers_are_isolated_and_share_the_models() -> None:
     engine.close()
 
 
-def test_turns_are_fair_whatever_one_viewer_costs() -> None:
+def test_turns_are_fair_whatever_one_viewer_costs():
     from detector.live.pool import Pool
 
     class Viewer:
@@ -403,7 +378,7 @@ def test_turns_are_fair_whatever_one_viewer_costs() -> None:
     assert slow.turns * 1.0 == pytest.approx(quick.turns * 0.1, rel=0.1)
 
 
-def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch() -> None:
+def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch():
     from detector.live.pool import Pool
 
     threads: list[int] = []
@@ -426,7 +401,7 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch() -> None:
     assert threads == [1, 1]
 
 
-def test_too_many_viewers_is_said() -> None:
+def test_too_many_viewers_is_said():
     engine = live.LiveEngine(
         ["texture"], workers=0, viewers=1, load=made(), detector=MadeDetector()
     )
@@ -439,7 +414,7 @@ def test_too_many_viewers_is_said() -> None:
     engine.close()
 
 
-def test_closing_frees_threads_frames_and_places() -> None:
+def test_closing_frees_threads_frames_and_places():
     engine = live.LiveEngine(["texture"], workers=2, detector=MadeDetector(), load=made())
     session = engine.open()
     until(lambda: session.state.ready)
@@ -457,7 +432,7 @@ def test_closing_frees_threads_frames_and_places() -> None:
     engine.close()
 
 
-def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
+def test_a_crash_in_a_model_leaves_the_others(engine, caplog):
     class Broken(MadeModel):
         def score(self, batch: np.ndarray) -> np.ndarray:
             raise RuntimeError("broken")
@@ -481,7 +456,7 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
     }
 
 
-def test_a_model_that_is_not_here_is_named(engine) -> None:
+def test_a_model_that_is_not_here_is_named(engine):
     def load(id: str) -> Model:
         raise ModelError(f"{id} is not on this computer.")
 
@@ -496,7 +471,7 @@ def test_a_model_that_is_not_here_is_named(engine) -> None:
         engine.open(live.LiveSettings(models=("nosuch",)))
 
 
-def test_what_is_no_frame_is_refused(engine) -> None:
+def test_what_is_no_frame_is_refused(engine):
     session = engine.open()
     for wrong in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)):
         with pytest.raises(ValueError, match="uint8"):
@@ -510,8 +485,7 @@ def test_what_is_no_frame_is_refused(engine) -> None:
     assert session.state.rates.pushed == 1
 
 
-def test_memory_is_flat(engine) -> None:
-    """Nothing that is kept grows with the length of a session, once it is as long as is kept."""
+def test_memory_is_flat(engine):
     session = engine.open()
     small = picture((20, 20, 0.0), size=(200, 200))
     for minute in range(2):
@@ -533,13 +507,13 @@ class OfFullFrames(MadeModel):
         return np.full(len(batch), 3.0, np.float32)
 
 
-def test_full_frames_are_no_faces_live_either() -> None:
+def test_full_frames_are_no_faces_live_either():
     ids = ["texture", "univfd_clip_l14"]
 
     def load(id: str) -> Model:
         return (MadeModel if id == "texture" else OfFullFrames)(registry.get_spec(id))
 
-    engine = live.LiveEngine(ids, workers=0, load=load, detector=MadeDetector())  # type: ignore[arg-type]
+    engine = live.LiveEngine(ids, workers=0, load=load, detector=MadeDetector())
     session = engine.open(live.LiveSettings(models=ids))
     engine.drain()
     two = picture((40, 100, -1.0), (400, 100, -1.0))
@@ -560,10 +534,7 @@ def test_full_frames_are_no_faces_live_either() -> None:
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
-# --- faces between searches -----------------------------------------------------------------------
-
-
-def test_boxes_move_between_searches(engine) -> None:
+def test_boxes_move_between_searches(engine):
     session = engine.open()
     moving = [picture((100 + 4 * n, 160, 0.0)) for n in range(75)]
     states = feed(engine, session, 3, lambda t: moving[round(t * FPS)])
@@ -575,10 +546,7 @@ def test_boxes_move_between_searches(engine) -> None:
     assert states[-1].faces[0].velocity[0] == pytest.approx(100, rel=0.2)
 
 
-# --- overlay --------------------------------------------------------------------------------------
-
-
-def test_the_overlay_says_each_label_by_more_than_color(engine) -> None:
+def test_the_overlay_says_each_label_by_more_than_color(engine):
     session = engine.open()
     state = feed(engine, session, 5, FAKE)[-1]
     plain = live.Style(colors=dict.fromkeys(Label, (200, 200, 200)))  # a picture in grey
@@ -601,7 +569,7 @@ def picture_of(rgb: np.ndarray) -> np.ndarray:
     return picture((240, 160, 1.0)) if rgb is FAKE else picture((240, 160, -1.0))
 
 
-def test_the_overlay_mirrors_scales_and_is_quick(engine) -> None:
+def test_the_overlay_mirrors_scales_and_is_quick(engine):
     session = engine.open()
     state = feed(engine, session, 4, picture((100, 160, 1.0)))[-1]
     frame = picture((100, 160, 1.0))
@@ -626,10 +594,7 @@ def test_the_overlay_mirrors_scales_and_is_quick(engine) -> None:
     assert (live.draw(frame, state, time=state.time + 9) == frame).all()
 
 
-# --- what is kept ---------------------------------------------------------------------------------
-
-
-def test_a_session_is_an_analysis(engine) -> None:
+def test_a_session_is_an_analysis(engine):
     from detector import report
     from detector.report import as_pdf, collect
 
@@ -657,7 +622,7 @@ def test_a_session_is_an_analysis(engine) -> None:
     assert f"{len(analysis.timestamps)} moments, {rate}" in " ".join(text.split())
 
 
-def test_a_session_knows_how_much_of_it_was_kept(engine) -> None:
+def test_a_session_knows_how_much_of_it_was_kept(engine):
     """What is scored between the analysis and the end is counted and not in it."""
     session = engine.open(live.LiveSettings(models=("texture", "clip")))
     feed(engine, session, 4, picture((40, 160, -1.0)))
@@ -668,15 +633,12 @@ def test_a_session_knows_how_much_of_it_was_kept(engine) -> None:
     assert session.kept == moments
 
 
-def test_a_session_without_a_face_is_one_too(engine) -> None:
+def test_a_session_without_a_face_is_one_too(engine):
     session = engine.open()
     feed(engine, session, 4, picture())
     analysis = session.finish()
     assert analysis.verdict.label is Label.NOT_APPLICABLE and not analysis.judged
     assert "no face" in analysis.verdict.reasons[0].text
-
-
-# --- the bundled models ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -690,8 +652,7 @@ def frames_of(path: Path, start: float, seconds: float) -> list[np.ndarray]:
     return [frame.rgb for frame in media.decode(path, info, times, notes=[])]
 
 
-def test_a_clip_that_becomes_manipulated_is_named(gallery) -> None:
-    """The bundled models and the real face detector, every frame in its turn."""
+def test_a_clip_that_becomes_manipulated_is_named(gallery):
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.0)
     changed = frames_of(gallery["manipulated"].path, 3.0, 5.0)
     engine = live.LiveEngine(["texture", "clip", "clip-generated", "motion"], workers=0)
@@ -715,8 +676,7 @@ def test_a_clip_that_becomes_manipulated_is_named(gallery) -> None:
     engine.close()
 
 
-def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
-    """Nothing is cut, scored or fused another way than in the Analyzer."""
+def test_the_same_scores_as_an_analysis_of_the_file(gallery):
     from detector.pipeline import Analyzer
     from detector.schema.analysis import Settings
 
@@ -740,8 +700,7 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
 
 
 @pytest.mark.shared
-def test_a_real_clip_that_becomes_a_fake_one(shared) -> None:
-    """Two clips of the development set, one after the other."""
+def test_a_real_clip_that_becomes_a_fake_one(shared):
     folder = shared / "data" / "dev"
     name = "static_video_light_intensity_gcrShVOKnAA_4_1.mp4"
     original = folder / "real" / "celebv-text+celebv-text.github.io" / name
@@ -762,9 +721,6 @@ def test_a_real_clip_that_becomes_a_fake_one(shared) -> None:
     engine.close()
 
 
-# --- the command ----------------------------------------------------------------------------------
-
-
 def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float) -> Path:
     """The beginning of a manipulated sample as MPEG-TS, which can be watched as it comes."""
     import av
@@ -781,7 +737,7 @@ def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float)
     return path
 
 
-def test_the_command_watches_a_file(gallery, tmp_path, capsys) -> None:
+def test_the_command_watches_a_file(gallery, tmp_path, capsys):
     clip = short_clip(gallery, tmp_path, 2.0)
     out = tmp_path / "out.json"
     status = main(["live", str(clip), "--models", "texture,clip", "--json", "-", "--out", str(out)])
@@ -798,7 +754,7 @@ def test_the_command_watches_a_file(gallery, tmp_path, capsys) -> None:
     assert analysis.judged[0].frames
 
 
-def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeypatch) -> None:
+def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeypatch):
     def frames() -> Iterator[tuple[float, np.ndarray]]:
         for n, rgb in enumerate(frames_of(gallery["manipulated"].path, 2.0, 0.8)):
             yield n / FPS, rgb
@@ -823,7 +779,7 @@ def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeyp
         (__file__, "is text, not a video"),
     ],
 )
-def test_what_can_not_be_watched_is_said_in_one_line(source, sentence, capsys) -> None:
+def test_what_can_not_be_watched_is_said_in_one_line(source, sentence, capsys):
     status = main(["live", source, "--models", "texture"])
     error = capsys.readouterr().err
     assert status == 2 and sentence in error, error
@@ -834,7 +790,7 @@ def test_what_can_not_be_watched_is_said_in_one_line(source, sentence, capsys) -
     "options",
     [["--seconds", "-1"], ["--alarm", "120"], ["--min-face", "3"], ["--alarm-seconds", "-2"]],
 )
-def test_impossible_options_are_refused(options, capsys) -> None:
+def test_impossible_options_are_refused(options, capsys):
     assert main(["live", "x.mp4", *options]) == 2
     assert options[0] in capsys.readouterr().err
 
@@ -860,7 +816,7 @@ def server(gallery, tmp_path) -> Iterator[Server]:
         yield started
 
 
-def test_a_lost_stream_is_opened_again(server) -> None:
+def test_a_lost_stream_is_opened_again(server):
     url = server.url(PRIVATE, "/live.ts")
     lost: list[tuple[str, float]] = []
     stop = threading.Event()
@@ -877,7 +833,7 @@ def test_a_lost_stream_is_opened_again(server) -> None:
     assert times == sorted(times) and times[0] == 0.0
 
 
-def test_a_stream_that_never_comes_back_ends(server, monkeypatch) -> None:
+def test_a_stream_that_never_comes_back_ends(server, monkeypatch):
     monkeypatch.setattr("detector.media.stream.MAX_RETRIES", 2)
     waits: list[float] = []
     url = server.url(PRIVATE, "/live.ts")
@@ -892,7 +848,7 @@ def test_a_stream_that_never_comes_back_ends(server, monkeypatch) -> None:
     assert error.value.code == "lost" and waits[-2:] == [0.01, 0.02]
 
 
-def test_the_command_watches_a_stream_and_stops_in_time(server, tmp_path, capsys) -> None:
+def test_the_command_watches_a_stream_and_stops_in_time(server, tmp_path, capsys):
     out, url = tmp_path / "out.json", server.url(PRIVATE, "/live.ts")
     status = main(["live", url, "--models", "texture", "--seconds", "3", "--out", str(out)])
     captured = capsys.readouterr()
@@ -902,7 +858,7 @@ def test_the_command_watches_a_stream_and_stops_in_time(server, tmp_path, capsys
     assert Analysis.model_validate_json(out.read_text()).media.frame_count >= 10
 
 
-def test_the_console_is_quiet_where_nobody_types(engine, capsys) -> None:
+def test_the_console_is_quiet_where_nobody_types(engine, capsys):
     session = engine.open(live.LiveSettings(alarm_seconds=1.0))
     console = _Console()
     for state in feed(engine, session, 6, FAKE):

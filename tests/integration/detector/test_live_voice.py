@@ -1,10 +1,7 @@
 """A microphone beside a camera: sound in, what is said of it out, and nothing of it kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import av
 import numpy as np
@@ -60,7 +57,7 @@ def mic(logit: float = 0.0) -> Mic:
 @pytest.mark.parametrize(
     ("logit", "label"), [(3.0, Label.FAKE), (-3.0, Label.REAL), (0.0, Label.INCONCLUSIVE)]
 )
-def test_a_voice_is_judged_by_the_last_seconds(logit: float, label: Label) -> None:
+def test_a_voice_is_judged_by_the_last_seconds(logit, label):
     here = mic(logit)
     assert here.voice.state.analysis is None and here.voice.state.time is None
     here.say(SPEAKING)
@@ -77,7 +74,7 @@ def test_a_voice_is_judged_by_the_last_seconds(logit: float, label: Label) -> No
     assert times == sorted(times), "each window is scored once, as it comes"
 
 
-def test_the_score_is_that_of_the_file(tmp_path: Path) -> None:
+def test_the_score_is_that_of_the_file(tmp_path):
     """One window by the bundled model, from a microphone and from a file of the same samples. Takes
     what loading that model takes."""
     engine = LiveEngine(workers=0)
@@ -86,7 +83,7 @@ def test_the_score_is_that_of_the_file(tmp_path: Path) -> None:
         voice.push(frame, 0.02 * (number + 1))
     engine.drain()
     live = voice.state.analysis
-    assert live is not None and [m.id for m in live.models] == ["timbre"]
+    assert [m.id for m in live.models] == ["timbre"]
     file = Analyzer().analyze(made.write(tmp_path / "a.wav", SPEAKING[: 16_000 * 4]))
     (span,), (same,) = live.subjects[0].spans, file.subjects[0].spans
     # 48 kHz and back lose the last 200 Hz; the windows begin within a chunk of the same moment.
@@ -113,16 +110,16 @@ CHORD = sum(0.1 * np.sin(2 * np.pi * f * TIME) for f in (262, 330, 392, 523))
     ],
     ids=["silence", "noise", "music", "short"],
 )
-def test_nothing_is_said_where_too_little_is_spoken(sound: np.ndarray, code: ReasonCode) -> None:
+def test_nothing_is_said_where_too_little_is_spoken(sound, code):
     here = mic(5.0)
     here.say(sound)
     analysis = here.voice.state.analysis
-    assert analysis is not None and not analysis.subjects
+    assert not analysis.subjects
     assert [reason.code for reason in analysis.verdict.reasons] == [code]
     assert all(dot.mean is None for dot in here.voice.state.series)
 
 
-def test_a_voice_that_falls_silent_is_no_longer_judged() -> None:
+def test_a_voice_that_falls_silent_is_no_longer_judged():
     here = mic(3.0)
     here.say(made.speech(6))
     assert here.voice.state.series[-1].mean is not None
@@ -146,15 +143,15 @@ def test_a_voice_that_falls_silent_is_no_longer_judged() -> None:
     ],
     ids=["phone", "noisy"],
 )
-def test_a_poor_sound_gets_a_score_and_no_verdict(sound: np.ndarray, code: ReasonCode) -> None:
+def test_a_poor_sound_gets_a_score_and_no_verdict(sound, code):
     here = mic(3.0)
     here.say(sound)
     analysis = here.voice.state.analysis
-    assert analysis is not None and analysis.verdict.label is Label.INCONCLUSIVE
+    assert analysis.verdict.label is Label.INCONCLUSIVE
     assert analysis.verdict.answers[Question.VOICE].vetoed_by is code
 
 
-def test_sound_is_let_go_of() -> None:
+def test_sound_is_let_go_of():
     here = mic()
     here.say(np.tile(SPEAKING[:192_000], 3))
     voice = here.voice
@@ -167,19 +164,19 @@ def test_sound_is_let_go_of() -> None:
     assert not voice._pieces and not here.pool.step()
 
 
-def test_what_the_link_lost_is_silence() -> None:
+def test_what_the_link_lost_is_silence():
     here = mic(3.0)
     here.say(made.speech(5))
     here.time += 4.0
     here.say(made.speech(5, seed=1))
     analysis = here.voice.state.analysis
-    assert analysis is not None and analysis.media.audio and analysis.media.audio.speech
+    assert analysis.media.audio and analysis.media.audio.speech
     speech = analysis.media.audio.speech.spans
     assert here.voice.state.time == pytest.approx(14, abs=0.05)
     assert any(b[0] - a[1] > 3.5 for a, b in pairwise(speech))
 
 
-def test_a_model_that_breaks_is_named_and_the_rest_goes_on() -> None:
+def test_a_model_that_breaks_is_named_and_the_rest_goes_on():
     model = Loud(ModelSpec.model_validate(SPEC | CALIBRATED), float("nan"))
     here = Mic(model)
     here.say(made.speech(8))
@@ -189,7 +186,7 @@ def test_a_model_that_breaks_is_named_and_the_rest_goes_on() -> None:
     assert here.voice.state.analysis is not None
 
 
-def test_models_of_voices_are_the_default_ones() -> None:
+def test_models_of_voices_are_the_default_ones():
     engine = LiveEngine(["texture"], workers=0)
     voice = engine.listen()
     usual = [spec.id for spec in registry.choose(None) if spec.modality is Modality.VOICE]

@@ -1,7 +1,5 @@
 """A model that scores some moments of a clip: how many crops, for whom, and the answers between."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +49,8 @@ def analyzed(path: Path, people: int) -> Analysis:
     ("margin", "moments"), [(0.0, CLIP.moments), (100.0, CLIP.moments_near)], ids=["far", "near"]
 )
 def test_more_moments_only_while_the_score_is_near_a_threshold(
-    tmp_path: Path,
-    crops: list[int],
-    monkeypatch: pytest.MonkeyPatch,
-    margin: float,
-    moments: int,
-) -> None:
+    tmp_path, crops, monkeypatch, margin, moments
+):
     monkeypatch.setattr(near, "MARGIN", margin)
     out = analyzed(tmp_path / "one.mp4", 1)
     (person,) = out.judged
@@ -72,7 +66,7 @@ def test_more_moments_only_while_the_score_is_near_a_threshold(
         assert Question.MANIPULATION in frame.answers
 
 
-def test_each_of_many_people_is_scored_at_four_moments(tmp_path: Path, crops: list[int]) -> None:
+def test_each_of_many_people_is_scored_at_four_moments(tmp_path, crops):
     out = analyzed(tmp_path / "two.mp4", 3)
     assert len(out.judged) == 3
     counts = [sum("clip" in f.logits for f in person.frames) for person in out.judged]

@@ -1,7 +1,5 @@
 """The report of a comparison: what it says, what it shows, and that a change of it is noticed."""
 
-from __future__ import annotations
-
 import io
 import json
 from datetime import UTC, datetime
@@ -44,9 +42,7 @@ def pdf(content: report.PairContent) -> bytes:
     return report.pair_pdf(content)
 
 
-def test_it_names_both_files_the_answer_the_figures_and_the_limits(
-    found: Comparison, pdf: bytes
-) -> None:
+def test_it_names_both_files_the_answer_the_figures_and_the_limits(found, pdf):
     text = text_of(pdf)
     assert "shared.mp4 against press.mp4" in text and "Manipulated copy of press.mp4" in text
     for media in (found.copy_media, found.original_media):
@@ -59,8 +55,7 @@ def test_it_names_both_files_the_answer_the_figures_and_the_limits(
     assert f"{count} moments of 00:02.0 were measured: a change shorter than 0.0" in text
 
 
-def test_it_shows_both_where_most_differs(content: report.PairContent, pdf: bytes) -> None:
-    """Rendered: three pictures on the first page, the finding's color, nothing runs off."""
+def test_it_shows_both_where_most_differs(content, pdf):
     moments = content.comparison.moments
     most = max(moments, key=lambda moment: moment.excess)
     kinds = [figure.kind for figure in content.figures]
@@ -80,18 +75,14 @@ def test_it_shows_both_where_most_differs(content: report.PairContent, pdf: byte
     assert orange[40:70].any()
 
 
-def test_equal_content_gives_equal_bytes_and_carries_its_data(
-    content: report.PairContent, found: Comparison, pdf: bytes
-) -> None:
+def test_equal_content_gives_equal_bytes_and_carries_its_data(content, found, pdf):
     assert report.pair_pdf(content) == pdf
     attached = json.loads(PdfReader(io.BytesIO(pdf)).attachments[ATTACHMENT][0])
     assert Comparison.model_validate(attached["comparison"]) == found
 
 
 @pytest.mark.parametrize("form", list(report.PAIR_FORMS))
-def test_a_change_is_noticed_and_a_signature_is_checked(
-    form: str, content: report.PairContent, tmp_path: Path
-) -> None:
+def test_a_change_is_noticed_and_a_signature_is_checked(form, content, tmp_path):
     key = Ed25519PrivateKey.generate()
     data = report.PAIR_FORMS[form](content, key)
     path = tmp_path / f"report.{form}"
@@ -106,9 +97,7 @@ def test_a_change_is_noticed_and_a_signature_is_checked(
     assert not report.verify(path, key.public_key()).good, "another original was put in"
 
 
-def test_of_a_file_that_is_gone_or_another_nothing_is_shown(
-    pair: dict[str, Path], found: Comparison, tmp_path: Path
-) -> None:
+def test_of_a_file_that_is_gone_or_another_nothing_is_shown(pair, found, tmp_path):
     gone = report.collect_pair(found, pair["copy"], tmp_path / "gone.mp4")
     assert not gone.figures and "not checked: the file was not there" in text_of(
         report.pair_pdf(gone)
@@ -118,9 +107,7 @@ def test_of_a_file_that_is_gone_or_another_nothing_is_shown(
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
-def test_every_finding_has_a_report(
-    finding: ComparisonFinding, content: report.PairContent, found: Comparison
-) -> None:
+def test_every_finding_has_a_report(finding, content, found):
     same = finding.same_footage
     comparison = found.model_copy(
         update={"finding": finding} | ({} if same else {"moments": [], "people": []})
@@ -130,9 +117,7 @@ def test_every_finding_has_a_report(
     assert "it counts in none" in text
 
 
-def test_the_command_writes_one(
-    pair: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_one(pair, tmp_path, capsys):
     files = [str(pair["copy"]), str(pair["original"])]
     target = tmp_path / "report.pdf"
     zone = ["--zone", "Asia/Kathmandu"]

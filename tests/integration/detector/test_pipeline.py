@@ -1,7 +1,5 @@
 """The flow from file to verdict, on real media with the bundled models."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from skimage import data
 from bench.clips import face_clip
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
-from detector.pipeline import Analyzer, Progress, initial_results
+from detector.pipeline import Progress, initial_results
 from detector.schema.analysis import Analysis, Label, Modality, ReasonCode, Settings
 from detector.schema.subject import letter
 from tests.support.footage import repeated
@@ -49,7 +47,7 @@ def timeless(analysis: Analysis) -> dict[str, object]:
     return tree
 
 
-def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: Path) -> None:
+def test_a_clip_gets_scores_from_every_default_model(analyzer, clip):
     out = analyzer.analyze(clip, Settings(frames=12))
     assert out.verdict.probability is not None
     assert [t.id for t in out.judged] == ["A"]
@@ -68,17 +66,17 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: P
     assert {id for one in track.frames for id in one.scores} == {m.id for m in out.models}
     assert 0 <= face.box[0] < face.box[2] <= out.media.width
     assert Analysis.model_validate_json(out.model_dump_json()) == out
-    assert out.provenance is not None and len(out.provenance.hashes) == 3
+    assert len(out.provenance.hashes) == 3
     assert {h.time for h in out.provenance.hashes} <= {round(t, 3) for t in out.timestamps}
 
 
-def test_the_same_input_gives_the_same_result(analyzer: Analyzer, clip: Path) -> None:
+def test_the_same_input_gives_the_same_result(analyzer, clip):
     first, second = analyzer.analyze(clip, FEW), analyzer.analyze(clip, FEW)
     assert timeless(first) == timeless(second)
     assert first.id != analyzer.analyze(clip, Settings(frames=5)).id
 
 
-def test_two_at_once_each_get_their_own_answer(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_two_at_once_each_get_their_own_answer(analyzer, tmp_path):
     portrait = data.astronaut()[:360, :480]
     clips = [
         write(tmp_path / f"{n}.mp4", [np.roll(portrait, i * n, axis=1) for i in range(40)])
@@ -90,7 +88,7 @@ def test_two_at_once_each_get_their_own_answer(analyzer: Analyzer, tmp_path: Pat
     assert together[0].media.sha256 != together[1].media.sha256
 
 
-def test_progress_grows_and_ends_at_one(analyzer: Analyzer, clip: Path) -> None:
+def test_progress_grows_and_ends_at_one(analyzer, clip):
     seen: list[Progress] = []
     analyzer.analyze(clip, Settings(frames=24), observe=seen.append)
     fractions = [p.fraction for p in seen]
@@ -102,7 +100,7 @@ def test_progress_grows_and_ends_at_one(analyzer: Analyzer, clip: Path) -> None:
     assert all(p.partial and p.verdict.label == Label.NOT_APPLICABLE for p in partial)
 
 
-def test_cancel_stops_soon_and_leaves_no_thread(analyzer: Analyzer) -> None:
+def test_cancel_stops_soon_and_leaves_no_thread(analyzer):
     path = repeated(face_clip(2, 1280, 720), 10)
     before = set(threading.enumerate())
     cancel = threading.Event()
@@ -119,7 +117,7 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer: Analyzer) -> None:
     assert not set(threading.enumerate()) - before, "the analysis left a thread behind"
 
 
-def test_an_error_in_the_observer_reaches_the_caller(analyzer: Analyzer, clip: Path) -> None:
+def test_an_error_in_the_observer_reaches_the_caller(analyzer, clip):
     def broken(progress: Progress) -> None:
         if progress.sampled:
             raise RuntimeError("the page is gone")
@@ -130,7 +128,7 @@ def test_an_error_in_the_observer_reaches_the_caller(analyzer: Analyzer, clip: P
     assert not set(threading.enumerate()) - before, "the analysis left a thread behind"
 
 
-def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_a_picture_needs_no_motion(analyzer, tmp_path):
     path = tmp_path / "portrait.png"
     cv2.imwrite(str(path), data.astronaut()[..., ::-1])
     out = analyzer.analyze(path, Settings(models=["texture", "motion"]))
@@ -143,14 +141,14 @@ def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
     assert motion.not_counted_because == "it judges motion, and this is a picture"
 
 
-def test_what_does_not_vote_does_not_run_unless_asked(analyzer: Analyzer, clip: Path) -> None:
+def test_what_does_not_vote_does_not_run_unless_asked(analyzer, clip):
     usual = analyzer.analyze(clip, FEW)
     assert usual.models and all(model.counted for model in usual.models)
     asked = analyzer.analyze(clip, Settings(frames=6, models=["texture", "motion"]))
     assert asked.judged[0].spans and not asked.models[-1].counted
 
 
-def test_two_people_are_two_tracks(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_two_people_are_two_tracks(analyzer, tmp_path):
     portrait = data.astronaut()[0:360, 60:420]
     both = np.concatenate([portrait, portrait[:, ::-1]], axis=1)
     path = write(tmp_path / "two.mp4", [np.roll(both, i // 4, axis=0) for i in range(30)])
@@ -158,10 +156,10 @@ def test_two_people_are_two_tracks(analyzer: Analyzer, tmp_path: Path) -> None:
     assert {t.id: t.side for t in out.judged} == {"A": "left", "B": "right"}
     assert all(t.probability is not None for t in out.judged)
     assert out.verdict.subject == out.judged[0].id
-    assert out.judged[0].probability >= out.judged[1].probability  # type: ignore[operator]
+    assert out.judged[0].probability >= out.judged[1].probability
 
 
-def test_no_face_and_a_small_face_are_told_apart(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_no_face_and_a_small_face_are_told_apart(analyzer, tmp_path):
     coffee = cv2.resize(data.coffee(), (600, 400))
     none = analyzer.analyze(write(tmp_path / "cup.mp4", [coffee] * 20), FEW)
     assert none.verdict.label == Label.NOT_APPLICABLE
@@ -175,9 +173,7 @@ def test_no_face_and_a_small_face_are_told_apart(analyzer: Analyzer, tmp_path: P
     assert not any(f.logits for t in out.judged for f in t.frames)
 
 
-def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(
-    analyzer: Analyzer, clip: Path, tmp_path: Path
-) -> None:
+def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(analyzer, clip, tmp_path):
     whole = tmp_path / "whole.mkv"
     with av.open(str(clip)) as source, av.open(str(whole), "w") as out:
         target = out.add_stream_from_template(source.streams.video[0])
@@ -193,14 +189,14 @@ def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(
     assert out.timestamps[-1] < 2.5
 
 
-def test_unknown_models_are_refused_by_name(analyzer: Analyzer, clip: Path) -> None:
+def test_unknown_models_are_refused_by_name(analyzer, clip):
     with pytest.raises(UsageError, match="no-such"):
         analyzer.analyze(clip, Settings(models=["no-such"]))
 
 
 def test_a_model_without_weights_says_so_and_the_others_score(
-    analyzer: Analyzer, clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    analyzer, clip, monkeypatch, tmp_path
+):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     known = registry.list_models()
     missing = next(s for s in known if not s.bundled and s.kind == "frame")
@@ -214,9 +210,7 @@ def test_a_model_without_weights_says_so_and_the_others_score(
     assert "not on this computer" in (result.error or "")
 
 
-def test_a_model_that_breaks_does_not_take_the_others_down(
-    analyzer: Analyzer, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_breaks_does_not_take_the_others_down(analyzer, clip, monkeypatch):
     def fail(batch: np.ndarray) -> np.ndarray:
         raise ModelError("The network gave up.")
 
@@ -227,5 +221,5 @@ def test_a_model_that_breaks_does_not_take_the_others_down(
     assert all(results[id].probability is not None for id in ("clip-generated", "texture"))
 
 
-def test_letters() -> None:
+def test_letters():
     assert [letter(n) for n in (0, 25, 26, 27, 701, 702)] == ["A", "Z", "AA", "AB", "ZZ", "AAA"]

@@ -1,7 +1,5 @@
 """Files on which the product failed, with what is right for each (`../shared/bugs/README.md`)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +10,7 @@ from detector.audio import sound
 from detector.decision.numbers import logit
 from detector.errors import MediaError
 from detector.pipeline import Analyzer
-from detector.schema.analysis import (
-    Analysis,
-    CaveatCode,
-    Label,
-    Lean,
-    Media,
-    Question,
-    Settings,
-)
+from detector.schema.analysis import Analysis, CaveatCode, Label, Lean, Media, Question, Settings
 
 pytestmark = pytest.mark.shared
 
@@ -46,9 +36,7 @@ def kinds(analysis: Analysis) -> list[object]:
         ("untouched_smoothed.mp4", "untouched_smoothed_twin.mp4"),
     ],
 )
-def test_untouched_material_of_other_texture_is_never_fake(
-    analyzer: Analyzer, shared: Path, name: str, twin: str
-) -> None:
+def test_untouched_material_of_other_texture_is_never_fake(analyzer, shared, name, twin):
     found, plain = (judged(analyzer, shared, one) for one in (name, twin))
     assert found.verdict.label is not Label.FAKE and plain.verdict.label is not Label.FAKE
     assert found.verdict.probability is not None and plain.verdict.probability is not None
@@ -56,13 +44,13 @@ def test_untouched_material_of_other_texture_is_never_fake(
     assert moved <= 0.7 or kinds(found) == ["smooth"]
 
 
-def test_few_colors_are_named_and_give_no_odds(analyzer: Analyzer, shared: Path) -> None:
+def test_few_colors_are_named_and_give_no_odds(analyzer, shared):
     found = judged(analyzer, shared, "fake_256_colours.gif")
     assert kinds(found) == ["few_colors"]
     assert found.verdict.answers[Question.MANIPULATION].odds is None
 
 
-def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, shared: Path) -> None:
+def test_interlaced_material_is_deinterlaced_and_named(analyzer, shared):
     names = ("interlaced.mp4", "interlaced_twin_deinterlaced.mp4")
     found, twin = (judged(analyzer, shared, name) for name in names)
     assert found.verdict.probability is not None and twin.verdict.probability is not None
@@ -85,9 +73,7 @@ def test_interlaced_material_is_deinterlaced_and_named(analyzer: Analyzer, share
         ("intra_refresh.ts", 2.0, 50, 0.01),
     ],
 )
-def test_lengths_and_counts(
-    shared: Path, name: str, duration: float, frames: int, tolerance: float
-) -> None:
+def test_lengths_and_counts(shared, name, duration, frames, tolerance):
     path = shared / "bugs" / name
     about = media.probe(path)
     assert about.duration == pytest.approx(duration, abs=tolerance)
@@ -99,7 +85,6 @@ def test_lengths_and_counts(
 
 
 def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
-    assert about.duration is not None
     notes: list[str] = []
     times = [(number + 0.5) * about.duration / count for number in range(count)]
     found = list(media.decode(path, about, times, notes=notes))
@@ -107,7 +92,7 @@ def decoded(path: Path, about: Media, count: int) -> list[media.Frame]:
     return found
 
 
-def test_a_clock_that_restarts_goes_on(shared: Path) -> None:
+def test_a_clock_that_restarts_goes_on(shared):
     path = shared / "bugs" / "clock_restarts.ts"
     for frame in decoded(path, media.probe(path), 70):
         bars = frame.rgb[4:12].mean(axis=(0, 2)).reshape(10, 32)[:, 8:24].mean(axis=1)
@@ -116,13 +101,13 @@ def test_a_clock_that_restarts_goes_on(shared: Path) -> None:
         assert number == round(right), frame.time
 
 
-def test_uneven_frame_rates_are_told_by_all_frames(shared: Path) -> None:
+def test_uneven_frame_rates_are_told_by_all_frames(shared):
     about = media.probe(shared / "bugs" / "uneven_at_the_end.mp4")
     assert about.variable_frame_rate and about.fps is not None
     assert 17.4 <= about.fps <= 17.5
 
 
-def test_intra_refresh_has_pictures_everywhere(shared: Path) -> None:
+def test_intra_refresh_has_pictures_everywhere(shared):
     path = shared / "bugs" / "intra_refresh.ts"
     about = media.probe(path)
     assert len(decoded(path, about, 7)) == 7
@@ -131,22 +116,22 @@ def test_intra_refresh_has_pictures_everywhere(shared: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["voice_with_cover_mjpeg.mp4", "voice_with_cover.webm"])
-def test_a_cover_is_no_video(analyzer: Analyzer, shared: Path, name: str) -> None:
+def test_a_cover_is_no_video(analyzer, shared, name):
     found = judged(analyzer, shared, name)
     assert found.media.kind == "audio"
     assert found.media.duration == pytest.approx(6.0, abs=0.05)
-    assert found.media.audio is not None and found.media.audio.duration == found.media.duration
+    assert found.media.audio.duration == found.media.duration
     assert any(result.scored for result in found.models)
 
 
-def test_the_default_video_is_judged(analyzer: Analyzer, shared: Path) -> None:
+def test_the_default_video_is_judged(analyzer, shared):
     found = judged(analyzer, shared, "two_videos_face_default.mp4")
     assert (found.media.width, found.media.height) == (480, 440)
     assert len(found.timestamps) == len(found.seen[0].frames) == 32
     assert [note for note in found.media.notes if "640 × 480" in note]
 
 
-def test_a_size_that_changes_keeps_its_proportions(analyzer: Analyzer, shared: Path) -> None:
+def test_a_size_that_changes_keeps_its_proportions(analyzer, shared):
     path = shared / "bugs" / "turned_midway.ts"
     about = media.probe(path)
     assert (about.width, about.height) == (480, 272)
@@ -163,7 +148,7 @@ def test_a_size_that_changes_keeps_its_proportions(analyzer: Analyzer, shared: P
     assert min(faces) < 1.0 < max(faces)
 
 
-def test_hdr_is_mapped_to_sdr(analyzer: Analyzer, shared: Path) -> None:
+def test_hdr_is_mapped_to_sdr(analyzer, shared):
     names = ("hdr_hlg.mov", "hdr_sdr_twin.mov")
     for time in (0.12, 1.0, 1.84):
         mapped, twin = (
@@ -176,7 +161,7 @@ def test_hdr_is_mapped_to_sdr(analyzer: Analyzer, shared: Path) -> None:
     assert [n for n in media.probe(shared / "bugs" / names[0]).notes if "HDR" in n]
 
 
-def test_color_profiles_are_applied(analyzer: Analyzer, shared: Path) -> None:
+def test_color_profiles_are_applied(analyzer, shared):
     paths = [shared / "bugs" / name for name in ("icc_display_p3.png", "still_twin.png")]
     shown, twin = (media.frame_at(path, media.probe(path), 0).rgb.astype(float) for path in paths)
     assert np.abs(shown - twin).mean() <= 0.5
@@ -184,13 +169,13 @@ def test_color_profiles_are_applied(analyzer: Analyzer, shared: Path) -> None:
     assert found is not None and right is not None and abs(logit(found) - logit(right)) <= 0.3
 
 
-def test_heic_turned_by_exif_alone(analyzer: Analyzer, shared: Path) -> None:
+def test_heic_turned_by_exif_alone(analyzer, shared):
     found = judged(analyzer, shared, "heic_turned_by_exif_only.heic")
     assert (found.media.width, found.media.height) == (640, 448)
     assert len(found.seen) == 1
 
 
-def test_chained_ogg_is_heard_whole(shared: Path) -> None:
+def test_chained_ogg_is_heard_whole(shared):
     path = shared / "bugs" / "voice_chained.ogg"
     about = media.probe(path)
     assert about.duration == pytest.approx(6.0, abs=0.1)
@@ -201,6 +186,6 @@ def test_chained_ogg_is_heard_whole(shared: Path) -> None:
     assert second.samples.std() > 0.01
 
 
-def test_encrypted_media_is_named(shared: Path) -> None:
+def test_encrypted_media_is_named(shared):
     with pytest.raises(MediaError, match="encrypted", check=lambda e: e.code == "encrypted"):
         media.probe(shared / "bugs" / "encrypted.mp4")

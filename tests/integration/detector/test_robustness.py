@@ -1,7 +1,5 @@
 """Robustness: trials on the bundled sample with a real model, the rules, the tab and its worker."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import zlib
@@ -24,7 +22,7 @@ from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions
 from detector.perturbation.conditions import Condition
 from detector.perturbation.robustness import FRAMES, PART, part, try_out
-from detector.pipeline import Analyzer, FacesByTime, RunOptions
+from detector.pipeline import FacesByTime, RunOptions
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -67,13 +65,8 @@ def gallery() -> dict[str, Path]:
     return {sample.id: sample.path for sample in made_samples()}
 
 
-# --- real trials ---------------------------------------------------------------------------------
-
-
 @pytest.mark.timeout(400)  # four runs of a real model
-def test_trials_of_the_manipulated_sample(
-    gallery: dict[str, Path], analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trials_of_the_manipulated_sample(gallery, analyzer, tmp_path, monkeypatch):
     """A real model on the bundled clip, whatever its weights make of it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     clip = gallery["manipulated"]
@@ -89,7 +82,6 @@ def test_trials_of_the_manipulated_sample(
         on_progress=lambda *what: told.append(what),
     )
     assert found.question is MANIPULATION
-    assert found.end is not None
     assert found.end - found.start == pytest.approx(PART, abs=0.01)
     names = [t.condition for t in found.trials]
     assert names == ["mirror", "blur-5"]  # JPEG is for pictures
@@ -113,8 +105,8 @@ def test_trials_of_the_manipulated_sample(
 
 
 def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
-    gallery: dict[str, Path], analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    gallery, analyzer, tmp_path, monkeypatch
+):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     clip = gallery["manipulated"]
     analysis = analyzer.analyze(clip, Settings(models=["texture"], frames=8), scores_only=True)
@@ -151,7 +143,7 @@ def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
     [Condition("mirror"), Condition("crop", 0.1), Condition("resize", 0.75), Condition("blur", 1)],
     ids=lambda c: c.name,
 )
-def test_faces_are_where_a_change_puts_them(analyzer: Analyzer, condition: Condition) -> None:
+def test_faces_are_where_a_change_puts_them(analyzer, condition):
     rgb = np.ascontiguousarray(data.astronaut()[:301, 60:])
     before = analyzer.detector().detect(rgb, 40)
     changed = np.ascontiguousarray(corruptions.change(condition, "clip.mp4")(rgb))
@@ -164,16 +156,14 @@ def test_faces_are_where_a_change_puts_them(analyzer: Analyzer, condition: Condi
     assert np.array(moved.landmarks) == pytest.approx(np.array(searched.landmarks), abs=near)
 
 
-def test_a_face_that_is_cut_off_is_gone() -> None:
+def test_a_face_that_is_cut_off_is_gone():
     face = Detection((0.0, 0.0, 20.0, 30.0), ((5.0, 9.0),) * 5, 0.99)
     assert corruptions.moved(Condition("crop", 0.2), [face], (200, 100)) == []
     (kept,) = corruptions.moved(Condition("crop", 0.05), [face], (200, 100))
     assert kept.box == (-10.0, -5.0, 10.0, 25.0)
 
 
-def test_a_picture_is_tried_too_and_on_the_command_line(
-    gallery: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_picture_is_tried_too_and_on_the_command_line(gallery, tmp_path, capsys):
     out = tmp_path / "a.json"
     arguments = ["robustness", str(gallery["picture"]), "--models", "texture", "--device", "cpu"]
     assert main([*arguments, "--conditions", "jpeg-50,crf-32", "--json", str(out)]) == 0
@@ -185,13 +175,10 @@ def test_a_picture_is_tried_too_and_on_the_command_line(
     assert ("Fragile" in said) == analysis.robustness.fragile
 
 
-def test_a_file_without_a_score_is_refused(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_a_file_without_a_score_is_refused(analyzer, tmp_path):
     empty = decide(make_analysis().model_copy(update={"subjects": []}))
     with pytest.raises(UsageError, match="no score"):
         try_out(tmp_path / "x", empty, analyzer)
-
-
-# --- the loop, with an analyzer that is told what to say ------------------------------------------
 
 
 class Told:
@@ -216,11 +203,11 @@ class Told:
         return self.answer(), {}
 
 
-def test_what_cannot_be_read_is_a_result_and_a_cancel_is_not(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_a_result_and_a_cancel_is_not(tmp_path):
     analysis = make_analysis()
     several = [Condition("mirror"), Condition("crop", 0.1)]
     told = Told(analysis, MediaError("damaged"), analysis)
-    found = try_out(tmp_path, analysis, told, conditions=several)  # type: ignore[arg-type]
+    found = try_out(tmp_path, analysis, told, conditions=several)
     assert [t.error for t in found.trials] == ["damaged", None]
     assert not found.fragile  # no score is no flip
     assert told.asked[0].start == found.start
@@ -229,15 +216,14 @@ def test_what_cannot_be_read_is_a_result_and_a_cancel_is_not(tmp_path: Path) -> 
     assert [m.width for m in about if m] == [analysis.media.width, analysis.media.width * 4 // 5]
     assert told.asked[0].models == ["sbi", "xcep", "clip"]
     with pytest.raises(Canceled):
-        try_out(tmp_path, analysis, Told(analysis, Canceled()), conditions=several)  # type: ignore[arg-type]
+        try_out(tmp_path, analysis, Told(analysis, Canceled()), conditions=several)
 
 
-def test_the_part_is_where_the_score_is_highest() -> None:
+def test_the_part_is_where_the_score_is_highest():
     analysis = make_analysis()
     start, end = part(analysis)
     top = analysis.judged[0]
     peak = max((f for f in top.frames if f.score is not None), key=lambda f: f.score or 0).time
-    assert end is not None
     assert start <= peak <= end
     assert end - start == pytest.approx(PART)
     assert part(make_picture()) == (0.0, None)
@@ -250,9 +236,6 @@ def test_the_part_is_where_the_score_is_highest() -> None:
     assert (start, end) == (4.0, 8.0)
 
 
-# --- what follows --------------------------------------------------------------------------------
-
-
 def decided(*trials: PerturbationResult, fake: bool = True) -> Analysis:
     analysis = make_analysis(fake=fake)
     found = tried(*trials, unchanged=0.8 if fake else 0.1)
@@ -260,7 +243,7 @@ def decided(*trials: PerturbationResult, fake: bool = True) -> Analysis:
 
 
 @pytest.mark.parametrize("fake", [True, False])
-def test_a_verdict_that_turns_around_is_none(fake: bool) -> None:
+def test_a_verdict_that_turns_around_is_none(fake):
     plain = make_analysis(fake=fake).verdict.label
     assert plain is (Label.FAKE if fake else Label.REAL)
     after = decided(trial("crf-32", 0.1 if fake else 0.9), fake=fake)
@@ -271,21 +254,21 @@ def test_a_verdict_that_turns_around_is_none(fake: bool) -> None:
 
 
 @pytest.mark.parametrize("fake", [True, False])
-def test_a_verdict_that_weakens_says_so(fake: bool) -> None:
+def test_a_verdict_that_weakens_says_so(fake):
     after = decided(trial("blur-2", 0.5), trial("mirror", 0.8 if fake else 0.1), fake=fake)
     assert after.verdict.label is (Label.FAKE if fake else Label.REAL)
     assert any("blur-2" in sentence for sentence in after.verdict.limits)
     assert not any("mirror" in sentence for sentence in after.verdict.limits)
 
 
-def test_a_verdict_that_holds_is_as_before() -> None:
+def test_a_verdict_that_holds_is_as_before():
     before = make_analysis().verdict
     after = decided(trial("blur-2", 0.75), trial("crop-0.1", None, "no face"))
     assert after.verdict == before
     assert not after.robustness.fragile
 
 
-def test_other_thresholds_judge_the_trials_again() -> None:
+def test_other_thresholds_judge_the_trials_again():
     analysis = decided(trial("blur-2", 0.6))
     assert analysis.robustness.fragile
     lower = analysis.verdict.thresholds.model_copy(update={"high": 0.5, "custom": True})
@@ -293,12 +276,7 @@ def test_other_thresholds_judge_the_trials_again() -> None:
     assert not moved.robustness.fragile
 
 
-# --- worker and page -----------------------------------------------------------------------------
-
-
-def test_the_tab_starts_trials_and_shows_their_outcome(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_tab_starts_trials_and_shows_their_outcome(tmp_path, monkeypatch):
     asked: list[str] = []
 
     def try_robustness(context: RequestContext, job: Job, analysis: Analysis) -> None:
@@ -321,7 +299,7 @@ def test_the_tab_starts_trials_and_shows_their_outcome(
     assert "no &lt;face&gt;" in shown
 
 
-def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
+def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words():
     found = tried(trial("blur-2", 0.5), trial("mirror", None, "no face"))
     limits = make_analysis().verdict.thresholds
     drawn = robustness.figure(found, limits, theme.LIGHT)
@@ -344,7 +322,7 @@ def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
     assert far == "The likelihood moves by up to 23\u00a0points under noise: fragile."
 
 
-def test_where_nothing_is_ever_decided_the_furthest_move_is_said() -> None:
+def test_where_nothing_is_ever_decided_the_furthest_move_is_said():
     never = make_analysis().verdict.thresholds.model_copy(update={"low": 0.0, "high": 1.0})
     assert never.never_decide
     found = tried(trial("blur-2", 0.75), trial("room", 0.4), trial("mirror", None, "no face"))

@@ -1,11 +1,8 @@
 """Robustness of a sound: changes through real encoders, and trials with a real model of voices."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +15,6 @@ from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions, sounds
 from detector.perturbation.conditions import ALL, Condition
 from detector.perturbation.robustness import HEARD, part, try_out
-from detector.pipeline import Analyzer
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -43,11 +39,8 @@ def above(hz: float, samples: np.ndarray) -> float:
     return float(power[int(len(power) * hz / (RATE / 2)) :].sum() / power.sum())
 
 
-# --- the changes ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("condition", OF_SOUNDS, ids=lambda c: c.name)
-def test_a_changed_sound_is_as_long_and_says_the_same(condition: Condition, tmp_path: Path) -> None:
+def test_a_changed_sound_is_as_long_and_says_the_same(condition, tmp_path):
     path = speech.write(tmp_path / "a.wav", speech.speech(3))
     changed = corruptions.apply(path, condition, tmp_path)
     before, after = sounds.decoded(str(path)), sounds.decoded(str(changed))
@@ -64,7 +57,7 @@ def test_a_changed_sound_is_as_long_and_says_the_same(condition: Condition, tmp_
     assert again == changed.read_bytes()  # the same each time
 
 
-def test_each_takes_away_what_it_says() -> None:
+def test_each_takes_away_what_it_says():
     x = speech.speech(3).astype(np.float64)
 
     def changed(kind: str, level: float = 0.0) -> np.ndarray:
@@ -81,14 +74,14 @@ def test_each_takes_away_what_it_says() -> None:
     assert errors[0] > errors[1] > 0
 
 
-def test_what_would_clip_is_written_quieter(tmp_path: Path) -> None:
+def test_what_would_clip_is_written_quieter(tmp_path):
     loud = 3 * np.sin(np.arange(RATE) / 10)
     written = sounds.decoded(str(sounds.write(tmp_path / "a.wav", loud)))
     assert np.abs(written).max() == pytest.approx(1, abs=1e-3)
     assert np.allclose(written, loud / 3, atol=1e-3)
 
 
-def test_a_part_is_changed_alone_and_a_clip_has_a_sound(tmp_path: Path) -> None:
+def test_a_part_is_changed_alone_and_a_clip_has_a_sound(tmp_path):
     path = speech.write(tmp_path / "a.mp3", speech.speech(4))
     changed = corruptions.apply(path, Condition("quiet", 6), tmp_path, part=(1.0, 2.5))
     assert media.probe(changed).duration == pytest.approx(1.5, abs=0.05)
@@ -99,7 +92,7 @@ def test_a_part_is_changed_alone_and_a_clip_has_a_sound(tmp_path: Path) -> None:
         corruptions.apply(silent, Condition("phone"), tmp_path)
 
 
-def test_a_cancel_stops_it(tmp_path: Path) -> None:
+def test_a_cancel_stops_it(tmp_path):
     stop = threading.Event()
     stop.set()
     path = speech.write(tmp_path / "a.wav", speech.speech(2))
@@ -107,14 +100,11 @@ def test_a_cancel_stops_it(tmp_path: Path) -> None:
         corruptions.apply(path, Condition("phone"), tmp_path, cancel=stop)
 
 
-# --- the part ------------------------------------------------------------------------------------
-
-
-def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path: Path) -> None:
+def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path):
     analysis = make_analysis(write_voice(tmp_path / "a.wav"))
     assert part(analysis) == (0.0, HEARD[0])  # 13 s, highest at 4 s
     audio = analysis.media.audio
-    assert audio is not None and audio.speech is not None
+    assert audio.speech is not None
 
     def of(length: float, *spoken: tuple[float, float], top: float = 50.0) -> Analysis:
         heard = SpeechMeasurement(seconds=length, spans=list(spoken))
@@ -130,13 +120,8 @@ def test_the_part_is_around_the_highest_window_and_holds_enough_speech(tmp_path:
     assert part(of(100, (80, 100), top=99.0)) == (88, 100)
 
 
-# --- trials --------------------------------------------------------------------------------------
-
-
 @pytest.mark.timeout(400)  # seven runs of a real model
-def test_trials_of_made_speech(
-    analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trials_of_made_speech(analyzer, tmp_path, monkeypatch):
     path = write_voice(tmp_path / "a.ogg")
     analysis = analyzer.analyze(path, scores_only=True)
     folder = tmp_path / "temporary"
@@ -164,7 +149,7 @@ def test_trials_of_made_speech(
     assert not os.listdir(folder)  # every changed copy is gone
 
 
-def test_the_sound_of_a_clip_is_tried_alone(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_the_sound_of_a_clip_is_tried_alone(analyzer, tmp_path):
     path = write_clip(tmp_path / "a.mp4", seconds=6, fps=5, audio=speech.speech(6))
     analysis = analyzer.analyze(path, Settings(models=["timbre"], frames=4), scores_only=True)
     assert analysis.media.kind == "video" and analysis.verdict.question is Question.VOICE
@@ -174,7 +159,7 @@ def test_the_sound_of_a_clip_is_tried_alone(analyzer: Analyzer, tmp_path: Path) 
     assert set(phone.models) == {"timbre"}
 
 
-def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_the_command_line(tmp_path, capsys):
     path = speech.write(tmp_path / "a.flac", speech.speech(5))
     out = tmp_path / "a.json"
     command = ["robustness", str(path), "--device", "cpu", "--json", str(out)]
@@ -203,41 +188,40 @@ class Stub:
 def heard(analysis: Analysis, **about: float) -> Analysis:
     """Return a result with something else said of how it sounds."""
     audio = analysis.media.audio
-    assert audio is not None and audio.speech is not None
     other = audio.model_copy(update={"speech": audio.speech.model_copy(update=about)})
     return decide(
         analysis.model_copy(update={"media": analysis.media.model_copy(update={"audio": other})})
     )
 
 
-def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path: Path) -> None:
+def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path):
     path = write_voice(tmp_path / "a.wav")
     analysis = make_analysis(path)
     phone = heard(analysis, bandwidth_hz=3_400.0)
     assert phone.verdict.label is Label.INCONCLUSIVE
     conditions = [Condition("phone"), Condition("snr", 10)]
     told = Stub(analysis, phone, MediaError("damaged"))
-    tried = try_out(path, analysis, told, conditions=conditions)  # type: ignore[arg-type]
+    tried = try_out(path, analysis, told, conditions=conditions)
     assert tried.unchanged.label is tried.trials[0].label is Label.FAKE
     assert tried.trials[1].error == "damaged" and not tried.fragile
     # A recording that is a telephone's already has no verdict that could change.
     told = Stub(phone, phone)
-    tried = try_out(path, phone, told, conditions=conditions[:1])  # type: ignore[arg-type]
+    tried = try_out(path, phone, told, conditions=conditions[:1])
     assert tried.unchanged.label is tried.trials[0].label is Label.INCONCLUSIVE
     # What a change does to the score is one.
     low = analysis.ensembles[Question.VOICE].model_copy(
         update={"thresholds": Thresholds(low=0.97, high=0.98)}
     )
     other = decide(phone.model_copy(update={"ensembles": {Question.VOICE: low}}))
-    tried = try_out(path, analysis, Stub(analysis, other), conditions=conditions[:1])  # type: ignore[arg-type]
+    tried = try_out(path, analysis, Stub(analysis, other), conditions=conditions[:1])
     assert tried.trials[0].label is Label.REAL and tried.fragile
 
 
-def test_a_cancel_and_silence_are_no_outcome(tmp_path: Path, analyzer: Analyzer) -> None:
+def test_a_cancel_and_silence_are_no_outcome(tmp_path, analyzer):
     path = write_voice(tmp_path / "a.wav")
     analysis = make_analysis(path)
     with pytest.raises(Canceled):
-        try_out(path, analysis, Stub(analysis, Canceled()))  # type: ignore[arg-type]
+        try_out(path, analysis, Stub(analysis, Canceled()))
     stop = threading.Event()
     stop.set()
     with pytest.raises(Canceled):

@@ -1,7 +1,5 @@
 """Networks run elsewhere than in torch give torch's numbers, and tell nobody."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os
@@ -47,9 +45,7 @@ def batch(count: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_equal_to_torch_at_any_batch_size(
-    network: torch.nn.Module, run: runtime.Runner, count: int
-) -> None:
+def test_equal_to_torch_at_any_batch_size(network, run, count):
     x = batch(count)
     with torch.inference_mode():
         expected = network(torch.from_numpy(x)).numpy()
@@ -59,9 +55,7 @@ def test_equal_to_torch_at_any_batch_size(
     assert np.array_equal(found, run(x)[0])
 
 
-def test_shared_gives_the_same_from_threads_at_once(
-    network: torch.nn.Module, run: runtime.Runner
-) -> None:
+def test_shared_gives_the_same_from_threads_at_once(network, run):
     shared = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", shared=True)
     batches = [batch(3, seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
@@ -71,7 +65,7 @@ def test_shared_gives_the_same_from_threads_at_once(
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="not on this system")
-def test_no_thread_is_held_on_a_core(network: torch.nn.Module) -> None:
+def test_no_thread_is_held_on_a_core(network):
     """Held threads of all networks would share the first core, however many there are."""
     allowed = os.sched_getaffinity(0)
     side = 512  # long enough for somebody else to look
@@ -95,14 +89,14 @@ def test_no_thread_is_held_on_a_core(network: torch.nn.Module) -> None:
     assert seen and all(cores == allowed for cores in seen)
 
 
-def test_an_answer_is_not_overwritten_by_the_next(run: runtime.Runner) -> None:
+def test_an_answer_is_not_overwritten_by_the_next(run):
     first = run(batch(2, 1))[0]
     kept = first.copy()
     run(batch(2, 2))
     assert np.array_equal(first, kept)
 
 
-def test_threads_do_not_mix_their_answers(run: runtime.Runner) -> None:
+def test_threads_do_not_mix_their_answers(run):
     alone = [run(batch(3, seed))[0] for seed in range(4)]
     wrong: list[int] = []
 
@@ -115,7 +109,7 @@ def test_threads_do_not_mix_their_answers(run: runtime.Runner) -> None:
     assert not wrong
 
 
-def test_it_reports_to_nobody(tmp_path: Path) -> None:
+def test_it_reports_to_nobody(tmp_path):
     code = (
         "import sys, torch; from detector import runtime;"
         "runtime.compile(torch.nn.Linear(2, 2).eval(), torch.zeros(2, 2), 'cpu');"
@@ -130,12 +124,9 @@ def test_it_reports_to_nobody(tmp_path: Path) -> None:
     assert not (tmp_path / "intel").exists()
 
 
-def test_the_backend_is_named_with_its_version() -> None:
+def test_the_backend_is_named_with_its_version():
     assert runtime.backend("cpu").startswith("openvino 20")
     assert runtime.backend("cuda").startswith("torch ")
-
-
-# --- kept on disk ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -149,13 +140,13 @@ def never(*given: object, **named: object) -> None:
 
 
 def compiled(network: torch.nn.Module, **options: object) -> np.ndarray:
-    run = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", **options)  # type: ignore[arg-type]
+    run = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", **options)
     return run(batch(3))[0]
 
 
 def test_what_is_kept_gives_the_same_to_the_bit_and_is_not_converted_again(
-    network: torch.nn.Module, run: runtime.Runner, kept: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    network, run, kept, monkeypatch
+):
     first = compiled(network)
     np.testing.assert_array_equal(first, run(batch(3))[0])
     assert len(list(kept.iterdir())) == 1
@@ -164,10 +155,7 @@ def test_what_is_kept_gives_the_same_to_the_bit_and_is_not_converted_again(
     np.testing.assert_array_equal(compiled(network, shared=True), first)
 
 
-def test_another_network_is_never_taken_for_one_that_is_kept(
-    network: torch.nn.Module, kept: Path
-) -> None:
-    """Other weights, another attribute, another free axis, other code."""
+def test_another_network_is_never_taken_for_one_that_is_kept(network, kept):
     first = compiled(network)
     other = copy.deepcopy(network)
     with torch.no_grad():
@@ -190,8 +178,8 @@ def test_another_network_is_never_taken_for_one_that_is_kept(
 
 
 def test_one_that_was_damaged_is_converted_anew_and_a_large_one_is_not_kept(
-    network: torch.nn.Module, kept: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    network, kept, monkeypatch
+):
     first = compiled(network)
     (folder,) = kept.iterdir()
     (folder / converted.FILE).write_text("<?xml")
@@ -203,9 +191,7 @@ def test_one_that_was_damaged_is_converted_anew_and_a_large_one_is_not_kept(
     assert converted.place(network, torch.zeros(2, 3, 33, 33), (0,)) is None
 
 
-def test_a_kept_network_of_other_weights_is_not_believed(
-    network: torch.nn.Module, kept: Path
-) -> None:
+def test_a_kept_network_of_other_weights_is_not_believed(network, kept):
     first = compiled(network)
     (folder,) = kept.iterdir()
     weights = bytearray((folder / converted.WEIGHTS).read_bytes())
@@ -217,9 +203,7 @@ def test_a_kept_network_of_other_weights_is_not_believed(
     assert (folder / converted.DIGEST).is_file()
 
 
-def test_what_was_compiled_for_a_processor_is_not_compiled_again(
-    network: torch.nn.Module, kept: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_compiled_for_a_processor_is_not_compiled_again(network, kept, monkeypatch):
     first = compiled(network)
     (folder,) = kept.iterdir()
     (file,) = folder.glob("compiled-*")
@@ -238,9 +222,7 @@ def test_what_was_compiled_for_a_processor_is_not_compiled_again(
         assert converted.read_compiled(folder, processor), "it is kept again"
 
 
-def test_they_are_kept_in_the_data_folder_and_make_room(
-    network: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_they_are_kept_in_the_data_folder_and_make_room(network, tmp_path, monkeypatch):
     monkeypatch.delenv("UNMASK_CONVERTED")
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     first = compiled(network)
@@ -274,9 +256,8 @@ print(json.dumps([apart, scored, len(converted)]))
 
 
 def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
-    kept: Path, tmp_path: Path, astronaut: np.ndarray
-) -> None:
-    """Nothing in the networks that are loaded at every start is told differently there."""
+    kept, tmp_path, astronaut
+):
     Image.fromarray(astronaut).save(tmp_path / "face.png")
 
     def scored() -> tuple[list[bool], list[dict[str, float]], int]:
@@ -293,9 +274,7 @@ def test_a_second_process_finds_what_ships_and_scores_the_same_without_torch(
 
 
 @pytest.mark.parametrize("id", ["texture"])
-def test_a_ready_model_says_and_shows_what_the_model_itself_does(
-    kept: Path, id: str, astronaut: np.ndarray
-) -> None:
+def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, id, astronaut):
     spec = registry.get_spec(id)
     files, family = resolve(spec), registry._family_file(spec)
 
@@ -316,9 +295,7 @@ def test_a_ready_model_says_and_shows_what_the_model_itself_does(
     assert isinstance(model.network, type(whole.network)), "asked for, it is loaded"
 
 
-def test_a_model_is_ready_only_for_the_code_that_made_it(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeypatch):
     spec = registry.get_spec("texture")
     files, family = resolve(spec), registry._family_file(spec)
     loads: list[int] = []
@@ -348,15 +325,15 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(
 
 
 @pytest.mark.parametrize(("fake", "classes"), [(0, 1), (1, 1), (0, 2), (1, 2), (2, 4)])
-def test_log_odds_of_a_ready_model_are_those_of_torch(fake: int, classes: int) -> None:
+def test_log_odds_of_a_ready_model_are_those_of_torch(fake, classes):
     logits = np.random.default_rng(1).normal(0, 8, (50, classes)).astype(np.float32)
     spec = registry.get_spec("texture").model_copy(update={"fake_index": fake})
     said = registry.load_model("texture").whole()
-    expected = type(said).log_odds(SimpleNamespace(spec=spec), torch.from_numpy(logits)).numpy()  # type: ignore[arg-type]
+    expected = type(said).log_odds(SimpleNamespace(spec=spec), torch.from_numpy(logits)).numpy()
     np.testing.assert_allclose(ready._log_odds(logits, spec), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_models_are_loaded_without_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_loaded_without_helpers(monkeypatch):
     """Which spin while they wait, and took more than half of a busy processor's time."""
     helpers: list[int] = []
     family = SimpleNamespace(load=lambda *_: helpers.append(torch.get_num_threads()))
@@ -367,7 +344,7 @@ def test_models_are_loaded_without_helpers(monkeypatch: pytest.MonkeyPatch) -> N
     assert helpers == [1] and torch.get_num_threads() == before
 
 
-def test_models_are_loaded_in_order_and_voices_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_loaded_in_order_and_voices_last(monkeypatch):
     loaded: list[str] = []
     monkeypatch.setattr(registry, "load_model", lambda id, device: loaded.append(id))
     analyzer = Analyzer(device="cpu")
@@ -378,19 +355,15 @@ def test_models_are_loaded_in_order_and_voices_last(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize("able", [True, False])
-def test_bf16_needs_a_request_and_a_processor(
-    network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, asked: bool, able: bool
-) -> None:
+def test_bf16_needs_a_request_and_a_processor(network, monkeypatch, asked, able):
     monkeypatch.setattr(runtime, "computes_in_bf16", lambda device: able)
     runner = runtime.compile(network, torch.zeros(2, 3, 32, 32), "cpu", bf16=asked)
     expected = "bf16" if asked and able else "f32"
-    assert runner.network._settings["INFERENCE_PRECISION_HINT"] == expected  # type: ignore[attr-defined]
+    assert runner.network._settings["INFERENCE_PRECISION_HINT"] == expected
 
 
 @pytest.mark.parametrize(("asked", "precision"), [(True, "bf16"), (True, "f32"), (False, "bf16")])
-def test_torch_computes_in_bf16_where_that_was_asked(
-    monkeypatch: pytest.MonkeyPatch, asked: bool, precision: str
-) -> None:
+def test_torch_computes_in_bf16_where_that_was_asked(monkeypatch, asked, precision):
     monkeypatch.setenv("UNMASK_PRECISION", precision)
     layer, seen = torch.nn.Linear(4, 2), []
     layer.register_forward_hook(lambda module, x, out: seen.append(out.dtype))

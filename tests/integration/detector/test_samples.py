@@ -1,7 +1,5 @@
 """The gallery: made once, whole or not at all, playable in a browser, and what it says it is."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +22,7 @@ def gallery() -> dict[str, Sample]:
     return {sample.id: sample for sample in made_samples()}
 
 
-def test_what_is_in_it(gallery: dict[str, Sample]) -> None:
+def test_what_is_in_it(gallery):
     offered = [id for id, sample in gallery.items() if sample.offered]
     assert offered == ["portrait", "manipulated", "two-people", "picture", "side", "voice"]
     assert set(gallery) - set(offered) == {"untouched", "no-face"}
@@ -41,7 +39,7 @@ def test_what_is_in_it(gallery: dict[str, Sample]) -> None:
         assert found.notes == []
 
 
-def test_browsers_play_it(gallery: dict[str, Sample]) -> None:
+def test_browsers_play_it(gallery):
     for sample in gallery.values():
         if sample.kind == "video":
             found = probe(sample.path)
@@ -50,7 +48,7 @@ def test_browsers_play_it(gallery: dict[str, Sample]) -> None:
             assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_only_what_is_said_was_altered(gallery: dict[str, Sample]) -> None:
+def test_only_what_is_said_was_altered(gallery):
     """Both clips have the same camera: they differ in the face, and only after a while."""
     one, other = gallery["untouched"].path, gallery["manipulated"].path
     media = probe(one)
@@ -73,7 +71,7 @@ SEEN = (
 )  # fmt: skip
 
 
-def test_faces_are_where_they_should_be(gallery: dict[str, Sample]) -> None:
+def test_faces_are_where_they_should_be(gallery):
     from facenet_pytorch import MTCNN
 
     finder = MTCNN(keep_all=True, min_face_size=60, device="cpu")
@@ -85,7 +83,7 @@ def test_faces_are_where_they_should_be(gallery: dict[str, Sample]) -> None:
         assert all(box[2] - box[0] >= 110 for box in sure)
 
 
-def test_made_once_and_repeatable(gallery: dict[str, Sample], tmp_path: Path) -> None:
+def test_made_once_and_repeatable(gallery, tmp_path):
     first = gallery["no-face"].path
     before = first.stat().st_mtime_ns
     again = {s.id: s for s in make_samples(first.parent.parent)}
@@ -100,7 +98,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short")
-def test_several_callers_at_once(tmp_path: Path) -> None:
+def test_several_callers_at_once(tmp_path):
     context = multiprocessing.get_context("fork")
     others = [context.Process(target=make_samples, args=(tmp_path,)) for _ in range(2)]
     for other in others:
@@ -116,7 +114,7 @@ def test_several_callers_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short")
-def test_an_interrupted_set_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_set_is_never_used(tmp_path, monkeypatch):
     real = samples._write_clip
     calls = []
 
@@ -124,7 +122,7 @@ def test_an_interrupted_set_is_never_used(tmp_path: Path, monkeypatch: pytest.Mo
         calls.append(path)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        real(path, draw)  # type: ignore[arg-type]
+        real(path, draw)
 
     monkeypatch.setattr(samples, "_write_clip", full)
     with pytest.raises(OSError, match="No space left"):

@@ -1,7 +1,5 @@
 """Reading files in processes of their own."""
 
-from __future__ import annotations
-
 import gc
 import itertools
 import json
@@ -10,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,9 +80,6 @@ def living(root: int | None = None) -> set[int]:
     return found
 
 
-# --- the same answers as without ------------------------------------------------------------------
-
-
 def _files(folder: Path) -> dict[str, Path]:
     shot = Image.fromarray(camera((320, 240))(0))
     found = {name: folder / name for name in ("a.png", "b.webp", "c.heic", "d.jpg")}
@@ -119,7 +114,7 @@ def _everything(path: Path) -> list[Any]:
     return [about, frames, notes, planned, origin, middle]
 
 
-def test_it_says_the_same(tmp_path: Path) -> None:
+def test_it_says_the_same(tmp_path):
     files = _files(tmp_path)
     here = {name: _everything(path) for name, path in files.items()}
     media.isolate()
@@ -147,9 +142,7 @@ def test_it_says_the_same(tmp_path: Path) -> None:
         (b"", "empty"),
     ],
 )
-def test_refusals_come_through_as_they_are(
-    content: bytes, code: str, tmp_path: Path, apart: Sandbox
-) -> None:
+def test_refusals_come_through_as_they_are(content, code, tmp_path, apart):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
     with pytest.raises(MediaError) as refused:
@@ -157,8 +150,7 @@ def test_refusals_come_through_as_they_are(
     assert refused.value.code == code and refused.value.message.endswith(".")
 
 
-def test_the_name_says_nothing(tmp_path: Path, apart: Sandbox) -> None:
-    """A film called a picture, a picture called a film, one called a program."""
+def test_the_name_says_nothing(tmp_path, apart):
     clip = write_clip(tmp_path / "x.mp4")
     film = clip.rename(tmp_path / "holiday.jpg")
     picture = tmp_path / "holiday.mp4"
@@ -173,18 +165,15 @@ def test_the_name_says_nothing(tmp_path: Path, apart: Sandbox) -> None:
         media.probe(disguised)
 
 
-# --- what goes wrong in a reader ------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("way", [hostile.crash, hostile.fault])
-def test_a_crash_becomes_a_sentence(box: Sandbox, way: Callable[[str], int], file: str) -> None:
+def test_a_crash_becomes_a_sentence(box, way, file):
     with pytest.raises(MediaError, match="crash") as said:
         box.call(way, file, returns=int, reads=(file,))
     assert said.value.code == "reader_crashed" and said.value.hint
     assert box.call(hostile.process, file, returns=int, reads=(file,)) > 0  # the next one works
 
 
-def test_what_hangs_is_ended(file: str) -> None:
+def test_what_hangs_is_ended(file):
     begun = time.monotonic()
     with (
         Sandbox(replace(WORKER, timeout=1), WORKER_PRELOAD) as box,
@@ -195,7 +184,7 @@ def test_what_hangs_is_ended(file: str) -> None:
     assert time.monotonic() - begun >= 1
 
 
-def test_more_patience_where_a_whole_clip_is_read(file: str) -> None:
+def test_more_patience_where_a_whole_clip_is_read(file):
     with Sandbox(replace(WORKER, timeout=0.3), WORKER_PRELOAD) as box:
         assert box.call(hostile.slow, file, returns=str, reads=(file,), timeout=60) == "at last"
         with pytest.raises(MediaError, match="too long"):
@@ -203,7 +192,7 @@ def test_more_patience_where_a_whole_clip_is_read(file: str) -> None:
 
 
 @linux
-def test_processor_time_is_limited(file: str) -> None:
+def test_processor_time_is_limited(file):
     with (
         Sandbox(replace(WORKER, cpu=1, timeout=60), WORKER_PRELOAD) as box,
         pytest.raises(MediaError) as said,
@@ -213,14 +202,14 @@ def test_processor_time_is_limited(file: str) -> None:
 
 
 @linux
-def test_memory_is_limited(strict: Sandbox, file: str) -> None:
+def test_memory_is_limited(strict, file):
     with pytest.raises(MediaError, match=r"more than the 1\.17 GB") as said:
         strict.call(hostile.swell, file, returns=int, reads=(file,))
     assert said.value.code == "reader_memory"
 
 
 @linux
-def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict: Sandbox, tmp_path: Path) -> None:
+def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict, tmp_path):
     """100 megapixels in 13 kB: allowed by size, and 1.5 GB when it is laid over white."""
     path = tmp_path / "bomb.png"
     Image.new("LA", (10_000, 10_000)).save(path)
@@ -235,7 +224,7 @@ def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict: Sandbox, tmp_pa
     assert said.value.code in ("reader_memory", "undecodable")
 
 
-def test_a_bomb_beyond_it_is_never_decoded(tmp_path: Path, apart: Sandbox) -> None:
+def test_a_bomb_beyond_it_is_never_decoded(tmp_path, apart):
     """A GIF of 20 bytes that claims 65535 by 65535."""
     path = tmp_path / "bomb.gif"
     head = b"GIF89a\xff\xff\xff\xff\x00\x00\x00"
@@ -244,7 +233,7 @@ def test_a_bomb_beyond_it_is_never_decoded(tmp_path: Path, apart: Sandbox) -> No
         media.probe(path)
 
 
-def test_a_crash_on_the_way(box: Sandbox, file: str) -> None:
+def test_a_crash_on_the_way(box, file):
     """What was read before it is kept; notes of a reader that lied or died are not."""
     notes: list[str] = []
     stream = box.frames(
@@ -257,7 +246,7 @@ def test_a_crash_on_the_way(box: Sandbox, file: str) -> None:
     assert seen == [(n, n) for n in range(5)] and notes == []
 
 
-def test_answers_are_not_believed(box: Sandbox, file: str) -> None:
+def test_answers_are_not_believed(box, file):
     with pytest.raises(MediaError, match="crash"):
         box.call(hostile.lie, file, returns=int, reads=(file,))
     lying = box.frames(hostile.lying_frames, file, size=(8, 8), count=1, notes=[], reads=(file,))
@@ -274,7 +263,7 @@ def test_answers_are_not_believed(box: Sandbox, file: str) -> None:
             next(box.frames(hostile.lying_frames, file, size=size, count=1, notes=[], reads=()))
 
 
-def test_what_comes_before_frames_is_checked(box: Sandbox, file: str) -> None:
+def test_what_comes_before_frames_is_checked(box, file):
     asked: dict[str, Any] = {"size": (8, 8), "count": 1, "notes": [], "reads": (file,)}
     frames = box.frames(hostile.headed_frames, file, 3, head=int, **asked)
     assert next(frames) == 3 and [(f.time, int(f.rgb.max())) for f in frames] == [(0.5, 7)]
@@ -285,7 +274,7 @@ def test_what_comes_before_frames_is_checked(box: Sandbox, file: str) -> None:
 
 
 @pytest.mark.usefixtures("apart")
-def test_one_reader_says_what_a_file_is_and_gives_its_pictures(tmp_path: Path) -> None:
+def test_one_reader_says_what_a_file_is_and_gives_its_pictures(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", seconds=2.0)
     this = media.identify(path)
     about, frames = media.open_spaced(path, this, (64, 48), media.Spacing(30.0, 0.5, 1.0, 100))
@@ -298,13 +287,8 @@ def test_one_reader_says_what_a_file_is_and_gives_its_pictures(tmp_path: Path) -
     assert said.value.code in ("index_missing", "undecodable")
 
 
-# --- what a reader may not do ---------------------------------------------------------------------
-
-
 @linux
-def test_a_reader_that_was_taken_over_can_do_nothing(
-    box: Sandbox, file: str, tmp_path: Path
-) -> None:
+def test_a_reader_that_was_taken_over_can_do_nothing(box, file, tmp_path):
     """Landlock and seccomp, or at least the latter: without either, this system can't confine."""
     other = tmp_path / "somebody-elses.jpg"
     other.write_bytes(b"private")
@@ -316,7 +300,7 @@ def test_a_reader_that_was_taken_over_can_do_nothing(
     assert not (tmp_path / "beside.txt").exists() and Path(file).exists()
 
 
-def test_a_reader_knows_no_secret(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+def test_a_reader_knows_no_secret(monkeypatch, file):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_x")
     with Sandbox(WORKER, WORKER_PRELOAD) as box:
@@ -325,16 +309,13 @@ def test_a_reader_knows_no_secret(monkeypatch: pytest.MonkeyPatch, file: str) ->
     assert "secret" not in " ".join(known.values())
 
 
-def test_each_file_gets_a_fresh_reader(box: Sandbox, file: str) -> None:
+def test_each_file_gets_a_fresh_reader(box, file):
     numbers = {box.call(hostile.process, file, returns=int, reads=(file,)) for _ in range(4)}
     assert len(numbers) == 4 and os.getpid() not in numbers
 
 
-# --- the program goes on --------------------------------------------------------------------------
-
-
 @linux
-def test_cancel_ends_the_reader(file: str) -> None:
+def test_cancel_ends_the_reader(file):
     before = living()
     with Sandbox(WORKER, WORKER_PRELOAD) as box:
         cancel = threading.Event()
@@ -346,7 +327,7 @@ def test_cancel_ends_the_reader(file: str) -> None:
 
 
 @linux
-def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) -> None:
+def test_a_stream_that_is_left_leaves_nothing(tmp_path, apart):
     clip = write_clip(tmp_path / "clip.mp4", seconds=4)
     about = media.probe(clip)
     fork_server = apart._process.pid
@@ -363,7 +344,7 @@ def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) ->
 
 
 @linux
-def test_the_fork_server_is_started_again(box: Sandbox, file: str) -> None:
+def test_the_fork_server_is_started_again(box, file):
     box.start()
     first = box._process.pid
     box._process.kill()
@@ -373,8 +354,7 @@ def test_the_fork_server_is_started_again(box: Sandbox, file: str) -> None:
 
 
 @linux
-def test_no_reader_outlives_a_program_that_was_killed(file: str) -> None:
-    """The sockets close with it, however it ends."""
+def test_no_reader_outlives_a_program_that_was_killed(file):
     code = (
         "import sys; sys.path[:0] = ['tests', '.']\n"
         "from tests.support import hostile_readers as h; import threading, time\n"
@@ -407,8 +387,7 @@ def _runs(number: int) -> bool:
         return False
 
 
-def test_several_at_once(tmp_path: Path, apart: Sandbox) -> None:
-    """Good files and bad ones side by side: each gets its own answer."""
+def test_several_at_once(tmp_path, apart):
     clip = write_clip(tmp_path / "clip.mp4", seconds=1)
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(clip.read_bytes()[:700])
@@ -429,7 +408,7 @@ def test_several_at_once(tmp_path: Path, apart: Sandbox) -> None:
 
 
 @linux
-def test_a_worker_gives_way_as_who_asks(box: Sandbox, tmp_path: Path) -> None:
+def test_a_worker_gives_way_as_who_asks(box, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x")
     seen: dict[str, int] = {}
@@ -447,9 +426,7 @@ def test_a_worker_gives_way_as_who_asks(box: Sandbox, tmp_path: Path) -> None:
     assert seen == {"page": 0, "task": 3}
 
 
-def test_a_crash_takes_a_part_of_the_provenance_only(
-    tmp_path: Path, apart: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_takes_a_part_of_the_provenance_only(tmp_path, apart, monkeypatch):
     clip = write_clip(tmp_path / "clip.mp4", seconds=1)
     monkeypatch.setattr(provenance, "read_film", hostile.crash)
     found = provenance.inspect(clip, media.probe(clip))
@@ -457,9 +434,7 @@ def test_a_crash_takes_a_part_of_the_provenance_only(
     assert found.repeats is not None
 
 
-def test_traces_of_a_copy_are_read_apart(
-    tmp_path: Path, apart: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_traces_of_a_copy_are_read_apart(tmp_path, apart, monkeypatch):
     clip = write_clip(tmp_path / "clip.mp4", seconds=1)
     about = media.probe(clip)
     assert file_traces.read_traces(clip, about).writer == "x264"
@@ -467,8 +442,7 @@ def test_traces_of_a_copy_are_read_apart(
     assert file_traces.read_traces(clip, about) == file_traces.FileTraces()
 
 
-def test_bytes_of_a_frame_cost_one_copy(box: Sandbox, file: str) -> None:
-    """A frame is the caller's own: a reader that lives on can't change it."""
+def test_bytes_of_a_frame_cost_one_copy(box, file):
     (first, *_) = [frame.rgb for frame in _first(box, file, 3)]
     assert first.flags.owndata or first.base.flags.owndata
     assert first.flags.writeable and first.dtype == np.uint8
@@ -483,7 +457,7 @@ def _first(box: Sandbox, file: str, count: int) -> Iterator[media.Frame]:
     stream.close()
 
 
-def test_the_filter_knows_both_processors() -> None:
+def test_the_filter_knows_both_processors():
     """Every jump stays within the program, and every path ends in a verdict."""
     from detector.isolation.privileges import _filter
 
@@ -499,10 +473,7 @@ def test_the_filter_knows_both_processors() -> None:
             assert int.from_bytes(steps[-1][:2], "little") == 0x06
 
 
-def test_the_command_line_reads_apart(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same analysis, and a file whose reader crashes is an error in its place."""
+def test_the_command_line_reads_apart(tmp_path, capsys, monkeypatch):
     from cli import main
 
     clip, bad = write_clip(tmp_path / "clip.mp4", seconds=2), tmp_path / "bad.png"

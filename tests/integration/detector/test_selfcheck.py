@@ -1,7 +1,5 @@
 """The self-check: known answers are asked for, and a model that is upside down is found out."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -49,7 +47,7 @@ def data(tmp_path: Path, gallery: list[Sample], monkeypatch: pytest.MonkeyPatch)
     return tmp_path / "data"
 
 
-def test_what_pairs_say() -> None:
+def test_what_pairs_say():
     right = [(0.0, 2.0), (-1.0, 1.0), (1.0, 3.0)]
     wrong = [(fake, real) for real, fake in right]
     nothing = [(0.0, 0.1), (1.0, 1.2)]
@@ -64,7 +62,7 @@ def test_what_pairs_say() -> None:
     assert polarity([right, wrong])[0] == "not told"
 
 
-def test_everything_stated_is_about_a_model_that_exists() -> None:
+def test_everything_stated_is_about_a_model_that_exists():
     checks = selfcheck.read_checks()
     ids = {spec.id for spec in registry.list_models()}
     assert {entry.model for entry in checks.scores} <= ids
@@ -75,7 +73,7 @@ def test_everything_stated_is_about_a_model_that_exists() -> None:
 
 
 @pytest.mark.parametrize("id", ["dfb_meso4", "dfb_meso4inception"])
-def test_names_are_the_originals(tmp_path: Path, id: str) -> None:
+def test_names_are_the_originals(tmp_path, id):
     state = Golden(id).state()
     stated = selfcheck.read_checks().names[id]
     spec = registry.architectures()[id]
@@ -109,7 +107,7 @@ def add_copy(data: Path, id: str, *, turned: bool) -> None:
 
 
 @pytest.mark.parametrize(("turned", "order"), [(False, "as stated"), (True, "looks inverted")])
-def test_a_model_that_is_upside_down_is_found_out(data: Path, turned: bool, order: str) -> None:
+def test_a_model_that_is_upside_down_is_found_out(data, turned, order):
     id = "turned" if turned else "same"
     add_copy(data, id, turned=turned)
     (outcome,) = selfcheck.selfcheck([id])
@@ -119,7 +117,7 @@ def test_a_model_that_is_upside_down_is_found_out(data: Path, turned: bool, orde
     assert outcome.milliseconds and outcome.milliseconds > 0
 
 
-def test_a_damaged_file_fails_and_is_remembered(data: Path) -> None:
+def test_a_damaged_file_fails_and_is_remembered(data):
     add_copy(data, "mine", turned=False)
     path = data / "weights" / "copy.safetensors"
     whole = path.read_bytes()
@@ -142,9 +140,7 @@ def fetched(shared: Path, data: Path) -> None:
 
 
 @pytest.mark.shared
-def test_published_weights_give_the_published_answers(
-    shared: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_published_weights_give_the_published_answers(shared, data, tmp_path, capsys):
     fetched(shared, data)
     ids = sorted({e.model for e in selfcheck.read_checks().scores if "MesoNet" in e.picture})
     assert len(ids) == 4
@@ -158,9 +154,7 @@ def test_published_weights_give_the_published_answers(
 
 
 @pytest.mark.shared
-def test_another_answer_than_the_originals_is_said(
-    shared: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_answer_than_the_originals_is_said(shared, data, monkeypatch):
     fetched(shared, data)
     checks = selfcheck.read_checks()
     entry = next(e for e in checks.scores if e.picture == "portrait")

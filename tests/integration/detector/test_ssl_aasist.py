@@ -1,7 +1,5 @@
 """XLS-R + AASIST on a made file with the published names."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -62,7 +60,7 @@ def backend(width: int) -> dict[str, tuple[int, ...]]:
     return shapes | {"LL.weight": (128, width)}
 
 
-def test_the_published_names_and_shapes_fill_the_whole_network() -> None:
+def test_the_published_names_and_shapes_fill_the_whole_network():
     """5 s: transformers is imported."""
     theirs = {f"ssl_model.model.{n}": s for n, s in front(1024, 24, 4096, 512).items()}
     assert len(theirs) == 429 and len(theirs | backend(1024)) == 674
@@ -151,7 +149,7 @@ def linear(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:
     return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
 
 
-def test_front_and_back_end_are_the_originals(tmp_path: Path) -> None:
+def test_front_and_back_end_are_the_originals(tmp_path):
     path, tuned = made(tmp_path / "small.pth")
     model = ssl_aasist.load(small(), [path], "cpu")
     network = model.network
@@ -177,7 +175,7 @@ def test_front_and_back_end_are_the_originals(tmp_path: Path) -> None:
     assert model.score(sound[:1].numpy())[0] == pytest.approx(odds, abs=1e-3), "spoof is the first"
 
 
-def test_what_is_missing_is_named_as_the_file_would_name_it(tmp_path: Path) -> None:
+def test_what_is_missing_is_named_as_the_file_would_name_it(tmp_path):
     lacking = "ssl_model.model.encoder.layers.1.self_attn.k_proj.bias"
     path, _tuned = made(tmp_path / "small.pth", **{lacking: None})
     with pytest.raises(WeightsError) as refused:
@@ -185,7 +183,7 @@ def test_what_is_missing_is_named_as_the_file_would_name_it(tmp_path: Path) -> N
     assert lacking in refused.value.message
 
 
-def test_it_has_no_vote_until_it_is_calibrated() -> None:
+def test_it_has_no_vote_until_it_is_calibrated():
     spec = next(s for s in registry.list_models() if s.id == "ssl_aasist")
     assert spec.calibration is None and spec.operating_point is None and not spec.default
     assert spec.fake_index == 0 and spec.sound and spec.sound.samples == 64_600

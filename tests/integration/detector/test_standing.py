@@ -1,7 +1,5 @@
 """Files that stand on their head: found, turned as a whole, said, and drawn turned everywhere."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,17 +46,12 @@ def counted(analyzer: Analyzer, path: Path, settings: Settings = FEW) -> tuple[A
 
 
 @pytest.mark.parametrize("degrees", [180, 90, 270])
-def test_a_clip_that_stands_wrong_is_turned(
-    analyzer: Analyzer, make_clip: Clip, degrees: int
-) -> None:
+def test_a_clip_that_stands_wrong_is_turned(analyzer, make_clip, degrees):
     """Pixels turned by `degrees` clockwise: upright after as much again in the other direction."""
     upright = analyzer.analyze(make_clip("up.mp4", seconds=2, size=SIZE), FEW, scores_only=True)
     size = SIZE if degrees == 180 else SIZE[::-1]
     path = make_clip(
-        "turned.mp4",
-        seconds=2,
-        size=size,
-        picture=lambda n: media.turn(camera(SIZE)(n), degrees),
+        "turned.mp4", seconds=2, size=size, picture=lambda n: media.turn(camera(SIZE)(n), degrees)
     )
     out = analyzer.analyze(path, FEW, scores_only=True)
     assert out.media.turned == (360 - degrees) % 360
@@ -81,7 +74,7 @@ def test_a_clip_that_stands_wrong_is_turned(
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
-def test_a_wrong_tag_is_made_up_for(analyzer: Analyzer, make_clip: Clip) -> None:
+def test_a_wrong_tag_is_made_up_for(analyzer, make_clip):
     path = make_clip("tag.mp4", seconds=2, size=SIZE, rotation=180)
     assert media.probe(path).rotation == 180
     out = analyzer.analyze(path, FEW, scores_only=True)
@@ -90,14 +83,14 @@ def test_a_wrong_tag_is_made_up_for(analyzer: Analyzer, make_clip: Clip) -> None
     assert np.abs(frame.rgb.astype(int) - camera(SIZE)(25)).mean() < 8
 
 
-def test_an_upright_clip_is_searched_once_a_moment(analyzer: Analyzer, make_clip: Clip) -> None:
+def test_an_upright_clip_is_searched_once_a_moment(analyzer, make_clip):
     out, searched = counted(analyzer, make_clip("up.mp4", seconds=2, size=SIZE))
     assert out.media.turned == 0
     assert out.media.notes == []
     assert searched == len(out.timestamps)
 
 
-def test_a_clip_without_a_face_stays_as_it_is(analyzer: Analyzer, make_clip: Clip) -> None:
+def test_a_clip_without_a_face_stays_as_it_is(analyzer, make_clip):
     coffee = cv2.resize(data.coffee(), SIZE)
     path = make_clip("none.mp4", seconds=2, size=SIZE, picture=lambda n: np.roll(coffee, n, 1))
     out, searched = counted(analyzer, path, FEW.model_copy(update={"frames": 24}))
@@ -106,7 +99,7 @@ def test_a_clip_without_a_face_stays_as_it_is(analyzer: Analyzer, make_clip: Cli
     assert searched <= 24 + 4 + 3 * 8  # the smallest faces in four frames, turned ones in eight
 
 
-def test_a_picture_on_its_head(analyzer: Analyzer, tmp_path: Path) -> None:
+def test_a_picture_on_its_head(analyzer, tmp_path):
     upright = data.astronaut()[:300, 60:440]
     path = tmp_path / "head.png"
     cv2.imwrite(str(path), media.turn(upright, 180)[..., ::-1])
@@ -117,7 +110,7 @@ def test_a_picture_on_its_head(analyzer: Analyzer, tmp_path: Path) -> None:
     assert analyzer.analyze(path, FEW, scores_only=True).media.turned == 0
 
 
-def test_a_closer_look_and_trials_stand_the_same_way(analyzer: Analyzer, make_clip: Clip) -> None:
+def test_a_closer_look_and_trials_stand_the_same_way(analyzer, make_clip):
     path = make_clip(
         "head.mp4", seconds=3, size=SIZE, picture=lambda n: media.turn(camera(SIZE)(n), 180)
     )
@@ -144,9 +137,7 @@ def lying(upright: int) -> Callable[[int], np.ndarray]:
     return picture
 
 
-def test_a_turn_is_offered_where_some_faces_are_upright(
-    analyzer: Analyzer, make_clip: Clip
-) -> None:
+def test_a_turn_is_offered_where_some_faces_are_upright(analyzer, make_clip):
     path = make_clip("fell.mp4", seconds=2, size=(360, 360), picture=lying(10))
     settings = FEW.model_copy(update={"frames": 12})
     out = analyzer.analyze(path, settings, scores_only=True)
@@ -163,9 +154,7 @@ def test_a_turn_is_offered_where_some_faces_are_upright(
 
 
 @pytest.mark.parametrize("sampling", ["uniform", "closer"])
-def test_the_person_decides_how_a_picture_is_turned(
-    analyzer: Analyzer, make_clip: Clip, sampling: str
-) -> None:
+def test_the_person_decides_how_a_picture_is_turned(analyzer, make_clip, sampling):
     path = make_clip(
         "head.mp4", seconds=2, size=SIZE, picture=lambda n: media.turn(camera(SIZE)(n), 90)[:270]
     )
@@ -180,8 +169,7 @@ def test_the_person_decides_how_a_picture_is_turned(
         assert sum("as requested" in note for note in out.media.notes) == bool(degrees)
 
 
-def test_faces_that_come_late_are_found_turned(analyzer: Analyzer, make_clip: Clip) -> None:
-    """After a title that takes more frames than are searched turned one after the other."""
+def test_faces_that_come_late_are_found_turned(analyzer, make_clip):
     blank = np.full((270, 480, 3), 40, np.uint8)
     path = make_clip(
         "title.mp4",
@@ -194,7 +182,7 @@ def test_faces_that_come_late_are_found_turned(analyzer: Analyzer, make_clip: Cl
 
 
 @pytest.mark.parametrize("faces", [0, 1])
-def test_a_turn_is_offered_for_less_sure_faces_where_none_is_upright(faces: int) -> None:
+def test_a_turn_is_offered_for_less_sure_faces_where_none_is_upright(faces):
     points = [(30, 40), (70, 40), (50, 60), (35, 80), (65, 80)]
     face = Detection(box=(20, 20, 80, 100), landmarks=points, confidence=0.97)
 
@@ -209,7 +197,7 @@ def test_a_turn_is_offered_for_less_sure_faces_where_none_is_upright(faces: int)
     assert check.end() == (None if faces else (180, 1))
 
 
-def test_how_a_head_leans() -> None:
+def test_how_a_head_leans():
     upright = ((10.0, 10.0), (30.0, 10.0), (20.0, 20.0), (12.0, 30.0), (28.0, 30.0))
     head = Detection((0, 0, 40, 40), upright, 0.999)
     assert lean(head) == pytest.approx(0)

@@ -1,7 +1,5 @@
 """Texture of a face and of its surroundings: what is described, how the layer is fitted."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -47,7 +45,7 @@ def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_face_and_surroundings_are_described_apart() -> None:
+def test_face_and_surroundings_are_described_apart():
     rng = np.random.default_rng(1)
     maps = rng.normal(5, 1, size=(2, 3, 10, 10)).astype(np.float32)
     inside = np.zeros((10, 10), bool)
@@ -106,7 +104,7 @@ def by_definition(network: texture.TextureNet, x: torch.Tensor) -> torch.Tensor:
     return network.judge(torch.cat(described, 1))
 
 
-def test_what_is_far_from_usual_counts_little_more_than_the_bound() -> None:
+def test_what_is_far_from_usual_counts_little_more_than_the_bound():
     """A score moves with one number of a description as far as the bound, and not beyond."""
     network = texture.TextureNet(SIDE).eval().requires_grad_(False)
     weights = torch.zeros(texture.FEATURES)
@@ -124,7 +122,7 @@ def test_what_is_far_from_usual_counts_little_more_than_the_bound() -> None:
     assert (logits.diff() > 0).all() and logits[6] - logits[5] < 0.05
 
 
-def test_what_ships_says_what_its_definition_says() -> None:
+def test_what_ships_says_what_its_definition_says():
     """At its own size, where the convolution computes four pixels at once at two of three scales;
     through OpenVINO too. Half the test's time is timm's import: its trunk is the definition."""
     model = registry.load_model("texture", device="cpu").whole()
@@ -140,7 +138,7 @@ def test_what_ships_says_what_its_definition_says() -> None:
     assert np.ptp(expected) > 0.01
 
 
-def test_grain_is_what_filters_leave_of_each_scale() -> None:
+def test_grain_is_what_filters_leave_of_each_scale():
     """Grain on the face is seen there, and not around it; most at the scale of its pixels."""
     side = 256
     network = texture.TextureNet(side)
@@ -155,9 +153,7 @@ def test_grain_is_what_filters_leave_of_each_scale() -> None:
     assert (face[1:, 1:] < face[0, 1:] / 2).all()
 
 
-def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
-    trunk: Path, tmp_path: Path
-) -> None:
+def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(trunk, tmp_path):
     network = texture.TextureNet(SIDE).eval()
     training._begin(network, trunk)
     torch.manual_seed(1)
@@ -172,7 +168,7 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
     np.testing.assert_allclose(model.score(crops), expected, atol=5e-3)
     assert np.ptp(expected) > 0.1
     maps = cam.draw(model, crops[:2])
-    assert maps is not None and maps.shape == (2, SIDE, SIDE) and maps.max() == pytest.approx(1)
+    assert maps.shape == (2, SIDE, SIDE) and maps.max() == pytest.approx(1)
 
     whole = network.state_dict()
     for lacking in ("features.blocks.2.0.conv_pw.weight", "bound"):
@@ -181,7 +177,7 @@ def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
             texture.load(spec("texture"), [file], "cpu")
 
 
-def test_a_worse_copy_is_drawn_alike_for_one_footage() -> None:
+def test_a_worse_copy_is_drawn_alike_for_one_footage():
     face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (96, 96))
     crop = CropRecipe(size=96, scale=1.5, resize="area")
     for copy in ("smaller", "compressed"):
@@ -196,17 +192,14 @@ def test_a_worse_copy_is_drawn_alike_for_one_footage() -> None:
 
 
 def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
-    shelf: Path,  # noqa: F811
-    trunk: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    shelf,  # noqa: F811
+    trunk,
+    monkeypatch,
+):
     torch.set_num_threads(1)
     plan = read_recipe("texture")
     small = plan.model_copy(
-        update={
-            "crop": plan.crop.model_copy(update={"size": SIDE}),
-            "leave_out": "face-edits",
-        }
+        update={"crop": plan.crop.model_copy(update={"size": SIDE}), "leave_out": "face-edits"}
     )
     made = train(
         small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces", begin=trunk
@@ -251,9 +244,9 @@ def never(*given: object, **named: object) -> None:
 
 
 def test_without_a_trunk_or_with_another_it_does_not_begin(
-    shelf: Path,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+    shelf,  # noqa: F811
+    tmp_path,
+):
     plan = read_recipe("texture")
     small = plan.model_copy(update={"crop": plan.crop.model_copy(update={"size": SIDE})})
     labels, out, faces = shelf / "labels.csv", shelf / "run", shelf / "faces"

@@ -1,7 +1,5 @@
 """Timbre's parts against independent ones: transformers' Whisper, and plain numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -18,7 +16,7 @@ def waves() -> Tensor:
     return torch.from_numpy(np.stack([x / np.abs(x).max() for x in made]))
 
 
-def test_the_encoder_is_whispers() -> None:
+def test_the_encoder_is_whispers():
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
     torch.manual_seed(0)
@@ -63,14 +61,14 @@ def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def test_the_filters_are_whispers() -> None:
+def test_the_filters_are_whispers():
     from transformers import WhisperFeatureExtractor
 
     wanted = WhisperFeatureExtractor(feature_size=80).mel_filters.T
     np.testing.assert_allclose(timbre.mel_filters().numpy(), wanted, atol=1e-6)
 
 
-def test_modulation_finds_how_fast_a_level_changes() -> None:
+def test_modulation_finds_how_fast_a_level_changes():
     t = torch.arange(64_000) / 16_000
     noise = torch.randn(64_000, generator=torch.Generator().manual_seed(0))
     slow, fast = ((1 + 0.9 * torch.sin(2 * torch.pi * rate * t)) * noise for rate in (3.0, 20.0))
@@ -80,14 +78,14 @@ def test_modulation_finds_how_fast_a_level_changes() -> None:
     assert shares[1].mean(1).argmax() == 5  # 16 to 29 Hz
 
 
-def test_moments_are_mean_and_spread() -> None:
+def test_moments_are_mean_and_spread():
     x = torch.tensor([[[0.0], [2.0], [0.0], [2.0]]])
     mean, spread = timbre.moments(x)[0].tolist()
     assert mean == 1.0
     assert spread == pytest.approx(np.std([0, 2, 0, 2], ddof=1))
 
 
-def test_loudness_does_not_count() -> None:
+def test_loudness_does_not_count():
     torch.manual_seed(0)
     network = timbre.Timbre().eval()
     nn.init.normal_(network.head.weight)
@@ -98,7 +96,7 @@ def test_loudness_does_not_count() -> None:
     assert whole.shape == (2, 1)
 
 
-def test_bytes_are_numbers_again() -> None:
+def test_bytes_are_numbers_again():
     stored = {
         "a": torch.tensor([[1, -127], [2, 0]], dtype=torch.int8),
         "a_scale": torch.tensor([0.5, 2.0]),
@@ -109,7 +107,7 @@ def test_bytes_are_numbers_again() -> None:
     assert found["a"].tolist() == [[0.5, -63.5], [4.0, 0.0]]
 
 
-def test_it_is_run_faster_and_says_the_same() -> None:
+def test_it_is_run_faster_and_says_the_same():
     model = registry.load_model("timbre")
     assert isinstance(model, timbre.TimbreModel)
     quiet = 0.05 * speech(4.0, pitch=150, seed=3)

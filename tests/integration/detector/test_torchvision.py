@@ -1,7 +1,5 @@
 """The fallback for torchvision's compiled operators, and that importing the library is quick."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +36,7 @@ def slow_nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[in
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.7])
-def test_nms_is_what_its_definition_says(threshold: float) -> None:
+def test_nms_is_what_its_definition_says(threshold):
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 100, (120, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(5, 60, (120, 2))], 1).astype(np.float32)
@@ -49,7 +47,7 @@ def test_nms_is_what_its_definition_says(threshold: float) -> None:
     assert 1 < len(kept) < 120
 
 
-def test_nms_at_its_edges() -> None:
+def test_nms_at_its_edges():
     none = _torchvision.nms(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), 0.5)
     assert none.shape == (0,) and none.dtype == np.int64
     box = np.array([0, 0, 10, 10], np.float32)
@@ -60,8 +58,7 @@ def test_nms_at_its_edges() -> None:
     assert _torchvision.nms(half, np.array([1, 0.5], np.float32), 0.5).tolist() == [0, 1]
 
 
-def test_torchvision_and_those_who_need_it_can_be_imported() -> None:
-    """With the real operators or without, after `import detector` all of this works."""
+def test_torchvision_and_those_who_need_it_can_be_imported():
     code = """
 import detector
 import torchvision, facenet_pytorch, pytorch_grad_cam
@@ -76,7 +73,7 @@ print(detector._torchvision.active() == (not torchvision.extension._has_ops()))
     assert run(code) == "[1, 2] [1, 0, 2]\nTrue"
 
 
-def test_the_compiler_comes_when_it_is_asked_for() -> None:
+def test_the_compiler_comes_when_it_is_asked_for():
     """Two seconds, for what torchvision asks where it runs on a GPU, and timm tells nobody."""
     code = """
 import detector, sys
@@ -105,7 +102,7 @@ def fake_torchvision(folder: Path, body: str) -> Path:
     return folder
 
 
-def test_nothing_is_changed_where_torchvision_works(tmp_path: Path) -> None:
+def test_nothing_is_changed_where_torchvision_works(tmp_path):
     folder = fake_torchvision(tmp_path, "from torchvision.ops import boxes")
     code = """
 import detector, torchvision
@@ -118,7 +115,7 @@ except RuntimeError:
     assert run(code, folder) == "run\nFalse\nuntouched"
 
 
-def test_missing_operators_are_declared_and_the_import_goes_on(tmp_path: Path) -> None:
+def test_missing_operators_are_declared_and_the_import_goes_on(tmp_path):
     body = """
 from torchvision.ops import boxes
 for name in ("nms", "qnms"):
@@ -133,7 +130,7 @@ print(torch.ops.torchvision.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0
     assert out == "run\nrun\nTrue None\n[0]"
 
 
-def test_other_errors_of_torchvision_are_not_hidden(tmp_path: Path) -> None:
+def test_other_errors_of_torchvision_are_not_hidden(tmp_path):
     folder = fake_torchvision(tmp_path, "raise RuntimeError('something else')")
     code = """
 import detector
@@ -145,8 +142,7 @@ except RuntimeError as error:
     assert run(code, folder) == "run\nsomething else False"
 
 
-def test_importing_the_library_is_quick() -> None:
-    """Seconds of torch are for who needs it: `unmask --help` doesn't."""
+def test_importing_the_library_is_quick():
     code = """
 import sys, time
 start = time.process_time()
@@ -158,7 +154,7 @@ print(heavy or "light", "quick" if time.process_time() - start < 0.3 else "slow"
     assert "light quick" in runs and not any("{" in out for out in runs)
 
 
-def test_the_public_api_is_there_and_nothing_else_is() -> None:
+def test_the_public_api_is_there_and_nothing_else_is():
     import detector
     from detector.models import registry
 

@@ -72,7 +72,7 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "_fold_in", lambda file, item: SOURCES[item.source])
+    monkeypatch.setattr(groups, "fold_of", lambda item, file=None: SOURCES[item.source])
     torch.set_num_threads(1)
 
 

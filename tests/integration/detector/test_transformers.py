@@ -1,7 +1,5 @@
 """Vision transformers on a processor: what they compute in, and two batches at a time."""
 
-from __future__ import annotations
-
 import threading
 from types import SimpleNamespace
 
@@ -42,9 +40,7 @@ def crops() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (2 * BATCH, SIDE, SIDE, 3), np.uint8)
 
 
-def test_transformers_score_in_bf16_where_the_processor_has_it(
-    crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_transformers_score_in_bf16_where_the_processor_has_it(crops, monkeypatch):
     network = Wide()
     model = TokenModel(spec("gend"), network, "cpu")
     exact = model.forward(torch.stack([model.preprocess(crop) for crop in crops])).numpy()
@@ -57,9 +53,7 @@ def test_transformers_score_in_bf16_where_the_processor_has_it(
 
 
 @pytest.mark.parametrize("why", ["asked for", "an older processor"])
-def test_in_float32_scores_are_the_authors(
-    why: str, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_float32_scores_are_the_authors(why, crops, monkeypatch):
     if why == "asked for":
         monkeypatch.setenv("UNMASK_PRECISION", "f32")
     else:
@@ -83,9 +77,7 @@ class Meeting(nn.Module):
         return x.mean((1, 2, 3))
 
 
-def test_two_batches_of_a_torch_network_go_side_by_side(
-    crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_batches_of_a_torch_network_go_side_by_side(crops, monkeypatch):
     entry = spec("gend")
     model = TorchFrameModel(entry, Meeting(), "cpu")
     monkeypatch.setattr(registry, "load_model", lambda *_, **__: model)

@@ -1,7 +1,5 @@
 """The clip network: shapes, scores, saliency, weights that don't fit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2
@@ -39,7 +37,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(file: Path) -> videomae.VideoMae:
+def model(file: Path):
     return videomae.load(SPEC, [file], "cpu")
 
 
@@ -51,7 +49,7 @@ def clips() -> np.ndarray:
     return np.stack([clip, clip[::-1]])
 
 
-def test_scores(model: videomae.VideoMae, clips: np.ndarray) -> None:
+def test_scores(model, clips):
     scores = model.score(clips)
     assert scores.shape == (2,) and scores.dtype == np.float32
     assert scores[0] != scores[1]  # the order of the frames matters
@@ -60,12 +58,12 @@ def test_scores(model: videomae.VideoMae, clips: np.ndarray) -> None:
     assert model.score(clips[:0]).shape == (0,)
 
 
-def test_a_batch_of_another_shape_is_refused(model: videomae.VideoMae, clips: np.ndarray) -> None:
+def test_a_batch_of_another_shape_is_refused(model, clips):
     with pytest.raises(ValueError, match="takes uint8"):
         model.score(clips[:, :4])
 
 
-def test_saliency_is_in_space_and_time(model: videomae.VideoMae, clips: np.ndarray) -> None:
+def test_saliency_is_in_space_and_time(model, clips):
     maps = cam.draw(model, clips, "saliency")
     assert maps.shape == (2, FRAMES, SIDE // 16, SIDE // 16) and maps.dtype == np.float32
     assert maps.min() >= 0
@@ -73,7 +71,7 @@ def test_saliency_is_in_space_and_time(model: videomae.VideoMae, clips: np.ndarr
     assert np.ptp(maps.mean((2, 3)), axis=1).min() > 0
 
 
-def test_the_trunk_stays_as_it_is_in_training(file: Path, clips: np.ndarray) -> None:
+def test_the_trunk_stays_as_it_is_in_training(file, clips):
     network = videomae.HybridVideoMae(SIDE, FRAMES, **SHAPE).train()
     before = {name: value.clone() for name, value in network.trunk.state_dict().items()}
     x = torch.from_numpy(clips.astype(np.float32) / 127.5 - 1).permute(0, 1, 4, 2, 3)
@@ -84,21 +82,22 @@ def test_the_trunk_stays_as_it_is_in_training(file: Path, clips: np.ndarray) -> 
     assert any(p.grad is not None for p in network.mae.parameters())
 
 
-def test_weights_of_another_shape_are_refused(file: Path) -> None:
+def test_weights_of_another_shape_are_refused(file):
     other = SPEC.model_copy(update={"options": {"hidden": 16, "layers": 2, "heads": 2}})
     with pytest.raises(WeightsError, match="do not fit"):
         videomae.load(other, [file], "cpu")
 
 
-def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
+def test_the_bundled_weights_fit_and_tell_a_face_from_noise():
     from detector import weights
     from detector.models import registry
-    from detector.models.families import clip_blocks, texture
+    from detector.models.families import clip_blocks, sequence_heads, texture
     from detector.models.network import normalize
     from detector.vision import cut
 
     ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
-    assert {shipped.family for shipped in ours} == {"clip_blocks", "texture", "videomae"}
+    families = {"clip_blocks", "sequence_heads", "texture", "videomae"}
+    assert {shipped.family for shipped in ours} == families
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     points = [(203, 107), (244, 107), (224, 131), (207, 152), (241, 152)]
     for shipped in ours:
@@ -106,8 +105,14 @@ def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
         scores = []
         for frame in (skimage.data.astronaut(), noise):
             crop = cut(frame, (180.0, 70.0, 270.0, 190.0), shipped.crop, points)
-            x = normalize(crop[None], shipped)
             with torch.no_grad():
+                if shipped.family == "sequence_heads":
+                    model = sequence_heads.load(shipped, files, "cpu")
+                    scores.append(
+                        float(model.score(np.stack([crop] * shipped.clip_frames)[None])[0])
+                    )
+                    continue
+                x = normalize(crop[None], shipped)
                 if shipped.kind == "clip":
                     network = videomae.build(
                         weights.load_state(files[0]),

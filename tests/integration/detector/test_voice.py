@@ -1,7 +1,5 @@
 """A voice from file to verdict: what is heard, what is asked, and when nothing is answered."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +63,7 @@ def say(analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return analysis
 
 
-def test_a_sound_is_a_file_of_its_own_kind(tmp_path: Path) -> None:
+def test_a_sound_is_a_file_of_its_own_kind(tmp_path):
     info = media.probe(made.write(tmp_path / "a.m4a", made.speech(4)))
     assert (info.kind, info.width, info.height, info.fps) == ("audio", 0, 0, None)
     assert info.container == "m4a" and info.codec == "aac" and info.audio is not None
@@ -73,7 +71,7 @@ def test_a_sound_is_a_file_of_its_own_kind(tmp_path: Path) -> None:
     assert info.questions == (Question.VOICE,)
 
 
-def test_a_length_that_a_header_makes_up_is_not_believed(tmp_path: Path) -> None:
+def test_a_length_that_a_header_makes_up_is_not_believed(tmp_path):
     path = made.write(tmp_path / "a.mp3", made.speech(6))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -88,9 +86,7 @@ def test_a_length_that_a_header_makes_up_is_not_believed(tmp_path: Path) -> None
         (0.0, Label.INCONCLUSIVE, ""),
     ],
 )
-def test_a_calibrated_model_answers_the_third_question(
-    say: Say, logit: float, label: Label, headline: str
-) -> None:
+def test_a_calibrated_model_answers_the_third_question(say, logit, label, headline):
     out = say(made.speech(7), logit)
     assert out.verdict.label is label and out.verdict.question is Question.VOICE
     assert list(out.verdict.answers) == [Question.VOICE]
@@ -104,7 +100,7 @@ def test_a_calibrated_model_answers_the_third_question(
     assert not any("face" in reason.text for reason in out.verdict.reasons)
 
 
-def test_a_model_without_a_calibration_shows_its_score_and_has_no_vote(say: Say) -> None:
+def test_a_model_without_a_calibration_shows_its_score_and_has_no_vote(say):
     out = say(made.speech(6), 5.0, calibrated=False)
     assert out.verdict.label is Label.NOT_APPLICABLE
     (reason,) = out.verdict.reasons
@@ -115,7 +111,7 @@ def test_a_model_without_a_calibration_shows_its_score_and_has_no_vote(say: Say)
     assert model.logit == 5.0 and model.scored >= 3
 
 
-def test_two_speakers_are_judged_as_one_voice(say: Say) -> None:
+def test_two_speakers_are_judged_as_one_voice(say):
     low, high = made.speech(5, pitch=110, seed=1), made.speech(5, pitch=230, seed=2)
     out = say(np.concatenate([low, np.zeros(8_000, np.float32), high]), 3.0)
     (subject,) = out.subjects
@@ -145,9 +141,7 @@ def tones(seconds: float) -> np.ndarray:
     ],
     ids=["noise", "silence", "constant", "music", "short"],
 )  # fmt: skip
-def test_what_holds_too_little_speech_is_not_scored(
-    say: Say, sound: np.ndarray, code: ReasonCode
-) -> None:
+def test_what_holds_too_little_speech_is_not_scored(say, sound, code):
     out = say(sound, 5.0)
     assert out.verdict.label is Label.NOT_APPLICABLE and not out.subjects
     assert [reason.code for reason in out.verdict.reasons] == [code]
@@ -155,7 +149,7 @@ def test_what_holds_too_little_speech_is_not_scored(
     assert out.media.audio and out.media.audio.speech is not None
 
 
-def test_a_phone_cuts_what_a_verdict_needs(say: Say) -> None:
+def test_a_phone_cuts_what_a_verdict_needs(say):
     narrow = signal.sosfilt(
         signal.butter(10, 3_400, fs=16_000, output="sos"), made.speech(8)
     ).astype(np.float32)
@@ -168,7 +162,7 @@ def test_a_phone_cuts_what_a_verdict_needs(say: Say) -> None:
     assert (out.media.audio.speech.bandwidth_hz or 0) < PHONE_BAND
 
 
-def test_a_voice_in_noise_gets_no_verdict(say: Say) -> None:
+def test_a_voice_in_noise_gets_no_verdict(say):
     spoken = np.concatenate([made.speech(4), np.zeros(16_000), made.speech(3, seed=2)])
     noisy = spoken + 0.06 * NOISE[: len(spoken)]
     out = say(noisy, 3.0)
@@ -178,19 +172,19 @@ def test_a_voice_in_noise_gets_no_verdict(say: Say) -> None:
     assert out.verdict.answers[Question.VOICE].odds is None
 
 
-def test_noise_as_loud_as_the_voice_is_said_without_a_figure() -> None:
+def test_noise_as_loud_as_the_voice_is_said_without_a_figure():
     said = WORDINGS["too_noisy"]({"snr": 0}, ENGLISH)[0]
     assert said.startswith("The voice is no louder") and "dB" not in said
 
 
-def test_singing_stays_on_notes_and_speech_does_not() -> None:
+def test_singing_stays_on_notes_and_speech_does_not():
     time = np.arange(16_000 * 6) / 16_000
     notes = np.array([220, 247, 262, 294, 330, 294])[(time // 1).astype(int)]
     phase = 2 * np.pi * np.cumsum(notes * 2 ** (0.3 / 12 * np.sin(2 * np.pi * 5.5 * time))) / 16_000
     sung = sum(np.sin(n * phase) / n for n in range(1, 12)).astype(np.float32) * 0.1
     share, spoken = music.sustained_ratio(sung), music.sustained_ratio(made.speech(8))
-    assert share is not None and share > voice.SINGING + 0.2
-    assert spoken is not None and spoken < voice.SINGING / 2
+    assert share > voice.SINGING + 0.2
+    assert spoken < voice.SINGING / 2
     assert music.sustained_ratio(NOISE) is None
     assert voice.abstains(SpeechMeasurement(seconds=6, sustained_ratio=share)) is ReasonCode.SINGING
 
@@ -205,22 +199,17 @@ def test_singing_stays_on_notes_and_speech_does_not() -> None:
         (SpeechMeasurement(seconds=9, bandwidth_hz=3_500, snr=2), ReasonCode.TOO_NOISY),
     ],
 )
-def test_the_first_reason_that_holds_is_said(
-    heard: SpeechMeasurement | None, code: ReasonCode | None
-) -> None:
+def test_the_first_reason_that_holds_is_said(heard, code):
     assert voice.abstains(heard) is code
 
 
-def test_the_limit_of_speech_is_its_sum() -> None:
+def test_the_limit_of_speech_is_its_sum():
     assert voice.unscorable(SpeechMeasurement(seconds=60, spans=[(0, 1), (5, 6.5)])) is None
     short = SpeechMeasurement(seconds=60, spans=[(0, MIN_SPEECH - 0.1)])
     assert voice.unscorable(short) is ReasonCode.SPEECH_TOO_SHORT
 
 
-# --- beside faces ---------------------------------------------------------------------------------
-
-
-def test_a_silent_clip_is_asked_nothing_of_its_voice(say: Say, face_clip_silent: Path) -> None:
+def test_a_silent_clip_is_asked_nothing_of_its_voice(say, face_clip_silent):
     out = say(face_clip_silent, 3.0, frames=3, models=["loud"])
     assert out.media.audio is None
     assert set(out.verdict.answers) == {Question.MANIPULATION, Question.SYNTHESIS}
@@ -228,8 +217,8 @@ def test_a_silent_clip_is_asked_nothing_of_its_voice(say: Say, face_clip_silent:
 
 
 def test_a_silent_clip_is_said_the_same_of_with_and_without_models_of_voices(
-    analyzer: Analyzer, face_clip_silent: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    analyzer, face_clip_silent, monkeypatch
+):
     """To the byte, but for its id, which stands for the models asked for, and for times."""
     specs = registry.choose()
     assert {spec.modality for spec in specs} >= {Modality.FACE, Modality.VOICE}
@@ -242,7 +231,6 @@ def test_a_silent_clip_is_said_the_same_of_with_and_without_models_of_voices(
 def written(out: Analysis) -> str:
     """Return a result's JSON without what differs between two runs of one kind."""
     models = [m.model_copy(update={"seconds": None}) for m in out.models]
-    assert out.provenance is not None
     same = {
         "id": "",
         "created": datetime(2026, 11, 22, tzinfo=UTC),
@@ -253,8 +241,8 @@ def written(out: Analysis) -> str:
 
 
 def test_a_sound_is_judged_by_the_default_set_which_gives_a_likelihood_and_no_verdict(
-    analyzer: Analyzer, tmp_path: Path
-) -> None:
+    analyzer, tmp_path
+):
     path = made.write(tmp_path / "a.wav", made.speech(6))
     out = analyzer.analyze(path)
     assert [model.id for model in out.models] == ["timbre"]
@@ -268,9 +256,7 @@ def test_a_sound_is_judged_by_the_default_set_which_gives_a_likelihood_and_no_ve
     assert "no threshold made 95" in caveat.text and "likelihood and no verdict" in caveat.text
 
 
-def test_what_to_do_next_with_a_sound_is_nothing_of_faces(
-    analyzer: Analyzer, tmp_path: Path
-) -> None:
+def test_what_to_do_next_with_a_sound_is_nothing_of_faces(analyzer, tmp_path):
     out = analyzer.analyze(made.write(tmp_path / "a.wav", made.speech(4)))
     steps = next_steps(out, Facts(closer=480, strong="GenD", untouched=40))
     assert [step.code for step in steps] == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]
@@ -278,9 +264,7 @@ def test_what_to_do_next_with_a_sound_is_nothing_of_faces(
     assert asked.head == "Ask for the recording itself" and "camera" not in asked.why
 
 
-def test_a_closer_look_at_a_sound_listens_once(
-    analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closer_look_at_a_sound_listens_once(analyzer, tmp_path, monkeypatch):
     path, times, seen = made.write(tmp_path / "a.wav", made.speech(4)), [], []
     listen = Recording.of.__func__
 
@@ -296,9 +280,7 @@ def test_a_closer_look_at_a_sound_listens_once(
     assert close.verdict == usual.verdict and close.subjects == usual.subjects
 
 
-def test_a_cloned_voice_makes_a_clip_with_a_face_likely_manipulated(
-    say: Say, talking_clip: Path
-) -> None:
+def test_a_cloned_voice_makes_a_clip_with_a_face_likely_manipulated(say, talking_clip):
     out = say(talking_clip, 3.0, frames=3)
     assert {s.modality for s in out.subjects} == {Modality.FACE, Modality.VOICE}
     assert out.verdict.label is Label.FAKE and out.verdict.question is Question.VOICE
@@ -309,9 +291,7 @@ def test_a_cloned_voice_makes_a_clip_with_a_face_likely_manipulated(
     assert CaveatCode.NOT_ASKED in [caveat.code for caveat in calm.verdict.caveats]
 
 
-def test_a_file_that_only_claims_to_be_a_sound_is_refused(
-    tmp_path: Path, analyzer: Analyzer
-) -> None:
+def test_a_file_that_only_claims_to_be_a_sound_is_refused(tmp_path, analyzer):
     text = tmp_path / "voice.mp3"
     text.write_text("no sound at all\n" * 100)
     with pytest.raises(MediaError) as caught:
@@ -319,7 +299,7 @@ def test_a_file_that_only_claims_to_be_a_sound_is_refused(
     assert caught.value.code == "unsupported"
 
 
-def test_a_short_sound_is_repeated_to_fill_a_window() -> None:
+def test_a_short_sound_is_repeated_to_fill_a_window():
     filled = repeated(np.arange(5, dtype=np.float32), 12)
     assert filled.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
 

@@ -1,7 +1,5 @@
 """`unmask train voice`: from labelled speech to the file that ships, and what it is worth."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 
@@ -27,10 +25,10 @@ def clip(name: str, **given: object) -> Item:
         "file": Path(name), "name": name, "label": 0, "kind": "audio", "method": "none",
         "group": name, "source": "some/where",
     }  # fmt: skip
-    return Item(**(made | given))  # type: ignore[arg-type]
+    return Item(**(made | given))
 
 
-def test_what_is_left_out_teaches_in_no_way() -> None:
+def test_what_is_left_out_teaches_in_no_way():
     clips = [
         clip("a", label=1, method="hifi-gan", source=REPOSITORIES[0]),
         clip("b", named="ann", source=REPOSITORIES[0]),
@@ -41,7 +39,7 @@ def test_what_is_left_out_teaches_in_no_way() -> None:
     assert voice.split(clips, "voice-1") == ([4], [0, 1])
 
 
-def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart() -> None:
+def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart():
     chance = np.random.default_rng(0)
     clips, rows = [], []
     for group in range(60):
@@ -88,12 +86,10 @@ def _write(path: Path, samples: np.ndarray) -> None:
     wavfile.write(path, 16_000, (samples * 32_767).astype(np.int16))
 
 
-def test_the_recipe_runs_from_labels_to_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_recipe_runs_from_labels_to_figures(tmp_path, monkeypatch):
     plan = voice.VoiceRecipe(versions=("0",))
     monkeypatch.setattr(voice, "VoiceRecipe", lambda: plan)
-    monkeypatch.setattr(groups, "voice_names", lambda: ("voice-1", "voice-2"))
+    monkeypatch.setattr(groups, "names", lambda file: ("voice-1", "voice-2"))
     monkeypatch.setattr(voice, "MODERN", {"m0", "m1"})
     labels, out = write_labels(tmp_path), tmp_path / "run"
     words = ["train", "voice", "--data", str(labels), "-o", str(out), "--folds", "sources"]
@@ -113,7 +109,7 @@ def test_the_recipe_runs_from_labels_to_figures(
 
 
 @pytest.mark.shared
-def test_a_small_part_of_the_clips_teaches_something(shared: Path, tmp_path: Path) -> None:
+def test_a_small_part_of_the_clips_teaches_something(shared, tmp_path):
     """Of the repositories' clips one in twenty."""
     clips = voice.read_speech(shared / "data/voice/voice.csv")[::20]
     network = voice.trunk(paths.bundled() / "timbre.safetensors")

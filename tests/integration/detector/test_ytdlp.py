@@ -1,7 +1,5 @@
 """Pages with a player: the real yt-dlp in a process of its own, behind our proxy."""
 
-from __future__ import annotations
-
 import base64
 import socket
 import threading
@@ -10,13 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import yt_dlp
 
 from detector.errors import Canceled, InputError
-from detector.links import LinkRules, downloader, fetch
+from detector.links import LinkRules, downloader, fetch, posted, ytdlp
 from detector.links.proxy import LinkProxy
 from detector.links.ytdlp import explained, video
+from detector.schema.origin import Posted
 from tests.conftest import write_clip
 from tests.support import hostile_readers
 from tests.support.links import (
@@ -77,7 +78,7 @@ def refused(url: str, tmp_path: Path, rules: LinkRules = RULES) -> InputError:
     return raised.value
 
 
-def test_the_video_of_a_page_is_fetched(web: Server, clip: bytes, tmp_path: Path) -> None:
+def test_the_video_of_a_page_is_fetched(web, clip, tmp_path):
     told: list[int] = []
     with (tmp_path / "file").open("w+b") as target:
         found = fetch(
@@ -98,38 +99,27 @@ def test_the_video_of_a_page_is_fetched(web: Server, clip: bytes, tmp_path: Path
     "environment",
     [{"UNMASK_YTDLP": ""}, {"UNMASK_YTDLP": "0"}, {"UNMASK_LINKS": ""}, {"UNMASK_OFFLINE": "1"}],
 )
-def test_it_is_off_unless_links_and_it_are_on(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_off_unless_links_and_it_are_on(environment, monkeypatch):
     assert downloader.available()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert not downloader.available()
 
 
-def test_without_it_a_page_is_a_page(
-    web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_it_a_page_is_a_page(web, tmp_path, monkeypatch):
     monkeypatch.setattr(downloader, "find_spec", lambda name: None)
     assert refused(web.url("clips.example", "/watch"), tmp_path).code == "link_page"
     assert [path for path, _headers in web.came] == ["/watch"]
 
 
-def test_a_file_never_goes_through_it(
-    web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_never_goes_through_it(web, tmp_path, monkeypatch):
     monkeypatch.setattr(downloader, "download", None)
     with (tmp_path / "file").open("w+b") as target:
         assert fetch(web.url("clips.example", "/clip.mp4"), target, RULES, resolve=resolve).size
 
 
-# --- where it may not lead ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("way", ["address", "name", "redirect", "other spelling"])
-def test_a_page_leads_to_nothing_private(
-    web: Server, clip: bytes, tmp_path: Path, way: str
-) -> None:
+def test_a_page_leads_to_nothing_private(web, clip, tmp_path, way):
     with serving(PRIVATE, {"/clip.mp4": whole(clip)}) as inside:
         to = {
             "address": inside.url(PRIVATE, "/clip.mp4"),
@@ -144,7 +134,7 @@ def test_a_page_leads_to_nothing_private(
         assert not inside.came
 
 
-def test_past_its_proxy_it_reaches_nothing(tmp_path: Path) -> None:
+def test_past_its_proxy_it_reaches_nothing(tmp_path):
     """A yt-dlp that was taken over: its process has one port, one folder, and no programs."""
     from detector.isolation import Sandbox
 
@@ -167,17 +157,14 @@ def test_past_its_proxy_it_reaches_nothing(tmp_path: Path) -> None:
     assert reached == [1, 1, 0, 0, 0, 0, 0]
 
 
-# --- limits, and what is said ---------------------------------------------------------------------
-
-
-def test_a_video_that_is_too_large_is_left(web: Server, tmp_path: Path) -> None:
+def test_a_video_that_is_too_large_is_left(web, tmp_path):
     web.answers["/big.mp4"] = endless(bytes(1 << 16), 0.0, before=b"\0\0\0\x18ftypmp42")
     web.answers["/big"] = page(web.url("clips.example", "/big.mp4"))
     error = refused(web.url("clips.example", "/big"), tmp_path, replace(RULES, max_bytes=1 << 20))
     assert error.code == "too_large" and "1 MB" in error.message
 
 
-def test_a_video_that_drips_is_left(web: Server, tmp_path: Path) -> None:
+def test_a_video_that_drips_is_left(web, tmp_path):
     web.answers["/slow.mp4"] = endless(b"x", 0.2, before=b"\0\0\0\x18ftypmp42")
     web.answers["/slow"] = page(web.url("clips.example", "/slow.mp4"))
     begun = time.monotonic()
@@ -185,7 +172,7 @@ def test_a_video_that_drips_is_left(web: Server, tmp_path: Path) -> None:
     assert error.code == "link_slow" and time.monotonic() - begun < 50
 
 
-def test_it_can_be_stopped(web: Server, tmp_path: Path) -> None:
+def test_it_can_be_stopped(web, tmp_path):
     web.answers["/slow.mp4"] = endless(b"x", 0.1, before=b"\0\0\0\x18ftypmp42")
     web.answers["/slow"] = page(web.url("clips.example", "/slow.mp4"))
     cancel = threading.Event()
@@ -206,7 +193,7 @@ def test_it_can_be_stopped(web: Server, tmp_path: Path) -> None:
     assert web.left.wait(10)
 
 
-def test_several_videos_and_none_are_said(web: Server, tmp_path: Path) -> None:
+def test_several_videos_and_none_are_said(web, tmp_path):
     one = web.url("clips.example", "/clip.mp4")
     web.answers["/several"] = page(one, one.replace("/clip", "/other"))
     web.answers["/none"] = page()
@@ -224,9 +211,7 @@ def test_several_videos_and_none_are_said(web: Server, tmp_path: Path) -> None:
         ({"filesize": 10 << 20}, "too_large"),
     ],
 )
-def test_what_is_known_before_is_refused_before(
-    found: dict, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_known_before_is_refused_before(found, code, tmp_path, monkeypatch):
     said = {"url": "http://127.0.0.1:9/x", "id": "x", "title": "x", "ext": "mp4", **found}
     monkeypatch.setattr(yt_dlp.YoutubeDL, "extract_info", lambda self, url, **options: said)
     with pytest.raises(InputError, check=lambda e: e.code == code):
@@ -250,12 +235,9 @@ def test_what_is_known_before_is_refused_before(
         ("something else at https://example.org/?token=hush", "link_page"),
     ],
 )
-def test_what_it_says_becomes_a_sentence_of_ours(said: str, code: str) -> None:
+def test_what_it_says_becomes_a_sentence_of_ours(said, code):
     error = explained(said)
     assert error.code == code and "hush" not in error.message and error.message.endswith(".")
-
-
-# --- the proxy by itself --------------------------------------------------------------------------
 
 
 def asked(proxy: LinkProxy, head: str, *, word: bool = True) -> bytes:
@@ -276,7 +258,7 @@ def proxy() -> Iterator[LinkProxy]:
         yield opened
 
 
-def test_it_passes_on_a_request_without_what_is_its_own(web: Server, proxy: LinkProxy) -> None:
+def test_it_passes_on_a_request_without_what_is_its_own(web, proxy):
     url = web.url("clips.example", "/clip.mp4?x=1")
     answer = asked(proxy, f"GET {url} HTTP/1.1\r\nHost: clips.example\r\nProxy-Connection: x")
     assert answer.startswith(b"HTTP/1.1 200") and b"ftyp" in answer
@@ -302,16 +284,16 @@ def test_it_passes_on_a_request_without_what_is_its_own(web: Server, proxy: Link
         ("nonsense", 400),
     ],
 )
-def test_it_leads_nowhere_else(proxy: LinkProxy, head: str, status: int) -> None:
+def test_it_leads_nowhere_else(proxy, head, status):
     assert asked(proxy, head).startswith(f"HTTP/1.1 {status}".encode())
 
 
-def test_it_is_nobody_elses(web: Server, proxy: LinkProxy) -> None:
+def test_it_is_nobody_elses(web, proxy):
     head = f"GET {web.url('clips.example', '/clip.mp4')} HTTP/1.1"
     assert asked(proxy, head, word=False).startswith(b"HTTP/1.1 407") and not web.came
 
 
-def test_its_ports_are_those_of_the_rules(web: Server) -> None:
+def test_its_ports_are_those_of_the_rules(web):
     with LinkProxy(replace(RULES, ports=frozenset({443})), threading.Event()) as proxy:
         assert asked(proxy, f"CONNECT {PUBLIC}:{web.server_port} HTTP/1.1").startswith(
             b"HTTP/1.1 403"
@@ -319,7 +301,7 @@ def test_its_ports_are_those_of_the_rules(web: Server) -> None:
     assert proxy.refused is not None and not web.came
 
 
-def test_a_tunnel_goes_both_ways_and_is_counted(proxy: LinkProxy) -> None:
+def test_a_tunnel_goes_both_ways_and_is_counted(proxy):
     with socket.create_server((PUBLIC, 0)) as echo:
 
         def repeat() -> None:
@@ -337,3 +319,85 @@ def test_a_tunnel_goes_both_ways_and_is_counted(proxy: LinkProxy) -> None:
             link.sendall(b"hello")
             assert link.recv(100) == b"hello"
     assert proxy._count == 5
+
+
+# --- separate tracks, and who posted it -----------------------------------------------------------
+
+
+MANIFEST = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S">
+<Period>
+<AdaptationSet mimeType="video/mp4"><Representation id="v" codecs="avc1.64001e" bandwidth="200000"
+ width="320" height="240"><BaseURL>{video}</BaseURL></Representation></AdaptationSet>
+<AdaptationSet mimeType="audio/mp4"><Representation id="a" codecs="mp4a.40.2" bandwidth="64000"
+ audioSamplingRate="48000"><BaseURL>{audio}</BaseURL></Representation></AdaptationSet>
+</Period></MPD>"""
+
+
+def tracks(folder: Path) -> tuple[bytes, bytes]:
+    """A clip of two seconds as two files: its picture and its sound."""
+    write_clip(folder / "picture.mp4", seconds=2)
+    with av.open(str(folder / "sound.m4a"), "w", format="mp4") as output:
+        stream = output.add_stream("aac", rate=48_000, layout="mono")
+        for at in range(0, 96_000, 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.rate, frame.pts = 48_000, at
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return (folder / "picture.mp4").read_bytes(), (folder / "sound.m4a").read_bytes()
+
+
+def test_separate_tracks_are_joined(web: Server, tmp_path: Path) -> None:
+    picture, sound = tracks(tmp_path)
+    web.answers["/picture.mp4"] = whole(picture, Content_Type="video/mp4")
+    web.answers["/sound.m4a"] = whole(sound, Content_Type="audio/mp4")
+    manifest = MANIFEST.format(
+        video=web.url("clips.example", "/picture.mp4"), audio=web.url("clips.example", "/sound.m4a")
+    )
+    web.answers["/clip.mpd"] = whole(manifest.encode(), Content_Type="application/dash+xml")
+    html = (
+        "<!doctype html><html><head><title>A talk</title></head><body><video><source "
+        f'src="{web.url("clips.example", "/clip.mpd")}" type="application/dash+xml"></video>'
+    )
+    web.answers["/watch"] = whole(html.encode(), Content_Type="text/html")
+    joined = tmp_path / "joined.mp4"
+    with joined.open("w+b") as target:
+        fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve)
+    with av.open(str(joined)) as opened, av.open(str(tmp_path / "picture.mp4")) as alone:
+        assert [stream.type for stream in opened.streams] == ["video", "audio"]
+        ours = [bytes(p) for p in opened.demux(video=0) if p.size]
+        assert ours == [bytes(p) for p in alone.demux(video=0) if p.size], "encoded anew"
+
+
+def test_who_posted_it_and_when_is_read_from_the_page(web: Server, tmp_path: Path) -> None:
+    head = (
+        '<meta property="og:site_name" content="Example News">'
+        '<meta name="author" content="A. Writer\u202e">'
+        '<meta property="article:published_time" content="2026-11-02T10:00:00Z">'
+    )
+    text = (
+        f"<!doctype html><html><head><title>A talk</title>{head}</head><body><video>"
+        f'<source src="{web.url("clips.example", "/clip.mp4")}" type="video/mp4"></video>'
+    )
+    web.answers["/article"] = whole(text.encode(), Content_Type="text/html; charset=utf-8")
+    with (tmp_path / "file").open("w+b") as target:
+        source = fetch(web.url("clips.example", "/article"), target, RULES, resolve=resolve).source
+    assert source is not None and (said := source.posted) is not None
+    assert said.title.startswith("A talk") and said.by == "A. Writer"
+    assert said.date == "2026-11-02T10:00:00Z"
+    with (tmp_path / "other").open("w+b") as target:
+        assert not fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve).source
+
+
+def test_what_yt_dlp_says_of_the_account_goes_first() -> None:
+    said = ytdlp._posted(
+        {
+            "title": "T",
+            "uploader": "Channel",
+            "upload_date": "20261102",
+            "webpage_url_domain": "x.y",
+        }
+    )
+    found = posted.posted(said, {"by": "other", "site": "Site"})
+    assert found == Posted(title="T", by="Channel", date="2026-11-02", site="x.y")
+    assert posted.posted({"title": "T"}, {}) is None, "a title alone says nothing of who"

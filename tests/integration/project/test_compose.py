@@ -1,7 +1,5 @@
 """compose.yaml and its Supabase, as far as that goes without Docker."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac
@@ -63,10 +61,7 @@ def environment(service: str, given: dict[str, str]) -> dict[str, str]:
     return filled | {name: value for name, value in passed.items() if value is not None}
 
 
-# --- the file -------------------------------------------------------------------------------------
-
-
-def test_without_the_profile_there_is_unmask_alone() -> None:
+def test_without_the_profile_there_is_unmask_alone():
     app = SERVICES["unmask"]
     assert set(SERVICES) - set(PROFILE) == {"unmask"} and "profiles" not in app
     assert all(service["profiles"] == ["supabase"] for service in PROFILE.values())
@@ -81,8 +76,7 @@ def test_without_the_profile_there_is_unmask_alone() -> None:
     assert text.count("$") == len(re.findall(r"\${\w+:-[^}$]*}", text))
 
 
-def test_unmask_gets_its_own_settings_and_no_others() -> None:
-    """All that docs/hosting.md lists, but for the folder, which is the image's; each is read."""
+def test_unmask_gets_its_own_settings_and_no_others():
     table = (ROOT / "docs" / "hosting.md").read_text("utf-8").split("## Settings")[1]
     listed = {
         name
@@ -102,7 +96,7 @@ def test_unmask_gets_its_own_settings_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("name", PROFILE)
-def test_a_service_of_the_profile(name: str) -> None:
+def test_a_service_of_the_profile(name):
     service = PROFILE[name]
     image, _, version = service["image"].partition(":")
     assert image and re.fullmatch(r"v?\d+\.\d+(\.\d+)*(-alpine)?", version)
@@ -127,7 +121,7 @@ def test_a_service_of_the_profile(name: str) -> None:
     assert (name in ("db", "migrate")) or service["cap_drop"] == ["ALL"]
 
 
-def test_the_services_wait_in_an_order_that_ends() -> None:
+def test_the_services_wait_in_an_order_that_ends():
     left = {name: set(service.get("depends_on", {})) for name, service in PROFILE.items()}
     while left:
         ready = {name for name, waits in left.items() if not waits & set(left)}
@@ -136,7 +130,7 @@ def test_the_services_wait_in_an_order_that_ends() -> None:
     assert PROFILE["db"]["image"] == PROFILE["migrate"]["image"]
 
 
-def test_what_reads_strangers_files_does_not_reach_the_database() -> None:
+def test_what_reads_strangers_files_does_not_reach_the_database():
     reach = {name: set(service.get("networks", ["default"])) for name, service in SERVICES.items()}
     assert MADE["networks"]["database"] == {"internal": True}
     assert reach["db"] == reach["migrate"] == {"database"}
@@ -145,10 +139,7 @@ def test_what_reads_strangers_files_does_not_reach_the_database() -> None:
     assert {name for name in used if not name.startswith("./")} == set(MADE["volumes"])
 
 
-# --- the keys -------------------------------------------------------------------------------------
-
-
-def test_every_key_is_made_and_goes_where_it_belongs() -> None:
+def test_every_key_is_made_and_goes_where_it_belongs():
     given = settings(keys.text())
     assert given["COMPOSE_PROFILES"] == "supabase"
     text = (ROOT / "compose.yaml").read_text("utf-8")
@@ -178,7 +169,7 @@ def test_every_key_is_made_and_goes_where_it_belongs() -> None:
         assert user and f"alter role {user[1]} password" in roles
 
 
-def test_the_keys_are_tokens_that_unmask_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keys_are_tokens_that_unmask_takes(monkeypatch):
     given = settings(keys.text())
     for name, role in (("SUPABASE_ANON_KEY", "anon"), ("SUPABASE_SECRET_KEY", "service_role")):
         claims = jwt.decode(given[name], given["JWT_SECRET"], ["HS256"])
@@ -192,15 +183,13 @@ def test_the_keys_are_tokens_that_unmask_takes(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, app[name])
     monkeypatch.setenv("UNMASK_SIGN_IN", "required")
     read = config.accounts()
-    assert read is not None and read.url == "http://gateway:8000"
+    assert read.url == "http://gateway:8000"
     monkeypatch.setenv("SUPABASE_ANON_KEY", given["SUPABASE_SECRET_KEY"])
     with pytest.raises(SystemExit, match="secret key"):
         config.accounts()
 
 
-def test_the_file_is_its_owners_and_written_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_file_is_its_owners_and_written_once(tmp_path, monkeypatch, capsys):
     file = tmp_path / ".env"
     monkeypatch.setattr(keys, "FILE", file)
     before = os.umask(0)
@@ -220,7 +209,7 @@ def test_the_file_is_its_owners_and_written_once(
     assert settings(keys.text())["JWT_SECRET"] != settings(written)["JWT_SECRET"]
 
 
-def test_mails_and_strangers_are_a_choice() -> None:
+def test_mails_and_strangers_are_a_choice():
     here, trying = settings(keys.text()), settings(keys.text(mail=False))
     assert environment("auth", here)["GOTRUE_MAILER_AUTOCONFIRM"] == "false"
     assert environment("auth", trying)["GOTRUE_MAILER_AUTOCONFIRM"] == "true"
@@ -237,16 +226,11 @@ def test_mails_and_strangers_are_a_choice() -> None:
 @pytest.mark.parametrize(
     "written", ["a.org", "https://a.org/b", "ftp://a.org", "https://a.org\nX=1"]
 )
-def test_an_address_that_is_none_is_refused(
-    written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_that_is_none_is_refused(written, tmp_path, monkeypatch):
     monkeypatch.setattr(keys, "FILE", tmp_path / ".env")
     with pytest.raises(SystemExit):
         keys.main(["--address", written])
     assert not (tmp_path / ".env").exists()
-
-
-# --- the database ---------------------------------------------------------------------------------
 
 
 Done = subprocess.CompletedProcess[str]
@@ -287,7 +271,7 @@ def migrate(server: Postgres, name: str, folder: Path = FOLDER) -> Done:
     return run(server, name, "/bin/sh", str(folder / "migrate.sh"), PGUSER="postgres")
 
 
-def test_the_migrations_are_applied_once(postgres: Postgres, fresh: str) -> None:
+def test_the_migrations_are_applied_once(postgres, fresh):
     assert PROFILE["migrate"]["entrypoint"] == ["/bin/sh", "/supabase/migrate.sh"]
     files = sorted(path.name for path in (FOLDER / "migrations").glob("*.sql"))
     first = migrate(postgres, fresh)
@@ -309,10 +293,7 @@ def test_the_migrations_are_applied_once(postgres: Postgres, fresh: str) -> None
         assert database.rows("select oid, relname from pg_class order by oid") == made
 
 
-def test_only_what_is_new_is_applied_and_whole_or_not_at_all(
-    postgres: Postgres, fresh: str, tmp_path: Path
-) -> None:
-    """An update of Unmask brings a file that fails in its middle, then a mended one."""
+def test_only_what_is_new_is_applied_and_whole_or_not_at_all(postgres, fresh, tmp_path):
     (tmp_path / "migrations").mkdir()
     shutil.copy(FOLDER / "migrate.sh", tmp_path)
     one, two = (tmp_path / "migrations" / f"2026010{n}_a_thing.sql" for n in (1, 2))
@@ -328,11 +309,11 @@ def test_only_what_is_new_is_applied_and_whole_or_not_at_all(
     assert migrate(postgres, fresh, tmp_path).stdout == "unmask: applied 20260102_a_thing.sql\n"
 
 
-def test_a_database_that_does_not_answer_is_no_success(postgres: Postgres) -> None:
+def test_a_database_that_does_not_answer_is_no_success(postgres):
     assert migrate(postgres, "there_is_none").returncode != 0
 
 
-def test_the_services_get_a_password_of_their_own(postgres: Postgres) -> None:
+def test_the_services_get_a_password_of_their_own(postgres):
     """As PostgreSQL keeps it: salted, and by the verifier of RFC 5802 that this password has."""
     postgres.need_our_own()
     script = str(FOLDER / "services.sql")
@@ -358,9 +339,6 @@ def test_the_services_get_a_password_of_their_own(postgres: Postgres) -> None:
         assert hmac.digest(salted, b"Server Key", "sha256") == base64.b64decode(server)
         client = hmac.digest(salted, b"Client Key", "sha256")
         assert hashlib.sha256(client).digest() == base64.b64decode(stored)
-
-
-# --- the gateway ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -425,7 +403,7 @@ def _note(gateway: Gateway, service: str, asked: Handler) -> None:
         whole(body, status, Content_Type="application/json")(asked)
 
 
-def test_the_clients_paths_reach_the_services_without_their_beginning(gateway: Gateway) -> None:
+def test_the_clients_paths_reach_the_services_without_their_beginning(gateway):
     """What `supabase`'s own client asks for, and what its large uploads ask for."""
     gateway.asked.clear()
     key = settings(keys.text())["SUPABASE_ANON_KEY"]
@@ -455,7 +433,7 @@ def test_the_clients_paths_reach_the_services_without_their_beginning(gateway: G
     assert last["x-forwarded-host"] == gateway.url.removeprefix("http://")
 
 
-def test_nothing_else_is_reached(gateway: Gateway) -> None:
+def test_nothing_else_is_reached(gateway):
     gateway.asked.clear()
     for path in (
         "/",
@@ -471,14 +449,14 @@ def test_nothing_else_is_reached(gateway: Gateway) -> None:
     assert gateway.asked == []
 
 
-def test_a_large_file_goes_through(gateway: Gateway) -> None:
+def test_a_large_file_goes_through(gateway):
     gateway.asked.clear()
     url = f"{gateway.url}/storage/v1/upload/resumable/x"
     assert httpx.patch(url, content=b"0" * 6 * 1024 * 1024, timeout=30).status_code == 200
     assert gateway.asked[0][3]["content-length"] == str(6 * 1024 * 1024)
 
 
-def test_a_service_that_fails_leaves_no_key_in_the_log(gateway: Gateway) -> None:
+def test_a_service_that_fails_leaves_no_key_in_the_log(gateway):
     answer = httpx.get(
         f"{gateway.url}/rest/v1/break?token=hidden-one", headers={"apikey": "hidden-two"}
     )
@@ -486,11 +464,7 @@ def test_a_service_that_fails_leaves_no_key_in_the_log(gateway: Gateway) -> None
     assert "hidden" not in gateway.log.read_text()
 
 
-# --- mails ----------------------------------------------------------------------------------------
-
-
-def test_the_texts_of_mails_lead_to_unmask(gateway: Gateway) -> None:
-    """Each where `auth` fetches it, with a link that the page behind it takes."""
+def test_the_texts_of_mails_lead_to_unmask(gateway):
     auth = environment("auth", {})
     templates = tomllib.loads((FOLDER / "config.toml").read_text("utf-8"))["auth"]["email"][
         "template"

@@ -1,7 +1,5 @@
 """Scripts, which nobody imports."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_what_nobody_imports_can_be_imported() -> None:
+def test_what_nobody_imports_can_be_imported():
     """Scripts have no caller that would notice a name that is gone."""
     names = sorted(f"bench.{path.stem}" for path in (ROOT / "bench").glob("*.py"))
     assert len(names) > 5

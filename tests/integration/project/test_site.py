@@ -1,7 +1,5 @@
 """The documentation site builds without a warning and loads nothing from other servers."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
@@ -26,7 +24,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_builds_with_a_reference_of_the_public_api(site: Path) -> None:
+def test_it_builds_with_a_reference_of_the_public_api(site):
     names = {
         "python": ["detector.pipeline.analyze", "detector.client.UnmaskClient"],
         "schema": ["detector.schema.analysis.Analysis", "detector.schema.verdict.Verdict.label"],
@@ -38,14 +36,14 @@ def test_it_builds_with_a_reference_of_the_public_api(site: Path) -> None:
         assert [name for name in expected if f'id="{name}"' not in text] == []
 
 
-def test_every_page_is_in_the_navigation(site: Path) -> None:
+def test_every_page_is_in_the_navigation(site):
     text = (site / "index.html").read_text("utf-8")
     pages = [page.relative_to(ROOT / "docs") for page in (ROOT / "docs").rglob("*.md")]
     assert len(pages) > 20
     assert [page for page in pages if f'href="{page.with_suffix(".html")}"' not in text] == []
 
 
-def test_it_loads_nothing_from_other_servers(site: Path) -> None:
+def test_it_loads_nothing_from_other_servers(site):
     loads = re.compile(
         r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"?(?:https?:)?//"
         r"|<link\b[^>]*\bhref=\"?(?:https?:)?//"

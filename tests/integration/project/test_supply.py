@@ -1,7 +1,5 @@
 """What Unmask is built from: under which licenses, listed whole, and how to report a weakness."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -15,7 +13,10 @@ from tools import setup
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "licenses.md"
-SHIPPED = [*setup.requirements(["base", "dashboard", "postgres", "s3"], cpu=True), *setup.TORCH]
+SHIPPED = [
+    *setup.requirements(["base", "dashboard", "postgres", "s3", "links"], cpu=True),
+    *setup.TORCH,
+]
 # Licenses that ask for no more than attribution, as packages write them.
 FREE = re.compile(
     r"((Apache|BSD|MIT|ISC|PSF|Zlib|CC0|BSL|CNRI|LLVM|Python Software Foundation|Software|"
@@ -30,7 +31,7 @@ def licenses() -> dict[str, str]:
     return {row["Name"]: row["License"] for row in json.loads(run.stdout)}
 
 
-def test_every_license_of_what_is_shipped_is_listed_and_free_or_explained() -> None:
+def test_every_license_of_what_is_shipped_is_listed_and_free_or_explained():
     found, page = licenses(), PAGE.read_text("utf-8")
     assert len(found) > 100 and {"numpy", "streamlit", "torch", "psycopg", "boto3"} <= set(found)
     rows = re.findall(r"^\| (\S+) \| (.+) \|$", page.partition("## Packages")[2], re.M)
@@ -39,13 +40,12 @@ def test_every_license_of_what_is_shipped_is_listed_and_free_or_explained() -> N
     assert sorted(n for n, text in found.items() if not FREE.fullmatch(text)) == sorted(explained)
 
 
-def test_a_license_that_asks_for_more_is_seen() -> None:
+def test_a_license_that_asks_for_more_is_seen():
     for text in ("GPL-3.0-only", "AGPL-3.0", "MIT AND GPL-2.0-or-later", "Proprietary", "UNKNOWN"):
         assert not FREE.fullmatch(text), text
 
 
-def test_the_page_names_the_encoders_that_wheels_carry() -> None:
-    """Not in any metadata: the files themselves."""
+def test_the_page_names_the_encoders_that_wheels_carry():
     import av
 
     part = PAGE.read_text("utf-8").partition("## What wheels carry")[2].partition("## Packages")[0]
@@ -60,9 +60,9 @@ def test_the_page_names_the_encoders_that_wheels_carry() -> None:
     assert carriers == {"av", "pillow-heif"}
 
 
-def test_the_bill_of_materials_names_what_is_shipped() -> None:
+def test_the_bill_of_materials_names_what_is_shipped():
     """As `make sbom` makes it; cyclonedx-py checks it against the schema."""
-    extras = ["dashboard", "postgres", "s3"]
+    extras = ["dashboard", "postgres", "s3", "links"]
     listed = subprocess.run(
         [sys.executable, "tools/setup.py", "--list", *extras],
         cwd=ROOT, env=os.environ | {"TORCH": "cpu"}, capture_output=True, text=True, check=True,
@@ -79,7 +79,7 @@ def test_the_bill_of_materials_names_what_is_shipped() -> None:
     assert all(c["externalReferences"][0]["hashes"] for c in components.values())
 
 
-def test_who_finds_a_weakness_knows_where_to_go() -> None:
+def test_who_finds_a_weakness_knows_where_to_go():
     text = (ROOT / "SECURITY.md").read_text("utf-8")
     assert "Report a vulnerability" in text
     assert "SECURITY.md" in (ROOT / "README.md").read_text("utf-8")
@@ -87,7 +87,7 @@ def test_who_finds_a_weakness_knows_where_to_go() -> None:
         assert (ROOT / target).is_file(), target
 
 
-def test_updates_are_looked_for_everywhere_something_is_pinned() -> None:
+def test_updates_are_looked_for_everywhere_something_is_pinned():
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
     asked = {(u["package-ecosystem"], u["directory"]) for u in updates}
     pinned = {("uv", "/"), ("docker", "/"), ("github-actions", "/")}

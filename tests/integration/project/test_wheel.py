@@ -1,7 +1,5 @@
 """The wheel: what it carries, and that it works when it is installed."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -35,7 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_the_wheel_has_the_library_the_command_and_the_weights(wheel: Path) -> None:
+def test_the_wheel_has_the_library_the_command_and_the_weights(wheel):
     assert {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")} == {
         "detector",
         "service",
@@ -50,7 +48,7 @@ def test_the_wheel_has_the_library_the_command_and_the_weights(wheel: Path) -> N
     assert carried == ours
 
 
-def test_installed_the_weights_are_found_and_data_goes_home(wheel: Path, tmp_path: Path) -> None:
+def test_installed_the_weights_are_found_and_data_goes_home(wheel, tmp_path):
     code = (
         "import json, detector; from detector import list_models, paths, weights;"
         "[weights.resolve(s) for s in list_models() if s.bundled];"
@@ -108,7 +106,7 @@ def environment(place: Path) -> dict[str, str]:
     }
 
 
-def test_installed_every_command_tells_what_it_takes(unmask: Path, place: Path) -> None:
+def test_installed_every_command_tells_what_it_takes(unmask, place):
     for command in ([], *([name] for name in COMMANDS)):
         run = subprocess.run(
             [unmask, *command, "--help"], cwd=place, env=environment(place), capture_output=True,
@@ -141,12 +139,12 @@ CALLS = [
 """A call of each command that ends by itself, and its exit status."""
 
 
-def test_every_command_is_called() -> None:
+def test_every_command_is_called():
     assert {call.split()[0] for call, _ in CALLS} | {"watch", "app", "serve"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize(("call", "status"), CALLS)
-def test_installed_every_command_works(unmask: Path, place: Path, call: str, status: int) -> None:
+def test_installed_every_command_works(unmask, place, call, status):
     """In the order of the list: some read what others wrote."""
     run = subprocess.run(
         [unmask, *call.split()], cwd=place, env=environment(place), capture_output=True, text=True
@@ -158,9 +156,7 @@ def test_installed_every_command_works(unmask: Path, place: Path, call: str, sta
 @pytest.mark.parametrize(
     ("call", "shows"), [("app", "_stcore/health"), ("serve", "healthz"), ("watch", "")]
 )
-def test_installed_what_runs_until_it_is_stopped(
-    unmask: Path, place: Path, call: str, shows: str
-) -> None:
+def test_installed_what_runs_until_it_is_stopped(unmask, place, call, shows):
     port = free_port()
     more = ["--port", str(port)] if shows else ["clips", "--out", "watched", "--models", "texture"]
     with subprocess.Popen([unmask, call, *more], cwd=place, env=environment(place)) as process:
@@ -183,7 +179,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_command_without_its_extra_names_it() -> None:
+def test_a_command_without_its_extra_names_it():
     code = (
         "import sys; sys.modules['fastapi'] = None; from cli import main; sys.exit(main(['serve']))"
     )

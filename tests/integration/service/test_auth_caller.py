@@ -1,7 +1,5 @@
 """Which browser this is: local or a guest, by what a connection says and how far it is believed."""
 
-from __future__ import annotations
-
 from http.cookies import SimpleCookie
 
 import pytest
@@ -62,11 +60,11 @@ def caller(peer: str | None = None, **headers: str) -> Caller:
         (caller("not an address"), False),
     ],
 )
-def test_local_is_who_sits_here(who: Caller, here: bool) -> None:
+def test_local_is_who_sits_here(who, here):
     assert who.loopback is here
 
 
-def test_an_operator_says_who_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operator_says_who_is_local(monkeypatch):
     monkeypatch.setenv("UNMASK_LOCAL", "off")
     assert not caller("127.0.0.1").loopback
     monkeypatch.setenv("UNMASK_LOCAL", "all")
@@ -102,18 +100,12 @@ BRIDGE = "172.17.0.1"
             True,
             False,
         ),
-        (
-            caller(BRIDGE, host="rebound.example:8501", x_forwarded_for="127.0.0.1"),
-            True,
-            False,
-        ),
+        (caller(BRIDGE, host="rebound.example:8501", x_forwarded_for="127.0.0.1"), True, False),
         (caller(BRIDGE, host="[broken"), True, False),
         (caller(BRIDGE, host="127.0.0.1.rebound.example"), True, False),
     ],
 )
-def test_where_everybody_is_local_a_strangers_page_is_not(
-    monkeypatch: pytest.MonkeyPatch, who: Caller, misled: bool, neighbor: bool
-) -> None:
+def test_where_everybody_is_local_a_strangers_page_is_not(monkeypatch, who, misled, neighbor):
     monkeypatch.setenv("UNMASK_LOCAL", "all")
     assert (who.misled, who.from_a_neighbor) == (misled, neighbor)
     assert who.loopback is not (misled or neighbor)
@@ -121,9 +113,7 @@ def test_where_everybody_is_local_a_strangers_page_is_not(
     assert (principal is not None and principal.id == "local") is not (misled or neighbor)
 
 
-def test_where_everybody_is_local_an_operator_says_the_name(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_where_everybody_is_local_an_operator_says_the_name(monkeypatch):
     here = "http://unmask.example:8501"
     named = caller(BRIDGE, host="unmask.example:8501", origin=here)
     renamed = caller(BRIDGE, host="unmask:8501", origin="https://unmask.example")
@@ -140,7 +130,7 @@ def test_where_everybody_is_local_an_operator_says_the_name(
     assert caller(BRIDGE, host="unmask:8501", **asked).loopback
 
 
-def test_another_port_is_another_server_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_port_is_another_server_whoever_asks(monkeypatch):
     """The cookie of a guest goes to every port of a name."""
     assert caller("192.0.2.7", host="box:8501", origin="http://box:3000").from_a_neighbor
     assert not caller("192.0.2.7", host="box:8501", origin="http://box:8501").from_a_neighbor
@@ -152,9 +142,7 @@ def test_another_port_is_another_server_whoever_asks(monkeypatch: pytest.MonkeyP
     assert not renamed.loopback, "a proxy here that set no header makes nobody local"
 
 
-def test_forwarded_addresses_count_only_from_trusted_proxies(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_forwarded_addresses_count_only_from_trusted_proxies(monkeypatch):
     chain = caller("10.0.0.2", x_forwarded_for="1.1.1.1, 203.0.113.9, 10.0.0.1")
     assert chain.address == "10.0.0.2"
     monkeypatch.setenv("UNMASK_TRUST_PROXY", "2")
@@ -168,13 +156,13 @@ def test_forwarded_addresses_count_only_from_trusted_proxies(
         _ = chain.address
 
 
-def test_one_home_counts_as_one_address() -> None:
+def test_one_home_counts_as_one_address():
     one, other = caller("2001:db8:1:2:aaaa::1"), caller("2001:db8:1:2:bbbb::9")
     assert one.address == other.address != caller("2001:db8:1:3::1").address
     assert caller("::ffff:192.0.2.1").address == "192.0.2.1"
 
 
-def test_only_our_own_pages_may_post(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_our_own_pages_may_post(monkeypatch):
     ours = {"host": "unmask.example", "origin": "https://unmask.example"}
     assert caller(**ours).from_own_page
     assert caller(**ours, sec_fetch_site="same-origin").from_own_page
@@ -184,9 +172,6 @@ def test_only_our_own_pages_may_post(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not caller(host="unmask.example").from_own_page
     monkeypatch.setenv("UNMASK_PUBLIC_URL", "https://unmask.example/")
     assert caller(host="inside:8501", origin="https://unmask.example").from_own_page
-
-
-# --- the cookie -----------------------------------------------------------------------------------
 
 
 def asked(request: Request) -> Response:
@@ -208,7 +193,7 @@ def browser(url: str = "http://box.lan:8501") -> TestClient:
     return TestClient(app, base_url=url)
 
 
-def test_a_browser_is_one_guest_over_reloads_and_no_other() -> None:
+def test_a_browser_is_one_guest_over_reloads_and_no_other():
     one, other = browser(), browser()
     given = one.get("/")
     made = SimpleCookie(given.headers["set-cookie"])[GUEST]
@@ -226,7 +211,7 @@ def test_a_browser_is_one_guest_over_reloads_and_no_other() -> None:
     assert one.get("/who").json()["id"] == id != other.get("/who").json()["id"]
 
 
-def test_https_makes_the_cookie_one_of_this_host_alone() -> None:
+def test_https_makes_the_cookie_one_of_this_host_alone():
     one = browser("http://box.lan:8501")
     made = one.get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
     assert made.startswith("__Host-unmask=")
@@ -237,9 +222,7 @@ def test_https_makes_the_cookie_one_of_this_host_alone() -> None:
     assert tossed.cookie(GUEST) is None
 
 
-def test_in_the_frame_of_a_space_the_cookie_is_its_partitions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_in_the_frame_of_a_space_the_cookie_is_its_partitions(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "somebody/unmask")
     secure = {"x-forwarded-proto": "https"}
     made = browser().get("/", headers=secure).headers["set-cookie"].split("; ")
@@ -247,29 +230,27 @@ def test_in_the_frame_of_a_space_the_cookie_is_its_partitions(
     assert "SameSite=Lax" in browser().get("/").headers["set-cookie"]  # None needs Secure
 
 
-def test_a_cookie_that_can_not_be_ours_is_replaced() -> None:
+def test_a_cookie_that_can_not_be_ours_is_replaced():
     for value in ("", "short", "x" * 23, "../../../etc/passwd..."):
         one = browser()
         one.cookies.set(GUEST, value)
         assert GUEST in one.get("/").headers.get("set-cookie", ""), value
 
 
-def test_a_browser_that_lost_its_cookie_gets_one_with_a_cached_page() -> None:
+def test_a_browser_that_lost_its_cookie_gets_one_with_a_cached_page():
     one = browser()
     got = one.get("/", headers={"if-none-match": '"known"'})
     assert got.status_code == 200
     assert "set-cookie" in got.headers
 
 
-def test_data_takes_no_cookie_along() -> None:
+def test_data_takes_no_cookie_along():
     one = browser()
     assert "set-cookie" not in one.get("/who").headers
     assert one.get("/who").json()["id"] is None
 
 
-def test_a_page_without_a_browser_is_a_guests_and_a_thread_is_nobodys(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_page_without_a_browser_is_a_guests_and_a_thread_is_nobodys(monkeypatch):
     def script() -> None:
         import streamlit as st
 

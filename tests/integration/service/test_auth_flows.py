@@ -1,7 +1,5 @@
 """Signing in against a recorded contract of the auth server."""
 
-from __future__ import annotations
-
 import logging
 import re
 import time
@@ -61,9 +59,7 @@ def service(fake: FakeAuth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def enter(service: AuthService, email: str = ADA) -> Session:
     """Sign in with the password, as a page without cookies would."""
-    seat = service.sessions.find(service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
-    assert seat is not None
-    return seat
+    return service.sessions.find(service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
 
 
 def code_of(error: pytest.ExceptionInfo[AccountError]) -> str:
@@ -71,10 +67,7 @@ def code_of(error: pytest.ExceptionInfo[AccountError]) -> str:
     return error.value.code
 
 
-# --- passwords ------------------------------------------------------------------------------------
-
-
-def test_a_new_address_is_confirmed_first(fake: FakeAuth, service: AuthService) -> None:
+def test_a_new_address_is_confirmed_first(fake, service):
     assert service.sign_up(ADA, PASSWORD, HERE) is None
     assert fake.mails[0]["to"] == ADA
     assert fake.mails[0]["redirect_to"].startswith(f"{HOME}/session/return/")
@@ -83,7 +76,7 @@ def test_a_new_address_is_confirmed_first(fake: FakeAuth, service: AuthService) 
     assert code_of(refused) == "unconfirmed"
 
 
-def test_who_signs_up_twice_learns_nothing_of_others(fake: FakeAuth, service: AuthService) -> None:
+def test_who_signs_up_twice_learns_nothing_of_others(fake, service):
     fake.add(ADA)
     assert service.sign_up(ADA, "another password", HERE) is None
     fake.confirm = False
@@ -91,9 +84,7 @@ def test_who_signs_up_twice_learns_nothing_of_others(fake: FakeAuth, service: Au
     assert service.sign_up("new@example.org", PASSWORD, HERE) is not None
 
 
-def test_a_wrong_password_and_a_wrong_address_say_the_same(
-    fake: FakeAuth, service: AuthService
-) -> None:
+def test_a_wrong_password_and_a_wrong_address_say_the_same(fake, service):
     fake.add(ADA)
     said = []
     for email, password in ((ADA, "wrong"), ("nobody@example.org", PASSWORD)):
@@ -103,7 +94,7 @@ def test_a_wrong_password_and_a_wrong_address_say_the_same(
     assert said[0] == said[1] == "The e-mail address or the password is wrong."
 
 
-def test_links_say_nothing_of_who_has_an_account(fake: FakeAuth, service: AuthService) -> None:
+def test_links_say_nothing_of_who_has_an_account(fake, service):
     service.send_link("nobody@example.org", HERE)
     service.send_reset("nobody@example.org", HERE)
     assert fake.mails == []
@@ -122,22 +113,20 @@ def test_links_say_nothing_of_who_has_an_account(fake: FakeAuth, service: AuthSe
         (418, "something_new", "account"),
     ],
 )
-def test_each_refusal_has_a_sentence(
-    fake: FakeAuth, service: AuthService, status: int, code: str, ours: str
-) -> None:
+def test_each_refusal_has_a_sentence(fake, service, status, code, ours):
     fake.refuse["signup"] = (status, code)
     with pytest.raises(AccountError) as refused:
         service.sign_up(ADA, PASSWORD, HERE)
     assert code_of(refused) == ours
 
 
-def test_the_server_can_be_away(fake: FakeAuth, service: AuthService) -> None:
+def test_the_server_can_be_away(fake, service):
     fake.down = True
     with pytest.raises(Unreachable, match="can’t be reached"):
         service.sign_in(ADA, PASSWORD, HERE)
 
 
-def test_passwords_are_not_tried_for_ever(fake: FakeAuth, service: AuthService) -> None:
+def test_passwords_are_not_tried_for_ever(fake, service):
     fake.add(ADA)
     for number in range(flows.MAX_TRIES):
         place = AuthReturnContext(HERE.browser, f"203.0.113.{number}", HOME)
@@ -150,7 +139,7 @@ def test_passwords_are_not_tried_for_ever(fake: FakeAuth, service: AuthService) 
     assert len(fake.seen) == asked  # one visitor can't use up what Supabase allows this server
 
 
-def test_mails_are_not_sent_for_ever(fake: FakeAuth, service: AuthService) -> None:
+def test_mails_are_not_sent_for_ever(fake, service):
     fake.add(ADA)
     for _ in range(flows.MAX_MAILS):
         service.send_link(ADA, HERE)
@@ -160,10 +149,7 @@ def test_mails_are_not_sent_for_ever(fake: FakeAuth, service: AuthService) -> No
     assert len(fake.mails) == flows.MAX_MAILS
 
 
-# --- a session ------------------------------------------------------------------------------------
-
-
-def test_roles_come_from_the_server_alone(fake: FakeAuth, service: AuthService) -> None:
+def test_roles_come_from_the_server_alone(fake, service):
     """Every account of the fake claims in its user_metadata to be an admin."""
     for role, meant in (
         (None, Role.ANALYST),
@@ -178,9 +164,7 @@ def test_roles_come_from_the_server_alone(fake: FakeAuth, service: AuthService) 
         service._tries.clear()
 
 
-def test_tokens_rotate_and_survive_a_restart(
-    fake: FakeAuth, service: AuthService, tmp_path: Path
-) -> None:
+def test_tokens_rotate_and_survive_a_restart(fake, service, tmp_path):
     fake.lasts = 5  # within the margin: each use needs a new pair
     fake.add(ADA)
     cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
@@ -196,7 +180,7 @@ def test_tokens_rotate_and_survive_a_restart(
     assert len(set(used)) == 3  # an old one would have been refused
 
 
-def test_two_tabs_refresh_once(fake: FakeAuth, service: AuthService) -> None:
+def test_two_tabs_refresh_once(fake, service):
     fake.lasts = 5
     fake.add(ADA)
     seat = enter(service)
@@ -207,9 +191,7 @@ def test_two_tabs_refresh_once(fake: FakeAuth, service: AuthService) -> None:
     assert seat.principal().email == ADA
 
 
-def test_a_revoked_account_is_out_within_minutes(
-    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_revoked_account_is_out_within_minutes(fake, service, monkeypatch):
     account = fake.add(ADA)
     seat = enter(service)
     assert seat.principal().email == ADA
@@ -222,9 +204,7 @@ def test_a_revoked_account_is_out_within_minutes(
         seat.client()
 
 
-def test_who_is_known_stays_while_the_server_is_away(
-    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_is_known_stays_while_the_server_is_away(fake, service, monkeypatch):
     fake.add(ADA)
     seat = enter(service)
     seat.principal()
@@ -243,7 +223,7 @@ def test_who_is_known_stays_while_the_server_is_away(
     assert seat.principal().email == ADA
 
 
-def test_sign_out_works_without_the_server(fake: FakeAuth, service: AuthService) -> None:
+def test_sign_out_works_without_the_server(fake, service):
     fake.add(ADA)
     cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     seat = service.sessions.find(cookie)
@@ -254,9 +234,7 @@ def test_sign_out_works_without_the_server(fake: FakeAuth, service: AuthService)
     assert service.sessions.find(cookie) is None
 
 
-def test_sign_out_here_leaves_others_in_and_everywhere_does_not(
-    fake: FakeAuth, service: AuthService
-) -> None:
+def test_sign_out_here_leaves_others_in_and_everywhere_does_not(fake, service):
     fake.add(ADA)
     fake.add("bob@example.org")
     cookies = [service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE)) for _ in range(3)]
@@ -272,7 +250,7 @@ def test_sign_out_here_leaves_others_in_and_everywhere_does_not(
     assert places[3].principal().email == "bob@example.org"
 
 
-def test_everywhere_is_not_claimed_when_it_is_not_so(fake: FakeAuth, service: AuthService) -> None:
+def test_everywhere_is_not_claimed_when_it_is_not_so(fake, service):
     fake.add(ADA)
     seat = enter(service)
     seat.principal()
@@ -283,12 +261,7 @@ def test_everywhere_is_not_claimed_when_it_is_not_so(fake: FakeAuth, service: Au
     assert seat.principal().email == ADA
 
 
-# --- the store ------------------------------------------------------------------------------------
-
-
-def test_the_disk_holds_no_token_and_no_cookie(
-    fake: FakeAuth, service: AuthService, tmp_path: Path
-) -> None:
+def test_the_disk_holds_no_token_and_no_cookie(fake, service, tmp_path):
     fake.add(ADA)
     cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     service.send_link(ADA, HERE)
@@ -301,9 +274,7 @@ def test_the_disk_holds_no_token_and_no_cookie(
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
 
 
-def test_another_key_signs_everybody_out_and_breaks_nothing(
-    fake: FakeAuth, service: AuthService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_key_signs_everybody_out_and_breaks_nothing(fake, service, tmp_path, monkeypatch):
     fake.add(ADA)
     cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     monkeypatch.setenv("UNMASK_SECRET_KEY", "x" * 32)
@@ -315,7 +286,7 @@ def test_another_key_signs_everybody_out_and_breaks_nothing(
         EncryptedSessionStore(tmp_path)
 
 
-def test_what_is_kept_ends(tmp_path: Path) -> None:
+def test_what_is_kept_ends(tmp_path):
     now = [1000.0]
     store = EncryptedSessionStore(tmp_path, lambda: now[0])
     store.put("flow", "a", "body", 10.0)
@@ -326,20 +297,17 @@ def test_what_is_kept_ends(tmp_path: Path) -> None:
     assert not store.change("flow", "a", "again")
 
 
-def test_a_thing_is_taken_once(tmp_path: Path) -> None:
+def test_a_thing_is_taken_once(tmp_path):
     store = EncryptedSessionStore(tmp_path)
     store.put("ticket", "a", "body", 10.0)
     assert [store.take("ticket", "a") for _ in range(2)] == ["body", None]
     assert not store.change("ticket", "a", "back from the dead")
 
 
-# --- routes ---------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def app(service: AuthService) -> Starlette:
     def who(request: object) -> JSONResponse:
-        caller = Caller.of_request(request)  # type: ignore[arg-type]
+        caller = Caller.of_request(request)
         person = auth.identify(caller, auth.find_session(caller))
         return JSONResponse({"id": person.id if person else None, "email": person and person.email})
 
@@ -363,7 +331,7 @@ def place_of(client: TestClient) -> AuthReturnContext:
 
 
 def post(client: TestClient, path: str, origin: str = HOME, **sent: object) -> httpx.Response:
-    return client.post(path, headers={"origin": origin}, **sent)  # type: ignore[arg-type]
+    return client.post(path, headers={"origin": origin}, **sent)
 
 
 def path_of(address: str) -> str:
@@ -379,9 +347,7 @@ def said(answer: httpx.Response) -> str:
     return parse_qs(parts.query)["said"][0]
 
 
-def test_a_ticket_gives_a_cookie_that_no_script_sees(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_a_ticket_gives_a_cookie_that_no_script_sees(fake, service, app):
     fake.add(ADA)
     mine = browser(app)
     ticket = service.ticket(service.sign_in(ADA, PASSWORD, HERE), place_of(mine).browser)
@@ -398,9 +364,7 @@ def test_a_ticket_gives_a_cookie_that_no_script_sees(
     assert again.status_code == 403
 
 
-def test_a_stolen_ticket_is_worth_nothing(
-    fake: FakeAuth, service: AuthService, app: Starlette, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stolen_ticket_is_worth_nothing(fake, service, app, monkeypatch):
     fake.add(ADA)
     mine, thief = browser(app), browser(app)
     session = service.sign_in(ADA, PASSWORD, HERE)
@@ -413,9 +377,7 @@ def test_a_stolen_ticket_is_worth_nothing(
     assert post(bare, "/session/begin", json={"ticket": ticket}).status_code == 403
 
 
-def test_another_site_can_not_sign_people_in(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_another_site_can_not_sign_people_in(fake, service, app):
     """Login CSRF: the attacker's ticket or link, the victim's browser."""
     fake.add(ADA)
     victim = browser(app)
@@ -433,15 +395,13 @@ def test_another_site_can_not_sign_people_in(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"ticket": 1}', b"\xff\xfe", b"x" * 9000])
-def test_nonsense_gets_no_cookie(app: Starlette, service: AuthService, body: bytes) -> None:
+def test_nonsense_gets_no_cookie(app, service, body):
     answer = post(browser(app), "/session/begin", content=body)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
 
-def test_a_planted_cookie_is_worth_nothing(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_a_planted_cookie_is_worth_nothing(fake, service, app):
     """Session fixation."""
     fake.add(ADA)
     victim = browser(app)
@@ -456,9 +416,7 @@ def test_a_planted_cookie_is_worth_nothing(
     assert thief.get("/who").json()["email"] == ""
 
 
-def test_a_second_sign_in_ends_the_first(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_a_second_sign_in_ends_the_first(fake, service, app):
     fake.add(ADA)
     mine, first = browser(app), ""
     for _ in range(2):
@@ -470,9 +428,7 @@ def test_a_second_sign_in_ends_the_first(
     assert service.sessions.find(first) is None
 
 
-def test_oauth_comes_back_to_the_browser_that_began(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_oauth_comes_back_to_the_browser_that_began(fake, service, app):
     account = fake.add(ADA)
     mine, thief = browser(app), browser(app)
     away = mine.get("/session/with/google")
@@ -494,9 +450,7 @@ def test_oauth_comes_back_to_the_browser_that_began(
     assert session.provider_token is None
 
 
-def test_oauth_without_the_right_verifier_fails(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_oauth_without_the_right_verifier_fails(fake, service, app):
     account = fake.add(ADA)
     mine = browser(app)
     first = mine.get("/session/with/github").headers["location"]
@@ -507,9 +461,7 @@ def test_oauth_without_the_right_verifier_fails(
     assert SESSION not in mine.cookies
 
 
-def test_oauth_begins_on_our_page_with_what_is_offered(
-    app: Starlette, service: AuthService
-) -> None:
+def test_oauth_begins_on_our_page_with_what_is_offered(app, service):
     mine = browser(app)
     assert said(mine.get("/session/with/facebook")) == "not_offered"
     foreign = mine.get("/session/with/google", headers={"sec-fetch-site": "cross-site"})
@@ -518,9 +470,7 @@ def test_oauth_begins_on_our_page_with_what_is_offered(
     assert said(bare.get("/session/with/google")) == "cookies"
 
 
-def test_a_flow_is_over_in_time(
-    fake: FakeAuth, service: AuthService, app: Starlette, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flow_is_over_in_time(fake, service, app, monkeypatch):
     account = fake.add(ADA)
     mine = browser(app)
     address = mine.get("/session/with/google").headers["location"]
@@ -530,9 +480,7 @@ def test_a_flow_is_over_in_time(
 
 
 @pytest.mark.parametrize("kind", ["link", "confirm", "reset"])
-def test_a_link_signs_in_where_it_was_asked_for(
-    fake: FakeAuth, service: AuthService, app: Starlette, kind: str
-) -> None:
+def test_a_link_signs_in_where_it_was_asked_for(fake, service, app, kind):
     mine = browser(app)
     if kind == "confirm":
         service.sign_up(ADA, PASSWORD, place_of(mine))
@@ -548,9 +496,7 @@ def test_a_link_signs_in_where_it_was_asked_for(
     assert service.needs_new_password(seat) is (kind == "reset")
 
 
-def test_a_link_in_another_browser_asks_first(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_a_link_in_another_browser_asks_first(fake, service, app):
     """As on a phone whose mail program has a browser of its own."""
     fake.add(ADA)
     service.send_link(ADA, HERE)
@@ -570,9 +516,7 @@ def test_a_link_in_another_browser_asks_first(
     assert said(post(other, "/session/return", data=form)) == "expired"
 
 
-def test_a_template_with_a_hash_works_anywhere(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_a_template_with_a_hash_works_anywhere(fake, service, app):
     fake.add(ADA)
     service.send_reset(ADA, HERE)
     hashed = fake.hash_of(fake.mails[0])
@@ -587,9 +531,7 @@ def test_a_template_with_a_hash_works_anywhere(
 
 
 @pytest.mark.parametrize("besides", ["", "&code=made-up"])
-def test_a_hash_alone_signs_nobody_in(
-    fake: FakeAuth, service: AuthService, app: Starlette, besides: str
-) -> None:
+def test_a_hash_alone_signs_nobody_in(fake, service, app, besides):
     """Login CSRF by a link to the attacker's own account."""
     fake.add(ADA)
     service.send_link(ADA, HERE)
@@ -601,7 +543,7 @@ def test_a_hash_alone_signs_nobody_in(
     assert hashed in fake._hashes
 
 
-def test_what_a_link_says_is_never_markup(app: Starlette, service: AuthService) -> None:
+def test_what_a_link_says_is_never_markup(app, service):
     nasty = '"><script>alert(1)</script>'
     page = browser(app).get("/session/return/nothing", params={"token_hash": nasty, "type": nasty})
     assert page.status_code == 200
@@ -619,13 +561,11 @@ def test_what_a_link_says_is_never_markup(app: Starlette, service: AuthService) 
         ("", "expired"),
     ],
 )
-def test_a_dead_link_says_so(app: Starlette, service: AuthService, query: str, code: str) -> None:
+def test_a_dead_link_says_so(app, service, query, code):
     assert said(browser(app).get(f"/session/return/gone?{query}")) == code
 
 
-def test_tokens_behind_a_hash_do_not_stay_in_the_address(
-    fake: FakeAuth, service: AuthService, app: Starlette
-) -> None:
+def test_tokens_behind_a_hash_do_not_stay_in_the_address(fake, service, app):
     """A confirmation that was sent again comes back with tokens in the fragment."""
     service.sign_up(ADA, PASSWORD, HERE)
     service.send_confirmation(ADA, HERE)
@@ -636,9 +576,7 @@ def test_tokens_behind_a_hash_do_not_stay_in_the_address(
 
 
 @pytest.mark.parametrize("way", ["next", "redirect_to", "redirect", "url", "return_to"])
-def test_no_request_says_where_to_go(
-    fake: FakeAuth, service: AuthService, app: Starlette, way: str
-) -> None:
+def test_no_request_says_where_to_go(fake, service, app, way):
     """Open redirect."""
     fake.add(ADA)
     mine = browser(app)
@@ -653,9 +591,7 @@ def test_no_request_says_where_to_go(
         assert "evil" not in place
 
 
-def test_a_forged_host_does_not_get_into_mails(
-    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_forged_host_does_not_get_into_mails(fake, service, monkeypatch):
     monkeypatch.setenv("UNMASK_PUBLIC_URL", "https://unmask.example/")
     place = AuthReturnContext.of(Caller("203.0.113.9", (("host", "evil.example"),), {}), "")
     fake.add(ADA)
@@ -663,11 +599,11 @@ def test_a_forged_host_does_not_get_into_mails(
     assert fake.mails[0]["redirect_to"].startswith("https://unmask.example/session/return/")
 
 
-def test_a_new_password_ends_all_other_sessions(fake: FakeAuth, service: AuthService) -> None:
+def test_a_new_password_ends_all_other_sessions(fake, service):
     account = fake.add(ADA)
     thief = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     service.send_reset(ADA, HERE)
-    nonce, code = re.search(r"/return/([^?]+)\?code=(.+)", fake.follow(fake.mails[0])).groups()  # type: ignore[union-attr]
+    nonce, code = re.search(r"/return/([^?]+)\?code=(.+)", fake.follow(fake.mails[0])).groups()
     signed = service.finish(nonce, code)
     seat = service.sessions.find(signed.cookie)
     assert signed.reset and seat is not None
@@ -682,12 +618,7 @@ def test_a_new_password_ends_all_other_sessions(fake: FakeAuth, service: AuthSer
     assert seat.principal().email == ADA
 
 
-def test_logs_and_addresses_hold_no_secret(
-    fake: FakeAuth,
-    service: AuthService,
-    app: Starlette,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_logs_and_addresses_hold_no_secret(fake, service, app, caplog):
     caplog.set_level(logging.DEBUG)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     account = fake.add(ADA)
@@ -707,9 +638,6 @@ def test_logs_and_addresses_hold_no_secret(
     assert [secret for secret in secrets if secret in told] == []
     addresses = [str(request.url) for request in fake.seen] + [home.headers["location"]]
     assert [s for s in secrets for address in addresses if s in address] == []
-
-
-# --- the page -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -737,7 +665,7 @@ def fill(page: AppTest, email: str, password: str) -> None:
     page.text_input[1].set_value(password)
 
 
-def test_sign_in_and_out_on_the_page(fake: FakeAuth, page: AppTest) -> None:
+def test_sign_in_and_out_on_the_page(fake, page):
     """Without cookies, as AppTest and a Space's frame have it: the tab stands in for them."""
     fake.add(ADA)
     page.run()
@@ -755,7 +683,7 @@ def test_sign_in_and_out_on_the_page(fake: FakeAuth, page: AppTest) -> None:
     assert ADA not in str(page.session_state)
 
 
-def test_the_page_says_what_is_wrong_with_what_was_typed(fake: FakeAuth, page: AppTest) -> None:
+def test_the_page_says_what_is_wrong_with_what_was_typed(fake, page):
     page.run()
     fill(page, "no address", PASSWORD)
     press(page, "Sign in")
@@ -768,7 +696,7 @@ def test_the_page_says_what_is_wrong_with_what_was_typed(fake: FakeAuth, page: A
     assert fake.seen == []
 
 
-def test_sign_up_waits_for_the_mail(fake: FakeAuth, page: AppTest) -> None:
+def test_sign_up_waits_for_the_mail(fake, page):
     page.run()
     press(page, "Create an account")
     fill(page, ADA, PASSWORD)
@@ -785,7 +713,7 @@ def test_sign_up_waits_for_the_mail(fake: FakeAuth, page: AppTest) -> None:
     assert len(fake.mails) == 3
 
 
-def test_links_are_sent_from_the_page(fake: FakeAuth, page: AppTest) -> None:
+def test_links_are_sent_from_the_page(fake, page):
     fake.add(ADA)
     page.run()
     fill(page, ADA, "")
@@ -798,9 +726,7 @@ def test_links_are_sent_from_the_page(fake: FakeAuth, page: AppTest) -> None:
     assert [mail["kind"] for mail in fake.mails] == ["magiclink", "recovery"]
 
 
-def test_a_reset_asks_for_the_new_password(
-    fake: FakeAuth, service: AuthService, page: AppTest
-) -> None:
+def test_a_reset_asks_for_the_new_password(fake, service, page):
     fake.add(ADA)
     service.send_reset(ADA, HERE)
     signed = service.confirm(fake.hash_of(fake.mails[0]), "recovery")
@@ -813,7 +739,7 @@ def test_a_reset_asks_for_the_new_password(
     assert fake.accounts[ADA].password == "a whole new sentence"
 
 
-def test_only_known_words_come_from_an_address(page: AppTest) -> None:
+def test_only_known_words_come_from_an_address(page):
     page.query_params["said"] = "expired"
     assert "too old" in text(page.run())
     page.query_params["said"] = "<b>Send us your password</b>"
@@ -836,13 +762,8 @@ LINK = "a" * 22
 )
 @pytest.mark.usefixtures("jobs")
 def test_required_closes_every_page_but_a_link_that_was_given(
-    fake: FakeAuth,
-    service: AuthService,
-    monkeypatch: pytest.MonkeyPatch,
-    page: str,
-    query: dict[str, str],
-    opens: bool,
-) -> None:
+    fake, service, monkeypatch, page, query, opens
+):
     def choose(pages: list[StreamlitPage], position: str) -> StreamlitPage:
         assert position == "hidden"
         return next(one for one in pages if one.url_path == page)
@@ -864,9 +785,7 @@ def test_required_closes_every_page_but_a_link_that_was_given(
 
 
 @pytest.mark.usefixtures("jobs")
-def test_who_signs_in_is_where_they_wanted_to_go(
-    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_signs_in_is_where_they_wanted_to_go(fake, service, monkeypatch):
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
     here = lambda self, context: RecordScope(context.principal.id, self.jobs.store)  # noqa: E731
     monkeypatch.setattr(Application, "scope", here)  # the fake answers for no records
@@ -878,18 +797,14 @@ def test_who_signs_in_is_where_they_wanted_to_go(
     assert "What you will read" in text(app) and fake.seen
 
 
-def test_a_guest_of_a_closed_server_may_not_analyze(
-    service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_guest_of_a_closed_server_may_not_analyze(service, monkeypatch):
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
     assert not auth.guest_of("x").may_analyze
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY))
     assert auth.guest_of("x").may_analyze
 
 
-def test_the_app_goes_on_for_a_guest_while_the_server_is_away(
-    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_app_goes_on_for_a_guest_while_the_server_is_away(fake, service, monkeypatch):
     def script() -> None:
         import streamlit as st
 

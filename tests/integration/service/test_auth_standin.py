@@ -1,7 +1,5 @@
 """Accounts against a live stand-in of Supabase, through its own client and our service."""
 
-from __future__ import annotations
-
 import secrets
 import time
 from pathlib import Path
@@ -32,9 +30,7 @@ def address() -> str:
 
 
 def sit(service: AuthService, cookie: str) -> Session:
-    seat = service.sessions.find(cookie)
-    assert seat is not None
-    return seat
+    return service.sessions.find(cookie)
 
 
 def join(service: AuthService, email: str) -> Session:
@@ -44,7 +40,7 @@ def join(service: AuthService, email: str) -> Session:
     return sit(service, service.begin_tab_session(session))
 
 
-def test_sign_up_then_in_then_out(service: AuthService) -> None:
+def test_sign_up_then_in_then_out(service):
     email = address()
     first = join(service, email).principal()
     again = sit(service, service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
@@ -54,7 +50,7 @@ def test_sign_up_then_in_then_out(service: AuthService) -> None:
     assert service.sessions.find(again.key) is None
 
 
-def test_a_wrong_password_is_refused(service: AuthService) -> None:
+def test_a_wrong_password_is_refused(service):
     email = address()
     service.sign_up(email, PASSWORD, HERE)
     with pytest.raises(AccountError, check=lambda e: e.code == "wrong"):
@@ -62,9 +58,7 @@ def test_a_wrong_password_is_refused(service: AuthService) -> None:
     assert service.sign_up(email, PASSWORD, HERE) is None  # taken, and not said
 
 
-def test_an_expired_token_is_exchanged_and_kept(
-    service: AuthService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_expired_token_is_exchanged_and_kept(service, tmp_path, monkeypatch):
     session = service.sign_up(address(), PASSWORD, HERE)
     old = session.model_copy(update={"expires_at": int(time.time()) - 5})
     cookie = service.begin_tab_session(old)
@@ -78,7 +72,7 @@ def test_an_expired_token_is_exchanged_and_kept(
         sit(service, service.begin_tab_session(old)).client()
 
 
-def test_the_role_is_the_servers(standin: Standin, service: AuthService) -> None:
+def test_the_role_is_the_servers(standin, service):
     email = address()
     seat = join(service, email)
     seat.client().auth.update_user({"data": {"role": "admin"}})  # what anybody may write
@@ -93,7 +87,7 @@ def test_the_role_is_the_servers(standin: Standin, service: AuthService) -> None
     ).principal().role is (Role.VIEWER)
 
 
-def test_a_new_password_is_the_one_that_counts(service: AuthService) -> None:
+def test_a_new_password_is_the_one_that_counts(service):
     email = address()
     seat = join(service, email)
     seat.principal()
@@ -103,9 +97,7 @@ def test_a_new_password_is_the_one_that_counts(service: AuthService) -> None:
     service.sign_in(email, "a whole new sentence", HERE)
 
 
-def test_an_account_that_is_deleted_is_out(
-    standin: Standin, service: AuthService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_account_that_is_deleted_is_out(standin, service, monkeypatch):
     email = address()
     seat = join(service, email)
     seat.principal()
@@ -115,9 +107,9 @@ def test_an_account_that_is_deleted_is_out(
         seat.principal()
 
 
-def test_two_people_have_two_clients(service: AuthService) -> None:
+def test_two_people_have_two_clients(service):
     people = one, other = join(service, address()), join(service, address())
     assert one.client() is not other.client()
     assert one.principal().id != other.principal().id
     for seat in people:
-        assert seat.client().auth.get_user().user.id == seat.principal().id  # type: ignore[union-attr]
+        assert seat.client().auth.get_user().user.id == seat.principal().id

@@ -1,7 +1,5 @@
 """Media in a bucket that servers share, on a real S3 server."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import os
@@ -25,7 +23,6 @@ from service.records.model import LOCAL, RecordsError, State
 from service.records.sql import open_store
 from service.storage import open_uploads, shared
 from service.storage.bucket import S3Bucket
-from service.storage.shared import SharedUploads
 from service.storage.uploads import StorageError, StorageUnreachable, Uploads
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
@@ -73,18 +70,14 @@ def keys(s3: S3, bucket: str) -> list[str]:
     return [one["Key"] for one in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
 
 
-def test_what_was_taken_in_is_in_the_bucket_and_names_nobodys_file(
-    store: Uploads, s3: S3, environment: str
-) -> None:
+def test_what_was_taken_in_is_in_the_bucket_and_names_nobodys_file(store, s3, environment):
     kept = keep(store, "council statement.mp4")
     assert keys(s3, environment) == [f"unmask/{kept.token}"]
     store.delete(kept.token)
     assert keys(s3, environment) == []
 
 
-def test_a_large_file_goes_and_comes_in_parts(
-    store: Uploads, again: Callable[[], Uploads], s3: S3, environment: str
-) -> None:
+def test_a_large_file_goes_and_comes_in_parts(store, again, s3, environment):
     data = os.urandom(20_000_000)
     kept = keep(store, data=data)
     head = boto3.client("s3", endpoint_url=s3.url).head_object(
@@ -94,9 +87,7 @@ def test_a_large_file_goes_and_comes_in_parts(
     assert again().path(kept.token).read_bytes() == data
 
 
-def test_prefixes_do_not_see_each_other(
-    store: Uploads, environment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prefixes_do_not_see_each_other(store, environment, tmp_path, monkeypatch):
     kept = keep(store)
     monkeypatch.setenv("UNMASK_S3_PREFIX", "unmask-two/")
     other = open_uploads(tmp_path / "two")
@@ -107,9 +98,7 @@ def test_prefixes_do_not_see_each_other(
     assert other.sweep(DAY, now=later) == [own.token] and store.has(kept.token)
 
 
-def test_pages_that_want_a_file_at_once_bring_it_once(
-    store: Uploads, again: Callable[[], Uploads], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_that_want_a_file_at_once_bring_it_once(store, again, monkeypatch):
     kept, other = keep(store, data=CONTENT), again()
     fetches: list[str] = []
     right = S3Bucket.fetch
@@ -117,7 +106,7 @@ def test_pages_that_want_a_file_at_once_bring_it_once(
     def fetch(self: S3Bucket, token: str, *rest: object) -> bool:
         fetches.append(token)
         time.sleep(0.2)
-        return right(self, token, *rest)  # type: ignore[arg-type]
+        return right(self, token, *rest)
 
     monkeypatch.setattr(S3Bucket, "fetch", fetch)
     with ThreadPoolExecutor(8) as pool:
@@ -126,17 +115,13 @@ def test_pages_that_want_a_file_at_once_bring_it_once(
     assert [entry.name for entry in (other.root / kept.token).iterdir()] == ["clip.mp4"]
 
 
-def test_asking_whether_it_is_kept_brings_nothing(
-    store: Uploads, again: Callable[[], Uploads]
-) -> None:
+def test_asking_whether_it_is_kept_brings_nothing(store, again):
     kept, other = keep(store), again()
     assert other.has(kept.token) and other.size([kept.token]) == 3_000_000
     assert list(other.root.iterdir()) == []
 
 
-def test_a_copy_goes_when_it_was_deleted_elsewhere_or_not_used(
-    store: Uploads, again: Callable[[], Uploads]
-) -> None:
+def test_a_copy_goes_when_it_was_deleted_elsewhere_or_not_used(store, again):
     deleted, unused, used = keep(store), keep(store), keep(store)
     other = again()
     for one in (deleted, unused, used):
@@ -156,9 +141,7 @@ def test_a_copy_goes_when_it_was_deleted_elsewhere_or_not_used(
     assert other.path(unused.token).read_bytes() == b"x" * 3_000_000, "brought again"
 
 
-def test_what_was_damaged_in_the_bucket_is_not_taken_for_the_file(
-    store: Uploads, again: Callable[[], Uploads], s3: S3, environment: str
-) -> None:
+def test_what_was_damaged_in_the_bucket_is_not_taken_for_the_file(store, again, s3, environment):
     kept = keep(store)
     client = boto3.client("s3", endpoint_url=s3.url)
     where = {"Bucket": environment, "Key": f"unmask/{kept.token}"}
@@ -170,9 +153,7 @@ def test_what_was_damaged_in_the_bucket_is_not_taken_for_the_file(
     assert refused.value.code == "storage_damaged" and list(other.root.iterdir()) == []
 
 
-def test_a_bucket_that_is_away_says_so_and_leaves_nothing(
-    store: Uploads, again: Callable[[], Uploads], s3: S3, environment: str
-) -> None:
+def test_a_bucket_that_is_away_says_so_and_leaves_nothing(store, again, s3, environment):
     kept, other = keep(store), again()
     client = boto3.client("s3", endpoint_url=s3.url)
     client.delete_object(Bucket=environment, Key=f"unmask/{kept.token}")
@@ -193,8 +174,8 @@ def test_a_bucket_that_is_away_says_so_and_leaves_nothing(
 
 @pytest.mark.parametrize("wrong", ["nobody", "nothing there"])
 def test_a_bucket_that_can_not_be_used_stops_the_server_with_a_sentence(
-    environment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
-) -> None:
+    environment, tmp_path, monkeypatch, wrong
+):
     monkeypatch.setattr("service.storage.bucket.ATTEMPTS", 1)
     if wrong == "nobody":
         monkeypatch.setenv("UNMASK_S3_ENDPOINT", f"http://127.0.0.1:{free_port()}")
@@ -214,32 +195,28 @@ def test_a_bucket_that_can_not_be_used_stops_the_server_with_a_sentence(
         ("UNMASK_S3_PREFIX", "a b"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_settings_that_make_no_sense_are_refused(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit, match=name):
         get_config()
 
 
 def test_without_a_bucket_the_folder_keeps_them_and_nothing_of_amazons_is_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, monkeypatch
+):
     monkeypatch.delenv("UNMASK_S3_BUCKET", raising=False)
     assert type(open_uploads(tmp_path)) is Uploads
     code = "import sys, service.application; sys.exit('boto3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=100).returncode == 0
 
 
-def test_the_age_of_a_file_is_by_the_buckets_clock(
-    store: SharedUploads, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_age_of_a_file_is_by_the_buckets_clock(store, monkeypatch):
     """A server whose clock is years ahead does not empty the bucket."""
     kept = keep(store)
 
     class Ahead(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        def now(cls, tz: object = None) -> datetime:
             return datetime(2040, 1, 1, tzinfo=UTC)
 
     monkeypatch.setattr(shared, "datetime", Ahead)
@@ -247,9 +224,7 @@ def test_the_age_of_a_file_is_by_the_buckets_clock(
     assert store.sweep(timedelta(seconds=-5)) == [kept.token]
 
 
-def test_deleting_while_it_is_brought_leaves_no_half_file(
-    store: Uploads, again: Callable[[], Uploads], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deleting_while_it_is_brought_leaves_no_half_file(store, again, monkeypatch):
     kept, other = keep(store, data=CONTENT), again()
     begun, go = threading.Event(), threading.Event()
     right = S3Bucket.fetch
@@ -257,7 +232,7 @@ def test_deleting_while_it_is_brought_leaves_no_half_file(
     def fetch(self: S3Bucket, token: str, *rest: object) -> bool:
         begun.set()
         assert go.wait(60)
-        return right(self, token, *rest)  # type: ignore[arg-type]
+        return right(self, token, *rest)
 
     monkeypatch.setattr(S3Bucket, "fetch", fetch)
     with ThreadPoolExecutor(1) as pool:
@@ -267,9 +242,6 @@ def test_deleting_while_it_is_brought_leaves_no_half_file(
         go.set()
         assert not path.result().exists()
     assert list(other.root.iterdir()) == [] and not other.has(kept.token)
-
-
-# --- analyses on servers that share it ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -297,23 +269,23 @@ def submit(jobs: Jobs, content: str = "one") -> Job:
     return jobs.submit(io.BytesIO(content.encode()), "clip.mp4", Settings(), local(jobs))
 
 
-def test_another_server_reads_runs_again_and_deletes(head: Head, s3: S3, environment: str) -> None:
+def test_another_server_reads_runs_again_and_deletes(head, s3, environment):
     (one, _), (two, _) = head("one"), head("two")
     job = submit(one)
     until(lambda: job.state is State.DONE)
     found = two.find(job.key, local(two))
-    assert found is not None and found.analysis == job.analysis and found.has_media
+    assert found.analysis == job.analysis and found.has_media
     assert not list(two.uploads.root.iterdir()), "nobody wanted the file yet"
     assert found.path.read_text() == "one" and found.path != job.path
     again = two.rerun(job.key, Settings(frames=8), local(two))
     until(lambda: again.state is State.DONE)
     back = one.find(job.key, local(one))
-    assert back is not None and back.settings.frames == 8 and back.analysis == again.analysis
+    assert back.settings.frames == 8 and back.analysis == again.analysis
     assert two.delete([job.key], local(two)) == [job.key]
     assert one.find(job.key, local(one)) is None and keys(s3, environment) == []
 
 
-def test_what_another_server_is_at_is_not_swept(head: Head) -> None:
+def test_what_another_server_is_at_is_not_swept(head):
     (one, busy), (two, _) = head("one"), head("two")
     busy.go.clear()
     job, later = submit(one), datetime.now(UTC) + 40 * DAY
@@ -325,9 +297,7 @@ def test_what_another_server_is_at_is_not_swept(head: Head) -> None:
     assert not two.uploads.has(job.key) and one.find(job.key, local(one)) is None
 
 
-def test_the_same_file_on_another_server_is_the_same_answer(
-    head: Head, s3: S3, environment: str
-) -> None:
+def test_the_same_file_on_another_server_is_the_same_answer(head, s3, environment):
     (one, _), (two, second) = head("one"), head("two")
     job = submit(one)
     until(lambda: job.state is State.DONE)
@@ -335,9 +305,7 @@ def test_the_same_file_on_another_server_is_the_same_answer(
     assert keys(s3, environment) == [f"unmask/{job.key}"]
 
 
-def test_a_file_that_can_not_be_put_there_is_not_taken(
-    head: Head, s3: S3, environment: str
-) -> None:
+def test_a_file_that_can_not_be_put_there_is_not_taken(head, s3, environment):
     jobs, _ = head("one")
     boto3.client("s3", endpoint_url=s3.url).delete_bucket(Bucket=environment)
     with pytest.raises(StorageUnreachable):
@@ -345,9 +313,7 @@ def test_a_file_that_can_not_be_put_there_is_not_taken(
     assert jobs.store.ids(LOCAL) == [] and not list(jobs.uploads.root.iterdir())
 
 
-def test_what_can_not_be_deleted_there_is_not_said_to_be(
-    head: Head, s3: S3, environment: str
-) -> None:
+def test_what_can_not_be_deleted_there_is_not_said_to_be(head, s3, environment):
     jobs, _ = head("one")
     job = submit(jobs)
     until(lambda: job.state is State.DONE)
@@ -358,12 +324,10 @@ def test_what_can_not_be_deleted_there_is_not_said_to_be(
         jobs.delete([job.key], local(jobs))
     assert jobs.store.ids(LOCAL) == [job.key], "it can be asked for again"
     found = jobs.find(job.key, local(jobs))
-    assert found is not None and found.analysis is not None, "its result is still read"
+    assert found.analysis is not None, "its result is still read"
 
 
-def test_a_row_that_can_not_be_written_leaves_no_object(
-    head: Head, s3: S3, environment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_that_can_not_be_written_leaves_no_object(head, s3, environment, monkeypatch):
     def full(*args: object) -> None:
         raise RecordsError("The disk is full.")
 

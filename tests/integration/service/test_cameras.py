@@ -1,7 +1,5 @@
 """Cameras by their address, as a server watches them: in a confined worker, for a viewer."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import threading
@@ -45,7 +43,7 @@ def engine() -> StandInEngine:
 
 @pytest.fixture
 def crowd(engine: StandInEngine) -> Iterator[Viewers]:
-    made = Viewers(lambda: engine, 2)  # type: ignore[arg-type, return-value]
+    made = Viewers(lambda: engine, 2)
     yield made
     made.close()
 
@@ -71,13 +69,7 @@ def followed(crowd: Viewers, url: str) -> Viewer:
 
 @pytest.mark.usefixtures("apart")
 @pytest.mark.parametrize("kind", ["rtsp", "http"])
-def test_a_camera_is_watched_until_the_viewer_ends(
-    crowd: Viewers,
-    engine: StandInEngine,
-    kind: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_camera_is_watched_until_the_viewer_ends(crowd, engine, kind, monkeypatch, caplog):
     monkeypatch.setattr(logging, "_logRecordFactory", logging.getLogRecordFactory())
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     logs.install()  # as every server does
@@ -91,7 +83,7 @@ def test_a_camera_is_watched_until_the_viewer_ends(
         viewer = followed(crowd, url)
         until(lambda: viewer.frames > 5 or viewer.ended)
         picture = viewer.picture()
-        assert picture is not None and picture.shape == (480, 640, 3)
+        assert picture.shape == (480, 640, 3)
         assert crowd.find(viewer.token) is viewer and crowd.find("x" * 22) is None
         viewer.end()
         until(lambda: not _watching())
@@ -101,7 +93,7 @@ def test_a_camera_is_watched_until_the_viewer_ends(
 
 
 @pytest.mark.usefixtures("apart")
-def test_a_hanging_camera_holds_up_nobody(crowd: Viewers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_camera_holds_up_nobody(crowd, monkeypatch):
     mute, port = listening(PRIVATE)
     allow(monkeypatch, port)
     with mute:
@@ -113,9 +105,7 @@ def test_a_hanging_camera_holds_up_nobody(crowd: Viewers, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("apart")
-def test_a_camera_that_is_not_there_is_said_to_the_viewer(
-    crowd: Viewers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_camera_that_is_not_there_is_said_to_the_viewer(crowd, monkeypatch, caplog):
     mute, port = listening(PRIVATE)
     mute.close()
     allow(monkeypatch, port)
@@ -125,9 +115,7 @@ def test_a_camera_that_is_not_there_is_said_to_the_viewer(
     assert not secrets_in(f"{viewer.failure.message}{viewer.failure.hint}{caplog.text}")
 
 
-def test_an_error_of_ours_tells_no_address(
-    crowd: Viewers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_error_of_ours_tells_no_address(crowd, monkeypatch, caplog):
     def broken(self: object) -> Iterator[object]:
         raise RuntimeError("rtsp://ann:s3cret@camera/key-7")
 
@@ -147,42 +135,35 @@ def test_an_error_of_ours_tells_no_address(
         ({}, "link_refused"),  # of its port
     ],
 )
-def test_they_are_off_unless_the_operator_says_otherwise(
-    environment: dict[str, str], code: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_they_are_off_unless_the_operator_says_otherwise(environment, code, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(LinkRefused, check=lambda e: e.code == code):
         cameras.address("rtsp://127.0.0.1:9/x")
 
 
-def test_a_private_network_has_to_be_named(crowd: Viewers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_network_has_to_be_named(crowd, monkeypatch):
     monkeypatch.setenv("UNMASK_CAMERA_NETWORKS", "10.1.0.0/16")
     viewer = followed(crowd, "rtsp://127.0.0.1/x")
     until(lambda: viewer.ended)
-    assert viewer.failure is not None and viewer.failure.code == "link_private"
+    assert viewer.failure.code == "link_private"
     assert "UNMASK_CAMERA_NETWORKS" in viewer.failure.hint
 
 
 @pytest.mark.parametrize("value", ["everything", "10.0.0.0/33", "10.0.0.7/8"])
-def test_a_network_that_is_none_stops_the_server(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_that_is_none_stops_the_server(value, monkeypatch):
     monkeypatch.setenv("UNMASK_CAMERA_NETWORKS", value)
     with pytest.raises(SystemExit, match="UNMASK_CAMERA_NETWORKS names no network"):
         cameras.rules()
     assert Config.model_fields["cameras"].default is False
 
 
-def test_offline_only_the_named_networks_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_only_the_named_networks_are_left(monkeypatch):
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     assert cameras.allowed() and not cameras.rules().public
 
 
-# --- what a worker of a camera can reach ----------------------------------------------------------
-
-
-def test_a_worker_reaches_its_one_port_and_nothing_else() -> None:
+def test_a_worker_reaches_its_one_port_and_nothing_else():
     with (
         socket.create_server(("127.0.0.1", 0)) as open_port,
         socket.create_server(("127.0.0.1", 0)) as other,

@@ -1,7 +1,5 @@
 """A server whose analyses run on a cluster: records, progress, cancel, and a lost worker."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator
@@ -57,33 +55,29 @@ def submit(app: Application, path: Path, **settings: Any) -> Job:
 
 def ended(app: Application, job: Job) -> Job:
     until(lambda: not job.active)
-    found = app.find(OWNER, job.key)
-    assert found is not None
-    return found
+    return app.find(OWNER, job.key)
 
 
-def test_a_file_is_analyzed_on_the_cluster(
-    app: Application, clips: tuple[Path, Path], alone: dict[str, Any]
-) -> None:
-    assert app.cluster is not None and app.jobs.workers == app.cluster.slots == 4
+def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
+    assert app.jobs.workers == app.cluster.slots == 4
     job = ended(app, submit(app, clips[0], frames=4))
     assert job.state is State.DONE, job.error
-    assert job.analysis.seal is not None and job.analysis.seal.holds  # this server's own
+    assert job.analysis.seal.holds  # this server's own
     here = job.analysis.model_copy(update={"seal": None})
     assert without_times(here.model_dump(mode="json")) == without_times(alone)
     assert app.analyzer._analyzer is None, "nothing was loaded here"
-    assert app.find(OWNER, job.key).picture  # type: ignore[union-attr]
+    assert app.find(OWNER, job.key).picture
 
 
-def test_progress_is_seen_and_a_cancel_is_heard(app: Application, clips: tuple[Path, Path]) -> None:
+def test_progress_is_seen_and_a_cancel_is_heard(app, clips):
     job = submit(app, clips[1], frames=200)
     until(lambda: job.progress is not None and 0 < job.progress.fraction < 1)
     app.jobs.cancel(job.key)
     assert ended(app, job).state is State.CANCELED
-    until(lambda: sum(m.free for m in app.cluster._pool._members) == 4)  # type: ignore[union-attr]
+    until(lambda: sum(m.free for m in app.cluster._pool._members) == 4)
 
 
-def test_a_killed_worker_costs_a_person_nothing(app: Application, clips: tuple[Path, Path]) -> None:
+def test_a_killed_worker_costs_a_person_nothing(app, clips):
     members = app.cluster._pool._members
     pids = [pid(member) for member in members]
     job = submit(app, clips[1], frames=60)
@@ -91,12 +85,10 @@ def test_a_killed_worker_costs_a_person_nothing(app: Application, clips: tuple[P
     (busy,) = (n for n, member in enumerate(members) if member.free < 2)
     os.kill(pids[busy], signal.SIGKILL)
     assert ended(app, job).state is State.DONE, job.error
-    assert job.analysis is not None and len(job.analysis.timestamps) == 60
+    assert len(job.analysis.timestamps) == 60
 
 
-def test_a_server_whose_cluster_does_not_answer_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, app: Application
-) -> None:
+def test_a_server_whose_cluster_does_not_answer_does_not_start(monkeypatch, app):
     monkeypatch.setenv("UNMASK_RAY_ADDRESS", "nowhere")
     with pytest.raises(SystemExit, match="'nowhere' is not the address of a Ray cluster"):
         startup._join_cluster()

@@ -1,7 +1,5 @@
 """Two real servers on one PostgreSQL database and one S3 server, each with a disk of its own."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import subprocess
@@ -149,9 +147,7 @@ def state(head: Head, href: str) -> str:
     return str(head.get(href)["state"])
 
 
-def test_what_one_takes_in_the_other_reads_stops_and_deletes(
-    heads: tuple[Head, Head], cluster: Cluster, clip: Path, long_clip: Path
-) -> None:
+def test_what_one_takes_in_the_other_reads_stops_and_deletes(heads, cluster, clip, long_clip):
     one, two = heads
     sent = one.submit(clip, {"Idempotency-Key": "first"}, frames="4").json()
     href = sent["href"]
@@ -182,9 +178,7 @@ def test_what_one_takes_in_the_other_reads_stops_and_deletes(
     assert cluster.keys() == []
 
 
-def test_a_quota_is_one_over_all_servers(
-    heads: tuple[Head, Head], cluster: Cluster, clip: Path
-) -> None:
+def test_a_quota_is_one_over_all_servers(heads, cluster, clip):
     database = Database(cluster.database)
     _, text = ApiKeys(database).add("ann", (Scope.READ, Scope.ANALYZE), files_per_hour=2)
     database.close()
@@ -200,8 +194,8 @@ def test_a_quota_is_one_over_all_servers(
 
 
 def test_a_server_that_is_killed_in_an_analysis_loses_and_doubles_nothing(
-    heads: tuple[Head, Head], cluster: Cluster, clip: Path, long_clip: Path
-) -> None:
+    heads, cluster, clip, long_clip
+):
     one, two = heads
     runs = one.submit(long_clip, **LONG).json()
     waits = one.submit(clip, frames="4").json()
@@ -215,10 +209,10 @@ def test_a_server_that_is_killed_in_an_analysis_loses_and_doubles_nothing(
     assert state(two, runs["href"]) in ("running", "queued"), "not before the lease is over"
     for lost in (runs, waits):
         task = lost["task"]["href"]
-        until(lambda task=task: two.get(task)["state"] == "interrupted")  # type: ignore[misc]
+        until(lambda task=task: two.get(task)["state"] == "interrupted")
     # Both are resumed by the other server, once.
     for lost in (runs, waits):
-        until(lambda lost=lost: state(two, lost["href"]) in ("queued", "running", "done"))  # type: ignore[misc]
+        until(lambda lost=lost: state(two, lost["href"]) in ("queued", "running", "done"))
     listed = [one["id"] for one in two.client.get("/v1/analyses").json()]
     assert sorted(listed) == sorted([runs["id"], waits["id"]]) == sorted(cluster.keys())
     assert two.client.delete(runs["href"]).status_code == 204

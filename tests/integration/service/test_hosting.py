@@ -1,7 +1,5 @@
 """The container, the Space and the server's own settings, as far as that goes without Docker."""
 
-from __future__ import annotations
-
 import base64
 import fnmatch
 import hashlib
@@ -43,7 +41,7 @@ from dashboard.first_paint import FirstPaint
 from detector import isolation, media
 from detector.schema.analysis import Settings
 from service import logs
-from service.tasks.jobs import Jobs, State
+from service.tasks.jobs import State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
 from tests.support.links import PRIVATE, Handler, everywhere, serving, whole
@@ -54,9 +52,6 @@ from tests.support.waiting import PATIENT, until
 from tools import space
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-# --- the Dockerfile -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ def ignored(name: str) -> bool:
     return out
 
 
-def test_the_dockerfile_passes_its_linter() -> None:
+def test_the_dockerfile_passes_its_linter():
     linter = Path(sys.executable).with_name("hadolint")
     if not linter.exists():
         pytest.skip("the linter has no wheel for this system")
@@ -110,8 +105,7 @@ def test_the_dockerfile_passes_its_linter() -> None:
     assert run.returncode == 0 and not run.stdout, run.stdout + run.stderr
 
 
-def test_what_the_linter_does_not_know() -> None:
-    """Who runs it, what it may write, that it says how it is, and that no tool stays in it."""
+def test_what_the_linter_does_not_know():
     build, last = stages()
     assert of(last, "USER") == ["1000"]
     assert "useradd --create-home --uid 1000" in of(last, "RUN")[0]
@@ -128,7 +122,7 @@ def test_what_the_linter_does_not_know() -> None:
     assert {s.rest.split()[0] for s in (build[0], last[0])} == {"python:3.11-slim-bookworm"}
 
 
-def test_nothing_private_goes_into_the_image() -> None:
+def test_nothing_private_goes_into_the_image():
     private = (
         "data/uploads/x/media/a.mp4 .env .streamlit/secrets.toml .git/config "
         "tests/support/browser.py detector/__pycache__/x.pyc "
@@ -182,7 +176,7 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(file, place)
 
 
-def test_the_packages_it_asks_for() -> None:
+def test_the_packages_it_asks_for():
     """What the first step installs; that is not run."""
     wanted = re.search(r"tools/setup.py --packages-only ([\w ]+?) +&&", of(stages()[0], "RUN")[0])
     assert wanted
@@ -202,8 +196,7 @@ def test_the_packages_it_asks_for() -> None:
         assert importlib.metadata.version(name).split("+")[0] == version, name
 
 
-def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: Path) -> None:
-    """The Dockerfile's CMD in its environment."""
+def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image, place):
     last = stages()[1]
     given = environment(last)
     data = place / "data"
@@ -277,9 +270,6 @@ def _python(become: dict[str, Any], place: Path) -> str:
             continue
     become.clear()  # nothing for it: then as who runs the test
     return sys.executable
-
-
-# --- a Space --------------------------------------------------------------------------------------
 
 
 class MadeSpace:
@@ -357,7 +347,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeSpace]:
         yield made
 
 
-def test_what_would_be_sent_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_would_be_sent_is_shown(capsys):
     space.main(["me/unmask"])
     names = {*capsys.readouterr().out.splitlines()[:-1]}
     assert {"Dockerfile", "README.md", "app.py", "weights/texture.safetensors"} <= names
@@ -368,7 +358,7 @@ def test_what_would_be_sent_is_shown(capsys: pytest.CaptureFixture[str]) -> None
     assert all(any(n == c or n.startswith(f"{c}/") for n in names) for c in copied)
 
 
-def test_the_readme_carries_the_settings_of_a_space() -> None:
+def test_the_readme_carries_the_settings_of_a_space():
     content = space.sent()["README.md"]
     assert isinstance(content, bytes)
     _, front, rest = content.decode().split("---\n", 2)
@@ -379,9 +369,7 @@ def test_the_readme_carries_the_settings_of_a_space() -> None:
     assert rest.strip() == (ROOT / "README.md").read_text("utf-8").strip()
 
 
-def test_a_push_sends_all_of_it_and_clears_the_rest(
-    hub: MadeSpace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_push_sends_all_of_it_and_clears_the_rest(hub, monkeypatch, capsys):
     few = {n: s for n, s in space.sent().items() if n.count("/") < 2 and "catalog" not in n}
     monkeypatch.setattr(space, "sent", lambda: few)
     space.main(["me/unmask", "--push", "--private"])
@@ -395,15 +383,13 @@ def test_a_push_sends_all_of_it_and_clears_the_rest(
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
-def test_a_push_that_is_refused_says_why(hub: MadeSpace, status: int) -> None:
+def test_a_push_that_is_refused_says_why(hub, status):
     hub.refuse = status
     with pytest.raises(SystemExit, match=f"nothing was sent: .*{status}"):
         space.main(["me/unmask", "--push"])
 
 
-def test_without_a_token_or_a_name_nothing_is_sent(
-    hub: MadeSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_token_or_a_name_nothing_is_sent(hub, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(SystemExit, match="set HF_TOKEN"):
         space.main(["me/unmask", "--push"])
@@ -413,7 +399,7 @@ def test_without_a_token_or_a_name_nothing_is_sent(
     assert not hub.tokens
 
 
-def test_a_secret_stops_the_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_stops_the_push(tmp_path, monkeypatch):
     for name in (".dockerignore", "Dockerfile", "README.md", "app.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "app.py").write_text('KEY = "hf_' + "a" * 34 + '"\n')
@@ -423,10 +409,7 @@ def test_a_secret_stops_the_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         space.sent(tmp_path)
 
 
-# --- secrets --------------------------------------------------------------------------------------
-
-
-def test_no_secret_is_in_the_repository() -> None:
+def test_no_secret_is_in_the_repository():
     assert list(space.leaks(space.tracked())) == []
 
 
@@ -441,7 +424,7 @@ def test_no_secret_is_in_the_repository() -> None:
         "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0." + "s" * 43,
     ],
 )
-def test_secrets_are_known_by_their_shape(text: str, tmp_path: Path) -> None:
+def test_secrets_are_known_by_their_shape(text, tmp_path):
     file = tmp_path / "config.py"
     file.write_text(f"# ours\nx = '{text}'\n")
     assert list(space.leaks([file.name], tmp_path)) == ["config.py:2"]
@@ -450,9 +433,6 @@ def test_secrets_are_known_by_their_shape(text: str, tmp_path: Path) -> None:
     hidden = tmp_path / ".env"
     hidden.write_text("A=1")
     assert list(space.leaks([hidden.name], tmp_path)) == [".env"]
-
-
-# --- the server's start ---------------------------------------------------------------------------
 
 
 @pytest.fixture()
@@ -468,7 +448,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     isolation.stop_isolating()
 
 
-def test_a_laptop_keeps_every_guard(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_laptop_keeps_every_guard(settings, monkeypatch):
     monkeypatch.delenv("SPACE_ID", raising=False)
     hosting.prepare()
     assert config.get_option("server.enableXsrfProtection") is True
@@ -481,9 +461,7 @@ def test_a_laptop_keeps_every_guard(settings: None, monkeypatch: pytest.MonkeyPa
     assert "camera=(self)" in headers["permissions-policy"]
 
 
-def test_a_space_may_be_framed_by_its_host_alone(
-    settings: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_space_may_be_framed_by_its_host_alone(settings, monkeypatch):
     monkeypatch.setenv("SPACE_ID", "me/unmask")
     hosting.prepare()
     assert config.get_option("server.enableXsrfProtection") is False
@@ -503,9 +481,7 @@ def _headers() -> dict[str, str]:
         return dict(client.get("/").headers)
 
 
-def test_a_typo_in_the_environment_stops_the_start(
-    settings: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_typo_in_the_environment_stops_the_start(settings, monkeypatch):
     for name, value in (("UNMASK_SANDBOX", "of"), ("UNMASK_FRAME_BY", "a.org; script-src *")):
         monkeypatch.setenv(name, value)
         with pytest.raises(SystemExit, match=name):
@@ -516,9 +492,7 @@ def test_a_typo_in_the_environment_stops_the_start(
     assert not isolation.isolated()
 
 
-def test_data_that_would_be_lost_stops_the_start(
-    settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_data_that_would_be_lost_stops_the_start(settings, monkeypatch, tmp_path):
     """Not in a Space, whose storage is an extra: there the container's own disk does."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "file" / "data"))
@@ -530,8 +504,6 @@ def test_data_that_would_be_lost_stops_the_start(
     hosting.prepare()
     assert os.environ["UNMASK_DATA"] == str(tmp_path / "unmask")
 
-
-# --- the log --------------------------------------------------------------------------------------
 
 TOKEN = "Ab3_-Ab3_-Ab3_-Ab3_-Ab"
 
@@ -552,12 +524,12 @@ TOKEN = "Ab3_-Ab3_-Ab3_-Ab3_-Ab"
         f"postgres://user:{TOKEN}@host/db",
     ],
 )
-def test_a_line_of_the_log_opens_nothing(line: str) -> None:
+def test_a_line_of_the_log_opens_nothing(line):
     said = logs.clean(line)
     assert TOKEN not in said and "holiday" not in said and logs.HIDDEN in said
 
 
-def test_other_lines_stay_as_they_are() -> None:
+def test_other_lines_stay_as_they_are():
     for line in (
         "the models could not be loaded ahead",
         "analysis failed, reference 12AB-34CD",
@@ -568,7 +540,7 @@ def test_other_lines_stay_as_they_are() -> None:
         assert logs.clean(line) == line
 
 
-def test_every_logger_is_cleaned(settings: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_logger_is_cleaned(settings, caplog):
     logs.install()
     logs.install()
     path = Path(f"/data/uploads/{TOKEN}/media/my-holiday.mp4")
@@ -597,13 +569,8 @@ def test_every_logger_is_cleaned(settings: None, caplog: pytest.LogCaptureFixtur
 
 
 def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
-    settings: None,
-    jobs: Jobs,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """The queue with the real pipeline, as the server starts it."""
+    settings, jobs, caplog, monkeypatch, tmp_path
+):
     caplog.set_level(logging.INFO)
     hosting.prepare()
     clip, picture = write_clip(tmp_path / "x.mp4", seconds=1), io.BytesIO()
@@ -615,7 +582,7 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
             jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked, local(jobs))
         )
     good = ended(jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked, local(jobs)))
-    assert bad.state is State.FAILED and bad.fault is not None and not bad.fault.ours
+    assert bad.state is State.FAILED and not bad.fault.ours
     assert bad.fault.problem.code == "reader_crashed"
     assert good.state is State.DONE and good.analysis is not None
     assert good.analysis.media.name == "my-wedding.mp4" and good.analysis.media.width == 320
@@ -626,10 +593,7 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     assert not [word for word in (bad.key, good.key, "holiday", "wedding") if word in said]
 
 
-# --- what the documents say -----------------------------------------------------------------------
-
-
-def test_every_test_that_the_threat_model_names_is_there() -> None:
+def test_every_test_that_the_threat_model_names_is_there():
     """`::name` is in the file that was named before it."""
     text = (ROOT / "docs" / "threat-model.md").read_text("utf-8").partition("\n## ")[2]
     pattern = r"`(?=[^`])(tests/[\w/]+\.py)?(?:::(\w+))?`"
@@ -648,11 +612,7 @@ def test_every_test_that_the_threat_model_names_is_there() -> None:
     assert not missing
 
 
-# --- the page itself ------------------------------------------------------------------------------
-
-
-def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path: Path) -> None:
-    """After Streamlit's own styles, whole, and never as "not changed"."""
+def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path):
     (tmp_path / "index.html").write_text("<html><head></head><body><p>page</p></body></html>")
     (tmp_path / "a.js").write_text("let a = '</body>'")
     app = Starlette(routes=[Mount("/", StaticFiles(directory=tmp_path, html=True))])

@@ -1,7 +1,5 @@
 """A server that is killed while a file comes. A real process."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
@@ -60,9 +58,7 @@ jobs.submit(Slow(b"content"), "a.mp4", Settings(), RecordScope("local", store))
 """
 
 
-def test_killed_while_a_file_comes_leaves_nothing_for_long(
-    tmp_path: Path, make: Callable[..., Jobs]
-) -> None:
+def test_killed_while_a_file_comes_leaves_nothing_for_long(tmp_path, make):
     killed = subprocess.run(
         [sys.executable, "-c", VICTIM, str(tmp_path)],
         cwd=Path(__file__).parents[3],

@@ -1,7 +1,5 @@
 """The Live page's end of the video link without a browser."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time
@@ -75,14 +73,11 @@ def engine() -> StandInEngine:
 @pytest.fixture
 def crowd(engine: StandInEngine, clock: Clock) -> Viewers:
     # The reaper is the test itself: it sweeps when it wants to.
-    return Viewers(lambda: engine, 2, clock=clock, watch=0.01)  # type: ignore[arg-type, return-value]
+    return Viewers(lambda: engine, 2, clock=clock, watch=0.01)
 
 
 def frame(rgb: np.ndarray = GRAY) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(rgb, format="rgb24")
-
-
-# --- the link -------------------------------------------------------------------------------------
 
 
 class MadeCamera(VideoStreamTrack):
@@ -171,7 +166,7 @@ def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
         sink_audio_track=AudioSinkTrack(viewer.hear) if viewer.voice is not None else None,
         loop=loop,
         relay=asyncio.run_coroutine_threadsafe(relay(), loop).result(PATIENT),
-        **dict.fromkeys(UNUSED),  # type: ignore[arg-type]
+        **dict.fromkeys(UNUSED),
     )
 
 
@@ -217,15 +212,12 @@ def watch(
         worker.stop()
 
 
-def test_the_microphone_of_the_same_link_is_heard(
-    loop: asyncio.AbstractEventLoop, unwatched: None
-) -> None:
-    """Opus through a real connection into the voice that the engine would judge."""
+def test_the_microphone_of_the_same_link_is_heard(loop, unwatched):
     pool, engine = Pool(0), StandInEngine()
     heard = LiveVoice([], pool, lambda id: pytest.fail("no model is asked for"))
     pool.add(heard)
-    engine.listen = lambda: heard  # type: ignore[assignment, return-value, method-assign]
-    crowd = Viewers(lambda: engine, 1)  # type: ignore[arg-type, return-value]
+    engine.listen = lambda: heard
+    crowd = Viewers(lambda: engine, 1)
     viewer = crowd.open(LiveSettings(), LiveOptions(microphone=True))
     worker = linked(viewer, loop)
     spoken = signal.resample_poly(made.speech(3), 3, 1)
@@ -263,10 +255,8 @@ def test_the_microphone_of_the_same_link_is_heard(
     assert heard.state.analysis is None and not heard.waiting()
 
 
-def test_frames_go_in_and_come_back_drawn_upon(
-    engine: StandInEngine, loop: asyncio.AbstractEventLoop, unwatched: None
-) -> None:
-    crowd = Viewers(lambda: engine, 1)  # type: ignore[arg-type, return-value]
+def test_frames_go_in_and_come_back_drawn_upon(engine, loop, unwatched):
+    crowd = Viewers(lambda: engine, 1)
     viewer = crowd.open(LiveSettings(), LiveOptions(mirror=True))
     last = watch(viewer, loop, patch, lambda rgb: bright(rgb) == "right")
     session = engine.opened[0]
@@ -280,9 +270,7 @@ def test_frames_go_in_and_come_back_drawn_upon(
     assert session.closed == 1
 
 
-def test_a_face_is_boxed_and_scored_and_every_frame_counted(
-    loop: asyncio.AbstractEventLoop, unwatched: None
-) -> None:
+def test_a_face_is_boxed_and_scored_and_every_frame_counted(loop, unwatched):
     real = LiveEngine(workers=1)
     crowd = Viewers(lambda: real, 1)
     viewer = crowd.open(LiveSettings(), LiveOptions(mirror=False))
@@ -329,12 +317,7 @@ def bright(rgb: np.ndarray) -> str:
     return "left" if rgb[:, :edge].mean() > rgb[:, -edge:].mean() + 40 else "right"
 
 
-# --- who is let in, and let go --------------------------------------------------------------------
-
-
-def test_viewers_are_apart_and_no_more_than_there_are_places(
-    crowd: Viewers, engine: StandInEngine
-) -> None:
+def test_viewers_are_apart_and_no_more_than_there_are_places(crowd, engine):
     first = crowd.open(LiveSettings(models=("a",)), LiveOptions())
     second = crowd.open(LiveSettings(models=("b",)), LiveOptions())
     with pytest.raises(TooManyViewers, match="2 cameras are on already"):
@@ -350,9 +333,7 @@ def test_viewers_are_apart_and_no_more_than_there_are_places(
     assert all(session.closed for session in engine.opened)
 
 
-def test_a_lost_session_waits_and_is_then_let_go(
-    crowd: Viewers, engine: StandInEngine, clock: Clock
-) -> None:
+def test_a_lost_session_waits_and_is_then_let_go(crowd, engine, clock):
     viewer = crowd.open(LiveSettings(), LiveOptions())
     clock.now += room.RECONNECT_SECONDS + 1
     assert crowd.sweep() == 1, "a first frame may take its time"
@@ -370,9 +351,9 @@ def test_a_lost_session_waits_and_is_then_let_go(
     assert engine.opened[0].closed == 1
 
 
-def test_the_reaper_comes_by_itself(engine: StandInEngine) -> None:
+def test_the_reaper_comes_by_itself(engine):
     clock = Clock()
-    crowd = Viewers(lambda: engine, 1, clock=clock, watch=0.01)  # type: ignore[arg-type, return-value]
+    crowd = Viewers(lambda: engine, 1, clock=clock, watch=0.01)
     for _ in range(2):  # the second time, a new one has to come
         viewer = crowd.open(LiveSettings(), LiveOptions())
         clock.now += room.FIRST_FRAME_SECONDS + 1
@@ -380,14 +361,14 @@ def test_the_reaper_comes_by_itself(engine: StandInEngine) -> None:
         assert viewer.ended
 
 
-def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, clock: Clock) -> None:
+def test_ending_twice_keeps_once_and_a_failure_is_said(engine, clock):
     kept: list[Viewer] = []
 
     def keep(viewer: Viewer) -> None:
         kept.append(viewer)
         raise OSError("disk")
 
-    crowd = Viewers(lambda: engine, 2, keep, clock=clock)  # type: ignore[arg-type, return-value]
+    crowd = Viewers(lambda: engine, 2, keep, clock=clock)
     viewer = crowd.open(LiveSettings(), LiveOptions())
     viewer.receive(frame())
     at_once(lambda _: viewer.end(), range(4))
@@ -395,20 +376,14 @@ def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, cl
     assert viewer.problem == "", "and nothing of what only the log may say"
 
 
-def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_it(
-    engine: StandInEngine, clock: Clock
-) -> None:
+def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_it(engine, clock):
     scheduler = Scheduler(2.0, ThreadExecutor())
 
     def fails(viewer: Viewer) -> None:
         raise OSError("disk")
 
     crowd = Viewers(
-        lambda: engine,  # type: ignore[arg-type, return-value]
-        2,
-        fails,
-        reserve=lambda: scheduler.reserve(CORES).release,
-        clock=clock,
+        lambda: engine, 2, fails, reserve=lambda: scheduler.reserve(CORES).release, clock=clock
     )
     viewers = [crowd.open(LiveSettings(), LiveOptions()) for _ in range(2)]
     with pytest.raises(UnmaskError):
@@ -423,7 +398,7 @@ def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_
     crowd.close()
 
 
-def test_how_many_places_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_places_there_are(monkeypatch):
     monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "3")
     assert room.max_viewers() == 3
     monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "many")
@@ -431,9 +406,6 @@ def test_how_many_places_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
         room.max_viewers()
     monkeypatch.delenv("UNMASK_LIVE_VIEWERS")
     assert room.max_viewers() >= 2
-
-
-# --- what a visit is in the middle of -------------------------------------------------------------
 
 
 class Person(SimpleNamespace):
@@ -466,7 +438,7 @@ def started(person: Person) -> LivePageState:
     return person.visit
 
 
-def test_a_visit_from_start_to_stop(person: Person) -> None:
+def test_a_visit_from_start_to_stop(person):
     visit = person.visit
     assert not visit.wanted
     visit.start()
@@ -493,9 +465,7 @@ def test_a_visit_from_start_to_stop(person: Person) -> None:
         ("SomethingNew", ConnectionProblem.BUSY),
     ],
 )
-def test_why_a_browser_gives_no_camera(
-    person: Person, error: str, trouble: ConnectionProblem
-) -> None:
+def test_why_a_browser_gives_no_camera(person, error, trouble):
     person.visit.start()
     person.visit.answered({"ask": 1, "error": error}, pytest.fail)
     assert (person.visit.phase, person.visit.trouble) == (Phase.IDLE, trouble)
@@ -503,7 +473,7 @@ def test_why_a_browser_gives_no_camera(
     assert person.visit.trouble is None, "the next Start begins afresh"
 
 
-def test_a_server_that_refuses_says_so_itself(person: Person) -> None:
+def test_a_server_that_refuses_says_so_itself(person):
     def refuse() -> Viewer:
         raise UsageError("No such model.", hint="Choose another.")
 
@@ -513,7 +483,7 @@ def test_a_server_that_refuses_says_so_itself(person: Person) -> None:
     assert person.visit.refusal.message == "No such model."
 
 
-def test_a_link_that_does_not_come_up_is_tried_again(person: Person, crowd: Viewers) -> None:
+def test_a_link_that_does_not_come_up_is_tried_again(person, crowd):
     visit = started(person)
     for _ in range(TRIES - 1):
         assert person.after(CONNECT + 0.5) is Phase.RESTARTING and not visit.wanted
@@ -524,13 +494,13 @@ def test_a_link_that_does_not_come_up_is_tried_again(person: Person, crowd: View
     assert person.viewer.ended, "its place is free"
 
 
-def test_the_second_try_may_work(person: Person) -> None:
+def test_the_second_try_may_work(person):
     started(person)
     person.after(CONNECT + PAUSE + 1)
     assert person.after(1, frames=True) is Phase.LIVE
 
 
-def test_a_lost_picture_comes_back_to_the_same_session(person: Person) -> None:
+def test_a_lost_picture_comes_back_to_the_same_session(person):
     visit = started(person)
     person.after(3, frames=True)
     assert person.after(3) is Phase.LOST and visit.wanted, "the browser connects again by itself"
@@ -541,7 +511,7 @@ def test_a_lost_picture_comes_back_to_the_same_session(person: Person) -> None:
     assert person.after(1, frames=True) is Phase.LIVE and not person.viewer.ended
 
 
-def test_a_picture_that_stays_away_ends_the_session(person: Person, crowd: Viewers) -> None:
+def test_a_picture_that_stays_away_ends_the_session(person, crowd):
     visit = started(person)
     person.after(3, frames=True)
     assert person.after(9) is Phase.RESTARTING
@@ -553,7 +523,7 @@ def test_a_picture_that_stays_away_ends_the_session(person: Person, crowd: Viewe
     assert person.viewer.ended and not visit.wanted
 
 
-def test_the_last_try_may_bring_the_same_session_back(person: Person, crowd: Viewers) -> None:
+def test_the_last_try_may_bring_the_same_session_back(person, crowd):
     visit = started(person)
     person.after(3, frames=True)
     person.after(9 + (TRIES - 1) * (PAUSE + CONNECT + 1))
@@ -563,7 +533,7 @@ def test_the_last_try_may_bring_the_same_session_back(person: Person, crowd: Vie
     assert person.after(1, frames=True) is Phase.LIVE and visit.viewer is person.viewer
 
 
-def test_a_page_that_is_gone_calls_nobody_back(person: Person, crowd: Viewers) -> None:
+def test_a_page_that_is_gone_calls_nobody_back(person, crowd):
     visit = started(person)
     person.after(3, frames=True)
     person.clock.now += room.RECONNECT_SECONDS + 1
@@ -572,7 +542,7 @@ def test_a_page_that_is_gone_calls_nobody_back(person: Person, crowd: Viewers) -
     assert visit.phase is Phase.ENDED and not visit.wanted
 
 
-def test_stop_before_the_camera_came_is_no_session(person: Person) -> None:
+def test_stop_before_the_camera_came_is_no_session(person):
     person.visit.start()
     person.visit.stop()
     assert person.visit.phase is Phase.IDLE
@@ -581,10 +551,7 @@ def test_stop_before_the_camera_came_is_no_session(person: Person) -> None:
     assert visit.phase is Phase.IDLE and person.viewer.ended
 
 
-# --- what is recorded -----------------------------------------------------------------------------
-
-
-def test_the_ring_holds_the_last_seconds_at_their_own_times(tmp_path: Path) -> None:
+def test_the_ring_holds_the_last_seconds_at_their_own_times(tmp_path):
     ring = Ring(3.0)
     picture = camera((320, 240))
     for number in range(25 * 5):
@@ -600,10 +567,8 @@ def test_the_ring_holds_the_last_seconds_at_their_own_times(tmp_path: Path) -> N
     assert Ring().write(tmp_path / "none.mp4") == 0 and not (tmp_path / "none.mp4").exists()
 
 
-def test_a_recording_lines_up_with_the_scores(
-    engine: StandInEngine, clock: Clock, tmp_path: Path
-) -> None:
-    crowd = Viewers(lambda: engine, 1, clock=clock)  # type: ignore[arg-type, return-value]
+def test_a_recording_lines_up_with_the_scores(engine, clock, tmp_path):
+    crowd = Viewers(lambda: engine, 1, clock=clock)
     film = tmp_path / "film.mp4"
     viewer = crowd.open(
         LiveSettings(), LiveOptions(keep=SessionRetention.VIDEO, mirror=True, film=film)
@@ -619,14 +584,14 @@ def test_a_recording_lines_up_with_the_scores(
     found = media.probe(film)
     times = engine.opened[0].frames
     assert (found.width, found.height) == room.SIZE
-    assert engine.opened[0].seen is not None and engine.opened[0].seen.shape == (480, 640, 3)
+    assert engine.opened[0].seen.shape == (480, 640, 3)
     assert found.duration == pytest.approx(times[-1], abs=0.15)
     (shown,) = media.decode(film, found, [times[12]], notes=[])
     came = room.letterbox(picture(12))
     assert np.abs(shown.rgb.astype(int) - came).mean() < 12, "as it came, not mirrored"
 
 
-def test_a_recorder_without_room_stops_and_says_so(tmp_path: Path) -> None:
+def test_a_recorder_without_room_stops_and_says_so(tmp_path):
     recorder = Recorder(tmp_path / "missing" / "film.mp4")
     for number in range(40):
         recorder.add(GRAY, number / 25)
@@ -635,9 +600,7 @@ def test_a_recorder_without_room_stops_and_says_so(tmp_path: Path) -> None:
     assert not Recorder(tmp_path / "empty.mp4").close()
 
 
-def test_a_recorder_that_is_too_slow_leaves_frames_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recorder_that_is_too_slow_leaves_frames_out(tmp_path, monkeypatch):
     go = threading.Event()
     waited: list[bool] = []
 

@@ -1,7 +1,5 @@
 """Copies of files that no browser plays: the same times, upright, bounded, gone with the file."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time
@@ -28,7 +26,7 @@ SIZE = (480, 270)
 
 
 @pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])
-def test_an_avi_plays_at_its_own_times(make_clip: Clip, tmp_path: Path, codec: str) -> None:
+def test_an_avi_plays_at_its_own_times(make_clip, tmp_path, codec):
     form = "yuvj420p" if codec == "mjpeg" else None
     path = make_clip("old.avi", seconds=2, size=SIZE, codec=codec, pixel_format=form, audio=True)
     about = media.probe(path)
@@ -44,7 +42,7 @@ def test_an_avi_plays_at_its_own_times(make_clip: Clip, tmp_path: Path, codec: s
         assert np.abs(now.rgb.astype(int) - was.rgb).mean() < 8
 
 
-def test_a_copy_is_small_and_stands_upright(make_clip: Clip, tmp_path: Path) -> None:
+def test_a_copy_is_small_and_stands_upright(make_clip, tmp_path):
     path = make_clip("wide.avi", seconds=0.4, size=(1920, 1080), codec="mpeg4")
     about = media.turned(media.probe(path), 90)
     made = media.probe(media.playable(path, about, tmp_path))
@@ -54,16 +52,14 @@ def test_a_copy_is_small_and_stands_upright(make_clip: Clip, tmp_path: Path) -> 
     assert np.abs(copy.astype(int) - upright).mean() < 10
 
 
-def test_a_fast_clip_keeps_its_times(make_clip: Clip, tmp_path: Path) -> None:
+def test_a_fast_clip_keeps_its_times(make_clip, tmp_path):
     path = make_clip("fast.mkv", seconds=1, fps=120, size=SIZE)
     made = media.probe(media.playable(path, media.probe(path), tmp_path))
     assert made.fps == pytest.approx(30, abs=1.5)
     assert made.duration == pytest.approx(1.0, abs=0.06)
 
 
-def test_what_gets_no_copy(
-    make_clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_gets_no_copy(make_clip, tmp_path, monkeypatch):
     monkeypatch.setattr(webm, "MAX_BYTES", 1000)
     path = make_clip("old.avi", seconds=1, size=SIZE, codec="mpeg4")
     about = media.probe(path)
@@ -81,7 +77,7 @@ def test_what_gets_no_copy(
         media.playable(path, about, tmp_path, cancel=cancel)
 
 
-def test_it_is_made_in_the_confined_reader(make_clip: Clip, tmp_path: Path) -> None:
+def test_it_is_made_in_the_confined_reader(make_clip, tmp_path):
     path = make_clip("old.avi", seconds=1, size=SIZE, codec="mpeg4", audio=True)
     about = media.probe(path)
     with Sandbox(WORKER, WORKER_PRELOAD) as box:
@@ -89,9 +85,6 @@ def test_it_is_made_in_the_confined_reader(make_clip: Clip, tmp_path: Path) -> N
             webm._write, path, about, tmp_path, returns=int, reads=(path,), writes=tmp_path
         )
     assert (tmp_path / webm.NAME).stat().st_size == size > 0
-
-
-# --- beside the upload --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -107,7 +100,7 @@ def wait(previews: Previews, path: Path) -> None:
     until(lambda: not previews.pending(path))
 
 
-def test_a_copy_lies_beside_the_file_and_goes_with_it(kept: tuple[Uploads, str, Path]) -> None:
+def test_a_copy_lies_beside_the_file_and_goes_with_it(kept):
     uploads, token, path = kept
     old = time.time() - 3600 * 23
     os.utime(path, (old, old))
@@ -129,7 +122,7 @@ def test_a_copy_lies_beside_the_file_and_goes_with_it(kept: tuple[Uploads, str, 
     assert not copy.exists()
 
 
-def test_a_file_that_gets_none_is_asked_once(kept: tuple[Uploads, str, Path]) -> None:
+def test_a_file_that_gets_none_is_asked_once(kept):
     _, _, path = kept
     about = media.probe(path).model_copy(update={"duration": 5000.0})
     previews = Previews()
@@ -140,7 +133,7 @@ def test_a_file_that_gets_none_is_asked_once(kept: tuple[Uploads, str, Path]) ->
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_a_file_deleted_meanwhile_gets_none(kept: tuple[Uploads, str, Path]) -> None:
+def test_a_file_deleted_meanwhile_gets_none(kept):
     uploads, token, path = kept
     about = media.probe(path)
     uploads.delete(token)

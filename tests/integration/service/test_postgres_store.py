@@ -1,13 +1,10 @@
 """Records in a real PostgreSQL: the contract of every store, and what a server can get wrong."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, text
@@ -103,12 +100,12 @@ def together(number: int, act: Callable[[int], object]) -> list[object]:
         return list(pool.map(run, range(number)))
 
 
-def test_a_request_that_reaches_two_servers_at_once_is_done_once(fresh: str) -> None:
+def test_a_request_that_reaches_two_servers_at_once_is_done_once(fresh):
     databases = [Database(fresh) for _ in range(4)]
     servers = [IdempotencyKeys(each) for each in databases]
     for number in range(10):
         key = f"key {number}"
-        got = together(4, lambda who, key=key: servers[who].claim("ann", key, "same"))  # type: ignore[misc]
+        got = together(4, lambda who, key=key: servers[who].claim("ann", key, "same"))
         assert got.count(None) == 1 and sum(isinstance(one, InProgress) for one in got) == 3
     servers[0].complete("ann", "key 0", "made")
     assert servers[1].claim("ann", "key 0", "same") == "made"
@@ -118,7 +115,7 @@ def test_a_request_that_reaches_two_servers_at_once_is_done_once(fresh: str) -> 
         each.close()
 
 
-def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh: str) -> None:
+def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh):
     databases = [Database(fresh) for _ in range(4)]
     servers = [Batches(each) for each in databases]
     batch = servers[0].create("ann", [])
@@ -129,12 +126,9 @@ def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh: str) -> None
 
     together(4, add)
     found = servers[0].get("ann", batch.id)
-    assert found is not None and len({item.name for item in found.items}) == 40
+    assert len({item.name for item in found.items}) == 40
     for each in databases:
         each.close()
-
-
-# --- from an empty database on --------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -144,11 +138,11 @@ def fresh(postgres: Postgres) -> str:
     return address_of(postgres, name)
 
 
-def test_the_steps_end_where_the_tables_are(fresh: str) -> None:
+def test_the_steps_end_where_the_tables_are(fresh):
     assert_like_the_tables(open_store(fresh))
 
 
-def test_servers_that_start_at_once_make_the_tables_once(fresh: str) -> None:
+def test_servers_that_start_at_once_make_the_tables_once(fresh):
     writers = [start_writer(fresh, name, count=2) for name in ("one", "two")]
     assert [writer.wait(timeout=PATIENT) for writer in writers] == [0, 0]
     store = open_store(fresh)
@@ -156,7 +150,7 @@ def test_servers_that_start_at_once_make_the_tables_once(fresh: str) -> None:
     store.close()
 
 
-def test_a_newer_database_is_refused(fresh: str) -> None:
+def test_a_newer_database_is_refused(fresh):
     store = open_store(fresh)
     with store.database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
@@ -165,9 +159,7 @@ def test_a_newer_database_is_refused(fresh: str) -> None:
         open_store(fresh)
 
 
-def test_a_step_that_fails_leaves_the_step_before(
-    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_fails_leaves_the_step_before(fresh, tmp_path, monkeypatch):
     first = open_store(fresh)
     first.add(record := make(LOCAL))
     first.close()
@@ -180,9 +172,6 @@ def test_a_step_that_fails_leaves_the_step_before(
     store.close()
 
 
-# --- a database that a Supabase API serves --------------------------------------------------------
-
-
 def tables_of(server: Postgres, name: str) -> set[str]:
     with server.connect(name) as connection:
         query = "select relname from pg_class where relnamespace = 'public'::regnamespace"
@@ -191,9 +180,7 @@ def tables_of(server: Postgres, name: str) -> set[str]:
 
 @pytest.mark.parametrize("migrated", [False, True], ids=["new", "migrated"])
 @pytest.mark.parametrize("user", ["postgres", SUPERUSER])
-def test_a_supabase_project_is_refused_and_left_as_it_is(
-    postgres: Postgres, migrated: bool, user: str
-) -> None:
+def test_a_supabase_project_is_refused_and_left_as_it_is(postgres, migrated, user):
     if migrated:
         name = postgres.copy()
     else:
@@ -215,9 +202,7 @@ def test_a_supabase_project_is_refused_and_left_as_it_is(
         "grant usage on schema public to anon",
     ],
 )
-def test_grants_that_would_open_new_tables_are_refused(
-    postgres: Postgres, fresh: str, grant: str
-) -> None:
+def test_grants_that_would_open_new_tables_are_refused(postgres, fresh, grant):
     name = fresh.split("@/")[1].split("?")[0]
     with postgres.connect(name) as connection:
         connection.execute(grant)
@@ -235,9 +220,7 @@ def test_grants_that_would_open_new_tables_are_refused(
         "grant update on results to public",
     ],
 )
-def test_grants_that_opened_tables_are_refused_at_the_next_start(
-    postgres: Postgres, fresh: str, grant: str
-) -> None:
+def test_grants_that_opened_tables_are_refused_at_the_next_start(postgres, fresh, grant):
     Database(fresh).close()
     Database(fresh).close()  # nothing was granted: it starts
     name = fresh.split("@/")[1].split("?")[0]
@@ -247,7 +230,7 @@ def test_grants_that_opened_tables_are_refused_at_the_next_start(
         Database(fresh)
 
 
-def test_a_schema_of_its_own_in_a_project_is_closed(postgres: Postgres) -> None:
+def test_a_schema_of_its_own_in_a_project_is_closed(postgres):
     name = postgres.copy()
     with postgres.connect(name) as connection:
         connection.execute('create schema "Own one" authorization postgres')
@@ -260,33 +243,28 @@ def test_a_schema_of_its_own_in_a_project_is_closed(postgres: Postgres) -> None:
                 database.rows('select * from "Own one".records')
 
 
-# --- what goes wrong with a server ----------------------------------------------------------------
-
-
-def test_a_server_that_can_not_be_reached_is_said_to_be(tmp_path: Path) -> None:
+def test_a_server_that_can_not_be_reached_is_said_to_be(tmp_path):
     nowhere = f"postgresql://somebody:secret@/name?host={tmp_path}"
     with pytest.raises(RecordsError) as refused:
         open_store(nowhere)
     assert refused.value.code == "records_unreachable" and "secret" not in str(refused.value)
 
 
-def test_a_database_that_is_not_there_or_not_ours(postgres: Postgres) -> None:
+def test_a_database_that_is_not_there_or_not_ours(postgres):
     with pytest.raises(RecordsError) as refused:
         open_store(address_of(postgres, "no_such_database"))
     assert refused.value.code == "records_setup" or refused.value.code == "records_unreachable"
 
 
 @pytest.mark.parametrize("wrong", ["mysql://a:secret@b/c", "no address: secret", "sqlite:///x"])
-def test_an_address_of_something_else(wrong: str) -> None:
+def test_an_address_of_something_else(wrong):
     with pytest.raises(RecordsError) as refused:
         open_store(wrong)
     assert refused.value.code == "records_address"
     assert "secret" not in f"{refused.value.message} {refused.value.hint}"
 
 
-def test_a_record_that_another_holds_is_said_to_be(
-    store: SQLStore, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_that_another_holds_is_said_to_be(store, address, monkeypatch):
     record = make(LOCAL)
     store.add(record, SAMPLE)
     monkeypatch.setattr(database, "TIMEOUT_SECONDS", 1)
@@ -301,7 +279,7 @@ def test_a_record_that_another_holds_is_said_to_be(
     hasty.close()
 
 
-def test_a_server_that_was_started_anew_is_asked_again(store: SQLStore, postgres: Postgres) -> None:
+def test_a_server_that_was_started_anew_is_asked_again(store, postgres):
     store.add(record := make(LOCAL))
     with postgres.connect("postgres", autocommit=True) as other:
         other.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
@@ -309,19 +287,14 @@ def test_a_server_that_was_started_anew_is_asked_again(store: SQLStore, postgres
     assert store.get(LOCAL, record.id) == record
 
 
-# --- the server -----------------------------------------------------------------------------------
-
-
-def test_the_server_keeps_its_records_where_it_is_told(
-    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_server_keeps_its_records_where_it_is_told(fresh, tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATABASE", fresh)
     application = Application(tmp_path)
     store = application.jobs.store
     assert not (tmp_path / FILE).exists()
     store.add(record := make(LOCAL), SAMPLE)
     job = application.jobs.find(record.id, RecordScope(LOCAL, store))
-    assert job is not None and job.analysis == SAMPLE
+    assert job.analysis == SAMPLE
     over = record.touched + timedelta(days=31)
     assert store.sweep(over, timedelta(days=30)) == [record.id]
     application.stop()

@@ -1,7 +1,5 @@
 """Who may see and do what, on a real PostgreSQL with supabase/migrations applied unchanged."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -12,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +37,14 @@ def database(postgres: Postgres) -> Iterator[Database]:
 @pytest.fixture
 def ada(database: Database) -> UUID:
     return database.person("ada@example.org")
+
+
+@pytest.fixture
+def hers(database: Database, ada: UUID) -> str:
+    """A finished record of Ada's, who is the caller from now on."""
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    return id
 
 
 @pytest.fixture
@@ -96,12 +101,7 @@ def visible(database: Database, table: str = "analyses") -> int:
     return database.value(f"select count(*) from {table}")
 
 
-# --- the schema as a whole ------------------------------------------------------------------------
-
-
-def test_every_table_has_forced_row_level_security_and_no_other_was_added(
-    database: Database,
-) -> None:
+def test_every_table_has_forced_row_level_security_and_no_other_was_added(database):
     found = database.rows(
         "select relname, relrowsecurity and relforcerowsecurity as forced from pg_class "
         "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f') "
@@ -111,9 +111,7 @@ def test_every_table_has_forced_row_level_security_and_no_other_was_added(
     assert all(row["forced"] for row in found)
 
 
-def test_a_request_without_an_account_has_one_function_and_nothing_else(
-    database: Database,
-) -> None:
+def test_a_request_without_an_account_has_one_function_and_nothing_else(database):
     tables = database.rows(
         "select c.relname, p.privilege from pg_class c, unnest(array['select', 'insert', 'update', "
         "'delete', 'truncate', 'references', 'trigger']) as p (privilege) where c.relnamespace = "
@@ -130,9 +128,7 @@ def test_a_request_without_an_account_has_one_function_and_nothing_else(
     assert not database.value("select has_schema_privilege('anon', 'private', 'usage')")
 
 
-def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(
-    database: Database,
-) -> None:
+def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(database):
     functions = database.rows(
         "select p.pronamespace::regnamespace::text || '.' || p.proname as name from pg_proc p "
         "where p.pronamespace in ('public'::regnamespace, 'private'::regnamespace) and "
@@ -158,9 +154,7 @@ def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(
     ]
 
 
-def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(
-    database: Database,
-) -> None:
+def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(database):
     found = database.rows(
         "select proname, proconfig from pg_proc where pronamespace in "
         "('public'::regnamespace, 'private'::regnamespace)"
@@ -175,9 +169,7 @@ def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(
     "type",
     ["uuid", "text", "jsonb", "numeric", "timestamptz", "float8", "int4", "int8", "interval"],
 )
-def test_a_temporary_type_runs_nothing_with_more_rights(
-    database: Database, ada: UUID, bob: UUID, type: str
-) -> None:
+def test_a_temporary_type_runs_nothing_with_more_rights(database, ada, bob, type):
     id = keep(database, ada)
     token = link(database, ada, id)
     mine = keep(database, bob, done=False)
@@ -206,7 +198,7 @@ def test_a_temporary_type_runs_nothing_with_more_rights(
     assert database.rows("select role from pg_temp.ran where role <> 'authenticated'") == []
 
 
-def test_the_migrations_can_be_applied_again_and_keep_what_is_there(postgres: Postgres) -> None:
+def test_the_migrations_can_be_applied_again_and_keep_what_is_there(postgres):
     name = postgres.copy()
     with postgres.connect(name) as connection:
         first = Database(connection)
@@ -218,7 +210,7 @@ def test_the_migrations_can_be_applied_again_and_keep_what_is_there(postgres: Po
         assert again.value("select keep_days from instance") == 7
 
 
-def test_the_migrations_touch_storage_only_as_a_hosted_project_lets_them() -> None:
+def test_the_migrations_touch_storage_only_as_a_hosted_project_lets_them():
     """There `postgres` may make policies on storage.objects and write buckets, and no more."""
     for file in sorted(MIGRATIONS.glob("*.sql")):
         text = re.sub(r"--[^\n]*", "", file.read_text("utf-8")).lower()
@@ -235,12 +227,7 @@ def test_the_migrations_touch_storage_only_as_a_hosted_project_lets_them() -> No
                 assert not re.search(r"(delete from|update|insert into)\s+storage\.", statement)
 
 
-# --- cases ----------------------------------------------------------------------------------------
-
-
-def test_a_case_is_its_owners_alone_and_its_log_only_grows(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_a_case_is_its_owners_alone_and_its_log_only_grows(database, ada, bob):
     database.act_as("authenticated", ada)
     id, values = new_id(), "(id, entries, closed, analyses, log) values (%s, 1, false, '{}', 'one')"
     database.run(f"insert into cases {values}", [id])
@@ -254,7 +241,7 @@ def test_a_case_is_its_owners_alone_and_its_log_only_grows(
         assert database.run("delete from cases") == 0
 
 
-def test_what_is_in_an_open_case_is_not_purged(database: Database, ada: UUID) -> None:
+def test_what_is_in_an_open_case_is_not_purged(database, ada):
     kept, left = (keep(database, ada, touched="2020-01-01") for _ in range(2))
     database.run(
         "insert into cases (id, owner, entries, closed, analyses, log) "
@@ -266,10 +253,7 @@ def test_what_is_in_an_open_case_is_not_purged(database: Database, ada: UUID) ->
     assert [row["id"] for row in database.rows("select id from analyses")] == [kept] != [left]
 
 
-# --- records --------------------------------------------------------------------------------------
-
-
-def test_an_owner_has_all_of_their_own(database: Database, ada: UUID) -> None:
+def test_an_owner_has_all_of_their_own(database, ada):
     database.act_as("authenticated", ada)
     id = new_id()
     database.run("insert into analyses (id, name) values (%s, 'a.mp4')", [id])
@@ -285,7 +269,7 @@ def test_an_owner_has_all_of_their_own(database: Database, ada: UUID) -> None:
     assert database.run("delete from analyses") == 1
 
 
-def test_to_another_account_it_does_not_exist(database: Database, ada: UUID, bob: UUID) -> None:
+def test_to_another_account_it_does_not_exist(database, ada, bob):
     id = keep(database, ada)
     database.act_as("authenticated", bob)
     assert visible(database) == 0
@@ -303,7 +287,7 @@ def test_to_another_account_it_does_not_exist(database: Database, ada: UUID, bob
     assert database.value("select note from analyses where id = %s", [id]) == "only mine"
 
 
-def test_nobody_has_anything_without_an_account(database: Database, ada: UUID) -> None:
+def test_nobody_has_anything_without_an_account(database, ada):
     keep(database, ada)
     for claims in ({}, {"sub": ada}):  # a name in a token without a role that counts is no account
         database.act_as("anon", **claims)
@@ -316,9 +300,7 @@ def test_nobody_has_anything_without_an_account(database: Database, ada: UUID) -
         database.refuse("select * from purge()")
 
 
-def test_an_account_without_a_person_in_its_token_has_nothing(
-    database: Database, ada: UUID
-) -> None:
+def test_an_account_without_a_person_in_its_token_has_nothing(database, ada):
     keep(database, ada)
     database.act_as("authenticated")
     assert visible(database) == 0
@@ -328,7 +310,7 @@ def test_an_account_without_a_person_in_its_token_has_nothing(
     assert visible(database) == 1
 
 
-def test_nobody_writes_in_anothers_name(database: Database, ada: UUID, bob: UUID) -> None:
+def test_nobody_writes_in_anothers_name(database, ada, bob):
     mine = keep(database, bob)
     before = keep(database, ada)
     database.act_as("authenticated", bob)
@@ -344,28 +326,19 @@ def test_nobody_writes_in_anothers_name(database: Database, ada: UUID, bob: UUID
     )
 
 
-def test_nobody_learns_from_a_refusal_how_full_anothers_account_is(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_nobody_learns_from_a_refusal_how_full_anothers_account_is(database, ada, bob):
     keep(database, ada)
     database.run("insert into quotas (owner, max_records) values (%s, 1)", [ada])
     database.act_as("authenticated", bob)
-    database.refuse(
-        OF_ANOTHER,
-        [new_id(), ada],
-    )
+    database.refuse(OF_ANOTHER, [new_id(), ada])
 
 
 @pytest.mark.parametrize("column", ["id", "owner", "created", "sha256", "name", "size", "source"])
-def test_what_file_it_was_can_not_be_changed_even_by_its_owner(
-    database: Database, ada: UUID, column: str
-) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_what_file_it_was_can_not_be_changed_even_by_its_owner(database, hers, column):
     database.refuse(f"update analyses set {column} = {column}")
 
 
-def test_a_result_is_there_with_its_document_or_not_at_all(database: Database, ada: UUID) -> None:
+def test_a_result_is_there_with_its_document_or_not_at_all(database, ada):
     id = keep(database, ada, done=False)
     database.act_as("authenticated", ada)
     for half in ("state = 'done'", "result = '{}'", "state = 'done', result = '{}'"):
@@ -382,9 +355,7 @@ def test_a_result_is_there_with_its_document_or_not_at_all(database: Database, a
         ("thumbnail", base64.b64encode(b"<svg onload=x>").decode()), ("thumbnail", ""),
     ],
 )  # fmt: skip
-def test_what_does_not_belong_there_is_refused(
-    database: Database, ada: UUID, column: str, value: object
-) -> None:
+def test_what_does_not_belong_there_is_refused(database, ada, column, value):
     row = {"id": new_id(), "name": "clip.mp4", column: value}
     database.act_as("authenticated", ada)
     names, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
@@ -394,11 +365,9 @@ def test_what_does_not_belong_there_is_refused(
 @pytest.mark.parametrize(
     "name", ["..", ".", "", "../x", "a/b", "a/../../b", "a\\b", "a\nb", "a\x7fb"]
 )
-def test_a_path_of_media_leads_nowhere_else(database: Database, ada: UUID, name: str) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    assert database.run("update analyses set media = %s", [f"{ada}/{id}/media.mp4"]) == 1
-    database.refuse("update analyses set media = %s", [f"{ada}/{id}/{name}"], state="23514")
+def test_a_path_of_media_leads_nowhere_else(database, ada, hers, name):
+    assert database.run("update analyses set media = %s", [f"{ada}/{hers}/media.mp4"]) == 1
+    database.refuse("update analyses set media = %s", [f"{ada}/{hers}/{name}"], state="23514")
 
 
 @pytest.mark.parametrize(
@@ -410,20 +379,14 @@ def test_a_path_of_media_leads_nowhere_else(database: Database, ada: UUID, name:
         {"subject_count": -1}, {"subject_count": 10**9}, {"subject_count": [1]},
     ],
 )  # fmt: skip
-def test_a_result_says_what_a_result_can_say(
-    database: Database, ada: UUID, wrong: dict[str, object]
-) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_a_result_says_what_a_result_can_say(database, hers, wrong):
     good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "subject_count": 2}
     change = "update analyses set result = %s"
     assert database.run(change, [json.dumps(good)]) == 1
     database.refuse(change, [json.dumps(good | wrong)], state="23514")
 
 
-def test_a_number_too_large_for_a_number_is_refused(database: Database, ada: UUID) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_a_number_too_large_for_a_number_is_refused(database, hers):
     for name, state in (
         ("probability", "22003"),
         ("duration", "23514"),
@@ -436,20 +399,13 @@ def test_a_number_too_large_for_a_number_is_refused(database: Database, ada: UUI
         )
 
 
-def test_all_verdicts_are_taken(database: Database, ada: UUID) -> None:
-    keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_all_verdicts_are_taken(database, hers):
     for label in Label:
         result = json.dumps({"verdict": label, "probability": None})
         assert database.run("update analyses set result = %s", [result]) == 1
 
 
-# --- roles ----------------------------------------------------------------------------------------
-
-
-def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(
-    database: Database, ada: UUID
-) -> None:
+def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(database, ada):
     id = keep(database, ada)
     database.act_as("authenticated", ada, app={"role": "viewer"})
     assert visible(database) == 1
@@ -470,26 +426,20 @@ def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(
         {"app": {"role": "admin"}, "is_anonymous": True},
     ],
 )
-def test_what_is_not_understood_is_a_viewer(
-    database: Database, ada: UUID, claims: dict[str, object]
-) -> None:
-    database.act_as("authenticated", ada, **claims)  # type: ignore[arg-type]
+def test_what_is_not_understood_is_a_viewer(database, ada, claims):
+    database.act_as("authenticated", ada, **claims)
     assert database.value("select private.app_role()") == "viewer"
     assert not database.value("select private.may_write()")
 
 
-def test_what_a_person_says_of_themselves_gives_no_role(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_what_a_person_says_of_themselves_gives_no_role(database, ada, bob):
     keep(database, ada)
     database.act_as("authenticated", bob, user_metadata={"role": "admin"}, app_role="admin")
     assert database.value("select private.app_role()") == "analyst"
     assert visible(database) == 0
 
 
-def test_new_accounts_can_be_kept_out_until_somebody_lets_them_in(
-    database: Database, ada: UUID
-) -> None:
+def test_new_accounts_can_be_kept_out_until_somebody_lets_them_in(database, ada):
     database.run("update instance set default_role = 'viewer'")
     database.act_as("authenticated", ada)
     assert database.value("select private.app_role()") == "viewer"
@@ -497,9 +447,7 @@ def test_new_accounts_can_be_kept_out_until_somebody_lets_them_in(
     assert database.value("select private.may_write()")
 
 
-def test_an_admin_sees_and_deletes_all_but_changes_nothing_of_others(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_an_admin_sees_and_deletes_all_but_changes_nothing_of_others(database, ada, bob):
     id = keep(database, ada, media=None)
     token = link(database, ada, id)
     database.act_as("authenticated", bob, app={"role": "admin"})
@@ -511,9 +459,7 @@ def test_an_admin_sees_and_deletes_all_but_changes_nothing_of_others(
     assert database.run("delete from analyses") == 1
 
 
-def test_only_an_admin_sets_limits_and_none_can_lift_their_own(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_only_an_admin_sets_limits_and_none_can_lift_their_own(database, ada, bob):
     for role in ("viewer", "analyst"):
         database.act_as("authenticated", ada, app={"role": role})
         assert visible(database, "instance") == 1
@@ -530,7 +476,7 @@ def test_only_an_admin_sets_limits_and_none_can_lift_their_own(
     assert database.run("delete from quotas") == 0
 
 
-def test_the_operator_gives_roles_by_address(database: Database, ada: UUID) -> None:
+def test_the_operator_gives_roles_by_address(database, ada):
     database.run("select private.set_role('ADA@example.org', 'admin')")
     role = "select raw_app_meta_data ->> 'role' from auth.users where id = %s"
     assert database.value(role, [ada]) == "admin"
@@ -542,7 +488,7 @@ def test_the_operator_gives_roles_by_address(database: Database, ada: UUID) -> N
     database.refuse("select private.set_role('ada@example.org', 'admin')")
 
 
-def test_what_the_readme_tells_an_operator_to_run_works(database: Database) -> None:
+def test_what_the_readme_tells_an_operator_to_run_works(database):
     text = (ROOT / "supabase" / "README.md").read_text("utf-8")
     blocks = re.findall(r"^ *```sql\n(.*?)^ *```", text, re.M | re.S)
     assert len(blocks) == 2
@@ -555,10 +501,7 @@ def test_what_the_readme_tells_an_operator_to_run_works(database: Database) -> N
     assert database.value("select default_role from instance") == "viewer"
 
 
-# --- settings -------------------------------------------------------------------------------------
-
-
-def test_settings_are_ones_own_and_few(database: Database, ada: UUID, bob: UUID) -> None:
+def test_settings_are_ones_own_and_few(database, ada, bob):
     database.act_as("authenticated", ada, app={"role": "viewer"})  # a viewer has preferences too
     database.run("insert into settings (kind, value) values ('preferences', '{\"keep_days\": 3}')")
     database.run(
@@ -577,12 +520,7 @@ def test_settings_are_ones_own_and_few(database: Database, ada: UUID, bob: UUID)
     assert database.run("delete from settings") == 0
 
 
-# --- share links ----------------------------------------------------------------------------------
-
-
-def test_a_link_gives_a_stranger_the_result_without_note_place_and_owner(
-    database: Database, ada: UUID
-) -> None:
+def test_a_link_gives_a_stranger_the_result_without_note_place_and_owner(database, ada):
     id = keep(database, ada, name="clip.mp4")
     token = link(database, ada, id)
     (row,) = opened(database, token)
@@ -593,7 +531,7 @@ def test_a_link_gives_a_stranger_the_result_without_note_place_and_owner(
     assert "48.85" not in str(row) and "only mine" not in str(row) and str(ada) not in str(row)
 
 
-def test_a_link_opens_nothing_but_what_it_is_for(database: Database, ada: UUID) -> None:
+def test_a_link_opens_nothing_but_what_it_is_for(database, ada):
     first, second = keep(database, ada), keep(database, ada)
     token = link(database, ada, first)
     assert [row["record"] for row in opened(database, token)] == [record_hash(first)]
@@ -605,13 +543,13 @@ def test_a_link_opens_nothing_but_what_it_is_for(database: Database, ada: UUID) 
     database.refuse("select * from shares")
 
 
-def test_a_link_that_is_over_is_the_same_as_none(database: Database, ada: UUID) -> None:
+def test_a_link_that_is_over_is_the_same_as_none(database, ada):
     id = keep(database, ada)
     token = link(database, ada, id, over="now() - interval '1 second'")
     assert opened(database, token) == []
 
 
-def test_a_revoked_link_is_dead_and_stays_so(database: Database, ada: UUID) -> None:
+def test_a_revoked_link_is_dead_and_stays_so(database, ada):
     id = keep(database, ada)
     token = link(database, ada, id)
     database.act_as("authenticated", ada)
@@ -622,7 +560,7 @@ def test_a_revoked_link_is_dead_and_stays_so(database: Database, ada: UUID) -> N
     assert opened(database, token) == []
 
 
-def test_a_link_dies_with_its_result_and_with_its_record(database: Database, ada: UUID) -> None:
+def test_a_link_dies_with_its_result_and_with_its_record(database, ada):
     id = keep(database, ada)
     token = link(database, ada, id)
     database.act_as("authenticated", ada)
@@ -643,9 +581,7 @@ def test_a_link_dies_with_its_result_and_with_its_record(database: Database, ada
         "deleted_at = now()",
     ],
 )
-def test_links_of_an_account_that_may_share_no_more_are_closed(
-    database: Database, ada: UUID, bob: UUID, change: str
-) -> None:
+def test_links_of_an_account_that_may_share_no_more_are_closed(database, ada, bob, change):
     database.run("alter table auth.users add is_anonymous boolean not null default false")
     database.run("alter table auth.users add banned_until timestamptz, add deleted_at timestamptz")
     hers, his = (link(database, one, keep(database, one)) for one in (ada, bob))
@@ -655,7 +591,7 @@ def test_links_of_an_account_that_may_share_no_more_are_closed(
     assert opened(database, hers) == [] and len(opened(database, his)) == 1
 
 
-def test_links_close_while_new_accounts_wait_to_be_let_in(database: Database, ada: UUID) -> None:
+def test_links_close_while_new_accounts_wait_to_be_let_in(database, ada):
     token = link(database, ada, keep(database, ada))
     database.run("update instance set default_role = 'viewer'")
     assert opened(database, token) == []
@@ -664,9 +600,7 @@ def test_links_close_while_new_accounts_wait_to_be_let_in(database: Database, ad
     assert len(opened(database, token)) == 1
 
 
-def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(
-    database: Database, ada: UUID
-) -> None:
+def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(database, ada):
     id, other = keep(database, ada), keep(database, ada)
     link(database, ada, id)
     database.act_as("authenticated", ada)
@@ -680,17 +614,17 @@ def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(
         database.refuse(f"update shares set {change}")
 
 
-def test_not_even_its_owner_reads_the_hash_of_a_link(database: Database, ada: UUID) -> None:
+def test_not_even_its_owner_reads_the_hash_of_a_link(database, ada):
     id = keep(database, ada)
     link(database, ada, id)
     for claims in ({}, {"app": {"role": "admin"}}):
-        database.act_as("authenticated", ada, **claims)  # type: ignore[arg-type]
+        database.act_as("authenticated", ada, **claims)
         for statement in ("select hash from shares", "select * from shares"):
             database.refuse(statement)
         assert len(database.rows("select id, analysis, expires from shares")) == 1
 
 
-def test_links_of_others_are_not_seen_or_cut(database: Database, ada: UUID, bob: UUID) -> None:
+def test_links_of_others_are_not_seen_or_cut(database, ada, bob):
     token = link(database, ada, keep(database, ada))
     database.act_as("authenticated", bob)
     assert visible(database, "shares") == 0
@@ -700,7 +634,7 @@ def test_links_of_others_are_not_seen_or_cut(database: Database, ada: UUID, bob:
     assert len(database.rows("select * from shared_analysis(%s)", [token])) == 1
 
 
-def test_hashes_are_compared_to_the_end_wherever_they_differ(database: Database) -> None:
+def test_hashes_are_compared_to_the_end_wherever_they_differ(database):
     same = "select private.same(%s::bytea, %s::bytea)"
     whole = secrets.token_bytes(32)
     assert database.value(same, [whole, whole]) is True
@@ -712,7 +646,7 @@ def test_hashes_are_compared_to_the_end_wherever_they_differ(database: Database)
     assert database.value(same, [b"", b""]) is True
 
 
-def test_to_compare_takes_as_long_for_a_guess_that_begins_right(database: Database) -> None:
+def test_to_compare_takes_as_long_for_a_guess_that_begins_right(database):
     """The fastest of several runs each, so that a busy machine does not decide."""
     whole = secrets.token_bytes(4096)
     first, last = bytearray(whole), bytearray(whole)
@@ -734,12 +668,7 @@ def test_to_compare_takes_as_long_for_a_guess_that_begins_right(database: Databa
     assert min(one for one, _ in both) > min(other for _, other in both) / 5
 
 
-# --- quotas ---------------------------------------------------------------------------------------
-
-
-def test_an_account_keeps_so_many_and_can_make_room(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_an_account_keeps_so_many_and_can_make_room(database, ada, bob):
     database.run("update instance set max_records = 2")
     database.run("insert into quotas (owner, max_records) values (%s, 3)", [bob])
     for person, most in ((ada, 2), (bob, 3)):
@@ -754,7 +683,7 @@ def test_an_account_keeps_so_many_and_can_make_room(
         database.run(ANALYSIS, [new_id()])
 
 
-def test_an_hours_allowance_does_not_come_back_by_deleting(database: Database, ada: UUID) -> None:
+def test_an_hours_allowance_does_not_come_back_by_deleting(database, ada):
     database.run("update instance set max_per_hour = 2")
     database.act_as("authenticated", ada)
     for _ in range(2):
@@ -772,9 +701,7 @@ def test_an_hours_allowance_does_not_come_back_by_deleting(database: Database, a
     )
 
 
-def test_results_take_up_so_much_and_a_smaller_one_always_goes(
-    database: Database, ada: UUID
-) -> None:
+def test_results_take_up_so_much_and_a_smaller_one_always_goes(database, ada):
     database.run("update instance set max_bytes = 1000")
     id = keep(database, ada, document="x" * 600)
     database.act_as("authenticated", ada)
@@ -819,16 +746,13 @@ def race(postgres: Postgres, name: str, person: UUID, *statements: tuple[str, li
     return refusal.sqlstate
 
 
-def test_of_two_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
+def test_of_two_at_once_one_gets_the_last_place(postgres):
     name = postgres.copy()
     with postgres.connect(name) as connection:
         person = Database(connection).person()
         connection.execute("update instance set max_records = 1")
     both = [(ANALYSIS, [new_id()]) for _ in range(2)]
     assert race(postgres, name, person, *both) == "PT429"
-
-
-# --- retention ------------------------------------------------------------------------------------
 
 
 def old(database: Database, owner: UUID, days: float, **changes: object) -> str:
@@ -843,9 +767,7 @@ def left(database: Database) -> set[str]:
     return {row["id"] for row in database.rows("select id from analyses")}
 
 
-def test_what_is_over_is_deleted_by_the_instance_and_sooner_by_its_owners_wish(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_what_is_over_is_deleted_by_the_instance_and_sooner_by_its_owners_wish(database, ada, bob):
     database.run("update instance set keep_days = 30")
     database.run(PREFERENCES, [ada, '{"keep_days": 2.5}'])
     database.run(PREFERENCES, [bob, '{"keep_days": 900}'])  # not longer than the instance's
@@ -865,9 +787,7 @@ def test_what_is_over_is_deleted_by_the_instance_and_sooner_by_its_owners_wish(
     "value", ['{"keep_days": "soon"}', '{"keep_days": -1}', '{"keep_days": 0}', "[]", "{}", "null",
               '{"keep_days": null}', '{"keep_days": 1e300}']
 )  # fmt: skip
-def test_a_wish_that_is_no_number_of_days_deletes_nothing(
-    database: Database, ada: UUID, value: str
-) -> None:
+def test_a_wish_that_is_no_number_of_days_deletes_nothing(database, ada, value):
     """A person could write anything there, before it was looked at."""
     database.run("alter table settings drop constraint settings_keep_days")
     database.run(PREFERENCES, [ada, value])
@@ -877,7 +797,7 @@ def test_a_wish_that_is_no_number_of_days_deletes_nothing(
     assert left(database) == {kept}
 
 
-def test_a_person_purges_what_is_theirs_alone(database: Database, ada: UUID, bob: UUID) -> None:
+def test_a_person_purges_what_is_theirs_alone(database, ada, bob):
     theirs = old(database, ada, 40)
     old(database, bob, 40)
     database.act_as("authenticated", bob)
@@ -886,7 +806,7 @@ def test_a_person_purges_what_is_theirs_alone(database: Database, ada: UUID, bob
     assert left(database) == {theirs}
 
 
-def test_old_links_and_counts_go_too(database: Database, ada: UUID) -> None:
+def test_old_links_and_counts_go_too(database, ada):
     id = keep(database, ada)
     for _ in range(2):
         link(database, ada, id)
@@ -897,9 +817,6 @@ def test_old_links_and_counts_go_too(database: Database, ada: UUID) -> None:
     database.run("insert into usage (owner, hour) values (%s, now() - interval '61 days')", [ada])
     database.value("select private.purge()")
     assert visible(database, "shares") == 1 and visible(database, "usage") == 1
-
-
-# --- storage --------------------------------------------------------------------------------------
 
 
 def upload(
@@ -922,7 +839,7 @@ def with_room_for_1000(database: Database, person: UUID) -> str:
     return id
 
 
-def test_the_bucket_is_private_and_takes_media_up_to_a_size(database: Database) -> None:
+def test_the_bucket_is_private_and_takes_media_up_to_a_size(database):
     (bucket,) = database.rows("select * from storage.buckets")
     assert (bucket["id"], bucket["public"]) == ("media", False)
     assert bucket["file_size_limit"] == 500 * 1024 * 1024
@@ -931,9 +848,7 @@ def test_the_bucket_is_private_and_takes_media_up_to_a_size(database: Database) 
     assert not any("html" in kind or "svg" in kind or "*" in kind for kind in kinds)
 
 
-def test_files_are_in_ones_own_folder_and_of_ones_own_records(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_files_are_in_ones_own_folder_and_of_ones_own_records(database, ada, bob):
     mine, theirs = keep(database, ada), keep(database, bob)
     database.act_as("authenticated", ada)
     path = upload(database, ada, mine)
@@ -957,10 +872,8 @@ def test_files_are_in_ones_own_folder_and_of_ones_own_records(
     assert database.run("update storage.buckets set public = true") == 0
 
 
-def test_files_of_others_do_not_exist(database: Database, ada: UUID, bob: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    upload(database, ada, id)
+def test_files_of_others_do_not_exist(database, ada, bob, hers):
+    upload(database, ada, hers)
     database.act_as("authenticated", bob)
     assert database.rows("select * from storage.objects") == []
     assert database.run("update storage.objects set name = name") == 0
@@ -968,12 +881,12 @@ def test_files_of_others_do_not_exist(database: Database, ada: UUID, bob: UUID) 
     database.act_as("anon")
     assert database.rows("select * from storage.objects") == []
     with database.refused():
-        upload(database, ada, id, "other.mp4")
+        upload(database, ada, hers, "other.mp4")
     assert remove(database) == 0
     database.act_as("authenticated", bob, app={"role": "admin"})
     assert len(database.rows("select * from storage.objects")) == 1
     with database.refused():
-        upload(database, ada, id, "planted.mp4")
+        upload(database, ada, hers, "planted.mp4")
     assert database.run("update storage.objects set version = 'planted'") == 0
 
 
@@ -983,16 +896,14 @@ def remove(database: Database) -> int:
     return database.run("delete from storage.objects")
 
 
-def test_an_owner_deletes_their_files_and_a_viewer_too(database: Database, ada: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    upload(database, ada, id)
+def test_an_owner_deletes_their_files_and_a_viewer_too(database, ada, hers):
+    upload(database, ada, hers)
     database.act_as("authenticated", ada, app={"role": "viewer"})
     assert database.run("update storage.objects set version = 'x'") == 0
     assert remove(database) == 1
 
 
-def test_files_take_up_so_much(database: Database, ada: UUID, bob: UUID) -> None:
+def test_files_take_up_so_much(database, ada, bob):
     database.run("update instance set max_media_bytes = 1000")
     mine, theirs = keep(database, ada), keep(database, bob)
     database.act_as("authenticated", ada)
@@ -1006,12 +917,8 @@ def test_files_take_up_so_much(database: Database, ada: UUID, bob: UUID) -> None
     upload(database, bob, theirs, "a.mp4")
 
 
-def test_a_file_whose_record_went_is_remembered_until_it_is_gone(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
-    path = upload(database, ada, id)
+def test_a_file_whose_record_went_is_remembered_until_it_is_gone(database, ada, bob, hers):
+    path = upload(database, ada, hers)
     database.run("update analyses set media = %s", [path])
     database.run("delete from analyses")
     assert database.rows("select path from removals") == [{"path": path}]
@@ -1024,9 +931,7 @@ def test_a_file_whose_record_went_is_remembered_until_it_is_gone(
     assert database.run("delete from removals") == 1
 
 
-def test_with_an_account_all_that_was_its_own_goes(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_with_an_account_all_that_was_its_own_goes(database, ada, bob):
     id = keep(database, ada, done=True)
     kept = keep(database, bob)
     link(database, ada, id)
@@ -1044,10 +949,7 @@ def test_with_an_account_all_that_was_its_own_goes(
     assert database.rows("select path, owner from removals") == [{"path": path, "owner": ada}]
 
 
-# --- the fixture itself ---------------------------------------------------------------------------
-
-
-def test_a_missing_server_fails_and_is_not_skipped(tmp_path: Path) -> None:
+def test_a_missing_server_fails_and_is_not_skipped(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
     )
@@ -1062,7 +964,7 @@ def test_a_missing_server_fails_and_is_not_skipped(tmp_path: Path) -> None:
     assert "tools/programs.py installs it" in run.stdout
 
 
-def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres: Postgres) -> None:
+def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres):
     """Or the grants that our migrations take away would not be there to be taken."""
     postgres.need_our_own()
     name = f"bare_{secrets.token_hex(4)}"
@@ -1077,13 +979,8 @@ def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres: Postgres) -
     assert "superuser" in SHIM.read_text("utf-8")
 
 
-# --- bounds ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("days", ["1e400", "1e-400", "-1e400", "0", "36501", '"7"', "true"])
-def test_a_bad_choice_is_refused_and_an_old_one_stops_nobodys_retention(
-    database: Database, ada: UUID, bob: UUID, days: str
-) -> None:
+def test_a_bad_choice_is_refused_and_an_old_one_stops_nobodys_retention(database, ada, bob, days):
     value = f'{{"keep_days": {days}}}'
     database.act_as("authenticated", bob)
     database.refuse(
@@ -1098,9 +995,7 @@ def test_a_bad_choice_is_refused_and_an_old_one_stops_nobodys_retention(
     assert database.value("select private.purge()") == 2
 
 
-def test_an_account_that_cannot_be_purged_stops_no_other(
-    database: Database, ada: UUID, bob: UUID
-) -> None:
+def test_an_account_that_cannot_be_purged_stops_no_other(database, ada, bob):
     database.run("update instance set keep_days = 7")
     for owner in (ada, bob):
         keep(database, owner, touched="2020-01-01")
@@ -1113,9 +1008,7 @@ def test_an_account_that_cannot_be_purged_stops_no_other(
     assert database.value("select owner from analyses") == ada
 
 
-def test_times_are_the_servers(database: Database, ada: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_times_are_the_servers(database, hers):
     database.run("update analyses set touched = 'infinity', last_cache_hit = '2099-01-01'")
     assert database.value("select greatest(touched, last_cache_hit) <= now() from analyses")
     for created in ("infinity", "2099-01-01"):
@@ -1128,12 +1021,12 @@ def test_times_are_the_servers(database: Database, ada: UUID) -> None:
         "insert into shares (id, analysis, created, expires, hash) values (%s, %s, "
         "now() + interval '50 years', now() + interval '50 years 1 hour', "
         "encode(sha256('x'), 'hex'))",
-        [new_id(), id],
+        [new_id(), hers],
         state="23514",
     )  # 90 days from now, not from a day of one's own choice
 
 
-def test_all_text_of_a_record_counts_and_has_a_length(database: Database, ada: UUID) -> None:
+def test_all_text_of_a_record_counts_and_has_a_length(database, ada):
     keep(database, ada, done=False)
     database.act_as("authenticated", ada)
     for column, value in (
@@ -1153,7 +1046,7 @@ def test_all_text_of_a_record_counts_and_has_a_length(database: Database, ada: U
     assert database.run("update analyses set note = ''") == 1, "what gets smaller always goes"
 
 
-def test_a_file_cannot_grow_over_the_limit(database: Database, ada: UUID) -> None:
+def test_a_file_cannot_grow_over_the_limit(database, ada):
     id = with_room_for_1000(database, ada)
     upload(database, ada, id)
     assert database.run("update storage.objects set metadata = '{\"size\": 1000}'") == 1
@@ -1161,30 +1054,25 @@ def test_a_file_cannot_grow_over_the_limit(database: Database, ada: UUID) -> Non
         database.refuse("update storage.objects set metadata = %s", [f'{{"size": {size}}}'])
 
 
-def test_a_file_has_so_many_links(database: Database, ada: UUID) -> None:
-    id = keep(database, ada)
-    database.act_as("authenticated", ada)
+def test_a_file_has_so_many_links(database, hers):
     many = (
         "insert into shares (id, analysis, expires, hash) select "
         "substr(encode(sha256(n::text::bytea), 'hex'), 1, 22), %s, now() + interval '1 hour', "
         "encode(sha256(n::text::bytea), 'hex') from generate_series(1, %s) as n"
     )
-    database.refuse(many, [id, 100_000], state="PT429")
+    database.refuse(many, [hers, 100_000], state="PT429")
     assert visible(database, "shares") == 0
-    assert database.run(many, [id, MAX_LINKS]) == MAX_LINKS
-    database.refuse(many.replace("n::text", "(-n)::text"), [id, 1], state="PT429")
+    assert database.run(many, [hers, MAX_LINKS]) == MAX_LINKS
+    database.refuse(many.replace("n::text", "(-n)::text"), [hers, 1], state="PT429")
 
 
-def test_no_file_of_a_record_is_forgotten(database: Database, ada: UUID) -> None:
+def test_no_file_of_a_record_is_forgotten(database, ada):
     id, other = keep(database, ada), keep(database, ada)
     database.act_as("authenticated", ada)
     paths = {upload(database, ada, id, name) for name in ("a.mp4", "b.mp4")}
     upload(database, ada, other)
     database.run("delete from analyses where id = %s", [id])  # `media` was never written
     assert {row["path"] for row in database.rows("select path from removals")} == paths
-
-
-# --- gaps that the bounds had ---------------------------------------------------------------------
 
 
 def file_of(database: Database, owner: UUID, id: str, size: int, name: str = "a.mp4") -> str:
@@ -1210,7 +1098,7 @@ SIZED = "insert into storage.objects (bucket_id, name, metadata) values ('media'
      '{"size": null, "contentLength": 1}', '{"contentLength": 1001}', '{"contentLength": "x"}',
      "[]", '["size"]', '"size"', "7"],
 )  # fmt: skip
-def test_a_size_that_is_no_number_is_too_much(database: Database, ada: UUID, about: str) -> None:
+def test_a_size_that_is_no_number_is_too_much(database, ada, about):
     id = with_room_for_1000(database, ada)
     database.refuse(SIZED, [f"{ada}/{id}/a.mp4", about])
     upload(database, ada, id)
@@ -1224,9 +1112,7 @@ def test_a_size_that_is_no_number_is_too_much(database: Database, ada: UUID, abo
 
 @pytest.mark.parametrize("about", [None, "null", "{}", '{"mimetype": "video/mp4"}',
                                    '{"contentLength": 1000, "mimetype": "video/mp4"}'])  # fmt: skip
-def test_a_file_can_be_brought_and_put_again_as_the_service_asks(
-    database: Database, ada: UUID, about: str | None
-) -> None:
+def test_a_file_can_be_brought_and_put_again_as_the_service_asks(database, ada, about):
     """Its versions ask with no metadata, with none of a size, or with the length of the request."""
     id = with_room_for_1000(database, ada)
     assert database.run(SIZED, [f"{ada}/{id}/b.mp4", about]) == 1
@@ -1244,9 +1130,7 @@ def test_a_file_can_be_brought_and_put_again_as_the_service_asks(
     ["metadata = '{}'", "metadata = null", "metadata = '{\"size\": 1}'",
      "metadata = '{}', version = 'x'", "id = gen_random_uuid(), metadata = '{}'"],
 )  # fmt: skip
-def test_writing_over_the_size_of_a_file_frees_no_room(
-    database: Database, ada: UUID, change: str
-) -> None:
+def test_writing_over_the_size_of_a_file_frees_no_room(database, ada, change):
     database.run("update instance set max_media_bytes = 1000")
     id = keep(database, ada)
     file_of(database, ada, id, 1000)
@@ -1262,14 +1146,14 @@ def test_writing_over_the_size_of_a_file_frees_no_room(
     upload(database, ada, id, "b.mp4")
 
 
-def test_files_of_one_statement_are_counted_one_by_one(database: Database, ada: UUID) -> None:
+def test_files_of_one_statement_are_counted_one_by_one(database, ada):
     id = with_room_for_1000(database, ada)
     for name in ("a.mp4", "b.mp4"):
         upload(database, ada, id, name)
     database.refuse("update storage.objects set metadata = '{\"size\": 600}'")
 
 
-def test_of_two_files_at_once_one_gets_the_last_room(postgres: Postgres) -> None:
+def test_of_two_files_at_once_one_gets_the_last_room(postgres):
     name = postgres.copy()
     with postgres.connect(name) as connection:
         database = Database(connection)
@@ -1283,7 +1167,7 @@ def test_of_two_files_at_once_one_gets_the_last_room(postgres: Postgres) -> None
 @pytest.mark.parametrize(
     "moment", ["-infinity", "infinity", "4000-01-01 BC", "1999-12-31", "9999-01-01"]
 )
-def test_times_are_of_this_century_and_past(database: Database, ada: UUID, moment: str) -> None:
+def test_times_are_of_this_century_and_past(database, ada, moment):
     columns = "created, touched, analyzed, last_cache_hit"
     database.act_as("authenticated", ada)
     database.run(
@@ -1309,14 +1193,14 @@ def test_times_are_of_this_century_and_past(database: Database, ada: UUID, momen
     )  # from no beginning does it last for ever
 
 
-def test_no_time_is_without_end_whoever_writes_it(database: Database, ada: UUID) -> None:
+def test_no_time_is_without_end_whoever_writes_it(database, ada):
     for column in ("created", "touched", "analyzed", "last_cache_hit"):
         for moment in ("-infinity", "infinity"):
             with database.refused("23514"):
                 keep(database, ada, **{column: moment})
 
 
-def test_settings_take_up_a_megabyte_at_most(database: Database, ada: UUID) -> None:
+def test_settings_take_up_a_megabyte_at_most(database, ada):
     database.act_as("authenticated", ada)
     preset = (
         "insert into settings (kind, name, value) values ('preset', %s, to_jsonb(repeat('x', %s)))"
@@ -1334,7 +1218,7 @@ def test_settings_take_up_a_megabyte_at_most(database: Database, ada: UUID) -> N
     assert database.run(preset, ["more", 60_000]) == 1
 
 
-def test_an_account_has_so_many_links(database: Database, ada: UUID, bob: UUID) -> None:
+def test_an_account_has_so_many_links(database, ada, bob):
     ids = [keep(database, ada) for _ in range(31)]
     theirs = keep(database, bob)
     many = (
@@ -1352,7 +1236,7 @@ def test_an_account_has_so_many_links(database: Database, ada: UUID, bob: UUID) 
     assert database.run(many, [[theirs], 1]) == 1
 
 
-def test_of_two_links_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
+def test_of_two_links_at_once_one_gets_the_last_place(postgres):
     name = postgres.copy()
     with postgres.connect(name) as connection:
         database = Database(connection)

@@ -1,7 +1,5 @@
 """Seals on a real PostgreSQL with row-level security."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -56,7 +54,6 @@ def who(project: Project, store: SupabaseStore, owner: str, id: str) -> list[Res
     link = store.share(owner, id, TTL, NOON)
     assert analysis is not None and record is not None and link is not None
     shared = SupabaseStore(project.client, store.seals).shared(link.token, NOON)
-    assert shared is not None and shared.analysis.provenance is not None
     assert shared.analysis.provenance.place is None
     assert shared.analysis.seal is None or shared.analysis.seal.place is None
     return [origin(analysis.seal, owner), origin_of(record), origin_of(listed), shared.origin]
@@ -68,24 +65,17 @@ def row_of(ada: Account, id: str) -> dict[str, Any]:
     return {k: v for k, v in row.items() if k not in ("verdict", "probability", "stored")}
 
 
-def test_the_servers_own_are_ours(
-    project: Project, ada: Account, store: SupabaseStore, ours: Record
-) -> None:
+def test_the_servers_own_are_ours(project, ada, store, ours):
     assert set(who(project, store, ada.id, ours.id)) == {ResultOrigin.HERE}
 
 
-def test_an_inserted_row_is_not(
-    project: Project, ada: Account, store: SupabaseStore, ours: Record
-) -> None:
-    """All of a sealed row under another id, as if another file had been given this verdict."""
+def test_an_inserted_row_is_not(project, ada, store, ours):
     row = row_of(ada, ours.id) | {"id": new_id(), "name": "another.mp4"}
     ada.client.table("analyses").insert(row).execute()
     assert set(who(project, store, ada.id, row["id"])) == {ResultOrigin.ELSEWHERE}
 
 
-def test_a_row_without_a_seal_is_not(
-    project: Project, ada: Account, store: SupabaseStore, ours: Record
-) -> None:
+def test_a_row_without_a_seal_is_not(project, ada, store, ours):
     row = row_of(ada, ours.id) | {"id": new_id()}
     document = json.loads(row["document"]) | {"seal": None}
     row |= {"document": json.dumps(document), "result": row["result"] | {"seal": None}}
@@ -93,9 +83,7 @@ def test_a_row_without_a_seal_is_not(
     assert set(who(project, store, ada.id, row["id"])) == {ResultOrigin.ELSEWHERE}
 
 
-def test_a_back_dated_result_is_not(
-    project: Project, ada: Account, store: SupabaseStore, ours: Record
-) -> None:
+def test_a_back_dated_result_is_not(project, ada, store, ours):
     row = row_of(ada, ours.id)
     ada.client.table("analyses").delete().eq("id", ours.id).execute()
     early = (NOON - timedelta(days=700)).isoformat()
@@ -107,9 +95,7 @@ def test_a_back_dated_result_is_not(
 
 
 @pytest.mark.parametrize("what", ["score", "summary", "place"])
-def test_a_changed_result_is_not(
-    project: Project, ada: Account, store: SupabaseStore, ours: Record, what: str
-) -> None:
+def test_a_changed_result_is_not(project, ada, store, ours, what):
     row = row_of(ada, ours.id)
     document = json.loads(row["document"])
     document["verdict"]["probability"] = 0.01

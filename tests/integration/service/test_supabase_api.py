@@ -1,7 +1,5 @@
 """Our store against a stand-in of Supabase's API that is not our work."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest
@@ -44,9 +42,9 @@ class TestStore(StoreContract):
         return id_of(people[1])
 
     @pytest.fixture
-    def store(self, people: tuple[Client, Client]) -> SupabaseStore:  # type: ignore[override]
+    def store(self, people: tuple[Client, Client]) -> SupabaseStore:
         return SupabaseStore(lambda: people[0])
 
     @pytest.fixture
-    def others(self, people: tuple[Client, Client]) -> SupabaseStore:  # type: ignore[override]
+    def others(self, people: tuple[Client, Client]) -> SupabaseStore:
         return SupabaseStore(lambda: people[1])

@@ -1,7 +1,5 @@
 """Whose records go where when accounts are configured."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Callable, Iterator
@@ -78,7 +76,7 @@ def server(tmp_path: Path, here: Browser) -> Iterator[Callable[[str], Jobs]]:
     made: list[Application] = []
 
     def start(name: str) -> Jobs:
-        made.append(Application(tmp_path / name, Analyzer()))  # type: ignore[arg-type]
+        made.append(Application(tmp_path / name, Analyzer()))
         here.app = made[-1]
         here.app.jobs._check = None  # these files are none
         return here.app.jobs
@@ -99,9 +97,7 @@ def analyze(here: Browser, text: str = "bytes of a clip") -> Job:
     return job
 
 
-def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(project, here, server):
     ada, bob, jobs = project.person(), project.person(), server("one")
     here.sign_in(ada)
     job = analyze(here)
@@ -116,13 +112,13 @@ def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(
     assert len(jobs.store.ids(GUEST.id)) == 1
     here.sign_in(ada)
     found = here.find(job.key)
-    assert found is not None and found.state is State.DONE and found.analysis is not None
+    assert found.state is State.DONE and found.analysis is not None
     assert here.delete(job.key) == [job.key] and here.find(job.key) is None
 
 
 def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
-    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    project, here, server, monkeypatch
+):
     here.guest = GUEST
     jobs = server("one")
     noted, other = analyze(here, "one"), analyze(here, "another")
@@ -144,7 +140,7 @@ def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
     assert jobs.store.ids(GUEST.id) == ["n" * 22] and jobs.store.ids(stranger.id) == [theirs.key]
     assert here.store.get(ada.id, noted.key) == before.model_copy(update={"owner": ada.id})
     found = here.find(noted.key)
-    assert found is not None and found.analysis == noted.analysis and found.has_media
+    assert found.analysis == noted.analysis and found.has_media
     assert here.app.shared(link.token) is None
     assert here.count_guest_analyses() == 0 == here.claim_guest_analyses()
     here.sign_out()
@@ -153,10 +149,7 @@ def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
     assert here.find(noted.key) is None and here.count_guest_analyses() == 0
 
 
-def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(
-    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """First the account has room for one alone."""
+def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(project, here, server, monkeypatch):
     here.guest = GUEST
     jobs = server("one")
     keys = {analyze(here, text).key for text in ("one", "two")}
@@ -183,9 +176,7 @@ def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(
     assert set(here.store.ids(ada.id)) == keys and jobs.store.ids(GUEST.id) == []
 
 
-def test_only_an_account_that_may_analyze_is_offered_it(
-    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_an_account_that_may_analyze_is_offered_it(project, here, server, monkeypatch):
     here.guest = GUEST
     server("one")
     analyze(here)
@@ -201,12 +192,8 @@ def test_only_an_account_that_may_analyze_is_offered_it(
 
 @pytest.mark.parametrize("secret", ["the same on both, as docs/hosting.md says", ""])
 def test_another_server_with_an_empty_disk_has_an_accounts_results(
-    project: Project,
-    here: Browser,
-    server: Callable[[str], Jobs],
-    monkeypatch: pytest.MonkeyPatch,
-    secret: str,
-) -> None:
+    project, here, server, monkeypatch, secret
+):
     if secret:
         monkeypatch.setenv("UNMASK_SECRET_KEY", secret)
     here.sign_in(project.person())
@@ -214,7 +201,7 @@ def test_another_server_with_an_empty_disk_has_an_accounts_results(
     job = analyze(here)
     server("two")
     found = here.find(job.key)
-    assert found is not None and found.state is State.DONE and not found.has_media
+    assert found.state is State.DONE and not found.has_media
     assert found.analysis is not None and job.analysis is not None
     plain = {"seal": None}
     assert found.analysis.model_copy(update=plain) == job.analysis.model_copy(update=plain)
@@ -222,9 +209,7 @@ def test_another_server_with_an_empty_disk_has_an_accounts_results(
     assert found.origin is (ResultOrigin.HERE if secret else ResultOrigin.ELSEWHERE)
 
 
-def test_the_same_file_gets_the_answer_it_had_but_never_anothers(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_the_same_file_gets_the_answer_it_had_but_never_anothers(project, here, server):
     ada, bob, jobs = project.person(), project.person(), server("one")
     analyzer = jobs.runner._analyzer
     assert isinstance(analyzer, Analyzer)
@@ -235,9 +220,7 @@ def test_the_same_file_gets_the_answer_it_had_but_never_anothers(
     assert analyze(here).key != first.key and len(analyzer.begun) == 2
 
 
-def test_a_link_opens_for_anybody_wherever_its_record_is(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_a_link_opens_for_anybody_wherever_its_record_is(project, here, server):
     server("one")
     for account in (None, project.person()):
         if account:
@@ -247,7 +230,7 @@ def test_a_link_opens_for_anybody_wherever_its_record_is(
         share = here.store.share(owner, job.key, HOUR, now)
         here.sign_out()
         shared = here.app.shared(share.token)
-        assert shared is not None and shared.record == job.key
+        assert shared.record == job.key
         if account:
             here.sign_in(account)
         assert here.store.revoke(owner, share.id)
@@ -256,9 +239,7 @@ def test_a_link_opens_for_anybody_wherever_its_record_is(
     assert here.app.shared("x" * 22) is None
 
 
-def test_who_was_signed_out_meanwhile_is_told_and_nothing_goes_elsewhere(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_who_was_signed_out_meanwhile_is_told_and_nothing_goes_elsewhere(project, here, server):
     jobs, ada = server("one"), project.person()
     here.sign_in(ada)
     here.account = None
@@ -267,9 +248,7 @@ def test_who_was_signed_out_meanwhile_is_told_and_nothing_goes_elsewhere(
     assert jobs.store.ids(ada.id) == [] and not any(jobs.uploads.root.iterdir())
 
 
-def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
-) -> None:
+def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(project, here, server):
     server("one")
     ada = project.person()
     here.sign_in(ada)
@@ -283,11 +262,8 @@ def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(
 
 
 def test_copies_of_media_come_back_on_another_server_where_the_host_wants_them(
-    project: Project,
-    here: Browser,
-    server: Callable[[str], Jobs],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    project, here, server, monkeypatch
+):
     ada = project.person()
     here.sign_in(ada)
     server("one")
@@ -312,13 +288,7 @@ def test_copies_of_media_come_back_on_another_server_where_the_host_wants_them(
     assert not any(text == b"of a guest" for text in project.files.values())
 
 
-def test_a_copy_that_can_not_be_made_costs_nothing_else(
-    project: Project,
-    here: Browser,
-    server: Callable[[str], Jobs],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_copy_that_can_not_be_made_costs_nothing_else(project, here, server, monkeypatch, caplog):
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "on")
     monkeypatch.setattr(project, "broken", lambda method, path: 500 if "/object/" in path else None)
     here.sign_in(project.person())
@@ -329,10 +299,10 @@ def test_a_copy_that_can_not_be_made_costs_nothing_else(
     monkeypatch.setattr(project, "broken", lambda method, path: None)
     server("two")
     found = here.find(job.key)
-    assert found is not None and found.state is State.DONE
+    assert found.state is State.DONE
 
 
-def test_a_typo_about_private_files_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typo_about_private_files_stops_the_server(monkeypatch):
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "yes please")
     with pytest.raises(SystemExit, match="UNMASK_SUPABASE_MEDIA"):
         get_config()

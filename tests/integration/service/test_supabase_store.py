@@ -1,11 +1,8 @@
 """Records in Supabase: the contract of every store through `supabase`'s own client and real
 row-level security, and what only a service elsewhere can get wrong."""
 
-from __future__ import annotations
-
 import io
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +62,15 @@ class TestSupabase(StoreContract):
         return bob.id
 
     @pytest.fixture
-    def store(self, ada: Account) -> Store:  # type: ignore[override]
+    def store(self, ada: Account) -> Store:
         return store_of(ada)
 
     @pytest.fixture
-    def others(self, bob: Account) -> Store:  # type: ignore[override]
+    def others(self, bob: Account) -> Store:
         return store_of(bob)
 
 
-# --- roles, through the client --------------------------------------------------------------------
-
-
-def test_a_viewers_store_reads_and_writes_nothing(project: Project, ada: Account) -> None:
+def test_a_viewers_store_reads_and_writes_nothing(project, ada):
     store_of(ada).add(record := make(ada.id), SAMPLE)
     viewer = SupabaseStore(lambda: project.client(project.token(ada.id, role="viewer")))
     assert viewer.analysis(ada.id, record.id) == SAMPLE
@@ -89,7 +83,7 @@ def test_a_viewers_store_reads_and_writes_nothing(project: Project, ada: Account
     assert viewer.ids(ada.id) == [record.id]
 
 
-def test_an_admins_history_is_their_own(project: Project, ada: Account) -> None:
+def test_an_admins_history_is_their_own(project, ada):
     """Their token reads everybody's rows: the store asks for theirs."""
     store_of(ada).add(record := make(ada.id, cache_key="key"), SAMPLE)
     admin = project.person("admin")
@@ -102,7 +96,7 @@ def test_an_admins_history_is_their_own(project: Project, ada: Account) -> None:
     assert store.delete(ada.id, [record.id]) == [record.id]
 
 
-def test_an_owner_that_is_not_the_clients_gives_nothing(ada: Account, bob: Account) -> None:
+def test_an_owner_that_is_not_the_clients_gives_nothing(ada, bob):
     """A slip in the dashboard, or an attack on it: the database decides by the token."""
     store_of(ada).add(record := make(ada.id), SAMPLE)
     forger = store_of(bob)
@@ -116,13 +110,13 @@ def test_an_owner_that_is_not_the_clients_gives_nothing(ada: Account, bob: Accou
     assert store_of(ada).ids(ada.id) == [record.id]
 
 
-def test_a_stranger_opens_a_link_and_nothing_else(project: Project, ada: Account) -> None:
+def test_a_stranger_opens_a_link_and_nothing_else(project, ada):
     mine = store_of(ada)
     mine.add(record := make(ada.id), SAMPLE)
     share = mine.share(ada.id, record.id, TTL, NOON)
     stranger = SupabaseStore(project.client)
     shared = stranger.shared(share.token, NOON)
-    assert shared is not None and shared.analysis == SAMPLE
+    assert shared.analysis == SAMPLE
     assert record.id not in shared.model_dump_json()
     for call in (
         lambda: stranger.get(ada.id, record.id),
@@ -138,16 +132,11 @@ def test_a_stranger_opens_a_link_and_nothing_else(project: Project, ada: Account
 
 
 @pytest.mark.parametrize("wrong", ["forged", "expired"])
-def test_a_token_that_does_not_count_is_a_sign_in_that_is_over(
-    project: Project, ada: Account, wrong: str
-) -> None:
+def test_a_token_that_does_not_count_is_a_sign_in_that_is_over(project, ada, wrong):
     good = project.token(ada.id)
     bad = good[:-4] + "AAAA" if wrong == "forged" else project.token(ada.id, lasts=-5)
     with pytest.raises(RecordsError, check=lambda e: e.code == "signed_out"):
         SupabaseStore(lambda: project.client(bad)).ids(ada.id)
-
-
-# --- what a service elsewhere can get wrong -------------------------------------------------------
 
 
 @pytest.fixture
@@ -167,9 +156,7 @@ def fail(project: Project) -> Any:
     project.broken = lambda method, path: None
 
 
-def test_a_service_that_fails_is_said_in_a_sentence_and_loses_nothing(
-    ada: Account, fail: Callable[..., None]
-) -> None:
+def test_a_service_that_fails_is_said_in_a_sentence_and_loses_nothing(ada, fail):
     store = store_of(ada)
     store.add(record := make(ada.id))
     fail("PATCH", "/analyses")
@@ -180,13 +167,12 @@ def test_a_service_that_fails_is_said_in_a_sentence_and_loses_nothing(
     assert store.finish(ada.id, record.id, record.run, SAMPLE)
 
 
-def test_a_service_that_can_not_be_reached(ada: Account) -> None:
+def test_a_service_that_can_not_be_reached(ada):
     def dead(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
     options = ClientOptions(
-        httpx_client=httpx.Client(transport=httpx.MockTransport(dead)),
-        postgrest_client_retry=False,
+        httpx_client=httpx.Client(transport=httpx.MockTransport(dead)), postgrest_client_retry=False
     )
     client = create_client("http://unmask.invalid", "key", options)
     store = SupabaseStore(lambda: client)
@@ -205,12 +191,12 @@ def test_a_service_that_can_not_be_reached(ada: Account) -> None:
     [("PGRST205", "records_setup"), ("42883", "records_setup"), ("PGRST303", "signed_out"),
      ("42501", "not_allowed"), ("23505", "records_taken"), ("413", "too_large"), ("", "records")],
 )  # fmt: skip
-def test_what_a_refusal_means(code: str, meant: str) -> None:
+def test_what_a_refusal_means(code, meant):
     error = rows.refusal(code)
     assert error.code == meant and error.message.endswith(".")
 
 
-def test_a_full_account_is_told_which_limit_it_met(project: Project, ada: Account) -> None:
+def test_a_full_account_is_told_which_limit_it_met(project, ada):
     with project.sql() as database:
         database.run("insert into quotas (owner, max_records) values (%s, 1)", [ada.id])
     store = store_of(ada)
@@ -220,20 +206,20 @@ def test_a_full_account_is_told_which_limit_it_met(project: Project, ada: Accoun
     assert full.value.code == "quota" and "as many files" in full.value.message
 
 
-def test_what_an_error_quotes_is_not_shown(project: Project, ada: Account) -> None:
+def test_what_an_error_quotes_is_not_shown(project, ada):
     """PostgreSQL's own words name the failing row, with everything in it."""
     with pytest.raises(RecordsError) as failed:
         store_of(ada).add(make(ada.id, sha256="private"))  # which the table refuses
     assert "private" not in f"{failed.value.message} {failed.value.hint}"
 
 
-def test_what_postgresql_has_no_letter_for(ada: Account) -> None:
+def test_what_postgresql_has_no_letter_for(ada):
     store = store_of(ada)
     facts = [Fact(group="camera", source="EXIF", name="Model", value="a\x00b")]
     analysis = result(provenance=Provenance(facts=facts))
     store.add(record := make(ada.id, name="a\x00b.mp4", note="n\x00"), analysis)
     kept = store.get(ada.id, record.id)
-    assert kept is not None and kept.name == "ab.mp4"
+    assert kept.name == "ab.mp4"
     assert store.analysis(ada.id, record.id) == analysis  # byte for byte
     assert store.search(ada.id, Query(text="\x00")).total == 1
 
@@ -243,9 +229,7 @@ def test_what_postgresql_has_no_letter_for(ada: Account) -> None:
     ["created = '-infinity'", "touched = 'infinity'", "created = '0044-03-15 BC'",
      "settings = '{\"frames\": \"x\"}'", "result = '{\"verdict\": \"X\"}'"],
 )  # fmt: skip
-def test_a_row_that_can_not_be_read_breaks_no_history(
-    project: Project, ada: Account, damage: str
-) -> None:
+def test_a_row_that_can_not_be_read_breaks_no_history(project, ada, damage):
     """An account may write its own rows by itself, and could before it was looked at."""
     store = store_of(ada)
     store.add(good := make(ada.id, 1, cache_key="key"), SAMPLE)
@@ -268,16 +252,16 @@ def test_a_row_that_can_not_be_read_breaks_no_history(
     assert sorted(store.delete(ada.id, store.ids(ada.id))) == sorted([good.id, bad.id])
 
 
-def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada: Account) -> None:
+def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada):
     store = store_of(ada)
     store.add(record := make(ada.id, name="é" * 400 + ".mp4"), SAMPLE)
     kept = store.get(ada.id, record.id)
-    assert kept is not None and kept.name == "é" * 300
+    assert kept.name == "é" * 300
     assert store.search(ada.id, Query(text="éé.mp4")).total == 1
 
 
 @pytest.mark.parametrize("wrong", [PICTURE[:20], PICTURE[:12]])
-def test_a_picture_that_shows_nothing_is_none(ada: Account, wrong: bytes) -> None:
+def test_a_picture_that_shows_nothing_is_none(ada, wrong):
     """The table looks at its first bytes alone, and takes what an account writes."""
     store = store_of(ada)
     good, bad = make(ada.id, 1), make(ada.id, 2)
@@ -286,7 +270,7 @@ def test_a_picture_that_shows_nothing_is_none(ada: Account, wrong: bytes) -> Non
     assert store.thumbnails(ada.id, [good.id, bad.id]) == {good.id: PICTURE}
 
 
-def test_a_picture_of_many_pixels_is_none(ada: Account) -> None:
+def test_a_picture_of_many_pixels_is_none(ada):
     huge = io.BytesIO()
     Image.new("RGB", (2000, 2000)).save(huge, "WEBP")
     store = store_of(ada)
@@ -294,7 +278,7 @@ def test_a_picture_of_many_pixels_is_none(ada: Account) -> None:
     assert len(huge.getvalue()) < 16384 and store.thumbnails(ada.id, [record.id]) == {}
 
 
-def test_long_lists_are_asked_for_in_parts(ada: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_lists_are_asked_for_in_parts(ada, monkeypatch):
     store = store_of(ada)
     records = [make(ada.id, number) for number in range(7)]
     for record in records:
@@ -307,9 +291,7 @@ def test_long_lists_are_asked_for_in_parts(ada: Account, monkeypatch: pytest.Mon
     assert sorted(store.delete(ada.id, ids)) == ids
 
 
-def test_two_tabs_keep_the_same_setting_at_once(
-    ada: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_tabs_keep_the_same_setting_at_once(ada, monkeypatch):
     """The other tab's row comes between our look and our insert."""
     store = store_of(ada)
     client = ada.client
@@ -326,9 +308,6 @@ def test_two_tabs_keep_the_same_setting_at_once(
     monkeypatch.setattr(type(client), "table", table)
     store._set(ada.id, "preferences", "", {"keep_days": 5})
     assert store.preferences(ada.id).keep_days == 5
-
-
-# --- media ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -351,9 +330,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "BACKOFF_SECONDS", 0.001)
 
 
-def test_media_goes_up_and_comes_back(
-    project: Project, ada: Account, bob: Account, clip: Path, tmp_path: Path
-) -> None:
+def test_media_goes_up_and_comes_back(project, ada, bob, clip, tmp_path):
     store, folder = store_of(ada), tmp_path / "back"
     store.add(record := make(ada.id), SAMPLE)
     assert not store.fetch_media(ada.id, record.id, folder) and not folder.exists()
@@ -375,7 +352,7 @@ def test_media_goes_up_and_comes_back(
         SupabaseStore(project.client).bucket.put(object_path(ada.id, record.id, clip), clip)
 
 
-def test_a_signed_address_is_good_for_a_moment(project: Project, ada: Account, clip: Path) -> None:
+def test_a_signed_address_is_good_for_a_moment(project, ada, clip):
     store = store_of(ada)
     store.add(record := make(ada.id))
     store.keep_media(ada.id, record.id, clip)
@@ -385,13 +362,8 @@ def test_a_signed_address_is_good_for_a_moment(project: Project, ada: Account, c
 
 
 def test_a_large_file_goes_up_in_pieces_and_goes_on_where_it_stopped(
-    project: Project,
-    ada: Account,
-    large: Path,
-    tmp_path: Path,
-    fail: Callable[..., None],
-    impatient: None,
-) -> None:
+    project, ada, large, tmp_path, fail, impatient
+):
     store = store_of(ada)
     store.add(record := make(ada.id))
     fail("PATCH", "/upload/resumable/", times=2, status=502)
@@ -405,8 +377,8 @@ def test_a_large_file_goes_up_in_pieces_and_goes_on_where_it_stopped(
 
 
 def test_an_upload_that_can_not_go_on_says_so_and_the_record_stands(
-    project: Project, ada: Account, large: Path, fail: Callable[..., None], impatient: None
-) -> None:
+    project, ada, large, fail, impatient
+):
     store = store_of(ada)
     store.add(record := make(ada.id), SAMPLE)
     fail("PATCH", "/upload/resumable/", times=media.MAX_ATTEMPTS)
@@ -418,7 +390,7 @@ def test_an_upload_that_can_not_go_on_says_so_and_the_record_stands(
         store.keep_media(ada.id, record.id, large)
 
 
-def test_our_token_is_sent_to_no_other_host(ada: Account, large: Path) -> None:
+def test_our_token_is_sent_to_no_other_host(ada, large):
     asked = []
 
     def elsewhere(request: httpx.Request) -> httpx.Response:
@@ -432,7 +404,7 @@ def test_our_token_is_sent_to_no_other_host(ada: Account, large: Path) -> None:
     assert asked == ["unmask.invalid"]
 
 
-def test_files_are_deleted_with_their_records(project: Project, ada: Account, clip: Path) -> None:
+def test_files_are_deleted_with_their_records(project, ada, clip):
     store = store_of(ada)
     records = [make(ada.id, number) for number in range(3)]
     for record in records:
@@ -447,9 +419,7 @@ def test_files_are_deleted_with_their_records(project: Project, ada: Account, cl
         assert database.rows("select * from removals where owner = %s", [ada.id]) == []
 
 
-def test_a_file_that_could_not_be_deleted_goes_the_next_time(
-    project: Project, ada: Account, clip: Path, fail: Callable[..., None]
-) -> None:
+def test_a_file_that_could_not_be_deleted_goes_the_next_time(project, ada, clip, fail):
     store = store_of(ada)
     store.add(record := make(ada.id))
     store.keep_media(ada.id, record.id, clip)
@@ -460,9 +430,7 @@ def test_a_file_that_could_not_be_deleted_goes_the_next_time(
     assert object_path(ada.id, record.id, clip) not in project.files
 
 
-def test_what_was_kept_long_enough_goes_with_its_files(
-    project: Project, ada: Account, clip: Path
-) -> None:
+def test_what_was_kept_long_enough_goes_with_its_files(project, ada, clip):
     store = store_of(ada)
     store.add(old := make(ada.id, touched=NOON - minutes(60 * 24 * 31)))
     store.add(new := make(ada.id))
@@ -472,9 +440,7 @@ def test_what_was_kept_long_enough_goes_with_its_files(
     assert not any(path.startswith(ada.id) for path in project.files)
 
 
-def test_an_operators_timer_tidies_after_accounts_that_are_gone(
-    project: Project, ada: Account, bob: Account, clip: Path
-) -> None:
+def test_an_operators_timer_tidies_after_accounts_that_are_gone(project, ada, bob, clip):
     for account in (ada, bob):
         store = store_of(account)
         store.add(record := make(account.id, touched=NOON - minutes(60 * 24 * 31)))
@@ -489,9 +455,7 @@ def test_an_operators_timer_tidies_after_accounts_that_are_gone(
     assert store_of(bob).ids(bob.id) == []
 
 
-def test_the_timer_is_a_command(
-    project: Project, ada: Account, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_the_timer_is_a_command(project, ada, monkeypatch, capsys):
     store_of(ada).add(make(ada.id, touched=NOON - minutes(60 * 24 * 31)))
     monkeypatch.setenv("SUPABASE_URL", project.url)
     monkeypatch.setenv("SUPABASE_SECRET_KEY", project.token("", role=None) + "x")
@@ -506,7 +470,7 @@ def test_the_timer_is_a_command(
         purge.main()
 
 
-def test_a_canceled_run_does_not_take_a_result_away(ada: Account) -> None:
+def test_a_canceled_run_does_not_take_a_result_away(ada):
     store = store_of(ada)
     store.add(record := make(ada.id))
     assert store.finish(ada.id, record.id, record.run, SAMPLE)

@@ -1,7 +1,5 @@
 """What a server outlives: kill -9 anywhere, a disk that is full."""
 
-from __future__ import annotations
-
 import ctypes
 import hashlib
 import io
@@ -118,8 +116,7 @@ for number in range(points):
 """
 
 
-def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path: Path) -> None:
-    """Whatever is there afterwards is whole."""
+def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", VICTIMS, str(tmp_path), str(POINTS)],
         input=SAMPLE.model_dump_json() + "\n",
@@ -146,7 +143,7 @@ def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path: Path) -> No
             assert len(ids) <= 1
             for id in ids:
                 job = jobs.find(id, local(jobs))
-                assert job is not None and job.has_media
+                assert job.has_media
                 assert job.path.read_bytes() == b"content"
                 if job.state is State.DONE:
                     assert origin(job.analysis.seal, LOCAL) is ResultOrigin.HERE
@@ -159,9 +156,6 @@ def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path: Path) -> No
             jobs.close()
             jobs.store.close()
     assert seen == {"nothing", "interrupted", "done"}, "the points lie on all of its way"
-
-
-# --- a disk that is full --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -179,7 +173,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk: Path) -> None:
+def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk):
     store = open_store(small_disk / FILE)
     store.seals = Keyring.open(small_disk, store.database)
     kept = make(LOCAL)
@@ -205,10 +199,7 @@ def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk: Pat
     store.close()
 
 
-# --- a folder that nobody may write to ------------------------------------------------------------
-
-
-def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     file = data / "taken"
@@ -225,7 +216,7 @@ def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_p
     assert "data folder" in run.stderr or "UNMASK_DATA" in run.stderr
 
 
-def test_records_that_are_not_to_be_written_are_read_and_said(tmp_path: Path) -> None:
+def test_records_that_are_not_to_be_written_are_read_and_said(tmp_path):
     """As user 1000, whom a mode holds back."""
     if os.geteuid() != 0:
         pytest.skip("needs to become another user")
@@ -289,7 +280,7 @@ def as_any_user(folder: Path, *command: str) -> subprocess.CompletedProcess[str]
 
 
 @linux
-def test_a_folder_of_mode_0555_stops_the_server_in_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_of_mode_0555_stops_the_server_in_a_sentence(tmp_path):
     data = tmp_path / "data"
     data.mkdir(mode=0o555)
     run = as_any_user(data, "-m", "cli", "serve", "--port", "0")
@@ -326,7 +317,7 @@ with store.database.reading() as page:  # one that is being drawn: SQLite's log 
 
 
 @linux
-def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path: Path) -> None:
+def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     try:
@@ -339,12 +330,7 @@ def test_a_store_that_becomes_read_only_is_read_and_says_so(tmp_path: Path) -> N
     assert refused.startswith("records") and refused.endswith("."), refused
 
 
-# --- a file of records that is locked or damaged --------------------------------------------------
-
-
-def test_a_lock_of_another_program_is_waited_for_and_then_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_of_another_program_is_waited_for_and_then_said(tmp_path, monkeypatch):
     monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.2)
     store = open_store(tmp_path / FILE)
     record = make(LOCAL)
@@ -360,8 +346,7 @@ def test_a_lock_of_another_program_is_waited_for_and_then_said(
 
 
 @pytest.mark.parametrize("where", ["head", "middle", "end", "log"])
-def test_damaged_records_are_said_and_left_as_they_are(tmp_path: Path, where: str) -> None:
-    """Never a traceback, nothing is written over, and a copy that is put back works again."""
+def test_damaged_records_are_said_and_left_as_they_are(tmp_path, where):
     store = open_store(tmp_path / FILE)
     for number in range(60):
         store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)
@@ -413,9 +398,7 @@ def test_damaged_records_are_said_and_left_as_they_are(tmp_path: Path, where: st
 
 
 @pytest.mark.parametrize("damage", ["head", "middle", "something else"])
-def test_damaged_records_are_set_aside_whole_and_the_page_says_so(
-    tmp_path: Path, damage: str
-) -> None:
+def test_damaged_records_are_set_aside_whole_and_the_page_says_so(tmp_path, damage):
     store = open_store(tmp_path / FILE)
     for number in range(60):
         store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)
@@ -441,10 +424,7 @@ def test_damaged_records_are_set_aside_whole_and_the_page_says_so(
     again.close()
 
 
-# --- a clock that is set --------------------------------------------------------------------------
-
-
-def test_a_clock_that_is_set_deletes_nothing_at_once() -> None:
+def test_a_clock_that_is_set_deletes_nothing_at_once():
     from service.clock import TOLERANCE_SECONDS, JumpGuard
 
     now = {"wall": 1e9, "steady": 50.0}
@@ -462,9 +442,7 @@ def test_a_clock_that_is_set_deletes_nothing_at_once() -> None:
     assert not after(600 + TOLERANCE_SECONDS / 2, 600), "a correction of the time is none"
 
 
-def test_a_sweep_after_the_clock_was_set_deletes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_after_the_clock_was_set_deletes_nothing(tmp_path, monkeypatch):
     """The server's own round, where what was brought a moment ago is a year old by the new time."""
     app = Application(tmp_path, Analyzer())
     app.jobs._check = None  # this file is none
@@ -505,7 +483,7 @@ def test_a_sweep_after_the_clock_was_set_deletes_nothing(
         app.jobs.store.close()
 
 
-def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch):
     from service.rate_limit import SlidingWindowRateLimiter
 
     limiter = SlidingWindowRateLimiter(60)
@@ -517,4 +495,4 @@ def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch: pytest.MonkeyPat
     assert limiter.take({"me": 2}) is None, "not a year from now"
     assert limiter.take({"me": 2}) is None
     refused = limiter.take({"me": 2})
-    assert refused is not None and refused.wait <= 60
+    assert refused.wait <= 60

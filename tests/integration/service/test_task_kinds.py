@@ -1,7 +1,5 @@
 """What a killed server leaves of background work. Real processes."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
@@ -28,8 +26,7 @@ import time; time.sleep(60)
 """
 
 
-def test_a_killed_server_leaves_nobodys_clips(tmp_path: Path) -> None:
-    """They are promised to be deleted, whatever the end."""
+def test_a_killed_server_leaves_nobodys_clips(tmp_path):
     root = Path(__file__).parents[3]
     killed = subprocess.run(
         [sys.executable, "-c", VICTIM, str(tmp_path)],
@@ -42,6 +39,6 @@ def test_a_killed_server_leaves_nobodys_clips(tmp_path: Path) -> None:
     tasks.recover()
     assert not list(tmp_path.glob("own-clips-*"))
     run = calibrations.current(ANN)
-    assert run is not None and run.state is State.INTERRUPTED and "Start it again" in run.error
+    assert run.state is State.INTERRUPTED and "Start it again" in run.error
     assert calibrations.current(BEN) is None
     tasks.close()

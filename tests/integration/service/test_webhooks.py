@@ -1,7 +1,5 @@
 """Webhooks: whom they call, what they say, and when they try again."""
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl
@@ -33,7 +31,7 @@ from service.tasks.store import TaskStore
 from service.webhooks import WebhookRefused, Webhooks, check, sign
 from tests.support.links import PRIVATE, Handler, redirect, serving
 from tests.support.links import Server as HookServer
-from tests.support.servers_contract import Clock, clock
+from tests.support.servers_contract import clock
 from tests.support.tasks import ANN, BEN, ended, make_tasks
 from tests.support.waiting import until
 
@@ -49,7 +47,7 @@ Address = tuple[str, int]
      "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://exa mple/", "http://x:99999/",
      "https://example.org/" + "x" * 2000],
 )  # fmt: skip
-def test_odd_and_private_addresses_are_refused(url: str) -> None:
+def test_odd_and_private_addresses_are_refused(url):
     with pytest.raises(WebhookRefused):
         check(url)
 
@@ -59,9 +57,7 @@ def resolving_to(patch: pytest.MonkeyPatch, *addresses: str) -> None:
     patch.setattr(socket, "getaddrinfo", lambda *args, **options: found)
 
 
-def test_one_private_address_among_several_is_one_too_many(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_one_private_address_among_several_is_one_too_many(monkeypatch):
     resolving_to(monkeypatch, "93.184.216.34")
     check("https://example.org/hook")
     resolving_to(monkeypatch, "93.184.216.34", "10.0.0.1")
@@ -72,14 +68,14 @@ def test_one_private_address_among_several_is_one_too_many(
         check("https://example.org/hook")
 
 
-def test_who_is_offline_calls_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_offline_calls_nobody(monkeypatch):
     resolving_to(monkeypatch, "93.184.216.34")
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     with pytest.raises(WebhookRefused):
         check("https://example.org/hook")
 
 
-def test_a_signature_holds_for_its_body_its_time_and_its_secret() -> None:
+def test_a_signature_holds_for_its_body_its_time_and_its_secret():
     now = int(time.time())
     header = sign(b"body", "whsec_a", now)
     assert verify_signature(b"body", header, "whsec_a")
@@ -144,9 +140,7 @@ def hooks(tasks: TaskManager, tmp_path: Path) -> Webhooks:
     return Webhooks(tasks, tmp_path, lambda owner, id: None)
 
 
-def test_an_event_is_signed_and_says_no_more_than_it_must(
-    receive: Callable[..., Receiver], hooks: Webhooks
-) -> None:
+def test_an_event_is_signed_and_says_no_more_than_it_must(receive, hooks):
     receiver = receive(200)
     task = ended(hooks.start(receiver.url, "id-1", ANN))
     assert (task.state, task.result) == (State.DONE, 1)
@@ -158,16 +152,14 @@ def test_an_event_is_signed_and_says_no_more_than_it_must(
     assert json.loads(body)["analysis"]["href"] == "/v1/analyses/id-1"
 
 
-def test_it_is_tried_again_under_the_same_name(
-    receive: Callable[..., Receiver], hooks: Webhooks
-) -> None:
+def test_it_is_tried_again_under_the_same_name(receive, hooks):
     receiver = receive(500, 302, 204)
     task = ended(hooks.start(receiver.url, "id-1", ANN))
     assert (task.state, task.result) == (State.DONE, 3), "nothing is followed elsewhere"
     assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
 
 
-def test_it_gives_up_in_the_end(receive: Callable[..., Receiver], hooks: Webhooks) -> None:
+def test_it_gives_up_in_the_end(receive, hooks):
     receiver = receive(500, 500, 500, 200)
     task = ended(hooks.start(receiver.url, "id-1", ANN))
     assert task.state is State.FAILED and task.fault is not None
@@ -177,9 +169,7 @@ def test_it_gives_up_in_the_end(receive: Callable[..., Receiver], hooks: Webhook
     assert len(gone.came) == 1
 
 
-def test_one_that_hangs_holds_nothing_up(
-    receive: Callable[..., Receiver], hooks: Webhooks, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_hangs_holds_nothing_up(receive, hooks, monkeypatch):
     monkeypatch.setattr(webhooks, "TIMEOUT", 5.0)
     slow, quick = receive(0), receive(200)
     first, second = hooks.start(slow.url, "a", ANN), hooks.start(quick.url, "b", BEN)
@@ -188,10 +178,7 @@ def test_one_that_hangs_holds_nothing_up(
     ended(first)
 
 
-def test_a_name_that_leads_elsewhere_by_the_time_is_not_called(
-    receive: Callable[..., Receiver], hooks: Webhooks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Looked at when it was given, and again at each attempt."""
+def test_a_name_that_leads_elsewhere_by_the_time_is_not_called(receive, hooks, monkeypatch):
     receiver = receive(200)
     first = threading.Event()
 
@@ -204,9 +191,7 @@ def test_a_name_that_leads_elsewhere_by_the_time_is_not_called(
     assert not receiver.came
 
 
-def test_one_that_was_lost_with_its_server_is_offered_again(
-    receive: Callable[..., Receiver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_was_lost_with_its_server_is_offered_again(receive, tmp_path, monkeypatch):
     monkeypatch.setattr(webhooks, "PAUSES", (0.0, 600.0))
     receiver = receive(500, 200)
     before = make_tasks(tmp_path)
@@ -222,11 +207,8 @@ def test_one_that_was_lost_with_its_server_is_offered_again(
 
 
 def test_one_that_was_lost_with_another_machines_server_is_taken_over_once(
-    receive: Callable[..., Receiver],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    clock: Clock,
-) -> None:
+    receive, tmp_path, monkeypatch, clock
+):
     monkeypatch.setattr(webhooks, "PAUSES", (0.0, 600.0))
     receiver = receive(500, 200)
     machines = []
@@ -282,14 +264,8 @@ def certificate(folder: Path, name: str) -> Path:
     ],
 )
 def test_a_certificate_is_checked_by_the_name_though_the_address_is_called(
-    receive: Callable[..., Receiver],
-    hooks: Webhooks,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    known: bool,
-    state: State,
-) -> None:
+    receive, hooks, tmp_path, monkeypatch, name, known, state
+):
     receiver, pem = receive(200), certificate(tmp_path, name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)

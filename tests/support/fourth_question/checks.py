@@ -1,8 +1,6 @@
 """What holds with a fourth question; run in the copy that `tree.make` makes, by
 `tests/integration/test_fourth_question.py`."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile
@@ -78,7 +76,7 @@ def page(name: str = "", **address: str) -> AppTest:
     return at
 
 
-def test_the_question_is_answered_and_leads(analyses: dict[str, Analysis]) -> None:
+def test_the_question_is_answered_and_leads(analyses):
     alone = analyses["alone"]
     assert alone.verdict.question is SCENERY and alone.verdict.label is Label.FAKE
     assert alone.verdict.subject == "background"
@@ -90,17 +88,17 @@ def test_the_question_is_answered_and_leads(analyses: dict[str, Analysis]) -> No
     assert not analyses["without"].verdict.answers[SCENERY].evaluated
 
 
-def test_json_reads_back(analysis: Analysis) -> None:
+def test_json_reads_back(analysis):
     text = analysis.model_dump_json()
     assert Analysis.model_validate_json(text) == analysis
     assert SCENERY in json.loads(text)["verdict"]["answers"]
 
 
-def test_the_report_is_written(analysis: Analysis, clip: Path) -> None:
+def test_the_report_is_written(analysis, clip):
     assert as_pdf(collect(analysis, clip)).startswith(b"%PDF")
 
 
-def test_the_command_line(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line(clip, tmp_path, capsys):
     files = [tmp_path / name for name in ("a.json", "a.pdf")]
     written = ["--json", str(files[0]), "--report", str(files[1])]
     assert main(["analyze", str(clip), "--frames", "4", "--models", "backdrop", *written]) == 0
@@ -111,7 +109,7 @@ def test_the_command_line(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["models"]) == 0 and "backdrop" in capsys.readouterr().out
 
 
-def test_the_result_page(key: str, analysis: Analysis) -> None:
+def test_the_result_page(key, analysis):
     at = page(a=key)
     assert ASKED in texts(at)
     if analysis.verdict.question is SCENERY:
@@ -121,29 +119,29 @@ def test_the_result_page(key: str, analysis: Analysis) -> None:
 
 
 @LEADING
-def test_history(key: str) -> None:
+def test_history(key):
     at = page("history")
     assert list(at.dataframe[0].value["file"]) == ["clip.webm"]
     page("history", a=key)
 
 
 @LEADING
-def test_compare(key: str) -> None:
+def test_compare(key):
     page("compare", a=key)
     page("compare", a=key, b=key, how="clips")
 
 
-def test_models(server: Jobs) -> None:
+def test_models(server):
     at = page("models", q="background replacement")
     assert "Backdrop" in html(at) and "replaced backgrounds" in html(at)
 
 
-def test_settings_and_live(server: Jobs) -> None:
+def test_settings_and_live(server):
     page("settings")
     page("live")
 
 
-def test_batch(server: Jobs, clip: Path) -> None:
+def test_batch(server, clip):
     runs = session.application().batch_runs
     data = clip.read_bytes()
     settings = Settings(frames=4, models=["backdrop"])
@@ -154,7 +152,7 @@ def test_batch(server: Jobs, clip: Path) -> None:
     assert "Likely a replaced background" in str(at.dataframe[0].value.to_dict())
 
 
-def test_evaluate(server: Jobs) -> None:
+def test_evaluate(server):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for number, name in enumerate(f"{kind}/{n}.png" for kind in ("real", "fake") for n in "ab"):

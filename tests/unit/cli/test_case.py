@@ -1,12 +1,8 @@
 """`unmask case`, from its opening to a log that somebody changed."""
 
-from __future__ import annotations
-
 import json
 import zipfile
-from pathlib import Path
 
-import pytest
 from pypdf import PdfReader
 
 from cli import main
@@ -16,9 +12,7 @@ from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
 
-def test_a_case_by_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_case_by_hand(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     clip = make_clip(tmp_path / "clip.webm")
     made = make_analysis(clip).model_copy(update={"media": media.probe(clip)})

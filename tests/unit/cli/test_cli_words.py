@@ -1,11 +1,6 @@
 """What the command says on a terminal: of several people, and of what it can't take."""
 
-from __future__ import annotations
-
 import json
-from pathlib import Path
-
-import pytest
 
 from cli import main
 from cli.analyze import summary
@@ -15,7 +10,7 @@ from tests.support.result_sample import make_analysis
 LEADS = "  Most suspicious of {} people: Person B (right), 85 % alone, 00:01 to 00:08 and 00:10 to"
 
 
-def test_of_several_people_it_is_said_who_leads_and_what_the_others_are() -> None:
+def test_of_several_people_it_is_said_who_leads_and_what_the_others_are():
     two = summary(make_analysis()).splitlines()
     assert two[1].startswith(LEADS.format(2))
     assert two[2] == "  No sign of manipulation found for Person A (left)."
@@ -28,7 +23,7 @@ def test_of_several_people_it_is_said_who_leads_and_what_the_others_are() -> Non
     assert lines[2] == "  Inconclusive for 6 more people."
 
 
-def test_without_a_sign_all_people_are_counted() -> None:
+def test_without_a_sign_all_people_are_counted():
     lines = summary(make_analysis(fake=False)).splitlines()
     assert lines[1:3] == [
         "  Most suspicious of 2 people: Person A (left), 9 % alone",
@@ -36,7 +31,7 @@ def test_without_a_sign_all_people_are_counted() -> None:
     ]
 
 
-def test_nothing_is_said_of_one_person_and_nobody_leads_in_a_made_picture() -> None:
+def test_nothing_is_said_of_one_person_and_nobody_leads_in_a_made_picture():
     for made in (make_analysis(people="A"), make_analysis(people="A", fake=False)):
         assert summary(made).splitlines()[1].startswith("  Is a face fake?")
     assert (
@@ -47,9 +42,7 @@ def test_nothing_is_said_of_one_person_and_nobody_leads_in_a_made_picture() -> N
 LINK = "https://www.example.com/watch?v=abc"
 
 
-def test_a_link_is_refused_where_none_are_fetched(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_link_is_refused_where_none_are_fetched(tmp_path, capsys):
     out = tmp_path / "out.json"
     assert main(["analyze", LINK, "--json", str(out)]) == 2
     assert f"unmask: {LINK}: Links are not fetched here" in capsys.readouterr().err
@@ -65,17 +58,13 @@ def test_a_link_is_refused_where_none_are_fetched(
         assert capsys.readouterr().err.startswith(f"unmask: {said}")
 
 
-def test_a_folder_is_told_which_command_takes_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_is_told_which_command_takes_it(tmp_path, capsys):
     assert main(["analyze", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert "This is a folder, not a file. `unmask batch FOLDER --out DIR`" in error
 
 
-def test_labels_that_are_no_file_are_said_as_every_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_labels_that_are_no_file_are_said_as_every_other(tmp_path, capsys):
     missing = tmp_path / "missing.csv"
     assert main(["evaluate", str(missing)]) == 2
     assert capsys.readouterr().err == (
@@ -87,9 +76,7 @@ def test_labels_that_are_no_file_are_said_as_every_other(
     )
 
 
-def test_an_unknown_model_is_told_the_nearest_and_what_lists_all(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_model_is_told_the_nearest_and_what_lists_all(tmp_path, capsys):
     labels = tmp_path / "labels.csv"
     labels.write_text("file,label\na.mp4,real\nb.mp4,fake\n")
     assert main(["evaluate", str(labels), "--models", "nosuch"]) == 2

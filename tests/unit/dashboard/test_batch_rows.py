@@ -1,7 +1,5 @@
 """What a batch says of its files: in the table's cells, and in the lines over it."""
 
-from __future__ import annotations
-
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -42,7 +40,7 @@ def leaning(lean: Lean | None, label: Label = Label.INCONCLUSIVE) -> Analysis:
     return made.model_copy(update={"verdict": verdict})
 
 
-def test_a_note_says_where_it_leans_and_that_it_was_here() -> None:
+def test_a_note_says_where_it_leans_and_that_it_was_here():
     unsure = leaning(Lean.MANIPULATED)
     assert listing.note(row("a.mp4", unsure)) == "Inconclusive, leans manipulated"
     seen = row("a.mp4", unsure, before="a.mp4")
@@ -59,9 +57,7 @@ def test_a_note_says_where_it_leans_and_that_it_was_here() -> None:
     [(0.7, "", "0.7\u00a0s"), (4.04, "", "4.0\u00a0s"), (72.4, "", "1\u00a0min 12\u00a0s"),
      (4.0, "a.mp4", "known")],
 )  # fmt: skip
-def test_a_short_time_is_said_and_a_known_file_took_none(
-    seconds: float, before: str, said: str
-) -> None:
+def test_a_short_time_is_said_and_a_known_file_took_none(seconds, before, said):
     cells = listing._cells(row("a.mp4", before=before, seconds=seconds), None)
     assert cells["took"] == said
 
@@ -74,15 +70,15 @@ def test_a_short_time_is_said_and_a_known_file_took_none(
         (("y.mp4", "x.mp4"), "Same content, other names."),
     ],
 )
-def test_other_names_are_said_where_names_differ(before: tuple[str, str], said: str) -> None:
+def test_other_names_are_said_where_names_differ(before, said):
     rows = [row("in/a.mp4", before=before[0]), row("b.mp4", before=before[1]), row("c.mp4")]
     known = summary.known(rows)
-    assert known is not None and known[0] == "2 of 3 were here before."
+    assert known[0] == "2 of 3 were here before."
     assert known[1] == f"{said} Nothing of it is analyzed twice."
     assert summary.known(rows[2:]) is None
 
 
-def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict() -> None:
+def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict():
     failed = row("x.mp4").record
     failed = failed.model_copy(update={"state": State.FAILED, "result": None})
     rows = [
@@ -94,7 +90,7 @@ def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict() -> None:
         BatchRow(BatchItem(name="f.mp4", analysis="x"), failed, State.FAILED, error="=cut off."),
         BatchRow(BatchItem(name="g.txt"), error="This is no media."),
     ]
-    made = export.BatchExport(None, None, rows).as_csv().decode()  # type: ignore[arg-type]
+    made = export.BatchExport(None, None, rows).as_csv().decode()
     table = list(csv.DictReader(io.StringIO(made)))
     assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-6:] == [
         "note", "lean", "reason", "headline", "likelihood_low", "likelihood_high",
@@ -111,13 +107,13 @@ def test_a_table_says_where_a_file_leans_and_why_one_has_no_verdict() -> None:
     assert table[-1]["note"] == "This is no media."
 
 
-def test_a_batch_says_how_long_it_took_to_a_tenth() -> None:
+def test_a_batch_says_how_long_it_took_to_a_tenth():
     task = SimpleNamespace(started=NOW, ended=NOW + timedelta(seconds=3.4))
-    head, _said = summary.finished([row("a.mp4")], NOW, task)  # type: ignore[arg-type]
+    head, _said = summary.finished([row("a.mp4")], NOW, task)
     assert head == "Done: 1\u00a0file in 3.4\u00a0s."
 
 
-def test_the_row_that_was_pressed_or_marked_last_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_row_that_was_pressed_or_marked_last_is_shown(monkeypatch):
     state: dict[str, object] = {}
     monkeypatch.setattr(st, "session_state", state)
     rows = [row(f"{n}.mp4") for n in range(6)]

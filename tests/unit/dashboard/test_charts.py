@@ -1,7 +1,5 @@
 """Lanes and figures: what is drawn where, from numbers alone."""
 
-from __future__ import annotations
-
 import itertools
 import math
 
@@ -25,10 +23,7 @@ def lane_of(analysis: Analysis, person: str) -> series.Lane:
     return series.lane(analysis, next(t for t in analysis.judged if t.id == person))
 
 
-# --- series
-
-
-def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis: Analysis) -> None:
+def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis):
     late, turned = lane_of(analysis, "B"), lane_of(analysis, "A")
     assert [g.word for g in late.gaps] == ["not in frame"]
     assert late.gaps[0].start == 0.0
@@ -39,14 +34,14 @@ def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis: Analysis) ->
             assert inside == (score is None)
 
 
-def test_moments_after_the_present_one_are_not_scored_yet(analysis: Analysis) -> None:
+def test_moments_after_the_present_one_are_not_scored_yet(analysis):
     lane = series.lane(analysis, analysis.judged[0], until=7.0)
     assert lane.gaps[-1].why is series.Missing.NOT_YET
     assert lane.gaps[-1].end == DURATION
     assert all(s is None for t, s in zip(lane.times, lane.score, strict=True) if t > 7.0)
 
 
-def test_a_part_above_a_level_ends_at_the_exact_crossings() -> None:
+def test_a_part_above_a_level_ends_at_the_exact_crossings():
     run = [(0.0, 0.5), (1.0, 0.9), (2.0, 0.9), (3.0, 0.3)]
     (part,) = series.above(run, 0.7)
     assert part[0] == (pytest.approx(0.5), 0.7)
@@ -56,7 +51,7 @@ def test_a_part_above_a_level_ends_at_the_exact_crossings() -> None:
     assert series.above([(0.0, 0.8), (1.0, 0.9)], 0.7) == [[(0.0, 0.8), (1.0, 0.9)]]
 
 
-def test_runs_never_cross_a_gap(analysis: Analysis) -> None:
+def test_runs_never_cross_a_gap(analysis):
     lane = lane_of(analysis, "A")
     (gap,) = lane.gaps
     runs = lane.runs
@@ -64,7 +59,7 @@ def test_runs_never_cross_a_gap(analysis: Analysis) -> None:
     assert runs[0][-1][0] < gap.start and runs[1][0][0] > gap.end
 
 
-def test_each_stretch_of_a_strip_is_stood_for_by_its_highest_score(analysis: Analysis) -> None:
+def test_each_stretch_of_a_strip_is_stood_for_by_its_highest_score(analysis):
     lane = lane_of(analysis, "B")
     tiles = series.tiles(lane, 7, DURATION)
     assert len(tiles) == 7
@@ -79,7 +74,7 @@ def test_each_stretch_of_a_strip_is_stood_for_by_its_highest_score(analysis: Ana
     assert any(lane.score[t.index] == best for t in tiles)
 
 
-def test_few_moments_have_a_tile_each() -> None:
+def test_few_moments_have_a_tile_each():
     analysis = make_analysis(frames=5)
     tiles = series.tiles(series.lane(analysis, analysis.judged[0]), 11, DURATION)
     assert [t.index for t in tiles] == [0, 1, 2, 3, 4]
@@ -87,7 +82,7 @@ def test_few_moments_have_a_tile_each() -> None:
     assert all(a.stop == b.start for a, b in itertools.pairwise(tiles))
 
 
-def test_peaks_are_higher_than_their_neighbors(analysis: Analysis) -> None:
+def test_peaks_are_higher_than_their_neighbors(analysis):
     lane = lane_of(analysis, "B")
     peaks = series.peaks(lane)
     assert peaks
@@ -99,7 +94,7 @@ def test_peaks_are_higher_than_their_neighbors(analysis: Analysis) -> None:
         assert scored[peak] == max(scored[t] for t in around)
 
 
-def test_a_finding_says_who_and_when(analysis: Analysis) -> None:
+def test_a_finding_says_who_and_when(analysis):
     fake = series.finding(lane_of(analysis, "B"), LIMITS)
     assert fake.startswith("Person B is above 70 from 00:01.")
     assert "No score: not in frame 00:00.0 to" in fake
@@ -118,22 +113,19 @@ def test_a_finding_says_who_and_when(analysis: Analysis) -> None:
         (None, Label.NOT_APPLICABLE),
     ],
 )
-def test_a_score_is_read_as_the_verdict_reads_it(score: float | None, label: Label) -> None:
+def test_a_score_is_read_as_the_verdict_reads_it(score, label):
     assert series.label_at(score, LIMITS) is label
 
 
-# --- the lane
-
-
-def figure_of(analysis: Analysis, person: str, **more: object):  # type: ignore[no-untyped-def]
+def figure_of(analysis: Analysis, person: str, **more: object):
     arguments = {
         "thresholds": LIMITS, "end": DURATION, "size": charts.lane_sizes(1)[0], "palette": LIGHT,
         "titles": {"sbi": "SBI", "xcep": "Xception", "clip": "VideoMAE"}, **more,
     }  # fmt: skip
-    return charts.lane_figure(lane_of(analysis, person), **arguments)  # type: ignore[arg-type]
+    return charts.lane_figure(lane_of(analysis, person), **arguments)
 
 
-def test_a_lane_draws_the_ensemble_bold_and_the_models_thin(analysis: Analysis) -> None:
+def test_a_lane_draws_the_ensemble_bold_and_the_models_thin(analysis):
     lines = [t for t in figure_of(analysis, "B").data if t.mode == "lines" and t.line.width]
     assert [t.line.width for t in lines] == [1, 1, 1, 2.6]
     assert [t.line.dash for t in lines[:3]] == ["solid", "dash", "dot"]
@@ -142,7 +134,7 @@ def test_a_lane_draws_the_ensemble_bold_and_the_models_thin(analysis: Analysis) 
     assert all(t.connectgaps is False for t in lines)
 
 
-def test_thresholds_and_band_are_drawn_and_numbered(analysis: Analysis) -> None:
+def test_thresholds_and_band_are_drawn_and_numbered(analysis):
     figure = figure_of(analysis, "B", palette=DARK)
     band = [s for s in figure.layout.shapes if s.type == "rect"]
     assert [(s.y0, s.y1, s.fillcolor) for s in band] == [(0.3, 0.7, DARK.band)]
@@ -151,7 +143,7 @@ def test_thresholds_and_band_are_drawn_and_numbered(analysis: Analysis) -> None:
     assert list(figure.layout.yaxis.ticktext) == ["0", "<b>30</b>", "<b>70</b>", "100"]
 
 
-def test_a_click_can_land_on_every_moment_also_in_a_gap(analysis: Analysis) -> None:
+def test_a_click_can_land_on_every_moment_also_in_a_gap(analysis):
     figure = figure_of(analysis, "A")
     picker = next(t for t in figure.data if t.name == "moments")
     assert list(picker.x) == analysis.timestamps
@@ -166,7 +158,7 @@ def test_a_click_can_land_on_every_moment_also_in_a_gap(analysis: Analysis) -> N
     assert any("turned away" in text for text in texts.values())
 
 
-def test_a_gap_is_hatched_and_named(analysis: Analysis) -> None:
+def test_a_gap_is_hatched_and_named(analysis):
     figure = figure_of(analysis, "A")
     (hatched,) = [t for t in figure.data if t.fillpattern.shape]
     (gap,) = lane_of(analysis, "A").gaps
@@ -174,7 +166,7 @@ def test_a_gap_is_hatched_and_named(analysis: Analysis) -> None:
     assert [a.text for a in figure.layout.annotations] == ["turned away"]
 
 
-def test_a_moment_between_gaps_is_seen_as_a_dot(analysis: Analysis) -> None:
+def test_a_moment_between_gaps_is_seen_as_a_dot(analysis):
     track = analysis.judged[0].model_copy(deep=True)
     track.frames = [track.frames[4]]
     lane = series.lane(analysis, track)
@@ -186,28 +178,28 @@ def test_a_moment_between_gaps_is_seen_as_a_dot(analysis: Analysis) -> None:
     assert [list(t.x) for t in dots] == [[track.frames[0].time]]
 
 
-def test_names_of_models_can_not_bring_markup_into_a_figure(analysis: Analysis) -> None:
+def test_names_of_models_can_not_bring_markup_into_a_figure(analysis):
     figure = figure_of(analysis, "B", titles={"sbi": "<a href='x'>SBI</a>"})
     picker = next(t for t in figure.data if t.name == "moments")
     assert "<a " not in "".join(picker.text)
 
 
 @pytest.mark.parametrize("end", [0.4, 2.1, 14.2, 61.0, 600.0, 7200.0, 40_000.0])
-def test_a_time_axis_has_few_round_ticks(end: float) -> None:
+def test_a_time_axis_has_few_round_ticks(end):
     values, texts = time_ticks(end)
     assert 2 <= len(values) <= 7
     assert values[0] == 0 and values[-1] <= end
     assert len(set(texts)) == len(texts)
 
 
-def test_ticks_that_would_touch_are_put_together() -> None:
+def test_ticks_that_would_touch_are_put_together():
     close = charts.score_ticks(Thresholds(low=0.45, high=0.5))
     assert close[1] == ["0", "<b>45–50</b>", "100"]
     edge = charts.score_ticks(Thresholds(low=0.05, high=0.95))
     assert edge[1] == ["<b>5</b>", "<b>95</b>"]
 
 
-def test_lanes_leave_room_for_the_tag_and_the_times() -> None:
+def test_lanes_leave_room_for_the_tag_and_the_times():
     first, middle, last = charts.lane_sizes(3)
     assert first.top == charts.TAG and middle.top == last.top == charts.PAD
     assert last.bottom == charts.FOOT and first.bottom == charts.PAD

@@ -1,7 +1,5 @@
 """What is changed in Streamlit's server works with the Streamlit that is installed."""
 
-from __future__ import annotations
-
 import socket
 import threading
 
@@ -35,9 +33,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> MediaFileManager:
     return MediaFileManager(MemoryMediaFileStorage("/media"))
 
 
-def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(
-    files: MediaFileManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(files, monkeypatch):
     now = 1000.0
     monkeypatch.setattr(_compat.time, "monotonic", lambda: now)
     button = files.add_deferred(lambda: b"%PDF", "application/pdf", "1.0", "report.pdf")
@@ -45,16 +41,14 @@ def test_a_download_outlasts_other_people_s_pages_and_not_for_ever(
     for _run in range(5):  # of anybody's script
         files.remove_orphaned_files()
     kept = files.read_file(id)
-    assert kept is not None and kept.content == b"%PDF"
+    assert kept.content == b"%PDF"
     now += _compat.DOWNLOAD_SECONDS + 1
     files.remove_orphaned_files()
     assert files.read_file(id) is None
 
 
 @pytest.mark.parametrize("fragments", [None, ["one"]])
-def test_where_a_file_may_be_sent_is_told_though_a_run_begins(
-    files: MediaFileManager, fragments: list[str] | None
-) -> None:
+def test_where_a_file_may_be_sent_is_told_though_a_run_begins(files, fragments):
     queue, drawn, answer = ForwardMsgQueue(), ForwardMsg(), ForwardMsg()
     drawn.delta.new_element.text.body = "drawn before"
     drawn.delta.fragment_id = "one"
@@ -66,9 +60,7 @@ def test_where_a_file_may_be_sent_is_told_though_a_run_begins(
     assert queue.flush() == []
 
 
-def test_half_requests_to_the_pages_hold_no_place_for_long(
-    files: MediaFileManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_requests_to_the_pages_hold_no_place_for_long(files, monkeypatch):
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     assert connections.CheckedBody in [one.cls for one in server.middleware(())]
     port = free_port()

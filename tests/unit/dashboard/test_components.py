@@ -1,7 +1,5 @@
 """Whatever a component is given stays text: no name of a file can be part of the page."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -183,10 +181,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("component", GIVEN, ids=lambda f: f"{f.__module__[21:]}.{f.__name__}")
-def test_what_is_given_stays_text(component: Callable[..., object], drawn: list[str]) -> None:
+def test_what_is_given_stays_text(component, drawn):
     values, named = GIVEN[component]
     made = component(*values, **named)
-    html = "".join(drawn) if made is None else str(markup.join([made]))  # type: ignore[list-item]
+    html = "".join(drawn) if made is None else str(markup.join([made]))
     read = Read(html)
     assert "script" not in read.tags and "onerror" not in read.attributes, html
     assert ("img" in read.tags) is (component in (camera.picture, cards.people, figures.tile)), html
@@ -195,7 +193,7 @@ def test_what_is_given_stays_text(component: Callable[..., object], drawn: list[
     assert "&#" not in read.text, "escaped twice"
 
 
-def test_every_component_is_tried() -> None:
+def test_every_component_is_tried():
     def public(module: ModuleType) -> set[object]:
         return {
             one
@@ -207,14 +205,14 @@ def test_every_component_is_tried() -> None:
     assert not missing
 
 
-def test_a_card_of_a_file_shows_its_name_as_text(drawn: list[str]) -> None:
+def test_a_card_of_a_file_shows_its_name_as_text(drawn):
     card = Card("x", BAD, "help", BAD, BAD, points=(BAD,), small=BAD)
     status_cards.show(card)
     read = Read("".join(drawn))
     assert read.text.count(BAD) == 5 and not {"img", "script"} & read.tags
 
 
-def test_what_begins_a_sign_in_cannot_end_its_script(drawn: list[str]) -> None:
+def test_what_begins_a_sign_in_cannot_end_its_script(drawn):
     signin.begin(BAD, "</script><b>", "", start="/s", refused="/r")
     (html,) = drawn
     assert html.count("</script>") == 1 and "<b>" not in html

@@ -1,7 +1,5 @@
 """A chart of one page while another page's thread is importing pandas."""
 
-from __future__ import annotations
-
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -14,10 +12,10 @@ import dashboard.charts  # noqa: F401 -- which hides it
 
 
 @pytest.mark.parametrize("loading", [True, False])
-def test_half_of_pandas_is_none(monkeypatch: pytest.MonkeyPatch, loading: bool) -> None:
+def test_half_of_pandas_is_none(monkeypatch, loading):
     half = ModuleType("pandas")
     half.__spec__ = ModuleSpec("pandas", None)
-    half.__spec__._initializing = loading  # type: ignore[attr-defined]
+    half.__spec__._initializing = loading
     monkeypatch.setitem(sys.modules, "pandas", half)
 
     def drawn() -> str:
@@ -31,7 +29,7 @@ def test_half_of_pandas_is_none(monkeypatch: pytest.MonkeyPatch, loading: bool) 
             drawn()
 
 
-def test_whole_modules_are_seen() -> None:
+def test_whole_modules_are_seen():
     from _plotly_utils import basevalidators
 
     assert basevalidators.get_module("numpy", should_load=False) is np

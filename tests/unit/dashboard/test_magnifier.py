@@ -1,7 +1,5 @@
 """The magnifier shows pixels as they are."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from dashboard.result.magnifier import magnified
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
-def test_what_is_magnified_are_the_pixels_around_a_place(x: float, y: float) -> None:
+def test_what_is_magnified_are_the_pixels_around_a_place(x, y):
     rgb = np.random.default_rng(0).integers(0, 256, (180, 320, 3), np.uint8)
     part = magnified(rgb, 4, x, y)
     scale = part.shape[1] // 80

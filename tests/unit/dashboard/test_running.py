@@ -1,12 +1,8 @@
 """What a running analysis tells: nothing that isn't known, and no time that jumps."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
-
-import pytest
 
 from dashboard import series
 from dashboard.components.progress import bar
@@ -19,7 +15,7 @@ from service.tasks.jobs import Job
 from tests.support.result_sample import make_analysis
 
 
-def test_time_left_waits_rounds_and_never_grows_without_a_word() -> None:
+def test_time_left_waits_rounds_and_never_grows_without_a_word():
     left = TimeLeft()
     assert left.text(1.0, 0.1) == ""  # too early to know
     assert left.text(4.0, 0.2) == f"about 20{NBSP}s left"  # 16 s
@@ -29,11 +25,11 @@ def test_time_left_waits_rounds_and_never_grows_without_a_word() -> None:
     assert left.text(15.0, 0.75) == f"about 5{NBSP}s left"
 
 
-def test_time_left_survives_a_start_without_progress() -> None:
+def test_time_left_survives_a_start_without_progress():
     assert TimeLeft().text(30.0, 0.0) == ""
 
 
-def test_a_bar_stays_inside_itself_and_speaks_only_with_a_label() -> None:
+def test_a_bar_stays_inside_itself_and_speaks_only_with_a_label():
     assert "width: 100%" in bar(1.7)
     assert "width: 0%" in bar(-1)
     assert "aria-hidden" in bar(0.5) and "progressbar" not in bar(0.5)
@@ -54,7 +50,7 @@ def half_done() -> Analysis:
     return whole.model_copy(update={"timestamps": seen, "subjects": tracks, "partial": True})
 
 
-def test_the_bold_line_is_drawn_only_where_all_models_have_a_score() -> None:
+def test_the_bold_line_is_drawn_only_where_all_models_have_a_score():
     partial = half_done()
     for track in partial.judged:
         lane = so_far(partial, track)
@@ -65,7 +61,7 @@ def test_the_bold_line_is_drawn_only_where_all_models_have_a_score() -> None:
         assert any(value is not None for value in lane.models["sbi"][8:16])
 
 
-def test_what_was_not_looked_at_is_not_scored_yet() -> None:
+def test_what_was_not_looked_at_is_not_scored_yet():
     partial = half_done()
     lane = so_far(partial, partial.judged[0])
     last = lane.gaps[-1]
@@ -74,9 +70,7 @@ def test_what_was_not_looked_at_is_not_scored_yet() -> None:
     assert series.Missing.NO_SCORE not in {gap.why for gap in lane.gaps}
 
 
-def test_a_person_is_counted_in_frames_once_all_are_searched(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_person_is_counted_in_frames_once_all_are_searched(monkeypatch):
     """The step beside counts them on; two counts of one thing would not agree."""
     monkeypatch.setattr(running, "thumbnail", lambda *any: "")
     partial, job = half_done(), cast(Job, SimpleNamespace(path=Path("a.webm")))
@@ -87,7 +81,7 @@ def test_a_person_is_counted_in_frames_once_all_are_searched(
     assert "frame" not in details[0] and f"of 16{NBSP}frames" in details[1]
 
 
-def test_people_stand_where_they_are_whoever_is_the_most_suspicious() -> None:
+def test_people_stand_where_they_are_whoever_is_the_most_suspicious():
     analysis = make_analysis()
     (first, second) = by_appearance(analysis.seen)
     assert (first.id, second.id) == ("A", "B")

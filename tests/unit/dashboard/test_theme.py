@@ -1,7 +1,5 @@
 """The look: configuration and tokens agree, and everything can be read."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from dataclasses import fields
@@ -13,7 +11,7 @@ import pytest
 
 from dashboard import theme
 from dashboard.components import style
-from dashboard.theme import DARK, LIGHT, Palette, StateColor
+from dashboard.theme import DARK, LIGHT, StateColor
 from tests.support.style_sheet import Where, rules
 
 ROOT = Path(__file__).parents[3]
@@ -34,7 +32,7 @@ def contrast(a: str, b: str) -> float:
 
 
 @pytest.mark.parametrize("name", THEMES)
-def test_configuration_and_tokens_agree(name: str) -> None:
+def test_configuration_and_tokens_agree(name):
     palette, config = THEMES[name], CONFIG[name]
     assert config["primaryColor"] == config["linkColor"] == palette.accent
     assert config["backgroundColor"] == palette.bg
@@ -53,7 +51,7 @@ def test_configuration_and_tokens_agree(name: str) -> None:
 
 
 @pytest.mark.parametrize("palette", THEMES.values(), ids=THEMES)
-def test_text_and_marks_have_enough_contrast(palette: Palette) -> None:
+def test_text_and_marks_have_enough_contrast(palette):
     for ink, ground in product(
         (palette.text, palette.muted, palette.accent), (palette.bg, palette.surface)
     ):
@@ -70,7 +68,7 @@ def test_text_and_marks_have_enough_contrast(palette: Palette) -> None:
             assert contrast(state.ink, state.tint) >= 4.5
 
 
-def test_the_style_sheet_uses_only_tokens_and_stable_hooks() -> None:
+def test_the_style_sheet_uses_only_tokens_and_stable_hooks():
     css = theme.css() + theme.sheet("plain")
     known = set(re.findall(r"(--um-[a-z-]+):", css))
     known |= {
@@ -85,7 +83,7 @@ def test_the_style_sheet_uses_only_tokens_and_stable_hooks() -> None:
     assert css.count("{") == css.count("}")
 
 
-def test_every_file_of_the_style_sheet_is_in_it_and_every_rule_says_where_it_is_seen() -> None:
+def test_every_file_of_the_style_sheet_is_in_it_and_every_rule_says_where_it_is_seen():
     files = {file.stem for file in theme.STATIC.glob("*.css")}
     assert files == {*theme.SHEETS, "plain"}
     found = rules()
@@ -96,11 +94,11 @@ def test_every_file_of_the_style_sheet_is_in_it_and_every_rule_says_where_it_is_
     assert read + turning == sum(map(len, sheets)), "a rule that no test looks for"
 
 
-def test_a_text_in_a_style_element_cannot_end_it() -> None:
+def test_a_text_in_a_style_element_cannot_end_it():
     assert "<" not in style._quoted("</style><img src=x onerror=alert(1)>")
     assert style._quoted('say "drop"') == r'"say \"drop\""'
 
 
-def test_colors_follow_the_theme_without_a_rerun() -> None:
+def test_colors_follow_the_theme_without_a_rerun():
     assert f"--um-text: light-dark({LIGHT.text}, {DARK.text});" in theme.css()
     assert f"--um-fake-ink: light-dark({LIGHT.fake.ink}, {DARK.fake.ink});" in theme.css()

@@ -1,7 +1,5 @@
 """Numbers and states as words."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -15,7 +13,7 @@ from detector.schema.analysis import Label, ReasonCode
     ("value", "text"),
     [(0.789, "79"), (0.5, "50"), (0.9999, "99"), (0.0001, "1"), (1.0, "100"), (0.0, "0")],
 )
-def test_percents_are_whole_and_never_claim_certainty(value: float, text: str) -> None:
+def test_percents_are_whole_and_never_claim_certainty(value, text):
     assert labels.percent(value) == f"{text}{NBSP}%"
 
 
@@ -29,11 +27,11 @@ def test_percents_are_whole_and_never_claim_certainty(value: float, text: str) -
         (-1, "00:00.0"),
     ],
 )
-def test_clock(seconds: float, text: str) -> None:
+def test_clock(seconds, text):
     assert labels.clock(seconds) == text
 
 
-def test_clock_without_tenths_does_not_round_up() -> None:
+def test_clock_without_tenths_does_not_round_up():
     assert labels.clock(7.9, tenths=False) == "00:07"
 
 
@@ -48,7 +46,7 @@ def test_clock_without_tenths_does_not_round_up() -> None:
         (3 * 10**15, "3000 TB"),
     ],
 )
-def test_sizes(count: int, text: str) -> None:
+def test_sizes(count, text):
     assert labels.size(count) == text.replace(" ", NBSP)
 
 
@@ -57,11 +55,11 @@ def test_sizes(count: int, text: str) -> None:
     [(0.2, "about 5 s"), (12.3, "about 15 s"), (15, "about 15 s"), (89, "about 90 s"),
      (95, "about 2 minutes"), (600, "about 10 minutes")],
 )  # fmt: skip
-def test_times_are_said_as_about(seconds: float, text: str) -> None:
+def test_times_are_said_as_about(seconds, text):
     assert labels.about(seconds).replace(NBSP, " ") == text
 
 
-def test_spans_and_counts() -> None:
+def test_spans_and_counts():
     assert labels.took(0.42) == f"0.4{NBSP}s"
     assert labels.took(0.01) == f"under 0.1{NBSP}s"
     assert labels.took(75) == f"1{NBSP}min 15{NBSP}s"
@@ -74,24 +72,24 @@ def test_spans_and_counts() -> None:
     ]  # fmt: skip
 
 
-def test_every_state_has_icon_word_glyph_and_color() -> None:
+def test_every_state_has_icon_word_glyph_and_color():
     assert set(labels.STATES) == set(labels.WHAT_IT_MEANS) == set(Label)
     for states in (labels.STATES.values(), labels.READINGS.values()):
         for look in ("icon", "words", "glyph", "color", "slug"):
             assert len({getattr(state, look) for state in states}) == 4
 
 
-def test_no_state_is_stated_as_a_fact() -> None:
+def test_no_state_is_stated_as_a_fact():
     texts = [s.words for s in labels.STATES.values()] + list(labels.WHAT_IT_MEANS.values())
     assert not re.search(r"\b(fake|authentic|verified|real)\b", " ".join(texts), re.IGNORECASE)
 
 
-def test_every_reason_a_face_is_left_out_has_a_word() -> None:
+def test_every_reason_a_face_is_left_out_has_a_word():
     needed = {code for code in ReasonCode if code.value.startswith(("too_", "face_", "turned"))}
     assert needed <= set(labels.WHY_NOT)
 
 
-def test_outside_text_is_inert() -> None:
+def test_outside_text_is_inert():
     hostile = '<b onclick="x">**a**</b> [l](javascript:x) $x$'
     assert "<" not in labels.escape(hostile) and '"' not in labels.escape(hostile)
     plain = labels.plain_markdown(hostile)

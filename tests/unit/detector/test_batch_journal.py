@@ -1,7 +1,5 @@
 """A journal that outlives kills and full disks, and batches shared across runs."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import io
@@ -54,7 +52,7 @@ def failure(name: str, code: str, **more: Any) -> dict[str, Any]:
     return line(name, **more) | {"error": {"code": code, "message": "It is so.", "hint": ""}}
 
 
-def test_what_was_added_is_there_after_it_was_opened_again(tmp_path: Path) -> None:
+def test_what_was_added_is_there_after_it_was_opened_again(tmp_path):
     path = tmp_path / "results.jsonl"
     journal = journal_at(path)
     journal.add(line("ä.mp4", "1", analysis={"a": 1}))
@@ -68,7 +66,7 @@ def test_what_was_added_is_there_after_it_was_opened_again(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])
-def test_a_line_that_a_kill_cut_off_is_taken_away(tmp_path: Path, cut: int) -> None:
+def test_a_line_that_a_kill_cut_off_is_taken_away(tmp_path, cut):
     path = tmp_path / "results.jsonl"
     journal = journal_at(path)
     journal.add(line("a.mp4", "1"))
@@ -82,7 +80,7 @@ def test_a_line_that_a_kill_cut_off_is_taken_away(tmp_path: Path, cut: int) -> N
     assert [id for _, id in left(path)] == ["1", "3"]
 
 
-def test_a_newer_line_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+def test_a_newer_line_takes_the_place_of_an_older_one(tmp_path):
     path = tmp_path / "results.jsonl"
     journal = journal_at(path)
     journal.add(line("a.mp4", "1"))
@@ -95,7 +93,7 @@ def test_a_newer_line_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["hello\n", '[1]\n{"file": "a"}\n', "a,b"])
-def test_a_file_that_is_no_journal_stays_as_it_is(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_journal_stays_as_it_is(tmp_path, text):
     path = tmp_path / "results.jsonl"
     path.write_text(text)
     with pytest.raises(UsageError):
@@ -103,9 +101,7 @@ def test_a_file_that_is_no_journal_stays_as_it_is(tmp_path: Path, text: str) -> 
     assert path.read_text() == text
 
 
-def test_a_full_disk_leaves_the_journal_as_it_stood(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_journal_as_it_stood(tmp_path, monkeypatch):
     path = tmp_path / "results.jsonl"
     journal = journal_at(path)
     journal.add(line("a.mp4", "1"))
@@ -123,7 +119,7 @@ def test_a_full_disk_leaves_the_journal_as_it_stood(
     assert [id for _, id in left(path)] == ["1", "2"]
 
 
-def test_the_table_is_whole_again_after_a_kill_and_no_formula(tmp_path: Path) -> None:
+def test_the_table_is_whole_again_after_a_kill_and_no_formula(tmp_path):
     journal = journal_at(tmp_path / "results.jsonl")
     path = tmp_path / "results.csv"
     Table(path, journal)
@@ -144,7 +140,7 @@ class Network(Model):
     """Says what it is given; the first pass waits until it is let go."""
 
     def __init__(self) -> None:
-        super().__init__(SimpleNamespace(id="stub"))  # type: ignore[arg-type]
+        super().__init__(SimpleNamespace(id="stub"))
         self.passes: list[int] = []
         self.begun, self.go = threading.Event(), threading.Event()
 
@@ -193,19 +189,19 @@ def items(count: int, first: int, side: int = 2) -> np.ndarray:
     return np.broadcast_to(numbers[:, None, None, None], (count, side, side, 3)).copy()
 
 
-def test_what_waits_for_a_model_goes_through_it_together() -> None:
+def test_what_waits_for_a_model_goes_through_it_together():
     out, passes = shared([items(3, 0), items(2, 10), items(4, 20)])
     assert out == [[0, 1, 2], [10, 11], [20, 21, 22, 23]]
     assert passes == [3, 6]
 
 
-def test_other_shapes_and_what_is_too_much_go_apart() -> None:
+def test_other_shapes_and_what_is_too_much_go_apart():
     out, passes = shared([items(1, 0), items(2, 10), items(2, 20, side=3), items(LARGEST - 1, 30)])
     assert [x[0] for x in out] == [0, 10, 20, 30]
     assert sorted(passes) == [1, 2, 2, LARGEST - 1]
 
 
-def test_one_that_fails_does_not_fail_the_others() -> None:
+def test_one_that_fails_does_not_fail_the_others():
     out, _ = shared([items(1, 0), items(2, 10), items(1, 255)])
     assert out[:2] == [[0], [10, 11]]
     assert isinstance(out[2], ValueError)

@@ -1,7 +1,5 @@
 """What a batch is of: folders, tables, lists, archives and documents, and those made to do harm."""
 
-from __future__ import annotations
-
 import io
 import json
 import resource
@@ -36,7 +34,7 @@ def opened(entry: Entry, folder: Path) -> bytes:
     return entry.open(folder).read_bytes()
 
 
-def test_a_folder_with_what_is_in_it(tmp_path: Path) -> None:
+def test_a_folder_with_what_is_in_it(tmp_path):
     inner = tmp_path / "b" / "c"
     inner.mkdir(parents=True)
     for name in ("z.png", "b/a.png", "b/c/no-ending", ".hidden.png", "b/notes.txt"):
@@ -53,7 +51,7 @@ def test_a_folder_with_what_is_in_it(tmp_path: Path) -> None:
     assert source.passed_over == 1
 
 
-def test_a_table_and_a_list_name_paths_beside_themselves(tmp_path: Path) -> None:
+def test_a_table_and_a_list_name_paths_beside_themselves(tmp_path):
     for name in ("one.png", "two, or so.png"):
         (tmp_path / name).write_bytes(picture())
     table = tmp_path / "labels.csv"
@@ -73,13 +71,13 @@ def test_a_table_and_a_list_name_paths_beside_themselves(tmp_path: Path) -> None
     ("name", "text"),
     [("a.csv", b"label,clip\nreal,x.png\n"), ("a.csv", b"path\n"), ("b.txt", b"\xff\xfe\x00")],
 )
-def test_a_list_that_is_none_is_said_to_be(tmp_path: Path, name: str, text: bytes) -> None:
+def test_a_list_that_is_none_is_said_to_be(tmp_path, name, text):
     (tmp_path / name).write_bytes(text)
     with pytest.raises(UsageError):
         read_source(tmp_path / name)
 
 
-def test_links_are_opened_by_who_may(tmp_path: Path) -> None:
+def test_links_are_opened_by_who_may(tmp_path):
     lines = tmp_path / "list.txt"
     lines.write_text("https://example.org/a.mp4\n")
     file = tmp_path / "fetched.png"
@@ -88,7 +86,7 @@ def test_links_are_opened_by_who_may(tmp_path: Path) -> None:
     assert opened(entry, tmp_path) == picture()
 
 
-def test_a_file_of_an_archive_lies_under_a_name_of_ours(tmp_path: Path) -> None:
+def test_a_file_of_an_archive_lies_under_a_name_of_ours(tmp_path):
     path = packed(tmp_path / "a.zip", {"in/a b.png": picture(1), "readme.txt": b"x"})
     (entry,) = read_source(path).entries
     assert entry.name == "in/a b.png"
@@ -99,14 +97,14 @@ def test_a_file_of_an_archive_lies_under_a_name_of_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../up.png", "/etc/passwd", "a/../../b.png", "C:\\b.png", "..\\b.png", "\\\\host\\x"]
 )
-def test_a_name_that_leads_out_is_refused_and_the_others_are_not(tmp_path: Path, name: str) -> None:
+def test_a_name_that_leads_out_is_refused_and_the_others_are_not(tmp_path, name):
     path = packed(tmp_path / "a.zip", {name: picture(), "good.png": picture()})
     entries = read_source(path).entries
     assert codes(entries) == {name: "path_trick"}
     assert len(entries) == 2
 
 
-def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
+def test_a_link_in_an_archive_is_refused(tmp_path):
     path = tmp_path / "a.zip"
     link = zipfile.ZipInfo("passwords.png")
     link.create_system, link.external_attr = 3, 0o120777 << 16
@@ -115,9 +113,7 @@ def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
     assert codes(read_source(path).entries) == {"passwords.png": "path_trick"}
 
 
-def test_bombs_are_refused_before_they_are_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
     path = packed(tmp_path / "zeros.zip", {"a.bmp": bytes(80 * 1024**2)})
     assert path.stat().st_size < 100_000
     with pytest.raises(MediaError, check=lambda e: e.code == "zip_bomb"):
@@ -127,7 +123,7 @@ def test_bombs_are_refused_before_they_are_unpacked(
         read_source(packed(tmp_path / "large.zip", {"a.png": picture()}))
 
 
-def test_an_archive_that_lies_about_a_size_ends_at_what_it_said(tmp_path: Path) -> None:
+def test_an_archive_that_lies_about_a_size_ends_at_what_it_said(tmp_path):
     path = packed(tmp_path / "a.zip", {"a.bmp": bytes(5 * 1024**2)})
     data = bytearray(path.read_bytes())
     for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
@@ -140,9 +136,7 @@ def test_an_archive_that_lies_about_a_size_ends_at_what_it_said(tmp_path: Path) 
     assert sum(p.stat().st_size for p in (tmp_path / "out").iterdir()) <= 1024**2
 
 
-def test_too_many_files_damage_and_passwords(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_files_damage_and_passwords(tmp_path, monkeypatch):
     whole = packed(tmp_path / "a.zip", {"a.png": picture(), "b.png": picture()})
     cut = tmp_path / "cut.zip"
     cut.write_bytes(whole.read_bytes()[:-30])
@@ -162,7 +156,7 @@ def test_too_many_files_damage_and_passwords(
     assert codes(read_source(tmp_path).entries)["a.zip"] == "too_many_files"
 
 
-def test_a_wrong_byte_in_a_packed_file_is_damage(tmp_path: Path) -> None:
+def test_a_wrong_byte_in_a_packed_file_is_damage(tmp_path):
     path = packed(tmp_path / "a.zip", {"a.png": picture()})
     data = bytearray(path.read_bytes())
     data[len(data) // 3] ^= 0xFF
@@ -173,7 +167,7 @@ def test_a_wrong_byte_in_a_packed_file_is_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["inner.zip", "innocent.png"])
-def test_an_archive_in_an_archive_is_refused_by_its_content(tmp_path: Path, name: str) -> None:
+def test_an_archive_in_an_archive_is_refused_by_its_content(tmp_path, name):
     inner = packed(tmp_path / "inner", {"a.png": picture()}).read_bytes()
     path = packed(tmp_path / "outer.zip", {name: inner})
     (entry,) = read_source(path).entries
@@ -181,7 +175,7 @@ def test_an_archive_in_an_archive_is_refused_by_its_content(tmp_path: Path, name
         opened(entry, tmp_path / "out")
 
 
-def test_pictures_of_a_docx_have_the_page_they_were_last_laid_out_on(tmp_path: Path) -> None:
+def test_pictures_of_a_docx_have_the_page_they_were_last_laid_out_on(tmp_path):
     drawn = '<w:p><a:blip r:embed="r2"/></w:p><w:p><w:lastRenderedPageBreak/>'
     drawn += '<w:lastRenderedPageBreak/><a:blip r:embed="r1"/></w:p>'
     path = docx(tmp_path / "paper.docx", TEXT.format(drawn))
@@ -191,13 +185,13 @@ def test_pictures_of_a_docx_have_the_page_they_were_last_laid_out_on(tmp_path: P
     assert opened(second, tmp_path / "out") == picture(1)
 
 
-def test_a_docx_with_entities_of_entities_has_pictures_without_pages(tmp_path: Path) -> None:
+def test_a_docx_with_entities_of_entities_has_pictures_without_pages(tmp_path):
     lol = '<!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
     path = docx(tmp_path / "paper.docx", lol + TEXT.format("&b;"))
     assert [entry.page for entry in read_source(path).entries] == [None, None]
 
 
-def test_pictures_of_a_pptx_have_their_slide(tmp_path: Path) -> None:
+def test_pictures_of_a_pptx_have_their_slide(tmp_path):
     link = '<Relationship Id="r1" Target="../media/image7.png"/>'
     path = packed(
         tmp_path / "talk.pptx",
@@ -213,7 +207,7 @@ def test_pictures_of_a_pptx_have_their_slide(tmp_path: Path) -> None:
     assert (entry.name, entry.page) == ("talk.pptx, slide 12, image7.png", 12)
 
 
-def test_pictures_of_a_pdf_have_their_page(tmp_path: Path) -> None:
+def test_pictures_of_a_pdf_have_their_page(tmp_path):
     entries = read_source(pdf(tmp_path / "paper.pdf")).entries
     assert [(e.name, e.page) for e in entries] == [
         ("paper.pdf, page 1, picture 1", 1),
@@ -225,9 +219,54 @@ def test_pictures_of_a_pdf_have_their_page(tmp_path: Path) -> None:
     assert np.array_equal(seen, np.asarray(Image.open(io.BytesIO(picture(3)))))
 
 
-def test_a_damaged_locked_or_long_pdf_is_refused_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pdf_says_who_wrote_it_when_and_how_often_it_was_saved(tmp_path):
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.generic import ArrayObject, DictionaryObject, NameObject, TextStringObject
+
+    writer = PdfWriter(clone_from=PdfReader(pdf(tmp_path / "plain.pdf")))
+    dates = {"/CreationDate": "D:20261102100000+01'00'", "/ModDate": "D:20261103"}
+    writer.add_metadata({"/Creator": "Word\u202e", "/Producer": "LibreOffice 24", **dates})
+    first = tmp_path / "first.pdf"
+    writer.write(first)
+    (one, *_) = read_source(first).entries
+    said = one.source.document
+    assert (said.name, said.creator, said.producer) == ("first.pdf", "Word", "LibreOffice 24")
+    assert (said.created, said.changed) == ("2026-11-02T10:00:00+01:00", "2026-11-03")
+    assert (said.edits, said.signatures) == (0, 0)
+
+    again = PdfWriter(str(first), incremental=True)
+    again.add_metadata({"/Producer": "Another program"})
+    field = DictionaryObject(
+        {
+            NameObject("/FT"): NameObject("/Sig"),
+            NameObject("/T"): TextStringObject("signed"),
+            NameObject("/V"): DictionaryObject({NameObject("/Type"): NameObject("/Sig")}),
+        }
+    )
+    form = DictionaryObject({NameObject("/Fields"): ArrayObject([again._add_object(field)])})
+    again.root_object[NameObject("/AcroForm")] = form
+    again.write(tmp_path / "second.pdf")
+    (two, *_) = read_source(tmp_path / "second.pdf").entries
+    said = two.source.document
+    assert (said.edits, said.signatures, said.producer) == (1, 1, "Another program")
+    assert two.source.document.created == "2026-11-02T10:00:00+01:00"
+
+
+def test_an_office_document_says_who_saved_it_last(tmp_path):
+    core = """<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/\
+core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:t="http://purl.org/dc/terms/">
+<dc:creator>A. Writer</dc:creator><cp:lastModifiedBy>B. Editor</cp:lastModifiedBy>
+<cp:revision>7</cp:revision><t:created>2026-11-02T10:00:00Z</t:created></cp:coreProperties>"""
+    path = docx(tmp_path / "paper.docx", TEXT.format(""))
+    with zipfile.ZipFile(path, "a") as opened:
+        opened.writestr("docProps/core.xml", core)
+    (one, *_) = read_source(path).entries
+    said = one.source.document
+    assert (said.author, said.changed_by, said.edits) == ("A. Writer", "B. Editor", 7)
+    assert (said.created, said.signatures) == ("2026-11-02T10:00:00Z", None)
+
+
+def test_a_damaged_locked_or_long_pdf_is_refused_in_words(tmp_path, monkeypatch):
     from pypdf import PdfWriter
 
     whole = pdf(tmp_path / "paper.pdf")
@@ -247,7 +286,7 @@ def test_a_damaged_locked_or_long_pdf_is_refused_in_words(
     assert refused.value.code == "too_many_files"
 
 
-def test_several_results_are_a_list_that_can_be_read_after_each(tmp_path: Path) -> None:
+def test_several_results_are_a_list_that_can_be_read_after_each(tmp_path):
     path = tmp_path / "out.json"
     path.write_text("an older and much longer file" * 100)
     with JsonOutput(str(path), several=True) as output:
@@ -268,7 +307,7 @@ def room_for(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_a_result_without_room_leaves_the_older_one(tmp_path: Path, several: bool) -> None:
+def test_a_result_without_room_leaves_the_older_one(tmp_path, several):
     path = tmp_path / "out.json"
     path.write_text('{"precious": 1}')
     for write in (JsonOutput(str(path), several=several).add, partial(write_json, str(path))):
@@ -278,7 +317,7 @@ def test_a_result_without_room_leaves_the_older_one(tmp_path: Path, several: boo
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_list_that_fills_the_disk_ends_with_the_last_whole_result(tmp_path: Path) -> None:
+def test_a_list_that_fills_the_disk_ends_with_the_last_whole_result(tmp_path):
     path = tmp_path / "out.json"
     output = JsonOutput(str(path), several=True)
     output.add({"n": 0})
@@ -290,7 +329,7 @@ def test_a_list_that_fills_the_disk_ends_with_the_last_whole_result(tmp_path: Pa
     assert json.loads(path.read_text()) == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
-def test_a_link_a_device_and_the_rights_of_a_file_stay(tmp_path: Path) -> None:
+def test_a_link_a_device_and_the_rights_of_a_file_stay(tmp_path):
     path, link = tmp_path / "out.json", tmp_path / "link.json"
     path.write_text("older")
     path.chmod(0o600)
@@ -302,9 +341,7 @@ def test_a_link_a_device_and_the_rights_of_a_file_stay(tmp_path: Path) -> None:
     assert Path("/dev/null").is_char_device()
 
 
-def test_a_list_of_files_that_is_far_too_long_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_of_files_that_is_far_too_long_is_not_read(tmp_path, monkeypatch):
     """zipfile would make an object of each file before anybody could count them."""
     path = packed(tmp_path / "many.zip", {f"{n}.png": b"" for n in range(200)})
     monkeypatch.setattr(archive, "MAX_LISTING", 4000)
@@ -313,7 +350,7 @@ def test_a_list_of_files_that_is_far_too_long_is_not_read(
 
 
 @pytest.mark.parametrize("name", ["list.csv", "list.txt", "folder.zip"])
-def test_a_file_that_is_brought_leads_to_no_other(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_brought_leads_to_no_other(tmp_path, name):
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture())
     path = tmp_path / name
@@ -321,7 +358,7 @@ def test_a_file_that_is_brought_leads_to_no_other(tmp_path: Path, name: str) -> 
     assert read_container(path, name) is None
 
 
-def test_what_is_in_a_container_is_known_by_its_content(tmp_path: Path) -> None:
+def test_what_is_in_a_container_is_known_by_its_content(tmp_path):
     content = {"in/a.png": picture(), "notes.txt": b"x", "voice.mp3": b"x"}
     path = packed(tmp_path / "container", content)
     found = read_container(path, "press.zip")

@@ -1,7 +1,5 @@
 """BlazeFace with its published weights, step by step as its original ran."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -47,9 +45,7 @@ def frames() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.shared
-def test_the_network_gives_the_original_numbers(
-    golden: dict, detector: blazeface.BlazeFace, shared: Path
-) -> None:
+def test_the_network_gives_the_original_numbers(golden, detector, shared):
     wanted = golden["raw"]
     small = cv2.resize(picture("input_face_256.png"), (128, 128), interpolation=cv2.INTER_AREA)
     places, scores = detector.raw(small[None])
@@ -66,9 +62,7 @@ def test_the_network_gives_the_original_numbers(
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", frames())
-def test_tiles_detections_margins_and_crops(
-    golden: dict, detector: blazeface.BlazeFace, name: str
-) -> None:
+def test_tiles_detections_margins_and_crops(golden, detector, name):
     frame, wanted = frames()[name], golden["frames"][name]
     corners, size = blazeface.tiles(*frame.shape[:2])
     across, down, side, *_ = wanted["tiles (num_h,num_v,size,x_step,y_step)"]
@@ -94,7 +88,7 @@ def test_tiles_detections_margins_and_crops(
 
 
 @pytest.mark.shared
-def test_small_crops_are_padded_not_grown(golden: dict) -> None:
+def test_small_crops_are_padded_not_grown(golden):
     spec = registry.get_spec("ispl_efficientnetb4")
     for words, rows, columns in (
         ("transform of a crop smaller than 224", slice(60, 210), slice(90, 220)),
@@ -106,7 +100,7 @@ def test_small_crops_are_padded_not_grown(golden: dict) -> None:
 
 
 @pytest.mark.shared
-def test_points_are_the_eyes_nose_and_mouth(detector: blazeface.BlazeFace) -> None:
+def test_points_are_the_eyes_nose_and_mouth(detector):
     (face,) = detector.detect(picture("input_face_380.png"), 40)
     left, right, nose, mouth_left, mouth_right = np.array(face.landmarks)
     assert left[0] < nose[0] < right[0] and mouth_left[0] < mouth_right[0]
@@ -118,9 +112,7 @@ def test_points_are_the_eyes_nose_and_mouth(detector: blazeface.BlazeFace) -> No
 
 
 @pytest.mark.shared
-def test_it_is_a_detector_by_name_once_fetched(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_a_detector_by_name_once_fetched(shared, tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     with pytest.raises(WeightsError, match="not on this computer") as caught:
         load_detector("blazeface")
@@ -130,7 +122,7 @@ def test_it_is_a_detector_by_name_once_fetched(
     assert len(load_detector("blazeface").detect(frames()["canvas_640x360"], 40)) == 2
 
 
-def test_tiles_cover_the_frame() -> None:
+def test_tiles_cover_the_frame():
     for height, width in ((1080, 1920), (720, 720), (480, 481), (1, 9), (2000, 500)):
         corners, size = blazeface.tiles(height, width)
         assert size == min(height, width, 720) and len(corners) <= 16

@@ -1,7 +1,5 @@
 """The addresses of cameras: which are refused, and that no password is told."""
 
-from __future__ import annotations
-
 import pytest
 
 from detector.links import LinkRefused, LinkRules
@@ -24,14 +22,14 @@ RULES = LinkRules(ports=None)
         ("http://[::1/", "not the address of a camera"),
     ],
 )
-def test_odd_addresses_are_refused_without_telling_them(url: str, words: str) -> None:
+def test_odd_addresses_are_refused_without_telling_them(url, words):
     with pytest.raises(LinkRefused) as raised:
         parse(url, LinkRules(ports=frozenset({554})))
     told = f"{raised.value.message} {raised.value.hint}"
     assert words in told and not secrets_in(told)
 
 
-def test_what_is_shown_of_an_address_holds_no_password() -> None:
+def test_what_is_shown_of_an_address_holds_no_password():
     address = parse("rtsp://ann:s3cr%40t@cam.example:8554/live?x=1", RULES)
     assert (address.username, address.password) == ("ann", "s3cr@t")
     assert address.public == "rtsp://cam.example:8554/live?x=1" and address.name == "cam.example"

@@ -1,7 +1,5 @@
 """ClassNSeg with its published weights: what its authors' code gave, for both sets of files."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -23,9 +21,7 @@ def published(shared: Path, variant: str) -> list[Path]:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("variant", PARTS)
-def test_published_weights_give_the_published_code_scores_and_maps(
-    shared: Path, variant: str
-) -> None:
+def test_published_weights_give_the_published_code_scores_and_maps(shared, variant):
     golden = json.loads((shared / "goldens" / "classnseg.json").read_text())
     wanted = golden["variants"][variant]["outputs"]["input_face_256.png"]
     model = registry.load_model("classnseg", weights=published(shared, variant))
@@ -38,7 +34,7 @@ def test_published_weights_give_the_published_code_scores_and_maps(
     assert float(model.p_fake(logits)) == pytest.approx(wanted["softmax"][0][0], abs=1e-6)
     assert model.spec.label_order == "unverified"
 
-    drawn = model.network.segment(x)  # type: ignore[attr-defined]
+    drawn = model.network.segment(x)
     places = wanted["segmentation [1,2,256,256]"]
     assert list(drawn.shape) == places["shape"]
     np.testing.assert_allclose(drawn.flatten()[places["at"]], places["values"], atol=1e-5)
@@ -48,7 +44,7 @@ def test_published_weights_give_the_published_code_scores_and_maps(
 
 
 @pytest.mark.shared
-def test_a_decoder_alone_is_not_enough(shared: Path) -> None:
+def test_a_decoder_alone_is_not_enough(shared):
     encoder, decoder = published(shared, "full")
     for two in ([encoder, encoder], [decoder, decoder]):
         with pytest.raises(WeightsError, match="missing"):

@@ -1,7 +1,5 @@
 """H.264 in memory."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ def moving(side: int, frames: int = 12) -> np.ndarray:
 
 
 @pytest.mark.parametrize("side", [96, 97])
-def test_frames_keep_their_order_and_shape(side: int) -> None:
+def test_frames_keep_their_order_and_shape(side):
     clip = moving(side)
     out = h264(clip, 23)
     assert out.shape == clip.shape and out.dtype == np.uint8
@@ -25,13 +23,13 @@ def test_frames_keep_their_order_and_shape(side: int) -> None:
     assert h264(clip[:1], 23).shape == clip[:1].shape
 
 
-def test_a_higher_factor_loses_more() -> None:
+def test_a_higher_factor_loses_more():
     clip = moving(96)
     lost = [np.abs(h264(clip, crf).astype(int) - clip).mean() for crf in (18, 28, 40)]
     assert lost[0] < lost[1] < lost[2] < 20
 
 
-def test_the_same_clip_gives_the_same_bytes() -> None:
+def test_the_same_clip_gives_the_same_bytes():
     clip = moving(160, 16)
     first = h264(clip, 30)
     assert all(np.array_equal(first, h264(clip.copy(), 30)) for _ in range(8))

@@ -1,7 +1,5 @@
 """The map of all moments is that under which least differs, whatever moves and covers."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest
@@ -49,14 +47,14 @@ def corner_error(found: list[MomentPair]) -> float:
 
 
 @pytest.mark.parametrize("caption", [False, True])
-def test_a_wrong_map_that_a_wrong_moment_makes_up_for_is_given_up(caption: bool) -> None:
+def test_a_wrong_map_that_a_wrong_moment_makes_up_for_is_given_up(caption):
     sunk = np.array([[1.0, 0, 0], [0, 1.0, -3.0], [0, 0, 1.0]])
     found = refine_moments(moments(sunk, 1, caption), FeatureCache())
     assert corner_error(found) < 1.0
     assert [pair.original_time for pair in found] == [pair.time for pair in found]
 
 
-def test_a_part_of_the_picture_is_not_taken_for_the_whole() -> None:
+def test_a_part_of_the_picture_is_not_taken_for_the_whole():
     frames = film()
     crop = np.array([[1.0, 0, -60.0], [0, 1.0, -40.0], [0, 0, 1.0]])
     near = crop + np.array([[0, 0, 1.0], [0, 0, -1.0], [0, 0, 0]])
@@ -69,7 +67,7 @@ def test_a_part_of_the_picture_is_not_taken_for_the_whole() -> None:
         assert moved == pytest.approx(np.array([[60.0, 20.0], [150.0, 130.0]]), abs=1.0)
 
 
-def test_a_map_under_which_nothing_is_seen_ends_nothing() -> None:
+def test_a_map_under_which_nothing_is_seen_ends_nothing():
     away = np.array([[1.0, 0, 5000.0], [0, 1.0, 0], [0, 0, 1.0]])
     assert len(refine_moments(moments(away, 0), FeatureCache())) == 8
     assert refine_moments([], FeatureCache()) == []
@@ -77,7 +75,7 @@ def test_a_map_under_which_nothing_is_seen_ends_nothing() -> None:
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("degrees", [0, 8, 90, 180, 270, 262])
-def test_quarter_turns_are_told_from_slanted_pictures(degrees: int, mirrored: bool) -> None:
+def test_quarter_turns_are_told_from_slanted_pictures(degrees, mirrored):
     angle = np.radians(degrees)
     turn = np.array([
         [np.cos(angle), -np.sin(angle), 40], [np.sin(angle), np.cos(angle), 9], [0, 0, 1]

@@ -1,7 +1,5 @@
 """Movement that is shared is found at its moment, and what chance brings together is not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -43,44 +41,43 @@ def noisy(movement: Movement, share: float, seed: int = 9) -> Movement:
     return Movement(movement.start, head, features)
 
 
-def test_shared_movement_is_found_where_it_is() -> None:
+def test_shared_movement_is_found_where_it_is():
     original = moved(1, 20.0, start=3.0)
     part = Movement(0.0, original.head[150:275], original.features[150:275])
     found = synchrony(noisy(part, 0.7), original)
-    assert found is not None and found.is_certain and not found.mirrored
+    assert found.is_certain and not found.mirrored
     assert found.lag == 150 and found.seconds == pytest.approx(5.0)
     assert 0.5 < found.features < found.head + 0.3 < 1.3
 
 
-def test_a_mirror_shows_the_same_movement() -> None:
+def test_a_mirror_shows_the_same_movement():
     original = moved(2, 4.0)
     found = synchrony(original.mirrored(), original)
-    assert found is not None and found.mirrored and found.lag == 0
+    assert found.mirrored and found.lag == 0
     assert found.head == pytest.approx(1.0) and found.features == pytest.approx(1.0)
     twice = original.mirrored().mirrored()
     assert np.array_equal(twice.features, original.features)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 4.0])
-def test_movement_of_others_is_not_told(seconds: float) -> None:
+def test_movement_of_others_is_not_told(seconds):
     for seed in range(12):
         found = synchrony(moved(seed, seconds), moved(100 + seed, 3 * seconds))
         assert found is None or not found.is_certain, seed
 
 
-def test_what_begins_and_ends_together_is_asked_for_less() -> None:
-    """A face that was driven by a whole file is held against it at one offset, not at sixty."""
+def test_what_begins_and_ends_together_is_asked_for_less():
     original = moved(5, 0.8)
     copy = noisy(original, 1.8)
     whole = synchrony(copy, original)
-    assert whole is not None and whole.lag == 0
+    assert whole.lag == 0
     assert whole.threshold == WHOLE < whole.score < THRESHOLD - TOGETHER and whole.is_certain
     longer = Movement(0.0, *(np.vstack([x, x[:3]]) for x in (original.head, original.features)))
     part = synchrony(copy, longer)
-    assert part is not None and part.threshold >= THRESHOLD - TOGETHER and not part.is_certain
+    assert part.threshold >= THRESHOLD - TOGETHER and not part.is_certain
 
 
-def test_one_slow_nod_tells_nothing() -> None:
+def test_one_slow_nod_tells_nothing():
     """Two heads that each nod once go together all along, and so do all that nod once."""
     nod = np.cos(np.linspace(0, np.pi, 30))[:, None]
     one, other = (
@@ -88,18 +85,17 @@ def test_one_slow_nod_tells_nothing() -> None:
         for seed in (3, 4)
     )
     found = synchrony(one, other)
-    assert found is not None and found.head > 0.9
+    assert found.head > 0.9
     assert not found.is_certain
 
 
-def test_more_offsets_ask_for_more() -> None:
+def test_more_offsets_ask_for_more():
     short, long = (synchrony(moved(5, 2.0), moved(6, seconds)) for seconds in (2.0, 100.0))
     assert short is not None and long is not None
     assert short.threshold == pytest.approx(9.0) and 9.9 < long.threshold < 10.3
 
 
-def test_the_same_sentence_at_another_pace_is_not_the_same_movement() -> None:
-    """What is said again drifts: each half would go with the original at another moment."""
+def test_the_same_sentence_at_another_pace_is_not_the_same_movement():
     original = moved(7, 6.0, smooth=9)
     drifting = np.linspace(0, len(original.head) - 1, len(original.head)) * 0.93 + 5
     steps = np.arange(len(original.head))
@@ -109,21 +105,21 @@ def test_the_same_sentence_at_another_pace_is_not_the_same_movement() -> None:
 
     again = Movement(0.0, later(original.head), later(original.features))
     found = synchrony(again, original)
-    assert found is not None and not found.steady and not found.is_certain
+    assert not found.steady and not found.is_certain
 
 
-def test_gaps_are_left_out_and_too_little_is_nothing() -> None:
+def test_gaps_are_left_out_and_too_little_is_nothing():
     original = moved(8, 4.0)
     head = original.head.copy()
     features = original.features.copy()
     head[30:60] = features[30:60] = np.nan
     found = synchrony(Movement(0.0, head, features), original)
-    assert found is not None and found.is_certain and found.lag == 0
+    assert found.is_certain and found.lag == 0
     short = Movement(0.0, original.head[: FEWEST - 1], original.features[: FEWEST - 1])
     assert synchrony(short, original) is None
 
 
-def test_what_begins_together_needs_less() -> None:
+def test_what_begins_together_needs_less():
     original = moved(10, 3.0)
     part = Movement(0.0, original.head[:60], original.features[:60])
     together = synchrony(part, original)

@@ -1,7 +1,5 @@
 """Two moments of one take are told from one recording, and a changed face from an encoder."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,12 +22,12 @@ def face(center: np.ndarray) -> Detection:
     return Detection.of(np.concatenate([center - 25, center + 25]), points, 0.99)
 
 
-def test_what_moves_alike_and_on_time_is_one_recording() -> None:
+def test_what_moves_alike_and_on_time_is_one_recording():
     assert Sameness(PLACE, 0.97, strong=0.95).supports_manipulation
     assert Sameness(PLACE, 0.9, strong=0.85, on_time=0.9, jitter=0.1).supports_manipulation
 
 
-def test_what_moves_otherwise_is_another_moment_of_the_take() -> None:
+def test_what_moves_otherwise_is_another_moment_of_the_take():
     apart = Sameness(PLACE, 0.3, strong=0.1, on_time=0.2, jitter=1.5)
     assert not apart.is_likely and not apart.supports_manipulation
     loose = Sameness(PLACE, 0.9, strong=0.8, on_time=0.2, jitter=2.0)
@@ -38,7 +36,7 @@ def test_what_moves_otherwise_is_another_moment_of_the_take() -> None:
     assert not elsewhere.is_likely
 
 
-def test_moments_that_are_matched_loosely_lie_off_even_play() -> None:
+def test_moments_that_are_matched_loosely_lie_off_even_play():
     times = list(np.arange(24) / 8)
 
     def off(original: list[float]) -> float:
@@ -73,18 +71,18 @@ def decided(inside: float, lower: float, rim: float, count: int = 8, of: int = 8
     return decide([moment(number) for number in range(of)], of / 4, (1.0, 1.0))
 
 
-def test_a_face_differs_by_more_than_an_encoder_leaves() -> None:
+def test_a_face_differs_by_more_than_an_encoder_leaves():
     assert decided(1.1, 1.1, 1.0).people[0].changed_region == "none"
     assert decided(5.0, 5.0, 1.2).people[0].changed_region == "face"
     assert decided(1.2, 5.0, 1.0).people[0].changed_region == "mouth"
 
 
-def test_near_the_limit_the_rim_counts() -> None:
+def test_near_the_limit_the_rim_counts():
     near = next(r for r in np.arange(1.2, 4, 0.1) if decided(r, r, 1.0).accuses)
     assert not decided(near, near, 2.0).accuses, "the rim differs as much: an encoder of few bits"
 
 
-def test_a_face_that_differs_at_some_moments_has_its_time() -> None:
+def test_a_face_that_differs_at_some_moments_has_its_time():
     result = decided(6.0, 6.0, 1.2, count=4)
     (span,) = result.people[0].spans
     assert (span.start, span.end) == (0.0, 0.875)
@@ -94,7 +92,7 @@ def test_a_face_that_differs_at_some_moments_has_its_time() -> None:
         assert (limit[0] < 18.0) or moments[0] == "none"
 
 
-def test_a_face_that_is_none_any_more_is_looked_for_where_the_originals_is() -> None:
+def test_a_face_that_is_none_any_more_is_looked_for_where_the_originals_is():
     matrix = np.array([[0.5, 0, 10], [0, 0.5, 0], [0, 0, 1]])
     there, elsewhere = face(np.array([100.0, 100.0])), face(np.array([300.0, 60.0]))
     known = [face(np.array([62.0, 52.0]))]  # of the first, where it lies in the copy

@@ -1,7 +1,5 @@
 """What is said of a copy beside its original."""
 
-from __future__ import annotations
-
 import pytest
 
 from cli.compare import OTHER_FOOTAGE, lines, status
@@ -52,7 +50,7 @@ def made(finding: ComparisonFinding, **more: object) -> Comparison:
     return Comparison.model_validate(fields | more)
 
 
-def test_a_manipulated_copy_is_said_with_person_and_time() -> None:
+def test_a_manipulated_copy_is_said_with_person_and_time():
     people = [person("A", "face", (2.0, 7.0)), person("B", "none")]
     comparison = made(ComparisonFinding.FACE_DIFFERS, people=people)
     assert words.sentence(comparison) == (
@@ -63,7 +61,7 @@ def test_a_manipulated_copy_is_said_with_person_and_time() -> None:
     assert lines(comparison)[0] == f"{words.sentence(comparison)}."
 
 
-def test_the_sentence_is_written_into_json_and_read_from_nowhere() -> None:
+def test_the_sentence_is_written_into_json_and_read_from_nowhere():
     comparison = made(ComparisonFinding.FACE_DIFFERS, people=[person("A", "face", (2.0, 7.0))])
     tree = comparison.model_dump(mode="json")
     assert tree["sentence"] == words.sentence(comparison)
@@ -72,7 +70,7 @@ def test_the_sentence_is_written_into_json_and_read_from_nowhere() -> None:
     assert Comparison.model_validate(before).sentence == words.sentence(comparison)
 
 
-def test_a_short_clip_s_times_have_tenths() -> None:
+def test_a_short_clip_s_times_have_tenths():
     comparison = made(
         ComparisonFinding.MOUTH_DIFFERS,
         copy_media=media("s.mp4", 3.0),
@@ -81,7 +79,7 @@ def test_a_short_clip_s_times_have_tenths() -> None:
     assert "only the mouth differs, from 00:00.3 to 00:02.0" in words.lead(comparison)
 
 
-def test_an_original_that_is_younger_takes_the_accusation_back() -> None:
+def test_an_original_that_is_younger_takes_the_accusation_back():
     younger = Generation(
         younger="original",
         hints=[
@@ -94,21 +92,20 @@ def test_an_original_that_is_younger_takes_the_accusation_back() -> None:
     assert comparison.roles_doubtful
     assert "younger file" in words.headline(comparison)
     assert "Manipulated" not in words.sentence(comparison)
-    assert (
-        "Which is older",
-        "the original is the smaller picture, 640 × 360",
-    ) in words.figures(comparison)
+    assert ("Which is older", "the original is the smaller picture, 640 × 360") in words.figures(
+        comparison
+    )
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
-def test_every_finding_has_words(finding: ComparisonFinding) -> None:
+def test_every_finding_has_words(finding):
     comparison = made(finding, space=SpaceAlignment(mirrored=True, kept=0.7))
     for text in (words.headline(comparison), words.lead(comparison), words.sentence(comparison)):
         assert text
         assert "{" not in text
 
 
-def test_where_nothing_can_be_said_nobody_is_said_not_to_differ() -> None:
+def test_where_nothing_can_be_said_nobody_is_said_not_to_differ():
     people = [person("A", "none"), person("B", "none")]
     clear = made(ComparisonFinding.NOTHING_DIFFERS, people=people)
     open_ = made(ComparisonFinding.NOT_COMPARABLE, people=people)
@@ -117,7 +114,7 @@ def test_where_nothing_can_be_said_nobody_is_said_not_to_differ() -> None:
     assert not any("does not differ" in line for line in lines(open_))
 
 
-def test_what_differs_elsewhere_is_said_beside_the_face() -> None:
+def test_what_differs_elsewhere_is_said_beside_the_face():
     edit = Edit(box=(0, 0, 9, 9), spans=[Span(start=1.0, end=3.0)], difference=30.0)
     comparison = made(
         ComparisonFinding.OTHER_EDITS, edits=[edit], people=[person("A", "face", (2, 7))]
@@ -128,14 +125,14 @@ def test_what_differs_elsewhere_is_said_beside_the_face() -> None:
     )
 
 
-def test_stretches_of_several_people_are_joined() -> None:
+def test_stretches_of_several_people_are_joined():
     people = [person("A", "face", (2, 7)), person("B", "face", (6, 9), (12, 13))]
     spans = made(ComparisonFinding.FACE_DIFFERS, people=people).spans
     assert [(s.start, s.end) for s in spans] == [(2, 9), (12, 13)]
     assert len(made(ComparisonFinding.FACE_DIFFERS, people=people).model_dump_json()) > 100
 
 
-def test_who_is_merely_seen_before_is_not_accused_by_order_alone() -> None:
+def test_who_is_merely_seen_before_is_not_accused_by_order_alone():
     people = [person("A", "face", (2.0, 7.0))]
     assumed = made(ComparisonFinding.FACE_DIFFERS, people=people, role_source="assumed")
     assert not assumed.accuses and assumed.roles_doubtful
@@ -153,7 +150,7 @@ def test_who_is_merely_seen_before_is_not_accused_by_order_alone() -> None:
 
 
 @pytest.mark.parametrize("finding", list(ComparisonFinding))
-def test_what_was_merely_seen_before_is_called_no_original(finding: ComparisonFinding) -> None:
+def test_what_was_merely_seen_before_is_called_no_original(finding):
     whole = made(finding, role_source="assumed", space=SpaceAlignment(mirrored=True, kept=0.7))
     part = whole.model_copy(update={"excerpt": Span(start=2.0, end=5.0)})
     younger = whole.model_copy(update={"generation": Generation(younger="original")})
@@ -167,7 +164,7 @@ def test_what_was_merely_seen_before_is_called_no_original(finding: ComparisonFi
     assert words.limits(same).startswith("Whether the footage is genuine: the other file may be")
 
 
-def test_the_answer_beside_the_detectors_is_short_and_no_proof_of_what_it_is_not() -> None:
+def test_the_answer_beside_the_detectors_is_short_and_no_proof_of_what_it_is_not():
     same = made(ComparisonFinding.NOTHING_DIFFERS, face_difference=1.4, background_difference=1.3)
     assert words.question() == "Differs from its original?"
     assert words.short(same) == "Nothing differs"
@@ -184,7 +181,7 @@ def test_the_answer_beside_the_detectors_is_short_and_no_proof_of_what_it_is_not
     assert words.short(cropped) == "Cropped and mirrored; nothing else differs"
 
 
-def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be() -> None:
+def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be():
     shared = SharedMovement(
         score=13.1, needed=8.5, seconds=10.2, start=0.5, offset=3.0, step=0.04,
         traces=[
@@ -213,7 +210,7 @@ def test_a_face_that_moves_alike_is_told_with_what_else_it_may_be() -> None:
         assert "machine" in text and "encoder" in text and "two cameras" not in text
 
 
-def test_what_is_merely_laid_over_it_accuses_no_face() -> None:
+def test_what_is_merely_laid_over_it_accuses_no_face():
     edit = Edit(box=(0, 0, 9, 9), spans=[Span(start=1.0, end=3.0)], difference=30.0, kind="overlay")
     marked = made(ComparisonFinding.OTHER_EDITS, edits=[edit], people=[person("A", "none")])
     assert words.headline(marked) == "Same footage, with something laid over it"
@@ -221,7 +218,7 @@ def test_what_is_merely_laid_over_it_accuses_no_face() -> None:
     assert words.short(marked) == "Something is laid over it"
 
 
-def test_a_part_of_the_copy_is_never_said_to_be_all_of_it() -> None:
+def test_a_part_of_the_copy_is_never_said_to_be_all_of_it():
     part = Span(start=2.0, end=5.0)
     for finding in (
         ComparisonFinding.NOTHING_DIFFERS,
@@ -252,8 +249,6 @@ def test_a_part_of_the_copy_is_never_said_to_be_all_of_it() -> None:
         (0.8, False, []),
     ],
 )
-def test_how_fast_it_is_played_is_said_where_it_is_sure(
-    rate: float, even: bool, said: list[str]
-) -> None:
+def test_how_fast_it_is_played_is_said_where_it_is_sure(rate, even, said):
     time = TimeAlignment(compared=24, matched=24, rate=rate, even=even)
     assert words.changes(made(ComparisonFinding.TRANSFORMED, time=time)) == said

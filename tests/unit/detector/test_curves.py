@@ -1,7 +1,5 @@
 """Curves against scikit-learn's, and a band that holds what it should."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn import metrics as reference
@@ -16,7 +14,7 @@ def made() -> tuple[np.ndarray, np.ndarray]:
     return np.round(labels + rng.normal(0, 1.2, 120), 1), labels  # rounded: ties
 
 
-def test_roc_is_the_reference_roc(made: tuple[np.ndarray, np.ndarray]) -> None:
+def test_roc_is_the_reference_roc(made):
     scores, labels = made
     found = metrics.roc(scores, labels, [str(i) for i in range(120)])
     area = float(np.trapezoid(found.tpr, found.fpr))
@@ -29,7 +27,7 @@ def test_roc_is_the_reference_roc(made: tuple[np.ndarray, np.ndarray]) -> None:
     assert ((found.low - 0.02 <= inside) & (inside <= found.high + 0.02)).mean() > 0.9
 
 
-def test_precision_and_recall_are_the_reference_ones(made: tuple[np.ndarray, np.ndarray]) -> None:
+def test_precision_and_recall_are_the_reference_ones(made):
     scores, labels = made
     recall, precision = metrics.precision_recall(scores, labels)
     theirs, there, _ = reference.precision_recall_curve(labels, scores)
@@ -37,7 +35,7 @@ def test_precision_and_recall_are_the_reference_ones(made: tuple[np.ndarray, np.
     np.testing.assert_allclose(precision[1:], theirs[::-1][1:])
 
 
-def test_takes_of_one_original_widen_the_band() -> None:
+def test_takes_of_one_original_widen_the_band():
     rng = np.random.default_rng(1)
     labels = np.repeat(rng.integers(0, 2, 20), 6)
     scores = labels * 0.8 + np.repeat(rng.normal(0, 1, 20), 6)
@@ -46,6 +44,6 @@ def test_takes_of_one_original_widen_the_band() -> None:
     assert (grouped.high - grouped.low).mean() > 1.3 * (alone.high - alone.low).mean()
 
 
-def test_one_group_gives_a_curve_and_a_flat_band() -> None:
+def test_one_group_gives_a_curve_and_a_flat_band():
     found = metrics.roc([0.1, 0.9], [0, 1], ["a", "a"])
     assert found.tpr.tolist() == [0, 1, 1] and (found.high - found.low == 0).all()

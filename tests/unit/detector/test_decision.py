@@ -1,7 +1,5 @@
 """The policy: whose thresholds, which question is in front, what adds up, where a file leans."""
 
-from __future__ import annotations
-
 import pytest
 
 from detector import messages
@@ -64,9 +62,6 @@ def beside(strong: float, one: float = 0.1, two: float = -0.1) -> Analysis:
     return made
 
 
-# --- thresholds belong to the set they were made for ----------------------------------------------
-
-
 GRID = (-40.0, -8.0, -2.2, -0.4, 0.0, 0.4, 1.3, 1.5, 2.2, 8.0, 40.0)
 
 
@@ -97,9 +92,7 @@ def measured(ours: float, strong: float, **limits: object) -> Analysis:
 
 @pytest.mark.parametrize("strong", GRID)
 @pytest.mark.parametrize("ours", GRID)
-def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_nothing(
-    ours: float, strong: float
-) -> None:
+def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_nothing(ours, strong):
     made = measured(ours, strong)
     alone, both = decide(made, models=["one", "two"]), decide(made)
     assert both.verdict.answers[FACE].basis is Basis.MEASURED
@@ -120,16 +113,16 @@ def test_beside_measured_models_an_unmeasured_one_moves_no_number_and_clears_not
 
 
 @pytest.mark.parametrize("kind", ["video", "image"])
-def test_a_picture_has_its_own_thresholds_where_the_ensemble_states_them(kind: str) -> None:
+def test_a_picture_has_its_own_thresholds_where_the_ensemble_states_them(kind):
     made = measured(1.2, 0.0)  # 0.92 of two
-    made.media.kind = kind  # type: ignore[assignment]
+    made.media.kind = kind
     made.ensembles[FACE].pictures = Thresholds(low=0.0, high=0.97, can_clear=False)
     answer = decide(made).verdict.answers[FACE]
     expected = {"video": (Label.FAKE, 0.7), "image": (Label.INCONCLUSIVE, 0.97)}[kind]
     assert (answer.label, answer.thresholds.high) == expected
 
 
-def test_what_it_calls_manipulated_is_cleared_by_nobody() -> None:
+def test_what_it_calls_manipulated_is_cleared_by_nobody():
     made = measured(-4.0, 3.0)
     made.ensembles[FACE].odds = TABLE
     made.subjects[0].frames[3].logits |= {"one": -3.0, "gend": 3.5}
@@ -146,7 +139,7 @@ def test_what_it_calls_manipulated_is_cleared_by_nobody() -> None:
     assert lead.sentence(out) == f"{first.text}."
 
 
-def test_an_inconclusive_file_leans_to_where_it_points_unless_it_leans_already() -> None:
+def test_an_inconclusive_file_leans_to_where_it_points_unless_it_leans_already():
     for ours, strong, lean, reason in (
         (0.0, 3.0, Lean.MANIPULATED, True),
         (0.0, 1.3, Lean.NONE, False),
@@ -164,14 +157,14 @@ def test_an_inconclusive_file_leans_to_where_it_points_unless_it_leans_already()
         assert codes[0] is ReasonCode.BETWEEN_THRESHOLDS
 
 
-def test_a_measured_finding_is_never_lowered_by_it_nor_named_after_it() -> None:
+def test_a_measured_finding_is_never_lowered_by_it_nor_named_after_it():
     for strong in (-40.0, 40.0):
         out = decide(measured(4.0, strong))
         assert out.verdict.label is Label.FAKE
         assert ReasonCode.UNMEASURED_ABOVE not in [r.code for r in out.verdict.reasons]
 
 
-def test_it_is_heard_of_anybody_who_is_seen_well_and_switched_off_of_nobody() -> None:
+def test_it_is_heard_of_anybody_who_is_seen_well_and_switched_off_of_nobody():
     made = measured(-4.0, -4.0)
     suspected = [face(i, one=-5.0, two=-5.0, gend=3.0) for i in range(5)]
     made.subjects.append(track("B", suspected))
@@ -189,10 +182,7 @@ def test_it_is_heard_of_anybody_who_is_seen_well_and_switched_off_of_nobody() ->
 
 
 @pytest.mark.parametrize("no_sign", [True, False])
-def test_a_model_that_was_calibrated_on_ones_own_files_votes_and_clears_where_ours_may(
-    no_sign: bool,
-) -> None:
-    """`unmask calibrate LABELS.csv --models mine --write`."""
+def test_a_model_that_was_calibrated_on_ones_own_files_votes_and_clears_where_ours_may(no_sign):
     fitted = Calibration(scale=1.0, offset=0.0, data="60 clips of mine", clips=60)
     for strong, label in ((-9.0, Label.REAL if no_sign else Label.INCONCLUSIVE), (9.0, Label.FAKE)):
         made = measured(0.0, strong, low=0.3 if no_sign else 0.0, can_clear=no_sign)
@@ -205,7 +195,7 @@ def test_a_model_that_was_calibrated_on_ones_own_files_votes_and_clears_where_ou
         assert answer.thresholds.high >= made.ensembles[FACE].thresholds.high
 
 
-def test_own_thresholds_of_the_measured_set_hold_beside_it() -> None:
+def test_own_thresholds_of_the_measured_set_hold_beside_it():
     for strong in GRID:
         made = measured(4.0, strong, low=0.4)
         made.ensembles[FACE].own = own_of(made, "one", "two")
@@ -220,9 +210,7 @@ def test_own_thresholds_of_the_measured_set_hold_beside_it() -> None:
 
 
 @pytest.mark.parametrize("ids", [("gend",), ("one", "two", "gend")])
-def test_own_thresholds_of_a_set_with_unmeasured_models_find_and_never_clear(
-    ids: tuple[str, ...],
-) -> None:
+def test_own_thresholds_of_a_set_with_unmeasured_models_find_and_never_clear(ids):
     for score, label in ((4.0, Label.FAKE), (-40.0, Label.INCONCLUSIVE)):
         made = measured(score, score)
         made.ensembles[FACE].own = own_of(made, *ids)
@@ -234,7 +222,7 @@ def test_own_thresholds_of_a_set_with_unmeasured_models_find_and_never_clear(
         assert answer.odds is None
 
 
-def test_setting_an_own_threshold_counts_the_whole_set() -> None:
+def test_setting_an_own_threshold_counts_the_whole_set():
     made = measured(0.0, 4.0)
     ids = ["one", "two", "gend"]
     out = decide(made, models=ids, unmeasured=True)
@@ -246,7 +234,7 @@ def test_setting_an_own_threshold_counts_the_whole_set() -> None:
     assert raw.verdict.thresholds.one_sided
 
 
-def test_an_own_threshold_of_a_smaller_set_is_no_more_permissive_below() -> None:
+def test_an_own_threshold_of_a_smaller_set_is_no_more_permissive_below():
     made = measured(-1.0, 0.0)  # 0.27: under the measured low, over that of any other set
     made.ensembles[FACE].own = own_of(made, "one")
     out = decide(made, models=["one"]).verdict
@@ -268,9 +256,7 @@ def own_of(made: Analysis, *ids: str) -> OwnThreshold:
         (1e-9, Label.INCONCLUSIVE),
     ],
 )
-def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(
-    score: float, label: Label
-) -> None:
+def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(score, label):
     faces = [face(i, gend=logit(score)) for i in range(5)]
     made = analysis([track("A", faces)], [published()])
     for out in (decide(made), decide(measured(0.0, logit(score)), models=["gend"])):
@@ -285,7 +271,7 @@ def test_alone_it_finds_over_its_point_and_the_margin_and_never_clears(
         assert any("so it can't clear a file" in limit for limit in out.verdict.limits)
 
 
-def test_thresholds_that_a_person_moves_do_not_make_it_clear() -> None:
+def test_thresholds_that_a_person_moves_do_not_make_it_clear():
     made = measured(-4.0, -4.0)
     moved = Thresholds(low=0.6, high=0.7, custom=True)
     alone = decide(made, models=["gend"], thresholds=moved).verdict
@@ -294,7 +280,7 @@ def test_thresholds_that_a_person_moves_do_not_make_it_clear() -> None:
     assert decide(made, thresholds=moved).verdict.label is Label.REAL
 
 
-def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_measured_one() -> None:
+def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_measured_one():
     """It may find, and can't clear; so it must not keep others from it either."""
     for whole_score, label in ((-9.0, Label.REAL), (1.0, Label.REAL), (3.0, Label.FAKE)):
         faces = [face(i, one=-4.0, synth=whole_score) for i in range(5)]
@@ -308,7 +294,7 @@ def test_a_question_that_only_unmeasured_models_answer_takes_nothing_from_a_meas
         assert out.verdict.answers[WHOLE].undecided_secondary is (label is Label.REAL)
 
 
-def test_where_measured_models_fail_an_unmeasured_one_does_not_take_their_place() -> None:
+def test_where_measured_models_fail_an_unmeasured_one_does_not_take_their_place():
     made = measured(0.0, 9.0)
     made.ensembles[FACE].min_models = 2
     for failed in made.models[:2]:
@@ -320,8 +306,6 @@ def test_where_measured_models_fail_an_unmeasured_one_does_not_take_their_place(
         assert out.verdict.reasons[0].code is ReasonCode.TOO_FEW_MODELS
     assert decide(made, models=["gend"]).verdict.label is Label.FAKE
 
-
-# --- weak published models beside the set that ships ----------------------------------------------
 
 WEAK = ("meso4-df", "meso4-f2f", "mesoinception4-df", "mesoinception4-f2f", "classnseg:full")
 
@@ -337,9 +321,7 @@ def weak(id: str) -> ModelResult:
 
 @pytest.mark.parametrize("no_sign", [None, True])
 @pytest.mark.parametrize("id", WEAK)
-def test_a_weak_published_model_clears_nothing_that_ships_and_takes_no_finding(
-    id: str, no_sign: bool | None
-) -> None:
+def test_a_weak_published_model_clears_nothing_that_ships_and_takes_no_finding(id, no_sign):
     """Meso4 (AUC 0.50 here), added by one click, once cleared 24 of 51 fakes."""
     ensemble = registry.manifest().ensembles[FACE]
     if no_sign:  # as if a lower threshold had kept its promise
@@ -364,14 +346,14 @@ def test_a_weak_published_model_clears_nothing_that_ships_and_takes_no_finding(
     assert no_sign is None or Label.REAL in said
 
 
-def test_a_published_model_that_fails_leaves_the_bundled_ones_their_thresholds() -> None:
+def test_a_published_model_that_fails_leaves_the_bundled_ones_their_thresholds():
     made = beside(3.0)
     made.models[-1].error = "it stopped while scoring"
     answer = decide(made).verdict.answers[FACE]
     assert answer.basis is Basis.MEASURED and answer.thresholds.high == 0.89
 
 
-def test_a_model_without_a_point_says_so() -> None:
+def test_a_model_without_a_point_says_so():
     raw = model("raw", calibration=None, label_order="documented")
     out = decide(analysis([track("A", [face(i, raw=5.0) for i in range(5)])], [raw]))
     assert out.verdict.label is Label.NOT_APPLICABLE
@@ -379,7 +361,7 @@ def test_a_model_without_a_point_says_so() -> None:
     assert "Raw gave scores" in out.verdict.reasons[0].text
 
 
-def test_one_whose_fitted_weight_is_nothing_votes_only_alone() -> None:
+def test_one_whose_fitted_weight_is_nothing_votes_only_alone():
     """As Motion: naming the whole default set is no other set than the default one."""
     faces = [face(i, one=1.0, two=5.0) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("two", weight=0)])
@@ -387,14 +369,14 @@ def test_one_whose_fitted_weight_is_nothing_votes_only_alone() -> None:
     plain = decide(made)
     assert plain.verdict.probability == pytest.approx(sigmoid(1.0))
     assert plain.verdict.answers[FACE].basis is Basis.MEASURED
-    assert plain.models[1].not_counted_because == "it tells nothing on new sources"
+    assert plain.models[1].not_counted_because == "it adds nothing beside the other models"
     assert decide(made, models=["one", "two"]) == plain
     alone = decide(made, models=["two"])
     assert alone.models[1].counted and alone.verdict.probability == pytest.approx(sigmoid(5.0))
     assert alone.verdict.answers[FACE].basis is Basis.SUBSET
 
 
-def test_two_published_models_that_agree_are_surer_than_each() -> None:
+def test_two_published_models_that_agree_are_surer_than_each():
     def of(*ids: str) -> float:
         faces = [face(i, **dict.fromkeys(ids, 1.5)) for i in range(5)]
         found = decide(analysis([track("A", faces)], [published(id) for id in ids]))
@@ -405,7 +387,7 @@ def test_two_published_models_that_agree_are_surer_than_each() -> None:
     assert of("a") < of("a", "b") < of("a", "b", "c") < 3 * 1.5
 
 
-def test_other_sets_of_calibrated_models_never_have_narrower_thresholds() -> None:
+def test_other_sets_of_calibrated_models_never_have_narrower_thresholds():
     made = beside(0.0)
     answer = decide(made, models=["one"]).verdict.answers[FACE]
     assert answer.basis is Basis.SUBSET
@@ -415,7 +397,7 @@ def test_other_sets_of_calibrated_models_never_have_narrower_thresholds() -> Non
     assert moved.verdict.answers[FACE].basis is Basis.CUSTOM
 
 
-def test_a_set_that_may_not_say_no_sign_never_does() -> None:
+def test_a_set_that_may_not_say_no_sign_never_does():
     made = analysis([track("A", with_scores(*[0.001] * 5))])
     made.ensembles[FACE].thresholds = Thresholds(low=0.0, high=0.9, can_clear=False)
     out = decide(made)
@@ -425,11 +407,8 @@ def test_a_set_that_may_not_say_no_sign_never_does() -> None:
     assert "not over the threshold of 90" in out.verdict.reasons[0].text
 
 
-# --- the questions beside each other --------------------------------------------------------------
-
-
 @pytest.mark.parametrize("first", [FACE, WHOLE])
-def test_the_most_suspicious_question_is_in_front_and_the_other_is_open(first: Question) -> None:
+def test_the_most_suspicious_question_is_in_front_and_the_other_is_open(first):
     scores = (0.55, 0.5) if first is FACE else (0.5, 0.55)
     out = decide(analysis([track("A", both(*scores))], [model("one"), whole()]))
     other = WHOLE if first is FACE else FACE
@@ -440,7 +419,7 @@ def test_the_most_suspicious_question_is_in_front_and_the_other_is_open(first: Q
     assert {r.subject for r in out.verdict.reasons} == {"A"}
 
 
-def test_fake_by_one_question_stands_in_front() -> None:
+def test_fake_by_one_question_stands_in_front():
     made = analysis([track("A", both(0.96, 0.95))], [model("one"), whole()])
     limits = made.ensembles[FACE].thresholds
     made.ensembles[FACE].thresholds = limits.model_copy(update={"high": 0.99})
@@ -449,7 +428,7 @@ def test_fake_by_one_question_stands_in_front() -> None:
     assert out.verdict.probability == pytest.approx(0.95)
 
 
-def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_open() -> None:
+def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_open():
     made = analysis([track("A", both(0.1, 0.09))], [model("one"), whole()])
     limits = made.ensembles[WHOLE].thresholds
     made.ensembles[WHOLE].thresholds = limits.model_copy(update={"low": 0.05})
@@ -468,9 +447,7 @@ def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_o
         (6.0, Label.FAKE, "Likely cloned"),
     ],
 )
-def test_a_voice_that_leans_to_cloned_takes_no_sign_from_the_picture(
-    heard: float, label: Label, headline: str
-) -> None:
+def test_a_voice_that_leans_to_cloned_takes_no_sign_from_the_picture(heard, label, headline):
     made = analysis([track("A", with_scores(*[0.01] * 5))])
     made.media.audio = Audio(codec="aac", channels=1, sample_rate=16_000)
     said = SpanSegment(start=0, end=4, logits={"voice": heard})
@@ -488,10 +465,7 @@ def test_a_voice_that_leans_to_cloned_takes_no_sign_from_the_picture(
         assert "the voice leans to cloned" in out.verdict.reasons[0].text
 
 
-# --- evidence adds up -----------------------------------------------------------------------------
-
-
-def test_contributions_add_up_to_the_combined_score() -> None:
+def test_contributions_add_up_to_the_combined_score():
     made = beside(1.7)
     made.ensembles[FACE].calibration = Calibration(scale=1.0, offset=-0.3, data="made", clips=9)
     made.ensembles[FACE].multiple_testing_penalty = 0.2
@@ -507,8 +481,7 @@ def test_contributions_add_up_to_the_combined_score() -> None:
     assert kinds >= {"model", "start", "people"}
 
 
-def test_no_model_decides_alone_and_none_is_said_to_disagree() -> None:
-    """Two models below the threshold that agree pass it together: evidence is added."""
+def test_no_model_decides_alone_and_none_is_said_to_disagree():
     faces = [face(i, one=0.7, two=0.7) for i in range(5)]
     out = decide(analysis([track("A", faces)], [model("one"), model("two")]))
     assert out.verdict.label is Label.FAKE and out.verdict.agreeing_models == 2
@@ -519,7 +492,7 @@ def test_no_model_decides_alone_and_none_is_said_to_disagree() -> None:
     assert "agree" not in reason.text and "0 of" not in reason.text
 
 
-def test_a_positive_verdict_always_has_a_model_on_its_side() -> None:
+def test_a_positive_verdict_always_has_a_model_on_its_side():
     made = beside(2.0)
     for scores in ((2.0, -0.9), (0.9, 0.9), (3.0, 0.1)):
         made.subjects = [
@@ -530,7 +503,7 @@ def test_a_positive_verdict_always_has_a_model_on_its_side() -> None:
             assert out.verdict.agreeing_models >= 1
 
 
-def test_an_untouched_mix_is_the_verdict() -> None:
+def test_an_untouched_mix_is_the_verdict():
     made = beside(1.7)
     plain = decide(made)
     heard = [m.id for m in plain.models if m.heard]
@@ -541,8 +514,6 @@ def test_an_untouched_mix_is_the_verdict() -> None:
     assert same.verdict.answers == plain.verdict.answers
 
 
-# --- lean and odds --------------------------------------------------------------------------------
-
 TABLE = [
     OddsPoint(logit=-2.0, share=0.1, low=0.03, high=0.2, clips=40),
     OddsPoint(logit=0.0, share=0.5, low=0.4, high=0.6, clips=60),
@@ -552,29 +523,23 @@ TABLE = [
 
 @pytest.mark.parametrize(
     ("score", "share", "lean"),
-    [
-        (0.5, 0.5, Lean.NONE),
-        (sigmoid(0.8), 0.58, Lean.NONE),
-        (sigmoid(-0.5), 0.4, Lean.UNTOUCHED),
-    ],
+    [(0.5, 0.5, Lean.NONE), (sigmoid(0.8), 0.58, Lean.NONE), (sigmoid(-0.5), 0.4, Lean.UNTOUCHED)],
 )
-def test_an_inconclusive_file_leans_by_what_such_scores_meant(
-    score: float, share: float, lean: Lean
-) -> None:
+def test_an_inconclusive_file_leans_by_what_such_scores_meant(score, share, lean):
     made = analysis([track("A", with_scores(*[score] * 5))])
     made.ensembles[FACE].odds = TABLE
     out = decide(made)
     answer = out.verdict.answers[FACE]
-    assert answer.odds is not None and answer.odds.share == pytest.approx(share, abs=0.005)
+    assert answer.odds.share == pytest.approx(share, abs=0.005)
     assert answer.odds.low <= answer.odds.share <= answer.odds.high
     assert out.verdict.lean is lean if out.verdict.label is Label.INCONCLUSIVE else True
 
 
-def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are() -> None:
+def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are():
     made = analysis([track("A", with_scores(*[sigmoid(6.0)] * 5))])
     made.ensembles[FACE].odds = TABLE
     answer = decide(made).verdict.answers[FACE]
-    assert answer.odds is not None and answer.odds.share == 0.7
+    assert answer.odds.share == 0.7
     made.ensembles[FACE].odds = [p.model_copy(update={"clips": 12}) for p in TABLE]
     assert decide(made).verdict.answers[FACE].odds is None
     picture = analysis([track("A", with_scores(0.5))], kind="image", duration=None)
@@ -586,12 +551,12 @@ def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are
     assert decide(other).verdict.answers[FACE].odds is None  # of another set
 
 
-def test_without_odds_a_score_leans_to_manipulated_alone() -> None:
+def test_without_odds_a_score_leans_to_manipulated_alone():
     for score, lean in ((0.7, Lean.MANIPULATED), (0.3, Lean.NONE), (-0.7, Lean.NONE)):
         assert decide(beside(0.0, score, 0.0)).verdict.lean is lean
 
 
-def test_an_open_question_keeps_the_file_from_leaning_to_untouched() -> None:
+def test_an_open_question_keeps_the_file_from_leaning_to_untouched():
     made = beside(0.0, -0.3, -0.3)
     made.ensembles[FACE].odds = TABLE
     alone = made.model_copy(deep=True)
@@ -602,10 +567,7 @@ def test_an_open_question_keeps_the_file_from_leaning_to_untouched() -> None:
     assert out.verdict.answers[FACE].lean is Lean.NONE
 
 
-# --- where a label is lowered ---------------------------------------------------------------------
-
-
-def test_a_verdict_that_turns_around_under_small_changes_is_none() -> None:
+def test_a_verdict_that_turns_around_under_small_changes_is_none():
     def trial(label: Label, p: float) -> PerturbationResult:
         return PerturbationResult(
             condition="crf-32", title="h264 CRF 32", probability=p, label=label
@@ -629,7 +591,7 @@ def test_a_verdict_that_turns_around_under_small_changes_is_none() -> None:
     assert made.robustness.trials[0].label is Label.INCONCLUSIVE  # and nothing was changed in place
 
 
-def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named() -> None:
+def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named():
     made = analysis([track("A", with_scores(*[0.1] * 5)), track("B", with_scores(*[0.35] * 5))])
     made.subjects += [track(c, with_scores(*[0.05] * 5)) for c in "CDEF"]
     out = decide(made)
@@ -638,10 +600,7 @@ def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named() -> None:
     assert "Person B" in out.verdict.reasons[0].text
 
 
-# --- words ----------------------------------------------------------------------------------------
-
-
-def test_every_code_has_a_sentence() -> None:
+def test_every_code_has_a_sentence():
     codes = {code.value for code in ReasonCode}
     assert codes <= set(said_reasons.WORDINGS)
     assert {code.value for code in CaveatCode} <= set(said_caveats.WORDINGS)
@@ -659,15 +618,13 @@ def test_every_code_has_a_sentence() -> None:
         ("image", {"never": True, "one_threshold": True}, "No score of these models decides"),
     ],
 )  # fmt: skip
-def test_a_threshold_that_does_not_exist_is_not_named(
-    kind: str, how: dict[str, bool], expected: str
-) -> None:
+def test_a_threshold_that_does_not_exist_is_not_named(kind, how, expected):
     params = {"kind": kind, "highest": 0.951, "high": 0.912, **how}
     said = said_reasons.WORDINGS["between_thresholds"](params, ENGLISH)[0]
     assert said.replace("\u00a0", " ") == expected
 
 
-def test_a_reason_is_said_in_the_language_of_whoever_looks() -> None:
+def test_a_reason_is_said_in_the_language_of_whoever_looks():
     class Brackets:
         def gettext(self, message: str, /) -> str:
             return f"⟦{message}⟧"
@@ -681,7 +638,7 @@ def test_a_reason_is_said_in_the_language_of_whoever_looks() -> None:
         assert text.startswith("⟦") and text != messages.text(message)
 
 
-def test_the_json_says_codes_and_reads_back_without_the_words() -> None:
+def test_the_json_says_codes_and_reads_back_without_the_words():
     out = decide(beside(3.0), models=["gend"])
     data = out.model_dump(mode="json")
     reason = data["verdict"]["reasons"][0]
@@ -691,7 +648,7 @@ def test_the_json_says_codes_and_reads_back_without_the_words() -> None:
     assert Contribution.model_validate({"kind": "start", "logit": -0.4}).id == ""
 
 
-def test_face_is_said_of_faces_only() -> None:
+def test_face_is_said_of_faces_only():
     made = analysis([track("A", both(0.5, 0.95))], [model("one"), whole()])
     out = decide(made)
     assert out.verdict.question is WHOLE
@@ -705,15 +662,14 @@ def test_face_is_said_of_faces_only() -> None:
     )
 
 
-def test_limits_of_a_clear_file_do_not_ask_who_changed_it() -> None:
+def test_limits_of_a_clear_file_do_not_ask_who_changed_it():
     clear = decide(analysis([track("A", with_scores(*[0.05] * 5))]))
     assert clear.verdict.label is Label.REAL
     assert CaveatCode.WHO_AND_WHY not in [c.code for c in clear.verdict.caveats]
     assert decide(analysis([])).verdict.limits == ["Anything about this file. It was not judged."]
 
 
-def test_a_part_that_stands_out_is_not_averaged_away() -> None:
-    """A short change in a long clip: the mean of all says "untouched", and must not."""
+def test_a_part_that_stands_out_is_not_averaged_away():
     scores = [0.05] * 20
     made = analysis([track("A", with_scores(*scores)), track("B", with_scores(*scores))])
     assert decide(made).verdict.label is Label.REAL

@@ -1,16 +1,13 @@
 """Small files appear whole or not at all, and never bring a deleted folder back."""
 
-from __future__ import annotations
-
 import threading
-from pathlib import Path
 
 import pytest
 
 from detector import paths
 
 
-def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
     path = tmp_path / "notes.json"
     paths.write(path, "first")
     paths.write(path, "zweite Fassung: ä")
@@ -20,13 +17,13 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_deleted_folder_does_not_come_back(tmp_path: Path) -> None:
+def test_a_deleted_folder_does_not_come_back(tmp_path):
     with pytest.raises(FileNotFoundError):
         paths.write(tmp_path / "gone" / "notes.json", "text")
     assert not (tmp_path / "gone").exists()
 
 
-def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
+def test_readers_never_see_half_a_file(tmp_path):
     path = tmp_path / "notes.json"
     texts = [letter * 200_000 for letter in "ab"]
     paths.write(path, texts[0])

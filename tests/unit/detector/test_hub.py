@@ -1,7 +1,5 @@
 """Classifiers of transformers: built from settings, fed as their processor says, read strictly."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from pathlib import Path
@@ -77,9 +75,7 @@ def entry(config: dict[str, Any], preprocessor: dict[str, Any] | None, **fields:
         ("ConvNextImageProcessor", {"size": {"shortest_edge": 64}, "crop_pct": 0.875}),
     ],
 )
-def test_pictures_are_prepared_as_the_processor_does(
-    tmp_path: Path, kind: str, processor: dict[str, Any]
-) -> None:
+def test_pictures_are_prepared_as_the_processor_does(tmp_path, kind, processor):
     spec = entry(VIT, {"image_processor_type": kind, **processor})
     model = hub.load(spec, saved(tmp_path, VIT), "cpu")
     image = picture("input_odd_313x277.png")
@@ -97,7 +93,7 @@ def test_pictures_are_prepared_as_the_processor_does(
     assert float((ours - wanted).abs().mean()) <= 0.1 * scale
 
 
-def test_logits_are_transformers_own(tmp_path: Path) -> None:
+def test_logits_are_transformers_own(tmp_path):
     files = saved(tmp_path, {**VIT, "id2label": LABELS})
     model = hub.load(entry(VIT, None, fake_index=1), files, "cpu")
     x = model.preprocess(picture("input_face_224.png"))[None]
@@ -109,11 +105,10 @@ def test_logits_are_transformers_own(tmp_path: Path) -> None:
     flipped = hub.load(entry(VIT, None, fake_index=0), saved(tmp_path, VIT), "cpu")
     torch.testing.assert_close(flipped.p_fake(wanted), wanted.softmax(1)[:, 0])
     maps = cam.draw(model, picture("input_face_256.png")[None, ::4, ::4])
-    assert maps is not None and maps.shape == (1, 64, 64)
+    assert maps.shape == (1, 64, 64)
 
 
-def test_names_of_transformers_4_are_read(tmp_path: Path) -> None:
-    """What most of the hub's files still hold."""
+def test_names_of_transformers_4_are_read(tmp_path):
     files = saved(tmp_path, VIT)
     model = hub.load(entry(VIT, None), files, "cpu")
     x = model.preprocess(picture("input_face_224.png"))[None]
@@ -131,7 +126,7 @@ def test_names_of_transformers_4_are_read(tmp_path: Path) -> None:
     torch.testing.assert_close(again.forward(x), model.forward(x))
 
 
-def test_a_single_logit_is_of_fake(tmp_path: Path) -> None:
+def test_a_single_logit_is_of_fake(tmp_path):
     config = {**VIT, "num_labels": 1}
     spec = entry(config, None, fake_index=1)
     model = hub.load(spec, saved(tmp_path, config), "cpu")
@@ -140,7 +135,7 @@ def test_a_single_logit_is_of_fake(tmp_path: Path) -> None:
     torch.testing.assert_close(model.p_fake(logits), logits[:, 0].sigmoid())
 
 
-def test_clips_and_where_they_look(tmp_path: Path) -> None:
+def test_clips_and_where_they_look(tmp_path):
     spec = entry(VIDEO, {"image_processor_type": "VideoMAEImageProcessor", **HALF})
     assert spec.kind == "clip" and spec.crop.kind == "whole"
     assert (spec.clip_frames, spec.clip_stride) == (4, 4)
@@ -152,12 +147,11 @@ def test_clips_and_where_they_look(tmp_path: Path) -> None:
     assert model.score(batch) != model.score(batch[:, ::-1])  # the order of frames matters
     for way in ("gradcam", "gradcam++"):
         maps = cam.draw(model, batch, way)
-        assert maps is not None and maps.shape == (1, 2, 2, 2) and maps.max() == pytest.approx(1)
+        assert maps.shape == (1, 2, 2, 2) and maps.max() == pytest.approx(1)
 
 
-def test_positions_of_clips_are_those_of_transformers() -> None:
+def test_positions_of_clips_are_those_of_transformers():
     fresh = importlib.util.find_spec("transformers.models.videomae.modeling_videomae")
-    assert fresh is not None and fresh.loader is not None
     module = importlib.util.module_from_spec(fresh)
     fresh.loader.exec_module(module)
     theirs = module.get_sinusoid_encoding_table(12, 64)
@@ -166,21 +160,21 @@ def test_positions_of_clips_are_those_of_transformers() -> None:
     assert torch.allclose(ours, theirs, atol=1e-7)
 
 
-def test_the_processor_of_videos_has_its_own_mean() -> None:
+def test_the_processor_of_videos_has_its_own_mean():
     bare = hub.recipe(VIDEO, None)
     assert bare["normalization"].mean == (0.5, 0.5, 0.5)  # its class's default
     imagenet = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
     assert hub.recipe(VIDEO, imagenet)["normalization"].mean == (0.485, 0.456, 0.406)
 
 
-def test_what_it_tells_decides_what_it_is_shown() -> None:
+def test_what_it_tells_decides_what_it_is_shown():
     assert hub.recipe({**VIT, "id2label": LABELS}, None)["kind"] == "frame"
     generated = hub.recipe({**VIT, "id2label": {"0": "real", "1": "ai-generated"}}, None)
     assert generated["kind"] == "image" and generated["crop"].kind == "whole"
     assert generated["task"] == "whole-image synthesis"
 
 
-def test_the_order_beside_the_weights_must_be_the_entrys(tmp_path: Path) -> None:
+def test_the_order_beside_the_weights_must_be_the_entrys(tmp_path):
     files = saved(tmp_path, {**VIT, "id2label": {"0": "Deepfake", "1": "Real"}})
     with pytest.raises(LabelOrderError, match="output 0 means fake"):
         hub.load(entry(VIT, None, fake_index=1), files, "cpu")
@@ -191,7 +185,7 @@ def test_the_order_beside_the_weights_must_be_the_entrys(tmp_path: Path) -> None
     hub.load(entry(VIT, None, fake_index=1), nameless, "cpu")
 
 
-def test_maps_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+def test_maps_that_contradict_each_other_are_refused(tmp_path):
     told = {**VIT, "id2label": LABELS, "label2id": {"Real": 1, "Fake": 0}}
     files = saved(tmp_path, told)
     with pytest.raises(LabelOrderError, match="contradicts itself") as caught:
@@ -209,7 +203,7 @@ def test_maps_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     assert spec.operating_point_source.startswith("The likelier of two classes")
 
 
-def test_codes_of_a_quantized_model_are_no_weights(tmp_path: Path) -> None:
+def test_codes_of_a_quantized_model_are_no_weights(tmp_path):
     """transformers makes fractions of them and says nothing."""
     files = saved(tmp_path, VIT)
     state = load_file(files[1])
@@ -220,7 +214,7 @@ def test_codes_of_a_quantized_model_are_no_weights(tmp_path: Path) -> None:
     assert caught.value.code == "weights_whole"
 
 
-def test_a_classifier_with_one_answer_is_refused(tmp_path: Path) -> None:
+def test_a_classifier_with_one_answer_is_refused(tmp_path):
     files = saved(tmp_path, VIT)
     state = load_file(files[1])
     dry_run.check(hub.load(entry(VIT, None), files, "cpu"))
@@ -233,7 +227,7 @@ def test_a_classifier_with_one_answer_is_refused(tmp_path: Path) -> None:
     dry_run.check(hub.load(entry(VIDEO, None), clips, "cpu"))
 
 
-def test_the_inverted_map_of_a_popular_model_is_handled(tmp_path: Path) -> None:
+def test_the_inverted_map_of_a_popular_model_is_handled(tmp_path):
     spec = registry.get_spec("hub_prithiv_v2")
     assert spec.fake_index == 0 and spec.label_order == "unverified"
     small = spec.model_copy(update={"crop": spec.crop.model_copy(update={"size": 64})})
@@ -243,14 +237,14 @@ def test_the_inverted_map_of_a_popular_model_is_handled(tmp_path: Path) -> None:
     torch.testing.assert_close(model.p_fake(logits), logits.softmax(1)[:, 0])
 
 
-def test_another_number_of_frames_is_refused(tmp_path: Path) -> None:
+def test_another_number_of_frames_is_refused(tmp_path):
     spec = entry(VIDEO, None, clip_frames=8)
     with pytest.raises(ModelError, match="clips of 4 frames, its entry says 8"):
         hub.load(spec, saved(tmp_path, VIDEO), "cpu")
 
 
 @pytest.mark.parametrize("how", ["missing", "unexpected", "of another shape"])
-def test_weights_that_do_not_fit_are_named(tmp_path: Path, how: str) -> None:
+def test_weights_that_do_not_fit_are_named(tmp_path, how):
     files = saved(tmp_path, VIT)
     state = hub.load(entry(VIT, None), files, "cpu").network.model.state_dict()
     if how == "missing":
@@ -276,17 +270,17 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path, how: str) -> None:
         (VIT, {"size": {"longest_edge": 64}}, "Its processor"),
     ],
 )
-def test_what_can_not_be_built_is_said(config: Any, processor: Any, words: str) -> None:
+def test_what_can_not_be_built_is_said(config, processor, words):
     with pytest.raises(ModelError, match=words):
         hub.recipe(config, processor)
 
 
-def test_no_code_of_a_repository_is_wanted(tmp_path: Path) -> None:
+def test_no_code_of_a_repository_is_wanted(tmp_path):
     config = {**VIT, "auto_map": {"AutoModelForImageClassification": "evil.Model"}}
     hub.load(entry(config, None), saved(tmp_path, config), "cpu")
 
 
-def test_without_its_configuration_an_entry_must_hold_it(tmp_path: Path) -> None:
+def test_without_its_configuration_an_entry_must_hold_it(tmp_path):
     files = saved(tmp_path, VIT, write=False)
     with pytest.raises(ModelError, match=r"config\.json"):
         hub.load(entry(VIT, None), files, "cpu")

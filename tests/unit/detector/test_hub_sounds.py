@@ -1,7 +1,5 @@
 """Classifiers of voices from the hub: read strictly, refused in words."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -61,7 +59,7 @@ def entry(config: dict[str, Any], processor: dict[str, Any] | None = PROCESSOR) 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "hubert", "wavlm"])
 @pytest.mark.parametrize("normalize", [True, False])
-def test_a_voice_is_scored_as_transformers_does(tmp_path: Path, kind: str, normalize: bool) -> None:
+def test_a_voice_is_scored_as_transformers_does(tmp_path, kind, normalize):
     config = {"model_type": kind, "id2label": LABELS, **TINY}
     processor = PROCESSOR | {"do_normalize": normalize}
     spec = entry(config, processor)
@@ -83,7 +81,7 @@ def test_a_voice_is_scored_as_transformers_does(tmp_path: Path, kind: str, norma
     assert dry_run.check(model) == 2
 
 
-def test_what_hears_spectrograms_or_another_rate_is_refused() -> None:
+def test_what_hears_spectrograms_or_another_rate_is_refused():
     config = {"model_type": "wav2vec2", "id2label": LABELS, **TINY}
     for processor in ({"feature_extractor_type": "ASTFeatureExtractor"}, {"sampling_rate": 8000}):
         with pytest.raises(ModelError, match="Its processor is") as refused:
@@ -93,7 +91,7 @@ def test_what_hears_spectrograms_or_another_rate_is_refused() -> None:
         entry(config | {"conv_dim": [16] * 6 + [10**9]})
 
 
-def test_which_output_is_fake_is_never_guessed() -> None:
+def test_which_output_is_fake_is_never_guessed():
     config = {"model_type": "wav2vec2", **TINY}
     names = ({"0": "bonafide", "1": "spoof"}, {"0": "cloned voice", "1": "human voice"})
     assert [entry(config | {"id2label": one}).fake_index for one in names] == [1, 0]

@@ -1,7 +1,5 @@
 """Keyframes: one sharp picture of each scene."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path
@@ -35,7 +33,7 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_scene_gives_its_sharpest_picture_and_a_blank_one_none(clip: Path) -> None:
+def test_each_scene_gives_its_sharpest_picture_and_a_blank_one_none(clip):
     info = media.probe(clip)
     frames = keyframes(clip, info)
     assert len(frames) == 3
@@ -44,7 +42,7 @@ def test_each_scene_gives_its_sharpest_picture_and_a_blank_one_none(clip: Path) 
         assert frame.sharpness > 400, "the smeared ones have far less"
 
 
-def test_the_archive_holds_them_by_their_times(clip: Path) -> None:
+def test_the_archive_holds_them_by_their_times(clip):
     frames = keyframes(clip, media.probe(clip), most=2)
     names = zipfile.ZipFile(io.BytesIO(archive(frames))).namelist()
     assert len(frames) == 2 and names == [frame.name for frame in frames]

@@ -1,7 +1,5 @@
 """Which class means fake: names as hubs have them, and the ones that say nothing."""
 
-from __future__ import annotations
-
 import pytest
 
 from detector.errors import LabelOrderError
@@ -27,7 +25,7 @@ from detector.models.labels import fake_index, meaning, require_agreement
         ({0: "real"}, 0),  # one output, of real
     ],
 )
-def test_names_that_say_it(labels: dict, index: int) -> None:
+def test_names_that_say_it(labels, index):
     assert fake_index(labels) == index
 
 
@@ -45,7 +43,7 @@ def test_names_that_say_it(labels: dict, index: int) -> None:
         {0: "LABEL_0"},
     ],
 )
-def test_names_that_do_not_say_it_are_refused(labels: dict) -> None:
+def test_names_that_do_not_say_it_are_refused(labels):
     with pytest.raises(LabelOrderError, match="Wolf") as caught:
         fake_index(labels, name="Wolf")
     assert "--fake" in caught.value.hint
@@ -53,7 +51,7 @@ def test_names_that_do_not_say_it_are_refused(labels: dict) -> None:
     assert all(name in caught.value.message for name in labels.values())
 
 
-def test_a_person_may_say_it() -> None:
+def test_a_person_may_say_it():
     labels = {0: "LABEL_0", 1: "LABEL_1"}
     assert fake_index(labels, "label_0") == 0
     assert fake_index(labels, 1) == 1
@@ -64,7 +62,7 @@ def test_a_person_may_say_it() -> None:
         fake_index(labels, "fake")
 
 
-def test_meaning() -> None:
+def test_meaning():
     assert meaning("Fake") is True and meaning("unaltered") is False
     assert meaning("NotReal") is True
     assert meaning("face") is None and meaning("") is None and meaning("LABEL_1") is None
@@ -82,7 +80,7 @@ NAMED = {"0": "Real", "1": "Fake"}
         {"Real": 0, "Fake": 0},
     ],
 )
-def test_two_maps_that_say_different_orders_are_refused(label2id: dict) -> None:
+def test_two_maps_that_say_different_orders_are_refused(label2id):
     config = {"id2label": NAMED, "label2id": label2id}
     with pytest.raises(
         LabelOrderError, match="Wolf contradicts itself: id2label says 0: Real"
@@ -106,10 +104,10 @@ def test_two_maps_that_say_different_orders_are_refused(label2id: dict) -> None:
         {"authentic": 0, "deepfake": 1},
     ],
 )
-def test_two_maps_that_say_the_same_pass(label2id: dict | None) -> None:
+def test_two_maps_that_say_the_same_pass(label2id):
     require_agreement({"id2label": NAMED, "label2id": label2id}, "Wolf")
 
 
-def test_maps_that_are_none() -> None:
+def test_maps_that_are_none():
     with pytest.raises(LabelOrderError, match="something else than numbers"):
         require_agreement({"id2label": NAMED, "label2id": {"Fake": "one"}}, "Wolf")

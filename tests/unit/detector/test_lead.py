@@ -1,7 +1,5 @@
 """The sentence under a headline: when, and what is said of the others."""
 
-from __future__ import annotations
-
 import pytest
 
 from cli.analyze import summary
@@ -35,7 +33,7 @@ def scored(*scores: float) -> Analysis:
         ([0.1, 0.2, 0.6, 0.1, 0.6, 0.1, 0.1, 0.1], "00:02"),  # under the threshold: the highest
     ],
 )
-def test_every_stretch_over_the_threshold_is_named(scores: list[float], said: str) -> None:
+def test_every_stretch_over_the_threshold_is_named(scores, said):
     made = scored(*scores)
     assert lead.strongest(made, made.judged[0]) == said
 
@@ -51,8 +49,7 @@ def cut_short(analysis: Analysis, id: str, frames_left: int) -> Analysis:
     return decide(analysis.model_copy(update={"subjects": subjects}))
 
 
-def test_who_is_left_out_is_named_with_the_reason() -> None:
-    """Somebody glimpsed in two frames does not lead, however high their score is."""
+def test_who_is_left_out_is_named_with_the_reason():
     both = make_analysis()
     for frame in (frame for s in both.judged if s.id == "A" for frame in s.frames):
         frame.logits.update({model: x + 2.0 for model, x in frame.logits.items()})
@@ -68,7 +65,7 @@ def test_who_is_left_out_is_named_with_the_reason() -> None:
     assert lead.left_out(make_analysis()) == []
 
 
-def test_three_of_32_moments_give_the_file_no_lean() -> None:
+def test_three_of_32_moments_give_the_file_no_lean():
     whole = make_analysis(people="B")
     few = cut_short(whole, "B", 3)
     between = Thresholds(low=0.01, high=0.99)
@@ -78,7 +75,7 @@ def test_three_of_32_moments_give_the_file_no_lean() -> None:
     assert answer.answers[Question.MANIPULATION].odds is None
 
 
-def test_a_picture_made_by_a_machine_accuses_nobody_in_it() -> None:
+def test_a_picture_made_by_a_machine_accuses_nobody_in_it():
     made = make_analysis()
     other = next(s for s in made.seen if s.id != made.verdict.subject)
     other.label = Label.FAKE  # by the picture's question, as everybody in it
@@ -105,9 +102,7 @@ FAKE, LEANS, OPEN = (
         (FAKE, LEANS, ""),
     ],
 )
-def test_sound_and_picture_that_differ_are_said_together(
-    picture: tuple[Label, Lean | None], sound: tuple[Label, Lean | None], said: str
-) -> None:
+def test_sound_and_picture_that_differ_are_said_together(picture, sound, said):
     made = make_analysis(people="B")
     one = made.verdict.answers[Question.MANIPULATION]
     made.verdict.answers = {

@@ -1,7 +1,5 @@
 """What the live engine decides by, without the engine: words, hints, alarms, pace, flow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -40,7 +38,7 @@ def session_of(seconds: float, suspicious: Callable[[float], float]) -> ScoreHis
 
 
 @pytest.mark.parametrize("seconds", [2, 5, 20, 120])
-def test_a_session_is_judged_as_it_was_shown_last(seconds: float) -> None:
+def test_a_session_is_judged_as_it_was_shown_last(seconds):
     history = session_of(seconds, lambda t: 4.0 if t > seconds - 6 else -1.5)
     shown, kept = decide(history.recent({})), decide(history.session([], {}))
     assert kept.verdict == shown.verdict and decide(kept).verdict == shown.verdict
@@ -51,14 +49,14 @@ def test_a_session_is_judged_as_it_was_shown_last(seconds: float) -> None:
     assert len(kept.timestamps) <= MAX_SAMPLES
 
 
-def test_a_long_session_keeps_the_scores_of_a_model_that_is_asked_seldom() -> None:
+def test_a_long_session_keeps_the_scores_of_a_model_that_is_asked_seldom():
     history = session_of(120, lambda t: -1.0)
     (person,) = decide(history.session([], {})).judged
     clip = [frame.time for frame in person.frames if "clip" in frame.logits]
     assert clip == list(range(120))
 
 
-def test_a_first_reading_takes_three_seconds_and_every_model() -> None:
+def test_a_first_reading_takes_three_seconds_and_every_model():
     for seconds, ids in ((2.5, {"clip", "texture"}), (6, {"texture"})):
         history = ScoreHistory(
             [registry.get_spec("clip"), registry.get_spec("texture")],
@@ -71,14 +69,14 @@ def test_a_first_reading_takes_three_seconds_and_every_model() -> None:
         assert verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
 
 
-def test_what_was_filmed_from_a_screen_has_no_score() -> None:
+def test_what_was_filmed_from_a_screen_has_no_score():
     history = session_of(5, lambda t: 4.0)
     history.unscore()
     kept = decide(history.session([], {}))
     assert kept.verdict.label is Label.NOT_APPLICABLE and kept.verdict.probability is None
 
 
-def test_a_face_that_was_hidden_is_the_same_person(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_that_was_hidden_is_the_same_person(monkeypatch):
     monkeypatch.setattr(colors, "affinity", lambda a, b: 0.8)  # turned, or in other light
     for hidden, number in ((2.0, 0), (5.0, 1)):
         tracker = FaceTracker(MadeDetector(), 40)
@@ -90,7 +88,7 @@ def test_a_face_that_was_hidden_is_the_same_person(monkeypatch: pytest.MonkeyPat
         assert person.number == number
 
 
-def test_who_comes_back_is_the_same_person() -> None:
+def test_who_comes_back_is_the_same_person():
     tracker = FaceTracker(MadeDetector(), 40)
     for second in range(40):  # away for half a minute
         tracker.search(picture() if 4 < second < 36 else REAL, float(second))
@@ -98,7 +96,7 @@ def test_who_comes_back_is_the_same_person() -> None:
     assert person.number == 0
 
 
-def test_an_earring_is_no_person() -> None:
+def test_an_earring_is_no_person():
     """A face that the detector is never sure of has to be there most of the time."""
 
     class Unsure(MadeDetector):
@@ -120,7 +118,7 @@ def test_an_earring_is_no_person() -> None:
         assert len(tracker.in_view()) == people
 
 
-def test_a_slow_computer_says_so() -> None:
+def test_a_slow_computer_says_so():
     monitor = QualityMonitor(0.0, 4)
     monitor.note_face(10.0)
     hints = monitor.hints(10.0, silent=0.0, rate=2.0, lag=3.0)
@@ -151,7 +149,7 @@ def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np
     return (seen + noise).clip(0, 255).astype(np.uint8)
 
 
-def test_a_filmed_screen_shows_and_a_face_does_not() -> None:
+def test_a_filmed_screen_shows_and_a_face_does_not():
     from skimage import data
 
     portrait = np.ascontiguousarray(data.astronaut()[20:276, 90:346])
@@ -166,20 +164,20 @@ def test_a_filmed_screen_shows_and_a_face_does_not() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
-def test_a_covered_lens_and_a_plain_slate_are_no_screen(level: int) -> None:
+def test_a_covered_lens_and_a_plain_slate_are_no_screen(level):
     flat = np.full((480, 640, 3), level, np.uint8)
     assert recapture.stripes(flat) < recapture.PEAK
     shaded = (flat * np.linspace(0.6, 1, 640)[:, None]).astype(np.uint8)
     assert recapture.stripes(shaded) < recapture.PEAK
 
 
-def test_stripes_of_two_levels_show_on_a_plain_wall() -> None:
+def test_stripes_of_two_levels_show_on_a_plain_wall():
     wave = 2 * np.sin(np.arange(640) * 1.3 + np.arange(480)[:, None])
     striped = np.repeat((90 + wave)[..., None], 3, 2).astype(np.uint8)
     assert recapture.stripes(striped) > recapture.PEAK
 
 
-def test_an_alarm_begins_and_ends_once() -> None:
+def test_an_alarm_begins_and_ends_once():
     alarms = Alarms(seconds=3.0)
     means = [0.5] * 10 + [0.9] * 50 + [0.65, 0.9] * 10 + [0.5] * 40 + [0.9] * 20
     log = []
@@ -192,7 +190,7 @@ def test_an_alarm_begins_and_ends_once() -> None:
     assert (alarm.start, alarm.end, alarm.peak) == (1.0, 8.0, 0.9) and alarm.number == 1
 
 
-def test_people_who_pass_by_are_forgotten() -> None:
+def test_people_who_pass_by_are_forgotten():
     history = ScoreHistory([registry.get_spec("texture")], live.LiveSettings(("texture",)))
     for n in range(300):
         sampled(history, float(n), {"texture": 1.0}, n // 2)
@@ -208,7 +206,7 @@ def costs(**seconds: float) -> schedule.Costs:
     return made
 
 
-def test_the_pace_follows_what_work_costs() -> None:
+def test_the_pace_follows_what_work_costs():
     models = {"a": 1, "b": 1}
     easy = costs(detect=0.01, follow=0.001, judge=0.004, model_a=0.003, model_b=0.003, clip=0.06)
     best = schedule.plan(easy, models, share=1.4, fps=25)
@@ -251,7 +249,7 @@ def test_the_pace_follows_what_work_costs() -> None:
     assert free.coarser == 2.0
 
 
-def test_a_failed_model_is_named_and_the_others_go_on() -> None:
+def test_a_failed_model_is_named_and_the_others_go_on():
     def broken() -> None:
         raise RuntimeError
 
@@ -265,7 +263,7 @@ def test_a_failed_model_is_named_and_the_others_go_on() -> None:
     assert set(scorer.failed) == {"clip"} and set(logits[1]) == {"clip-generated", "texture"}
 
 
-def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:
+def test_flow_follows_a_face_and_says_when_it_is_lost():
     before = optical_flow.FlowFrame.of(picture((240, 160, 0.0)))
     face = MadeDetector().detect(picture((240, 160, 0.0)), 40)
     (moved,) = optical_flow.track_faces(

@@ -1,7 +1,5 @@
 """LRNet with its published weights: what its authors' code gave on a made sequence of landmarks."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -28,9 +26,7 @@ def landmarks(frames: int = 97) -> np.ndarray:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("variant", FILES)
-def test_published_weights_give_the_published_scores(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str
-) -> None:
+def test_published_weights_give_the_published_scores(shared, tmp_path, monkeypatch, variant):
     """Through the registry, from the cache folder."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "weights" / "lrnet").mkdir(parents=True)
@@ -74,7 +70,7 @@ def moving(portrait: np.ndarray, frames: int = 30) -> np.ndarray:
     )
 
 
-def test_points_that_tremble_are_led_by_what_moves_in_the_picture(astronaut: np.ndarray) -> None:
+def test_points_that_tremble_are_led_by_what_moves_in_the_picture(astronaut):
     """Points on the corners of a moving face, found with an error of some px in every frame."""
     crops = moving(astronaut)
     gray = cv2.cvtColor(crops[0], cv2.COLOR_RGB2GRAY)
@@ -104,12 +100,12 @@ def landmarker(shared: Path) -> Path:
 
 
 @pytest.mark.shared
-def test_the_points_lie_where_those_of_dlib_do(landmarker: Path, astronaut: np.ndarray) -> None:
+def test_the_points_lie_where_those_of_dlib_do(landmarker, astronaut):
     """And a face that lies on its side keeps them, since it's turned before it's looked at."""
     mesh = Mesh(landmarker)
     crops = moving(astronaut, 3)
     points = lrnet.landmarks(mesh, crops)
-    assert points is not None and points.shape == (3, 68, 2)
+    assert points.shape == (3, 68, 2)
     jaw, brows, nose, eyes, mouth = np.split(points[0], [17, 27, 36, 48])
     assert jaw[8, 1] == points[0, :, 1].max()  # the chin
     assert jaw[0, 0] < jaw[8, 0] < jaw[16, 0]
@@ -124,9 +120,7 @@ def test_the_points_lie_where_those_of_dlib_do(landmarker: Path, astronaut: np.n
 
 
 @pytest.mark.shared
-def test_crops_get_a_score_and_walls_none(
-    landmarker: Path, tmp_path: Path, astronaut: np.ndarray
-) -> None:
+def test_crops_get_a_score_and_walls_none(landmarker, tmp_path, astronaut):
     *readers, _ = made(tmp_path)
     model = registry.load_model("lrnet", weights=[*readers, landmarker])
     assert np.isfinite(model.score(moving(astronaut)[None])).all()
@@ -134,7 +128,7 @@ def test_crops_get_a_score_and_walls_none(
         model.score(np.full((1, 30, 480, 480, 3), 90, np.uint8))
 
 
-def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_network_is_refused(tmp_path):
     first, second, landmarker = made(tmp_path)
     landmarker.write_bytes(b"read only when a picture comes")
     torch.save({"dense.3.weight": torch.zeros(2, 64)}, second)
@@ -143,9 +137,7 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-def test_a_persons_own_training_can_be_added(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_persons_own_training_can_be_added(shared, tmp_path, monkeypatch):
     """It is tried on landmarks: on pictures without a face it gives no score, and was refused."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     files = []

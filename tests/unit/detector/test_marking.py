@@ -1,11 +1,8 @@
 """A verdict in a copy of a file: nothing else of it changes, and it is read back as no evidence."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -54,9 +51,7 @@ def packets(path: Path) -> list[tuple[int, int | None, int | None, str]]:
         ("pieces.mp4", {"container_options": {"movflags": "frag_keyframe+empty_moov"}, "gop": 5}),
     ],
 )
-def test_a_film_keeps_every_byte(
-    name: str, settings: dict[str, object], make_clip: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_film_keeps_every_byte(name, settings, make_clip, tmp_path):
     clip = make_clip(name, **settings)
     original, before = clip.read_bytes(), media.probe(clip)
     copy = write_copy(clip, tmp_path / f"copy-{name}", of(clip))
@@ -75,7 +70,7 @@ def test_a_film_keeps_every_byte(
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_a_picture_keeps_its_pixels_and_tags(suffix: str, tmp_path: Path) -> None:
+def test_a_picture_keeps_its_pixels_and_tags(suffix, tmp_path):
     picture = tmp_path / f"a{suffix}"
     exif = Image.Exif()
     exif[0x0131] = "Editor 9"
@@ -89,7 +84,7 @@ def test_a_picture_keeps_its_pixels_and_tags(suffix: str, tmp_path: Path) -> Non
     assert found.label == "FAKE"
 
 
-def test_pixels_compressed_before_are_the_same_bytes(tmp_path: Path) -> None:
+def test_pixels_compressed_before_are_the_same_bytes(tmp_path):
     picture = tmp_path / "a.jpg"
     Image.fromarray(portrait((200, 200))).save(picture)
     copy = write_copy(picture, tmp_path / "b.jpg", of(picture))
@@ -99,7 +94,7 @@ def test_pixels_compressed_before_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".jpg", ".png"])
-def test_marking_a_marked_copy_replaces_the_verdict(suffix: str, tmp_path: Path) -> None:
+def test_marking_a_marked_copy_replaces_the_verdict(suffix, tmp_path):
     first = tmp_path / f"a{suffix}"
     if suffix == ".mp4":
         write_clip(first, seconds=0.4)
@@ -113,7 +108,7 @@ def test_marking_a_marked_copy_replaces_the_verdict(suffix: str, tmp_path: Path)
     assert third.stat().st_size == second.stat().st_size
 
 
-def test_other_xmp_stays(tmp_path: Path) -> None:
+def test_other_xmp_stays(tmp_path):
     packet = (
         b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
         b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
@@ -134,7 +129,7 @@ def test_other_xmp_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.webm", "a.mkv", "a.gif"])
-def test_other_kinds_get_a_sidecar(name: str, tmp_path: Path) -> None:
+def test_other_kinds_get_a_sidecar(name, tmp_path):
     path = tmp_path / name
     if name.endswith(".gif"):
         Image.fromarray(portrait((64, 64))).save(path)
@@ -152,7 +147,7 @@ def test_other_kinds_get_a_sidecar(name: str, tmp_path: Path) -> None:
     )
 
 
-def test_a_film_whose_last_box_is_open_gets_a_sidecar(tmp_path: Path) -> None:
+def test_a_film_whose_last_box_is_open_gets_a_sidecar(tmp_path):
     clip = write_clip(tmp_path / "a.mp4", seconds=0.4, container_options={"movflags": "faststart"})
     data = bytearray(clip.read_bytes())
     at = data.rindex(b"mdat") - 4
@@ -161,7 +156,7 @@ def test_a_film_whose_last_box_is_open_gets_a_sidecar(tmp_path: Path) -> None:
     assert write_copy(clip, tmp_path / "b.mp4", of(clip)).name == f"b.mp4{SIDECAR}"
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
+def test_what_is_refused(tmp_path):
     picture = tmp_path / "a.png"
     Image.fromarray(portrait((64, 64))).save(picture)
     analysis = of(picture)
@@ -174,8 +169,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a.png"]  # no leftovers
 
 
-def test_an_earlier_verdict_is_never_evidence(tmp_path: Path) -> None:
-    """A stranger's label changes no score and no finding."""
+def test_an_earlier_verdict_is_never_evidence(tmp_path):
     picture = tmp_path / "a.jpg"
     Image.fromarray(portrait((96, 96))).save(picture, quality=90)
     plain = inspect(picture, media.probe(picture))
@@ -197,14 +191,14 @@ def test_an_earlier_verdict_is_never_evidence(tmp_path: Path) -> None:
         '{"label": "' + "x" * 70_000 + '"}',
     ],
 )
-def test_hostile_sidecars_are_left(said: str, tmp_path: Path) -> None:
+def test_hostile_sidecars_are_left(said, tmp_path):
     picture = tmp_path / "a.png"
     Image.fromarray(portrait((64, 64))).save(picture)
     picture.with_name("a.png" + SIDECAR).write_text(said)
     assert look(picture) is None
 
 
-def test_hostile_words_in_a_sidecar_are_tamed(tmp_path: Path) -> None:
+def test_hostile_words_in_a_sidecar_are_tamed(tmp_path):
     picture = tmp_path / "a.png"
     Image.fromarray(portrait((64, 64))).save(picture)
     said = {"label": "\u202e<b>REAL</b>" + "y" * 500, "likelihood": "٣", "analyzed": ["x"] * 9}
@@ -215,7 +209,7 @@ def test_hostile_words_in_a_sidecar_are_tamed(tmp_path: Path) -> None:
     assert found.likelihood is None
 
 
-def test_a_signed_origin_is_broken_in_the_copy_and_kept_in_the_original(tmp_path: Path) -> None:
+def test_a_signed_origin_is_broken_in_the_copy_and_kept_in_the_original(tmp_path):
     picture = tmp_path / "a.jpg"
     Image.fromarray(portrait((200, 200))).save(picture)
     signed = make_authority().sign(picture, tmp_path / "signed.jpg", "image/jpeg")
@@ -224,7 +218,7 @@ def test_a_signed_origin_is_broken_in_the_copy_and_kept_in_the_original(tmp_path
     assert inspect(copy, media.probe(copy)).credential.state == "invalid"
 
 
-def test_the_sidecar_says_that_it_is_no_fact(tmp_path: Path) -> None:
+def test_the_sidecar_says_that_it_is_no_fact(tmp_path):
     analysis = make_analysis()
     written = json.loads(write_sidecar(tmp_path / "x.json", analysis).read_text())
     assert written == properties(analysis)

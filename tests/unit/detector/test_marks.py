@@ -1,7 +1,5 @@
 """Visible marks of generators: found at half size and strong compression, not where none stands."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 
@@ -90,19 +88,19 @@ def search(frames: list[np.ndarray]) -> list[VisibleMark]:
 
 
 @pytest.mark.parametrize("mark", sorted(marks.LIMITS))
-def test_a_mark_is_found_at_half_size_and_crf_32(mark: str) -> None:
+def test_a_mark_is_found_at_half_size_and_crf_32(mark):
     (found,) = search(clip(mark))
     assert found.name == marks.NAMES.get(mark, mark) and found.maker == marks.MAKERS[mark]
     assert found.place in (marks.PLACES[mark] or ("top left", "right", "bottom left"))
 
 
-def test_without_one_nothing_is_found() -> None:
+def test_without_one_nothing_is_found():
     assert search(clip(None)) == []
     assert search([astronaut()]) == []
     assert search([np.zeros((360, 640, 3), np.uint8)]) == []
 
 
-def test_a_mark_is_a_finding_and_names_whose_verifier_may_know_it() -> None:
+def test_a_mark_is_a_finding_and_names_whose_verifier_may_know_it():
     mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
     origin = Provenance(marks=[mark])
     (sentence,) = findings(origin)
@@ -110,6 +108,6 @@ def test_a_mark_is_a_finding_and_names_whose_verifier_may_know_it() -> None:
     assert maker(origin) == "Google" and maker(Provenance()) is None
 
 
-def test_a_maker_without_a_verifier_is_not_named() -> None:
+def test_a_maker_without_a_verifier_is_not_named():
     mark = VisibleMark(name="Kling", maker="Kuaishou", place="bottom right", score=0.7)
     assert maker(Provenance(marks=[mark])) is None

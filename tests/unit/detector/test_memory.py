@@ -1,7 +1,5 @@
 """Loaded models are shared, and go by turns when the budget is used up, never while they score."""
 
-from __future__ import annotations
-
 import gc
 import threading
 import weakref
@@ -40,19 +38,19 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> ModelCache:
 
 
 def get(shelf: ModelCache, id: str, device: str = "cpu") -> Toy:
-    return shelf.get((id, device), SIZE, lambda: Toy(id))  # type: ignore[return-value]
+    return shelf.get((id, device), SIZE, lambda: Toy(id))
 
 
 def here(shelf: ModelCache) -> set[str]:
     return {key[0] for key in shelf.sizes()}
 
 
-def test_one_copy_for_all(shelf: ModelCache) -> None:
+def test_one_copy_for_all(shelf):
     assert get(shelf, "a") is get(shelf, "a")
     assert shelf.sizes() == {("a", "cpu"): SIZE}
 
 
-def test_the_least_recently_asked_for_goes(shelf: ModelCache) -> None:
+def test_the_least_recently_asked_for_goes(shelf):
     gone = weakref.ref(get(shelf, "a"))
     get(shelf, "b")
     get(shelf, "a")
@@ -63,7 +61,7 @@ def test_the_least_recently_asked_for_goes(shelf: ModelCache) -> None:
     assert gone() is None, "its memory is not given back"
 
 
-def test_what_is_in_use_stays(shelf: ModelCache) -> None:
+def test_what_is_in_use_stays(shelf):
     a = get(shelf, "a")
     get(shelf, "b")
     get(shelf, "c")  # "b" goes, though "a" was asked for longer ago
@@ -80,8 +78,7 @@ def test_what_is_in_use_stays(shelf: ModelCache) -> None:
     assert here(shelf) == {"b", "c"}
 
 
-def test_never_while_scoring(shelf: ModelCache) -> None:
-    """Threads that score with more models than there is room for: each finishes with its own."""
+def test_never_while_scoring(shelf):
     scoring: dict[str, int] = {}
     wrong: list[str] = []
 
@@ -105,7 +102,7 @@ def test_never_while_scoring(shelf: ModelCache) -> None:
     assert sum(shelf.sizes().values()) <= 10_000_000
 
 
-def test_one_that_is_larger_than_the_budget_is_refused_before_it_is_read(shelf: ModelCache) -> None:
+def test_one_that_is_larger_than_the_budget_is_refused_before_it_is_read(shelf):
     def load() -> Toy:
         raise AssertionError("it was read")
 
@@ -113,14 +110,14 @@ def test_one_that_is_larger_than_the_budget_is_refused_before_it_is_read(shelf: 
         shelf.get(("big", "cpu"), 20_000_000, load)
 
 
-def test_devices_have_their_own_budgets(shelf: ModelCache) -> None:
+def test_devices_have_their_own_budgets(shelf):
     for device in ("cpu", "meta"):
         for id in "ab":
             get(shelf, id, device)
     assert len(shelf.sizes()) == 4
 
 
-def test_a_model_that_fails_to_load_leaves_nothing(shelf: ModelCache) -> None:
+def test_a_model_that_fails_to_load_leaves_nothing(shelf):
     def load() -> Toy:
         raise ModelError("broken")
 
@@ -129,7 +126,7 @@ def test_a_model_that_fails_to_load_leaves_nothing(shelf: ModelCache) -> None:
     assert shelf.sizes() == {} and get(shelf, "a")
 
 
-def test_dropped_models_are_freed(shelf: ModelCache) -> None:
+def test_dropped_models_are_freed(shelf):
     gone = weakref.ref(get(shelf, "a"))
     get(shelf, "b")
     shelf.drop(lambda key: key[0] == "a")
@@ -137,12 +134,12 @@ def test_dropped_models_are_freed(shelf: ModelCache) -> None:
     assert gone() is None and here(shelf) == {"b"}
 
 
-def test_what_a_model_takes() -> None:
+def test_what_a_model_takes():
     toy = Toy("a")
     assert memory.footprint(toy) == SIZE
-    toy.run = object()  # type: ignore[attr-defined]
+    toy.run = object()
     assert memory.footprint(toy) == 2 * SIZE  # the runtime keeps a copy
-    toy.other = nn.Sequential(toy.network)  # type: ignore[attr-defined]
+    toy.other = nn.Sequential(toy.network)
     assert memory.footprint(toy) == 2 * SIZE  # shared tensors are there once
 
 
@@ -150,12 +147,12 @@ def test_what_a_model_takes() -> None:
     ("text", "size"),
     [("4GB", 4 * 10**9), ("1500 mb", 1500 * 10**6), ("2GiB", 2 << 30), ("1000000", 10**6)],
 )
-def test_amounts(monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
+def test_amounts(monkeypatch, text, size):
     monkeypatch.setenv("UNMASK_MEMORY", text)
     assert memory.budget("cpu") == size
 
 
-def test_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shares(monkeypatch):
     monkeypatch.setattr(memory, "total", lambda device: 1000)
     monkeypatch.setenv("UNMASK_MEMORY", "25%")
     assert memory.budget("cpu") == 250
@@ -166,5 +163,5 @@ def test_shares(monkeypatch: pytest.MonkeyPatch) -> None:
         memory.budget("cpu")
 
 
-def test_this_machine_has_memory() -> None:
+def test_this_machine_has_memory():
     assert 1 << 28 < memory.total("cpu") < 1 << 44

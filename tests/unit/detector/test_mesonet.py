@@ -1,7 +1,5 @@
 """MesoNet: the published files give the published answers; made ones are read right."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -112,7 +110,7 @@ def load_made(path: Path, variant: str, seed: int = 0) -> TorchFrameModel:
     return mesonet.load(spec, [path], "cpu")
 
 
-def test_meso4_computes_what_keras_computes(tmp_path: Path, crops: np.ndarray) -> None:
+def test_meso4_computes_what_keras_computes(tmp_path, crops):
     arrays = write_keras(tmp_path / "x.h5", "meso4")
     model = mesonet.load(registry.get_spec("meso4-df"), [tmp_path / "x.h5"], "cpu")
     real = [keras_meso4(arrays, crop) for crop in crops]
@@ -121,9 +119,7 @@ def test_meso4_computes_what_keras_computes(tmp_path: Path, crops: np.ndarray) -
 
 
 @pytest.mark.parametrize("variant", CONVS)
-def test_scores_are_the_same_one_by_one_and_again(
-    tmp_path: Path, crops: np.ndarray, variant: str
-) -> None:
+def test_scores_are_the_same_one_by_one_and_again(tmp_path, crops, variant):
     model = load_made(tmp_path / "x.h5", variant)
     many = np.concatenate([crops] * (TorchFrameModel.BATCH // 2 + 1))
     scores = model.score(many)
@@ -136,7 +132,7 @@ def test_scores_are_the_same_one_by_one_and_again(
 
 
 @pytest.mark.parametrize("variant", CONVS)
-def test_explain(tmp_path: Path, crops: np.ndarray, variant: str) -> None:
+def test_explain(tmp_path, crops, variant):
     model = load_made(tmp_path / "x.h5", variant)
     before = model.score(crops)
     maps = cam.draw(model, crops)
@@ -149,14 +145,14 @@ def test_explain(tmp_path: Path, crops: np.ndarray, variant: str) -> None:
     assert all(p.grad is None for p in model.network.parameters())
 
 
-def test_a_crop_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
+def test_a_crop_of_the_wrong_size_is_refused(tmp_path):
     model = load_made(tmp_path / "x.h5", "meso4")
     for batch in (np.zeros((1, 224, 224, 3), np.uint8), np.zeros((1, 256, 256, 3), np.float32)):
         with pytest.raises(ValueError, match="meso4-df takes uint8"):
             model.score(batch)
 
 
-def test_files_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_files_of_another_network_are_refused(tmp_path):
     path = tmp_path / "x.h5"
     write_keras(path, "meso4")
     with h5py.File(path, "a") as file:
@@ -182,12 +178,12 @@ def test_files_of_another_network_are_refused(tmp_path: Path) -> None:
         mesonet.load(registry.get_spec("meso4-df"), [path], "cpu")
 
 
-def test_an_unknown_variant_is_refused() -> None:
+def test_an_unknown_variant_is_refused():
     with pytest.raises(ModelError, match="'meso5'"):
         mesonet.MesoNet("meso5")
 
 
-def test_parameters_are_as_many_as_the_paper_states() -> None:
+def test_parameters_are_as_many_as_the_paper_states():
     def trained(variant: str) -> int:
         return sum(p.numel() for p in mesonet.MesoNet(variant).parameters())
 
@@ -197,9 +193,7 @@ def test_parameters_are_as_many_as_the_paper_states() -> None:
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("id", "name"), VARIANTS.items())
-def test_published_weights_give_the_published_scores(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str, name: str
-) -> None:
+def test_published_weights_give_the_published_scores(shared, tmp_path, monkeypatch, id, name):
     """Through the registry, from the cache folder: sha256, label order, resize, every layer."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "weights" / "mesonet").mkdir(parents=True)
@@ -227,8 +221,8 @@ def test_published_weights_give_the_published_scores(
 
 @pytest.mark.shared
 def test_brought_as_a_person_brings_it_it_is_asked_and_counted(
-    shared: Path, face_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    shared, face_clip, tmp_path, monkeypatch
+):
     """`unmask models add`, then `--models meso4-df`: it used to say that no model gave a score."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     user_models.add(shared / "weights" / "mesonet" / "Meso4_DF.h5", "mesonet_keras")
@@ -243,8 +237,8 @@ def test_brought_as_a_person_brings_it_it_is_asked_and_counted(
 
 @pytest.mark.shared
 def test_weak_published_models_clear_no_clip_and_take_no_finding_from_the_default_set(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    shared, tmp_path, monkeypatch
+):
     """With their real weights, on development clips: once Meso4 cleared 24 of 51 fakes."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     folder = shared / "weights" / "mesonet"

@@ -1,9 +1,6 @@
 """The frame network: shapes, padding, scores, heatmaps, weights that don't fit."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -50,7 +47,7 @@ def model(network: mobilenet.MobileNetV2, tmp_path_factory: pytest.TempPathFacto
     return mobilenet.load(SPEC, [file], "cpu")
 
 
-def test_scores_are_those_of_the_network(model, network, crops: np.ndarray) -> None:
+def test_scores_are_those_of_the_network(model, network, crops):
     x = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
     with torch.no_grad():
         expected = network(x).numpy()
@@ -62,20 +59,20 @@ def test_scores_are_those_of_the_network(model, network, crops: np.ndarray) -> N
     assert model.score(crops[:0]).shape == (0,)
 
 
-def test_a_batch_of_another_shape_is_refused(model, crops: np.ndarray) -> None:
+def test_a_batch_of_another_shape_is_refused(model, crops):
     with pytest.raises(ValueError, match="takes uint8"):
         model.score(crops[:, :32])
     with pytest.raises(ValueError, match="takes uint8"):
         cam.draw(model, crops.astype(np.float32))
 
 
-def test_heatmaps(model, crops: np.ndarray) -> None:
+def test_heatmaps(model, crops):
     maps = cam.draw(model, crops[:3])
     assert maps.shape == (3, SIDE, SIDE) and maps.dtype == np.float32
     assert maps.min() >= 0 and maps.max() == pytest.approx(1)
 
 
-def test_threads_score_and_explain_one_network(model, crops: np.ndarray) -> None:
+def test_threads_score_and_explain_one_network(model, crops):
     x = torch.stack([model.preprocess(crop) for crop in crops])
     logits, maps = model.forward(x), cam.draw(model, crops[:8])
     with ThreadPoolExecutor(4) as pool:
@@ -90,7 +87,7 @@ def test_threads_score_and_explain_one_network(model, crops: np.ndarray) -> None
 
 
 @pytest.mark.parametrize("side", [7, 8, 9, 160])
-def test_stride_two_pads_as_tensorflow_does(side: int) -> None:
+def test_stride_two_pads_as_tensorflow_does(side):
     """Output ceil(side / 2); the pixels left over go to the bottom and right."""
     conv = mobilenet.SameConv(1, 1)
     torch.nn.init.ones_(conv.weight)
@@ -108,7 +105,7 @@ def test_stride_two_pads_as_tensorflow_does(side: int) -> None:
     )
 
 
-def test_names_and_shapes_are_torchvisions(network) -> None:
+def test_names_and_shapes_are_torchvisions(network):
     from torchvision.models import mobilenet_v2
 
     theirs = {k: v.shape for k, v in mobilenet_v2().state_dict().items() if "classifier" not in k}
@@ -116,7 +113,7 @@ def test_names_and_shapes_are_torchvisions(network) -> None:
     assert ours == theirs
 
 
-def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused(network, tmp_path):
     state = dict(network.state_dict())
     del state["features.3.conv.0.0.weight"]
     save_file(state, tmp_path / "short.safetensors")
@@ -124,6 +121,6 @@ def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
         mobilenet.load(SPEC, [tmp_path / "short.safetensors"], "cpu")
 
 
-def test_maps_in_the_middle_are_a_sixteenth(network) -> None:
+def test_maps_in_the_middle_are_a_sixteenth(network):
     maps = network.features[: mobilenet.MIDDLE](torch.zeros(1, 3, 160, 160))
     assert maps.shape == (1, mobilenet.MIDDLE_CHANNELS, 10, 10)

@@ -1,9 +1,6 @@
 """GenD's crop and its order of frames, held against the original."""
 
-from __future__ import annotations
-
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +15,7 @@ BOX = (0.0, 0.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"].values(), ids=GOLDEN["cases"])
-def test_the_crop_is_the_originals(case: dict[str, Any]) -> None:
+def test_the_crop_is_the_originals(case):
     frame = picture("input_odd_313x277.png")
     crop = cut(frame, BOX, RECIPE, case["points"])
     wanted = case["native"]["crop"]
@@ -29,8 +26,7 @@ def test_the_crop_is_the_originals(case: dict[str, Any]) -> None:
     assert float(crop.std()) == pytest.approx(wanted["std"], abs=0.02)
 
 
-def test_another_crop_is_another_picture() -> None:
-    """Held so closely that no other template, margin or order of channels would pass."""
+def test_another_crop_is_another_picture():
     case = GOLDEN["cases"]["tilted 20 degrees"]
     wanted, frame = case["native"]["crop"], picture("input_odd_313x277.png")
     others = [
@@ -47,6 +43,6 @@ def test_another_crop_is_another_picture() -> None:
 
 
 @pytest.mark.parametrize("points", [[(0.0, 0.0)] * 5, [(1.0, 2.0)] * 4, [(float("nan"), 1.0)] * 5])
-def test_points_that_are_none_are_refused(points: list[tuple[float, float]]) -> None:
+def test_points_that_are_none_are_refused(points):
     with pytest.raises(ValueError, match="five landmarks"):
         alignment.align(picture("input_face_224.png"), points, RECIPE)

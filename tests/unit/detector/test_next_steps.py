@@ -1,20 +1,11 @@
 """What to do next: which actions are offered for which result, and that each has its words."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
 
 from detector.decision import decide
-from detector.decision.next_steps import (
-    MOST,
-    ActionCode,
-    Facts,
-    NextStep,
-    SameFootage,
-    next_steps,
-)
+from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, SameFootage, next_steps
 from detector.messages import actions
 from detector.messages.format import clock
 from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean, Question
@@ -55,7 +46,7 @@ def long(analysis: Analysis) -> Analysis:
     return analysis.model_copy(update={"timestamps": moments, "media": media, "coverage": seen})
 
 
-def test_who_was_in_front_of_a_camera_is_asked_and_not_for_a_file(clear: Analysis) -> None:
+def test_who_was_in_front_of_a_camera_is_asked_and_not_for_a_file(clear):
     media = clear.media.model_copy(update={"live": True})
     session = clear.model_copy(update={"media": media})
     for label in (Label.INCONCLUSIVE, Label.FAKE, Label.REAL):
@@ -67,7 +58,7 @@ def test_who_was_in_front_of_a_camera_is_asked_and_not_for_a_file(clear: Analysi
     assert len(actions.how_to_test()) == 4 and "call" in actions.how_to_reach()[0].lower()
 
 
-def test_a_long_clip_is_looked_at_closer_first(clear: Analysis) -> None:
+def test_a_long_clip_is_looked_at_closer_first(clear):
     assert ActionCode.LOOK_CLOSER not in codes(clear)
     found = next_steps(long(clear), EVERYTHING)
     assert found[0].code is ActionCode.LOOK_CLOSER
@@ -80,7 +71,7 @@ def test_a_long_clip_is_looked_at_closer_first(clear: Analysis) -> None:
     assert why == f"At {clock(one.time)} the score reaches 98 %. {words.why}"
 
 
-def test_faces_found_turned_are_offered_first(clear: Analysis) -> None:
+def test_faces_found_turned_are_offered_first(clear):
     sideways = long(clear)
     sideways.media.faces_turned = 90
     found = next_steps(sideways, EVERYTHING)
@@ -90,20 +81,19 @@ def test_faces_found_turned_are_offered_first(clear: Analysis) -> None:
         assert ActionCode.TURN not in codes(sideways, facts)
 
 
-def test_nothing_is_started_from_somebody_elses_result(clear: Analysis) -> None:
+def test_nothing_is_started_from_somebody_elses_result(clear):
     there = codes(long(clear), Facts(may_run=False))
     assert there == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]
 
 
-def test_a_finding_is_held_against_an_original(clear: Analysis) -> None:
+def test_a_finding_is_held_against_an_original(clear):
     found = codes(said(long(clear), Label.FAKE))
     assert found[0] is ActionCode.COMPARE_ORIGINAL
     assert ActionCode.ADD_MODEL not in found and ActionCode.LOOK_CLOSER not in found
 
 
 @pytest.mark.parametrize("label", [Label.FAKE, Label.INCONCLUSIVE, Label.REAL])
-def test_footage_at_hand_is_compared_whatever_was_found(clear: Analysis, label: Label) -> None:
-    """Second to a closer look, and once."""
+def test_footage_at_hand_is_compared_whatever_was_found(clear, label):
     known = replace(EVERYTHING, same=SameFootage("rally.mov"))
     found = codes(said(long(clear), label), known)
     place = 0 if label is Label.FAKE else 1
@@ -123,15 +113,13 @@ def test_footage_at_hand_is_compared_whatever_was_found(clear: Analysis, label: 
          ""),
     ],
 )  # fmt: skip
-def test_footage_at_hand_is_an_original_where_a_person_says_so(
-    clear: Analysis, same: SameFootage, head: str, why: str, cost: str
-) -> None:
+def test_footage_at_hand_is_an_original_where_a_person_says_so(clear, same, head, why, cost):
     words = actions.step(next_steps(clear, Facts(same=same))[0])
     assert (words.head, words.why, words.button, words.cost) == (head, why, "Open", cost)
 
 
 @pytest.mark.parametrize("label", [Label.FAKE, Label.INCONCLUSIVE, Label.REAL])
-def test_footage_that_was_compared_is_no_step_any_more(clear: Analysis, label: Label) -> None:
+def test_footage_that_was_compared_is_no_step_any_more(clear, label):
     compared = replace(EVERYTHING, same=SameFootage("rally.mov", compared=True))
     assert ActionCode.COMPARE_ORIGINAL not in codes(said(long(clear), label), compared)
     # Also with a file that is gone since.
@@ -148,9 +136,7 @@ def test_footage_that_was_compared_is_no_step_any_more(clear: Analysis, label: L
         (0, "Compare with an original", "Footage of the same scene in which only the face differs"),
     ],
 )
-def test_a_library_that_has_nothing_says_among_how_many_files(
-    clear: Analysis, files: int, head: str, why: str
-) -> None:
+def test_a_library_that_has_nothing_says_among_how_many_files(clear, files, head, why):
     first = next_steps(said(clear, Label.FAKE), Facts(searched=files))[0]
     words = actions.step(first)
     assert first.code is ActionCode.COMPARE_ORIGINAL
@@ -158,14 +144,14 @@ def test_a_library_that_has_nothing_says_among_how_many_files(
     assert words.button == "Compare two clips"
 
 
-def test_an_absent_strong_model_is_offered_while_nothing_is_found(clear: Analysis) -> None:
+def test_an_absent_strong_model_is_offered_while_nothing_is_found(clear):
     assert ActionCode.ADD_MODEL in codes(clear)
     assert ActionCode.ADD_MODEL not in codes(clear, Facts())
     step = actions.step(next_steps(clear, EVERYTHING)[0])
     assert step.cost == "1.2 GB to download" and step.button == "Add GenD"
 
 
-def test_poor_material_asks_for_the_original(clear: Analysis) -> None:
+def test_poor_material_asks_for_the_original(clear):
     squeezed = [e.model_copy(update={"rating": "fair"}) if e.code == "compression" else e
                 for e in clear.evidence]  # fmt: skip
     assert codes(clear.model_copy(update={"evidence": squeezed}))[0] is ActionCode.ASK_ORIGINAL
@@ -183,9 +169,7 @@ def test_poor_material_asks_for_the_original(clear: Analysis) -> None:
         (19, Basis.CUSTOM, False),
     ],
 )
-def test_nineteen_untouched_clips_make_a_threshold_ones_own(
-    clear: Analysis, clips: int, basis: Basis, offered: bool
-) -> None:
+def test_nineteen_untouched_clips_make_a_threshold_ones_own(clear, clips, basis, offered):
     question = clear.verdict.question
     assert question is not None
     answer = clear.verdict.answers[question].model_copy(update={"basis": basis})
@@ -194,11 +178,11 @@ def test_nineteen_untouched_clips_make_a_threshold_ones_own(
     assert (ActionCode.OWN_THRESHOLD in codes(made, Facts(untouched=clips))) is offered
 
 
-def test_no_sign_is_no_proof(clear: Analysis) -> None:
+def test_no_sign_is_no_proof(clear):
     assert ActionCode.CHECK_ORIGIN in codes(said(clear, Label.REAL), Facts())
 
 
-def test_at_most_three_and_each_once() -> None:
+def test_at_most_three_and_each_once():
     for made in (
         make_analysis(),
         long(make_analysis(fake=False)),
@@ -210,12 +194,12 @@ def test_at_most_three_and_each_once() -> None:
             assert 1 <= len(found) <= MOST and len(set(found)) == len(found)
 
 
-def test_a_file_that_was_not_judged_has_its_own_page() -> None:
+def test_a_file_that_was_not_judged_has_its_own_page():
     made = make_analysis()
     assert codes(decide(made.model_copy(update={"subjects": []}))) == []
 
 
-def test_every_action_has_its_words() -> None:
+def test_every_action_has_its_words():
     params = {
         "moments": 480, "looked": 32, "frames": 6000, "seconds": 60.0, "why": "copies",
         "title": "GenD", "bytes": 10**9, "clips": 20, "needed": 19,
@@ -226,7 +210,7 @@ def test_every_action_has_its_words() -> None:
         assert step.head and step.why.endswith(".") and step.button
 
 
-def test_a_file_of_a_tool_with_a_verifier_is_checked_there_first(clear: Analysis) -> None:
+def test_a_file_of_a_tool_with_a_verifier_is_checked_there_first(clear):
     marked = clear.model_copy(update={"provenance": Provenance(maker="Google")})
     first, *rest = next_steps(marked, EVERYTHING)
     assert first.code is ActionCode.CHECK_SYNTHID and len(rest) == MOST - 1

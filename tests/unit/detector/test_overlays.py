@@ -1,7 +1,5 @@
 """What is laid over a copy is a bar or a box that stands still, and nothing else is one."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest
@@ -50,7 +48,7 @@ def captioned(frames: list[np.ndarray], when: range) -> list[np.ndarray]:
     return out
 
 
-def test_a_bar_is_found_where_and_when_it_is_shown() -> None:
+def test_a_bar_is_found_where_and_when_it_is_shown():
     frames = scene()
     (bar,) = found(captioned(frames, range(8)), frames)
     x0, y0, x1, y1 = bar.box
@@ -63,7 +61,7 @@ def test_a_bar_is_found_where_and_when_it_is_shown() -> None:
     assert late.during == (False,) * 4 + (True,) * 4
 
 
-def test_a_box_is_found_that_ends_within_the_picture() -> None:
+def test_a_box_is_found_that_ends_within_the_picture():
     frames = scene()
     copies = [frame.copy() for frame in frames]
     for copy in copies:
@@ -73,7 +71,7 @@ def test_a_box_is_found_that_ends_within_the_picture() -> None:
 
 
 @pytest.mark.parametrize("what", ["nothing", "face", "brighter", "moves", "round", "another"])
-def test_what_is_none(what: str) -> None:
+def test_what_is_none(what):
     frames = scene()
     copies = [frame.copy() for frame in frames]
     if what == "face":  # it stands still and differs, as a still head that was swapped
@@ -94,6 +92,6 @@ def test_what_is_none(what: str) -> None:
     assert found(copies, frames) == []
 
 
-def test_of_two_moments_nothing_is_said() -> None:
+def test_of_two_moments_nothing_is_said():
     frames = scene(2)
     assert found(captioned(frames, range(2)), frames) == []

@@ -1,7 +1,5 @@
 """The manifest that ships, a person's own models, and one loaded copy of each model."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 import tomllib
@@ -57,7 +55,7 @@ def write_own(data: Path, id: str = "mine", family: str = "mesonet", more: str =
     (data / "models.toml").write_text(text)
 
 
-def test_the_manifest_that_ships_is_whole() -> None:
+def test_the_manifest_that_ships_is_whole():
     manifest = registry.manifest()
     for question in Question:
         defaults = [s.id for s in manifest.models if s.default and QUESTION_OF[s.task] is question]
@@ -88,7 +86,7 @@ def test_the_manifest_that_ships_is_whole() -> None:
                 assert file.sha256 or not weights.fetchable(spec), spec.id
 
 
-def test_every_known_label_order_has_a_point_with_its_source() -> None:
+def test_every_known_label_order_has_a_point_with_its_source():
     for spec in registry.list_models():
         said = (spec.operating_point, bool(spec.operating_point_source))
         if spec.bundled or spec.label_order == "unverified" or spec.kind == "audio":
@@ -104,7 +102,7 @@ def test_every_known_label_order_has_a_point_with_its_source() -> None:
             assert made.operating_point_source == spec.operating_point_source
 
 
-def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled() -> None:
+def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled():
     stated = set()
     for spec in registry.list_models():
         if spec.bundled:
@@ -116,7 +114,7 @@ def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled() -> No
     assert found == stated
 
 
-def test_choose() -> None:
+def test_choose():
     defaults = [spec for spec in registry.list_models() if spec.default]
     assert registry.choose() == defaults
     picked = registry.choose(["mesoinception4-df", "meso4-df", "mesoinception4-df"])
@@ -125,7 +123,7 @@ def test_choose() -> None:
         registry.choose([])
 
 
-def test_an_unknown_id_names_the_close_ones() -> None:
+def test_an_unknown_id_names_the_close_ones():
     with pytest.raises(UsageError, match="'meso4_df'") as caught:
         registry.get_spec("meso4_df")
     assert "meso4-df" in caught.value.hint
@@ -136,7 +134,7 @@ def test_an_unknown_id_names_the_close_ones() -> None:
     assert sum(spec.id in caught.value.hint.split() for spec in registry.list_models()) <= 3
 
 
-def test_an_architecture_means_its_first_weights_that_are_here(data: Path) -> None:
+def test_an_architecture_means_its_first_weights_that_are_here(data):
     assert registry.get_spec("ispl_efficientnetb4").id == "ispl_efficientnetb4:dfdc"
     second = registry.get_spec("ispl_efficientnetb4:ffpp")
     path = weights.locate(second, second.files[0])
@@ -149,7 +147,7 @@ def test_an_architecture_means_its_first_weights_that_are_here(data: Path) -> No
     assert registry.get_spec("mesonet_keras").id == "meso4-df"
 
 
-def test_a_persons_own_file_goes_through_the_same_door(tmp_path: Path) -> None:
+def test_a_persons_own_file_goes_through_the_same_door(tmp_path):
     path = tmp_path / "mine.safetensors"
     save_file({"bias": torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match=r"mine\.safetensors"):
@@ -168,9 +166,7 @@ adds = "What it adds."
 """
 
 
-def test_the_short_list_leads_once_it_is_here(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_short_list_leads_once_it_is_here(data, tmp_path, monkeypatch):
     bundled = tmp_path / "bundled"
     (bundled / "catalog").mkdir(parents=True)
     more = "operating_point = 0.8\nresearch_only = true"
@@ -197,7 +193,7 @@ def test_the_short_list_leads_once_it_is_here(
         registry.manifest()
 
 
-def test_what_the_host_names_takes_part(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_host_names_takes_part(data, monkeypatch):
     write_own(data, more='label_order = "unverified"\noperating_point = 0.5')
     before = [spec.id for spec in registry.choose()]
     monkeypatch.setenv("UNMASK_MODELS", " mine, recommended")
@@ -208,9 +204,7 @@ def test_what_the_host_names_takes_part(data: Path, monkeypatch: pytest.MonkeyPa
     assert registry.get_spec("mine").calibration is None
 
 
-def test_a_catalog_entry_with_a_mistake_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_catalog_entry_with_a_mistake_is_named(tmp_path, monkeypatch):
     bundled = tmp_path / "bundled"
     (bundled / "catalog").mkdir(parents=True)
     (bundled / "manifest.toml").write_text("models = []\n")
@@ -227,7 +221,7 @@ def file_of(id: str, folder: Path) -> Path:
 
 
 @pytest.mark.shared
-def test_a_published_file_is_recognized(shared: Path, tmp_path: Path) -> None:
+def test_a_published_file_is_recognized(shared, tmp_path):
     path = shared / "weights" / "mesonet" / "Meso4_F2F.h5"
     model = registry.load_model("meso4-f2f", weights=str(path))
     assert model.spec.published and model.spec.label_order != "unverified"
@@ -240,7 +234,7 @@ def test_a_published_file_is_recognized(shared: Path, tmp_path: Path) -> None:
     assert own.spec.label_order == "unverified" and not own.spec.published
 
 
-def test_own_models_come_after_and_are_seen_at_once(data: Path) -> None:
+def test_own_models_come_after_and_are_seen_at_once(data):
     before = [spec.id for spec in registry.list_models()]
     write_own(data)
     assert [spec.id for spec in registry.list_models()] == [*before, "mine"]
@@ -258,27 +252,27 @@ def test_own_models_come_after_and_are_seen_at_once(data: Path) -> None:
         ({"more": "["}, "can't be read"),
     ],
 )
-def test_own_models_with_a_mistake_are_named(data: Path, change: dict, says: str) -> None:
+def test_own_models_with_a_mistake_are_named(data, change, says):
     write_own(data, **change)
     with pytest.raises(ModelError, match=says) as caught:
         registry.manifest()
     assert str(data / "models.toml") in caught.value.message
 
 
-def test_own_models_may_not_replace_the_ensemble(data: Path) -> None:
+def test_own_models_may_not_replace_the_ensemble(data):
     (data / "models.toml").write_text("[ensemble]\nmodels = []\n")
     with pytest.raises(ModelError, match="not ensemble"):
         registry.manifest()
 
 
 @pytest.mark.parametrize("family", ["nothing", "base", "../base", "os.path"])
-def test_a_family_that_is_none(data: Path, family: str) -> None:
+def test_a_family_that_is_none(data, family):
     write_own(data, family=family)
     with pytest.raises(ModelError, match="family"):
         registry.load_model("mine")
 
 
-def test_weights_that_are_not_the_stated_ones_are_never_loaded(data: Path) -> None:
+def test_weights_that_are_not_the_stated_ones_are_never_loaded(data):
     write_own(data)
     (data / "weights" / "mine.bin").write_bytes(b"evil")
     with pytest.raises(WeightsError, match=SHA256, check=lambda e: e.code == "weights_corrupted"):
@@ -297,9 +291,7 @@ class Slow(Model):
         return torch.zeros(len(batch))
 
 
-def test_each_model_is_loaded_once_for_all_threads(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_model_is_loaded_once_for_all_threads(data, monkeypatch):
     from detector.models.families import mesonet
 
     def load(spec, files, device):
@@ -315,7 +307,7 @@ def test_each_model_is_loaded_once_for_all_threads(
     assert Slow.made == 1
 
 
-def test_a_family_that_fails_says_which_model(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_family_that_fails_says_which_model(data, monkeypatch):
     from detector.models.families import mesonet
 
     def load(spec, files, device):
@@ -327,11 +319,11 @@ def test_a_family_that_fails_says_which_model(data: Path, monkeypatch: pytest.Mo
         registry.load_model("mine-2")
 
 
-def test_the_data_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_data_folder(data, monkeypatch):
     assert folders.data() == data.resolve()
     monkeypatch.delenv("UNMASK_DATA")
     root = folders.checkout()
-    assert root is not None and (root / "pyproject.toml").is_file()
+    assert (root / "pyproject.toml").is_file()
     assert folders.data() == root / "data"
     # Installed, there is no checkout around the package.
     monkeypatch.setattr(folders, "_CHECKOUT", data)
@@ -342,7 +334,7 @@ def test_the_data_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folders.data() == Path.home() / ".local" / "share" / "unmask"
 
 
-def test_the_manifest_says_what_an_entry_is_made_of() -> None:
+def test_the_manifest_says_what_an_entry_is_made_of():
     # Entries are shown in the order of the files; a key that is no field would have been refused.
     bundled = folders.bundled()
     paths = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
@@ -351,9 +343,7 @@ def test_the_manifest_says_what_an_entry_is_made_of() -> None:
     assert ids == [spec.id for spec in registry.list_models()] and len(set(ids)) == len(ids)
 
 
-def test_fetching_on_the_command_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetching_on_the_command_line(capsys, monkeypatch):
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
     assert main(["fetch", "genconvit_ed"]) == 1
     assert "not free for every use: its license is CC-BY-NC-4.0" in capsys.readouterr().err

@@ -1,12 +1,9 @@
 """Reports: content, sealing, tampering, signatures, and the PDF as a picture."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -101,10 +98,7 @@ def made(analysis: Analysis) -> dict[str, bytes]:
     return {form: write(content, None) for form, write in report.FORMS.items()}
 
 
-# --- what it says --------------------------------------------------------------------------------
-
-
-def test_the_pdf_says_what_a_court_needs(analysis: Analysis, made: dict[str, bytes]) -> None:
+def test_the_pdf_says_what_a_court_needs(analysis, made):
     text = text_of(made["pdf"])
     for needed in (
         "Likely manipulated",
@@ -136,12 +130,12 @@ def test_the_pdf_says_what_a_court_needs(analysis: Analysis, made: dict[str, byt
     assert "verified" not in text.lower()
 
 
-def test_scores_stand_over_round_times(analysis: Analysis, made: dict[str, bytes]) -> None:
+def test_scores_stand_over_round_times(analysis, made):
     assert analysis.media.duration == pytest.approx(14.2)
     assert "00:00 00:03 00:06 00:09 00:12" in text_of(made["pdf"])
 
 
-def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> None:
+def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
     limits = Thresholds(
         low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
         false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
@@ -149,16 +143,16 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> No
     )  # fmt: skip
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
     assert words.statistics(Question.MANIPULATION, answer) == [
-        "In our tests none of 45 untouched files scored above the upper threshold (at most 8 %, "
+        "In our tests none of 45 untouched clips scored above the upper threshold (at most 8 %, "
         "with 95 % confidence).",
-        "In our tests 6 of 33 manipulated files scored below the lower threshold (at most 35 %, "
+        "In our tests 6 of 33 manipulated clips scored below the lower threshold (at most 35 %, "
         "with 95 % confidence).",
         "Measured on 78 clips.",
     ]
     mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
     said = words.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
     assert said == [
-        "At most 5 % of untouched files like yours score above the upper threshold, by your own 40."
+        "At most 5 % of untouched clips like yours score above the upper threshold, by your own 40."
     ]
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     theirs = {"basis": Basis.PUBLISHED, "odds": odds}
@@ -167,8 +161,7 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> No
     assert "as many manipulated as untouched" in said[1]
 
 
-def test_odds_are_explained_where_they_are_printed() -> None:
-    """Those of the question in front, and not of one that stays open beside it."""
+def test_odds_are_explained_where_they_are_printed():
     analysis = make_analysis(whole=0.9)
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     for answer in analysis.verdict.answers.values():
@@ -179,7 +172,7 @@ def test_odds_are_explained_where_they_are_printed() -> None:
     assert text.count("The interval is of the 40 clips") == 1
 
 
-def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones() -> None:
+def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
     limits = Thresholds(
         low=0.3, high=0.7, data="705 clips of speech",
         false_positives=Tally(count=3, files=309), false_negatives=Tally(count=0, files=396),
@@ -188,15 +181,14 @@ def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones() -> None:
     answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
     said = " ".join(words.statistics(Question.VOICE, answer))
     assert "It assumes as many cloned as real clips." in said
-    assert "3 of 309 real files scored" in said and "none of 396 cloned files scored" in said
+    assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
     assert "manipulated" not in said and "untouched" not in said
     mine = answer.model_copy(update={"thresholds": limits.model_copy(
         update={"own": True, "false_positive_rate": 0.05})})  # fmt: skip
-    assert "5 % of real files like yours" in words.statistics(Question.VOICE, mine)[0]
+    assert "5 % of real clips like yours" in words.statistics(Question.VOICE, mine)[0]
 
 
-def test_no_rate_is_said_of_a_threshold_that_there_is_none_of() -> None:
-    """And where figures are of some of the clips only, it says of how many."""
+def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
     limits = Thresholds(
         low=0.0, high=0.9, can_clear=False,
         data="479 clips, each judged by weights that saw it not",
@@ -204,12 +196,12 @@ def test_no_rate_is_said_of_a_threshold_that_there_is_none_of() -> None:
     )  # fmt: skip
     answer = Answer(label=Label.FAKE, thresholds=limits)
     said = " ".join(words.statistics(Question.MANIPULATION, answer))
-    assert "137 manipulated files scored" not in said and "3 of 227 untouched" in said
-    assert "Of these, 364 files ask this question" in said
+    assert "137 manipulated clips scored" not in said and "3 of 227 untouched" in said
+    assert "Of these, 364 clips ask this question" in said
     assert "227 untouched, 137 manipulated." in said
 
 
-def test_what_maps_were_fitted_on_is_said_once_for_each_question() -> None:
+def test_what_maps_were_fitted_on_is_said_once_for_each_question():
     analysis = make_analysis(whole=3.0)
     data = "479 clips, each judged by weights that never saw it"
     for question, ensemble in analysis.ensembles.items():
@@ -222,7 +214,7 @@ def test_what_maps_were_fitted_on_is_said_once_for_each_question() -> None:
     ]
 
 
-def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does() -> None:
+def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does():
     text = text_of(report.as_pdf(report.collect(make_analysis(), exported=WHEN)), 1)
     when = "00:01 to 00:08 and 00:10 to 00:11"
     about = f"The face of Person B (right), {when}. No sign of manipulation found for"
@@ -231,8 +223,7 @@ def test_the_first_page_says_of_whom_and_when_as_the_page_of_the_result_does() -
     assert f"The face of Person B, {when}." in alone
 
 
-def test_a_reason_of_several_models_has_the_moment_of_the_strongest() -> None:
-    """The one that the page of the result shows, not that of all together."""
+def test_a_reason_of_several_models_has_the_moment_of_the_strongest():
     analysis = make_analysis()
     lead = analysis.verdict.answers[Question.MANIPULATION]
     strongest = max((p for p in lead.contributions if p.kind == "model"), key=lambda p: p.logit)
@@ -244,13 +235,13 @@ def test_a_reason_of_several_models_has_the_moment_of_the_strongest() -> None:
     assert "strongest at 00:04" in text and "00:07" not in text.split(" Why ")[1]
 
 
-def test_what_the_sentence_at_the_top_says_is_not_said_again() -> None:
+def test_what_the_sentence_at_the_top_says_is_not_said_again():
     empty = decide(make_analysis().model_copy(update={"subjects": []}))
     text = text_of(report.as_pdf(report.collect(empty, exported=WHEN)), 1)
     assert text.count("We found no face") == 1 and "Faces under 40 px are skipped." in text
 
 
-def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
+def test_models_of_an_open_question_say_nothing_by_themselves():
     analysis = make_analysis(whole=0.9)
     (synth,) = [m for m in analysis.models if m.id == "synth"]
     synth.label = Label.FAKE
@@ -261,8 +252,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves() -> None:
     assert words.counted(analysis, analysis.models[0]) == "yes"
 
 
-def test_what_was_not_measured_is_said_of_whom_and_why() -> None:
-    """What was measured of one person and not of others does not read as missing for all."""
+def test_what_was_not_measured_is_said_of_whom_and_why():
     few, none = "No face was sharp enough.", "There is no sound."
 
     def signal(title: str, who: str | None, why: str) -> Signal:
@@ -287,7 +277,7 @@ def test_what_was_not_measured_is_said_of_whom_and_why() -> None:
     assert f"Absent or not measured: · Fine detail (B, C): {few}" in text
 
 
-def test_heatmaps_are_of_the_models_that_counted_as_they_pulled() -> None:
+def test_heatmaps_are_of_the_models_that_counted_as_they_pulled():
     analysis = make_analysis(whole=0.9)
     (track, *_) = analysis.seen
     lead = analysis.verdict.answers[Question.MANIPULATION]
@@ -299,9 +289,7 @@ def test_heatmaps_are_of_the_models_that_counted_as_they_pulled() -> None:
     assert [m.id for m in explained(analysis, track)] == ["xcep", "sbi", "clip", "synth"]
 
 
-def test_a_heatmap_of_a_model_that_did_not_count_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_heatmap_of_a_model_that_did_not_count_says_so(tmp_path, monkeypatch):
     def heatmap(path: Path, analysis: Analysis, track: str, time: float, model: str) -> Heatmap:
         white = np.full((8, 8, 3), 255, np.uint8)
         return Heatmap(white, np.zeros((8, 8), np.float32), f"what raised {model}", "made", None)
@@ -315,7 +303,7 @@ def test_a_heatmap_of_a_model_that_did_not_count_says_so(
     assert captions == ["What raised sbi", "What raised synth, not counted"]
 
 
-def test_one_file_of_two_models_is_printed_once() -> None:
+def test_one_file_of_two_models_is_printed_once():
     analysis = make_analysis(whole=0.9)
     (first, second, *_, synth) = [m for m in analysis.models if m.scored]
     second.weights_sha256 = synth.weights_sha256 = first.weights_sha256
@@ -331,7 +319,7 @@ def test_one_file_of_two_models_is_printed_once() -> None:
 
 
 @pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (1920, 1080)])
-def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape: tuple[int, int]) -> None:
+def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
     height, width = shape
     gray = np.full((height, width, 3), 128, np.uint8)
     color = (255, 138, 61)
@@ -347,7 +335,7 @@ def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape: tuple[int, i
     assert not (frame[:, -1] == 128).all(), "the name at the edge stays in the picture"
 
 
-def test_the_number_stands_once_and_its_parts_add_up(analysis: Analysis) -> None:
+def test_the_number_stands_once_and_its_parts_add_up(analysis):
     lead = analysis.verdict.answers[Question.MANIPULATION]
     *parts, (name, total, _) = words.bars(analysis, lead)
     assert lead.probability is not None
@@ -359,7 +347,7 @@ def number(text: str) -> float:
     return float(text.replace("−", "-"))
 
 
-def test_names_in_other_scripts_are_printed_or_numbered(made: dict[str, bytes]) -> None:
+def test_names_in_other_scripts_are_printed_or_numbered(made):
     text = text_of(made["pdf"])
     assert "выступление" in text
     assert "[U+4F1A][U+8B70]" in text  # no font for it is embedded: its numbers, not boxes
@@ -369,7 +357,7 @@ def test_names_in_other_scripts_are_printed_or_numbered(made: dict[str, bytes]) 
     assert name == "выступление 会議 مجلس <b>.webm"
 
 
-def test_what_somebody_writes_reads_as_it_is_written(analysis: Analysis) -> None:
+def test_what_somebody_writes_reads_as_it_is_written(analysis):
     """Markup is text; what turns "evil" into "live" stands as its number; length has a limit."""
     note = "\u202eevil\u202c <script>alert(1)</script> &#x202e; \x1b[31m =1+1"
     content = report.collect(analysis, notes=note, exported=WHEN)
@@ -380,7 +368,7 @@ def test_what_somebody_writes_reads_as_it_is_written(analysis: Analysis) -> None
     assert 20_000 <= text_of(report.as_pdf(long)).count("A") < 20_100
 
 
-def test_a_font_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_font_that_is_none_is_refused(tmp_path, monkeypatch):
     font = tmp_path / "font.ttf"
     font.write_bytes(b"no font")
     monkeypatch.setenv(FONT, str(font))
@@ -388,7 +376,7 @@ def test_a_font_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         printable("a")
 
 
-def test_the_pdf_looks_like_one(made: dict[str, bytes]) -> None:
+def test_the_pdf_looks_like_one(made):
     """Rendered: every page has ink, the verdict's color is on the first, nothing runs off."""
     with pypdfium2.PdfDocument(made["pdf"]) as document:
         assert 3 <= len(document) <= 8
@@ -405,7 +393,7 @@ def test_the_pdf_looks_like_one(made: dict[str, bytes]) -> None:
     assert orange[40:70].any()
 
 
-def test_every_font_is_embedded_and_the_data_is_attached(made: dict[str, bytes]) -> None:
+def test_every_font_is_embedded_and_the_data_is_attached(made):
     reader = PdfReader(io.BytesIO(made["pdf"]))
     for page in reader.pages:
         for font in page["/Resources"]["/Font"].values():
@@ -416,13 +404,13 @@ def test_every_font_is_embedded_and_the_data_is_attached(made: dict[str, bytes])
     assert b"pdfaid:part" in made["pdf"]
 
 
-def test_equal_content_gives_equal_bytes(analysis: Analysis, made: dict[str, bytes]) -> None:
+def test_equal_content_gives_equal_bytes(analysis, made):
     content = report.collect(analysis, notes="First.\n\nSecond <b>note</b>.", exported=WHEN)
     for form, write in report.FORMS.items():
         assert write(content, None) == made[form], form
 
 
-def test_pictures_and_the_hash_at_export(tmp_path: Path) -> None:
+def test_pictures_and_the_hash_at_export(tmp_path):
     clip = make_clip(tmp_path / "clip.webm")
     analysis = make_analysis(clip)
     content = report.collect(analysis, clip, exported=WHEN)
@@ -442,9 +430,7 @@ def test_pictures_and_the_hash_at_export(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["clip.webm"]  # nothing is left behind
 
 
-def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(
-    analysis: Analysis,
-) -> None:
+def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(analysis):
     media = analysis.media
     found = Comparison(
         copy_media=media,
@@ -478,15 +464,14 @@ def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(
     assert "Differs from its original?" in text
 
 
-def test_a_picture_and_a_file_without_faces_have_a_report() -> None:
+def test_a_picture_and_a_file_without_faces_have_a_report():
     empty = make_analysis().model_copy(update={"subjects": []})
     for analysis in (make_picture(), decide(empty)):
         pdf = report.as_pdf(report.collect(analysis, exported=WHEN))
         assert analysis.media.sha256 in text_of(pdf)
 
 
-def test_what_was_looked_at_is_said_in_words_that_suit_the_file() -> None:
-    """A picture has no moments; one window is no "1 windows"."""
+def test_what_was_looked_at_is_said_in_words_that_suit_the_file():
     clip, sound = make_analysis(frames=1), make_analysis()
     assert words.looked(clip)[0] == ("Looked at", "1 moment, spread evenly")
     assert words.looked(make_picture())[0] == ("Looked at", "the picture")
@@ -500,7 +485,7 @@ def test_what_was_looked_at_is_said_in_words_that_suit_the_file() -> None:
         assert words.looked(sound) == [("Listened to", said)]
 
 
-def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
+def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
     face, whole = make_analysis(), make_analysis(whole=3.0, fake=False)
     for analysis, says in ((face, "likely manipulated"), (whole, "likely AI-generated")):
         assert analysis.verdict.question is not None
@@ -509,7 +494,7 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
         assert says in text_of(bytes(paper.output()))
 
 
-def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale() -> None:
+def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
     paper = Paper("scale", "", WHEN)
     charts.scale(paper, 0.5, Thresholds(low=0.0, high=0.9, can_clear=False))
     pdf = bytes(paper.output())
@@ -520,14 +505,13 @@ def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale() -> None:
     assert not green.any()
 
 
-def test_labels_of_an_axis_do_not_touch() -> None:
-    """Of 91 % and 100 % in a low lane the threshold is named; in a high one both are."""
+def test_labels_of_an_axis_do_not_touch():
     limits = Thresholds(low=0.0, high=0.914, can_clear=False)
     assert charts._labels(limits, 20.0) == [(0.914, True), (0.0, False)]
     assert charts._labels(limits, 60.0) == [(0.914, True), (0.0, False), (1.0, False)]
 
 
-def test_the_place_is_left_out_on_request(analysis: Analysis) -> None:
+def test_the_place_is_left_out_on_request(analysis):
     content = report.collect(analysis, exported=WHEN, place=False)
     for form, write in report.FORMS.items():
         data = write(content, None)
@@ -539,9 +523,7 @@ def test_the_place_is_left_out_on_request(analysis: Analysis) -> None:
     assert analysis.provenance.place is not None  # the analysis itself keeps it
 
 
-def test_the_table_has_a_row_for_each_person_and_moment(
-    analysis: Analysis, made: dict[str, bytes]
-) -> None:
+def test_the_table_has_a_row_for_each_person_and_moment(analysis, made):
     lines = made["csv"].decode().splitlines()
     assert lines[-1].startswith("# ")
     rows = list(csv.DictReader(lines[:-1]))
@@ -555,8 +537,7 @@ def test_the_table_has_a_row_for_each_person_and_moment(
     assert all(0 <= float(r["sbi"]) <= 1 and not r["why"] for r in scored)
 
 
-def test_no_two_columns_of_the_table_have_one_name() -> None:
-    """A model may be called as a question is."""
+def test_no_two_columns_of_the_table_have_one_name():
     analysis = make_analysis(whole=0.0)
     (synth,) = [m for m in analysis.models if m.id == "synth"]
     synth.id = "clip-generated"
@@ -565,13 +546,8 @@ def test_no_two_columns_of_the_table_have_one_name() -> None:
     assert {"answer_manipulation", "answer_synthesis", "clip-generated", "sbi"} <= set(head)
 
 
-# --- seals ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("form", report.FORMS)
-def test_a_report_is_intact_and_not_signed(
-    form: str, made: dict[str, bytes], analysis: Analysis, save: Callable[[bytes, str], Path]
-) -> None:
+def test_a_report_is_intact_and_not_signed(form, made, analysis, save):
     found = report.verify(save(made[form], form))
     assert (found.intact, found.kind, found.signature) == (True, form, "none")
     assert found.seal.media == analysis.media.sha256
@@ -580,9 +556,7 @@ def test_a_report_is_intact_and_not_signed(
 
 @pytest.mark.parametrize("form", report.FORMS)
 @pytest.mark.parametrize("place", [0.02, 0.3, 0.6, 0.9])
-def test_one_changed_byte_is_noticed(
-    form: str, place: float, made: dict[str, bytes], save: Callable[[bytes, str], Path]
-) -> None:
+def test_one_changed_byte_is_noticed(form, place, made, save):
     data = bytearray(made[form])
     at = int(len(data) * place)
     while not chr(data[at]).isalnum():
@@ -597,9 +571,7 @@ def test_one_changed_byte_is_noticed(
         assert found.changed
 
 
-def test_what_was_changed_is_named(
-    made: dict[str, bytes], save: Callable[[bytes, str], Path]
-) -> None:
+def test_what_was_changed_is_named(made, save):
     tree = json.loads(made["json"])
     tree["analysis"]["verdict"]["label"] = "REAL"
     found = report.verify(save(json.dumps(tree).encode(), "json"))
@@ -616,16 +588,12 @@ def test_what_was_changed_is_named(
     assert found.changed == ("the table",)
 
 
-def test_reformatted_json_is_still_intact(
-    made: dict[str, bytes], save: Callable[[bytes, str], Path]
-) -> None:
+def test_reformatted_json_is_still_intact(made, save):
     tree = json.loads(made["json"])
     assert report.verify(save(json.dumps(tree, sort_keys=True).encode(), "json")).intact
 
 
-def test_a_changed_page_of_a_pdf_is_named(
-    made: dict[str, bytes], save: Callable[[bytes, str], Path]
-) -> None:
+def test_a_changed_page_of_a_pdf_is_named(made, save):
     """Edited and saved by another program, with the old seal put back in."""
     seal = next(line for line in made["pdf"].split(b"\n") if line.startswith(b"%unmask-seal"))
 
@@ -662,29 +630,19 @@ def test_a_changed_page_of_a_pdf_is_named(
         (b"", "no seal"),
     ],
 )
-def test_files_without_a_good_seal_are_refused(
-    data: bytes, said: str, save: Callable[[bytes, str], Path]
-) -> None:
+def test_files_without_a_good_seal_are_refused(data, said, save):
     with pytest.raises(InputError, match=said):
         report.verify(save(data, "x"))
 
 
-def test_two_seals_are_refused(made: dict[str, bytes], save: Callable[[bytes, str], Path]) -> None:
+def test_two_seals_are_refused(made, save):
     line = made["csv"].splitlines(keepends=True)[-1]
     with pytest.raises(InputError, match="more than one"):
         report.verify(save(made["csv"] + line, "csv"))
 
 
-# --- signatures ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("form", report.FORMS)
-def test_a_signature_is_checked(
-    form: str,
-    analysis: Analysis,
-    key: Ed25519PrivateKey,
-    save: Callable[[bytes, str], Path],
-) -> None:
+def test_a_signature_is_checked(form, analysis, key, save):
     content = report.collect(analysis, exported=WHEN)
     path = save(report.FORMS[form](content, key), form)
     assert report.verify(path).signature == "valid"
@@ -693,9 +651,7 @@ def test_a_signature_is_checked(
     assert (other.intact, other.signature, other.good) == (True, "other", False)
 
 
-def test_a_report_sealed_again_does_not_keep_its_signature(
-    analysis: Analysis, key: Ed25519PrivateKey, save: Callable[[bytes, str], Path]
-) -> None:
+def test_a_report_sealed_again_does_not_keep_its_signature(analysis, key, save):
     """The obvious attack: change the content, seal anew, keep the old key and signature."""
     signed = json.loads(report.as_json(report.collect(analysis, exported=WHEN), key))
     forged_content = report.collect(analysis, notes="Nothing to see.", exported=WHEN)
@@ -718,9 +674,7 @@ def pem(
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
 
 
-def test_keys_are_read_from_files(
-    key: Ed25519PrivateKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_are_read_from_files(key, tmp_path, monkeypatch):
     assert report.signing_key() is None
     path = tmp_path / "key.pem"
     path.write_bytes(pem(key))
@@ -740,15 +694,7 @@ def test_keys_are_read_from_files(
         report.signing_key(tmp_path / "missing.pem")
 
 
-# --- command line --------------------------------------------------------------------------------
-
-
-def test_report_and_verify_on_the_command_line(
-    analysis: Analysis,
-    key: Ed25519PrivateKey,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_report_and_verify_on_the_command_line(analysis, key, tmp_path, capsys):
     saved, pdf = tmp_path / "a.json", tmp_path / "r.pdf"
     saved.write_text(analysis.model_dump_json())
     private, public = tmp_path / "key.pem", tmp_path / "public.pem"
@@ -790,16 +736,16 @@ def test_report_and_verify_on_the_command_line(
     ],
 )
 def test_wrong_use_is_one_clear_line(
-    arguments: list[str], said: str, tmp_path: Path, analysis: Analysis,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    arguments, said, tmp_path, analysis,
+    capsys
+):  # fmt: skip
     saved = tmp_path / "a.json"
     saved.write_text(analysis.model_dump_json())
     assert main([a.format(saved) for a in arguments]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_a_speaker_is_reported_without_a_picture(tmp_path: Path) -> None:
+def test_a_speaker_is_reported_without_a_picture(tmp_path):
     analysis = make_analysis()
     spans = [SpanSegment(start=0.0, end=2.0, logits={"voice": -1.0})]
     analysis.subjects.append(
@@ -816,9 +762,6 @@ def test_a_speaker_is_reported_without_a_picture(tmp_path: Path) -> None:
     assert [s["modality"] for s in tree["analysis"]["subjects"]] == ["face", "face", "voice"]
 
 
-# --- its pages -----------------------------------------------------------------------------------
-
-
 def sheets(pdf: bytes) -> list[int]:
     """How many lines of text each page has, without its foot."""
     with pypdfium2.PdfDocument(pdf) as document:
@@ -827,14 +770,13 @@ def sheets(pdf: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("lines", range(0, 46, 3))
-def test_no_page_has_a_few_lines_alone(lines: int) -> None:
-    """However long what stands in a report is."""
+def test_no_page_has_a_few_lines_alone(lines):
     notes = "\n".join(f"Line {number} of the notes." for number in range(lines))
     pdf = report.as_pdf(report.collect(make_analysis(), notes=notes, exported=WHEN))
     assert min(sheets(pdf)) > 8, sheets(pdf)
 
 
-def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis: Analysis) -> None:
+def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis):
     details = report.ReportDetails("2026-117", "Ana Ruiz", timezone(timedelta(hours=1)))
     content = report.collect(analysis, exported=WHEN, details=details)
     first = text_of(report.as_pdf(content), 1)
@@ -852,7 +794,7 @@ def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis: Anal
     assert (data["case"], data["reviewer"]) == ("2026-117", "Ana Ruiz")
 
 
-def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it() -> None:
+def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it():
     analysis = make_analysis()
     limits = analysis.verdict.answers[Question.MANIPULATION].thresholds
     limits.false_positives = Tally(count=3, files=227)
@@ -870,7 +812,7 @@ def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it() -> 
     assert "--frames 32 --json again.json" in text
 
 
-def test_the_command_repeats_the_settings() -> None:
+def test_the_command_repeats_the_settings():
     analysis = make_analysis()
     mix = CustomEnsemble(models=["sbi"], weights={"sbi": 2.0}, min_models=1)
     settings = {

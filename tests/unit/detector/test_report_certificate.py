@@ -1,11 +1,7 @@
 """Reports that are signed with a certificate, as PDF readers verify it."""
 
-from __future__ import annotations
-
 import io
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from asn1crypto import x509
@@ -59,23 +55,19 @@ def validated(pdf: bytes, certificate: SelfSigned) -> PdfSignatureStatus:
     )
 
 
-def test_a_pdf_is_signed_with_the_operators_certificate(
-    signed: bytes, certificate: SelfSigned, save: Callable[[bytes, str], Path]
-) -> None:
+def test_a_pdf_is_signed_with_the_operators_certificate(signed, certificate, save):
     status = validated(signed, certificate)
     assert status.bottom_line and status.intact and status.valid and status.trusted
     assert status.coverage is SignatureCoverageLevel.ENTIRE_FILE
     assert status.docmdp_ok and status.signing_cert.dump() == certificate.der
     assert "certificate of Unmask test" in text_of(signed)
     checked = report.verify(save(signed, "pdf"))
-    assert checked.good and checked.certificate is not None and checked.certificate.intact
+    assert checked.good and checked.certificate.intact
     assert "Common Name: Unmask test" in checked.certificate.subject
     assert any("Signed with the certificate of" in line for line in checked.lines())
 
 
-def test_a_wrong_byte_breaks_the_certificates_signature(
-    signed: bytes, certificate: SelfSigned, save: Callable[[bytes, str], Path]
-) -> None:
+def test_a_wrong_byte_breaks_the_certificates_signature(signed, certificate, save):
     at = signed.index(b"stream\n") + 40  # within what a page draws
     wrong = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
     status = validated(wrong, certificate)
@@ -83,9 +75,7 @@ def test_a_wrong_byte_breaks_the_certificates_signature(
     assert not report.verify(save(wrong, "pdf")).good
 
 
-def test_what_is_appended_to_a_signed_pdf_is_told(
-    signed: bytes, certificate: SelfSigned, save: Callable[[bytes, str], Path]
-) -> None:
+def test_what_is_appended_to_a_signed_pdf_is_told(signed, certificate, save):
     writer = IncrementalPdfFileWriter(io.BytesIO(signed))
     page = writer.root["/Pages"]["/Kids"][0]
     page["/Rotate"] = generic.NumberObject(90)
@@ -98,10 +88,9 @@ def test_what_is_appended_to_a_signed_pdf_is_told(
 
 
 def test_a_certificate_does_not_vouch_for_pages_that_were_put_under_it(
-    analysis: Analysis, certificate: SelfSigned, save: Callable[[bytes, str], Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    """Whoever changes a sealed report and signs it with a certificate of their own."""
+    analysis, certificate, save,
+    monkeypatch
+):  # fmt: skip
     writer = IncrementalPdfFileWriter(io.BytesIO(report.as_pdf(report.collect(analysis))))
     page = writer.root["/Pages"]["/Kids"][0]
     page["/Contents"] = writer.add_object(generic.StreamObject(stream_data=b"BT ET"))
@@ -116,9 +105,7 @@ def test_a_certificate_does_not_vouch_for_pages_that_were_put_under_it(
     assert not checked.good and "page 1" in checked.changed
 
 
-def test_a_certificate_that_cannot_be_used_is_said(
-    certificate: SelfSigned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_that_cannot_be_used_is_said(certificate, tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(certificate.p12))
     with pytest.raises(UsageError, match="no private key with its certificate"):
         signing.signer()

@@ -1,7 +1,5 @@
 """Signals and views on data with a known answer: detail of a face, a change of identity."""
 
-from __future__ import annotations
-
 import json
 
 import cv2
@@ -31,10 +29,7 @@ def at(picture: np.ndarray, box: tuple[float, float, float, float] = BOX) -> Fac
     return signals.cut_patch(picture, box)
 
 
-# --- what is looked at
-
-
-def test_a_look_holds_the_face_where_it_is_in_the_patch() -> None:
+def test_a_look_holds_the_face_where_it_is_in_the_patch():
     picture = textured()
     seen = signals.cut_patch(picture, BOX, [(200, 150)] * 5, 1.5)
     x0, y0, x1, y1 = (round(v) for v in seen.box)
@@ -47,7 +42,7 @@ def test_a_look_holds_the_face_where_it_is_in_the_patch() -> None:
     assert not np.shares_memory(seen.patch, picture)  # the frame is let go
 
 
-def test_a_large_face_is_shrunk_and_one_at_the_edge_is_cut() -> None:
+def test_a_large_face_is_shrunk_and_one_at_the_edge_is_cut():
     large = signals.cut_patch(textured(size=1200), (300.0, 200.0, 800.0, 900.0))
     assert max(large.patch.shape) <= 400
     assert large.side == pytest.approx(200, abs=1)
@@ -56,10 +51,7 @@ def test_a_large_face_is_shrunk_and_one_at_the_edge_is_cut() -> None:
     assert frequency.face_plane(edge) is None
 
 
-# --- frequency
-
-
-def test_fine_detail_falls_when_a_face_is_blurred_and_rises_with_noise() -> None:
+def test_fine_detail_falls_when_a_face_is_blurred_and_rises_with_noise():
     picture = textured()
     blurred = cv2.GaussianBlur(picture, (0, 0), 2.0)
     grain = np.random.default_rng(1).normal(0, 12, picture.shape)
@@ -72,12 +64,12 @@ def test_fine_detail_falls_when_a_face_is_blurred_and_rises_with_noise() -> None
     assert rough > usual + 3
 
 
-def test_light_and_contrast_do_not_change_the_profile() -> None:
+def test_light_and_contrast_do_not_change_the_profile():
     plane = frequency.face_plane(at(textured()))
     assert np.allclose(frequency.profile(plane), frequency.profile(0.5 * plane + 40), atol=0.05)
 
 
-def test_bands_run_from_coarse_to_fine() -> None:
+def test_bands_run_from_coarse_to_fine():
     smooth = frequency.bands(np.outer(np.ones(96), np.linspace(0, 255, 96)).astype(np.float32))
     checks = frequency.bands((np.indices((96, 96)).sum(0) % 2 * 255).astype(np.float32))
     assert smooth.shape == (14,)
@@ -85,15 +77,12 @@ def test_bands_run_from_coarse_to_fine() -> None:
     assert checks.argmax() == 13
 
 
-def test_a_small_face_has_no_spectrum() -> None:
+def test_a_small_face_has_no_spectrum():
     small = at(textured(), (100.0, 100.0, 160.0, 180.0))
     assert frequency.face_plane(small) is None
 
 
-# --- identity
-
-
-def test_the_cut_between_two_faces_is_found() -> None:
+def test_the_cut_between_two_faces_is_found():
     rng = np.random.default_rng(0)
     one, other = rng.normal(0, 1, (2, 128))
     faces = np.array([one] * 3 + [other] * 5) + rng.normal(0, 0.3, (8, 128))
@@ -106,7 +95,7 @@ def test_the_cut_between_two_faces_is_found() -> None:
     assert identity.drift(faces[:3]) is None
 
 
-def test_a_face_is_aligned_on_its_landmarks() -> None:
+def test_a_face_is_aligned_on_its_landmarks():
     picture = np.zeros((300, 300, 3), np.uint8)
     turn = 1.7 * np.array([[np.cos(0.4), -np.sin(0.4)], [np.sin(0.4), np.cos(0.4)]])
     points = identity.PLACES @ turn.T + (150, 20)
@@ -119,19 +108,13 @@ def test_a_face_is_aligned_on_its_landmarks() -> None:
     assert identity.align(signals.cut_patch(picture, box)) is None
 
 
-# --- one frame, drawn
-
-
-def test_traces_of_a_frame_are_pictures_and_curves() -> None:
+def test_traces_of_a_frame_are_pictures_and_curves():
     seen = views.traces(textured(), BOX)
     assert seen.profile.shape == (48,) and seen.bands.shape == (14,)
     assert seen.spectrum.shape == (96, 96, 3)
     assert seen.noise.shape == seen.error.shape == (320, 320, 3)
     small = views.traces(textured(), (100.0, 100.0, 150.0, 160.0))
     assert small.profile is None and small.spectrum is None and small.noise.size
-
-
-# --- what is usual
 
 
 @pytest.mark.parametrize(
@@ -142,9 +125,7 @@ def test_traces_of_a_frame_are_pictures_and_curves() -> None:
         (100, "low", "usual"), (100, "high", "unusual"),
     ],
 )  # fmt: skip
-def test_a_reading_is_its_place_among_untouched_files(
-    value: float, side: reference.Side, reading: str
-) -> None:
+def test_a_reading_is_its_place_among_untouched_files(value, side, reading):
     known = reference.Range(1, 5, 50, 95, 99, 100, 10)
     assert reference.read(value, known, side) == reading
     if reading == "unusual":
@@ -153,7 +134,7 @@ def test_a_reading_is_its_place_among_untouched_files(
     assert reference.read(value, few, side) == "unclear"
 
 
-def test_a_signal_says_what_else_could_cause_it() -> None:
+def test_a_signal_says_what_else_could_cause_it():
     known = reference.usual("identity")
     low = identity.DRIFT.signal(known.p1 - 0.1, "A", times=[1.23456])
     assert low.reading == "unusual"
@@ -164,7 +145,7 @@ def test_a_signal_says_what_else_could_cause_it() -> None:
     assert weak.reading == "unclear" and "small face" in weak.how_to_read
 
 
-def test_the_reference_is_aggregates_of_enough_files() -> None:
+def test_the_reference_is_aggregates_of_enough_files():
     table = json.loads(reference.FILE.read_text(encoding="utf-8"))
     assert set(table) == {"ranges", "curves", "blinking"}
     for row in table["ranges"].values():

@@ -1,7 +1,5 @@
 """Blinks and identity: known trains of numbers, then, with the published networks, real faces."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -27,13 +25,13 @@ def train(
     return times, line
 
 
-def test_a_train_of_blinks_is_counted() -> None:
+def test_a_train_of_blinks_is_counted():
     planted = [2.0, 4.5, 7.1, 10.0, 10.8, 13.3, 17.0]
     found = blinks.find(*train(planted))
     assert np.allclose(found, planted, atol=0.12)
 
 
-def test_looking_down_closing_the_eyes_and_noise_are_no_blinks() -> None:
+def test_looking_down_closing_the_eyes_and_noise_are_no_blinks():
     times, line = train([])
     assert blinks.find(times, line) == ()
     down = np.where(times > 8, 0.5, 1.0) * line
@@ -42,23 +40,23 @@ def test_looking_down_closing_the_eyes_and_noise_are_no_blinks() -> None:
     assert blinks.find(times, closed) == ()
 
 
-def test_a_blink_at_the_end_was_not_seen_to_open() -> None:
+def test_a_blink_at_the_end_was_not_seen_to_open():
     assert blinks.find(*train([0.0, 19.95])) == ()
 
 
-def test_a_gap_is_no_blink() -> None:
+def test_a_gap_is_no_blink():
     times, line = train([5.0])
     seen = (times < 8) | (times > 12)
     assert np.allclose(blinks.find(times[seen], line[seen]), [5.0], atol=0.12)
 
 
-def test_what_is_usual_depends_on_how_long_one_looked() -> None:
+def test_what_is_usual_depends_on_how_long_one_looked():
     short, long = blinks.expected(5), blinks.expected(60)
     assert short.p5 == 0 and long.p5 > 0
     assert short.p95 > long.p95 > blink_rate()["rate"]
 
 
-def test_a_minute_without_a_blink_is_unusual_and_five_seconds_are_not() -> None:
+def test_a_minute_without_a_blink_is_unusual_and_five_seconds_are_not():
     def reading(seconds: float) -> str:
         lids = blinks.Lids(np.zeros(0), np.zeros(0), (), seconds)
         return blinks.signal(lids, "A").reading
@@ -68,26 +66,21 @@ def test_a_minute_without_a_blink_is_unusual_and_five_seconds_are_not() -> None:
     assert reading(2) == "absent"
 
 
-def test_without_its_network_the_signal_says_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_its_network_the_signal_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     assert not blinks.ready()
     assert blinks.mesh() is None and identity.embedder() is None
     with pytest.raises(WeightsError, match="not on this computer"):
-        blinks.watch(tmp_path, None, None)  # type: ignore[arg-type]  # nothing is opened
+        blinks.watch(tmp_path, None, None)  # nothing is opened
 
 
-def test_a_damaged_landmarker_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_damaged_landmarker_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     path = weights.locate(auxiliary.MESH, auxiliary.MESH.files[0])
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a landmarker")
     with pytest.raises(WeightsError, match="sha256"):
         blinks.mesh()
-
-
-# --- with the published networks
 
 
 @pytest.fixture
@@ -102,8 +95,7 @@ def networks(shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 @pytest.mark.shared
 @pytest.mark.usefixtures("networks")
-def test_lids_painted_over_real_eyes_close_them(astronaut: np.ndarray) -> None:
-    """The public-domain portrait, and the same with skin drawn over the eyes' openings."""
+def test_lids_painted_over_real_eyes_close_them(astronaut):
     face = cv2.resize(astronaut[30:230, 122:322], (256, 256), interpolation=cv2.INTER_CUBIC)
     mesh = blinks.mesh()
     open_ = mesh.points(face)
@@ -125,7 +117,7 @@ def test_lids_painted_over_real_eyes_close_them(astronaut: np.ndarray) -> None:
 
 @pytest.mark.shared
 @pytest.mark.usefixtures("networks")
-def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared: Path) -> None:
+def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared):
     people = sorted((shared / "weights" / "testimgs").rglob("*.jpg"))[:2]
     detector = load_detector()
     rng = np.random.default_rng(0)

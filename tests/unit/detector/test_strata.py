@@ -1,7 +1,5 @@
 """Material unlike the calibration's: what may not be said of it, and what is said instead."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -45,7 +43,7 @@ def made(kind: str, score: float) -> Analysis:
     return clip
 
 
-def test_usual_material_keeps_its_odds_and_verdicts() -> None:
+def test_usual_material_keeps_its_odds_and_verdicts():
     for score, label in ((0.95, Label.FAKE), (0.02, Label.REAL)):
         out = decide(made("usual", score))
         assert out.verdict.label is label
@@ -55,7 +53,7 @@ def test_usual_material_keeps_its_odds_and_verdicts() -> None:
 
 @pytest.mark.parametrize("kind", [*LOSES, *MISLEADS])
 @pytest.mark.parametrize("score", [0.02, 0.35, 0.5, 0.65, 0.95])
-def test_unlike_material_has_a_caveat_and_neither_odds_nor_lean(kind: str, score: float) -> None:
+def test_unlike_material_has_a_caveat_and_neither_odds_nor_lean(kind, score):
     out = decide(made(kind, score)).verdict
     answer = out.answers[Question.MANIPULATION]
     assert answer.odds is None and out.lean in (None, Lean.NONE)
@@ -65,7 +63,7 @@ def test_unlike_material_has_a_caveat_and_neither_odds_nor_lean(kind: str, score
 
 
 @pytest.mark.parametrize("kind", MISLEADS)
-def test_no_face_is_called_fake_whose_texture_nobody_measured(kind: str) -> None:
+def test_no_face_is_called_fake_whose_texture_nobody_measured(kind):
     out = decide(made(kind, 0.95))
     assert out.verdict.label is Label.INCONCLUSIVE
     reason = out.verdict.reasons[0]
@@ -74,16 +72,16 @@ def test_no_face_is_called_fake_whose_texture_nobody_measured(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", LOSES)
-def test_what_hides_traces_takes_no_fake_back(kind: str) -> None:
+def test_what_hides_traces_takes_no_fake_back(kind):
     assert decide(made(kind, 0.95)).verdict.label is Label.FAKE
 
 
-def test_a_person_s_own_threshold_holds_on_their_own_material() -> None:
+def test_a_person_s_own_threshold_holds_on_their_own_material():
     out = decide(made("grainy", 0.95), thresholds=Thresholds(low=0.2, high=0.6))
     assert out.verdict.label is Label.FAKE
 
 
-def test_a_still_picture_leans_to_untouched_by_no_score() -> None:
+def test_a_still_picture_leans_to_untouched_by_no_score():
     """Odds were counted on clips, and generated stills score low."""
     still = made("usual", 0.35)
     still.media = still.media.model_copy(update={"kind": "image", "duration": None, "fps": None})
@@ -91,7 +89,7 @@ def test_a_still_picture_leans_to_untouched_by_no_score() -> None:
     assert decide(made("usual", 0.45)).verdict.label is Label.INCONCLUSIVE
 
 
-def test_grain_is_measured_at_the_face_s_own_size() -> None:
+def test_grain_is_measured_at_the_face_s_own_size():
     random = np.random.default_rng(0)
     flat = np.full((300, 300, 3), 120, np.uint8)
     points = ((110, 120), (190, 120), (150, 160), (120, 200), (180, 200))

@@ -1,7 +1,5 @@
 """Groups of sources that are left out together."""
 
-from __future__ import annotations
-
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ class File:
     person: str
 
 
-def test_a_kind_of_manipulation_is_left_out_as_a_whole() -> None:
+def test_a_kind_of_manipulation_is_left_out_as_a_whole():
     assert groups.names() == (
         "research-swaps", "app-swaps", "live-swaps", "benchmarks", "face-edits", "lip-sync",
         "reenactment", "heads",
@@ -31,7 +29,7 @@ def test_a_kind_of_manipulation_is_left_out_as_a_whole() -> None:
     assert groups.fold_of(File("hyunkeup/DeepFake-Video-Detection", "x")) == "benchmarks"
 
 
-def test_a_source_that_nobody_named_is_not_parted_and_stays_where_it_is() -> None:
+def test_a_source_that_nobody_named_is_not_parted_and_stays_where_it_is():
     folds = {n: groups.fold_of(File(f"somebody/source-{n}", "x")) for n in range(200)}
     assert set(folds.values()) == set(groups.names())
     # Of the name alone: known figures, so that no later run draws other folds.
@@ -39,7 +37,7 @@ def test_a_source_that_nobody_named_is_not_parted_and_stays_where_it_is() -> Non
     assert folds[7] == groups.fold_of(File("somebody/source-7", "someone else"))
 
 
-def test_whoever_is_left_out_is_not_learned_from_in_another_source() -> None:
+def test_whoever_is_left_out_is_not_learned_from_in_another_source():
     files = [
         File("iperov/DeepFaceLive", "anna"),
         File("iperov/DeepFaceLive", "ben"),
@@ -54,7 +52,7 @@ def test_whoever_is_left_out_is_not_learned_from_in_another_source() -> None:
         groups.leave_out(files, "swaps")
 
 
-def test_sources_are_left_out_while_their_kind_stays() -> None:
+def test_sources_are_left_out_while_their_kind_stays():
     files = [
         File("deepcs233/deepcs233.github.io", "anna"),
         File("sberbank-ai/sber-swap", "ben"),
@@ -71,7 +69,7 @@ def test_sources_are_left_out_while_their_kind_stays() -> None:
 
 
 @pytest.mark.parametrize("name", ["folds.toml", "source_folds.toml"])
-def test_a_source_is_in_one_fold_only(name: str) -> None:
+def test_a_source_is_in_one_fold_only(name):
     table = tomllib.loads((Path(groups.__file__).parent / name).read_text())
     sources = [source for several in table.values() for source in several]
     assert [s for s, n in Counter(sources).items() if n > 1] == []
@@ -79,7 +77,7 @@ def test_a_source_is_in_one_fold_only(name: str) -> None:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("table", ["kinds", "sources"])
-def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared: Path, table: str) -> None:
+def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared, table):
     labels = shared / "data" / "train.csv"
     clips = [item for item in read_labels(labels) if item.kind == "video"]
     out: list[str] = []

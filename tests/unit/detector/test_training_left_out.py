@@ -1,7 +1,5 @@
 """The threshold of pictures, from logits of pictures that were all left out together."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 
@@ -29,14 +27,12 @@ def rows(kind: str, fold: str, apart: float, count: int) -> list[LeftOutLogit]:
 
 
 @pytest.mark.parametrize(("apart", "told"), [(3.0, True), (0.0, False)])
-def test_pictures_get_a_threshold_that_keeps_both_promises(
-    tmp_path: Path, apart: float, told: bool
-) -> None:
+def test_pictures_get_a_threshold_that_keeps_both_promises(tmp_path, apart, told):
     clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
     stills = rows("image", PICTURES, apart, 200)
     found = left_out.write(clips + stills, tmp_path, "m", Question.SYNTHESIS, "clips")
     limits = found.ensembles[Question.SYNTHESIS].pictures
-    assert limits is not None and limits.false_positives is not None and limits.one_sided
+    assert limits.false_positives is not None and limits.one_sided
     assert limits.false_positives.files == 200
     # Where they can't be told apart nothing keeps them, and no real picture may lie above.
     assert bool(limits.false_positives.count) is told
@@ -45,7 +41,7 @@ def test_pictures_get_a_threshold_that_keeps_both_promises(
     assert table["ensembles"]["synthesis"]["pictures"]["high"] == limits.high
 
 
-def test_without_pictures_there_is_none(tmp_path: Path) -> None:
+def test_without_pictures_there_is_none(tmp_path):
     clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
     found = left_out.write(clips, tmp_path, "m", Question.SYNTHESIS, "clips")
     assert found.ensembles[Question.SYNTHESIS].pictures is None

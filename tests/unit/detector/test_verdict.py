@@ -1,7 +1,5 @@
 """The verdict is made from numbers alone: these tests need no media and run no network."""
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime
 
@@ -90,7 +88,7 @@ def analysis(
         media=Media(
             name="clip.mp4",
             sha256="0" * 64,
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             size=2_000_000,
             width=1280,
             height=720,
@@ -129,7 +127,7 @@ def with_scores(*values: float, id: str = "one") -> list[FrameSegment]:
     return [face(i, **{id: logit(v)}) for i, v in enumerate(values)]
 
 
-def test_the_score_of_a_person_is_the_mean_of_logits() -> None:
+def test_the_score_of_a_person_is_the_mean_of_logits():
     out = decide(analysis([track("A", with_scores(0.9, 0.9, 0.6, 0.99))]))
     expected = sigmoid(sum(logit(v) for v in (0.9, 0.9, 0.6, 0.99)) / 4)
     assert out.verdict.probability == pytest.approx(expected)
@@ -148,14 +146,14 @@ def test_the_score_of_a_person_is_the_mean_of_logits() -> None:
         (0.02, Label.REAL),
     ],
 )
-def test_labels_follow_the_thresholds(score: float, label: Label) -> None:
+def test_labels_follow_the_thresholds(score, label):
     assert label_of(score, LIMITS) == label
     out = decide(analysis([track("A", with_scores(*[score] * 5))]))
     assert out.verdict.label == label and out.verdict.thresholds == LIMITS
     assert out.verdict.answers[Question.MANIPULATION].vetoed_by is None
 
 
-def test_calibration_is_applied_per_model_and_then_the_starting_point() -> None:
+def test_calibration_is_applied_per_model_and_then_the_starting_point():
     one = model("one", calibration=Calibration(scale=2.0, offset=-1.0, data="made", clips=1))
     final = Calibration(scale=1.5, offset=0.25, data="made", clips=1)
     faces = [face(i, one=1.0) for i in range(5)]
@@ -164,7 +162,7 @@ def test_calibration_is_applied_per_model_and_then_the_starting_point() -> None:
     assert out.verdict.probability == pytest.approx(sigmoid(1.5 * 1.0 + 0.25))
 
 
-def test_the_ensembles_calibration_holds_only_for_its_own_models() -> None:
+def test_the_ensembles_calibration_holds_only_for_its_own_models():
     final = Calibration(scale=3.0, offset=1.0, data="made", clips=1)
     faces = [face(i, one=1.0, two=-1.0) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("two")], calibration=final)
@@ -172,7 +170,7 @@ def test_the_ensembles_calibration_holds_only_for_its_own_models() -> None:
     assert decide(made, models=["one"]).verdict.probability == pytest.approx(sigmoid(1.0))
 
 
-def test_the_most_suspicious_person_decides_and_comes_first() -> None:
+def test_the_most_suspicious_person_decides_and_comes_first():
     a, b = track("A", with_scores(*[0.1] * 5)), track("B", with_scores(*[0.9] * 5))
     out = decide(analysis([a, b]))
     assert [t.id for t in out.judged] == ["B", "A"]
@@ -181,7 +179,7 @@ def test_the_most_suspicious_person_decides_and_comes_first() -> None:
     assert any("2 people" in limit for limit in out.verdict.limits)
 
 
-def test_switching_a_model_off_changes_the_verdict_without_touching_the_original() -> None:
+def test_switching_a_model_off_changes_the_verdict_without_touching_the_original():
     faces = [face(i, one=logit(0.95), two=logit(0.05)) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("two")])
     before = made.model_dump_json()
@@ -196,7 +194,7 @@ def test_switching_a_model_off_changes_the_verdict_without_touching_the_original
     assert decide(decide(made), models=["one"]) == only  # may be decided again and again
 
 
-def test_evidence_is_added_and_a_factor_counts_a_model_more_often() -> None:
+def test_evidence_is_added_and_a_factor_counts_a_model_more_often():
     faces = [face(i, one=2.0, two=0.5) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("two", weight=0.5)])
     assert decide(made).verdict.probability == pytest.approx(sigmoid(2.25))
@@ -207,7 +205,7 @@ def test_evidence_is_added_and_a_factor_counts_a_model_more_often() -> None:
     assert untouched.verdict == decide(made).verdict
 
 
-def test_an_uncalibrated_model_is_shown_but_not_counted() -> None:
+def test_an_uncalibrated_model_is_shown_but_not_counted():
     faces = [face(i, one=logit(0.1), raw=5.0) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("raw", calibration=None)])
     out = decide(made)
@@ -218,7 +216,7 @@ def test_an_uncalibrated_model_is_shown_but_not_counted() -> None:
     assert out.verdict.counted == 1
 
 
-def test_a_failed_model_contributes_nothing_and_says_so() -> None:
+def test_a_failed_model_contributes_nothing_and_says_so():
     broken = model("broken", error="it stopped while scoring", scored=0)
     out = decide(analysis([track("A", with_scores(*[0.9] * 5))], [model("one"), broken]))
     assert out.verdict.probability == pytest.approx(0.9)
@@ -227,7 +225,7 @@ def test_a_failed_model_contributes_nothing_and_says_so() -> None:
     assert not decide(out, models=["one", "broken"]).models[1].counted
 
 
-def test_no_model_at_all_gives_no_score() -> None:
+def test_no_model_at_all_gives_no_score():
     broken = model("one", error="weights are missing", scored=0)
     out = decide(analysis([track("A", [face(i) for i in range(5)])], [broken]))
     assert out.verdict.label == Label.NOT_APPLICABLE
@@ -235,7 +233,7 @@ def test_no_model_at_all_gives_no_score() -> None:
     assert out.verdict.probability is None
 
 
-def test_no_face() -> None:
+def test_no_face():
     out = decide(analysis([]))
     assert out.verdict.label == Label.NOT_APPLICABLE
     assert out.verdict.reasons[0].code == ReasonCode.NO_FACE
@@ -245,7 +243,7 @@ def test_no_face() -> None:
 @pytest.mark.parametrize(
     "problem", [ReasonCode.FACE_TOO_SMALL, ReasonCode.TOO_BLURRED, ReasonCode.TOO_DARK]
 )
-def test_unusable_faces_are_named_not_scored(problem: ReasonCode) -> None:
+def test_unusable_faces_are_named_not_scored(problem):
     faces = [face(i, problem, width=31.0, one=3.0) for i in range(6)]
     for f in faces:
         f.logits.clear()  # the pipeline never scores them
@@ -255,7 +253,7 @@ def test_unusable_faces_are_named_not_scored(problem: ReasonCode) -> None:
     assert all(f.score is None for f in out.judged[0].frames)
 
 
-def test_few_good_frames_and_small_faces_are_inconclusive() -> None:
+def test_few_good_frames_and_small_faces_are_inconclusive():
     few = decide(analysis([track("A", with_scores(0.99, 0.99))]))
     assert few.verdict.label == Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code == ReasonCode.TOO_FEW_FRAMES
@@ -266,7 +264,7 @@ def test_few_good_frames_and_small_faces_are_inconclusive() -> None:
     assert small.verdict.reasons[0].code == ReasonCode.LOW_QUALITY
 
 
-def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short() -> None:
+def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short():
     picture = analysis([track("A", with_scores(0.95))], kind="image", duration=None)
     assert decide(picture).verdict.label == Label.FAKE
     glimpse = analysis([track("A", with_scores(*[0.95] * 5))], duration=0.2)
@@ -276,7 +274,7 @@ def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short() -> None
     assert "0.20 s" in verdict.reasons[0].text
 
 
-def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
+def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time():
     windows = [
         SpanSegment(start=0.0, end=1.0, logits={"clip": 0.0}),
         SpanSegment(start=3.0, end=4.0, logits={"clip": 3.0}),
@@ -292,8 +290,7 @@ def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
     assert line[8] == pytest.approx(sigmoid(3.0))
 
 
-def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too() -> None:
-    """Calibration does, to learn what few frames are worth."""
+def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too():
     windows = [SpanSegment(start=n, end=n + 1.0, logits={"clip": 3.0 * n}) for n in (0.0, 1.0)]
     subject = track("A", [face(i) for i in range(9)], windows)
     made = analysis([subject], [model("clip", kind="clip")])
@@ -302,7 +299,7 @@ def test_whom_only_a_clip_model_judged_is_read_from_few_frames_too() -> None:
     assert whole.logits == {"clip": 1.5} and few.logits == {"clip": 0.0}
 
 
-def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it() -> None:
+def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():
     faces = with_scores(0.6, 0.8, 0.97, 0.9, 0.5, 0.8)
     out = decide(analysis([track("A", faces)]))
     reason = out.verdict.reasons[0]
@@ -312,7 +309,7 @@ def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it() -
     assert "heavy compression can look alike" in reason.detail
 
 
-def test_custom_thresholds_and_too_few_models() -> None:
+def test_custom_thresholds_and_too_few_models():
     made = analysis([track("A", with_scores(*[0.6] * 5))])
     custom = Thresholds(low=0.2, high=0.5, custom=True)
     out = decide(made, thresholds=custom)
@@ -325,7 +322,7 @@ def test_custom_thresholds_and_too_few_models() -> None:
     assert answer.vetoed_by is ReasonCode.TOO_FEW_MODELS
 
 
-def test_a_partial_run_gets_no_verdict() -> None:
+def test_a_partial_run_gets_no_verdict():
     made = analysis([track("A", with_scores(*[0.99] * 5))])
     made.partial = True
     out = decide(made)
@@ -333,7 +330,7 @@ def test_a_partial_run_gets_no_verdict() -> None:
     assert out.judged[0].frames[0].score is not None
 
 
-def test_the_poorest_evidence_stands_among_the_limits() -> None:
+def test_the_poorest_evidence_stands_among_the_limits():
     made = analysis([track("A", with_scores(*[0.1] * 5))])
     made.media.size = 50_000
     out = decide(made)
@@ -346,9 +343,7 @@ def test_the_poorest_evidence_stands_among_the_limits() -> None:
 @pytest.mark.parametrize(
     ("left", "rating", "seen"), [(50, None, 100), (38, "fair", 96), (0, "poor", 83)]
 )
-def test_a_face_at_the_edge_has_less_to_be_compared_with(
-    left: int, rating: str | None, seen: int
-) -> None:
+def test_a_face_at_the_edge_has_less_to_be_compared_with(left, rating, seen):
     made = analysis([track("A", with_scores(*[0.1] * 5))])
     for frame in made.subjects[0].frames:
         frame.box = (left, 300, left + 200, 500)
@@ -359,19 +354,19 @@ def test_a_face_at_the_edge_has_less_to_be_compared_with(
     assert ("fills the frame" in " ".join(out.verdict.limits)) is bool(rating)
 
 
-def test_an_analysis_survives_json() -> None:
+def test_an_analysis_survives_json():
     out = decide(analysis([track("A", with_scores(*[0.8] * 5))]))
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
-def test_words() -> None:
+def test_words():
     assert percent(0.786) == "79 %"
     assert (clock(7.9), clock(61), clock(3725)) == ("00:07", "01:01", "1:02:05")
     assert sigmoid(-800) == 0.0
     assert sigmoid(800) == 1.0
 
 
-def test_no_score_is_rounded_into_certainty() -> None:
+def test_no_score_is_rounded_into_certainty():
     assert [percent(p) for p in (0.0, 0.001, 0.5, 0.999, 1.0)] == [
         "0 %",
         "1 %",
@@ -379,9 +374,6 @@ def test_no_score_is_rounded_into_certainty() -> None:
         "99 %",
         "100 %",
     ]
-
-
-# --- two questions --------------------------------------------------------------------------------
 
 
 def whole(id: str = "synth", **changes: object) -> ModelResult:
@@ -405,8 +397,8 @@ def both(face_score: float, whole_score: float) -> list[FrameSegment]:
     ],
 )
 def test_either_question_can_raise_the_alarm_and_both_must_clear(
-    face_score: float, whole_score: float, label: Label, question: Question
-) -> None:
+    face_score, whole_score, label, question
+):
     made = analysis([track("A", both(face_score, whole_score))], [model("one"), whole()])
     out = decide(made)
     assert (out.verdict.label, out.verdict.question) == (label, question)
@@ -424,7 +416,7 @@ def test_either_question_can_raise_the_alarm_and_both_must_clear(
     )
 
 
-def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
+def test_a_question_without_a_model_is_said_not_to_be_asked():
     out = decide(analysis([track("A", with_scores(*[0.1] * 5))]))
     answer = out.verdict.answers[Question.SYNTHESIS]
     assert not answer.evaluated and answer.label is Label.NOT_APPLICABLE and not answer.reasons
@@ -438,7 +430,7 @@ def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
     assert any("Whether a face is fake" in limit for limit in alone.verdict.limits)
 
 
-def test_each_question_has_its_own_thresholds_models_and_reasons() -> None:
+def test_each_question_has_its_own_thresholds_models_and_reasons():
     made = analysis([track("A", both(0.75, 0.75))], [model("one"), whole()])
     made.ensembles[Question.SYNTHESIS].thresholds = Thresholds(low=0.1, high=0.9)
     out = decide(made)
@@ -454,13 +446,10 @@ def test_each_question_has_its_own_thresholds_models_and_reasons() -> None:
     assert {r.model for r in moved.verdict.reasons} == {"one", "synth"}
 
 
-def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign() -> None:
+def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign():
     faces = [face(i, one=logit(0.1)) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), whole()])
     assert decide(made).verdict.label is Label.INCONCLUSIVE
-
-
-# --- several people -------------------------------------------------------------------------------
 
 
 def crowd(*scores: float, caution: float = 0.0) -> Analysis:
@@ -470,7 +459,7 @@ def crowd(*scores: float, caution: float = 0.0) -> Analysis:
     return decide(made)
 
 
-def test_one_high_score_among_many_people_is_not_enough() -> None:
+def test_one_high_score_among_many_people_is_not_enough():
     assert crowd(0.75).verdict.label is Label.FAKE
     out = crowd(0.75, *[0.2] * 4)
     answer = out.verdict.answers[Question.MANIPULATION]
@@ -484,7 +473,7 @@ def test_one_high_score_among_many_people_is_not_enough() -> None:
     assert crowd(0.99, *[0.2] * 4).verdict.label is Label.FAKE
 
 
-def test_caution_grows_with_the_people() -> None:
+def test_caution_grows_with_the_people():
     def pooled(people: int, caution: float) -> float:
         found = crowd(*[0.6] * people, caution=caution).verdict.probability
         assert found is not None
@@ -494,7 +483,7 @@ def test_caution_grows_with_the_people() -> None:
     assert pooled(4, 0.5) == pytest.approx(pooled(4, 0.0) - 0.5 * math.log(4))
 
 
-def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign() -> None:
+def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign():
     good = track("A", with_scores(*[0.1] * 5))
     small = [face(i, width=50.0, one=logit(0.1)) for i in range(5)]
     clear = decide(analysis([good, track("B", small)]))
@@ -506,10 +495,7 @@ def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign() -> Non
     assert out.verdict.reasons[0].code is ReasonCode.LOW_QUALITY
 
 
-# --- doubt ----------------------------------------------------------------------------------------
-
-
-def test_poor_material_holds_the_score_back_and_says_why() -> None:
+def test_poor_material_holds_the_score_back_and_says_why():
     faces = [face(i, width=70.0, one=logit(0.75)) for i in range(5)]
     made = analysis([track("A", faces)])
     assert decide(made).verdict.label is Label.FAKE
@@ -519,11 +505,9 @@ def test_poor_material_holds_the_score_back_and_says_why() -> None:
     assert out.verdict.label is Label.INCONCLUSIVE
     assert person.reason is ReasonCode.UNCERTAIN and set(person.uncertainty) == {"size"}
     assert "a small face" in out.verdict.reasons[0].text
-    assert out.verdict.probability is not None and 0.5 < out.verdict.probability < 0.7
+    assert 0.5 < out.verdict.probability < 0.7
     assert out.judged[0].frames[0].score == pytest.approx(out.verdict.probability)
 
-
-# --- a set that somebody chose, under the ensembles that ship ------------------------------------
 
 SHIPPED = registry.manifest().ensembles[Question.MANIPULATION]
 
@@ -555,7 +539,7 @@ def missing(made: Analysis) -> bool:
 
 
 @pytest.mark.parametrize(("raw", "label"), [(20, Label.FAKE), (-20, Label.REAL)])
-def test_a_calibrated_model_that_somebody_chose_alone_decides(raw: float, label: Label) -> None:
+def test_a_calibrated_model_that_somebody_chose_alone_decides(raw, label):
     for id in SHIPPED.models:
         alone = decide(shipped(raw, of_ours(id), asked=[id]))
         assert alone.verdict.label is label and alone.verdict.counted == 1
@@ -567,9 +551,7 @@ def test_a_calibrated_model_that_somebody_chose_alone_decides(raw: float, label:
 
 @pytest.mark.parametrize(("raw", "label"), [(2.5, Label.FAKE), (1.5, Label.INCONCLUSIVE)])
 @pytest.mark.parametrize("asked", [None, ["mine"]])
-def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(
-    raw: float, label: Label, asked: list[str] | None
-) -> None:
+def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(raw, label, asked):
     mine = model("mine", calibration=None)
     own = own_threshold(mine)
     made = shipped(raw, mine, asked=asked, own=own)
@@ -577,7 +559,7 @@ def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(
     assert not missing(made)
 
 
-def test_a_model_that_fails_does_not_lower_the_bar() -> None:
+def test_a_model_that_fails_does_not_lower_the_bar():
     need = SHIPPED.min_models
     assert need > 1
     names = SHIPPED.models
@@ -594,7 +576,7 @@ def test_a_model_that_fails_does_not_lower_the_bar() -> None:
     assert missing(shipped(20, of_ours(names[0])))
 
 
-def test_who_has_no_vote_is_not_waited_for() -> None:
+def test_who_has_no_vote_is_not_waited_for():
     first = SHIPPED.models[0]
     raw, unproven = model("raw", calibration=None), model("odd", label_order="unverified")
     assert not missing(shipped(20, of_ours(first), raw, unproven, asked=[first, "raw", "odd"]))
@@ -606,10 +588,7 @@ def test_who_has_no_vote_is_not_waited_for() -> None:
     assert missing(shipped(20, of_ours(first), failed, asked=[first, "raw"], own=own))
 
 
-# --- an ensemble of one's own --------------------------------------------------------------------
-
-
-def test_logits_over_time_become_one() -> None:
+def test_logits_over_time_become_one():
     logits, still = [0.0, 0.0, 0.0, 4.0], [0.0] * 4
     assert fusion.over_time(logits, still, "mean") == 1.0
     assert fusion.over_time(logits, still, "top") == 4.0
@@ -618,7 +597,7 @@ def test_logits_over_time_become_one() -> None:
     assert moving == pytest.approx(4 / (1 + 3 * 0.2))
 
 
-def test_a_mix_counts_its_models_with_its_weights() -> None:
+def test_a_mix_counts_its_models_with_its_weights():
     from detector.schema.analysis import CustomEnsemble
     from tests.support.result_sample import make_analysis
 
@@ -627,7 +606,7 @@ def test_a_mix_counts_its_models_with_its_weights() -> None:
     alone = decide(plain, ensemble=CustomEnsemble(models=scored[:1]))
     assert [m.id for m in alone.models if m.counted] == scored[:1]
     track = alone.judged[0]
-    answer = track.answers[alone.verdict.question]  # type: ignore[index]
+    answer = track.answers[alone.verdict.question]
     assert answer.probability is not None
     both = decide(plain, ensemble=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
     assert {m.id for m in both.models if m.counted} == set(scored[:2])
@@ -644,7 +623,7 @@ def test_a_mix_counts_its_models_with_its_weights() -> None:
     assert both.verdict.thresholds.false_positive_rate is None
 
 
-def test_a_mix_that_was_asked_for_stays_with_the_analysis() -> None:
+def test_a_mix_that_was_asked_for_stays_with_the_analysis():
     from detector.schema.analysis import CustomEnsemble
     from tests.support.result_sample import make_analysis
 

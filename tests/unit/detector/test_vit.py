@@ -1,7 +1,5 @@
 """Vision transformers: key maps, merging, tokens laid out, TorchScript archives without running."""
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from pathlib import Path
@@ -28,7 +26,7 @@ from detector.weights.torchscript import is_archive, read_archive
         (3136, 32, (0, 16, 14)),
     ],
 )
-def test_tokens_are_laid_out(count: int, frames: int, wanted: tuple[int, int, int]) -> None:
+def test_tokens_are_laid_out(count, frames, wanted):
     assert layout(count, frames) == wanted
 
 
@@ -51,7 +49,7 @@ def split(names: int, width: int = 6) -> tuple[dict[str, Tensor], dict[str, Tens
     return state, whole
 
 
-def test_effort_is_put_together_again() -> None:
+def test_effort_is_put_together_again():
     state, whole = split(effort.PROJECTIONS)
     merged = effort.merge(state)
     assert set(merged) == set(whole)
@@ -59,7 +57,7 @@ def test_effort_is_put_together_again() -> None:
         torch.testing.assert_close(tensor, whole[name], rtol=1e-4, atol=1e-5)
 
 
-def test_effort_without_a_part_is_refused() -> None:
+def test_effort_without_a_part_is_refused():
     state, _ = split(effort.PROJECTIONS)
     with pytest.raises(WeightsError, match="S_residual is missing"):
         effort.merge(
@@ -75,18 +73,15 @@ def test_effort_without_a_part_is_refused() -> None:
         effort.merge(state)
 
 
-def test_what_only_the_training_of_effort_needs_is_left_out() -> None:
+def test_what_only_the_training_of_effort_needs_is_left_out():
     tensor = torch.zeros(1)
     names = ("backbone.encoder.layers.3.self_attn.k_proj.U_r", "model.text_model.a.weight")
     kept = ("backbone.encoder.layers.3.self_attn.k_proj.U_residual", "head.bias", "fc.bias")
     found = rename(dict.fromkeys((*names, *kept), tensor), effort.RULES)
-    assert set(found) == {
-        "vision.encoder.layers.3.self_attn.k_proj.U_residual",
-        "head.bias",
-    }
+    assert set(found) == {"vision.encoder.layers.3.self_attn.k_proj.U_residual", "head.bias"}
 
 
-def test_lnclip_takes_the_tuned_norms() -> None:
+def test_lnclip_takes_the_tuned_norms():
     stem = "feature_extractor.base_model.model.vision_model.encoder.layers.7.layer_norm1."
     state = {
         f"{stem}base_layer.weight": torch.tensor(1.0),
@@ -100,7 +95,7 @@ def test_lnclip_takes_the_tuned_norms() -> None:
     }
 
 
-def test_openais_names_and_its_joined_projections() -> None:
+def test_openais_names_and_its_joined_projections():
     rows = torch.arange(6.0)
     state = {
         "visual.transformer.resblocks.2.attn.in_proj_bias": rows,
@@ -118,8 +113,7 @@ def test_openais_names_and_its_joined_projections() -> None:
     assert found["projection.weight"].shape == (3, 2)
 
 
-def test_a_network_without_random_weights() -> None:
-    """Not drawn, and ordinary again outside."""
+def test_a_network_without_random_weights():
     torch.manual_seed(0)
     with skip_init():
         bare = nn.Linear(3, 4)
@@ -131,8 +125,7 @@ def test_a_network_without_random_weights() -> None:
     assert first.weight.abs().sum() > 0
 
 
-def test_a_network_of_transformers_without_random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It draws by other names than torch, and comes to the same function in the end."""
+def test_a_network_of_transformers_without_random_weights(monkeypatch):
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     small = CLIPVisionConfig(
@@ -149,8 +142,7 @@ def test_a_network_of_transformers_without_random_weights(monkeypatch: pytest.Mo
 
 
 @pytest.mark.timeout(20)
-def test_whatever_memory_held_a_truncated_normal_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is drawn until all of it is in bounds; what is not drawn may never be."""
+def test_whatever_memory_held_a_truncated_normal_ends(monkeypatch):
     monkeypatch.setattr(torch, "empty_like", lambda like: torch.full_like(like, 1e9))
     held = torch.full((64,), 1e9)
     with skip_init():
@@ -166,7 +158,7 @@ def archive(tmp_path: Path) -> tuple[Path, dict[str, Tensor]]:
     return tmp_path / "m.pt", module.state_dict()
 
 
-def test_an_archives_tensors_are_read(archive: tuple[Path, dict[str, Tensor]]) -> None:
+def test_an_archives_tensors_are_read(archive):
     path, state = archive
     found = read_archive(path)
     assert is_archive(path) and set(found) == set(state)
@@ -174,7 +166,7 @@ def test_an_archives_tensors_are_read(archive: tuple[Path, dict[str, Tensor]]) -
         torch.testing.assert_close(tensor, state[name], rtol=0, atol=0)
 
 
-def test_an_archive_calls_nothing(archive: tuple[Path, dict[str, Tensor]], tmp_path: Path) -> None:
+def test_an_archive_calls_nothing(archive, tmp_path):
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (eval, ("open('owned', 'w')",))
@@ -194,6 +186,6 @@ def test_an_archive_calls_nothing(archive: tuple[Path, dict[str, Tensor]], tmp_p
         read_archive(cut)
 
 
-def test_an_ordinary_file_is_no_archive(tmp_path: Path) -> None:
+def test_an_ordinary_file_is_no_archive(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "a.pt")
     assert not is_archive(tmp_path / "a.pt")

@@ -1,7 +1,5 @@
 """Weight files: verified, downloaded over real HTTP, read without running what they hold."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import io
@@ -11,7 +9,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,7 +88,7 @@ def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
 
 
-def test_fetch_downloads_verifies_and_reports(server: Server, data: Path) -> None:
+def test_fetch_downloads_verifies_and_reports(server, data):
     seen: list[tuple[int, int]] = []
     spec = make_spec(server.url)
     (path,) = weights.fetch(spec, lambda done, total: seen.append((done, total)))
@@ -102,7 +100,7 @@ def test_fetch_downloads_verifies_and_reports(server: Server, data: Path) -> Non
     assert weights.resolve(spec) == [path]
 
 
-def test_what_is_here_is_not_downloaded_again(server: Server) -> None:
+def test_what_is_here_is_not_downloaded_again(server):
     spec = make_spec(server.url)
     weights.fetch(spec)
     weights.fetch(spec)
@@ -110,7 +108,7 @@ def test_what_is_here_is_not_downloaded_again(server: Server) -> None:
     assert len(server.asked) == 1
 
 
-def test_resolve_downloads_only_when_asked(server: Server) -> None:
+def test_resolve_downloads_only_when_asked(server):
     spec = make_spec(server.url)
     with pytest.raises(WeightsError, match=r"net\.bin is missing") as caught:
         weights.resolve(spec)
@@ -120,7 +118,7 @@ def test_resolve_downloads_only_when_asked(server: Server) -> None:
     assert weights.fetch(spec)[0].read_bytes() == BODY
 
 
-def test_a_broken_connection_is_resumed(server: Server) -> None:
+def test_a_broken_connection_is_resumed(server):
     server.breaks = [1_000_000]
     (path,) = weights.fetch(make_spec(server.url))
     assert path.read_bytes() == BODY
@@ -129,7 +127,7 @@ def test_a_broken_connection_is_resumed(server: Server) -> None:
     assert 0 < int(server.asked[1].removeprefix("bytes=").removesuffix("-")) <= 1_000_000
 
 
-def test_a_stopped_download_goes_on_where_it_was(server: Server) -> None:
+def test_a_stopped_download_goes_on_where_it_was(server):
     class Stop(Exception):
         pass
 
@@ -146,7 +144,7 @@ def test_a_stopped_download_goes_on_where_it_was(server: Server) -> None:
     assert server.asked[1] != "bytes=0-" and server.asked[1].startswith("bytes=")
 
 
-def test_a_server_without_ranges_sends_it_whole(server: Server, data: Path) -> None:
+def test_a_server_without_ranges_sends_it_whole(server, data):
     part = data / "weights" / "toy" / "net.bin.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(BODY[:500_000])
@@ -155,7 +153,7 @@ def test_a_server_without_ranges_sends_it_whole(server: Server, data: Path) -> N
     assert path.read_bytes() == BODY
 
 
-def test_giving_up_keeps_what_came(server: Server, data: Path) -> None:
+def test_giving_up_keeps_what_came(server, data):
     server.breaks = [300_000] * 9
     with pytest.raises(WeightsError, match=r"The connection to 127\.0\.0\.1 broke off") as caught:
         weights.fetch(make_spec(server.url))
@@ -164,7 +162,7 @@ def test_giving_up_keeps_what_came(server: Server, data: Path) -> None:
     assert names(data) == ["net.bin.part"]
 
 
-def test_another_file_is_refused_with_both_hashes(server: Server, data: Path) -> None:
+def test_another_file_is_refused_with_both_hashes(server, data):
     server.body = BODY[:-1] + b"!"
     spec = make_spec(server.url)
     with pytest.raises(WeightsError) as caught:
@@ -176,14 +174,14 @@ def test_another_file_is_refused_with_both_hashes(server: Server, data: Path) ->
     assert names(data) == []
 
 
-def test_more_than_was_stated_is_cut_off(server: Server, data: Path) -> None:
+def test_more_than_was_stated_is_cut_off(server, data):
     server.body = BODY * 3
     with pytest.raises(WeightsError, match="more than the 2,097,152 bytes"):
         weights.fetch(make_spec(server.url))
     assert names(data) == []
 
 
-def test_a_damaged_download_is_brought_again(server: Server) -> None:
+def test_a_damaged_download_is_brought_again(server):
     spec = make_spec(server.url)
     (path,) = weights.fetch(spec)
     path.write_bytes(b"damaged")
@@ -194,7 +192,7 @@ def test_a_damaged_download_is_brought_again(server: Server) -> None:
     assert path.read_bytes() == BODY
 
 
-def test_two_at_once_download_once(server: Server) -> None:
+def test_two_at_once_download_once(server):
     spec = make_spec(server.url)
     results = at_once(lambda _: weights.fetch(spec), range(4))
     assert results[0][0].read_bytes() == BODY
@@ -209,17 +207,14 @@ def test_two_at_once_download_once(server: Server) -> None:
         (lambda s: setattr(s, "redirect", s.url), "redirects"),
     ],
 )
-def test_answers_that_are_no_file(
-    server: Server, change: Callable[[Server], None], says: str
-) -> None:
+def test_answers_that_are_no_file(server, change, says):
     change(server)
     with pytest.raises(WeightsError, match=says):
         weights.fetch(make_spec(server.url))
 
 
 @pytest.mark.parametrize("where", ["headers", "body"])
-def test_a_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """A byte in time keeps every read from running out; it ends all the same."""
+def test_a_server_that_drips_is_left(monkeypatch, where):
     monkeypatch.setattr(importlib.import_module("detector.weights.download"), "SLOW_SECONDS", 1.0)
     ended = threading.Event()
     clients: list[socket.socket] = []
@@ -266,9 +261,7 @@ def test_a_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch, where: str
         ("https://cdn.example/x", True),
     ],
 )
-def test_a_public_server_leads_to_nothing_private(
-    monkeypatch: pytest.MonkeyPatch, target: str, goes: bool
-) -> None:
+def test_a_public_server_leads_to_nothing_private(monkeypatch, target, goes):
     names = {"files.example": "93.184.215.14", "cdn.example": "2606:2800::1"}
     names |= {"inside.example": "192.168.0.5"}
     real = socket.getaddrinfo
@@ -302,7 +295,7 @@ def test_a_public_server_leads_to_nothing_private(
 @pytest.mark.parametrize(
     "url", ["http://example.invalid/x", "ftp://example.invalid/x", "file:///etc"]
 )
-def test_only_https(url: str) -> None:
+def test_only_https(url):
     with pytest.raises(WeightsError, match="not an https address"):
         weights.fetch(make_spec(url))
 
@@ -311,9 +304,7 @@ def test_only_https(url: str) -> None:
     ("url", "host"),
     [("http://127.0.0.1:9/x", "127.0.0.1"), ("https://nobody.invalid/a/b.bin", "nobody.invalid")],
 )
-def test_without_a_connection_it_is_said_in_one_calm_sentence(
-    url: str, host: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_connection_it_is_said_in_one_calm_sentence(url, host, caplog, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):  # a proxy would answer in its own way
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -325,7 +316,7 @@ def test_without_a_connection_it_is_said_in_one_calm_sentence(
     assert url in caplog.text and "ConnectError" in caplog.text  # for whoever looks after it
 
 
-def test_what_was_laid_into_the_folder_is_taken_in(server: Server, data: Path) -> None:
+def test_what_was_laid_into_the_folder_is_taken_in(server, data):
     spec = make_spec(server.url)
     kept = make_spec(server.url, id="kept", path="kept/net.bin")
     root = data / "weights"
@@ -344,22 +335,20 @@ def test_what_was_laid_into_the_folder_is_taken_in(server: Server, data: Path) -
     assert server.asked == [] and weights.available(kept)
 
 
-def test_a_full_disk_is_said_before_anything_is_written(server: Server, data: Path) -> None:
+def test_a_full_disk_is_said_before_anything_is_written(server, data):
     file = make_spec(server.url).files[0].model_copy(update={"size": 10**15})
     with pytest.raises(WeightsError, match="bytes free", check=lambda e: e.code == "disk_full"):
         weights.fetch(make_spec(server.url, files=[file]))
     assert server.asked == [] and names(data) == []
 
 
-def test_a_folder_that_cannot_be_made(server: Server, data: Path) -> None:
+def test_a_folder_that_cannot_be_made(server, data):
     data.write_text("a file stands where the folder should be")
     with pytest.raises(WeightsError, match="can't be written"):
         weights.fetch(make_spec(server.url))
 
 
-def test_a_bundled_file_is_refused_by_name_when_it_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundled_file_is_refused_by_name_when_it_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "bundled", lambda: tmp_path)
     spec = make_spec(None, path="net.bin", bundled=True)
     path = tmp_path / "net.bin"
@@ -377,12 +366,12 @@ def test_a_bundled_file_is_refused_by_name_when_it_changed(
 
 
 @pytest.mark.parametrize("path", ["../net.bin", "/etc/passwd", "a/../../b", "..\\net.bin"])
-def test_a_path_may_not_leave_the_folder(path: str) -> None:
+def test_a_path_may_not_leave_the_folder(path):
     with pytest.raises(WeightsError, match="leaves the weights folder"):
         weights.resolve(make_spec(None, path=path))
 
 
-def test_digest_is_taken_again_when_the_file_changes(tmp_path: Path) -> None:
+def test_digest_is_taken_again_when_the_file_changes(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"one")
     assert weights.digest(path) == hashlib.sha256(b"one").hexdigest()
@@ -391,7 +380,7 @@ def test_digest_is_taken_again_when_the_file_changes(tmp_path: Path) -> None:
     assert weights.digest(path) == hashlib.sha256(b"two").hexdigest()
 
 
-def test_load_state_reads_both_formats(tmp_path: Path) -> None:
+def test_load_state_reads_both_formats(tmp_path):
     state = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.float16)}
     save_file(state, tmp_path / "x.safetensors")
     torch.save(state, tmp_path / "x.pth")
@@ -411,7 +400,7 @@ class Trap:
         return os.mkdir, (str(self.target),)
 
 
-def test_load_state_runs_nothing(tmp_path: Path) -> None:
+def test_load_state_runs_nothing(tmp_path):
     torch.save({"a": Trap(tmp_path / "sprung")}, tmp_path / "x.pth")
     with pytest.raises(WeightsError, match="can't be read"):
         weights.load_state(tmp_path / "x.pth")
@@ -427,7 +416,7 @@ def test_load_state_runs_nothing(tmp_path: Path) -> None:
         ({"epoch": 3, "model": {}}, "no tensors"),
     ],
 )
-def test_load_state_wants_plain_tensors(tmp_path: Path, value: object, says: str) -> None:
+def test_load_state_wants_plain_tensors(tmp_path, value, says):
     torch.save(value, tmp_path / "x.pth")
     with pytest.raises(WeightsError, match=says):
         weights.load_state(tmp_path / "x.pth")
@@ -435,13 +424,13 @@ def test_load_state_wants_plain_tensors(tmp_path: Path, value: object, says: str
 
 @pytest.mark.parametrize("name", ["x.safetensors", "x.pth"])
 @pytest.mark.parametrize("body", [b"", b"this is not a weight file"])
-def test_load_state_of_garbage(tmp_path: Path, name: str, body: bytes) -> None:
+def test_load_state_of_garbage(tmp_path, name, body):
     (tmp_path / name).write_bytes(body)
     with pytest.raises(WeightsError, match=re.escape(name)):
         weights.load_state(tmp_path / name)
 
 
-def test_load_strict_lists_what_does_not_fit() -> None:
+def test_load_strict_lists_what_does_not_fit():
     module = nn.Linear(3, 2)
     before = module.bias.detach().clone()
     state = {"weight": torch.zeros(4, 3), "scale": torch.ones(1)}
@@ -458,17 +447,14 @@ def test_load_strict_lists_what_does_not_fit() -> None:
     assert torch.equal(module.weight, fitting["weight"])
 
 
-# --- mirrors, accounts, no network ----------------------------------------------------------------
-
-
-def test_a_mirror_is_asked_when_the_address_fails(server: Server, data: Path) -> None:
+def test_a_mirror_is_asked_when_the_address_fails(server, data):
     spec = make_spec("http://127.0.0.1:9/net.bin")
     spec.files[0].mirrors = ["http://127.0.0.1:9/also-gone", server.url]
     assert weights.fetch(spec)[0].read_bytes() == BODY
     assert len(server.asked) == 1
 
 
-def test_a_mirror_with_another_file_is_not_believed(server: Server, data: Path) -> None:
+def test_a_mirror_with_another_file_is_not_believed(server, data):
     server.body = BODY[:-1] + b"!"
     spec = make_spec("http://127.0.0.1:9/net.bin")
     spec.files[0].mirrors = [server.url]
@@ -478,9 +464,7 @@ def test_a_mirror_with_another_file_is_not_believed(server: Server, data: Path) 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_says_what_to_do(
-    server: Server, monkeypatch: pytest.MonkeyPatch, status: int
-) -> None:
+def test_a_refusal_says_what_to_do(server, monkeypatch, status):
     server.status = status
     address = server.url.replace("/net.bin", "/owner/name/resolve/main/net.bin")
     with pytest.raises(WeightsError, match=f"may not be downloaded \\({status}\\)") as caught:
@@ -497,7 +481,7 @@ def test_a_refusal_says_what_to_do(
     assert "check that HF_TOKEN is of that account" in caught.value.hint
 
 
-def test_the_token_goes_to_the_hub_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_goes_to_the_hub_alone(server, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
     weights.fetch(make_spec(server.url))
     assert server.tokens == [None]
@@ -507,7 +491,7 @@ def test_the_token_goes_to_the_hub_alone(server: Server, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("word", ["1", "true", "Yes"])
-def test_offline_is_said(server: Server, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+def test_offline_is_said(server, monkeypatch, word):
     spec = make_spec(server.url)
     monkeypatch.setenv("UNMASK_OFFLINE", word)
     with pytest.raises(WeightsError, match="this installation is offline") as caught:
@@ -519,7 +503,7 @@ def test_offline_is_said(server: Server, monkeypatch: pytest.MonkeyPatch, word: 
     assert weights.fetch(spec)  # what is here needs no network
 
 
-def test_a_size_that_nobody_stated_is_the_servers(server: Server, data: Path) -> None:
+def test_a_size_that_nobody_stated_is_the_servers(server, data):
     file = make_spec(server.url).files[0].model_copy(update={"size": None})
     spec = make_spec(server.url, files=[file])
     assert weights.missing_bytes(spec) is None
@@ -532,7 +516,7 @@ def test_a_size_that_nobody_stated_is_the_servers(server: Server, data: Path) ->
     assert seen[-1] == (len(BODY), len(BODY)) and weights.missing_bytes(spec) == 0
 
 
-def test_without_a_hash_nothing_is_downloaded(server: Server) -> None:
+def test_without_a_hash_nothing_is_downloaded(server):
     file = make_spec(server.url).files[0].model_copy(update={"sha256": None})
     spec = make_spec(server.url, files=[file])
     assert not weights.fetchable(spec)
@@ -542,16 +526,13 @@ def test_without_a_hash_nothing_is_downloaded(server: Server) -> None:
     assert server.asked == []
 
 
-# --- as safetensors, and gone ---------------------------------------------------------------------
-
-
 def torch_file(content: object) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
 
 
-def test_what_torch_saved_is_kept_as_safetensors_once(server: Server, data: Path) -> None:
+def test_what_torch_saved_is_kept_as_safetensors_once(server, data):
     state = {"module.a": torch.arange(6.0).reshape(2, 3).T, "module.b": torch.ones(1)}
     server.body = torch_file({"state_dict": state, "epoch": 3})
     spec = make_spec(server.url, server.body, path="toy/net.pth")
@@ -581,13 +562,13 @@ def test_what_torch_saved_is_kept_as_safetensors_once(server: Server, data: Path
     assert not weights.available(other)
 
 
-def test_what_holds_more_than_weights_stays_as_it_is(server: Server, data: Path) -> None:
+def test_what_holds_more_than_weights_stays_as_it_is(server, data):
     server.body = torch_file({"a": torch.ones(1), "settings": {"depth": 3}})
     (path,) = weights.fetch(make_spec(server.url, server.body, path="net.pth"))
     assert path.read_bytes() == server.body and names(data) == ["net.pth"]
 
 
-def test_deleting_frees_everything_but_what_others_need(server: Server, data: Path) -> None:
+def test_deleting_frees_everything_but_what_others_need(server, data):
     server.body = torch_file({"a": torch.ones(1000)})
     one = make_spec(server.url, server.body, path="toy/net.pth")
     two = make_spec(server.url, server.body, path="toy/net.pth", id="two")
@@ -600,7 +581,7 @@ def test_deleting_frees_everything_but_what_others_need(server: Server, data: Pa
         weights.delete(make_spec(None, bundled=True))
 
 
-def test_a_license_is_accepted_once_and_for_its_words(data: Path) -> None:
+def test_a_license_is_accepted_once_and_for_its_words(data):
     spec = make_spec(None, research_only=True, license_weights="CC BY-NC 4.0", id="toy:one")
     with pytest.raises(ModelError, match=r"its license is CC BY-NC 4\.0") as caught:
         weights.require_license(spec)

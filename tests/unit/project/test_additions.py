@@ -1,7 +1,5 @@
 """What the house makes easy (docs/architecture.md); a detector: `test_docs`."""
 
-from __future__ import annotations
-
 import json
 import sys
 import threading
@@ -10,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import pytest
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -75,7 +72,7 @@ def novelty() -> dict[str, str]:
 """
 
 
-def test_a_route_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_route_is_a_file(tmp_path, monkeypatch):
     """In a tree like ours: it is served and described, and nothing lists it."""
     (tmp_path / "novelty.py").write_text(ROUTE)
     monkeypatch.setattr(routes, "__path__", [*routes.__path__, str(tmp_path)])
@@ -96,8 +93,7 @@ class AtOnce:
     def close(self, timeout: float) -> None: ...
 
 
-def test_an_executor_is_a_class(tmp_path: Path) -> None:
-    """Two methods, and tasks run by it."""
+def test_an_executor_is_a_class(tmp_path):
     kind = TaskKind("novelty", Priority.INTERACTIVE, 1.0, Task)
     tasks = make_tasks(tmp_path, Scheduler(2, AtOnce()))
     tasks.register(kind)
@@ -108,7 +104,7 @@ def test_an_executor_is_a_class(tmp_path: Path) -> None:
     tasks.close()
 
 
-def test_a_page_is_a_folder_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_a_folder_and_a_line(tmp_path, monkeypatch):
     """In a tree like ours: it is in the navigation, at its path, and drawn."""
     (tmp_path / "novelty").mkdir()
     (tmp_path / "novelty" / "view.py").write_text(VIEW)
@@ -122,8 +118,7 @@ def test_a_page_is_a_folder_and_a_line(tmp_path: Path, monkeypatch: pytest.Monke
     ].items()
 
 
-def test_every_page_is_a_folder() -> None:
-    """All are alike: `view` draws, and `state` has what the page remembers."""
+def test_every_page_is_a_folder():
     listed = {*pages.PAGES, "account"}
     (room,) = folders.__path__
     assert {view.parent.name for view in Path(room).glob("*/view.py")} == listed
@@ -131,7 +126,7 @@ def test_every_page_is_a_folder() -> None:
     assert next(iter(pages.PAGES)) == url_state.FRONT
 
 
-def test_a_signal_is_a_file_and_its_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_is_a_file_and_its_ranges(tmp_path, monkeypatch):
     """In a tree like ours: it is listed in its place, fed, and read against its range."""
     (tmp_path / "redness.py").write_text(SIGNAL)
     table = json.loads(reference.FILE.read_text())
@@ -157,14 +152,14 @@ def test_a_signal_is_a_file_and_its_ranges(tmp_path: Path, monkeypatch: pytest.M
             cached.cache_clear()
 
 
-def test_every_signal_says_what_it_is_for_and_has_a_range() -> None:
+def test_every_signal_says_what_it_is_for_and_has_a_range():
     ranges = reference._table()["ranges"]
     for measure in list_signals():
         assert measure.spec.purpose.startswith("Points to "), measure.spec.id
         assert measure.spec.id in ranges or measure.spec.id == "blinking"
 
 
-def test_families_are_families_and_nothing_else() -> None:
+def test_families_are_families_and_nothing_else():
     folder = Path(families.__path__[0])
     for file in folder.glob("*.py"):
         if file.stem != "__init__":

@@ -1,7 +1,5 @@
 """The import arrows of docs/contracts.md, and that every import is a declared dependency."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib.metadata
@@ -42,14 +40,14 @@ def outside(paths: list[Path]) -> dict[str, Path]:
     return {name: path for name, path in found.items() if name not in ours}
 
 
-def test_the_arrows_hold() -> None:
+def test_the_arrows_hold():
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "kept, 0 broken" in run.stdout
 
 
-def test_the_library_starts_nothing_above_it() -> None:
+def test_the_library_starts_nothing_above_it():
     """A module's name in a string is an import as well."""
     above = re.compile(r"python -m (service|cli)|\b(service|cli)\.[a-z_]+")
     found = {
@@ -60,8 +58,7 @@ def test_the_library_starts_nothing_above_it() -> None:
     assert not found
 
 
-def test_pages_are_thin() -> None:
-    """A page is put together from the dashboard's parts; only app.py knows the pages."""
+def test_pages_are_thin():
     pages = sorted((ROOT / "pages").glob("*.py"))
     assert pages
     for path in pages:
@@ -76,7 +73,7 @@ def test_pages_are_thin() -> None:
         assert not {"app", "pages"} & {name.split(".")[0] for name in imports(path)}, path
 
 
-def test_one_module_touches_what_streamlit_does_not_promise() -> None:
+def test_one_module_touches_what_streamlit_does_not_promise():
     """`dashboard._compat` gives each piece its reason; a new version is tried there first."""
     inside = ("runtime", "web", "config", "net_util", "source_util", "proto")
     private = {f"streamlit.{name}" for name in inside}
@@ -90,7 +87,7 @@ def test_one_module_touches_what_streamlit_does_not_promise() -> None:
     assert found == {"dashboard/_compat.py"}
 
 
-def test_html_is_written_in_components_alone() -> None:
+def test_html_is_written_in_components_alone():
     """Pages say what is there: they draw no HTML, and nothing makes text HTML unseen."""
     inside = ROOT / "dashboard" / "components"
     wrong = [
@@ -128,12 +125,12 @@ def declared(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["ray", "signing", "ytdlp"]),
+        (["detector", "cli"], ["ray", "signing", "links"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
         (["tests", "conftest.py", "bench"], ["dashboard", "signing", "test"]),
     ],
 )
-def test_what_is_imported_is_declared(places: list[str], extras: list[str]) -> None:
+def test_what_is_imported_is_declared(places, extras):
     """An import that only works because another package happens to bring it breaks one day."""
     files = [
         path
@@ -149,15 +146,14 @@ def test_what_is_imported_is_declared(places: list[str], extras: list[str]) -> N
     assert not missing
 
 
-def test_ray_is_known_in_one_room() -> None:
-    """Whoever has none needs none."""
+def test_ray_is_known_in_one_room():
     files = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "service").rglob("*.py")]
     inside = [path for path in files if path.parent == ROOT / "detector" / "cluster"]
     assert "ray" in outside(inside)
     assert "ray" not in outside([path for path in files if path not in inside])
 
 
-def test_every_dependency_is_of_use() -> None:
+def test_every_dependency_is_of_use():
     used: set[str] = set()
     for name in outside(
         [
@@ -172,8 +168,7 @@ def test_every_dependency_is_of_use() -> None:
     assert declared("dashboard") - used == pins
 
 
-def test_each_class_has_a_name_of_its_own() -> None:
-    """Whoever searches for a class finds one; `Protocol`s and private ones count too."""
+def test_each_class_has_a_name_of_its_own():
     places: dict[str, list[str]] = {}
     for room in ("detector", "service", "dashboard", "cli"):
         for path in (ROOT / room).rglob("*.py"):

@@ -1,7 +1,5 @@
 """docs/architecture.md names files that are there, and topics that are found where it says."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -16,7 +14,7 @@ WORDS = {
 }
 
 
-def test_what_it_names_is_there() -> None:
+def test_what_it_names_is_there():
     quoted = set(re.findall(r"`([\w./-]+/[\w./-]*)`", PAGE))
     named = {name for name in quoted if name.split("/")[0] not in (".venv", ".ci")}
     named |= {f"docs/{page}" for page in re.findall(r"\]\(([\w-]+\.md)\)", PAGE)}
@@ -25,7 +23,7 @@ def test_what_it_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_a_word_is_found_where_it_leads(word: str) -> None:
+def test_a_word_is_found_where_it_leads(word):
     stem = re.sub(r"(y|s)$", "", word)
     for file in WORDS[word]:
         text = (ROOT / file).read_text(encoding="utf-8").lower()

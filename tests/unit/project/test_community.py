@@ -1,7 +1,5 @@
 """The files for contributors and citations: valid, current, and with links that lead somewhere."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -16,7 +14,7 @@ TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 PAGES = ("CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "GOVERNANCE.md", "SECURITY.md", "CHANGELOG.md")
 
 
-def test_the_citation_is_of_this_version_and_license() -> None:
+def test_the_citation_is_of_this_version_and_license():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert cited["cff-version"] == "1.2.0" and cited["type"] == "software"
     assert cited["title"] and cited["message"] and cited["authors"]
@@ -24,12 +22,12 @@ def test_the_citation_is_of_this_version_and_license() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
+def test_links_lead_somewhere(name):
     for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / name).read_text("utf-8")):
         assert (ROOT / link).exists(), link
 
 
-def test_workflows_call_make_and_only_actions_of_github() -> None:
+def test_workflows_call_make_and_only_actions_of_github():
     jobs = {}
     for file in WORKFLOWS:
         jobs |= yaml.safe_load(file.read_text("utf-8"))["jobs"]
@@ -42,7 +40,7 @@ def test_workflows_call_make_and_only_actions_of_github() -> None:
 
 
 @pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.stem)
-def test_an_issue_template_has_what_github_asks_for(file: Path) -> None:
+def test_an_issue_template_has_what_github_asks_for(file):
     form = yaml.safe_load(file.read_text("utf-8"))
     assert form["name"] and form["description"] and form["body"]
     fields = [field for field in form["body"] if field["type"] != "markdown"]

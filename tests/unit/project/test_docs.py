@@ -1,14 +1,11 @@
 """What the documents show works as they show it."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from detector import paths
@@ -24,8 +21,7 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
-def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's own family and catalog entry, and nothing else: it is listed and scores."""
+def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
     (code,) = blocks("adding-a-model.md", "python")
     (entry,) = blocks("adding-a-model.md", "toml")
     (tmp_path / "families").mkdir()
@@ -56,12 +52,8 @@ def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(set(scores.tolist())) == 3
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_lead_somewhere():
     root = DOCS.parent
-    for page in [
-        root / "README.md",
-        root / "weights" / "README.md",
-        *DOCS.glob("*.md"),
-    ]:
+    for page in [root / "README.md", root / "weights" / "README.md", *DOCS.glob("*.md")]:
         for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -1,7 +1,5 @@
 """What is imported only where it is used."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -66,7 +64,7 @@ def imported(code: str) -> set[str]:
         "first page",
     ],
 )
-def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> None:
+def test_an_import_brings_only_what_it_needs(code, unwanted):
     if "warm_up" in code:
         imported(code)  # the first start converts the networks
     found = imported(code)
@@ -74,6 +72,6 @@ def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> N
     assert not found & unwanted
 
 
-def test_charts_do_without_pandas() -> None:
+def test_charts_do_without_pandas():
     """It takes a second, of those that the first verdict waits for."""
     assert "pandas" not in imported("import dashboard.result, dashboard.pages.analyze.running")

@@ -1,7 +1,5 @@
 """uv.lock: it fits pyproject.toml, every file has its hash, and set-up asks for nothing else."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib
@@ -18,7 +16,7 @@ PACKAGES = {p["name"]: p for p in tomllib.loads(setup.LOCK.read_text("utf-8"))["
 LOCKED = {name: package for name, package in PACKAGES.items() if name != "unmask"}
 
 
-def test_the_lock_satisfies_what_is_declared() -> None:
+def test_the_lock_satisfies_what_is_declared():
     project = PROJECT["project"]
     groups = (*project["optional-dependencies"].values(), PROJECT["dependency-groups"]["build"])
     declared = [*project["dependencies"], *(text for group in groups for text in group)]
@@ -27,7 +25,7 @@ def test_the_lock_satisfies_what_is_declared() -> None:
         assert requirement.specifier.contains(version), f"{requirement}: make lock"
 
 
-def test_every_file_is_of_the_public_index_and_has_its_hash() -> None:
+def test_every_file_is_of_the_public_index_and_has_its_hash():
     assert len(LOCKED) > 200
     for name, package in LOCKED.items():
         assert package["source"] == {"registry": "https://pypi.org/simple"}
@@ -39,7 +37,7 @@ def test_every_file_is_of_the_public_index_and_has_its_hash() -> None:
     assert [name for name, package in LOCKED.items() if "wheels" not in package] == [setup.SOURCE]
 
 
-def test_the_cpu_build_is_of_the_locked_version() -> None:
+def test_the_cpu_build_is_of_the_locked_version():
     text = setup.CPU_BUILD.read_text("utf-8")
     torch, torchvision = re.findall(r"^(\S+==\S+) \\$", text, re.M)
     assert torch == f"torch=={LOCKED['torch']['version']}+cpu", "make lock"
@@ -48,7 +46,7 @@ def test_the_cpu_build_is_of_the_locked_version() -> None:
     assert not hashes & {wheel["hash"] for wheel in LOCKED["torch"]["wheels"]}
 
 
-def test_set_up_asks_for_what_is_needed_with_hashes() -> None:
+def test_set_up_asks_for_what_is_needed_with_hashes():
     dashboard = setup.requirements(["base", "dashboard"], cpu=True)
     assert {"numpy", "streamlit", "grad-cam", "sympy", "h2"} <= set(dashboard)
     assert not {"pytest", "torch", "torchvision", "triton", "uv", "unmask"} & set(dashboard)
@@ -62,7 +60,7 @@ def test_set_up_asks_for_what_is_needed_with_hashes() -> None:
     assert {"uv", "hatchling", "editables", "setuptools"} <= set(setup.requirements(["build"]))
 
 
-def test_the_npm_lock_has_exact_versions_with_hashes_and_names_no_host() -> None:
+def test_the_npm_lock_has_exact_versions_with_hashes_and_names_no_host():
     lock = json.loads((programs.STANDIN / "package-lock.json").read_text("utf-8"))
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert {"node_modules/nano-supabase", "node_modules/@electric-sql/pglite"} <= set(packages)

@@ -1,7 +1,5 @@
 """Plain English in the source and in commit subjects."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path
@@ -41,7 +39,7 @@ ADVICE = {
 """Phrase to avoid -> what to write instead."""
 
 
-def test_no_phrase_of_the_word_list_is_used() -> None:
+def test_no_phrase_of_the_word_list_is_used():
     found = []
     for room in ("detector", "service", "dashboard", "cli", "pages", "bench", "tools", "docs"):
         for path in sorted((ROOT / room).rglob("*")):
@@ -56,7 +54,7 @@ def test_no_phrase_of_the_word_list_is_used() -> None:
     assert not found, found
 
 
-def test_commit_subjects_are_short_and_imperative() -> None:
+def test_commit_subjects_are_short_and_imperative():
     if not (ROOT / ".git").exists():
         pytest.skip("no Git history here")
     command = ["git", "log", "--no-merges", "--format=%s", f"--since={SINCE}T00:00:00Z"]

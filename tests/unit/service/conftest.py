@@ -1,7 +1,5 @@
 """Fixtures on a database file of the test's own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

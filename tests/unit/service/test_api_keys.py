@@ -1,9 +1,6 @@
 """Keys of programs: shown once, kept as a hash, ended at once; and requests that come twice."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -24,23 +21,23 @@ def keys(database: Database) -> ApiKeys:
     return ApiKeys(database)
 
 
-def test_a_key_lets_in_who_has_all_of_it(keys: ApiKeys) -> None:
+def test_a_key_lets_in_who_has_all_of_it(keys):
     key, text = keys.add("night run", BOTH)
     found = keys.find(text)
-    assert found is not None and found.id == key.id and found.scopes == BOTH
+    assert found.id == key.id and found.scopes == BOTH
     for wrong in (text[:-1], text + "x", text.upper(), "", "um", f"um_{key.id}_", "um_x_y"):
         assert keys.find(wrong) is None
     another = keys.add("another", BOTH)[1]
     assert keys.find(f"um_{key.id}_{another.split('_', 2)[2]}") is None
 
 
-def test_the_database_does_not_hold_it(keys: ApiKeys, tmp_path: Path) -> None:
+def test_the_database_does_not_hold_it(keys, tmp_path):
     _key, text = keys.add("night run", BOTH)
     secret = text.split("_", 2)[2].encode()
     assert not [file for file in tmp_path.glob(f"{FILE}*") if secret in file.read_bytes()]
 
 
-def test_it_ends_when_revoked_and_when_over(keys: ApiKeys) -> None:
+def test_it_ends_when_revoked_and_when_over(keys):
     key, text = keys.add("a", BOTH)
     over = keys.add("b", BOTH, ttl=timedelta(microseconds=1))[1]
     assert keys.find(over) is None and keys.in_force() == [keys.all()[0]]
@@ -49,7 +46,7 @@ def test_it_ends_when_revoked_and_when_over(keys: ApiKeys) -> None:
     assert [k.state(datetime.now(UTC)) for k in keys.all()] == ["revoked", "expired"]
 
 
-def test_when_it_was_used_is_known_to_the_minute(keys: ApiKeys) -> None:
+def test_when_it_was_used_is_known_to_the_minute(keys):
     _key, text = keys.add("a", BOTH)
     assert keys.find(text) is not None
     (first,) = keys.all()
@@ -57,7 +54,7 @@ def test_when_it_was_used_is_known_to_the_minute(keys: ApiKeys) -> None:
     assert keys.find(text) is not None and keys.all() == [first]
 
 
-def test_each_is_somebody_of_its_own(keys: ApiKeys) -> None:
+def test_each_is_somebody_of_its_own(keys):
     reader, analyst = keys.add("r", (Scope.READ,))[0], keys.add("a", BOTH)[0]
     assert reader.principal.id == f"key:{reader.id}" != analyst.principal.id
     assert reader.principal.kind is PrincipalKind.KEY
@@ -68,13 +65,13 @@ def test_each_is_somebody_of_its_own(keys: ApiKeys) -> None:
 @pytest.mark.parametrize(
     ("name", "scopes"), [("", BOTH), ("  ", BOTH), ("x" * 81, BOTH), ("a", ())]
 )
-def test_a_key_without_name_or_scope_is_not_made(keys: ApiKeys, name: str, scopes: tuple) -> None:
+def test_a_key_without_name_or_scope_is_not_made(keys, name, scopes):
     with pytest.raises(InputError):
         keys.add(name, scopes)
     assert keys.all() == []
 
 
-def test_its_own_allowance_holds_by_hour_and_by_day(keys: ApiKeys) -> None:
+def test_its_own_allowance_holds_by_hour_and_by_day(keys):
     for limiter in (limits.files, limits.daily_files):
         limiter.clear()
     hourly = RequestContext(keys.add("h", BOTH, files_per_hour=2)[0].principal)
@@ -88,7 +85,7 @@ def test_its_own_allowance_holds_by_hour_and_by_day(keys: ApiKeys) -> None:
         assert longest - 60 < refused.value.retry_after <= longest
 
 
-def test_what_came_to_nothing_does_not_count(keys: ApiKeys) -> None:
+def test_what_came_to_nothing_does_not_count(keys):
     limits.daily_files.clear()
     context = RequestContext(keys.add("d", BOTH, files_per_day=1)[0].principal)
     with pytest.raises(ValueError, match="broken"), limits.taking(context):
@@ -97,9 +94,7 @@ def test_what_came_to_nothing_does_not_count(keys: ApiKeys) -> None:
         pass
 
 
-def test_requests_count_by_key_and_by_address(
-    keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_count_by_key_and_by_address(keys, monkeypatch):
     monkeypatch.setenv("UNMASK_REQUESTS_PER_MINUTE", "3")
     limits.requests.clear()
     one, two = (RequestContext(keys.add(n, BOTH)[0].principal, address="203.0.113.7") for n in "ab")
@@ -111,14 +106,14 @@ def test_requests_count_by_key_and_by_address(
     limits.count_request(RequestContext(two.principal, address="203.0.113.8"))
 
 
-def test_a_key_stands_in_no_log(keys: ApiKeys) -> None:
+def test_a_key_stands_in_no_log(keys):
     _key, text = keys.add("a", BOTH)
     cleaned = logs.clean(f"sent {text} to /v1/analyses/q0Zl3vJ6T2uYb8Rk1cXw9A/frames")
     assert text.split("_", 2)[2] not in cleaned and "q0Zl3" not in cleaned
     assert cleaned.endswith("/frames")
 
 
-def test_the_same_request_is_done_once(database: Database) -> None:
+def test_the_same_request_is_done_once(database):
     seen = IdempotencyKeys(database)
     assert seen.claim("ann", "k", "print") is None
     with pytest.raises(InProgress):
@@ -130,9 +125,7 @@ def test_the_same_request_is_done_once(database: Database) -> None:
     assert seen.claim("ben", "k", "another") is None, "somebody else's keys are theirs"
 
 
-def test_a_claim_that_came_to_nothing_is_free_again(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_claim_that_came_to_nothing_is_free_again(database, monkeypatch):
     seen = IdempotencyKeys(database)
     assert seen.claim("ann", "k", "print") is None
     seen.release("ann", "k")

@@ -1,9 +1,6 @@
 """The application: whatever touches a person's things is told for whom, and there is no default."""
 
-from __future__ import annotations
-
 import inspect
-import io
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,12 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from detector.schema.analysis import Settings
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.limits import NotAllowed
 from service.records.model import RecordsError
-from service.tasks.jobs import Job, State
+from tests.support.applications import analyze
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
 
@@ -29,7 +25,7 @@ OTHER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="203.0
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
     before = set(threading.enumerate())
-    app = Application(tmp_path, Analyzer())  # type: ignore[arg-type]
+    app = Application(tmp_path, Analyzer())
     app.jobs._check = None  # these files are none
     yield app
     app.stop()
@@ -41,14 +37,7 @@ def app(tmp_path: Path) -> Iterator[Application]:
     app.jobs.store.close()
 
 
-def analyze(app: Application, context: RequestContext, text: bytes = b"bytes of a clip") -> Job:
-    job = app.submit(context, io.BytesIO(text), "clip.mp4", Settings())
-    until(lambda: not job.active)
-    assert job.state is State.DONE
-    return job
-
-
-def test_who_asks_has_no_default() -> None:
+def test_who_asks_has_no_default():
     takes = {
         name: inspect.signature(method).parameters["context"]
         for name, method in inspect.getmembers(Application, inspect.isfunction)
@@ -58,7 +47,7 @@ def test_who_asks_has_no_default() -> None:
     assert all(parameter.default is inspect.Parameter.empty for parameter in takes.values())
 
 
-def test_the_files_of_one_are_not_anothers(app: Application) -> None:
+def test_the_files_of_one_are_not_anothers(app):
     mine, theirs = analyze(app, GUEST), analyze(app, OTHER)
     assert mine.key != theirs.key, "the same file, and two people"
     assert mine.record.owner == GUEST.principal.id
@@ -69,15 +58,14 @@ def test_the_files_of_one_are_not_anothers(app: Application) -> None:
     assert app.find(GUEST, mine.key) is None and app.find(OTHER, theirs.key) is not None
 
 
-def test_a_reader_starts_nothing_and_leaves_nothing(app: Application) -> None:
+def test_a_reader_starts_nothing_and_leaves_nothing(app):
     reader = RequestContext(Principal("guest:r", PrincipalKind.GUEST, Role.VIEWER))
     with pytest.raises(NotAllowed):
         analyze(app, reader)
     assert app.usage(reader).records == 0 and not list(app.jobs.uploads.root.iterdir())
 
 
-def test_an_account_without_its_connection_is_signed_out(app: Application) -> None:
-    """Never somebody else, and never this computer's owner."""
+def test_an_account_without_its_connection_is_signed_out(app):
     gone = RequestContext(Principal("4f1c", PrincipalKind.USER))
     for ask in (app.scope, app.usage, lambda context: app.find(context, "x" * 22)):
         with pytest.raises(RecordsError, check=lambda e: e.code == "signed_out"):
@@ -87,25 +75,22 @@ def test_an_account_without_its_connection_is_signed_out(app: Application) -> No
     assert app.usage(OWNER).records == 0
 
 
-def test_a_link_opens_what_it_leads_to_and_nothing_else(app: Application) -> None:
+def test_a_link_opens_what_it_leads_to_and_nothing_else(app):
     job, scope = analyze(app, GUEST), app.scope(GUEST)
     link = scope.store.share(scope.owner, job.key, timedelta(hours=1), datetime.now(UTC))
     view = app.open_share(link.token)
-    assert view is not None and view.path == job.path and view.read_only
+    assert view.path == job.path and view.read_only
     assert view.analysis == job.analysis and job.key not in view.key
     assert app.open_share(job.key) is None
 
 
-def test_what_else_is_brought_ahead_comes_after_the_models(
-    app: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_else_is_brought_ahead_comes_after_the_models(app, monkeypatch):
     monkeypatch.setenv("UNMASK_WARM_UP", "on")
     loaded = threading.Event()
     monkeypatch.setattr(app.gallery, "make", lambda: None)
     heard = threading.Event()
     models = SimpleNamespace(
-        warm_up=loaded.set,
-        warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None,
+        warm_up=loaded.set, warm_up_voices=lambda: heard.set() if app.prepared.is_set() else None
     )
     monkeypatch.setattr("service.tasks.manager.IDLE_POLL_SECONDS", 0.01)
     monkeypatch.setattr(app, "analyzer", models)
@@ -118,10 +103,7 @@ def test_what_else_is_brought_ahead_comes_after_the_models(
     assert order == [True, True]
 
 
-def test_a_host_may_want_nothing_loaded_ahead(
-    app: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is ready then as it is: the first analysis loads what it needs."""
+def test_a_host_may_want_nothing_loaded_ahead(app, monkeypatch):
     loaded = threading.Event()
     monkeypatch.setenv("UNMASK_WARM_UP", "off")
     monkeypatch.setattr(app.gallery, "make", lambda: None)

@@ -1,7 +1,5 @@
 """The settings of accounts: read from the environment, and refused when they would do harm."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re
@@ -43,11 +41,11 @@ def token(role: str) -> str:
     return f"eyJhbGciOiJIUzI1NiJ9.{claims}.signature"
 
 
-def test_without_a_project_there_are_no_accounts() -> None:
+def test_without_a_project_there_are_no_accounts():
     assert accounts() is None
 
 
-def test_a_project_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_project_is_enough(monkeypatch):
     settle(monkeypatch)
     kept = accounts()
     assert (kept.url, kept.required, kept.providers) == ("https://project.example", False, ())
@@ -55,23 +53,21 @@ def test_a_project_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("key", ["sb_publishable_abc", token("anon")])
-def test_keys_of_both_forms(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_keys_of_both_forms(monkeypatch, key):
     settle(monkeypatch, SUPABASE_ANON_KEY="", SUPABASE_PUBLISHABLE_KEY=key)
     kept = accounts()
     assert kept.key == key
 
 
 @pytest.mark.parametrize("key", ["sb_secret_abc", token("service_role")])
-def test_a_key_that_passes_by_every_rule_is_refused(
-    monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+def test_a_key_that_passes_by_every_rule_is_refused(monkeypatch, key):
     settle(monkeypatch, SUPABASE_ANON_KEY=key)
     with pytest.raises(SystemExit, match="publishable") as refused:
         accounts()
     assert key not in str(refused.value)
 
 
-def test_streamlits_secrets_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streamlits_secrets_will_do(monkeypatch):
     secrets = {"SUPABASE_URL": "https://other.example", "SUPABASE_ANON_KEY": "sb_publishable_y"}
     config.set_fallback(secrets)
     kept = accounts()
@@ -81,12 +77,12 @@ def test_streamlits_secrets_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept.url == "https://project.example"
 
 
-def test_off_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_off_is_off(monkeypatch):
     settle(monkeypatch, UNMASK_SIGN_IN="off")
     assert accounts() is None
 
 
-def test_required_and_who_may_vouch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_required_and_who_may_vouch(monkeypatch):
     settle(monkeypatch, UNMASK_SIGN_IN="Required", UNMASK_SIGN_IN_WITH="Google, github")
     kept = accounts()
     assert kept.required
@@ -100,29 +96,21 @@ def test_required_and_who_may_vouch(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"SUPABASE_URL": ""}, "SUPABASE_URL"),
         ({"SUPABASE_URL": "", "SUPABASE_ANON_KEY": "", "UNMASK_SIGN_IN": "required"}, "need both"),
         ({"SUPABASE_URL": "project.example"}, "not a valid URL"),
-        (
-            {"UNMASK_SIGN_IN": "maybe"},
-            "must be optional, required or off, not .maybe",
-        ),
+        ({"UNMASK_SIGN_IN": "maybe"}, "must be optional, required or off, not .maybe"),
         ({"UNMASK_SIGN_IN_WITH": "facebook"}, "facebook"),
         ({"UNMASK_DEFAULT_ROLE": "admin"}, "can't be admin"),
-        (
-            {"UNMASK_DEFAULT_ROLE": "king"},
-            "must be analyst or viewer, not .king",
-        ),
+        ({"UNMASK_DEFAULT_ROLE": "king"}, "must be analyst or viewer, not .king"),
         ({"UNMASK_SESSION_DAYS": "ever"}, "UNMASK_SESSION_DAYS"),
         ({"UNMASK_SESSION_DAYS": "0"}, "UNMASK_SESSION_DAYS"),
     ],
 )
-def test_settings_that_make_no_sense_stop_the_server(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], complaint: str
-) -> None:
+def test_settings_that_make_no_sense_stop_the_server(monkeypatch, settings, complaint):
     settle(monkeypatch, **settings)
     with pytest.raises(SystemExit, match=complaint):
         accounts()
 
 
-def test_the_document_names_every_setting() -> None:
+def test_the_document_names_every_setting():
     root = Path(__file__).parents[3]
     named = re.compile(r"\b(?:UNMASK|SUPABASE)_[A-Z_]+\b")
     told = set(named.findall((root / "docs" / "accounts.md").read_text("utf-8")))

@@ -1,7 +1,5 @@
 """What is brought to a batch: archives and documents are opened, and nothing else is."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Sequence
@@ -44,7 +42,7 @@ def zipped(tmp_path: Path, files: dict[str, bytes]) -> bytes:
     return packed(tmp_path / "made.zip", files).read_bytes()
 
 
-def test_any_other_file_is_itself(uploads: Uploads, tmp_path: Path) -> None:
+def test_any_other_file_is_itself(uploads, tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture())
     for name in ("list.csv", "list.txt", "no.zip", "clip.mp4"):
@@ -52,9 +50,7 @@ def test_any_other_file_is_itself(uploads: Uploads, tmp_path: Path) -> None:
         assert brought(uploads, name, content) == ({name: content}, {})
 
 
-def test_an_archive_is_its_files_and_what_is_bad_in_it_says_so(
-    uploads: Uploads, tmp_path: Path
-) -> None:
+def test_an_archive_is_its_files_and_what_is_bad_in_it_says_so(uploads, tmp_path):
     inner = zipped(tmp_path, {"a.png": picture()})
     content = zipped(
         tmp_path,
@@ -79,7 +75,7 @@ def test_an_archive_is_its_files_and_what_is_bad_in_it_says_so(
     }
 
 
-def test_the_pictures_of_documents_say_their_page(uploads: Uploads, tmp_path: Path) -> None:
+def test_the_pictures_of_documents_say_their_page(uploads, tmp_path):
     paper = pdf(tmp_path / "paper.pdf").read_bytes()
     taken, refused = brought(uploads, "paper.pdf", paper)
     assert list(taken) == [
@@ -106,14 +102,12 @@ def test_the_pictures_of_documents_say_their_page(uploads: Uploads, tmp_path: Pa
     ],
     ids=["bomb", "cut", "text only", "empty", "broken PDF"],
 )
-def test_what_is_no_use_is_one_row(
-    uploads: Uploads, tmp_path: Path, content: object, code: str
-) -> None:
+def test_what_is_no_use_is_one_row(uploads, tmp_path, content, code):
     assert callable(content)
     assert brought(uploads, "x.zip", content(tmp_path)) == ({}, {"x.zip": code})
 
 
-def test_what_is_beyond_the_room_is_one_row(uploads: Uploads, tmp_path: Path) -> None:
+def test_what_is_beyond_the_room_is_one_row(uploads, tmp_path):
     content = zipped(tmp_path, {f"{n}.png": picture(n) for n in range(5)})
     taken, refused = brought(uploads, "five.zip", content, most=3)
     assert len(taken) == 3 and refused == {"five.zip": "too_many_files"}
@@ -123,22 +117,20 @@ def test_what_is_beyond_the_room_is_one_row(uploads: Uploads, tmp_path: Path) ->
     assert last.error.message == "2 more files are in it than a batch takes."
 
 
-def test_an_archive_may_be_as_large_as_any_file(uploads: Uploads, tmp_path: Path) -> None:
+def test_an_archive_may_be_as_large_as_any_file(uploads, tmp_path):
     content = zipped(tmp_path, {"a.png": os.urandom(2000), "b.png": os.urandom(2000)})
     assert brought(uploads, "x.zip", content, largest=3000) == ({}, {"x.zip": "too_large"})
     taken, refused = brought(uploads, "x.zip", content, largest=5000)
     assert len(taken) == 2 and not refused
 
 
-def test_a_full_disk_is_said(
-    uploads: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said(uploads, tmp_path, monkeypatch):
     content = zipped(tmp_path, {"a.png": picture()})
     monkeypatch.setattr(storage, "MIN_FREE_BYTES", 1 << 60)
     assert brought(uploads, "a.zip", content) == ({}, {"a.zip": "disk_full"})
 
 
-def test_a_file_is_read_from_where_it_stands(uploads: Uploads, tmp_path: Path) -> None:
+def test_a_file_is_read_from_where_it_stands(uploads, tmp_path):
     content = zipped(tmp_path, {"a.png": picture()})
     source = io.BytesIO(b"before" + content)
     source.seek(6)

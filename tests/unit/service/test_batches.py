@@ -1,7 +1,5 @@
 """Batches: files set aside, run a few at a time, paused, stopped, gone on with by a new server."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,9 +45,7 @@ class Bench:
         return self.service.bring(OWNER, self.scope, incoming, Settings(), id=id)
 
     def now(self, batch: Batch) -> Batch:
-        found = self.batches.get(LOCAL.id, batch.id)
-        assert found is not None
-        return found
+        return self.batches.get(LOCAL.id, batch.id)
 
     def rows(self, batch: Batch) -> list[BatchRow]:
         return self.service.rows(self.scope, batch)
@@ -92,9 +88,7 @@ def open_bench(
         bench.jobs.close()
 
 
-def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(open_bench, analyzer):
     bench = open_bench(waiting=2)
     names = [f"{number:02}.mp4" for number in range(9)]
     batch = bench.bring(*names)
@@ -104,9 +98,7 @@ def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(
     assert [found.id for found in bench.batches.latest(LOCAL.id, 3)] == [batch.id]
 
 
-def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(open_bench, analyzer):
     analyzer.go.clear()
     bench = open_bench()
     batch = bench.bring("a", "b", "c")
@@ -122,9 +114,7 @@ def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(
     assert analyzer.begun == ["a", "b", "c"]
 
 
-def test_stopping_cancels_what_runs_and_what_waits(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_stopping_cancels_what_runs_and_what_waits(open_bench, analyzer):
     bench = open_bench()
     batch = bench.bring("a")
     until(lambda: bench.state(batch) is BatchState.DONE)
@@ -137,9 +127,7 @@ def test_stopping_cancels_what_runs_and_what_waits(
     assert analyzer.begun == ["a", "b"]
 
 
-def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(open_bench, analyzer):
     first = open_bench()
     batch = first.bring("a")
     until(lambda: first.state(batch) is BatchState.DONE)
@@ -157,9 +145,7 @@ def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(
     assert analyzer.begun == ["a", "b", "b", "c"]
 
 
-def test_a_batch_that_brings_down_two_servers_waits_for_somebody(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_a_batch_that_brings_down_two_servers_waits_for_somebody(open_bench, analyzer):
     analyzer.go.clear()
     bench = open_bench()
     batch = bench.bring("b", "c")
@@ -176,9 +162,7 @@ def test_a_batch_that_brings_down_two_servers_waits_for_somebody(
     assert bench.states(batch) == [State.DONE] * 2
 
 
-def test_a_paused_batch_stays_paused_on_a_new_server(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_a_paused_batch_stays_paused_on_a_new_server(open_bench, analyzer):
     analyzer.go.clear()
     first = open_bench()
     batch = first.bring("a", "b")
@@ -198,9 +182,7 @@ def _failed() -> float:
     return value or 0.0
 
 
-def test_a_file_that_is_none_is_a_row_at_once_and_never_run(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer):
     def check(path: Path) -> None:
         if path.read_text() == "notes":
             raise MediaError("This file is text.", code="not_media")
@@ -217,15 +199,13 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(
     assert analyzer.begun == ["clip", "other"]
 
 
-def test_what_may_not_be_brought_says_why_in_its_row(
-    open_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_may_not_be_brought_says_why_in_its_row(open_bench, monkeypatch):
     bench = open_bench()
     monkeypatch.setattr(module, "MAX_FILES", 2)
     batch = bench.bring("a", "b", "c")
     assert [bool(item.refused) for item in batch.items] == [False, False, True]
     refused = batch.items[2].refused
-    assert refused is not None and refused["message"] == "A batch has 2 files at most."
+    assert refused["message"] == "A batch has 2 files at most."
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     scope = RecordScope("reader", bench.jobs.store)
     theirs = bench.service.bring(
@@ -235,9 +215,7 @@ def test_what_may_not_be_brought_says_why_in_its_row(
     assert bench.service.state(reader.principal, theirs, []) is BatchState.DONE
 
 
-def test_an_archive_is_a_row_a_file_and_each_is_analyzed(
-    open_bench: Callable[..., Bench], analyzer: Analyzer, tmp_path: Path
-) -> None:
+def test_an_archive_is_a_row_a_file_and_each_is_analyzed(open_bench, analyzer, tmp_path):
     bench = open_bench()
     inner = packed(tmp_path / "inner.zip", {"x.png": b"x"}).read_bytes()
     files = {"in/a.png": b"a", "b.png": b"b", "../c.png": b"c", "inner.zip": inner}
@@ -257,8 +235,8 @@ def test_an_archive_is_a_row_a_file_and_each_is_analyzed(
 
 
 def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
-    open_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    open_bench, monkeypatch, tmp_path
+):
     bench = open_bench()
     monkeypatch.setattr(module, "MAX_FILES", 3)
     files = {f"{n}.png": f"{n}".encode() for n in range(5)}
@@ -270,9 +248,7 @@ def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
     assert more.items[-1].refused["code"] == "too_many_files"
 
 
-def test_each_file_of_an_archive_counts_as_one_that_was_brought(
-    open_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_each_file_of_an_archive_counts_as_one_that_was_brought(open_bench, monkeypatch, tmp_path):
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "2")
     bench = open_bench()
     guest = RequestContext(Principal("guest:zip", PrincipalKind.GUEST), address="203.0.113.7")
@@ -283,9 +259,7 @@ def test_each_file_of_an_archive_counts_as_one_that_was_brought(
     assert [item.refused and item.refused["code"] for item in batch.items] == [None, None, "quota"]
 
 
-def test_who_only_reads_gets_one_row_of_an_archive(
-    open_bench: Callable[..., Bench], tmp_path: Path
-) -> None:
+def test_who_only_reads_gets_one_row_of_an_archive(open_bench, tmp_path):
     bench = open_bench()
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
@@ -296,9 +270,7 @@ def test_who_only_reads_gets_one_row_of_an_archive(
     assert item.refused["code"] == "not_allowed"
 
 
-def test_the_same_content_under_other_names_is_analyzed_once(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_the_same_content_under_other_names_is_analyzed_once(open_bench, analyzer):
     bench = open_bench()
     before = bench.bring_files(("a", b"same"))
     until(lambda: bench.state(before) is BatchState.DONE)
@@ -319,9 +291,7 @@ def test_the_same_content_under_other_names_is_analyzed_once(
     assert kept == {item.analysis for item in batch.items}
 
 
-def test_who_is_asked_for_comes_first_and_again_comes_once_more(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_who_is_asked_for_comes_first_and_again_comes_once_more(open_bench, analyzer):
     analyzer.go.clear()
     bench = open_bench(waiting=1)
     batch = bench.bring("a", "b", "c", "d")
@@ -338,9 +308,7 @@ def test_who_is_asked_for_comes_first_and_again_comes_once_more(
     assert [item.analysis for item in bench.now(batch).items] == ids  # their order stands
 
 
-def test_what_is_asked_for_again_waits_while_the_batch_is_paused(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_what_is_asked_for_again_waits_while_the_batch_is_paused(open_bench, analyzer):
     analyzer.go.clear()
     bench = open_bench()
     batch = bench.bring("a", "b")
@@ -356,9 +324,7 @@ def test_what_is_asked_for_again_waits_while_the_batch_is_paused(
     assert analyzer.begun == ["a", "a", "b"]
 
 
-def test_the_time_left_does_not_count_what_was_done_before(
-    open_bench: Callable[..., Bench], analyzer: Analyzer
-) -> None:
+def test_the_time_left_does_not_count_what_was_done_before(open_bench, analyzer):
     bench = open_bench()
     batch = bench.bring("a", "b", "c")
     until(lambda: bench.state(batch) is BatchState.DONE)
@@ -370,7 +336,7 @@ def test_the_time_left_does_not_count_what_was_done_before(
     assert task.done == 3 and task.seconds_left is None
 
 
-def test_a_batch_has_a_name_that_can_be_changed(open_bench: Callable[..., Bench]) -> None:
+def test_a_batch_has_a_name_that_can_be_changed(open_bench):
     bench = open_bench()
     batch = bench.service.bring(OWNER, bench.scope, [], Settings(), name=" Forwards,\nweek 47 ")
     assert batch.name == "Forwards, week 47"
@@ -380,11 +346,9 @@ def test_a_batch_has_a_name_that_can_be_changed(open_bench: Callable[..., Bench]
     assert bench.now(batch).name == "x" * 80
 
 
-def test_a_link_that_may_not_be_fetched_says_so_in_its_row(
-    open_bench: Callable[..., Bench],
-) -> None:
+def test_a_link_that_may_not_be_fetched_says_so_in_its_row(open_bench):
     bench = open_bench()
     batch = bench.service.bring(OWNER, bench.scope, ["http://127.0.0.1/a.mp4"], Settings())
     (item,) = batch.items
     assert item.analysis is None and item.name == "http://127.0.0.1/a.mp4"
-    assert item.refused is not None and item.refused["message"]
+    assert item.refused["message"]

@@ -1,12 +1,9 @@
 """Cases: their log is a chain, and what they hold is read from it."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from asn1crypto import x509
@@ -35,7 +32,7 @@ def a_case(owner: str = "local") -> Case:
     return case.appended("bob", CaseAction.STATUS_SET, reviewed)
 
 
-def test_what_a_case_holds_is_read_from_its_log() -> None:
+def test_what_a_case_holds_is_read_from_its_log():
     case = a_case()
     assert (case.title, case.status, case.reviewer) == (
         "Council speech", CaseStatus.REVIEWED, "Bob",
@@ -45,21 +42,21 @@ def test_what_a_case_holds_is_read_from_its_log() -> None:
     assert not removed.files and len(removed.log) == 5 and removed.first_broken is None
 
 
-def test_a_log_is_the_same_after_it_was_stored() -> None:
+def test_a_log_is_the_same_after_it_was_stored():
     case = a_case()
     again = Case.read(case.id, case.owner, case.as_lines())
     assert again == case and again.first_broken is None and again.head == case.log[-1].hash
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_verifying_tells_the_first_changed_entry(number: int) -> None:
+def test_verifying_tells_the_first_changed_entry(number):
     log = [json.loads(line) for line in a_case().as_lines().splitlines()]
     assert first_broken(log) is None
     log[number - 1]["actor"] = "eve"
     assert first_broken(log) == number
 
 
-def test_an_entry_that_was_taken_out_or_sealed_again_breaks_the_chain() -> None:
+def test_an_entry_that_was_taken_out_or_sealed_again_breaks_the_chain():
     log = [json.loads(line) for line in a_case().as_lines().splitlines()]
     assert first_broken(log[1:]) == 1
     assert first_broken([*log[:2], log[3]]) == 3
@@ -68,7 +65,7 @@ def test_an_entry_that_was_taken_out_or_sealed_again_breaks_the_chain() -> None:
     assert first_broken(log) == 3
 
 
-def test_of_two_who_append_at_once_one_is_told(tmp_path: Path) -> None:
+def test_of_two_who_append_at_once_one_is_told(tmp_path):
     store = open_store(tmp_path / "records.db")
     case = a_case()
     assert store.cases.save(case, 0)
@@ -79,7 +76,7 @@ def test_of_two_who_append_at_once_one_is_told(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_is_in_an_open_case_outlives_the_retention(tmp_path: Path) -> None:
+def test_what_is_in_an_open_case_outlives_the_retention(tmp_path):
     store = open_store(tmp_path / "records.db")
     kept, left, guest = make("local", 1), make("local", 2), make(f"{GUEST}ann", 3)
     for record in (kept, left, guest):
@@ -100,14 +97,12 @@ def test_what_is_in_an_open_case_outlives_the_retention(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_log_that_is_none_is_refused() -> None:
+def test_a_log_that_is_none_is_refused():
     with pytest.raises(RecordsError, match="damaged or changed"):
         Case.read("a" * 22, "local", '{"number": 1}\n')
 
 
-def test_the_pdf_of_a_case_is_signed_as_a_whole_where_a_certificate_is_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pdf_of_a_case_is_signed_as_a_whole_where_a_certificate_is_set(tmp_path, monkeypatch):
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(certificate.p12))
     monkeypatch.setenv("UNMASK_PDF_PASSWORD", certificate.password)

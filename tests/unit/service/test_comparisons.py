@@ -1,7 +1,5 @@
 """Copies against originals: whose a finding is, when it goes, and how a comparison ends."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,9 +33,6 @@ class TestSQLite(ComparisonsContract):
         return tmp_path / FILE
 
 
-# --- the task -------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def tasks(tmp_path: Path) -> Iterator[TaskManager]:
     manager = make_tasks(tmp_path)
@@ -54,9 +49,7 @@ def file(name: str, sha256: str) -> ComparedFile:
     return ComparedFile(Path(name), name, sha256, media("on-disk", sha256))
 
 
-def test_each_person_s_comparison_is_a_task_of_their_own(
-    comparisons: Comparisons, store: ComparisonStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_person_s_comparison_is_a_task_of_their_own(comparisons, store, monkeypatch):
     def compare(copy: Path, original: Path, **more: Any) -> Comparison:
         assert more["copy_media"].name == "x.mp4", "as its owner named it"
         more["on_progress"](0.5)
@@ -73,11 +66,8 @@ def test_each_person_s_comparison_is_a_task_of_their_own(
 
 
 def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
-    comparisons: Comparisons,
-    store: ComparisonStore,
-    tasks: TaskManager,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    comparisons, store, tasks, monkeypatch
+):
     begun = threading.Event()
 
     def compare(copy: Path, original: Path, **more: Any) -> Comparison:
@@ -96,9 +86,7 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
     assert comparisons.find(A, B, ANN) is None
 
 
-def test_a_file_that_cannot_be_read_says_so(
-    comparisons: Comparisons, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_read_says_so(comparisons, monkeypatch):
     def compare(copy: Path, original: Path, **more: Any) -> Comparison:
         raise MediaError("This is no video.", hint="Bring another one.")
 

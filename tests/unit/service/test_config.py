@@ -1,7 +1,5 @@
 """Settings from the environment: typed, bounded, told in one sentence, documented by themselves."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re
@@ -33,13 +31,13 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     set_fallback({})
 
 
-def test_nothing_set_is_every_default() -> None:
+def test_nothing_set_is_every_default():
     config = get_config()
     assert (config.retention_hours, config.trust_proxy, config.sandbox) == (24.0, 0, True)
     assert all(not line.value for line in library.table(config))
 
 
-def test_a_change_is_seen_at_once_and_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_is_seen_at_once_and_read_once(monkeypatch):
     first = get_config()
     assert get_config() is first
     monkeypatch.setenv("UNMASK_RETENTION_HOURS", " 72 ")
@@ -49,7 +47,7 @@ def test_a_change_is_seen_at_once_and_read_once(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
-def test_blank_is_not_set(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+def test_blank_is_not_set(monkeypatch, blank):
     for name in VARIABLES:
         monkeypatch.setenv(name, blank)
     assert all(not line.value for line in library.table(get_config()))
@@ -75,9 +73,7 @@ def test_blank_is_not_set(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
         ("UNMASK_SESSION_DAYS", "366", "must be a number between 0 and 365, not '366'."),
     ],
 )  # fmt: skip
-def test_a_typo_is_one_sentence_that_names_the_variable(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
-) -> None:
+def test_a_typo_is_one_sentence_that_names_the_variable(monkeypatch, name, value, told):
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as refused:
         get_config()
@@ -87,7 +83,7 @@ def test_a_typo_is_one_sentence_that_names_the_variable(
             library.get_config()
 
 
-def test_a_secret_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_never_told(monkeypatch):
     monkeypatch.setenv("UNMASK_SECRET_KEY", "hunter2")
     with pytest.raises(SystemExit, match="needs 32 characters") as refused:
         get_config()
@@ -104,9 +100,7 @@ def test_a_secret_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in told and told.count("(set)") == 3
 
 
-def test_a_file_of_secrets_is_believed_after_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_file_of_secrets_is_believed_after_the_environment(monkeypatch):
     set_fallback({"UNMASK_SIGN_IN": "required", "UNMASK_SANDBOX": "off"})
     assert get_config().sign_in == "required"
     assert get_config().sandbox, "only what is about accounts"
@@ -114,7 +108,7 @@ def test_a_file_of_secrets_is_believed_after_the_environment(
     assert get_config().sign_in == "off"
 
 
-def test_the_document_is_made_by_the_program() -> None:
+def test_the_document_is_made_by_the_program():
     made = subprocess.run(
         [sys.executable, "-m", "service.config", "--markdown"],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
@@ -125,7 +119,7 @@ def test_the_document_is_made_by_the_program() -> None:
     assert set(re.findall(r"`(UNMASK_\w+)`", text)) <= VARIABLES
 
 
-def test_each_setting_has_its_words_and_is_used() -> None:
+def test_each_setting_has_its_words_and_is_used():
     code = "\n".join(path.read_text("utf-8") for path in ROOMS if path not in CONFIG)
     used = set(re.findall(r"config(?:\(\))?\.(\w+)\b", code))
     assert set(Config.model_fields) - used == set()
@@ -133,7 +127,7 @@ def test_each_setting_has_its_words_and_is_used() -> None:
         assert line.kind and line.purpose, line.name
 
 
-def test_nobody_else_reads_the_environment() -> None:
+def test_nobody_else_reads_the_environment():
     """But for what a process of ours or another library has to find there."""
     theirs = {
         "detector/_torchvision.py": set(),

@@ -1,7 +1,5 @@
 """What people found out: how often the verdicts were right, and a labelled set of it."""
 
-from __future__ import annotations
-
 import io
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,14 +38,10 @@ def keep(
         sha256=upload.sha256, state=State.DONE, run="x:1",
     )  # fmt: skip
     store.add(record, SAMPLE.model_copy(update={"verdict": verdict, "created": when}))
-    changed = store.change(owner, record.id, confirmed=so)
-    assert changed is not None
-    return changed
+    return store.change(owner, record.id, confirmed=so)
 
 
-def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(
-    store: SQLStore, tmp_path: Path
-) -> None:
+def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(store, tmp_path):
     uploads = Uploads(tmp_path)
     keep(store, uploads, Label.FAKE, Confirmed.FAKE, "a")
     keep(store, uploads, Label.REAL, Confirmed.FAKE, "b")
@@ -63,9 +57,7 @@ def test_what_was_right_is_counted_by_month_and_only_of_what_was_confirmed(
     }
 
 
-def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(
-    store: SQLStore, tmp_path: Path
-) -> None:
+def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(store, tmp_path):
     uploads = Uploads(tmp_path)
     keep(store, uploads, Label.FAKE, Confirmed.FAKE, "fake")
     keep(store, uploads, Label.FAKE, Confirmed.REAL, "real")
@@ -88,9 +80,9 @@ def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(
 
 
 def test_the_command_writes_it(
-    store: SQLStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    store, tmp_path, monkeypatch,
+    capsys
+):  # fmt: skip
     keep(store, Uploads(tmp_path), Label.FAKE, Confirmed.FAKE, "fake")
     store.close()
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))

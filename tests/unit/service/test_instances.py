@@ -1,7 +1,5 @@
 """Servers that share a database: who of them lives, and what becomes of a dead one's tasks."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The job queue: bounded, fair, never mixes two people's files, and says why it failed."""
 
-from __future__ import annotations
-
 import gc
 import io
 import logging
@@ -18,10 +16,11 @@ from sqlalchemy import update
 
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
-from detector.errors import Canceled, MediaError, UnmaskError, WeightsError
+from detector.errors import Canceled, MediaError, WeightsError
 from detector.models import registry
 from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
+from detector.schema.origin import FileSource, Posted
 from service.records import result_cache, tables
 from service.records.database import FILE
 from service.records.instances import Server
@@ -130,7 +129,7 @@ def done(jobs: Jobs, content: str, settings: Settings | None = None, owner: str 
     return wait(submit(jobs, content, settings, owner))
 
 
-def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Jobs]) -> None:
+def test_a_job_runs_and_its_result_is_found_by_its_token(make):
     jobs = make()
     job = done(jobs, "one")
     assert jobs.find(job.key, local(jobs)) is job
@@ -139,7 +138,18 @@ def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Job
     assert jobs.find("x" * 22, local(jobs)) is None
 
 
-def test_many_people_at_once_each_get_their_own(make: Callable[..., Jobs]) -> None:
+def test_where_a_file_was_taken_from_stands_in_its_result(make):
+    jobs = make()
+    scope = local(jobs)
+    taken = FileSource(posted=Posted(title="A talk", by="Channel", date="2026-11-02"))
+    job = jobs.submit(io.BytesIO(b"one"), "one.mp4", Settings(), scope, taken_from=taken)
+    wait(job)
+    assert job.analysis.provenance.posted == taken.posted
+    again = jobs.rerun(job.key, Settings(frames=8), scope)
+    assert wait(again).analysis.provenance.posted == taken.posted
+
+
+def test_many_people_at_once_each_get_their_own(make):
     jobs = make(workers=2, waiting=100)
     with ThreadPoolExecutor(8) as people:
         submitted = list(people.map(lambda i: (i, submit(jobs, f"file{i}")), range(40)))
@@ -149,9 +159,7 @@ def test_many_people_at_once_each_get_their_own(make: Callable[..., Jobs]) -> No
     assert len({job.key for _, job in submitted}) == 40
 
 
-def test_the_line_is_fair_bounded_and_tells_the_place(
-    make: Callable[..., Jobs], analyzer: Analyzer, tmp_path: Path
-) -> None:
+def test_the_line_is_fair_bounded_and_tells_the_place(make, analyzer, tmp_path):
     analyzer.go.clear()
     jobs = make(waiting=3)
     first = wait(submit(jobs, "first"), State.RUNNING)
@@ -168,11 +176,7 @@ def test_the_line_is_fair_bounded_and_tells_the_place(
     assert analyzer.begun == ["first.mp4", "b.mp4", "c.mp4"]
 
 
-def test_a_file_that_cannot_be_read_is_refused_before_its_turn(
-    make: Callable[..., Jobs], analyzer: Analyzer
-) -> None:
-    """Whatever runs. Where it was the reader that failed, the file keeps its place in the line."""
-
+def test_a_file_that_cannot_be_read_is_refused_before_its_turn(make, analyzer):
     def look(path: Path) -> None:
         said = path.read_text()
         if said == "text":
@@ -195,9 +199,7 @@ def test_a_file_that_cannot_be_read_is_refused_before_its_turn(
     assert analyzer.begun == ["first.mp4", "slow.mp4", "good.mp4"]
 
 
-def test_again_keeps_the_address_and_takes_new_settings(
-    make: Callable[..., Jobs], analyzer: Analyzer
-) -> None:
+def test_again_keeps_the_address_and_takes_new_settings(make, analyzer):
     analyzer.go.clear()
     jobs = make()
     job = wait(submit(jobs, "one"), State.RUNNING)
@@ -212,12 +214,10 @@ def test_again_keeps_the_address_and_takes_new_settings(
     assert saved.settings.min_face == 16
 
 
-def test_a_bad_file_is_explained_in_the_libraries_words(
-    make: Callable[..., Jobs], analyzer: Analyzer
-) -> None:
+def test_a_bad_file_is_explained_in_the_libraries_words(make, analyzer):
     analyzer.error = MediaError("It stops after 3 s.", code="truncated", hint="Use the original.")
     job = wait(submit(make(), "bad"), State.FAILED)
-    assert job.fault is not None and not job.fault.ours
+    assert not job.fault.ours
     assert job.fault.problem.code == "truncated"
     assert job.fault.problem.hint == "Use the original."
     other = make()
@@ -226,12 +226,7 @@ def test_a_bad_file_is_explained_in_the_libraries_words(
 
 
 @pytest.mark.parametrize("error", [ValueError("secret /home/x/key"), WeightsError("sha256 of m")])
-def test_our_own_failure_has_a_reference_and_no_secrets(
-    make: Callable[..., Jobs],
-    analyzer: Analyzer,
-    error: Exception,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_our_own_failure_has_a_reference_and_no_secrets(make, analyzer, error, caplog):
     analyzer.error = error
     with caplog.at_level(logging.ERROR):
         job = submit(make(), "private name")
@@ -244,7 +239,7 @@ def test_our_own_failure_has_a_reference_and_no_secrets(
     assert str(job.path.parent) not in fault.details
 
 
-def test_a_result_outlives_the_memory_and_the_server(make: Callable[..., Jobs]) -> None:
+def test_a_result_outlives_the_memory_and_the_server(make):
     jobs = make(in_memory=2)
     done = [submit(jobs, f"file{i}") for i in range(5)]
     for job in done:
@@ -257,8 +252,7 @@ def test_a_result_outlives_the_memory_and_the_server(make: Callable[..., Jobs]) 
     assert again.analysis == done[4].analysis
 
 
-def test_what_is_forgotten_is_freed_at_once(make: Callable[..., Jobs]) -> None:
-    """Not only when the collector comes by, which in a server with much in memory is seldom."""
+def test_what_is_forgotten_is_freed_at_once(make):
     jobs = make(in_memory=2)
     gc.collect()
     gc.disable()
@@ -275,7 +269,7 @@ def test_what_is_forgotten_is_freed_at_once(make: Callable[..., Jobs]) -> None:
         gc.enable()
 
 
-def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., Jobs]) -> None:
+def test_deleting_takes_the_file_the_record_and_its_address(make):
     jobs = make()
     job = done(jobs, "one")
     stranger = RecordScope(f"{GUEST}other", jobs.store)
@@ -287,9 +281,7 @@ def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., 
 
 
 @pytest.mark.parametrize("refused", [1, 2])
-def test_deleting_on_a_full_disk_ends_consistent(
-    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch, refused: int
-) -> None:
+def test_deleting_on_a_full_disk_ends_consistent(make, monkeypatch, refused):
     jobs = make()
     job = done(jobs, "one")
     delete, left = jobs.store.delete, [refused]
@@ -310,7 +302,7 @@ def test_deleting_on_a_full_disk_ends_consistent(
     assert not job.path.parent.exists() and jobs.store.ids(LOCAL) == []
 
 
-def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+def test_deleting_stops_what_runs(make, analyzer):
     analyzer.go.clear()
     jobs = make()
     job = wait(submit(jobs, "one"), State.RUNNING)
@@ -319,7 +311,7 @@ def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer)
     assert jobs.find(job.key, local(jobs)) is None and list(jobs.uploads.root.iterdir()) == []
 
 
-def test_who_has_the_address_may_look_unless_it_is_an_accounts(make: Callable[..., Jobs]) -> None:
+def test_who_has_the_address_may_look_unless_it_is_an_accounts(make):
     jobs = make()
     account, guest = "8d6f6c3e-1111-4222-8333-444455556666", RecordScope(f"{GUEST}b", jobs.store)
     mine, theirs = submit(jobs, "one"), submit(jobs, "two", owner=account)
@@ -330,9 +322,7 @@ def test_who_has_the_address_may_look_unless_it_is_an_accounts(make: Callable[..
     assert jobs.find(theirs.key, RecordScope(account, jobs.store)) is theirs
 
 
-def test_a_result_that_cannot_be_saved_is_still_shown(
-    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_that_cannot_be_saved_is_still_shown(make, monkeypatch):
     jobs = make()
 
     def full(*args: object, **options: object) -> bool:
@@ -344,10 +334,7 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
 
 
 @pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
-def test_a_file_whose_task_is_not_taken_is_not_kept(
-    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch, refusal: UnmaskError
-) -> None:
-    """Others may have been faster while it came."""
+def test_a_file_whose_task_is_not_taken_is_not_kept(make, monkeypatch, refusal):
     jobs = make()
 
     def refuse(*args: object) -> None:
@@ -367,10 +354,7 @@ def test_a_file_whose_task_is_not_taken_is_not_kept(
     assert found.state is State.FAILED  # not waiting for ever
 
 
-def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(
-    make: Callable[..., Jobs], analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its record says the new run already, and then it runs, before the look comes to its end."""
+def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(make, analyzer, monkeypatch):
     analyzer.go.clear()
     jobs = make()
     source = io.BytesIO(b"one")
@@ -401,9 +385,7 @@ def lose(jobs: Jobs) -> None:
         connection.execute(update(tables.tasks).values(server="killed"))
 
 
-def test_what_a_killed_server_was_at_is_resumed_once(
-    make: Callable[..., Jobs], analyzer: Analyzer
-) -> None:
+def test_what_a_killed_server_was_at_is_resumed_once(make, analyzer):
     analyzer.go.clear()
     first = make()
     jobs = submit(first, "one"), submit(first, "two")
@@ -427,9 +409,7 @@ def test_what_a_killed_server_was_at_is_resumed_once(
     wait(again)
 
 
-def test_a_resumed_analysis_ends_like_any_other(
-    make: Callable[..., Jobs], analyzer: Analyzer
-) -> None:
+def test_a_resumed_analysis_ends_like_any_other(make, analyzer):
     analyzer.go.clear()
     first = make()
     job = submit(first, "one")
@@ -446,9 +426,7 @@ def test_a_resumed_analysis_ends_like_any_other(
     assert lost.state is State.INTERRUPTED
 
 
-def test_a_full_line_leaves_an_analysis_interrupted(
-    make: Callable[..., Jobs], analyzer: Analyzer
-) -> None:
+def test_a_full_line_leaves_an_analysis_interrupted(make, analyzer):
     analyzer.go.clear()
     first = make()
     job = submit(first, "one")
@@ -459,9 +437,7 @@ def test_a_full_line_leaves_an_analysis_interrupted(
     assert found.state is State.INTERRUPTED
 
 
-def test_a_file_whose_record_cannot_be_written_is_not_kept(
-    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_whose_record_cannot_be_written_is_not_kept(make, monkeypatch):
     jobs = make()
 
     def locked(*args: object) -> None:
@@ -473,7 +449,7 @@ def test_a_file_whose_record_cannot_be_written_is_not_kept(
     assert list(jobs.uploads.root.iterdir()) == [] and jobs.busy() == []
 
 
-def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..., Jobs]) -> None:
+def test_a_result_made_elsewhere_is_kept_with_or_without_media(make):
     jobs = make()
     live = jobs.import_result(SAMPLE, "Camera", local(jobs), thumbnail=b"RIFF")
     assert live.state is State.DONE and live.analysis == SAMPLE and not live.has_media
@@ -486,10 +462,7 @@ def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..
     assert other.find(live.key, local(other)).analysis == SAMPLE
 
 
-# --- the same file again --------------------------------------------------------------------------
-
-
-def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+def test_the_same_question_is_answered_once(make, analyzer):
     jobs = make()
     first = done(jobs, "one")
     assert first.last_cache_hit is None
@@ -504,7 +477,7 @@ def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer:
     assert anew.last_cache_hit is None and len(analyzer.begun) == 3
 
 
-def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., Jobs]) -> None:
+def test_an_answer_outlives_its_file_and_takes_the_new_one(make):
     jobs = make()
     first = done(jobs, "one")
     now = datetime.now(UTC)
@@ -518,17 +491,14 @@ def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., J
     assert jobs.find(first.key, local(jobs)) is None and list(jobs.uploads.root.iterdir()) == []
 
 
-def test_nobody_gets_anothers_answer(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+def test_nobody_gets_anothers_answer(make, analyzer):
     jobs = make()
     first = done(jobs, "one")
     theirs = done(jobs, "one", owner=f"{GUEST}b")
     assert theirs.key != first.key and theirs.last_cache_hit is None and len(analyzer.begun) == 2
 
 
-def test_a_forged_answer_is_not_given_again(
-    make: Callable[..., Jobs], analyzer: Analyzer, tmp_path: Path
-) -> None:
-    """A row of the right file and settings, whose result somebody else wrote."""
+def test_a_forged_answer_is_not_given_again(make, analyzer, tmp_path):
     jobs = make()
     jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
     first = done(jobs, "one")
@@ -541,9 +511,7 @@ def test_a_forged_answer_is_not_given_again(
     assert second.analysis.verdict.probability != 0.02
 
 
-def test_what_failed_in_part_is_not_given_again(
-    make: Callable[..., Jobs], analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_failed_in_part_is_not_given_again(make, analyzer, monkeypatch):
     broken = [m.model_copy(update={"error": "it stopped while scoring"}) for m in SAMPLE.models]
     assert result_cache.reusable(SAMPLE)
     assert not result_cache.reusable(SAMPLE.model_copy(update={"models": broken}))
@@ -555,9 +523,7 @@ def test_what_failed_in_part_is_not_given_again(
     assert second.last_cache_hit is None and len(analyzer.begun) == 2
 
 
-def test_the_key_is_of_all_that_decides_the_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_key_is_of_all_that_decides_the_answer(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     sha = "ab" * 32
     key = result_cache.key(sha, Settings())
@@ -588,7 +554,7 @@ def test_the_key_is_of_all_that_decides_the_answer(
     assert result_cache.key(sha, Settings(models=["no such model"])) == ""
 
 
-def test_workers_follow_the_cores_or_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_follow_the_cores_or_the_operator(monkeypatch):
     monkeypatch.delenv("UNMASK_WORKERS", raising=False)
     for cores, workers in ((1, 1), (2, 1), (4, 2), (64, 2)):
         monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
@@ -597,7 +563,7 @@ def test_workers_follow_the_cores_or_the_operator(monkeypatch: pytest.MonkeyPatc
     assert default_workers() == 5
 
 
-def test_speed_is_learned_and_nothing_is_guessed(tmp_path: Path) -> None:
+def test_speed_is_learned_and_nothing_is_guessed(tmp_path):
     speed = ThroughputEstimator(tmp_path / "speed.json")
     assert speed.estimate(32, ["sbi"]) is None
     ran = SAMPLE.model_copy(update={"timings": {"total": 40.0}})
@@ -605,7 +571,7 @@ def test_speed_is_learned_and_nothing_is_guessed(tmp_path: Path) -> None:
     whole = speed.estimate(32, ["sbi", "xcep", "clip"])
     assert whole == pytest.approx(40.0, rel=0.01)
     one = speed.estimate(32, ["sbi"])
-    assert one is not None and 5 < one < 25
+    assert 5 < one < 25
     assert speed.estimate(64, ["sbi"]) == pytest.approx(2 * one)
     assert speed.estimate(32, ["sbi", "new"]) is None
     assert ThroughputEstimator(tmp_path / "speed.json").estimate(32, ["sbi"]) == pytest.approx(one)

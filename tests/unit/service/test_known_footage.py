@@ -1,7 +1,5 @@
 """What people add to their libraries: what is taken, what is refused, and what is left of it."""
 
-from __future__ import annotations
-
 import io
 import os
 import threading
@@ -114,12 +112,7 @@ def left(data: Path) -> list[str]:
     return [path.name for path in (data / "uploads").iterdir()]
 
 
-# --- a folder -------------------------------------------------------------------------------------
-
-
-def test_a_folder_is_added_and_then_only_what_is_new(
-    known: KnownFootage, library: StubLibrary, press: Path
-) -> None:
+def test_a_folder_is_added_and_then_only_what_is_new(known, library, press):
     task = ended(known.add_folder(HERE, f'  "{press}" '))
     assert (task.state, task.added, task.known, task.unread) == (State.DONE, 2, 0, 1)
     assert [(one.name, one.error.message) for one in task.left_out] == [
@@ -137,9 +130,7 @@ def test_a_folder_is_added_and_then_only_what_is_new(
     assert known.task(LOCAL) is again
 
 
-def test_what_was_changed_since_is_read_again(
-    known: KnownFootage, library: StubLibrary, press: Path
-) -> None:
+def test_what_was_changed_since_is_read_again(known, library, press):
     ended(known.add_folder(HERE, str(press)))
     library.read.clear()
     later = (datetime.now(UTC) + timedelta(seconds=5)).timestamp()
@@ -149,16 +140,14 @@ def test_what_was_changed_since_is_read_again(
     assert "one.mp4" in library.read and "two.mp4" not in library.read
 
 
-def test_two_files_of_one_name_and_size_are_both_read(
-    known: KnownFootage, library: StubLibrary, press: Path
-) -> None:
+def test_two_files_of_one_name_and_size_are_both_read(known, library, press):
     ended(known.add_folder(HERE, str(press)))
     (press / "older" / "one.mp4").write_bytes(b"F1rst")
     assert ended(known.add_folder(HERE, str(press))).added == 1
     assert ended(known.add_folder(HERE, str(press))).added == 0
 
 
-def test_only_who_sits_here_names_folders(known: KnownFootage, press: Path) -> None:
+def test_only_who_sits_here_names_folders(known, press):
     account = Principal("u", PrincipalKind.USER, Role.ADMIN)
     for context in (ELSEWHERE, RequestContext(account, loopback=True), RequestContext(LOCAL)):
         with pytest.raises(limits.NotAllowed):
@@ -167,15 +156,13 @@ def test_only_who_sits_here_names_folders(known: KnownFootage, press: Path) -> N
 
 @pytest.mark.parametrize("text", ["", "press", "../press", "/nowhere/at all", "/dev/null", "a\0b",
                                   "/\0", "~nobody-here/x", "x" * 5000])  # fmt: skip
-def test_what_is_no_folder_is_said(known: KnownFootage, text: str) -> None:
+def test_what_is_no_folder_is_said(known, text):
     with pytest.raises(InputError, match="There is no folder"):
         known.add_folder(HERE, text)
     assert known.task(LOCAL) is None
 
 
-def test_our_own_files_are_no_footage(
-    known: KnownFootage, library: StubLibrary, press: Path, data: Path, tmp_path: Path
-) -> None:
+def test_our_own_files_are_no_footage(known, library, press, data, tmp_path):
     (data / "uploads" / "x.mp4").write_bytes(b"somebody's")
     link = tmp_path / "link"
     link.symlink_to(data)
@@ -186,9 +173,7 @@ def test_our_own_files_are_no_footage(
     assert names(library) == ["one.mp4", "two.mp4"]
 
 
-def test_links_lead_nowhere_else(
-    known: KnownFootage, library: StubLibrary, press: Path, tmp_path: Path
-) -> None:
+def test_links_lead_nowhere_else(known, library, press, tmp_path):
     outside = tmp_path / "private"
     outside.mkdir()
     (outside / "diary.mp4").write_bytes(b"private thoughts")
@@ -201,9 +186,7 @@ def test_links_lead_nowhere_else(
     assert {one.name for one in task.left_out} == {"diary.mp4", "round.mp4", "older/bad.mp4"}
 
 
-def test_a_folder_that_can_t_be_listed_is_said(
-    press: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_can_t_be_listed_is_said(press, monkeypatch):
     def refused(path: object) -> Any:
         raise PermissionError(13, "no", str(path))
 
@@ -222,17 +205,13 @@ def test_a_folder_that_can_t_be_listed_is_said(
     assert said == [("older", "This folder can’t be read.")]
 
 
-def test_too_many_files_are_too_many(
-    known: KnownFootage, press: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_files_are_too_many(known, press, monkeypatch):
     monkeypatch.setattr(known_footage, "MAX_FOOTAGE", 2)
     task = ended(known.add_folder(HERE, str(press)))
     assert task.state is State.FAILED and "more than 2 files" in task.error
 
 
-def test_unread_files_are_named_up_to_a_number(
-    known: KnownFootage, press: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unread_files_are_named_up_to_a_number(known, press, monkeypatch):
     monkeypatch.setattr(known_footage, "MAX_LEFT_OUT", 2)
     for number in range(4):
         (press / f"bad{number}.mp4").write_bytes(b"bad")
@@ -240,9 +219,7 @@ def test_unread_files_are_named_up_to_a_number(
     assert task.unread == 5 and len(task.left_out) == 2
 
 
-def test_files_are_read_side_by_side_and_told_in_order(
-    known: KnownFootage, library: StubLibrary, press: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_are_read_side_by_side_and_told_in_order(known, library, press, monkeypatch):
     both, read = threading.Barrier(2), library._read
 
     def together(owner: str, path: Path, *more: Any) -> Any:
@@ -260,9 +237,7 @@ def test_files_are_read_side_by_side_and_told_in_order(
     assert [footage.name for footage in kept] == [one.name for one in brought]
 
 
-def test_a_disk_that_fails_is_said_of_its_file(
-    known: KnownFootage, library: StubLibrary, press: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fails_is_said_of_its_file(known, library, press, monkeypatch):
     def fails(path: Path, **more: Any) -> Any:
         raise OSError(5, "Input/output error")
 
@@ -273,9 +248,7 @@ def test_a_disk_that_fails_is_said_of_its_file(
     assert {one.error.message for one in task.left_out} == {"This file can’t be read."}
 
 
-def test_it_can_be_stopped_and_gone_on_with(
-    known: KnownFootage, library: StubLibrary, tasks: TaskManager, press: Path
-) -> None:
+def test_it_can_be_stopped_and_gone_on_with(known, library, tasks, press):
     library.gate.clear()
     task = known.add_folder(HERE, str(press))
     with pytest.raises(QueueFull, match="already"):
@@ -291,9 +264,7 @@ def test_it_can_be_stopped_and_gone_on_with(
     assert names(library) == ["one.mp4", "two.mp4"]
 
 
-def test_after_a_restart_it_is_offered_again(
-    known: KnownFootage, library: StubLibrary, tasks: TaskManager, press: Path, data: Path
-) -> None:
+def test_after_a_restart_it_is_offered_again(known, library, tasks, press, data):
     library.gate.clear()
     known.add_folder(HERE, str(press))
     brought = known.add_files(ELSEWHERE, [file(b"a clip")])
@@ -317,13 +288,7 @@ def test_after_a_restart_it_is_offered_again(
     later.close()
 
 
-def test_files_and_folders_are_added_by_the_command(
-    library: StubLibrary,
-    press: Path,
-    data: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_files_and_folders_are_added_by_the_command(library, press, data, monkeypatch, capsys):
     monkeypatch.setattr("detector.media.isolate", lambda: None)
     monkeypatch.setattr("cli.library.Library", lambda store: library)
     (press / "three.mp4").write_bytes(b"the third")
@@ -339,12 +304,7 @@ def test_files_and_folders_are_added_by_the_command(
     assert sources == {str(press): 2, str(older): 1}
 
 
-# --- what is brought ------------------------------------------------------------------------------
-
-
-def test_brought_files_are_known_by_their_names_and_not_kept(
-    known: KnownFootage, library: StubLibrary, data: Path
-) -> None:
+def test_brought_files_are_known_by_their_names_and_not_kept(known, library, data):
     brought = [file(b"a clip", "../../<b>.mp4"), file(b"bad", "b.mp4"), file(b"a clip", "c.mp4")]
     task = ended(known.add_files(ELSEWHERE, brought))
     assert (task.added, task.known, task.unread) == (1, 1, 1) and left(data) == []
@@ -354,7 +314,7 @@ def test_brought_files_are_known_by_their_names_and_not_kept(
     assert task.params.keys() == {"uploads"}  # no names of files
 
 
-def test_each_sees_their_own_alone(known: KnownFootage, library: StubLibrary) -> None:
+def test_each_sees_their_own_alone(known, library):
     task = ended(known.add_files(ELSEWHERE, [file(b"a clip")]))
     assert known.task(ANN) is task and known.task(BEN) is None and known.task(ADMIN) is None
     known.dismiss(BEN)
@@ -365,9 +325,7 @@ def test_each_sees_their_own_alone(known: KnownFootage, library: StubLibrary) ->
     assert known.task(ANN) is None
 
 
-def test_limits_hold_for_what_is_brought(
-    known: KnownFootage, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limits_hold_for_what_is_brought(known, data, monkeypatch):
     with pytest.raises(InputError, match=f"At most {MAX_FILES} files"):
         known.add_files(HERE, [file(b"x")] * (MAX_FILES + 1))
     reader = RequestContext(Principal("r", PrincipalKind.USER, Role.VIEWER))
@@ -384,9 +342,7 @@ def test_limits_hold_for_what_is_brought(
     assert left(data) == []
 
 
-def test_a_library_elsewhere_has_an_end(
-    known: KnownFootage, library: StubLibrary, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_elsewhere_has_an_end(known, library, monkeypatch):
     monkeypatch.setattr(known_footage, "MAX_SHARED_FRAMES", 6)
     task = ended(known.add_files(ELSEWHERE, [file(b"one clip"), file(b"another")]))
     assert task.state is State.FAILED and "more footage than" in task.error and task.added == 1
@@ -401,9 +357,7 @@ def test_a_library_elsewhere_has_an_end(
     assert ended(known.add_prints(HERE, file(known.export(ANN.id)))).added == 2
 
 
-def test_fingerprints_of_others_come_in_whole_or_not_at_all(
-    known: KnownFootage, library: StubLibrary, data: Path
-) -> None:
+def test_fingerprints_of_others_come_in_whole_or_not_at_all(known, library, data):
     for seed in (1, 2):
         library.store.add(
             ANN.id, f"{seed}.mp4", made(seed), sha256=f"{seed:064x}", source="upload"

@@ -1,7 +1,5 @@
 """Known footage: what is found again, what is not, and what strangers' fingerprints may not do."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json
@@ -23,7 +21,6 @@ from detector.comparison import fingerprint as hashing
 from detector.comparison.fingerprint import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
 from service.library import exchange
-from service.library.catalog import Library
 from service.library.index import NEAR, PrintIndex
 from service.library.watch import FolderWatch, FolderWatcher, watch
 from service.records.database import FILE
@@ -60,7 +57,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write_copy(folder / f"{n}.mp4", scene(n), 25, CopyOptions(crf=20)) for n in range(6)]
 
 
-def test_pdq_is_the_references() -> None:
+def test_pdq_is_the_references():
     from skimage import data
 
     small = cv2.resize(data.astronaut(), (128, 128), interpolation=cv2.INTER_AREA)
@@ -71,7 +68,7 @@ def test_pdq_is_the_references() -> None:
         assert int(np.unpackbits(a ^ b).sum()) < NEAR / 2
 
 
-def test_flat_pictures_have_no_fingerprint(tmp_path: Path) -> None:
+def test_flat_pictures_have_no_fingerprint(tmp_path):
     flat = write_copy(
         tmp_path / "flat.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 10, 25, CopyOptions()
     )
@@ -91,9 +88,7 @@ def test_flat_pictures_have_no_fingerprint(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_copy_is_found_and_nothing_else(
-    library: Library, clips: list[Path], tmp_path: Path, way: CopyOptions
-) -> None:
+def test_a_copy_is_found_and_nothing_else(library, clips, tmp_path, way):
     for clip in clips:
         add_file(library, ALICE, clip)
     copy = write_copy(tmp_path / "copy.mp4", scene(3)[10:], 25, way)
@@ -103,24 +98,21 @@ def test_a_copy_is_found_and_nothing_else(
     assert match.start - match.time == pytest.approx(0.4, abs=0.6)
 
 
-def test_black_borders_are_no_part_of_it(
-    library: Library, clips: list[Path], tmp_path: Path
-) -> None:
+def test_black_borders_are_no_part_of_it(library, clips, tmp_path):
     add_file(library, ALICE, clips[0])
     boxed = [cv2.copyMakeBorder(f, 40, 40, 0, 0, cv2.BORDER_CONSTANT) for f in scene(0)]
     copy = write_copy(tmp_path / "boxed.mp4", boxed, 25, CopyOptions())
     assert [m.footage.name for m in library.search(ALICE, fingerprint(copy))] == ["0.mp4"]
 
 
-def test_other_footage_is_not_found(library: Library, clips: list[Path]) -> None:
+def test_other_footage_is_not_found(library, clips):
     for clip in clips[1:]:
         add_file(library, ALICE, clip)
     assert library.search(ALICE, fingerprint(clips[0])) == []
 
 
-def test_what_another_holds_is_not_found(library: Library, clips: list[Path]) -> None:
+def test_what_another_holds_is_not_found(library, clips):
     kept = add_file(library, BOB, clips[0])
-    assert kept is not None
     assert library.search(ALICE, fingerprint(clips[0])) == []
     assert len(library.search(BOB, fingerprint(clips[0]))) == 1
     assert library.search(BOB, fingerprint(clips[0]), without=kept.sha256) == []
@@ -128,16 +120,14 @@ def test_what_another_holds_is_not_found(library: Library, clips: list[Path]) ->
     assert library.search(BOB, fingerprint(clips[0])) == []
 
 
-def test_what_is_known_is_not_parsed(
-    library: Library, clips: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_known_is_not_parsed(library, clips, monkeypatch):
     assert add_file(library, ALICE, clips[0], source=ANALYSES) is not None
     monkeypatch.setattr("service.library.catalog.probe_and_fingerprint", None)
     assert add_file(library, ALICE, clips[0], source="/press") is None
     assert [kept.source for kept in library.store.list(ALICE)] == ["/press"]
 
 
-def test_one_chance_frame_is_no_match(library: Library) -> None:
+def test_one_chance_frame_is_no_match(library):
     known = made(1)
     library.store.add(ALICE, "a", known, sha256="0" * 64, source="")
     rng = np.random.default_rng(9)
@@ -155,7 +145,7 @@ SOME = 60
 """bits: near, and not sure"""
 
 
-def test_an_empty_library_answers() -> None:
+def test_an_empty_library_answers():
     prints = made(1)
     query = Fingerprints(prints.times, prints.hashes, prints.hashes)
     assert PrintIndex([]).search(query) == []
@@ -163,9 +153,7 @@ def test_an_empty_library_answers() -> None:
     assert PrintIndex([]).search(empty) == []
 
 
-def test_long_footage_is_known_by_its_key_frames(
-    monkeypatch: pytest.MonkeyPatch, clips: list[Path]
-) -> None:
+def test_long_footage_is_known_by_its_key_frames(monkeypatch, clips):
     monkeypatch.setattr(hashing, "SPACING", replace(hashing.SPACING, dense=1.0))
     prints = fingerprint(clips[0])
     assert len(prints.times) >= 1 and prints.times[0] == 0.0
@@ -183,7 +171,7 @@ def line(**changes: object) -> bytes:
     return json.dumps(row).encode() + b"\n"
 
 
-def test_a_good_line_is_read() -> None:
+def test_a_good_line_is_read():
     [(shared, prints)] = exchange.read(io.BytesIO(HEAD + line()))
     assert shared.name == "a.mp4" and np.array_equal(prints.hashes, made(1, 3).hashes)
 
@@ -215,13 +203,13 @@ def test_a_good_line_is_read() -> None:
         HEAD + line() + b'{"name":',
     ],
 )
-def test_hostile_fingerprints_leave_nothing(library: Library, data: bytes) -> None:
+def test_hostile_fingerprints_leave_nothing(library, data):
     with pytest.raises(InputError):
         library.import_prints(ALICE, io.BytesIO(data))
     assert library.store.list(ALICE) == []
 
 
-def test_too_large_an_import_is_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_an_import_is_refused(library, monkeypatch):
     for limit, value in (("MAX_LINE", 100), ("MAX_BYTES", 200), ("MAX_FOOTAGE", 1)):
         with monkeypatch.context() as patched:
             patched.setattr(exchange, limit, value)
@@ -229,9 +217,7 @@ def test_too_large_an_import_is_refused(library: Library, monkeypatch: pytest.Mo
                 list(exchange.read(io.BytesIO(HEAD + line() + line(sha256="b" * 64))))
 
 
-def test_a_watched_folder_is_added_once_it_is_still(
-    library: Library, clips: list[Path], tmp_path: Path
-) -> None:
+def test_a_watched_folder_is_added_once_it_is_still(library, clips, tmp_path):
     folder = tmp_path / "press"
     folder.mkdir()
     (folder / "one.mp4").write_bytes(clips[0].read_bytes())
@@ -251,8 +237,8 @@ def test_a_watched_folder_is_added_once_it_is_still(
 
 
 def test_what_is_known_from_a_watched_folder_is_not_opened_again(
-    library: Library, clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    library, clips, tmp_path, monkeypatch
+):
     folder = tmp_path / "press"
     folder.mkdir()
     (folder / "one.mp4").write_bytes(clips[0].read_bytes())
@@ -277,9 +263,7 @@ def test_what_is_known_from_a_watched_folder_is_not_opened_again(
     assert opened == ["two.mp4"]
 
 
-def test_a_server_looks_at_the_folders_that_are_watched_at_the_moment(
-    library: Library, clips: list[Path], tmp_path: Path
-) -> None:
+def test_a_server_looks_at_the_folders_that_are_watched_at_the_moment(library, clips, tmp_path):
     first, second = folders = [tmp_path / name for name in ("first", "second")]
     for folder, clip in zip(folders, clips, strict=False):
         folder.mkdir()
@@ -300,7 +284,7 @@ def test_a_server_looks_at_the_folders_that_are_watched_at_the_moment(
         shutil.rmtree(second)
         until(lambda: watcher.state(str(second)).error)
         error = watcher.state(str(second)).error
-        assert error is not None and "There is no folder" in error.message
+        assert "There is no folder" in error.message
         second.mkdir()  # as a drive that is there again
         until(lambda: watcher.state(str(second)).error is None)
     finally:
@@ -309,12 +293,7 @@ def test_a_server_looks_at_the_folders_that_are_watched_at_the_moment(
     assert not thread.is_alive()
 
 
-def test_the_command(
-    clips: list[Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_command(clips, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(media, "isolate", lambda: None)
     assert main(["library", "add", str(clips[0].parent)]) == 0

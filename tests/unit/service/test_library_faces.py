@@ -1,7 +1,5 @@
 """Known footage by the faces in it: what is found again that whole frames do not find."""
 
-from __future__ import annotations
-
 import base64
 import io
 from dataclasses import replace
@@ -73,9 +71,7 @@ def searched(
     ],
     ids=str,
 )
-def test_a_cropped_copy_is_found(
-    library: Library, clips: dict[str, Path], tmp_path: Path, way: CopyOptions
-) -> None:
+def test_a_cropped_copy_is_found(library, clips, tmp_path, way):
     for name in ("one", "nobody"):
         add_file(library, ALICE, clips[name])
     match = searched(library, filmed(ONE), tmp_path, way)
@@ -83,9 +79,7 @@ def test_a_cropped_copy_is_found(
     assert match.mirrored == way.mirror and match.share >= 0.5
 
 
-def test_a_picture_in_a_picture_is_found(
-    library: Library, clips: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_picture_in_a_picture_is_found(library, clips, tmp_path):
     add_file(library, ALICE, clips["one"])
     frames = scene(5)
     for frame, shown in zip(frames, filmed(ONE), strict=True):
@@ -94,22 +88,20 @@ def test_a_picture_in_a_picture_is_found(
     assert match.footage.name == "one.mp4" and match.by_faces
 
 
-def test_a_copy_that_shows_one_of_two_is_found(
-    library: Library, clips: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_copy_that_shows_one_of_two_is_found(library, clips, tmp_path):
     add_file(library, ALICE, clips["two"])
     match = searched(library, filmed(TWO, seed=1), tmp_path, CopyOptions(crop=(0.6, 0.2, 0.0, 0.1)))
     assert match.footage.name == "two.mp4" and match.by_faces
 
 
-def test_where_whole_frames_match_they_are_told(library: Library, clips: dict[str, Path]) -> None:
+def test_where_whole_frames_match_they_are_told(library, clips):
     add_file(library, ALICE, clips["one"])
     [match] = library.search(ALICE, fingerprint(clips["one"]))
     told = best_match([match])
-    assert not match.by_faces and told is not None and not told.by_faces
+    assert not match.by_faces and not told.by_faces
 
 
-def test_the_widest_face_of_a_frame_comes_first(clips: dict[str, Path]) -> None:
+def test_the_widest_face_of_a_frame_comes_first(clips):
     prints = fingerprint(clips["two"])
     alone = fingerprint(clips["one"]).faces
     times, counts = np.unique(prints.faces.times, return_counts=True)
@@ -124,8 +116,7 @@ def test_the_widest_face_of_a_frame_comes_first(clips: dict[str, Path]) -> None:
     assert not len(fingerprint(clips["nobody"]).faces.times)
 
 
-def test_what_is_kept_has_the_faces_of_every_frame(library: Library, tmp_path: Path) -> None:
-    """Somebody else comes, at another place: who was followed is lost, and looked for again."""
+def test_what_is_kept_has_the_faces_of_every_frame(library, tmp_path):
     frames = filmed(ONE)[:25] + filmed({(20, 40): CLOSE})[25:]
     path = write_copy(tmp_path / "cut.mp4", frames, 25, CopyOptions())
     kept = fingerprint(path, to_keep=True)
@@ -135,9 +126,7 @@ def test_what_is_kept_has_the_faces_of_every_frame(library: Library, tmp_path: P
     assert match.matched == match.asked
 
 
-def test_few_faces_are_looked_for_of_much_footage(
-    library: Library, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_faces_are_looked_for_of_much_footage(library, clips, monkeypatch):
     monkeypatch.setattr(hashing, "SPACING", replace(hashing.SPACING, gap=0.04))
     prints = fingerprint(clips["one"])
     assert len(prints.faces.times) > MAX_FACE_QUERY
@@ -150,7 +139,7 @@ def test_few_faces_are_looked_for_of_much_footage(
     assert match.by_faces and match.matched == match.asked == MAX_FACE_QUERY
 
 
-def test_what_was_kept_before_faces_were_is_read() -> None:
+def test_what_was_kept_before_faces_were_is_read():
     whole = made(1)
     old = Prints.unpack(whole.packed(), len(whole.times))
     assert np.array_equal(old.hashes, whole.hashes) and old.face_hashes.shape == (0, 32)
@@ -163,7 +152,7 @@ def test_what_was_kept_before_faces_were_is_read() -> None:
             Prints.unpack(whole.packed()[:-cut], len(whole.times))
 
 
-def test_faces_are_exchanged(library: Library, clips: dict[str, Path]) -> None:
+def test_faces_are_exchanged(library, clips):
     add_file(library, ALICE, clips["two"])
     file = io.BytesIO(b"".join(library.export(ALICE)))
     assert library.import_prints("guest:bob", file) == (1, 0)
@@ -187,6 +176,6 @@ HASH = base64.b64encode(bytes(32)).decode()
         line(face_times=["0"], face_hashes=HASH),
     ],
 )
-def test_damaged_faces_are_refused(data: bytes) -> None:
+def test_damaged_faces_are_refused(data):
     with pytest.raises(InputError, match="Line 2 of the fingerprints is damaged"):
         list(exchange.read(io.BytesIO(HEAD + data)))

@@ -1,7 +1,5 @@
 """Limits: a sliding window, for a person and an address, that says how long to wait."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest
@@ -59,7 +57,7 @@ def wait(refusal: Refusal | None) -> float:
     return refusal.wait
 
 
-def test_the_window_slides(clock: Clock) -> None:
+def test_the_window_slides(clock):
     window = SlidingWindowRateLimiter(60)
     for at in (0, 10, 20):
         clock.now = 1000.0 + at
@@ -72,7 +70,7 @@ def test_the_window_slides(clock: Clock) -> None:
     assert window.take({"b": 3}) is None
 
 
-def test_a_lowered_limit_waits_for_enough_to_pass(clock: Clock) -> None:
+def test_a_lowered_limit_waits_for_enough_to_pass(clock):
     window = SlidingWindowRateLimiter(60)
     for at in (0, 10, 20):
         clock.now = 1000.0 + at
@@ -81,19 +79,19 @@ def test_a_lowered_limit_waits_for_enough_to_pass(clock: Clock) -> None:
     assert wait(window.take({"a": 2})) == pytest.approx(50)
 
 
-def test_all_keys_count_or_none() -> None:
+def test_all_keys_count_or_none():
     window = SlidingWindowRateLimiter(60)
     assert window.take({"address": 1, "a": 5}) is None
     assert window.take({"address": 1, "b": 1})
     assert window.take({"b": 1}) is None  # the refusal did not count against b
 
 
-def test_many_at_once_never_get_more() -> None:
+def test_many_at_once_never_get_more():
     window = SlidingWindowRateLimiter(60)
     assert at_once(lambda _: window.take({"a": 50}), range(120)).count(None) == 50
 
 
-def test_several_files_count_as_many(clock: Clock) -> None:
+def test_several_files_count_as_many(clock):
     window = SlidingWindowRateLimiter(60)
     assert window.take({"a": 5}, 3) is None
     clock.now += 10
@@ -105,7 +103,7 @@ def test_several_files_count_as_many(clock: Clock) -> None:
     assert window.take({"a": 5}, 2) is None
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(rate_limit, "MAX_KEYS", 3)
     lately = SlidingWindowRateLimiter(60)
     for key in "abcd":
@@ -114,9 +112,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lately.take({"a": 1}) is None  # the oldest was forgotten
 
 
-def test_a_guest_is_told_how_long_to_wait(
-    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_guest_is_told_how_long_to_wait(clock, come, monkeypatch):
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "2")
     come(GUEST)
     come.take()
@@ -135,9 +131,7 @@ def test_a_guest_is_told_how_long_to_wait(
     come.take()
 
 
-def test_a_new_cookie_does_not_help(
-    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_cookie_does_not_help(clock, come, monkeypatch):
     monkeypatch.setenv("UNMASK_ADDRESS_FILES_PER_HOUR", "3")
     for number in range(3):
         come(Principal(f"guest:{number}", PrincipalKind.GUEST))
@@ -151,21 +145,15 @@ def test_a_new_cookie_does_not_help(
     come.take()
 
 
-def test_more_than_an_hour_holds_is_said_at_once(
-    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_an_hour_holds_is_said_at_once(clock, come, monkeypatch):
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "20")
     come(GUEST)
-    with (
-        pytest.raises(RateLimitExceeded, match=r"20.files an hour; these are 45"),
-    ):
+    with pytest.raises(RateLimitExceeded, match=r"20.files an hour; these are 45"):
         come.take(count=45)
     come.take(count=20)
 
 
-def test_what_failed_does_not_count(
-    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_failed_does_not_count(clock, come, monkeypatch):
     monkeypatch.setenv("UNMASK_USER_FILES_PER_HOUR", "1")
     come(USER)
     with pytest.raises(OSError, match="full"), taking(come.context):
@@ -175,7 +163,7 @@ def test_what_failed_does_not_count(
         come.take()
 
 
-def test_a_guest_may_bring_less(clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_may_bring_less(clock, come, monkeypatch):
     monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "50")
     come(GUEST)
     assert limits.megabytes(GUEST, 500) == 50
@@ -188,19 +176,19 @@ def test_a_guest_may_bring_less(clock: Clock, come: Door, monkeypatch: pytest.Mo
     assert limits.megabytes(GUEST, 500) == limits.megabytes(USER, 500)
 
 
-def test_who_only_reads_starts_nothing(clock: Clock, come: Door) -> None:
+def test_who_only_reads_starts_nothing(clock, come):
     come(Principal("4f1c", PrincipalKind.USER, Role.VIEWER))
     with pytest.raises(NotAllowed, match="read results"):
         come.take()
 
 
-def test_the_owner_of_the_computer_is_not_limited(clock: Clock, come: Door) -> None:
+def test_the_owner_of_the_computer_is_not_limited(clock, come):
     come(LOCAL, "127.0.0.1")
     for _ in range(500):
         come.take(10**12)
 
 
-def test_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zero_is_no_limit(monkeypatch):
     for kind in ("GUEST", "USER", "ADDRESS"):
         monkeypatch.setenv(f"UNMASK_{kind}_FILES_PER_HOUR", "0")
     assert allowance(GUEST, "203.0.113.9") == allowance(USER, "203.0.113.9") == {}

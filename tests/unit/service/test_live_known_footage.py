@@ -1,7 +1,5 @@
 """A camera into which known footage is played: who watches it is told, and nobody else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from detector.comparison.fingerprint import Fingerprints, fingerprint, of_frames
 from detector.live import LiveSettings
 from detector.live.recorder import Ring
 from detector.schema.analysis import Analysis
-from service.library.catalog import Library
 from service.library.index import LibraryMatch
 from service.live import known_footage, recordings
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
@@ -48,7 +45,7 @@ class Camera:
         self._search = search
         options = LiveOptions(keep=SessionRetention.NOTHING)
         session = StandInSession(LiveSettings())
-        self.viewer = Viewer(session, options, clock=lambda: self.now)  # type: ignore[arg-type]
+        self.viewer = Viewer(session, options, clock=lambda: self.now)
         known_footage.follow(self.viewer, self.search)
 
     def search(self, prints: Fingerprints) -> list[LibraryMatch]:
@@ -62,16 +59,14 @@ class Camera:
             self.now += 1 / FPS
 
 
-def test_a_film_in_the_place_of_a_camera_is_told(
-    library: Library, played: tuple[Path, list[np.ndarray]]
-) -> None:
+def test_a_film_in_the_place_of_a_camera_is_told(library, played):
     film, frames = played
     add_file(library, ALICE, film, source="/press")
     camera = Camera(lambda prints: library.search(ALICE, prints))
     camera.show(frames)
     until(lambda: camera.viewer.known is not None)
     known = camera.viewer.known
-    assert known is not None and known.name == "film.mp4" and known.matched >= known.asked / 2
+    assert known.name == "film.mp4" and known.matched >= known.asked / 2
     camera.show(scene(9, 80) * 2)
     asked = camera.asked
     until(lambda: camera.asked > asked + 2)
@@ -79,9 +74,7 @@ def test_a_film_in_the_place_of_a_camera_is_told(
     camera.viewer.end()
 
 
-def test_what_was_merely_analyzed_and_what_others_hold_is_not_told(
-    library: Library, played: tuple[Path, list[np.ndarray]]
-) -> None:
+def test_what_was_merely_analyzed_and_what_others_hold_is_not_told(library, played):
     film, frames = played
     add_file(library, ALICE, film, source=ANALYSES)
     add_file(library, BOB, film, source="/press")
@@ -92,16 +85,14 @@ def test_what_was_merely_analyzed_and_what_others_hold_is_not_told(
     camera.viewer.end()
 
 
-def test_too_little_is_no_reason_to_look() -> None:
+def test_too_little_is_no_reason_to_look():
     camera = Camera(lambda prints: pytest.fail("it was looked for"))
     camera.show(scene(1, int(FPS * known_footage.MIN_SECONDS)))
     assert not camera.viewer.over.wait(0.3)
     camera.viewer.end()
 
 
-def test_a_library_that_fails_leaves_the_camera_on(
-    played: tuple[Path, list[np.ndarray]], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_library_that_fails_leaves_the_camera_on(played, caplog):
     def broken(prints: Fingerprints) -> list[LibraryMatch]:
         raise OSError("the disk is gone")
 
@@ -113,9 +104,7 @@ def test_a_library_that_fails_leaves_the_camera_on(
     camera.viewer.end()
 
 
-def test_it_is_said_in_what_is_kept_of_the_session(
-    library: Library, played: tuple[Path, list[np.ndarray]]
-) -> None:
+def test_it_is_said_in_what_is_kept_of_the_session(library, played):
     film, frames = played
     add_file(library, ALICE, film, source="/press")
     kept: list[Analysis] = []
@@ -125,9 +114,9 @@ def test_it_is_said_in_what_is_kept_of_the_session(
         return "id"
 
     session = StandInSession(LiveSettings())
-    options = LiveOptions(keep=SessionRetention.SCORES, scope=object())  # type: ignore[arg-type]
+    options = LiveOptions(keep=SessionRetention.SCORES, scope=object())
     viewer = Viewer(
-        session, options, on_end=lambda viewer: recordings.ended(viewer, keep)  # type: ignore[arg-type]
+        session, options, on_end=lambda viewer: recordings.ended(viewer, keep)
     )  # fmt: skip
     viewer.push(frames[0])
     viewer.known = known_footage._told(library.search(ALICE, fingerprint(film)))
@@ -140,7 +129,7 @@ def test_it_is_said_in_what_is_kept_of_the_session(
     )
 
 
-def test_the_ring_gives_its_pictures_apart() -> None:
+def test_the_ring_gives_its_pictures_apart():
     ring = Ring()
     for number, frame in enumerate(scene(0, 40)):
         ring.add(frame, number / FPS)

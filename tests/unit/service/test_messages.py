@@ -1,7 +1,5 @@
 """Messages: English until an edge says them, with what was filled in, also after they were kept."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from collections.abc import Iterator
@@ -36,9 +34,7 @@ def sentences() -> Iterator[tuple[Message, str, str]]:
 
 
 @pytest.mark.parametrize(("message", "english", "loud"), list(sentences()))
-def test_a_message_is_english_and_can_be_said_otherwise(
-    message: Message, english: str, loud: str
-) -> None:
+def test_a_message_is_english_and_can_be_said_otherwise(message, english, loud):
     assert message == english == say(message, ENGLISH) and isinstance(message, str)
     assert say(message, Loud()) == loud
     kept = Message(MessageSpec.model_validate_json(message.spec.model_dump_json()))
@@ -46,11 +42,11 @@ def test_a_message_is_english_and_can_be_said_otherwise(
         assert other == english and say(other, Loud()) == loud
 
 
-def test_a_text_that_is_no_message_stays_as_it_is() -> None:
+def test_a_text_that_is_no_message_stays_as_it_is():
     assert say("No file.", Loud()) == "No file." and spec_of("No file.") is None
 
 
-def test_what_is_filled_in_is_taken_by_what_it_says() -> None:
+def test_what_is_filled_in_is_taken_by_what_it_says():
     broken = _("{name} can't be read").format(name=OSError("no such disk"))
     assert broken == "no such disk can't be read"
     assert broken.spec.params == {"name": "no such disk"}
@@ -58,5 +54,5 @@ def test_what_is_filled_in_is_taken_by_what_it_says() -> None:
         _("{}").format("x")
 
 
-def test_the_space_of_a_count_does_not_break() -> None:
+def test_the_space_of_a_count_does_not_break():
     assert count(3, "file", "files") == f"3{messages.NBSP}files"

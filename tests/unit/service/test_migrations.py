@@ -1,7 +1,5 @@
 """Databases of other versions: brought over with everything in them, or refused and left alone."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 from pathlib import Path
@@ -29,11 +27,11 @@ def stored(folder: Path) -> Path:
     return path
 
 
-def test_the_steps_end_where_the_tables_are(tmp_path: Path) -> None:
+def test_the_steps_end_where_the_tables_are(tmp_path):
     assert_like_the_tables(open_store(tmp_path / FILE))
 
 
-def test_steps_are_numbered_without_a_gap() -> None:
+def test_steps_are_numbered_without_a_gap():
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
     steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
@@ -49,9 +47,7 @@ def test_steps_are_numbered_without_a_gap() -> None:
         ("0005", "unpublished older Unmask", "records_damaged", "UNMASK_DATABASE"),
     ],
 )
-def test_what_is_not_ours_or_newer_is_refused_and_left_alone(
-    tmp_path: Path, revision: str, said: str, code: str, hint: str
-) -> None:
+def test_what_is_not_ours_or_newer_is_refused_and_left_alone(tmp_path, revision, said, code, hint):
     path = tmp_path / FILE
     open_store(path).close()
     with sqlite3.connect(path) as db:
@@ -64,9 +60,7 @@ def test_what_is_not_ours_or_newer_is_refused_and_left_alone(
     assert path.read_bytes() == before
 
 
-def test_a_step_that_fails_leaves_the_step_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_fails_leaves_the_step_before(tmp_path, monkeypatch):
     path = stored(tmp_path)
     with sqlite3.connect(path) as db:
         before = "\n".join(db.iterdump())
@@ -84,9 +78,7 @@ def test_a_step_that_fails_leaves_the_step_before(
         open_store(path).close()
 
 
-def test_several_at_once_bring_a_file_over_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_at_once_bring_a_file_over_once(tmp_path, monkeypatch):
     path = stored(tmp_path)
     add_step(tmp_path / "next", COLUMN, monkeypatch)
     stores = at_once(lambda _: open_store(path), range(4))
@@ -95,9 +87,7 @@ def test_several_at_once_bring_a_file_over_once(
         store.close()
 
 
-def test_the_path_may_hold_what_means_something_to_alembic(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_path_may_hold_what_means_something_to_alembic(tmp_path, monkeypatch):
     folder = tmp_path / "100%(here)s"
     shutil.copytree(migrate.SCRIPTS, folder)
     monkeypatch.setattr(migrate, "SCRIPTS", folder)

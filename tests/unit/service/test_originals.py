@@ -1,10 +1,7 @@
 """What holding a file against its original adds to its analysis, and when it goes."""
 
-from __future__ import annotations
-
-import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from detector import media
 from detector.errors import InputError
 from detector.live import LiveSettings
 from detector.schema.analysis import Analysis, Settings
-from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from detector.schema.comparison import Comparison, ComparisonFinding
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.live import known_footage
@@ -29,12 +26,15 @@ from service.records.model import Preferences
 from service.tasks import comparisons as engine
 from service.tasks import lookups
 from service.tasks.jobs import Job, State
+from tests.support.applications import analyze, application, close, compared, finds
 from tests.support.footage import add_file
 from tests.support.live_stand_in import StandInSession
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import SAMPLE, Analyzer
 from tests.unit.service.test_library import scene
+
+__all__ = ["finds"]
 
 OWNER = RequestContext(LOCAL, loopback=True)
 GUEST = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")
@@ -43,39 +43,14 @@ STRANGER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="20
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
-    app = Application(tmp_path, Analyzer())  # type: ignore[arg-type]
-    app.jobs._check = None  # these files are none
-    yield app
-    app.stop()
-    app.jobs.close()
-    app.jobs.store.close()
+    with application(tmp_path, Analyzer()) as opened:
+        yield opened
 
 
-@pytest.fixture
-def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[[ComparisonFinding], None]:
-    """Has every comparison come to a finding, without a look at the files, which are none."""
-
-    def find(finding: ComparisonFinding) -> None:
-        def compare(copy: Path, original: Path, **more: Any) -> Comparison:
-            return Comparison(
-                copy_media=more["copy_media"],
-                original_media=more["original_media"],
-                finding=finding,
-                time=TimeAlignment(compared=3, matched=3),
-            )
-
-        monkeypatch.setattr(engine, "compare", compare)
-
-    return find
-
-
-def analyze(
-    app: Application, context: RequestContext, text: bytes, name: str, frames: int = 32
-) -> Job:
-    job = app.submit(context, io.BytesIO(text), name, Settings(frames=frames))
-    until(lambda: not job.active)
-    assert job.state is State.DONE
-    return job
+def pair(app: Application) -> tuple[Job, Job]:
+    """Analyze a copy and its original."""
+    copy = analyze(app, OWNER, b"copy", "shared.mp4")
+    return copy, analyze(app, OWNER, b"original", "press.mp4")
 
 
 def stored(app: Application, context: RequestContext, job: Job) -> Comparison | None:
@@ -84,16 +59,13 @@ def stored(app: Application, context: RequestContext, job: Job) -> Comparison | 
     return analysis.comparison
 
 
-def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
-    copy, original = (analyze(app, OWNER, text, name) for text, name in
-                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    copy, original = pair(app)
     before = copy.analysis
     assert ended(app.originals.compare(OWNER, copy, original)).state is State.DONE
     kept = stored(app, OWNER, copy)
-    assert kept is not None and kept.original_media.name == "press.mp4" and kept.accuses
+    assert kept.original_media.name == "press.mp4" and kept.accuses
     assert stored(app, OWNER, original) is None
     assert copy.analysis is not None and before is not None
     assert copy.analysis.verdict == before.verdict, "never a vote"
@@ -101,32 +73,26 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
     assert stored(app, OWNER, copy) is None
 
 
-def test_a_comparison_whose_server_was_killed_is_resumed_once(
-    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, monkeypatch):
     go, begun = threading.Event(), []
 
     def compare(copy: Path, original: Path, **more: Any) -> Comparison:
         begun.append(copy)
         go.wait(PATIENT)
-        return Comparison(
-            copy_media=more["copy_media"], original_media=more["original_media"],
-            finding=ComparisonFinding.FACE_DIFFERS, time=TimeAlignment(compared=3, matched=3),
-        )  # fmt: skip
+        return compared(more, ComparisonFinding.FACE_DIFFERS)
 
     monkeypatch.setattr(engine, "compare", compare)
-    copy, original = (analyze(app, OWNER, text, name) for text, name in
-                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    copy, original = pair(app)
     task = app.originals.compare(OWNER, copy, original)
     servers = [app]
     try:
         for number in (1, 2):
-            until(lambda number=number: len(begun) == number)  # type: ignore[misc]
+            until(lambda number=number: len(begun) == number)
             with app.jobs.store.database.writing() as connection:
                 connection.execute(update(tables.tasks).values(server="killed"))
-            servers.append(Application(tmp_path, Analyzer()))  # type: ignore[arg-type]
+            servers.append(Application(tmp_path, Analyzer()))
         lost = servers[-1].tasks.find(task.id, OWNER.principal)
-        assert lost is not None and lost.state is State.INTERRUPTED
+        assert lost.state is State.INTERRUPTED
         assert "The server stopped" in lost.error
         go.set()
         until(lambda: (found := stored(servers[-1], OWNER, copy)) is not None and found.accuses)
@@ -134,53 +100,43 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(
     finally:
         go.set()
         for server in servers[1:]:
-            server.stop()
-            server.jobs.close()
-            server.jobs.store.close()
+            close(server)
 
 
 @pytest.mark.parametrize("stated", [True, False])
-def test_a_finding_is_never_overwritten_by_its_mirror(
-    app: Application, finds: Callable[[ComparisonFinding], None], stated: bool
-) -> None:
+def test_a_finding_is_never_overwritten_by_its_mirror(app, finds, stated):
     finds(ComparisonFinding.FACE_DIFFERS)
-    copy, original = (analyze(app, OWNER, text, name) for text, name in
-                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    copy, original = pair(app)
     ended(app.originals.compare(OWNER, copy, original))
     first = app.originals.of_pair(OWNER.principal, original, copy)
-    assert first is not None and first.comparison.copy_media.name == "shared.mp4"
+    assert first.comparison.copy_media.name == "shared.mp4"
     ended(app.originals.compare(OWNER, original, copy, stated=stated))
     for one, other in ((copy, original), (original, copy)):
         kept = app.originals.of_pair(OWNER.principal, one, other)
-        assert kept is not None and kept.comparison.copy_media.name == "shared.mp4"
+        assert kept.comparison.copy_media.name == "shared.mp4"
         assert kept.comparison.accuses
     assert stored_comparison(app, OWNER.principal, original, copy) is None
     assert stored(app, OWNER, original) is None, "its own page accuses it of nothing"
     kept_of = app.originals.state(OWNER, original, copy)
-    assert kept_of is not None and kept_of.comparison.copy_media.name == "shared.mp4"
+    assert kept_of.comparison.copy_media.name == "shared.mp4"
 
 
-def test_nobody_is_accused_until_a_person_names_the_original(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_nobody_is_accused_until_a_person_names_the_original(app, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     one, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
     ended(app.originals.compare(OWNER, one, other, stated=False))
     kept = app.originals.of_pair(OWNER.principal, other, one)
-    assert kept is not None and not kept.comparison.accuses
+    assert not kept.comparison.accuses
     assert kept.comparison.sentence == "Same footage; the face differs"
     assert app.originals.state(OWNER, other, one) is None, "compared anew in these roles"
     ended(app.originals.compare(OWNER, other, one))
     kept = app.originals.of_pair(OWNER.principal, one, other)
-    assert kept is not None and kept.comparison.accuses
+    assert kept.comparison.accuses
     assert kept.comparison.copy_media.name == "b.mp4"
     assert stored(app, OWNER, one) is None
 
 
-def test_who_only_has_the_address_changes_nothing_of_it(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
-    """They may see a guest's result, and hold what they like against it: it stays as it is."""
+def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     theirs = analyze(app, GUEST, b"copy", "shared.mp4")
     mine = analyze(app, STRANGER, b"original", "press.mp4")
@@ -189,7 +145,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(
     assert seen is not None and before is not None
     assert ended(app.originals.compare(STRANGER, seen, mine)).state is State.DONE
     kept = stored_comparison(app, STRANGER.principal, seen, mine)
-    assert kept is not None and kept.comparison.accuses, "the answer is theirs"
+    assert kept.comparison.accuses, "the answer is theirs"
     app.originals.state_roles(STRANGER, seen, kept)
     run = theirs.record.run
     for change in (
@@ -200,7 +156,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(
         with pytest.raises(InputError, check=lambda e: e.code == "not_yours"):
             change()
     after = app.find(GUEST, theirs.key)
-    assert after is not None and after.record.run == run
+    assert after.record.run == run
     assert app.scope(GUEST).store.analysis(GUEST.principal.id, theirs.key) == before
     assert app.originals.found(STRANGER, seen) is None
     # An account that was this guest before it signed in has the same hand on it as then.
@@ -208,9 +164,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(
     assert account.owns(theirs.record.owner) and not account.owns(mine.record.owner)
 
 
-def test_other_footage_is_added_to_nothing(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_other_footage_is_added_to_nothing(app, finds):
     finds(ComparisonFinding.NOT_SAME_FOOTAGE)
     copy, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
     ended(app.originals.compare(OWNER, copy, other))
@@ -218,9 +172,7 @@ def test_other_footage_is_added_to_nothing(
     assert stored_comparison(app, OWNER.principal, copy, other) is not None
 
 
-def test_a_comparison_goes_with_either_analysis(
-    app: Application, finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_a_comparison_goes_with_either_analysis(app, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     copy, original = analyze(app, GUEST, b"a", "a.mp4"), analyze(app, GUEST, b"b", "b.mp4")
     ended(app.originals.compare(GUEST, copy, original))
@@ -230,9 +182,6 @@ def test_a_comparison_goes_with_either_analysis(
     assert stored_comparison(app, GUEST.principal, copy, original) is not None
     app.delete(GUEST, original.key)
     assert stored_comparison(app, GUEST.principal, copy, original) is None
-
-
-# --- looked for quietly ---------------------------------------------------------------------------
 
 
 class Reader(Analyzer):
@@ -248,11 +197,8 @@ class Reader(Analyzer):
 
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[Application]:
-    app = Application(tmp_path / "data", Reader())  # type: ignore[arg-type]
-    yield app
-    app.stop()
-    app.jobs.close()
-    app.jobs.store.close()
+    with application(tmp_path / "data", Reader(), probes=True) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -283,9 +229,7 @@ def look(app: Application, context: RequestContext, path: Path, frames: int = 32
     return job
 
 
-def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     look(real, GUEST, clips["other"])
     press = look(real, GUEST, clips["press"])
@@ -299,50 +243,45 @@ def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
     )
     assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
     kept = stored(real, GUEST, shared)
-    assert kept is not None and kept.role_source == "assumed" and not kept.accuses
+    assert kept.role_source == "assumed" and not kept.accuses
     assert stored(real, GUEST, press) is None
     # Until a person says which of the two is the original.
     among = stored_comparison(real, GUEST.principal, shared, press)
-    assert among is not None and not among.comparison.accuses
+    assert not among.comparison.accuses
     said = real.originals.state_roles(GUEST, shared, among)
     assert said.id == among.id and said.comparison.accuses
     kept = stored(real, GUEST, shared)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
 
 
-def test_who_is_the_original_is_said_on_both_pages(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
-    """The original was analyzed last: a lookup took it for a copy, and so it would again."""
+def test_who_is_the_original_is_said_on_both_pages(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     shared, press = look(real, OWNER, clips["shared"]), look(real, OWNER, clips["press"])
     assumed = stored(real, OWNER, press)
-    assert assumed is not None and assumed.roles_doubtful
+    assert assumed.roles_doubtful
     ended(real.originals.compare(OWNER, shared, press))
     assert stored(real, OWNER, press) is None, "it was stated to be the original"
     kept = stored(real, OWNER, shared)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
     again = look(real, OWNER, clips["press"], frames=16)
     assert stored(real, OWNER, again) is None
     assert stored_comparison(real, OWNER.principal, press, shared) is None
     copy = real.originals.stated_copy(OWNER, again, shared.record.sha256)
-    assert copy is not None and copy.copy_media.name == "shared.mp4"
+    assert copy.copy_media.name == "shared.mp4"
     assert real.originals.stated_copy(STRANGER, again, shared.record.sha256) is None
     # The other way round changes nothing until it is taken back.
     ended(real.originals.compare(OWNER, press, shared))
     assert stored(real, OWNER, press) is None
     kept = stored(real, OWNER, shared)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
     real.originals.not_the_original(OWNER, shared)
     ended(real.originals.compare(OWNER, press, shared))
     assert stored(real, OWNER, shared) is None
     kept = stored(real, OWNER, press)
-    assert kept is not None and kept.accuses
+    assert kept.accuses
 
 
-def test_roles_that_were_assumed_are_stated_both_ways(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_roles_that_were_assumed_are_stated_both_ways(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     press, shared = look(real, OWNER, clips["press"]), look(real, OWNER, clips["shared"])
     again = look(real, OWNER, clips["press"], frames=16)
@@ -354,9 +293,7 @@ def test_roles_that_were_assumed_are_stated_both_ways(
     assert stored_comparison(real, OWNER.principal, press, shared) is None
 
 
-def test_what_is_not_the_original_is_not_told_again(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_what_is_not_the_original_is_not_told_again(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
     real.originals.not_the_original(GUEST, shared)
@@ -374,18 +311,16 @@ def test_what_is_not_the_original_is_not_told_again(
     assert store.refused(owner, shared.record.sha256) == set()
 
 
-def test_known_footage_of_a_folder_is_an_original(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_known_footage_of_a_folder_is_an_original(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     real.originals.library.add_folder(LOCAL.id, clips["press"].parent)
     shared = look(real, OWNER, clips["shared"])
     found, kept = real.originals.found(OWNER, shared), stored(real, OWNER, shared)
-    assert found is not None and found.source == str(clips["press"].parent.resolve())
-    assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
+    assert found.source == str(clips["press"].parent.resolve())
+    assert kept.accuses and kept.original_media.name == "press.mp4"
     scope = real.scope(OWNER)
     brought = real.originals.import_known(OWNER, scope, found, Settings())
-    assert brought is not None and brought.record.sha256 == found.match_sha256
+    assert brought.record.sha256 == found.match_sha256
     guest = real.scope(GUEST)
     assert real.originals.import_known(GUEST, guest, found, Settings()) is None, (
         "a path is not theirs"
@@ -393,9 +328,7 @@ def test_known_footage_of_a_folder_is_an_original(
     until(lambda: not brought.active)
 
 
-def test_what_is_known_goes_with_the_analysis(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_what_is_known_goes_with_the_analysis(real, clips, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
     store, owner = real.originals.library.store, GUEST.principal.id
@@ -409,9 +342,7 @@ def test_what_is_known_goes_with_the_analysis(
     assert store.list(owner) == []
 
 
-def test_who_wants_no_originals_leaves_no_fingerprints(
-    real: Application, clips: dict[str, Path]
-) -> None:
+def test_who_wants_no_originals_leaves_no_fingerprints(real, clips):
     scope = real.scope(OWNER)
     look(real, OWNER, clips["press"])
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
@@ -421,9 +352,7 @@ def test_who_wants_no_originals_leaves_no_fingerprints(
     assert real.originals.library.store.list(LOCAL.id) == []
 
 
-def test_a_library_in_memory_grows_without_being_read_anew(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
+def test_a_library_in_memory_grows_without_being_read_anew(real, clips, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     look(real, GUEST, clips["press"])
     look(real, GUEST, clips["other"])
@@ -434,10 +363,7 @@ def test_a_library_in_memory_grows_without_being_read_anew(
     assert real.originals.found(GUEST, shared) is not None
 
 
-def test_among_how_many_files_nothing_was_found_is_told_its_owner(
-    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
-) -> None:
-    """Not of a library that is empty or switched off, nor once something was found."""
+def test_among_how_many_files_nothing_was_found_is_told_its_owner(real, clips, finds):
     finds(ComparisonFinding.NOTHING_DIFFERS)
     other = look(real, OWNER, clips["other"])
     assert real.originals.missed(OWNER, other).searched == 0, "there was nothing to look in"
@@ -469,12 +395,10 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def camera(app: Application, context: RequestContext) -> Viewer:
     options = LiveOptions(keep=SessionRetention.NOTHING, scope=app.scope(context))
-    return Viewer(StandInSession(LiveSettings()), options)  # type: ignore[arg-type]
+    return Viewer(StandInSession(LiveSettings()), options)
 
 
-def test_a_camera_is_asked_about_where_its_person_knows_footage(
-    app: Application, followed: list[object], tmp_path: Path
-) -> None:
+def test_a_camera_is_asked_about_where_its_person_knows_footage(app, followed, tmp_path):
     ours, theirs = camera(app, OWNER), camera(app, STRANGER)
     app.originals.attach_to_live(ours)
     assert followed == [], "nothing is known"
@@ -489,9 +413,7 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(
     assert followed == [ours]
 
 
-def test_a_camera_goes_on_where_its_library_fails(
-    app: Application, followed: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_camera_goes_on_where_its_library_fails(app, followed, monkeypatch):
     def fails(*_: object, **__: object) -> int:
         raise InputError("The records can't be read.", code="records")
 

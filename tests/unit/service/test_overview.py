@@ -1,10 +1,7 @@
 """What whoever runs a server sees of it."""
 
-from __future__ import annotations
-
 import io
 import threading
-from pathlib import Path
 
 from service import overview
 from service.context import LOCAL, PrincipalKind
@@ -17,7 +14,7 @@ from tests.support.waiting import until
 SLOW = TaskKind("slow", Priority.BATCH, 1.0, Task, max_running=1)
 
 
-def test_tasks_of_everybody_are_seen_what_runs_first(tmp_path: Path) -> None:
+def test_tasks_of_everybody_are_seen_what_runs_first(tmp_path):
     tasks = make_tasks(tmp_path)
     tasks.register(SLOW)
     go = threading.Event()
@@ -31,14 +28,14 @@ def test_tasks_of_everybody_are_seen_what_runs_first(tmp_path: Path) -> None:
     tasks.close()
 
 
-def test_an_owner_is_a_kind_and_a_few_letters() -> None:
+def test_an_owner_is_a_kind_and_a_few_letters():
     assert overview.owner_kind("local") == (PrincipalKind.LOCAL, "")
     assert overview.owner_kind("guest:abcdefgh") == (PrincipalKind.GUEST, "abcd")
     assert overview.owner_kind("key:123456") == (PrincipalKind.KEY, "1234")
     assert overview.owner_kind("6f1c-22")[0] is PrincipalKind.USER
 
 
-def test_disk_counts_what_people_brought(tmp_path: Path) -> None:
+def test_disk_counts_what_people_brought(tmp_path):
     uploads = Uploads(tmp_path)
     uploads.add(io.BytesIO(b"x" * 1000), "a.mp4")
     disk = overview.disk(uploads)

@@ -1,14 +1,12 @@
 """Rate limits that are counted in a database."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 
 from service import limits
 from service.rate_limit import SlidingWindowRateLimiter
-from service.records.database import FILE, Database
+from service.records.database import FILE
 from tests.support.rates_contract import RatesContract
 from tests.support.servers_contract import clock
 
@@ -21,7 +19,7 @@ class TestSQLite(RatesContract):
         return tmp_path / FILE
 
 
-def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database: Database) -> None:
+def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database):
     before = limits.files
     assert isinstance(before, SlidingWindowRateLimiter)
     limits.share(database)

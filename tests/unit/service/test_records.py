@@ -1,7 +1,5 @@
 """Records in SQLite: the contract of every store, and what only a file on a disk can get wrong."""
 
-from __future__ import annotations
-
 import io
 import sqlite3
 import stat
@@ -44,8 +42,7 @@ class TestSQLite(SQLContract):
     ("named", "shown"),
     [("\u202egpj.exe", "gpj.exe"), ("a\u2066b\u2069.png", "ab.png"), ("a/b\n.mp4", "a/b .mp4")],
 )
-def test_a_name_is_shown_as_it_is_written(store: SQLStore, named: str, shown: str) -> None:
-    """Also one that was kept before names were cleaned."""
+def test_a_name_is_shown_as_it_is_written(store, named, shown):
     record = make(LOCAL, name=named)
     assert record.name == shown
     store.add(record, SAMPLE, PICTURE)
@@ -53,24 +50,21 @@ def test_a_name_is_shown_as_it_is_written(store: SQLStore, named: str, shown: st
         row = tables.records.c.id == record.id
         connection.execute(tables.records.update().where(row).values(name=named))
     read = store.get(LOCAL, record.id)
-    assert read is not None and read.name == shown
+    assert read.name == shown
     assert BatchItem(name=f"folder/{named}").name.startswith("folder/")
     assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
 
 
-def test_a_note_and_a_tag_turn_nothing_around(store: SQLStore) -> None:
+def test_a_note_and_a_tag_turn_nothing_around(store):
     store.add(record := make(LOCAL), SAMPLE)
     joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
     note, tags = "a\u202eb\x1b[2J\n\tc\u2067", ["x\u202ey", joined]
     changed = store.change(LOCAL, record.id, note=note, tags=tags)
-    assert changed is not None and changed.note == "ab[2J\n\tc"
+    assert changed.note == "ab[2J\n\tc"
     assert changed.tags == ("xy", joined), "a joiner is how the word is written"
 
 
-# --- the file -------------------------------------------------------------------------------------
-
-
-def test_it_outlives_the_process_and_is_readable_by_this_user_only(tmp_path: Path) -> None:
+def test_it_outlives_the_process_and_is_readable_by_this_user_only(tmp_path):
     first = open_store(tmp_path / "new" / FILE)
     record = make(LOCAL)
     first.add(record, SAMPLE, PICTURE)
@@ -85,7 +79,7 @@ def test_it_outlives_the_process_and_is_readable_by_this_user_only(tmp_path: Pat
     second.close()
 
 
-def test_another_kind_of_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_another_kind_of_file_is_refused_and_left_alone(tmp_path):
     path = tmp_path / FILE
     path.write_bytes(b"holiday plans\n" * 100)
     with pytest.raises(RecordsError, match="damaged or is something else"):
@@ -95,9 +89,7 @@ def test_another_kind_of_file_is_refused_and_left_alone(tmp_path: Path) -> None:
         open_store(tmp_path)  # a folder
 
 
-def test_a_log_that_a_full_disk_holds_up_is_no_failure_to_delete(
-    store: SQLStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_that_a_full_disk_holds_up_is_no_failure_to_delete(store, monkeypatch):
     store.add(record := make(LOCAL), SAMPLE)
 
     def full(command: str) -> None:
@@ -108,7 +100,7 @@ def test_a_log_that_a_full_disk_holds_up_is_no_failure_to_delete(
 
 
 @pytest.mark.parametrize("how", ["delete", "sweep", "change"])
-def test_deleted_words_are_gone_from_the_disk(tmp_path: Path, store: SQLStore, how: str) -> None:
+def test_deleted_words_are_gone_from_the_disk(tmp_path, store, how):
     word = "Zwetschgenknoedel"
     picture = b"RIFF0000WEBP" + b"unmistakable" * 200
     record = make(LOCAL, name=f"{word}.mp4", note=f"{word} in a note " * 100, tags=(word,))
@@ -132,7 +124,7 @@ def on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-def test_room_is_given_back_by_the_sweeper(tmp_path: Path, store: SQLStore) -> None:
+def test_room_is_given_back_by_the_sweeper(tmp_path, store):
     for number in range(60):
         store.add(make(LOCAL, number), SAMPLE, PICTURE * 600)
     store.sweep(NOON, 30 * DAY)
@@ -141,18 +133,15 @@ def test_room_is_given_back_by_the_sweeper(tmp_path: Path, store: SQLStore) -> N
     assert (tmp_path / FILE).stat().st_size < full / 4
 
 
-def test_tokens_of_links_are_not_in_the_file(tmp_path: Path, store: SQLStore) -> None:
+def test_tokens_of_links_are_not_in_the_file(tmp_path, store):
     record = make(LOCAL)
     store.add(record, SAMPLE)
     share = store.share(LOCAL, record.id, minutes(60), NOON)
-    assert share is not None and store.shared(share.token, NOON)
+    assert store.shared(share.token, NOON)
     assert share.token.encode() not in on_disk(tmp_path)
 
 
-# --- several processes ----------------------------------------------------------------------------
-
-
-def test_processes_open_a_file_that_is_not_there_yet_at_the_same_time(tmp_path: Path) -> None:
+def test_processes_open_a_file_that_is_not_there_yet_at_the_same_time(tmp_path):
     path = tmp_path / FILE
     writers = [start_writer(str(path), name, count=2) for name in ("one", "two")]
     assert [writer.wait(timeout=PATIENT) for writer in writers] == [0, 0]
@@ -161,9 +150,7 @@ def test_processes_open_a_file_that_is_not_there_yet_at_the_same_time(tmp_path: 
     store.close()
 
 
-def test_a_file_held_by_another_program_is_said_to_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_held_by_another_program_is_said_to_be(tmp_path, monkeypatch):
     monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.05)
     store = open_store(tmp_path / FILE)
     other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
@@ -175,10 +162,7 @@ def test_a_file_held_by_another_program_is_said_to_be(
     store.add(make(LOCAL))
 
 
-# --- the small picture ----------------------------------------------------------------------------
-
-
-def test_a_thumbnail_is_small_whatever_the_picture(tmp_path: Path) -> None:
+def test_a_thumbnail_is_small_whatever_the_picture(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
     for rgb in (noise, noise[:, :200], noise[:3, :3], np.zeros((720, 1280, 3), np.uint8)):
         data = thumbnails.small(rgb)
@@ -188,7 +172,7 @@ def test_a_thumbnail_is_small_whatever_the_picture(tmp_path: Path) -> None:
             assert "exif" not in image.info
 
 
-def test_the_picture_is_of_the_moment_that_speaks_most(tmp_path: Path) -> None:
+def test_the_picture_is_of_the_moment_that_speaks_most(tmp_path):
     clip = make_clip(tmp_path / "clip.webm", fps=2)
     data = thumbnails.of(clip, make_analysis(clip))
     assert data is not None
@@ -199,7 +183,7 @@ def test_the_picture_is_of_the_moment_that_speaks_most(tmp_path: Path) -> None:
     assert thumbnails.of(broken, make_analysis(clip)) is None
 
 
-def test_an_id_is_never_taken_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_is_never_taken_for_an_option(monkeypatch):
     drawn = iter(["-begins", "with-letters"])
     monkeypatch.setattr("secrets.token_urlsafe", lambda count: next(drawn))
     assert new_id() == "with-letters"

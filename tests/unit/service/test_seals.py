@@ -1,7 +1,5 @@
 """Seals under results: whose result is ours, and what breaks one."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import stat
@@ -44,9 +42,7 @@ def kept(store: SQLStore, analysis: Analysis = SAMPLE, owner: str = LOCAL) -> Re
     """A finished record, as the pipeline leaves it."""
     record = make(owner)
     store.add(record, store.seals.seal(record, analysis))
-    found = store.get(owner, record.id)
-    assert found is not None
-    return found
+    return store.get(owner, record.id)
 
 
 def who(store: SQLStore, record: Record) -> tuple[ResultOrigin, ResultOrigin | None, ResultOrigin]:
@@ -69,7 +65,7 @@ def rewrite(data: Path, record: Record, change: Rewrite) -> None:
         db.execute("UPDATE results SET analysis = ? WHERE id = ?", [new, record.id])
 
 
-def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(tmp_path: Path) -> None:
+def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(tmp_path):
     store = opened(tmp_path)
     record = kept(store)
     assert set(who(store, record)) == {ResultOrigin.HERE}
@@ -90,7 +86,7 @@ def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(tmp_path: Path) -
         lambda tree: tree["seal"].update(key="AAAA"),
     ],
 )
-def test_a_changed_score_breaks_the_seal(tmp_path: Path, change: Rewrite) -> None:
+def test_a_changed_score_breaks_the_seal(tmp_path, change):
     store = opened(tmp_path)
     record = kept(store)
     rewrite(tmp_path, record, change)
@@ -103,7 +99,7 @@ def test_a_changed_score_breaks_the_seal(tmp_path: Path, change: Rewrite) -> Non
     [("probability", 0.01), ("verdict", "REAL"), ("analyzed", "2020-01-01T00:00:00.000000Z"),
      ("models", '["other"]'), ("sha256", "1" * 64)],
 )  # fmt: skip
-def test_what_a_list_shows_is_sealed_too(tmp_path: Path, column: str, value: object) -> None:
+def test_what_a_list_shows_is_sealed_too(tmp_path, column, value):
     store = opened(tmp_path)
     record = kept(store)
     with sqlite3.connect(tmp_path / FILE) as db:
@@ -111,7 +107,7 @@ def test_what_a_list_shows_is_sealed_too(tmp_path: Path, column: str, value: obj
     assert who(store, record)[1] is ResultOrigin.ELSEWHERE
 
 
-def test_a_seal_is_of_one_record(tmp_path: Path) -> None:
+def test_a_seal_is_of_one_record(tmp_path):
     store = opened(tmp_path)
     record = kept(store)
     analysis = store.analysis(LOCAL, record.id)
@@ -126,7 +122,7 @@ def compared(tree: dict[str, object], sentence: str) -> None:
     comparison["sentence"] = sentence
 
 
-def test_the_sentence_of_a_comparison_is_sealed(tmp_path: Path) -> None:
+def test_the_sentence_of_a_comparison_is_sealed(tmp_path):
     found = Comparison(
         copy_media=SAMPLE.media,
         original_media=SAMPLE.media.model_copy(update={"name": "press.mp4"}),
@@ -137,7 +133,7 @@ def test_the_sentence_of_a_comparison_is_sealed(tmp_path: Path) -> None:
     record = kept(store, SAMPLE.model_copy(update={"comparison": found}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
     analysis = store.analysis(LOCAL, record.id)
-    assert analysis is not None and analysis.seal is not None
+    assert analysis.seal is not None
     assert analysis.comparison is not None
     sent = analysis.model_dump(mode="json")
     assert seals.holds(analysis.seal, sent, [store.seals.own])
@@ -146,24 +142,19 @@ def test_the_sentence_of_a_comparison_is_sealed(tmp_path: Path) -> None:
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
-def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path: Path) -> None:
+def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path):
     store = opened(tmp_path)
     record = kept(store, SAMPLE.model_copy(update={"provenance": PLACE}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
     link = store.share(LOCAL, record.id, TTL, NOON)
     shared = store.shared(link.token, NOON)
-    assert shared is not None and shared.analysis.seal is not None
     assert shared.analysis.seal.place is None  # by it a place could be guessed
     assert record.id not in shared.analysis.model_dump_json()  # it opens more than reading
-    rewrite(
-        tmp_path,
-        record,
-        lambda tree: tree["provenance"]["place"].update(latitude=0.0),  # type: ignore[index]
-    )
+    rewrite(tmp_path, record, lambda tree: tree["provenance"]["place"].update(latitude=0.0))
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
-def test_what_nobody_sealed_is_ours_only_where_nobody_else_writes(tmp_path: Path) -> None:
+def test_what_nobody_sealed_is_ours_only_where_nobody_else_writes(tmp_path):
     assert origin(None, LOCAL) is origin(None, "guest:x") is ResultOrigin.BEFORE
     assert origin(None, "0b9cf7a6-6a0e-4a3b-8d7d-7a2b2f8f2f10") is ResultOrigin.ELSEWHERE
     store = opened(tmp_path)
@@ -172,16 +163,13 @@ def test_what_nobody_sealed_is_ours_only_where_nobody_else_writes(tmp_path: Path
     assert set(who(store, record)) == {ResultOrigin.BEFORE}
 
 
-# --- keys -----------------------------------------------------------------------------------------
-
-
-def test_the_key_is_this_users_alone(tmp_path: Path) -> None:
+def test_the_key_is_this_users_alone(tmp_path):
     opened(tmp_path)
     assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o600
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def test_a_new_key_leaves_what_the_old_one_signed(tmp_path: Path) -> None:
+def test_a_new_key_leaves_what_the_old_one_signed(tmp_path):
     store = opened(tmp_path)
     record = kept(store)
     (tmp_path / KEY).unlink()
@@ -190,9 +178,7 @@ def test_a_new_key_leaves_what_the_old_one_signed(tmp_path: Path) -> None:
     assert set(who(again, record)) == {ResultOrigin.HERE}
 
 
-def test_a_revoked_key_is_believed_no_more_and_stops_its_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_revoked_key_is_believed_no_more_and_stops_its_server(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     store = opened(tmp_path)
     record = kept(store)
@@ -205,16 +191,14 @@ def test_a_revoked_key_is_believed_no_more_and_stops_its_server(
     assert set(who(opened(tmp_path), record)) == {ResultOrigin.ELSEWHERE}
 
 
-def test_servers_with_one_secret_have_one_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_servers_with_one_secret_have_one_key(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_SECRET_KEY", "correct horse battery staple " * 2)
     one, other = opened(tmp_path / "one"), opened(tmp_path / "other")
     assert one.seals.own == other.seals.own
     assert not (tmp_path / "one" / KEY).exists()
 
 
-def test_servers_of_one_database_know_each_others_keys(tmp_path: Path) -> None:
+def test_servers_of_one_database_know_each_others_keys(tmp_path):
     one = opened(tmp_path)
     record = kept(one)
     assert set(who(one, record)) == {ResultOrigin.HERE}
@@ -226,9 +210,7 @@ def test_servers_of_one_database_know_each_others_keys(tmp_path: Path) -> None:
     assert set(who(one, late)) == set(who(other, record)) == {ResultOrigin.HERE}
 
 
-def test_keys_of_others_are_believed_where_the_operator_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_of_others_are_believed_where_the_operator_says_so(tmp_path, monkeypatch):
     stranger, store = opened(tmp_path / "stranger"), opened(tmp_path / "ours")
     record = make(LOCAL)
     store.add(record, stranger.seals.seal(record, SAMPLE))
@@ -237,24 +219,17 @@ def test_keys_of_others_are_believed_where_the_operator_says_so(
     assert set(who(opened(tmp_path / "ours"), record)) == {ResultOrigin.HERE}
 
 
-def test_a_key_that_is_none_stops_the_server_in_words(tmp_path: Path) -> None:
+def test_a_key_that_is_none_stops_the_server_in_words(tmp_path):
     (tmp_path / KEY).write_text("something else")
     with pytest.raises(RecordsError, match="holds no key"):
         opened(tmp_path)
     assert (tmp_path / KEY).read_text() == "something else"
 
 
-# --- reports, and checking elsewhere --------------------------------------------------------------
-
-
 @pytest.fixture
 def operators_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -264,7 +239,7 @@ def operators_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("operators_key")
-def test_the_operator_signs_no_report_of_what_is_not_ours(tmp_path: Path) -> None:
+def test_the_operator_signs_no_report_of_what_is_not_ours(tmp_path):
     gone = tmp_path / "gone.mp4"
     ours = json.loads(exports.report("json", gone, SAMPLE, ResultOrigin.HERE))
     assert ours["seal"]["signature"] and "origin" not in ours
@@ -273,7 +248,7 @@ def test_the_operator_signs_no_report_of_what_is_not_ours(tmp_path: Path) -> Non
     assert other["origin"].startswith("Not made by this server")
 
 
-def test_the_pdf_says_so_in_words(tmp_path: Path) -> None:
+def test_the_pdf_says_so_in_words(tmp_path):
     def first_page(made: ResultOrigin) -> str:
         return text_of(exports.report("pdf", tmp_path / "gone.mp4", SAMPLE, made), 1)
 
@@ -282,10 +257,9 @@ def test_the_pdf_says_so_in_words(tmp_path: Path) -> None:
     assert "Not made by" not in first_page(ResultOrigin.HERE)
 
 
-def test_moved_thresholds_take_the_seal_from_the_report(tmp_path: Path) -> None:
+def test_moved_thresholds_take_the_seal_from_the_report(tmp_path):
     store = opened(tmp_path)
     analysis = store.analysis(LOCAL, kept(store).id)
-    assert analysis is not None
     same = json.loads(exports.report("json", tmp_path / "gone", analysis, ResultOrigin.HERE))
     assert seals.holds(ResultSeal.model_validate(same["analysis"]["seal"]), same["analysis"],
                        {store.seals.own})  # fmt: skip
@@ -294,7 +268,7 @@ def test_moved_thresholds_take_the_seal_from_the_report(tmp_path: Path) -> None:
     assert changed["analysis"]["seal"] is None
 
 
-def test_a_stranger_can_check_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stranger_can_check_a_result(tmp_path, capsys):
     store = opened(tmp_path)
     analysis = store.analysis(LOCAL, kept(store).id)
     other = opened(tmp_path / "other").seals.own
@@ -313,11 +287,10 @@ def test_a_stranger_can_check_a_result(tmp_path: Path, capsys: pytest.CaptureFix
     assert unmask(["verify", str(file)]) == 2
 
 
-def test_what_is_added_to_our_own_is_sealed_again_and_to_no_others(tmp_path: Path) -> None:
+def test_what_is_added_to_our_own_is_sealed_again_and_to_no_others(tmp_path):
     store = opened(tmp_path)
     record = kept(store)
     ours = store.analysis(LOCAL, record.id)
-    assert ours is not None and ours.seal is not None
     more = ours.model_copy(update={"partial": True})
     again = store.seals.seal_again(record, ours, more)
     assert store.update_result(LOCAL, record.id, again)

@@ -1,7 +1,5 @@
 """What each kind of background work runs, refuses, says and keeps, and who may see it."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Iterator
@@ -33,10 +31,7 @@ def tasks(tmp_path: Path) -> Iterator[TaskManager]:
     made.close()
 
 
-# --- downloads ------------------------------------------------------------------------------------
-
-
-def test_a_download_can_be_stopped_and_is_never_run_twice(tasks: TaskManager) -> None:
+def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
     downloads = Downloads(tasks)
     turns, begun = [], threading.Event()
 
@@ -61,9 +56,7 @@ def test_a_download_can_be_stopped_and_is_never_run_twice(tasks: TaskManager) ->
     assert downloads.find("a", ANN) is None
 
 
-def test_a_broken_download_tells_no_more_than_a_person_needs(
-    tasks: TaskManager, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_download_tells_no_more_than_a_person_needs(tasks, caplog):
     downloads = Downloads(tasks)
 
     def breaks(error: Exception) -> Any:
@@ -81,7 +74,7 @@ def test_a_broken_download_tells_no_more_than_a_person_needs(
     assert [r.levelname for r in caplog.records if "download" in r.message] == ["ERROR", "WARNING"]
 
 
-def test_downloads_wait_for_nobody(tasks: TaskManager) -> None:
+def test_downloads_wait_for_nobody(tasks):
     downloads, go = Downloads(tasks), threading.Event()
     several = [downloads.start(f"{n}", lambda on_progress: go.wait(PATIENT), ANN) for n in range(9)]
     assert all(one.state is State.RUNNING for one in map(_begun, several))
@@ -96,10 +89,7 @@ def _begun(one: Any) -> Any:
     return one
 
 
-# --- robustness -----------------------------------------------------------------------------------
-
-
-def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks: TaskManager) -> None:
+def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
     gate, kept = threading.Event(), []
     outcome = cast(Robustness, object())
 
@@ -137,12 +127,7 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks: TaskMan
     ]  # fmt: skip
 
 
-# --- calibrations ---------------------------------------------------------------------------------
-
-
-def test_one_calibration_a_server_and_its_clips_go_with_it(
-    tasks: TaskManager, tmp_path: Path
-) -> None:
+def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
     go = threading.Event()
 
     def analyzer() -> Any:
@@ -176,12 +161,7 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(
     assert not clips[0].parent.exists()
 
 
-# --- self-checks ----------------------------------------------------------------------------------
-
-
-def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(
-    tasks: TaskManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(tasks, monkeypatch):
     go, runs = threading.Event(), []
     outcome = Outcome.__new__(Outcome)
     object.__setattr__(outcome, "id", "texture")

@@ -1,7 +1,5 @@
 """Background work: who comes first, who may see it, and how it ends whatever happens to it."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal
@@ -79,10 +77,7 @@ class Desk:
         return self.look()
 
 
-# --- the scheduler --------------------------------------------------------------------------------
-
-
-def test_who_waits_at_a_page_comes_before_a_batch() -> None:
+def test_who_waits_at_a_page_comes_before_a_batch():
     desk = Desk()
     desk.add(PAGE, "first")
     desk.add(NIGHT, "batch")
@@ -96,7 +91,7 @@ def test_who_waits_at_a_page_comes_before_a_batch() -> None:
     assert desk.end("batch")[3:] == ["batch 2"]
 
 
-def test_no_more_runs_than_the_cores_allow() -> None:
+def test_no_more_runs_than_the_cores_allow():
     desk = Desk(cores=5)
     for number in range(4):
         desk.add(PAGE, f"{number}")
@@ -109,7 +104,7 @@ def test_no_more_runs_than_the_cores_allow() -> None:
     assert len(small.started) == 5  # 5 * 0.4 is two, however a computer adds that up
 
 
-def test_what_waits_for_a_network_takes_no_core_and_waits_for_none() -> None:
+def test_what_waits_for_a_network_takes_no_core_and_waits_for_none():
     desk = Desk()
     desk.add(PAGE, "page")
     desk.add(NIGHT, "batch")
@@ -121,7 +116,7 @@ def test_what_waits_for_a_network_takes_no_core_and_waits_for_none() -> None:
     assert desk.started[-1] == "batch 2"
 
 
-def test_cameras_take_from_the_budget_and_stop_nobody_for_good() -> None:
+def test_cameras_take_from_the_budget_and_stop_nobody_for_good():
     desk = Desk(cores=4)
     seat = desk.scheduler.reserve(1.0)
     desk.add(PAGE, "one")
@@ -141,7 +136,7 @@ def test_cameras_take_from_the_budget_and_stop_nobody_for_good() -> None:
         one.release()
 
 
-def test_owners_take_turns() -> None:
+def test_owners_take_turns():
     desk = Desk()
     anns = [desk.add(PAGE, f"ann {number}", "ann") for number in range(5)]
     bens = [desk.add(PAGE, f"ben {number}", "ben") for number in range(2)]
@@ -158,7 +153,7 @@ def test_owners_take_turns() -> None:
     assert desk.end("cat")[-1] == "dan"
 
 
-def test_a_place_in_line_counts_what_comes_before_it() -> None:
+def test_a_place_in_line_counts_what_comes_before_it():
     desk = Desk()
     desk.add(PAGE, "runs")
     waiting = [desk.add(PAGE, f"{number}") for number in range(3)]
@@ -168,7 +163,7 @@ def test_a_place_in_line_counts_what_comes_before_it() -> None:
     assert desk.scheduler.count("page") == (2, 1)
 
 
-def test_nobody_overtakes_what_waits_for_cores() -> None:
+def test_nobody_overtakes_what_waits_for_cores():
     desk = Desk(cores=2)
     small = kind("small", Priority.INTERACTIVE, 0.5)
     desk.add(small, "small 0")
@@ -178,7 +173,7 @@ def test_nobody_overtakes_what_waits_for_cores() -> None:
     assert desk.end("small 0") == ["small 0", "large"]
 
 
-def test_a_kind_may_run_one_at_a_time_and_blocks_no_other() -> None:
+def test_a_kind_may_run_one_at_a_time_and_blocks_no_other():
     desk = Desk(cores=64)
     single = kind("single", Priority.BATCH, max_running=1)
     for number in range(3):
@@ -188,7 +183,7 @@ def test_a_kind_may_run_one_at_a_time_and_blocks_no_other() -> None:
     assert desk.end("single 0")[2:] == ["single 1"]
 
 
-def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network() -> None:
+def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network():
     desk = Desk()
     desk.add(PAGE, "runs")
     desk.scheduler.hold()
@@ -203,7 +198,7 @@ def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network() -> 
     assert not desk.scheduler.held
 
 
-def test_a_task_is_put_before_all_others_of_its_priority() -> None:
+def test_a_task_is_put_before_all_others_of_its_priority():
     desk = Desk()
     running = desk.add(PAGE, "0")
     waiting = [desk.add(PAGE, name, owner) for name, owner in (("1", "ann"), ("2", "ben"))]
@@ -214,7 +209,7 @@ def test_a_task_is_put_before_all_others_of_its_priority() -> None:
     assert desk.end("0") == ["0", "3"]
 
 
-def test_a_full_line_takes_no_more() -> None:
+def test_a_full_line_takes_no_more():
     def refuse(waiting: int, running: int) -> UnmaskError | None:
         return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
 
@@ -227,7 +222,7 @@ def test_a_full_line_takes_no_more() -> None:
     desk.add(PAGE, "another kind")
 
 
-def test_a_batch_pauses_between_steps_while_others_need_its_cores() -> None:
+def test_a_batch_pauses_between_steps_while_others_need_its_cores():
     scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=PATIENT)
     steps, step, ended = [], threading.Event(), threading.Event()
 
@@ -246,7 +241,7 @@ def test_a_batch_pauses_between_steps_while_others_need_its_cores() -> None:
     assert ended.wait(PATIENT) and steps == [0, 1]
 
 
-def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses() -> None:
+def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses():
     scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=0.01)
     seats = [scheduler.reserve(1.0) for _ in range(4)]
     ended = [threading.Event(), threading.Event()]
@@ -260,9 +255,6 @@ def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses() -> None:
     assert all(event.wait(PATIENT) for event in ended)
     for seat in seats:
         seat.release()
-
-
-# --- the manager ----------------------------------------------------------------------------------
 
 
 def open_tasks(data: Path, *kinds: TaskKind, scheduler: Scheduler | None = None) -> TaskManager:
@@ -293,7 +285,7 @@ class Gate:
         return "done"
 
 
-def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks: TaskManager) -> None:
+def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks):
     def work(task: Task) -> int:
         task.on_progress(0, 4)
         task.on_progress(2, 4, "halfway")
@@ -306,10 +298,10 @@ def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks: TaskMan
     assert task.progress == StepProgress("halfway", 2, 4) and task.fraction == 0.5
     assert task.started and task.ended and task.created <= task.started <= task.ended
     row = tasks._store.get(task.id)
-    assert row is not None and row.state == "done" and row.owner == ANN.id
+    assert row.state == "done" and row.owner == ANN.id
 
 
-def test_only_the_owner_and_an_administrator_find_a_task(tasks: TaskManager) -> None:
+def test_only_the_owner_and_an_administrator_find_a_task(tasks):
     gate = Gate()
     task = Task(NIGHT, ANN.id, subject="set")
     tasks.submit(task, gate)
@@ -322,10 +314,10 @@ def test_only_the_owner_and_an_administrator_find_a_task(tasks: TaskManager) -> 
     tasks._tasks.clear()  # as after many others: it is read from the store
     assert tasks.find(task.id, BEN) is None and tasks.find("x" * 22, ANN) is None
     found = tasks.find(task.id, ANN)
-    assert found is not None and found.state is State.DONE and found.subject == "set"
+    assert found.state is State.DONE and found.subject == "set"
 
 
-def test_canceled_before_it_ran(tasks: TaskManager) -> None:
+def test_canceled_before_it_ran(tasks):
     gate, ends = Gate(), []
     first, waits = Task(PAGE, ANN.id), Task(PAGE, ANN.id)
     tasks.submit(first, gate)
@@ -339,7 +331,7 @@ def test_canceled_before_it_ran(tasks: TaskManager) -> None:
     assert not ran.is_set() and ends == [State.CANCELED]
 
 
-def test_canceled_while_it_ran(tasks: TaskManager) -> None:
+def test_canceled_while_it_ran(tasks):
     gate, task = Gate(), Task(PAGE, ANN.id)
     tasks.submit(task, gate)
     assert gate.begun.wait(PATIENT)
@@ -347,7 +339,7 @@ def test_canceled_while_it_ran(tasks: TaskManager) -> None:
     assert ended(task).state is State.CANCELED and task.result is None and task.fault is None
 
 
-def test_canceled_after_it_ended(tasks: TaskManager) -> None:
+def test_canceled_after_it_ended(tasks):
     task = Task(PAGE, ANN.id)
     tasks.submit(task, lambda task: "done")
     ended(task)
@@ -355,7 +347,7 @@ def test_canceled_after_it_ended(tasks: TaskManager) -> None:
     assert task.state is State.DONE and task.result == "done"
 
 
-def test_canceled_while_it_pauses(tmp_path: Path) -> None:
+def test_canceled_while_it_pauses(tmp_path):
     scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=PATIENT)
     tasks = open_tasks(tmp_path, scheduler=scheduler)
     scheduler.reserve(2.0)
@@ -383,12 +375,8 @@ def test_canceled_while_it_pauses(tmp_path: Path) -> None:
     ],
 )
 def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
-    tasks: TaskManager,
-    caplog: pytest.LogCaptureFixture,
-    error: BaseException,
-    code: str,
-    ours: bool,
-) -> None:
+    tasks, caplog, error, code, ours
+):
     def work(task: Task) -> None:
         raise error
 
@@ -396,16 +384,16 @@ def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
         task = Task(PAGE, ANN.id)
         tasks.submit(task, work)
         assert ended(task).state is State.FAILED
-    assert task.fault is not None and task.fault.problem.code == code
+    assert task.fault.problem.code == code
     assert (task.fault.reference in caplog.text) == ours
     after = Task(PAGE, ANN.id)
     tasks.submit(after, lambda task: "runs")
     assert ended(after).state is State.DONE
     row = tasks._store.get(task.id)
-    assert row is not None and row.state == "failed" and code in row.fault
+    assert row.state == "failed" and code in row.fault
 
 
-def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_path: Path) -> None:
+def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_path):
     class Broken(ThreadExecutor):
         broken = True
 
@@ -427,9 +415,7 @@ def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_pa
     tasks.close()
 
 
-def test_an_end_that_cannot_be_noted_is_an_end(
-    tasks: TaskManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_end_that_cannot_be_noted_is_an_end(tasks, monkeypatch):
     def full(*args: object) -> None:
         raise RecordsError("The disk is full.")
 
@@ -446,7 +432,7 @@ def test_an_end_that_cannot_be_noted_is_an_end(
             tasks.submit(Task(PAGE, ANN.id), lambda task: "done")
 
 
-def test_what_is_dismissed_is_stopped_and_gone(tasks: TaskManager) -> None:
+def test_what_is_dismissed_is_stopped_and_gone(tasks):
     gate = Gate()
     mine, theirs = Task(PAGE, ANN.id, subject="a"), Task(NIGHT, BEN.id, subject="a")
     for task in (mine, theirs):
@@ -458,7 +444,7 @@ def test_what_is_dismissed_is_stopped_and_gone(tasks: TaskManager) -> None:
     assert ended(theirs).state is State.CANCELED and tasks._store.get(theirs.id) is None
 
 
-def test_memory_is_bounded_and_old_tasks_are_swept(tmp_path: Path) -> None:
+def test_memory_is_bounded_and_old_tasks_are_swept(tmp_path):
     few = kind("page", Priority.INTERACTIVE, max_in_memory=2)
     tasks = open_tasks(tmp_path, few)
     done = [Task(few, ANN.id) for _ in range(6)]
@@ -478,7 +464,7 @@ class Slow(Task):
     MIN_STEPS, MIN_SECONDS = 3, 2.0
 
 
-def test_time_left_is_told_by_what_came_in_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_left_is_told_by_what_came_in_this_run(monkeypatch):
     seconds = 10.0
     for task in (Task(PAGE, ANN.id), Slow(PAGE, ANN.id)):
         assert task.seconds_left is None and task.elapsed() == 0
@@ -497,7 +483,7 @@ def test_time_left_is_told_by_what_came_in_this_run(monkeypatch: pytest.MonkeyPa
         task.on_progress(700, 1000)
 
 
-def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path: Path) -> None:
+def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path):
     gate, tasks = Gate(), open_tasks(tmp_path)
     running, waiting = Task(PAGE, ANN.id), Task(PAGE, ANN.id)
     ends: list[State] = []
@@ -509,11 +495,8 @@ def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path: Path) -> None
     after = open_tasks(tmp_path)
     for task in (running, waiting):
         found = after.find(task.id, ANN)
-        assert found is not None and found.state is State.INTERRUPTED
+        assert found.state is State.INTERRUPTED
     after.close()
-
-
-# --- two servers on one database ------------------------------------------------------------------
 
 
 class Counting(TaskStore):
@@ -526,7 +509,7 @@ class Counting(TaskStore):
         return super().update(task, state)
 
 
-def test_progress_is_written_a_few_times_a_second_however_often_it_is_told(tmp_path: Path) -> None:
+def test_progress_is_written_a_few_times_a_second_however_often_it_is_told(tmp_path):
     tasks = open_tasks(tmp_path)
     tasks._store = store = Counting(tasks._store.database)
     steps = 0
@@ -545,15 +528,15 @@ def test_progress_is_written_a_few_times_a_second_however_often_it_is_told(tmp_p
     tasks.close()
 
 
-def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path: Path) -> None:
+def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path):
     other = victim(tmp_path, "steps")
     try:
-        assert other.stdout is not None and other.stdout.readline() == "runs\n"
+        assert other.stdout.readline() == "runs\n"
         tasks = open_tasks(tmp_path)
 
         def seen() -> Task:
             task = tasks.latest(NIGHT, "long", ANN)
-            assert task is not None and task.active
+            assert task.active
             return task
 
         until(lambda: seen().state is State.RUNNING and seen().done > 2)
@@ -566,14 +549,12 @@ def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path: Path) -
         tasks.cancel(seen())
         assert other.stdout.readline() == "canceled\n"
         found = tasks.find("waits", ANN)
-        assert found is not None and found.state is State.CANCELED
+        assert found.state is State.CANCELED
         tasks.close()
     finally:
         other.kill()
         other.communicate()
 
-
-# --- a restart ------------------------------------------------------------------------------------
 
 VICTIM = """
 import os, signal, sys, time
@@ -618,7 +599,7 @@ def victim(data: Path, where: str) -> subprocess.Popen[str]:
     )
 
 
-def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path: Path) -> None:
+def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path):
     killed = victim(tmp_path, "kill")
     killed.communicate(timeout=PATIENT)
     assert killed.returncode == -signal.SIGKILL
@@ -627,37 +608,36 @@ def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path: Path) -> Non
     tasks = open_tasks(tmp_path, PAGE, night)
     assert lost in (["waits"], ["waits", "queued"])  # the second may not have come that far
     found = tasks.find("waits", ANN)
-    assert found is not None and found.state is State.INTERRUPTED and not found.active
+    assert found.state is State.INTERRUPTED and not found.active
     assert found.params == {"models": ["a"]}  # what it takes to run it again
     assert tasks.find("waits", BEN) is None
     done = tasks.find("done", ANN)
-    assert done is not None and done.state is State.DONE
+    assert done.state is State.DONE
     assert tasks.recover() == []  # told once
     tasks.close()
     after = open_tasks(tmp_path)
     row = after._store.get("waits")
-    assert row is not None and row.state == "interrupted"
+    assert row.state == "interrupted"
     after.close()
 
 
-def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path: Path) -> None:
+def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path):
     other = victim(tmp_path, "life")
     try:
-        assert other.stdout is not None and other.stdout.readline() == "runs\n"
+        assert other.stdout.readline() == "runs\n"
         tasks = open_tasks(tmp_path)
         found = tasks.find("waits", ANN)
-        assert found is not None and found.active and tasks.recover() == []
+        assert found.active and tasks.recover() == []
     finally:
         other.kill()
         other.communicate()
     found = tasks.find("waits", ANN)
-    assert found is not None and found.state is State.INTERRUPTED
+    assert found.state is State.INTERRUPTED
     assert {task.id for task in tasks.recover()} >= {"waits"}
     tasks.close()
 
 
-def test_a_task_is_not_over_while_its_end_is_written() -> None:
-    """Its state is written last: until then who asks is told of a run, not of half an end."""
+def test_a_task_is_not_over_while_its_end_is_written():
     task = Task(PAGE, "ann")
     task.begin()
     task.fault, task.ended = fault_of(InputError("no")), datetime.now(UTC)
@@ -669,7 +649,7 @@ def test_a_task_is_not_over_while_its_end_is_written() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is of the whole process")
-def test_a_task_and_what_it_starts_give_way_to_pages() -> None:
+def test_a_task_and_what_it_starts_give_way_to_pages():
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 

@@ -1,7 +1,5 @@
 """The picture of a record, made while the faces of its file are still scored."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -24,14 +22,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
     calls: list[tuple[float, str]] = []
 
     def make(path: Path, analysis: object) -> bytes:
-        calls.append((moment(analysis), threading.current_thread().name))  # type: ignore[arg-type]
+        calls.append((moment(analysis), threading.current_thread().name))
         return b"%f" % calls[-1][0]
 
     monkeypatch.setattr(thumbnails, "of", make)
     return calls
 
 
-def test_it_is_made_once_when_all_faces_were_searched_for(made: list[tuple[float, str]]) -> None:
+def test_it_is_made_once_when_all_faces_were_searched_for(made):
     early = EarlyThumbnail(PATH)
     early.look(Progress("faces", 0.1, {}))
     early.look(replace(SEARCHED, sampled=7))
@@ -43,7 +41,7 @@ def test_it_is_made_once_when_all_faces_were_searched_for(made: list[tuple[float
     assert thread != threading.current_thread().name, "beside the scores, not after them"
 
 
-def test_another_moment_at_the_end_is_another_picture(made: list[tuple[float, str]]) -> None:
+def test_another_moment_at_the_end_is_another_picture(made):
     first = SAMPLE.judged[0]
     later = first.model_copy(update={"thumbnail_time": first.thumbnail_time + 1})
     subjects = [later if one.id == first.id else one for one in SAMPLE.subjects]
@@ -54,5 +52,5 @@ def test_another_moment_at_the_end_is_another_picture(made: list[tuple[float, st
     assert len(made) == 2
 
 
-def test_without_a_report_it_is_made_at_the_end(made: list[tuple[float, str]]) -> None:
+def test_without_a_report_it_is_made_at_the_end(made):
     assert EarlyThumbnail(PATH).of(SAMPLE) is not None and len(made) == 1

@@ -1,7 +1,5 @@
 """Uploads on disk: the contract of every storage, and how long files are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +20,7 @@ class TestFolder(StorageContract):
         return lambda: Uploads(tmp_path)
 
 
-def test_retention_and_limit_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retention_and_limit_come_from_the_environment(monkeypatch):
     monkeypatch.delenv("UNMASK_RETENTION_HOURS", raising=False)
     monkeypatch.delenv("UNMASK_MAX_UPLOAD_MB", raising=False)
     assert retention() == DAY
@@ -34,9 +32,7 @@ def test_retention_and_limit_come_from_the_environment(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("value", ["forever", "0", "-1", "nan", "inf"])
-def test_a_retention_that_makes_no_sense_is_refused(
-    monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
+def test_a_retention_that_makes_no_sense_is_refused(monkeypatch, value):
     monkeypatch.setenv("UNMASK_RETENTION_HOURS", value)
     with pytest.raises(SystemExit, match="UNMASK_RETENTION_HOURS"):
         retention()

@@ -1,7 +1,5 @@
 """A server of the API on a data folder of its own, and a client on this computer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 from service.application import Application
 from tests.support.api import served
+from tests.support.applications import application as opened
 from tests.support.waiting import PATIENT
 from tests.unit.service.test_jobs import Analyzer
 
@@ -25,13 +24,9 @@ def application(
     tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Application]:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    app = Application(tmp_path, analyzer)  # type: ignore[arg-type]
-    app.jobs._check = None  # most of these files are none
-    yield app
-    analyzer.go.set()
-    app.stop()
-    app.jobs.close()
-    app.jobs.store.close()
+    with opened(tmp_path, analyzer) as app:
+        yield app
+        analyzer.go.set()
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """Analyses over HTTP: a real client against a real server on loopback."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re
 import socket
 import threading
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,7 +18,6 @@ from service.application import Application
 from service.limits import MEGABYTE
 from tests.support.pdf import text_of
 from tests.support.waiting import until
-from tests.unit.service.test_jobs import Analyzer
 
 FILE = {"file": ("clip.mp4", b"bytes of a clip", "video/mp4")}
 STRANGER = {"Host": "unmask.example.org"}
@@ -43,9 +39,7 @@ def refusal(answer: httpx.Response) -> dict[str, str]:
     return error
 
 
-def test_a_file_becomes_a_task_and_then_a_result(
-    client: httpx.Client, analyzer: Analyzer, application: Application
-) -> None:
+def test_a_file_becomes_a_task_and_then_a_result(client, analyzer, application):
     analyzer.go.clear()
     answer = client.post(
         "/v1/analyses", files=FILE, data={"frames": "8", "models": "texture, motion"}
@@ -81,7 +75,7 @@ def test_a_file_becomes_a_task_and_then_a_result(
     assert client.get(view["href"]).status_code == 404 and nothing_left(application)
 
 
-def test_who_waits_gets_the_result_in_the_answer(client: httpx.Client) -> None:
+def test_who_waits_gets_the_result_in_the_answer(client):
     answer = client.post("/v1/analyses", params={"wait": 60}, files=FILE)
     assert answer.status_code == 200 and answer.json()["result"]["media"]["name"] == "clip.mp4"
     again = client.post("/v1/analyses", files=FILE)
@@ -89,15 +83,13 @@ def test_who_waits_gets_the_result_in_the_answer(client: httpx.Client) -> None:
     assert again.json()["id"] == answer.json()["id"]
 
 
-def test_who_does_not_wait_long_enough_gets_the_task(
-    client: httpx.Client, analyzer: Analyzer
-) -> None:
+def test_who_does_not_wait_long_enough_gets_the_task(client, analyzer):
     analyzer.go.clear()
     answer = client.post("/v1/analyses", params={"wait": 0.2}, files=FILE)
     assert answer.status_code == 202 and answer.json()["state"] in ("queued", "running")
 
 
-def test_a_file_that_can_not_be_read_says_why(client: httpx.Client, analyzer: Analyzer) -> None:
+def test_a_file_that_can_not_be_read_says_why(client, analyzer):
     analyzer.error = MediaError("This is no video.", code="not_media", hint="Send a video.")
     answer = client.post("/v1/analyses", params={"wait": 60}, files=FILE)
     assert answer.status_code == 422 and refusal(answer)["code"] == "not_media"
@@ -105,18 +97,14 @@ def test_a_file_that_can_not_be_read_says_why(client: httpx.Client, analyzer: An
     assert view["state"] == "failed" and view["error"]["hint"] == "Send a video."
 
 
-def test_our_own_failure_is_ours_and_tells_nothing(
-    client: httpx.Client, analyzer: Analyzer, tmp_path: Path
-) -> None:
+def test_our_own_failure_is_ours_and_tells_nothing(client, analyzer, tmp_path):
     analyzer.error = RuntimeError(f"boom in {tmp_path}")
     answer = client.post("/v1/analyses", params={"wait": 60}, files=FILE)
     assert answer.status_code == 500 and str(tmp_path) not in answer.text
     assert re.fullmatch(r"[0-9A-F]{4}-[0-9A-F]{4}", refusal(answer)["reference"])
 
 
-def test_events_follow_a_task_to_its_end(
-    client: httpx.Client, url: str, analyzer: Analyzer
-) -> None:
+def test_events_follow_a_task_to_its_end(client, url, analyzer):
     analyzer.go.clear()
     task = client.post("/v1/analyses", files=FILE).json()["task"]["href"]
     threading.Timer(0.5, analyzer.go.set).start()
@@ -128,7 +116,7 @@ def test_events_follow_a_task_to_its_end(
         assert [json.loads(message)["state"] for message in socket] == ["done"]
 
 
-def test_a_task_can_be_stopped(client: httpx.Client, analyzer: Analyzer) -> None:
+def test_a_task_can_be_stopped(client, analyzer):
     analyzer.go.clear()
     view = client.post("/v1/analyses", files=FILE).json()
     assert client.delete(view["task"]["href"]).status_code == 202
@@ -155,9 +143,7 @@ def test_a_task_can_be_stopped(client: httpx.Client, analyzer: Analyzer) -> None
           "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 422, "no_file"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_and_leaves_nothing(
-    client: httpx.Client, application: Application, sent: dict, status: int, code: str
-) -> None:
+def test_what_does_not_fit_is_refused_and_leaves_nothing(client, application, sent, status, code):
     answer = client.post("/v1/analyses", **sent)
     assert (answer.status_code, refusal(answer)["code"]) == (status, code)
     assert nothing_left(application)
@@ -166,9 +152,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     "name", ["../../../etc/passwd", "..\\..\\x.mp4", "a\x00b.mp4", "CON", "é" * 400, ".mp4"]
 )
-def test_hostile_names_stay_names(
-    client: httpx.Client, application: Application, name: str
-) -> None:
+def test_hostile_names_stay_names(client, application, name):
     answer = client.post("/v1/analyses", params={"wait": 60}, files={"file": (name, b"x")})
     assert answer.status_code == 200
     folder = application.jobs.uploads.root / answer.json()["id"]
@@ -177,9 +161,7 @@ def test_hostile_names_stay_names(
     assert file.resolve().is_relative_to(application.jobs.uploads.root.resolve())
 
 
-def test_too_large_is_refused_before_it_is_sent(
-    url: str, monkeypatch: pytest.MonkeyPatch, application: Application
-) -> None:
+def test_too_large_is_refused_before_it_is_sent(url, monkeypatch, application):
     """Two gigabytes are announced; not one byte of them has to come."""
     monkeypatch.setenv("UNMASK_MAX_UPLOAD_MB", "2")
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
@@ -194,9 +176,7 @@ def test_too_large_is_refused_before_it_is_sent(
     assert nothing_left(application)
 
 
-def test_too_large_in_chunks_is_refused_on_the_way(
-    url: str, monkeypatch: pytest.MonkeyPatch, application: Application
-) -> None:
+def test_too_large_in_chunks_is_refused_on_the_way(url, monkeypatch, application):
     monkeypatch.setenv("UNMASK_MAX_UPLOAD_MB", "1")
     sent = 0
     with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), 60) as link:
@@ -218,7 +198,7 @@ def test_too_large_in_chunks_is_refused_on_the_way(
     assert sent < 100 * MEGABYTE and nothing_left(application)
 
 
-def test_a_body_in_chunks_is_taken_as_any(client: httpx.Client) -> None:
+def test_a_body_in_chunks_is_taken_as_any(client):
     def body():
         yield b"--x\r\nContent-Disposition: form-data; name=file; filename=a.mp4\r\n\r\n"
         for _ in range(50):
@@ -231,9 +211,7 @@ def test_a_body_in_chunks_is_taken_as_any(client: httpx.Client) -> None:
     assert len(answer.json()["result"]["media"]["sha256"]) == 50_000, "what the stand-in was given"
 
 
-def test_a_client_that_leaves_while_it_waits_finds_its_result(
-    url: str, client: httpx.Client, analyzer: Analyzer
-) -> None:
+def test_a_client_that_leaves_while_it_waits_finds_its_result(url, client, analyzer):
     analyzer.go.clear()
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{url}/v1/analyses?wait=600", files=FILE, timeout=1)
@@ -241,9 +219,7 @@ def test_a_client_that_leaves_while_it_waits_finds_its_result(
     until(lambda: [one["state"] for one in client.get("/v1/analyses").json()] == ["done"])
 
 
-def test_a_full_queue_says_when_to_come_back(
-    client: httpx.Client, analyzer: Analyzer, application: Application
-) -> None:
+def test_a_full_queue_says_when_to_come_back(client, analyzer, application):
     analyzer.go.clear()
     answers = [
         client.post("/v1/analyses", files={"file": ("a.mp4", b"%d" % number)})
@@ -256,18 +232,14 @@ def test_a_full_queue_says_when_to_come_back(
     assert client.get("/readyz").json()["checks"]["queue"] is False
 
 
-def test_a_file_without_room_is_refused_and_nothing_is_left(
-    client: httpx.Client, application: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_without_room_is_refused_and_nothing_is_left(client, application, monkeypatch):
     monkeypatch.setattr(application.jobs.uploads, "has_room", lambda size: False)
     answer = client.post("/v1/analyses", files=FILE)
     assert (answer.status_code, refusal(answer)["code"]) == (507, "disk_full")
     assert nothing_left(application)
 
 
-def test_strangers_are_told_to_bring_a_key(
-    client: httpx.Client, url: str, application: Application
-) -> None:
+def test_strangers_are_told_to_bring_a_key(client, url, application):
     for path in ("/v1/analyses", "/v1/models", "/v1/tasks/x", "/v1/analyses/x/frames"):
         answer = client.get(path, headers=STRANGER)
         assert answer.status_code == 401 and refusal(answer)["code"] == "unauthorized"
@@ -279,28 +251,28 @@ def test_strangers_are_told_to_bring_a_key(
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/api/x", "/v2/analyses"])
-def test_an_unknown_path_is_json(client: httpx.Client, path: str) -> None:
+def test_an_unknown_path_is_json(client, path):
     answer = client.get(path)
     assert answer.status_code == 404 and refusal(answer)["code"] == "not_found"
     assert path == "/" or PATHS.fullmatch(path)
     assert client.put("/v1/models").status_code == 405
 
 
-def test_unknown_ids_are_not_found(client: httpx.Client) -> None:
+def test_unknown_ids_are_not_found(client):
     for path in ("/v1/analyses/" + "x" * 22, "/v1/analyses/..%2f..", "/v1/tasks/none"):
         assert client.get(path).status_code == 404
         assert client.delete(path).status_code == 404
     assert client.post("/v1/models/no-such/fetch").status_code == 404
 
 
-def test_models_say_what_they_need(client: httpx.Client) -> None:
+def test_models_say_what_they_need(client):
     models = client.get("/v1/models").json()
     assert any(model["ready"] for model in models)
     licensed = next((m for m in models if m["state"] == "available" and m["download"]), None)
-    assert licensed is not None and licensed["license"]
+    assert licensed["license"]
 
 
-def test_a_request_id_is_given_back_and_nothing_strange_is(client: httpx.Client) -> None:
+def test_a_request_id_is_given_back_and_nothing_strange_is(client):
     assert (
         client.get("/healthz", headers={"X-Request-ID": "job-7"}).headers["X-Request-ID"] == "job-7"
     )
@@ -308,9 +280,7 @@ def test_a_request_id_is_given_back_and_nothing_strange_is(client: httpx.Client)
     assert re.fullmatch(r"[0-9a-f]{16}", strange)
 
 
-def test_the_log_names_the_route_and_no_secret(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_names_the_route_and_no_secret(client, caplog):
     caplog.set_level("INFO", logger="unmask.api")
     view = client.post("/v1/analyses", params={"wait": 60}, files=FILE).json()
     client.get(view["href"])

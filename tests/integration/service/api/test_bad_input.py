@@ -1,7 +1,5 @@
 """What goes wrong outside of a request."""
 
-from __future__ import annotations
-
 import io
 import os
 import resource
@@ -22,16 +20,13 @@ from tests.conftest import write_clip
 from tests.integration.service.api.test_analyses import FILE, nothing_left, refusal
 from tests.support.api import served
 from tests.support.ports import free_port
-from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
+from tests.support.postgres import PORT, SUPERUSER, postgres
 from tests.support.processes import running
 from tests.support.waiting import PATIENT, until
 from tests.unit.service.test_jobs import Analyzer
 
 __all__ = ["postgres"]
 ROOT = Path(__file__).parents[4]
-
-
-# --- files that the real reader opens -------------------------------------------------------------
 
 
 @pytest.fixture
@@ -41,7 +36,7 @@ def real(monkeypatch: pytest.MonkeyPatch, analyzer: Analyzer) -> None:
 
     def analyze(path: Path, *given: object, **options: object) -> Analysis:
         media.probe(path)
-        return answer(path, *given, **options)  # type: ignore[arg-type]
+        return answer(path, *given, **options)
 
     monkeypatch.setattr(analyzer, "analyze", analyze)
 
@@ -59,9 +54,7 @@ def zip_of_zips(depth: int) -> bytes:
 
 @pytest.mark.usefixtures("real")
 @pytest.mark.parametrize("name", ["clips.zip", "clip.mp4", "../../clip.zip"])
-def test_a_zip_of_zips_is_no_video_and_nothing_of_it_is_unpacked(
-    client: httpx.Client, application: Application, name: str
-) -> None:
+def test_a_zip_of_zips_is_no_video_and_nothing_of_it_is_unpacked(client, application, name):
     content = zip_of_zips(5)
     answer = client.post(
         "/v1/analyses", params={"wait": 60}, files={"file": (name, content, "application/zip")}
@@ -77,9 +70,7 @@ def test_a_zip_of_zips_is_no_video_and_nothing_of_it_is_unpacked(
 
 
 @pytest.mark.usefixtures("real")
-def test_a_zip_in_a_batch_is_refused_and_the_others_go_on(
-    client: httpx.Client, tmp_path: Path
-) -> None:
+def test_a_zip_in_a_batch_is_refused_and_the_others_go_on(client, tmp_path):
     clip = write_clip(tmp_path / "clip.webm", seconds=1, codec="libvpx-vp9").read_bytes()
     sent = [("files", ("a.zip", zip_of_zips(3))), ("files", ("gone.webm", clip[:200]))]
     batch = client.post("/v1/batches", files=sent).json()
@@ -91,16 +82,13 @@ def test_a_zip_in_a_batch_is_refused_and_the_others_go_on(
 
 
 @pytest.mark.usefixtures("real")
-def test_a_truncated_video_says_what_is_missing(client: httpx.Client, tmp_path: Path) -> None:
+def test_a_truncated_video_says_what_is_missing(client, tmp_path):
     whole = write_clip(tmp_path / "clip.mp4", seconds=2).read_bytes()
     sent = {"file": ("clip.mp4", whole[: len(whole) // 2], "video/mp4")}
     answer = client.post("/v1/analyses", params={"wait": 60}, files=sent)
     assert answer.status_code == 422
     error = refusal(answer)
     assert error["code"] in ("index_missing", "undecodable") and error["hint"].endswith(".")
-
-
-# --- a disk that is full --------------------------------------------------------------------------
 
 
 @contextmanager
@@ -119,7 +107,7 @@ def cramped(data: Path, most: int) -> Iterator[str]:
         yield url
 
 
-def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path: Path) -> None:
+def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path):
     """The system itself refuses the write, in the middle of the body."""
     with cramped(tmp_path, 3 << 20) as url:
         for _time in range(2):
@@ -133,12 +121,7 @@ def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path: Path
     assert not list(tmp_path.glob("tmp*"))
 
 
-# --- a database that is gone ----------------------------------------------------------------------
-
-
-def test_a_database_that_is_taken_away_and_comes_back(
-    postgres: Postgres, tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_taken_away_and_comes_back(postgres, tmp_path, analyzer, monkeypatch):
     """Its connections are cut and it lets nobody in, in the middle of an analysis."""
     postgres.need_our_own()
     name = f"api_{secrets.token_hex(4)}"
@@ -146,7 +129,7 @@ def test_a_database_that_is_taken_away_and_comes_back(
     address = f"postgresql://{SUPERUSER}@/{name}?host={postgres.folder}&port={PORT}"
     monkeypatch.setenv("UNMASK_DATABASE", address)
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    application = Application(tmp_path, analyzer)  # type: ignore[arg-type]
+    application = Application(tmp_path, analyzer)
     application.jobs._check = None
 
     def close(closed: bool) -> None:

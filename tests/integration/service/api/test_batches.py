@@ -1,22 +1,17 @@
 """Batches over HTTP: what is taken, what is refused and comes again, and how far it is."""
 
-from __future__ import annotations
-
-import httpx
 import pytest
 
 from service.api.routes.batches import MAX_FILES
-from service.application import Application
 from tests.integration.service.api.test_keys import away, code
 from tests.support.waiting import until
-from tests.unit.service.test_jobs import Analyzer
 
 
 def files(*numbers: int) -> list[tuple[str, tuple[str, bytes]]]:
     return [("files", (f"clip-{n}.mp4", f"bytes of {n}".encode())) for n in numbers]
 
 
-def test_a_batch_is_followed_to_its_end(client: httpx.Client, analyzer: Analyzer) -> None:
+def test_a_batch_is_followed_to_its_end(client, analyzer):
     analyzer.go.clear()
     answer = client.post("/v1/batches", files=files(1, 2, 3), data={"frames": "8"})
     assert answer.status_code == 202
@@ -38,9 +33,7 @@ def test_a_batch_is_followed_to_its_end(client: httpx.Client, analyzer: Analyzer
     assert client.get(href).json()["counts"] == {"done": 2, "deleted": 1}
 
 
-def test_what_the_queue_has_no_room_for_is_said_and_comes_again(
-    client: httpx.Client, analyzer: Analyzer, application: Application
-) -> None:
+def test_what_the_queue_has_no_room_for_is_said_and_comes_again(client, analyzer, application):
     analyzer.go.clear()
     room = application.jobs.workers + 20
     batch = client.post("/v1/batches", files=files(*range(room + 3))).json()
@@ -56,7 +49,7 @@ def test_what_the_queue_has_no_room_for_is_said_and_comes_again(
     assert client.get(batch["href"]).json()["counts"] == {"done": room + 3}
 
 
-def test_a_batch_is_its_owners(url: str, application: Application) -> None:
+def test_a_batch_is_its_owners(url, application):
     ann, ben = (application.keys.add(n, ("read", "analyze"))[1] for n in ("ann", "ben"))
     with away(url, ann) as one, away(url, ben) as two:
         sent = {"files": files(1), "headers": {"Idempotency-Key": "n"}}
@@ -76,8 +69,6 @@ def test_a_batch_is_its_owners(url: str, application: Application) -> None:
         ({"json": []}, 415),
     ],
 )
-def test_what_does_not_fit_makes_no_batch(
-    client: httpx.Client, application: Application, sent: dict, status: int
-) -> None:
+def test_what_does_not_fit_makes_no_batch(client, application, sent, status):
     assert client.post("/v1/batches", **sent).status_code == status
     assert not list(application.jobs.uploads.root.iterdir())

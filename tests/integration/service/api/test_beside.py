@@ -1,11 +1,8 @@
 """The API beside the dashboard, on one address: neither answers what is the other's."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -31,7 +28,7 @@ def client(server: Server) -> Iterator[httpx.Client]:
         yield opened
 
 
-def test_the_api_answers_on_the_pages_address(client: httpx.Client) -> None:
+def test_the_api_answers_on_the_pages_address(client):
     for path in ("/healthz", "/health"):
         assert client.get(path).json() == {"status": "ok"}
     assert any(model["ready"] for model in client.get("/v1/models").json())
@@ -44,14 +41,12 @@ def test_the_api_answers_on_the_pages_address(client: httpx.Client) -> None:
     "path", ["/health/x", "/v1", "/v1/nothing", "/api/nothing", "/v9/x", "/livez"]
 )
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
-def test_what_looks_like_an_api_is_never_a_page(
-    client: httpx.Client, path: str, accept: str
-) -> None:
+def test_what_looks_like_an_api_is_never_a_page(client, path, accept):
     answer = client.get(path, headers={"Accept": accept})
     assert answer.status_code == 404 and answer.json()["error"]["code"] == "not_found"
 
 
-def test_who_is_answered_is_said_at_the_start(server: Server) -> None:
+def test_who_is_answered_is_said_at_the_start(server):
     assert "No key is in force: the API answers programs on this computer" in server.log.read_text()
 
 
@@ -60,20 +55,20 @@ def test_who_is_answered_is_said_at_the_start(server: Server) -> None:
     ["/redoc", "/nothing", "/models/nothing", "/admin.php", "/.env",
      "/static/nothing.js", "/v1x", "/index.htm"],
 )  # fmt: skip
-def test_a_path_that_is_nothing_is_no_page(client: httpx.Client, path: str) -> None:
+def test_a_path_that_is_nothing_is_no_page(client, path):
     for accept in ("*/*", "text/html"):
         answer = client.get(path, headers={"Accept": accept})
         assert answer.status_code == 404 and "<html" not in answer.text
 
 
-def test_the_pages_stay_pages(client: httpx.Client) -> None:
+def test_the_pages_stay_pages(client):
     for path in ("/", "/models", "/history", "/account", "/?a=x"):
         answer = client.get(path, headers={"Accept": "text/html"})
         assert answer.status_code == 200 and "<html" in answer.text
     assert client.get("/_stcore/health").text == "ok"
 
 
-def test_a_websocket_goes_to_whom_it_is_for(server: Server) -> None:
+def test_a_websocket_goes_to_whom_it_is_for(server):
     with pytest.raises(InvalidStatus) as refused:
         connect(f"{server.url.replace('http', 'ws', 1)}/v1/tasks/none/events")
     assert refused.value.response.status_code == 404
@@ -81,7 +76,7 @@ def test_a_websocket_goes_to_whom_it_is_for(server: Server) -> None:
         pass
 
 
-def test_a_page_of_another_server_here_opens_no_websocket(server: Server) -> None:
+def test_a_page_of_another_server_here_opens_no_websocket(server):
     address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
     for origin in ("http://127.0.0.1:1", "http://localhost:3000", "http://127.0.0.1"):
         with pytest.raises(InvalidStatus) as refused:
@@ -90,9 +85,7 @@ def test_a_page_of_another_server_here_opens_no_websocket(server: Server) -> Non
 
 
 @pytest.mark.parametrize("path", ["/", "/_stcore/health", "/healthz", "/_stcore/metrics"])
-def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(
-    server: Server, client: httpx.Client, path: str
-) -> None:
+def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(server, client, path):
     answer = client.get(path, headers={"Host": "rebound.example"})
     assert answer.status_code == 421
     assert server.url.rpartition(":")[2] in answer.text and "UNMASK_PUBLIC_URL" in answer.text
@@ -119,7 +112,7 @@ def status_of(peer: str, method: str, path: str, headers: dict[str, str]) -> int
         ("127.0.0.1", {"Host": "localhost:8501", "Origin": "http://localhost:3000"}, 404),
     ],
 )
-def test_counters_are_for_who_sits_here(peer: str, headers: dict[str, str], status: int) -> None:
+def test_counters_are_for_who_sits_here(peer, headers, status):
     assert status_of(peer, "GET", "/_stcore/metrics", headers) == status
 
 
@@ -140,14 +133,14 @@ OURS, OTHER, REBOUND = "localhost:8501", "http://localhost:3000", "rebound.examp
     ],
 )
 def test_where_everybody_is_the_owner_a_strangers_page_is_refused(
-    monkeypatch: pytest.MonkeyPatch, method: str, headers: dict[str, str], status: int
-) -> None:
+    monkeypatch, method, headers, status
+):
     """From a container's bridge, as `compose.yaml` has it."""
     monkeypatch.setenv("UNMASK_LOCAL", "all")
     assert status_of("172.17.0.1", method, "/v1/analyses", headers) == status
 
 
-def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path: Path) -> None:
+def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path):
     """The real server, as `compose.yaml` starts it."""
     with serve(tmp_path, STREAMLIT_SERVER_BASE_URL_PATH="", UNMASK_LOCAL="all") as server:
         address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
@@ -165,7 +158,7 @@ def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path: Path
         assert httpx.get(f"{server.url}/v1/models").status_code == 200
 
 
-def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch):
     from dashboard import server
 
     async def pages(scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,9 +174,7 @@ def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch: pytest.MonkeyP
     assert asyncio.run(ask()) == ['{"status":"o', '{"error":{"c', "a page", "a page"]
 
 
-def test_the_description_can_be_read_and_tried_without_a_strangers_server(
-    client: httpx.Client,
-) -> None:
+def test_the_description_can_be_read_and_tried_without_a_strangers_server(client):
     page = client.get("/docs")
     assert page.status_code == 200 and "swagger-ui" in page.text
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)

@@ -1,7 +1,5 @@
 """Cases over the wire: opened, filled, reviewed and exported; each step is in a log that holds."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -46,7 +44,7 @@ def opened(client: httpx.Client, analysis: str) -> dict[str, object]:
     return changed.json()
 
 
-def test_a_case_says_what_it_holds_and_who_did_what(client: httpx.Client, analysis: str) -> None:
+def test_a_case_says_what_it_holds_and_who_did_what(client, analysis):
     case = opened(client, analysis)
     assert (case["title"], case["status"], case["reviewer"]) == (
         "Council statement", "reviewed", "Bob",
@@ -61,9 +59,7 @@ def test_a_case_says_what_it_holds_and_who_did_what(client: httpx.Client, analys
     assert [one["id"] for one in client.get("/v1/cases").json()] == [case["id"]]
 
 
-def test_its_bag_is_valid_and_holds_report_data_log_and_keyframes(
-    client: httpx.Client, analysis: str, tmp_path: Path
-) -> None:
+def test_its_bag_is_valid_and_holds_report_data_log_and_keyframes(client, analysis, tmp_path):
     case = opened(client, analysis)
     answer = client.post(f"/v1/cases/{case['id']}/bag.zip", params={"media": True})
     assert answer.status_code == 200, answer.text
@@ -93,9 +89,7 @@ def test_its_bag_is_valid_and_holds_report_data_log_and_keyframes(
     assert checked.intact and any(case["id"] in line for line in checked.lines())
 
 
-def test_its_pdf_begins_with_the_case_and_goes_on_with_the_reports(
-    client: httpx.Client, analysis: str
-) -> None:
+def test_its_pdf_begins_with_the_case_and_goes_on_with_the_reports(client, analysis):
     case = opened(client, analysis)
     place = f"/v1/cases/{case['id']}/report.pdf"
     answer = client.post(place, params={"zone": "Asia/Kathmandu"})
@@ -108,9 +102,7 @@ def test_its_pdf_begins_with_the_case_and_goes_on_with_the_reports(
     assert {"unmask-case.json", "unmask-case-log.jsonl"} <= set(pdf.attachments)
 
 
-def test_what_is_no_case_or_no_entry_is_refused(
-    client: httpx.Client, analysis: str, application: Application, url: str
-) -> None:
+def test_what_is_no_case_or_no_entry_is_refused(client, analysis, application, url):
     case = opened(client, analysis)
     for change in (
         {"link": "javascript:alert(1)"},

@@ -1,7 +1,5 @@
 """`detector.client` against a real server, and against one that is busy."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +11,8 @@ from detector import client as module
 from detector.client import ApiError, UnmaskClient
 from detector.errors import MediaError
 from detector.schema.analysis import Analysis
-from service.application import Application
 from service.context import Scope
 from tests.support.waiting import until
-from tests.unit.service.test_jobs import Analyzer
 
 
 @pytest.fixture
@@ -32,9 +28,7 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_is_sent_followed_and_read(
-    remote: UnmaskClient, clip: Path, analyzer: Analyzer
-) -> None:
+def test_a_file_is_sent_followed_and_read(remote, clip, analyzer):
     analyzer.go.clear()
     sent = remote.submit([clip], frames=8, models=["texture", "motion"])
     assert sent["state"] in {"queued", "running"} and sent["name"] == "clip.mp4"
@@ -52,7 +46,7 @@ def test_a_file_is_sent_followed_and_read(
     assert (gone.value.status, gone.value.code) == (404, "not_found") and gone.value.request_id
 
 
-def test_what_has_no_result_says_why(remote: UnmaskClient, clip: Path, analyzer: Analyzer) -> None:
+def test_what_has_no_result_says_why(remote, clip, analyzer):
     analyzer.error = MediaError("This is no video.", code="not_media", hint="Send another.")
     with pytest.raises(ApiError) as failed:
         remote.analyze(clip)
@@ -69,9 +63,7 @@ def test_what_has_no_result_says_why(remote: UnmaskClient, clip: Path, analyzer:
         list(remote.events("none"))
 
 
-def test_a_task_can_be_stopped_and_a_batch_followed(
-    remote: UnmaskClient, clip: Path, tmp_path: Path, analyzer: Analyzer
-) -> None:
+def test_a_task_can_be_stopped_and_a_batch_followed(remote, clip, tmp_path, analyzer):
     analyzer.go.clear()
     sent = remote.submit([clip])
     remote.request("DELETE", f"/v1/tasks/{sent['task']['id']}")
@@ -87,7 +79,7 @@ def test_a_task_can_be_stopped_and_a_batch_followed(
     assert done["counts"] == {"done": 2}
 
 
-def test_a_key_goes_along(url: str, application: Application) -> None:
+def test_a_key_goes_along(url, application):
     text = application.keys.add("a", (Scope.READ,))[1]
     with UnmaskClient(url, text) as remote:
         assert remote.request("GET", "/v1/analyses").json() == []
@@ -96,9 +88,7 @@ def test_a_key_goes_along(url: str, application: Application) -> None:
     assert refused.value.code == "unauthorized"
 
 
-def test_what_a_busy_server_sends_away_is_sent_again_whole(
-    clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_busy_server_sends_away_is_sent_again_whole(clip, monkeypatch):
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     came: list[tuple[str, bool]] = []
@@ -118,7 +108,7 @@ def test_what_a_busy_server_sends_away_is_sent_again_whole(
     assert len(set(came)) == 1 and came[0][1], "the same key, and the whole file each time"
 
 
-def test_what_is_no_api_is_said_to_be_none() -> None:
+def test_what_is_no_api_is_said_to_be_none():
     def server(request: httpx.Request) -> httpx.Response:
         return httpx.Response(502, text="<html>")
 

@@ -1,7 +1,5 @@
 """Comparisons over the wire: two files or two analyses, a task, and whose the finding is."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Iterator
@@ -16,7 +14,6 @@ from detector import client as client_module
 from detector.client import ApiError, UnmaskClient
 from detector.errors import Canceled
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
-from service.application import Application
 from service.context import Scope
 from service.tasks import comparisons as engine
 from tests.support.waiting import PATIENT, until
@@ -56,9 +53,7 @@ def clip(folder: Path, name: str) -> Path:
     return path
 
 
-def test_two_files_are_compared_and_both_are_analyzed(
-    remote: UnmaskClient, tmp_path: Path, go: threading.Event, application: Application
-) -> None:
+def test_two_files_are_compared_and_both_are_analyzed(remote, tmp_path, go, application):
     copy, original = clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4")
     until_ready(remote, copy, original)  # what they are is known by that: they are no media
     found = remote.compare(copy, original)
@@ -97,9 +92,7 @@ def report(remote: UnmaskClient, id: str) -> bytes:
     return remote.request("GET", f"/v1/comparisons/{id}/report.pdf").content
 
 
-def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
-    remote: UnmaskClient, url: str, tmp_path: Path, go: threading.Event
-) -> None:
+def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(remote, url, tmp_path, go):
     ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
     go.clear()
     first = begin(remote, *ids)
@@ -118,13 +111,11 @@ def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
     assert done["finding"] == done["result"]["finding"]
     assert begin(remote, *ids)["id"] == first["id"], "nothing is computed twice"
     held = remote.wait(ids[0]).comparison
-    assert held is not None and held.original_media.name == "press.mp4"
+    assert held.original_media.name == "press.mp4"
     assert remote.wait(ids[1]).comparison is None
 
 
-def test_a_finding_is_reported_to_whoever_may_see_it(
-    remote: UnmaskClient, tmp_path: Path, go: threading.Event
-) -> None:
+def test_a_finding_is_reported_to_whoever_may_see_it(remote, tmp_path, go):
     ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
     remote.compare(*ids)
     pages = PdfReader(io.BytesIO(report(remote, begin(remote, *ids)["id"]))).pages
@@ -135,9 +126,7 @@ def test_a_finding_is_reported_to_whoever_may_see_it(
     assert refused.value.code == "not_found"
 
 
-def test_one_that_is_canceled_has_no_finding(
-    remote: UnmaskClient, tmp_path: Path, go: threading.Event
-) -> None:
+def test_one_that_is_canceled_has_no_finding(remote, tmp_path, go):
     ids = until_ready(remote, clip(tmp_path, "a.mp4"), clip(tmp_path, "b.mp4"))
     go.clear()
     id = begin(remote, *ids)["id"]
@@ -150,9 +139,7 @@ def test_one_that_is_canceled_has_no_finding(
     assert refused.value.code == "no_result" and "canceled" in str(refused.value)
 
 
-def test_what_is_missing_is_named(
-    client: httpx.Client, remote: UnmaskClient, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_named(client, remote, tmp_path):
     (id,) = until_ready(remote, clip(tmp_path, "a.mp4"))
 
     def refusal(data: dict[str, str]) -> tuple[int, str]:
@@ -164,9 +151,7 @@ def test_what_is_missing_is_named(
     assert client.get(f"/v1/comparisons/{'A' * 22}").status_code == 404
 
 
-def test_nobody_reads_anothers(
-    application: Application, url: str, tmp_path: Path, go: threading.Event
-) -> None:
+def test_nobody_reads_anothers(application, url, tmp_path, go):
     hers, his = (
         application.keys.add(name, (Scope.READ, Scope.ANALYZE))[1] for name in ("hers", "his")
     )

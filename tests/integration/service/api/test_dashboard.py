@@ -1,7 +1,5 @@
 """The example dashboard for Grafana and the example for Prometheus."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict
@@ -16,7 +14,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from detector.errors import MediaError
 from detector.models import registry
-from service.application import Application
 from service.context import Scope
 from tests.integration.service.api.test_keys import away
 from tests.unit.service.test_jobs import Analyzer
@@ -70,7 +67,7 @@ def named(query: str) -> dict[str, set[str]]:
     return found
 
 
-def test_every_query_names_figures_and_labels_that_there_are(told: dict[str, set[str]]) -> None:
+def test_every_query_names_figures_and_labels_that_there_are(told):
     seen: set[str] = set()
     for title, query, legend in queries():
         figures = named(query)
@@ -92,9 +89,7 @@ def test_every_query_names_figures_and_labels_that_there_are(told: dict[str, set
     assert ours - histograms <= seen, "a figure that no panel shows"
 
 
-def test_values_that_are_asked_for_are_given(
-    client: httpx.Client, told: dict[str, set[str]]
-) -> None:
+def test_values_that_are_asked_for_are_given(client, told):
     values: dict[tuple[str, str], set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(client.get("/metrics").text):
         for sample in family.samples:
@@ -107,7 +102,7 @@ def test_values_that_are_asked_for_are_given(
                 assert value in known, f"{title}: {label}={value} of {name}"
 
 
-def test_it_is_a_dashboard_that_grafana_takes() -> None:
+def test_it_is_a_dashboard_that_grafana_takes():
     assert GRAFANA["uid"] == "unmask" and GRAFANA["schemaVersion"] >= 39
     ids = [panel["id"] for panel in GRAFANA["panels"]]
     assert len(set(ids)) == len(ids)
@@ -127,7 +122,7 @@ def test_it_is_a_dashboard_that_grafana_takes() -> None:
         taken |= cells
 
 
-def test_prometheus_is_let_in_as_its_example_says(url: str, application: Application) -> None:
+def test_prometheus_is_let_in_as_its_example_says(url, application):
     (job,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
     key = application.keys.add("prometheus", (Scope.METRICS,))[1]
     assert job["authorization"]["type"] == "Bearer"

@@ -1,7 +1,5 @@
 """The lines of docs/api.md, run as they stand against `unmask serve` with the real models."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -74,7 +72,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     assert_discreet(text, folder / "data")
 
 
-def test_the_lines_for_a_shell_work_in_their_order(shell: Shell) -> None:
+def test_the_lines_for_a_shell_work_in_their_order(shell):
     found = [block for block in blocks("sh") if "curl" in block]
     assert len(found) >= 6
     names = {"KEY": shell.run("unmask", "keys", "add", "first").strip()}
@@ -102,13 +100,13 @@ def _running(port: str) -> list[float]:
     ]
 
 
-def test_the_lines_of_python_work(shell: Shell) -> None:
+def test_the_lines_of_python_work(shell):
     (block,) = blocks("python")
     said = shell.run(sys.executable, "-c", shell.at_its_port(block)).split()
     assert said[0] in ("FAKE", "REAL", "INCONCLUSIVE") and 0 <= float(said[1]) <= 1
 
 
-def test_its_tables_name_the_routes_there_are(shell: Shell) -> None:
+def test_its_tables_name_the_routes_there_are(shell):
     paths = httpx.get(f"http://127.0.0.1:{shell.port}/openapi.json").json()["paths"]
     named = set(re.findall(r"`(?:[A-Z]+ )?(/[\w./{}-]+)`", PAGE))
     shapes = {re.sub(r"\{\w+\}", "{}", path) for path in named}

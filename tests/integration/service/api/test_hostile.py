@@ -1,7 +1,5 @@
 """Strangers at a server: uploads that end in the middle, a thousand of them."""
 
-from __future__ import annotations
-
 import gc
 import json
 import os
@@ -21,7 +19,6 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from service.application import Application
 from tests.support.browser import serve
 from tests.support.ports import free_port
 from tests.support.processes import running
@@ -59,8 +56,8 @@ def abort(port: int, number: int, line: str = "POST /v1/analyses", more: str = "
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts what Linux says of a process")
 def test_a_thousand_uploads_that_end_in_the_middle_leave_nothing(
-    application: Application, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    application, url, tmp_path, monkeypatch
+):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
@@ -88,7 +85,7 @@ def test_a_thousand_uploads_that_end_in_the_middle_leave_nothing(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts what Linux says of a process")
-def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path: Path) -> None:
+def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path):
     """The page's own uploader keeps what it gets in the server's memory."""
     (temporary := tmp_path / "temporary").mkdir()
     (data := tmp_path / "data").mkdir()
@@ -131,9 +128,6 @@ def test_uploads_to_a_page_that_end_in_the_middle_leave_nothing(tmp_path: Path) 
     assert "Traceback" not in server.log.read_text()
 
 
-# --- nothing calls home ---------------------------------------------------------------------------
-
-
 @contextmanager
 def watched(data: Path, log: Path) -> Iterator[str]:
     """A real server whose every connection and name that is asked for is written down."""
@@ -150,8 +144,7 @@ def watched(data: Path, log: Path) -> Iterator[str]:
         yield url
 
 
-def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path: Path) -> None:
-    """Each is refused in a sentence or looked at; the server answers after each."""
+def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path):
     bait, log, data = Bait(), tmp_path / "watched", tmp_path / "data"
     log.touch()
     files = hostile(tmp_path, bait.port)
@@ -188,10 +181,7 @@ def test_hostile_files_come_through_the_api_and_nothing_calls_home(tmp_path: Pat
 
 
 @pytest.mark.parametrize("more", [[], ["--sandbox"]])
-def test_hostile_files_come_through_the_command_and_nothing_calls_home(
-    tmp_path: Path, more: list[str]
-) -> None:
-    """All in one call: each is refused in one line or looked at, in its place in the list."""
+def test_hostile_files_come_through_the_command_and_nothing_calls_home(tmp_path, more):
     bait, log, told = Bait(), tmp_path / "watched", tmp_path / "told.json"
     for folder in ("site", "files", "temporary"):
         (tmp_path / folder).mkdir()

@@ -1,7 +1,5 @@
 """Keys over HTTP: who is let in, to what, how often, and until when."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -17,7 +15,6 @@ from service import limits
 from service.application import Application
 from service.context import Scope
 from tests.support.waiting import until
-from tests.unit.service.test_jobs import Analyzer
 
 ROOT = Path(__file__).resolve().parents[4]
 FILE = {"file": ("clip.mp4", b"bytes of a clip", "video/mp4")}
@@ -51,7 +48,7 @@ def ben(application: Application) -> str:
     return application.keys.add("ben", (Scope.READ, Scope.ANALYZE))[1]
 
 
-def test_a_key_works_from_elsewhere_and_is_somebody(url: str, ann: str) -> None:
+def test_a_key_works_from_elsewhere_and_is_somebody(url, ann):
     with away(url, ann) as client:
         view = client.post("/v1/analyses", params={"wait": 60}, files=FILE).json()
         assert view["state"] == "done"
@@ -61,9 +58,7 @@ def test_a_key_works_from_elsewhere_and_is_somebody(url: str, ann: str) -> None:
     assert httpx.get(f"{url}/v1/analyses").json() == [], "the owner of this computer is another"
 
 
-def test_what_is_somebody_elses_is_not_found(
-    url: str, ann: str, ben: str, analyzer: Analyzer
-) -> None:
+def test_what_is_somebody_elses_is_not_found(url, ann, ben, analyzer):
     analyzer.go.clear()
     with away(url, ann) as one, away(url, ben) as two:
         view = one.post("/v1/analyses", files=FILE).json()
@@ -80,12 +75,12 @@ def test_what_is_somebody_elses_is_not_found(
 
 
 @pytest.mark.parametrize("wrong", ["um_000000000000_" + "x" * 32, "nonsense", "um__", "é"])
-def test_a_wrong_key_is_wrong_on_this_computer_too(url: str, wrong: str) -> None:
+def test_a_wrong_key_is_wrong_on_this_computer_too(url, wrong):
     answer = httpx.get(f"{url}/v1/models", headers={"X-API-Key": wrong.encode()})
     assert code(answer) == (401, "unauthorized")
 
 
-def test_nobody_tries_thousands(url: str) -> None:
+def test_nobody_tries_thousands(url):
     answers = [
         httpx.get(f"{url}/v1/models", headers={"X-API-Key": f"try{n}"})
         for n in range(limits.MAX_REJECTED + 1)
@@ -94,7 +89,7 @@ def test_nobody_tries_thousands(url: str) -> None:
     assert code(answers[-1]) == (429, "quota") and int(answers[-1].headers["Retry-After"]) > 0
 
 
-def test_a_key_is_for_its_scopes(url: str, application: Application) -> None:
+def test_a_key_is_for_its_scopes(url, application):
     reader = application.keys.add("r", (Scope.READ,))[1]
     uploader = application.keys.add("u", (Scope.ANALYZE,))[1]
     with away(url, reader) as client:
@@ -106,7 +101,7 @@ def test_a_key_is_for_its_scopes(url: str, application: Application) -> None:
         assert code(client.get("/v1/models")) == (403, "forbidden")
 
 
-def test_a_key_that_is_over_or_revoked_lets_nobody_in(url: str, application: Application) -> None:
+def test_a_key_that_is_over_or_revoked_lets_nobody_in(url, application):
     over = application.keys.add("o", (Scope.READ,), ttl=timedelta(microseconds=1))[1]
     with away(url, over) as client:
         assert code(client.get("/v1/models")) == (401, "unauthorized")
@@ -117,9 +112,7 @@ def test_a_key_that_is_over_or_revoked_lets_nobody_in(url: str, application: App
         assert code(client.get("/v1/models")) == (401, "unauthorized")
 
 
-def test_a_key_revoked_in_mid_run_sees_no_more_and_the_work_is_not_lost(
-    url: str, application: Application, analyzer: Analyzer
-) -> None:
+def test_a_key_revoked_in_mid_run_sees_no_more_and_the_work_is_not_lost(url, application, analyzer):
     key, text = application.keys.add("r", (Scope.READ, Scope.ANALYZE))
     analyzer.go.clear()
     with away(url, text) as client:
@@ -135,9 +128,7 @@ def test_a_key_revoked_in_mid_run_sees_no_more_and_the_work_is_not_lost(
     until(lambda: httpx.get(f"{url}{view['href']}").json()["state"] == "done")
 
 
-def test_too_much_is_429_and_says_when(
-    url: str, application: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_much_is_429_and_says_when(url, application, monkeypatch):
     text = application.keys.add("h", (Scope.READ, Scope.ANALYZE), files_per_hour=1)[1]
     with away(url, text) as client:
         assert client.post("/v1/analyses", files=FILE).is_success
@@ -149,9 +140,7 @@ def test_too_much_is_429_and_says_when(
     assert httpx.get(f"{url}/v1/models").status_code == 200, "the owner is not limited"
 
 
-def test_the_same_request_under_one_key_is_done_once(
-    client: httpx.Client, analyzer: Analyzer
-) -> None:
+def test_the_same_request_under_one_key_is_done_once(client, analyzer):
     analyzer.go.clear()
     sent = {"files": FILE, "headers": {"Idempotency-Key": "night-7"}}
     first, again = (client.post("/v1/analyses", **sent) for _ in range(2))
@@ -164,9 +153,7 @@ def test_the_same_request_under_one_key_is_done_once(
     analyzer.go.set()
 
 
-def test_a_refused_request_may_come_again(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, application: Application
-) -> None:
+def test_a_refused_request_may_come_again(client, monkeypatch, application):
     from service.tasks.task import QueueFull
 
     def full(*args: object, **options: object) -> None:
@@ -189,10 +176,7 @@ def unmask(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_keys_are_made_listed_and_ended_from_a_shell(
-    url: str, application: Application, tmp_path: Path
-) -> None:
-    """By another process than the server's, which knows at once."""
+def test_keys_are_made_listed_and_ended_from_a_shell(url, application, tmp_path):
     made = unmask(tmp_path, "add", "night run", "--scopes", "read", "--days", "3")
     text = made.stdout.strip()
     assert made.returncode == 0 and "shown this once" in made.stderr

@@ -1,20 +1,15 @@
 """Addresses of older services, with their fields."""
 
-from __future__ import annotations
-
-import httpx
 import pytest
 
 from service.api.routes import legacy
-from tests.unit.service.test_jobs import SAMPLE, Analyzer
+from tests.unit.service.test_jobs import SAMPLE
 
 FILE = ("clip.mp4", b"bytes of a clip", "video/mp4")
 
 
 @pytest.mark.parametrize("field", ["file", "video"])
-def test_upload_video_gives_a_score_a_frame_and_their_mean(
-    client: httpx.Client, analyzer: Analyzer, field: str
-) -> None:
+def test_upload_video_gives_a_score_a_frame_and_their_mean(client, analyzer, field):
     answer = client.post("/upload-video", files={field: FILE}, data={"frames_per_video": "24"})
     assert answer.status_code == 200 and set(answer.json()) == {"pred_scores", "mean_score"}
     scores = answer.json()["pred_scores"]
@@ -27,7 +22,7 @@ def test_upload_video_gives_a_score_a_frame_and_their_mean(
 
 
 @pytest.mark.parametrize("path", legacy.ADDRESSES)
-def test_the_others_give_the_verdict_in_a_few_fields(client: httpx.Client, path: str) -> None:
+def test_the_others_give_the_verdict_in_a_few_fields(client, path):
     said = client.post(path, files={"image": FILE}).json()
     verdict = SAMPLE.verdict
     assert said["success"] is True and said["prediction"] == verdict.label
@@ -40,20 +35,20 @@ def test_the_others_give_the_verdict_in_a_few_fields(client: httpx.Client, path:
 
 
 @pytest.mark.parametrize("path", legacy.BATCH_ADDRESSES)
-def test_several_files_are_a_batch(client: httpx.Client, path: str) -> None:
+def test_several_files_are_a_batch(client, path):
     answer = client.post(path, files=[("files", FILE), ("files", ("b.mp4", b"other", "video/mp4"))])
     assert answer.status_code == 202 and len(answer.json()["items"]) == 2
     assert client.get(answer.json()["href"]).status_code == 200
 
 
-def test_who_does_not_wait_gets_the_analysis(client: httpx.Client, analyzer: Analyzer) -> None:
+def test_who_does_not_wait_gets_the_analysis(client, analyzer):
     analyzer.go.clear()
     answer = client.post("/api/analyze", params={"wait": 0}, files={"file": FILE})
     assert answer.status_code == 202 and answer.json()["task"]["href"]
     analyzer.go.set()
 
 
-def test_they_refuse_as_all_do(client: httpx.Client) -> None:
+def test_they_refuse_as_all_do(client):
     assert client.post("/upload-video", json={}).status_code == 415
     assert client.post("/upload-video", data={"frames_per_video": "3"}).status_code == 422
     assert client.get("/upload-video").status_code == 405

@@ -1,24 +1,19 @@
 """Links over HTTP: a real server of the API that fetches from a real one on this computer."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
-import httpx
 import pytest
 
 from detector.schema.analysis import Analysis
 from service import links
-from service.application import Application
 from service.context import Scope
 from tests.integration.service.api.test_analyses import nothing_left, refusal
 from tests.integration.service.api.test_keys import away
 from tests.support.links import PRIVATE, Handler, Server, serving, whole
 from tests.support.waiting import until
-from tests.unit.service.test_jobs import Analyzer
 
 GIF = b"GIF89a, and words that the stand-in for the networks reads"
 
@@ -32,9 +27,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def test_a_link_becomes_an_analysis(
-    client: httpx.Client, web: Server, application: Application
-) -> None:
+def test_a_link_becomes_an_analysis(client, web, application):
     url = web.url(PRIVATE, "/a.gif?token=secret")
     answer = client.post("/v1/analyses", params={"wait": 60}, data={"url": url, "frames": "8"})
     assert answer.status_code == 200, answer.text
@@ -48,11 +41,8 @@ def test_a_link_becomes_an_analysis(
 
 
 def test_a_link_is_off_private_or_too_large_and_leaves_nothing(
-    client: httpx.Client,
-    web: Server,
-    application: Application,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    client, web, application, monkeypatch
+):
     url = web.url(PRIVATE, "/a.gif")
     web.answers["/big"] = whole(b"", Content_Length=str(3 << 30))
     big = client.post("/v1/analyses", data={"url": web.url(PRIVATE, "/big")})
@@ -64,13 +54,13 @@ def test_a_link_is_off_private_or_too_large_and_leaves_nothing(
     assert nothing_left(application)
 
 
-def test_one_analysis_takes_a_file_or_a_link(client: httpx.Client, web: Server) -> None:
+def test_one_analysis_takes_a_file_or_a_link(client, web):
     url = web.url(PRIVATE, "/a.gif")
     both = client.post("/v1/analyses", files={"file": ("a.gif", b"x")}, data={"url": url})
     assert refusal(both)["code"] == "too_many_files" and not web.came
 
 
-def test_a_batch_takes_files_and_links(client: httpx.Client, web: Server) -> None:
+def test_a_batch_takes_files_and_links(client, web):
     web.answers["/page"] = whole(b"<html>Watch!</html>")
     urls = [web.url(PRIVATE, path) for path in ("/a.gif", "/page")]
     answer = client.post("/v1/batches", files={"files": ("b.mp4", b"bytes")}, data={"url": urls})
@@ -82,9 +72,7 @@ def test_a_batch_takes_files_and_links(client: httpx.Client, web: Server) -> Non
     assert errors == {"b.mp4": None, urls[0]: None, urls[1]: "link_page"}
 
 
-def test_links_of_one_request_share_its_time(
-    client: httpx.Client, web: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_links_of_one_request_share_its_time(client, web, monkeypatch):
     from service.api import uploads
 
     monkeypatch.setattr(uploads, "MAX_LINK_SECONDS", 4.0)
@@ -95,9 +83,7 @@ def test_links_of_one_request_share_its_time(
     assert [item["error"]["code"] for item in batch["items"]] == ["link_slow", "busy"]
 
 
-def test_a_server_fetches_a_few_links_at_a_time(
-    client: httpx.Client, web: Server, analyzer: Analyzer
-) -> None:
+def test_a_server_fetches_a_few_links_at_a_time(client, web, analyzer):
     for _place in range(links.MAX_AT_ONCE):
         assert links._places.acquire(blocking=False)
     try:
@@ -112,12 +98,7 @@ def test_a_server_fetches_a_few_links_at_a_time(
     )
 
 
-# --- in the background ----------------------------------------------------------------------------
-
-
-def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(
-    client: httpx.Client, web: Server, application: Application
-) -> None:
+def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(client, web, application):
     go = threading.Event()
 
     def slowly(handler: Handler) -> None:
@@ -148,10 +129,7 @@ def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(
 
 
 @pytest.mark.parametrize("said", [b"", GIF + bytes(100_000)])
-def test_a_fetch_that_is_stopped_leaves_nothing(
-    client: httpx.Client, web: Server, application: Application, said: bytes
-) -> None:
-    """Whether its server is silent or in the middle of it."""
+def test_a_fetch_that_is_stopped_leaves_nothing(client, web, application, said):
     hung = threading.Event()
 
     def hangs(handler: Handler) -> None:
@@ -184,9 +162,7 @@ def _unlinked(descriptors: set[str]) -> list[str]:
     return [name for name in found if "/unmask-" in name or "(deleted)" in name]
 
 
-def test_a_fetch_that_comes_to_nothing_says_why(
-    client: httpx.Client, web: Server, application: Application
-) -> None:
+def test_a_fetch_that_comes_to_nothing_says_why(client, web, application):
     web.answers["/page"] = whole(b"<html>Watch!</html>")
     task = client.post("/v1/links", data={"url": web.url(PRIVATE, "/page")}).json()
     until(lambda: client.get(task["href"]).json()["state"] == "failed")
@@ -194,11 +170,9 @@ def test_a_fetch_that_comes_to_nothing_says_why(
     assert nothing_left(application)
 
 
-def test_what_can_be_refused_at_once_makes_no_task(
-    client: httpx.Client, web: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_can_be_refused_at_once_makes_no_task(client, web, monkeypatch):
     def ask(**sent: object) -> tuple[int, str]:
-        answer = client.post("/v1/links", **sent)  # type: ignore[arg-type]
+        answer = client.post("/v1/links", **sent)
         return answer.status_code, refusal(answer)["code"]
 
     assert ask(data={"url": "ftp://example.org/x"}) == (422, "link_refused")
@@ -211,9 +185,7 @@ def test_what_can_be_refused_at_once_makes_no_task(
     assert not web.came
 
 
-def test_a_fetch_counts_as_one_file_and_only_where_it_gave_one(
-    web: Server, url: str, application: Application
-) -> None:
+def test_a_fetch_counts_as_one_file_and_only_where_it_gave_one(web, url, application):
     web.answers["/page"] = whole(b"<html>Watch!</html>")
     key = application.keys.add("one", (Scope.READ, Scope.ANALYZE), files_per_hour=1)[1]
     with away(url, key) as client:
@@ -225,7 +197,7 @@ def test_a_fetch_counts_as_one_file_and_only_where_it_gave_one(
         assert answer.status_code == 429 and answer.headers["Retry-After"]
 
 
-def test_a_fetch_is_its_owners(web: Server, url: str, application: Application) -> None:
+def test_a_fetch_is_its_owners(web, url, application):
     ann, ben = (
         application.keys.add(name, (Scope.READ, Scope.ANALYZE))[1] for name in ("ann", "ben")
     )

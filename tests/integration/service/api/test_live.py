@@ -1,13 +1,10 @@
 """A camera over a WebSocket: JPEG frames in, what is read in them out."""
 
-from __future__ import annotations
-
 import io
 import json
 import socket
 from collections.abc import Iterator
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,7 +32,7 @@ GRAY = jpeg(np.full((480, 640, 3), 90, np.uint8))
 @pytest.fixture
 def engine(application: Application) -> StandInEngine:
     engine = StandInEngine()
-    application.__dict__["viewers"] = Viewers(lambda: engine, 1)  # type: ignore[arg-type, return-value]
+    application.__dict__["viewers"] = Viewers(lambda: engine, 1)
     return engine
 
 
@@ -57,9 +54,7 @@ def messages(link: ClientConnection, kind: str) -> Iterator[dict]:
             yield message
 
 
-def test_frames_go_in_and_verdicts_come_out(
-    link: ClientConnection, engine: StandInEngine, application: Application
-) -> None:
+def test_frames_go_in_and_verdicts_come_out(link, engine, application):
     def sent_for_a_while() -> bool:
         link.send(GRAY)
         return engine.opened[0].frames[-1:] > [0.5]
@@ -73,9 +68,7 @@ def test_frames_go_in_and_verdicts_come_out(
     assert engine.opened[0].closed == 1
 
 
-def test_known_footage_is_told_once(
-    link: ClientConnection, engine: StandInEngine, application: Application
-) -> None:
+def test_known_footage_is_told_once(link, engine, application):
     until(lambda: bool(engine.opened))
     viewer = application.viewers._open[0]
     for matched in (9, 8):
@@ -99,9 +92,7 @@ def test_known_footage_is_told_once(
      jpeg(np.zeros((8, 5000, 3), np.uint8)), "something"],
     ids=["empty", "noise", "png", "half", "wide", "text"],
 )  # fmt: skip
-def test_what_is_no_frame_ends_the_session_with_a_sentence(
-    link: ClientConnection, application: Application, sent: bytes | str
-) -> None:
+def test_what_is_no_frame_ends_the_session_with_a_sentence(link, application, sent):
     link.send(sent)
     error = next(messages(link, "error"))["error"]
     assert error["code"] in ("bad_frame", "bad_message") and error["message"].endswith(".")
@@ -111,7 +102,7 @@ def test_what_is_no_frame_ends_the_session_with_a_sentence(
     until(lambda: application.viewers.running == 0)
 
 
-def test_who_leaves_frees_the_place(address: str, engine: StandInEngine) -> None:
+def test_who_leaves_frees_the_place(address, engine):
     with connect(address) as first:
         first.send(GRAY)
         with pytest.raises(InvalidStatus) as full:
@@ -130,9 +121,7 @@ def test_who_leaves_frees_the_place(address: str, engine: StandInEngine) -> None
     until(let_in)
 
 
-def test_a_stranger_and_a_reader_see_no_camera(
-    address: str, engine: StandInEngine, application: Application
-) -> None:
+def test_a_stranger_and_a_reader_see_no_camera(address, engine, application):
     reader = application.keys.add("r", (Scope.READ,))[1]
     for headers, status in (
         ({"Origin": "https://evil.example"}, 401),
@@ -145,9 +134,7 @@ def test_a_stranger_and_a_reader_see_no_camera(
     assert not engine.opened
 
 
-def test_a_revoked_key_ends_the_session(
-    address: str, engine: StandInEngine, application: Application
-) -> None:
+def test_a_revoked_key_ends_the_session(address, engine, application):
     key, text = application.keys.add("a", (Scope.READ, Scope.ANALYZE))
     with connect(address, additional_headers={"X-API-Key": text}) as link:
         link.send(GRAY)
@@ -159,9 +146,7 @@ def test_a_revoked_key_ends_the_session(
     until(lambda: application.viewers.running == 0)
 
 
-def test_a_face_is_read_by_the_real_engine_and_kept(
-    application: Application, client: httpx.Client, address: str
-) -> None:
+def test_a_face_is_read_by_the_real_engine_and_kept(application, client, address):
     picture = camera((640, 480))
     with connect(f"{address}?keep=scores&models=texture") as link:
         until(lambda: json.loads(link.recv())["type"] == "ready")

@@ -1,16 +1,12 @@
 """The figures of a server: counted where it happens, and for whom they are meant."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detector.errors import MediaError
-from service.application import Application
 from service.context import Scope
 from tests.integration.service.api.test_keys import away, code
-from tests.unit.service.test_jobs import Analyzer
 
 
 def read(client: httpx.Client) -> dict[tuple[str, ...], float]:
@@ -24,7 +20,7 @@ def read(client: httpx.Client) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_what_happens_is_counted(client: httpx.Client, analyzer: Analyzer) -> None:
+def test_what_happens_is_counted(client, analyzer):
     before = read(client)
 
     def grown(*name: str) -> float:
@@ -51,14 +47,14 @@ def test_what_happens_is_counted(client: httpx.Client, analyzer: Analyzer) -> No
     assert view["id"] not in text and "secret-name" not in text
 
 
-def test_unknown_addresses_make_no_figures_of_their_own(client: httpx.Client) -> None:
+def test_unknown_addresses_make_no_figures_of_their_own(client):
     """Or a stranger could fill the memory with them."""
     for number in range(3):
         client.get(f"/v1/nothing-{number}")
     assert "nothing-" not in client.get("/metrics").text
 
 
-def test_they_are_closed_to_strangers(url: str, application: Application) -> None:
+def test_they_are_closed_to_strangers(url, application):
     stranger = httpx.get(f"{url}/metrics", headers={"Host": "unmask.example.org"})
     assert code(stranger) == (401, "unauthorized")
     reader = application.keys.add("r", (Scope.READ, Scope.ANALYZE))[1]

@@ -1,7 +1,5 @@
 """Requests made of the API's own description (schemathesis), bounded in number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,20 +8,17 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    response_schema_conformance,
-    status_code_conformance,
-)
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from detector.errors import MediaError
 from service import limits
 from service.api.app import create_app
 from service.api.routes import legacy
-from service.application import Application
 from tests.support.api import served
+from tests.support.applications import application
 from tests.unit.service.test_jobs import Analyzer
 
-SCHEMA = schemathesis.openapi.from_dict(create_app(lambda: None).openapi())  # type: ignore[arg-type, return-value]
+SCHEMA = schemathesis.openapi.from_dict(create_app(lambda: None).openapi())
 CHECKS = (not_a_server_error, status_code_conformance, response_schema_conformance)
 EXAMPLES = 12
 """requests of each operation"""
@@ -38,18 +33,13 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
         patch.setenv("UNMASK_OFFLINE", "1")
         patch.setattr(limits, "MAX_REJECTED", 1_000_000)  # keys are made up here
         analyzer = Analyzer()
-        app = Application(data, analyzer)  # type: ignore[arg-type]
-        app.jobs._check = None
-        app.prepared.set()
-        with served(app) as url:
+        with application(data, analyzer) as app, served(app) as url:
+            app.prepared.set()
             file = {"file": ("clip.mp4", b"bytes of a clip")}
             answer = httpx.post(f"{url}/v1/analyses?wait=60", files=file)
             assert answer.status_code == 200
             analyzer.error = MediaError("This is no video.", code="not_media")
             yield url, answer.json()["id"]
-        app.stop()
-        app.jobs.close()
-        app.jobs.store.close()
 
 
 @SCHEMA.parametrize()
@@ -60,7 +50,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_every_answer_is_as_described(case: schemathesis.Case, known: tuple[str, str]) -> None:
+def test_every_answer_is_as_described(case, known):
     address, id = known
     if case.path.startswith("/v1/analyses/{id}") and case.method == "GET":
         case.path_parameters["id"] = id  # one made up is found nowhere
@@ -75,8 +65,8 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def test_the_description_names_every_route_with_an_example() -> None:
-    described = create_app(lambda: None).openapi()  # type: ignore[arg-type, return-value]
+def test_the_description_names_every_route_with_an_example():
+    described = create_app(lambda: None).openapi()
     assert {"/v1/analyses", "/v1/batches", "/metrics", "/upload-video"} <= set(described["paths"])
     for name in ("AnalysisView", "TaskView", "BatchView", "SimpleVerdict", "VideoScores"):
         assert described["components"]["schemas"][name]["examples"], name

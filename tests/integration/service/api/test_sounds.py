@@ -1,27 +1,26 @@
 """A sound over HTTP: judged by the bundled model of voices, and taken away as a report."""
 
-from __future__ import annotations
-
 import io
-from pathlib import Path
 
 import httpx
-import pytest
 from pypdf import PdfReader
 
 from detector.schema.analysis import Analysis, Modality, Question
-from service.application import Application
 from tests.support.api import served
+from tests.support.applications import application
 from tests.support.pages import ANALYZER
 from tests.support.voice_sample import write_clip
 from tests.support.waiting import PATIENT
 
 
-def test_a_sound_is_judged_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     message = write_clip(tmp_path / "message.wav")
-    application = Application(tmp_path, ANALYZER)
-    with served(application) as url, httpx.Client(base_url=url, timeout=PATIENT) as client:
+    with (
+        application(tmp_path, ANALYZER, probes=True) as app,
+        served(app) as url,
+        httpx.Client(base_url=url, timeout=PATIENT) as client,
+    ):
         files = {"file": ("message.wav", message.read_bytes(), "audio/wav")}
         answer = client.post("/v1/analyses", params={"wait": 120}, files=files)
         assert answer.status_code == 200, answer.text
@@ -35,6 +34,3 @@ def test_a_sound_is_judged_and_reported(tmp_path: Path, monkeypatch: pytest.Monk
         pages = PdfReader(io.BytesIO(report.content)).pages
         text = " ".join(" ".join(page.extract_text() for page in pages).split())
         assert "Voice cloned?" in text and "of speech" in text and "0 × 0" not in text
-    application.stop()
-    application.jobs.close()
-    application.jobs.store.close()

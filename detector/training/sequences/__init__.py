@@ -1,0 +1,1 @@
+"""Training of the sequence models on windows of consecutive frames."""

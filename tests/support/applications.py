@@ -1,0 +1,72 @@
+"""Applications on a data folder of a test, and comparisons whose finding a test chooses."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector import comparison as engine
+from detector.schema.analysis import Settings
+from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from service.application import Application
+from service.context import RequestContext
+from service.tasks.jobs import AnalyzerLike, Job, State
+from tests.support.waiting import until
+
+
+@contextmanager
+def application(
+    data: Path, analyzer: AnalyzerLike, *, probes: bool = False
+) -> Iterator[Application]:
+    """Open an application; only with `probes` must its uploads be real media."""
+    app = Application(data, analyzer)
+    if not probes:
+        app.jobs._check = None
+    try:
+        yield app
+    finally:
+        close(app)
+
+
+def close(app: Application) -> None:
+    app.stop()
+    app.jobs.close()
+    app.jobs.store.close()
+
+
+def analyze(
+    app: Application,
+    context: RequestContext,
+    text: bytes = b"bytes of a clip",
+    name: str = "clip.mp4",
+    frames: int = 32,
+) -> Job:
+    """Upload a file and wait until it is analyzed."""
+    job = app.submit(context, io.BytesIO(text), name, Settings(frames=frames))
+    until(lambda: not job.active)
+    assert job.state is State.DONE
+    return job
+
+
+def compared(media: dict[str, Any], finding: ComparisonFinding, **more: Any) -> Comparison:
+    """A comparison of the files that `engine.compare` was called with."""
+    return Comparison(
+        copy_media=media["copy_media"], original_media=media["original_media"], finding=finding,
+        **{"time": TimeAlignment(compared=3, matched=3), **more},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have every comparison come to a finding, without a look at the files."""
+
+    def find(finding: ComparisonFinding, **more: Any) -> None:
+        def compare(copy: Path, original: Path, **given: Any) -> Comparison:
+            return compared(given, finding, **more)
+
+        monkeypatch.setattr(engine, "compare", compare)
+
+    return find
