@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -346,7 +347,7 @@ def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
             update={
                 "id": f"m{n}", "title": f"M{n}",
                 "ranking": alone.ranking.model_copy(
-                    update={"auc": alone.ranking.auc.model_copy(update={"value": value})}
+                    update={"auc": replace(alone.ranking.auc, value=value)}
                 ),
             }
         )

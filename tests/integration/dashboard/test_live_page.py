@@ -387,7 +387,7 @@ def test_a_voice_beside_the_face(at, browser, engine):
         (spoken(3.0), ("Inconclusive", "no verdict", "up to 7.4 kHz")),
         (spoken(3.0, band=3_400.0), ("Inconclusive", "Phone quality: everything over")),
         (spoken(None, seconds=1.1), ("Not judged", "1.1 s of speech; these models need 2 s.")),
-        (spoken(None, seconds=0.0), ("Not judged", "Nobody speaks in this sound")),
+        (spoken(None, seconds=0.0), ("Not judged", "No speech in this sound")),
     ):
         voice.shown = replace(voice.shown, analysis=sample, series=(Dot(2.0, 0.8, 0.86, MIDDLE),))
         at.run()
