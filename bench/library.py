@@ -7,8 +7,7 @@ it is not.
     python -m bench.library fakes --data ../shared/data
 
 `speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
-of 10 s in it;
-then it writes a film of minutes at 1280 x 720, and short clips, and says how fast they are added.
+of 10 s in it.
 `folder` says how fast a folder of one's own is added.
 `recall` adds one real clip a group, and looks for copies of it that were changed on the way;
 `fakes` adds the originals of found fakes, and looks for these.
@@ -20,10 +19,8 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import av
@@ -94,37 +91,6 @@ def speed(hours: float) -> None:
     print(f"a clip of 10 s: {np.median(took):.2f} s (median of 5), peak {peak:.1f} GiB")
 
 
-def adding(minutes: float = 5.0, clips: int = 12, seconds: float = 10.0) -> None:
-    """Print how fast a film is added, and a folder of short clips, of which nearly all frames are
-    looked through: as they come from encoders by default, with B-frames."""
-    warm_up()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
-        _film(path, (1280, 720), minutes * 60, 1, {"preset": "ultrafast"})
-        begin = time.perf_counter()
-        prints = fingerprint(path, to_keep=True)
-        rate = minutes * 60 / (time.perf_counter() - begin)
-        print(f"{minutes:g} min of 720p: {len(prints.times)} frames, {rate:.0f} x real time")
-        for size in ((1280, 720), (640, 360)):
-            short = Path(folder) / f"{size[1]}p"
-            short.mkdir()
-            for number in range(clips):
-                _film(short / f"{number}.mp4", size, seconds, number, {})
-            for at_once in (1, AT_ONCE):
-                rate = added(short, at_once)
-                print(f"clips of {seconds:g} s, {size[1]}p, {at_once} at once: {rate:.0f} x")
-
-    for length in (seconds, 3 * seconds):
-        face = face_clip(length, 1280, 720)
-        for at_once in (1, AT_ONCE):
-            begin = time.perf_counter()
-            with ThreadPoolExecutor(at_once) as pool:
-                for prints in pool.map(partial(fingerprint, to_keep=True), [face] * clips):
-                    assert len(prints.faces.times)
-            rate = clips * length / (time.perf_counter() - begin)
-            print(f"a face for {length:g} s, 720p, {at_once} at once: {rate:.0f} x")
-
-
 def added(path: Path, at_once: int) -> float:
     """Return how many times real time a new library takes a folder."""
     with tempfile.TemporaryDirectory() as folder:
@@ -142,25 +108,6 @@ def warm_up() -> None:
     """Load all that is needed; files are read in processes of their own, as by the commands."""
     media.isolate()
     fingerprint(face_clip(1.0, 320, 180), to_keep=True)
-
-
-def _film(
-    path: Path, size: tuple[int, int], seconds: float, seed: int, options: Mapping[str, str]
-) -> None:
-    """Write a film with a new shot every four seconds."""
-    rng = np.random.default_rng(seed)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.options = dict(options)
-        for i in range(int(seconds * 25)):
-            if i % 100 == 0:
-                coarse = rng.integers(0, 256, (9, 16, 3), dtype=np.uint8)
-                side = size[1] // 9
-                picture = np.kron(coarse, np.ones((side, side, 1), np.uint8))
-            frame = np.ascontiguousarray(np.roll(picture, i % 100, axis=1))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-        container.mux(stream.encode())
 
 
 def recall(data: Path, most: int) -> None:
@@ -247,7 +194,6 @@ def main() -> None:
             print(f"{at_once} at a time: {added(args.folder, at_once):.0f} x", flush=True)
     elif args.what == "speed":
         speed(args.hours)
-        adding()
     else:
         recall(args.data, args.clips)
 

@@ -152,10 +152,9 @@ def train(
 
 def _own(settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None) -> int:
     """Train a model of one's own, which is added at once."""
-    from detector.training.own import OwnRecipe
-    from detector.training.own import train as train_own
+    from detector.training import own
 
-    spec, figures = train_own(OwnRecipe(**settings), data, run, cache=cache)
+    spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
     told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{spec.title}: {told}, of files whose people training left out", file=sys.stderr)
     print(

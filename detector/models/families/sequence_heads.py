@@ -36,6 +36,7 @@ FRAMES = 8
 """Frames of a window."""
 MOST_STORED = 4
 """Batches whose features are stored, so that models of one crop share a pass of the trunk."""
+NOTHING = torch.empty(0)
 
 
 class FrameSequence(NamedTuple):
@@ -43,9 +44,9 @@ class FrameSequence(NamedTuple):
 
     face: Tensor
     """[N, T, 3072]"""
-    around: Tensor | None = None
+    around: Tensor = NOTHING
     """[N, T, 3072], of the face in its surroundings"""
-    grid: Tensor | None = None
+    grid: Tensor = NOTHING
     """[N, T, 7, 7, REDUCED]"""
 
 
@@ -135,12 +136,10 @@ class FusedLrcn(SequenceHead):
 
     def standardize(self, sequence: FrameSequence) -> None:
         """See `SequenceHead.standardize`; each branch has its own."""
-        assert sequence.around is not None
         self.face.standardize(sequence)
         self.around.standardize(FrameSequence(sequence.around))
 
     def forward(self, sequence: FrameSequence) -> Tensor:
-        assert sequence.around is not None
         both = self.face.read(sequence.face), self.around.read(sequence.around)
         return self.classify(torch.cat(both, 1))[:, 0]
 
@@ -158,11 +157,9 @@ class ConvLstm(SequenceHead):
 
     def scaled_by(self, sequence: FrameSequence) -> Tensor:
         """See `SequenceHead.scaled_by`."""
-        assert sequence.grid is not None
         return sequence.grid
 
     def forward(self, sequence: FrameSequence) -> Tensor:
-        assert sequence.grid is not None
         frames = self.scaled(sequence.grid).permute(1, 0, 4, 2, 3)
         state = cell = frames.new_zeros(frames.shape[1], self.width, GRID, GRID)
         for frame in frames:
@@ -258,8 +255,8 @@ class SequenceNetwork(nn.Module):
             [part.unflatten(0, x.shape[:2]) for part in read(crop.flatten(0, 1))] for crop in crops
         ]
         tokens, patches = zip(*found, strict=True)
-        grid = self.head.project(patches[0]) if isinstance(self.head, ConvLstm) else None
-        around = tokens[1] if len(tokens) > 1 else None
+        grid = self.head.project(patches[0]) if isinstance(self.head, ConvLstm) else NOTHING
+        around = tokens[1] if len(tokens) > 1 else NOTHING
         return self.head(FrameSequence(tokens[0], around, grid))
 
 
