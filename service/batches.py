@@ -144,19 +144,9 @@ class BatchService:
         id: str | None = None,
         name: str = "",
     ) -> Batch:
-        """Take files into a batch, and go on with it. One that is not taken says why in its row; an
-        archive or a document is taken for what is in it. Raise RecordsError if nothing can be
-        stored.
-
-        Parameters
-        ----------
-        files : iterable of IncomingFile or str
-            A text is a link, which is fetched now.
-        id : str, optional
-            Of a batch of theirs that gets more files; a new one without.
-        name : str
-            Of a new one.
-        """
+        """Take files into a batch, a new one without `id`, and go on with it. A text is a
+        link, which is fetched now; an archive or a document gives what is in it; a refused
+        file says why in its row. Raise RecordsError if nothing can be stored."""
         known = self._batches.get(scope.owner, id) if id else None
         intake = _Intake(self._jobs, context, scope, settings, known.items if known else ())
         for file in files:

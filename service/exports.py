@@ -55,23 +55,9 @@ def report(
     place: bool = True,
     details: ReportDetails | None = None,
 ) -> bytes:
-    """Return a sealed report, signed where this server has a key that can be used. One of a result
-    that this server did not make says so, and is never signed.
-
-    Parameters
-    ----------
-    form : {"pdf", "json", "csv"}
-    path : Path
-        The media; where it is gone, the report says so.
-    origin : ResultOrigin
-        Who made the result, as its store says.
-    notes : str
-        Of the analyst.
-    place : bool
-        False leaves out where the file says it was recorded.
-    details : ReportDetails, optional
-        Case, reviewer and time zone.
-    """
+    """Return a sealed report as "pdf", "json" or "csv", signed where this server made the
+    result and has a key. `path` is the media (a missing one is stated), `origin` who made the
+    result, `notes` the analyst's; `place=False` leaves out where it was recorded."""
     with _making:
         content = reports.collect(
             _as_shown(analysis),
@@ -95,17 +81,8 @@ def comparison_report(
     *,
     zone: tzinfo = UTC,
 ) -> bytes:
-    """Return the sealed report of a comparison, signed where this server has a key that can be
-    used.
-
-    Parameters
-    ----------
-    form : {"pdf", "json"}
-    copy, original : Path, optional
-        The media; where one is gone, the report says so.
-    zone : tzinfo
-        In which the PDF prints times.
-    """
+    """Return the sealed report of a comparison as "pdf" or "json", signed where this server has
+    a key. A file that is gone is stated; the PDF prints times in `zone`."""
     with _making:
         content = reports.collect_pair(kept.comparison, copy, original, id=kept.id, zone=zone)
         content = replace(content, signed=_may_sign())
@@ -133,22 +110,9 @@ def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
 def heatmap(
     path: Path, analysis: Analysis, index: int, subject_id: str | None, model_id: str | None
 ) -> bytes | None:
-    """Return where a model looked in a sampled moment, over the frame, as a JPEG.
-
-    Parameters
-    ----------
-    index : int
-        Of `Analysis.timestamps`.
-    subject_id : str, optional
-        Default: the most suspicious in this frame.
-    model_id : str, optional
-        Default: the first that counts and scored this moment.
-
-    Returns
-    -------
-    bytes or None
-        None where there is no such subject or model there, or the model can't show it.
-    """
+    """Return where a model looked in `Analysis.timestamps[index]`, over the frame, as a JPEG;
+    by default for the most suspicious person and the first counted model there. None where
+    there is no such subject or model, or it can't show it."""
     shown = next(
         (
             (subject, frame)

@@ -39,29 +39,9 @@ def fetched(
     seconds: float | None = None,
     task: Task | None = None,
 ) -> Iterator[tuple[FetchedLink, BinaryIO]]:
-    """Fetch a file by its address; it is gone when this ends.
-
-    Parameters
-    ----------
-    url : str
-    principal : Principal
-        Whose limit of size holds.
-    seconds : float, optional
-        That it may take, where that is less than usual.
-    task : Task, optional
-        Is told the bytes, waits for its turn, and ends it.
-
-    Raises
-    ------
-    LinkRefused, MediaError
-        There is no file, or none that can be analyzed; the sentence says why.
-    QueueFull
-        Too many are fetched just now.
-    StorageError
-        The disk is full.
-    Canceled
-        Somebody stopped the task.
-    """
+    """Fetch a file by its address; it is gone when this ends. The principal's limit of size
+    holds, `seconds` shortens the usual time, and `task` gets the bytes. Raise LinkRefused or
+    MediaError for a file that can't be had, QueueFull, StorageError (disk full), or Canceled."""
     rules = links.rules(limits.megabytes(principal, max_upload_mb()) * MEGABYTE)
     if seconds is not None:
         rules = replace(rules, seconds=min(seconds, rules.seconds))

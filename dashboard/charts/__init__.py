@@ -112,19 +112,9 @@ def lane_figure(
     palette: Palette,
     titles: Mapping[str, str],
 ) -> go.Figure:
-    """Return one person's scores over time.
-
-    Parameters
-    ----------
-    thresholds : Thresholds
-        Drawn dotted and numbered; the band between them is tinted.
-    end : float
-        End of the time axis, s; the same in every lane.
-    size : LaneSize
-        With room below for the time axis, its times are printed.
-    titles : mapping of str to str
-        Model id to name, in the order that gives each its dash.
-    """
+    """Return one person's scores over time up to `end` in s, with the thresholds dotted and the
+    band between them tinted. `titles` maps model ids to names in the order of their dashes; a
+    `size` with room below prints the times."""
     traces = [_hatch(gap, palette) for gap in lane.gaps]
     traces += areas_above(lane.runs, thresholds.high, palette)
     faded = len(titles) > len(DASHES)

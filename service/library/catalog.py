@@ -50,17 +50,9 @@ def media_in(
     on_unreadable: Callable[[Path, MediaError], object],
     leave_out: Path | None = None,
 ) -> Iterator[Path]:
-    """Yield the files of a folder, and of the folders in it, that may be media, by name. Raise
-    InputError if there is no such folder, or it can't be listed.
-
-    Parameters
-    ----------
-    on_unreadable : callable
-        Given what is left out for a reason: a folder that can't be listed, a link that leads out
-        of the folder.
-    leave_out : Path, optional
-        A folder that is passed by.
-    """
+    """Yield the files under a folder that may be media, by name, without `leave_out`;
+    `on_unreadable` gets what can't be listed or leads out of it. Raise InputError if the folder
+    can't be listed."""
     if not folder.is_dir():
         raise InputError(_("There is no folder {folder}.").format(folder=folder), code="not_found")
     try:
@@ -238,18 +230,10 @@ class Library:
         max_frames: float = math.inf,
         on_progress: Callable[[int, int], object] = lambda done, total: None,
     ) -> tuple[int, int]:
-        """Keep the fingerprints of a file of others; of a damaged one, none. Return how many are
-        new, and how many were known. Raise InputError as `exchange.read` does, or if the library is
-        full.
-
-        Parameters
-        ----------
-        max_frames : float
-            That it may hold in all.
-        on_progress : callable
-            Given the files that were kept and those of all; what it raises ends the import, and
-            what was kept until then stays.
-        """
+        """Store the fingerprints of a file of others, none of a damaged one, within
+        `max_frames`. Return how many are new, and how many were known. Raise InputError as
+        `exchange.read` does, or if the library is full; what `on_progress(stored, all)`
+        raises ends the import."""
         total = frames = 0
         for _checked, prints in exchange.read(file):
             total, frames = total + 1, frames + len(prints.times)

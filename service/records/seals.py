@@ -124,20 +124,9 @@ class Keyring:
     def read(
         self, document: str | bytes, record: str, *, place: Any = None, sign: str | None = None
     ) -> Analysis | None:
-        """Return a result as it was written, with its seal checked; None if this version can't
-        read it.
-
-        Parameters
-        ----------
-        document : str or bytes
-            JSON.
-        record : str
-            `seals.record_hash` of the record it was written for.
-        place : JSON, optional
-            Of the recording, where it is kept apart from the document.
-        sign : str, optional
-            The seal's signature over that.
-        """
+        """Return a result as it was written, its seal checked by the record's hash and
+        signature; None if this version can't read it. `place` is that of the recording,
+        where it is stored apart."""
         try:
             analysis = Analysis.model_validate_json(document)
             tree = json.loads(document)

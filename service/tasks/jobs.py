@@ -99,17 +99,9 @@ class Jobs:
         taken_from: FileSource | None = None,
         start: bool = True,
     ) -> Job:
-        """Keep a file and put its analysis in line; or, where this person's records hold the answer
-        to just this question (`records.cache`), give that at once. Without `start` it is kept as if
-        it had been interrupted: `rerun` puts it in line.
-
-        Raises
-        ------
-        QueueFull
-            The line is full; nothing is kept.
-        StorageError, RecordsError
-            The disk is full, or the records can't be used; nothing is kept.
-        """
+        """Store a file and queue its analysis, or give at once the answer that this
+        person's records hold to the same question. Without `start` it waits as if
+        interrupted. Raise QueueFull, StorageError or RecordsError; then nothing is stored."""
         if start:
             self._tasks.scheduler.refuse_when_full(self.kind)
         upload = self.uploads.add(source, name, size=size)
@@ -250,17 +242,9 @@ class Jobs:
             ) from error
 
     def transfer(self, source: RecordScope, target: RecordScope) -> int:
-        """Give finished analyses another owner in another store, under the same addresses. What is
-        at work or came to nothing stays, and links end.
-
-        Each is kept there before it is deleted here: whoever is stopped in between has it twice,
-        and moves the rest by asking again. Return how many.
-
-        Raises
-        ------
-        InputError
-            The other store takes no more; what was moved by then is there.
-        """
+        """Give finished analyses another owner in another store, under the same addresses,
+        and return how many; links end. Each is stored there before it is deleted here, so a
+        stopped transfer can be repeated. Raise InputError if the other store takes no more."""
         moved = 0
         for id in source.store.ids(source.owner):
             record = source.store.get(source.owner, id)

@@ -56,21 +56,9 @@ def view_data(
     mirrored: bool = False,
     person: str | None = None,
 ) -> dict[str, Any]:
-    """Return what the view shows.
-
-    Parameters
-    ----------
-    id : str
-        Of the comparison.
-    pictures
-        For each moment "copy", "original" and "heat" as data addresses; None where they can't be
-        shown. Without any there is a chart only.
-    mirrored : bool
-        Show each file on the other side. It changes the view alone: times and measurements stay
-        those of the copy.
-    person : str, optional
-        Whose face the tiles show and the chart tells apart.
-    """
+    """Return what the view shows of the comparison `id`. `pictures` holds "copy", "original"
+    and "heat" of each moment as data addresses, or None; `mirrored` changes sides and no
+    figure; `person` is whose face the tiles show."""
     media = comparison.copy_media
     length = max(media.duration or 0.0, 0.1)
     places = [place for place, shown in enumerate(pictures or comparison.moments) if shown]

@@ -30,19 +30,9 @@ def view_data(
     pictures: Mapping[tuple[str, int], str],
     charted: Sequence[Lane] | None = None,
 ) -> dict[str, Any]:
-    """Return what the view shows.
-
-    Parameters
-    ----------
-    lanes, sizes
-        Of the people shown, in the order of the page.
-    charted
-        The lanes of the chart, where they show another question.
-    time, seek
-        The moment, s, and a number that grows when the server (not the view) moved it.
-    pictures : mapping of (person, position of the moment) to str
-        Data addresses of face pictures; a tile without one shows an icon.
-    """
+    """Return what the view shows: lanes in the order of the page, those of the chart where they
+    show another question, the moment in s, and face pictures by (person, position) as data
+    addresses. `seek` grows when the server moved the moment."""
     end = series.length(analysis)
     moments = analysis.timestamps
     ids = {key: i for i, key in enumerate(pictures)}

@@ -36,19 +36,9 @@ def view_data(
     seek: int = 0,
     rests: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what the view shows.
-
-    Parameters
-    ----------
-    peaks : float [C, 2]
-        Of the waveform, -1..1.
-    picture : str
-        The address of the spectrogram, or of the MFCCs.
-    time, seek
-        The moment, s, and a number that grows when the server (not the view) moved it.
-    rests : mapping, optional
-        What a window's score rests on (`rests_on`), drawn over the spectrogram.
-    """
+    """Return what the view shows: the waveform's peaks, float [C, 2] in -1..1, the address of
+    the spectrogram or MFCCs, the moment in s, and what a window's score rests on. `seek` grows
+    when the server moved the moment."""
     heard = analysis.media.audio.speech if analysis.media.audio else None
     end = max(analysis.media.duration or 0.0, 0.1)
     answer = analysis.verdict.answers.get(Question.VOICE)
