@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -275,8 +276,6 @@ def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[P
 
 
 def _write_one(spec: ModelSpec, path: Path, mine: dict[str, Tensor], target: Path) -> None:
-    from safetensors.torch import save_file
-
     if not mine:
         shutil.copyfile(path, target)
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from detector.errors import InputError, UsageError
 from detector.evaluation.groups import held_out_people
@@ -114,8 +115,6 @@ def _fit_layer(
         if entry.person not in people
     ]
     network = layer.train(plan, clips, run, trunk)
-    from safetensors.torch import save_file
-
     # Kernels and matrices as fp16, statistics as they are.
     state = {
         name: (value.half() if value.ndim > 1 else value).contiguous().clone()
