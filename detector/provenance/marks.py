@@ -65,7 +65,7 @@ MAKERS = {
 NAMES = {"TikTok": "TikTok or similar"}
 """of marks whose words other tools use as well"""
 LIMITS = {
-    "Gemini": 0.73,
+    "Gemini": 0.76,
     "Veo": 0.62,
     "Kling": 0.58,
     "Sora": 0.55,
