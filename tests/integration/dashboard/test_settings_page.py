@@ -68,7 +68,7 @@ def own(**changes: Any) -> OwnCalibration:
 def test_nothing_is_set_at_first_and_the_page_says_what_it_takes():
     at = show()
     page = texts(at)
-    assert "videos that nobody has altered" in page
+    assert "Choose unaltered videos" in page
     assert next(b for b in at.button if b.label == "Set the threshold").disabled
     uploader = at.get("file_uploader")[0]
     assert "at least 19" in uploader.proto.label

@@ -124,7 +124,7 @@ def test_a_person_says_which_output_means_fake(state: dict[str, Tensor], tmp_pat
     assert same.operating_point_source.endswith(theirs.operating_point_source)
     assert "is not known" in same.operating_point_source
     assert flipped.operating_point == 0.5
-    assert flipped.operating_point_source.startswith("Nobody stated one for this file")
+    assert flipped.operating_point_source.startswith("None is stated for this file")
     one, other = registry.load_model(same.id), registry.load_model(flipped.id)
     total = one.p_fake(logits(one)) + other.p_fake(logits(other))
     assert float(total) == pytest.approx(1)
