@@ -24,6 +24,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+if __name__ == "__main__":  # started with -I: where to import from is the parent's to say
+    sys.path[:] = json.loads(sys.argv[1])
+
 import numpy as np
 from pydantic import TypeAdapter
 
@@ -233,7 +236,6 @@ def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator
 def main() -> None:
     """Import everything, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
-    sys.path[:] = json.loads(sys.argv[1])
     control = socket.socket(fileno=int(sys.argv[3]))
     # What requests are made of.
     sys.modules["detector.isolation.fork_server"] = sys.modules["__main__"]
