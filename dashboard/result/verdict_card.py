@@ -81,7 +81,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
 
 
 def _other_finding(analysis: Analysis) -> bool:
-    """Whether an origin or a comparison is told of, so that the models' trace is one click away."""
+    """Whether an origin or a comparison leads, so that the models' trace is one click away."""
     return analysis.proof is not None or analysis.comparison is not None
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from detector import comparison as engine
 from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
 from service.application import Application
 from service.context import RequestContext
+from service.tasks import comparisons
 from service.tasks.jobs import AnalyzerLike, Job, State
 from tests.support.waiting import until
 
@@ -67,6 +67,6 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def compare(copy: Path, original: Path, **given: Any) -> Comparison:
             return compared(given, finding, **more)
 
-        monkeypatch.setattr(engine, "compare", compare)
+        monkeypatch.setattr(comparisons, "compare", compare)
 
     return find

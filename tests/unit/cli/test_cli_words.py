@@ -72,7 +72,8 @@ def test_labels_that_are_no_file_are_said_as_every_other(tmp_path, capsys):
     )
     assert main(["evaluate", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"unmask: {tmp_path}: This is a folder, not a file. Choose a CSV of labels.\n"
+        f"unmask: Nothing in {tmp_path} says which files are real. Put them into the folders real/ "
+        "and fake/, or write a CSV of labels.\n"
     )
 
 

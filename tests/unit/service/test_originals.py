@@ -23,8 +23,7 @@ from service.records import tables
 from service.records.comparisons import KeptComparison
 from service.records.footage import FootageStore
 from service.records.model import Preferences
-from service.tasks import comparisons as engine
-from service.tasks import lookups
+from service.tasks import comparisons, lookups
 from service.tasks.jobs import Job, State
 from tests.support.applications import analyze, application, close, compared, finds
 from tests.support.footage import add_file
@@ -81,7 +80,7 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
         go.wait(PATIENT)
         return compared(more, ComparisonFinding.FACE_DIFFERS)
 
-    monkeypatch.setattr(engine, "compare", compare)
+    monkeypatch.setattr(comparisons, "compare", compare)
     copy, original = pair(app)
     task = app.originals.compare(OWNER, copy, original)
     servers = [app]
