@@ -106,9 +106,14 @@ def train(
     items = [item for item in read_labels(data) if item.kind != "audio"]
     faces = open_cache(cache or run.out / "faces", FRAMES, items, run)
     fold_of = _folds(faces.entries)
-    prior = _shipped_direction()
+    template = registry.get_spec("clip")
+    trunk, tuned = resolve(template)
+    shipped = load_file(tuned)
+    head = shipped["head.weight"].float()
+    prior = head[1:].mean(0) - head[0]  # in which it tells fakes from originals
     views = Views(faces, ClipRecipe.model_validate({}), run.device)
-    rows = _read(faces.entries, views, plan, run)
+    network = clip_blocks.build(clip_blocks.tuned(clip_blocks.read_trunk(trunk), shipped))
+    rows = _read(network, faces.entries, views, plan, run)
     entries, logits, steps = faces.entries, np.zeros(len(faces.entries)), []
     for fold in range(FOLDS):
         stopping, judged = (np.flatnonzero(fold_of == n % FOLDS) for n in (fold + 1, fold))
@@ -130,10 +135,10 @@ def train(
     last = max(1, round(float(np.median(steps))))
     weights, bias, _ = fit_layer(plan, everything, prior=prior, steps=last)
     target = run.out / "model.safetensors"
-    save_file(_tensors(weights, bias), target)
+    save_file({**shipped, **_head(weights, bias)}, target)
     data_text = f"{len(entries)} of your own files, each judged without its person"
     calibration = Calibration(scale=scale, offset=offset, data=data_text, clips=len(entries))
-    return _added(target, run.out.name, calibration), figures
+    return _added(template, [trunk, target], run.out.name, calibration), figures
 
 
 def fit_layer(
@@ -228,12 +233,13 @@ def _folds(entries: Sequence[Faces]) -> np.ndarray:
     return np.array([fold[entry.person] for entry in entries])
 
 
-def _read(entries: Sequence[Faces], views: Views, plan: OwnRecipe, run: TrainingOptions) -> Rows:
+def _read(
+    clip: clip_blocks.ClipBlocks, entries: Sequence[Faces], views: Views, plan: OwnRecipe,
+    run: TrainingOptions,
+) -> Rows:  # fmt: skip
     """Return features of each file's frames as they are and augmented; of originals also
     self-blended."""
-    trunk, tuned = (Path(path) for path in resolve(registry.get_spec("clip")))
-    state = clip_blocks.tuned(clip_blocks.read_trunk(trunk), load_file(tuned))
-    network = BlockFeatures(clip_blocks.build(state)).to(run.device)
+    network = BlockFeatures(clip).to(run.device)
     example = torch.zeros(2, 3, 224, 224, device=run.device)
     read = runtime.compile(network, example, run.device, bf16=True)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
@@ -278,32 +284,25 @@ def _figures(calibrated: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def _shipped_direction() -> Tensor:
-    """Return the direction in which the bundled head tells fakes from originals."""
-    head = load_file(resolve(registry.get_spec("clip"))[1])["head.weight"].float()
-    return head[1:].mean(0) - head[0]
-
-
-def _tensors(weights: Tensor, bias: float) -> dict[str, Tensor]:
-    """Return what was tuned of the bundled detector with another head: real, fake, never."""
+def _head(weights: Tensor, bias: float) -> dict[str, Tensor]:
+    """Return a layer as a head of the bundled detector: real, fake, never."""
     head = torch.zeros(len(clip_blocks.CLASSES), len(weights))
     head[1] = weights
-    given = load_file(resolve(registry.get_spec("clip"))[1])
     offset = torch.tensor([0.0, bias, NEVER])
-    return {**given, "head.weight": head, "head.bias": offset, "scale": torch.zeros(())}
+    return {"head.weight": head, "head.bias": offset, "scale": torch.zeros(())}
 
 
-def _added(file: Path, name: str, calibration: Calibration) -> ModelSpec:
-    """Add the weights to the person's own models."""
-    template = registry.get_spec("clip")
-    files = [resolve(template)[0], file]
+def _added(
+    template: ModelSpec, files: list[Path], name: str, calibration: Calibration
+) -> ModelSpec:
+    """Add the weights, a trunk and what was tuned, to the person's own models."""
     spec = with_files(template, files).model_copy(
         update={
             "id": user_models.new_id(name, taken_ok=True),
             "title": f"{name} (trained here)",
             "plain": f"{name}, your own",
             "summary": "CLIP with a layer that was trained on your own files.",
-            "source": f"{file.parent}, trained here; {template.source}",
+            "source": f"{files[1].parent}, trained here; {template.source}",
             "fake_output": "Three logits: real, fake, never. The layer was trained so.",
             "label_order": "proven",
             "calibration": calibration,
