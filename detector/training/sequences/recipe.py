@@ -170,9 +170,7 @@ def fitted(
         chosen = [i for i in chosen if not items[i].label]
     labels = torch.tensor([float(items[i].label) for i in chosen], device=run.device)
     chance = torch.from_numpy(source_weights([items[i] for i in chosen]))
-    learned = FrameSequence(
-        *(part.to(run.device) for part in batch(shown, chosen) if part is not None)
-    )
+    learned = FrameSequence(*(part.to(run.device) for part in batch(shown, chosen)))
     head.standardize(learned)
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
@@ -180,7 +178,7 @@ def fitted(
         return places, labels[places]
 
     def loss(network: SequenceHead, places: Tensor, wanted: Tensor) -> Tensor:
-        part = FrameSequence(*(None if all is None else all[places] for all in learned))
+        part = FrameSequence(*(every[places] for every in learned))
         if isinstance(network, RealAutoencoder):
             return network.error(part).mean()
         target = wanted * (1 - 2 * plan.smoothing) + plan.smoothing
