@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -166,9 +165,5 @@ def as_safetensors(
     from detector.weights import state_dicts  # imports torch
 
     state = state_dicts.unwrapped(path, tuple(wrappers), chosen)
-    # A copy of each: safetensors refuses tensors that share memory.
-    tensors = {k: t.detach().clone().contiguous() for k, t in state.items()}
-    making = target.with_name(target.name + ".making")
-    state_dicts.save_file(tensors, making)
-    os.replace(making, target)
+    state_dicts.save(state, target)
     return True

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from safetensors.torch import save_file as save_file
+from safetensors.torch import load_file, save_file
 
 from detector.errors import WeightsError
 from detector.weights.entry import TORCH_STARTS, some_of
@@ -167,3 +166,12 @@ def _why(path: Path, error: Exception) -> str:
     if start.startswith(TORCH_STARTS) or path.suffix == ".safetensors":
         return "it is truncated or damaged."
     return "it is damaged, or no weight file."
+
+
+def save(state: Mapping[str, torch.Tensor], target: Path) -> None:
+    """Write tensors as safetensors, all or nothing."""
+    # A copy of each: safetensors refuses tensors that share memory.
+    tensors = {k: t.detach().clone().contiguous() for k, t in state.items()}
+    making = target.with_name(target.name + ".making")
+    save_file(tensors, making)
+    making.replace(target)
