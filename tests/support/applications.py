@@ -52,7 +52,7 @@ def analyze(
 
 
 def compared(media: dict[str, Any], finding: ComparisonFinding, **more: Any) -> Comparison:
-    """A comparison of the files that `engine.compare` was called with."""
+    """A comparison of the files that a comparison was called with."""
     return Comparison(
         copy_media=media["copy_media"], original_media=media["original_media"], finding=finding,
         **{"time": TimeAlignment(compared=3, matched=3), **more},
