@@ -7,6 +7,9 @@ one heatmap at a time are drawn on demand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from dashboard import charts, series, theme
@@ -24,6 +27,7 @@ from dashboard.result import (
     timeline,
     title,
     verdict_card,
+    voice_table,
 )
 from dashboard.result.cards import voice
 from dashboard.result.linked import ResultViewState
@@ -71,25 +75,30 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
     people = _lanes(front, linked)
     lanes = _lanes(charted, linked)
     sizes = charts.lane_sizes(len(lanes))
-    table = timeline.rows(lanes)
 
     # Clicks of this run come first, so that everything below shows the new moment at once.
     drawn = timeline.drawn_from(charted, palette)
     for lane in lanes:
         linked.read_lane(lane.track.id, drawn)
-    linked.read_table(table)
+    linked.read_table(timeline.rows(lanes))
 
     match = known.look_up(record)
-    title.draw(decided, linked, paired=match.ours and match.may_open)
+    paired = match.ours and match.may_open and known.leads(record, match)
+    title.draw(decided, linked, paired=paired)
     known.banner(record, match)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(decided, linked)
         with st.container(key="result-side", gap="small"):
             player.draw(front, people, sizes, linked, lanes)
             cards.draw(decided, linked)
+    tables: list[Callable[[], None]] = []
     if original.media.kind != "image":
-        timeline.draw(charted, lanes, sizes, linked, palette, table, asked)
-    sound = sound_view.later(decided, linked) if voice.spoken(decided) else None
+        timeline.draw(charted, lanes, sizes, linked, palette, asked)
+        tables.append(partial(timeline.draw_table, charted, lanes, linked))
+    sound = None
+    if voice.spoken(decided):
+        sound = sound_view.later(decided, linked)
+        tables.append(partial(voice_table.draw, decided, linked))
     everyone = {lane.track.id: lane for lane in lanes}
     person = linked.person if linked.person in everyone else charted.verdict.subject
     moment = inspector.Moment(charted, everyone.get(person or ""), linked)
@@ -98,7 +107,7 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
         moment.draw()
     with right:
         next_card.draw(decided, linked, match)
-    details.draw(decided, linked, front, moment)
+    details.draw(decided, linked, front, tables, moment)
     return [draw for draw in (sound, moment.heatmap()) if draw]
 
 

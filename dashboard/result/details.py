@@ -1,7 +1,9 @@
 """What opens on demand below a result: what pulled which way, how good the material is, traces and
-scores of the chosen moment, signals, the file's facts, downloads."""
+scores of the chosen moment, all scores as a table, signals, the file's facts, downloads."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -46,7 +48,11 @@ STAGES: LazyDict[str, str] = LazyDict(
 
 
 def draw(
-    analysis: Analysis, linked: ResultViewState, front: Analysis, moment: Moment | None = None
+    analysis: Analysis,
+    linked: ResultViewState,
+    front: Analysis,
+    tables: Sequence[Callable[[], None]],
+    moment: Moment | None = None,
 ) -> None:
     """Draw what is closed at first, and its content once it is open.
 
@@ -54,6 +60,8 @@ def draw(
     ----------
     front : Analysis
         As the question in front sees it.
+    tables : sequence of callable
+        Each draws the scores over time as a table.
     moment : Moment, optional
         The chosen moment of a picture or video.
     """
@@ -70,16 +78,17 @@ def draw(
             moment.draw_details()
         left, right = st.columns([62, 38], gap=20)
         with left:
-            _tabs(analysis, linked)
+            _tabs(analysis, linked, tables)
         with right:
             _file(analysis, linked)
 
 
-def _tabs(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw signals, robustness, provenance, the models and the run."""
-    signals, robust, origin, models, run = st.tabs(
-        [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
-    )
+def _tabs(
+    analysis: Analysis, linked: ResultViewState, tables: Sequence[Callable[[], None]]
+) -> None:
+    """Draw signals, robustness, provenance, the models, the run and the scores as tables."""
+    titles = [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
+    signals, robust, origin, models, run, *scores = st.tabs(titles + [_("Scores")] * bool(tables))
     with signals:
         signal_tab.draw(analysis, linked)
     with robust:
@@ -97,6 +106,10 @@ def _tabs(analysis: Analysis, linked: ResultViewState) -> None:
                 key=linked.widget("simple"),
                 on_change=linked.choose_simple,
             )
+    for tab in scores:
+        with tab:
+            for draw_table in tables:
+                draw_table()
 
 
 def _file(analysis: Analysis, linked: ResultViewState) -> None:

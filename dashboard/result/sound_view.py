@@ -4,6 +4,7 @@ time."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -26,7 +27,6 @@ from dashboard.result import (
 )
 from dashboard.result.cards import voice
 from dashboard.result.linked import ResultViewState
-from dashboard.result.timeline import SHOWN
 from detector.audio.pictures import DEPTH
 from detector.audio.pictures import draw as draw_sound
 from detector.errors import UnmaskError
@@ -46,7 +46,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
             cards.draw(analysis, linked)
             next_card.draw(analysis, linked)
     pictures = later(analysis, linked)
-    details.draw(analysis, linked, analysis)
+    details.draw(analysis, linked, analysis, [partial(voice_table.draw, analysis, linked)])
     return pictures
 
 
@@ -65,10 +65,6 @@ def later(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
     with st.container(border=True, key="card-sound", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key="sound-head"):
             show(typography.heading(_("Sound over time")), width="stretch")
-            shown = choose(_("Show as"), SHOWN, "lanes", linked.widget("heard"), hidden=True)
-        if shown == "table":
-            voice_table.draw(question.viewed(analysis, Question.VOICE), linked)
-            return lambda: None
         place = st.empty()
         place.skeleton(height=320)
 

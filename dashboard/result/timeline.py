@@ -1,4 +1,4 @@
-"""Score over time: a lane a person on one time axis, or the same as a table."""
+"""Score over time: a lane a person on one time axis, and the same as a table for Details."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dashboard.components.lanes import zone_words
 from dashboard.components.markup import Text, rich, show
 from dashboard.components.timeline import evidence
 from dashboard.components.typography import heading
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import _
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from dashboard.theme import Palette
@@ -29,7 +29,6 @@ from detector.schema.analysis import Analysis, Question
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN: LazyDict[str, str] = LazyDict(lambda: {"lanes": _("Lanes"), "table": _("Table")})
 NAME_LENGTH = 16
 """Longer model names stand only in the row of keys: beside the lines they would be cut."""
 
@@ -52,15 +51,12 @@ def draw(
     sizes: Sequence[LaneSize],
     linked: ResultViewState,
     palette: Palette,
-    table: Sequence[tuple[float, str]],
     questions: Sequence[Question],
 ) -> None:
     """Draw the card.
 
     Parameters
     ----------
-    table : sequence of (time, person)
-        Of the rows, as `rows` gives them.
     questions : sequence of Question
         That were asked, the one in front first; with more than one the card's head has a choice.
     """
@@ -71,10 +67,6 @@ def draw(
             if len(questions) > 1:
                 shorts = {q: labels.QUESTIONS[q].short for q in questions}
                 choose(_("Question"), shorts, questions[0], linked.widget("question"), hidden=True)
-            shown = choose(_("Show as"), SHOWN, "lanes", linked.widget("shown"), hidden=True)
-        if shown == "table":
-            _table(analysis, lanes, linked, named, table)
-            return
         with st.container(key=evidence.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
                 _lane(analysis, lane, size, linked, palette, named)
@@ -168,7 +160,7 @@ def hatched(lanes: Sequence[Lane], end: float) -> None:
             for lane, gap in gaps[:most]
         ]
         text = (
-            _("Hatched, no score: {gaps}; {number} more are in the table.")
+            _("Hatched, no score: {gaps}; {number} more are in the table under Details.")
             if len(gaps) > most
             else _("Hatched, no score: {gaps}.")
         )
@@ -216,18 +208,14 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
     return pd.DataFrame.from_records(records)
 
 
-def _table(
-    analysis: Analysis,
-    lanes: Sequence[Lane],
-    linked: ResultViewState,
-    named: Mapping[str, str],
-    table: Sequence[tuple[float, str]],
-) -> None:
+def draw_table(analysis: Analysis, lanes: Sequence[Lane], linked: ResultViewState) -> None:
+    """Draw the table; a chosen row leads to its moment, read by `linked.read_table`."""
+    named = titles(analysis)
     numbers = [_("Combined"), *named.values()]
     st.dataframe(
         frame(analysis, lanes, named),
         hide_index=True,
-        height=min(38 + 35 * len(table), 420),
+        height=min(38 + 35 * len(rows(lanes)), 420),
         column_config={
             name: st.column_config.NumberColumn(_("{name}, score").format(name=name), format="%d")
             for name in numbers

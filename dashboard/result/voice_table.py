@@ -9,9 +9,10 @@ import streamlit as st
 from dashboard import labels, series
 from dashboard.components import typography
 from dashboard.i18n import _
+from dashboard.result import question
 from dashboard.result.cards.voice import voice_of
 from dashboard.result.linked import ResultViewState
-from detector.schema.analysis import Analysis, Subject
+from detector.schema.analysis import Analysis, Question, Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the table; a chosen row moves the player to its window."""
+    analysis = question.viewed(analysis, Question.VOICE)
     subject = voice_of(analysis)
     if subject is None:
         typography.caption(_("No model scored this sound."))

@@ -5,7 +5,15 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import PATIENT, PHONE, Server, until, wait_drawn, wait_ready
+from tests.support.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    open_details,
+    until,
+    wait_drawn,
+    wait_ready,
+)
 from tests.support.visits import Visit, visitors
 from tests.support.voice_sample import write_clip
 
@@ -90,8 +98,10 @@ def test_what_the_score_rests_on_lies_over_the_spectrogram(visit, address):
     assert inside and over and inside["height"] == over["height"]
     assert over["x"] <= inside["x"] < inside["x"] + inside["width"] <= over["x"] + over["width"] + 1
     seen.picture("sound-rests")
+    open_details(page)
     until(
-        card.get_by_text("Table", exact=True).click,
-        lambda: expect(card.locator('[data-testid="stDataFrame"]')).to_be_visible(),
+        page.get_by_role("tab", name="Scores").click,
+        lambda: expect(
+            page.locator('.st-key-card-details [data-testid="stDataFrame"]').first
+        ).to_be_visible(),
     )
-    expect(card.locator("img.picture")).to_have_count(0)

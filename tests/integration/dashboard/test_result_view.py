@@ -193,7 +193,6 @@ def test_a_model_without_a_heatmap_says_so(clip):
 
 def test_the_table_says_what_the_lanes_say(clip):
     at = show(clip)
-    at.segmented_control(key="result.k.widget.shown").set_value("table").run()
     table = at.dataframe[0].value
     assert list(table.columns) == ["Person", "Time", "Combined", "SBI", "Xception", "VideoMAE",
                                    "Reading"]  # fmt: skip

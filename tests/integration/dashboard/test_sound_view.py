@@ -174,8 +174,6 @@ def test_the_scores_are_a_table_as_well(clip):
     assert list(table["From"]) == ["00:01.0", "00:03.0", "00:05.0", "00:08.0", "00:10.0"]
     assert list(table["Combined"])[:2] == [95, 97] and table["Reading"][0] == "▲ Likely cloned"
     page = pages.result(clip, analysis, "message.wav")
-    chosen = next(c for c in page.segmented_control if c.key == "result.k.widget.heard")
-    chosen.set_value("table").run()
     assert not page.exception and len(page.dataframe) == 1
     assert "four decimals" in texts(page)
 
