@@ -156,7 +156,13 @@ def _finding(record: Job, match: KnownMatch) -> None:
     with st.container(
         border=True, key="card-original", horizontal=True, vertical_alignment="center"
     ):
-        show(typography.outcome(typography.strong(headline(match))))
+        analysis = record.analysis
+        # Where an origin heads the verdict, a row under it tells of the comparison.
+        told = (
+            analysis is not None and analysis.proof is not None and not analysis.accusing_comparison
+        )
+        text = _place(match) if told else headline(match)
+        show(typography.outcome(typography.strong(text)))
         with st.container(
             key="original-actions", horizontal=True, vertical_alignment="center", width="content",
             gap="small",

@@ -72,10 +72,10 @@ def beside(analysis: Analysis) -> str:
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""
-    said = words.headline(found, speech()) + "."
     if found.finding.undecided:
-        said = words.lead(found, speech())
-    return " ".join(filter(None, [said, words.no_proof(found, speech())]))
+        return words.lead(found, speech())
+    no_proof = words.no_proof(found, speech())  # without it the question's row says all
+    return f"{words.headline(found, speech())}. {no_proof}" if no_proof else ""
 
 
 def outcome(analysis: Analysis) -> Markup | str:

@@ -133,7 +133,7 @@ def _origin(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     return Step(
         _("Check where it came from"),
-        _("Date, place and who posted it first say what no model can."),
+        _("Date, place and first poster say what no model can."),
         _("How to check"),
     )
 
@@ -151,9 +151,7 @@ def _synthid(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
     return Step(
         _("Check SynthID in the verifier of {maker}").format(maker=p["maker"]),
-        _("The file names a tool of {maker}. A hit settles it; no hit proves nothing.").format(
-            maker=p["maker"]
-        ),
+        _("A hit settles it; no hit proves nothing."),
         _("How to check it"),
     )
 

@@ -63,8 +63,7 @@ def origin(analysis: Analysis, speech: Speech = ENGLISH) -> str:
         return ""
     text = {
         "mark": _(
-            "The visible mark of {name} stands at the {place}. Anybody can draw one, or cut one "
-            "off."
+            "The visible mark of {name} stands at the {place}. Anybody can add or remove one."
         ),
         "signed": _(
             "Its Content Credentials state that it was generated. They are signed by {name}, who "
