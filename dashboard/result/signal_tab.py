@@ -59,12 +59,9 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     signals = [counted if counted and s.id == counted.id else s for s in signals]
     if len(seen) > 1:
         typography.caption(labels.who(track))
-    with st.container(key="signals"):
-        st.table(
-            table([s for s in signals if not _needs_download(s)]),
-            border="horizontal",
-            hide_index=True,
-        )
+    if ready := [s for s in signals if not _needs_download(s)]:
+        with st.container(key="signals"):
+            st.table(table(ready), border="horizontal", hide_index=True)
     _moments(signals, track, linked)
     _more(signals, counted is not None, linked)
     note = _(
