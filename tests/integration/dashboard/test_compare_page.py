@@ -442,7 +442,7 @@ def test_two_clips_are_compared_in_the_background(job, tmp_path):
         app.tasks.cancel(ended(begun) if not begun.active else begun)
         ended(begun)
     gone = page(job, b="A" * 22)
-    assert "not kept here" in html(gone)
+    assert "no longer stored here" in html(gone)
 
 
 @pytest.mark.parametrize("still", [False, True])
