@@ -12,6 +12,7 @@ from cli.options import Argument, AsJson, Option
 from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
 from detector.models import inventory, registry, user_models
+from detector.models.base import ModelSpec
 
 actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
 
@@ -86,15 +87,22 @@ def add(
 ) -> int:
     """Add a checkpoint file of a known architecture. Every tensor of the file must find its place,
     or nothing is added. The file is copied."""
-    try:
-        spec = user_models.add(
-            files[0] if len(files) == 1 else files,
-            architecture,
-            id=id,
-            fake_index=fake_index,
-            state=state,
-            progress=ProgressBar(architecture, "bytes"),
+    given = files[0] if len(files) == 1 else files
+
+    def added(id: str | None, fake_index: int | None) -> ModelSpec:
+        progress = ProgressBar(architecture, "bytes")
+        return user_models.add(
+            given, architecture, id=id, fake_index=fake_index, state=state, progress=progress
         )
+
+    try:
+        spec = added(id, fake_index)
+        if spec.own and spec.label_order == "unverified" and sys.stdin.isatty():
+            question = "Which output means fake (0 or 1)? Enter if you don't know: "
+            print(question, end="", file=sys.stderr, flush=True)
+            if (said := sys.stdin.readline().strip()).isdecimal():
+                user_models.remove(spec.id)
+                spec = added(spec.id, int(said))
     except (WeightsError, LabelOrderError) as error:  # the file's fault, which the caller chose
         raise InputError(error.message, code=error.code, hint=error.hint) from error
     print(spec.id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import shutil
+import sys
 import warnings
 from argparse import Namespace
 from pathlib import Path
@@ -20,6 +22,8 @@ from cli import main
 from detector import weights
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import inventory, registry, user_models
+from detector.schema.analysis import Settings
+from tests.conftest import write_clip
 from tests.support.golden import Golden
 
 NAME = "dfb_meso4"  # small, and of a repository with several networks of the same kind
@@ -313,6 +317,20 @@ def test_a_pickle_is_refused_in_one_line(
     said = capfd.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and said.err.startswith("unmask: ")
     assert not ran.exists() and user_models.own_models() == []
+
+
+def test_which_output_means_fake_is_asked_once(state, tmp_path, capsys, monkeypatch):
+    path = write(tmp_path / "x.pth", state)
+    terminal = io.StringIO("0\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert main(["models", "add", str(path), "--as", NAME, "--id", "mine"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "mine\n" and "Which output means fake" in said.err
+    spec = registry.get_spec("mine")
+    assert (spec.fake_index, spec.label_order, spec.operating_point) == (0, "documented", 0.5)
+    analysis = detector.analyze(write_clip(tmp_path / "clip.mp4"), Settings(models=["mine"]))
+    assert [m.counted for m in analysis.models] == [True] and analysis.verdict.probability
 
 
 def test_on_the_command_line(
