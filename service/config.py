@@ -254,6 +254,11 @@ class Config(LibraryConfig):
         SecretStr(""),
         "its key that browsers may know, of either form",
     )
+    accounts_key: Secret = setting(
+        "UNMASK_ACCOUNTS_KEY",
+        SecretStr(""),
+        "the project's secret key, for administrators to list, disable and promote accounts",
+    )
     sign_in: Annotated[SignInMode, _lower, Expected("optional, required or off")] = setting(
         "UNMASK_SIGN_IN", "optional", "whether guests may work too"
     )

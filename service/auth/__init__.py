@@ -17,13 +17,15 @@ from service.auth.caller import GUEST, SESSION, Caller, digest
 from service.auth.config import Accounts, accounts
 from service.auth.problems import AccountError
 from service.auth.session_store import EncryptedSessionStore
+from service.config import get_config
 from service.context import LOCAL, Principal, PrincipalKind, Role
 
 if TYPE_CHECKING:
     from service.auth.flows import AuthService
+    from service.auth.people import People
     from service.auth.sessions import Session
 
-__all__ = ["accounts", "auth_service", "find_session", "guest_of", "identify"]
+__all__ = ["accounts", "auth_service", "find_session", "guest_of", "identify", "people_service"]
 
 
 def identify(caller: Caller, session: Session | None) -> Principal | None:
@@ -57,6 +59,17 @@ def auth_service() -> AuthService | None:
     """Return what makes and ends sessions; None without accounts."""
     project = accounts()
     return _auth_service(project, paths.data()) if project else None
+
+
+def people_service() -> People | None:
+    """Return the accounts to look after; None without the project's secret key."""
+    service, key = auth_service(), get_config().accounts_key.get_secret_value()
+    return _people_service(service, key) if service is not None and key else None
+
+
+@lru_cache(maxsize=4)
+def _people_service(service: AuthService, key: str) -> People:
+    return service.people(key)
 
 
 @lru_cache(maxsize=4)

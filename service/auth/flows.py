@@ -22,6 +22,7 @@ from supabase_auth.types import Session as Grant
 
 from service.auth.caller import digest, token
 from service.auth.config import Accounts
+from service.auth.people import People
 from service.auth.problems import AccountError, account_error
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session, SessionManager, Transport, connect, http
@@ -65,6 +66,10 @@ class AuthService:
         self._store, self._pool = store, pool
         self._tries = SlidingWindowRateLimiter(TRIES_WINDOW)
         self._mails = SlidingWindowRateLimiter(MAILS_WINDOW)
+
+    def people(self, key: str) -> People:
+        """Return the accounts to look after, by the project's secret key."""
+        return People(self.accounts, key, self.sessions, self._pool)
 
     def sign_up(self, email: str, password: str, return_to: AuthReturnContext) -> Grant | None:
         """Make an account; None, also where one exists, while its address is to be confirmed."""

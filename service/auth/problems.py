@@ -65,6 +65,15 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "closed": (_("This server takes no new accounts."), _("Who runs it can make one for you.")),
     "not_offered": (_("This way to sign in is switched off here."), _("Use another one.")),
     "banned": (_("This account is blocked."), _("Who runs this server can tell you why.")),
+    "not_admin": (_("Only administrators can do this."), ""),
+    "yourself": (
+        _("You can’t change your own role, or disable yourself."),
+        _("Another administrator can."),
+    ),
+    "accounts_key": (
+        _("The project refuses the key in UNMASK_ACCOUNTS_KEY."),
+        _("Set it to the secret key of the project that SUPABASE_URL names."),
+    ),
     "captcha": (_("This server asks for a captcha, which can’t be shown here."), ""),
     "unreachable": (
         _("The account server can’t be reached."),

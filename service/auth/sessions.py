@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import httpx
 import supabase
@@ -75,6 +76,12 @@ def principal_of(user: Account, accounts: Accounts) -> Principal:
     name = accounts.default_role if name is None else name
     role = Role(name) if name in set(Role) and not user.is_anonymous else Role.VIEWER
     return Principal(user.id, PrincipalKind.USER, role, user.email or "")
+
+
+def is_disabled(user: Account) -> bool:
+    """Return whether an administrator has disabled an account: Supabase bans it for a time."""
+    until = user.banned_until
+    return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
 
 
 class Session:
@@ -142,6 +149,9 @@ class Session:
             raise account_error("signed_out") from error
         if answer is None:
             raise account_error("signed_out")
+        if is_disabled(answer.user):
+            self.close()
+            raise account_error("banned")
         self._principal, self._checked = principal_of(answer.user, self._accounts), now
         self._failure = None
         return self._principal

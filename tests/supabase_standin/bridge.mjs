@@ -7,6 +7,7 @@
 // and answers are written, so that the official client is understood and understands; nothing about
 // who may do what is decided here.
 
+import { createHmac } from "node:crypto";
 import { readFile, readdir, rename, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -67,11 +68,59 @@ async function answer(request) {
   }
   // It hands paths it does not know to fetch, which would come back here.
   if (!/^\/(auth|rest|storage)\/v1\//.test(path)) return json(404, { message: "no such path" });
+  if (path.startsWith("/auth/v1/admin/users")) return admin(request);
+  if (path === "/auth/v1/token" && (await banned(request.clone()))) {
+    return json(400, { code: 400, error_code: "user_banned", msg: "User is banned" });
+  }
   const wants = request.headers.get("accept") ?? "";
   const writes = ["POST", "PATCH"].includes(request.method) && /^\/rest\/v1\/\w+$/.test(path);
   const response = await localFetch(writes ? await flat(request) : request);
   if (!response.ok && path.startsWith("/auth/")) return authError(response);
   return wants.includes("vnd.pgrst.object") && response.ok ? single(response) : response;
+}
+
+// GoTrue's admin API, which nano-supabase lacks: for who shows a token of the role service_role.
+async function admin(request) {
+  const [head, body, signature] = (request.headers.get("authorization") ?? "").slice(7).split(".");
+  const mac = createHmac("sha256", JWT_SECRET).update(`${head}.${body}`).digest("base64url");
+  if (signature !== mac) return json(401, { code: 401, error_code: "no_authorization", msg: "" });
+  if (JSON.parse(Buffer.from(body, "base64url")).role !== "service_role") {
+    return json(403, { code: 403, error_code: "not_admin", msg: "User not allowed" });
+  }
+  const url = new URL(request.url);
+  const id = url.pathname.split("/")[5] ?? null;
+  if (request.method === "PUT") {
+    const { app_metadata, ban_duration } = await request.json();
+    const hours = ban_duration === "none" ? null : parseFloat(ban_duration);
+    await db.query(
+      `update auth.users set
+        raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || $2::jsonb,
+        banned_until = case when $3 then now() + $4 * interval '1 hour' else banned_until end
+        where id = $1`,
+      [id, JSON.stringify(app_metadata ?? {}), ban_duration !== undefined, hours],
+    );
+  }
+  const size = Number(url.searchParams.get("per_page") ?? 50);
+  const { rows } = await db.query(
+    `select id, aud, role, email, raw_app_meta_data as app_metadata,
+      raw_user_meta_data as user_metadata, created_at, last_sign_in_at, banned_until
+      from auth.users where $1::uuid is null or id = $1 order by created_at limit $2 offset $3`,
+    [id, size, size * (Number(url.searchParams.get("page") ?? 1) - 1)],
+  );
+  if (!id) return json(200, { users: rows, aud: "authenticated" });
+  const missing = { code: 404, error_code: "user_not_found", msg: "User not found" };
+  return rows.length ? json(200, rows[0]) : json(404, missing);
+}
+
+// GoTrue refuses a banned account's password and refresh token; nano-supabase looks at the first only.
+async function banned(request) {
+  const { email, refresh_token } = await request.json();
+  const { rows } = await db.query(
+    `select from auth.users u where banned_until > now() and (email = $1 or exists (
+      select from auth.refresh_tokens t where t.user_id = u.id and t.token = $2))`,
+    [email ?? "", refresh_token ?? ""],
+  );
+  return rows.length > 0;
 }
 
 // Its parser makes {} of an object inside a row; PostgreSQL reads a jsonb from text as well.

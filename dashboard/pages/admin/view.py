@@ -16,7 +16,7 @@ from dashboard import labels, session, url_state
 from dashboard.components import cards, controls, outcomes, page_header, progress, typography
 from dashboard.components.markup import show
 from dashboard.i18n import LazyDict, _
-from dashboard.pages.admin import keys
+from dashboard.pages.admin import keys, people
 from service import overview
 from service.config import get_config
 from service.context import PrincipalKind
@@ -58,6 +58,7 @@ def draw() -> None:
     left, right = st.columns([2, 1], gap=20)
     with left:
         keys.draw()
+        people.draw()
     with right:
         _quotas()
         _feedback()

@@ -2,18 +2,23 @@
 
 import secrets
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from service.auth import Role, sessions
+from service.auth import people as people_module
 from service.auth.config import Accounts
 from service.auth.flows import AuthService
+from service.auth.people import People
 from service.auth.problems import AccountError, SignedOut
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session
 from service.auth.steps import AuthReturnContext
-from tests.support.standin import PASSWORD, Standin, standin
+from service.context import Principal
+from tests.support.standin import PASSWORD, Standin, standin, token
 
 __all__ = ["standin"]
 
@@ -113,3 +118,85 @@ def test_two_people_have_two_clients(service):
     assert one.principal().id != other.principal().id
     for seat in people:
         assert seat.client().auth.get_user().user.id == seat.principal().id
+
+
+def people(standin: Standin, service: AuthService) -> People:
+    """The accounts to look after, by the project's secret key."""
+    if not standin.secret:
+        pytest.skip("a real project's secret key is not known here")
+    return service.people(token(standin.secret, role="service_role"))
+
+
+def admin(standin: Standin, service: AuthService) -> Principal:
+    """A new administrator who is signed in."""
+    seat = join(service, email := address())
+    standin.sql(
+        'update auth.users set raw_app_meta_data = \'{"role": "admin"}\' where email = $1', email
+    )
+    return replace(seat.principal(), role=Role.ADMIN)
+
+
+def test_an_administrator_lists_the_accounts(standin, service, monkeypatch):
+    monkeypatch.setattr(people_module, "PAGE", 2)
+    ada, ben = admin(standin, service), join(service, address()).principal()
+    carl = join(service, address()).principal()
+    listed = {person.id: person for person in people(standin, service).all(ada)}
+    assert {ada.id, ben.id, carl.id} <= set(listed)
+    assert (listed[ben.id].email, listed[ben.id].role) == (ben.email, Role.ANALYST)
+    assert listed[ada.id].role is Role.ADMIN
+    assert listed[ben.id].created <= listed[carl.id].created <= datetime.now(UTC)
+    assert not any(listed[who.id].disabled for who in (ada, ben, carl))
+
+
+def test_a_disabled_account_is_out_until_it_is_enabled(standin, service, monkeypatch, caplog):
+    ada, email = admin(standin, service), address()
+    grant = service.sign_up(email, PASSWORD, HERE)
+    cookie = service.begin_tab_session(grant)
+    ben = sit(service, cookie).principal()
+    known = people(standin, service)
+    known.change(ada, ben.id, role=Role.ANALYST, disabled=True)
+    assert next(p for p in known.all(ada) if p.id == ben.id).disabled
+    assert service.sessions.find(cookie) is None, "signed out here at once"
+    with pytest.raises(AccountError, check=lambda e: e.code == "banned"):
+        service.sign_in(email, PASSWORD, HERE)
+    # On another server: an hour later, when its token is over.
+    old = grant.model_copy(update={"expires_at": int(time.time()) - 5})
+    with pytest.raises(SignedOut):
+        sit(service, service.begin_tab_session(old)).client()
+    known.change(ada, ben.id, role=Role.ANALYST, disabled=False)
+    assert service.sign_in(email, PASSWORD, HERE).user.id == ben.id
+    said = [r.getMessage() for r in caplog.records if r.name == people_module.__name__]
+    assert said == [
+        f"account {ben.id}: analyst, disabled, by {ada.id}",
+        f"account {ben.id}: analyst, enabled, by {ada.id}",
+    ]
+
+
+def test_a_role_holds_from_the_next_sign_in(standin, service):
+    ada, email = admin(standin, service), address()
+    ben = join(service, email).principal()
+    people(standin, service).change(ada, ben.id, role=Role.VIEWER, disabled=False)
+    again = sit(service, service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
+    assert again.principal().role is Role.VIEWER
+
+
+def test_nobody_changes_themselves_and_nobody_else_changes_anything(standin, service):
+    ada, ben = admin(standin, service), join(service, address()).principal()
+    known = people(standin, service)
+    for role, disabled in ((Role.VIEWER, False), (Role.ADMIN, True)):
+        with pytest.raises(AccountError, check=lambda e: e.code == "yourself"):
+            known.change(ada, ada.id, role=role, disabled=disabled)
+    # Whatever the page believes: one who never was an administrator, one who is none any more.
+    for caller in (ben, replace(ben, role=Role.ADMIN)):
+        with pytest.raises(AccountError, check=lambda e: e.code == "not_admin"):
+            known.all(caller)
+        with pytest.raises(AccountError, check=lambda e: e.code == "not_admin"):
+            known.change(caller, ada.id, role=Role.VIEWER, disabled=True)
+    assert next(p for p in known.all(ada) if p.id == ada.id).role is Role.ADMIN
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+def test_a_key_that_is_not_the_secret_one_is_told(standin, service, role):
+    ada = admin(standin, service)
+    with pytest.raises(AccountError, match="UNMASK_ACCOUNTS_KEY"):
+        service.people(token(standin.secret, role=role)).all(ada)

@@ -1,0 +1,116 @@
+"""The accounts of the project, for its administrators: list them, disable one, change a role.
+
+It uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits. So every call asks
+the project anew whether its caller is an administrator. Nobody can change their own account, so the
+administrator who makes a change always remains.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from supabase_auth import SyncMemoryStorage
+from supabase_auth.errors import AuthApiError, AuthError
+from supabase_auth.types import User as Account
+
+from service.auth.config import Accounts
+from service.auth.problems import account_error
+from service.auth.sessions import SessionManager, Transport, connect, is_disabled, principal_of
+from service.auth.supabase_errors import explain_auth_error
+from service.context import Principal, PrincipalKind, Role
+
+log = logging.getLogger(__name__)
+
+PAGE = 200
+"""accounts a request"""
+FOR_GOOD = "876000h"
+"""A ban has an end: a century."""
+_changing = threading.Lock()
+"""Two administrators must not demote each other at once."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account."""
+
+    id: str
+    email: str
+    role: Role
+    created: datetime
+    last_sign_in: datetime | None
+    disabled: bool
+
+
+class People:
+    """The accounts of a project, by its secret key."""
+
+    def __init__(
+        self, accounts: Accounts, key: str, sessions: SessionManager, pool: Transport
+    ) -> None:
+        self._accounts, self._sessions = accounts, sessions
+        self._admin = connect(replace(accounts, key=key), SyncMemoryStorage(), pool()).auth.admin
+
+    def all(self, caller: Principal) -> list[Person]:
+        """Return all accounts, the newest first; raise AccountError."""
+        with _explained():
+            self._must_administer(caller)
+            found: list[Account] = []
+            page = 1
+            while batch := self._admin.list_users(page, PAGE):
+                found += batch
+                page += 1
+        people = [self._person(account) for account in found]
+        return sorted(people, key=lambda person: person.created, reverse=True)
+
+    def change(self, caller: Principal, id: str, *, role: Role, disabled: bool) -> None:
+        """Give somebody else's account a role, and disable or enable it; raise AccountError.
+
+        They are signed out of this server, so that it holds at once.
+        """
+        if id == caller.id:
+            raise account_error("yourself")
+        with _changing, _explained():
+            self._must_administer(caller)
+            known = self._person(self._admin.get_user_by_id(id).user)
+            changes: dict[str, Any] = {}
+            if role is not known.role:
+                changes["app_metadata"] = {"role": role.value}
+            if disabled != known.disabled:
+                changes["ban_duration"] = FOR_GOOD if disabled else "none"
+            if not changes:
+                return
+            self._admin.update_user_by_id(id, changes)  # type: ignore[arg-type]
+        self._sessions.end_all(id)
+        state = "disabled" if disabled else "enabled"
+        log.warning("account %s: %s, %s, by %s", id, role.value, state, caller.id)
+
+    def _must_administer(self, caller: Principal) -> None:
+        """Refuse who is no administrator, or was one when they signed in."""
+        if caller.kind is not PrincipalKind.USER or not caller.may_administer:
+            raise account_error("not_admin")
+        now = self._person(self._admin.get_user_by_id(caller.id).user)
+        if now.role is not Role.ADMIN or now.disabled:
+            raise account_error("not_admin")
+
+    def _person(self, account: Account) -> Person:
+        person = principal_of(account, self._accounts)
+        return Person(
+            account.id, person.email, person.role, account.created_at.astimezone(UTC),
+            account.last_sign_in_at, is_disabled(account),
+        )  # fmt: skip
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except AuthError as error:
+        if isinstance(error, AuthApiError) and error.status in (401, 403):
+            raise account_error("accounts_key") from error
+        raise explain_auth_error(error) from error
