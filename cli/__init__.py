@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -114,7 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     root, verbose = typer.main.get_command(_root), False
     try:
-        with root.make_context("unmask", list(sys.argv[1:] if argv is None else argv)) as context:
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        typed = shlex.join(["unmask", *arguments])
+        with root.make_context("unmask", arguments, obj=typed) as context:
             verbose = context.params["verbose"]
             return root.invoke(context) or 0
     except typer.Exit as end:

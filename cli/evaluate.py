@@ -5,13 +5,18 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
+import typer
+
+from cli import runs as mlflow_runs
 from cli.common import ProgressBar, ids, tell, write_text
 from cli.options import Argument, Device, Json, Models, Option, Store
 from detector.errors import UsageError
 from detector.evaluation import labelled_sets, tables
+from detector.evaluation import runs as evaluation_runs
 from detector.evaluation.evaluate import FileSelection
 from detector.evaluation.evaluate import evaluate as measure
 from detector.evaluation.scores import Scoring
@@ -23,6 +28,7 @@ MAX_NAMED = 5
 
 
 def evaluate(
+    context: typer.Context,
     labels: Annotated[Path, Argument(metavar="LABELS.csv|SET.zip")],
     models: Models = None,
     kind: Annotated[Literal["all", "video", "image", "audio"], Option()] = "all",
@@ -64,9 +70,11 @@ def evaluate(
     ] = None,
     store: Store = None,
     json: Json = None,
+    runs: mlflow_runs.Runs = None,
     device: Device = "auto",
 ) -> int:
     """Measure the models on labelled files."""
+    began = datetime.now(UTC)
     if out:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -94,6 +102,10 @@ def evaluate(
             on_compared=ProgressBar("faces compared"),
         )
     report.labels = str(labels)
+    mlflow_runs.record(
+        context, labels.name, began, evaluation_runs.figures(report), report.weights,
+        {evaluation_runs.REPORT: report.model_dump_json(indent=2)},
+    )  # fmt: skip
     if out:
         for path in tables.write(report, out):
             print(path)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import typer
+
+from cli import runs as mlflow_runs
 from cli.common import ProgressBar
 from cli.options import Argument, Device, Option
 from detector.errors import UsageError
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    context: typer.Context,
     recipe: Annotated[
         str,
         Argument(
@@ -82,6 +87,7 @@ def train(
         bool | None, Option("--sbi/--no-sbi", help="own: self-blended fakes of the originals")
     ] = None,
     resume: Annotated[bool, Option("--resume", help="go on where a stopped run left off")] = False,
+    runs: mlflow_runs.Runs = None,
     device: Device = "auto",
 ) -> int:
     """Train a model by a recipe."""
@@ -94,9 +100,8 @@ def train(
 
     given = {"images": images, "rate": rate, "leave_out": leave_out}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    run = fit.TrainingOptions(
-        out, resume=resume, device=pick_device(device), on_progress=TrainingProgressBar()
-    )
+    began, progress = datetime.now(UTC), TrainingProgressBar()
+    run = fit.TrainingOptions(out, resume=resume, device=pick_device(device), on_progress=progress)
     saved: Path | None
     ours: dict[str, Any] = {"loss": loss, "patience": patience, "sbi": sbi}
     ours = {name: value for name, value in ours.items() if value is not None}
@@ -107,7 +112,10 @@ def train(
             raise UsageError("The recipe own takes --loss, --patience, --sbi, --rate and --cache.")
         if rate is not None:
             ours["rate"] = rate
-        return _own(ours, data, run, cache)
+        figures = _own(ours, data, run, cache)
+        metrics = progress.figures | {name: [(0, value)] for name, value in figures.items()}
+        mlflow_runs.record(context, out.name, began, metrics, mlflow_runs.hashes(out), {})
+        return 0
     if recipe == "clip":
         if weights or tune or leave_out:
             raise UsageError(
@@ -146,12 +154,17 @@ def train(
         saved = train_recipe(
             settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune
         )
+    if saved:
+        hashes = mlflow_runs.hashes(saved)
+        mlflow_runs.record(context, out.name, began, progress.figures, hashes, {})
     print(saved)
     return 0
 
 
-def _own(settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None) -> int:
-    """Train a model of one's own, which is added at once."""
+def _own(
+    settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None
+) -> dict[str, float]:
+    """Train a model of one's own, which is added at once; return its figures."""
     from detector.training import own
 
     spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
@@ -161,7 +174,7 @@ def _own(settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path
         f"Added: `unmask analyze FILE --models {spec.id}`, or Options on the page.", file=sys.stderr
     )
     print(spec.id)
-    return 0
+    return figures
 
 
 COUNTED = {"faces": "files searched for faces", "training": "steps"}
@@ -173,11 +186,14 @@ class TrainingProgressBar:
 
     def __init__(self) -> None:
         self.stage, self.done, self.bar = "", 0, ProgressBar("")
+        self.figures: dict[str, list[tuple[int, float]]] = {}
 
     def __call__(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
         if stage != self.stage or done < self.done:
             self.stage, self.bar = stage, ProgressBar(COUNTED.get(stage, stage))
         self.done = done
+        for name, value in figures.items():
+            self.figures.setdefault(f"{stage}.{name}", []).append((done, value))
         if figures:
             numbers = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
             print(f"{stage} {done} of {total}  {numbers}", file=sys.stderr, flush=True)

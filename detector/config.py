@@ -141,6 +141,13 @@ class LibraryConfig(BaseSettings):
         (),
         "models to fetch and use from the start, by id; `recommended` for the short list",
     )
+    runs: Folder | None = setting(
+        "UNMASK_RUNS",
+        None,
+        "where `unmask evaluate` and `unmask train` write runs for MLflow "
+        "([evaluation.md](evaluation.md#runs-over-time))",
+        usual="no runs are written",
+    )
     offline: Switch = setting("UNMASK_OFFLINE", False, "on: download nothing")
     links: Switch = setting(
         "UNMASK_LINKS", False, "on: files are also fetched by their address ([links.md](links.md))"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from detector.schema.analysis import Thresholds
 SECOND, FOURTH = "#8C5A87", "#56B4E9"
 HEIGHT = 340
 BINS = 20
+LINES = 4
+"""that their colors and dashes tell apart"""
+Line = list[tuple[datetime, float]]
 
 
 def roc(curves: Mapping[str, Roc], colors: Palette) -> go.Figure:
@@ -103,6 +107,25 @@ def histogram(
                      shapes=shapes, annotations=notes, barmode="overlay")  # fmt: skip
     texts = [str(most), "0", str(most)]
     figure.update_yaxes(range=[-most * 1.1, most * 1.1], tickvals=[-most, 0, most], ticktext=texts)
+    return figure
+
+
+def over_time(lines: Mapping[str, Line], colors: Palette) -> go.Figure:
+    """Return AUC by date, a line each."""
+    text = _("{name}: AUC {auc}, {date}")
+    traces = [
+        scatter(
+            [moment for moment, _auc in line],
+            [auc for _moment, auc in line],
+            hover=text.format(name=name, auc="%{y:.2f}", date="%{x}"),
+            mode="lines+markers",
+            line=_stroke(number, colors),
+        )
+        for number, (name, line) in enumerate(lines.items())
+    ]
+    figure = _figure(traces, "", _("AUC"), colors)
+    figure.update_xaxes(range=None, tickvals=None, tickformat=None)
+    figure.update_yaxes(range=[0.4, 1.02], tickformat=".1f", tickvals=[0.5, 0.6, 0.7, 0.8, 0.9, 1])
     return figure
 
 

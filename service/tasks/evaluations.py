@@ -120,6 +120,12 @@ class Evaluations:
             run.state = State.DONE  # also where the server stopped just after
         return run if run.state is not State.DONE or run.report is not None else None
 
+    def reports(self, principal: Principal) -> list[Report]:
+        """Return the figures of the caller's own evaluations that are kept."""
+        runs = (self.find(folder.name, principal) for folder in self.root.iterdir())
+        owned = (run for run in runs if run is not None and run.owner == principal.id)
+        return [run.report for run in owned if run.report is not None]
+
     def delete(self, id: str, principal: Principal) -> None:
         """Stop an evaluation and remove all of it, if it belongs to the caller."""
         run = self.find(id, principal)

@@ -29,8 +29,6 @@ from service.tasks.task import QueueFull
 
 FURTHEST = 12
 """Files that are listed by their distance from the truth."""
-MAX_CURVES = 4
-"""that their colors and dashes tell apart"""
 
 
 def draw(run: Evaluation, kind: KindReport, thresholds: Mapping[Question, Thresholds]) -> None:
@@ -109,7 +107,7 @@ def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]
     out = {_("All together"): np.array(together)}
     names = labels.plain_names(list_models())
     alone = [m for m in kind.models if m.id != ENSEMBLE]
-    for model in sorted(alone, key=lambda m: -m.ranking.auc.value)[: MAX_CURVES - 1]:
+    for model in sorted(alone, key=lambda m: -m.ranking.auc.value)[: charts.LINES - 1]:
         out[names.get(model.id, model.title)] = np.array(
             [s.highest.get(model.id, -1e6 if s.label else 1e6) for s in scored]
         )
@@ -119,13 +117,13 @@ def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]
 def curves_left_out(kind: KindReport) -> str:
     """Return which models are drawn, where there are more than can be told apart."""
     models = sum(model.id != ENSEMBLE for model in kind.models)
-    if models < MAX_CURVES:
+    if models < charts.LINES:
         return ""
     text = _(
         "Beside all together, the {shown} of {models} models that rank these files best alone. The "
         "export has all."
     )
-    return text.format(shown=MAX_CURVES - 1, models=models)
+    return text.format(shown=charts.LINES - 1, models=models)
 
 
 def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:

@@ -12,7 +12,7 @@ from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, advice, ngettext, say
-from dashboard.pages.evaluate import report, state
+from dashboard.pages.evaluate import over_time, report, state
 from detector.errors import InputError
 from detector.evaluation import tables
 from detector.evaluation.labelled_sets import LeftOutReason
@@ -47,6 +47,7 @@ def draw() -> None:
     run = state.current()
     if run is None:
         _empty()
+        over_time.draw(KINDS)
     elif run.active:
         page_header.head(_("Evaluating"), _size(run))
         with st.container(border=True, key="card-evaluating"):

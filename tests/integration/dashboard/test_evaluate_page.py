@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from sqlalchemy import update
 from dashboard import labels
 from dashboard.pages.evaluate import report
 from detector.errors import InputError
-from detector.evaluation import labelled_sets
+from detector.evaluation import labelled_sets, runs
 from detector.evaluation.labels import read_labels
 from detector.evaluation.tallies import Share
 from detector.schema.analysis import Question
@@ -297,6 +298,38 @@ def test_the_page_shows_the_figures(finished):
     assert at.table[0].value["Called fake"].tolist()[0].startswith("3 ")
     at.slider(key="evaluate-cut").set_value(100).run()
     assert at.table[0].value["Called fake"].tolist()[0].startswith("0 ")
+
+
+@pytest.mark.usefixtures("workspace")
+def test_runs_over_time_are_drawn_for_whom_they_belong_to(finished, tmp_path, monkeypatch):
+    def shown() -> list[str]:
+        at = page("evaluate")
+        told = [chart.proto.spec for chart in at.get("plotly_chart")]
+        return told if "Evaluations over time" in html(at) else []
+
+    assert not shown(), "one evaluation is no course of time"
+    monkeypatch.setenv("UNMASK_RUNS", str(tmp_path))
+    later = finished.report.model_copy(
+        update={"created": finished.report.created + timedelta(days=1), "labels": "/x/later.csv"}
+    )
+    for made in (finished.report, later):
+        run = runs.Run(
+            "unmask evaluate", "x", made.created, {}, runs.figures(made), {},
+            {runs.REPORT: made.model_dump_json()},
+        )  # fmt: skip
+        path = runs.write(tmp_path, run)
+    first = finished.report.kinds[0].answers[0]
+    kept = (path / "metrics" / "image.auc").read_text().split()[1]
+    assert float(kept) == first.ranking.auc.value
+    assert float((path / "metrics" / "image.ece").read_text().split()[1]) == first.calibration.error
+    assert not shown(), "the server's runs are for its administrators"
+    come_as(monkeypatch, ADMIN)
+    (chart,) = shown()
+    names = [trace["hovertemplate"].split(":")[0] for trace in json.loads(chart)["data"]]
+    assert names == ["All together", "Texture of the face"]
+    assert all(len(trace["x"]) == 2 for trace in json.loads(chart)["data"])
+    at = page("evaluate")
+    assert at.table[0].value["Files"].tolist() == ["later.csv (6)", "labels.csv (6)"]
 
 
 @pytest.mark.usefixtures("workspace")

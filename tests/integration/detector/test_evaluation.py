@@ -19,7 +19,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from bench import quality
 from cli import main
 from detector.errors import InputError, ModelError, UsageError
-from detector.evaluation import baselines, evaluate, metrics, scores, tables
+from detector.evaluation import baselines, evaluate, metrics, runs, scores, tables
 from detector.evaluation.evaluate import FileSelection, limited, report
 from detector.evaluation.labels import Item
 from detector.evaluation.methods import family, question
@@ -460,6 +460,26 @@ def test_evaluate_from_the_shell(labeled, tmp_path, capsys):
     assert [c.name for c in pictures.conditions] == ["jpeg-30"]
     lines = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
     assert len(lines) == 14
+
+
+def test_an_evaluation_is_a_run_for_mlflow_where_one_is_asked_for(labeled, tmp_path, capsys):
+    options = ["evaluate", str(labeled), "--models", "texture", "--frames", "3", "--kind", "image"]
+    assert main(options) == 0
+    assert main([*options, "--runs", str(tmp_path / "runs")]) == 0
+    ((run,),) = [[*home.glob("*/")] for home in (tmp_path / "runs").iterdir()]
+    assert json.loads((run.parent / "meta.yaml").read_text())["name"] == "unmask evaluate"
+    command = (run / "tags" / "mlflow.source.name").read_text()
+    assert command.startswith(f"unmask evaluate {labeled} --models texture")
+    assert (run / "params" / "frames").read_text() == "3"
+    (made,) = runs.reports(tmp_path / "runs")
+    assert (run / "params" / "sha256.texture").read_text() == made.weights["texture"]
+    figures = {p.name: float(p.read_text().split()[1]) for p in (run / "metrics").iterdir()}
+    decisions = made.kinds[0].answers[0].decisions
+    right = decisions.true_positives.count + 2 - decisions.false_positives.count
+    assert figures["image.accuracy"] == right / 4
+    assert figures["image.specificity"] == 1 - decisions.false_positives.count / 2
+    assert figures["image.auc_low"] <= figures["image.auc"] <= figures["image.auc_high"]
+    assert {"image.f1", "image.ece", "image.texture.auc"} <= set(figures)
 
 
 def test_a_stopped_run_goes_on(labeled, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """A model of one's own: learned from features, judged by people left out, offered at once."""
 
+import hashlib
+import json
 import shutil
 from typing import get_args
 
@@ -61,11 +63,19 @@ def test_a_model_is_trained_offered_and_used(tmp_path, monkeypatch, capsys):
             shutil.copy(clip, tmp_path / "set" / label / f"{number}.mp4")
     data, out = str(tmp_path / "set"), str(tmp_path / "mine")
     arguments = ["train", "own", "--data", data, "--out", out, "--patience", "3"]
-    assert main([*arguments, "--device", "cpu"]) == 0
+    assert main([*arguments, "--device", "cpu", "--runs", str(tmp_path / "runs")]) == 0
     assert capsys.readouterr().out.strip() == "mine"
     (spec,) = user_models.own_models()
     assert spec.calibration.clips == 8
     assert (tmp_path / "mine" / "left_out.csv").read_text().count("\n") == 9
+
+    (run,) = (tmp_path / "runs").glob("*/*/")
+    told = json.loads((tmp_path / "mine" / "figures.json").read_text())
+    kept = {p.name: float(p.read_text().split()[1]) for p in (run / "metrics").iterdir()}
+    assert {name: kept[name] for name in told} == told
+    weights = (tmp_path / "mine" / "model.safetensors").read_bytes()
+    digest = (run / "params" / "sha256.model.safetensors").read_text()
+    assert digest == hashlib.sha256(weights).hexdigest()
 
     assert spec.title in pages.texts(pages.page("models"))
     capsys.readouterr()

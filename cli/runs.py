@@ -1,0 +1,45 @@
+"""`--runs`: what a command measured, as a run for MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Option
+from detector.config import get_config
+from detector.evaluation import runs
+
+Runs = Annotated[
+    Path | None,
+    Option(metavar="DIR", help="also write a run for MLflow there (default: UNMASK_RUNS)"),
+]
+
+
+def record(
+    context: typer.Context,
+    name: str,
+    began: datetime,
+    metrics: Mapping[str, runs.Steps],
+    weights: Mapping[str, str],
+    artifacts: Mapping[str, str],
+) -> None:
+    """Write a run with the options of its command, if a folder was named."""
+    folder = context.params["runs"] or get_config().runs
+    if folder is None:
+        return
+    params = {key: value for key, value in context.params.items() if value not in (None, "", [])}
+    params |= {f"sha256.{id}": digest for id, digest in weights.items()}
+    tags = {"mlflow.source.name": context.obj, "mlflow.source.type": "LOCAL"}
+    experiment = f"unmask {context.info_name}"
+    runs.write(folder, runs.Run(experiment, name, began, params, metrics, tags, artifacts))
+
+
+def hashes(trained: Path) -> dict[str, str]:
+    """Return the SHA-256 of the weights that a training wrote, by the names of their files."""
+    files = [trained] if trained.is_file() else sorted(trained.glob("*.safetensors"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
