@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from cli.options import Option
 from detector.config import get_config
 from detector.evaluation import runs
+from detector.weights import digest
 
 Runs = Annotated[
     Path | None,
@@ -39,7 +39,7 @@ def record(
     runs.write(folder, runs.Run(experiment, name, began, params, metrics, tags, artifacts))
 
 
-def hashes(trained: Path) -> dict[str, str]:
-    """Return the SHA-256 of the weights that a training wrote, by the names of their files."""
-    files = [trained] if trained.is_file() else sorted(trained.glob("*.safetensors"))
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the weights in the folder of a training, by their paths there."""
+    files = sorted(folder.rglob("*.safetensors"))
+    return {file.relative_to(folder).as_posix(): digest(file) for file in files}

@@ -20,6 +20,7 @@ from detector.training.clip.recipe import ClipRecipe
 from detector.training.recipe import read_recipe
 
 if TYPE_CHECKING:
+    from detector.evaluation.runs import Steps
     from detector.training.fit import TrainingOptions
 
 
@@ -29,7 +30,7 @@ def train(
         str,
         Argument(
             metavar="RECIPE",
-            help="own, clip, finetune, generated, sequences, texture, voice, or a TOML",
+            help="own, clip, finetune, fuse, generated, sequences, texture, voice, or a TOML",
         ),
     ],
     data: Annotated[
@@ -40,6 +41,16 @@ def train(
         ),
     ],
     out: Annotated[Path, Option("-o", "--out", metavar="DIR")],
+    parents: Annotated[
+        list[str] | None,
+        Argument(
+            metavar="[A B]",
+            help="fuse: ids of two models of one architecture, neither trained on the data",
+        ),
+    ] = None,
+    at: Annotated[
+        float | None, Option(metavar="T", min=0, max=1, help="fuse: the share of B (0.5)")
+    ] = None,
     begin: Annotated[
         str | None,
         Option(
@@ -102,6 +113,10 @@ def train(
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     began, progress = datetime.now(UTC), TrainingProgressBar()
     run = fit.TrainingOptions(out, resume=resume, device=pick_device(device), on_progress=progress)
+    if recipe == "fuse" or parents or at is not None:
+        told = _fuse(context, parents or [], 0.5 if at is None else at, data, run)
+        mlflow_runs.record(context, out.name, began, told, mlflow_runs.hashes(out), {})
+        return 0
     saved: Path | None
     ours: dict[str, Any] = {"loss": loss, "patience": patience, "sbi": sbi}
     ours = {name: value for name, value in ours.items() if value is not None}
@@ -154,9 +169,7 @@ def train(
         saved = train_recipe(
             settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune
         )
-    if saved:
-        hashes = mlflow_runs.hashes(saved)
-        mlflow_runs.record(context, out.name, began, progress.figures, hashes, {})
+    mlflow_runs.record(context, out.name, began, progress.figures, mlflow_runs.hashes(out), {})
     print(saved)
     return 0
 
@@ -175,6 +188,27 @@ def _own(
     )
     print(spec.id)
     return figures
+
+
+_FUSE = {"recipe", "data", "out", "parents", "at", "device", "runs"}
+"""Options of the recipe fuse."""
+
+
+def _fuse(
+    context: typer.Context, parents: list[str], at: float, data: Path, run: TrainingOptions
+) -> dict[str, Steps]:
+    """Interpolate two models and add the result; return the AUC of each ratio."""
+    from detector.training import fuse
+
+    others = {name for name, value in context.params.items() if value} - _FUSE
+    if context.params["recipe"] != "fuse" or len(parents) != 2 or others:
+        raise UsageError("Fusing is `unmask train fuse A B --at 0.3 --data FOLDER --out DIR`.")
+    spec, figures = fuse.fuse((parents[0], parents[1]), at, data, run)
+    for ratio, f in figures.items():
+        print(f"{ratio:4g}  AUC {f.value:.3f} [{f.low:.3f}, {f.high:.3f}]", file=sys.stderr)
+    print(f"Added {spec.id}, at {at:g}.", file=sys.stderr)
+    print(spec.id)
+    return {f"auc.at_{ratio:g}": [(0, figure.value)] for ratio, figure in figures.items()}
 
 
 COUNTED = {"faces": "files searched for faces", "training": "steps"}

@@ -1,0 +1,220 @@
+"""Late fusion: the weights of two networks of one architecture, interpolated on the sphere (SLERP).
+
+Nothing is trained. Several ratios are judged on labelled files, which neither network may have been
+trained on, and one of them is added to the person's own models.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+from torch import Tensor
+
+from detector import weights
+from detector.errors import InputError, UsageError
+from detector.evaluation import fitting
+from detector.evaluation.labels import read_labels
+from detector.evaluation.scores import Scored, Scoring, score_files
+from detector.evaluation.tallies import Column, Estimate, figure_of
+from detector.models import registry, user_models
+from detector.models.base import Measured, ModelSpec
+from detector.models.custom_weights import with_files
+from detector.schema.analysis import Calibration
+from detector.training.fit import TrainingOptions
+
+RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""shares of the second network that are judged beside the chosen one"""
+PARALLEL = 1e-6
+"""1 - |cosine| below which the arc between two tensors is taken for a line"""
+FEWEST = 4
+"""originals, and fakes, for a figure and a calibration"""
+_SAME = {
+    "family": "are different networks",
+    "options": "are different networks",
+    "kind": "judge different things",
+    "crop": "are fed differently",
+    "normalization": "are fed differently",
+    "sound": "are fed differently",
+    "fake_index": "name different outputs fake",
+    "real_index": "name different outputs fake",
+}
+"""What both entries must say alike, and what is told where they do not."""
+
+
+def slerp(first: Tensor, second: Tensor, at: float) -> Tensor:
+    """Return the tensor at a share of the arc from one to another: direction on the sphere, length
+    linear; all linear where the two are parallel or one is zero. The ends are exact."""
+    if at in (0.0, 1.0):
+        return (second if at else first).clone()
+    a, b = first.double().flatten(), second.double().flatten()
+    lengths = float(a.norm()), float(b.norm())
+    cosine = float(a @ b) / (lengths[0] * lengths[1]) if all(lengths) else 1.0
+    if 1 - abs(cosine) < PARALLEL:
+        mixed = (1 - at) * a + at * b
+    else:
+        angle = math.acos(cosine)
+        shares = math.sin((1 - at) * angle), math.sin(at * angle)
+        mixed = shares[0] * a / lengths[0] + shares[1] * b / lengths[1]
+        mixed *= ((1 - at) * lengths[0] + at * lengths[1]) / math.sin(angle)
+    return mixed.reshape(first.shape).to(first.dtype)
+
+
+def interpolate(
+    first: Mapping[str, Tensor], second: Mapping[str, Tensor], at: float
+) -> dict[str, Tensor]:
+    """Return the weights between two networks' tensors of the same names and shapes.
+
+    Whole numbers (counts of batches) are the nearer network's. Raise UsageError for a mismatch."""
+    shapes = [{name: tensor.shape for name, tensor in state.items()} for state in (first, second)]
+    if shapes[0] != shapes[1]:
+        other = next(n for n in {**first, **second} if shapes[0].get(n) != shapes[1].get(n))
+        raise UsageError(
+            f"The two networks differ in {other}: their weights can't be interpolated."
+        )
+    nearer = second if at > 0.5 else first
+    return {
+        name: slerp(tensor, second[name], at)
+        if tensor.is_floating_point()
+        else nearer[name].clone()
+        for name, tensor in first.items()
+    }
+
+
+def fuse(
+    parents: tuple[str, str], at: float, data: Path, run: TrainingOptions
+) -> tuple[ModelSpec, dict[float, Estimate]]:
+    """Add the network at a share `at` of the way from the first parent to the second to the
+    person's own models; return it with the AUC of each ratio that was judged.
+
+    Raise UsageError for different architectures, InputError for too few files."""
+    specs = [registry.get_spec(id) for id in parents]
+    first, second = specs
+    for field, told in _SAME.items():
+        if getattr(first, field) != getattr(second, field):
+            raise UsageError(
+                f"{first.id} and {second.id} {told}: only weights of one architecture can be "
+                "interpolated.",
+                hint="Different networks vote together: `unmask calibrate` fits their weights.",
+            )
+    paths = []
+    for spec in specs:
+        weights.require_license(spec)
+        paths.append(weights.resolve(spec))
+    items = [
+        item for item in read_labels(data) if (item.kind == "audio") == (first.kind == "audio")
+    ]
+    if min(sum(item.label == label for item in items) for label in (0, 1)) < FEWEST:
+        raise InputError(f"{data} needs {FEWEST} originals and {FEWEST} fakes to judge ratios on.")
+    run.out.mkdir(parents=True, exist_ok=True)
+    entry = _entry(specs, paths, at, run.out.name)
+    trials: dict[float, str] = {}
+    try:
+        with tempfile.TemporaryDirectory(dir=run.out) as folder:
+            for ratio in sorted({*RATIOS, at}):
+                files = _write(specs, paths, ratio, Path(folder) / f"{ratio:g}")
+                trial = with_files(entry, files).model_copy(
+                    update={"id": user_models.new_id(f"{entry.id}-at-{ratio:g}", taken_ok=True)}
+                )
+                trials[ratio] = user_models.keep(trial, files, move=True).id
+        scored = score_files(
+            items,
+            models=list(trials.values()),
+            scoring=Scoring(
+                device=run.device,
+                on_progress=lambda done, total: run.on_progress("files", done, total, {}),
+            ),
+        )
+    finally:
+        for id in trials.values():
+            user_models.remove(id)
+    figures = {ratio: _figure(scored, id) for ratio, id in trials.items()}
+    areas = {f"{ratio:g}": [f.value, f.low, f.high] for ratio, f in figures.items()}
+    (run.out / "figures.json").write_text(json.dumps(areas, indent=1))
+    entry = entry.model_copy(
+        update={
+            "measured": [_measured(at, figures[at], parents, "AUC")]
+            + [
+                _measured(ratio, figure, parents, f"AUC at {ratio:g}")
+                for ratio, figure in figures.items()
+                if ratio != at
+            ],
+            "calibration": _calibration(scored, trials[at]),
+        }
+    )
+    return user_models.keep(entry, _write(specs, paths, at, run.out)), figures
+
+
+def _entry(specs: list[ModelSpec], paths: list[list[Path]], at: float, name: str) -> ModelSpec:
+    """Return the entry of the fused model, which is not measured yet."""
+    first, second = specs
+    hashes = [", ".join(weights.digest(path) for path in files) for files in paths]
+    licenses = dict.fromkeys(spec.license_weights for spec in specs)
+    return with_files(first, paths[0]).model_copy(
+        update={
+            "id": user_models.new_id(name, taken_ok=True),
+            "title": f"{name} (fused here)",
+            "plain": f"{name}, your own",
+            "summary": f"{first.title} and {second.title}, their weights interpolated at {at:g}.",
+            "source": f"SLERP at {at:g} from {first.id} (sha256 {hashes[0]}) to {second.id} "
+            f"(sha256 {hashes[1]}), fused here; {first.source}",
+            "label_order": first.label_order
+            if first.label_order == second.label_order
+            else "unverified",
+            "license_weights": "; ".join(licenses),
+            "research_only": first.research_only or second.research_only,
+            "state": "",
+        }
+    )
+
+
+def _write(specs: list[ModelSpec], paths: list[list[Path]], at: float, folder: Path) -> list[Path]:
+    """Write the files of the network at a ratio; what both parents have alike is copied."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for one, other in zip(*paths, strict=True):
+        target = folder / one.name
+        if weights.digest(one) == weights.digest(other):
+            shutil.copyfile(one, target)
+        else:
+            first, second = (
+                weights.load_state(path, spec)
+                for path, spec in zip((one, other), specs, strict=True)
+            )
+            target = target.with_suffix(".safetensors")
+            state = interpolate(first, second, at)
+            save_file({name: tensor.contiguous() for name, tensor in state.items()}, target)
+        written.append(target)
+    return written
+
+
+def _figure(scored: list[Scored], id: str) -> Estimate:
+    return figure_of(Column.of([file.highest.get(id) for file in scored], scored))
+
+
+def _measured(at: float, figure: Estimate, parents: tuple[str, str], metric: str) -> Measured:
+    clips = figure.real + figure.fake
+    return Measured(
+        data=f"{clips} of your own files that, by your word, neither network was trained on",
+        left_out=True,
+        metric=metric,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        clips=clips,
+        command=f"unmask train fuse {' '.join(parents)} --at {at:g}",
+    )
+
+
+def _calibration(scored: list[Scored], id: str) -> Calibration:
+    judged = [file for file in scored if id in file.highest]
+    labels = np.array([file.label for file in judged])
+    scale, offset = fitting.platt(np.array([file.highest[id] for file in judged]), labels)
+    data = f"{len(judged)} of your own files"
+    return Calibration(scale=scale, offset=offset, data=data, clips=len(judged))
