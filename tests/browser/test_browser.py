@@ -38,6 +38,7 @@ from tests.support.browser import (
     still,
     take,
     until,
+    upload,
     wait_drawn,
     wait_ready,
     wait_verdict,
@@ -57,15 +58,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("data")
     with serve(data, first_start=True, UNMASK_MAX_UPLOAD_MB=str(LIMIT_MB)) as started:
         yield started
-
-
-def upload(page: Page, file: Path) -> None:
-    place = page.locator(".st-key-drop input")
-    place.wait_for(state="attached")
-    until(
-        lambda: place.set_input_files(file),
-        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT),
-    )
 
 
 @pytest.fixture(scope="module")
