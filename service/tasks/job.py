@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from detector.schema.analysis import Analysis
+from detector.schema.analysis import Analysis, Media
 from service.records.model import Record, ResultOrigin
 from service.records.seals import origin
 from service.records.store import Store
@@ -24,6 +24,8 @@ class Job(Task):
         self.store = store
         self.settings = record.settings
         self.analysis: Analysis | None = None
+        self.looked_at: Media | None = None
+        """What the file is, from a look at it while it waits."""
         self.fault = record.fault
         self.state = record.state
         self.uploads = uploads

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, cast
 
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.pipeline import Progress
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Analysis, Media, Settings
 from detector.schema.origin import FileSource
 from service import metrics
 from service.error_reports import fault_of
@@ -70,7 +70,7 @@ class Jobs:
         tasks: TaskManager,
         speed: ThroughputEstimator,
         *,
-        check: Callable[[Path], object] = lambda path: None,
+        check: Callable[[Path], Media | None] = lambda path: None,
         limits: QueueLimits = DEFAULT_LIMITS,
     ) -> None:
         self.uploads = uploads
@@ -397,7 +397,7 @@ class Jobs:
         if job.state is State.RUNNING:
             return
         try:
-            self._check(job.path)
+            job.looked_at = self._check(job.path)
         except MediaError as error:
             if error.code.startswith("reader_"):
                 return

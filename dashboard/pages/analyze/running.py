@@ -62,6 +62,7 @@ DRAW_EVERY = 2.0
 DRAW_AFTER_SECONDS = 4.0
 """of a run before its scores are drawn: the figure of a short one would only come to go, and the
 program that draws it takes a browser a second to start, on cores that the analysis could use."""
+LOOKED_AT, ANALYZED = 1, 2
 SEARCHING = ("read", "faces", "sound")
 """The stages in which frames are still searched for faces."""
 MAX_PEOPLE = 6
@@ -72,10 +73,10 @@ THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
 def draw(job: Job) -> None:
     """Draw the page of a job that waits or runs."""
     if not session.application().jobs.ahead(job):
-        _wait(job, FIRST_LOOK, lambda: job.progress is not None and job.progress.media is not None)
-    progress = job.progress
-    info = progress.media if progress else None
-    facts = page_header.facts(info) if info else []
+        _wait(job, FIRST_LOOK, lambda: _known(job) == ANALYZED)
+    progress, known = job.progress, _known(job)
+    info = progress.media if progress and progress.media else job.looked_at
+    facts = [*(page_header.facts(info) if info else []), labels.size(job.record.size)]
     if info and progress:  # which models take part depends on what the file is
         facts.append(labels.count(len(progress.models), "model", "models"))
     with page_header.row(job.name, facts):
@@ -85,7 +86,7 @@ def draw(job: Job) -> None:
     with left:
         with st.container(border=True, key="card-progress"):
             every = POLL_IN_LINE if job.state is State.QUEUED else POLL
-            st.fragment(_progress, run_every=every)(job, info is not None)
+            st.fragment(_progress, run_every=every)(job, known)
         with st.container(border=True, key="verdict-na-none"):
             when = _("It comes when all models have finished. Scores so far can still change.")
             status_cards.waiting(_("Verdict"), _("No verdict yet"), when)
@@ -99,19 +100,26 @@ def draw(job: Job) -> None:
             player.draw(job, info)
         if info is None or info.kind != "audio":
             _people(job)
-    if info is not None and info.kind not in ("image", "audio"):
+    if known == ANALYZED and info is not None and info.kind not in ("image", "audio"):
         with st.container(border=True, key="card-timeline"):
             _timeline(job)
 
 
-def _progress(job: Job, media_drawn: bool) -> None:
+def _known(job: Job) -> int:
+    """Return whether the analysis says what the file is, a look at it while it waits, or nobody."""
+    if job.progress is not None and job.progress.media is not None:
+        return ANALYZED
+    return LOOKED_AT if job.looked_at is not None else 0
+
+
+def _progress(job: Job, known: int) -> None:
     """Draw the card with the bar and the steps. It also notices when the page has to change."""
     if job.progress is not None and job.progress.fraction >= NEARLY:
         _wait(job, LAST_LOOK)
     if session.find_job(job.key) is not job or not job.active:
         st.rerun()
     progress = job.progress
-    if progress is not None and progress.media is not None and not media_drawn:
+    if _known(job) > known:
         st.rerun()
     if job.state is State.QUEUED or progress is None:
         head, drawn = _waiting(job)

@@ -323,6 +323,30 @@ def test_a_waiting_file_tells_its_place(jobs, analyzer):
         finished(jobs, key)
 
 
+@pytest.mark.parametrize("kind", ["video", "picture"])
+def test_a_file_is_shown_before_its_analysis_starts(jobs, analyzer, monkeypatch, tmp_path, kind):
+    monkeypatch.setattr(jobs, "_check", media.probe)
+    clip = make_clip(tmp_path / "mine.webm", duration=1.0)
+    if kind == "picture":
+        Image.new("RGB", (640, 360), "gray").save(clip := tmp_path / "mine.png")
+    analyzer.go.clear()
+    before = [upload(page(), f"{i}".encode(), f"{i}.mp4") for i in range(2)]
+    key = upload(page(), clip.read_bytes(), clip.name)
+    job = jobs.find(key, local(jobs))
+    until(lambda: job.looked_at is not None)
+    at = page(a=key)
+    assert job.state is State.QUEUED and job.progress is None
+    text = texts(at)
+    size = words.size(clip.stat().st_size).replace("\u00a0", " ")
+    length = "00:01.0 · " if kind == "video" else ""
+    assert f"{length}640×360 · {size}" in text and clip.name in text
+    assert "Yours is next" in text or "before yours" in text
+    assert len(at.get("video" if kind == "video" else "image")) == 1
+    analyzer.go.set()
+    for one in (*before, key):
+        finished(jobs, one)
+
+
 def test_who_only_has_the_address_cannot_stop_what_runs(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
     owners = page()
