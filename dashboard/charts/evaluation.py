@@ -125,7 +125,8 @@ def over_time(lines: Mapping[str, Line], colors: Palette) -> go.Figure:
     ]
     figure = _figure(traces, "", _("AUC"), colors)
     figure.update_xaxes(range=None, tickvals=None, tickformat=None)
-    figure.update_yaxes(range=[0.4, 1.02], tickformat=".1f", tickvals=[0.5, 0.6, 0.7, 0.8, 0.9, 1])
+    least = min((auc for line in lines.values() for _moment, auc in line), default=0.5)
+    figure.update_yaxes(range=[min(0.5, least) - 0.02, 1.02], tickformat=".1f", tickvals=None)
     return figure
 
 

@@ -65,7 +65,7 @@ def _row(people: People, person: Person) -> None:
     with controls.apart(f"admin-person-{person.id}"):
         cards.named(name, " · ".join(line))
         if person.id == session.current_user().id:
-            typography.caption(_("you"))
+            typography.caption(_("you"), width="content")
         elif controls.button(_("Change"), "edit", f"admin-change-{person.id}", kind="tertiary"):
             st.dialog(_("Change an account"))(_change)(people, person)
 
