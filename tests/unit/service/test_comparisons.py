@@ -1,7 +1,6 @@
 """Copies against originals: whose a finding is, when it goes, and how a comparison ends."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +9,22 @@ import pytest
 from detector.errors import Canceled, MediaError
 from detector.schema.comparison import Comparison
 from service.records.comparisons import ComparisonStore
-from service.records.database import FILE, Database
+from service.records.database import Database
 from service.records.model import State
 from service.tasks import comparisons as engine
 from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
 from service.tasks.manager import TaskManager
 from tests.support.comparisons_contract import A, B, ComparisonsContract, made, media
-from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
+from tests.support.tasks import ADMIN, ANN, BEN, ended
 from tests.support.waiting import PATIENT
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ComparisonStore]:
-    database = Database(tmp_path / FILE)
-    yield ComparisonStore(database)
-    database.close()
+def store(database: Database) -> ComparisonStore:
+    return ComparisonStore(database)
 
 
-class TestSQLite(ComparisonsContract):
-    @pytest.fixture
-    def where(self, tmp_path: Path) -> Path:
-        return tmp_path / FILE
-
-
-@pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
-    manager = make_tasks(tmp_path)
-    yield manager
-    manager.close()
+class TestSQLite(ComparisonsContract): ...
 
 
 @pytest.fixture

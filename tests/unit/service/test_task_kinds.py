@@ -2,7 +2,6 @@
 
 import io
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,20 +14,12 @@ from detector.selfcheck import Outcome
 from service.records.model import State
 from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.downloads import Downloads, OnProgress
-from service.tasks.manager import TaskManager
 from service.tasks.robustness import MAX_WAITING, OnTrial, RobustnessQueue
 from service.tasks.selfchecks import SelfChecks
 from service.tasks.task import QueueFull
 from tests.support.result_sample import make_analysis
-from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
-from tests.support.waiting import PATIENT
-
-
-@pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
-    made = make_tasks(tmp_path)
-    yield made
-    made.close()
+from tests.support.tasks import ADMIN, ANN, BEN, ended
+from tests.support.waiting import PATIENT, until
 
 
 def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
@@ -77,16 +68,10 @@ def test_a_broken_download_tells_no_more_than_a_person_needs(tasks, caplog):
 def test_downloads_wait_for_nobody(tasks):
     downloads, go = Downloads(tasks), threading.Event()
     several = [downloads.start(f"{n}", lambda on_progress: go.wait(PATIENT), ANN) for n in range(9)]
-    assert all(one.state is State.RUNNING for one in map(_begun, several))
+    until(lambda: all(one.state is not State.QUEUED for one in several))
+    assert all(one.state is State.RUNNING for one in several)
     go.set()
     assert all(ended(one).state is State.DONE for one in several)
-
-
-def _begun(one: Any) -> Any:
-    from tests.support.waiting import until
-
-    until(lambda: one.state is not State.QUEUED)
-    return one
 
 
 def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
@@ -107,9 +92,8 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
     line = RobustnessQueue(tasks, perturb)
     analysis = make_analysis()
     first = line.start("a", Path("a"), analysis, ANN, kept.append)
-    assert (
-        line.start("a", Path("a"), analysis, ANN, kept.append) is first
-    )  # a second click changes nothing
+    second = line.start("a", Path("a"), analysis, ANN, kept.append)
+    assert second is first, "a second click changes nothing"
     assert line.find("a", BEN) is None and line.find("a", ADMIN) is first
     others = [
         line.start(k, Path(k), analysis, ANN, kept.append) for k in ("bad", "ours", "stopped")
