@@ -77,8 +77,12 @@ class Desk:
         return self.look()
 
 
-def test_who_waits_at_a_page_comes_before_a_batch():
-    desk = Desk()
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_who_waits_at_a_page_comes_before_a_batch(desk):
     desk.add(PAGE, "first")
     desk.add(NIGHT, "batch")
     for name in ("batch 2", "batch 3"):
@@ -104,8 +108,7 @@ def test_no_more_runs_than_the_cores_allow():
     assert len(small.started) == 5  # 5 * 0.4 is two, however a computer adds that up
 
 
-def test_what_waits_for_a_network_takes_no_core_and_waits_for_none():
-    desk = Desk()
+def test_what_waits_for_a_network_takes_no_core_and_waits_for_none(desk):
     desk.add(PAGE, "page")
     desk.add(NIGHT, "batch")
     for number in range(3):
@@ -136,8 +139,7 @@ def test_cameras_take_from_the_budget_and_stop_nobody_for_good():
         one.release()
 
 
-def test_owners_take_turns():
-    desk = Desk()
+def test_owners_take_turns(desk):
     anns = [desk.add(PAGE, f"ann {number}", "ann") for number in range(5)]
     bens = [desk.add(PAGE, f"ben {number}", "ben") for number in range(2)]
     assert desk.scheduler.ahead(bens[0]) == 0  # ann had her turn
@@ -153,8 +155,7 @@ def test_owners_take_turns():
     assert desk.end("cat")[-1] == "dan"
 
 
-def test_a_place_in_line_counts_what_comes_before_it():
-    desk = Desk()
+def test_a_place_in_line_counts_what_comes_before_it(desk):
     desk.add(PAGE, "runs")
     waiting = [desk.add(PAGE, f"{number}") for number in range(3)]
     assert [desk.scheduler.ahead(task) for task in waiting] == [0, 1, 2]
@@ -183,8 +184,7 @@ def test_a_kind_may_run_one_at_a_time_and_blocks_no_other():
     assert desk.end("single 0")[2:] == ["single 1"]
 
 
-def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network():
-    desk = Desk()
+def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network(desk):
     desk.add(PAGE, "runs")
     desk.scheduler.hold()
     assert desk.scheduler.held
@@ -198,8 +198,7 @@ def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network():
     assert not desk.scheduler.held
 
 
-def test_a_task_is_put_before_all_others_of_its_priority():
-    desk = Desk()
+def test_a_task_is_put_before_all_others_of_its_priority(desk):
     running = desk.add(PAGE, "0")
     waiting = [desk.add(PAGE, name, owner) for name, owner in (("1", "ann"), ("2", "ben"))]
     last = desk.add(PAGE, "3")
@@ -209,11 +208,10 @@ def test_a_task_is_put_before_all_others_of_its_priority():
     assert desk.end("0") == ["0", "3"]
 
 
-def test_a_full_line_takes_no_more():
+def test_a_full_line_takes_no_more(desk):
     def refuse(waiting: int, running: int) -> UnmaskError | None:
         return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
 
-    desk = Desk()
     bound = kind("bound", Priority.INTERACTIVE, refuse=refuse)
     for number in range(3):
         desk.add(bound, f"{number}")
