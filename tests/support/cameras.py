@@ -10,8 +10,8 @@ import socketserver
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
 import av
 import cv2
@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from tests.conftest import camera
-from tests.support.links import Answer, Handler
+from tests.support.links import Answer, Handler, served
 
 SIZE = (320, 240)
 BOUNDARY = "--frame"
@@ -158,18 +158,11 @@ class RtspCamera(socketserver.ThreadingTCPServer):
         return f"rtsp://{login}{host}:{self.port}/live/key-7?token=hush"
 
 
-@contextmanager
 def rtsp(
     host: str, *, login: str = "", say: Say | None = None, seconds: float = 2.0
-) -> Iterator[RtspCamera]:
+) -> AbstractContextManager[RtspCamera]:
     """Run a camera, which sends so many seconds and breaks off."""
-    server = RtspCamera(host, login, say, seconds)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return served(RtspCamera(host, login, say, seconds))
 
 
 def moved(to: str) -> Say:
