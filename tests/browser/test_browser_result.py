@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +17,7 @@ from dashboard.result import pulls
 from detector import media
 from detector.provenance import conclude
 from detector.schema.origin import Provenance, VisibleMark
+from tests.conftest import write_clip
 from tests.support.browser import (
     PATIENT,
     PHONE,
@@ -85,14 +85,12 @@ def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 def _mpeg4(path: Path) -> Path:
     """Brighter by three with each of five pictures a second."""
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("mpeg4", rate=5)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number in range(round(DURATION * 5)):
-            rgb = np.full((HEIGHT, WIDTH, 3), 3 * number, np.uint8)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-        out.mux(stream.encode())
-    return path
+
+    def brighter(number: int) -> np.ndarray:
+        return np.full((HEIGHT, WIDTH, 3), 3 * number, np.uint8)
+
+    size = (WIDTH, HEIGHT)
+    return write_clip(path, seconds=DURATION, fps=5, size=size, codec="mpeg4", picture=brighter)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from detector.audio import pictures, sound, spectrum, speech
 from detector.audio.recording import FLOOR, Recording
 from detector.audio.sound import SAMPLE_RATE, SoundBlock
 from detector.errors import Canceled, MediaError
+from tests.conftest import write_clip
 from tests.support import speech as made
 
 WHOLE = [(0.0, 30.0)]
@@ -89,15 +90,7 @@ def test_a_file_without_sound_says_so(silent_clip):
 
 @pytest.fixture
 def silent_clip(tmp_path: Path) -> Path:
-    path = tmp_path / "silent.mp4"
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("mpeg4", rate=25)
-        stream.width = stream.height = 64
-        for _ in range(10):
-            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
-            output.mux(stream.encode(picture))
-        output.mux(stream.encode(None))
-    return path
+    return write_clip(tmp_path / "silent.mp4", seconds=0.4)
 
 
 def test_what_is_empty_or_no_sound_is_refused(tmp_path):
