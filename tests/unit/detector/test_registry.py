@@ -4,6 +4,7 @@ import hashlib
 import threading
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -311,10 +312,7 @@ def test_each_model_is_loaded_once_for_all_threads(data, monkeypatch):
 def test_a_family_that_fails_says_which_model(data, monkeypatch):
     from detector.models.families import mesonet
 
-    def load(spec, files, device):
-        raise ValueError("no such variant")
-
-    monkeypatch.setattr(mesonet, "load", load)
+    monkeypatch.setattr(mesonet, "load", Mock(side_effect=ValueError("no such variant")))
     write_own(data, id="mine-2")
     with pytest.raises(ModelError, match="Mine can't be loaded: no such variant"):
         registry.load_model("mine-2")

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -74,10 +75,8 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
 
 
 def test_a_file_that_cannot_be_read_says_so(comparisons, monkeypatch):
-    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
-        raise MediaError("This is no video.", hint="Bring another one.")
-
-    monkeypatch.setattr(engine, "compare", compare)
+    error = MediaError("This is no video.", hint="Bring another one.")
+    monkeypatch.setattr(engine, "compare", Mock(side_effect=error))
     task = ended(comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN))
     assert (task.state, task.error, task.hint) == (
         State.FAILED, "This is no video.", "Bring another one.",

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 from sqlalchemy import update
@@ -284,15 +285,9 @@ def test_deleting_takes_the_file_the_record_and_its_address(jobs):
 @pytest.mark.parametrize("refused", [1, 2])
 def test_deleting_on_a_full_disk_ends_consistent(jobs, monkeypatch, refused):
     job = done(jobs, "one")
-    delete, left = jobs.store.delete, [refused]
-
-    def full(owner: str, ids: list[str]) -> list[str]:
-        if left[0]:
-            left[0] -= 1
-            raise RecordsError("There is no room left.", code="disk_full")
-        return delete(owner, ids)
-
-    monkeypatch.setattr(jobs.store, "delete", full)
+    full = RecordsError("There is no room left.", code="disk_full")
+    delete = Mock(wraps=jobs.store.delete, side_effect=[full] * refused + [DEFAULT] * 2)
+    monkeypatch.setattr(jobs.store, "delete", delete)
     if refused == 2:
         with pytest.raises(RecordsError, match="media were deleted") as said:
             jobs.delete([job.key], local(jobs))
@@ -322,10 +317,8 @@ def test_who_has_the_address_may_look_unless_it_is_an_accounts(jobs):
 
 def test_a_result_that_cannot_be_saved_is_still_shown(jobs, monkeypatch):
 
-    def full(*args: object, **options: object) -> bool:
-        raise RecordsError("There is no room left.")
-
-    monkeypatch.setattr(jobs.store, "finish", full)
+    full = RecordsError("There is no room left.")
+    monkeypatch.setattr(jobs.store, "finish", Mock(side_effect=full))
     job = done(jobs, "one")
     assert job.analysis is not None and jobs.find(job.key, local(jobs)) is job
 
@@ -333,9 +326,7 @@ def test_a_result_that_cannot_be_saved_is_still_shown(jobs, monkeypatch):
 @pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
 def test_a_file_whose_task_is_not_taken_is_not_kept(jobs, monkeypatch, refusal):
 
-    def refuse(*args: object) -> None:
-        raise refusal
-
+    refuse = Mock(side_effect=refusal)
     with monkeypatch.context() as patch:
         patch.setattr(jobs._tasks, "submit", refuse)
         with pytest.raises(type(refusal)):
@@ -434,10 +425,8 @@ def test_a_full_line_leaves_an_analysis_interrupted(make, analyzer):
 
 def test_a_file_whose_record_cannot_be_written_is_not_kept(jobs, monkeypatch):
 
-    def locked(*args: object) -> None:
-        raise RecordsError("The records are in use.")
-
-    monkeypatch.setattr(jobs.store, "add", locked)
+    locked = RecordsError("The records are in use.")
+    monkeypatch.setattr(jobs.store, "add", Mock(side_effect=locked))
     with pytest.raises(RecordsError):
         submit(jobs, "one")
     assert list(jobs.uploads.root.iterdir()) == [] and jobs.busy() == []

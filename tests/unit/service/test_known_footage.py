@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -238,9 +239,7 @@ def test_files_are_read_side_by_side_and_told_in_order(known, library, press, mo
 
 
 def test_a_disk_that_fails_is_said_of_its_file(known, library, press, monkeypatch):
-    def fails(path: Path, **more: Any) -> Any:
-        raise OSError(5, "Input/output error")
-
+    fails = Mock(side_effect=OSError(5, "Input/output error"))
     monkeypatch.setattr(library, "_read", partial(Library._read, library))
     monkeypatch.setattr("service.library.catalog.media.identify", fails)
     task = ended(known.add_folder(HERE, str(press)))

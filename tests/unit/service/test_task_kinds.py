@@ -4,6 +4,7 @@ import io
 import threading
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -50,17 +51,12 @@ def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
 def test_a_broken_download_tells_no_more_than_a_person_needs(tasks, caplog):
     downloads = Downloads(tasks)
 
-    def breaks(error: Exception) -> Any:
-        def work(on_progress: OnProgress) -> None:
-            raise error
-
-        return work
-
-    one = ended(downloads.start("a", breaks(RuntimeError("secret path")), ANN))
+    broken = Mock(side_effect=RuntimeError("secret path"))
+    one = ended(downloads.start("a", broken, ANN))
     assert "secret" not in one.error and one.error and one.code == ""
     assert "download failed" in caplog.text and "secret path" in caplog.text
     known = WeightsError("No connection to x.", code="no_connection")
-    two = ended(downloads.start("b", breaks(known), ANN))
+    two = ended(downloads.start("b", Mock(side_effect=known), ANN))
     assert (two.error, two.code) == ("No connection.", "no_connection") and two.hint
     assert [r.levelname for r in caplog.records if "download" in r.message] == ["ERROR", "WARNING"]
 

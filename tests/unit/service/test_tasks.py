@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -375,12 +376,9 @@ def test_canceled_while_it_pauses(tmp_path):
 def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
     tasks, caplog, error, code, ours
 ):
-    def work(task: Task) -> None:
-        raise error
-
     with caplog.at_level(logging.ERROR):
         task = Task(PAGE, ANN.id)
-        tasks.submit(task, work)
+        tasks.submit(task, Mock(side_effect=error))
         assert ended(task).state is State.FAILED
     assert task.fault.problem.code == code
     assert (task.fault.reference in caplog.text) == ours
@@ -414,16 +412,11 @@ def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_pa
 
 
 def test_an_end_that_cannot_be_noted_is_an_end(tasks, monkeypatch):
-    def full(*args: object) -> None:
-        raise RecordsError("The disk is full.")
-
-    def fails(*args: object) -> None:
-        raise ZeroDivisionError
-
+    full = Mock(side_effect=RecordsError("The disk is full."))
     task = Task(PAGE, ANN.id)
     with monkeypatch.context() as patch:
         patch.setattr(tasks._store, "update", full)
-        tasks.submit(task, lambda task: "done", fails)
+        tasks.submit(task, lambda task: "done", Mock(side_effect=ZeroDivisionError))
         assert ended(task).state is State.DONE
         patch.setattr(tasks._store, "add", full)
         with pytest.raises(RecordsError):
