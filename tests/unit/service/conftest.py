@@ -5,11 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from service import config
 from service.library.catalog import Library
 from service.records.database import FILE, Database
 from service.records.footage import FootageStore
 from service.tasks.manager import TaskManager
 from tests.support.tasks import make_tasks
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every setting out of the environment."""
+    for several in config.names(config.Config).values():
+        for name in several:
+            monkeypatch.delenv(name, raising=False)
+    config.set_fallback({})
 
 
 @pytest.fixture

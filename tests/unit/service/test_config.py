@@ -24,11 +24,7 @@ VARIABLES = {name for several in library.names(Config).values() for name in seve
 AMOUNT = "an amount of memory such as 4GB, 1500MB or 25%"
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    set_fallback({})
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def test_nothing_set_is_every_default():
