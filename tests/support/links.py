@@ -120,9 +120,9 @@ def everywhere(answer: Answer) -> dict[str, Answer]:
     return defaultdict(lambda: answer)
 
 
-def redirect(to: str, status: int = 302, **headers: str) -> Answer:
+def redirect(to: str, **headers: str) -> Answer:
     """Answer that it is elsewhere."""
-    return lambda handler: handler.begin(status, Location=to, Content_Length="0", **headers)
+    return lambda handler: handler.begin(302, Location=to, Content_Length="0", **headers)
 
 
 def endless(piece: bytes, pause: float, before: bytes = b"") -> Answer:

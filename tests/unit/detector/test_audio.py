@@ -108,10 +108,10 @@ def test_what_is_empty_or_no_sound_is_refused(tmp_path):
     assert codes == ["empty", "undecodable", "unsupported"]
 
 
-def wav_header(size: int, rate: int = 8_000) -> bytes:
-    """The head of a mono WAV of 16 bits with so many bytes of samples."""
+def wav_header(size: int) -> bytes:
+    """The head of a mono WAV of 16 bits and 8 kHz with so many bytes of samples."""
     head = b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt "
-    head += struct.pack("<IHHIIHH", 16, 1, 1, rate, rate * 2, 2, 16)
+    head += struct.pack("<IHHIIHH", 16, 1, 1, 8_000, 16_000, 2, 16)
     return head + b"data" + struct.pack("<I", size)
 
 

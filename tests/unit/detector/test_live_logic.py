@@ -130,7 +130,7 @@ def test_a_slow_computer_says_so():
     assert not monitor.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
 
 
-def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np.ndarray:
+def filmed(rgb: np.ndarray, pitch: float, angle: float) -> np.ndarray:
     """A picture on a screen of red, green and blue bars."""
     side = rgb.shape[0]
     count = int(side / pitch) + 2
@@ -145,7 +145,7 @@ def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np
     turn = cv2.getRotationMatrix2D((middle, middle), angle, pitch / 2)
     turn[:, 2] += side * 1.5 - middle
     seen = cv2.warpAffine(bars, turn, (side * 3, side * 3))
-    seen = cv2.GaussianBlur(seen, (0, 0), 3 * blur)[1::3, 1::3]
+    seen = cv2.GaussianBlur(seen, (0, 0), 1.5)[1::3, 1::3]
     noise = np.random.default_rng(1).normal(0, 2, seen.shape)
     return (seen + noise).clip(0, 255).astype(np.uint8)
 

@@ -104,8 +104,8 @@ def crops() -> np.ndarray:
     return np.stack([np.asarray(face), noise])
 
 
-def load_made(path: Path, variant: str, seed: int = 0) -> TorchFrameModel:
-    write_keras(path, variant, seed)
+def load_made(path: Path, variant: str) -> TorchFrameModel:
+    write_keras(path, variant)
     spec = registry.get_spec(f"{variant}-df")
     return mesonet.load(spec, [path], "cpu")
 

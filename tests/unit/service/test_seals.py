@@ -38,11 +38,11 @@ def opened(data: Path) -> SQLStore:
     return store
 
 
-def kept(store: SQLStore, analysis: Analysis = SAMPLE, owner: str = LOCAL) -> Record:
+def kept(store: SQLStore, analysis: Analysis = SAMPLE) -> Record:
     """A finished record, as the pipeline leaves it."""
-    record = make(owner)
+    record = make(LOCAL)
     store.add(record, store.seals.seal(record, analysis))
-    return store.get(owner, record.id)
+    return store.get(LOCAL, record.id)
 
 
 @pytest.fixture
