@@ -93,7 +93,7 @@ def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
 
 
-def test_fetch_downloads_verifies_and_reports(spec, server, data):
+def test_fetch_downloads_verifies_and_reports(spec, data):
     seen: list[tuple[int, int]] = []
     (path,) = weights.fetch(spec, lambda done, total: seen.append((done, total)))
     assert path == data / "weights" / "toy" / "net.bin"
@@ -171,7 +171,7 @@ def test_more_than_was_stated_is_cut_off(server, data):
     assert names(data) == []
 
 
-def test_a_damaged_download_is_brought_again(spec, server):
+def test_a_damaged_download_is_brought_again(spec):
     (path,) = weights.fetch(spec)
     path.write_bytes(b"damaged")
     with pytest.raises(WeightsError) as caught:

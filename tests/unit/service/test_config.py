@@ -68,7 +68,7 @@ def test_blank_is_not_set(monkeypatch, blank):
         ("SUPABASE_URL", "project.example", "is not a valid URL: 'project.example'."),
         ("UNMASK_SESSION_DAYS", "366", "must be a number between 0 and 365, not '366'."),
     ],
-)  # fmt: skip
+)
 def test_a_typo_is_one_sentence_that_names_the_variable(monkeypatch, name, value, told):
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as refused:

@@ -113,9 +113,7 @@ def test_it_is_said_in_what_is_kept_of_the_session(library, played):
 
     session = StandInSession(LiveSettings())
     options = LiveOptions(keep=SessionRetention.SCORES, scope=object())
-    viewer = Viewer(
-        session, options, on_end=lambda viewer: recordings.ended(viewer, keep)
-    )  # fmt: skip
+    viewer = Viewer(session, options, on_end=lambda viewer: recordings.ended(viewer, keep))
     viewer.push(frames[0])
     viewer.known = known_footage._told(library.search(ALICE, fingerprint(film)))
     viewer._first = viewer._first and viewer._first - 5

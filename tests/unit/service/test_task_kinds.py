@@ -3,6 +3,7 @@
 import io
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -11,7 +12,6 @@ import pytest
 from detector import selfcheck
 from detector.errors import Canceled, InputError, MediaError, WeightsError
 from detector.schema.analysis import Robustness
-from detector.selfcheck import Outcome
 from service.records.model import State
 from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.downloads import Downloads, OnProgress
@@ -143,11 +143,9 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
 
 def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(tasks, monkeypatch):
     go, runs = threading.Event(), []
-    outcome = Outcome.__new__(Outcome)
-    object.__setattr__(outcome, "id", "texture")
-    object.__setattr__(outcome, "milliseconds", 12.0)
+    outcome = SimpleNamespace(id="texture", milliseconds=12.0)
 
-    def check(progress: Any) -> list[Outcome]:
+    def check(progress: Any) -> list[SimpleNamespace]:
         runs.append(1)
         assert go.wait(PATIENT)
         return [outcome]
