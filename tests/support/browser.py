@@ -226,16 +226,6 @@ def wait_verdict(page: Page) -> str:
     return head.inner_text()
 
 
-def upload(page: Page, file: Path) -> None:
-    """Drop a file, and wait for the page of its result."""
-    place = page.locator(".st-key-drop input")
-    place.wait_for(state="attached")
-    until(
-        lambda: place.set_input_files(file),
-        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT),
-    )
-
-
 def open_details(page: Page) -> None:
     """Open what a result shows on demand."""
     if page.locator(".st-key-card-details").count() == 0:
