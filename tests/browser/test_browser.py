@@ -95,9 +95,7 @@ def look_at_the_first_screen(person: Visit, name: str, palette: theme.Palette) -
     expect(person.page).to_have_title("Unmask")
     expect(person.page.get_by_role("heading", level=1)).to_have_count(1)
     expect(person.page.get_by_test_id("stHeaderLogo")).to_be_visible()
-    person.assert_hooks("everywhere", "empty")
-    person.assert_fits()
-    person.picture(f"empty-{name}")
+    person.inspect(f"empty-{name}", "everywhere", "empty")
     expect(person.page.locator(".stApp")).to_have_css("background-color", rgb(palette.bg))
 
 
@@ -157,9 +155,7 @@ def look_at_the_result(person: Visit, name: str) -> None:
     wait_verdict(person.page)
     person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
     open_details(person.page)
-    person.assert_hooks("everywhere", "result")
-    person.assert_fits()
-    person.picture(f"result-{name}")
+    person.inspect(f"result-{name}", "everywhere", "result")
 
 
 def is_handed_out_in_ranges(server: Server, media: str, data: bytes) -> None:
@@ -218,13 +214,9 @@ def test_several_files_at_once_get_a_row_each(visit, tmp_path):
     expect(rows).to_have_count(3)
     expect(rows.nth(2)).to_contain_text("an office document")
     expect(rows.nth(0).locator(".um-chip.plain")).to_be_visible()  # which still runs
-    person.assert_hooks("everywhere", "arrivals")
-    person.assert_fits()
-    person.picture("arrivals-desktop")
+    person.inspect("arrivals-desktop", "everywhere", "arrivals")
     expect(rows.nth(1).locator(".um-chip:not(.plain)")).to_be_visible(timeout=PATIENT)
-    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    person.assert_fits()
-    person.picture("arrivals-phone")
+    person.inspect("arrivals-phone", size=PHONE)
     until(
         page.locator(".st-key-open-arrival-1 button").click,
         lambda: page.wait_for_url(re.compile(r"[?&]a=")),
@@ -242,9 +234,7 @@ def test_a_sample_without_a_face_is_told_apart(visit):
     head.wait_for(timeout=PATIENT)
     person.assert_hooks("everywhere", "state")
     person.picture("no-face-desktop")
-    person.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    person.assert_fits()
-    person.picture("no-face-phone")
+    person.inspect("no-face-phone", size=PHONE)
     smaller = person.page.get_by_role("button", name="Look for smaller faces")
     # Said of the first run as well, of twice as many.
     found = person.page.get_by_text("Faces under 20 px are skipped")
@@ -362,9 +352,7 @@ def test_a_run_survives_a_reload_and_can_be_canceled(visit, tmp_path):
         page.set_viewport_size({"width": width, "height": height})
         page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
         expect(page.locator(".st-key-verdict-na-none")).to_contain_text("No verdict yet")
-        person.assert_hooks("everywhere", "running")
-        person.assert_fits()
-        person.picture(f"running-{name}")
+        person.inspect(f"running-{name}", "everywhere", "running")
     canceled = page.get_by_role("heading", name="Canceled")
     until(
         page.get_by_role("button", name="Cancel").click, lambda: canceled.wait_for(timeout=30_000)

@@ -19,7 +19,7 @@ from dashboard.pages.batch.listing import ROW
 from service.records.database import FILE
 from tests.conftest import portrait, write_clip
 from tests.support import waiting
-from tests.support.browser import PATIENT, PHONE, Server, serve, take, until, wait_drawn
+from tests.support.browser import PATIENT, PHONE, Server, fill, serve, take, until, wait_drawn
 from tests.support.containers import packed
 from tests.support.visits import visitors
 
@@ -42,7 +42,7 @@ def interrupted(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> I
     data = tmp_path_factory.mktemp("data")
     with serve(data, UNMASK_WORKERS="1") as started, visitors(browser, started.url) as visit:
         page = visit("/batch").page
-        bring(page, 8, first=60)
+        bring(page, files(8, first=60))
         expect(page.locator(".um-share.na, .um-share.inc, .um-share.real, .um-share.fake").first
                ).to_be_visible(timeout=2 * PATIENT)  # fmt: skip
         return Interrupted(data, page.url.removeprefix(started.url))
@@ -65,11 +65,11 @@ def files(number: int, first: int = 0) -> list[FilePayload]:
     return [*out, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture at all"}]
 
 
-def bring(page: Page, number: int, first: int = 0) -> None:
+def bring(page: Page, given: list[FilePayload] | list[Path]) -> None:
     drop = page.locator(".st-key-batch-drop input")
     drop.wait_for(state="attached")
     wait_drawn(page)
-    drop.set_input_files(files(number, first))
+    drop.set_input_files(given)
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
 
 
@@ -115,7 +115,7 @@ def test_a_whole_folder_is_brought_without_what_is_no_media(visit, tmp_path):
 def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     person = visit("/batch")
     page = person.page
-    bring(page, 6)
+    bring(page, files(6))
     paused = page.get_by_role("heading", name=re.compile(r"^Paused, \d of 7 done\."))
     until(page.get_by_role("button", name="Pause").click, paused.wait_for)
     expect(page.locator(".um-total b")).not_to_have_text("7 of 7")
@@ -149,9 +149,7 @@ def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     expect(page.get_by_role("button", name="Stop here")).to_be_hidden()
     expect(page.locator(".um-share.bad")).to_contain_text("1")
     expect(page.get_by_role("heading", name=re.compile("^Done: 7 files"))).to_be_visible()
-    person.assert_hooks("batch")
-    person.assert_fits()
-    person.picture("batch")
+    person.inspect("batch", "batch")
     rename(page, "Forwards, week 47")
 
     wait_drawn(page)
@@ -194,15 +192,13 @@ def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     page.get_by_text("Forwards, week 47").wait_for(timeout=PATIENT)
     open_the_last(page)
     expect(page.locator('[class*="st-key-card-batch-"] .um-kept')).to_have_count(7)
-    person.assert_fits()
-    person.picture("batch-phone")
+    person.inspect("batch-phone")
     ticks = page.locator('[class*="st-key-batch-tick-"]')
     until(select.click, lambda: expect(ticks).to_have_count(7))
     wait_drawn(page)
     chosen = page.get_by_text("1 selected")
     until(ticks.first.click, lambda: expect(chosen).to_be_visible())
-    person.assert_fits()
-    person.picture("batch-phone-selected")
+    person.inspect("batch-phone-selected")
     person.open("/batch", dark=True)
     open_the_last(page)
     person.picture("batch-dark")
@@ -219,10 +215,7 @@ def rename(page: Page, name: str) -> None:
     wait_drawn(page)
     dialog = page.get_by_role("dialog")
     until(page.get_by_role("button", name="Name it").click, dialog.wait_for)
-    field = dialog.get_by_role("textbox", name="Name")
-    field.fill(name)
-    field.press("Tab")
-    wait_drawn(page)
+    fill(dialog.get_by_role("textbox", name="Name"), name)
     until(dialog.get_by_role("button", name="Save").click, lambda: expect(dialog).to_be_hidden())
     expect(page.get_by_text(f"“{name}” · 7 files")).to_be_visible()
 
@@ -233,13 +226,8 @@ def test_archives_and_documents_are_what_is_in_them(visit, server, tmp_path):
     # Its first file takes seconds on any computer: nobody is too late to pause.
     long = tmp_path / "long.mp4"
     write_clip(long, seconds=40, fps=1, size=(1280, 720), options={"preset": "ultrafast"})
-    content = {
-        "in/long.mp4": long.read_bytes(),
-        "in/a.jpg": face[0],
-        "b.jpg": face[1],
-        "../c.jpg": face[2],
-    }
-    content["inner.zip"] = inner
+    content = {"in/long.mp4": long.read_bytes(), "in/a.jpg": face[0], "b.jpg": face[1]}
+    content |= {"../c.jpg": face[2], "inner.zip": inner}
     archive = packed(tmp_path / "press.zip", content)
     paper = FPDF()
     paper.add_page()
@@ -254,11 +242,7 @@ def test_archives_and_documents_are_what_is_in_them(visit, server, tmp_path):
 
     person = visit("/batch")
     page = person.page
-    drop = page.locator(".st-key-batch-drop input")
-    drop.wait_for(state="attached")
-    wait_drawn(page)
-    drop.set_input_files([archive, tmp_path / "paper.pdf", sheet])
-    page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
+    bring(page, [archive, tmp_path / "paper.pdf", sheet])
     wait_drawn(page)
     paused = page.get_by_role("heading", name=re.compile(r"^Paused"))
     until(page.get_by_role("button", name="Pause").click, paused.wait_for)
@@ -285,6 +269,4 @@ def test_archives_and_documents_are_what_is_in_them(visit, server, tmp_path):
     assert "archive in an archive" in rows["press.zip/inner.zip"]["note"]
     assert rows["labels.csv"]["state"] == "failed"
     assert all(rows[name]["verdict"] for name in rows if name.endswith("1.jpg"))
-    person.assert_hooks("batch")
-    person.assert_fits()
-    person.picture("batch-archive")
+    person.inspect("batch-archive", "batch")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import PATIENT, PHONE, Server, eventually, serve, until
+from tests.support.browser import PATIENT, PHONE, Server, enter, eventually, serve, until
 from tests.support.cameras import RtspCamera, rtsp, secrets_in
 from tests.support.links import PRIVATE
 
@@ -41,13 +41,10 @@ def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
     page.get_by_role("option", name="By its address").click()
     field = page.get_by_role("textbox", name="Address of the camera")
     field.wait_for()
-    person.assert_hooks("everywhere", "live")
-    person.assert_fits()
-    person.picture("live-address-off")
+    person.inspect("live-address-off", "everywhere", "live")
 
     def ask(url: str) -> None:
-        field.fill(url)
-        field.press("Enter")
+        enter(field, url)
         start.click()
 
     until(
@@ -70,11 +67,8 @@ def test_a_camera_is_watched_lost_and_watched_again(visit, server, source):
         PATIENT,
     )
     expect(page.locator(".um-foot .on:not(.lost)")).to_be_visible(timeout=PATIENT)
-    person.picture("live-address-on")
-    person.assert_fits()
-    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    person.picture("live-address-phone")
-    person.assert_fits()
+    person.inspect("live-address-on")
+    person.inspect("live-address-phone", size=PHONE)
     until(
         page.locator(".st-key-live-stop button").click, page.get_by_text("Session ended").wait_for
     )

@@ -10,7 +10,7 @@ from pypdf import PdfReader
 
 from detector import media
 from service.records.cases import first_broken
-from tests.support.browser import Server, serve, take, until, wait_drawn
+from tests.support.browser import Server, fill, serve, take, until, wait_drawn
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
 
@@ -29,9 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def write(page: Page, label: str, text: str, button: str, shows: Locator) -> None:
     def act() -> None:
-        page.get_by_label(label, exact=True).fill(text)
-        page.get_by_label(label, exact=True).blur()
-        wait_drawn(page)
+        fill(page.get_by_label(label, exact=True), text)
         page.get_by_role("button", name=button, exact=True).click()
 
     until(act, lambda: expect(shows).to_be_visible())
@@ -46,15 +44,11 @@ def test_a_case_from_history_to_its_export(visit, server, tmp_path):
     dialog = page.get_by_role("dialog")
     add = page.get_by_role("button", name="Add to a case")
     until(add.click, lambda: expect(dialog).to_be_visible())
-    dialog.get_by_label("Title").fill("Council statement")
-    dialog.get_by_label("Title").blur()
-    wait_drawn(page)
+    fill(dialog.get_by_label("Title"), "Council statement")
     dialog.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator(".um-title h1")).to_have_text("Council statement")
-    expect(page.locator('[class*="st-key-card-case-files"]')).to_contain_text(
-        "council statement.webm"
-    )
     files = page.locator('[class*="st-key-card-case-files"]')
+    expect(files).to_contain_text("council statement.webm")
     page.get_by_role("button", name="Remove").click()
     expect(files).not_to_contain_text("council statement.webm")
     until(
@@ -68,22 +62,17 @@ def test_a_case_from_history_to_its_export(visit, server, tmp_path):
     dialog.get_by_role("button", name="Add", exact=True).click()
     expect(dialog).to_have_count(0)
     expect(files).to_contain_text("council statement.webm")
-    page.get_by_label("Your name", exact=True).fill("Ada")
-    page.get_by_label("Your name", exact=True).blur()
-    wait_drawn(page)
+    fill(page.get_by_label("Your name", exact=True), "Ada")
     link, note = "https://example.org/post/1", "Brought by mail."
     write(page, "Link", link, "Add link", page.get_by_text(link, exact=True))
     write(page, "Note", note, "Add note", page.get_by_text(note, exact=True))
     wait_drawn(page)  # the log's length is in the key of the status
     page.get_by_text("Reviewed", exact=True).first.click()
-    page.get_by_label("Reviewer", exact=True).fill("Bob")
-    page.get_by_label("Reviewer", exact=True).blur()
-    wait_drawn(page)
+    fill(page.get_by_label("Reviewer", exact=True), "Bob")
     head = page.locator(".um-title")
     save = page.get_by_role("button", name="Save")
     until(save.click, lambda: expect(head).to_contain_text("reviewed by Bob"))
-    person.assert_fits()
-    person.picture("case")
+    person.inspect("case")
 
     page.get_by_role("button", name="Export").click()
     bag = zipfile.ZipFile(take(page.get_by_role("button", name="ZIP (BagIt)"), tmp_path))

@@ -22,7 +22,9 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     Server,
+    enter,
     eventually,
+    fill,
     open_sample,
     serve,
     take,
@@ -76,12 +78,7 @@ def preview(page: Page, name: str) -> None:
 def search(page: Page, words: str, finds: str) -> None:
     field = page.get_by_placeholder("File name, note, tag or SHA-256")
 
-    def type_in() -> None:
-        wait_drawn(page)
-        field.fill(words)
-        field.press("Enter")
-
-    until(type_in, lambda: preview(page, finds))
+    until(lambda: enter(field, words), lambda: preview(page, finds))
 
 
 def close(dialog: Locator) -> None:
@@ -102,9 +99,7 @@ def test_from_a_sample_to_nothing_left_of_it(visit, server, tmp_path):
     open_history(page)
     preview(page, name)
     expect(page.locator(".um-title")).to_contain_text(re.compile(rf"{EARLIER + 1}\sanalyses"))
-    person.assert_hooks("history")
-    person.assert_fits()
-    person.picture("history")
+    person.inspect("history", "history")
     search(page, "earlier-3", finds="earlier-3.mp4")
     page.wait_for_url(re.compile(r"[?&]q=earlier-3"))
     page.reload()
@@ -192,15 +187,13 @@ def test_on_a_phone_cards_lead_to_one_record_and_back(visit):
     card.wait_for(timeout=PATIENT)
     expect(page.locator(".st-key-history-table")).to_be_hidden()
     expect(page.locator(".um-preview")).to_be_hidden()
-    person.assert_fits()
-    person.picture("history-phone")
+    person.inspect("history-phone")
     until(
         card.get_by_role("button", name="Show").click,
         lambda: expect(page.locator(".um-preview")).to_be_visible(),
     )
     expect(card).to_be_hidden()
-    person.assert_fits()
-    person.picture("history-phone-one")
+    person.inspect("history-phone-one")
     until(
         page.get_by_role("button", name="All analyses").click, lambda: expect(card).to_be_visible()
     )
@@ -223,9 +216,7 @@ def test_a_folder_becomes_known_footage_and_is_forgotten(visit, tmp_path):
     person.picture("library-empty")
 
     def add() -> None:
-        wait_drawn(page)
-        field.fill(str(folder))
-        field.press("Enter")
+        enter(field, str(folder))
         page.get_by_role("button", name="Add the folder").click()
 
     done = page.get_by_role("button", name="Done")
@@ -235,15 +226,13 @@ def test_a_folder_becomes_known_footage_and_is_forgotten(visit, tmp_path):
         page.get_by_text("1 file not added").click,
         lambda: expect(page.get_by_text("broken.mp4:")).to_be_visible(),
     )
-    person.assert_fits()
-    person.picture("library")
+    person.inspect("library")
     until(done.click, lambda: expect(done).to_be_hidden())
 
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     card = page.locator('[class*="st-key-card-library-"]').filter(has_text="rally.mp4")
     expect(card).to_be_visible(timeout=PATIENT)
-    person.assert_fits()
-    person.picture("library-phone")
+    person.inspect("library-phone")
     dialog = page.get_by_role("dialog")
     remove = dialog.get_by_role("button", name="Remove")
     until(card.get_by_role("button", name="Remove").click, remove.wait_for)
@@ -293,10 +282,7 @@ def test_an_operator_sees_counts_and_makes_and_ends_a_key(visit, server):
     wait_drawn(page)
     dialog = page.get_by_role("dialog")
     until(page.get_by_role("button", name="Make a key").click, dialog.wait_for)
-    name = dialog.get_by_role("textbox", name="Whose, or what for")
-    name.fill("newsroom")
-    name.press("Tab")
-    wait_drawn(page)
+    fill(dialog.get_by_role("textbox", name="Whose, or what for"), "newsroom")
     until(dialog.get_by_role("button", name="Make it").click, dialog.locator("code").wait_for)
     key = dialog.locator("code").inner_text().strip()
     assert re.fullmatch(r"um_[0-9a-f]{12}_[\w-]{32}", key)
@@ -306,8 +292,7 @@ def test_an_operator_sees_counts_and_makes_and_ends_a_key(visit, server):
     row = page.locator('[class*="st-key-admin-key-"]').filter(has_text="newsroom").last
     expect(row).to_contain_text("Active")
     assert key not in page.content()  # it was shown this once
-    person.assert_fits()
-    person.picture("admin")
+    person.inspect("admin")
 
     wait_drawn(page)
     withdraw = page.get_by_role("button", name="Withdraw it")
@@ -319,8 +304,7 @@ def test_an_operator_sees_counts_and_makes_and_ends_a_key(visit, server):
     person.open("/admin", size=PHONE)
     page.get_by_text("How often it was right").wait_for(timeout=PATIENT)
     wait_drawn(page)
-    person.assert_fits()
-    person.picture("admin-phone")
+    person.inspect("admin-phone")
     person.open("/admin", dark=True)
     page.get_by_text("How often it was right").wait_for(timeout=PATIENT)
     wait_drawn(page)

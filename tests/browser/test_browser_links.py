@@ -15,6 +15,8 @@ from tests.support.browser import (
     PATIENT,
     PHONE,
     Server,
+    enter,
+    fill,
     serve,
     take,
     until,
@@ -51,9 +53,7 @@ def test_the_field_of_a_link(visit):
         for name, (width, height) in (("desktop", DESKTOP), ("phone", PHONE)):
             person.page.set_viewport_size({"width": width, "height": height})
             expect(person.page.get_by_role("textbox", name="Or the address")).to_be_visible()
-            person.assert_hooks("everywhere", "empty")
-            person.assert_fits()
-            person.picture(f"link-{name}-{'dark' if dark else 'light'}")
+            person.inspect(f"link-{name}-{'dark' if dark else 'light'}", "everywhere", "empty")
 
 
 def test_a_link_is_refused_in_words_and_then_judged(visit, server, web):
@@ -64,17 +64,12 @@ def test_a_link_is_refused_in_words_and_then_judged(visit, server, web):
     wait_ready(page)
     field = page.get_by_role("textbox", name="Or the address")
 
-    def ask(url: str) -> None:
-        field.fill(url)
-        field.press("Enter")
-
     words = page.get_by_text("leads to a page, not to a video")
-    until(lambda: ask(web.url(PRIVATE, "/watch")), words.wait_for)
+    until(lambda: enter(field, web.url(PRIVATE, "/watch")), words.wait_for)
     expect(page.get_by_text("No file from this link")).to_be_visible()
-    person.assert_fits()
-    person.picture("link-refused-desktop")
+    person.inspect("link-refused-desktop")
     until(
-        lambda: ask(web.url(PRIVATE, "/someone.jpg")),
+        lambda: enter(field, web.url(PRIVATE, "/someone.jpg")),
         lambda: page.wait_for_url(lambda url: "a=" in url),
     )
     wait_verdict(page)
@@ -92,17 +87,13 @@ def test_links_are_rows_and_one_that_is_refused_says_why(visit, web, tmp_path):
     wait_drawn(page)
     dialog = page.get_by_role("dialog")
     until(paste.click, dialog.wait_for)
-    field = dialog.get_by_role("textbox")
     urls = [web.url(PRIVATE, "/row.jpg"), web.url(PRIVATE, "/watch?token=1")]
-    field.fill("\n".join(urls))
-    field.press("Tab")
-    wait_drawn(page)
+    fill(dialog.get_by_role("textbox"), "\n".join(urls))
     dialog.get_by_role("button", name="Fetch").click()
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
     expect(page.locator(".um-total b")).to_have_text("2 of 2", timeout=2 * PATIENT)
     wait_drawn(page)
-    person.assert_fits()
-    person.picture("batch-links")
+    person.inspect("batch-links")
     table = take(page.get_by_role("button", name="CSV"), tmp_path).read_text()
     rows = {row["file"]: row for row in csv.DictReader(io.StringIO(table))}
     assert rows["row.jpg"]["verdict"]
@@ -125,16 +116,12 @@ def test_a_fetch_says_how_far_it_is_and_is_canceled(visit, server, web):
     wait_ready(page)
     field = page.get_by_role("textbox", name="Or the address")
 
-    def ask() -> None:
-        field.fill(web.url(PRIVATE, "/slow.gif"))
-        field.press("Enter")
-
-    until(ask, page.get_by_text("3.0 MB of 9.0 MB").wait_for)
-    person.assert_fits()
-    person.picture("link-fetching-phone")
+    url = web.url(PRIVATE, "/slow.gif")
+    until(lambda: enter(field, url), page.get_by_text("3.0 MB of 9.0 MB").wait_for)
+    person.inspect("link-fetching-phone")
     page.reload()  # it goes on, and nothing of it is on a fresh page
     wait_ready(page)
-    until(ask, page.get_by_text("of 9.0 MB").wait_for)
+    until(lambda: enter(field, url), page.get_by_text("of 9.0 MB").wait_for)
     until(page.get_by_role("button", name="Cancel").click, field.wait_for)
     expect(page.get_by_text("No file from this link")).to_have_count(0)
     web.left.set()

@@ -156,8 +156,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     eventually(lambda: colored(shown(page)), lambda seen: seen > 150, PATIENT)
     before = seconds(page)
     expect(page.locator(".um-foot")).to_have_text(re.compile("scored [1-9]"), timeout=PATIENT)
-    person.picture("live-desktop")
-    person.assert_fits()
+    person.inspect("live-desktop")
 
     other = visit("/live", dark=True)
     listen(other.page)
@@ -176,9 +175,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     expect(voice.get_by_text("a likelihood and no verdict")).to_be_visible()
     assert not page.locator(".st-key-card-live-voice").count()
     other.picture("live-dark")
-    other.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    other.assert_fits()
-    other.picture("live-phone")
+    other.inspect("live-phone", size=PHONE)
 
     third = visit("/live")
     third.page.set_default_timeout(PATIENT)

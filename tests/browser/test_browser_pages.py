@@ -22,6 +22,7 @@ from tests.support.browser import (
     ROOT,
     TABLET,
     Server,
+    enter,
     eventually,
     open_sample,
     serve,
@@ -63,9 +64,7 @@ def on_a_phone(person: Visit, name: str) -> None:
     """The page as it is now, narrow: nothing reaches over the edge."""
     wide = person.page.viewport_size
     assert wide is not None
-    person.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    person.assert_fits()
-    person.picture(f"{name}-phone")
+    person.inspect(f"{name}-phone", size=PHONE)
     person.page.set_viewport_size(wide)
 
 
@@ -300,14 +299,9 @@ def test_without_a_connection_a_card_stays_calm(browser, offline, shared):
         page = person.page
         field = page.locator(".st-key-models-find input")
 
-        def find() -> None:
-            wait_drawn(page)
-            field.fill("meso4-df")
-            field.press("Enter")
-
         card = page.locator(".st-key-card-model-meso4-df")
         get = page.locator(".st-key-get-meso4-df button")
-        until(find, get.wait_for)
+        until(lambda: enter(field, "meso4-df"), get.wait_for)
         until(get.click, lambda: card.get_by_text(said).wait_for(timeout=PATIENT))
         expect(card.locator(".um-chip").first).to_contain_text("Not downloaded")
         expect(page.get_by_text("Can’t be used")).to_have_count(0)
@@ -366,11 +360,6 @@ def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit):
 
     field = page.locator(".st-key-models-find input")
 
-    def find() -> None:
-        wait_drawn(page)
-        field.fill("mesoinception")
-        field.press("Enter")
-
     others = cards.filter(has_not_text=re.compile("mesoinception", re.IGNORECASE))
-    until(find, lambda: expect(others).to_have_count(0))
+    until(lambda: enter(field, "mesoinception"), lambda: expect(others).to_have_count(0))
     expect(cards).not_to_have_count(0)

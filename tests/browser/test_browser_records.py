@@ -20,7 +20,7 @@ from tests.support.browser import (
     PHONE,
     Server,
     eventually,
-    until,
+    upload,
     wait_drawn,
     wait_ready,
     wait_verdict,
@@ -57,10 +57,8 @@ def test_the_same_file_gets_its_answer_at_once_with_its_date(visit, kept):
     before = set(uploads.iterdir())
     person = visit()
     wait_ready(person.page)
-    until(
-        lambda: person.page.locator(".st-key-drop input").set_input_files(kept.clip),
-        lambda: person.page.wait_for_url(re.compile(rf"\?a={kept.id}$"), timeout=PATIENT),
-    )
+    upload(person.page, kept.clip)
+    assert person.page.url.endswith(f"?a={kept.id}")
     assert "manipulated" in wait_verdict(person.page)
     expect(person.page.locator(".um-title p")).to_contain_text("kept from")
     person.page.get_by_role("button", name="Analyze again").wait_for()

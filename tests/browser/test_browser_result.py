@@ -1,14 +1,11 @@
 """The linked view in a real browser: one moment for player, cursor, strips, boxes and inspector."""
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,6 +17,7 @@ from dashboard.result import pulls
 from detector import media
 from detector.provenance import conclude
 from detector.schema.origin import Provenance, VisibleMark
+from tests.conftest import write_clip
 from tests.support.browser import (
     PATIENT,
     PHONE,
@@ -43,7 +41,7 @@ from tests.support.result_sample import (
     make_picture,
 )
 from tests.support.style_sheet import rules
-from tests.support.visits import Visit, Visitor, rgb, visitors
+from tests.support.visits import Visit, rgb, visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -87,14 +85,12 @@ def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 def _mpeg4(path: Path) -> Path:
     """Brighter by three with each of five pictures a second."""
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("mpeg4", rate=5)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number in range(round(DURATION * 5)):
-            rgb = np.full((HEIGHT, WIDTH, 3), 3 * number, np.uint8)
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-        out.mux(stream.encode())
-    return path
+
+    def brighter(number: int) -> np.ndarray:
+        return np.full((HEIGHT, WIDTH, 3), 3 * number, np.uint8)
+
+    size = (WIDTH, HEIGHT)
+    return write_clip(path, seconds=DURATION, fps=5, size=size, codec="mpeg4", picture=brighter)
 
 
 @pytest.fixture(scope="module")
@@ -144,14 +140,14 @@ def click_tile(tile: Locator, shows: Callable[[], object]) -> None:
 
 
 # These two look at the page as it opens.
-def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
+def test_every_hook_of_the_style_sheet_is_there(page):
     open_details(page)
     for rule in rules():
         if rule.where == "result":
             page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
 
 
-def test_a_start_that_nobody_chose_moves_nothing(page: Page) -> None:
+def test_a_start_that_nobody_chose_moves_nothing(page):
     """Streamlit sets a player's start, 0, when it has mounted it."""
     page.reload()
     page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
@@ -168,7 +164,7 @@ def test_a_start_that_nobody_chose_moves_nothing(page: Page) -> None:
     assert head.inner_text() == before
 
 
-def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(page: Page) -> None:
+def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(page):
     head = page.locator(".st-key-card-inspector h2").first
     before = head.inner_text()
     box = page.locator(".um-box").first
@@ -203,7 +199,7 @@ def _seconds(text: str) -> float:
     return int(minutes) * 60 + float(seconds)
 
 
-def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page: Page) -> None:
+def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page):
     moments = make_analysis().timestamps
     page.evaluate("document.querySelector('.st-key-player video').dataset.same = 'yes'")
     click_lane(page, "A", moments[20])
@@ -215,7 +211,7 @@ def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page: Page) -> 
     assert page.evaluate("document.querySelector('.st-key-player video').dataset.same") == "yes"
 
 
-def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
+def test_reasons_peaks_and_table_rows_lead_to_their_moment(page):
     second = pulls.rows(make_analysis())[1]
     assert second.time is not None
     time = second.time
@@ -233,7 +229,7 @@ def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
     )
 
 
-def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page: Page) -> None:
+def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page):
     group = page.get_by_role("group", name="Person B")
     tiles = group.get_by_role("button")
     expect(tiles).to_have_count(11)
@@ -248,7 +244,7 @@ def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page: Page) -> Non
     expect(group.locator("img").first).to_be_visible()
 
 
-def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
+def test_thresholds_and_models_redraw_the_verdict_at_once(page):
     reset = page.get_by_role("button", name="Reset")
     until(page.get_by_role("button", name="Thresholds and models").click, reset.wait_for)
     own = page.locator(".um-own")
@@ -261,7 +257,7 @@ def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
 
 
 # These leave the clip's page.
-def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person: Visit, served: Served) -> None:
+def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person, served):
     page = person.page
     person.open(served.picture)
     page.wait_for_function("document.querySelector('.st-key-player img')?.naturalWidth > 0")
@@ -286,7 +282,7 @@ def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(person: Visit, served
     expect(page.locator(".st-key-card-timeline")).to_have_count(0)
 
 
-def test_a_file_the_browser_refuses_is_shown_frame_by_frame(person: Visit, served: Served) -> None:
+def test_a_file_the_browser_refuses_is_shown_frame_by_frame(person, served):
     page = person.page
     person.open(served.unplayable)
     page.locator(".st-key-player img").wait_for(timeout=PATIENT)
@@ -298,7 +294,7 @@ def test_a_file_the_browser_refuses_is_shown_frame_by_frame(person: Visit, serve
     expect(page.get_by_text(f"so the frame at {tag} is shown")).to_be_visible()
 
 
-def test_an_avi_is_played_from_a_copy_at_its_own_times(person: Visit, served: Served) -> None:
+def test_an_avi_is_played_from_a_copy_at_its_own_times(person, served):
     page = person.page
     person.open(served.avi)
     page.wait_for_function(
@@ -345,7 +341,7 @@ CUT = """() => [...document.querySelectorAll('[class^=um-] *, .strip *')]
 """What does not show all of its text."""
 
 
-def test_a_phone_has_no_sideways_scroll_and_seven_tiles(visit: Visitor, served: Served) -> None:
+def test_a_phone_has_no_sideways_scroll_and_seven_tiles(visit, served):
     """And no button before the verdict."""
     person = visit(served.video, size=PHONE, touch=True)
     page = person.page
@@ -382,7 +378,7 @@ OUTSIDE = """() => [...document.querySelectorAll(
 """What stands outside its card."""
 
 
-def test_a_tablet_keeps_everything_within_its_card(visit: Visitor, served: Served) -> None:
+def test_a_tablet_keeps_everything_within_its_card(visit, served):
     person = visit(served.video, size=TABLET)
     page = person.page
     page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
@@ -399,7 +395,7 @@ def test_a_tablet_keeps_everything_within_its_card(visit: Visitor, served: Serve
     )
 
 
-def test_what_is_open_follows_the_computer_into_the_dark(visit: Visitor, served: Served) -> None:
+def test_what_is_open_follows_the_computer_into_the_dark(visit, served):
     person = visit(served.video)
     page = person.page
     page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
@@ -416,8 +412,8 @@ def test_what_is_open_follows_the_computer_into_the_dark(visit: Visitor, served:
 
 
 def test_keyframes_are_saved_and_picture_searches_get_nothing_by_themselves(
-    visit: Visitor, served: Served, tmp_path: Path
-) -> None:
+    visit, served, tmp_path
+):
     person = visit(served.video)
     page = person.page
     wait_drawn(page)
@@ -440,9 +436,7 @@ def test_keyframes_are_saved_and_picture_searches_get_nothing_by_themselves(
     assert len(zipfile.ZipFile(take(saved, tmp_path)).namelist()) > 1
 
 
-def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(
-    visit: Visitor, served: Served
-) -> None:
+def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(visit, served):
     person = visit(served.video)
     page = person.page
     wait_drawn(page)
@@ -466,9 +460,7 @@ def test_the_magnifier_goes_frame_by_frame_with_the_arrow_keys(
     person.picture("magnifier")
 
 
-def test_a_generators_mark_is_a_finding_and_leads_to_its_verifier(
-    visit: Visitor, served: Served, server: Server, tmp_path: Path
-) -> None:
+def test_a_generators_mark_is_a_finding_and_leads_to_its_verifier(visit, served, server, tmp_path):
     clip = make_clip(tmp_path / "made.webm")
     mark = VisibleMark(name="Gemini", maker="Google", place="bottom right", score=0.95)
     origin = Provenance(marks=[mark])

@@ -11,6 +11,7 @@ from tests.support.browser import (
     Server,
     open_details,
     until,
+    upload,
     wait_drawn,
     wait_ready,
 )
@@ -27,12 +28,7 @@ def address(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathF
     with visitors(browser, server.url) as visit:
         page = visit().page
         wait_ready(page)
-        place = page.locator(".st-key-drop input")
-        place.wait_for(state="attached")
-        until(
-            lambda: place.set_input_files(message),
-            lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT, wait_until="commit"),
-        )
+        upload(page, message)
         expect(page.locator(".st-key-card-sound .lanes")).to_be_visible(timeout=PATIENT)
         return page.url.removeprefix(server.url)
 
@@ -64,8 +60,7 @@ def look_at_the_sound(person: Visit, name: str) -> None:
     assert picture.evaluate("img => img.complete && img.naturalWidth") == 900
     expect(page.locator(".st-key-card-sound .speech button")).to_have_count(2)
     expect(page.locator(".st-key-player audio")).to_be_attached()
-    person.picture(name)
-    person.assert_fits()
+    person.inspect(name)
     over = page.locator(".st-key-card-sound .over")
 
     def click_its_middle() -> None:

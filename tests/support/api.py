@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -14,21 +15,21 @@ from tests.support.waiting import until
 @contextmanager
 def served(application: Application) -> Iterator[str]:
     """Serve an application's API; its address, without a slash at the end."""
-    config = uvicorn.Config(
-        create_app(lambda: application),
-        port=0,
-        proxy_headers=False,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
+    settings = {"proxy_headers": False, "access_log": False, "timeout_graceful_shutdown": 1}
+    with on_a_port(create_app(lambda: application), **settings) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def on_a_port(app: Any, **settings: Any) -> Iterator[int]:
+    """Serve an ASGI application in a thread, on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **settings))
     thread = threading.Thread(target=server.run, name="api", daemon=True)
     thread.start()
     try:
         until(lambda: server.started)
         (listener,) = server.servers[0].sockets
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield listener.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(30)

@@ -194,22 +194,36 @@ def wait_drawn(page: Page) -> None:
     ).wait_for(timeout=PATIENT)
 
 
+def upload(page: Page, file: Path) -> None:
+    """Drop a file on the first screen and wait for the address of its result."""
+    place = page.locator(".st-key-drop input")
+    place.wait_for(state="attached")
+    until(
+        lambda: place.set_input_files(file),
+        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT, wait_until="commit"),
+    )
+
+
+def enter(field: Locator, text: str) -> None:
+    """Write into a field of a page that is drawn, and press Enter."""
+    wait_drawn(field.page)
+    field.fill(text)
+    field.press("Enter")
+
+
+def fill(field: Locator, text: str) -> None:
+    """Write into a field, leave it, and wait until the page was drawn with it."""
+    field.fill(text)
+    field.blur()
+    wait_drawn(field.page)
+
+
 def wait_verdict(page: Page) -> str:
     """The head of the verdict card, once there is one."""
     head = page.locator(".um-verdict")
     head.wait_for(timeout=PATIENT)
     wait_drawn(page)
     return head.inner_text()
-
-
-def upload(page: Page, file: Path) -> None:
-    """Drop a file, and wait for the page of its result."""
-    place = page.locator(".st-key-drop input")
-    place.wait_for(state="attached")
-    until(
-        lambda: place.set_input_files(file),
-        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT),
-    )
 
 
 def open_details(page: Page) -> None:

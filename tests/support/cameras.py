@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import re
 import socket
 import socketserver
 import struct
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
 import av
 import cv2
@@ -19,27 +19,21 @@ import numpy as np
 from PIL import Image
 
 from tests.conftest import camera
-from tests.support.links import Answer, Handler
+from tests.support.links import Answer, Handler, served
 
 SIZE = (320, 240)
 BOUNDARY = "--frame"
 
 
-def jpeg(number: int, size: tuple[int, int] = SIZE) -> bytes:
+def jpeg(number: int) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(camera(size)(number)).save(out, "JPEG", quality=85)
+    Image.fromarray(camera(SIZE)(number)).save(out, "JPEG", quality=85)
     return out.getvalue()
 
 
-def mjpeg(
-    frames: int | None = None,
-    *,
-    login: str = "",
-    gate: threading.Event | None = None,
-    size: tuple[int, int] = SIZE,
-) -> Answer:
-    """Answer as a camera does: JPEGs in a row, without an end where `frames` is None."""
-    pictures = [jpeg(number, size) for number in range(10)]
+def mjpeg(login: str = "") -> Answer:
+    """Answer as a camera does: JPEGs in a row, without an end."""
+    pictures = [jpeg(number) for number in range(10)]
 
     def answer(handler: Handler) -> None:
         wanted = f"Basic {base64.b64encode(login.encode()).decode()}"
@@ -47,15 +41,10 @@ def mjpeg(
             handler.begin(401, WWW_Authenticate='Basic realm="camera"', Content_Length="0")
             return
         handler.begin(Content_Type=f"multipart/x-mixed-replace; boundary={BOUNDARY}")
-        number = 0
-        while frames is None or number < frames:
-            while gate is not None and gate.is_set():
-                time.sleep(0.05)
-            body = pictures[number % len(pictures)]
+        for body in itertools.cycle(pictures):
             head = f"{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
             handler.wfile.write(head.encode() + body + b"\r\n")
             handler.wfile.flush()
-            number += 1
             time.sleep(0.04)
 
     return answer
@@ -158,18 +147,11 @@ class RtspCamera(socketserver.ThreadingTCPServer):
         return f"rtsp://{login}{host}:{self.port}/live/key-7?token=hush"
 
 
-@contextmanager
 def rtsp(
     host: str, *, login: str = "", say: Say | None = None, seconds: float = 2.0
-) -> Iterator[RtspCamera]:
+) -> AbstractContextManager[RtspCamera]:
     """Run a camera, which sends so many seconds and breaks off."""
-    server = RtspCamera(host, login, say, seconds)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return served(RtspCamera(host, login, say, seconds))
 
 
 def moved(to: str) -> Say:

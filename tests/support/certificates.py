@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import c2pa
+import pytest
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko.sign.validation.status import PdfSignatureStatus
+from pyhanko_certvalidator import ValidationContext
 
 AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 CAMERA = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
@@ -66,9 +72,7 @@ def make_authority(organization: str = "Test newsroom") -> Authority:
     root = _certificate("Test root", organization, root_key, "Test root", root_key, ca=True)
     leaf = _certificate("Test signer", organization, key, "Test root", root_key, ca=False)
     private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return Authority(root, leaf + root, private.decode())
 
@@ -130,11 +134,23 @@ class SelfSigned:
     password: str
     der: bytes
 
+    def sign_pdfs(self, patch: pytest.MonkeyPatch) -> None:
+        """Have the server sign its PDFs with this certificate."""
+        patch.setenv("UNMASK_PDF_CERTIFICATE", str(self.p12))
+        patch.setenv("UNMASK_PDF_PASSWORD", self.password)
 
-def self_signed(folder: Path, name: str = "Unmask test") -> SelfSigned:
+    def validated(self, pdf: bytes) -> PdfSignatureStatus:
+        """What pyHanko's own validator says, with the certificate as its only root."""
+        (signature,) = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
+        root = asn1_x509.Certificate.load(self.der)
+        trusted = ValidationContext(trust_roots=[root], allow_fetching=False)
+        return validate_pdf_signature(signature, trusted)
+
+
+def self_signed(folder: Path) -> SelfSigned:
     """A new one, valid for a day."""
     key, password = ec.generate_private_key(ec.SECP256R1()), b"correct horse"
-    pem = _certificate(name, "Test newsroom", key, name, key, ca=True)
+    pem = _certificate("Unmask test", "Test newsroom", key, "Unmask test", key, ca=True)
     certificate = x509.load_pem_x509_certificate(pem.encode())
     hidden = serialization.BestAvailableEncryption(password)
     p12, both = folder / "key.p12", folder / "key.pem"

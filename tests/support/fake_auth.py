@@ -210,19 +210,12 @@ class FakeAuth:
         )
 
     def _mail(self, request: httpx.Request, body: dict, kind: str) -> None:
-        self.mails.append(
-            {
-                "to": body["email"],
-                "kind": kind,
-                "challenge": body.get("code_challenge", ""),
-                "redirect_to": request.url.params["redirect_to"],
-            }
-        )
+        mail = {"to": body["email"], "kind": kind, "challenge": body.get("code_challenge", "")}
+        self.mails.append(mail | {"redirect_to": request.url.params["redirect_to"]})
 
 
 def fail(status: int, code: str) -> httpx.Response:
+    body: dict[str, Any] = {"code": code, "message": code}
     if code == "weak_password":
-        body = {"code": code, "message": code, "weak_password": {"reasons": ["length"]}}
-    else:
-        body = {"code": code, "message": code}
+        body["weak_password"] = {"reasons": ["length"]}
     return httpx.Response(status, json=body, headers={"x-supabase-api-version": "2024-01-01"})

@@ -1,13 +1,12 @@
 """What hostile files make their readers do, done without the file: each takes a path and misbehaves
 in one way. They stand in a module of their own because a reader imports it by name."""
 
-import contextlib
 import ctypes
 import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -118,48 +117,42 @@ def attempts(path: str, elsewhere: str, parent: int) -> dict[str, str]:
     return found
 
 
-def reaching(own: int, other: int, *, notes: list[str]) -> Iterator[Frame]:
-    """As a camera that took its worker over: what of five it reached, a pixel each."""
-
-    def connects(port: int) -> None:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-
-    attempts = (
-        lambda: connects(own),
-        lambda: connects(other),
-        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
-        lambda: Path("/etc/passwd").read_bytes(),
-        lambda: subprocess.run(["true"], check=True),
-    )
-    reached = np.zeros((1, len(attempts), 3), np.uint8)
-    for number, attempt in enumerate(attempts):
-        with contextlib.suppress(OSError):
-            attempt()
-            reached[0, number] = 1
-    yield Frame(0, 0.0, reached)
+def connects(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
-def reached(own: int, other: int, folder: str) -> list[int]:
-    """As a downloader that was taken over: what it reached, 1 each."""
+BREAKOUTS: tuple[Callable[[], object], ...] = (
+    lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
+    lambda: Path("/etc/passwd").read_bytes(),
+    lambda: subprocess.run(["true"], check=True),
+)
 
-    def connects(port: int) -> None:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
-    attempts = (
-        lambda: connects(own),
-        lambda: Path(folder, "file").write_bytes(b"x"),
-        lambda: connects(other),
-        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
-        lambda: Path("/etc/passwd").read_bytes(),
-        lambda: subprocess.run(["true"], check=True),
-        lambda: Path("/tmp/elsewhere").write_bytes(b"x"),
-    )
-    out = []
+def succeeded(*attempts: Callable[[], object]) -> list[int]:
+    """1 for each attempt that came to its end, 0 for one that the system refused."""
+    done = []
     for attempt in attempts:
         try:
             attempt()
         except OSError:
-            out.append(0)
+            done.append(0)
         else:
-            out.append(1)
-    return out
+            done.append(1)
+    return done
+
+
+def reaching(own: int, other: int, *, notes: list[str]) -> Iterator[Frame]:
+    """As a camera that took its worker over: what of five it reached, a pixel each."""
+    done = succeeded(lambda: connects(own), lambda: connects(other), *BREAKOUTS)
+    yield Frame(0, 0.0, np.repeat(np.array(done, np.uint8)[None, :, None], 3, axis=2))
+
+
+def reached(own: int, other: int, folder: str) -> list[int]:
+    """As a downloader that was taken over: what it reached, 1 each."""
+    return succeeded(
+        lambda: connects(own),
+        lambda: Path(folder, "file").write_bytes(b"x"),
+        lambda: connects(other),
+        *BREAKOUTS,
+        lambda: Path("/tmp/elsewhere").write_bytes(b"x"),
+    )

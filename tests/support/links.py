@@ -3,13 +3,15 @@ in it that answer as a test says."""
 
 from __future__ import annotations
 
+import socketserver
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -19,6 +21,7 @@ PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
 PNG = Path(__file__).resolve().parents[2] / "docs" / "analyze.png"
 
 Answer = Callable[["Handler"], None]
+AnyServer = TypeVar("AnyServer", bound=socketserver.BaseServer)
 
 
 def resolver(names: dict[str, list[str]]) -> Callable[[str, int], list[str]]:
@@ -80,15 +83,19 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(address: str, answers: dict[str, Answer]) -> Iterator[Server]:
-    """Serve answers at an address."""
-    server = Server(address, answers)
+def served(server: AnyServer) -> Iterator[AnyServer]:
+    """Run a server in a thread."""
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server
     finally:
         server.shutdown()
         server.server_close()
+
+
+def serving(address: str, answers: dict[str, Answer]) -> AbstractContextManager[Server]:
+    """Serve answers at an address."""
+    return served(Server(address, answers))
 
 
 def small_internet(patch: pytest.MonkeyPatch) -> None:
@@ -113,9 +120,9 @@ def everywhere(answer: Answer) -> dict[str, Answer]:
     return defaultdict(lambda: answer)
 
 
-def redirect(to: str, status: int = 302, **headers: str) -> Answer:
+def redirect(to: str, **headers: str) -> Answer:
     """Answer that it is elsewhere."""
-    return lambda handler: handler.begin(status, Location=to, Content_Length="0", **headers)
+    return lambda handler: handler.begin(302, Location=to, Content_Length="0", **headers)
 
 
 def endless(piece: bytes, pause: float, before: bytes = b"") -> Answer:

@@ -27,10 +27,7 @@ from tests.conftest import Picture
 from tests.support.result_sample import make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)
-ALARMS = (
-    Alarm(2, "no_face", 49.0, 53.0, None),
-    Alarm(1, "manipulated", 32.0, 46.0, 0.93, "A"),
-)
+ALARMS = (Alarm(2, "no_face", 49.0, 53.0, None), Alarm(1, "manipulated", 32.0, 46.0, 0.93, "A"))
 """The newest first, as the engine gives them."""
 
 

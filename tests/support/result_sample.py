@@ -186,9 +186,9 @@ def _ask_of_the_whole(
                 face.logits["synth"] = logit + 0.4 * math.sin(face.time)
 
 
-def make_picture(name: str = "portrait.png") -> Analysis:
+def make_picture() -> Analysis:
     """The same for a still picture of the astronaut, with one face."""
-    analysis = make_analysis(name=name, frames=1, people="A", fake=False)
+    analysis = make_analysis(name="portrait.png", frames=1, people="A", fake=False)
     media = analysis.media.model_copy(
         update={"kind": "image", "duration": None, "fps": None, "frame_count": None,
                 "width": 512, "height": 512, "container": "png", "codec": "png", "audio": None,

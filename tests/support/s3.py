@@ -12,7 +12,6 @@ import secrets
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,18 +52,11 @@ class S3:
         return name
 
 
-@contextmanager
-def serve_s3() -> Iterator[S3]:
-    """Start a server, and stop it again whatever happens."""
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """The server of this test process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with running(command, f"{url}/moto-api/", Path(os.devnull)):
         yield S3(url)
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3]:
-    """The server of this test process."""
-    with serve_s3() as server:
-        yield server

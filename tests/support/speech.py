@@ -10,22 +10,13 @@ from detector.formants import speech as speech
 
 
 def write(
-    path: Path,
-    sound: np.ndarray,
-    *,
-    rate: int = RATE,
-    codec: str | None = None,
-    layout: str = "mono",
-    bit_rate: int | None = None,
-    format: str | None = None,
+    path: Path, sound: np.ndarray, *, rate: int = RATE, codec: str = "", layout: str = "mono"
 ) -> Path:
     """Write float [n] (or [channels, n]) as a recording, its container by the name's ending."""
     usual = {"wav": "pcm_s16le", "mp3": "libmp3lame", "m4a": "aac", "flac": "flac"}
     usual |= {"ogg": "libopus", "opus": "libopus", "webm": "libopus", "mka": "pcm_f32le"}
-    with av.open(str(path), "w", format=format) as output:
+    with av.open(str(path), "w") as output:
         stream = output.add_stream(codec or usual[path.suffix[1:]], rate=rate, layout=layout)
-        if bit_rate:
-            stream.bit_rate = bit_rate
         resampler = av.AudioResampler(stream.format, layout, rate, stream.frame_size or 1024)
         planes = np.atleast_2d(sound).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(planes.T.reshape(1, -1), "flt", layout)

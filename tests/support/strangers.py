@@ -113,7 +113,7 @@ def hostile(folder: Path, bait: int) -> dict[str, bytes]:
         "noise.webm": b"\x1aE\xdf\xa3" + os.urandom(100_000),
         "xmp.jpg": jpeg[:2] + b"\xff\xe1\xff\xffhttp://ns.adobe.com/xap/1.0/\0" + jpeg[2:],
         f"{bidi[:60].replace('/', '_')}.png": titled(bidi),
-    }  # fmt: skip
+    }
 
 
 def called_home(log: Path, bait: Bait) -> list[str]:

@@ -79,6 +79,15 @@ class Visit:
             lambda found: all(one and one[0] <= one[1] for one in found),
         )
 
+    def inspect(self, name: str, *places: Where, size: tuple[int, int] | None = None) -> None:
+        """Look for the hooks of these states and for what reaches over the edge, in a window of
+        this size, and take a picture."""
+        if size:
+            self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.assert_hooks(*places)
+        self.assert_fits()
+        self.picture(name)
+
     def assert_hooks(self, *places: Where) -> None:
         """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
         for rule in rules():

@@ -1,7 +1,5 @@
 """What a terminal, and a file, are told of a training run."""
 
-from __future__ import annotations
-
 import io
 import re
 import sys
@@ -30,7 +28,7 @@ def follow(meter: TrainingProgressBar) -> None:
         meter("training", step, 8, {"loss": 0.5 / step, "dfdc auc": 0.75} if step % 4 == 0 else {})
 
 
-def test_a_file_gets_a_line_a_stage_and_a_check(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_gets_a_line_a_stage_and_a_check(capsys):
     follow(TrainingProgressBar())
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
@@ -57,7 +55,7 @@ def drawn(screen: Screen) -> list[str]:
     return [line for line in lines if line and not line.startswith("\x1b")]
 
 
-def test_a_terminal_gets_a_bar_and_the_figures_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_a_bar_and_the_figures_above_it(monkeypatch):
     screen = terminal(monkeypatch)
     follow(TrainingProgressBar())
     lines = drawn(screen)
@@ -70,7 +68,7 @@ def test_a_terminal_gets_a_bar_and_the_figures_above_it(monkeypatch: pytest.Monk
     assert screen.getvalue().rstrip().rfind("\x1b[?25h") > screen.getvalue().rfind("\x1b[?25l")
 
 
-def test_work_that_breaks_leaves_the_terminal_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_breaks_leaves_the_terminal_as_it_was(monkeypatch):
     screen, out = terminal(monkeypatch), sys.stdout
 
     def broken(*_args: object, **_more: object) -> int:
@@ -84,7 +82,7 @@ def test_work_that_breaks_leaves_the_terminal_as_it_was(monkeypatch: pytest.Monk
     assert screen.getvalue().rfind("\x1b[?25h") > screen.getvalue().rfind("\x1b[?25l") >= 0
 
 
-def test_a_download_of_unknown_size_is_drawn_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_of_unknown_size_is_drawn_too(monkeypatch):
     screen = terminal(monkeypatch)
     bar = ProgressBar("net.bin", "bytes")
     bar(1_000_000, 0)
@@ -92,7 +90,7 @@ def test_a_download_of_unknown_size_is_drawn_too(monkeypatch: pytest.MonkeyPatch
     assert any("net.bin" in line and "2.0/2.0 MB" in line for line in drawn(screen))
 
 
-def test_a_file_is_told_nothing_of_downloads(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_is_told_nothing_of_downloads(capsys):
     ProgressBar("net.bin", "bytes")(2, 2)
     ProgressBar("clip.mp4", "share")(1.0, 1)
     assert capsys.readouterr().err == ""

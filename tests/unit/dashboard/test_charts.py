@@ -65,10 +65,8 @@ def test_each_stretch_of_a_strip_is_stood_for_by_its_highest_score(analysis):
     assert len(tiles) == 7
     for tile in tiles:
         inside = [
-            lane.score[i] or -1.0
-            for i, t in enumerate(lane.times)
-            if tile.start <= t < tile.stop
-        ]  # fmt: skip
+            lane.score[i] or -1.0 for i, t in enumerate(lane.times) if tile.start <= t < tile.stop
+        ]
         assert (lane.score[tile.index] or -1.0) == max(inside)
     best = max(s for s in lane.score if s is not None)
     assert any(lane.score[t.index] == best for t in tiles)

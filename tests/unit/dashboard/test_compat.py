@@ -1,7 +1,6 @@
 """What is changed in Streamlit's server works with the Streamlit that is installed."""
 
 import socket
-import threading
 
 import pytest
 import uvicorn
@@ -15,8 +14,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard import _compat, server
 from service.api import connections
-from tests.support.ports import free_port
-from tests.support.waiting import until
+from tests.support.api import on_a_port
 
 
 @pytest.fixture
@@ -63,16 +61,10 @@ def test_where_a_file_may_be_sent_is_told_though_a_run_begins(files, fragments):
 def test_half_requests_to_the_pages_hold_no_place_for_long(files, monkeypatch):
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     assert connections.CheckedBody in [one.cls for one in server.middleware(())]
-    port = free_port()
     # As Streamlit makes it, which names no protocol.
-    pages = uvicorn.Server(uvicorn.Config(lambda: None, port=port, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=pages.run, daemon=True)
-    thread.start()
-    until(lambda: pages.started)
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=3) as link:
-            link.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: 1")
-            assert link.recv(4096) == b"", "closed, unanswered"
-    finally:
-        pages.should_exit = True
-        thread.join()
+    with (
+        on_a_port(lambda: None, lifespan="off") as port,
+        socket.create_connection(("127.0.0.1", port), timeout=3) as link,
+    ):
+        link.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: 1")
+        assert link.recv(4096) == b"", "closed, unanswered"

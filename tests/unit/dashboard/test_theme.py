@@ -71,10 +71,9 @@ def test_text_and_marks_have_enough_contrast(palette):
 def test_the_style_sheet_uses_only_tokens_and_stable_hooks():
     css = theme.css() + theme.sheet("plain")
     known = set(re.findall(r"(--um-[a-z-]+):", css))
-    known |= {
-        f"--um-drop-{part}" for part in ("title", "touch", "hint", "refused")
-    }  # set by the page
-    known |= {"--um-shape", "--um-models"}  # likewise
+    # Set by the page.
+    known |= {f"--um-drop-{part}" for part in ("title", "touch", "hint", "refused")}
+    known |= {"--um-shape", "--um-models"}
     assert set(re.findall(r"var\((--um-[a-z-]+)", css)) <= known
     assert "st-emotion" not in css
     # A heatmap's ramp has the colors of its picture, in both themes.

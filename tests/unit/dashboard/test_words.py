@@ -31,10 +31,6 @@ def test_clock(seconds, text):
     assert labels.clock(seconds) == text
 
 
-def test_clock_without_tenths_does_not_round_up():
-    assert labels.clock(7.9, tenths=False) == "00:07"
-
-
 @pytest.mark.parametrize(
     ("count", "text"),
     [

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -107,11 +108,9 @@ def test_a_full_disk_leaves_the_journal_as_it_stood(tmp_path, monkeypatch):
     journal.add(line("a.mp4", "1"))
     before = path.read_bytes()
 
-    def full(fd: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+    full = OSError(errno.ENOSPC, "No space left on device")
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
+        patched.setattr(os, "fsync", Mock(side_effect=full))
         with pytest.raises(OSError, match="No space"):
             journal.add(line("b.mp4", "2"))
     assert path.read_bytes() == before and journal.get("b.mp4") is None

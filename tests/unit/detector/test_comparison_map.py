@@ -77,8 +77,8 @@ def test_a_map_under_which_nothing_is_seen_ends_nothing():
 @pytest.mark.parametrize("degrees", [0, 8, 90, 180, 270, 262])
 def test_quarter_turns_are_told_from_slanted_pictures(degrees, mirrored):
     angle = np.radians(degrees)
-    turn = np.array([
-        [np.cos(angle), -np.sin(angle), 40], [np.sin(angle), np.cos(angle), 9], [0, 0, 1]
-    ])  # fmt: skip
+    turn = np.array(
+        [[np.cos(angle), -np.sin(angle), 40], [np.sin(angle), np.cos(angle), 9], [0, 0, 1]]
+    )
     matrix = turn @ align.mirrored(320) if mirrored else turn
     assert align.quarter_turns(matrix, 320, 240) == round(degrees / 90) % 4

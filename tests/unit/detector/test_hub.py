@@ -20,35 +20,27 @@ from detector.models.families import hub
 from detector.weights.hub import HubModel
 from tests.support.golden import clip, picture
 
-TINY = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2} | {
-    "intermediate_size": 64
-}
+TINY = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
+TINY |= {"intermediate_size": 64}
 VIT = {"model_type": "vit", "image_size": 64, "num_labels": 2, **TINY}
 VIDEO = {"model_type": "videomae", "image_size": 32, "num_frames": 4, "num_labels": 2, **TINY}
 HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 LABELS = {"0": "Real", "1": "Fake"}
 
 
-def saved(folder: Path, config: dict[str, Any], *, write: bool = True) -> list[Path]:
+def saved(folder: Path, config: dict[str, Any]) -> list[Path]:
     """A repository's files, in the order in which `from_hub` keeps them."""
     torch.manual_seed(0)
     settings = transformers.AutoConfig.for_model(**config)
-    auto = hub._of_videos(config)
-    made = (
-        transformers.AutoModelForVideoClassification
-        if auto
-        else transformers.AutoModelForImageClassification
-    ).from_config(settings)
+    of = "Video" if hub._of_videos(config) else "Image"
+    made = getattr(transformers, f"AutoModelFor{of}Classification").from_config(settings)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))
-    save_file(
-        {k: v.contiguous() for k, v in made.state_dict().items()}, folder / "model.safetensors"
-    )
-    if write:
-        (folder / "config.json").write_text(json.dumps(config))
-        return [folder / "config.json", folder / "model.safetensors"]
-    return [folder / "model.safetensors"]
+    weights = folder / "model.safetensors"
+    save_file({k: v.contiguous() for k, v in made.state_dict().items()}, weights)
+    (folder / "config.json").write_text(json.dumps(config))
+    return [folder / "config.json", weights]
 
 
 def entry(config: dict[str, Any], preprocessor: dict[str, Any] | None, **fields: Any) -> ModelSpec:
@@ -281,7 +273,8 @@ def test_no_code_of_a_repository_is_wanted(tmp_path):
 
 
 def test_without_its_configuration_an_entry_must_hold_it(tmp_path):
-    files = saved(tmp_path, VIT, write=False)
+    config, weights = saved(tmp_path, VIT)
+    config.unlink()
     with pytest.raises(ModelError, match=r"config\.json"):
-        hub.load(entry(VIT, None), files, "cpu")
-    hub.load(entry(VIT, None, options=VIT), files, "cpu")
+        hub.load(entry(VIT, None), [weights], "cpu")
+    hub.load(entry(VIT, None, options=VIT), [weights], "cpu")

@@ -4,7 +4,6 @@ import io
 import zipfile
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from skimage.data import astronaut, camera, coffee
 
 from detector import media
 from detector.provenance.keyframes import archive, keyframes
+from tests.conftest import write_clip
 
 
 @pytest.fixture
@@ -23,14 +23,7 @@ def clip(tmp_path: Path) -> Path:
         sharp = cv2.resize(scene, (320, 240), interpolation=cv2.INTER_AREA)
         smeared = cv2.GaussianBlur(sharp, (0, 0), 4)
         pictures += [sharp if i in (6, 7, 8) else smeared for i in range(20)]
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for picture in pictures:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        out.mux(stream.encode())
-    return path
+    return write_clip(tmp_path / "clip.mp4", seconds=8, fps=10, picture=pictures.__getitem__)
 
 
 def test_each_scene_gives_its_sharpest_picture_and_a_blank_one_none(clip):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -27,10 +28,13 @@ def sampled(history: ScoreHistory, time: float, logits: dict[str, float], number
     history.add(time, {number: face})
 
 
+def history_of(*models: str) -> ScoreHistory:
+    return ScoreHistory([registry.get_spec(id) for id in models], live.LiveSettings(models))
+
+
 def session_of(seconds: float, suspicious: Callable[[float], float]) -> ScoreHistory:
     """A session of one person, in which CLIP scores about once a second."""
-    specs = [registry.get_spec("clip"), registry.get_spec("texture")]
-    history = ScoreHistory(specs, live.LiveSettings(("clip", "texture")))
+    history = history_of("clip", "texture")
     for n in range(int(seconds * 16)):
         logit = suspicious(n / 16)
         sampled(history, n / 16, {"texture": logit} | ({} if n % 16 else {"clip": logit}))
@@ -58,10 +62,7 @@ def test_a_long_session_keeps_the_scores_of_a_model_that_is_asked_seldom():
 
 def test_a_first_reading_takes_three_seconds_and_every_model():
     for seconds, ids in ((2.5, {"clip", "texture"}), (6, {"texture"})):
-        history = ScoreHistory(
-            [registry.get_spec("clip"), registry.get_spec("texture")],
-            live.LiveSettings(("clip", "texture")),
-        )
+        history = history_of("clip", "texture")
         for n in range(int(seconds * 16)):
             sampled(history, n / 16, dict.fromkeys(ids, 9.0) | ({} if n else {"clip": 9.0}))
         verdict = decide(history.recent({})).verdict
@@ -129,7 +130,7 @@ def test_a_slow_computer_says_so():
     assert not monitor.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
 
 
-def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np.ndarray:
+def filmed(rgb: np.ndarray, pitch: float, angle: float) -> np.ndarray:
     """A picture on a screen of red, green and blue bars."""
     side = rgb.shape[0]
     count = int(side / pitch) + 2
@@ -144,7 +145,7 @@ def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np
     turn = cv2.getRotationMatrix2D((middle, middle), angle, pitch / 2)
     turn[:, 2] += side * 1.5 - middle
     seen = cv2.warpAffine(bars, turn, (side * 3, side * 3))
-    seen = cv2.GaussianBlur(seen, (0, 0), 3 * blur)[1::3, 1::3]
+    seen = cv2.GaussianBlur(seen, (0, 0), 1.5)[1::3, 1::3]
     noise = np.random.default_rng(1).normal(0, 2, seen.shape)
     return (seen + noise).clip(0, 255).astype(np.uint8)
 
@@ -191,7 +192,7 @@ def test_an_alarm_begins_and_ends_once():
 
 
 def test_people_who_pass_by_are_forgotten():
-    history = ScoreHistory([registry.get_spec("texture")], live.LiveSettings(("texture",)))
+    history = history_of("texture")
     for n in range(300):
         sampled(history, float(n), {"texture": 1.0}, n // 2)
         face = history._samples[-1].faces[n // 2]
@@ -250,13 +251,9 @@ def test_the_pace_follows_what_work_costs():
 
 
 def test_a_failed_model_is_named_and_the_others_go_on():
-    def broken() -> None:
-        raise RuntimeError
-
     ids = ("clip", "clip-generated", "texture")
-    models = {
-        id: MadeModel(registry.get_spec(id), broken if id == "clip" else lambda: None) for id in ids
-    }
+    broken = {"clip": Mock(side_effect=RuntimeError)}
+    models = {id: MadeModel(registry.get_spec(id), broken.get(id, Mock())) for id in ids}
     scorer = Scorer(models, "mtcnn", schedule.Costs())
     (face,) = MadeDetector().detect(REAL, 40)
     logits, _ = scorer.frame(REAL, {1: face}, schedule.Schedule())

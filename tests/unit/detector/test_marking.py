@@ -28,6 +28,12 @@ def of(path: Path) -> Analysis:
     return make_analysis().model_copy(update={"media": media.probe(path)})
 
 
+def saved(path: Path, side: int) -> Path:
+    """Save a picture of this size."""
+    Image.fromarray(portrait((side, side))).save(path)
+    return path
+
+
 def look(path: Path) -> EarlierVerdict | None:
     return inspect(path, media.probe(path)).earlier
 
@@ -85,8 +91,7 @@ def test_a_picture_keeps_its_pixels_and_tags(suffix, tmp_path):
 
 
 def test_pixels_compressed_before_are_the_same_bytes(tmp_path):
-    picture = tmp_path / "a.jpg"
-    Image.fromarray(portrait((200, 200))).save(picture)
+    picture = saved(tmp_path / "a.jpg", 200)
     copy = write_copy(picture, tmp_path / "b.jpg", of(picture))
     before, after = picture.read_bytes(), copy.read_bytes()
     scan = before.index(b"\xff\xda")
@@ -157,8 +162,7 @@ def test_a_film_whose_last_box_is_open_gets_a_sidecar(tmp_path):
 
 
 def test_what_is_refused(tmp_path):
-    picture = tmp_path / "a.png"
-    Image.fromarray(portrait((64, 64))).save(picture)
+    picture = saved(tmp_path / "a.png", 64)
     analysis = of(picture)
     with pytest.raises(UsageError, match="there already"):
         write_copy(picture, picture, analysis)
@@ -192,15 +196,13 @@ def test_an_earlier_verdict_is_never_evidence(tmp_path):
     ],
 )
 def test_hostile_sidecars_are_left(said, tmp_path):
-    picture = tmp_path / "a.png"
-    Image.fromarray(portrait((64, 64))).save(picture)
+    picture = saved(tmp_path / "a.png", 64)
     picture.with_name("a.png" + SIDECAR).write_text(said)
     assert look(picture) is None
 
 
 def test_hostile_words_in_a_sidecar_are_tamed(tmp_path):
-    picture = tmp_path / "a.png"
-    Image.fromarray(portrait((64, 64))).save(picture)
+    picture = saved(tmp_path / "a.png", 64)
     said = {"label": "\u202e<b>REAL</b>" + "y" * 500, "likelihood": "٣", "analyzed": ["x"] * 9}
     picture.with_name("a.png" + SIDECAR).write_text(json.dumps(said))
     found = look(picture)
@@ -210,8 +212,7 @@ def test_hostile_words_in_a_sidecar_are_tamed(tmp_path):
 
 
 def test_a_signed_origin_is_broken_in_the_copy_and_kept_in_the_original(tmp_path):
-    picture = tmp_path / "a.jpg"
-    Image.fromarray(portrait((200, 200))).save(picture)
+    picture = saved(tmp_path / "a.jpg", 200)
     signed = make_authority().sign(picture, tmp_path / "signed.jpg", "image/jpeg")
     copy = write_copy(signed, tmp_path / "copy.jpg", of(signed))
     assert inspect(signed, media.probe(signed)).credential.state == "untrusted"

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -156,6 +157,16 @@ def test_a_persons_own_file_goes_through_the_same_door(tmp_path):
         registry.load_model("meso4-df", weights=tmp_path / "none.h5")
 
 
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of the bundled one, whose manifest is empty."""
+    folder = tmp_path / "bundled"
+    (folder / "catalog").mkdir(parents=True)
+    (folder / "manifest.toml").write_text("models = []\n")
+    monkeypatch.setattr(folders, "bundled", lambda: folder)
+    return folder
+
+
 RECOMMENDS = """
 [ensembles.manipulation]
 models = []
@@ -166,16 +177,11 @@ adds = "What it adds."
 """
 
 
-def test_the_short_list_leads_once_it_is_here(data, tmp_path, monkeypatch):
-    bundled = tmp_path / "bundled"
-    (bundled / "catalog").mkdir(parents=True)
+def test_the_short_list_leads_once_it_is_here(data, bundled):
     more = "operating_point = 0.8\nresearch_only = true"
     strong = OWN.format(id="strong", family="mesonet", more=more, sha256=SHA256)
-    (bundled / "manifest.toml").write_text(RECOMMENDS + "models = []\n")
     (bundled / "manifest.toml").write_text("models = []\n" + RECOMMENDS)
     (bundled / "catalog" / "one.toml").write_text(strong)
-    monkeypatch.setattr(folders, "bundled", lambda: bundled)
-
     spec = registry.get_spec("strong")
     assert spec.operating_point == 0.8 and spec.calibration is None
     # Its license has to be accepted before it takes part.
@@ -204,12 +210,8 @@ def test_what_the_host_names_takes_part(data, monkeypatch):
     assert registry.get_spec("mine").calibration is None
 
 
-def test_a_catalog_entry_with_a_mistake_is_named(tmp_path, monkeypatch):
-    bundled = tmp_path / "bundled"
-    (bundled / "catalog").mkdir(parents=True)
-    (bundled / "manifest.toml").write_text("models = []\n")
+def test_a_catalog_entry_with_a_mistake_is_named(bundled):
     (bundled / "catalog" / "one.toml").write_text("[[models]]\nid = 'x'\n")
-    monkeypatch.setattr(folders, "bundled", lambda: bundled)
     with pytest.raises(ModelError, match=r"one\.toml, x → title: Field required"):
         registry.manifest()
 
@@ -310,10 +312,7 @@ def test_each_model_is_loaded_once_for_all_threads(data, monkeypatch):
 def test_a_family_that_fails_says_which_model(data, monkeypatch):
     from detector.models.families import mesonet
 
-    def load(spec, files, device):
-        raise ValueError("no such variant")
-
-    monkeypatch.setattr(mesonet, "load", load)
+    monkeypatch.setattr(mesonet, "load", Mock(side_effect=ValueError("no such variant")))
     write_own(data, id="mine-2")
     with pytest.raises(ModelError, match="Mine can't be loaded: no such variant"):
         registry.load_model("mine-2")

@@ -69,6 +69,11 @@ def trial(name: str, probability: float | None, error: str | None = None) -> Per
     )
 
 
+def speaker(spans: list[SpanSegment]) -> Subject:
+    end = spans[-1].end
+    return Subject(id="1", modality=Modality.VOICE, start=0, end=end, thumbnail_time=0, spans=spans)
+
+
 @pytest.fixture(scope="module")
 def analysis() -> Analysis:
     """Two people, provenance with a place, and trials."""
@@ -478,10 +483,7 @@ def test_what_was_looked_at_is_said_in_words_that_suit_the_file():
     sound.media.kind = "audio"
     for number, said in ((1, "1 window of speech"), (3, "3 windows of speech")):
         spans = [SpanSegment(start=2.0 * i, end=2.0 * i + 2) for i in range(number)]
-        voice = Subject(
-            id="voice", modality=Modality.VOICE, start=0, end=6, thumbnail_time=0, spans=spans
-        )
-        sound.subjects = [voice]
+        sound.subjects = [speaker(spans)]
         assert words.looked(sound) == [("Listened to", said)]
 
 
@@ -735,10 +737,7 @@ def test_report_and_verify_on_the_command_line(analysis, key, tmp_path, capsys):
         (["analyze", "a.mp4", "b.mp4", "--report", "x.pdf"], "one file"),
     ],
 )
-def test_wrong_use_is_one_clear_line(
-    arguments, said, tmp_path, analysis,
-    capsys
-):  # fmt: skip
+def test_wrong_use_is_one_clear_line(arguments, said, tmp_path, analysis, capsys):
     saved = tmp_path / "a.json"
     saved.write_text(analysis.model_dump_json())
     assert main([a.format(saved) for a in arguments]) == 2
@@ -748,11 +747,7 @@ def test_wrong_use_is_one_clear_line(
 def test_a_speaker_is_reported_without_a_picture(tmp_path):
     analysis = make_analysis()
     spans = [SpanSegment(start=0.0, end=2.0, logits={"voice": -1.0})]
-    analysis.subjects.append(
-        Subject(
-            id="1", modality=Modality.VOICE, start=0.0, end=2.0, thumbnail_time=0.0, spans=spans
-        )
-    )
+    analysis.subjects.append(speaker(spans))
     content = report.collect(decide(analysis), None)
     for form, write in report.FORMS.items():
         path = tmp_path / f"report.{form}"
@@ -805,10 +800,7 @@ def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it():
     assert "Manipulated called untouched 0 of 137 0.0 % 0.0 to 2.7 %" in text
     assert "What was not tested" in text and "MesoNet-4: not counted, not downloaded" in text
     assert "The file was not compared with an original." in text
-    assert (
-        "0 of 137" in text
-        and "unmask analyze 'council statement.webm' --models sbi,xcep,clip --sampling" in text
-    )
+    assert "unmask analyze 'council statement.webm' --models sbi,xcep,clip --sampling" in text
     assert "--frames 32 --json again.json" in text
 
 

@@ -4,13 +4,9 @@ import io
 from datetime import UTC, datetime
 
 import pytest
-from asn1crypto import x509
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
-from pyhanko.sign.validation.status import PdfSignatureStatus
-from pyhanko_certvalidator import ValidationContext
+from pyhanko.sign.validation import SignatureCoverageLevel
 
 from detector import report
 from detector.errors import UsageError
@@ -41,22 +37,19 @@ def signed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> bytes:
     """A report signed with the certificate that the environment names."""
+    certificate.sign_pdfs(monkeypatch)
     monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(getattr(certificate, request.param)))
-    monkeypatch.setenv("UNMASK_PDF_PASSWORD", certificate.password)
     return report.as_pdf(report.collect(analysis, exported=WHEN))
 
 
-def validated(pdf: bytes, certificate: SelfSigned) -> PdfSignatureStatus:
-    """What pyHanko's own validator says, with the certificate as its only root."""
-    (signature,) = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
-    root = x509.Certificate.load(certificate.der)
-    return validate_pdf_signature(
-        signature, ValidationContext(trust_roots=[root], allow_fetching=False)
-    )
+def written(writer: IncrementalPdfFileWriter) -> bytes:
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
 
 
 def test_a_pdf_is_signed_with_the_operators_certificate(signed, certificate, save):
-    status = validated(signed, certificate)
+    status = certificate.validated(signed)
     assert status.bottom_line and status.intact and status.valid and status.trusted
     assert status.coverage is SignatureCoverageLevel.ENTIRE_FILE
     assert status.docmdp_ok and status.signing_cert.dump() == certificate.der
@@ -70,7 +63,7 @@ def test_a_pdf_is_signed_with_the_operators_certificate(signed, certificate, sav
 def test_a_wrong_byte_breaks_the_certificates_signature(signed, certificate, save):
     at = signed.index(b"stream\n") + 40  # within what a page draws
     wrong = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
-    status = validated(wrong, certificate)
+    status = certificate.validated(wrong)
     assert not status.intact and not status.bottom_line
     assert not report.verify(save(wrong, "pdf")).good
 
@@ -80,28 +73,23 @@ def test_what_is_appended_to_a_signed_pdf_is_told(signed, certificate, save):
     page = writer.root["/Pages"]["/Kids"][0]
     page["/Rotate"] = generic.NumberObject(90)
     writer.update_container(page)
-    out = io.BytesIO()
-    writer.write(out)
-    status = validated(out.getvalue(), certificate)
+    longer = written(writer)
+    status = certificate.validated(longer)
     assert status.coverage is not SignatureCoverageLevel.ENTIRE_FILE and not status.bottom_line
-    assert not report.verify(save(out.getvalue(), "pdf")).good
+    assert not report.verify(save(longer, "pdf")).good
 
 
 def test_a_certificate_does_not_vouch_for_pages_that_were_put_under_it(
-    analysis, certificate, save,
-    monkeypatch
-):  # fmt: skip
+    analysis, certificate, save, monkeypatch
+):
     writer = IncrementalPdfFileWriter(io.BytesIO(report.as_pdf(report.collect(analysis))))
     page = writer.root["/Pages"]["/Kids"][0]
     page["/Contents"] = writer.add_object(generic.StreamObject(stream_data=b"BT ET"))
     writer.update_container(page)
-    out = io.BytesIO()
-    writer.write(out)
-    monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(certificate.p12))
-    monkeypatch.setenv("UNMASK_PDF_PASSWORD", certificate.password)
+    certificate.sign_pdfs(monkeypatch)
     by = signing.signer()
     assert by is not None
-    checked = report.verify(save(signing.sign(out.getvalue(), by, WHEN), "pdf"))
+    checked = report.verify(save(signing.sign(written(writer), by, WHEN), "pdf"))
     assert not checked.good and "page 1" in checked.changed
 
 

@@ -1,7 +1,5 @@
 """Fakes that need no generator."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import skimage.data
@@ -16,7 +14,7 @@ def rough(pictures: np.ndarray, part: np.ndarray) -> float:
     return float(np.mean(left))
 
 
-def test_the_face_loses_detail_and_its_surroundings_keep_theirs() -> None:
+def test_the_face_loses_detail_and_its_surroundings_keep_theirs():
     face = cv2.resize(skimage.data.astronaut()[20:240, 120:340], (SIDE, SIDE))
     grain = np.random.default_rng(0).normal(0, 6, (4, SIDE, SIDE, 3))
     clip = np.clip(face + grain, 0, 255).astype(np.uint8)
@@ -32,7 +30,7 @@ def test_the_face_loses_detail_and_its_surroundings_keep_theirs() -> None:
         assert np.abs(pair.fake.astype(int) - pair.original).mean() < 8  # the same face
 
 
-def test_the_same_draw_gives_the_same_fake() -> None:
+def test_the_same_draw_gives_the_same_fake():
     clip = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
     first, again, other = (pasted(clip, np.random.default_rng(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.fake, again.fake)

@@ -1,7 +1,5 @@
 """Splits of labelled files: whoever is shown twice is on one side."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +21,7 @@ def labels(folder: Path, *rows: str, columns: str = "file,label,group,source,per
     return read_labels(file)
 
 
-def test_a_split_never_parts_takes_of_a_person() -> None:
+def test_a_split_never_parts_takes_of_a_person():
     items = [
         Item(Path("x"), f"{who}-{take}-{label}", label, "image", "swap", f"{who}_{take}", "a/b")
         for who in ("ann", "bob", "cid", "dee", "eve", "fay")
@@ -37,7 +35,7 @@ def test_a_split_never_parts_takes_of_a_person() -> None:
     assert held_out(items[::-1], {"image": 0.34}) == kept
 
 
-def test_labels_are_read_and_faults_named(tmp_path: Path) -> None:
+def test_labels_are_read_and_faults_named(tmp_path):
     first, second = labels(tmp_path, "x.mp4,REAL", "y.jpg,fake", columns="file,label")
     assert (first.label, first.kind, first.group) == (0, "video", "x.mp4")
     assert first.file == tmp_path / "x.mp4"
@@ -48,9 +46,7 @@ def test_labels_are_read_and_faults_named(tmp_path: Path) -> None:
         labels(tmp_path, "x.mp4", columns="name")
 
 
-def test_labels_are_read_row_by_row_within_limits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_are_read_row_by_row_within_limits(tmp_path, monkeypatch):
     row = "x.mp4,real"
     assert len(labels(tmp_path, *[row] * 3, columns="\ufefffile,label")) == 3  # Excel's first mark
     monkeypatch.setattr(module, "MAX_ROWS", 2)
@@ -70,7 +66,7 @@ def test_labels_are_read_row_by_row_within_limits(
         read_labels(tmp_path / "big.csv")
 
 
-def test_pairs_are_within_a_group_of_a_source() -> None:
+def test_pairs_are_within_a_group_of_a_source():
     items = [
         Item(Path(name), name, label, "image", "swap", group, source)
         for name, label, group, source in (
@@ -79,9 +75,6 @@ def test_pairs_are_within_a_group_of_a_source() -> None:
         )
     ]  # fmt: skip
     assert pairs(items) == [(0, 1), (0, 2)]
-
-
-# --- frames of one video -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -111,17 +104,17 @@ def test_pairs_are_within_a_group_of_a_source() -> None:
         ("clips/talk_f01.mp4", ""),
     ],
 )  # fmt: skip
-def test_frames_of_one_video_are_one_group(tmp_path: Path, name: str, group: str) -> None:
+def test_frames_of_one_video_are_one_group(tmp_path, name, group):
     (item,) = labels(tmp_path, f"{name},real", columns="file,label")
     assert item.group == (group or name)
 
 
-def test_a_group_that_is_given_stays(tmp_path: Path) -> None:
+def test_a_group_that_is_given_stays(tmp_path):
     items = labels(tmp_path, "a/x_f01.png,real,ann,s,", "a/x_f02.png,fake,bob,s,")
     assert [item.group for item in items] == ["ann", "bob"]
 
 
-def test_frames_of_one_video_are_never_on_both_sides(tmp_path: Path) -> None:
+def test_frames_of_one_video_are_never_on_both_sides(tmp_path):
     rows = [f"v/clip{who}_f{n:02}.jpg,real" for who in "abcdefgh" for n in range(12)]
     items = labels(tmp_path, *rows, columns="file,label")
     kept = held_out(items, HALF)
@@ -130,10 +123,7 @@ def test_frames_of_one_video_are_never_on_both_sides(tmp_path: Path) -> None:
     assert len(sides) == 8
 
 
-# --- people by name ------------------------------------------------------------------------------
-
-
-def test_a_name_is_one_person_in_every_source_and_kind(tmp_path: Path) -> None:
+def test_a_name_is_one_person_in_every_source_and_kind(tmp_path):
     """Eight people, in stills of two sources and in clips of a third."""
     people = ["ann", "bob", "cid", "dee", "eve", "fay", "gus", "hal"]
     rows = [f"one/{who}.png,real,{who}-portrait,one,{who}" for who in people]
@@ -152,7 +142,7 @@ def test_a_name_is_one_person_in_every_source_and_kind(tmp_path: Path) -> None:
     assert held_out(items[::-1], HALF) == kept
 
 
-def test_the_larger_source_draws_first_and_is_drawn_as_if_it_were_alone(tmp_path: Path) -> None:
+def test_the_larger_source_draws_first_and_is_drawn_as_if_it_were_alone(tmp_path):
     rows = [f"big/{n}.png,real,g{n}x,big,actor-{n}" for n in range(40)]
     alone = labels(tmp_path, *rows)
     more = [f"few/{n}.png,real,h{n}x,few,actor-{n}" for n in range(3)]
@@ -163,7 +153,7 @@ def test_the_larger_source_draws_first_and_is_drawn_as_if_it_were_alone(tmp_path
     assert alone[0].person == "big:actor-0"
 
 
-def test_who_is_alone_in_a_source_follows_the_others(tmp_path: Path) -> None:
+def test_who_is_alone_in_a_source_follows_the_others(tmp_path):
     crowd = [f"big/{n}.png,real,g{n}x,big,actor-{n}" for n in range(10)]
     alone = [f"solo-{n}/a.png,real,h,solo-{n},actor-{n}" for n in range(10)]
     items = labels(tmp_path, *crowd, *alone)
@@ -175,7 +165,7 @@ def test_who_is_alone_in_a_source_follows_the_others(tmp_path: Path) -> None:
     assert held_out(labels(tmp_path, *alone[:1]), HALF) == set()
 
 
-def test_a_name_holds_for_the_whole_group_and_for_all_takes(tmp_path: Path) -> None:
+def test_a_name_holds_for_the_whole_group_and_for_all_takes(tmp_path):
     items = labels(
         tmp_path,
         "a.mp4,real,talk_1,s,ann",
@@ -189,14 +179,14 @@ def test_a_name_holds_for_the_whole_group_and_for_all_takes(tmp_path: Path) -> N
     assert pairs(items) == [(0, 1)]
 
 
-def test_takes_that_name_several_people_are_theirs(tmp_path: Path) -> None:
+def test_takes_that_name_several_people_are_theirs(tmp_path):
     items = labels(
         tmp_path, "a.mp4,real,talk_1,s,ann", "b.mp4,fake,talk_1,s,", "c.mp4,real,talk_2,s,bob"
     )
     assert items[0].person == items[1].person != items[2].person
 
 
-def test_names_that_share_a_group_are_one(tmp_path: Path) -> None:
+def test_names_that_share_a_group_are_one(tmp_path):
     rows = [
         "a.mp4,real,duo,s,ann", "b.mp4,fake,duo,s,bob", "c.mp4,real,solo,t,bob",
         "d.mp4,real,trio,t,cid",
@@ -206,7 +196,7 @@ def test_names_that_share_a_group_are_one(tmp_path: Path) -> None:
     assert {i.name: i.person for i in there} == {i.name: i.person for i in back}
 
 
-def test_faces_follow_their_labels(tmp_path: Path) -> None:
+def test_faces_follow_their_labels(tmp_path):
     """A person who was named after the faces were cut, and a file that was taken out since."""
     items = labels(tmp_path, "a.png,real,x,s,", "b.png,real,y,s,", "c.png,real,z,s,")
     folder = tmp_path / "faces"
@@ -227,14 +217,14 @@ def test_faces_follow_their_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-def test_frames_of_the_shared_stills_stay_together(shared: Path) -> None:
+def test_frames_of_the_shared_stills_stay_together(shared):
     items = [i for i in read_labels(shared / "data" / "train.csv") if "_frames/" in i.name]
     assert items
     assert {i.group for i in items} == {i.name.rpartition("_f")[0] for i in items}
     assert len({i.group for i in items}) < len(items)
 
 
-def test_clips_collected_after_training_are_told_by_a_column(tmp_path: Path) -> None:
+def test_clips_collected_after_training_are_told_by_a_column(tmp_path):
     labels = tmp_path / "labels.csv"
     labels.write_text("file,label,face_px\na.mp4,real,120\nb.mp4,fake,\nc.mp4,fake,90\n")
     assert filled(labels, "face_px") == {"a.mp4", "c.mp4"}

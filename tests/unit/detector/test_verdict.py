@@ -366,16 +366,6 @@ def test_words():
     assert sigmoid(800) == 1.0
 
 
-def test_no_score_is_rounded_into_certainty():
-    assert [percent(p) for p in (0.0, 0.001, 0.5, 0.999, 1.0)] == [
-        "0 %",
-        "1 %",
-        "50 %",
-        "99 %",
-        "100 %",
-    ]
-
-
 def whole(id: str = "synth", **changes: object) -> ModelResult:
     return model(id, task="whole-image synthesis", **changes)
 

@@ -20,12 +20,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from detector import paths, weights
-from detector.errors import ModelError, WeightsError
+from detector.errors import Canceled, ModelError, WeightsError
 from detector.models.base import ModelSpec
 from detector.weights.download import TRIES
 from detector.weights.entry import WeightFile
+from tests.support import specs
 from tests.support.links import PRIVATE, Handler, everywhere, redirect, serving
-from tests.support.specs import spec
 from tests.support.waiting import at_once
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
@@ -36,7 +36,7 @@ def make_spec(
 ) -> ModelSpec:
     file = WeightFile(path=path, sha256=hashlib.sha256(body).hexdigest(), size=len(body), url=url)
     entry = {"id": "toy", "title": "Toy", "files": [file], "license_weights": "MIT"}
-    return spec("mesonet", **entry | changes)
+    return specs.spec("mesonet", **entry | changes)
 
 
 class Server:
@@ -77,6 +77,11 @@ def server() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def spec(server: Server) -> ModelSpec:
+    return make_spec(server.url)
+
+
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
@@ -88,9 +93,8 @@ def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
 
 
-def test_fetch_downloads_verifies_and_reports(server, data):
+def test_fetch_downloads_verifies_and_reports(spec, data):
     seen: list[tuple[int, int]] = []
-    spec = make_spec(server.url)
     (path,) = weights.fetch(spec, lambda done, total: seen.append((done, total)))
     assert path == data / "weights" / "toy" / "net.bin"
     assert path.read_bytes() == BODY
@@ -100,16 +104,7 @@ def test_fetch_downloads_verifies_and_reports(server, data):
     assert weights.resolve(spec) == [path]
 
 
-def test_what_is_here_is_not_downloaded_again(server):
-    spec = make_spec(server.url)
-    weights.fetch(spec)
-    weights.fetch(spec)
-    weights.fetch(spec)
-    assert len(server.asked) == 1
-
-
-def test_resolve_downloads_only_when_asked(server):
-    spec = make_spec(server.url)
+def test_resolve_downloads_only_when_asked(spec, server):
     with pytest.raises(WeightsError, match=r"net\.bin is missing") as caught:
         weights.resolve(spec)
     assert caught.value.code == "weights_missing"
@@ -127,16 +122,12 @@ def test_a_broken_connection_is_resumed(server):
     assert 0 < int(server.asked[1].removeprefix("bytes=").removesuffix("-")) <= 1_000_000
 
 
-def test_a_stopped_download_goes_on_where_it_was(server):
-    class Stop(Exception):
-        pass
-
+def test_a_stopped_download_goes_on_where_it_was(spec, server):
     def stop(done: int, total: int) -> None:
         if done > total / 2:
-            raise Stop
+            raise Canceled
 
-    spec = make_spec(server.url)
-    with pytest.raises(Stop):
+    with pytest.raises(Canceled):
         weights.fetch(spec, stop)
     assert not weights.available(spec)
     (path,) = weights.fetch(spec)
@@ -162,9 +153,8 @@ def test_giving_up_keeps_what_came(server, data):
     assert names(data) == ["net.bin.part"]
 
 
-def test_another_file_is_refused_with_both_hashes(server, data):
+def test_another_file_is_refused_with_both_hashes(spec, server, data):
     server.body = BODY[:-1] + b"!"
-    spec = make_spec(server.url)
     with pytest.raises(WeightsError) as caught:
         weights.fetch(spec)
     assert caught.value.code == "weights_corrupted"
@@ -181,8 +171,7 @@ def test_more_than_was_stated_is_cut_off(server, data):
     assert names(data) == []
 
 
-def test_a_damaged_download_is_brought_again(server):
-    spec = make_spec(server.url)
+def test_a_damaged_download_is_brought_again(spec):
     (path,) = weights.fetch(spec)
     path.write_bytes(b"damaged")
     with pytest.raises(WeightsError) as caught:
@@ -192,8 +181,7 @@ def test_a_damaged_download_is_brought_again(server):
     assert path.read_bytes() == BODY
 
 
-def test_two_at_once_download_once(server):
-    spec = make_spec(server.url)
+def test_two_at_once_download_once(spec, server):
     results = at_once(lambda _: weights.fetch(spec), range(4))
     assert results[0][0].read_bytes() == BODY
     assert len(server.asked) == 1
@@ -316,8 +304,7 @@ def test_without_a_connection_it_is_said_in_one_calm_sentence(url, host, caplog,
     assert url in caplog.text and "ConnectError" in caplog.text  # for whoever looks after it
 
 
-def test_what_was_laid_into_the_folder_is_taken_in(server, data):
-    spec = make_spec(server.url)
+def test_what_was_laid_into_the_folder_is_taken_in(spec, server, data):
     kept = make_spec(server.url, id="kept", path="kept/net.bin")
     root = data / "weights"
     for name in ("own", "kept", "Downloads"):
@@ -491,8 +478,7 @@ def test_the_token_goes_to_the_hub_alone(server, monkeypatch):
 
 
 @pytest.mark.parametrize("word", ["1", "true", "Yes"])
-def test_offline_is_said(server, monkeypatch, word):
-    spec = make_spec(server.url)
+def test_offline_is_said(spec, server, monkeypatch, word):
     monkeypatch.setenv("UNMASK_OFFLINE", word)
     with pytest.raises(WeightsError, match="this installation is offline") as caught:
         weights.fetch(spec)

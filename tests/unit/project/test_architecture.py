@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-ROOMS = {"detector", "service", "dashboard", "cli", "pages", "bench", "tests", "tools"}
+PRODUCT = ("detector", "service", "dashboard", "cli")
+ROOMS = {*PRODUCT, "pages", "bench", "tests", "tools"}
 
 
 @functools.cache
@@ -31,6 +32,11 @@ def imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def sources(*rooms: str) -> list[Path]:
+    """The modules of these folders."""
+    return [path for room in rooms for path in (ROOT / room).rglob("*.py")]
 
 
 def outside(paths: list[Path]) -> dict[str, Path]:
@@ -52,7 +58,7 @@ def test_the_library_starts_nothing_above_it():
     above = re.compile(r"python -m (service|cli)|\b(service|cli)\.[a-z_]+")
     found = {
         f"{path.relative_to(ROOT)}: {match[0]}"
-        for path in (ROOT / "detector").rglob("*.py")
+        for path in sources("detector")
         for match in above.finditer(path.read_text(encoding="utf-8"))
     }
     assert not found
@@ -65,11 +71,7 @@ def test_pages_are_thin():
         tops = {name.split(".")[0] for name in imports(path)}
         allowed = {"dashboard", "service", "detector", "streamlit"} | set(sys.stdlib_module_names)
         assert tops <= allowed, path
-    for path in [
-        path
-        for room in ("dashboard", "service", "detector", "cli")
-        for path in (ROOT / room).rglob("*.py")
-    ]:
+    for path in sources(*PRODUCT):
         assert not {"app", "pages"} & {name.split(".")[0] for name in imports(path)}, path
 
 
@@ -79,8 +81,7 @@ def test_one_module_touches_what_streamlit_does_not_promise():
     private = {f"streamlit.{name}" for name in inside}
     found = {
         path.relative_to(ROOT).as_posix()
-        for room in ("dashboard", "service", "pages")
-        for path in [*(ROOT / room).rglob("*.py"), ROOT / "app.py"]
+        for path in [*sources("dashboard", "service", "pages"), ROOT / "app.py"]
         if any(".".join(name.split(".")[:2]) in private for name in imports(path))
         or re.search(r"\bst\.runtime\b", path.read_text("utf-8"))
     }
@@ -92,8 +93,7 @@ def test_html_is_written_in_components_alone():
     inside = ROOT / "dashboard" / "components"
     wrong = [
         f"{path.relative_to(ROOT)}:{call.lineno}"
-        for room in ("dashboard", "pages")
-        for path in (ROOT / room).rglob("*.py")
+        for path in sources("dashboard", "pages")
         if not path.is_relative_to(inside)
         for call in nodes(path)
         if isinstance(call, ast.Call)
@@ -132,11 +132,7 @@ def declared(*extras: str) -> set[str]:
 )
 def test_what_is_imported_is_declared(places, extras):
     """An import that only works because another package happens to bring it breaks one day."""
-    files = [
-        path
-        for place in places
-        for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
-    ]
+    files = [*sources(*places), *(ROOT / place for place in places if place.endswith(".py"))]
     allowed = declared(*extras)
     missing = {
         name: str(path.relative_to(ROOT))
@@ -147,7 +143,7 @@ def test_what_is_imported_is_declared(places, extras):
 
 
 def test_ray_is_known_in_one_room():
-    files = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "service").rglob("*.py")]
+    files = sources("detector", "service")
     inside = [path for path in files if path.parent == ROOT / "detector" / "cluster"]
     assert "ray" in outside(inside)
     assert "ray" not in outside([path for path in files if path not in inside])
@@ -155,13 +151,7 @@ def test_ray_is_known_in_one_room():
 
 def test_every_dependency_is_of_use():
     used: set[str] = set()
-    for name in outside(
-        [
-            p
-            for room in ("detector", "service", "dashboard", "cli")
-            for p in (ROOT / room).rglob("*.py")
-        ]
-    ):
+    for name in outside(sources(*PRODUCT)):
         used |= distributions().get(name, {name})
     # Not imported: an extra that fpdf2 looks for, and a package of which a file alone is read.
     pins = {"uharfbuzz", "silero-vad"}
@@ -170,10 +160,9 @@ def test_every_dependency_is_of_use():
 
 def test_each_class_has_a_name_of_its_own():
     places: dict[str, list[str]] = {}
-    for room in ("detector", "service", "dashboard", "cli"):
-        for path in (ROOT / room).rglob("*.py"):
-            for node in nodes(path):
-                if isinstance(node, ast.ClassDef):
-                    places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
+    for path in sources(*PRODUCT):
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
     assert len(places) > 300
     assert {name: files for name, files in places.items() if len(files) > 1} == {}

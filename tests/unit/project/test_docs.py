@@ -54,6 +54,6 @@ def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
 
 def test_links_between_documents_lead_somewhere():
     root = DOCS.parent
-    for page in [root / "README.md", root / "weights" / "README.md", *DOCS.glob("*.md")]:
+    for page in [*root.glob("*.md"), root / "weights" / "README.md", *DOCS.glob("*.md")]:
         for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"

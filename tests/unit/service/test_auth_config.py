@@ -23,11 +23,7 @@ NAMES = (
 )
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
-    config.set_fallback({})
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def settle(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:

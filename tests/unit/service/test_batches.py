@@ -88,6 +88,11 @@ def open_bench(
         bench.jobs.close()
 
 
+@pytest.fixture
+def bench(open_bench: Callable[..., Bench]) -> Bench:
+    return open_bench()
+
+
 def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(open_bench, analyzer):
     bench = open_bench(waiting=2)
     names = [f"{number:02}.mp4" for number in range(9)]
@@ -98,9 +103,8 @@ def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(open_be
     assert [found.id for found in bench.batches.latest(LOCAL.id, 3)] == [batch.id]
 
 
-def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(open_bench, analyzer):
+def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(bench, analyzer):
     analyzer.go.clear()
-    bench = open_bench()
     batch = bench.bring("a", "b", "c")
     until(lambda: bench.rows(batch)[0].sampled == (3, 8))
     assert [row.sampled for row in bench.rows(batch)[1:]] == [(0, 0), (0, 0)]
@@ -114,8 +118,7 @@ def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(open_
     assert analyzer.begun == ["a", "b", "c"]
 
 
-def test_stopping_cancels_what_runs_and_what_waits(open_bench, analyzer):
-    bench = open_bench()
+def test_stopping_cancels_what_runs_and_what_waits(bench, analyzer):
     batch = bench.bring("a")
     until(lambda: bench.state(batch) is BatchState.DONE)
     analyzer.go.clear()
@@ -145,9 +148,8 @@ def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(open_bench, 
     assert analyzer.begun == ["a", "b", "b", "c"]
 
 
-def test_a_batch_that_brings_down_two_servers_waits_for_somebody(open_bench, analyzer):
+def test_a_batch_that_brings_down_two_servers_waits_for_somebody(bench, open_bench, analyzer):
     analyzer.go.clear()
-    bench = open_bench()
     batch = bench.bring("b", "c")
     until(lambda: "b" in analyzer.begun)
     for _server in range(2):
@@ -199,8 +201,7 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer
     assert analyzer.begun == ["clip", "other"]
 
 
-def test_what_may_not_be_brought_says_why_in_its_row(open_bench, monkeypatch):
-    bench = open_bench()
+def test_what_may_not_be_brought_says_why_in_its_row(bench, monkeypatch):
     monkeypatch.setattr(module, "MAX_FILES", 2)
     batch = bench.bring("a", "b", "c")
     assert [bool(item.refused) for item in batch.items] == [False, False, True]
@@ -215,8 +216,7 @@ def test_what_may_not_be_brought_says_why_in_its_row(open_bench, monkeypatch):
     assert bench.service.state(reader.principal, theirs, []) is BatchState.DONE
 
 
-def test_an_archive_is_a_row_a_file_and_each_is_analyzed(open_bench, analyzer, tmp_path):
-    bench = open_bench()
+def test_an_archive_is_a_row_a_file_and_each_is_analyzed(bench, analyzer, tmp_path):
     inner = packed(tmp_path / "inner.zip", {"x.png": b"x"}).read_bytes()
     files = {"in/a.png": b"a", "b.png": b"b", "../c.png": b"c", "inner.zip": inner}
     archive = packed(tmp_path / "press.zip", files).read_bytes()
@@ -235,9 +235,8 @@ def test_an_archive_is_a_row_a_file_and_each_is_analyzed(open_bench, analyzer, t
 
 
 def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
-    open_bench, monkeypatch, tmp_path
+    bench, monkeypatch, tmp_path
 ):
-    bench = open_bench()
     monkeypatch.setattr(module, "MAX_FILES", 3)
     files = {f"{n}.png": f"{n}".encode() for n in range(5)}
     archive = packed(tmp_path / "five.zip", files).read_bytes()
@@ -248,9 +247,8 @@ def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
     assert more.items[-1].refused["code"] == "too_many_files"
 
 
-def test_each_file_of_an_archive_counts_as_one_that_was_brought(open_bench, monkeypatch, tmp_path):
+def test_each_file_of_an_archive_counts_as_one_that_was_brought(bench, monkeypatch, tmp_path):
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "2")
-    bench = open_bench()
     guest = RequestContext(Principal("guest:zip", PrincipalKind.GUEST), address="203.0.113.7")
     scope = RecordScope("guest:zip", bench.jobs.store)
     archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
@@ -259,8 +257,7 @@ def test_each_file_of_an_archive_counts_as_one_that_was_brought(open_bench, monk
     assert [item.refused and item.refused["code"] for item in batch.items] == [None, None, "quota"]
 
 
-def test_who_only_reads_gets_one_row_of_an_archive(open_bench, tmp_path):
-    bench = open_bench()
+def test_who_only_reads_gets_one_row_of_an_archive(bench, tmp_path):
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
     files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
@@ -270,8 +267,7 @@ def test_who_only_reads_gets_one_row_of_an_archive(open_bench, tmp_path):
     assert item.refused["code"] == "not_allowed"
 
 
-def test_the_same_content_under_other_names_is_analyzed_once(open_bench, analyzer):
-    bench = open_bench()
+def test_the_same_content_under_other_names_is_analyzed_once(bench, analyzer):
     before = bench.bring_files(("a", b"same"))
     until(lambda: bench.state(before) is BatchState.DONE)
     analyzer.go.clear()
@@ -308,9 +304,8 @@ def test_who_is_asked_for_comes_first_and_again_comes_once_more(open_bench, anal
     assert [item.analysis for item in bench.now(batch).items] == ids  # their order stands
 
 
-def test_what_is_asked_for_again_waits_while_the_batch_is_paused(open_bench, analyzer):
+def test_what_is_asked_for_again_waits_while_the_batch_is_paused(bench, analyzer):
     analyzer.go.clear()
-    bench = open_bench()
     batch = bench.bring("a", "b")
     until(lambda: analyzer.begun == ["a"])
     bench.service.pause(LOCAL, batch)
@@ -324,8 +319,7 @@ def test_what_is_asked_for_again_waits_while_the_batch_is_paused(open_bench, ana
     assert analyzer.begun == ["a", "a", "b"]
 
 
-def test_the_time_left_does_not_count_what_was_done_before(open_bench, analyzer):
-    bench = open_bench()
+def test_the_time_left_does_not_count_what_was_done_before(bench, analyzer):
     batch = bench.bring("a", "b", "c")
     until(lambda: bench.state(batch) is BatchState.DONE)
     analyzer.go.clear()
@@ -336,8 +330,7 @@ def test_the_time_left_does_not_count_what_was_done_before(open_bench, analyzer)
     assert task.done == 3 and task.seconds_left is None
 
 
-def test_a_batch_has_a_name_that_can_be_changed(open_bench):
-    bench = open_bench()
+def test_a_batch_has_a_name_that_can_be_changed(bench):
     batch = bench.service.bring(OWNER, bench.scope, [], Settings(), name=" Forwards,\nweek 47 ")
     assert batch.name == "Forwards, week 47"
     bench.batches.rename(LOCAL.id, batch.id, "x" * 200)
@@ -346,8 +339,7 @@ def test_a_batch_has_a_name_that_can_be_changed(open_bench):
     assert bench.now(batch).name == "x" * 80
 
 
-def test_a_link_that_may_not_be_fetched_says_so_in_its_row(open_bench):
-    bench = open_bench()
+def test_a_link_that_may_not_be_fetched_says_so_in_its_row(bench):
     batch = bench.service.bring(OWNER, bench.scope, ["http://127.0.0.1/a.mp4"], Settings())
     (item,) = batch.items
     assert item.analysis is None and item.name == "http://127.0.0.1/a.mp4"

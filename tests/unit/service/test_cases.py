@@ -6,11 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from asn1crypto import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
-from pyhanko_certvalidator import ValidationContext
 
 from service.case_export import CaseFile, as_pdf
 from service.records.cases import Case, CaseAction, CaseStatus, entry_hash, first_broken
@@ -22,8 +19,8 @@ from tests.support.records_contract import NOON, make
 from tests.support.result_sample import make_analysis
 
 
-def a_case(owner: str = "local") -> Case:
-    case = Case(id=new_id(), owner=owner)
+def a_case() -> Case:
+    case = Case(id=new_id(), owner="local")
     case = case.appended("ada", CaseAction.CREATED, {"title": "Council speech"})
     added = {"analysis": "A" * 22, "name": "speech.mp4", "sha256": "0" * 64}
     case = case.appended("ada", CaseAction.FILE_ADDED, added)
@@ -104,15 +101,10 @@ def test_a_log_that_is_none_is_refused():
 
 def test_the_pdf_of_a_case_is_signed_as_a_whole_where_a_certificate_is_set(tmp_path, monkeypatch):
     certificate = self_signed(tmp_path)
-    monkeypatch.setenv("UNMASK_PDF_CERTIFICATE", str(certificate.p12))
-    monkeypatch.setenv("UNMASK_PDF_PASSWORD", certificate.password)
+    certificate.sign_pdfs(monkeypatch)
     case = a_case()
     file = CaseFile({"name": "council statement.webm"}, make_analysis())
-    pdf = as_pdf(case, [file])
-    (signature,) = PdfFileReader(io.BytesIO(pdf)).embedded_signatures
-    root = x509.Certificate.load(certificate.der)
-    trusted = ValidationContext(trust_roots=[root], allow_fetching=False)
-    status = validate_pdf_signature(signature, trusted)
+    status = certificate.validated(as_pdf(case, [file]))
     assert status.bottom_line and status.coverage is SignatureCoverageLevel.ENTIRE_FILE
     foreign = as_pdf(case, [replace(file, origin=ResultOrigin.ELSEWHERE)])
     assert not PdfFileReader(io.BytesIO(foreign)).embedded_signatures

@@ -1,43 +1,31 @@
 """Copies against originals: whose a finding is, when it goes, and how a comparison ends."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from detector.errors import Canceled, MediaError
 from detector.schema.comparison import Comparison
 from service.records.comparisons import ComparisonStore
-from service.records.database import FILE, Database
+from service.records.database import Database
 from service.records.model import State
 from service.tasks import comparisons as engine
 from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons
 from service.tasks.manager import TaskManager
 from tests.support.comparisons_contract import A, B, ComparisonsContract, made, media
-from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
+from tests.support.tasks import ADMIN, ANN, BEN, ended
 from tests.support.waiting import PATIENT
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[ComparisonStore]:
-    database = Database(tmp_path / FILE)
-    yield ComparisonStore(database)
-    database.close()
+def store(database: Database) -> ComparisonStore:
+    return ComparisonStore(database)
 
 
-class TestSQLite(ComparisonsContract):
-    @pytest.fixture
-    def where(self, tmp_path: Path) -> Path:
-        return tmp_path / FILE
-
-
-@pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
-    manager = make_tasks(tmp_path)
-    yield manager
-    manager.close()
+class TestSQLite(ComparisonsContract): ...
 
 
 @pytest.fixture
@@ -87,10 +75,8 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
 
 
 def test_a_file_that_cannot_be_read_says_so(comparisons, monkeypatch):
-    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
-        raise MediaError("This is no video.", hint="Bring another one.")
-
-    monkeypatch.setattr(engine, "compare", compare)
+    error = MediaError("This is no video.", hint="Bring another one.")
+    monkeypatch.setattr(engine, "compare", Mock(side_effect=error))
     task = ended(comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN))
     assert (task.state, task.error, task.hint) == (
         State.FAILED, "This is no video.", "Bring another one.",

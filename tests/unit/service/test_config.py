@@ -24,11 +24,7 @@ VARIABLES = {name for several in library.names(Config).values() for name in seve
 AMOUNT = "an amount of memory such as 4GB, 1500MB or 25%"
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    set_fallback({})
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def test_nothing_set_is_every_default():
@@ -72,7 +68,7 @@ def test_blank_is_not_set(monkeypatch, blank):
         ("SUPABASE_URL", "project.example", "is not a valid URL: 'project.example'."),
         ("UNMASK_SESSION_DAYS", "366", "must be a number between 0 and 365, not '366'."),
     ],
-)  # fmt: skip
+)
 def test_a_typo_is_one_sentence_that_names_the_variable(monkeypatch, name, value, told):
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as refused:

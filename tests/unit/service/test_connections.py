@@ -1,19 +1,16 @@
 """Half requests, requests of two lengths, and guesses of share links."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from service import limits
 from service.api import connections
 from service.api.connections import CheckedBody, TimedProtocol
-from tests.support.ports import free_port
-from tests.support.waiting import until
+from tests.support.api import on_a_port
 
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -36,17 +33,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.4)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.4)
     monkeypatch.setattr(connections, "BODY_RATE", 4.0)
-    number = free_port()
-    config = uvicorn.Config(
-        CheckedBody(echo), port=number, http=TimedProtocol, log_config=None, lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started)
-    yield number
-    server.should_exit = True
-    thread.join()
+    with on_a_port(CheckedBody(echo), http=TimedProtocol, lifespan="off") as number:
+        yield number
 
 
 def answer(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:

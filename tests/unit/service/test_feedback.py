@@ -79,10 +79,7 @@ def test_a_labelled_set_has_each_kept_file_once_and_is_read_as_one(store, tmp_pa
         feedback.write_labels(store.confirmed(), uploads, out)
 
 
-def test_the_command_writes_it(
-    store, tmp_path, monkeypatch,
-    capsys
-):  # fmt: skip
+def test_the_command_writes_it(store, tmp_path, monkeypatch, capsys):
     keep(store, Uploads(tmp_path), Label.FAKE, Confirmed.FAKE, "fake")
     store.close()
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 from sqlalchemy import update
@@ -111,6 +112,11 @@ def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
         jobs.store.close()
 
 
+@pytest.fixture
+def jobs(make: Callable[..., Jobs]) -> Jobs:
+    return make()
+
+
 def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
     return jobs.submit(
         io.BytesIO(content.encode()),
@@ -129,8 +135,7 @@ def done(jobs: Jobs, content: str, settings: Settings | None = None, owner: str 
     return wait(submit(jobs, content, settings, owner))
 
 
-def test_a_job_runs_and_its_result_is_found_by_its_token(make):
-    jobs = make()
+def test_a_job_runs_and_its_result_is_found_by_its_token(jobs):
     job = done(jobs, "one")
     assert jobs.find(job.key, local(jobs)) is job
     assert job.analysis.media.sha256 == "one"
@@ -138,8 +143,7 @@ def test_a_job_runs_and_its_result_is_found_by_its_token(make):
     assert jobs.find("x" * 22, local(jobs)) is None
 
 
-def test_where_a_file_was_taken_from_stands_in_its_result(make):
-    jobs = make()
+def test_where_a_file_was_taken_from_stands_in_its_result(jobs):
     scope = local(jobs)
     taken = FileSource(posted=Posted(title="A talk", by="Channel", date="2026-11-02"))
     job = jobs.submit(io.BytesIO(b"one"), "one.mp4", Settings(), scope, taken_from=taken)
@@ -199,9 +203,8 @@ def test_a_file_that_cannot_be_read_is_refused_before_its_turn(make, analyzer):
     assert analyzer.begun == ["first.mp4", "slow.mp4", "good.mp4"]
 
 
-def test_again_keeps_the_address_and_takes_new_settings(make, analyzer):
+def test_again_keeps_the_address_and_takes_new_settings(jobs, analyzer):
     analyzer.go.clear()
-    jobs = make()
     job = wait(submit(jobs, "one"), State.RUNNING)
     second = jobs.rerun(job.key, Settings(min_face=16), local(jobs))
     analyzer.go.set()
@@ -269,8 +272,7 @@ def test_what_is_forgotten_is_freed_at_once(make):
         gc.enable()
 
 
-def test_deleting_takes_the_file_the_record_and_its_address(make):
-    jobs = make()
+def test_deleting_takes_the_file_the_record_and_its_address(jobs):
     job = done(jobs, "one")
     stranger = RecordScope(f"{GUEST}other", jobs.store)
     assert jobs.delete([job.key], stranger) == [] and job.path.exists()
@@ -281,18 +283,11 @@ def test_deleting_takes_the_file_the_record_and_its_address(make):
 
 
 @pytest.mark.parametrize("refused", [1, 2])
-def test_deleting_on_a_full_disk_ends_consistent(make, monkeypatch, refused):
-    jobs = make()
+def test_deleting_on_a_full_disk_ends_consistent(jobs, monkeypatch, refused):
     job = done(jobs, "one")
-    delete, left = jobs.store.delete, [refused]
-
-    def full(owner: str, ids: list[str]) -> list[str]:
-        if left[0]:
-            left[0] -= 1
-            raise RecordsError("There is no room left.", code="disk_full")
-        return delete(owner, ids)
-
-    monkeypatch.setattr(jobs.store, "delete", full)
+    full = RecordsError("There is no room left.", code="disk_full")
+    delete = Mock(wraps=jobs.store.delete, side_effect=[full] * refused + [DEFAULT] * 2)
+    monkeypatch.setattr(jobs.store, "delete", delete)
     if refused == 2:
         with pytest.raises(RecordsError, match="media were deleted") as said:
             jobs.delete([job.key], local(jobs))
@@ -302,17 +297,15 @@ def test_deleting_on_a_full_disk_ends_consistent(make, monkeypatch, refused):
     assert not job.path.parent.exists() and jobs.store.ids(LOCAL) == []
 
 
-def test_deleting_stops_what_runs(make, analyzer):
+def test_deleting_stops_what_runs(jobs, analyzer):
     analyzer.go.clear()
-    jobs = make()
     job = wait(submit(jobs, "one"), State.RUNNING)
     jobs.delete([job.key], local(jobs))
     wait(job, State.CANCELED)
     assert jobs.find(job.key, local(jobs)) is None and list(jobs.uploads.root.iterdir()) == []
 
 
-def test_who_has_the_address_may_look_unless_it_is_an_accounts(make):
-    jobs = make()
+def test_who_has_the_address_may_look_unless_it_is_an_accounts(jobs):
     account, guest = "8d6f6c3e-1111-4222-8333-444455556666", RecordScope(f"{GUEST}b", jobs.store)
     mine, theirs = submit(jobs, "one"), submit(jobs, "two", owner=account)
     for job in (mine, theirs):
@@ -322,24 +315,18 @@ def test_who_has_the_address_may_look_unless_it_is_an_accounts(make):
     assert jobs.find(theirs.key, RecordScope(account, jobs.store)) is theirs
 
 
-def test_a_result_that_cannot_be_saved_is_still_shown(make, monkeypatch):
-    jobs = make()
+def test_a_result_that_cannot_be_saved_is_still_shown(jobs, monkeypatch):
 
-    def full(*args: object, **options: object) -> bool:
-        raise RecordsError("There is no room left.")
-
-    monkeypatch.setattr(jobs.store, "finish", full)
+    full = RecordsError("There is no room left.")
+    monkeypatch.setattr(jobs.store, "finish", Mock(side_effect=full))
     job = done(jobs, "one")
     assert job.analysis is not None and jobs.find(job.key, local(jobs)) is job
 
 
 @pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
-def test_a_file_whose_task_is_not_taken_is_not_kept(make, monkeypatch, refusal):
-    jobs = make()
+def test_a_file_whose_task_is_not_taken_is_not_kept(jobs, monkeypatch, refusal):
 
-    def refuse(*args: object) -> None:
-        raise refusal
-
+    refuse = Mock(side_effect=refusal)
     with monkeypatch.context() as patch:
         patch.setattr(jobs._tasks, "submit", refuse)
         with pytest.raises(type(refusal)):
@@ -354,9 +341,8 @@ def test_a_file_whose_task_is_not_taken_is_not_kept(make, monkeypatch, refusal):
     assert found.state is State.FAILED  # not waiting for ever
 
 
-def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(make, analyzer, monkeypatch):
+def test_who_looks_while_a_file_is_put_in_line_does_not_undo_it(jobs, analyzer, monkeypatch):
     analyzer.go.clear()
-    jobs = make()
     source = io.BytesIO(b"one")
     job = jobs.submit(source, "one.mp4", Settings(), local(jobs), start=False)
     looks: list[Job] = []
@@ -437,20 +423,16 @@ def test_a_full_line_leaves_an_analysis_interrupted(make, analyzer):
     assert found.state is State.INTERRUPTED
 
 
-def test_a_file_whose_record_cannot_be_written_is_not_kept(make, monkeypatch):
-    jobs = make()
+def test_a_file_whose_record_cannot_be_written_is_not_kept(jobs, monkeypatch):
 
-    def locked(*args: object) -> None:
-        raise RecordsError("The records are in use.")
-
-    monkeypatch.setattr(jobs.store, "add", locked)
+    locked = RecordsError("The records are in use.")
+    monkeypatch.setattr(jobs.store, "add", Mock(side_effect=locked))
     with pytest.raises(RecordsError):
         submit(jobs, "one")
     assert list(jobs.uploads.root.iterdir()) == [] and jobs.busy() == []
 
 
-def test_a_result_made_elsewhere_is_kept_with_or_without_media(make):
-    jobs = make()
+def test_a_result_made_elsewhere_is_kept_with_or_without_media(jobs, make):
     live = jobs.import_result(SAMPLE, "Camera", local(jobs), thumbnail=b"RIFF")
     assert live.state is State.DONE and live.analysis == SAMPLE and not live.has_media
     assert live.record.source == "live"
@@ -462,8 +444,7 @@ def test_a_result_made_elsewhere_is_kept_with_or_without_media(make):
     assert other.find(live.key, local(other)).analysis == SAMPLE
 
 
-def test_the_same_question_is_answered_once(make, analyzer):
-    jobs = make()
+def test_the_same_question_is_answered_once(jobs, analyzer):
     first = done(jobs, "one")
     assert first.last_cache_hit is None
     again = jobs.submit(io.BytesIO(b"one"), "another name.mp4", Settings(), local(jobs))
@@ -477,8 +458,7 @@ def test_the_same_question_is_answered_once(make, analyzer):
     assert anew.last_cache_hit is None and len(analyzer.begun) == 3
 
 
-def test_an_answer_outlives_its_file_and_takes_the_new_one(make):
-    jobs = make()
+def test_an_answer_outlives_its_file_and_takes_the_new_one(jobs):
     first = done(jobs, "one")
     now = datetime.now(UTC)
     jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
@@ -491,15 +471,13 @@ def test_an_answer_outlives_its_file_and_takes_the_new_one(make):
     assert jobs.find(first.key, local(jobs)) is None and list(jobs.uploads.root.iterdir()) == []
 
 
-def test_nobody_gets_anothers_answer(make, analyzer):
-    jobs = make()
+def test_nobody_gets_anothers_answer(jobs, analyzer):
     first = done(jobs, "one")
     theirs = done(jobs, "one", owner=f"{GUEST}b")
     assert theirs.key != first.key and theirs.last_cache_hit is None and len(analyzer.begun) == 2
 
 
-def test_a_forged_answer_is_not_given_again(make, analyzer, tmp_path):
-    jobs = make()
+def test_a_forged_answer_is_not_given_again(jobs, analyzer, tmp_path):
     jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
     first = done(jobs, "one")
     assert submit(jobs, "one").key == first.key
@@ -511,13 +489,12 @@ def test_a_forged_answer_is_not_given_again(make, analyzer, tmp_path):
     assert second.analysis.verdict.probability != 0.02
 
 
-def test_what_failed_in_part_is_not_given_again(make, analyzer, monkeypatch):
+def test_what_failed_in_part_is_not_given_again(jobs, analyzer, monkeypatch):
     broken = [m.model_copy(update={"error": "it stopped while scoring"}) for m in SAMPLE.models]
     assert result_cache.reusable(SAMPLE)
     assert not result_cache.reusable(SAMPLE.model_copy(update={"models": broken}))
     assert not result_cache.reusable(SAMPLE.model_copy(update={"partial": True}))
     monkeypatch.setattr(result_cache, "reusable", lambda analysis: False)
-    jobs = make()
     done(jobs, "one")
     second = done(jobs, "one")
     assert second.last_cache_hit is None and len(analyzer.begun) == 2

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -238,9 +239,7 @@ def test_files_are_read_side_by_side_and_told_in_order(known, library, press, mo
 
 
 def test_a_disk_that_fails_is_said_of_its_file(known, library, press, monkeypatch):
-    def fails(path: Path, **more: Any) -> Any:
-        raise OSError(5, "Input/output error")
-
+    fails = Mock(side_effect=OSError(5, "Input/output error"))
     monkeypatch.setattr(library, "_read", partial(Library._read, library))
     monkeypatch.setattr("service.library.catalog.media.identify", fails)
     task = ended(known.add_folder(HERE, str(press)))
@@ -293,9 +292,8 @@ def test_files_and_folders_are_added_by_the_command(library, press, data, monkey
     monkeypatch.setattr("cli.library.Library", lambda store: library)
     (press / "three.mp4").write_bytes(b"the third")
     older = press / "older"
-    assert (
-        main(["library", "add", f"{press}/one.mp4", f"{older}/bad.mp4", f"{press}/three.mp4"]) == 2
-    )
+    files = [f"{press}/one.mp4", f"{older}/bad.mp4", f"{press}/three.mp4"]
+    assert main(["library", "add", *files]) == 2
     shown = capsys.readouterr()
     assert [line.split()[1] for line in shown.out.splitlines()] == ["one.mp4", "three.mp4"]
     assert shown.err.splitlines() == ["unmask: bad.mp4: It is no video.", "2 files known"]
@@ -359,9 +357,7 @@ def test_a_library_elsewhere_has_an_end(known, library, monkeypatch):
 
 def test_fingerprints_of_others_come_in_whole_or_not_at_all(known, library, data):
     for seed in (1, 2):
-        library.store.add(
-            ANN.id, f"{seed}.mp4", made(seed), sha256=f"{seed:064x}", source="upload"
-        )  # fmt: skip
+        library.store.add(ANN.id, f"{seed}.mp4", made(seed), sha256=f"{seed:064x}", source="upload")
     exported = known.export(ANN.id)
     other = RequestContext(BEN)
     broken = ended(known.add_prints(other, file(exported[:-20])))

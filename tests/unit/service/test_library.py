@@ -23,7 +23,6 @@ from detector.errors import InputError
 from service.library import exchange
 from service.library.index import NEAR, PrintIndex
 from service.library.watch import FolderWatch, FolderWatcher, watch
-from service.records.database import FILE
 from service.records.footage import ANALYSES
 from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB, FootageContract, made
@@ -33,10 +32,7 @@ REFERENCE = "4d6b1af3a976cd29e79ca352506fa834d4196c898edd04de0a26b855fc99b724"
 """What the reference (pdqhash 0.2.8, C++) says of the astronaut at 128 x 128 px."""
 
 
-class TestSQLite(FootageContract):
-    @pytest.fixture
-    def where(self, tmp_path: Path) -> Path:
-        return tmp_path / FILE
+class TestSQLite(FootageContract): ...
 
 
 def scene(seed: int, frames: int = 50) -> list[np.ndarray]:

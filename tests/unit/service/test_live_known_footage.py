@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -93,10 +94,7 @@ def test_too_little_is_no_reason_to_look():
 
 
 def test_a_library_that_fails_leaves_the_camera_on(played, caplog):
-    def broken(prints: Fingerprints) -> list[LibraryMatch]:
-        raise OSError("the disk is gone")
-
-    camera = Camera(broken)
+    camera = Camera(Mock(side_effect=OSError("the disk is gone")))
     camera.show(played[1])
     until(lambda: "not looked for" in caplog.text)
     camera.show(played[1][:5])
@@ -115,9 +113,7 @@ def test_it_is_said_in_what_is_kept_of_the_session(library, played):
 
     session = StandInSession(LiveSettings())
     options = LiveOptions(keep=SessionRetention.SCORES, scope=object())
-    viewer = Viewer(
-        session, options, on_end=lambda viewer: recordings.ended(viewer, keep)
-    )  # fmt: skip
+    viewer = Viewer(session, options, on_end=lambda viewer: recordings.ended(viewer, keep))
     viewer.push(frames[0])
     viewer.known = known_footage._told(library.search(ALICE, fingerprint(film)))
     viewer._first = viewer._first and viewer._first - 5

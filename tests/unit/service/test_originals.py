@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import update
@@ -413,9 +414,7 @@ def test_a_camera_is_asked_about_where_its_person_knows_footage(app, followed, t
 
 
 def test_a_camera_goes_on_where_its_library_fails(app, followed, monkeypatch):
-    def fails(*_: object, **__: object) -> int:
-        raise InputError("The records can't be read.", code="records")
-
-    monkeypatch.setattr(FootageStore, "count", fails)
+    error = InputError("The records can't be read.", code="records")
+    monkeypatch.setattr(FootageStore, "count", Mock(side_effect=error))
     app.originals.attach_to_live(camera(app, OWNER))
     assert followed == []

@@ -8,14 +8,12 @@ from service.context import LOCAL, PrincipalKind
 from service.records.model import State
 from service.storage.uploads import Uploads
 from service.tasks.task import Priority, Task, TaskKind
-from tests.support.tasks import make_tasks
 from tests.support.waiting import until
 
 SLOW = TaskKind("slow", Priority.BATCH, 1.0, Task, max_running=1)
 
 
-def test_tasks_of_everybody_are_seen_what_runs_first(tmp_path):
-    tasks = make_tasks(tmp_path)
+def test_tasks_of_everybody_are_seen_what_runs_first(tasks):
     tasks.register(SLOW)
     go = threading.Event()
     first, second = Task(SLOW, LOCAL.id), Task(SLOW, "guest:abcdef")
@@ -25,7 +23,6 @@ def test_tasks_of_everybody_are_seen_what_runs_first(tmp_path):
     assert overview.active(tasks) == [first, second]
     go.set()
     until(lambda: not overview.active(tasks))
-    tasks.close()
 
 
 def test_an_owner_is_a_kind_and_a_few_letters():

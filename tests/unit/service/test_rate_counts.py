@@ -1,22 +1,14 @@
 """Rate limits that are counted in a database."""
 
-from pathlib import Path
-
-import pytest
-
 from service import limits
 from service.rate_limit import SlidingWindowRateLimiter
-from service.records.database import FILE
 from tests.support.rates_contract import RatesContract
 from tests.support.servers_contract import clock
 
 __all__ = ["clock"]
 
 
-class TestSQLite(RatesContract):
-    @pytest.fixture
-    def where(self, tmp_path: Path) -> Path:
-        return tmp_path / FILE
+class TestSQLite(RatesContract): ...
 
 
 def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database):

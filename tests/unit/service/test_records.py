@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -92,10 +93,8 @@ def test_another_kind_of_file_is_refused_and_left_alone(tmp_path):
 def test_a_log_that_a_full_disk_holds_up_is_no_failure_to_delete(store, monkeypatch):
     store.add(record := make(LOCAL), SAMPLE)
 
-    def full(command: str) -> None:
-        raise RecordsError("There is no room left.", code="disk_full")
-
-    monkeypatch.setattr(store.database, "_pragma", full)
+    full = RecordsError("There is no room left.", code="disk_full")
+    monkeypatch.setattr(store.database, "_pragma", Mock(side_effect=full))
     assert store.delete(LOCAL, [record.id]) == [record.id] and store.ids(LOCAL) == []
 
 

@@ -38,11 +38,21 @@ def opened(data: Path) -> SQLStore:
     return store
 
 
-def kept(store: SQLStore, analysis: Analysis = SAMPLE, owner: str = LOCAL) -> Record:
+def kept(store: SQLStore, analysis: Analysis = SAMPLE) -> Record:
     """A finished record, as the pipeline leaves it."""
-    record = make(owner)
+    record = make(LOCAL)
     store.add(record, store.seals.seal(record, analysis))
-    return store.get(owner, record.id)
+    return store.get(LOCAL, record.id)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLStore:
+    return opened(tmp_path)
+
+
+@pytest.fixture
+def record(store: SQLStore) -> Record:
+    return kept(store)
 
 
 def who(store: SQLStore, record: Record) -> tuple[ResultOrigin, ResultOrigin | None, ResultOrigin]:
@@ -65,9 +75,7 @@ def rewrite(data: Path, record: Record, change: Rewrite) -> None:
         db.execute("UPDATE results SET analysis = ? WHERE id = ?", [new, record.id])
 
 
-def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(tmp_path):
-    store = opened(tmp_path)
-    record = kept(store)
+def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(record, store, tmp_path):
     assert set(who(store, record)) == {ResultOrigin.HERE}
     again = opened(tmp_path)  # the key is the same, and so is what it signed
     assert again.seals.own == store.seals.own
@@ -86,9 +94,7 @@ def test_what_the_pipeline_writes_is_ours_wherever_it_is_shown(tmp_path):
         lambda tree: tree["seal"].update(key="AAAA"),
     ],
 )
-def test_a_changed_score_breaks_the_seal(tmp_path, change):
-    store = opened(tmp_path)
-    record = kept(store)
+def test_a_changed_score_breaks_the_seal(record, store, tmp_path, change):
     rewrite(tmp_path, record, change)
     page, _list, link = who(store, record)
     assert page is link is ResultOrigin.ELSEWHERE
@@ -99,17 +105,13 @@ def test_a_changed_score_breaks_the_seal(tmp_path, change):
     [("probability", 0.01), ("verdict", "REAL"), ("analyzed", "2020-01-01T00:00:00.000000Z"),
      ("models", '["other"]'), ("sha256", "1" * 64)],
 )  # fmt: skip
-def test_what_a_list_shows_is_sealed_too(tmp_path, column, value):
-    store = opened(tmp_path)
-    record = kept(store)
+def test_what_a_list_shows_is_sealed_too(record, store, tmp_path, column, value):
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute(f"UPDATE records SET {column} = ? WHERE id = ?", [value, record.id])
     assert who(store, record)[1] is ResultOrigin.ELSEWHERE
 
 
-def test_a_seal_is_of_one_record(tmp_path):
-    store = opened(tmp_path)
-    record = kept(store)
+def test_a_seal_is_of_one_record(record, store):
     analysis = store.analysis(LOCAL, record.id)
     other = make(LOCAL, sha256=record.sha256)
     store.add(other, analysis)
@@ -122,14 +124,13 @@ def compared(tree: dict[str, object], sentence: str) -> None:
     comparison["sentence"] = sentence
 
 
-def test_the_sentence_of_a_comparison_is_sealed(tmp_path):
+def test_the_sentence_of_a_comparison_is_sealed(store, tmp_path):
     found = Comparison(
         copy_media=SAMPLE.media,
         original_media=SAMPLE.media.model_copy(update={"name": "press.mp4"}),
         finding=ComparisonFinding.NOTHING_DIFFERS,
         time=TimeAlignment(compared=3, matched=3),
     )
-    store = opened(tmp_path)
     record = kept(store, SAMPLE.model_copy(update={"comparison": found}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
     analysis = store.analysis(LOCAL, record.id)
@@ -142,8 +143,7 @@ def test_the_sentence_of_a_comparison_is_sealed(tmp_path):
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
-def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path):
-    store = opened(tmp_path)
+def test_the_place_is_sealed_and_left_out_without_breaking_it(store, tmp_path):
     record = kept(store, SAMPLE.model_copy(update={"provenance": PLACE}))
     assert set(who(store, record)) == {ResultOrigin.HERE}
     link = store.share(LOCAL, record.id, TTL, NOON)
@@ -154,10 +154,9 @@ def test_the_place_is_sealed_and_left_out_without_breaking_it(tmp_path):
     assert who(store, record)[0] is ResultOrigin.ELSEWHERE
 
 
-def test_what_nobody_sealed_is_ours_only_where_nobody_else_writes(tmp_path):
+def test_what_nobody_sealed_is_ours_only_where_nobody_else_writes(store):
     assert origin(None, LOCAL) is origin(None, "guest:x") is ResultOrigin.BEFORE
     assert origin(None, "0b9cf7a6-6a0e-4a3b-8d7d-7a2b2f8f2f10") is ResultOrigin.ELSEWHERE
-    store = opened(tmp_path)
     record = make(LOCAL)
     store.add(record, SAMPLE)
     assert set(who(store, record)) == {ResultOrigin.BEFORE}
@@ -169,19 +168,17 @@ def test_the_key_is_this_users_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def test_a_new_key_leaves_what_the_old_one_signed(tmp_path):
-    store = opened(tmp_path)
-    record = kept(store)
+def test_a_new_key_leaves_what_the_old_one_signed(record, store, tmp_path):
     (tmp_path / KEY).unlink()
     again = opened(tmp_path)
     assert again.seals.own != store.seals.own
     assert set(who(again, record)) == {ResultOrigin.HERE}
 
 
-def test_a_revoked_key_is_believed_no_more_and_stops_its_server(tmp_path, monkeypatch, capsys):
+def test_a_revoked_key_is_believed_no_more_and_stops_its_server(
+    record, store, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    store = opened(tmp_path)
-    record = kept(store)
     assert keys([]) == 0 and store.seals.own in capsys.readouterr().out
     assert keys(["revoke", "unknown"]) == 1
     assert keys(["revoke", store.seals.own]) == 0
@@ -257,8 +254,7 @@ def test_the_pdf_says_so_in_words(tmp_path):
     assert "Not made by" not in first_page(ResultOrigin.HERE)
 
 
-def test_moved_thresholds_take_the_seal_from_the_report(tmp_path):
-    store = opened(tmp_path)
+def test_moved_thresholds_take_the_seal_from_the_report(store, tmp_path):
     analysis = store.analysis(LOCAL, kept(store).id)
     same = json.loads(exports.report("json", tmp_path / "gone", analysis, ResultOrigin.HERE))
     assert seals.holds(ResultSeal.model_validate(same["analysis"]["seal"]), same["analysis"],
@@ -268,8 +264,7 @@ def test_moved_thresholds_take_the_seal_from_the_report(tmp_path):
     assert changed["analysis"]["seal"] is None
 
 
-def test_a_stranger_can_check_a_result(tmp_path, capsys):
-    store = opened(tmp_path)
+def test_a_stranger_can_check_a_result(store, tmp_path, capsys):
     analysis = store.analysis(LOCAL, kept(store).id)
     other = opened(tmp_path / "other").seals.own
     file = tmp_path / "result.json"
@@ -287,9 +282,7 @@ def test_a_stranger_can_check_a_result(tmp_path, capsys):
     assert unmask(["verify", str(file)]) == 2
 
 
-def test_what_is_added_to_our_own_is_sealed_again_and_to_no_others(tmp_path):
-    store = opened(tmp_path)
-    record = kept(store)
+def test_what_is_added_to_our_own_is_sealed_again_and_to_no_others(record, store):
     ours = store.analysis(LOCAL, record.id)
     more = ours.model_copy(update={"partial": True})
     again = store.seals.seal_again(record, ours, more)

@@ -2,33 +2,25 @@
 
 import io
 import threading
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
 from detector import selfcheck
 from detector.errors import Canceled, InputError, MediaError, WeightsError
 from detector.schema.analysis import Robustness
-from detector.selfcheck import Outcome
 from service.records.model import State
 from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.downloads import Downloads, OnProgress
-from service.tasks.manager import TaskManager
 from service.tasks.robustness import MAX_WAITING, OnTrial, RobustnessQueue
 from service.tasks.selfchecks import SelfChecks
 from service.tasks.task import QueueFull
 from tests.support.result_sample import make_analysis
-from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
-from tests.support.waiting import PATIENT
-
-
-@pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[TaskManager]:
-    made = make_tasks(tmp_path)
-    yield made
-    made.close()
+from tests.support.tasks import ADMIN, ANN, BEN, ended
+from tests.support.waiting import PATIENT, until
 
 
 def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
@@ -59,17 +51,12 @@ def test_a_download_can_be_stopped_and_is_never_run_twice(tasks):
 def test_a_broken_download_tells_no_more_than_a_person_needs(tasks, caplog):
     downloads = Downloads(tasks)
 
-    def breaks(error: Exception) -> Any:
-        def work(on_progress: OnProgress) -> None:
-            raise error
-
-        return work
-
-    one = ended(downloads.start("a", breaks(RuntimeError("secret path")), ANN))
+    broken = Mock(side_effect=RuntimeError("secret path"))
+    one = ended(downloads.start("a", broken, ANN))
     assert "secret" not in one.error and one.error and one.code == ""
     assert "download failed" in caplog.text and "secret path" in caplog.text
     known = WeightsError("No connection to x.", code="no_connection")
-    two = ended(downloads.start("b", breaks(known), ANN))
+    two = ended(downloads.start("b", Mock(side_effect=known), ANN))
     assert (two.error, two.code) == ("No connection.", "no_connection") and two.hint
     assert [r.levelname for r in caplog.records if "download" in r.message] == ["ERROR", "WARNING"]
 
@@ -77,16 +64,10 @@ def test_a_broken_download_tells_no_more_than_a_person_needs(tasks, caplog):
 def test_downloads_wait_for_nobody(tasks):
     downloads, go = Downloads(tasks), threading.Event()
     several = [downloads.start(f"{n}", lambda on_progress: go.wait(PATIENT), ANN) for n in range(9)]
-    assert all(one.state is State.RUNNING for one in map(_begun, several))
+    until(lambda: all(one.state is not State.QUEUED for one in several))
+    assert all(one.state is State.RUNNING for one in several)
     go.set()
     assert all(ended(one).state is State.DONE for one in several)
-
-
-def _begun(one: Any) -> Any:
-    from tests.support.waiting import until
-
-    until(lambda: one.state is not State.QUEUED)
-    return one
 
 
 def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
@@ -107,9 +88,8 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks):
     line = RobustnessQueue(tasks, perturb)
     analysis = make_analysis()
     first = line.start("a", Path("a"), analysis, ANN, kept.append)
-    assert (
-        line.start("a", Path("a"), analysis, ANN, kept.append) is first
-    )  # a second click changes nothing
+    second = line.start("a", Path("a"), analysis, ANN, kept.append)
+    assert second is first, "a second click changes nothing"
     assert line.find("a", BEN) is None and line.find("a", ADMIN) is first
     others = [
         line.start(k, Path(k), analysis, ANN, kept.append) for k in ("bad", "ours", "stopped")
@@ -163,11 +143,9 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(tasks, tmp_path):
 
 def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(tasks, monkeypatch):
     go, runs = threading.Event(), []
-    outcome = Outcome.__new__(Outcome)
-    object.__setattr__(outcome, "id", "texture")
-    object.__setattr__(outcome, "milliseconds", 12.0)
+    outcome = SimpleNamespace(id="texture", milliseconds=12.0)
 
-    def check(progress: Any) -> list[Outcome]:
+    def check(progress: Any) -> list[SimpleNamespace]:
         runs.append(1)
         assert go.wait(PATIENT)
         return [outcome]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -77,8 +78,12 @@ class Desk:
         return self.look()
 
 
-def test_who_waits_at_a_page_comes_before_a_batch():
-    desk = Desk()
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_who_waits_at_a_page_comes_before_a_batch(desk):
     desk.add(PAGE, "first")
     desk.add(NIGHT, "batch")
     for name in ("batch 2", "batch 3"):
@@ -104,8 +109,7 @@ def test_no_more_runs_than_the_cores_allow():
     assert len(small.started) == 5  # 5 * 0.4 is two, however a computer adds that up
 
 
-def test_what_waits_for_a_network_takes_no_core_and_waits_for_none():
-    desk = Desk()
+def test_what_waits_for_a_network_takes_no_core_and_waits_for_none(desk):
     desk.add(PAGE, "page")
     desk.add(NIGHT, "batch")
     for number in range(3):
@@ -136,8 +140,7 @@ def test_cameras_take_from_the_budget_and_stop_nobody_for_good():
         one.release()
 
 
-def test_owners_take_turns():
-    desk = Desk()
+def test_owners_take_turns(desk):
     anns = [desk.add(PAGE, f"ann {number}", "ann") for number in range(5)]
     bens = [desk.add(PAGE, f"ben {number}", "ben") for number in range(2)]
     assert desk.scheduler.ahead(bens[0]) == 0  # ann had her turn
@@ -153,8 +156,7 @@ def test_owners_take_turns():
     assert desk.end("cat")[-1] == "dan"
 
 
-def test_a_place_in_line_counts_what_comes_before_it():
-    desk = Desk()
+def test_a_place_in_line_counts_what_comes_before_it(desk):
     desk.add(PAGE, "runs")
     waiting = [desk.add(PAGE, f"{number}") for number in range(3)]
     assert [desk.scheduler.ahead(task) for task in waiting] == [0, 1, 2]
@@ -183,8 +185,7 @@ def test_a_kind_may_run_one_at_a_time_and_blocks_no_other():
     assert desk.end("single 0")[2:] == ["single 1"]
 
 
-def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network():
-    desk = Desk()
+def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network(desk):
     desk.add(PAGE, "runs")
     desk.scheduler.hold()
     assert desk.scheduler.held
@@ -198,8 +199,7 @@ def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network():
     assert not desk.scheduler.held
 
 
-def test_a_task_is_put_before_all_others_of_its_priority():
-    desk = Desk()
+def test_a_task_is_put_before_all_others_of_its_priority(desk):
     running = desk.add(PAGE, "0")
     waiting = [desk.add(PAGE, name, owner) for name, owner in (("1", "ann"), ("2", "ben"))]
     last = desk.add(PAGE, "3")
@@ -209,11 +209,10 @@ def test_a_task_is_put_before_all_others_of_its_priority():
     assert desk.end("0") == ["0", "3"]
 
 
-def test_a_full_line_takes_no_more():
+def test_a_full_line_takes_no_more(desk):
     def refuse(waiting: int, running: int) -> UnmaskError | None:
         return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
 
-    desk = Desk()
     bound = kind("bound", Priority.INTERACTIVE, refuse=refuse)
     for number in range(3):
         desk.add(bound, f"{number}")
@@ -377,12 +376,9 @@ def test_canceled_while_it_pauses(tmp_path):
 def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
     tasks, caplog, error, code, ours
 ):
-    def work(task: Task) -> None:
-        raise error
-
     with caplog.at_level(logging.ERROR):
         task = Task(PAGE, ANN.id)
-        tasks.submit(task, work)
+        tasks.submit(task, Mock(side_effect=error))
         assert ended(task).state is State.FAILED
     assert task.fault.problem.code == code
     assert (task.fault.reference in caplog.text) == ours
@@ -416,16 +412,11 @@ def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_pa
 
 
 def test_an_end_that_cannot_be_noted_is_an_end(tasks, monkeypatch):
-    def full(*args: object) -> None:
-        raise RecordsError("The disk is full.")
-
-    def fails(*args: object) -> None:
-        raise ZeroDivisionError
-
+    full = Mock(side_effect=RecordsError("The disk is full."))
     task = Task(PAGE, ANN.id)
     with monkeypatch.context() as patch:
         patch.setattr(tasks._store, "update", full)
-        tasks.submit(task, lambda task: "done", fails)
+        tasks.submit(task, lambda task: "done", Mock(side_effect=ZeroDivisionError))
         assert ended(task).state is State.DONE
         patch.setattr(tasks._store, "add", full)
         with pytest.raises(RecordsError):
