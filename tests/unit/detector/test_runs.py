@@ -1,10 +1,10 @@
-"""Runs in MLflow's layout, read back: by MLflow itself where it is installed."""
+"""Runs in MLflow's layout, read back by MLflow itself."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
+from mlflow import MlflowClient
 
 from detector.evaluation import runs
 
@@ -35,10 +35,9 @@ def test_a_run_is_a_file_for_each_thing(tmp_path):
 
 
 def test_mlflow_reads_it(tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     path = written(tmp_path)
-    client = mlflow.MlflowClient(tracking_uri=tmp_path.as_uri())
+    client = MlflowClient(tracking_uri=tmp_path.as_uri())
     (experiment,) = [e for e in client.search_experiments() if e.name == "unmask train"]
     (run,) = client.search_runs([experiment.experiment_id], "metrics.auc > 0.7")
     assert (run.info.run_name, run.info.status) == ("mine", "FINISHED")
