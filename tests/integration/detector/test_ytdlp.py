@@ -347,7 +347,7 @@ def tracks(folder: Path) -> tuple[bytes, bytes]:
     return (folder / "picture.mp4").read_bytes(), (folder / "sound.m4a").read_bytes()
 
 
-def test_separate_tracks_are_joined(web: Server, tmp_path: Path) -> None:
+def test_separate_tracks_are_joined(web, tmp_path):
     picture, sound = tracks(tmp_path)
     web.answers["/picture.mp4"] = whole(picture, Content_Type="video/mp4")
     web.answers["/sound.m4a"] = whole(sound, Content_Type="audio/mp4")
@@ -369,7 +369,7 @@ def test_separate_tracks_are_joined(web: Server, tmp_path: Path) -> None:
         assert ours == [bytes(p) for p in alone.demux(video=0) if p.size], "encoded anew"
 
 
-def test_who_posted_it_and_when_is_read_from_the_page(web: Server, tmp_path: Path) -> None:
+def test_who_posted_it_and_when_is_read_from_the_page(web, tmp_path):
     head = (
         '<meta property="og:site_name" content="Example News">'
         '<meta name="author" content="A. Writer\u202e">'
@@ -389,7 +389,7 @@ def test_who_posted_it_and_when_is_read_from_the_page(web: Server, tmp_path: Pat
         assert not fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve).source
 
 
-def test_what_yt_dlp_says_of_the_account_goes_first() -> None:
+def test_what_yt_dlp_says_of_the_account_goes_first():
     said = ytdlp._posted(
         {
             "title": "T",
