@@ -20,9 +20,10 @@ from detector.cluster import analyzer as cluster_analyzer
 from detector.cluster.pool import Member
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
-from detector.schema.analysis import Settings
+from detector.schema.analysis import Analysis, Settings
 from tests.support.footage import many
 from tests.support.samples import samples
+from tests.support.timeless import timeless
 from tests.support.waiting import PATIENT, at_once, until
 
 QUICK = Settings(models=["texture"], frames=3)
@@ -62,13 +63,10 @@ def clip() -> Path:
     return face_clip(2, 320, 240, 25)
 
 
-def without_times(tree: dict[str, Any]) -> dict[str, Any]:
-    tree = json.loads(json.dumps(tree))
-    del tree["created"], tree["timings"], tree["provenance"]["seconds"]
+def comparable(analysis: Analysis | dict[str, Any]) -> dict[str, Any]:
+    tree = timeless(analysis)
     # As many pictures as a second and a half is enough for are looked at.
     del tree["provenance"]["repeats"]
-    for model in tree["models"]:
-        del model["seconds"]
     return tree
 
 
@@ -94,7 +92,7 @@ def test_the_result_is_the_one_of_one_process(cluster, alone):
     got = at_once(lambda path: cluster.analyze(path, Settings(frames=8)), alone)
     assert len(alone) == 2
     for one, expected in zip(got, alone.values(), strict=True):
-        assert without_times(one.model_dump(mode="json")) == without_times(expected)
+        assert comparable(one) == comparable(expected)
         assert one.id == cluster.id_of(one.media.sha256, Settings(frames=8))
 
 
@@ -105,8 +103,7 @@ def test_a_file_that_a_worker_cannot_see_is_sent(cluster, clip, monkeypatch):
         sent = cluster.analyze(f"/proc/self/fd/{file.fileno()}", QUICK, name="sent.mp4")
     assert sent.media.name == "sent.mp4"
     seen = cluster.analyze(clip, QUICK, name="sent.mp4")
-    one, other = (without_times(made.model_dump(mode="json")) for made in (sent, seen))
-    assert one == other
+    assert comparable(sent) == comparable(seen)
     assert not list(Path(tempfile.gettempdir()).glob("unmask-ray-*"))
 
 

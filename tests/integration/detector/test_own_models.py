@@ -29,6 +29,7 @@ from tests.support.golden import Golden
 NAME = "dfb_meso4"  # small, and of a repository with several networks of the same kind
 OTHER = "dfb_meso4inception"
 ALL = registry.architectures
+pytestmark = pytest.mark.usefixtures("data")
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +51,15 @@ def all_architectures() -> None:
     """Asks for what `few` takes away."""
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
-
-
 def write(path: Path, content: Any) -> Path:
     torch.save(content, path)
     return path
+
+
+def refused(path: Path, says: str = "", **options: str) -> WeightsError:
+    with pytest.raises(WeightsError, match=says) as caught:
+        user_models.add(path, NAME, **options)
+    return caught.value
 
 
 def kept(data: Path) -> list[str]:
@@ -153,24 +154,18 @@ def test_names_are_made_and_kept_apart(state, tmp_path):
         user_models.new_id("Über")
 
 
-def missing(state: dict[str, Tensor]) -> Any:
-    return {k: v for k, v in state.items() if k != "backbone.fc1.weight"}
-
-
-def extra(state: dict[str, Tensor]) -> Any:
-    return state | {"backbone.fc9.weight": torch.ones(1)}
-
-
-def misshapen(state: dict[str, Tensor]) -> Any:
-    return state | {"backbone.fc2.weight": torch.ones(3, 16)}
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (missing, r"1 missing \(.*fc1\.weight\)"),
-        (extra, r"1 unexpected \(.*fc9\.weight\)"),
-        (misshapen, r"fc2\.weight \[3, 16\] instead of \[2, 16\]"),
+        (
+            lambda s: {k: s[k] for k in s if k != "backbone.fc1.weight"},
+            r"1 missing \(.*fc1\.weight\)",
+        ),
+        (lambda s: s | {"backbone.fc9.weight": torch.ones(1)}, r"1 unexpected \(.*fc9\.weight\)"),
+        (
+            lambda s: s | {"backbone.fc2.weight": torch.ones(3, 16)},
+            r"fc2\.weight \[3, 16\] instead of \[2, 16\]",
+        ),
         (lambda s: {"epoch": 3}, "more than tensors: epoch"),
         (lambda s: {}, "no tensors"),
         (lambda s: [1], "holds a list"),
@@ -178,8 +173,7 @@ def misshapen(state: dict[str, Tensor]) -> Any:
 )
 def test_what_does_not_fit_is_named_and_not_kept(state, tmp_path, data, change, says):
     path = write(tmp_path / "x.pth", change(state))
-    with pytest.raises(WeightsError, match=says):
-        user_models.add(path, NAME)
+    refused(path, says)
     with pytest.raises(WeightsError, match=says):
         detector.load_model(NAME, weights=path)
     assert kept(data) == [] and user_models.own_models() == []
@@ -193,15 +187,13 @@ def test_every_architecture_is_looked_through(tmp_path, all_architectures):
 
 def test_another_architecture_is_recognized(tmp_path, data):
     path = write(tmp_path / "x.pth", Golden(OTHER).state())
-    with pytest.raises(WeightsError) as caught:
-        user_models.add(path, NAME)
-    assert caught.value.code == "weights_misfit" and "missing" in caught.value.message
-    assert f"This looks like {OTHER}: add it with --as {OTHER}." in caught.value.hint
+    error = refused(path)
+    assert error.code == "weights_misfit" and "missing" in error.message
+    assert f"This looks like {OTHER}: add it with --as {OTHER}." in error.hint
     assert user_models.matching_architectures([path]) == [OTHER]
     path = write(tmp_path / "y.pth", {"a": torch.ones(1)})
-    with pytest.raises(WeightsError) as caught:
-        user_models.add(path, NAME)
-    assert caught.value.hint == "It fits no architecture that Unmask knows."
+    error = refused(path)
+    assert error.hint == "It fits no architecture that Unmask knows."
     assert kept(data) == []
 
 
@@ -217,9 +209,8 @@ class Trap:
 
 def test_a_hostile_pickle_is_not_opened(state, tmp_path, data):
     path = write(tmp_path / "x.pth", {"model": state, "extra": Trap(tmp_path / "sprung")})
-    with pytest.raises(WeightsError, match=r"opening it would call \w+\.mkdir") as caught:
-        user_models.add(path, NAME)
-    assert "\n" not in caught.value.message
+    error = refused(path, r"opening it would call \w+\.mkdir")
+    assert "\n" not in error.message
     assert not (tmp_path / "sprung").exists() and kept(data) == []
 
 
@@ -238,9 +229,8 @@ def test_a_hostile_pickle_is_not_opened(state, tmp_path, data):
 def test_files_that_are_none(state, tmp_path, data, body, says, capfd):
     path = write(tmp_path / "x.pth", state)
     path.write_bytes(body(path.read_bytes()))
-    with pytest.raises(WeightsError, match=says) as caught:
-        user_models.add(path, NAME)
-    assert "\n" not in caught.value.message and kept(data) == []
+    error = refused(path, says)
+    assert "\n" not in error.message and kept(data) == []
     assert main(["models", "add", str(path), "--as", NAME]) == 2
     assert capfd.readouterr().err.count("\n") == 1
 
@@ -339,17 +329,13 @@ def test_on_the_command_line(state, tmp_path, capsys):
     assert main(["models", "remove", "mine"]) == 2
 
 
-# --- what loads and is no detector ---------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", [torch.int8, torch.int64, torch.uint8, torch.bool])
 def test_whole_numbers_are_no_weights(state, tmp_path, data, kind):
     """torch's own strict load takes them silently, and the network then says nonsense."""
     name = "backbone.fc1.weight"
     path = write(tmp_path / "x.pth", state | {name: (100 * state[name]).to(kind)})
-    with pytest.raises(WeightsError, match=r"1 tensors .* whole numbers .*fc1\.weight \w+\)") as e:
-        user_models.add(path, NAME)
-    assert e.value.code == "weights_whole" and "before it was quantized" in e.value.hint
+    error = refused(path, r"1 tensors .* whole numbers .*fc1\.weight \w+\)")
+    assert error.code == "weights_whole" and "before it was quantized" in error.hint
     assert kept(data) == []
     # Counters are whole in the network too, and half precision is a fraction.
     counters = {k for k in state if k.endswith("num_batches_tracked")}
@@ -384,15 +370,13 @@ def test_of_several_sets_of_weights_the_person_says_which(state, tmp_path, data,
     first, second = names
     prefixed = {f"module.{k}": v for k, v in moved(state).items()}
     path = write(tmp_path / "x.pth", {first: state, second: prefixed, "epoch": 9})
-    with pytest.raises(WeightsError, match="holds several sets of weights: ") as caught:
-        user_models.add(path, NAME)
-    assert caught.value.code == "weights_several" and "--state" in caught.value.hint
-    assert first in caught.value.message and second in caught.value.message
+    error = refused(path, "holds several sets of weights: ")
+    assert error.code == "weights_several" and "--state" in error.hint
+    assert first in error.message and second in error.message
     with pytest.raises(WeightsError, match="several sets"):
         detector.load_model(NAME, weights=path)
-    with pytest.raises(WeightsError, match="no set of weights called 'ema'") as caught:
-        user_models.add(path, NAME, state="ema")
-    assert second in caught.value.hint and kept(data) == []
+    error = refused(path, "no set of weights called 'ema'", state="ema")
+    assert second in error.hint and kept(data) == []
 
     for name, content in ((first, state), (second, moved(state))):
         spec = user_models.add(path, NAME, id=f"own-{name}".replace("_", "-"), state=name)
@@ -414,9 +398,8 @@ def test_company_that_is_no_second_set(state, tmp_path):
     assert user_models.add(write(tmp_path / "x.pth", {"state_dict": state, **company}), NAME).own
     # Under a name that nobody uses: it is not guessed.
     path = write(tmp_path / "y.pth", {"detector": moved(state), "epoch": 3})
-    with pytest.raises(WeightsError, match="more than tensors") as caught:
-        user_models.add(path, NAME)
-    assert "--state detector" in caught.value.hint
+    error = refused(path, "more than tensors")
+    assert "--state detector" in error.hint
     assert main(["models", "add", str(path), "--as", NAME, "--state", "detector"]) == 0
 
 
@@ -442,17 +425,14 @@ def test_torchscript_is_read_for_its_tensors(state, tmp_path, data):
     bare = detector.load_model(NAME, weights=write(tmp_path / "bare.pth", state))
     assert torch.equal(logits(registry.load_model(spec.id)), logits(bare))
     other = scripted(Golden(OTHER).state(), tmp_path / "other.pt")
-    with pytest.raises(WeightsError) as caught:
-        user_models.add(other, NAME)
-    assert f"--as {OTHER}" in caught.value.hint
+    error = refused(other)
+    assert f"--as {OTHER}" in error.hint
     coded = {k: v.to(torch.int8) if k.endswith("fc1.weight") else v for k, v in state.items()}
-    with pytest.raises(WeightsError, match="whole numbers") as caught:
-        user_models.add(scripted(coded, tmp_path / "coded.pt"), NAME)
-    assert caught.value.code == "weights_whole"
+    error = refused(scripted(coded, tmp_path / "coded.pt"), "whole numbers")
+    assert error.code == "weights_whole"
     broken = tmp_path / "broken.pt"
     broken.write_bytes((tmp_path / "net.torchscript").read_bytes()[:-100])
-    with pytest.raises(WeightsError, match="truncated or damaged"):
-        user_models.add(broken, NAME)
+    refused(broken, "truncated or damaged")
 
 
 @pytest.mark.filterwarnings("ignore")  # torch would rather have other formats written
@@ -461,5 +441,4 @@ def test_a_quantized_torchscript_is_named(tmp_path):
         torch.nn.Sequential(torch.nn.Linear(4, 2)), {torch.nn.Linear}, dtype=torch.qint8
     )
     torch.jit.script(net).save(tmp_path / "q.pt")
-    with pytest.raises(WeightsError, match="quantized"):
-        user_models.add(tmp_path / "q.pt", NAME)
+    refused(tmp_path / "q.pt", "quantized")

@@ -30,6 +30,7 @@ from tests.support.golden import Golden
 from tests.unit.detector.test_hub import HALF, VIT, entry, saved
 from tests.unit.detector.test_mesonet import write_keras
 
+pytestmark = pytest.mark.usefixtures("data")
 POINTS = {"kind": "points", "landmarks": "dlib", "resize": "cubic"}
 RECIPES = {
     "square": CropRecipe(scale=1.2, size=128),
@@ -40,11 +41,6 @@ RECIPES = {
     "points": CropRecipe.model_validate(POINTS | {"size": 128}),
     "native": CropRecipe(kind="points", template="gend", native=True, fit="cover", size=128),
 }
-
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +86,8 @@ def plan(**changes: object) -> Recipe:
 
 
 def losses(out: Path) -> list[float]:
-    with (out / "curve.csv").open() as stream:
-        return [float(row["loss"]) for row in csv.DictReader(stream)]
+    rows = csv.DictReader((out / "curve.csv").read_text().splitlines())
+    return [float(row["loss"]) for row in rows]
 
 
 @pytest.mark.parametrize("name", RECIPES)
