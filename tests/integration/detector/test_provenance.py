@@ -6,7 +6,6 @@ import io
 import os
 import socket
 import struct
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -24,6 +23,7 @@ from detector.schema.codes import ProofKind
 from detector.schema.origin import Proof, Provenance
 from tests.conftest import portrait, write_clip
 from tests.support.certificates import AI, Authority, make_authority
+from tests.support.footage import repeated
 
 GPS = {1: "N", 2: (48.0, 51.0, 29.6), 3: "W", 4: (2.0, 17.0, 40.2)}
 
@@ -46,9 +46,6 @@ def look(path: Path) -> Provenance:
 
 def value(found: Provenance, name: str) -> str | None:
     return next((fact.value for fact in found.facts if fact.name == name), None)
-
-
-# --- signed origin -------------------------------------------------------------------------------
 
 
 def test_no_manifest_says_nothing(picture):
@@ -159,9 +156,6 @@ def test_a_trust_list_that_is_none_is_refused(picture, tmp_path, monkeypatch):
     monkeypatch.setenv(credential.TRUST, str(picture))
     with pytest.raises(UsageError, match="no certificate"):
         look(picture)
-
-
-# --- tags ----------------------------------------------------------------------------------------
 
 
 def exif_jpeg(path: Path, **more: object) -> Path:
@@ -277,9 +271,6 @@ def test_jpeg_tables_tell_software_from_cameras(tmp_path):
     assert value(look(own), "JPEG quantization") == "tables of its own"
 
 
-# --- films ---------------------------------------------------------------------------------------
-
-
 def test_encoder_and_muxer_leave_traces(make_clip):
     clip = make_clip(options={"crf": "29"}, picture=moving)
     found = look(clip)
@@ -342,21 +333,7 @@ def test_repeated_frames_are_counted(source, low, high, crf, make_clip):
 
 
 def test_a_part_copied_within_the_clip_is_found(tmp_path):
-    clip = write_clip(tmp_path / "a.mp4", seconds=1, gop=25, picture=moving)
-    looped = tmp_path / "looped.mp4"
-    with av.open(str(clip)) as source, av.open(str(looped), "w") as out:
-        video = source.streams.video[0]
-        stream = out.add_stream_from_template(video)
-        packets = [p for p in source.demux(video) if p.dts is not None]
-        length = sum(p.duration for p in packets)
-        kept = [(bytes(p), p.pts, p.dts, p.is_keyframe) for p in packets]
-        for turn in range(2):
-            for data, pts, dts, key in kept:
-                packet = av.Packet(data)
-                packet.pts, packet.dts = pts + turn * length, dts + turn * length
-                packet.time_base = Fraction(video.time_base)
-                packet.is_keyframe, packet.stream = key, stream
-                out.mux(packet)
+    looped = repeated(write_clip(tmp_path / "a.mp4", seconds=1, gop=25, picture=moving), 2)
     found = look(looped)
     assert found.repeats.copied >= 20
     assert any("copied" in sentence for sentence in found.findings)

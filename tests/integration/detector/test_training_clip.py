@@ -80,9 +80,6 @@ def item(method: str, note: str = "", label: int = 1) -> Item:
     return Item(Path("x"), "x", label, "video", method, "g", "s", note=note)
 
 
-# --- faces ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("wanted", "method", "note"),
     [
@@ -113,9 +110,6 @@ def test_a_cut_shows_so_many_units_around_the_face(k):
     x0, y0 = round(x - side / 2), round(y - side / 2)
     direct = cv2.resize(frame[y0 : y0 + side, x0 : x0 + side], (320, 320))
     assert np.abs(shown.astype(int) - direct).mean() < 4
-
-
-# --- augmentation --------------------------------------------------------------------------------
 
 
 def test_a_pair_gets_the_same_quality():
@@ -149,9 +143,6 @@ def test_a_pseudo_fake_changes_the_face_and_not_its_surroundings(kind):
     assert (off[:, :8].mean((1, 2)) < 1e-3).mean() > 0.5
 
 
-# --- training ------------------------------------------------------------------------------------
-
-
 def test_it_learns_and_its_folds_are_of_networks_that_never_saw_them(
     labels, cut, tmp_path, monkeypatch
 ):
@@ -178,20 +169,18 @@ def test_it_learns_and_its_folds_are_of_networks_that_never_saw_them(
     file = train(TINY, labels, run, cache=cut, folds=wanted, trunk=seeded(tiny))
     assert file is not None
     assert seen == [{"two/b", "three/c"}, {"one/a", "three/c"}, set(SOURCES)]
-    with (tmp_path / "run" / "left_out.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
+    rows = rows_of(tmp_path / "run" / "left_out.csv")
     items = {one.name: one for one in read_labels(labels)}
     assert len(rows) == 28 and all(SOURCES[items[r["file"]].source] == r["fold"] for r in rows)
     scores = np.array([float(r["altered"]) - float(r["real"]) for r in rows])
     assert metrics.auc(scores, np.array([r["label"] == "fake" for r in rows])) > 0.7
     assert set(told) == set(wanted)
-    losses = [float(r["loss"]) for r in read_curve(tmp_path / "run")]
+    losses = [float(r["loss"]) for r in rows_of(tmp_path / "run" / "curve.csv")]
     assert losses[-1] < 0.93 * losses[0]
 
 
-def read_curve(run: Path) -> list[dict[str, str]]:
-    with (run / "curve.csv").open() as stream:
-        return list(csv.DictReader(stream))
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def seeded(make: Callable[[], ClipBlocks]) -> Callable[[], ClipBlocks]:
@@ -269,9 +258,6 @@ def test_what_cannot_be_trained_is_refused(labels, cut, tmp_path, capsys):
     assert main(["train", "finetune", *out, "--folds", "sources"]) == 2
 
 
-# --- the generated head --------------------------------------------------------------------------
-
-
 def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path):
     """The fake's checkered face is told from faces of other sources, without the trunk's tuning."""
     picture = camera((360, 300))
@@ -291,8 +277,7 @@ def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path):
     file = generated.train(
         generated.GeneratedRecipe(), tmp_path / "labels.csv", run, folds=list(SOURCES.values())
     )
-    with (tmp_path / "run" / "left_out.csv").open() as stream:
-        told = list(csv.DictReader(stream))
+    told = rows_of(tmp_path / "run" / "left_out.csv")
     assert len(told) == 48 and {row["version"] for row in told} == {"as it is", "copy"}
     items = {one.name: one for one in read_labels(tmp_path / "labels.csv")}
     assert all(SOURCES[items[row["file"]].source] == row["fold"] for row in told)
