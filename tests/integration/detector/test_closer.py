@@ -232,20 +232,17 @@ def test_a_closer_look_of_a_picture_is_a_look(analyzer, tmp_path):
     assert closer.coverage == usual.coverage
 
 
-def test_a_closer_look_can_be_stopped(analyzer, long_clip):
-    for wanted in (3, 40):  # the first time through, and the second
-        cancel = threading.Event()
+@pytest.mark.parametrize("wanted", [3, 40], ids=["the first time through", "the second"])
+def test_a_closer_look_can_be_stopped(analyzer, long_clip, wanted):
+    cancel = threading.Event()
 
-        def stop(
-            progress: Progress, wanted: int = wanted, cancel: threading.Event = cancel
-        ) -> None:
-            if progress.sampled >= wanted:
-                cancel.set()
+    def stop(progress: Progress) -> None:
+        if progress.sampled >= wanted:
+            cancel.set()
 
-        with pytest.raises(Canceled):
-            analyzer.analyze(
-                long_clip, Settings(sampling="closer", frames=72), observe=stop, cancel=cancel
-            )
+    settings = Settings(sampling="closer", frames=72)
+    with pytest.raises(Canceled):
+        analyzer.analyze(long_clip, settings, observe=stop, cancel=cancel)
 
 
 def test_a_moment_counts_for_the_time_it_stands_for(analyzer, long_clip):

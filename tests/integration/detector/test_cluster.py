@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,21 @@ def comparable(analysis: Analysis | dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def pid(member: Member) -> int:
+def ask(member: Member, question: Callable[[Any], int]) -> int:
+    """Return a worker's answer."""
     import ray
 
-    found: int = ray.get(member.actor.__ray_call__.remote(lambda worker: os.getpid()))
-    return found
+    answer: int = ray.get(member.actor.__ray_call__.remote(question))
+    return answer
+
+
+def pid(member: Member) -> int:
+    return ask(member, lambda worker: os.getpid())
+
+
+def running(member: Member) -> int:
+    """Return how many analyses a worker is at."""
+    return ask(member, lambda worker: len(worker._progress))
 
 
 def at_work(cluster: ClusterAnalyzer) -> list[Member]:
@@ -151,19 +161,10 @@ def test_progress_goes_forward_and_a_cancel_frees_the_worker(cluster):
     assert len(seen) > 2 and fractions == sorted(set(fractions)) and fractions[-1] < 1
     assert seen[-1].partial is not None and seen[-1].media is not None
     until(lambda: idle(cluster))
-    running = [_running(member) for member in cluster._pool._members]
-    until(lambda: not any(_running(member) for member in cluster._pool._members))
-    assert {pid(member) for member in cluster._pool._members} == before, running
+    until(lambda: not any(map(running, cluster._pool._members)))
+    assert {pid(member) for member in cluster._pool._members} == before
     with pytest.raises(Canceled):
         cluster.analyze(clip, QUICK, cancel=cancel)  # set already
-
-
-def _running(member: Member) -> int:
-    """How many analyses a worker is at."""
-    import ray
-
-    number: int = ray.get(member.actor.__ray_call__.remote(lambda worker: len(worker._progress)))
-    return number
 
 
 def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(cluster, tmp_path):
@@ -234,7 +235,8 @@ def test_a_cluster_of_this_computer_is_reached_from_nowhere_else(cluster):
     assert os.environ["RAY_AUTH_MODE"] == "token" and len(os.environ["RAY_AUTH_TOKEN"]) == 64
     found = _listening(_processes(address))
     assert len(found) > 2 and int(address.rpartition(":")[2]) in {port for _, port in found}
-    assert {host for host, _ in found} <= {"127.0.0.1"}, found
+    local = {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1, also within IPv6
+    assert {host for host, _ in found} <= local, found
 
 
 def _processes(address: str) -> list[int]:
@@ -254,7 +256,7 @@ def _processes(address: str) -> list[int]:
 
 
 def _listening(pids: list[int]) -> set[tuple[str, int]]:
-    """Host and port of what processes listen on."""
+    """Host, as the kernel writes it, and port of what processes listen on."""
     sockets = set()
     for pid in pids:
         for link in Path(f"/proc/{pid}/fd").glob("*"):
@@ -268,17 +270,8 @@ def _listening(pids: list[int]) -> set[tuple[str, int]]:
             parts = row.split()
             if parts[3] == "0A" and f"socket:[{parts[9]}]" in sockets:
                 host, port = parts[1].split(":")
-                found.add((_address(host), int(port, 16)))
+                found.add((host, int(port, 16)))
     return found
-
-
-def _address(code: str) -> str:
-    import ipaddress
-
-    words = [bytes.fromhex(code[n : n + 8])[::-1] for n in range(0, len(code), 8)]
-    address = ipaddress.ip_address(b"".join(words))
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
 
 
 def test_another_cluster_or_none_is_said(cluster):

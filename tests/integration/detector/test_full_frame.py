@@ -48,14 +48,11 @@ class BrightClip(Bright):
     """The same of clips."""
 
 
+SMALL = CropRecipe(kind="whole", size=32)
 SPECS = {
-    "whole": spec("whole", "image", CropRecipe(kind="whole", size=32)),
+    "whole": spec("whole", "image", SMALL),
     "large": spec("large", "image", CropRecipe(kind="whole", size=64, fit="cover", short=80)),
-    "clips": spec(
-        *("clips", "clip", CropRecipe(kind="whole", size=32)),
-        clip_frames=FRAMES,
-        clip_stride=STRIDE,
-    ),
+    "clips": spec("clips", "clip", SMALL, clip_frames=FRAMES, clip_stride=STRIDE),
 }
 
 
@@ -176,7 +173,7 @@ def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front
             order[self.spec.id] += [int(item.flat[0]) for item in batch]
             return batch[:, 0, 0, 0].astype(float)
 
-    entries = [spec(id, "image", CropRecipe(kind="whole", size=32)) for id in order]
+    entries = [spec(id, "image", SMALL) for id in order]
     made = {s.id: Slow(s) for s in entries}
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr(registry, "load_model", lambda id, **settings: made[id])

@@ -448,11 +448,8 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog):
         states["texture"].note and not states["texture"].counted and states["texture"].scored == 0
     )
     assert states["clip"].counted and states["clip"].scored == 4
-    assert {m.id: bool(m.error) for m in session.finish().models} == {
-        "texture": True,
-        "clip": False,
-        "clip-generated": False,
-    }
+    failed = {m.id: bool(m.error) for m in session.finish().models}
+    assert failed == {"texture": True, "clip": False, "clip-generated": False}
 
 
 def test_a_model_that_is_not_here_is_named(engine):
@@ -462,10 +459,8 @@ def test_a_model_that_is_not_here_is_named(engine):
     engine._load = load
     session = engine.open()
     state = feed(engine, session, 1, REAL)[-1]
-    assert [m.note for m in state.models] == [
-        "texture is not on this computer.",
-        "clip is not on this computer.",
-    ]
+    notes = [m.note for m in state.models]
+    assert notes == ["texture is not on this computer.", "clip is not on this computer."]
     with pytest.raises(UsageError, match="no model"):
         engine.open(live.LiveSettings(models=("nosuch",)))
 

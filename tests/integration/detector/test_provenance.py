@@ -81,12 +81,8 @@ def test_a_manifest_is_read_and_believed_as_configured(
     assert trusted.credential.trust_list
     assert any("was generated" in sentence for sentence in trusted.findings)
     assert trusted.proof == Proof(kind=ProofKind.SIGNED, name="Test newsroom")
-    part = authority.sign(
-        source,
-        tmp_path / f"part{suffix}",
-        mime,
-        source=AI.replace("trained", "compositeWithTrained"),
-    )
+    ai_in_part = AI.replace("trained", "compositeWithTrained")
+    part = authority.sign(source, tmp_path / f"part{suffix}", mime, source=ai_in_part)
     assert look(part).proof == Proof(kind=ProofKind.PART_SIGNED, name="Test newsroom")
 
     anchors.write_text(make_authority("Somebody else").root)

@@ -145,15 +145,9 @@ def test_a_face_that_is_cut_off_is_gone():
 
 def test_a_picture_is_tried_too_and_on_the_command_line(gallery, tmp_path, capsys):
     out = tmp_path / "a.json"
-    arguments = [
-        "robustness",
-        str(gallery["picture"].path),
-        "--models",
-        "texture",
-        "--device",
-        "cpu",
-    ]
-    assert main([*arguments, "--conditions", "jpeg-50,crf-32", "--json", str(out)]) == 0
+    command = ["robustness", str(gallery["picture"].path), "--models", "texture"]
+    command += ["--device", "cpu", "--conditions", "jpeg-50,crf-32", "--json", str(out)]
+    assert main(command) == 0
     analysis = Analysis.model_validate_json(out.read_text())
     assert [t.condition for t in analysis.robustness.trials] == ["jpeg-50"]
     assert analysis.robustness.end is None

@@ -28,6 +28,7 @@ from detector.provenance import file_traces
 from detector.schema.analysis import Settings
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
+from tests.support.processes import descendants
 from tests.support.waiting import at_once, until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -61,23 +62,6 @@ def file(tmp_path: Path) -> str:
     path = tmp_path / "file.bin"
     path.write_bytes(b"content")
     return str(path)
-
-
-def living(root: int | None = None) -> set[int]:
-    """Processes that descend from this one (or another), zombies among them."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                after = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(after[1])
-    found, level = set(), {root or os.getpid()}
-    while level:
-        level = {child for child, parent in parents.items() if parent in level}
-        found |= level
-    return found
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -301,14 +285,14 @@ def test_each_file_gets_a_fresh_reader(box, file):
 
 @linux
 def test_cancel_ends_the_reader(file):
-    before = living()
+    before = descendants()
     with Sandbox(WORKER, WORKER_PRELOAD) as box:
         cancel = threading.Event()
         threading.Timer(0.5, cancel.set).start()
         with pytest.raises(Canceled):
             box.call(hostile.hang, file, returns=int, reads=(file,), cancel=cancel)
-        until(lambda: len(living() - before) == 1)  # the fork server alone
-    assert living() <= before
+        until(lambda: len(descendants() - before) == 1)  # the fork server alone
+    assert descendants() <= before
 
 
 @linux
@@ -322,7 +306,7 @@ def test_a_stream_that_is_left_leaves_nothing(tmp_path, apart):
         stream = media.decode(clip, about, [n / 25 for n in range(90)], notes=[])
         next(stream)
         stream.close()
-    until(lambda: not living(fork_server))
+    until(lambda: not descendants(fork_server))
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == files
     assert not [name for name in os.listdir("/dev/shm") if "frames" in name]
@@ -357,8 +341,8 @@ def test_no_reader_outlives_a_program_that_was_killed(file):
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root
     )
     fork_server = int(program.stdout.readline())
-    until(lambda: living(fork_server))
-    left = [fork_server, *living(fork_server)]
+    until(lambda: descendants(fork_server))
+    left = [fork_server, *descendants(fork_server)]
     program.kill()
     program.wait()
     program.stdout.close()

@@ -55,10 +55,8 @@ def test_a_clip_that_stands_wrong_is_turned(analyzer, make_clip, degrees):
     frame = media.frame_at(path, out.media, 1.0)
     assert frame.rgb.shape == (SIZE[1], SIZE[0], 3)
     assert np.abs(frame.rgb.astype(int) - camera(SIZE)(25)).mean() < 8
-    assert (
-        "Turned",
-        f"{out.media.turned}° clockwise, beyond the file's own rotation",
-    ) in file_rows(out.media)
+    turn = f"{out.media.turned}° clockwise, beyond the file's own rotation"
+    assert ("Turned", turn) in file_rows(out.media)
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 

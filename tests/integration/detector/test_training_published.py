@@ -257,13 +257,8 @@ def test_what_cannot_be_begun_with_is_refused(labels, tmp_path):
     assert missing.value.code == "weights_missing"
     with pytest.raises(UsageError, match="does not judge single faces"):
         (tmp_path / "npr.pth").write_bytes(b"never opened")
-        train(
-            "finetune",
-            labels,
-            tmp_path / "run",
-            begin="npr_resnet50",
-            weights=[tmp_path / "npr.pth"],
-        )
+        files = [tmp_path / "npr.pth"]
+        train("finetune", labels, tmp_path / "run", begin="npr_resnet50", weights=files)
     with pytest.raises(UsageError, match="--begin"):
         train("finetune", labels, tmp_path / "run")
     with pytest.raises(UsageError, match="for fine-tuning"):

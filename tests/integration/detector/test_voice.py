@@ -271,12 +271,8 @@ def test_a_short_sound_is_repeated_to_fill_a_window():
 
 @pytest.fixture(scope="module")
 def talking_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(
-        tmp_path_factory.mktemp("clips") / "talking.mp4",
-        seconds=4,
-        size=(640, 360),
-        audio=made.speech(4),
-    )
+    path = tmp_path_factory.mktemp("clips") / "talking.mp4"
+    return write_clip(path, seconds=4, size=(640, 360), audio=made.speech(4))
 
 
 @pytest.fixture(scope="module")

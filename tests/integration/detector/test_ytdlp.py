@@ -362,14 +362,8 @@ def test_who_posted_it_and_when_is_read_from_the_page(web, tmp_path):
 
 
 def test_what_yt_dlp_says_of_the_account_goes_first():
-    said = ytdlp._posted(
-        {
-            "title": "T",
-            "uploader": "Channel",
-            "upload_date": "20261102",
-            "webpage_url_domain": "x.y",
-        }
-    )
+    known = {"title": "T", "uploader": "Channel", "upload_date": "20261102"}
+    said = ytdlp._posted(known | {"webpage_url_domain": "x.y"})
     found = posted.posted(said, {"by": "other", "site": "Site"})
     assert found == Posted(title="T", by="Channel", date="2026-11-02", site="x.y")
     assert posted.posted({"title": "T"}, {}) is None, "a title alone says nothing of who"
