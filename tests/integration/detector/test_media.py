@@ -834,7 +834,8 @@ def test_long_names_keep_both_ends(make_clip):
 
 
 def test_hostile_names_on_disk(tmp_path, face_clip):
-    for name in ("%03d.mp4", "http:host.mp4", "concat:a|b.mp4", "-i.mp4", "a\nb.mp4", "x*?[.mp4"):
+    hostile = ("%03d.mp4", "http:host.mp4", "concat:a|b.mp4", "-i.mp4", "a\nb.mp4", "x*?[.mp4")
+    for name in (*hostile, "holiday.jpg", "setup.exe"):
         path = tmp_path / name
         path.write_bytes(face_clip.read_bytes())
         assert probe(path).kind == "video"

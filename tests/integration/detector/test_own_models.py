@@ -56,7 +56,7 @@ def write(path: Path, content: Any) -> Path:
     return path
 
 
-def refused(path: Path, says: str = "", **options: str) -> WeightsError:
+def refused(path: Path, says: str | None = None, **options: str) -> WeightsError:
     with pytest.raises(WeightsError, match=says) as caught:
         user_models.add(path, NAME, **options)
     return caught.value

@@ -4,6 +4,7 @@ import gc
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -75,6 +76,7 @@ def _files(folder: Path) -> dict[str, Path]:
     exif[0x0112], exif[0x010F] = 6, "Maker"
     shot.save(found["d.jpg"], exif=exif)
     found["e.mp4"] = write_clip(folder / "e.mp4", seconds=2, rotation=90, audio=True)
+    found["h.jpg"] = Path(shutil.copy(found["e.mp4"], folder / "h.jpg"))  # its name says nothing
     found["f.avi"] = write_clip(folder / "f.avi", seconds=2)
     cut = write_clip(folder / "g.mkv", seconds=2)
     data = bytearray(cut.read_bytes())
