@@ -2,6 +2,7 @@
 
 import threading
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from detector.models import registry
 from detector.pipeline import Progress, initial_results
 from detector.schema.analysis import Analysis, Label, Modality, ReasonCode, Settings
 from detector.schema.subject import letter
-from tests.conftest import write_clip
 from tests.support.footage import repeated
 from tests.support.portrait import write
 from tests.support.timeless import timeless
@@ -148,8 +148,14 @@ def test_no_face_and_a_small_face_are_told_apart(analyzer, tmp_path):
     assert not any(f.logits for t in out.judged for f in t.frames)
 
 
-def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(analyzer, tmp_path):
-    whole = write_clip(tmp_path / "whole.mkv", seconds=3, size=(640, 360))
+def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(analyzer, clip, tmp_path):
+    whole = tmp_path / "whole.mkv"
+    with av.open(str(clip)) as source, av.open(str(whole), "w") as out:
+        target = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = target
+                out.mux(packet)
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
     out = analyzer.analyze(cut, Settings(frames=12))
