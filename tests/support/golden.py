@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from skimage import data
@@ -50,6 +51,14 @@ def save(state: dict[str, Any], path: Path) -> Path:
     finally:
         torch.serialization.set_crc32_options(before)
     return path
+
+
+def near(value: Tensor, wanted: dict[str, Any]) -> None:
+    """Assert that a tensor is the golden's: its shape, some values, mean and deviation."""
+    assert list(value.shape) == wanted["shape"] and value.dtype == torch.float32
+    np.testing.assert_allclose(value.flatten()[wanted["at"]], wanted["values"], atol=1e-5)
+    assert float(value.double().mean()) == pytest.approx(wanted["mean"], abs=1e-5)
+    assert float(value.double().std(correction=0)) == pytest.approx(wanted["std"], abs=1e-5)
 
 
 class Golden:

@@ -1,5 +1,6 @@
-"""Servers of the tests' own, as programs."""
+"""Servers of the tests' own, as programs, and the processes that descend from one."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,3 +37,19 @@ def running(
         finally:
             process.kill()
     assert ended in (0, -15), log.read_text()
+
+
+def descendants(root: int | None = None) -> set[int]:
+    """Return the processes that descend from this one (or another), zombies among them."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            after = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        parents[int(entry.name)] = int(after[1])
+    found, level = set(), {root or os.getpid()}
+    while level:
+        level = {child for child, parent in parents.items() if parent in level}
+        found |= level
+    return found

@@ -10,7 +10,16 @@ from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.models.families import antideepfake, ssl_aasist
 from detector.models.names import rename
-from tests.integration.detector.test_ssl_aasist import SMALL, STRIDES, front, heard, linear, norm
+from tests.integration.detector.test_ssl_aasist import (
+    SMALL,
+    STRIDES,
+    attended,
+    front,
+    heard,
+    linear,
+    norm,
+    placed,
+)
 
 IDS = ("antideepfake", "antideepfake:small")
 
@@ -33,7 +42,7 @@ def published(id: str, width: int, layers: int, inner: int, conv: int) -> dict[s
     return state | {"proj_fc.weight": torch.randn(2, width), "proj_fc.bias": torch.randn(2)}
 
 
-def base_heard(x: Tensor, w: dict[str, Tensor], heads: int = 4) -> Tensor:
+def base_heard(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     """fairseq's base kind with `features_only`: norms after each part. [N, T, width]"""
     x = x[:, None]
     for n, stride in enumerate(STRIDES):
@@ -43,19 +52,10 @@ def base_heard(x: Tensor, w: dict[str, Tensor], heads: int = 4) -> Tensor:
             x = F.group_norm(x, x.shape[1], w[f"{start}.2.weight"], w[f"{start}.2.bias"])
         x = F.gelu(x)
     x = linear(norm(x.transpose(1, 2), w, "layer_norm"), w, "post_extract_proj")
-    g, v = (w[f"encoder.pos_conv.0.weight_{part}"] for part in "gv")
-    kernel = g * v / v.norm(dim=(0, 1), keepdim=True)
-    place = F.conv1d(x.transpose(1, 2), kernel, w["encoder.pos_conv.0.bias"], padding=64, groups=16)
-    x = norm(x + F.gelu(place[..., :-1]).transpose(1, 2), w, "encoder.layer_norm")
+    x = norm(placed(x, w), w, "encoder.layer_norm")
     for n in range(2):
         start = f"encoder.layers.{n}"
-        q, k, v = (
-            linear(x, w, f"{start}.self_attn.{p}_proj").unflatten(2, (heads, -1)).transpose(1, 2)
-            for p in "qkv"
-        )
-        attention = (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).softmax(3) @ v
-        out = linear(attention.transpose(1, 2).flatten(2), w, f"{start}.self_attn.out_proj")
-        x = norm(x + out, w, f"{start}.self_attn_layer_norm")
+        x = norm(x + attended(x, w, f"{start}.self_attn"), w, f"{start}.self_attn_layer_norm")
         y = linear(F.gelu(linear(x, w, f"{start}.fc1")), w, f"{start}.fc2")
         x = norm(x + y, w, f"{start}.final_layer_norm")
     return x

@@ -169,6 +169,12 @@ def test_pooled_odds_are_the_true_ones():
         assert labels[inside].mean() == pytest.approx(p[inside].mean(), abs=0.03)
 
 
+def scores_of(labels: np.ndarray, names: np.ndarray, *logits: np.ndarray) -> HeldOutScores:
+    """Logits of a first and perhaps a second question, to both of which the labels answer."""
+    given = dict(zip((FACE, WHOLE), logits, strict=False))
+    return HeldOutScores(given, labels, dict.fromkeys(given, labels == 1), names)
+
+
 def held(
     rng: np.random.Generator, sources: int, each: int, d: float, shift: float
 ) -> HeldOutScores:
@@ -177,7 +183,7 @@ def held(
     labels = np.tile([0, 1], len(names) // 2)
     moved = np.repeat(rng.normal(0, shift, sources), each)
     logits = gauss(rng, labels, d) + moved
-    return HeldOutScores({FACE: logits}, labels, {FACE: labels == 1}, names)
+    return scores_of(labels, names, logits)
 
 
 def test_promises_are_kept_on_new_sources():
@@ -228,10 +234,7 @@ def test_each_question_may_be_wrong_about_the_next_clip():
     names = np.full(100, "s")
     scores = np.concatenate([np.linspace(1, 0, 50), np.full(50, 2.0)])
     other = np.concatenate([[1.0], np.linspace(0, 0.5, 49), np.full(50, 2.0)])
-    one = HeldOutScores({FACE: scores}, labels, {FACE: labels == 1}, names)
-    two = HeldOutScores(
-        {FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names
-    )
+    one, two = scores_of(labels, names, scores), scores_of(labels, names, scores, other)
     assert operating_points.by_alarms(one)[FACE][1] < 1
     assert all(high > 1 for _, high in operating_points.by_alarms(two).values())
     assert operating_points.by_alarms(two, operating_points.ErrorTargets(rate=0.06))[FACE][1] < 1
@@ -259,9 +262,7 @@ def test_no_sign_needs_every_question():
 def test_too_few_originals_call_nothing_manipulated():
     rng = np.random.default_rng(0)
     labels = np.array([0] * 15 + [1] * 15)
-    few = HeldOutScores(
-        {FACE: gauss(rng, labels, 5.0)}, labels, {FACE: labels == 1}, labels.astype(str)
-    )
+    few = scores_of(labels, labels.astype(str), gauss(rng, labels, 5.0))
     assert operating_points.by_alarms(few)[FACE][1] == np.inf
 
 

@@ -52,14 +52,18 @@ def web() -> Iterator[Server]:
         yield server
 
 
+def stream_of(url: str, rules: LinkRules = RULES, **options: object) -> CameraStream:
+    given = {"stop": threading.Event(), "resolve": resolve} | options
+    return CameraStream(parse(url, rules), rules, **given)
+
+
 def watched(
     url: str, rules: LinkRules = RULES, *, pictures: int = 3, **options: object
 ) -> list[np.ndarray]:
     """The first pictures of a camera."""
     stop = threading.Event()
-    stream = CameraStream(parse(url, rules), rules, stop=stop, resolve=resolve, **options)
     out = []
-    for _time, rgb in stream.frames():
+    for _time, rgb in stream_of(url, rules, stop=stop, **options).frames():
         out.append(rgb)
         if len(out) == pictures:
             stop.set()
@@ -207,12 +211,7 @@ def test_nobody_there_and_no_name_are_said(web):
 def test_a_camera_that_says_nothing_is_left(scheme, monkeypatch):
     mute, port = listening(PUBLIC)
     with mute:
-        stream = CameraStream(
-            parse(f"{scheme}://{LOGIN}@cam.example:{port}/key-7", RULES),
-            RULES,
-            stop=threading.Event(),
-            resolve=resolve,
-        )
+        stream = stream_of(f"{scheme}://{LOGIN}@cam.example:{port}/key-7")
         stream._timeouts = (0.5, 0.5)
         with pytest.raises(MediaError) as raised:
             next(stream.frames())
@@ -224,8 +223,7 @@ def test_who_stops_waits_for_no_camera(scheme):
     mute, port = listening(PUBLIC)
     stop, begun = threading.Event(), time.monotonic()
     with mute:
-        address = parse(f"{scheme}://cam.example:{port}/", RULES)
-        stream = CameraStream(address, RULES, stop=stop, resolve=resolve)
+        stream = stream_of(f"{scheme}://cam.example:{port}/", stop=stop)
         threading.Timer(0.3, stop.set).start()
         assert not list(stream.frames())
     assert time.monotonic() - begun < 9, "it waited for the camera"
@@ -241,12 +239,8 @@ def test_a_lost_camera_is_called_again_and_looked_at_anew():
             return [PUBLIC] if len(asked) < 3 else [PRIVATE]
 
         lost: list[str] = []
-        stream = CameraStream(
-            parse(server.url("cam.example"), RULES),
-            RULES,
-            stop=threading.Event(),
-            lost=lambda sentence, wait: lost.append(sentence),
-            resolve=turning,
+        stream = stream_of(
+            server.url("cam.example"), lost=lambda said, wait: lost.append(said), resolve=turning
         )
         stream._pauses = (0.05,)
         with pytest.raises(LinkRefused) as raised:

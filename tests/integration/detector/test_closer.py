@@ -18,10 +18,10 @@ from detector.media import cuts
 from detector.messages.coverage import covered
 from detector.pipeline import CLOSER, Analyzer, Progress, coverage, estimate
 from detector.pipeline.closer import refine
-from detector.schema.analysis import Analysis, Coverage, Media, Settings
+from detector.schema.analysis import Analysis, Coverage, Settings
 from tests.conftest import camera, write_clip
+from tests.support.searches import searches
 
-Clip = Callable[..., Path]
 SIZE = (320, 180)
 CUTS = (0.0, 30.0, 47.0, 49.0, 80.0)
 """s; where `film` cuts. The shortest shot lies between two moments of a usual analysis of `END`"""
@@ -58,13 +58,9 @@ def usual(analyzer: Analyzer, long_clip: Path) -> Analysis:
     return analyzer.analyze(long_clip)
 
 
-def described(path: Path) -> Media:
-    return media.probe(path)
-
-
 @pytest.mark.parametrize("thorough", [False, True])
 def test_shots_are_found_where_the_clip_cuts(long_clip, thorough):
-    about = described(long_clip)
+    about = media.probe(long_clip)
     found = media.shots(long_clip, about, (0.0, END), 32, thorough=thorough)
     assert [start for start, _ in found] == pytest.approx(list(CUTS), abs=0.3)
     assert found[-1][1] == pytest.approx(END)
@@ -78,15 +74,15 @@ def test_shots_without_an_index(make_clip, name):
     path = make_clip(
         name, seconds=12, fps=10, size=SIZE, picture=film((0, 4, 9)), codec=codec, gop=20
     )
-    found = media.shots(path, described(path), (0.0, 12.0), 32)
+    found = media.shots(path, media.probe(path), (0.0, 12.0), 32)
     # A codec that does not place key frames at cuts shows them at its next one.
     assert [start for start, _ in found] == pytest.approx([0.0, 4.0, 9.0], abs=2.01)
 
 
 def test_one_shot_and_a_part_of_a_clip(make_clip, long_clip):
     path = make_clip("one.mp4", seconds=6, fps=25, size=SIZE)
-    assert media.shots(path, described(path), (0.0, 6.0), 32) == [(0.0, pytest.approx(6.0))]
-    found = media.shots(long_clip, described(long_clip), (35.0, 60.0), 32)
+    assert media.shots(path, media.probe(path), (0.0, 6.0), 32) == [(0.0, pytest.approx(6.0))]
+    found = media.shots(long_clip, media.probe(long_clip), (35.0, 60.0), 32)
     assert [start for start, _ in found] == pytest.approx([35.0, 47.0, 49.0], abs=0.3)
     assert found[-1][1] == 60.0
 
@@ -95,13 +91,13 @@ def test_shots_are_not_searched_where_that_would_cost_much(make_clip):
     # Every frame is a key frame, and nothing says which to look at.
     quick = {"preset": "ultrafast"}
     path = make_clip("keys.mp4", seconds=3, fps=25, size=(1280, 720), gop=1, options=quick)
-    about = described(path)
+    about = media.probe(path)
     assert media.shots(path, about, (0.0, 3.0), 32) is None
     assert media.shots(path, about, (0.0, 3.0), 32, thorough=True) is not None
 
 
 def test_early_key_frames_are_enough_where_all_would_cost_much(long_clip, monkeypatch):
-    about = described(long_clip)
+    about = media.probe(long_clip)
     everything = media.shots(long_clip, about, (0.0, END), 32)
     # Eight key frames, six of them early or before an early one: as much as is allowed.
     size = about.width * about.height / 1e6
@@ -116,7 +112,7 @@ def test_early_key_frames_are_enough_where_all_would_cost_much(long_clip, monkey
 def test_key_frames_far_apart_say_nothing(make_clip):
     options = {"sc_threshold": "0"}
     path = make_clip("far.mp4", seconds=40, fps=10, size=SIZE, gop=1000, options=options)
-    assert media.shots(path, described(path), (0.0, 40.0), 32) is None
+    assert media.shots(path, media.probe(path), (0.0, 40.0), 32) is None
 
 
 def test_a_search_for_shots_can_be_stopped(long_clip):
@@ -125,7 +121,7 @@ def test_a_search_for_shots_can_be_stopped(long_clip):
     for thorough in (False, True):
         with pytest.raises(Canceled):
             media.shots(
-                long_clip, described(long_clip), (0.0, END), 32, thorough=thorough, cancel=cancel
+                long_clip, media.probe(long_clip), (0.0, END), 32, thorough=thorough, cancel=cancel
             )
 
 
@@ -145,7 +141,7 @@ def test_every_shot_gets_a_moment_and_no_more_than_asked_for():
 
 
 def test_coverage_of_parts_and_pictures(long_clip):
-    about = described(long_clip)
+    about = media.probe(long_clip)
     seen = coverage.coverage(about, Settings(), [10.0, 50.0], [(0.0, 30.0), (30.0, 40.0)])
     assert seen == Coverage(sampled=2, frames=1100, longest_gap=60.0, shots=2, shots_seen=1)
     part = coverage.coverage(about, Settings(start=10, end=20), [15.0], None)
@@ -194,27 +190,20 @@ def test_moments_go_where_scores_move_or_are_high():
     assert max(b - a for a, b in pairwise([0.0, *even, 10.0])) <= 2.5
 
 
-def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(analyzer, long_clip, monkeypatch):
-    searched: list[int] = []
-    detect = analyzer.detector().detect
-
-    def count(rgb: np.ndarray, min_face: int) -> list[object]:
-        searched.append(min_face)
-        return detect(rgb, min_face)
-
+def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(analyzer, long_clip):
+    settings = Settings(sampling="closer", frames=MOMENTS)
     seen: list[Progress] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(analyzer.detector(), "detect", count)
-        out = analyzer.analyze(
-            long_clip, Settings(sampling="closer", frames=MOMENTS), observe=seen.append
-        )
+    with searches(analyzer.detector()) as searched:
+        out = analyzer.analyze(long_clip, settings, observe=seen.append)
     assert len(out.timestamps) == MOMENTS
     assert out.timestamps == sorted(out.timestamps)
     assert out.coverage.shots_seen == out.coverage.shots
     assert out.coverage.shots == len(CUTS)
     # No face was searched twice: the moments, those of the windows, and smaller faces in a few.
     windows = {w.start for track in out.judged for w in track.spans}
-    assert len(searched) < MOMENTS + 5 * len(windows) + 24, "32 more where all were searched twice"
+    searched_whole = [search for search in searched if search.way == "detect"]
+    limit = MOMENTS + 5 * len(windows) + 24
+    assert len(searched_whole) < limit, "32 more where all were searched twice"
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
@@ -229,7 +218,7 @@ def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(analyzer, long_clip, m
         scored = [f for t in out.judged for f in t.frames if model.id in f.logits]
         if model.kind == "frame":
             assert model.scored == len(scored)
-    again = analyzer.analyze(long_clip, Settings(sampling="closer", frames=MOMENTS))
+    again = analyzer.analyze(long_clip, settings)
     assert [t.models for t in again.judged] == [t.models for t in out.judged]
     assert again.id == out.id
 
@@ -243,20 +232,17 @@ def test_a_closer_look_of_a_picture_is_a_look(analyzer, tmp_path):
     assert closer.coverage == usual.coverage
 
 
-def test_a_closer_look_can_be_stopped(analyzer, long_clip):
-    for wanted in (3, 40):  # the first time through, and the second
-        cancel = threading.Event()
+@pytest.mark.parametrize("wanted", [3, 40], ids=["the first time through", "the second"])
+def test_a_closer_look_can_be_stopped(analyzer, long_clip, wanted):
+    cancel = threading.Event()
 
-        def stop(
-            progress: Progress, wanted: int = wanted, cancel: threading.Event = cancel
-        ) -> None:
-            if progress.sampled >= wanted:
-                cancel.set()
+    def stop(progress: Progress) -> None:
+        if progress.sampled >= wanted:
+            cancel.set()
 
-        with pytest.raises(Canceled):
-            analyzer.analyze(
-                long_clip, Settings(sampling="closer", frames=72), observe=stop, cancel=cancel
-            )
+    settings = Settings(sampling="closer", frames=72)
+    with pytest.raises(Canceled):
+        analyzer.analyze(long_clip, settings, observe=stop, cancel=cancel)
 
 
 def test_a_moment_counts_for_the_time_it_stands_for(analyzer, long_clip):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from detector.cluster import connection
 from detector.errors import ClusterError
 from tests.integration.detector.test_cluster import many
+from tests.support.processes import descendants
 from tests.support.waiting import until
 
 QUICK = ["--models", "texture", "--frames", "3"]
@@ -23,23 +25,11 @@ SMALL = {**os.environ, "UNMASK_RAY_WORKERS": "2", "UNMASK_RAY_CPUS": "0.5"}
 def workers(driver: int) -> list[int]:
     """The processes of the workers of a program's own cluster."""
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = folder.joinpath("cmdline").read_bytes().startswith(b"ray::ClusterWorker")
-            if ours and driver in _parents(int(folder.name)):
-                found.append(int(folder.name))
-        except OSError:
-            continue
+    for pid in descendants(driver):
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::ClusterWorker"):
+                found.append(pid)
     return found
-
-
-def _parents(pid: int) -> list[int]:
-    parents: list[int] = []
-    while pid > 1:
-        status = Path(f"/proc/{pid}/stat").read_text()
-        pid = int(status.rpartition(")")[2].split()[1])
-        parents.append(pid)
-    return parents
 
 
 def test_a_batch_on_a_cluster_of_its_own_outlives_a_worker_and_itself(tmp_path):

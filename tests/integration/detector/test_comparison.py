@@ -14,7 +14,7 @@ from detector import vision
 from detector.comparison import aligned, all_aligned, compare
 from detector.comparison.align import stretches, time_path
 from detector.errors import Canceled
-from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.schema.comparison import Comparison, ComparisonFinding, SharedStretch
 from tests.support.portrait import (
     FPS,
     FRAMES,
@@ -36,35 +36,25 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 CROP = slice(px(20), px(380)), slice(px(60), px(460))
 
 
-@pytest.fixture(scope="module")
-def detector() -> vision.FaceDetector:
-    return vision.load_detector()
+def said(copy: Path, original: Path, mtcnn: vision.FaceDetector) -> Comparison:
+    return compare(copy, original, detector=mtcnn)
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("original") / "original.mp4", footage())
-
-
-def said(copy: Path, original: Path, detector: vision.FaceDetector) -> Comparison:
-    return compare(copy, original, detector=detector)
-
-
-def test_a_reencoded_copy_does_not_differ(original, tmp_path, detector):
+def test_a_reencoded_copy_does_not_differ(original, tmp_path, mtcnn):
     size = WIDTH * 3 // 4, HEIGHT * 3 // 4
     small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in footage()[:HALF]]
-    result = said(write(tmp_path / "copy.mp4", small, 32), original, detector)
+    result = said(write(tmp_path / "copy.mp4", small, 32), original, mtcnn)
     assert result.finding is ComparisonFinding.NOTHING_DIFFERS
     assert [person.changed_region for person in result.people] == ["none"]
     assert result.space.scale == pytest.approx(0.75, abs=0.01)
     assert result.generation.younger == "copy"
 
 
-def test_a_changed_face_is_found_with_its_time(original, tmp_path, detector):
+def test_a_changed_face_is_found_with_its_time(original, tmp_path, mtcnn):
     frames = footage()
-    frames[12:] = altered(frames[12:], detector, "face")
+    frames[12:] = altered(frames[12:], mtcnn, "face")
     copy = write(tmp_path / "copy.mp4", frames, 26)
-    result = said(copy, original, detector)
+    result = said(copy, original, mtcnn)
     assert result.finding is ComparisonFinding.FACE_DIFFERS
     (span,) = result.people[0].spans
     assert span.start == pytest.approx(1.0, abs=0.2)
@@ -82,56 +72,54 @@ def test_a_changed_face_is_found_with_its_time(original, tmp_path, detector):
     assert same.heat(40)[y0:y1, x0:x1].mean() > 2 * same.heat(40)[:, :x0].mean()
 
 
-def test_a_mouth_of_its_own_is_said_to_be_the_mouth(original, tmp_path, detector):
-    copy = write(tmp_path / "copy.mp4", altered(footage()[:HALF], detector, "mouth"), 24)
-    assert said(copy, original, detector).finding is ComparisonFinding.MOUTH_DIFFERS
+def test_a_mouth_of_its_own_is_said_to_be_the_mouth(original, tmp_path, mtcnn):
+    copy = write(tmp_path / "copy.mp4", altered(footage()[:HALF], mtcnn, "mouth"), 24)
+    assert said(copy, original, mtcnn).finding is ComparisonFinding.MOUTH_DIFFERS
 
 
-def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(original, tmp_path, detector):
+def test_of_footage_that_was_made_anew_nothing_is_said_to_be_the_same(original, tmp_path, mtcnn):
     rng = np.random.default_rng(3)
     copy = write(tmp_path / "copy.mp4", [anew(rgb, rng, 1.1) for rgb in footage()[:HALF]])
-    result = said(copy, original, detector)
+    result = said(copy, original, mtcnn)
     assert (result.finding, result.reason) == (ComparisonFinding.NOT_COMPARABLE, "other_shapes")
     assert not result.accuses
     assert result.moments, "whoever reads it can look at the moments"
 
 
-def test_crop_mirror_and_grade_are_undone(original, tmp_path, detector):
+def test_crop_mirror_and_grade_are_undone(original, tmp_path, mtcnn):
     table = (255 * (np.arange(256) / 255) ** 0.75).astype(np.uint8)
     frames = [table[f[CROP]][:, ::-1] for f in footage()[:HALF]]
-    result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original, mtcnn)
     assert result.finding is ComparisonFinding.TRANSFORMED
     assert result.space.mirrored
     assert result.grading.graded
     assert result.space.kept == pytest.approx(360 * 400 / (480 * 400), abs=0.03)
 
 
-def test_a_face_is_found_through_crop_and_mirror(original, tmp_path, detector):
-    frames = [f[CROP][:, ::-1] for f in altered(footage()[:HALF], detector, "face")]
-    result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
+def test_a_face_is_found_through_crop_and_mirror(original, tmp_path, mtcnn):
+    frames = [f[CROP][:, ::-1] for f in altered(footage()[:HALF], mtcnn, "face")]
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original, mtcnn)
     assert result.finding is ComparisonFinding.FACE_DIFFERS
 
 
 @pytest.mark.parametrize("way", ["letterbox", "turned by 5 degrees", "on its side", "lens"])
-def test_framed_and_turned_copies_are_the_same_footage(way, original, tmp_path, detector):
+def test_framed_and_turned_copies_are_the_same_footage(way, original, tmp_path, mtcnn):
     # A lens's corners need all frames, or their misfit is taken for an edit.
     frames = footage()[: FRAMES if way == "lens" else HALF]
     copy = write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22)
-    result = said(copy, original, detector)
+    result = said(copy, original, mtcnn)
     assert result.finding in (ComparisonFinding.TRANSFORMED, ComparisonFinding.NOTHING_DIFFERS)
     assert (result.finding == ComparisonFinding.TRANSFORMED) == (way != "lens")
     assert [person.changed_region for person in result.people] == ["none"]
 
 
 @pytest.mark.parametrize("way", ["turned in a letterbox", "on its side", "upside down", "lens"])
-def test_a_face_is_found_with_its_time_in_framed_and_turned_copies(
-    way, original, tmp_path, detector
-):
+def test_a_face_is_found_with_its_time_in_framed_and_turned_copies(way, original, tmp_path, mtcnn):
     part = "mouth" if way == "on its side" else "face"
     frames = footage()[:HALF]
-    frames[4:] = altered(frames[4:], detector, part)
+    frames[4:] = altered(frames[4:], mtcnn, part)
     result = said(
-        write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22), original, detector
+        write(tmp_path / "copy.mp4", [framed(f, way) for f in frames], 22), original, mtcnn
     )
     assert result.finding == f"{part}_differs"
     (span,) = result.people[0].spans
@@ -139,24 +127,24 @@ def test_a_face_is_found_with_its_time_in_framed_and_turned_copies(
     assert span.end == pytest.approx(HALF / FPS, abs=0.1)
 
 
-def test_a_title_between_two_stretches_is_none_of_the_footage(original, tmp_path, detector):
+def test_a_title_between_two_stretches_is_none_of_the_footage(original, tmp_path, mtcnn):
     title: np.ndarray = np.full((HEIGHT, WIDTH, 3), (30, 60, 120), np.uint8)
     cv2.putText(title, "LATER", (px(90), px(220)), FONT, 2, (255,) * 3, 4)
     for part, finding in (("", "nothing_differs"), ("face", "face_differs")):
         frames = footage()[:16]
-        frames = altered(frames, detector, part) if part else frames
+        frames = altered(frames, mtcnn, part) if part else frames
         frames[8:8] = [title] * 4
-        result = said(write(tmp_path / f"{part}copy.mp4", frames, 24), original, detector)
+        result = said(write(tmp_path / f"{part}copy.mp4", frames, 24), original, mtcnn)
         assert result.finding == finding
         assert result.time.compared - result.time.matched in (2, 3, 4)
 
 
-def test_a_caption_is_another_edit_and_has_a_place(original, tmp_path, detector):
+def test_a_caption_is_another_edit_and_has_a_place(original, tmp_path, mtcnn):
     frames = footage()[:HALF]
     for rgb in frames:
         cv2.rectangle(rgb, (px(20), px(350)), (px(300), px(380)), (10, 10, 90), -1)
         cv2.putText(rgb, "BREAKING NEWS", (px(26), px(373)), FONT, 0.55, (255,) * 3, 1)
-    result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original, mtcnn)
     assert result.finding is ComparisonFinding.OTHER_EDITS
     assert result.edits[0].kind == "overlay"
     x0, y0, x1, y1 = result.edits[0].box
@@ -171,48 +159,48 @@ def takes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2)])
-def test_another_take_of_the_same_scene_accuses_no_face(takes, detector, one, other):
-    result = said(takes[one], takes[other], detector)
+def test_another_take_of_the_same_scene_accuses_no_face(takes, mtcnn, one, other):
+    result = said(takes[one], takes[other], mtcnn)
     assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
 
 
-def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(tmp_path, detector):
+def test_where_the_head_alone_moves_its_way_tells_the_takes_apart(tmp_path, mtcnn):
     original = write(tmp_path / "original.mp4", head(1))
-    changed = write(tmp_path / "changed.mp4", altered(head(1), detector, "face"), 24)
-    assert said(changed, original, detector).finding is ComparisonFinding.FACE_DIFFERS
-    other = said(write(tmp_path / "other.mp4", head(2), 24), original, detector)
+    changed = write(tmp_path / "changed.mp4", altered(head(1), mtcnn, "face"), 24)
+    assert said(changed, original, mtcnn).finding is ComparisonFinding.FACE_DIFFERS
+    other = said(write(tmp_path / "other.mp4", head(2), 24), original, mtcnn)
     assert not other.finding.manipulated
 
 
-def test_a_take_is_known_again(takes, tmp_path, detector):
+def test_a_take_is_known_again(takes, tmp_path, mtcnn):
     again = write(tmp_path / "again.mp4", take(1)[:HALF], 32)
-    assert said(again, takes[0], detector).finding is ComparisonFinding.NOTHING_DIFFERS
+    assert said(again, takes[0], mtcnn).finding is ComparisonFinding.NOTHING_DIFFERS
 
 
-def test_other_footage_is_refused(original, tmp_path, detector):
+def test_other_footage_is_refused(original, tmp_path, mtcnn):
     cup = cv2.resize(skimage.data.coffee()[:400, :480], SIZE)
     coffee = [np.roll(cup, 4 * n, axis=1) for n in range(HALF)]
-    result = said(write(tmp_path / "copy.mp4", coffee), original, detector)
+    result = said(write(tmp_path / "copy.mp4", coffee), original, mtcnn)
     assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
     assert result.moments == []
 
 
-def test_stills_are_compared(tmp_path, detector):
+def test_stills_are_compared(tmp_path, mtcnn):
     first = footage()[0]
     paths = [tmp_path / "copy.jpg", tmp_path / "original.png"]
-    changed = altered([first], detector, "face")[0]
+    changed = altered([first], mtcnn, "face")[0]
     cv2.imwrite(str(paths[0]), changed[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     cv2.imwrite(str(paths[1]), first[:, :, ::-1])
-    assert said(paths[0], paths[1], detector).finding is ComparisonFinding.FACE_DIFFERS
+    assert said(paths[0], paths[1], mtcnn).finding is ComparisonFinding.FACE_DIFFERS
     cv2.imwrite(str(paths[0]), first[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
-    assert said(paths[0], paths[1], detector).finding is ComparisonFinding.NOTHING_DIFFERS
+    assert said(paths[0], paths[1], mtcnn).finding is ComparisonFinding.NOTHING_DIFFERS
 
 
-def test_a_comparison_can_be_canceled(original, detector):
+def test_a_comparison_can_be_canceled(original, mtcnn):
     stop = threading.Event()
     stop.set()
     with pytest.raises(Canceled):
-        compare(original, original, detector=detector, cancel=stop)
+        compare(original, original, detector=mtcnn, cancel=stop)
 
 
 def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
@@ -228,44 +216,41 @@ def test_the_command_says_it_in_words_json_and_status(tmp_path, capsys):
     assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
 
 
-def test_time_follows_offset_rate_and_cuts():
+def followed(shown: list[int], fps: float) -> list[SharedStretch]:
+    """Match a copy that shows these of 200 frames, and return its stretches."""
     rng = np.random.default_rng(0)
     originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)
     times = np.arange(200) / 25
-    shown = [*range(30, 80, 2), *range(150, 190, 2)]  # half the frames, one cut
     copies = originals[shown] + rng.normal(0, 1, (len(shown), 50))
     cost = ((copies[:, None] - originals[None]) ** 2).mean(2)
-    copy_times = [n / 12.5 for n in range(len(shown))]
+    copy_times = [n / fps for n in range(len(shown))]
     found = time_path(cost, copy_times, times.tolist())
     assert found.tolist() == shown
-    parts = stretches(copy_times, times[found].tolist())
+    return stretches(copy_times, times[found].tolist())
+
+
+def test_time_follows_offset_rate_and_cuts():
+    shown = [*range(30, 80, 2), *range(150, 190, 2)]  # half the frames, one cut
+    parts = followed(shown, 12.5)
     assert [round(part.original_start, 2) for part in parts] == [1.2, 6.0]
     assert parts[0].rate == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("way", ["drift", "dropped", "doubled"])
 def test_time_follows_what_players_and_platforms_do_to_it(way):
-    rng = np.random.default_rng(1)
-    originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)
     shown = {
         "drift": [round(20 + n * 1.04) for n in range(120)],
         "dropped": [n for n in range(20, 150) if n % 7],
         "doubled": [n for n in range(20, 110) for _ in range(2 if n % 9 == 0 else 1)],
     }[way]
-    copies = originals[shown] + rng.normal(0, 1, (len(shown), 50))
-    cost = ((copies[:, None] - originals[None]) ** 2).mean(2)
-    copy_times = [n / 25 for n in range(len(shown))]
-    times = np.arange(200) / 25
-    found = time_path(cost, copy_times, times.tolist())
-    assert found.tolist() == shown
-    assert len(stretches(copy_times, times[found].tolist())) == 1
+    assert len(followed(shown, 25)) == 1
 
 
 def test_an_analysis_is_held_against_its_original_and_its_number_stays(
-    original, tmp_path, detector, capsys
+    original, tmp_path, mtcnn, capsys
 ):
     out = tmp_path / "a.json"
-    copy = str(write(tmp_path / "copy.mp4", altered(footage()[:HALF], detector, "face"), 24))
+    copy = str(write(tmp_path / "copy.mp4", altered(footage()[:HALF], mtcnn, "face"), 24))
     models = ["--models", "texture", "--frames", "4"]
     assert main(["analyze", copy, *models, "--json", "-"]) == 0
     alone = json.loads(capsys.readouterr().out)

@@ -13,10 +13,8 @@ from bench.copies import CopyOptions, write_copy
 from detector import vision
 from detector.messages import comparison as words
 from detector.schema.comparison import Comparison
-from tests.integration.detector.test_comparison import detector, original, said
+from tests.integration.detector.test_comparison import said
 from tests.support.portrait import FPS, FRAMES, HALF, altered, footage
-
-__all__ = ["detector", "original"]  # fixtures
 
 SAME = {"watermark": {"other_edits"}, "fields": {"nothing_differs"}, "mixed": {"nothing_differs"}}
 """What is said of footage in which no face was changed."""
@@ -78,42 +76,42 @@ def recolored(rgb: np.ndarray, way: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path, detector):
+def test_what_was_done_to_all_of_it_accuses_no_face(way, original, tmp_path, mtcnn):
     frames = footage()[: FRAMES if way == "fade" else HALF]
-    result = said(handed_on(tmp_path, frames, way), original, detector)
+    result = said(handed_on(tmp_path, frames, way), original, mtcnn)
     assert result.finding in SAME.get(way, {"transformed"})
     assert [person.changed_region for person in result.people] == ["none"]
 
 
 @pytest.mark.parametrize("way", ["vignette", "fade", "watermark", "fields", "curve"])
-def test_a_face_is_found_under_it(way, original, tmp_path, detector):
-    frames = altered(footage()[: FRAMES if way == "fade" else HALF], detector, "face")
-    result = said(handed_on(tmp_path, frames, way), original, detector)
+def test_a_face_is_found_under_it(way, original, tmp_path, mtcnn):
+    frames = altered(footage()[: FRAMES if way == "fade" else HALF], mtcnn, "face")
+    result = said(handed_on(tmp_path, frames, way), original, mtcnn)
     assert result.finding == "face_differs"
 
 
 def part_of_a_report(
-    folder: Path, original: Path, detector: vision.FaceDetector, part: str
+    folder: Path, original: Path, mtcnn: vision.FaceDetector, part: str
 ) -> Comparison:
     frames = footage()[:HALF]
-    frames = altered(frames, detector, part) if part else frames
-    result = said(handed_on(folder, frames, "report"), original, detector)
+    frames = altered(frames, mtcnn, part) if part else frames
+    result = said(handed_on(folder, frames, "report"), original, mtcnn)
     assert result.excerpt.start == pytest.approx(0.5, abs=0.1)
     assert result.excerpt.end == pytest.approx(1.5, abs=0.1)
     assert result.time.matched < 0.6 * result.time.compared
     return result
 
 
-def test_in_a_report_the_part_that_shows_it_is_compared_and_said(original, tmp_path, detector):
-    result = part_of_a_report(tmp_path, original, detector, "")
+def test_in_a_report_the_part_that_shows_it_is_compared_and_said(original, tmp_path, mtcnn):
+    result = part_of_a_report(tmp_path, original, mtcnn, "")
     assert result.finding == "nothing_differs"
     assert result.sentence == "Part of it is the same footage, and nothing differs there"
     assert words.lead(result).startswith("The copy shows this original from 00:0")
     assert "Of what else it shows this says nothing." in words.lead(result)
 
 
-def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(original, tmp_path, detector):
-    result = part_of_a_report(tmp_path, original, detector, "face")
+def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(original, tmp_path, mtcnn):
+    result = part_of_a_report(tmp_path, original, mtcnn, "face")
     assert result.finding == "face_differs"
     assert "; it shows other footage, too" in result.sentence
     (span,) = result.people[0].spans
@@ -126,10 +124,10 @@ def test_a_face_that_was_changed_in_a_report_has_its_time_in_it(original, tmp_pa
 )
 def test_a_copy_that_is_played_otherwise_is_not_the_same(
     shown, words_for_it,
-    original, tmp_path, detector
+    original, tmp_path, mtcnn
 ):  # fmt: skip
     frames = footage()
     copy = write_copy(tmp_path / "copy.mp4", [frames[n] for n in shown], FPS, CopyOptions(crf=22))
-    result = said(copy, original, detector)
+    result = said(copy, original, mtcnn)
     assert result.finding == "transformed"
     assert result.sentence == f"Same footage, {words_for_it}"

@@ -1,7 +1,6 @@
 """Thresholds by one's own untouched clips."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from detector.decision import conformal, decide
 from detector.decision.conformal import OwnCalibration, ThresholdStore
 from detector.errors import InputError, UsageError
 from detector.evaluation import own_calibration
-from detector.pipeline import Analyzer, initial_results
+from detector.pipeline import initial_results
 from detector.schema.analysis import (
     Analysis,
     CustomEnsemble,
@@ -24,13 +23,7 @@ from tests.support import speech
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
 
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
-
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "data"
-    monkeypatch.setenv("UNMASK_DATA", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("data")
 
 
 def made(clips: list[dict[Question, float]], **changes: object) -> OwnCalibration:
@@ -196,7 +189,7 @@ def test_they_are_kept_replaced_switched_and_deleted(data):
     assert conformal.load() == ThresholdStore()
 
 
-def test_from_a_folder_to_a_verdict(make_clip, tmp_path, capsys):
+def test_from_a_folder_to_a_verdict(analyzer, make_clip, tmp_path, capsys):
     folder = tmp_path / "mine"
     for number in range(4):
         (folder / f"day {number % 2}").mkdir(parents=True, exist_ok=True)
@@ -214,7 +207,6 @@ def test_from_a_folder_to_a_verdict(make_clip, tmp_path, capsys):
     assert "at most 30 %" in said and "Warning" not in said
     assert "broken.mp4" in said and "There is another copy" in said
 
-    analyzer = Analyzer(device="cpu")
     pair = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["texture", "clip"]))
     used = pair.verdict.thresholds
     assert used.own and "your own 4 clips of 2 recordings (my phone)" in used.data
@@ -238,7 +230,7 @@ def test_from_a_folder_to_a_verdict(make_clip, tmp_path, capsys):
     assert "no thresholds of your own" in capsys.readouterr().out
 
 
-def test_real_voices_set_the_threshold_of_the_voice_alone(make_clip, tmp_path, capsys):
+def test_real_voices_set_the_threshold_of_the_voice_alone(analyzer, make_clip, tmp_path, capsys):
     folder = tmp_path / "voices"
     folder.mkdir()
     for number in range(4):
@@ -251,7 +243,6 @@ def test_real_voices_set_the_threshold_of_the_voice_alone(make_clip, tmp_path, c
     (own,) = conformal.load().calibrations
     assert list(own.models) == [Question.VOICE] and list(own.models[Question.VOICE]) == ["timbre"]
 
-    analyzer = Analyzer(device="cpu")
     known = analyzer.analyze(folder / "0.wav")
     assert known.verdict.thresholds.own and known.verdict.label is Label.INCONCLUSIVE
     assert known.verdict.thresholds.high < 1 and not known.verdict.thresholds.never_decide

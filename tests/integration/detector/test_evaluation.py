@@ -280,18 +280,16 @@ def test_pairs_need_one_original():
     assert couples_of(files) == [(3, 4)]
 
 
+def written_up(kind: KindReport, **more: object) -> Report:
+    software = {"version": "1", "python": "3", "torch": "2", "device": "cpu", "backend": "x"}
+    return Report(
+        labels="made.csv", created="2026-01-01T00:00:00Z", software=software, frames=32,
+        thresholds={}, weights={}, kinds=[kind], **more,
+    )  # fmt: skip
+
+
 def test_a_report_can_be_read_by_people_and_programs(full, tmp_path):
-    whole = Report(
-        labels="made.csv",
-        created="2026-01-01T00:00:00Z",
-        software={"version": "1", "python": "3", "torch": "2", "device": "cpu", "backend": "x"},
-        frames=32,
-        thresholds={},
-        weights={},
-        kinds=[full],
-        missing_baselines=["lrnet"],
-        notes=["A note."],
-    )
+    whole = written_up(full, missing_baselines=["lrnet"], notes=["A note."])
     written = {path.name: path for path in tables.write(whole, tmp_path)}
     again = Report.model_validate_json(written["report.json"].read_text())
     assert again.model_dump_json() == whole.model_dump_json()
@@ -325,16 +323,7 @@ def test_a_strangers_words_are_no_formulas(full):
     ]  # fmt: skip
     assert row["logit of texture"] == "-2.5", "a number stays one"
     named = full.methods[0].model_copy(update={"name": "=cmd|x"})
-    report = Report(
-        labels="made.csv",
-        created="2026-01-01T00:00:00Z",
-        software={"version": "1", "python": "3", "torch": "2", "device": "cpu", "backend": "x"},
-        frames=32,
-        thresholds={},
-        weights={},
-        kinds=[full.model_copy(update={"methods": [named]})],
-    )
-    said = tables.to_csv(report)
+    said = tables.to_csv(written_up(full.model_copy(update={"methods": [named]})))
     assert "method,'=cmd|x," in said and ",=cmd" not in said
 
 
@@ -482,6 +471,10 @@ def test_an_evaluation_is_a_run_for_mlflow_where_one_is_asked_for(labeled, tmp_p
     assert {"image.f1", "image.ece", "image.texture.auc"} <= set(figures)
 
 
+def real_picture(labeled: Path) -> list[Item]:
+    return [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
+
+
 def test_a_stopped_run_goes_on(labeled, tmp_path, monkeypatch):
     items = [
         item(str(labeled.parent / name), i % 2, "one", kind="image")
@@ -532,8 +525,7 @@ def changeable(id: str, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
 
 
 def test_a_new_calibration_needs_no_network(labeled, tmp_path, monkeypatch):
-    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
-    store = tmp_path / "scores.jsonl"
+    items, store = real_picture(labeled), tmp_path / "scores.jsonl"
     (before,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
     spec = changeable("texture", monkeypatch)
     assert spec.calibration is not None and before.probability is not None
@@ -545,8 +537,7 @@ def test_a_new_calibration_needs_no_network(labeled, tmp_path, monkeypatch):
 
 
 def test_faces_cut_otherwise_are_scored_anew(labeled, tmp_path, monkeypatch):
-    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
-    store = tmp_path / "scores.jsonl"
+    items, store = real_picture(labeled), tmp_path / "scores.jsonl"
     (before,) = score_files(items, models=["texture"], scoring=Scoring(store=store))
     spec = changeable("texture", monkeypatch)
     spec.crop = spec.crop.model_copy(update={"scale": 1.3 * spec.crop.scale})
@@ -555,7 +546,7 @@ def test_faces_cut_otherwise_are_scored_anew(labeled, tmp_path, monkeypatch):
 
 
 def test_other_models_are_scored_and_not_counted(labeled):
-    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
+    items = real_picture(labeled)
     (alone,) = score_files(items, models=["texture"])
     (beside,) = score_files(items, models=["texture"], also=["clip"])
     assert beside.probability == alone.probability
@@ -565,8 +556,7 @@ def test_other_models_are_scored_and_not_counted(labeled):
 def test_our_own_failure_is_not_kept(labeled, tmp_path, monkeypatch):
     """MesoNet's weights are not here: beside others it is silent, deciding it ends the run."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
-    store = tmp_path / "scores.jsonl"
+    items, store = real_picture(labeled), tmp_path / "scores.jsonl"
     with pytest.raises(ModelError, match="Meso4"):
         score_files(items, models=["meso4-df"], scoring=Scoring(store=store))
     assert not store.exists()

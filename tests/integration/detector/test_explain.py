@@ -6,17 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.clips import face_clip
 from detector import explain
 from detector.errors import UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Modality, Settings
-
-
-@pytest.fixture(scope="module")
-def clip() -> Path:
-    return face_clip(3, 640, 360, 25)
 
 
 @pytest.fixture(scope="module")

@@ -5,24 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from detector import vision
 from detector.vision import Detection
 from detector.vision.mtcnn import Mtcnn
 from detector.vision.search import EVERYWHERE_LOOKS, EVERYWHERE_SECONDS, FaceSearch
-from tests.integration.detector.test_faces import face_at, head, put, scene
-
-
-@pytest.fixture(scope="module")
-def mtcnn() -> vision.FaceDetector:
-    return vision.load_detector()
+from tests.integration.detector.test_faces import face_at, head, scene, shot
 
 
 @pytest.mark.parametrize("width", [45, 80, 150, 300])
 @pytest.mark.parametrize("size", [(1280, 720), (853, 480)])
 def test_a_followed_face_is_the_one_that_a_search_finds(mtcnn, size, width):
-    frame, moved = scene(size), scene(size)
-    put(frame, head(width), (size[0] / 2, size[1] / 2))
-    put(moved, head(width), (size[0] / 2 + 0.2 * width, size[1] / 2 - 0.1 * width))
+    x, y = size[0] / 2, size[1] / 2
+    frame = shot(size, ((x, y), head(width)))
+    moved = shot(size, ((x + 0.2 * width, y - 0.1 * width), head(width)))
     before = mtcnn.detect(frame, 40)
     assert len(before) == 1
     assert mtcnn.follow(moved, 40, before) == mtcnn.detect(moved, 40)
@@ -30,8 +24,7 @@ def test_a_followed_face_is_the_one_that_a_search_finds(mtcnn, size, width):
 
 @pytest.mark.parametrize("place", [(16, 130), (630, 300), (320, 25), (20, 330)])
 def test_a_face_at_the_edge_is_followed(mtcnn, place):
-    frame = scene((640, 360))
-    put(frame, head(80), place)
+    frame = shot((640, 360), (place, head(80)))
     found = mtcnn.detect(frame, 40)
     assert len(found) == 1
     assert mtcnn.follow(frame, 40, found) == found
@@ -40,9 +33,8 @@ def test_a_face_at_the_edge_is_followed(mtcnn, place):
 @pytest.mark.parametrize("width", [30, 80, 150])
 def test_a_face_that_moved_little_is_refined(width):
     cascade = Mtcnn()
-    frame, moved = scene((640, 360)), scene((640, 360))
-    put(frame, head(width), (320, 180))
-    put(moved, head(width), (320 + 0.2 * width, 180 - 0.1 * width))
+    frame = shot((640, 360), ((320, 180), head(width)))
+    moved = shot((640, 360), ((320 + 0.2 * width, 180 - 0.1 * width), head(width)))
     [refined] = cascade.refine(moved, cascade.detect(frame, 20))
     [searched] = cascade.detect(moved, 20)
     assert np.abs(np.subtract(refined.landmarks, searched.landmarks)).max() < 0.08 * width
@@ -51,17 +43,14 @@ def test_a_face_that_moved_little_is_refined(width):
 
 
 def test_only_what_is_near_is_seen(mtcnn):
-    frame = scene((1280, 720))
-    for x in (200, 640, 1080):
-        put(frame, head(70), (x, 360))
+    frame = shot((1280, 720), *(((x, 360), head(70)) for x in (200, 640, 1080)))
     left, _, right = mtcnn.detect(frame, 40)
     assert mtcnn.follow(frame, 40, [left]) == [left]
     assert mtcnn.follow(frame, 40, [right, left]) == [left, right]
 
 
 def test_who_is_gone_is_missing(mtcnn):
-    frame = scene((640, 360))
-    put(frame, head(80), (320, 180))
+    frame = shot((640, 360), ((320, 180), head(80)))
     assert mtcnn.follow(scene((640, 360)), 40, mtcnn.detect(frame, 40)) == []
 
 
@@ -94,12 +83,16 @@ def seen() -> Seen:
     return Seen()
 
 
+@pytest.fixture
+def search(seen: Seen) -> FaceSearch:
+    return FaceSearch(seen, 40)
+
+
 ROOM = scene((320, 180))
 ELSEWHERE = np.full_like(ROOM, (200, 30, 60))
 
 
-def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen):
-    search = FaceSearch(seen, 40)
+def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen, search):
     seen.here = [face_at(100)]
     for n in range(2 * EVERYWHERE_LOOKS):
         assert search.find(0.01 * n, ROOM) == seen.here
@@ -109,8 +102,7 @@ def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen):
     assert seen.asked.endswith("fEEE")
 
 
-def test_without_a_face_every_frame_is_searched(seen):
-    search = FaceSearch(seen, 40)
+def test_without_a_face_every_frame_is_searched(seen, search):
     for n in range(3):
         assert search.find(0.04 * n, ROOM) == []
     seen.here = [face_at(100)]
@@ -118,8 +110,7 @@ def test_without_a_face_every_frame_is_searched(seen):
     assert seen.asked == "EEEE"
 
 
-def test_who_comes_is_found_in_time(seen):
-    search = FaceSearch(seen, 40)
+def test_who_comes_is_found_in_time(seen, search):
     seen.here = [face_at(60)]
     search.find(0.0, ROOM)
     seen.here = [face_at(60), face_at(250)]
@@ -128,8 +119,7 @@ def test_who_comes_is_found_in_time(seen):
     assert first <= EVERYWHERE_SECONDS
 
 
-def test_who_is_lost_is_searched_everywhere_at_once(seen):
-    search = FaceSearch(seen, 40)
+def test_who_is_lost_is_searched_everywhere_at_once(seen, search):
     seen.here = [face_at(60), face_at(250)]
     search.find(0.0, ROOM)
     seen.here = [face_at(60), face_at(160)]
@@ -141,8 +131,7 @@ def test_who_is_lost_is_searched_everywhere_at_once(seen):
     assert seen.asked == "EfEfEf"
 
 
-def test_one_face_does_not_stand_for_two(seen):
-    search = FaceSearch(seen, 40)
+def test_one_face_does_not_stand_for_two(seen, search):
     seen.here = [face_at(100), face_at(120)]
     search.find(0.0, ROOM)
     seen.here = [face_at(110)]
@@ -150,8 +139,7 @@ def test_one_face_does_not_stand_for_two(seen):
     assert seen.asked == "EfE"
 
 
-def test_after_a_cut_everywhere_is_searched(seen):
-    search = FaceSearch(seen, 40)
+def test_after_a_cut_everywhere_is_searched(seen, search):
     seen.here = [face_at(100)]
     search.find(0.0, ROOM)
     seen.here = [face_at(100), face_at(220)]

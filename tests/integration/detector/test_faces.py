@@ -24,11 +24,6 @@ WIDTH = 85.0
 CENTER = (225.0, 118.0)
 
 
-@pytest.fixture(scope="module")
-def mtcnn() -> vision.FaceDetector:
-    return vision.load_detector()
-
-
 def portrait() -> np.ndarray:
     return data.astronaut()
 
@@ -57,6 +52,14 @@ def put(frame: np.ndarray, patch: np.ndarray, center: Point) -> None:
     target = frame[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
     if target.size:
         target[:] = patch[top : top + target.shape[0], left : left + target.shape[1]]
+
+
+def shot(size: tuple[int, int], *heads: tuple[Point, np.ndarray], tone: int = 120) -> np.ndarray:
+    """A room with heads around these points, the later ones in front."""
+    frame = scene(size, tone=tone)
+    for center, patch in heads:
+        put(frame, patch, center)
+    return frame
 
 
 def middle(face: Detection) -> Point:
@@ -231,29 +234,24 @@ def test_a_frame_too_small_for_a_face(mtcnn, size):
 
 @pytest.mark.parametrize("width", [40, 60, 120, 300])
 def test_a_face_of_any_size_in_a_large_frame(mtcnn, width):
-    frame = scene((1280, 720))
-    put(frame, head(width), (900, 330))
+    frame = shot((1280, 720), ((900, 330), head(width)))
     (face,) = mtcnn.detect(frame, 40)
     assert middle(face) == pytest.approx((900, 330), abs=0.15 * width)
     assert width_of(face) == pytest.approx(width, rel=0.2)
 
 
 def test_faces_below_the_minimum_are_not_searched(mtcnn):
-    frame = scene((640, 360))
-    put(frame, head(24), (300, 200))
+    frame = shot((640, 360), ((300, 200), head(24)))
     assert mtcnn.detect(frame, 60) == []
     (face,) = mtcnn.detect(frame, 20)
     assert width_of(face) == pytest.approx(24, rel=0.25)
 
 
 def test_twenty_faces_from_left_to_right(mtcnn):
-    frame = scene((1280, 720))
     places = [
         (120 + 250 * column + 4 * row, 100 + 170 * row) for column in range(5) for row in range(4)
     ]
-    for place in places:
-        put(frame, head(60), place)
-    found = mtcnn.detect(frame, 40)
+    found = mtcnn.detect(shot((1280, 720), *((place, head(60)) for place in places)), 40)
     assert len(found) == 20
     for face, place in zip(found, places, strict=True):
         assert middle(face) == pytest.approx(place, abs=10)
@@ -273,11 +271,8 @@ def test_a_face_at_the_edge(mtcnn, edge, hidden):
 
 
 def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn):
-    one = scene((320, 240))
-    put(one, head(80), (160, 120))
-    two = scene((320, 240))
-    put(two, head(50), (90, 120))
-    put(two, head(60), (230, 120))
+    one = shot((320, 240), ((160, 120), head(80)))
+    two = shot((320, 240), ((90, 120), head(50)), ((230, 120), head(60)))
     expected = [mtcnn.detect(one, 40), mtcnn.detect(two, 24)]
     assert [len(found) for found in expected] == [1, 2]
     with ThreadPoolExecutor(4) as pool:
@@ -419,14 +414,11 @@ def follow(
 
 @pytest.mark.parametrize("step", [0.033, 0.2, 1.0, 19.0])
 def test_three_people_in_motion_stay_three(mtcnn, step):
-    frames = []
-    for look in range(8):
-        frame = scene((640, 240))
-        sway = 12 * math.sin(look)
-        put(frame, head(60), (110 + sway, 120))
-        put(frame, head(60, person=1), (320 - sway, 125 + sway))
-        put(frame, head(60, person=2), (530, 120 + sway))
-        frames.append(frame)
+    one, two, three = (head(60, person=person) for person in range(3))
+    frames = [
+        shot((640, 240), ((110 + x, 120), one), ((320 - x, 125 + x), two), ((530, 120 + x), three))
+        for x in 12 * np.sin(range(8))
+    ]
     people = follow(mtcnn, frames, step)
     assert {number: len(looks) for number, looks in people.items()} == {0: 8, 1: 8, 2: 8}
     for number, x in enumerate((110, 320, 530)):
@@ -434,12 +426,10 @@ def test_three_people_in_motion_stay_three(mtcnn, step):
 
 
 def test_twins_side_by_side_are_told_apart_by_place(mtcnn):
-    frames = []
-    for look in range(8):
-        frame = scene((480, 240))
-        put(frame, head(60), (150 + 5 * look, 120))
-        put(frame, head(60), (270 + 5 * look, 120))
-        frames.append(frame)
+    frames = [
+        shot((480, 240), ((150 + x, 120), head(60)), ((270 + x, 120), head(60)))
+        for x in range(0, 40, 5)
+    ]
     people = follow(mtcnn, frames, 0.1)
     assert set(people) == {0, 1}
     for number, start in enumerate((150, 270)):
@@ -449,12 +439,10 @@ def test_twins_side_by_side_are_told_apart_by_place(mtcnn):
 
 @pytest.mark.parametrize("persons", [(0, 1), (0, 0)], ids=["two people", "twins"])
 def test_people_who_cross(mtcnn, persons):
-    frames = []
-    for look in range(21):
-        frame = scene((640, 240))
-        put(frame, head(50, person=persons[1]), (520 - 20 * look, 115))
-        put(frame, head(60, person=persons[0]), (120 + 20 * look, 125))
-        frames.append(frame)
+    front, back = head(60, person=persons[0]), head(50, person=persons[1])
+    frames = [
+        shot((640, 240), ((520 - x, 115), back), ((120 + x, 125), front)) for x in range(0, 420, 20)
+    ]
     people = follow(mtcnn, frames, 0.1)
     assert set(people) == {0, 1}
     assert middle(people[0][20])[0] == pytest.approx(520, abs=10)
@@ -480,38 +468,27 @@ def test_twenty_faces_drift_and_stay_themselves(mtcnn):
 
 
 def test_who_leaves_and_returns_is_known_again(mtcnn):
-    def frame(present: bool, person: int = 0) -> np.ndarray:
-        picture = scene((480, 240))
-        put(picture, head(60, person=2), (120, 120))
-        if present:
-            put(picture, head(60, person=person), (350, 120))
-        return picture
-
-    frames = [frame(True)] * 3 + [frame(False)] * 6 + [frame(True)] * 2
-    people = follow(mtcnn, frames, 0.5)
+    stays = ((120, 120), head(60, person=2))
+    alone = shot((480, 240), stays)
+    both, other = (
+        shot((480, 240), stays, ((350, 120), head(60, person=person))) for person in (0, 1)
+    )
+    people = follow(mtcnn, [both] * 3 + [alone] * 6 + [both] * 2, 0.5)
     assert sorted(people[1]) == [0, 1, 2, 9, 10]
     assert len(people) == 2
-    stranger = [frame(True)] * 3 + [frame(False)] * 6 + [frame(True, person=1)] * 2
-    people = follow(mtcnn, stranger, 0.5)
+    people = follow(mtcnn, [both] * 3 + [alone] * 6 + [other] * 2, 0.5)
     assert sorted(people[2]) == [9, 10]
 
 
 def test_who_was_away_for_long_is_forgotten(mtcnn):
-    def frame(present: bool) -> np.ndarray:
-        picture = scene((320, 240))
-        if present:
-            put(picture, head(60), (160, 120))
-        return picture
-
-    people = follow(mtcnn, [frame(n in (0, 15)) for n in range(16)], 1.0)
+    present = shot((320, 240), ((160, 120), head(60)))
+    people = follow(mtcnn, [present, *[scene((320, 240))] * 14, present], 1.0)
     assert set(people) == {0, 1}
 
 
 def test_a_cut_ends_people_unless_they_are_found_again(mtcnn):
-    one = scene((320, 240), tone=200)
-    put(one, head(70), (160, 120))
-    two = scene((320, 240), tone=60)
-    put(two, head(70, person=1), (160, 120))
+    one = shot((320, 240), ((160, 120), head(70)), tone=200)
+    two = shot((320, 240), ((160, 120), head(70, person=1)), tone=60)
     people = follow(mtcnn, [one, one, two, two, one, one, two], 0.4)
     assert {number: sorted(looks) for number, looks in people.items()} == {
         0: [0, 1, 4, 5],
@@ -525,21 +502,18 @@ def test_a_cut_ends_people_unless_they_are_found_again(mtcnn):
     ids=["cut", "closer", "jump cut", "closer jump cut", "another face"],
 )
 def test_a_face_elsewhere_after_a_cut_is_the_person_it_looks_like(mtcnn, tone, width, person):
-    one = scene((480, 240), tone=200)
-    put(one, head(60), (110, 120))
-    two = scene((480, 240), tone=tone)
-    put(two, head(width, person=person), (370, 120))
+    one = shot((480, 240), ((110, 120), head(60)), tone=200)
+    two = shot((480, 240), ((370, 120), head(width, person=person)), tone=tone)
     people = follow(mtcnn, [one, one, two, one], 0.2)
     known = {0: [0, 1, 3], 1: [2]} if person else {0: [0, 1, 2, 3]}
     assert {n: sorted(looks) for n, looks in people.items()} == known
 
 
 def test_a_change_of_light_is_no_new_person(mtcnn):
-    frames = []
-    for look in range(8):
-        frame = scene((320, 240))
-        put(frame, head(70), (160 + 3 * look, 120))
-        frames.append((frame * (1 - 0.08 * look)).astype(np.uint8))
+    frames = [
+        (shot((320, 240), ((160 + 3 * look, 120), head(70))) * (1 - 0.08 * look)).astype(np.uint8)
+        for look in range(8)
+    ]
     assert set(follow(mtcnn, frames, 0.5)) == {0}
 
 

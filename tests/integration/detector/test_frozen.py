@@ -1,15 +1,11 @@
 """Videos of one unmoving picture: said in the result, and nothing is said of movement."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from detector.schema.analysis import CaveatCode, Settings
 from tests.conftest import camera
 
-Clip = Callable[..., Path]
 SIZE = (320, 240)
 
 

@@ -20,27 +20,13 @@ from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
 from detector.pipeline.scoring import ScoreItem, ScoreStage
 from detector.schema.analysis import Analysis, Modality, ReasonCode, Settings, SpanSegment, Subject
+from tests.support import specs
 
 FRAMES, STRIDE = 8, 4
 
 
 def spec(id: str, kind: str, crop: CropRecipe, **fields: object) -> ModelSpec:
-    return ModelSpec.model_validate(
-        {
-            "id": id,
-            "title": id,
-            "family": id,
-            "kind": kind,
-            "summary": "",
-            "files": [],
-            "fake_output": "",
-            "crop": crop,
-            "license_code": "",
-            "license_weights": "",
-            "source": "",
-            **fields,
-        }
-    )
+    return specs.spec(id, id=id, title=id, kind=kind, files=[], crop=crop, **fields)
 
 
 class Bright(Model):
@@ -62,14 +48,11 @@ class BrightClip(Bright):
     """The same of clips."""
 
 
+SMALL = CropRecipe(kind="whole", size=32)
 SPECS = {
-    "whole": spec("whole", "image", CropRecipe(kind="whole", size=32)),
+    "whole": spec("whole", "image", SMALL),
     "large": spec("large", "image", CropRecipe(kind="whole", size=64, fit="cover", short=80)),
-    "clips": spec(
-        *("clips", "clip", CropRecipe(kind="whole", size=32)),
-        clip_frames=FRAMES,
-        clip_stride=STRIDE,
-    ),
+    "clips": spec("clips", "clip", SMALL, clip_frames=FRAMES, clip_stride=STRIDE),
 }
 
 
@@ -190,14 +173,14 @@ def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front
             order[self.spec.id] += [int(item.flat[0]) for item in batch]
             return batch[:, 0, 0, 0].astype(float)
 
-    specs = [spec(id, "image", CropRecipe(kind="whole", size=32)) for id in order]
-    made = {s.id: Slow(s) for s in specs}
+    entries = [spec(id, "image", SMALL) for id in order]
+    made = {s.id: Slow(s) for s in entries}
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr(registry, "load_model", lambda id, **settings: made[id])
-    results = {s.id: initial_results.result(s) for s in specs}
+    results = {s.id: initial_results.result(s) for s in entries}
     stop = CancellationToken(Event())
     fronts = DynamicBatcher() if front else None
-    stage = ScoreStage(specs, results, "cpu", Lock(), stop, fronts)
+    stage = ScoreStage(entries, results, "cpu", Lock(), stop, fronts)
     segments = [SpanSegment(start=float(n), end=n + 1.0) for n in range(30)]
     for n, segment in enumerate(segments):
         picture = np.full((32, 32, 3), n, np.uint8)

@@ -17,7 +17,7 @@ from detector.models import dry_run, registry
 from detector.models.base import Image, Model
 from detector.models.network import normalize
 from detector.models.pictures import fit
-from tests.support.golden import FOLDER, Golden, picture
+from tests.support.golden import FOLDER, Golden, near, picture
 from tests.support.golden import save as written
 
 IDS = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -86,11 +86,7 @@ def test_pictures_are_prepared_as_the_original_does(case):
     golden, model = case
     assert golden.inputs
     for name, wanted in golden.inputs.items():
-        x = model.preprocess(shown(golden, model, name))[None]
-        assert list(x.shape) == wanted["shape"] and x.dtype == torch.float32
-        np.testing.assert_allclose(x.flatten()[wanted["at"]], wanted["values"], atol=1e-5)
-        assert float(x.double().mean()) == pytest.approx(wanted["mean"], abs=1e-5)
-        assert float(x.double().std(correction=0)) == pytest.approx(wanted["std"], abs=1e-5)
+        near(model.preprocess(shown(golden, model, name))[None], wanted)
 
 
 def test_logits_and_scores_are_the_originals(case):
@@ -194,15 +190,14 @@ def test_half_precision_becomes_single(tmp_path):
 def test_one_missing_extra_or_misshapen_tensor_is_named_as_in_the_file(tmp_path, id, name):
     state = {k: torch.zeros(s, dtype=Golden.kind(k)) for k, s in Golden(id).shapes.items()}
     without = {k: t for k, t in state.items() if k != name}
-    with pytest.raises(WeightsError, match=re.escape(f"1 missing ({name}).")):
-        registry.load_model(id, weights=save(tmp_path / "a.pth", without))
-    more = {**state, f"{name}x": state[name]}
-    with pytest.raises(WeightsError, match=re.escape(f"1 unexpected ({name}x).")):
-        registry.load_model(id, weights=save(tmp_path / "b.pth", more))
     size = len(state[name])
-    other = {**state, name: torch.zeros(size + 1)}
-    with pytest.raises(WeightsError, match=re.escape(f"{name} [{size + 1}] instead of [{size}]")):
-        registry.load_model(id, weights=save(tmp_path / "c.pth", other))
+    for changed, says in (
+        (without, f"1 missing ({name})."),
+        ({**state, f"{name}x": state[name]}, f"1 unexpected ({name}x)."),
+        ({**state, name: torch.zeros(size + 1)}, f"{name} [{size + 1}] instead of [{size}]"),
+    ):
+        with pytest.raises(WeightsError, match=re.escape(says)):
+            registry.load_model(id, weights=save(tmp_path / "x.pth", changed))
 
 
 def test_efficientnet_of_one_repository_is_not_taken_for_anothers(tmp_path):

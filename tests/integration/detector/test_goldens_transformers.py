@@ -17,7 +17,7 @@ from torch import Tensor
 from detector.explain import cam
 from detector.models import registry
 from detector.models.base import Model
-from tests.support.golden import Golden, clip, picture
+from tests.support.golden import Golden, clip, near, picture
 from tests.support.golden import save as written
 
 pytestmark = [pytest.mark.large, pytest.mark.timeout(900)]
@@ -84,14 +84,6 @@ def load(tmp_path: Path) -> Iterator[Callable[..., Model]]:
 
 def golden(id: str) -> Golden:
     return Golden(f"transformers/{id}")
-
-
-def near(value: Tensor, wanted: dict[str, Any]) -> None:
-    """The tensor is the golden's: its shape, some values, mean and deviation."""
-    assert list(value.shape) == wanted["shape"] and value.dtype == torch.float32
-    np.testing.assert_allclose(value.flatten()[wanted["at"]], wanted["values"], atol=1e-5)
-    assert float(value.double().mean()) == pytest.approx(wanted["mean"], abs=1e-5)
-    assert float(value.double().std(correction=0)) == pytest.approx(wanted["std"], abs=1e-5)
 
 
 def inputs(original: Golden, model: Model, shown: Callable[[str], np.ndarray]) -> list[Tensor]:

@@ -5,9 +5,10 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -20,7 +21,6 @@ from tests.support.links import (
     PNG,
     PRIVATE,
     PUBLIC,
-    Answer,
     Handler,
     Server,
     endless,
@@ -34,9 +34,6 @@ from tests.support.links import (
 RULES = LinkRules(max_bytes=5 << 20, seconds=20, silence=10, ports=None)
 PICTURE = PNG.read_bytes()
 NAMES = {"clips.example": [PUBLIC], "inside.example": [PRIVATE], "mixed.example": [PUBLIC, PRIVATE]}
-
-Serve = Callable[[dict[str, Answer]], Server]
-
 
 resolve = resolver(NAMES)
 
@@ -60,28 +57,31 @@ def inside() -> Iterator[Server]:
         yield server
 
 
-def refused(url: str, rules: LinkRules = RULES, **options: object) -> InputError:
-    target = io.BytesIO()
+def refused(
+    url: str, rules: LinkRules = RULES, target: BinaryIO | None = None, **options: object
+) -> InputError:
     with pytest.raises(InputError) as raised:
-        fetch(url, target, rules, resolve=resolve, **options)
+        fetch(url, target or io.BytesIO(), rules, **{"resolve": resolve} | options)
     assert raised.value.message.endswith(".")
     return raised.value
 
 
-def fetched(url: str, tmp_path: Path, rules: LinkRules = RULES) -> tuple[str, bytes]:
+def fetched(
+    url: str, tmp_path: Path, rules: LinkRules = RULES, **options: object
+) -> tuple[str, bytes]:
     with (tmp_path / "file").open("w+b") as target:
-        link = fetch(url, target, rules, resolve=resolve)
+        link = fetch(url, target, rules, **{"resolve": resolve} | options)
         content = target.read()
     assert link.size == len(content)
     return link.name, content
 
 
-def disk_refused(tmp_path: Path, url: str, rules: LinkRules = RULES) -> InputError:
+def disk_refused(
+    tmp_path: Path, url: str, rules: LinkRules = RULES, **options: object
+) -> InputError:
     """As `refused`, with a real file: what is looked into has one."""
-    with (tmp_path / "file").open("w+b") as target, pytest.raises(InputError) as raised:
-        fetch(url, target, rules, resolve=resolve)
-    assert raised.value.message.endswith(".")
-    return raised.value
+    with (tmp_path / "file").open("w+b") as target:
+        return refused(url, rules, target, **options)
 
 
 def test_a_link_becomes_a_file(web, tmp_path):
@@ -240,14 +240,13 @@ def test_a_name_that_changes_its_address_gains_nothing(web, inside, monkeypatch,
     def changing(host: str, port: int) -> list[str]:
         return told.pop(0) if host == "turns.example" else resolve(host, port)
 
-    with (tmp_path / "file").open("w+b") as target:
-        fetch(web.url("turns.example", "/a%20clip.png"), target, RULES, resolve=changing)
-        assert target.read() == PICTURE and told == [[PRIVATE]], "resolved once"
+    url = web.url("turns.example", "/a%20clip.png")
+    assert fetched(url, tmp_path, resolve=changing)[1] == PICTURE
+    assert told == [[PRIVATE]], "resolved once"
     told = [[PUBLIC], [PRIVATE]]
     web.answers["/go"] = redirect("/a%20clip.png")
-    with pytest.raises(InputError) as raised:
-        fetch(web.url("turns.example", "/go"), io.BytesIO(), RULES, resolve=changing)
-    assert raised.value.code == "link_private" and not inside.came
+    error = refused(web.url("turns.example", "/go"), resolve=changing)
+    assert error.code == "link_private" and not inside.came
 
 
 def test_an_address_that_does_not_answer_is_followed_by_the_next(web, monkeypatch, tmp_path):
@@ -292,9 +291,8 @@ def test_a_resolver_that_hangs_costs_no_more_than_the_deadline(web):
         web.left.wait(60)
         return []
 
-    with pytest.raises(InputError) as raised:
-        fetch("http://clips.example/x", io.BytesIO(), replace(RULES, seconds=0.5), resolve=hanging)
-    assert raised.value.code == "link_slow" and not web.left.is_set()
+    error = refused("http://clips.example/x", replace(RULES, seconds=0.5), resolve=hanging)
+    assert error.code == "link_slow" and not web.left.is_set()
     web.left.set()
 
 
@@ -362,14 +360,12 @@ def test_a_certificate_is_that_of_the_name_though_the_address_is_called(
     web.socket = context.wrap_socket(web.socket, server_side=True)
     trust = ssl.create_default_context(cafile=pem) if trusted else None
     url = web.url("clips.example", "/a%20clip.png").replace("http:", "https:")
-    with (tmp_path / "file").open("w+b") as target:
-        if name == "clips.example" and trusted:
-            assert fetch(url, target, RULES, resolve=resolve, verify=trust).size == len(PICTURE)
-        else:
-            with pytest.raises(InputError) as raised:
-                fetch(url, target, RULES, resolve=resolve, verify=trust)
-            assert raised.value.code == "link_unreachable"
-            assert "certificate" in raised.value.message and not web.came
+    if name == "clips.example" and trusted:
+        assert fetched(url, tmp_path, verify=trust)[1] == PICTURE
+    else:
+        error = disk_refused(tmp_path, url, verify=trust)
+        assert error.code == "link_unreachable"
+        assert "certificate" in error.message and not web.came
 
 
 def test_who_looks_on_can_stop_it(web, tmp_path):
@@ -377,14 +373,8 @@ def test_who_looks_on_can_stop_it(web, tmp_path):
         assert total == len(PICTURE)
         raise InputError(f"Stopped after {done}.")
 
-    with (tmp_path / "file").open("w+b") as target, pytest.raises(InputError, match="Stopped"):
-        fetch(
-            web.url("clips.example", "/a%20clip.png"),
-            target,
-            RULES,
-            on_progress=stop,
-            resolve=resolve,
-        )
+    url = web.url("clips.example", "/a%20clip.png")
+    assert disk_refused(tmp_path, url, on_progress=stop).message.startswith("Stopped")
 
 
 @pytest.mark.parametrize("silent", [False, True])

@@ -27,9 +27,9 @@ from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model
 from detector.schema.analysis import Analysis, Label, Modality, Thresholds
+from tests.conftest import write_clip
 from tests.support.links import PRIVATE, Answer, Handler, Server, serving
 from tests.support.live_world import FAKE, REAL, SIDE, MadeDetector, MadeModel, made, picture
-from tests.support.samples import samples as made_samples
 from tests.support.waiting import PATIENT, until
 
 FPS = 25.0
@@ -58,12 +58,18 @@ class Clock:
         return self.now
 
 
+def made_engine(
+    *models: str, load: Callable[[str], Model] | None = None, **options: object
+) -> live.LiveEngine:
+    """Made faces and models, and no threads where none are asked for."""
+    given = {"workers": 0, "detector": MadeDetector(), "load": load or made()} | options
+    return live.LiveEngine(list(models), **given)
+
+
 @pytest.fixture
 def engine() -> Iterator[live.LiveEngine]:
     """Made faces and models, no threads, a clock that follows the frames."""
-    engine = live.LiveEngine(
-        ["texture", "clip"], workers=0, detector=MadeDetector(), load=made(), clock=Clock()
-    )
+    engine = made_engine("texture", "clip", clock=Clock())
     yield engine
     engine.close()
 
@@ -166,9 +172,7 @@ def test_box_and_card_say_one_number_of_one_face(people):
     def load(id: str) -> Model:
         return (Contrary if id == "clip-generated" else MadeModel)(registry.get_spec(id))
 
-    engine = live.LiveEngine(
-        ["texture", "clip-generated"], workers=0, detector=MadeDetector(), load=load, clock=Clock()
-    )
+    engine = made_engine("texture", "clip-generated", load=load, clock=Clock())
     states = feed(engine, engine.open(), 6, picture(*people))
     engine.close()
     read = [s for s in states if s.reading.probability is not None]
@@ -297,9 +301,7 @@ def workers() -> list[threading.Thread]:
 
 def test_push_never_waits_and_the_newest_frame_wins():
     go = threading.Event()
-    engine = live.LiveEngine(
-        ["texture", "clip"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
-    )
+    engine = made_engine("texture", "clip", workers=2, load=made(lambda: go.wait(PATIENT)))
     try:
         session = engine.open()
         until(lambda: session.state.ready)
@@ -335,8 +337,7 @@ def test_viewers_are_isolated_and_share_the_models():
         return shared.setdefault(id, made()(id))
 
     shared: dict[str, Model] = {}
-    detector = MadeDetector()
-    engine = live.LiveEngine(["texture", "clip"], workers=0, detector=detector, load=load)
+    engine = made_engine("texture", "clip", load=load)
     one, two = engine.open(), engine.open(live.LiveSettings(name="Two"))
     engine.drain()
     for n in range(int(5 * FPS)):
@@ -402,9 +403,7 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch():
 
 
 def test_too_many_viewers_is_said():
-    engine = live.LiveEngine(
-        ["texture"], workers=0, viewers=1, load=made(), detector=MadeDetector()
-    )
+    engine = made_engine("texture", viewers=1)
     session = engine.open()
     with pytest.raises(UsageError, match="all this computer can serve") as error:
         engine.open()
@@ -415,7 +414,7 @@ def test_too_many_viewers_is_said():
 
 
 def test_closing_frees_threads_frames_and_places():
-    engine = live.LiveEngine(["texture"], workers=2, detector=MadeDetector(), load=made())
+    engine = made_engine("texture", workers=2)
     session = engine.open()
     until(lambda: session.state.ready)
     for n in range(50):
@@ -449,11 +448,8 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog):
         states["texture"].note and not states["texture"].counted and states["texture"].scored == 0
     )
     assert states["clip"].counted and states["clip"].scored == 4
-    assert {m.id: bool(m.error) for m in session.finish().models} == {
-        "texture": True,
-        "clip": False,
-        "clip-generated": False,
-    }
+    failed = {m.id: bool(m.error) for m in session.finish().models}
+    assert failed == {"texture": True, "clip": False, "clip-generated": False}
 
 
 def test_a_model_that_is_not_here_is_named(engine):
@@ -463,10 +459,8 @@ def test_a_model_that_is_not_here_is_named(engine):
     engine._load = load
     session = engine.open()
     state = feed(engine, session, 1, REAL)[-1]
-    assert [m.note for m in state.models] == [
-        "texture is not on this computer.",
-        "clip is not on this computer.",
-    ]
+    notes = [m.note for m in state.models]
+    assert notes == ["texture is not on this computer.", "clip is not on this computer."]
     with pytest.raises(UsageError, match="no model"):
         engine.open(live.LiveSettings(models=("nosuch",)))
 
@@ -513,7 +507,7 @@ def test_full_frames_are_no_faces_live_either():
     def load(id: str) -> Model:
         return (MadeModel if id == "texture" else OfFullFrames)(registry.get_spec(id))
 
-    engine = live.LiveEngine(ids, workers=0, load=load, detector=MadeDetector())
+    engine = made_engine(*ids, load=load)
     session = engine.open(live.LiveSettings(models=ids))
     engine.drain()
     two = picture((40, 100, -1.0), (400, 100, -1.0))
@@ -562,11 +556,7 @@ def test_the_overlay_says_each_label_by_more_than_color(engine):
     assert 0.6 < edges[Label.REAL] < 0.8  # long dashes
     assert 0.2 < edges[Label.INCONCLUSIVE] < 0.4  # dots
     assert edges[Label.NOT_APPLICABLE] < 0.1  # thin: it ends above this line
-    assert (picture_of(FAKE) == FAKE).all()  # the frame itself is not drawn on
-
-
-def picture_of(rgb: np.ndarray) -> np.ndarray:
-    return picture((240, 160, 1.0)) if rgb is FAKE else picture((240, 160, -1.0))
+    assert (picture((240, 160, 1.0)) == FAKE).all()  # the frame itself is not drawn on
 
 
 def test_the_overlay_mirrors_scales_and_is_quick(engine):
@@ -641,28 +631,29 @@ def test_a_session_without_a_face_is_one_too(engine):
     assert "no face" in analysis.verdict.reasons[0].text
 
 
-@pytest.fixture(scope="module")
-def gallery() -> dict[str, samples.Sample]:
-    return {sample.id: sample for sample in made_samples()}
-
-
 def frames_of(path: Path, start: float, seconds: float) -> list[np.ndarray]:
     info = media.probe(path)
     times = [start + n / FPS for n in range(int(seconds * FPS))]
     return [frame.rgb for frame in media.decode(path, info, times, notes=[])]
 
 
+def watched(engine: live.LiveEngine, frames: list[np.ndarray]) -> list[live.LiveState]:
+    """Return the state of a new session after each frame."""
+    session = engine.open()
+    engine.drain()
+    states = []
+    for n, rgb in enumerate(frames):
+        session.push(rgb, n / FPS)
+        engine.drain()
+        states.append(session.state)
+    return states
+
+
 def test_a_clip_that_becomes_manipulated_is_named(gallery):
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.0)
     changed = frames_of(gallery["manipulated"].path, 3.0, 5.0)
     engine = live.LiveEngine(["texture", "clip", "clip-generated", "motion"], workers=0)
-    session = engine.open()
-    engine.drain()
-    states = []
-    for n, rgb in enumerate(untouched + changed):
-        session.push(rgb, n / FPS)
-        engine.drain()
-        states.append(session.state)
+    states = watched(engine, untouched + changed)
     said = words(states)
     assert said[-1] is Label.FAKE and said.count(Label.FAKE) == 1
     first = next(s.time for s in states if s.reading.label is Label.FAKE)
@@ -706,14 +697,9 @@ def test_a_real_clip_that_becomes_a_fake_one(shared):
     original = folder / "real" / "celebv-text+celebv-text.github.io" / name
     fake = folder / "fake" / "semchan+HyperLips" / "result_result_video3.mp4"
     engine = live.LiveEngine(workers=0)
-    session = engine.open()
-    engine.drain()
-    states = []
-    for n, rgb in enumerate(frames_of(original, 0.0, 3.0) + frames_of(fake, 0.0, 2.6)):
-        rgb = cv2.resize(rgb, (640, 480), interpolation=cv2.INTER_AREA)
-        session.push(rgb, n / FPS)
-        engine.drain()
-        states.append(session.state)
+    frames = frames_of(original, 0.0, 3.0) + frames_of(fake, 0.0, 2.6)
+    size = (640, 480)
+    states = watched(engine, [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
     at = {round(s.time, 2): s.reading.label for s in states}
     assert at[2.96] is not Label.FAKE
     assert all(label is not Label.REAL for t, label in at.items() if t >= 5)
@@ -723,18 +709,11 @@ def test_a_real_clip_that_becomes_a_fake_one(shared):
 
 def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float) -> Path:
     """The beginning of a manipulated sample as MPEG-TS, which can be watched as it comes."""
-    import av
-
-    path = folder / "clip.ts"
-    with av.open(str(path), "w", format="mpegts") as out:
-        stream = out.add_stream("libx264", rate=25, options={"g": "12", "tune": "zerolatency"})
-        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
-        for rgb in frames_of(gallery["manipulated"].path, 2.0, seconds):
-            for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
-                out.mux(packet)
-        for packet in stream.encode(None):
-            out.mux(packet)
-    return path
+    frames = frames_of(gallery["manipulated"].path, 2.0, seconds)
+    return write_clip(
+        folder / "clip.ts", seconds=seconds, size=(640, 360), gop=12,
+        options={"tune": "zerolatency"}, picture=frames.__getitem__,
+    )  # fmt: skip
 
 
 def test_the_command_watches_a_file(gallery, tmp_path, capsys):

@@ -16,7 +16,7 @@ from detector.models.base import ModelSpec
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Label, Modality, Question, ReasonCode
 from tests.support import speech as made
-from tests.support.voices import CALIBRATED, MEASURED, SPEC, Loud
+from tests.support.voices import CALIBRATED, MEASURED, NOISY, PHONE, SPEC, TOO_LITTLE_SPEECH, Loud
 
 RATE = 48_000
 SPEAKING = made.speech(12.5)
@@ -92,23 +92,8 @@ def test_the_score_is_that_of_the_file(tmp_path):
     voice.close()
 
 
-NOISE = np.random.default_rng(0).standard_normal(16_000 * 13).astype(np.float32)
-TIME = np.arange(16_000 * 6) / 16_000
-CHORD = sum(0.1 * np.sin(2 * np.pi * f * TIME) for f in (262, 330, 392, 523))
-
-
 @pytest.mark.parametrize(
-    ("sound", "code"),
-    [
-        (np.zeros(96_000), ReasonCode.NO_SPEECH),
-        (0.1 * NOISE[:96_000], ReasonCode.NO_SPEECH),
-        (CHORD, ReasonCode.MUSIC),
-        (
-            np.concatenate([np.zeros(32_000), made.speech(1.2), np.zeros(40_000)]),
-            ReasonCode.SPEECH_TOO_SHORT,
-        ),
-    ],
-    ids=["silence", "noise", "music", "short"],
+    ("sound", "code"), TOO_LITTLE_SPEECH.values(), ids=TOO_LITTLE_SPEECH.keys()
 )
 def test_nothing_is_said_where_too_little_is_spoken(sound, code):
     here = mic(5.0)
@@ -130,17 +115,7 @@ def test_a_voice_that_falls_silent_is_no_longer_judged():
 
 @pytest.mark.parametrize(
     ("sound", "code"),
-    [
-        (
-            signal.sosfilt(signal.butter(10, 3_400, fs=16_000, output="sos"), SPEAKING),
-            ReasonCode.PHONE_QUALITY,
-        ),
-        (
-            np.concatenate([made.speech(6), np.zeros(16_000), made.speech(5, seed=2)])
-            + 0.06 * NOISE[: 16_000 * 12],
-            ReasonCode.TOO_NOISY,
-        ),
-    ],
+    [(PHONE, ReasonCode.PHONE_QUALITY), (NOISY, ReasonCode.TOO_NOISY)],
     ids=["phone", "noisy"],
 )
 def test_a_poor_sound_gets_a_score_and_no_verdict(sound, code):

@@ -35,12 +35,8 @@ def analyzed(path: Path, people: int) -> Analysis:
     """Analyze a clip of the portrait, once or twice beside itself."""
     face = data.astronaut()[:360, :320]
     row = np.concatenate([face] * people, axis=1)
-    write_clip(
-        path,
-        seconds=4,
-        size=(row.shape[1], row.shape[0]),
-        picture=lambda n: np.ascontiguousarray(np.roll(row, n // 20, axis=1)),
-    )
+    size = row.shape[1::-1]
+    write_clip(path, seconds=4, size=size, picture=lambda n: np.roll(row, n // 20, axis=1))
     settings = Settings(frames=FRAMES, models=["texture", *BOTH])
     return Analyzer(device="cpu").analyze(path, settings, scores_only=True)
 

@@ -1,7 +1,6 @@
 """The flow from file to verdict, on real media with the bundled models."""
 
 import threading
-from pathlib import Path
 
 import av
 import cv2
@@ -16,35 +15,11 @@ from detector.pipeline import Progress, initial_results
 from detector.schema.analysis import Analysis, Label, Modality, ReasonCode, Settings
 from detector.schema.subject import letter
 from tests.support.footage import repeated
+from tests.support.portrait import write
+from tests.support.timeless import timeless
 from tests.support.waiting import at_once
 
 FEW = Settings(frames=6)
-
-
-@pytest.fixture(scope="module")
-def clip() -> Path:
-    return face_clip(3, 640, 360, 25)
-
-
-def write(path: Path, pictures: list[np.ndarray], fps: int = 25) -> Path:
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=fps)
-        stream.pix_fmt = "yuv420p"
-        stream.height, stream.width = pictures[0].shape[:2]
-        for picture in pictures:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        out.mux(stream.encode())
-    return path
-
-
-def timeless(analysis: Analysis) -> dict[str, object]:
-    """An analysis without what a clock put into it."""
-    tree = analysis.model_dump(exclude={"created", "timings"})
-    for model in tree["models"]:
-        model.pop("seconds")
-    if tree["provenance"]:
-        tree["provenance"].pop("seconds")
-    return tree
 
 
 def test_a_clip_gets_scores_from_every_default_model(analyzer, clip):
@@ -79,7 +54,7 @@ def test_the_same_input_gives_the_same_result(analyzer, clip):
 def test_two_at_once_each_get_their_own_answer(analyzer, tmp_path):
     portrait = data.astronaut()[:360, :480]
     clips = [
-        write(tmp_path / f"{n}.mp4", [np.roll(portrait, i * n, axis=1) for i in range(40)])
+        write(tmp_path / f"{n}.mp4", [np.roll(portrait, i * n, axis=1) for i in range(40)], fps=25)
         for n in (0, 1)
     ]
     alone = [analyzer.analyze(c, FEW) for c in clips]
@@ -151,7 +126,7 @@ def test_what_does_not_vote_does_not_run_unless_asked(analyzer, clip):
 def test_two_people_are_two_tracks(analyzer, tmp_path):
     portrait = data.astronaut()[0:360, 60:420]
     both = np.concatenate([portrait, portrait[:, ::-1]], axis=1)
-    path = write(tmp_path / "two.mp4", [np.roll(both, i // 4, axis=0) for i in range(30)])
+    path = write(tmp_path / "two.mp4", [np.roll(both, i // 4, axis=0) for i in range(30)], fps=25)
     out = analyzer.analyze(path, FEW)
     assert {t.id: t.side for t in out.judged} == {"A": "left", "B": "right"}
     assert all(t.probability is not None for t in out.judged)
@@ -161,13 +136,13 @@ def test_two_people_are_two_tracks(analyzer, tmp_path):
 
 def test_no_face_and_a_small_face_are_told_apart(analyzer, tmp_path):
     coffee = cv2.resize(data.coffee(), (600, 400))
-    none = analyzer.analyze(write(tmp_path / "cup.mp4", [coffee] * 20), FEW)
+    none = analyzer.analyze(write(tmp_path / "cup.mp4", [coffee] * 20, fps=25), FEW)
     assert none.verdict.label == Label.NOT_APPLICABLE
     assert none.verdict.reasons[0].code == ReasonCode.NO_FACE
     canvas = np.full((360, 640, 3), 90, np.uint8)
     small = cv2.resize(data.astronaut()[:360, 60:420], (110, 110), interpolation=cv2.INTER_AREA)
     canvas[100:210, 200:310] = small
-    out = analyzer.analyze(write(tmp_path / "small.mp4", [canvas] * 20), FEW)
+    out = analyzer.analyze(write(tmp_path / "small.mp4", [canvas] * 20, fps=25), FEW)
     assert out.verdict.label == Label.NOT_APPLICABLE
     assert out.verdict.reasons[0].code == ReasonCode.FACE_TOO_SMALL
     assert not any(f.logits for t in out.judged for f in t.frames)

@@ -6,8 +6,6 @@ import io
 import os
 import socket
 import struct
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -25,6 +23,7 @@ from detector.schema.codes import ProofKind
 from detector.schema.origin import Proof, Provenance
 from tests.conftest import portrait, write_clip
 from tests.support.certificates import AI, Authority, make_authority
+from tests.support.footage import repeated
 
 GPS = {1: "N", 2: (48.0, 51.0, 29.6), 3: "W", 4: (2.0, 17.0, 40.2)}
 
@@ -49,10 +48,7 @@ def value(found: Provenance, name: str) -> str | None:
     return next((fact.value for fact in found.facts if fact.name == name), None)
 
 
-# --- signed origin -------------------------------------------------------------------------------
-
-
-def test_no_manifest_says_nothing(picture: Path) -> None:
+def test_no_manifest_says_nothing(picture):
     found = look(picture)
     assert found.credential.state == "none"
     assert not found.credential.trust_list
@@ -62,13 +58,8 @@ def test_no_manifest_says_nothing(picture: Path) -> None:
 
 @pytest.mark.parametrize(("suffix", "mime"), [(".jpg", "image/jpeg"), (".mp4", "video/mp4")])
 def test_a_manifest_is_read_and_believed_as_configured(
-    suffix: str,
-    mime: str,
-    authority: Authority,
-    tmp_path: Path,
-    picture: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    suffix, mime, authority, tmp_path, picture, monkeypatch
+):
     source = picture if suffix == ".jpg" else write_clip(tmp_path / "clip.mp4", seconds=0.5)
     signed = authority.sign(
         source, tmp_path / f"signed{suffix}", mime, source=AI, agent="Imagemaker"
@@ -90,30 +81,22 @@ def test_a_manifest_is_read_and_believed_as_configured(
     assert trusted.credential.trust_list
     assert any("was generated" in sentence for sentence in trusted.findings)
     assert trusted.proof == Proof(kind=ProofKind.SIGNED, name="Test newsroom")
-    part = authority.sign(
-        source,
-        tmp_path / f"part{suffix}",
-        mime,
-        source=AI.replace("trained", "compositeWithTrained"),
-    )
+    ai_in_part = AI.replace("trained", "compositeWithTrained")
+    part = authority.sign(source, tmp_path / f"part{suffix}", mime, source=ai_in_part)
     assert look(part).proof == Proof(kind=ProofKind.PART_SIGNED, name="Test newsroom")
 
     anchors.write_text(make_authority("Somebody else").root)
     assert look(signed).credential.state == "untrusted"
 
 
-def test_a_camera_is_not_a_machine_that_makes_pictures(
-    authority: Authority, picture: Path, tmp_path: Path
-) -> None:
+def test_a_camera_is_not_a_machine_that_makes_pictures(authority, picture, tmp_path):
     found = look(authority.sign(picture, tmp_path / "camera.jpg", "image/jpeg"))
     assert found.credential.sources == ["digitalCapture"]
     assert not found.credential.generated and found.proof is None
     assert not found.findings
 
 
-def test_a_changed_file_makes_its_manifest_invalid(
-    authority: Authority, picture: Path, tmp_path: Path
-) -> None:
+def test_a_changed_file_makes_its_manifest_invalid(authority, picture, tmp_path):
     signed = authority.sign(picture, tmp_path / "signed.jpg", "image/jpeg", source=AI)
     data = bytearray(signed.read_bytes())
     data[-400] ^= 0x01
@@ -125,9 +108,7 @@ def test_a_changed_file_makes_its_manifest_invalid(
     assert not any("signed origin" in sentence for sentence in found.findings)
 
 
-def test_a_manifest_elsewhere_is_named_and_not_fetched(
-    authority: Authority, picture: Path, tmp_path: Path
-) -> None:
+def test_a_manifest_elsewhere_is_named_and_not_fetched(authority, picture, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         elsewhere.setblocking(False)
         address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/manifest.c2pa"
@@ -137,9 +118,7 @@ def test_a_manifest_elsewhere_is_named_and_not_fetched(
     assert (found.credential.state, found.credential.address) == ("elsewhere", address)
 
 
-def test_hostile_words_in_a_manifest_are_tamed(
-    authority: Authority, picture: Path, tmp_path: Path
-) -> None:
+def test_hostile_words_in_a_manifest_are_tamed(authority, picture, tmp_path):
     trick = "<script>alert(1)</script>\u202egpj.exe" + "x" * 5_000
     found = look(authority.sign(picture, tmp_path / "s.jpg", "image/jpeg", generator=trick))
     said = found.credential.generator or ""
@@ -147,9 +126,7 @@ def test_hostile_words_in_a_manifest_are_tamed(
     assert len(said) <= 200
 
 
-def test_a_damaged_manifest_is_unreadable_and_takes_nothing_down(
-    picture: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_manifest_is_unreadable_and_takes_nothing_down(picture, tmp_path):
     data = picture.read_bytes()
     junk = b"JP\x00\x01\x00\x00\x00\x01" + struct.pack(">I4s", 0xFFFFFFF0, b"jumb") + b"c2pa" * 400
     segment = b"\xff\xeb" + struct.pack(">H", len(junk) + 2) + junk
@@ -160,9 +137,7 @@ def test_a_damaged_manifest_is_unreadable_and_takes_nothing_down(
     assert value(found, "JPEG quantization")  # the rest was read
 
 
-def test_a_manifest_that_takes_too_long_is_given_up(
-    authority: Authority, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_manifest_that_takes_too_long_is_given_up(authority, picture, tmp_path, monkeypatch):
     signed = authority.sign(picture, tmp_path / "s.jpg", "image/jpeg")
     monkeypatch.setattr(credential, "TIMEOUT_SECONDS", 0.0)
     found = look(signed)
@@ -170,18 +145,13 @@ def test_a_manifest_that_takes_too_long_is_given_up(
     assert "longer" in found.credential.problems[0]
 
 
-def test_a_trust_list_that_is_none_is_refused(
-    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trust_list_that_is_none_is_refused(picture, tmp_path, monkeypatch):
     monkeypatch.setenv(credential.TRUST, str(tmp_path / "missing.pem"))
     with pytest.raises(UsageError, match="can't be read"):
         look(picture)
     monkeypatch.setenv(credential.TRUST, str(picture))
     with pytest.raises(UsageError, match="no certificate"):
         look(picture)
-
-
-# --- tags ----------------------------------------------------------------------------------------
 
 
 def exif_jpeg(path: Path, **more: object) -> Path:
@@ -194,7 +164,7 @@ def exif_jpeg(path: Path, **more: object) -> Path:
     return path
 
 
-def test_exif_and_place_are_read(tmp_path: Path) -> None:
+def test_exif_and_place_are_read(tmp_path):
     found = look(exif_jpeg(tmp_path / "a.jpg"))
     assert value(found, "Camera") == "Acme One"
     assert value(found, "Software") == "Editor 9"
@@ -217,13 +187,13 @@ def test_exif_and_place_are_read(tmp_path: Path) -> None:
         {},
     ],
 )
-def test_a_place_that_is_none_is_none(gps: dict[int, object]) -> None:
+def test_a_place_that_is_none_is_none(gps):
     from detector.provenance.pictures import _place
 
     assert _place(gps) is None
 
 
-def test_hostile_exif_is_bounded(tmp_path: Path) -> None:
+def test_hostile_exif_is_bounded(tmp_path):
     exif = Image.Exif()
     exif[0x0131] = "A" * 30_000
     exif[0x010E] = "\x00\x1b[31m\u202etxt.exe\u2066 <img src=x onerror=alert(1)>"
@@ -239,7 +209,7 @@ def test_hostile_exif_is_bounded(tmp_path: Path) -> None:
     assert "\x1b" not in said
 
 
-def test_damaged_tags_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_damaged_tags_are_named_and_the_rest_goes_on(tmp_path):
     path = tmp_path / "x.png"
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta xmlns:x='adobe:ns:meta/'><unclosed>")
@@ -259,12 +229,12 @@ def test_damaged_tags_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
         b" " * (xmp.MAX_BYTES + 1),
     ],
 )
-def test_xmp_tricks_are_refused(packet: bytes) -> None:
+def test_xmp_tricks_are_refused(packet):
     with pytest.raises(ValueError, match="XMP"):
         xmp.fields(packet)
 
 
-def test_xmp_says_that_a_model_made_it(tmp_path: Path) -> None:
+def test_xmp_says_that_a_model_made_it(tmp_path):
     packet = (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
         'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
@@ -280,7 +250,7 @@ def test_xmp_says_that_a_model_made_it(tmp_path: Path) -> None:
     assert found.findings == ["Its XMP states that it was generated, at least in part."]
 
 
-def test_settings_of_an_image_generator_are_found(tmp_path: Path) -> None:
+def test_settings_of_an_image_generator_are_found(tmp_path):
     path = tmp_path / "x.png"
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "a portrait, Steps: 20, Sampler: Euler a")
@@ -289,7 +259,7 @@ def test_settings_of_an_image_generator_are_found(tmp_path: Path) -> None:
     assert any("image generator" in sentence for sentence in found.findings)
 
 
-def test_jpeg_tables_tell_software_from_cameras(tmp_path: Path) -> None:
+def test_jpeg_tables_tell_software_from_cameras(tmp_path):
     standard, own = tmp_path / "s.jpg", tmp_path / "o.jpg"
     Image.fromarray(portrait((64, 64))).save(standard, quality=83)
     Image.fromarray(portrait((64, 64))).save(own, qtables=[[7] * 64, [9] * 64])
@@ -297,10 +267,7 @@ def test_jpeg_tables_tell_software_from_cameras(tmp_path: Path) -> None:
     assert value(look(own), "JPEG quantization") == "tables of its own"
 
 
-# --- films ---------------------------------------------------------------------------------------
-
-
-def test_encoder_and_muxer_leave_traces(make_clip: Callable[..., Path]) -> None:
+def test_encoder_and_muxer_leave_traces(make_clip):
     clip = make_clip(options={"crf": "29"}, picture=moving)
     found = look(clip)
     assert (value(found, "Written by") or "").startswith("Lavf")
@@ -312,7 +279,7 @@ def test_encoder_and_muxer_leave_traces(make_clip: Callable[..., Path]) -> None:
     assert found.repeats.copied == 0
 
 
-def test_a_camera_that_was_encoded_again(tmp_path: Path) -> None:
+def test_a_camera_that_was_encoded_again(tmp_path):
     path = write_clip(
         tmp_path / "phone.mov", container="mov", container_options={"movflags": "use_metadata_tags"}
     )
@@ -353,13 +320,7 @@ def moving(number: int) -> np.ndarray:
         (lambda n: 0, 0.1, 1.0),  # a still, which an encoder goes on polishing
     ],
 )
-def test_repeated_frames_are_counted(
-    source: Callable[[int], int],
-    low: float,
-    high: float,
-    crf: str,
-    make_clip: Callable[..., Path],
-) -> None:
+def test_repeated_frames_are_counted(source, low, high, crf, make_clip):
     clip = make_clip(seconds=2, options={"crf": crf}, picture=lambda n: moving(source(n)))
     found = look(clip)
     assert low <= found.repeats.repeated / found.repeats.frames <= high
@@ -367,28 +328,14 @@ def test_repeated_frames_are_counted(
     assert said == (low > 0)
 
 
-def test_a_part_copied_within_the_clip_is_found(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "a.mp4", seconds=1, gop=25, picture=moving)
-    looped = tmp_path / "looped.mp4"
-    with av.open(str(clip)) as source, av.open(str(looped), "w") as out:
-        video = source.streams.video[0]
-        stream = out.add_stream_from_template(video)
-        packets = [p for p in source.demux(video) if p.dts is not None]
-        length = sum(p.duration for p in packets)
-        kept = [(bytes(p), p.pts, p.dts, p.is_keyframe) for p in packets]
-        for turn in range(2):
-            for data, pts, dts, key in kept:
-                packet = av.Packet(data)
-                packet.pts, packet.dts = pts + turn * length, dts + turn * length
-                packet.time_base = Fraction(video.time_base)
-                packet.is_keyframe, packet.stream = key, stream
-                out.mux(packet)
+def test_a_part_copied_within_the_clip_is_found(tmp_path):
+    looped = repeated(write_clip(tmp_path / "a.mp4", seconds=1, gop=25, picture=moving), 2)
     found = look(looped)
     assert found.repeats.copied >= 20
     assert any("copied" in sentence for sentence in found.findings)
 
 
-def test_an_edit_list_is_read(make_clip: Callable[..., Path]) -> None:
+def test_an_edit_list_is_read(make_clip):
     clip = make_clip(seconds=1)
     data = bytearray(clip.read_bytes())
     at = data.index(b"elst")
@@ -418,12 +365,12 @@ def test_an_edit_list_is_read(make_clip: Callable[..., Path]) -> None:
         (np.full((64, 64, 3), 200), "8000000000000000"),
     ],
 )
-def test_hashes_are_those_of_imagehash(picture: np.ndarray, hashed: str) -> None:
+def test_hashes_are_those_of_imagehash(picture, hashed):
     """As its version 4.3.2 said them."""
     assert phash(picture.astype(np.uint8)) == hashed
 
 
-def test_copies_have_close_hashes_and_others_do_not(tmp_path: Path) -> None:
+def test_copies_have_close_hashes_and_others_do_not(tmp_path):
     def hash_of(rgb: np.ndarray, name: str, **settings: object) -> int:
         path = tmp_path / name
         Image.fromarray(rgb).save(path, **settings)
@@ -443,7 +390,7 @@ def test_copies_have_close_hashes_and_others_do_not(tmp_path: Path) -> None:
     assert (first ^ other).bit_count() >= 16
 
 
-def test_a_clip_is_hashed_at_sampled_moments(make_clip: Callable[..., Path]) -> None:
+def test_a_clip_is_hashed_at_sampled_moments(make_clip):
     clip = make_clip(seconds=2)
     info = media.probe(clip)
 
@@ -459,7 +406,7 @@ def test_a_clip_is_hashed_at_sampled_moments(make_clip: Callable[..., Path]) -> 
     assert hashed_of() == []
 
 
-def test_repeats_are_looked_for_all_over_a_clip(make_clip: Callable[..., Path]) -> None:
+def test_repeats_are_looked_for_all_over_a_clip(make_clip):
     """Frozen in its second half; key frames come once a second."""
     clip = make_clip(seconds=6, gop=25, picture=lambda n: moving(min(n, 75)))
     found = look(clip).repeats
@@ -468,7 +415,7 @@ def test_repeats_are_looked_for_all_over_a_clip(make_clip: Callable[..., Path]) 
 
 
 @pytest.mark.parametrize("cut", [40, 200, 2_000])
-def test_files_cut_short_do_not_break_it(cut: int, tmp_path: Path) -> None:
+def test_files_cut_short_do_not_break_it(cut, tmp_path):
     """Whatever `probe` accepts, `inspect` survives."""
     clip = write_clip(tmp_path / "a.mp4", seconds=1, container_options={"movflags": "faststart"})
     info = media.probe(clip)
@@ -478,13 +425,13 @@ def test_files_cut_short_do_not_break_it(cut: int, tmp_path: Path) -> None:
     assert isinstance(found, Provenance)
 
 
-def test_inspecting_opens_nothing_for_writing(picture: Path) -> None:
+def test_inspecting_opens_nothing_for_writing(picture):
     before = (picture.read_bytes(), sorted(os.listdir(picture.parent)))
     look(picture)
     assert (picture.read_bytes(), sorted(os.listdir(picture.parent))) == before
 
 
-def test_clean_keeps_one_harmless_line() -> None:
+def test_clean_keeps_one_harmless_line():
     assert clean(b"ASCII\x00\x00\x00Hello\nthere") == "Hello there"
     assert clean("a\u200bb\u202ec\x07") == "abc"
     assert clean("x" * 500) == "x" * 199 + "…"

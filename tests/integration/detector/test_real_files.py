@@ -15,13 +15,15 @@ from detector.schema.analysis import Analysis, CaveatCode, Label, Lean, Media, Q
 pytestmark = pytest.mark.shared
 
 
-@pytest.fixture(scope="module")
-def analyzer() -> Analyzer:
-    return Analyzer()
-
-
 def judged(analyzer: Analyzer, shared: Path, name: str) -> Analysis:
     return analyzer.analyze(shared / "bugs" / name, Settings())
+
+
+def moved(found: Analysis, twin: Analysis) -> float:
+    """Return how far apart the verdicts of two files are, in logits."""
+    one, other = found.verdict.probability, twin.verdict.probability
+    assert one is not None and other is not None
+    return abs(logit(one) - logit(other))
 
 
 def kinds(analysis: Analysis) -> list[object]:
@@ -39,9 +41,7 @@ def kinds(analysis: Analysis) -> list[object]:
 def test_untouched_material_of_other_texture_is_never_fake(analyzer, shared, name, twin):
     found, plain = (judged(analyzer, shared, one) for one in (name, twin))
     assert found.verdict.label is not Label.FAKE and plain.verdict.label is not Label.FAKE
-    assert found.verdict.probability is not None and plain.verdict.probability is not None
-    moved = abs(logit(found.verdict.probability) - logit(plain.verdict.probability))
-    assert moved <= 0.7 or kinds(found) == ["smooth"]
+    assert moved(found, plain) <= 0.7 or kinds(found) == ["smooth"]
 
 
 def test_few_colors_are_named_and_give_no_odds(analyzer, shared):
@@ -53,9 +53,7 @@ def test_few_colors_are_named_and_give_no_odds(analyzer, shared):
 def test_interlaced_material_is_deinterlaced_and_named(analyzer, shared):
     names = ("interlaced.mp4", "interlaced_twin_deinterlaced.mp4")
     found, twin = (judged(analyzer, shared, name) for name in names)
-    assert found.verdict.probability is not None and twin.verdict.probability is not None
-    moved = abs(logit(found.verdict.probability) - logit(twin.verdict.probability))
-    assert moved <= 0.7
+    assert moved(found, twin) <= 0.7
     assert kinds(found) == ["interlaced"] and found.verdict.lean is not Lean.UNTOUCHED
     assert any("interlaced" in note for note in found.media.notes)
     about = media.probe(shared / "bugs" / names[1])
@@ -156,8 +154,7 @@ def test_hdr_is_mapped_to_sdr(analyzer, shared):
             for path in (shared / "bugs" / name for name in names)
         )
         assert np.abs(mapped - twin).mean() <= 4
-    found, twin = (judged(analyzer, shared, name).verdict.probability for name in names)
-    assert found is not None and twin is not None and abs(logit(found) - logit(twin)) <= 0.5
+    assert moved(*(judged(analyzer, shared, name) for name in names)) <= 0.5
     assert [n for n in media.probe(shared / "bugs" / names[0]).notes if "HDR" in n]
 
 
@@ -165,8 +162,7 @@ def test_color_profiles_are_applied(analyzer, shared):
     paths = [shared / "bugs" / name for name in ("icc_display_p3.png", "still_twin.png")]
     shown, twin = (media.frame_at(path, media.probe(path), 0).rgb.astype(float) for path in paths)
     assert np.abs(shown - twin).mean() <= 0.5
-    found, right = (judged(analyzer, shared, path.name).verdict.probability for path in paths)
-    assert found is not None and right is not None and abs(logit(found) - logit(right)) <= 0.3
+    assert moved(*(judged(analyzer, shared, path.name) for path in paths)) <= 0.3
 
 
 def test_heic_turned_by_exif_alone(analyzer, shared):

@@ -2,8 +2,6 @@
 
 import os
 import tempfile
-import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +36,7 @@ from service.tasks.job import Job
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip, make_picture
-from tests.support.samples import samples as made_samples
+from tests.support.searches import searches
 
 MANIPULATION = Question.MANIPULATION
 
@@ -60,16 +58,11 @@ def tried(*trials: PerturbationResult, unchanged: float = 0.8) -> Robustness:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def gallery() -> dict[str, Path]:
-    return {sample.id: sample.path for sample in made_samples()}
-
-
 @pytest.mark.timeout(400)  # four runs of a real model
 def test_trials_of_the_manipulated_sample(gallery, analyzer, tmp_path, monkeypatch):
     """A real model on the bundled clip, whatever its weights make of it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    clip = gallery["manipulated"]
+    clip = gallery["manipulated"].path
     analysis = analyzer.analyze(clip, Settings(models=["texture"], frames=8), scores_only=True)
     assert analysis.provenance is None
     assert not analysis.signals
@@ -108,25 +101,12 @@ def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
     gallery, analyzer, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    clip = gallery["manipulated"]
+    clip = gallery["manipulated"].path
     analysis = analyzer.analyze(clip, Settings(models=["texture"], frames=8), scores_only=True)
-    searched: set[int] = set()
-    detector = analyzer.detector()
-    detect, follow = detector.detect, detector.follow
-
-    def count(rgb: np.ndarray, min_face: int) -> list[Detection]:
-        searched.add(zlib.crc32(rgb))
-        return detect(rgb, min_face)
-
-    def count_too(rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        searched.add(zlib.crc32(rgb))
-        return follow(rgb, min_face, faces)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(detector, "detect", count)
-        patch.setattr(detector, "follow", count_too)
+    with searches(analyzer.detector()) as searched:
         found = try_out(clip, analysis, analyzer, conditions=[Condition("crf", 40)])
-    assert len(searched) == FRAMES  # different ones, all in the unchanged part
+    # different ones, all in the unchanged part
+    assert len({search.frame for search in searched}) == FRAMES
     (harsh,) = found.trials
     copy = corruptions.apply(clip, Condition("crf", 40), tmp_path, part=(found.start, found.end))
     again = analyzer.analyze(copy, Settings(models=["texture"], frames=FRAMES), scores_only=True)
@@ -165,8 +145,9 @@ def test_a_face_that_is_cut_off_is_gone():
 
 def test_a_picture_is_tried_too_and_on_the_command_line(gallery, tmp_path, capsys):
     out = tmp_path / "a.json"
-    arguments = ["robustness", str(gallery["picture"]), "--models", "texture", "--device", "cpu"]
-    assert main([*arguments, "--conditions", "jpeg-50,crf-32", "--json", str(out)]) == 0
+    command = ["robustness", str(gallery["picture"].path), "--models", "texture"]
+    command += ["--device", "cpu", "--conditions", "jpeg-50,crf-32", "--json", str(out)]
+    assert main(command) == 0
     analysis = Analysis.model_validate_json(out.read_text())
     assert [t.condition for t in analysis.robustness.trials] == ["jpeg-50"]
     assert analysis.robustness.end is None

@@ -3,7 +3,6 @@
 import os
 import tempfile
 import threading
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from detector.schema.analysis import (
     Thresholds,
 )
 from tests.conftest import write_clip
+from tests.integration.detector.test_robustness import Told
 from tests.support import speech
 from tests.support.voice_sample import make_analysis
 from tests.support.voice_sample import write_clip as write_voice
@@ -172,19 +172,6 @@ def test_on_the_command_line(tmp_path, capsys):
     assert "None of these changes can be made to a sound." in capsys.readouterr().err
 
 
-class Stub:
-    """An analyzer that hears what it is told to."""
-
-    def __init__(self, *answers: Analysis | Exception) -> None:
-        self.answers = list(answers)
-
-    def rerun(self, *_: object, **more: Any) -> tuple[Analysis, dict[float, Any]]:
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer, {}
-
-
 def heard(analysis: Analysis, **about: float) -> Analysis:
     """Return a result with something else said of how it sounds."""
     audio = analysis.media.audio
@@ -200,12 +187,12 @@ def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path):
     phone = heard(analysis, bandwidth_hz=3_400.0)
     assert phone.verdict.label is Label.INCONCLUSIVE
     conditions = [Condition("phone"), Condition("snr", 10)]
-    told = Stub(analysis, phone, MediaError("damaged"))
+    told = Told(analysis, phone, MediaError("damaged"))
     tried = try_out(path, analysis, told, conditions=conditions)
     assert tried.unchanged.label is tried.trials[0].label is Label.FAKE
     assert tried.trials[1].error == "damaged" and not tried.fragile
     # A recording that is a telephone's already has no verdict that could change.
-    told = Stub(phone, phone)
+    told = Told(phone, phone)
     tried = try_out(path, phone, told, conditions=conditions[:1])
     assert tried.unchanged.label is tried.trials[0].label is Label.INCONCLUSIVE
     # What a change does to the score is one.
@@ -213,7 +200,7 @@ def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path):
         update={"thresholds": Thresholds(low=0.97, high=0.98)}
     )
     other = decide(phone.model_copy(update={"ensembles": {Question.VOICE: low}}))
-    tried = try_out(path, analysis, Stub(analysis, other), conditions=conditions[:1])
+    tried = try_out(path, analysis, Told(analysis, other), conditions=conditions[:1])
     assert tried.trials[0].label is Label.REAL and tried.fragile
 
 
@@ -221,7 +208,7 @@ def test_a_cancel_and_silence_are_no_outcome(tmp_path, analyzer):
     path = write_voice(tmp_path / "a.wav")
     analysis = make_analysis(path)
     with pytest.raises(Canceled):
-        try_out(path, analysis, Stub(analysis, Canceled()))
+        try_out(path, analysis, Told(analysis, Canceled()))
     stop = threading.Event()
     stop.set()
     with pytest.raises(Canceled):

@@ -12,14 +12,8 @@ from PIL import Image
 
 from detector import samples
 from detector.media import decode, frame_at, probe
-from detector.samples import MANIPULATED_FROM, Sample, make_samples
-from tests.support.samples import samples as made_samples
+from detector.samples import MANIPULATED_FROM, make_samples
 from tests.support.waiting import PATIENT
-
-
-@pytest.fixture(scope="module")
-def gallery() -> dict[str, Sample]:
-    return {sample.id: sample for sample in made_samples()}
 
 
 def test_what_is_in_it(gallery):

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.clips import face_clip
 from detector.models import registry
 from detector.models.families.sequence_heads import HEADS
-from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
 from tests.conftest import camera, write_clip
 
@@ -23,8 +21,7 @@ def test_each_head_has_an_entry_that_does_not_vote():
         assert spec.measured[0].left_out
 
 
-def test_they_score_windows_and_change_no_verdict():
-    clip, analyzer = face_clip(3, 640, 360, 25), Analyzer(device="cpu")
+def test_they_score_windows_and_change_no_verdict(analyzer, clip):
     alone = analyzer.analyze(clip, Settings(frames=6, models=DEFAULTS))
     beside = analyzer.analyze(clip, Settings(frames=6, models=[*DEFAULTS, *SOME]))
     for model in beside.models:
@@ -39,8 +36,7 @@ def test_they_score_windows_and_change_no_verdict():
     assert beside.verdict.probability == pytest.approx(alone.verdict.probability, abs=1e-6)
 
 
-def test_a_picture_and_a_short_clip_get_a_reason(tmp_path):
-    analyzer = Analyzer(device="cpu")
+def test_a_picture_and_a_short_clip_get_a_reason(analyzer, tmp_path):
     short = write_clip(tmp_path / "short.mp4", seconds=0.4, size=(320, 240))
     still = tmp_path / "still.mp4"
     write_clip(still, seconds=2, size=(320, 240), picture=camera((320, 240), still=True))

@@ -115,7 +115,23 @@ def small() -> ModelSpec:
     return spec.model_copy(update={"options": SMALL})
 
 
-def heard(x: Tensor, w: dict[str, Tensor], heads: int = 4) -> Tensor:
+def placed(x: Tensor, w: dict[str, Tensor]) -> Tensor:
+    """Add what the convolution over positions gives."""
+    g, v = (w[f"encoder.pos_conv.0.weight_{part}"] for part in "gv")
+    kernel = g * v / v.norm(dim=(0, 1), keepdim=True)
+    place = F.conv1d(x.transpose(1, 2), kernel, w["encoder.pos_conv.0.bias"], padding=64, groups=16)
+    return x + F.gelu(place[..., :-1]).transpose(1, 2)
+
+
+def attended(x: Tensor, w: dict[str, Tensor], name: str, heads: int = 4) -> Tensor:
+    q, k, v = (
+        linear(x, w, f"{name}.{p}_proj").unflatten(2, (heads, -1)).transpose(1, 2) for p in "qkv"
+    )
+    attention = (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).softmax(3) @ v
+    return linear(attention.transpose(1, 2).flatten(2), w, f"{name}.out_proj")
+
+
+def heard(x: Tensor, w: dict[str, Tensor]) -> Tensor:
     """What fairseq computes with `features_only`, layer norms first: [N, 201, width]."""
     x = x[:, None]
     for n, stride in enumerate(STRIDES):
@@ -123,19 +139,10 @@ def heard(x: Tensor, w: dict[str, Tensor], heads: int = 4) -> Tensor:
         x = F.conv1d(x, w[f"{start}.0.weight"], w[f"{start}.0.bias"], stride)
         x = F.gelu(norm(x.transpose(1, 2), w, f"{start}.2.1").transpose(1, 2))
     x = linear(norm(x.transpose(1, 2), w, "layer_norm"), w, "post_extract_proj")
-    g, v = (w[f"encoder.pos_conv.0.weight_{part}"] for part in "gv")
-    kernel = g * v / v.norm(dim=(0, 1), keepdim=True)
-    place = F.conv1d(x.transpose(1, 2), kernel, w["encoder.pos_conv.0.bias"], padding=64, groups=16)
-    x = x + F.gelu(place[..., :-1]).transpose(1, 2)
+    x = placed(x, w)
     for n in range(2):
         start = f"encoder.layers.{n}"
-        y = norm(x, w, f"{start}.self_attn_layer_norm")
-        q, k, v = (
-            linear(y, w, f"{start}.self_attn.{p}_proj").unflatten(2, (heads, -1)).transpose(1, 2)
-            for p in "qkv"
-        )
-        attention = (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).softmax(3) @ v
-        x = x + linear(attention.transpose(1, 2).flatten(2), w, f"{start}.self_attn.out_proj")
+        x = x + attended(norm(x, w, f"{start}.self_attn_layer_norm"), w, f"{start}.self_attn")
         y = F.gelu(linear(norm(x, w, f"{start}.final_layer_norm"), w, f"{start}.fc1"))
         x = x + linear(y, w, f"{start}.fc2")
     return norm(x, w, "encoder.layer_norm")

@@ -1,6 +1,6 @@
 """Files that stand on their head: found, turned as a whole, said, and drawn turned everywhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -18,31 +18,21 @@ from detector.report.words import file_rows
 from detector.schema.analysis import Analysis, Settings
 from detector.vision import Detection
 from tests.conftest import camera
+from tests.support.searches import searches
 
-Clip = Callable[..., Path]
 SIZE = (480, 270)
 FEW = Settings(frames=6, models=["texture"])
 
 
+def turned(degrees: int) -> Callable[[int], np.ndarray]:
+    """Pictures of the moving camera, turned clockwise."""
+    return lambda number: media.turn(camera(SIZE)(number), degrees)
+
+
 def counted(analyzer: Analyzer, path: Path, settings: Settings = FEW) -> tuple[Analysis, int]:
     """An analysis, and how often faces were searched for."""
-    detector, searched = analyzer.detector(), 0
-    detect, follow = detector.detect, detector.follow
-
-    def count(rgb: np.ndarray, min_face: int) -> list[Detection]:
-        nonlocal searched
-        searched += 1
-        return detect(rgb, min_face)
-
-    def count_too(rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        nonlocal searched
-        searched += 1
-        return follow(rgb, min_face, faces)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(detector, "detect", count)
-        patch.setattr(detector, "follow", count_too)
-        return analyzer.analyze(path, settings, scores_only=True), searched
+    with searches(analyzer.detector()) as searched:
+        return analyzer.analyze(path, settings, scores_only=True), len(searched)
 
 
 @pytest.mark.parametrize("degrees", [180, 90, 270])
@@ -50,9 +40,7 @@ def test_a_clip_that_stands_wrong_is_turned(analyzer, make_clip, degrees):
     """Pixels turned by `degrees` clockwise: upright after as much again in the other direction."""
     upright = analyzer.analyze(make_clip("up.mp4", seconds=2, size=SIZE), FEW, scores_only=True)
     size = SIZE if degrees == 180 else SIZE[::-1]
-    path = make_clip(
-        "turned.mp4", seconds=2, size=size, picture=lambda n: media.turn(camera(SIZE)(n), degrees)
-    )
+    path = make_clip("turned.mp4", seconds=2, size=size, picture=turned(degrees))
     out = analyzer.analyze(path, FEW, scores_only=True)
     assert out.media.turned == (360 - degrees) % 360
     assert (out.media.width, out.media.height) == SIZE
@@ -67,10 +55,8 @@ def test_a_clip_that_stands_wrong_is_turned(analyzer, make_clip, degrees):
     frame = media.frame_at(path, out.media, 1.0)
     assert frame.rgb.shape == (SIZE[1], SIZE[0], 3)
     assert np.abs(frame.rgb.astype(int) - camera(SIZE)(25)).mean() < 8
-    assert (
-        "Turned",
-        f"{out.media.turned}° clockwise, beyond the file's own rotation",
-    ) in file_rows(out.media)
+    turn = f"{out.media.turned}° clockwise, beyond the file's own rotation"
+    assert ("Turned", turn) in file_rows(out.media)
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
@@ -111,9 +97,7 @@ def test_a_picture_on_its_head(analyzer, tmp_path):
 
 
 def test_a_closer_look_and_trials_stand_the_same_way(analyzer, make_clip):
-    path = make_clip(
-        "head.mp4", seconds=3, size=SIZE, picture=lambda n: media.turn(camera(SIZE)(n), 180)
-    )
+    path = make_clip("head.mp4", seconds=3, size=SIZE, picture=turned(180))
     settings = Settings(frames=16, models=["texture"], sampling="closer")
     out = analyzer.analyze(path, settings)
     assert out.media.turned == 180
@@ -155,9 +139,7 @@ def test_a_turn_is_offered_where_some_faces_are_upright(analyzer, make_clip):
 
 @pytest.mark.parametrize("sampling", ["uniform", "closer"])
 def test_the_person_decides_how_a_picture_is_turned(analyzer, make_clip, sampling):
-    path = make_clip(
-        "head.mp4", seconds=2, size=SIZE, picture=lambda n: media.turn(camera(SIZE)(n), 90)[:270]
-    )
+    path = make_clip("head.mp4", seconds=2, size=SIZE, picture=lambda n: turned(90)(n)[:270])
     upright = make_clip("up.mp4", seconds=2, size=SIZE)
     for degrees, file in ((0, path), (90, upright), (180, upright)):
         asked = Settings(frames=6, models=["texture"], rotate=degrees, sampling=sampling)
@@ -172,10 +154,7 @@ def test_the_person_decides_how_a_picture_is_turned(analyzer, make_clip, samplin
 def test_faces_that_come_late_are_found_turned(analyzer, make_clip):
     blank = np.full((270, 480, 3), 40, np.uint8)
     path = make_clip(
-        "title.mp4",
-        seconds=4,
-        size=SIZE,
-        picture=lambda n: blank if n < 50 else media.turn(camera(SIZE)(n), 180),
+        "title.mp4", seconds=4, size=SIZE, picture=lambda n: blank if n < 50 else turned(180)(n)
     )
     out = analyzer.analyze(path, FEW.model_copy(update={"frames": 24}), scores_only=True)
     assert out.media.turned == 180

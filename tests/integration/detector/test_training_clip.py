@@ -80,9 +80,6 @@ def item(method: str, note: str = "", label: int = 1) -> Item:
     return Item(Path("x"), "x", label, "video", method, "g", "s", note=note)
 
 
-# --- faces ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("wanted", "method", "note"),
     [
@@ -95,13 +92,13 @@ def item(method: str, note: str = "", label: int = 1) -> Item:
         (faces.ALTERED, "unknown", ""),
     ],
 )
-def test_the_note_and_then_the_method_say_which_class(wanted: int, method: str, note: str) -> None:
+def test_the_note_and_then_the_method_say_which_class(wanted, method, note):
     assert faces.class_of(item(method, note)) == wanted
     assert faces.class_of(item(method, note, label=0)) == faces.REAL
 
 
 @pytest.mark.parametrize("k", [0.5, 2.0])
-def test_a_cut_shows_so_many_units_around_the_face(k: float) -> None:
+def test_a_cut_shows_so_many_units_around_the_face(k):
     """Landmarks come back where the template says, whatever the size of the face."""
     frame = cv2.resize(camera((480, 480))(0), (1200, 1200))
     landmarks = pseudo.TEMPLATE * k + (400, 300)
@@ -115,10 +112,7 @@ def test_a_cut_shows_so_many_units_around_the_face(k: float) -> None:
     assert np.abs(shown.astype(int) - direct).mean() < 4
 
 
-# --- augmentation --------------------------------------------------------------------------------
-
-
-def test_a_pair_gets_the_same_quality() -> None:
+def test_a_pair_gets_the_same_quality():
     first = camera((64, 64))(0)
     second = first[:, ::-1].copy()
     changed = [augment.degraded(first, np.random.default_rng(seed)) for seed in range(6)]
@@ -132,7 +126,7 @@ def test_a_pair_gets_the_same_quality() -> None:
 
 
 @pytest.mark.parametrize("kind", [pseudo.SAME, pseudo.FRAME, pseudo.PERSON])
-def test_a_pseudo_fake_changes_the_face_and_not_its_surroundings(kind: int) -> None:
+def test_a_pseudo_fake_changes_the_face_and_not_its_surroundings(kind):
     base = camera((128, 128))(0)
     points = pseudo.TEMPLATE * 128 / 200 + 28
     other = base[:, ::-1].copy()
@@ -149,12 +143,9 @@ def test_a_pseudo_fake_changes_the_face_and_not_its_surroundings(kind: int) -> N
     assert (off[:, :8].mean((1, 2)) < 1e-3).mean() > 0.5
 
 
-# --- training ------------------------------------------------------------------------------------
-
-
 def test_it_learns_and_its_folds_are_of_networks_that_never_saw_them(
-    labels: Path, cut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    labels, cut, tmp_path, monkeypatch
+):
     seen: list[set[str]] = []
 
     class Watched(Feed):
@@ -178,20 +169,18 @@ def test_it_learns_and_its_folds_are_of_networks_that_never_saw_them(
     file = train(TINY, labels, run, cache=cut, folds=wanted, trunk=seeded(tiny))
     assert file is not None
     assert seen == [{"two/b", "three/c"}, {"one/a", "three/c"}, set(SOURCES)]
-    with (tmp_path / "run" / "left_out.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
+    rows = rows_of(tmp_path / "run" / "left_out.csv")
     items = {one.name: one for one in read_labels(labels)}
     assert len(rows) == 28 and all(SOURCES[items[r["file"]].source] == r["fold"] for r in rows)
     scores = np.array([float(r["altered"]) - float(r["real"]) for r in rows])
     assert metrics.auc(scores, np.array([r["label"] == "fake" for r in rows])) > 0.7
     assert set(told) == set(wanted)
-    losses = [float(r["loss"]) for r in read_curve(tmp_path / "run")]
+    losses = [float(r["loss"]) for r in rows_of(tmp_path / "run" / "curve.csv")]
     assert losses[-1] < 0.93 * losses[0]
 
 
-def read_curve(run: Path) -> list[dict[str, str]]:
-    with (run / "curve.csv").open() as stream:
-        return list(csv.DictReader(stream))
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def seeded(make: Callable[[], ClipBlocks]) -> Callable[[], ClipBlocks]:
@@ -205,7 +194,7 @@ def seeded(make: Callable[[], ClipBlocks]) -> Callable[[], ClipBlocks]:
     return trunk
 
 
-def test_a_resumed_run_gives_the_same_numbers(labels: Path, cut: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_gives_the_same_numbers(labels, cut, tmp_path):
     plan = TINY.model_copy(update={"images": 96, "metric": 0.1})
 
     def run(out: str, **how: object) -> Path | None:
@@ -230,7 +219,7 @@ def test_a_resumed_run_gives_the_same_numbers(labels: Path, cut: Path, tmp_path:
         network.begin_with(again, {**once, "more": once["scale"]})
 
 
-def test_what_is_trained_scores_as_the_family_that_loads_it(tmp_path: Path) -> None:
+def test_what_is_trained_scores_as_the_family_that_loads_it(tmp_path):
     trunk = seeded(tiny)
     net = network.tunable(trunk(), ["q_proj", "fc1"], 3).eval()
     for name, parameter in net.named_parameters():
@@ -248,7 +237,7 @@ def test_what_is_trained_scores_as_the_family_that_loads_it(tmp_path: Path) -> N
         torch.testing.assert_close(logits, loaded((x - mean) / std))
 
 
-def test_a_trunk_of_another_network_is_refused(tmp_path: Path) -> None:
+def test_a_trunk_of_another_network_is_refused(tmp_path):
     stored = load_file(paths.bundled() / "clip_b16.safetensors")
     stored.pop("vision.pre_layrnorm.weight")
     save_file(stored, tmp_path / "trunk.safetensors")
@@ -256,9 +245,7 @@ def test_a_trunk_of_another_network_is_refused(tmp_path: Path) -> None:
         network.load_trunk(tmp_path / "trunk.safetensors")
 
 
-def test_what_cannot_be_trained_is_refused(
-    labels: Path, cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_trained_is_refused(labels, cut, tmp_path, capsys):
     originals = labels.with_name("originals.csv")
     rows = labels.read_text().splitlines()
     originals.write_text("\n".join(r for r in rows if ",fake," not in r))
@@ -271,10 +258,7 @@ def test_what_cannot_be_trained_is_refused(
     assert main(["train", "finetune", *out, "--folds", "sources"]) == 2
 
 
-# --- the generated head --------------------------------------------------------------------------
-
-
-def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path: Path) -> None:
+def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path):
     """The fake's checkered face is told from faces of other sources, without the trunk's tuning."""
     picture = camera((360, 300))
     rows = ["file,label,source,method"]
@@ -293,8 +277,7 @@ def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path: Path) -> None
     file = generated.train(
         generated.GeneratedRecipe(), tmp_path / "labels.csv", run, folds=list(SOURCES.values())
     )
-    with (tmp_path / "run" / "left_out.csv").open() as stream:
-        told = list(csv.DictReader(stream))
+    told = rows_of(tmp_path / "run" / "left_out.csv")
     assert len(told) == 48 and {row["version"] for row in told} == {"as it is", "copy"}
     items = {one.name: one for one in read_labels(tmp_path / "labels.csv")}
     assert all(SOURCES[items[row["file"]].source] == row["fold"] for row in told)

@@ -30,6 +30,7 @@ from tests.support.golden import Golden
 from tests.unit.detector.test_hub import HALF, VIT, entry, saved
 from tests.unit.detector.test_mesonet import write_keras
 
+pytestmark = pytest.mark.usefixtures("data")
 POINTS = {"kind": "points", "landmarks": "dlib", "resize": "cubic"}
 RECIPES = {
     "square": CropRecipe(scale=1.2, size=128),
@@ -40,11 +41,6 @@ RECIPES = {
     "points": CropRecipe.model_validate(POINTS | {"size": 128}),
     "native": CropRecipe(kind="points", template="gend", native=True, fit="cover", size=128),
 }
-
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +86,12 @@ def plan(**changes: object) -> Recipe:
 
 
 def losses(out: Path) -> list[float]:
-    with (out / "curve.csv").open() as stream:
-        return [float(row["loss"]) for row in csv.DictReader(stream)]
+    rows = csv.DictReader((out / "curve.csv").read_text().splitlines())
+    return [float(row["loss"]) for row in rows]
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name: str, tmp_path: Path) -> None:
+def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name, tmp_path):
     recipe = RECIPES[name]
     rgb = camera((640, 480))(3)
     file = tmp_path / "face.png"
@@ -121,9 +117,7 @@ class _Fed:
         self.spec = registry.get_spec("dfb_meso4").model_copy(update={"crop": crop})
 
 
-def test_a_published_detector_learns_and_loads_as_itself(
-    labels: Path, cut_faces: Path, tmp_path: Path
-) -> None:
+def test_a_published_detector_learns_and_loads_as_itself(labels, cut_faces, tmp_path):
     out = tmp_path / "run"
     file = train(
         plan(images=240), labels, out, cache=cut_faces, begin="dfb_meso4", weights=[meso(tmp_path)]
@@ -161,9 +155,7 @@ def _read(path: Path) -> np.ndarray:
     return frame.rgb
 
 
-def test_a_head_alone_changes_nothing_else_and_resumes(
-    labels: Path, cut_faces: Path, tmp_path: Path
-) -> None:
+def test_a_head_alone_changes_nothing_else_and_resumes(labels, cut_faces, tmp_path):
     def run(out: Path, **how: object) -> Path | None:
         return train(
             plan(images=32), labels, TrainingOptions(out, **how),  # type: ignore[arg-type]
@@ -182,7 +174,7 @@ def test_a_head_alone_changes_nothing_else_and_resumes(
     }  # fmt: skip
 
 
-def test_norms_are_changed_with_the_head(labels: Path, cut_faces: Path, tmp_path: Path) -> None:
+def test_norms_are_changed_with_the_head(labels, cut_faces, tmp_path):
     file = train(
         plan(images=16), labels, tmp_path / "run", cache=cut_faces, begin="dfb_meso4",
         weights=[meso(tmp_path)], tune="norms",
@@ -193,7 +185,7 @@ def test_norms_are_changed_with_the_head(labels: Path, cut_faces: Path, tmp_path
     assert changed == {"bn1", "bn2", "fc2"}
 
 
-def test_a_file_of_keras_becomes_one_of_ours(labels: Path, cut_faces: Path, tmp_path: Path) -> None:
+def test_a_file_of_keras_becomes_one_of_ours(labels, cut_faces, tmp_path):
     write_keras(tmp_path / "Meso4_DF.h5", "meso4")
     file = train(
         plan(images=16), labels, tmp_path / "run", cache=cut_faces, begin="meso4-df",
@@ -205,7 +197,7 @@ def test_a_file_of_keras_becomes_one_of_ours(labels: Path, cut_faces: Path, tmp_
     assert np.isfinite(_scores(labels)).all()
 
 
-def test_several_files_come_out_as_several(labels: Path, cut_faces: Path, tmp_path: Path) -> None:
+def test_several_files_come_out_as_several(labels, cut_faces, tmp_path):
     spec = registry.get_spec("classnseg:full")
     names = [Path(file.path).name for file in spec.files]
     torch.manual_seed(0)
@@ -239,9 +231,7 @@ def test_several_files_come_out_as_several(labels: Path, cut_faces: Path, tmp_pa
     assert "--tune whole" in raised.value.hint
 
 
-def test_of_a_transformer_norms_and_head_are_trained(
-    labels: Path, cut_faces: Path, tmp_path: Path
-) -> None:
+def test_of_a_transformer_norms_and_head_are_trained(labels, cut_faces, tmp_path):
     size = {"size": {"height": 64, "width": 64}, "resample": 2, **HALF}
     paths = saved(tmp_path, VIT)
     spec = entry(VIT, {"image_processor_type": "ViTImageProcessor", **size})
@@ -255,7 +245,7 @@ def test_of_a_transformer_norms_and_head_are_trained(
     assert (out / "config.json").read_text() == (tmp_path / "config.json").read_text()
 
 
-def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_begun_with_is_refused(labels, tmp_path):
     with pytest.raises(UsageError, match="mseo4-df") as raised:
         train("finetune", labels, tmp_path / "run", begin="mseo4-df")
     assert "meso4-df" in raised.value.hint
@@ -267,13 +257,8 @@ def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> N
     assert missing.value.code == "weights_missing"
     with pytest.raises(UsageError, match="does not judge single faces"):
         (tmp_path / "npr.pth").write_bytes(b"never opened")
-        train(
-            "finetune",
-            labels,
-            tmp_path / "run",
-            begin="npr_resnet50",
-            weights=[tmp_path / "npr.pth"],
-        )
+        files = [tmp_path / "npr.pth"]
+        train("finetune", labels, tmp_path / "run", begin="npr_resnet50", weights=files)
     with pytest.raises(UsageError, match="--begin"):
         train("finetune", labels, tmp_path / "run")
     with pytest.raises(UsageError, match="for fine-tuning"):
@@ -281,7 +266,7 @@ def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> N
     assert not (tmp_path / "run").exists()
 
 
-def test_a_calibration_is_kept_with_an_own_model(tmp_path: Path) -> None:
+def test_a_calibration_is_kept_with_an_own_model(tmp_path):
     spec = user_models.add(meso(tmp_path), "dfb_meso4", id="mine", fake_index=1)
     assert spec.calibration is None
     fitted = Calibration(scale=0.5, offset=-1.25, data="my clips", clips=40)
@@ -292,7 +277,7 @@ def test_a_calibration_is_kept_with_an_own_model(tmp_path: Path) -> None:
         user_models.keep_calibration("texture", fitted)
 
 
-def test_the_loss_ranks_the_fake_of_a_pair_above_its_original() -> None:
+def test_the_loss_ranks_the_fake_of_a_pair_above_its_original():
     labels = torch.tensor([0.0, 0.0, 1.0, 1.0])
     right, wrong = (
         published.pair_loss(k * torch.tensor([-2.0, -2.0, 2.0, 2.0]), labels, plan(smoothing=0.0))
@@ -301,14 +286,14 @@ def test_the_loss_ranks_the_fake_of_a_pair_above_its_original() -> None:
     assert right < 0.2 < wrong
 
 
-def test_the_rate_rises_and_falls() -> None:
+def test_the_rate_rises_and_falls():
     whole = plan(images=800)
     rates = [fit.rate_at(step, whole) for step in range(whole.steps)]
     assert whole.steps == 100 and rates[0] < rates[3] < max(rates) == 1.0
     assert rates[-1] < 0.02
 
 
-def test_people_of_one_side_are_never_drawn_for_the_other(tmp_path: Path) -> None:
+def test_people_of_one_side_are_never_drawn_for_the_other(tmp_path):
     entries = [
         cache.Faces(
             name=f"{who}{label}", label=label, kind="image", method="m", group=who, source="s",
@@ -325,7 +310,7 @@ def test_people_of_one_side_are_never_drawn_for_the_other(tmp_path: Path) -> Non
         assert {first.person for group in source.groups for first, _ in group} == people
 
 
-def test_a_pair_gets_the_same_changes() -> None:
+def test_a_pair_gets_the_same_changes():
     picture = camera((150, 150))(0)
     for crf in (0, 30):
         changed = [sample.degraded(picture, seed, crf) for seed in range(12)]

@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 
 from detector.errors import WeightsError
 from detector.explain import cam
+from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import videomae
+from detector.vision import cut
 from tests.support.specs import spec
 
 SIDE, FRAMES = 64, 8
@@ -89,42 +91,18 @@ def test_weights_of_another_shape_are_refused(file):
 
 
 def test_the_bundled_weights_fit_and_tell_a_face_from_noise():
-    from detector import weights
-    from detector.models import registry
-    from detector.models.families import clip_blocks, sequence_heads, texture
-    from detector.models.network import normalize
-    from detector.vision import cut
-
     ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
     families = {"clip_blocks", "sequence_heads", "texture", "videomae"}
     assert {shipped.family for shipped in ours} == families
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     points = [(203, 107), (244, 107), (224, 131), (207, 152), (241, 152)]
     for shipped in ours:
-        files = weights.resolve(shipped)
-        scores = []
-        for frame in (skimage.data.astronaut(), noise):
-            crop = cut(frame, (180.0, 70.0, 270.0, 190.0), shipped.crop, points)
-            with torch.no_grad():
-                if shipped.family == "sequence_heads":
-                    model = sequence_heads.load(shipped, files, "cpu")
-                    scores.append(
-                        float(model.score(np.stack([crop] * shipped.clip_frames)[None])[0])
-                    )
-                    continue
-                x = normalize(crop[None], shipped)
-                if shipped.kind == "clip":
-                    network = videomae.build(
-                        weights.load_state(files[0]),
-                        size=shipped.crop.size,
-                        frames=shipped.clip_frames,
-                        **shipped.options,
-                    )
-                    x = x.repeat(shipped.clip_frames, 1, 1, 1)[None]
-                    scores.append(float(network(x)[0]))
-                else:
-                    network = clip_blocks if shipped.family == "clip_blocks" else texture
-                    model = network.load(shipped, files, "cpu")
-                    scores.append(float(model.log_odds(model.forward(x))[0]))
+        crops = [
+            cut(frame, (180.0, 70.0, 270.0, 190.0), shipped.crop, points)
+            for frame in (skimage.data.astronaut(), noise)
+        ]
+        if shipped.kind == "clip":
+            crops = [np.stack([crop] * shipped.clip_frames) for crop in crops]
+        scores = registry.load_model(shipped.id, device="cpu").score(np.stack(crops))
         assert np.isfinite(scores).all()
         assert abs(scores[0] - scores[1]) > 0.01

@@ -15,34 +15,27 @@ import yt_dlp
 
 from detector.errors import Canceled, InputError
 from detector.links import LinkRules, downloader, fetch, posted, ytdlp
+from detector.links.fetch import FetchedLink
 from detector.links.proxy import LinkProxy
 from detector.links.ytdlp import explained, video
 from detector.schema.origin import Posted
 from tests.conftest import write_clip
-from tests.support import hostile_readers
+from tests.support import hostile_readers, speech
 from tests.support.links import (
     PRIVATE,
     PUBLIC,
     Server,
     endless,
     redirect,
+    resolver,
     serving,
     small_internet,
     whole,
 )
 
 RULES = LinkRules(max_bytes=5 << 20, seconds=60, silence=10, ports=None)
-NAMES = {"clips.example": [PUBLIC], "inside.example": [PRIVATE]}
-
-
-def resolve(host: str, port: int) -> list[str]:
-    if host in NAMES:
-        return NAMES[host]
-    if host.isdigit():
-        return [PRIVATE]
-    if host.replace(".", "").isdigit():
-        return [host]
-    raise OSError("no such name")
+NAMES = {"clips.example": [PUBLIC], "inside.example": [PRIVATE], "2130706433": [PRIVATE]}
+resolve = resolver(NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +58,17 @@ def web(clip: bytes) -> Iterator[Server]:
         yield server
 
 
-def page(*sources: str, title: str = "A talk: part 1/2") -> Callable[..., None]:
-    videos = "".join(f'<video><source src="{url}" type="video/mp4"></video>' for url in sources)
-    text = f"<!doctype html><html><head><title>{title}</title></head><body>{videos}</body></html>"
+def page(*sources: str, kind: str = "video/mp4", head: str = "") -> Callable[..., None]:
+    videos = "".join(f'<video><source src="{url}" type="{kind}"></video>' for url in sources)
+    head = f"<title>A talk: part 1/2</title>{head}"
+    text = f"<!doctype html><html><head>{head}</head><body>{videos}</body></html>"
     return whole(text.encode(), Content_Type="text/html; charset=utf-8")
+
+
+def fetched(url: str, tmp_path: Path, **options: object) -> tuple[FetchedLink, bytes]:
+    with (tmp_path / "file").open("w+b") as target:
+        found = fetch(url, target, RULES, resolve=resolve, **options)
+        return found, target.read()
 
 
 def refused(url: str, tmp_path: Path, rules: LinkRules = RULES) -> InputError:
@@ -80,15 +80,12 @@ def refused(url: str, tmp_path: Path, rules: LinkRules = RULES) -> InputError:
 
 def test_the_video_of_a_page_is_fetched(web, clip, tmp_path):
     told: list[int] = []
-    with (tmp_path / "file").open("w+b") as target:
-        found = fetch(
-            web.url("clips.example", "/watch"),
-            target,
-            RULES,
-            on_progress=lambda done, total: told.append(done),
-            resolve=resolve,
-        )
-        assert target.read() == clip
+    found, content = fetched(
+        web.url("clips.example", "/watch"),
+        tmp_path,
+        on_progress=lambda done, total: told.append(done),
+    )
+    assert content == clip
     assert found.size == len(clip) and found.name.endswith(".mp4")
     assert found.name.startswith("A_talk")
     assert told[1:] == sorted(told[1:]) and told[-1] >= len(clip), "the page, then its video"
@@ -114,8 +111,7 @@ def test_without_it_a_page_is_a_page(web, tmp_path, monkeypatch):
 
 def test_a_file_never_goes_through_it(web, tmp_path, monkeypatch):
     monkeypatch.setattr(downloader, "download", None)
-    with (tmp_path / "file").open("w+b") as target:
-        assert fetch(web.url("clips.example", "/clip.mp4"), target, RULES, resolve=resolve).size
+    assert fetched(web.url("clips.example", "/clip.mp4"), tmp_path)[0].size
 
 
 @pytest.mark.parametrize("way", ["address", "name", "redirect", "other spelling"])
@@ -181,15 +177,9 @@ def test_it_can_be_stopped(web, tmp_path):
         if any(path == "/slow.mp4" for path, _headers in web.came):  # the video, not its page
             cancel.set()
 
-    with (tmp_path / "file").open("w+b") as target, pytest.raises(Canceled):
-        fetch(
-            web.url("clips.example", "/slow"),
-            target,
-            replace(RULES, seconds=60),
-            cancel=cancel,
-            on_progress=stop_soon,
-            resolve=resolve,
-        )
+    with pytest.raises(Canceled):
+        url = web.url("clips.example", "/slow")
+        fetched(url, tmp_path, cancel=cancel, on_progress=stop_soon)
     assert web.left.wait(10)
 
 
@@ -240,10 +230,14 @@ def test_what_it_says_becomes_a_sentence_of_ours(said, code):
     assert error.code == code and "hush" not in error.message and error.message.endswith(".")
 
 
+def password(proxy: LinkProxy) -> str:
+    word = base64.b64encode(proxy.url.split("//")[1].split("@")[0].encode()).decode()
+    return f"Proxy-Authorization: Basic {word}\r\n"
+
+
 def asked(proxy: LinkProxy, head: str, *, word: bool = True) -> bytes:
     """What the proxy answers to the head of a request."""
-    given = base64.b64encode(proxy.url.split("//")[1].split("@")[0].encode()).decode()
-    shown = f"Proxy-Authorization: Basic {given}\r\n" if word else ""
+    shown = password(proxy) if word else ""
     with socket.create_connection(("127.0.0.1", proxy.port), 20) as link:
         link.sendall(f"{head}\r\n{shown}\r\n".encode())
         answer = b""
@@ -311,17 +305,13 @@ def test_a_tunnel_goes_both_ways_and_is_counted(proxy):
                     link.sendall(piece)
 
         threading.Thread(target=repeat, daemon=True).start()
-        word = base64.b64encode(proxy.url.split("//")[1].split("@")[0].encode()).decode()
         with socket.create_connection(("127.0.0.1", proxy.port), 20) as link:
             head = f"CONNECT clips.example:{echo.getsockname()[1]} HTTP/1.1\r\n"
-            link.sendall(f"{head}Proxy-Authorization: Basic {word}\r\n\r\n".encode())
+            link.sendall(f"{head}{password(proxy)}\r\n".encode())
             assert link.recv(100).startswith(b"HTTP/1.1 200")
             link.sendall(b"hello")
             assert link.recv(100) == b"hello"
     assert proxy._count == 5
-
-
-# --- separate tracks, and who posted it -----------------------------------------------------------
 
 
 MANIFEST = """<?xml version="1.0"?>
@@ -337,17 +327,11 @@ MANIFEST = """<?xml version="1.0"?>
 def tracks(folder: Path) -> tuple[bytes, bytes]:
     """A clip of two seconds as two files: its picture and its sound."""
     write_clip(folder / "picture.mp4", seconds=2)
-    with av.open(str(folder / "sound.m4a"), "w", format="mp4") as output:
-        stream = output.add_stream("aac", rate=48_000, layout="mono")
-        for at in range(0, 96_000, 1024):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-            frame.rate, frame.pts = 48_000, at
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+    speech.write(folder / "sound.m4a", np.zeros(96_000), rate=48_000, format="mp4")
     return (folder / "picture.mp4").read_bytes(), (folder / "sound.m4a").read_bytes()
 
 
-def test_separate_tracks_are_joined(web: Server, tmp_path: Path) -> None:
+def test_separate_tracks_are_joined(web, tmp_path):
     picture, sound = tracks(tmp_path)
     web.answers["/picture.mp4"] = whole(picture, Content_Type="video/mp4")
     web.answers["/sound.m4a"] = whole(sound, Content_Type="audio/mp4")
@@ -355,49 +339,31 @@ def test_separate_tracks_are_joined(web: Server, tmp_path: Path) -> None:
         video=web.url("clips.example", "/picture.mp4"), audio=web.url("clips.example", "/sound.m4a")
     )
     web.answers["/clip.mpd"] = whole(manifest.encode(), Content_Type="application/dash+xml")
-    html = (
-        "<!doctype html><html><head><title>A talk</title></head><body><video><source "
-        f'src="{web.url("clips.example", "/clip.mpd")}" type="application/dash+xml"></video>'
-    )
-    web.answers["/watch"] = whole(html.encode(), Content_Type="text/html")
-    joined = tmp_path / "joined.mp4"
-    with joined.open("w+b") as target:
-        fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve)
-    with av.open(str(joined)) as opened, av.open(str(tmp_path / "picture.mp4")) as alone:
+    web.answers["/watch"] = page(web.url("clips.example", "/clip.mpd"), kind="application/dash+xml")
+    fetched(web.url("clips.example", "/watch"), tmp_path)
+    with av.open(str(tmp_path / "file")) as opened, av.open(str(tmp_path / "picture.mp4")) as alone:
         assert [stream.type for stream in opened.streams] == ["video", "audio"]
         ours = [bytes(p) for p in opened.demux(video=0) if p.size]
         assert ours == [bytes(p) for p in alone.demux(video=0) if p.size], "encoded anew"
 
 
-def test_who_posted_it_and_when_is_read_from_the_page(web: Server, tmp_path: Path) -> None:
+def test_who_posted_it_and_when_is_read_from_the_page(web, tmp_path):
     head = (
         '<meta property="og:site_name" content="Example News">'
         '<meta name="author" content="A. Writer\u202e">'
         '<meta property="article:published_time" content="2026-11-02T10:00:00Z">'
     )
-    text = (
-        f"<!doctype html><html><head><title>A talk</title>{head}</head><body><video>"
-        f'<source src="{web.url("clips.example", "/clip.mp4")}" type="video/mp4"></video>'
-    )
-    web.answers["/article"] = whole(text.encode(), Content_Type="text/html; charset=utf-8")
-    with (tmp_path / "file").open("w+b") as target:
-        source = fetch(web.url("clips.example", "/article"), target, RULES, resolve=resolve).source
+    web.answers["/article"] = page(web.url("clips.example", "/clip.mp4"), head=head)
+    source = fetched(web.url("clips.example", "/article"), tmp_path)[0].source
     assert source is not None and (said := source.posted) is not None
     assert said.title.startswith("A talk") and said.by == "A. Writer"
     assert said.date == "2026-11-02T10:00:00Z"
-    with (tmp_path / "other").open("w+b") as target:
-        assert not fetch(web.url("clips.example", "/watch"), target, RULES, resolve=resolve).source
+    assert not fetched(web.url("clips.example", "/watch"), tmp_path)[0].source
 
 
-def test_what_yt_dlp_says_of_the_account_goes_first() -> None:
-    said = ytdlp._posted(
-        {
-            "title": "T",
-            "uploader": "Channel",
-            "upload_date": "20261102",
-            "webpage_url_domain": "x.y",
-        }
-    )
+def test_what_yt_dlp_says_of_the_account_goes_first():
+    known = {"title": "T", "uploader": "Channel", "upload_date": "20261102"}
+    said = ytdlp._posted(known | {"webpage_url_domain": "x.y"})
     found = posted.posted(said, {"by": "other", "site": "Site"})
     assert found == Posted(title="T", by="Channel", date="2026-11-02", site="x.y")
     assert posted.posted({"title": "T"}, {}) is None, "a title alone says nothing of who"

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from detector.errors import WeightsError
-from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
 from detector.vision import load_detector, mtcnn, types
 from detector.vision.yunet import YuNet
@@ -44,12 +43,11 @@ def test_places_are_those_of_the_whole_frame(shared, face):
 
 
 @pytest.mark.shared
-def test_settings_choose_it_once_it_is_fetched(shared, face, tmp_path, monkeypatch):
+def test_settings_choose_it_once_it_is_fetched(shared, face, analyzer, tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     picked = tmp_path / "face.png"
     cv2.imwrite(str(picked), face[..., ::-1])
     settings = Settings(faces="yunet", models=["texture"])
-    analyzer = Analyzer(device="cpu")
     with pytest.raises(WeightsError, match="not on this computer") as caught:
         analyzer.analyze(picked, settings)
     assert "unmask fetch yunet" in caught.value.hint
@@ -59,5 +57,5 @@ def test_settings_choose_it_once_it_is_fetched(shared, face, tmp_path, monkeypat
     (person,) = analysis.seen
     (known,) = load_detector("yunet").detect(face, 40)
     np.testing.assert_allclose(person.frames[0].box, known.box, atol=1)
-    usual = Analyzer(device="cpu").analyze(picked, Settings(models=["texture"]))
+    usual = analyzer.analyze(picked, Settings(models=["texture"]))
     assert usual.id != analysis.id

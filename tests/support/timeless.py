@@ -1,0 +1,20 @@
+"""Analyses without what a clock puts into them."""
+
+import copy
+from typing import Any
+
+from detector.schema.analysis import Analysis
+
+
+def timeless(analysis: Analysis | dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of an analysis without its times."""
+    tree = (
+        copy.deepcopy(analysis)
+        if isinstance(analysis, dict)
+        else analysis.model_dump(mode="json", exclude={"created", "timings"})
+    )
+    for key in ("created", "timings"):
+        tree.pop(key, None)
+    for part in (*tree["models"], tree["provenance"] or {}):
+        part.pop("seconds", None)
+    return tree
