@@ -152,9 +152,7 @@ def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(d
         "('public'::regnamespace, 'private'::regnamespace)"
     )
     assert len(found) >= 10
-    assert {tuple(row["proconfig"] or ()) for row in found} == {
-        ("search_path=pg_catalog, pg_temp",)
-    }
+    assert all(row["proconfig"] == ["search_path=pg_catalog, pg_temp"] for row in found)
 
 
 @pytest.mark.parametrize(
@@ -171,18 +169,16 @@ def test_a_temporary_type_runs_nothing_with_more_rights(database, ada, bob, type
         "create function pg_temp.run(value anyelement) returns boolean language plpgsql as "
         "$$ begin insert into pg_temp.ran values (current_user); return true; end $$"
     )
-    database.run(
-        f'create domain pg_temp."{type}" as pg_catalog."{type}" check (pg_temp.run(value))'
-    )
+    domain = f'create domain pg_temp."{type}" as pg_catalog."{type}"'
+    database.run(f"{domain} check (pg_temp.run(value))")
     # Tables of the same names beside it, for whatever names one without its schema.
     for table in TABLES:
         database.run(f'create temp table "{table}" ()')
     database.rows("select * from public.purge()")
     assert len(database.rows("select * from public.shared_analysis(%s)", [token])) == 1
     database.rows("select * from public.search_analyses(auth.uid())")
-    database.run(
-        "insert into public.settings (kind, value) values ('preferences', '{\"keep_days\": 3}')"
-    )
+    chosen = "('preferences', '{\"keep_days\": 3}')"
+    database.run(f"insert into public.settings (kind, value) values {chosen}")
     database.run("update public.analyses set note = 'x' where id = %s", [mine])
     upload(database, bob, mine)
     database.run("delete from public.analyses where id = %s", [mine])
@@ -914,9 +910,8 @@ def test_with_an_account_all_that_was_its_own_goes(database, ada, bob):
 
 
 def test_a_missing_server_fails_and_is_not_skipped(tmp_path):
-    (tmp_path / "test_it.py").write_text(
-        "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
-    )
+    code = "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
+    (tmp_path / "test_it.py").write_text(code)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
         cwd=ROOT,
@@ -1139,9 +1134,8 @@ def test_times_are_of_this_century_and_past(database, ada, moment):
     past = "select bool_and(t between '2000-01-01Z' and now())"
     fine = f"{past} from analyses, unnest(array[{columns}]) t"
     assert database.value(fine)
-    database.run(
-        "update analyses set touched = %s, analyzed = %s, last_cache_hit = %s", [moment] * 3
-    )
+    later = "update analyses set touched = %s, analyzed = %s, last_cache_hit = %s"
+    database.run(later, [moment] * 3)
     assert database.value(fine)
     id = keep(database, ada)
     database.act_as("authenticated", ada)

@@ -244,9 +244,8 @@ def certificate(folder: Path, name: str) -> Path:
     )
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     path = folder / f"{name}.pem"
-    path.write_bytes(
-        made.public_bytes(form[0]) + key.private_bytes(*form, serialization.NoEncryption())
-    )
+    private = key.private_bytes(*form, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(form[0]) + private)
     return path
 
 
